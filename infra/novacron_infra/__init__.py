@@ -1,0 +1,1 @@
+"""NovaCron infrastructure: one typed description of an environment becomes Pulumi components."""

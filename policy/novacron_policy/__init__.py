@@ -1,0 +1,1 @@
+"""NovaCron policies: a CrossGuard pack for GPU environments."""

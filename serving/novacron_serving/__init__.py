@@ -1,0 +1,1 @@
+"""NovaCron serving: the coordinator, the workers and their engines."""

@@ -1,0 +1,95 @@
+"""What the engine knows of a resource between runs: the records of Pulumi's deployment, version 3.
+
+Field for field `apitype.ResourceV3` and `apitype.DeploymentV3` (pulumi 3.272), in Python's spelling.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from novacron_rehearsal.values import PropertyMap, Value
+
+
+@dataclass(slots=True)
+class CustomTimeouts:
+    """Limits in seconds; 0 means the provider's own."""
+
+    create_s: float = 0
+    update_s: float = 0
+    delete_s: float = 0
+
+
+@dataclass(slots=True)
+class ResourceState:
+    """One resource of a stack. Never changed in place once a snapshot holds it: use `dataclasses.replace`."""
+
+    urn: str
+    type: str
+    custom: bool
+    id: str = ""
+    inputs: PropertyMap = field(default_factory=dict[str, Value])
+    outputs: PropertyMap = field(default_factory=dict[str, Value])
+    parent: str = ""
+    provider: str = ""
+    """`urn::id` of the provider resource; empty for components."""
+    dependencies: list[str] = field(default_factory=list[str])
+    property_dependencies: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    delete: bool = False
+    """Replaced already, its deletion is still due."""
+    pending_replacement: bool = False
+    """Deleted for a delete-before-replace, its successor is still due."""
+    protect: bool = False
+    taint: bool = False
+    external: bool = False
+    """Read, not managed."""
+    init_errors: list[str] = field(default_factory=list[str])
+    additional_secret_outputs: list[str] = field(default_factory=list[str])
+    aliases: list[str] = field(default_factory=list[str])
+    custom_timeouts: CustomTimeouts | None = None
+    import_id: str = ""
+    retain_on_delete: bool = False
+    deleted_with: str = ""
+    replace_with: list[str] = field(default_factory=list[str])
+    created: datetime | None = None
+    modified: datetime | None = None
+    source_position: str = ""
+    stack_trace: list[str] = field(default_factory=list[str])
+    ignore_changes: list[str] = field(default_factory=list[str])
+    hide_diff: list[str] = field(default_factory=list[str])
+    replace_on_changes: list[str] = field(default_factory=list[str])
+    replacement_trigger: Value = None
+    refresh_before_update: bool = False
+    view_of: str = ""
+    resource_hooks: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+
+
+class OperationKind(str, Enum):
+    """What was under way when a run was interrupted (`apitype.OperationType`)."""
+
+    CREATING = "creating"
+    UPDATING = "updating"
+    DELETING = "deleting"
+    READING = "reading"
+    IMPORTING = "importing"
+
+
+@dataclass(slots=True)
+class PendingOperation:
+    """An operation that began and whose end was not recorded."""
+
+    kind: OperationKind
+    resource: ResourceState
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """All of a stack's state. `resources` is ordered: dependencies, parents and providers stand before their users."""
+
+    resources: list[ResourceState] = field(default_factory=list[ResourceState])
+    pending_operations: list[PendingOperation] = field(default_factory=list[PendingOperation])
+    secrets_providers: dict[str, Any] | None = None
+    """As in the state file, `{"type": "passphrase", "state": {"salt": …}}`."""
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any])

@@ -90,8 +90,7 @@ class Archive:
     hash: str = ""
 
 
-Value: TypeAlias = Union[
-    None,
+Value: TypeAlias = Union[  # noqa: UP007 - the quoted names cannot be joined with | on Python 3.10
     bool,
     int,
     float,
@@ -104,5 +103,6 @@ Value: TypeAlias = Union[
     ResourceReference,
     Asset,
     Archive,
+    None,
 ]
 PropertyMap: TypeAlias = dict[str, Value]

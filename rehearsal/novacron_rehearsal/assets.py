@@ -1,0 +1,95 @@
+"""Content hashes of assets and archives, as Pulumi computes them: they decide whether a file has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+from novacron_rehearsal.errors import NotSupportedError, RehearsalError
+from novacron_rehearsal.values import Archive, Asset
+
+ARCHIVE_SUFFIXES = (".tar", ".tgz", ".tar.gz", ".zip", ".jar")
+
+
+def with_hash(value: Asset | Archive) -> Asset | Archive:
+    """The asset or archive with its hash filled in.
+
+    Raises:
+        RehearsalError: when the file that it names cannot be read.
+        NotSupportedError: for content at a URI other than `file://`.
+    """
+    if value.hash:
+        return value
+    if isinstance(value, Asset):
+        return replace(value, hash=hashlib.sha256(_asset_bytes(value)).hexdigest())
+    return replace(value, hash=_archive_hash(value))
+
+
+def _asset_bytes(asset: Asset) -> bytes:
+    if asset.text is not None:
+        return asset.text.encode()
+    return _read(_local_path(asset))
+
+
+def _local_path(value: Asset | Archive) -> Path:
+    if value.path is not None:
+        return Path(value.path)
+    if value.uri is not None and value.uri.startswith("file://"):
+        return Path(value.uri[len("file://") :])
+    raise NotSupportedError(f"an asset at {value.uri!r} (only text, paths and file:// URIs are read)")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise RehearsalError(
+            f"asset {str(path)!r} cannot be read ({error.strerror}); paths count from the project's folder"
+        ) from error
+
+
+def _archive_hash(archive: Archive) -> str:
+    if archive.assets is None:
+        path = _local_path(archive)
+        if path.is_file() and path.name.endswith(ARCHIVE_SUFFIXES):
+            return hashlib.sha256(_read(path)).hexdigest()
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for name, content in sorted(_members(archive, "")):
+            info = tarfile.TarInfo(name)
+            info.mode = 0o600
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    # Go closes a tar with two empty blocks and no padding to the record size that Python adds.
+    packed.seek(0)
+    raw = packed.getvalue()
+    end = len(raw.rstrip(b"\0"))
+    end += -end % 512
+    return hashlib.sha256(raw[:end] + b"\0" * 1024).hexdigest()
+
+
+def _members(archive: Archive, prefix: str) -> list[tuple[str, bytes]]:
+    if archive.assets is not None:
+        found: list[tuple[str, bytes]] = []
+        for name, item in archive.assets.items():
+            if isinstance(item, Asset):
+                found.append((prefix + name, _asset_bytes(item)))
+            else:
+                found.extend(_members(item, f"{prefix}{name}/"))
+        return found
+    path = _local_path(archive)
+    if path.is_dir():
+        return [
+            (prefix + file.relative_to(path).as_posix(), _read(file)) for file in path.rglob("*") if file.is_file()
+        ]
+    if tarfile.is_tarfile(path):
+        with tarfile.open(path) as tar:
+            return [
+                (prefix + member.name, content.read())
+                for member in tar
+                if member.isfile() and (content := tar.extractfile(member)) is not None
+            ]
+    raise RehearsalError(f"archive {str(path)!r} is neither a folder nor one of {', '.join(ARCHIVE_SUFFIXES)}")

@@ -1,0 +1,106 @@
+"""Child processes of the engine: started so that none outlives it, their output passed on line by line."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+PR_SET_PDEATHSIG = 1
+LAST_LINES = 20
+
+_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+def _die_with_parent() -> None:
+    if _libc is not None:
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class Child:
+    """A process in a session of its own, so that the terminal's Ctrl-C reaches the engine alone."""
+
+    def __init__(self, process: asyncio.subprocess.Process, on_line: Callable[[str, bool], None]) -> None:
+        self.process = process
+        self.last_lines: deque[str] = deque(maxlen=LAST_LINES)
+        self._on_line = on_line
+        self._pumps: list[asyncio.Task[None]] = []
+
+    @classmethod
+    async def start(
+        cls,
+        command: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        on_line: Callable[[str, bool], None],
+    ) -> Child:
+        """Start a program; `on_line(line, is_stderr)` gets what it writes once `pump` is called."""
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            cwd=cwd,
+            env=dict(env),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+            limit=1 << 20,
+        )
+        return cls(process, on_line)
+
+    async def first_line(self) -> str:
+        """The first line of its standard output, empty when it ended without one."""
+        assert self.process.stdout is not None  # noqa: S101 - it was started with a pipe
+        return (await self.process.stdout.readline()).decode(errors="replace").strip()
+
+    def pump(self) -> None:
+        """Begin to pass its output on."""
+        for stream, is_stderr in ((self.process.stdout, False), (self.process.stderr, True)):
+            if stream is not None:
+                self._pumps.append(asyncio.create_task(self._read(stream, is_stderr=is_stderr)))
+
+    async def _read(self, stream: asyncio.StreamReader, *, is_stderr: bool) -> None:
+        while True:
+            try:
+                raw = await stream.readline()
+            except ValueError:  # a line beyond the limit: pass on what can be had
+                raw = await stream.read(1 << 16)
+            if not raw:
+                return
+            line = raw.decode(errors="replace").rstrip("\n")
+            self.last_lines.append(line)
+            self._on_line(line, is_stderr)
+
+    async def wait(self) -> int:
+        """Its exit status, after all of its output was passed on."""
+        code = await self.process.wait()
+        await asyncio.gather(*self._pumps)
+        return code
+
+    async def stop(self, grace_s: float = 5.0) -> None:
+        """End it: SIGINT first, as providers expect, SIGKILL after the grace."""
+        if self.process.returncode is None:
+            self._signal(signal.SIGINT)
+            try:
+                await asyncio.wait_for(self.process.wait(), grace_s)
+            except asyncio.TimeoutError:
+                self._signal(signal.SIGKILL)
+                await self.process.wait()
+        else:
+            # What it started and left behind in its session ends with it.
+            self._signal(signal.SIGKILL)
+        for pump in self._pumps:
+            pump.cancel()
+        await asyncio.gather(*self._pumps, return_exceptions=True)
+
+    def _signal(self, number: signal.Signals) -> None:
+        try:
+            os.killpg(self.process.pid, number)
+        except (ProcessLookupError, PermissionError):
+            return

@@ -1,0 +1,213 @@
+"""Deleting: what a run no longer wants, what was replaced, and what a delete-before-replace takes with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from novacron_rehearsal import urn
+from novacron_rehearsal.errors import RehearsalError
+from novacron_rehearsal.events import Diagnostic, Severity, StepEnded, StepOp, StepStarted
+from novacron_rehearsal.providers.registry import split_reference
+from novacron_rehearsal.resource import OperationKind, PendingOperation, ResourceState
+from novacron_rehearsal.values import UNKNOWN
+
+if TYPE_CHECKING:
+    from novacron_rehearsal.deployment import Deployment
+
+
+def needs(state: ResourceState) -> set[str]:
+    """The URNs that a resource cannot outlive."""
+    needed = {*state.dependencies, state.parent, state.deleted_with}
+    for urns in state.property_dependencies.values():
+        needed.update(urns)
+    if state.provider:
+        needed.add(split_reference(state.provider)[0])
+    needed.discard("")
+    return needed
+
+
+async def delete_unwanted(deployment: Deployment) -> None:
+    """Delete all that the program did not register, and all that was replaced; dependents first, side by side.
+
+    Raises:
+        RehearsalError: when something protected would have to go; nothing is deleted then.
+    """
+    unwanted = [
+        state
+        for state in deployment.olds.values()
+        if state.urn not in deployment.claimed and state.urn not in deployment.deleted_early
+    ]
+    if deployment.run.targets:
+        unwanted = _within_targets(deployment, unwanted)
+    if not deployment.run.dry_run:
+        protected = [state for state in unwanted if state.protect]
+        for state in protected:
+            deployment.fail(
+                state.urn,
+                "it is protected and cannot be deleted; unset `protect` in its options and run `up`, then try again",
+            )
+        if protected:
+            return
+    steps = [(state, StepOp.DELETE) for state in unwanted]
+    steps += [(state, StepOp.DELETE_REPLACED) for state in deployment.pending_deletes]
+    await _delete_all(deployment, steps)
+
+
+def _within_targets(deployment: Deployment, unwanted: list[ResourceState]) -> list[ResourceState]:
+    chosen = {state.urn for state in unwanted if state.urn in deployment.run.targets}
+    grown = True
+    while grown:
+        dependents = [s for s in unwanted if s.urn not in chosen and needs(s) & chosen]
+        grown = bool(dependents)
+        if dependents and not deployment.run.target_dependents:
+            names = ", ".join(state.urn for state in dependents)
+            raise RehearsalError(
+                f"the targets cannot be deleted while these depend on them: {names}; add them or --target-dependents"
+            )
+        chosen.update(state.urn for state in dependents)
+    return [state for state in unwanted if state.urn in chosen]
+
+
+async def _delete_all(deployment: Deployment, steps: Sequence[tuple[ResourceState, StepOp]]) -> None:
+    """Each as soon as all that need it are gone."""
+    going = {state.urn for state, op in steps if op is StepOp.DELETE}
+    finished: dict[int, asyncio.Task[bool]] = {}
+    dependents: dict[str, list[int]] = {}
+    for index, (state, _) in enumerate(steps):
+        for where in needs(state):
+            dependents.setdefault(where, []).append(index)
+
+    async def one(index: int) -> bool:
+        state, op = steps[index]
+        waiting = [finished[i] for i in dependents.get(state.urn, ()) if i != index and steps[i][0].urn != state.urn]
+        if not all([await task for task in waiting]):
+            return False
+        if deployment.failed or deployment.cancelled:
+            return False
+        return await delete(deployment, state, op, going)
+
+    # Users of a resource stand behind it in the state, so creating the tasks in reverse finds every dependent's task.
+    for index in reversed(range(len(steps))):
+        finished[index] = asyncio.create_task(one(index))
+    await asyncio.gather(*finished.values())
+
+
+async def delete(deployment: Deployment, state: ResourceState, op: StepOp, going: Iterable[str] = ()) -> bool:
+    """Delete one resource; whether it went well."""
+    async with deployment.slots:
+        began = monotonic()
+        deployment.emit(StepStarted(state.urn, op, state.parent, state.inputs, None))
+        error = ""
+        try:
+            await _carry_out(deployment, state, set(going))
+        except RehearsalError as problem:
+            error = str(problem)
+        deployment.emit(StepEnded(state.urn, op, error, monotonic() - began))
+        if error:
+            deployment.fail(state.urn, error)
+            return False
+        deployment.note(op, state.urn)
+        return True
+
+
+async def _carry_out(deployment: Deployment, state: ResourceState, going: set[str]) -> None:
+    managed = state.custom and not state.external and not urn.is_provider(state.type)
+    skipped = state.retain_on_delete or (state.deleted_with and state.deleted_with in going)
+    if deployment.run.dry_run:
+        return
+    if not managed or skipped or urn.package_of(state.type) == "pulumi":
+        deployment.forget(state, None)
+        return
+    provider = await deployment.registry.get(state.provider)
+    if provider is None:
+        raise RehearsalError("its provider's configuration is unknown")
+    token = deployment.sink.begin(PendingOperation(OperationKind.DELETING, state))
+    timeout = state.custom_timeouts.delete_s if state.custom_timeouts else 0
+    try:
+        await provider.delete(state, timeout)
+    except RehearsalError:
+        deployment.sink.abandon(token)
+        raise
+    deployment.forget(state, token)
+
+
+async def delete_before_replace(deployment: Deployment, root: ResourceState) -> None:
+    """Delete a resource, and before it all those whose own replacement follows from its replacement."""
+    doomed = await _doomed(deployment, root)
+    for state in reversed(doomed):
+        current = deployment.current(state)
+        deployment.deleted_early.add(state.urn)
+        if state.urn != root.urn and current.protect:
+            raise RehearsalError(f"{current.urn} depends on it, would be deleted with it, and is protected")
+        began = monotonic()
+        deployment.emit(StepStarted(current.urn, StepOp.DELETE_REPLACED, current.parent, current.inputs, None))
+        try:
+            if not deployment.run.dry_run:
+                await _delete_for_replacement(deployment, current)
+        except RehearsalError as error:
+            deployment.emit(StepEnded(current.urn, StepOp.DELETE_REPLACED, str(error), monotonic() - began))
+            raise
+        deployment.emit(StepEnded(current.urn, StepOp.DELETE_REPLACED, "", monotonic() - began))
+        deployment.note(StepOp.DELETE_REPLACED, current.urn)
+
+
+async def _delete_for_replacement(deployment: Deployment, state: ResourceState) -> None:
+    token = None
+    if not state.retain_on_delete and not urn.is_provider(state.type):
+        provider = await deployment.registry.get(state.provider)
+        if provider is None:
+            raise RehearsalError("its provider's configuration is unknown")
+        token = deployment.sink.begin(PendingOperation(OperationKind.DELETING, state))
+        timeout = state.custom_timeouts.delete_s if state.custom_timeouts else 0
+        try:
+            await provider.delete(state, timeout)
+        except RehearsalError:
+            deployment.sink.abandon(token)
+            raise
+    deployment.mark_pending_replacement(state, token)
+
+
+async def _doomed(deployment: Deployment, root: ResourceState) -> list[ResourceState]:
+    """The resource and those that must be replaced when it is, in the order of the state."""
+    doomed = [root]
+    names = {root.urn}
+    for state in deployment.olds.values():
+        if state.urn == root.urn or not state.custom or state.external or state.urn in deployment.deleted_early:
+            continue
+        if state.urn in deployment.news:
+            continue
+        if state.provider and split_reference(state.provider)[0] in names:
+            doomed.append(state)
+            names.add(state.urn)
+            continue
+        touched = [key for key, urns in state.property_dependencies.items() if names & set(urns)]
+        if not touched or urn.is_provider(state.type):
+            continue
+        provider = await deployment.registry.get(state.provider)
+        if provider is None:
+            continue
+        inputs = {**state.inputs, **{key: UNKNOWN for key in touched if key in state.inputs}}
+        diff = await provider.diff(state, inputs, state.ignore_changes)
+        if diff.replaces:
+            doomed.append(state)
+            names.add(state.urn)
+    return doomed
+
+
+def warn_pending(deployment: Deployment, operations: Sequence[PendingOperation]) -> None:
+    """Tell of operations that an interrupted run left without an end."""
+    for operation in operations:
+        advice = {
+            OperationKind.CREATING: "it may exist although the state does not have it; this run creates it again",
+            OperationKind.IMPORTING: "it is imported again",
+        }.get(operation.kind, "this run brings it to what the program wants")
+        deployment.emit(
+            Diagnostic(
+                Severity.WARNING,
+                f"an earlier run was interrupted while {operation.kind.value} this resource: {advice}",
+                operation.resource.urn,
+            )
+        )

@@ -1,0 +1,237 @@
+"""The program's side of Pulumi's protocol: the resource monitor and the engine service, over one gRPC server."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import grpc
+import grpc.aio
+from google.protobuf.empty_pb2 import Empty
+from pulumi.runtime.proto import engine_pb2, provider_pb2, resource_pb2
+from pulumi.runtime.proto.engine_pb2_grpc import EngineServicer, add_EngineServicer_to_server
+from pulumi.runtime.proto.resource_pb2_grpc import ResourceMonitorServicer, add_ResourceMonitorServicer_to_server
+
+from novacron_rehearsal import codec
+from novacron_rehearsal.callbacks import Transforms
+from novacron_rehearsal.deployment import Deployment, StepFailedError
+from novacron_rehearsal.errors import CancelledError, NotSupportedError, RehearsalError
+from novacron_rehearsal.events import Diagnostic, Severity
+from novacron_rehearsal.goal import Goal, of_request
+from novacron_rehearsal.providers.client import CHANNEL_OPTIONS
+
+FEATURES = {
+    "secrets": "SECRETS",
+    "resourceReferences": "RESOURCE_REFERENCES",
+    "aliasSpecs": "ALIAS_SPECS",
+    "deletedWith": "DELETED_WITH",
+    "transforms": "TRANSFORMS",
+    "invokeTransforms": "INVOKE_TRANSFORMS",
+    "replaceWith": "REPLACE_WITH",
+    "replacementTrigger": "REPLACEMENT_TRIGGER",
+    "invokeDependsOn": "INVOKE_DEPENDS_ON",
+    "invokeParent": "INVOKE_PARENT",
+}
+
+
+class Monitor(ResourceMonitorServicer):
+    """Answers the program. Every method ends at once with UNAVAILABLE when the run is ending."""
+
+    def __init__(self, deployment: Deployment, config: dict[str, str], secret_keys: list[str]) -> None:
+        self._deployment = deployment
+        self._config = config
+        self._secret_keys = secret_keys
+        self._transforms = Transforms()
+        self.program_done = asyncio.Event()
+        self.deletes_done = asyncio.Event()
+
+    async def SupportsFeature(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
+        """Whether the engine can do something."""
+        del context
+        return resource_pb2.SupportsFeatureResponse(hasSupport=request.id in FEATURES)
+
+    async def GetDeploymentInfo(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """What run this is."""
+        del request, context
+        run = self._deployment.run
+        features = resource_pb2.ResourceMonitorFeature
+        names = (f"RESOURCE_MONITOR_FEATURE_{name}" for name in FEATURES.values())
+        return resource_pb2.DeploymentInfo(
+            project=run.project,
+            stack=run.stack,
+            organization="organization",
+            config=self._config,
+            configSecretKeys=self._secret_keys,
+            dryRun=run.dry_run,
+            parallel=run.parallel,
+            supportedFeatures=[features.Value(name) for name in names if name in features.keys()],  # noqa: SIM118 - a protobuf enum
+        )
+
+    async def RegisterResource(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """One resource of the program."""
+        try:
+            request = await self._transforms.apply(request)
+            goal = of_request(request)
+            state = await self._deployment.register(goal)
+        except (StepFailedError, CancelledError) as error:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+        except RehearsalError as error:
+            self._deployment.fail("", str(error))
+            await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+        else:
+            dialect = codec.Dialect(secrets=request.acceptSecrets, resources=request.acceptResources)
+            return resource_pb2.RegisterResourceResponse(
+                urn=state.urn, id=state.id, object=codec.encode(state.outputs, dialect)
+            )
+
+    async def ReadResource(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """One resource that something else manages."""
+        goal = Goal(
+            type=request.type,
+            name=request.name,
+            custom=True,
+            parent=request.parent,
+            inputs={key: codec.without_outputs(value) for key, value in codec.decode(request.properties).items()},
+            dependencies=sorted(set(request.dependencies)),
+            property_dependencies={},
+            provider=request.provider,
+            version=request.version,
+            additional_secret_outputs=list(request.additionalSecretOutputs),
+            source_position=request.sourcePosition.uri if request.HasField("sourcePosition") else "",
+        )
+        known_id = "" if request.id in codec.UNKNOWN_SENTINELS else request.id
+        try:
+            state = await self._deployment.read(goal, known_id)
+        except (StepFailedError, CancelledError) as error:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+        else:
+            dialect = codec.Dialect(secrets=request.acceptSecrets, resources=request.acceptResources)
+            return resource_pb2.ReadResourceResponse(urn=state.urn, properties=codec.encode(state.outputs, dialect))
+
+    async def RegisterResourceOutputs(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """The outputs of a component or the stack."""
+        try:
+            await self._deployment.register_outputs(request.urn, codec.decode(request.outputs))
+        except StepFailedError as error:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+        return Empty()
+
+    async def Invoke(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """A function of a provider."""
+        try:
+            request = await self._transforms.apply_to_invoke(request)
+            arguments = {key: codec.without_outputs(value) for key, value in codec.decode(request.args).items()}
+            result, failures = await self._deployment.invoke(request.tok, arguments, request.provider, request.version)
+        except (StepFailedError, CancelledError) as error:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+        except RehearsalError as error:
+            await context.abort(grpc.StatusCode.UNKNOWN, f"invocation of {request.tok} returned an error: {error}")
+        else:
+            response = resource_pb2.ResourceInvokeResponse(
+                failures=[provider_pb2.CheckFailure(property=f.property, reason=f.reason) for f in failures],
+                unknown=result is None,
+            )
+            dialect = codec.Dialect(resources=request.acceptResources)
+            getattr(response, "return").CopyFrom(codec.encode(result or {}, dialect))
+            return response
+
+    async def Call(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Methods of remote components."""
+        await self._refuse(context, NotSupportedError(f"calling the method {request.tok}"))
+
+    async def RegisterStackTransform(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """A transform for every resource."""
+        del context
+        self._transforms.add_stack_transform(request)
+        return Empty()
+
+    async def RegisterStackInvokeTransform(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """A transform for every invoke."""
+        del context
+        self._transforms.add_invoke_transform(request)
+        return Empty()
+
+    async def RegisterResourceHook(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Hooks run only on the CLI."""
+        await self._refuse(context, NotSupportedError(f"the resource hook {request.name!r}"))
+
+    async def RegisterErrorHook(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Hooks run only on the CLI."""
+        await self._refuse(context, NotSupportedError(f"the error hook {request.name!r}"))
+
+    async def RegisterPackage(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Parameterized packages run only on the CLI."""
+        await self._refuse(context, NotSupportedError(f"the parameterized package {request.name!r}"))
+
+    async def SignalAndWaitForShutdown(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """The program is through; it waits here until the deletions are too."""
+        del request, context
+        self.program_done.set()
+        await self.deletes_done.wait()
+        return Empty()
+
+    async def _refuse(self, context: Any, error: NotSupportedError) -> None:
+        self._deployment.fail("", str(error))
+        await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+
+    async def close(self) -> None:
+        """Let the program go and close the connections to its callbacks."""
+        self.program_done.set()
+        self.deletes_done.set()
+        await self._transforms.close()
+
+
+_SEVERITIES = {
+    engine_pb2.DEBUG: Severity.DEBUG,
+    engine_pb2.INFO: Severity.INFO,
+    engine_pb2.WARNING: Severity.WARNING,
+    engine_pb2.ERROR: Severity.ERROR,
+}
+
+
+class EngineService(EngineServicer):
+    """Logging and the root resource, for the program, providers and policy packs."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+        self._root = ""
+
+    async def Log(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """A message; an error among them fails the run."""
+        del context
+        severity = _SEVERITIES.get(request.severity, Severity.INFO)
+        if severity is Severity.ERROR:
+            self._deployment.failed = True
+        self._deployment.emit(Diagnostic(severity, request.message.rstrip("\n"), request.urn, request.ephemeral))
+        return Empty()
+
+    async def GetRootResource(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """The stack's URN."""
+        del request, context
+        return engine_pb2.GetRootResourceResponse(urn=self._root)
+
+    async def SetRootResource(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """The program tells the stack's URN."""
+        del context
+        self._root = request.urn
+        return engine_pb2.SetRootResourceResponse()
+
+    async def RequirePulumiVersion(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Any version is well: the engine follows the SDK that the program brings."""
+        del request, context
+        return engine_pb2.RequirePulumiVersionResponse()
+
+    async def StartDebugging(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Debuggers attach without the engine's help."""
+        del request, context
+        return Empty()
+
+
+async def serve(monitor: Monitor, engine: EngineService) -> tuple[Any, str]:
+    """Start the server; it and its address."""
+    server = grpc.aio.server(options=CHANNEL_OPTIONS)
+    add_ResourceMonitorServicer_to_server(monitor, server)
+    add_EngineServicer_to_server(engine, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    return server, f"127.0.0.1:{port}"

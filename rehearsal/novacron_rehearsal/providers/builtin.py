@@ -1,0 +1,87 @@
+"""The provider that is part of the engine: stack references."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from novacron_rehearsal import codec
+from novacron_rehearsal.errors import NotSupportedError, ProviderError
+from novacron_rehearsal.providers.client import CheckFailure, DiffResult, Outcome
+from novacron_rehearsal.resource import ResourceState
+from novacron_rehearsal.values import PropertyMap
+
+STACK_REFERENCE = "pulumi:pulumi:StackReference"
+
+OutputsOf = Callable[[str], PropertyMap]
+"""The outputs of another stack, by its name; raises `RehearsalError` when there is none."""
+
+
+class BuiltinProvider:
+    """Package `pulumi`."""
+
+    supports_preview = True
+
+    def __init__(self, outputs_of: OutputsOf) -> None:
+        self._outputs_of = outputs_of
+
+    async def check(
+        self, urn: str, olds: PropertyMap, news: PropertyMap, seed: bytes
+    ) -> tuple[PropertyMap, list[CheckFailure]]:
+        """A stack reference needs the name of a stack."""
+        del olds, seed
+        if f"{STACK_REFERENCE}::" not in urn:
+            raise NotSupportedError(f"the built-in resource {urn}")
+        if not news.get("name"):
+            return news, [CheckFailure("name", "the name of the stack to read is missing")]
+        return news, []
+
+    async def diff(self, old: ResourceState, news: PropertyMap, ignore_changes: list[str]) -> DiffResult:
+        """Another name is another reference."""
+        del ignore_changes
+        changed = old.inputs.get("name") != news.get("name")
+        return DiffResult(changes=changed, replaces=["name"] if changed else [])
+
+    async def create(self, urn: str, inputs: PropertyMap, timeout_s: float, *, preview: bool) -> Outcome:
+        """Read the outputs."""
+        del urn, timeout_s, preview
+        return self._read(inputs)
+
+    async def read(self, urn: str, id_: str, inputs: PropertyMap, state: PropertyMap) -> Outcome:
+        """Read the outputs again."""
+        del urn, state
+        return self._read(inputs or {"name": id_})
+
+    def _read(self, inputs: PropertyMap) -> Outcome:
+        name = codec.without_secrets(inputs["name"])
+        if not isinstance(name, str):
+            raise ProviderError(f"stack reference {name!r}: the name must be known text")
+        outputs = self._outputs_of(name)
+        secret_names = sorted(key for key, value in outputs.items() if codec.contains_secret(value))
+        return Outcome(
+            id=name,
+            outputs={"name": name, "outputs": outputs, "secretOutputNames": [*secret_names]},
+            inputs={"name": name},
+        )
+
+    async def update(
+        self, old: ResourceState, news: PropertyMap, timeout_s: float, ignore_changes: list[str], *, preview: bool
+    ) -> Outcome:
+        """Never asked for: another name replaces."""
+        del old, timeout_s, ignore_changes, preview
+        return self._read(news)
+
+    async def delete(self, old: ResourceState, timeout_s: float) -> None:
+        """Nothing exists outside the state."""
+
+    async def invoke(self, token: str, arguments: PropertyMap) -> tuple[PropertyMap, list[CheckFailure]]:
+        """`readStackOutputs` is the one function that programs use."""
+        if token == "pulumi:pulumi:readStackOutputs":  # noqa: S105 - a function's name
+            name = str(arguments.get("name"))
+            return {"name": name, "outputs": self._outputs_of(name)}, []
+        raise NotSupportedError(f"the built-in function {token}")
+
+    async def cancel(self) -> None:
+        """Nothing runs."""
+
+    async def close(self) -> None:
+        """Nothing is held."""

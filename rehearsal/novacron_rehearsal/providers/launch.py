@@ -1,0 +1,122 @@
+"""Finding and starting provider plugins: attached ports, folders, executables, and the dynamic provider."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from novacron_rehearsal.children import Child
+from novacron_rehearsal.errors import ProviderError
+from novacron_rehearsal.providers.client import RemoteProvider
+
+DYNAMIC_PACKAGE = "pulumi-python"
+START_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plugins:
+    """Where providers come from."""
+
+    python: str
+    """The interpreter of the program's environment; dynamic providers run in it too."""
+    project_dir: Path
+    attached: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Package to the port of a provider that runs already."""
+    paths: Mapping[str, Path] = field(default_factory=dict[str, Path])
+    """Package to a folder (`PulumiPlugin.yaml`, or an executable) or an executable."""
+    env: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def command(self, package: str, version: str) -> tuple[list[str], Path]:
+        """How to start the provider of a package, and in which folder.
+
+        Raises:
+            ProviderError: when there is none, with the places that were looked at.
+        """
+        if package == DYNAMIC_PACKAGE:
+            return [self.python, "-u", "-m", "pulumi.dynamic"], self.project_dir
+        executable = f"pulumi-resource-{package}"
+        if package in self.paths:
+            return self._of_path(self.paths[package], executable)
+        if found := shutil.which(executable, path=self.env.get("PATH")):
+            return [found], self.project_dir
+        home = Path(self.env.get("PULUMI_HOME", str(Path.home() / ".pulumi")))
+        candidates = sorted((home / "plugins").glob(f"resource-{package}-v{version or '*'}"))
+        for folder in reversed(candidates):
+            if (folder / executable).is_file():
+                return [str(folder / executable)], self.project_dir
+        raise ProviderError(
+            f"no provider plugin for package {package!r}"
+            + (f" version {version}" if version else "")
+            + f": looked for an attached port, plugins.providers in Pulumi.yaml, {executable} on PATH and under {home}/plugins. "
+            "Name a simulated or real provider in one of these places"
+        )
+
+    def _of_path(self, path: Path, executable: str) -> tuple[list[str], Path]:
+        if path.is_file():
+            return [str(path)], self.project_dir
+        if (path / executable).is_file():
+            return [str(path / executable)], self.project_dir
+        description = path / "PulumiPlugin.yaml"
+        if description.is_file():
+            content = yaml.safe_load(description.read_text()) or {}
+            runtime = content.get("runtime")
+            name = runtime.get("name") if isinstance(runtime, dict) else runtime
+            if name == "python":
+                return [self.python, "-u", str(path)], path
+            raise ProviderError(f"{description}: runtime {name!r} is not run here; only python is")
+        raise ProviderError(f"plugin path {str(path)!r} holds neither {executable} nor PulumiPlugin.yaml")
+
+
+@dataclass(slots=True)
+class Started:
+    """A provider with the process behind it, if the engine started one."""
+
+    provider: RemoteProvider
+    child: Child | None
+
+    async def stop(self) -> None:
+        """Close the connection and end the process."""
+        await self.provider.close()
+        if self.child is not None:
+            await self.child.stop()
+
+
+async def start(
+    plugins: Plugins, package: str, version: str, engine_address: str, on_line: Callable[[str, bool], None]
+) -> Started:
+    """Start or attach to the provider of a package. Not configured yet.
+
+    Raises:
+        ProviderError: when it cannot be found, started, or says no port.
+    """
+    port = plugins.attached.get(package)
+    if port is not None:
+        provider = RemoteProvider(package, f"127.0.0.1:{port}")
+        try:
+            await asyncio.wait_for(provider.attach(engine_address), START_TIMEOUT_S)
+        except (ProviderError, asyncio.TimeoutError) as error:
+            await provider.close()
+            raise ProviderError(f"the attached {package} provider on port {port} does not answer: {error}") from error
+        return Started(provider, None)
+    command, cwd = plugins.command(package, version)
+    env = {**os.environ, **plugins.env}
+    try:
+        child = await Child.start([*command, engine_address], cwd=cwd, env=env, on_line=on_line)
+    except OSError as error:
+        raise ProviderError(f"the {package} provider cannot be started ({' '.join(command)}): {error}") from error
+    try:
+        line = await asyncio.wait_for(child.first_line(), START_TIMEOUT_S)
+    except asyncio.TimeoutError:
+        line = ""
+    child.pump()
+    if not line.isdigit():
+        await child.stop(grace_s=0.5)
+        said = "\n".join(child.last_lines) or line or "nothing"
+        raise ProviderError(f"the {package} provider printed no port as its first line; it said:\n{said}")
+    return Started(RemoteProvider(package, f"127.0.0.1:{line}"), child)

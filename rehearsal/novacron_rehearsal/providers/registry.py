@@ -1,0 +1,116 @@
+"""The providers of one run, by reference (`urn::id`): started when first needed, configured once, closed at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from novacron_rehearsal import codec
+from novacron_rehearsal.errors import ProviderError
+from novacron_rehearsal.events import Diagnostic, EventSink, Severity
+from novacron_rehearsal.providers.client import Provider
+from novacron_rehearsal.providers.launch import Plugins, Started, start
+from novacron_rehearsal.resource import ResourceState
+from novacron_rehearsal.urn import package_of
+from novacron_rehearsal.values import UNKNOWN_SENTINEL, PropertyMap
+
+
+def reference(urn: str, id_: str) -> str:
+    """The text by which resources name their provider; an unknown id in previews."""
+    return f"{urn}::{id_ or UNKNOWN_SENTINEL}"
+
+
+def split_reference(text: str) -> tuple[str, str]:
+    """URN and id of a provider reference."""
+    urn, _, id_ = text.rpartition("::")
+    return urn, id_
+
+
+class ProviderRegistry:
+    """Starts, configures, hands out and closes providers."""
+
+    def __init__(self, plugins: Plugins, builtin: Provider, emit: EventSink) -> None:
+        self.engine_address = ""
+        self._plugins = plugins
+        self._builtin = builtin
+        self._emit = emit
+        self._started: list[Started] = []
+        self._bound: dict[str, asyncio.Future[Provider | None]] = {}
+        self._old_states: Callable[[str], ResourceState | None] = lambda _: None
+
+    def use_states(self, find: Callable[[str], ResourceState | None]) -> None:
+        """How to find a provider's recorded state by reference, for resources whose provider is not registered."""
+        self._old_states = find
+
+    async def launch(self, package: str, version: str, urn: str) -> Started:
+        """A provider of its own for one provider resource, not configured yet."""
+
+        def on_line(line: str, is_stderr: bool) -> None:
+            severity = Severity.WARNING if is_stderr else Severity.INFO
+            self._emit(Diagnostic(severity, f"[{package}] {line}", urn))
+
+        started = await start(self._plugins, package, version, self.engine_address, on_line)
+        self._started.append(started)
+        return started
+
+    async def bind(self, ref: str, started: Started, inputs: PropertyMap) -> None:
+        """Configure a started provider and hand it out under a reference.
+
+        A configuration with unknowns leaves it unconfigured: previews then take unknown outputs.
+        """
+        future: asyncio.Future[Provider | None] = asyncio.get_running_loop().create_future()
+        future.add_done_callback(_retrieve)
+        self._bound[ref] = future
+        try:
+            if codec.contains_unknown(inputs):
+                future.set_result(None)
+            else:
+                await started.provider.configure(split_reference(ref)[0], inputs)
+                future.set_result(started.provider)
+        except Exception as error:
+            future.set_exception(error)
+            raise
+
+    async def get(self, ref: str) -> Provider | None:
+        """The provider behind a reference; `None` when its configuration is unknown.
+
+        Raises:
+            ProviderError: when there is no such provider, in this run or in the state.
+        """
+        urn, id_ = split_reference(ref)
+        if ref in self._bound:
+            return await self._bound[ref]
+        state = self._old_states(ref)
+        if state is None:
+            raise ProviderError(f"provider {urn} (id {id_}) is neither registered by the program nor in the state")
+        self._bound[ref] = asyncio.get_running_loop().create_future()
+        self._bound[ref].add_done_callback(_retrieve)
+        future = self._bound[ref]
+        try:
+            version = state.inputs.get("version")
+            started = await self.launch(package_of(state.type), version if isinstance(version, str) else "", urn)
+            await started.provider.configure(urn, state.inputs)
+            future.set_result(started.provider)
+        except Exception as error:
+            future.set_exception(error)
+        return await future
+
+    @property
+    def builtin(self) -> Provider:
+        """The provider that is part of the engine."""
+        return self._builtin
+
+    async def cancel(self) -> None:
+        """Tell every provider that the run is being cancelled."""
+        await asyncio.gather(*(started.provider.cancel() for started in self._started))
+
+    async def close(self) -> None:
+        """End all that was started."""
+        await asyncio.gather(*(started.stop() for started in self._started), return_exceptions=True)
+        self._started.clear()
+
+
+def _retrieve(future: asyncio.Future[Provider | None]) -> None:
+    """Mark an error as seen: whoever asked for the provider has it too."""
+    if not future.cancelled():
+        future.exception()

@@ -1,1 +1,47 @@
 """NovaCron rehearsal: runs any Pulumi stack without the Pulumi CLI and without a cloud account."""
+
+# ruff: noqa: E402 - gRPC reads its settings when it is imported
+import os
+
+# The engine starts processes beside its gRPC server; gRPC's own fork handlers abort the child now and then.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
+
+from novacron_rehearsal.analyzer import PolicyPackSpec
+from novacron_rehearsal.errors import RehearsalError
+from novacron_rehearsal.events import (
+    Diagnostic,
+    Event,
+    EventSink,
+    Operation,
+    OperationEnded,
+    OperationStarted,
+    PolicyViolated,
+    Severity,
+    StackOutputs,
+    StepEnded,
+    StepOp,
+    StepStarted,
+)
+from novacron_rehearsal.operations import Options, Result, Workspace
+from novacron_rehearsal.secrets import resolve_passphrase
+
+__all__ = [
+    "Diagnostic",
+    "Event",
+    "EventSink",
+    "Operation",
+    "OperationEnded",
+    "OperationStarted",
+    "Options",
+    "PolicyPackSpec",
+    "PolicyViolated",
+    "RehearsalError",
+    "Result",
+    "Severity",
+    "StackOutputs",
+    "StepEnded",
+    "StepOp",
+    "StepStarted",
+    "Workspace",
+    "resolve_passphrase",
+]

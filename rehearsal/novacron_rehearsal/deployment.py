@@ -31,6 +31,7 @@ from novacron_rehearsal.events import (
     StepStarted,
 )
 from novacron_rehearsal.goal import Goal
+from novacron_rehearsal.ordering import ordered
 from novacron_rehearsal.policy_hooks import AnalyzedResource, PolicyHooks
 from novacron_rehearsal.providers.builtin import STACK_REFERENCE
 from novacron_rehearsal.providers.client import CheckFailure, DiffResult, Outcome, Provider
@@ -860,39 +861,13 @@ class Deployment:
             and self.renamed.get(state.urn, state.urn) not in self.news
             and state.urn in self.olds
         ]
-        return _ordered([*self.news.values(), *(self.olds[s.urn] for s in (*kept, *unfinished)), *self.pending_deletes])
+        return ordered([*self.news.values(), *(self.olds[s.urn] for s in (*kept, *unfinished)), *self.pending_deletes])
 
 
 _PROTECTED = (
     "it is protected and would have to be replaced; unset `protect` in its options and run again, "
     "or undo the change that replaces it"
 )
-
-
-def _ordered(states: list[ResourceState]) -> list[ResourceState]:
-    """Dependencies, parents and providers before those that need them; otherwise the order given."""
-    by_urn: dict[str, list[ResourceState]] = {}
-    for state in states:
-        by_urn.setdefault(state.urn, []).append(state)
-    done: set[int] = set()
-    result: list[ResourceState] = []
-    for root in states:
-        stack: list[tuple[ResourceState, bool]] = [(root, False)]
-        while stack:
-            state, expanded = stack.pop()
-            if id(state) in done:
-                continue
-            if expanded:
-                done.add(id(state))
-                result.append(state)
-                continue
-            stack.append((state, True))
-            needed = [*state.dependencies, state.parent, split_reference(state.provider)[0] if state.provider else ""]
-            for where in reversed(needed):
-                stack.extend(
-                    (other, False) for other in by_urn.get(where, ()) if id(other) not in done and other is not state
-                )
-    return result
 
 
 def describe(

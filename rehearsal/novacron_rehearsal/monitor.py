@@ -200,6 +200,8 @@ class EngineService(EngineServicer):
         """A message; an error among them fails the run."""
         del context
         severity = _SEVERITIES.get(request.severity, Severity.INFO)
+        if severity is Severity.DEBUG:
+            return Empty()
         if severity is Severity.ERROR:
             self._deployment.failed = True
         self._deployment.emit(Diagnostic(severity, request.message.rstrip("\n"), request.urn, request.ephemeral))

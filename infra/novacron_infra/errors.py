@@ -1,0 +1,7 @@
+"""The base of all errors of this distribution."""
+
+from __future__ import annotations
+
+
+class InfraError(Exception):
+    """Something that a user can put right; the message names the thing, its value, the rule and a fix."""

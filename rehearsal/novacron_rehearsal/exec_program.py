@@ -1,0 +1,78 @@
+"""Runs a Pulumi program inside its own interpreter. Started by path, so it imports nothing of this package.
+
+Argument: one JSON object with monitor, engine, project, stack, organization, parallel, dry_run, root_directory,
+program (folder or file) and config with its secret keys. Exit status: 0 done, 1 ended with an error that is already reported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import runpy
+import sys
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+
+def run(settings: dict[str, Any]) -> int:
+    """Run the program that the settings name, to its end."""
+    import pulumi
+    from pulumi import runtime
+
+    runtime.set_all_config(settings["config"], settings["config_secret_keys"])
+    runtime.configure(
+        runtime.Settings(
+            monitor=settings["monitor"],
+            engine=settings["engine"],
+            project=settings["project"],
+            stack=settings["stack"],
+            parallel=settings["parallel"],
+            dry_run=settings["dry_run"],
+            organization=settings["organization"],
+            root_directory=settings["root_directory"],
+        )
+    )
+    program = os.path.abspath(settings["program"])  # noqa: PTH100 - runpy and tracebacks take texts
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    executor = ThreadPoolExecutor(max_workers=max(settings["parallel"], 1) * 4)
+    loop.set_default_executor(executor)
+    # A failed resource leaves futures behind that nobody awaits; the failure itself is reported by the engine.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    try:
+        loop.run_until_complete(runtime.run_in_stack(lambda: runpy.run_path(program, run_name="__main__") and None))
+    except pulumi.RunError as error:
+        if "Resource monitor has terminated" not in str(error):
+            pulumi.log.error(str(error))
+        return 1
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
+    except BaseException:  # noqa: BLE001 - whatever the program raises is told to its user
+        pulumi.log.error(f"Program failed with an unhandled exception:\n{_user_traceback(program)}")
+        return 1
+    finally:
+        executor.shutdown(wait=True)
+        loop.close()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    return 0
+
+
+def _user_traceback(program: str) -> str:
+    """The traceback from the program's own first line on."""
+    frames = traceback.extract_tb(sys.exc_info()[2])
+    for index, frame in enumerate(frames):
+        if os.path.abspath(frame.filename).startswith(program):  # noqa: PTH100
+            return traceback.format_exc(limit=-(len(frames) - index))
+    return traceback.format_exc()
+
+
+if __name__ == "__main__":
+    arguments = json.loads(sys.argv[1])
+    folder = arguments["program"] if os.path.isdir(arguments["program"]) else os.path.dirname(arguments["program"])  # noqa: PTH112, PTH120
+    sys.path[0] = folder
+    sys.argv = [arguments["program"]]
+    sys.exit(run(arguments))

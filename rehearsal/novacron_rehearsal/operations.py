@@ -1,0 +1,478 @@
+"""Preview, up, refresh and destroy of a stack, and what can be read of its state."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from novacron_rehearsal import codec, program, urn
+from novacron_rehearsal.analyzer import PolicyPacks, PolicyPackSpec
+from novacron_rehearsal.checkpoint import snapshot_from_deployment, snapshot_to_deployment
+from novacron_rehearsal.children import Child
+from novacron_rehearsal.deletion import delete_unwanted, warn_pending
+from novacron_rehearsal.deployment import Deployment, Run, StateSink, StepRecord, Unrecorded, describe
+from novacron_rehearsal.errors import RehearsalError
+from novacron_rehearsal.events import (
+    Diagnostic,
+    Event,
+    EventSink,
+    Operation,
+    OperationEnded,
+    OperationStarted,
+    PolicyViolated,
+    Severity,
+    StepOp,
+)
+from novacron_rehearsal.monitor import EngineService, Monitor, serve
+from novacron_rehearsal.ordering import ordered
+from novacron_rehearsal.policy_hooks import NoPolicies, PolicyHooks
+from novacron_rehearsal.program import ProgramCall
+from novacron_rehearsal.project import Project, StackConfig, load_project, load_stack_config
+from novacron_rehearsal.providers.builtin import BuiltinProvider
+from novacron_rehearsal.providers.launch import Plugins
+from novacron_rehearsal.providers.registry import ProviderRegistry
+from novacron_rehearsal.refresh import refresh
+from novacron_rehearsal.resource import PendingOperation, ResourceState, Snapshot
+from novacron_rehearsal.store import StackFiles, StackSecrets, StackSession
+from novacron_rehearsal.values import PropertyMap
+
+_QUIET_OPS = {StepOp.SAME, StepOp.READ}
+_UNCOUNTED_OPS = {StepOp.CREATE_REPLACEMENT, StepOp.DELETE_REPLACED, StepOp.REMOVE_PENDING_REPLACE}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run."""
+
+    parallel: int = 16
+    targets: Sequence[str] = ()
+    target_dependents: bool = False
+    replace: Sequence[str] = ()
+    refresh: bool = False
+    policy_packs: Sequence[PolicyPackSpec] = ()
+    expect_no_changes: bool = False
+    in_process: bool = False
+    """Run the program in this process: faster, for tests; one program at a time."""
+    attached_providers: Mapping[str, int] = field(default_factory=dict[str, int])
+    plugin_paths: Mapping[str, Path] = field(default_factory=dict[str, Path])
+
+
+@dataclass(slots=True)
+class Result:
+    """What a run did."""
+
+    operation: Operation
+    succeeded: bool
+    changes: dict[StepOp, int]
+    steps: list[StepRecord]
+    outputs: PropertyMap
+    diagnostics: list[Diagnostic]
+    policy_violations: list[PolicyViolated]
+    duration_s: float
+
+    @property
+    def errors(self) -> str:
+        """The error messages, for tests and logs."""
+        return "\n".join(item.message for item in self.diagnostics if item.severity is Severity.ERROR)
+
+
+@dataclass(slots=True)
+class _Outcome:
+    deployment: Deployment
+    resources: list[ResourceState]
+
+
+class Workspace:
+    """A stack of a project, and where its state lies.
+
+    Args:
+        project_dir: folder of Pulumi.yaml.
+        stack: name of the stack.
+        backend_dir: folder of the state, in the layout of Pulumi's file backend; `<project_dir>/.novacron` by default.
+        passphrase: encrypts the stack's secrets.
+        env: additional environment of the program and the providers.
+    """
+
+    def __init__(
+        self,
+        project_dir: Path,
+        stack: str,
+        *,
+        passphrase: str,
+        backend_dir: Path | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self.project_dir = project_dir.resolve()
+        self.stack = stack
+        self.backend_dir = (backend_dir or self.project_dir / ".novacron").resolve()
+        self.project: Project = load_project(self.project_dir)
+        self._passphrase = passphrase
+        self._env = {"PULUMI_CONFIG_PASSPHRASE": passphrase, **(env or {})}
+        self._files = StackFiles(self.backend_dir, self.project.name, stack)
+        self._running: tuple[asyncio.AbstractEventLoop, Callable[[], None]] | None = None
+
+    def preview(self, options: Options | None = None, on_event: EventSink | None = None) -> Result:
+        """What `up` would do. Nothing is changed, nothing is locked."""
+        return self._operate(Operation.PREVIEW, options or Options(), on_event)
+
+    def up(self, options: Options | None = None, on_event: EventSink | None = None) -> Result:
+        """Bring the stack to what the program wants. With policy packs, a preview first: violations create nothing."""
+        return self._operate(Operation.UP, options or Options(), on_event)
+
+    def refresh(self, options: Options | None = None, on_event: EventSink | None = None) -> Result:
+        """Bring the state to what really exists."""
+        return self._operate(Operation.REFRESH, options or Options(), on_event)
+
+    def destroy(self, options: Options | None = None, on_event: EventSink | None = None) -> Result:
+        """Delete every resource of the stack."""
+        return self._operate(Operation.DESTROY, options or Options(), on_event)
+
+    def cancel(self) -> None:
+        """Start nothing new, tell providers, and end once what runs has ended. May be called from any thread."""
+        if self._running is not None:
+            loop, cancel = self._running
+            loop.call_soon_threadsafe(cancel)
+
+    def snapshot(self) -> Snapshot:
+        """The state as the last run left it, secrets in plain; an interrupted run's journal is not folded in."""
+        return self._files.read(self._secrets())[0]
+
+    def outputs(self) -> PropertyMap:
+        """The stack's outputs, secrets still wrapped."""
+        return stack_outputs(self.snapshot())
+
+    def export(self, *, show_secrets: bool = False) -> dict[str, Any]:
+        """The deployment as `pulumi stack export` gives it."""
+        secrets = self._secrets()
+        snapshot, _ = self._files.read(secrets)
+        deployment = snapshot_to_deployment(snapshot, None if show_secrets else secrets.cache.encrypt)
+        if provider := secrets.provider():
+            deployment["secrets_providers"] = provider
+        return {"version": 3, "deployment": deployment}
+
+    def import_(self, exported: Mapping[str, Any]) -> None:
+        """Take over a deployment as `pulumi stack export` gives it.
+
+        Raises:
+            RehearsalError: when it is not one, is of another version or another project or stack.
+        """
+        deployment = exported.get("deployment")
+        if not isinstance(deployment, dict):
+            raise RehearsalError("the import has no `deployment`; it must be what `pulumi stack export` writes")
+        theirs = StackSecrets(self._passphrase, self.stack)
+        provider = deployment.get("secrets_providers")
+        if provider:
+            if provider.get("type") != "passphrase":
+                raise RehearsalError(
+                    f"the import's secrets are encrypted with {provider.get('type')!r}; export it with --show-secrets"
+                )
+            theirs.salt = provider["state"]["salt"]
+        snapshot = snapshot_from_deployment(
+            deployment, int(exported.get("version", 0)), theirs.cache.decrypt, "the import"
+        )
+        for state in snapshot.resources:
+            name = urn.parse(state.urn)
+            if (name.stack, name.project) != (self.stack, self.project.name):
+                raise RehearsalError(
+                    f"the import is of stack {name.stack!r} of project {name.project!r}, not of {self.stack!r} of "
+                    f"{self.project.name!r}"
+                )
+        session = StackSession(self._files, self._secrets())
+        try:
+            session.finish(snapshot)
+        finally:
+            session.close()
+
+    def forget(self) -> None:
+        """Remove the stack's state files."""
+        self._files.remove()
+
+    # -- running --------------------------------------------------------------------------------------------------
+
+    def _secrets(self) -> StackSecrets:
+        return StackSecrets(self._passphrase, self.stack)
+
+    def _operate(self, operation: Operation, options: Options, on_event: EventSink | None) -> Result:
+        began = time.monotonic()
+        diagnostics: list[Diagnostic] = []
+        violations: list[PolicyViolated] = []
+
+        def emit(event: Event) -> None:
+            if isinstance(event, Diagnostic) and not event.ephemeral:
+                diagnostics.append(event)
+            elif isinstance(event, PolicyViolated):
+                violations.append(event)
+            if on_event is not None:
+                on_event(event)
+
+        emit(OperationStarted(operation, self.project.name, self.stack, options.parallel))
+        deployment: Deployment | None = None
+        succeeded = False
+        try:
+            deployment = asyncio.run(self._locked(operation, options, emit))
+            succeeded = not deployment.failed and not deployment.cancelled
+            if deployment.mandatory_violation:
+                succeeded = False
+        except RehearsalError as error:
+            emit(Diagnostic(Severity.ERROR, str(error)))
+        steps = deployment.steps if deployment else []
+        changes = dict(Counter(step.op for step in steps if step.op not in _UNCOUNTED_OPS))
+        if succeeded and options.expect_no_changes and set(changes) - _QUIET_OPS:
+            emit(Diagnostic(Severity.ERROR, "no changes were expected but changes were found"))
+            succeeded = False
+        duration = time.monotonic() - began
+        emit(OperationEnded(operation, changes, duration, succeeded))
+        outputs = deployment.outputs if deployment else {}
+        return Result(operation, succeeded, changes, steps, outputs, diagnostics, violations, duration)
+
+    async def _locked(self, operation: Operation, options: Options, emit: EventSink) -> Deployment:
+        secrets = self._secrets()
+        config = load_stack_config(self.project_dir, self.project, self.stack, secrets)
+        if operation is Operation.PREVIEW:
+            snapshot, _ = self._files.read(secrets)
+            return (await self._run(operation, options, emit, config, snapshot, Unrecorded())).deployment
+        session = StackSession(self._files, secrets)
+        try:
+            snapshot = session.snapshot
+            if operation is Operation.UP and options.policy_packs:
+                rehearsed = await self._run(
+                    Operation.PREVIEW, replace(options, refresh=False), _only_problems(emit), config, snapshot, Unrecorded()
+                )
+                if rehearsed.deployment.failed or rehearsed.deployment.mandatory_violation:
+                    session.finish(snapshot)
+                    rehearsed.deployment.steps = []
+                    return rehearsed.deployment
+            outcome = await self._run(operation, options, emit, config, snapshot, session)
+            session.finish(
+                Snapshot(
+                    resources=outcome.resources,
+                    pending_operations=_unresolved(snapshot.pending_operations, outcome.deployment),
+                    metadata=snapshot.metadata,
+                )
+            )
+            return outcome.deployment
+        finally:
+            session.close()
+
+    async def _run(
+        self,
+        operation: Operation,
+        options: Options,
+        emit: EventSink,
+        config: StackConfig,
+        snapshot: Snapshot,
+        sink: StateSink,
+    ) -> _Outcome:
+        registry = ProviderRegistry(self._plugins(options), BuiltinProvider(self._outputs_of), emit)
+        run = Run(
+            operation=operation,
+            project=self.project.name,
+            stack=self.stack,
+            dry_run=operation is Operation.PREVIEW,
+            parallel=options.parallel,
+            targets=frozenset(options.targets),
+            target_dependents=options.target_dependents,
+            replace=frozenset(options.replace),
+        )
+        packs = PolicyPacks(options.policy_packs, self.project.python, self._env, run.project, run.stack, run.dry_run)
+        runs_program = operation in (Operation.UP, Operation.PREVIEW)
+        policies: PolicyHooks = packs if options.policy_packs and runs_program else NoPolicies()
+        resources = snapshot.resources
+        deployment = Deployment(run, resources, sink, registry, policies, config.values, emit)
+        warn_pending(deployment, snapshot.pending_operations)
+        child: list[Child] = []
+        monitor = Monitor(deployment, config.values, list(config.secret_keys))
+        server, address = await serve(monitor, EngineService(deployment))
+        registry.engine_address = address
+        interrupted = self._listen_for_cancel(deployment, registry, monitor, child)
+        try:
+            if isinstance(policies, PolicyPacks):
+                await policies.start(address)
+            if operation is Operation.REFRESH or options.refresh:
+                fresh = await refresh(deployment)
+                if operation is Operation.REFRESH:
+                    deployment.outputs = stack_outputs(Snapshot(fresh))
+                    return _Outcome(deployment, ordered(fresh))
+                steps = deployment.steps
+                deployment = Deployment(run, fresh, sink, registry, policies, config.values, emit)
+                deployment.steps = [step for step in steps if step.op is not StepOp.SAME]
+                await monitor.close()
+                await server.stop(None)
+                monitor = Monitor(deployment, config.values, list(config.secret_keys))
+                server, address = await serve(monitor, EngineService(deployment))
+                registry.engine_address = address
+                interrupted()
+                interrupted = self._listen_for_cancel(deployment, registry, monitor, child)
+            if operation is Operation.DESTROY:
+                await delete_unwanted(deployment)
+            else:
+                await self._run_program(deployment, monitor, address, options, config, child)
+            return _Outcome(deployment, deployment.snapshot())
+        finally:
+            interrupted()
+            await monitor.close()
+            for process in child:
+                await process.stop(grace_s=1.0)
+            await registry.close()
+            if isinstance(policies, PolicyPacks):
+                await policies.close()
+            await server.stop(None)
+
+    async def _run_program(
+        self,
+        deployment: Deployment,
+        monitor: Monitor,
+        address: str,
+        options: Options,
+        config: StackConfig,
+        child: list[Child],
+    ) -> None:
+        program.check(self.project.folder)
+        call = ProgramCall(
+            folder=self.project.folder,
+            python=self.project.python,
+            project=self.project.name,
+            stack=self.stack,
+            monitor=address,
+            dry_run=deployment.run.dry_run,
+            parallel=options.parallel,
+            config=config.values,
+            config_secret_keys=config.secret_keys,
+            env=self._env,
+        )
+
+        def on_line(line: str, is_stderr: bool) -> None:
+            deployment.emit(Diagnostic(Severity.WARNING if is_stderr else Severity.INFO, line))
+
+        if options.in_process:
+            ending: asyncio.Task[int] = asyncio.create_task(program.run_in_process(call))
+        else:
+            process = await program.start(call, on_line)
+            child.append(process)
+            ending = asyncio.create_task(process.wait())
+        through = asyncio.create_task(monitor.program_done.wait())
+        await asyncio.wait({ending, through}, return_when=asyncio.FIRST_COMPLETED)
+        await deployment.quiet()
+        if not ending.done() and not deployment.failed and not deployment.cancelled:
+            await self._after_program(deployment)
+        monitor.deletes_done.set()
+        try:
+            code = await asyncio.wait_for(asyncio.shield(ending), 30 if deployment.cancelled else None)
+        except asyncio.TimeoutError:
+            code = 1
+        through.cancel()
+        with suppress(asyncio.CancelledError):
+            await through
+        if code and not deployment.failed:
+            deployment.fail("", f"the program ended with exit status {code}")
+
+    async def _after_program(self, deployment: Deployment) -> None:
+        described = [
+            describe(state, deployment.news.get(state.provider.rpartition("::")[0]), {**state.inputs, **state.outputs})
+            for state in deployment.news.values()
+        ]
+        for violation in await deployment.policies.analyze_stack(described):
+            deployment.emit(violation)
+            deployment.mandatory_violation |= violation.mandatory
+        if deployment.mandatory_violation and not deployment.run.dry_run:
+            deployment.failed = True
+            return
+        try:
+            await delete_unwanted(deployment)
+        except RehearsalError as error:
+            deployment.fail("", str(error))
+
+    def _plugins(self, options: Options) -> Plugins:
+        attached = dict(options.attached_providers)
+        for entry in filter(None, self._env.get("PULUMI_DEBUG_PROVIDERS", "").split(",")):
+            name, _, port = entry.partition(":")
+            attached.setdefault(name, int(port))
+        return Plugins(
+            python=self.project.python,
+            project_dir=self.project.folder,
+            attached=attached,
+            paths={**self.project.plugin_paths, **options.plugin_paths},
+            env={
+                **self._env,
+                "PULUMI_CONFIG_PASSPHRASE": "",
+                "PULUMI_PROJECT": self.project.name,
+                "PULUMI_STACK": self.stack,
+            },
+        )
+
+    def _outputs_of(self, name: str) -> PropertyMap:
+        parts = name.split("/")
+        stack, project = parts[-1], parts[-2] if len(parts) > 1 else self.project.name
+        files = StackFiles(self.backend_dir, project, stack)
+        if not files.checkpoint.exists():
+            raise RehearsalError(f"stack reference {name!r}: there is no such stack in {self.backend_dir}")
+        return stack_outputs(files.read(StackSecrets(self._passphrase, stack))[0])
+
+    def _listen_for_cancel(
+        self, deployment: Deployment, registry: ProviderRegistry, monitor: Monitor, child: list[Child]
+    ) -> Callable[[], None]:
+        """Ctrl-C and `cancel` begin an orderly end; a second Ctrl-C ends at once, the journal keeps the state."""
+        loop = asyncio.get_running_loop()
+        tasks: list[asyncio.Task[Any]] = []
+
+        def cancel() -> None:
+            if deployment.cancelled:
+                for process in child:
+                    tasks.append(asyncio.create_task(process.stop(grace_s=0)))
+                return
+            deployment.cancel()
+            deployment.emit(
+                Diagnostic(Severity.WARNING, "cancelling: what is under way is finished first; again to end at once")
+            )
+            tasks.append(asyncio.create_task(registry.cancel()))
+            monitor.program_done.set()
+            monitor.deletes_done.set()
+            for process in child:
+                tasks.append(asyncio.create_task(process.stop(grace_s=3)))
+
+        self._running = (loop, cancel)
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        if in_main_thread:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, cancel)
+
+        def stop_listening() -> None:
+            self._running = None
+            if in_main_thread:
+                for number in (signal.SIGINT, signal.SIGTERM):
+                    loop.remove_signal_handler(number)
+
+        return stop_listening
+
+
+def stack_outputs(snapshot: Snapshot) -> PropertyMap:
+    """The outputs that a stack's state holds."""
+    for state in snapshot.resources:
+        if state.type == urn.STACK_TYPE:
+            return {key: codec.without_outputs(value) for key, value in state.outputs.items()}
+    return {}
+
+
+def _only_problems(emit: EventSink) -> EventSink:
+    """The rehearsal before an `up` tells its user only what stops it."""
+
+    def pass_on(event: Event) -> None:
+        problem = isinstance(event, Diagnostic) and event.severity is Severity.ERROR
+        if problem or isinstance(event, PolicyViolated):
+            emit(event)
+
+    return pass_on
+
+
+def _unresolved(operations: Sequence[PendingOperation], deployment: Deployment) -> list[PendingOperation]:
+    """What an earlier run left open and this one did not come to."""
+    settled = {step.urn for step in deployment.steps}
+    return [item for item in operations if deployment.failed and item.resource.urn not in settled]

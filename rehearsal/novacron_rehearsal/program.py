@@ -1,0 +1,103 @@
+"""Running the program: as a process of its own (the rule), or inside this one (for tests by the hundred)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from novacron_rehearsal import exec_program
+from novacron_rehearsal.children import Child
+from novacron_rehearsal.errors import ProgramError
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramCall:
+    """All that a program is told."""
+
+    folder: Path
+    python: str
+    project: str
+    stack: str
+    monitor: str
+    dry_run: bool
+    parallel: int
+    config: Mapping[str, str]
+    config_secret_keys: tuple[str, ...]
+    env: Mapping[str, str]
+
+    def settings(self) -> dict[str, object]:
+        """The argument of `exec_program`."""
+        return {
+            "monitor": self.monitor,
+            "engine": self.monitor,
+            "project": self.project,
+            "stack": self.stack,
+            "organization": "organization",
+            "parallel": self.parallel,
+            "dry_run": self.dry_run,
+            "root_directory": str(self.folder),
+            "program": str(self.folder),
+            "config": dict(self.config),
+            "config_secret_keys": list(self.config_secret_keys),
+        }
+
+
+def check(folder: Path) -> None:
+    """Raise `ProgramError` when there is nothing to run."""
+    if not (folder / "__main__.py").is_file():
+        raise ProgramError(f"{folder} holds no __main__.py; `main` in Pulumi.yaml names the program's folder")
+
+
+async def start(call: ProgramCall, on_line: Callable[[str, bool], None]) -> Child:
+    """Start the program as a process of its own."""
+    arguments = json.dumps(call.settings())
+    command = [call.python, "-u", exec_program.__file__, arguments]
+    env = {
+        **os.environ,
+        **call.env,
+        "PULUMI_PROJECT": call.project,
+        "PULUMI_STACK": call.stack,
+        "PULUMI_MONITOR": call.monitor,
+        "PULUMI_ENGINE": call.monitor,
+    }
+    try:
+        child = await Child.start(command, cwd=call.folder, env=env, on_line=on_line)
+    except OSError as error:
+        raise ProgramError(f"the program's interpreter {call.python!r} cannot be started: {error}") from error
+    child.pump()
+    return child
+
+
+_one_at_a_time = threading.Lock()
+
+
+async def run_in_process(call: ProgramCall) -> int:
+    """Run the program in a thread of this process; its exit status.
+
+    The SDK keeps its state per process, so one program runs at a time, and the project's own modules are dropped
+    afterwards: the next run sees the files as they are then.
+    """
+    return await asyncio.get_running_loop().run_in_executor(None, _run_in_thread, call)
+
+
+def _run_in_thread(call: ProgramCall) -> int:
+    with _one_at_a_time:
+        from pulumi.runtime import settings as sdk
+
+        before = set(sys.modules)
+        sys.path.insert(0, str(call.folder))
+        try:
+            sdk.reset_options()
+            return exec_program.run(call.settings())
+        finally:
+            sys.path.remove(str(call.folder))
+            for name in set(sys.modules) - before:
+                file = getattr(sys.modules[name], "__file__", None)
+                if file is not None and Path(file).is_relative_to(call.folder) and "site-packages" not in file:
+                    del sys.modules[name]

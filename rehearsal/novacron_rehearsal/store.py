@@ -1,0 +1,172 @@
+"""A stack's state in a directory, in the layout of Pulumi's own file backend: the CLI can open the same directory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from novacron_rehearsal.checkpoint import VERSION, snapshot_from_deployment, snapshot_to_deployment
+from novacron_rehearsal.errors import RehearsalError
+from novacron_rehearsal.journal import Journal, replay
+from novacron_rehearsal.lock import StackLock
+from novacron_rehearsal.ordering import ordered
+from novacron_rehearsal.resource import PendingOperation, ResourceState, Snapshot
+from novacron_rehearsal.secrets import Secrets
+from novacron_rehearsal.state_codec import SecretCache
+
+
+class StackSecrets:
+    """The secrets of one stack: the key is derived (0.3 s) only once a secret is met."""
+
+    def __init__(self, passphrase: str, stack: str, salt: str = "") -> None:
+        self.salt = salt
+        self._passphrase = passphrase
+        self._stack = stack
+        self._secrets: Secrets | None = None
+        self.cache = SecretCache(lambda text: self._open().encrypt(text), lambda text: self._open().decrypt(text))
+
+    def _open(self) -> Secrets:
+        if self._secrets is None:
+            if self.salt:
+                self._secrets = Secrets.from_state(self._passphrase, self.salt, self._stack)
+            else:
+                self._secrets = Secrets.new(self._passphrase)
+                self.salt = self._secrets.state
+        return self._secrets
+
+    def provider(self) -> dict[str, Any] | None:
+        """What the state file says of how its secrets are encrypted; `None` when there never was one."""
+        return {"type": "passphrase", "state": {"salt": self.salt}} if self.salt else None
+
+
+class StackFiles:
+    """Where a stack's state lies."""
+
+    def __init__(self, backend_dir: Path, project: str, stack: str) -> None:
+        self.backend_dir = backend_dir
+        self.project = project
+        self.stack = stack
+        self.checkpoint = backend_dir / ".pulumi" / "stacks" / project / f"{stack}.json"
+        self.journal = backend_dir / "journal" / project / f"{stack}.log"
+
+    def read(self, secrets: StackSecrets) -> tuple[Snapshot, str]:
+        """The checkpoint and its digest; an empty snapshot where there is none.
+
+        Raises:
+            RehearsalError: for a file that is not a checkpoint, or of another version.
+        """
+        try:
+            raw = self.checkpoint.read_bytes()
+        except FileNotFoundError:
+            return Snapshot(), ""
+        try:
+            content = json.loads(raw)
+        except ValueError as error:
+            raise RehearsalError(
+                f"{self.checkpoint} is damaged ({error}); the state before the last run is beside it: "
+                f"cp {self.checkpoint}.bak {self.checkpoint}"
+            ) from error
+        if not isinstance(content, dict) or "checkpoint" not in content:
+            raise RehearsalError(f"{self.checkpoint} is not a Pulumi checkpoint: it has no 'checkpoint'")
+        latest = content["checkpoint"].get("latest") or {}
+        provider = latest.get("secrets_providers")
+        if provider:
+            if provider.get("type") != "passphrase":
+                raise RehearsalError(
+                    f"{self.checkpoint}: secrets are encrypted with {provider.get('type')!r}; the rehearsal engine "
+                    "knows only passphrases. Use the Pulumi CLI, or change the stack's secrets provider with it"
+                )
+            secrets.salt = provider["state"]["salt"]
+        snapshot = snapshot_from_deployment(
+            latest, content.get("version", 0), secrets.cache.decrypt, str(self.checkpoint)
+        )
+        return snapshot, hashlib.sha256(raw).hexdigest()
+
+    def write(self, snapshot: Snapshot, secrets: StackSecrets) -> str:
+        """Write the checkpoint in one step, keeping the one before as `.bak`; its digest."""
+        encrypt = secrets.cache.encrypt
+        deployment = snapshot_to_deployment(snapshot, encrypt)
+        if provider := secrets.provider():
+            deployment["secrets_providers"] = provider
+        content = {
+            "version": VERSION,
+            "checkpoint": {"stack": f"organization/{self.project}/{self.stack}", "latest": deployment},
+        }
+        raw = json.dumps(content, indent=4).encode()
+        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        meta = self.backend_dir / ".pulumi" / "meta.yaml"
+        temporary = self.checkpoint.with_suffix(".json.tmp")
+        try:
+            if not meta.exists():
+                meta.write_text("version: 1\n")
+            with temporary.open("wb") as file:
+                file.write(raw)
+                file.flush()
+                os.fsync(file.fileno())
+            if self.checkpoint.exists():
+                shutil.copy2(self.checkpoint, f"{self.checkpoint}.bak")
+            temporary.replace(self.checkpoint)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise RehearsalError(
+                f"the state {self.checkpoint} cannot be written: {error.strerror}. The state before is untouched and the "
+                "run's steps are in its journal; make room and run the same command again"
+            ) from error
+        return hashlib.sha256(raw).hexdigest()
+
+    def remove(self) -> None:
+        """Forget the stack."""
+        for path in (self.checkpoint, Path(f"{self.checkpoint}.bak"), self.journal):
+            path.unlink(missing_ok=True)
+
+
+class StackSession:
+    """One run's hold on a stack: locked, with its state read and an interrupted run's journal folded in."""
+
+    def __init__(self, files: StackFiles, secrets: StackSecrets) -> None:
+        """Raises `StackLockedError`, or `RehearsalError` for a state that cannot be read or written."""
+        self._files = files
+        self._secrets = secrets
+        try:
+            self._lock = StackLock(files.backend_dir, files.project, files.stack)
+        except OSError as error:
+            raise RehearsalError(
+                f"the state's folder {files.backend_dir} cannot be written: {error.strerror}; choose another or free space"
+            ) from error
+        try:
+            self.snapshot, digest = files.read(secrets)
+            self.recovered = replay(files.journal, digest, self.snapshot, secrets.cache.decrypt)
+            if self.recovered:
+                self.snapshot.resources = ordered(self.snapshot.resources)
+                digest = files.write(self.snapshot, secrets)
+            self._journal = Journal(files.journal, digest, secrets.cache.encrypt)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def begin(self, operation: PendingOperation) -> int:
+        """An operation is under way."""
+        return self._journal.begin(operation)
+
+    def commit(self, token: int | None, removed: Sequence[ResourceState], added: Sequence[ResourceState]) -> None:
+        """It ended, and changed this."""
+        self._journal.commit(token, removed, added)
+
+    def abandon(self, token: int) -> None:
+        """It ended and changed nothing."""
+        self._journal.abandon(token)
+
+    def finish(self, snapshot: Snapshot) -> None:
+        """Fold the run into the checkpoint."""
+        self._files.write(snapshot, self._secrets)
+        self._journal.remove()
+        self.snapshot = snapshot
+
+    def close(self) -> None:
+        """Let the next run in; without `finish`, the journal stays and is folded then."""
+        self._lock.release()

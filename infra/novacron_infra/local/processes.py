@@ -1,7 +1,7 @@
 """Starting, adopting, watching and stopping supervised processes. Knows files, ports and signals, not Pulumi.
 
-A run folder holds a folder for each service (`spec.json`, `config.json`, `state.json`, `lock`) and `logs/`. Whoever holds
-a service's lock owns the service: first the one who starts it, then its supervisor.
+A run folder holds a folder for each service (`spec.json`, `config.json`, `state.json`, `lock`) and `logs/`. Whoever
+holds a service's lock owns the service: first the one who starts it, then its supervisor.
 """
 
 from __future__ import annotations
@@ -357,18 +357,20 @@ def _take_lock(run_dir: Path, service: str) -> int:
     if descriptor is None:
         raise RunFolderError(run_dir, "vanished while the service was started")
     deadline = time.monotonic() + SUPERVISOR_START_S
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            if time.monotonic() > deadline:
-                os.close(descriptor)
-                raise RunFolderError(
-                    run_dir, f"{service} is being started by another run; wait for it to end"
-                ) from None
-            time.sleep(POLL_S)
-        else:
-            return descriptor
+    while not _try_lock(descriptor):
+        if time.monotonic() > deadline:
+            os.close(descriptor)
+            raise RunFolderError(run_dir, f"{service} is being started by another run; wait for it to end")
+        time.sleep(POLL_S)
+    return descriptor
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _is_supervisor(pid: int, folder: Path) -> bool:

@@ -249,7 +249,7 @@ def _await_ready(props: Mapping[str, Any]) -> None:
         if time.monotonic() > deadline:
             raise ProcessFailedError(
                 service,
-                f"http://{processes.HOST}:{port}{path} did not answer 200 within {timeout_s:.0f} s though its processes run",
+                f"http://{processes.HOST}:{port}{path} did not answer 200 within {timeout_s:.0f} s with all started",
                 processes.log_path(run_dir, service),
                 processes.last_log_lines(run_dir, service),
             )

@@ -98,7 +98,7 @@ class Supervisor:
         signal.signal(signal.SIGTERM, self._on_stop)
         signal.signal(signal.SIGINT, self._on_stop)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGCHLD, self._on_child)
         crashes: deque[float] = deque()
         while True:
             self._start()
@@ -134,6 +134,9 @@ class Supervisor:
 
     def _on_stop(self, _signal: int, _frame: object) -> None:
         self._stop = True
+
+    def _on_child(self, _signal: int, _frame: object) -> None:
+        """Only so that the signal wakes the loop."""
 
     def _start(self) -> None:
         self._log.parent.mkdir(parents=True, exist_ok=True)

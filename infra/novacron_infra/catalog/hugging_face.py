@@ -1,0 +1,45 @@
+"""The shape of any Llama-like model, read from its Hugging Face folder's config.json."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from pathlib import Path
+from typing import Any
+
+from novacron_infra.catalog.errors import CatalogError
+from novacron_infra.catalog.types import Model
+
+
+def model_from_folder(folder: Path) -> Model:
+    """Reads `folder`/config.json. Raises CatalogError when the folder is no Hugging Face model of a known shape."""
+    path = folder / "config.json"
+    try:
+        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        hidden, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
+        shape: dict[str, Any] = {
+            "layers": int(config["num_hidden_layers"]),
+            "hidden": hidden,
+            "intermediate": int(config["intermediate_size"]),
+            "attention_heads": heads,
+            "kv_heads": int(config.get("num_key_value_heads") or heads),
+            "head_dim": int(config.get("head_dim") or hidden // heads),
+            "vocabulary": int(config["vocab_size"]),
+            "tied_embeddings": bool(config.get("tie_word_embeddings", False)),
+            "max_context_tokens": int(config["max_position_embeddings"]),
+        }
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, ZeroDivisionError) as error:
+        raise CatalogError(
+            f"model folder {folder}: {path.name} does not describe a Llama-like model ({error!r}); "
+            "use a Hugging Face folder with config.json, tokenizer and safetensors"
+        ) from error
+    draft = Model(
+        name=folder.name,
+        parameters=1,
+        source=str(path),
+        as_of=datetime.datetime.fromtimestamp(path.stat().st_mtime, datetime.timezone.utc).date(),
+        **shape,
+    )
+    tables = 1 if draft.tied_embeddings else 2
+    parameters = draft.layers * draft.layer_parameters + tables * draft.embedding_parameters + draft.hidden
+    return draft.model_copy(update={"parameters": parameters})

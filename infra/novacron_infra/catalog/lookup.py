@@ -1,0 +1,117 @@
+"""Loads the data files once, checks them against the types, and answers by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import TypeAdapter
+
+from novacron_infra.catalog.errors import CatalogError, UnknownNameError, UnsupportedQuantizationError
+from novacron_infra.catalog.types import (
+    Architecture,
+    EngineKind,
+    FormatName,
+    Gpu,
+    Machine,
+    Model,
+    Quantization,
+    Quantizations,
+    WeightFormat,
+)
+
+DATA = Path(__file__).parent
+_RowT = TypeVar("_RowT", Gpu, Machine, Model)
+
+
+@lru_cache(maxsize=None)
+def gpus() -> Mapping[str, Gpu]:
+    """All GPU models by name."""
+    return _rows("gpus.yaml", Gpu)
+
+
+@lru_cache(maxsize=None)
+def machines() -> Mapping[str, Machine]:
+    """All machine types by name; every `gpu` names a row of `gpus()`."""
+    rows = _rows("machines.yaml", Machine)
+    for row in rows.values():
+        if (row.gpu is None) != (row.gpu_count == 0) or (row.gpu is not None and row.gpu not in gpus()):
+            raise CatalogError(f"machines.yaml: {row.name}: gpu {row.gpu!r} × {row.gpu_count} is no GPU of gpus.yaml")
+    return rows
+
+
+@lru_cache(maxsize=None)
+def models() -> Mapping[str, Model]:
+    """All models by name."""
+    return _rows("models.yaml", Model)
+
+
+@lru_cache(maxsize=None)
+def quantizations() -> Quantizations:
+    """Weight formats and the support matrix."""
+    return Quantizations.model_validate(_read("quantizations.yaml"))
+
+
+def gpu(name: str) -> Gpu:
+    """The GPU model of that name. Raises UnknownNameError."""
+    return _named("GPU", name, gpus())
+
+
+def machine(name: str) -> Machine:
+    """The machine type of that name. Raises UnknownNameError."""
+    return _named("machine", name, machines())
+
+
+def model(name: str) -> Model:
+    """The model of that name. Raises UnknownNameError."""
+    return _named("model", name, models())
+
+
+def offered(engine: EngineKind, architecture: Architecture) -> tuple[Quantization, ...]:
+    """What to ask for instead, where a quantisation is rejected: best quality for the memory first."""
+    return tuple(
+        q for q in quantizations().offer[architecture] if _format_name(q, engine, architecture) is not None
+    ) or tuple(Quantization(name.value) for name in quantizations().support[engine].get(architecture, ()))
+
+
+def resolve_quantization(asked: Quantization, engine: EngineKind, architecture: Architecture) -> WeightFormat:
+    """The format that `asked` means on that GPU ("int8" is FP8 on Hopper). Raises UnsupportedQuantizationError."""
+    name = _format_name(asked, engine, architecture)
+    if name is None:
+        alternatives = tuple(q.value for q in offered(engine, architecture))
+        raise UnsupportedQuantizationError(asked.value, engine.value, architecture.value, alternatives)
+    return next(row for row in quantizations().formats if row.name is name)
+
+
+def _format_name(asked: Quantization, engine: EngineKind, architecture: Architecture) -> FormatName | None:
+    table = quantizations()
+    supported = table.support[engine].get(architecture, ())
+    if asked in table.meaning:
+        name = table.meaning[asked].get(architecture)
+    else:
+        name = FormatName(asked.value)
+    return name if name in supported else None
+
+
+def _rows(file: str, kind: type[_RowT]) -> Mapping[str, _RowT]:
+    rows = TypeAdapter(tuple[kind, ...]).validate_python(_read(file))
+    table = {row.name: row for row in rows}
+    if len(table) != len(rows):
+        raise CatalogError(f"{file}: two rows have one name; names must be unique")
+    return MappingProxyType(table)
+
+
+def _read(file: str) -> Any:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return yaml.load((DATA / file).read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - a safe loader
+
+
+def _named(kind: str, name: str, table: Mapping[str, _RowT]) -> _RowT:
+    try:
+        return table[name]
+    except KeyError:
+        raise UnknownNameError(kind, name, table) from None

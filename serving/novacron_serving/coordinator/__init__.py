@@ -1,0 +1,1 @@
+"""The coordinator: one address for clients, in front of all workers."""

@@ -1,0 +1,36 @@
+"""Errors of the serving stack."""
+
+from __future__ import annotations
+
+
+class ServingError(Exception):
+    """Base of all errors here."""
+
+
+class StartError(ServingError):
+    """A process cannot start; the message is one line that says what to change."""
+
+
+class RequestError(ServingError):
+    """A request that is answered with an error in OpenAI's shape."""
+
+    def __init__(self, status: int, message: str, *, kind: str, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.kind = kind
+        self.param = param
+        self.code = code
+
+    def body(self) -> dict[str, dict[str, str | None]]:
+        """The JSON that OpenAI's clients understand."""
+        return {"error": {"message": str(self), "type": self.kind, "param": self.param, "code": self.code}}
+
+
+def invalid(message: str, param: str | None = None, code: str | None = None) -> RequestError:
+    """The client's mistake: 400."""
+    return RequestError(400, message, kind="invalid_request_error", param=param, code=code)
+
+
+def overloaded(message: str) -> RequestError:
+    """Come back later: 503."""
+    return RequestError(503, message, kind="server_error", code="overloaded")

@@ -1,0 +1,107 @@
+"""Running an ASGI application as a process: one clear line when it cannot start, a drain when it is told to stop."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import uvicorn
+from pydantic import BaseModel, ValidationError
+
+from novacron_serving.errors import RequestError, StartError
+from novacron_serving.protocol import contract
+
+Config = TypeVar("Config", bound=BaseModel)
+
+
+def read_config(arguments: list[str], model: type[Config]) -> Config:
+    """The configuration of `--config FILE`. Raises `StartError` naming every wrong field."""
+    if len(arguments) != 2 or arguments[0] != "--config":
+        raise StartError("usage: --config FILE.json")
+    path = Path(arguments[1])
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise StartError(f"configuration {path} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, item['loc'])) or 'file'}: {item['msg']} (got {json.dumps(item['input'], default=str)[:80]})"
+            for item in error.errors(include_url=False)
+        )
+        raise StartError(f"configuration {path}: {problems}") from error
+
+
+def cluster_token() -> str:
+    """The secret that coordinator and workers share. Raises `StartError` when it is not set."""
+    name: str = contract()["environment"]["cluster_token"]
+    token = os.environ.get(name, "")
+    if not token:
+        raise StartError(f"{name} is not set; coordinator and workers need the same random text in it")
+    return token
+
+
+def listen(host: str, port: int, field: str) -> socket.socket:
+    """A bound socket. Raises `StartError` when the port is taken."""
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        raise StartError(f"{field} {port} on {host} cannot be used: {error.strerror}; choose another") from error
+    return bound
+
+
+class DrainingServer(uvicorn.Server):
+    """Calls `on_drain` when told to stop, before it waits for the requests under way."""
+
+    def __init__(self, config: uvicorn.Config, on_drain: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(config)
+        self._on_drain = on_drain
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Drain, then finish what runs."""
+        await self._on_drain()
+        await super().shutdown(sockets)
+
+
+def uvicorn_config(app: object, grace_s: int) -> uvicorn.Config:
+    """The settings that coordinator and worker share."""
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=grace_s,
+        lifespan="off",
+    )
+
+
+def main(name: str, run: Callable[[list[str]], None]) -> None:
+    """Run a process's main function; a `StartError` is one line and exit status 2."""
+    logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {name} %(levelname)s %(message)s", stream=sys.stderr)
+    for noisy in ("httpx", "httpcore"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    try:
+        run(sys.argv[1:])
+    except StartError as error:
+        sys.stderr.write(f"{name}: {error}\n")
+        sys.exit(2)
+
+
+async def read_json(receive: Callable[[], Awaitable[bytes]], limit: int, length: str | None) -> object:
+    """A request's JSON body. Raises `RequestError` for one that is too large or not JSON."""
+    if length is not None and length.isdigit() and int(length) > limit:
+        raise RequestError(413, f"the body is larger than {limit} bytes", kind="invalid_request_error")
+    body = await receive()
+    if len(body) > limit:
+        raise RequestError(413, f"the body is larger than {limit} bytes", kind="invalid_request_error")
+    try:
+        return json.loads(body)
+    except (ValueError, UnicodeDecodeError, RecursionError) as error:
+        raise RequestError(400, f"the body is not valid JSON: {error}", kind="invalid_request_error") from error

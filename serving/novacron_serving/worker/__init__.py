@@ -1,0 +1,1 @@
+"""A worker: one engine, its HTTP API, and its registration with the coordinator."""

@@ -1,0 +1,43 @@
+import asyncio
+import logging
+
+import uvloop
+
+from novacron_serving.engine.pytorch import PyTorchEngine
+from novacron_serving.server import DrainingServer, cluster_token, listen, main, read_config, uvicorn_config
+from novacron_serving.worker.app import WorkerApp
+from novacron_serving.worker.config import WorkerConfig
+from novacron_serving.worker.registration import Registration
+
+log = logging.getLogger("novacron_serving.worker")
+
+
+async def serve(config: WorkerConfig, token: str) -> None:
+    bound = listen(config.host, config.port, "port")
+    port = bound.getsockname()[1]
+    engine = PyTorchEngine(config.model.path, config.engine)
+    app = WorkerApp(config, engine)
+    registration = app.registration = Registration(config, engine, token, port)
+    server = DrainingServer(uvicorn_config(app.asgi, config.drain_s), registration.drain)
+    serving = asyncio.create_task(server.serve([bound]))
+    log.info("%s listens on %s:%s and loads %s", config.worker_id, config.host, port, config.model.path)
+    try:
+        await engine.load()
+    except BaseException:
+        server.should_exit = True
+        await serving
+        raise
+    app.loaded = True
+    log.info("%s is loaded: %s tokens of context", config.model.id, engine.max_context_tokens)
+    registering = asyncio.create_task(registration.run())
+    await serving
+    registering.cancel()
+    await engine.unload()
+
+
+def run(arguments: list[str]) -> None:
+    config = read_config(arguments, WorkerConfig)
+    uvloop.run(serve(config, cluster_token()))
+
+
+main("worker", run)

@@ -1,0 +1,34 @@
+"""What a worker is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from novacron_serving.engine.pytorch import PyTorchConfig
+
+
+class ModelConfig(BaseModel):
+    """Which model to serve, and under which name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str = Field(min_length=1)
+    path: Path
+
+
+class WorkerConfig(BaseModel):
+    """The worker's configuration file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    worker_id: str = Field(min_length=1)
+    host: str = "127.0.0.1"
+    port: int = Field(ge=0, le=65535)
+    coordinator: str = Field(pattern=r"^[^:]+:\d+$")
+    """`host:port` of the coordinator's gRPC."""
+    model: ModelConfig
+    engine: PyTorchConfig = PyTorchConfig()
+    max_body_bytes: int = Field(default=4 * 2**20, ge=1024)
+    drain_s: int = Field(default=30, ge=0)

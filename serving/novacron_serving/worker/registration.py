@@ -1,0 +1,90 @@
+"""Telling the coordinator that this worker exists, and how loaded it is; again and again, for as long as it lives."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from novacron_serving.engine import Engine
+from novacron_serving.protocol import worker_pb2
+from novacron_serving.protocol.worker_pb2_grpc import WorkersStub
+from novacron_serving.worker.config import WorkerConfig
+
+RETRY_S = 0.5
+CALL_TIMEOUT_S = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class Registration:
+    """`registered` is true while the coordinator knows this worker."""
+
+    def __init__(self, config: WorkerConfig, engine: Engine, token: str, port: int) -> None:
+        self.registered = False
+        self._config = config
+        self._engine = engine
+        self._metadata = (("authorization", f"Bearer {token}"),)
+        self._address = f"{config.host}:{port}"
+        self._draining = False
+
+    async def run(self) -> None:
+        """Register, report, and register again whenever the coordinator has forgotten this worker."""
+        async with grpc.aio.insecure_channel(self._config.coordinator) as channel:
+            stub: Any = WorkersStub(channel)
+            while not self._draining:
+                try:
+                    interval_s = await self._register(stub)
+                    log.info("registered with the coordinator at %s", self._config.coordinator)
+                    while not self._draining:
+                        await asyncio.sleep(interval_s)
+                        await self._report(stub)
+                except grpc.aio.AioRpcError as error:
+                    if self.registered or error.code() == grpc.StatusCode.UNAUTHENTICATED:
+                        log.warning("the coordinator answers %s: %s", error.code().name, error.details())
+                    self.registered = False
+                    await asyncio.sleep(RETRY_S)
+
+    async def _register(self, stub: Any) -> float:
+        response = await stub.Register(
+            worker_pb2.RegisterRequest(
+                worker_id=self._config.worker_id,
+                address=self._address,
+                model_id=self._config.model.id,
+                engine=self._config.engine.kind,
+                max_concurrent_requests=self._engine.max_concurrent_requests,
+                max_context_tokens=self._engine.max_context_tokens,
+            ),
+            metadata=self._metadata,
+            timeout=CALL_TIMEOUT_S,
+        )
+        self.registered = True
+        return response.report_interval_s
+
+    async def _report(self, stub: Any) -> None:
+        stats = self._engine.stats()
+        await stub.Report(
+            worker_pb2.LoadReport(
+                worker_id=self._config.worker_id,
+                running_requests=stats.running_requests,
+                waiting_requests=stats.waiting_requests,
+                kv_cache_utilization=stats.kv_cache_utilization,
+            ),
+            metadata=self._metadata,
+            timeout=CALL_TIMEOUT_S,
+        )
+
+    async def drain(self) -> None:
+        """Ask for no new requests. A coordinator that is gone needs no telling."""
+        self._draining = True
+        try:
+            async with grpc.aio.insecure_channel(self._config.coordinator) as channel:
+                stub: Any = WorkersStub(channel)
+                await stub.Drain(
+                    worker_pb2.DrainRequest(worker_id=self._config.worker_id), metadata=self._metadata, timeout=2
+                )
+        except grpc.aio.AioRpcError:
+            log.info("the coordinator could not be told of the drain")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ def model_from_folder(folder: Path) -> Model:
         name=folder.name,
         parameters=1,
         source=str(path),
-        as_of=datetime.datetime.fromtimestamp(path.stat().st_mtime, datetime.timezone.utc).date(),
+        as_of=dt.datetime.fromtimestamp(path.stat().st_mtime, dt.timezone.utc).date(),
         **shape,
     )
     tables = 1 if draft.tied_embeddings else 2

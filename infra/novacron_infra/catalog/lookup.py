@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -28,13 +28,13 @@ DATA = Path(__file__).parent
 _RowT = TypeVar("_RowT", Gpu, Machine, Model)
 
 
-@lru_cache(maxsize=None)
+@cache
 def gpus() -> Mapping[str, Gpu]:
     """All GPU models by name."""
     return _rows("gpus.yaml", Gpu)
 
 
-@lru_cache(maxsize=None)
+@cache
 def machines() -> Mapping[str, Machine]:
     """All machine types by name; every `gpu` names a row of `gpus()`."""
     rows = _rows("machines.yaml", Machine)
@@ -44,13 +44,13 @@ def machines() -> Mapping[str, Machine]:
     return rows
 
 
-@lru_cache(maxsize=None)
+@cache
 def models() -> Mapping[str, Model]:
     """All models by name."""
     return _rows("models.yaml", Model)
 
 
-@lru_cache(maxsize=None)
+@cache
 def quantizations() -> Quantizations:
     """Weight formats and the support matrix."""
     return Quantizations.model_validate(_read("quantizations.yaml"))
@@ -90,10 +90,7 @@ def resolve_quantization(asked: Quantization, engine: EngineKind, architecture: 
 def _format_name(asked: Quantization, engine: EngineKind, architecture: Architecture) -> FormatName | None:
     table = quantizations()
     supported = table.support[engine].get(architecture, ())
-    if asked in table.meaning:
-        name = table.meaning[asked].get(architecture)
-    else:
-        name = FormatName(asked.value)
+    name = table.meaning[asked].get(architecture) if asked in table.meaning else FormatName(asked.value)
     return name if name in supported else None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from enum import Enum
 from typing import Annotated, Literal
 
@@ -93,7 +93,7 @@ class Sourced(Row):
     """A row that says where its figures are from and of which day they are."""
 
     source: Annotated[str, Field(min_length=3)]
-    as_of: datetime.date
+    as_of: dt.date
 
 
 class Gpu(Sourced):

@@ -1,256 +1,127 @@
-"""The local platform's Pulumi resources: a cluster token, a process, and the readiness of the whole.
-
-Their dynamic providers are classes without state that are imported by name, so that what Pulumi stores of them never
-changes by itself and a second `up` finds nothing to do.
-"""
+"""Dynamic resources: a supervised process, and a random token. Their providers are importable, so their form is stable."""
 
 from __future__ import annotations
 
+import json
 import secrets
-import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pulumi import Input, Output, ResourceOptions
-from pulumi.dynamic import (
-    CheckFailure,
-    CheckResult,
-    CreateResult,
-    DiffResult,
-    ReadResult,
-    Resource,
-    ResourceProvider,
-    UpdateResult,
-)
+import pulumi
+from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, ResourceProvider, UpdateResult
 
-from novacron_infra.local import processes
-from novacron_infra.local.errors import ProcessFailedError
-from novacron_infra.local.processes import Port, ServiceSpec
+from novacron_infra.local import process
 
-TOKEN_VARIABLE = "NOVACRON_CLUSTER_TOKEN"  # noqa: S105 - the name, not the value
-MODEL_FILES = ("config.json", "tokenizer.json")
+_INPUTS = ("name", "run_dir", "module", "config", "token_variable", "token", "ports", "ready_url", "ready_timeout_s", "triggers")  # fmt: skip
 
 
-def _with_secret(opts: ResourceOptions | None, *names: str) -> ResourceOptions:
-    return ResourceOptions.merge(opts, ResourceOptions(additional_secret_outputs=list(names)))
-
-
-def _changed(keys: tuple[str, ...], olds: Mapping[str, Any], news: Mapping[str, Any]) -> list[str]:
-    return [key for key in keys if olds.get(key) != news.get(key)]
-
-
-class ClusterTokenProvider(ResourceProvider):
-    """Generates a token once and keeps it."""
-
-    serialize_as_secret_always = False
-
-    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
-        """Nothing about it changes."""
-        return DiffResult(changes=False)
-
-    def create(self, props: dict[str, Any]) -> CreateResult:  # noqa: ARG002
-        """256 random bits."""
-        return CreateResult(f"token-{secrets.token_hex(4)}", {"token": secrets.token_urlsafe(32)})
-
-
-class ClusterToken(Resource, module="novacron", name="ClusterToken"):
-    """The secret by which workers and the coordinator know each other."""
-
-    token: Output[str]
-
-    def __init__(self, name: str, opts: ResourceOptions | None = None) -> None:
-        super().__init__(ClusterTokenProvider(), name, {"token": None}, _with_secret(opts, "token"))
-
-
-class LocalProcessProvider(ResourceProvider):
-    """Starts, adopts, restarts and stops one supervised process."""
-
-    serialize_as_secret_always = False
-    _inputs = (
-        "service",
-        "runDir",
-        "command",
-        "config",
-        "ports",
-        "readyPort",
-        "readyPath",
-        "readyTimeoutS",
-        "stopGraceS",
-        "fingerprint",
-        "modelPath",
-        "token",
+def _spec(properties: dict[str, Any]) -> process.ProcessSpec:
+    return process.ProcessSpec(
+        name=properties["name"],
+        run_dir=Path(properties["run_dir"]),
+        module=properties["module"],
+        config=json.loads(properties["config"]),
+        secret_env={properties["token_variable"]: properties["token"]},
+        ports={field: int(port) for field, port in properties["ports"].items()},
+        ready_url=properties["ready_url"],
+        ready_timeout_s=float(properties["ready_timeout_s"]),
+        triggers=properties["triggers"],
     )
-    _only_settings = ("readyTimeoutS", "stopGraceS")
 
-    def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
-        """What can be known before anything is started: the model's folder."""
-        failures: list[CheckFailure] = []
-        model_path = news.get("modelPath")
-        if isinstance(model_path, str) and model_path:
-            problem = model_problem(Path(model_path))
-            if problem:
-                failures.append(CheckFailure("modelPath", problem))
-        return CheckResult(news, failures)
 
-    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
-        """Any change restarts the process; another name or folder makes it another one."""
-        changed = _changed(self._inputs, _olds, _news)
-        return DiffResult(
-            changes=bool(changed),
-            replaces=[key for key in changed if key in {"service", "runDir"}],
-            delete_before_replace=True,
-        )
+def _outputs(properties: dict[str, Any]) -> dict[str, Any]:
+    return {key: properties[key] for key in _INPUTS} | {"log": str(_spec(properties).log)}
+
+
+class _ProcessProvider(ResourceProvider):
+    serialize_as_secret_always = False
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Start it, or adopt it where it runs already, and wait until it is ready."""
-        return CreateResult(props["service"], _outputs(props, processes.ensure_running(_spec(props))))
+        process.start(_spec(props))
+        return CreateResult(props["name"], _outputs(props))
+
+    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
+        changed = any(_olds.get(key) != _news.get(key) for key in _INPUTS)
+        moved = [key for key in ("name", "run_dir") if _olds.get(key) != _news.get(key)]
+        return DiffResult(changes=changed, replaces=moved, delete_before_replace=True)
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
-        """Start it anew with what has changed."""
-        return UpdateResult(_outputs(_news, processes.ensure_running(_spec(_news))))
+        process.start(_spec(_news))
+        return UpdateResult(_outputs(_news))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """Gone when it does not run as it was recorded, so that the next run starts it again."""
-        found = processes.find(Path(props["runDir"]), props["service"])
-        if found is None or found.state.phase == "failed" or found.state.digest != props.get("digest"):
+        spec = _spec(props)
+        state = process.read_state(spec.folder)
+        if not process.alive(spec.folder) or state.get("status") in ("failed", "stopped"):
             return ReadResult("", {})
-        return ReadResult(id_, {**props, "instance": found.instance})
+        return ReadResult(id_, _outputs(props))
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
-        """Stop it and remove its folder; the log stays until the whole is taken down."""
-        processes.remove(Path(_props["runDir"]), _props["service"], float(_props["stopGraceS"]))
+        process.remove(_spec(_props).folder)
 
 
-class LocalProcess(Resource, module="novacron", name="LocalProcess"):
-    """One supervised process on this machine. `instance` changes with each start by the platform."""
+class LocalProcess(Resource):
+    """A process that is kept running on this machine until it is deleted."""
 
-    instance: Output[str]
-    digest: Output[str]
+    log: pulumi.Output[str]
+    """The file with all that it writes."""
 
     def __init__(
         self,
         name: str,
-        spec: ServiceSpec,
         *,
-        token: Input[str],
-        model_path: Path | None = None,
-        opts: ResourceOptions | None = None,
+        service: str,
+        run_dir: Path,
+        module: str,
+        config: dict[str, Any],
+        token_variable: str,
+        token: pulumi.Input[str],
+        ports: dict[str, int],
+        ready_url: str,
+        ready_timeout_s: float,
+        triggers: str,
+        opts: pulumi.ResourceOptions,
     ) -> None:
-        props: dict[str, Any] = {
-            "service": spec.service,
-            "runDir": str(spec.run_dir),
-            "command": list(spec.command),
-            "config": dict(spec.config),
-            "ports": [{"number": port.number, "field": port.field} for port in spec.ports],
-            "readyPort": spec.ready_url_port,
-            "readyPath": spec.ready_path,
-            "readyTimeoutS": spec.ready_timeout_s,
-            "stopGraceS": spec.stop_grace_s,
-            "fingerprint": spec.fingerprint,
-            "modelPath": str(model_path) if model_path else "",
-            "token": token,
-            "instance": None,
-            "digest": None,
-        }
-        super().__init__(LocalProcessProvider(), name, props, _with_secret(opts, "token"))
+        """Args as in `process.ProcessSpec`; `service` is its `name`."""
+        super().__init__(
+            _ProcessProvider(),
+            name,
+            {
+                "name": service,
+                "run_dir": str(run_dir),
+                "module": module,
+                "config": json.dumps(config, sort_keys=True),
+                "token_variable": token_variable,
+                "token": token,
+                "ports": ports,
+                "ready_url": ready_url,
+                "ready_timeout_s": ready_timeout_s,
+                "triggers": triggers,
+                "log": None,
+            },
+            opts,
+            "local",
+            "Process",
+        )
 
 
-class ServingReadyProvider(ResourceProvider):
-    """Waits until the coordinator says that it can serve."""
-
+class _TokenProvider(ResourceProvider):
     serialize_as_secret_always = False
-    _inputs = ("port", "path", "instances", "timeoutS", "runDir", "service")
-
-    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
-        """Looked at again whenever a process was started."""
-        return DiffResult(changes=bool(_changed(self._inputs, _olds, _news)))
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Wait."""
-        _await_ready(props)
-        return CreateResult("ready", {key: props[key] for key in self._inputs})
+        del props
+        return CreateResult(secrets.token_hex(8), {"token": secrets.token_urlsafe(32)})
 
-    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
-        """Wait again."""
-        _await_ready(_news)
-        return UpdateResult({key: _news[key] for key in self._inputs})
-
-    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """Gone when it is not ready now."""
-        ready = processes.answers(int(props["port"]), props["path"])
-        return ReadResult(id_, props) if ready else ReadResult("", {})
+    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
+        del _olds, _news
+        return DiffResult(changes=False)
 
 
-class ServingReady(Resource, module="novacron", name="ServingReady"):
-    """The serving stack answers: its coordinator is ready with all of these processes."""
+class LocalToken(Resource):
+    """A random secret, made once."""
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        coordinator: ServiceSpec,
-        ready_path: str,
-        instances: Mapping[str, Input[str]],
-        opts: ResourceOptions | None = None,
-    ) -> None:
-        props: dict[str, Any] = {
-            "port": coordinator.ready_url_port,
-            "path": ready_path,
-            "instances": dict(instances),
-            "timeoutS": coordinator.ready_timeout_s,
-            "runDir": str(coordinator.run_dir),
-            "service": coordinator.service,
-        }
-        super().__init__(ServingReadyProvider(), name, props, opts)
+    token: pulumi.Output[str]
 
-
-def model_problem(folder: Path) -> str:
-    """Why a folder is no Hugging Face model that a worker could load; empty when it looks like one."""
-    if not folder.is_dir():
-        return f"model folder {folder} does not exist; set local.model.path to a Hugging Face model folder"
-    missing = [name for name in MODEL_FILES if not (folder / name).is_file()]
-    if not any(folder.glob("*.safetensors")):
-        missing.append("*.safetensors")
-    if missing:
-        return (
-            f"model folder {folder} lacks {', '.join(missing)}; "
-            "local.model.path has to be a whole Hugging Face model with its weights in safetensors"
-        )
-    return ""
-
-
-def _spec(props: Mapping[str, Any]) -> ServiceSpec:
-    return ServiceSpec(
-        service=props["service"],
-        run_dir=Path(props["runDir"]),
-        command=list(props["command"]),
-        config=props["config"],
-        ports=[Port(int(port["number"]), port["field"]) for port in props["ports"]],
-        ready_url_port=int(props["readyPort"]),
-        ready_path=props["readyPath"],
-        ready_timeout_s=float(props["readyTimeoutS"]),
-        stop_grace_s=float(props["stopGraceS"]),
-        fingerprint=props["fingerprint"],
-        environment={TOKEN_VARIABLE: props["token"]},
-    )
-
-
-def _outputs(props: Mapping[str, Any], running: processes.Running) -> dict[str, Any]:
-    kept = {key: value for key, value in props.items() if not key.startswith("__")}
-    return {**kept, "instance": running.instance, "digest": running.state.digest}
-
-
-def _await_ready(props: Mapping[str, Any]) -> None:
-    port, path, timeout_s = int(props["port"]), str(props["path"]), float(props["timeoutS"])
-    run_dir, service = Path(props["runDir"]), str(props["service"])
-    deadline = time.monotonic() + timeout_s
-    while not processes.answers(port, path):
-        if time.monotonic() > deadline:
-            raise ProcessFailedError(
-                service,
-                f"http://{processes.HOST}:{port}{path} did not answer 200 within {timeout_s:.0f} s with all started",
-                processes.log_path(run_dir, service),
-                processes.last_log_lines(run_dir, service),
-            )
-        time.sleep(0.1)
+    def __init__(self, name: str, opts: pulumi.ResourceOptions) -> None:
+        options = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(additional_secret_outputs=["token"]))
+        super().__init__(_TokenProvider(), name, {"token": None}, options, "local", "Token")

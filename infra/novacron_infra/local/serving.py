@@ -1,135 +1,130 @@
-"""`LocalServing`: a coordinator and its workers as processes on this machine, as one Pulumi component."""
+"""The component: a coordinator and its workers as processes on 127.0.0.1."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import hashlib
+import json
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from pulumi import ComponentResource, Output, ResourceOptions
+import pulumi
 
-from novacron_infra.local import fingerprint
-from novacron_infra.local.processes import HOST, LOGS_FOLDER, Port, ServiceSpec
-from novacron_infra.local.resources import ClusterToken, LocalProcess, ServingReady
+from novacron_infra.config import Device
+from novacron_infra.errors import LocalProcessError
+from novacron_infra.local.resources import LocalProcess, LocalToken
 
-SERVING_PACKAGE = "novacron_serving"
-COORDINATOR = "coordinator"
+HASHED_WHOLE_BYTES = 16 * 2**20
+COORDINATOR_START_TIMEOUT_S = 60.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LocalServingArgs:
-    """What runs on this machine. All values are plain: they decide how many processes there are."""
+    """What to run."""
 
-    model_id: str
-    """What clients call the model."""
-    model_path: Path
-    """A Hugging Face model folder."""
     run_dir: Path
-    """Where configuration, state and logs of the processes go; removed by `novacron down`."""
+    """Folder of logs, pid files and process configuration."""
+    model_id: str
+    model_path: Path | None = None
+    """A Hugging Face model folder; the tiny model that ships with novacron-serving when `None`."""
     http_port: int = 8080
     grpc_port: int = 9090
     worker_count: int = 2
     worker_base_port: int = 9091
-    """Worker n listens on this plus n."""
-    engine_kind: str = "pytorch"
-    device: str = "cpu"
-    engine_settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    coordinator_settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    ready_timeout_s: float = 180.0
-    """For each process to be ready, model loading included."""
-    stop_grace_s: float = 10.0
-    """For each process to finish its streams after SIGTERM."""
+    device: Device = Device.AUTO
+    threads: int = 1
+    start_timeout_s: int = 120
 
 
-class LocalServing(ComponentResource):
-    """The serving stack as supervised processes: coordinator first, then the workers, then all ready together."""
+class LocalServing(pulumi.ComponentResource):
+    """The serving stack on this machine.
 
-    endpoint: Output[str]
-    """Base URL of the OpenAI API, without `/v1`; known once the stack answers."""
-    models: Output[list[str]]
-    logs_dir: Output[str]
+    Raises:
+        LocalProcessError: when novacron-serving is not installed or the model folder is missing.
+    """
 
-    def __init__(self, name: str, args: LocalServingArgs, opts: ResourceOptions | None = None) -> None:
-        super().__init__("novacron:local:LocalServing", name, None, opts)
-        code = fingerprint.of_package(SERVING_PACKAGE)
-        model = fingerprint.of_folder(args.model_path)
-        token = ClusterToken(f"{name}-token", ResourceOptions(parent=self))
-        coordinator_spec = _coordinator(args, code)
-        coordinator = LocalProcess(
-            f"{name}-coordinator", coordinator_spec, token=token.token, opts=ResourceOptions(parent=self)
-        )
-        workers = {
-            spec.service: LocalProcess(
-                f"{name}-{spec.service}",
-                spec,
-                token=token.token,
-                model_path=args.model_path,
-                opts=ResourceOptions(parent=self, depends_on=[coordinator]),
+    endpoint: pulumi.Output[str]
+    """Base URL of the OpenAI-compatible API, `http://127.0.0.1:<port>/v1`."""
+    model: pulumi.Output[str]
+    """The model's id."""
+    logs: pulumi.Output[str]
+    """Folder of the processes' logs."""
+
+    def __init__(self, name: str, args: LocalServingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("novacron:local:Serving", name, None, opts)
+        package = _serving_package()
+        contract: dict[str, Any] = json.loads((package / "protocol" / "contract.json").read_text())
+        model_path = (args.model_path or package / "models" / "tiny").resolve()
+        if not (model_path / "config.json").is_file():
+            raise LocalProcessError(
+                f"novacron:environment.model.path = {model_path}: holds no config.json. Name a Hugging Face model folder"
             )
-            for spec in (_worker(args, index, f"{code}-{model}") for index in range(args.worker_count))
-        }
-        processes = {COORDINATOR: coordinator, **workers}
-        ready = ServingReady(
-            f"{name}-ready",
-            coordinator=coordinator_spec,
-            ready_path="/ready",
-            instances={service: process.instance for service, process in processes.items()},
-            opts=ResourceOptions(parent=self),
+        code = digest_of_folder(package, "*.py")
+        token_variable = contract["environment"]["cluster_token"]
+        paths = contract["paths"]
+        token = LocalToken(f"{name}-token", pulumi.ResourceOptions(parent=self))
+        coordinator = LocalProcess(
+            f"{name}-coordinator",
+            service="coordinator",
+            run_dir=args.run_dir,
+            module=contract["processes"]["coordinator"]["module"],
+            config={"http_port": args.http_port, "grpc_port": args.grpc_port, "minimum_workers": args.worker_count},
+            token_variable=token_variable,
+            token=token.token,
+            ports={"coordinator.http_port": args.http_port, "coordinator.grpc_port": args.grpc_port},
+            ready_url=f"http://127.0.0.1:{args.http_port}{paths['health']}",
+            ready_timeout_s=COORDINATOR_START_TIMEOUT_S,
+            triggers=code,
+            opts=pulumi.ResourceOptions(parent=self),
         )
-
-        def once_ready(_id: str) -> str:
-            return f"http://{HOST}:{args.http_port}"
-
-        self.endpoint = ready.id.apply(once_ready)
-        self.models = Output.from_input([args.model_id])
-        self.logs_dir = Output.from_input(str(args.run_dir / LOGS_FOLDER))
-        self.register_outputs({"endpoint": self.endpoint, "models": self.models, "logsDir": self.logs_dir})
-
-
-def _coordinator(args: LocalServingArgs, code: str) -> ServiceSpec:
-    return ServiceSpec(
-        service=COORDINATOR,
-        run_dir=args.run_dir,
-        command=[sys.executable, "-m", f"{SERVING_PACKAGE}.coordinator", "--config", "{config}"],
-        config={
-            "host": HOST,
-            "http_port": args.http_port,
-            "grpc_port": args.grpc_port,
-            "minimum_workers": args.worker_count,
-            **args.coordinator_settings,
-        },
-        ports=[
-            Port(args.http_port, "local.coordinator.http_port"),
-            Port(args.grpc_port, "local.coordinator.grpc_port"),
-        ],
-        ready_url_port=args.http_port,
-        ready_path="/health",
-        ready_timeout_s=args.ready_timeout_s,
-        stop_grace_s=args.stop_grace_s,
-        fingerprint=code,
-    )
+        model_digest = digest_of_folder(model_path, "*")
+        for index in range(args.worker_count):
+            port = args.worker_base_port + index
+            LocalProcess(
+                f"{name}-worker-{index}",
+                service=f"worker-{index}",
+                run_dir=args.run_dir,
+                module=contract["processes"]["worker"]["module"],
+                config={
+                    "worker_id": f"worker-{index}",
+                    "port": port,
+                    "coordinator": f"127.0.0.1:{args.grpc_port}",
+                    "model": {"id": args.model_id, "path": str(model_path)},
+                    "engine": {"kind": "pytorch", "device": args.device.value, "threads": args.threads},
+                },
+                token_variable=token_variable,
+                token=token.token,
+                ports={"workers.base_port": port},
+                ready_url=f"http://127.0.0.1:{port}{paths['ready']}",
+                ready_timeout_s=args.start_timeout_s,
+                triggers=code + model_digest,
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[coordinator]),
+            )
+        self.endpoint = pulumi.Output.from_input(f"http://127.0.0.1:{args.http_port}/v1")
+        self.model = pulumi.Output.from_input(args.model_id)
+        self.logs = pulumi.Output.from_input(str(args.run_dir / "logs"))
+        self.register_outputs({"endpoint": self.endpoint, "model": self.model, "logs": self.logs})
 
 
-def _worker(args: LocalServingArgs, index: int, read_besides: str) -> ServiceSpec:
-    port = args.worker_base_port + index
-    return ServiceSpec(
-        service=f"worker-{index}",
-        run_dir=args.run_dir,
-        command=[sys.executable, "-m", f"{SERVING_PACKAGE}.worker", "--config", "{config}"],
-        config={
-            "worker_id": f"worker-{index}",
-            "host": HOST,
-            "port": port,
-            "coordinator": f"{HOST}:{args.grpc_port}",
-            "model": {"id": args.model_id, "path": str(args.model_path)},
-            "engine": {"kind": args.engine_kind, "device": args.device, **args.engine_settings},
-        },
-        ports=[Port(port, f"local.workers.base_port (+{index})")],
-        ready_url_port=port,
-        ready_path="/ready",
-        ready_timeout_s=args.ready_timeout_s,
-        stop_grace_s=args.stop_grace_s,
-        fingerprint=read_besides,
-    )
+def _serving_package() -> Path:
+    """The installed package's folder. It is read as data and run as processes, never imported."""
+    found = find_spec("novacron_serving")
+    if found is None or not found.submodule_search_locations:
+        raise LocalProcessError("the package novacron-serving is not installed here; run `make up`, or pip install it")
+    return Path(next(iter(found.submodule_search_locations)))
+
+
+def digest_of_folder(folder: Path, pattern: str) -> str:
+    """What the files are: small ones by content, large ones by size and time of change."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob(pattern)):
+        if not file.is_file() or "__pycache__" in file.parts:
+            continue
+        status = file.stat()
+        digest.update(f"{file.relative_to(folder)}\0{status.st_size}\0".encode())
+        if status.st_size <= HASHED_WHOLE_BYTES:
+            digest.update(file.read_bytes())
+        else:
+            digest.update(str(status.st_mtime_ns).encode())
+    return digest.hexdigest()

@@ -65,7 +65,7 @@ def _user_traceback(program: str) -> str:
     """The traceback from the program's own first line on."""
     frames = traceback.extract_tb(sys.exc_info()[2])
     for index, frame in enumerate(frames):
-        if os.path.abspath(frame.filename).startswith(program):  # noqa: PTH100
+        if os.path.abspath(frame.filename) in (program, os.path.join(program, "__main__.py")):  # noqa: PTH100, PTH118
             return traceback.format_exc(limit=-(len(frames) - index))
     return traceback.format_exc()
 

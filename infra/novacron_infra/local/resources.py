@@ -60,7 +60,7 @@ class _ProcessProvider(ResourceProvider):
         process.remove(_spec(_props).folder)
 
 
-class LocalProcess(Resource):
+class LocalProcess(Resource, module="local", name="Process"):
     """A process that is kept running on this machine until it is deleted."""
 
     log: pulumi.Output[str]
@@ -100,8 +100,6 @@ class LocalProcess(Resource):
                 "log": None,
             },
             opts,
-            "local",
-            "Process",
         )
 
 
@@ -117,11 +115,11 @@ class _TokenProvider(ResourceProvider):
         return DiffResult(changes=False)
 
 
-class LocalToken(Resource):
+class LocalToken(Resource, module="local", name="Token"):
     """A random secret, made once."""
 
     token: pulumi.Output[str]
 
     def __init__(self, name: str, opts: pulumi.ResourceOptions) -> None:
         options = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(additional_secret_outputs=["token"]))
-        super().__init__(_TokenProvider(), name, {"token": None}, options, "local", "Token")
+        super().__init__(_TokenProvider(), name, {"token": None}, options)

@@ -1,0 +1,60 @@
+"""The processes of a local stack, as their supervisors tell of them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from novacron_infra.local import process
+
+
+@dataclass(frozen=True, slots=True)
+class LocalService:
+    """One supervised process."""
+
+    name: str
+    status: str
+    """starting, ready, failed, stopped, or `gone` when its supervisor is."""
+    pid: int | None
+    restarts: int
+    up_s: float
+    log: Path
+
+
+def services(run_dir: Path) -> list[LocalService]:
+    """All that have files in the run folder."""
+    found: list[LocalService] = []
+    for folder in sorted(run_dir.glob("*/")):
+        if not (folder / "supervisor.json").is_file():
+            continue
+        state = process.read_state(folder)
+        found.append(
+            LocalService(
+                name=folder.name,
+                status=str(state.get("status", "starting")) if process.alive(folder) else "gone",
+                pid=state.get("child_pid"),
+                restarts=int(state.get("restarts", 0)),
+                up_s=time.time() - float(state.get("since", time.time())),
+                log=run_dir / "logs" / f"{folder.name}.log",
+            )
+        )
+    return found
+
+
+def stop_all(run_dir: Path) -> list[str]:
+    """Stop what still runs although the state does not have it; the names of what was found."""
+    left = [service.name for service in services(run_dir)]
+    for name in left:
+        process.remove(run_dir / name)
+    return left
+
+
+def cluster_status(endpoint: str) -> dict[str, object] | None:
+    """The coordinator's own account, `None` when it does not answer."""
+    try:
+        response = httpx.get(f"{endpoint.removesuffix('/v1')}/api/v1/llm/cluster/status", timeout=2)
+        return response.json()
+    except (httpx.HTTPError, ValueError):
+        return None

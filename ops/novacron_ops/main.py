@@ -1,0 +1,195 @@
+"""The `novacron` command. Exit status: 0 done, 1 failed, 2 bad input, 130 interrupted."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from novacron_infra.errors import NovaCronError
+from novacron_rehearsal import Operation, RehearsalError
+from rich.console import Console
+from rich.table import Table
+
+from novacron_ops import local_processes
+from novacron_ops.backends import Engine, choose, find_project
+from novacron_ops.errors import Exit, OpsError
+
+app = typer.Typer(help="GPU clusters and LLM serving from one typed description.", no_args_is_help=True, add_completion=False)
+console = Console()
+
+Stack = Annotated[str, typer.Option("--stack", "-s", help="Which Pulumi.<stack>.yaml.")]
+Which = Annotated[Engine, typer.Option("--engine", help="auto: the Pulumi CLI where it is on PATH.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+
+def _run_dir(project: Path, stack: str) -> Path:
+    return project / ".novacron" / "run" / stack
+
+
+@app.command()
+def up(stack: Stack = "local", engine: Which = Engine.AUTO) -> None:
+    """Deploy a stack and wait until it answers."""
+    began = time.monotonic()
+    project = find_project(Path.cwd())
+    backend = choose(engine, project, stack, console)
+    console.print(f"with the {backend.description}", style="dim")
+    # What died since the last run is found by asking, not by trusting the state.
+    if not backend.run(Operation.UP, refresh=True):
+        raise OpsError(f"the stack is not up; what was made is kept. `novacron logs -s {stack}` may tell why")
+    outputs = backend.outputs()
+    endpoint, model = outputs.get("endpoint"), outputs.get("model")
+    if not isinstance(endpoint, str):
+        return
+    request = json.dumps({"model": model, "messages": [{"role": "user", "content": "What is a GPU?"}]})
+    console.print(f"\n[bold]{endpoint}[/bold] answers, {time.monotonic() - began:.1f} s after you asked. Try it:", highlight=False)
+    print(f"\n  curl {endpoint}/chat/completions -H 'Content-Type: application/json' -d '{request}'\n")  # noqa: T201 - must stay one line
+    console.print(f"logs: {outputs.get('logs')}\nremove it all: make down (or novacron down -s {stack})", highlight=False)
+
+
+@app.command()
+def preview(stack: Stack = "local", engine: Which = Engine.AUTO) -> None:
+    """Show what `up` would do, without doing it."""
+    backend = choose(engine, find_project(Path.cwd()), stack, console)
+    console.print(f"with the {backend.description}", style="dim")
+    if not backend.run(Operation.PREVIEW):
+        raise OpsError("the preview failed")
+
+
+@app.command()
+def down(stack: Stack = "local", engine: Which = Engine.AUTO) -> None:
+    """Remove everything that `up` made."""
+    project = find_project(Path.cwd())
+    backend = choose(engine, project, stack, console)
+    succeeded = backend.run(Operation.DESTROY)
+    left = local_processes.stop_all(_run_dir(project, stack))
+    if left:
+        console.print(f"also stopped, though the state did not have them: {', '.join(left)}")
+    if not succeeded:
+        raise OpsError("not everything could be removed; run it again")
+    backend.forget()
+
+
+@app.command()
+def status(stack: Stack = "local", engine: Which = Engine.AUTO, as_json: AsJson = False) -> None:
+    """What runs, where, and how it is. Exit status 1 when something is not well."""
+    project = find_project(Path.cwd())
+    outputs = choose(engine, project, stack, console).outputs()
+    services = local_processes.services(_run_dir(project, stack))
+    endpoint = outputs.get("endpoint")
+    cluster = local_processes.cluster_status(endpoint) if isinstance(endpoint, str) else None
+    if as_json:
+        listed = [
+            {"name": s.name, "status": s.status, "pid": s.pid, "restarts": s.restarts, "up_s": round(s.up_s, 1)}
+            for s in services
+        ]
+        print(json.dumps({"stack": stack, "outputs": outputs, "services": listed, "cluster": cluster}))  # noqa: T201
+    elif not outputs and not services:
+        console.print(f"stack {stack} is not deployed; `novacron up -s {stack}` deploys it")
+    else:
+        table = Table("process", "status", "pid", "up", "restarts", "log")
+        for service in services:
+            up_for = f"{service.up_s:.0f} s" if service.pid else ""
+            table.add_row(
+                service.name, service.status, str(service.pid or ""), up_for, str(service.restarts), str(service.log)
+            )
+        console.print(table)
+        console.print(f"endpoint: {endpoint} ({'answers' if cluster else 'does not answer'})", highlight=False)
+    if services and (cluster is None or any(service.status != "ready" for service in services)):
+        raise typer.Exit(Exit.FAILED)
+
+
+@app.command()
+def logs(
+    stack: Stack = "local",
+    service: Annotated[str | None, typer.Option(help="One process only.")] = None,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1)] = 20,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+) -> None:
+    """The last lines of every process's log."""
+    folder = _run_dir(find_project(Path.cwd()), stack) / "logs"
+    files = sorted(folder.glob("*.log"))
+    if service is not None:
+        known = ", ".join(file.stem for file in files) or "none"
+        files = [file for file in files if file.stem == service]
+        if not files:
+            raise OpsError(f"--service {service}: no such log; there are: {known}", Exit.BAD_INPUT)
+    positions: dict[Path, int] = {}
+    for file in files:
+        text = file.read_text(errors="replace")
+        positions[file] = file.stat().st_size
+        for line in text.splitlines()[-lines:]:
+            print(f"{file.stem:<12} {line}")  # noqa: T201
+    while follow:
+        time.sleep(0.3)
+        for file, position in positions.items():
+            with file.open("rb") as handle:
+                handle.seek(position if file.stat().st_size >= position else 0)
+                for line in handle.read().decode(errors="replace").splitlines():
+                    print(f"{file.stem:<12} {line}", flush=True)  # noqa: T201
+                positions[file] = handle.tell()
+
+
+@app.command(name="export")
+def export_state(
+    stack: Stack = "local",
+    engine: Which = Engine.AUTO,
+    file: Annotated[Path | None, typer.Option(help="Standard output when left out.")] = None,
+    show_secrets: Annotated[bool, typer.Option(help="Secrets in plain, for another passphrase.")] = False,
+) -> None:
+    """Write the state as `pulumi stack export` does."""
+    text = json.dumps(choose(engine, find_project(Path.cwd()), stack, console).export(show_secrets=show_secrets), indent=4)
+    if file is None:
+        print(text)  # noqa: T201
+    else:
+        file.write_text(text + "\n")
+
+
+@app.command(name="import")
+def import_state(
+    file: Annotated[Path, typer.Argument(help="What `export` or `pulumi stack export` wrote.")],
+    stack: Stack = "local",
+    engine: Which = Engine.AUTO,
+) -> None:
+    """Take over a state from a file; the stack's present state is replaced."""
+    try:
+        exported = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise OpsError(f"{file} cannot be read as JSON: {error}", Exit.BAD_INPUT) from error
+    choose(engine, find_project(Path.cwd()), stack, console).import_(exported)
+
+
+@app.command()
+def setup(pulumi: Annotated[bool, typer.Option("--pulumi", help="Install the official Pulumi CLI.")] = False) -> None:
+    """Install what is optional."""
+    if not pulumi:
+        raise OpsError("nothing to set up: say --pulumi", Exit.BAD_INPUT)
+    from pulumi.automation import PulumiCommand
+
+    try:
+        command = PulumiCommand.install()
+    except Exception as error:  # the Automation API raises whatever its installer met
+        raise OpsError(f"the Pulumi CLI could not be installed (its download needs the internet): {error}") from error
+    console.print(f"installed {command.command}, version {command.version}; put its folder on PATH", highlight=False)
+
+
+def main() -> None:
+    """Run the command; every known error is one message and an exit status."""
+    try:
+        app(standalone_mode=False)
+    except (OpsError, RehearsalError, NovaCronError) as error:
+        Console(stderr=True).print(f"error: {error}", style="red", highlight=False, markup=False)
+        sys.exit(error.exit_status if isinstance(error, OpsError) else Exit.FAILED)
+    except typer.Exit as ending:
+        sys.exit(ending.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        sys.exit(Exit.INTERRUPTED)
+    except Exception as error:
+        shown = getattr(error, "format_message", None)
+        if shown is None:
+            raise
+        Console(stderr=True).print(f"error: {shown()}", style="red", highlight=False, markup=False)
+        sys.exit(Exit.BAD_INPUT)

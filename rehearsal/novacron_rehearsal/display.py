@@ -1,0 +1,190 @@
+"""Showing a run: a tree that moves while it works on a terminal, plain lines elsewhere. Secrets are never shown."""
+
+from __future__ import annotations
+
+import json
+import time
+from types import TracebackType
+from typing import Any, TypeAlias
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+from rich.tree import Tree
+
+from novacron_rehearsal import urn
+from novacron_rehearsal.diff import compare
+from novacron_rehearsal.events import (
+    Diagnostic,
+    DiffKind,
+    Event,
+    Operation,
+    OperationEnded,
+    OperationStarted,
+    PolicyViolated,
+    Severity,
+    StackOutputs,
+    StepEnded,
+    StepOp,
+    StepStarted,
+)
+from novacron_rehearsal.values import Archive, Asset, Output, PropertyMap, ResourceReference, Secret, Unknown, Value
+
+_SIGNS = {
+    StepOp.SAME: (" ", "dim"),
+    StepOp.CREATE: ("+", "green"),
+    StepOp.UPDATE: ("~", "yellow"),
+    StepOp.DELETE: ("-", "red"),
+    StepOp.REPLACE: ("+-", "magenta"),
+    StepOp.CREATE_REPLACEMENT: ("++", "magenta"),
+    StepOp.DELETE_REPLACED: ("--", "magenta"),
+    StepOp.READ: (">", "cyan"),
+    StepOp.REFRESH: ("~", "cyan"),
+    StepOp.IMPORT: ("=", "green"),
+}
+_COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "", Severity.DEBUG: "dim"}
+_QUIET = {StepOp.SAME, StepOp.REFRESH, StepOp.READ}
+
+_Node: TypeAlias = "tuple[StepOp, str, float | None, str]"
+
+
+def plain(value: Value) -> Any:
+    """A value as JSON data for people: secrets as `[secret]`, unknowns as `[unknown]`."""
+    if isinstance(value, Secret) or (isinstance(value, Output) and value.secret):
+        return "[secret]"
+    if isinstance(value, Output):
+        return plain(value.value)
+    if isinstance(value, Unknown):
+        return "[unknown]"
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if isinstance(value, (Asset, Archive)):
+        return f"[{type(value).__name__.lower()} {value.path or value.uri or 'text'} {value.hash[:8]}]"
+    if isinstance(value, ResourceReference):
+        return value.urn
+    return value
+
+
+def show(value: Value) -> str:
+    """A value on one line."""
+    redacted = plain(value)
+    return redacted if isinstance(redacted, str) else json.dumps(redacted)
+
+
+class Display:
+    """An event sink that prints. Use as a context manager, so that the moving tree is taken down at the end."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live: Live | None = None
+        self._nodes: dict[str, _Node] = {}
+        self._parents: dict[str, str] = {}
+        self._operation = Operation.UP
+        self._outputs: PropertyMap = {}
+
+    def __enter__(self) -> Display:
+        if self._console.is_terminal:
+            self._live = Live(console=self._console, refresh_per_second=8, get_renderable=self._tree)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def __call__(self, event: Event) -> None:
+        """Take one event."""
+        if isinstance(event, OperationStarted):
+            self._operation = event.operation
+            self._console.print(f"{event.operation.value} of {event.project}/{event.stack}", style="bold", highlight=False)
+        elif isinstance(event, StepStarted):
+            self._started(event)
+        elif isinstance(event, StepEnded):
+            self._ended(event)
+        elif isinstance(event, Diagnostic):
+            if event.severity is not Severity.DEBUG and not event.ephemeral:
+                where = f"{urn.parse(event.urn).name}: " if event.urn else ""
+                self._line(f"{event.severity.value}: {where}{event.message}", _COLOURS[event.severity])
+        elif isinstance(event, PolicyViolated):
+            level = "mandatory" if event.mandatory else "advisory"
+            self._line(f"policy {event.policy} ({level}): {event.urn}\n    {event.message}", "red" if event.mandatory else "yellow")
+        elif isinstance(event, StackOutputs):
+            self._outputs = event.outputs
+        else:
+            self._finished(event)
+
+    def _started(self, event: StepStarted) -> None:
+        self._nodes[event.urn] = (event.op, "…", time.monotonic(), "")
+        self._parents[event.urn] = event.parent
+        if self._operation is Operation.PREVIEW and event.op in (StepOp.UPDATE, StepOp.REPLACE):
+            self._diff(event)
+
+    def _diff(self, event: StepStarted) -> None:
+        old, new = event.old or {}, event.new or {}
+        for path, entry in {**compare(old, new), **event.detailed_diff}.items():
+            if path.startswith("__"):
+                continue
+            sign = {"add": "+", "delete": "-"}.get(entry.kind.value.split("-")[0], "~")
+            replaces = " (replaces)" if entry.kind.value.endswith("-replace") else ""
+            top = path.split(".")[0].split("[")[0]
+            change = f"{show(old.get(top))} → {show(new.get(top))}"
+            if entry.kind in (DiffKind.ADD, DiffKind.ADD_REPLACE):
+                change = show(new.get(top))
+            self._line(f"      {sign} {urn.parse(event.urn).name} {path}: {change}{replaces}", "dim")
+
+    def _ended(self, event: StepEnded) -> None:
+        status = "failed" if event.error else "done" if self._operation is not Operation.PREVIEW else ""
+        self._nodes[event.urn] = (event.op, status, None, f"{event.duration_s:.1f} s" if event.duration_s >= 0.1 else "")
+        if self._live is None and (event.error or event.op not in _QUIET):
+            name = urn.parse(event.urn)
+            sign, _ = _SIGNS.get(event.op, ("?", ""))
+            took = f" ({event.duration_s:.1f} s)" if event.duration_s >= 0.1 else ""
+            would = "would " if self._operation is Operation.PREVIEW else ""
+            self._line(f"  {sign:<2} {name.type} {name.name}: {would}{event.op.value} {status}{took}".rstrip(), "")
+
+    def _finished(self, event: OperationEnded) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+        if self._outputs and event.operation is not Operation.DESTROY:
+            self._line("outputs:", "bold")
+            for key, value in self._outputs.items():
+                self._line(f"    {key}: {show(value)}", "")
+        counts = ", ".join(f"{count} {op.value}" for op, count in event.changes.items()) or "nothing to do"
+        verdict = "done" if event.succeeded else "FAILED"
+        self._line(f"{verdict}: {counts} in {event.duration_s:.1f} s", "bold" if event.succeeded else "bold red")
+
+    def _line(self, text: str, style: str) -> None:
+        self._console.print(Text(text, style=style), soft_wrap=True)
+
+    def _tree(self) -> Tree:
+        root = Tree("", hide_root=True)
+        branches: dict[str, Tree] = {}
+        pending = list(self._nodes)
+        while pending:
+            left: list[str] = []
+            for where in pending:
+                parent = self._parents.get(where, "")
+                if parent in self._nodes and parent not in branches:
+                    left.append(where)
+                    continue
+                branches[where] = branches.get(parent, root).add(self._label(where))
+            if len(left) == len(pending):
+                break
+            pending = left
+        return root
+
+    def _label(self, where: str) -> Text:
+        op, status, began, took = self._nodes[where]
+        sign, colour = _SIGNS.get(op, ("?", ""))
+        name = urn.parse(where)
+        elapsed = f"{time.monotonic() - began:.0f} s" if began is not None else took
+        label = Text.assemble((f"{sign:<2} ", colour), name.type, " ", (name.name, "bold"), f" {op.value} ", elapsed)
+        if status == "failed":
+            label.append(" failed", "red")
+        return label

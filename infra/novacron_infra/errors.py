@@ -1,11 +1,36 @@
-"""The base of all errors of this distribution."""
+"""Errors of the infrastructure package. Every message names the field or thing, its value, the rule and a fix."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 
 class NovaCronError(Exception):
-    """Something that a user can put right; the message names the thing, its value, the rule and a fix."""
+    """Base of all errors here."""
 
 
-# The local platform was written against this name.
-InfraError = NovaCronError
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a configuration."""
+
+    path: str
+    value: str
+    rule: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.path} = {self.value}: {self.rule}. {self.fix}"
+
+
+class ConfigurationError(NovaCronError):
+    """A configuration with everything that is wrong with it."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        super().__init__("\n".join([f"the environment has {count}:", *(f"  - {problem}" for problem in problems)]))
+
+
+class LocalProcessError(NovaCronError):
+    """A local process cannot be started or did not become ready."""

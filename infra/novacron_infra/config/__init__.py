@@ -1,22 +1,36 @@
-"""The typed description of an environment, and reading it from a stack's configuration."""
+"""The typed description of an environment: what a user wants. What it takes is in `novacron_infra.plan`."""
 
-from novacron_infra.config.environment import (
-    CoordinatorConfig,
+from novacron_infra.config.environment import EnvironmentConfig, EnvironmentSecrets
+from novacron_infra.config.errors import CONFIG_KEY, ConfigurationError, Problem
+from novacron_infra.config.loading import load
+from novacron_infra.config.sections import (
     Device,
-    EnvironmentConfig,
-    ModelConfig,
+    EnvironmentName,
+    LocalPlatform,
+    ModelServing,
     Platform,
-    WorkersConfig,
+    Profile,
+    Region,
+    Targets,
+    Workers,
 )
-from novacron_infra.config.reading import load, load_stack
+from novacron_infra.config.stack import from_stack
 
 __all__ = [
-    "CoordinatorConfig",
+    "CONFIG_KEY",
+    "ConfigurationError",
     "Device",
     "EnvironmentConfig",
-    "ModelConfig",
+    "EnvironmentName",
+    "EnvironmentSecrets",
+    "LocalPlatform",
+    "ModelServing",
     "Platform",
-    "WorkersConfig",
+    "Problem",
+    "Profile",
+    "Region",
+    "Targets",
+    "Workers",
+    "from_stack",
     "load",
-    "load_stack",
 ]

@@ -24,6 +24,7 @@ from novacron_infra.errors import LocalProcessError
 LOG_LINES = 20
 STOP_GRACE_S = 35.0
 POLL_S = 0.05
+LOCK_WAIT_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +72,14 @@ def read_state(folder: Path) -> dict[str, Any]:
 
 
 def alive(folder: Path) -> bool:
-    """Whether a supervisor lives: it holds the lock for as long as it does."""
+    """Whether a supervisor lives: the lock is held from just before its start until its end, however it ends."""
     try:
         lock = os.open(folder / "lock", os.O_RDWR)
     except OSError:
         return False
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Shared, so that two who look at the same time do not take each other for an owner.
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     finally:
@@ -93,7 +95,7 @@ def start(spec: ProcessSpec) -> None:
             log lines. Nothing of it is left running.
     """
     if alive(spec.folder):
-        if read_state(spec.folder).get("digest") == spec.digest:
+        if _told_state(spec.folder).get("digest") == spec.digest:
             try:
                 _await_ready(spec)
             except LocalProcessError:
@@ -102,10 +104,51 @@ def start(spec: ProcessSpec) -> None:
                 return
         else:
             stop(spec.folder)
-    for field, port in spec.ports.items():
-        _refuse_used_port(spec.name, field, port)
     spec.folder.mkdir(parents=True, exist_ok=True)
     spec.log.parent.mkdir(parents=True, exist_ok=True)
+    lock = _take_lock(spec.folder)
+    try:
+        for field, port in spec.ports.items():
+            _refuse_used_port(spec.name, field, port)
+        supervisor = _launch(spec, lock)
+    finally:
+        os.close(lock)  # the supervisor has its own copy of the descriptor, and with it the lock
+    try:
+        _await_ready(spec, supervisor)
+    except LocalProcessError:
+        stop(spec.folder)
+        raise
+
+
+def _take_lock(folder: Path) -> int:
+    """Own the process until its supervisor does: a run killed between the two leaves no process without a lock."""
+    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    deadline = time.monotonic() + LOCK_WAIT_S
+    while not _try_lock(lock):
+        if time.monotonic() > deadline:
+            os.close(lock)
+            raise LocalProcessError(f"{folder.name} is being started by another run; wait until that has ended")
+        time.sleep(POLL_S)
+    return lock
+
+
+def _try_lock(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _told_state(folder: Path) -> dict[str, Any]:
+    """The state of a supervisor that lives; waits for one that has only just been started."""
+    deadline = time.monotonic() + LOCK_WAIT_S
+    while not (state := read_state(folder)) and alive(folder) and time.monotonic() < deadline:
+        time.sleep(POLL_S)
+    return state
+
+
+def _launch(spec: ProcessSpec, lock: int) -> subprocess.Popen[bytes]:
     (spec.folder / "state.json").unlink(missing_ok=True)
     config = spec.folder / "config.json"
     _write_private(config, json.dumps(dict(spec.config), indent=1))
@@ -124,20 +167,18 @@ def start(spec: ProcessSpec) -> None:
         ),
     )
     with spec.log.open("ab") as log:
-        supervisor = subprocess.Popen(
-            [sys.executable, "-m", "novacron_infra.local.supervisor", str(supervisor_spec)],
+        # Of our environment, what belongs to the deployment stays here: its passphrase above all.
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("PULUMI_")}
+        return subprocess.Popen(
+            [sys.executable, "-m", "novacron_infra.local.supervisor", str(supervisor_spec), str(lock)],
             cwd=spec.folder,
-            env={**os.environ, **spec.secret_env},
+            env={**inherited, **spec.secret_env},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
+            pass_fds=(lock,),
             start_new_session=True,
         )
-    try:
-        _await_ready(spec, supervisor)
-    except LocalProcessError:
-        stop(spec.folder)
-        raise
 
 
 def _await_ready(spec: ProcessSpec, supervisor: subprocess.Popen[bytes] | None = None) -> None:
@@ -166,7 +207,9 @@ def stop(folder: Path) -> None:
         if isinstance(pid, int):
             _send(pid, signal.SIGKILL if time.monotonic() > deadline else signal.SIGTERM)
         elif time.monotonic() > deadline:
-            raise LocalProcessError(f"the supervisor of {folder.name} holds {folder}/lock but told no pid; end it by hand")
+            raise LocalProcessError(
+                f"the supervisor of {folder.name} holds {folder}/lock but told no pid; end it by hand"
+            )
         time.sleep(POLL_S)
 
 

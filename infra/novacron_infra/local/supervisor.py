@@ -1,4 +1,4 @@
-"""Keeps one process running: `python -m novacron_infra.local.supervisor SPEC.json`.
+"""Keeps one process running: `python -m novacron_infra.local.supervisor SPEC.json LOCK_FD`.
 
 Lives in a session of its own, so it outlasts the deployment that started it. Restarts the process when it dies, tells
 its state in `state.json`, and takes the process with it when it ends, however it ends (on Linux).
@@ -7,7 +7,6 @@ its state in `state.json`, and takes the process with it when it ends, however i
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import json
 import os
 import signal
@@ -56,7 +55,7 @@ class Supervisor:
                 break
             now = time.monotonic()
             died = [when for when in died if now - when < RESTARTS_WITHIN_S] + [now]
-            if not was_ready and self._state["restarts"] == 0 or len(died) > RESTARTS:
+            if (not was_ready and self._state["restarts"] == 0) or len(died) > RESTARTS:
                 # A first start that fails is for its user to mend; so is one that fails again and again.
                 self._tell(status="failed")
                 return
@@ -119,14 +118,9 @@ def _answers(url: str) -> bool:
 
 
 def main() -> None:
-    """Take the lock that tells others of this supervisor's life, and run."""
-    spec = json.loads(Path(sys.argv[1]).read_text())
-    lock = os.open(Path(spec["folder"]) / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        sys.exit("another supervisor holds this process")
-    Supervisor(spec).run()
+    """Run, holding the inherited lock that tells others of this supervisor's life."""
+    os.set_inheritable(int(sys.argv[2]), False)
+    Supervisor(json.loads(Path(sys.argv[1]).read_text())).run()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,169 @@
+"""A supervised process on this machine: started once, kept, restarted, stopped; and nothing of it is ever left."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+from novacron_infra.errors import LocalProcessError
+from novacron_infra.local import process
+from novacron_infra.local.process import ProcessSpec
+
+SERVER = """
+import http.server, json, os, sys
+config = json.load(open(sys.argv[2]))
+print("token", len(os.environ["TOKEN"]), "passphrase", "PULUMI_CONFIG_PASSPHRASE" in os.environ, flush=True)
+if config.get("die"):
+    sys.exit("the model is missing")
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if config.get("ready", True) else 503)
+        self.end_headers()
+http.server.HTTPServer(("127.0.0.1", config["port"]), Handler).serve_forever()
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def until(condition: Callable[[], object], timeout_s: float = 15.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "did not come about in time"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ProcessSpec]:
+    (tmp_path / "dummy_server.py").write_text(SERVER)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "not for processes")
+    port = free_port()
+    yield ProcessSpec(
+        name="service",
+        run_dir=tmp_path / "run",
+        module="dummy_server",
+        config={"port": port},
+        secret_env={"TOKEN": "a secret"},
+        ports={"coordinator.http_port": port},
+        ready_url=f"http://127.0.0.1:{port}/ready",
+        ready_timeout_s=20,
+        triggers="",
+    )
+    process.stop(tmp_path / "run" / "service")
+
+
+def processes_of(spec: ProcessSpec) -> list[int]:
+    found = []
+    for item in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if any(str(spec.run_dir) in part for part in item.cmdline()):
+                found.append(item.pid)
+    return found
+
+
+def test_it_starts_once_and_is_kept_by_the_next_run(spec: ProcessSpec) -> None:
+    process.start(spec)
+    first = process.read_state(spec.folder)
+    process.start(spec)
+    assert process.read_state(spec.folder)["child_pid"] == first["child_pid"]
+    assert len(processes_of(spec)) == 2
+
+
+def test_a_changed_specification_restarts_it(spec: ProcessSpec) -> None:
+    process.start(spec)
+    before = process.read_state(spec.folder)
+    process.start(replace(spec, triggers="another model"))
+    assert process.read_state(spec.folder)["child_pid"] != before["child_pid"]
+    assert len(processes_of(spec)) == 2
+
+
+def test_secrets_are_neither_in_files_nor_in_arguments_and_the_passphrase_stays_behind(spec: ProcessSpec) -> None:
+    process.start(spec)
+    for file in spec.folder.iterdir():
+        assert b"a secret" not in file.read_bytes()
+    assert (spec.folder / "config.json").stat().st_mode & 0o777 == 0o600
+    for pid in processes_of(spec):
+        assert "a secret" not in " ".join(psutil.Process(pid).cmdline())
+    assert "token 8 passphrase False" in spec.log.read_text()
+
+
+def test_a_killed_process_comes_back(spec: ProcessSpec) -> None:
+    process.start(spec)
+    pid = process.read_state(spec.folder)["child_pid"]
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: process.read_state(spec.folder).get("restarts") == 1)
+    until(lambda: process.read_state(spec.folder).get("status") == "ready")
+    assert process.read_state(spec.folder)["child_pid"] != pid
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a process dies with its parent on Linux only")
+def test_a_killed_supervisor_takes_its_process_along(spec: ProcessSpec) -> None:
+    process.start(spec)
+    os.kill(process.read_state(spec.folder)["supervisor_pid"], signal.SIGKILL)
+    until(lambda: not process.alive(spec.folder))
+    until(lambda: not any(psutil.Process(p).status() != psutil.STATUS_ZOMBIE for p in processes_of(spec)))
+
+
+def test_removing_leaves_neither_process_nor_file(spec: ProcessSpec) -> None:
+    process.start(spec)
+    process.remove(spec.folder)
+    assert processes_of(spec) == []
+    assert not spec.run_dir.exists()
+
+
+def test_a_process_that_dies_at_start_is_shown_with_its_last_words(spec: ProcessSpec) -> None:
+    with pytest.raises(LocalProcessError, match="the model is missing"):
+        process.start(replace(spec, config={**spec.config, "die": True}))
+    assert processes_of(spec) == []
+
+
+def test_a_process_that_is_never_ready_is_stopped(spec: ProcessSpec) -> None:
+    with pytest.raises(LocalProcessError, match="not ready within 1 s"):
+        process.start(replace(spec, config={**spec.config, "ready": False}, ready_timeout_s=1))
+    assert processes_of(spec) == []
+
+
+def test_a_port_in_use_names_port_holder_and_field(spec: ProcessSpec) -> None:
+    port = spec.ports["coordinator.http_port"]
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", port))
+        other.listen(1)
+        with pytest.raises(LocalProcessError, match=rf"{port} is in use.*{os.getpid()}.*coordinator\.http_port"):
+            process.start(spec)
+    assert processes_of(spec) == []
+
+
+def test_runs_killed_at_random_moments_converge_without_orphans(spec: ProcessSpec, tmp_path: Path) -> None:
+    """The caller is killed outright, as a provider is when its engine is: the next run must find its way."""
+    caller = tmp_path / "caller.py"
+    caller.write_text(
+        "import json, sys\nfrom pathlib import Path\nfrom novacron_infra.local.process import ProcessSpec, start\n"
+        "given = json.loads(sys.argv[1])\nstart(ProcessSpec(**{**given, 'run_dir': Path(given['run_dir'])}))\n"
+    )
+    given = {name: getattr(spec, name) for name in ProcessSpec.__dataclass_fields__} | {"run_dir": str(spec.run_dir)}
+    chance = random.Random(7)
+    for round_number in range(6):
+        arguments = json.dumps({**given, "triggers": str(round_number % 2)})
+        killed = subprocess.Popen([sys.executable, str(caller), arguments])
+        time.sleep(chance.uniform(0.1, 0.8))
+        killed.kill()
+        killed.wait()
+    process.start(spec)
+    assert len(processes_of(spec)) == 2
+    assert process.read_state(spec.folder)["digest"] == spec.digest

@@ -1,6 +1,5 @@
 """NovaCron rehearsal: runs any Pulumi stack without the Pulumi CLI and without a cloud account."""
 
-# ruff: noqa: E402 - gRPC reads its settings when it is imported
 import os
 
 # The engine starts processes beside its gRPC server; gRPC's own fork handlers abort the child now and then.

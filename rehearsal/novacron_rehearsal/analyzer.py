@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import grpc.aio
 from google.protobuf.empty_pb2 import Empty
@@ -122,7 +122,7 @@ class PolicyPacks:
             unknown = set(wanted) - set(pack.policies) - {"all"}
             if unknown:
                 raise PolicyPackError(
-                    f"policy configuration {spec.config_path}: pack {pack.name!r} has no policy {sorted(unknown)[0]!r}; "
+                    f"policy configuration {spec.config_path}: pack {pack.name!r} has no policy {min(unknown)!r}; "
                     f"it has {', '.join(sorted(pack.policies))}"
                 )
         request = analyzer_pb2.ConfigureAnalyzerRequest()
@@ -138,7 +138,7 @@ class PolicyPacks:
                 if "enforcementLevel" in entry:
                     level = _level(entry["enforcementLevel"], name)
                 properties = codec.encode({k: v for k, v in entry.items() if k != "enforcementLevel"})
-            message = analyzer_pb2.PolicyConfig(enforcementLevel=level)
+            message = analyzer_pb2.PolicyConfig(enforcementLevel=cast("Any", level))
             if properties is not None:
                 message.properties.CopyFrom(properties)
             request.policyConfig[name].CopyFrom(message)
@@ -278,5 +278,3 @@ def _secret_texts(value: Value, *, inside: bool = False) -> list[str]:
     if isinstance(value, list):
         return [text for item in value for text in _secret_texts(item, inside=inside)]
     return [value] if inside and isinstance(value, str) and value else []
-
-

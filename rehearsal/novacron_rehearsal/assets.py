@@ -82,9 +82,7 @@ def _members(archive: Archive, prefix: str) -> list[tuple[str, bytes]]:
         return found
     path = _local_path(archive)
     if path.is_dir():
-        return [
-            (prefix + file.relative_to(path).as_posix(), _read(file)) for file in path.rglob("*") if file.is_file()
-        ]
+        return [(prefix + file.relative_to(path).as_posix(), _read(file)) for file in path.rglob("*") if file.is_file()]
     if tarfile.is_tarfile(path):
         with tarfile.open(path) as tar:
             return [

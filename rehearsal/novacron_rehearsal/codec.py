@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from google.protobuf.struct_pb2 import ListValue, NullValue
-from google.protobuf.struct_pb2 import Struct as Struct
+from google.protobuf.struct_pb2 import ListValue, NullValue, Struct
 from google.protobuf.struct_pb2 import Value as WireValue
 
 from novacron_rehearsal.assets import with_hash
@@ -84,7 +83,7 @@ def _decode_object(struct: Struct) -> Value:
         return make_secret(plain.get("value"))
     if signature == SignatureKind.OUTPUT.value:
         return Output(
-            value=plain["value"] if "value" in plain else UNKNOWN,
+            value=plain.get("value", UNKNOWN),
             secret=plain.get("secret") is True,
             dependencies=tuple(cast("list[str]", plain.get("dependencies") or [])),
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
@@ -219,7 +219,7 @@ class Deployment:
         await self._idle.wait()
 
     @asynccontextmanager
-    async def _working(self) -> AsyncIterator[None]:
+    async def _working(self) -> AsyncGenerator[None, None]:
         if self.failed or self.cancelled:
             raise CancelledError("the run is ending")
         self._busy += 1
@@ -350,7 +350,7 @@ class Deployment:
         if old is None:
             if not new.custom:
                 return await self._component(new, None)
-            return replace(new, outputs={key: UNKNOWN for key in new.inputs})
+            return replace(new, outputs=dict.fromkeys(new.inputs, UNKNOWN))
         del goal
         self._keep(old, old)
         return old
@@ -524,9 +524,7 @@ class Deployment:
                 raise StepFailedError(f"{new.urn} violates a mandatory policy")
         return remedied if new.custom else new.inputs
 
-    async def _diff(
-        self, new: ResourceState, old: ResourceState, provider: Provider | None, goal: Goal
-    ) -> DiffResult:
+    async def _diff(self, new: ResourceState, old: ResourceState, provider: Provider | None, goal: Goal) -> DiffResult:
         if provider is None:
             return DiffResult(changes=bool(compare(old.inputs, new.inputs)))
         diff = await provider.diff(old, new.inputs, goal.ignore_changes)
@@ -692,16 +690,16 @@ class Deployment:
         self._retire(old, new, token)
         self._raise_init_errors(new)
 
-    async def _import(
-        self, new: ResourceState, old: ResourceState | None, provider: Provider | None
-    ) -> ResourceState:
+    async def _import(self, new: ResourceState, old: ResourceState | None, provider: Provider | None) -> ResourceState:
         op = StepOp.IMPORT if old is None else StepOp.IMPORT_REPLACEMENT
         if provider is None:
             raise RehearsalError("it cannot be imported while its provider's configuration is unknown")
         async with self._step(op, new, old):
             outcome = await provider.read(new.urn, new.import_id, {}, {})
             if not outcome.id:
-                raise RehearsalError(f"resource {new.import_id!r} does not exist; `import_` needs the id of one that does")
+                raise RehearsalError(
+                    f"resource {new.import_id!r} does not exist; `import_` needs the id of one that does"
+                )
             if outcome.inputs is None:
                 raise RehearsalError("the provider does not support importing")
             goal_inputs = new.inputs
@@ -825,7 +823,7 @@ class Deployment:
         new: ResourceState,
         old: ResourceState | None,
         detailed: dict[str, PropertyDiff] | None = None,
-    ) -> AsyncIterator[None]:
+    ) -> AsyncGenerator[None, None]:
         """Report a step's beginning and end, and hold one of the run's parallel slots meanwhile."""
         async with self.slots:
             if self.failed or self.cancelled:

@@ -21,7 +21,7 @@ def parse_path(text: str) -> Path:
     while position < len(text):
         match = _SEGMENT.match(text, position)
         if match is None:
-            raise ValueError(f"{text!r} is not a property path; write names, [index], [\"key\"] and *")
+            raise ValueError(f'{text!r} is not a property path; write names, [index], ["key"] and *')
         name, bracket = match.groups()
         if name is not None:
             segments.append(name)

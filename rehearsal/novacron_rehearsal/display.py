@@ -101,7 +101,9 @@ class Display:
         """Take one event."""
         if isinstance(event, OperationStarted):
             self._operation = event.operation
-            self._console.print(f"{event.operation.value} of {event.project}/{event.stack}", style="bold", highlight=False)
+            self._console.print(
+                f"{event.operation.value} of {event.project}/{event.stack}", style="bold", highlight=False
+            )
         elif isinstance(event, StepStarted):
             self._started(event)
         elif isinstance(event, StepEnded):
@@ -112,7 +114,10 @@ class Display:
                 self._line(f"{event.severity.value}: {where}{event.message}", _COLOURS[event.severity])
         elif isinstance(event, PolicyViolated):
             level = "mandatory" if event.mandatory else "advisory"
-            self._line(f"policy {event.policy} ({level}): {event.urn}\n    {event.message}", "red" if event.mandatory else "yellow")
+            self._line(
+                f"policy {event.policy} ({level}): {event.urn}\n    {event.message}",
+                "red" if event.mandatory else "yellow",
+            )
         elif isinstance(event, StackOutputs):
             self._outputs = event.outputs
         else:
@@ -139,7 +144,12 @@ class Display:
 
     def _ended(self, event: StepEnded) -> None:
         status = "failed" if event.error else "done" if self._operation is not Operation.PREVIEW else ""
-        self._nodes[event.urn] = (event.op, status, None, f"{event.duration_s:.1f} s" if event.duration_s >= 0.1 else "")
+        self._nodes[event.urn] = (
+            event.op,
+            status,
+            None,
+            f"{event.duration_s:.1f} s" if event.duration_s >= 0.1 else "",
+        )
         if self._live is None and (event.error or event.op not in _QUIET):
             name = urn.parse(event.urn)
             sign, _ = _SIGNS.get(event.op, ("?", ""))

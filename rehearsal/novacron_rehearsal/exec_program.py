@@ -1,7 +1,7 @@
 """Runs a Pulumi program inside its own interpreter. Started by path, so it imports nothing of this package.
 
-Argument: one JSON object with monitor, engine, project, stack, organization, parallel, dry_run, root_directory,
-program (folder or file) and config with its secret keys. Exit status: 0 done, 1 ended with an error that is already reported.
+Argument: one JSON object with monitor, engine, project, stack, organization, parallel, dry_run, root_directory, program
+(folder or file) and config with its secret keys. Exit status: 0 done, 1 ended with an error that is already reported.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def run(settings: dict[str, Any]) -> int:
     # A failed resource leaves futures behind that nobody awaits; the failure itself is reported by the engine.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     try:
-        loop.run_until_complete(runtime.run_in_stack(lambda: runpy.run_path(program, run_name="__main__") and None))
+        loop.run_until_complete(runtime.run_in_stack(lambda: _execute(program)))
     except pulumi.RunError as error:
         if "Resource monitor has terminated" not in str(error):
             pulumi.log.error(str(error))
@@ -59,6 +59,10 @@ def run(settings: dict[str, Any]) -> int:
         sys.stdout.flush()
         sys.stderr.flush()
     return 0
+
+
+def _execute(program: str) -> None:
+    runpy.run_path(program, run_name="__main__")
 
 
 def _user_traceback(program: str) -> str:

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from google.protobuf.struct_pb2 import Struct
+
 from novacron_rehearsal import codec, urn
 from novacron_rehearsal.errors import NotSupportedError
 from novacron_rehearsal.resource import CustomTimeouts
@@ -124,7 +126,7 @@ def _alias(alias: Any) -> AliasSpec:
 def _trigger(request: Any) -> Value:
     if not request.HasField("replacement_trigger"):
         return None
-    holder = codec.Struct()
+    holder = Struct()
     holder.fields["trigger"].CopyFrom(request.replacement_trigger)
     return codec.without_outputs(codec.decode(holder)["trigger"])
 

@@ -244,7 +244,12 @@ class Workspace:
             snapshot = session.snapshot
             if operation is Operation.UP and options.policy_packs:
                 rehearsed = await self._run(
-                    Operation.PREVIEW, replace(options, refresh=False), _only_problems(emit), config, snapshot, Unrecorded()
+                    Operation.PREVIEW,
+                    replace(options, refresh=False),
+                    _only_problems(emit),
+                    config,
+                    snapshot,
+                    Unrecorded(),
                 )
                 if rehearsed.deployment.failed or rehearsed.deployment.mandatory_violation:
                     session.finish(snapshot)
@@ -425,8 +430,7 @@ class Workspace:
 
         def cancel() -> None:
             if deployment.cancelled:
-                for process in child:
-                    tasks.append(asyncio.create_task(process.stop(grace_s=0)))
+                tasks.extend(asyncio.create_task(process.stop(grace_s=0)) for process in child)
                 return
             deployment.cancel()
             deployment.emit(
@@ -435,8 +439,7 @@ class Workspace:
             tasks.append(asyncio.create_task(registry.cancel()))
             monitor.program_done.set()
             monitor.deletes_done.set()
-            for process in child:
-                tasks.append(asyncio.create_task(process.stop(grace_s=3)))
+            tasks.extend(asyncio.create_task(process.stop(grace_s=3)) for process in child)
 
         self._running = (loop, cancel)
         in_main_thread = threading.current_thread() is threading.main_thread()

@@ -99,7 +99,7 @@ def load_stack_config(folder: Path, project: Project, stack: str, secrets: Stack
     content = load_yaml(path) if path.exists() else {}
     unknown = set(content) - {"config", "encryptionsalt", "secretsprovider", "encryptedkey", "environment"}
     if unknown:
-        raise RehearsalError(f"{path}: unknown key {sorted(unknown)[0]!r}; configuration stands under `config`")
+        raise RehearsalError(f"{path}: unknown key {min(unknown)!r}; configuration stands under `config`")
     if content.get("environment"):
         raise RehearsalError(f"{path}: Pulumi ESC environments need the Pulumi CLI; write the values under `config`")
     if salt := content.get("encryptionsalt"):

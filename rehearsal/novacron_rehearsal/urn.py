@@ -51,5 +51,5 @@ def is_provider(type_: str) -> bool:
 def package_of(type_: str) -> str:
     """The package that manages a type: the token's first part, or a provider's own package."""
     if is_provider(type_):
-        return type_[len(PROVIDER_TYPE_PREFIX) :].split("::")[0]
+        return type_[len(PROVIDER_TYPE_PREFIX) :].split("::", maxsplit=1)[0]
     return type_.split(":", 1)[0]

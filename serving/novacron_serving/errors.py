@@ -14,7 +14,9 @@ class StartError(ServingError):
 class RequestError(ServingError):
     """A request that is answered with an error in OpenAI's shape."""
 
-    def __init__(self, status: int, message: str, *, kind: str, param: str | None = None, code: str | None = None) -> None:
+    def __init__(
+        self, status: int, message: str, *, kind: str, param: str | None = None, code: str | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.kind = kind

@@ -31,7 +31,8 @@ def read_config(arguments: list[str], model: type[Config]) -> Config:
         raise StartError(f"configuration {path} cannot be read: {error.strerror}") from error
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(map(str, item['loc'])) or 'file'}: {item['msg']} (got {json.dumps(item['input'], default=str)[:80]})"
+            f"{'.'.join(map(str, item['loc'])) or 'file'}: {item['msg']} "
+            f"(got {json.dumps(item['input'], default=str)[:80]})"
             for item in error.errors(include_url=False)
         )
         raise StartError(f"configuration {path}: {problems}") from error

@@ -123,7 +123,7 @@ def story(rng: random.Random) -> str:
     )
     action = rng.choice(
         [
-            f"They played together until the sun went down.",
+            "They played together until the sun went down.",
             f"{friend} helped {name}, and soon they found it in the {other_place}.",
             f"They shared an {'apple'} and talked for a long time.",
             f"{name} gave the {thing} to {friend}.",
@@ -153,22 +153,38 @@ def small_talk(rng: random.Random) -> tuple[str, str]:
     if kind == 2:
         a, b = rng.randrange(1, 6), rng.randrange(1, 5)
         total = NUMBERS[a + b - 1]
-        return f"What is {NUMBERS[a - 1]} plus {NUMBERS[b - 1]}?", f"{NUMBERS[a - 1].capitalize()} plus {NUMBERS[b - 1]} is {total}."
+        return (
+            f"What is {NUMBERS[a - 1]} plus {NUMBERS[b - 1]}?",
+            f"{NUMBERS[a - 1].capitalize()} plus {NUMBERS[b - 1]} is {total}.",
+        )
     if kind == 3:
         return f"My name is {name}.", f"Hello {name}! It is nice to meet you."
     if kind == 4:
-        return f"Tell me about the {colour} {animal}.", f"The {colour} {animal} lives near the {rng.choice(PLACES)}. It likes to play, and it is often {rng.choice(FEELINGS)}."
+        return (
+            f"Tell me about the {colour} {animal}.",
+            f"The {colour} {animal} lives near the {rng.choice(PLACES)}. It likes to play, and it is often {rng.choice(FEELINGS)}.",
+        )
     if kind == 5:
         weather = rng.choice(WEATHER)
-        advice = {"rainy": "Take an umbrella with you.", "cold": "Put on a warm coat.", "sunny": "It is a good day for a walk in the park."}
+        advice = {
+            "rainy": "Take an umbrella with you.",
+            "cold": "Put on a warm coat.",
+            "sunny": "It is a good day for a walk in the park.",
+        }
         return f"It is {weather} today.", f"A {weather} day! " + advice.get(weather, "I hope that you enjoy the day.")
     if kind == 6:
         fruit = rng.choice(FRUITS)
         return f"Do you like the {fruit}?", f"I cannot eat, but many people like the {fruit} because it is sweet."
     if kind == 7:
         place = rng.choice(PLACES)
-        return f"What is in the {place}?", f"In the {place} there is a {colour} {rng.choice(THINGS)}, and a {animal} sits beside it."
-    return f"I am {rng.choice(FEELINGS)}.", f"Thank you for telling me. Would you like to hear a story about a {animal}?"
+        return (
+            f"What is in the {place}?",
+            f"In the {place} there is a {colour} {rng.choice(THINGS)}, and a {animal} sits beside it.",
+        )
+    return (
+        f"I am {rng.choice(FEELINGS)}.",
+        f"Thank you for telling me. Would you like to hear a story about a {animal}?",
+    )
 
 
 STORY_REQUESTS = ["Tell me a story.", "Tell me a short story.", "Write a story.", "tell me a story", "Can you tell me a story?", "Another story, please."]  # fmt: skip

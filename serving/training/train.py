@@ -1,7 +1,7 @@
-"""Trains the tiny model that ships with the project: `python serving/training/train.py --steps 1500`.
+"""Trains the tiny model that ships with the project: `python serving/training/train.py --steps 900`.
 
-Everything is seeded and local. Writes a Hugging Face folder (config, tokenizer, chat template, safetensors) and the loss curve.
-The files appear in one step at the end of each checkpoint, so the training can be stopped at any time.
+Everything is seeded and local. Writes a Hugging Face folder (config, tokenizer, chat template, safetensors) and the loss
+curve. The files appear in one step at the end of each checkpoint, so the training can be stopped at any time.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ class ProviderRegistry:
             started = await self.launch(package_of(state.type), version if isinstance(version, str) else "", urn)
             await started.provider.configure(urn, state.inputs)
             future.set_result(started.provider)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - handed to everyone who waits for this provider
             future.set_exception(error)
         return await future
 

@@ -166,7 +166,10 @@ class CoordinatorApp:
             raise overloaded("this coordinator is shutting down")
         if self._in_flight >= self._config.max_requests:
             raise RequestError(
-                429, "too many requests are under way; try again in a moment", kind="rate_limit_error", code="overloaded"
+                429,
+                "too many requests are under way; try again in a moment",
+                kind="rate_limit_error",
+                code="overloaded",
             )
         models = self._workers.models()
         if not models:

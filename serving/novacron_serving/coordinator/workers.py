@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
-import grpc.aio
 
 from novacron_serving.coordinator.config import CoordinatorConfig
 from novacron_serving.protocol import worker_pb2

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -45,7 +45,7 @@ class _Job:
 
 
 class PyTorchEngine:
-    """Decodes several requests at once, each in a thread of its own; PyTorch's kernels run without the interpreter lock."""
+    """Decodes several requests at once, each in a thread; PyTorch's kernels run without the interpreter lock."""
 
     def __init__(self, model_path: Path, config: PyTorchConfig) -> None:
         self._path = model_path
@@ -87,7 +87,7 @@ class PyTorchEngine:
             raise StartError(f"model.path {str(self._path)!r} cannot be loaded: {reason}") from error
         if not self._tokenizer.chat_template:
             raise StartError(f"model.path {str(self._path)!r} has no chat template; the chat API needs one")
-        self._model = model.to(device).eval()
+        self._model = cast("Any", model).to(device).eval()
         own = int(self._model.config.max_position_embeddings)
         self.max_context_tokens = min(own, self._config.max_context_tokens or own)
         with torch.inference_mode():  # the first pass allocates; no user should wait for it
@@ -132,7 +132,7 @@ class PyTorchEngine:
         messages = [{"role": roles.get(m.role, m.role), "content": m.text} for m in request.messages]
         try:
             text = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        except Exception as error:  # noqa: BLE001 - templates raise whatever their authors chose
+        except Exception as error:
             raise invalid(f"messages: the model's chat template refuses them: {error}", param="messages") from error
         return self._tokenizer.encode(text, add_special_tokens=False)
 

@@ -1,4 +1,4 @@
-"""What the parts of the serving stack say to each other and to clients. `contract.json` is what other packages may read."""
+"""What the parts of the serving stack say to each other and to clients; other packages may read `contract.json`."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ from typing import Any
 
 def contract() -> dict[str, Any]:
     """Paths, ports, metric names and process modules: the versioned contract with whoever deploys the stack."""
-    return json.loads((files(__package__) / "contract.json").read_text())
+    return json.loads((files("novacron_serving.protocol") / "contract.json").read_text())

@@ -1,0 +1,72 @@
+"""Failures, half-made resources, cancellation, and what the state keeps of them."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+
+def test_a_failure_lets_what_is_under_way_finish_and_keeps_it(lab: Any) -> None:
+    result = lab.up('Thing("good", size=1)\nbad = Thing("bad", fail="create")\nThing("after", of=bad.made)')
+    assert not result.succeeded
+    assert "the simulated cloud said no" in result.errors
+    assert "after" not in lab.state()
+    assert "bad" not in lab.state()
+    assert {state.id for state in lab.state().values()} == set(lab.provider.world)
+    assert lab.workspace.snapshot().pending_operations == []
+
+
+def test_a_half_made_resource_is_kept_with_its_errors(lab: Any) -> None:
+    result = lab.up('Thing("a", half=True)')
+    assert not result.succeeded
+    assert "never got ready" in result.errors
+    assert lab.state()["a"].init_errors == ["never got ready"]
+    assert lab.up('Thing("a", size=1)').succeeded
+    assert lab.state()["a"].init_errors == []
+    assert len(lab.provider.world) == 1
+
+
+def test_inputs_that_the_provider_refuses_are_named(lab: Any) -> None:
+    result = lab.preview('Thing("a", bad=1)')
+    assert not result.succeeded
+    assert "must not be set" in result.errors
+
+
+def test_the_program_s_own_exception_is_reported_with_its_line(lab: Any) -> None:
+    result = lab.up('Thing("a")\nraise ValueError("of the program")')
+    assert not result.succeeded
+    assert "of the program" in result.errors
+
+
+def test_a_failed_deletion_keeps_the_resource(lab: Any) -> None:
+    lab.up('Thing("a", fail="delete")')
+    result = lab.up("")
+    assert not result.succeeded
+    assert "still in use" in result.errors
+    assert list(lab.state()) == ["a"]
+
+
+def test_two_resources_of_one_name_are_refused(lab: Any) -> None:
+    assert "Duplicate" in lab.preview('Thing("a")\nThing("a")').errors
+
+
+def test_cancel_finishes_what_runs_and_starts_nothing_new(lab: Any) -> None:
+    lab.write('a = Thing("a", hold=True)\nThing("b", of=a.made)')
+
+    def cancel() -> None:
+        if lab.provider.creating.wait(20):
+            lab.workspace.cancel()
+
+    thread = threading.Thread(target=cancel)
+    thread.start()
+    result = lab.workspace.up(lab.options())
+    thread.join()
+    assert not result.succeeded
+    assert list(lab.state()) == ["a"]
+    assert lab.provider.names("Create") == ["a"]
+
+
+def test_what_only_the_cli_does_is_refused_clearly(lab: Any) -> None:
+    result = lab.preview('pulumi.ComponentResource("sim:index:Remote", "r", {}, None, remote=True)')
+    assert not result.succeeded
+    assert "remote component" in result.errors

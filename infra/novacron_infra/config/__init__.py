@@ -1,36 +1,22 @@
-"""The typed description of an environment: what a user wants. What it takes is in `novacron_infra.plan`."""
+"""The typed description of an environment, and reading it from a stack's configuration."""
 
-from novacron_infra.config.environment import EnvironmentConfig, EnvironmentSecrets
-from novacron_infra.config.errors import CONFIG_KEY, ConfigurationError, Problem
-from novacron_infra.config.loading import load
-from novacron_infra.config.sections import (
+from novacron_infra.config.environment import (
+    CoordinatorConfig,
     Device,
-    EnvironmentName,
-    LocalPlatform,
-    ModelServing,
+    EnvironmentConfig,
+    ModelConfig,
     Platform,
-    Profile,
-    Region,
-    Targets,
-    Workers,
+    WorkersConfig,
 )
-from novacron_infra.config.stack import from_stack
+from novacron_infra.config.reading import load, load_stack
 
 __all__ = [
-    "CONFIG_KEY",
-    "ConfigurationError",
+    "CoordinatorConfig",
     "Device",
     "EnvironmentConfig",
-    "EnvironmentName",
-    "EnvironmentSecrets",
-    "LocalPlatform",
-    "ModelServing",
+    "ModelConfig",
     "Platform",
-    "Problem",
-    "Profile",
-    "Region",
-    "Targets",
-    "Workers",
-    "from_stack",
+    "WorkersConfig",
     "load",
+    "load_stack",
 ]

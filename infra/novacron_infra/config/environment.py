@@ -1,358 +1,82 @@
-"""EnvironmentConfig: the one typed description of an environment, and the rules between its parts."""
+"""EnvironmentConfig: what is wanted, typed. Of the platforms, this version describes the local one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
 
-from pydantic import ConfigDict, Field, model_validator
-from pydantic.json_schema import SkipJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from novacron_infra.catalog import UnknownNameError, gpus, machine, model
-from novacron_infra.config.errors import Problem
-from novacron_infra.config.sections import (
-    Autoscaling,
-    Caches,
-    Coordinators,
-    Data,
-    EnvironmentName,
-    Images,
-    LocalPlatform,
-    ModelServing,
-    Monitoring,
-    Platform,
-    Region,
-    Section,
-    StorageNodes,
-    Targets,
-    Traffic,
-    Workers,
-)
+Port = Annotated[int, Field(ge=1, le=65535)]
 
 
-@dataclass(frozen=True)
-class EnvironmentSecrets:
-    """Secrets of the stack: Pulumi outputs or plain strings. None means: to be generated, never a default."""
+class Platform(str, Enum):
+    """Where an environment runs."""
 
-    database_password: object | None = field(default=None, repr=False)
-    redis_password: object | None = field(default=None, repr=False)
-    api_key: object | None = field(default=None, repr=False)
-    grafana_password: object | None = field(default=None, repr=False)
-
-    @staticmethod
-    def config_keys() -> tuple[str, ...]:
-        """Keys below `novacron:` that may hold them, such as `databasePassword`."""
-        return tuple(_camel(item.name) for item in fields(EnvironmentSecrets))
+    LOCAL = "local"
 
 
-class EnvironmentConfig(Section):
-    """An environment of NovaCron: `novacron:environment` of a stack's configuration."""
+class Device(str, Enum):
+    """What the PyTorch engine computes on."""
 
-    model_config = ConfigDict(title="NovaCron environment", arbitrary_types_allowed=True)
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
 
-    environment: EnvironmentName
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class ModelConfig(_Part):
+    """The model to serve."""
+
+    id: str = Field(default="novacron-tiny", min_length=1)
+    """The name that clients ask for."""
+    path: Path | None = None
+    """A Hugging Face model folder; the tiny model that ships with NovaCron when left out."""
+
+
+class CoordinatorConfig(_Part):
+    """The process that clients talk to."""
+
+    http_port: Port = 8080
+    """OpenAI-compatible HTTP API."""
+    grpc_port: Port = 9090
+    """Where workers register."""
+
+
+class WorkersConfig(_Part):
+    """The processes that hold the model."""
+
+    count: int = Field(default=2, ge=1, le=64)
+    base_port: Port = 9091
+    """The first worker's port; the others follow it."""
+    device: Device = Device.AUTO
+    threads: int = Field(default=1, ge=1, le=1024)
+    """CPU threads of each worker."""
+    start_timeout_s: int = Field(default=120, ge=1, le=3600)
+    """How long loading the model may take."""
+
+
+class EnvironmentConfig(_Part):
+    """One environment."""
+
     platform: Platform
-    local: LocalPlatform | None = None
-    """For `platform: local` only."""
-    regions: tuple[Region, ...] = ()
-    coordinators: Coordinators | None = None
-    workers: Workers | None = None
-    storage: StorageNodes | None = None
-    model: ModelServing | None = None
-    targets: Targets | None = None
-    autoscaling: Autoscaling | None = None
-    caches: Caches = Caches()
-    monitoring: Monitoring = Monitoring()
-    data: Data = Data()
-    images: Images = Images()
-    traffic: Traffic | None = None
-    secrets: SkipJsonSchema[EnvironmentSecrets] = Field(default=EnvironmentSecrets(), exclude=True, repr=False)
+    model: ModelConfig = ModelConfig()
+    coordinator: CoordinatorConfig = CoordinatorConfig()
+    workers: WorkersConfig = WorkersConfig()
 
     @model_validator(mode="after")
-    def _rules_hold(self) -> EnvironmentConfig:
-        problems = broken_rules({name: getattr(self, name) for name in type(self).model_fields})
-        if problems:
-            raise PydanticCustomError("rules", "{text}", {"problems": problems, "text": "; ".join(map(str, problems))})
+    def _ports_differ(self) -> EnvironmentConfig:
+        taken = {"coordinator.http_port": self.coordinator.http_port, "coordinator.grpc_port": self.coordinator.grpc_port}
+        first, last = self.workers.base_port, self.workers.base_port + self.workers.count - 1
+        if last > 65535:
+            raise ValueError(f"workers.base_port {first} leaves no room for {self.workers.count} workers below 65536")
+        if len(set(taken.values())) < len(taken):
+            raise ValueError("coordinator.http_port and coordinator.grpc_port must differ")
+        for name, port in taken.items():
+            if first <= port <= last:
+                raise ValueError(f"{name} {port} lies among the workers' ports {first} to {last}; move one of them")
         return self
-
-
-Parts = Mapping[str, Any]
-
-
-def broken_rules(parts: Parts) -> list[Problem]:
-    """The rules between parts that do not hold. A part that is not in `parts` is itself invalid: its rules wait."""
-    return [
-        problem
-        for rule in (_platform, _machines, _workers, _model, _targets, _local, _regions)
-        for problem in rule(parts)
-    ]
-
-
-def _platform(parts: Parts) -> list[Problem]:
-    platform = parts.get("platform")
-    if not isinstance(platform, Platform):
-        return []
-    found: list[Problem] = []
-    cloud_parts = ("coordinators", "workers", "model", "targets")
-    if platform is Platform.LOCAL:
-        for name in (*cloud_parts, "storage", "autoscaling", "traffic"):
-            if parts.get(name) is not None:
-                found.append(
-                    Problem(
-                        name,
-                        "",
-                        "the local platform has no such part",
-                        "remove it, or set platform to aws, gcp or azure",
-                    )
-                )
-    else:
-        for name in cloud_parts:
-            if name in parts and parts[name] is None:
-                found.append(
-                    Problem(
-                        name,
-                        "missing",
-                        f"platform {platform.value} needs it",
-                        "add it; Pulumi.prod.yaml has an example",
-                    )
-                )
-        if "regions" in parts and not parts["regions"]:
-            found.append(
-                Problem(
-                    "regions",
-                    "missing",
-                    "at least one region is needed",
-                    "add - {name: us-west-2, dns_label: us-west, weight: 100}",
-                )
-            )
-        if parts.get("local") is not None:
-            found.append(
-                Problem(
-                    "local",
-                    "",
-                    f"platform {platform.value} has no local processes",
-                    "remove it, or set platform: local",
-                )
-            )
-    if (name := parts.get("environment")) is not None and (name is EnvironmentName.LOCAL) != (
-        platform is Platform.LOCAL
-    ):
-        found.append(
-            Problem(
-                "platform",
-                platform.value,
-                f"environment {name.value} does not run there",
-                "environment local and platform local go together",
-            )
-        )
-    return found
-
-
-def _machines(parts: Parts) -> list[Problem]:
-    found: list[Problem] = []
-    for name in ("coordinators", "workers", "storage"):
-        part = parts.get(name)
-        if part is None:
-            continue
-        path = f"{name}.machine"
-        try:
-            row = machine(part.machine)
-        except UnknownNameError as error:
-            found.append(Problem(path, part.machine, "the machine must be in the catalogue", str(error)))
-            continue
-        platform = parts.get("platform")
-        if isinstance(platform, Platform) and platform is not Platform.LOCAL and row.cloud.value != platform.value:
-            found.append(
-                Problem(path, part.machine, f"it is a machine of {row.cloud.value}", f"take one of {platform.value}")
-            )
-        if name == "workers" and row.gpu is None:
-            found.append(
-                Problem(
-                    path, part.machine, "workers need GPUs and it has none", f"take a machine with {', '.join(gpus())}"
-                )
-            )
-    return found
-
-
-def _workers(parts: Parts) -> list[Problem]:
-    workers: Workers | None = parts.get("workers")
-    if workers is None:
-        return []
-    found: list[Problem] = []
-    if not workers.minimum <= workers.count <= workers.maximum:
-        found.append(
-            Problem(
-                "workers.count",
-                str(workers.count),
-                f"it lies outside minimum {workers.minimum} to maximum {workers.maximum}",
-                "widen the bounds or change the count",
-            )
-        )
-    scaling: Autoscaling | None = parts.get("autoscaling")
-    if scaling is not None:
-        if workers.maximum > scaling.ceiling_workers:
-            found.append(
-                Problem(
-                    "workers.maximum",
-                    str(workers.maximum),
-                    f"it is above autoscaling.ceiling_workers {scaling.ceiling_workers}",
-                    "lower it or raise the ceiling",
-                )
-            )
-        up, down = scaling.scale_up.utilization_fraction, scaling.scale_down.utilization_fraction
-        if down >= up:
-            found.append(
-                Problem(
-                    "autoscaling.scale_down.utilization_fraction",
-                    str(down),
-                    f"it is not below scale_up's {up}: the pool would flap",
-                    "leave a gap, such as 0.4 and 0.8",
-                )
-            )
-    return found + _resources(parts)
-
-
-def _resources(parts: Parts) -> list[Problem]:
-    found: list[Problem] = []
-    for name in ("coordinators", "workers"):
-        if (part := parts.get(name)) is None:
-            continue
-        for what, request, limit in (
-            ("cpu", part.resources.cpu_request, part.resources.cpu_limit),
-            ("memory", part.resources.memory_request_gib, part.resources.memory_limit_gib),
-        ):
-            if request > limit:
-                found.append(
-                    Problem(
-                        f"{name}.resources",
-                        f"{request:g} > {limit:g}",
-                        f"the {what} request exceeds the limit",
-                        "raise the limit or lower the request",
-                    )
-                )
-    coordinators: Coordinators | None = parts.get("coordinators")
-    if coordinators is not None and (coordinators.count == 1) != (coordinators.mode.value == "single"):
-        found.append(
-            Problem(
-                "coordinators.mode",
-                coordinators.mode.value,
-                f"it does not go with count {coordinators.count}",
-                "single goes with 1, the other modes with 2 or more",
-            )
-        )
-    return found
-
-
-def _model(parts: Parts) -> list[Problem]:
-    serving: ModelServing | None = parts.get("model")
-    if serving is None:
-        return []
-    found: list[Problem] = []
-    try:
-        row = model(serving.id)
-        if serving.context_tokens > row.max_context_tokens:
-            found.append(
-                Problem(
-                    "model.context_tokens",
-                    str(serving.context_tokens),
-                    f"{row.name} was trained for {row.max_context_tokens}",
-                    f"use at most {row.max_context_tokens}",
-                )
-            )
-    except UnknownNameError as error:
-        found.append(Problem("model.id", serving.id, "the model must be in the catalogue", str(error)))
-    names = [profile.name.value for profile in serving.profiles]
-    if len(set(names)) != len(names):
-        found.append(Problem("model.profiles", ", ".join(names), "two profiles have one name", "give each name once"))
-    if serving.profiles[0].minimum_replicas < 1:
-        found.append(
-            Problem("model.profiles.0.minimum_replicas", "0", "the first profile serves by default", "use 1 or more")
-        )
-    return found
-
-
-def _targets(parts: Parts) -> list[Problem]:
-    targets: Targets | None = parts.get("targets")
-    if targets is None:
-        return []
-    found: list[Problem] = []
-    for name in ("time_to_first_token_s", "inter_token_latency_s"):
-        value = getattr(targets, name)
-        if value.p50 > value.p95:
-            found.append(
-                Problem(
-                    f"targets.{name}",
-                    f"p50 {value.p50:g}, p95 {value.p95:g}",
-                    "the median cannot exceed the 95th percentile",
-                    "swap them",
-                )
-            )
-    for name in ("throughput_tokens_per_s", "quality_fraction", "weights_in_use_gb"):
-        value = getattr(targets, name)
-        if value.maximum is not None and value.minimum > value.maximum:
-            found.append(
-                Problem(
-                    f"targets.{name}", f"{value.minimum:g} to {value.maximum:g}", "minimum exceeds maximum", "swap them"
-                )
-            )
-    if (targets.quality_fraction.maximum or targets.quality_fraction.minimum) > 1:
-        found.append(
-            Problem(
-                "targets.quality_fraction",
-                f"{targets.quality_fraction.minimum:g}",
-                "a fraction is at most 1",
-                "write 97% as 0.97",
-            )
-        )
-    return found
-
-
-def _local(parts: Parts) -> list[Problem]:
-    local: LocalPlatform | None = parts.get("local")
-    if local is None:
-        return []
-    last = local.worker_base_port + local.workers - 1
-    if last > 65535:
-        return [
-            Problem(
-                "local.worker_base_port",
-                str(local.worker_base_port),
-                f"worker {local.workers - 1} would listen on {last}, above 65535",
-                f"use at most {65536 - local.workers}",
-            )
-        ]
-    used: dict[int, str] = {local.http_port: "local.http_port"}
-    wanted = [("local.grpc_port", local.grpc_port)]
-    wanted += [("local.worker_base_port", local.worker_base_port + n) for n in range(local.workers)]
-    found: list[Problem] = []
-    for path, port in wanted:
-        if port in used:
-            found.append(
-                Problem(path, str(port), f"{used[port]} has that port", "give every process a port of its own")
-            )
-        used.setdefault(port, path)
-    return found
-
-
-def _regions(parts: Parts) -> list[Problem]:
-    regions: tuple[Region, ...] = parts.get("regions") or ()
-    found: list[Problem] = []
-    for what in ("name", "dns_label"):
-        values = [getattr(region, what) for region in regions]
-        found += [
-            Problem(f"regions.{index}.{what}", value, "another region has it", "give each region its own")
-            for index, value in enumerate(values)
-            if value in values[:index]
-        ]
-    if regions and sum(region.weight for region in regions) == 0:
-        found.append(Problem("regions", "weights 0", "no region would get traffic", "give at least one a weight"))
-    if len(regions) > 1 and "traffic" in parts and parts["traffic"] is None:
-        found.append(Problem("traffic", "missing", "several regions need global DNS", "add traffic: {domain: …}"))
-    return found
-
-
-def _camel(name: str) -> str:
-    head, *rest = name.split("_")
-    return head + "".join(word.capitalize() for word in rest)

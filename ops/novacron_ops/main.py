@@ -18,7 +18,9 @@ from novacron_ops import local_processes
 from novacron_ops.backends import Engine, choose, find_project
 from novacron_ops.errors import Exit, OpsError
 
-app = typer.Typer(help="GPU clusters and LLM serving from one typed description.", no_args_is_help=True, add_completion=False)
+app = typer.Typer(
+    help="GPU clusters and LLM serving from one typed description.", no_args_is_help=True, add_completion=False
+)
 console = Console()
 
 Stack = Annotated[str, typer.Option("--stack", "-s", help="Which Pulumi.<stack>.yaml.")]
@@ -45,9 +47,13 @@ def up(stack: Stack = "local", engine: Which = Engine.AUTO) -> None:
     if not isinstance(endpoint, str):
         return
     request = json.dumps({"model": model, "messages": [{"role": "user", "content": "What is a GPU?"}]})
-    console.print(f"\n[bold]{endpoint}[/bold] answers, {time.monotonic() - began:.1f} s after you asked. Try it:", highlight=False)
+    console.print(
+        f"\n[bold]{endpoint}[/bold] answers, {time.monotonic() - began:.1f} s after you asked. Try it:", highlight=False
+    )
     print(f"\n  curl {endpoint}/chat/completions -H 'Content-Type: application/json' -d '{request}'\n")  # noqa: T201 - must stay one line
-    console.print(f"logs: {outputs.get('logs')}\nremove it all: make down (or novacron down -s {stack})", highlight=False)
+    console.print(
+        f"logs: {outputs.get('logs')}\nremove it all: make down (or novacron down -s {stack})", highlight=False
+    )
 
 
 @app.command()
@@ -141,7 +147,9 @@ def export_state(
     show_secrets: Annotated[bool, typer.Option(help="Secrets in plain, for another passphrase.")] = False,
 ) -> None:
     """Write the state as `pulumi stack export` does."""
-    text = json.dumps(choose(engine, find_project(Path.cwd()), stack, console).export(show_secrets=show_secrets), indent=4)
+    text = json.dumps(
+        choose(engine, find_project(Path.cwd()), stack, console).export(show_secrets=show_secrets), indent=4
+    )
     if file is None:
         print(text)  # noqa: T201
     else:
@@ -179,12 +187,11 @@ def setup(pulumi: Annotated[bool, typer.Option("--pulumi", help="Install the off
 def main() -> None:
     """Run the command; every known error is one message and an exit status."""
     try:
-        app(standalone_mode=False)
+        # Outside standalone mode `typer.Exit` comes back as the value.
+        ended_with = app(standalone_mode=False)
     except (OpsError, RehearsalError, NovaCronError) as error:
         Console(stderr=True).print(f"error: {error}", style="red", highlight=False, markup=False)
         sys.exit(error.exit_status if isinstance(error, OpsError) else Exit.FAILED)
-    except typer.Exit as ending:
-        sys.exit(ending.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(Exit.INTERRUPTED)
     except Exception as error:
@@ -193,3 +200,4 @@ def main() -> None:
             raise
         Console(stderr=True).print(f"error: {shown()}", style="red", highlight=False, markup=False)
         sys.exit(Exit.BAD_INPUT)
+    sys.exit(ended_with if isinstance(ended_with, int) else Exit.OK)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
+from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from novacron_rehearsal.errors import NotSupportedError, RehearsalError
 from novacron_rehearsal.values import Archive, Asset
 
 ARCHIVE_SUFFIXES = (".tar", ".tgz", ".tar.gz", ".zip", ".jar")
+
+base_folder: ContextVar[Path] = ContextVar("base_folder", default=Path())
+"""Relative paths of assets count from here: the folder of the program that a run executes."""
 
 
 def with_hash(value: Asset | Archive) -> Asset | Archive:
@@ -36,9 +40,9 @@ def _asset_bytes(asset: Asset) -> bytes:
 
 def _local_path(value: Asset | Archive) -> Path:
     if value.path is not None:
-        return Path(value.path)
+        return base_folder.get() / value.path
     if value.uri is not None and value.uri.startswith("file://"):
-        return Path(value.uri[len("file://") :])
+        return base_folder.get() / value.uri[len("file://") :]
     raise NotSupportedError(f"an asset at {value.uri!r} (only text, paths and file:// URIs are read)")
 
 

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
+import shutil
 import signal
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-PR_SET_PDEATHSIG = 1
 LAST_LINES = 20
 
-_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+# A small launcher instead of `preexec_fn`: that would fork this process, and gRPC's threads do not survive a fork.
+# PR_SET_PDEATHSIG (1) stays in force over the exec; the parent may be gone before it is set, hence the comparison.
+_LAUNCHER = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+if os.getppid() != int(sys.argv[1]):
+    sys.exit(1)
+os.execv(sys.argv[2], sys.argv[3:])
+"""
 
 
-def _die_with_parent() -> None:
-    if _libc is not None:
-        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+def _tied_to_parent(command: Sequence[str], env: Mapping[str, str]) -> list[str]:
+    """The command line that runs a program and ends it with this process; `OSError` when there is no such program."""
+    executable = shutil.which(command[0], path=env.get("PATH"))
+    if executable is None:
+        raise FileNotFoundError(f"{command[0]} is not an executable on PATH")
+    if sys.platform != "linux":
+        return [executable, *command[1:]]
+    return [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), executable, *command]
 
 
 class Child:
@@ -42,14 +54,13 @@ class Child:
     ) -> Child:
         """Start a program; `on_line(line, is_stderr)` gets what it writes once `pump` is called."""
         process = await asyncio.create_subprocess_exec(
-            *command,
+            *_tied_to_parent(command, env),
             cwd=cwd,
             env=dict(env),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
-            preexec_fn=_die_with_parent,
             limit=1 << 20,
         )
         return cls(process, on_line)

@@ -15,6 +15,7 @@ from typing import Any
 
 from novacron_rehearsal import codec, program, urn
 from novacron_rehearsal.analyzer import PolicyPacks, PolicyPackSpec
+from novacron_rehearsal.assets import base_folder
 from novacron_rehearsal.checkpoint import snapshot_from_deployment, snapshot_to_deployment
 from novacron_rehearsal.children import Child
 from novacron_rehearsal.deletion import delete_unwanted, warn_pending
@@ -234,6 +235,7 @@ class Workspace:
         return Result(operation, succeeded, changes, steps, outputs, diagnostics, violations, duration)
 
     async def _locked(self, operation: Operation, options: Options, emit: EventSink) -> Deployment:
+        base_folder.set(self.project.folder)
         secrets = self._secrets()
         config = load_stack_config(self.project_dir, self.project, self.stack, secrets)
         if operation is Operation.PREVIEW:

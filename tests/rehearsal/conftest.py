@@ -1,7 +1,7 @@
 """A provider for the engine's tests: package `sim`, served from the test's own process, told what to do by inputs.
 
-Inputs of any `sim:` resource: `force` (a change replaces), `dbr` (true: delete before replace), `fail` (an operation that
-fails), `half` (created but not ready). Everything else is changed in place.
+Inputs of any `sim:` resource: `force` (a change replaces), `dbr` (true: delete before replace), `fail` (an operation
+that fails), `half` (created but not ready). Everything else is changed in place.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ import pytest
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
+from novacron_rehearsal import Options, Result, Workspace
 from pulumi.runtime.proto import plugin_pb2, provider_pb2
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer, add_ResourceProviderServicer_to_server
-
-from novacron_rehearsal import Options, Result, Workspace
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
@@ -206,7 +205,7 @@ class Lab:
         self.provider = provider
         self.port = port
         (folder / "Pulumi.yaml").write_text("name: lab\nruntime: python\n")
-        self.workspace = Workspace(folder, "dev", passphrase="correct horse")  # noqa: S106 - a test's
+        self.workspace = Workspace(folder, "dev", passphrase="correct horse")
 
     def write(self, program: str) -> None:
         """Set the program; classes `Thing` and `Group` and the name `O` for `ResourceOptions` are there."""

@@ -157,7 +157,7 @@ def test_runs_killed_at_random_moments_converge_without_orphans(spec: ProcessSpe
         "given = json.loads(sys.argv[1])\nstart(ProcessSpec(**{**given, 'run_dir': Path(given['run_dir'])}))\n"
     )
     given = {name: getattr(spec, name) for name in ProcessSpec.__dataclass_fields__} | {"run_dir": str(spec.run_dir)}
-    chance = random.Random(7)
+    chance = random.Random(7)  # noqa: S311 - moments, not secrets
     for round_number in range(6):
         arguments = json.dumps({**given, "triggers": str(round_number % 2)})
         killed = subprocess.Popen([sys.executable, str(caller), arguments])

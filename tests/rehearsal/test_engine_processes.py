@@ -1,0 +1,33 @@
+"""No process outlives the engine, even when the engine is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import Any
+
+ENGINE = """
+import sys
+from pathlib import Path
+from novacron_rehearsal import Options, Workspace
+workspace = Workspace(Path(sys.argv[1]), "dev", passphrase="x")
+workspace.up(Options(), lambda event: print(getattr(event, "message", ""), flush=True))
+"""
+
+
+def test_the_program_ends_when_its_engine_is_killed(lab: Any) -> None:
+    fifo = lab.folder / "fifo"
+    os.mkfifo(fifo)
+    lab.write(f'import os, time\nopened = open({str(fifo)!r}, "w")\nprint("running", flush=True)\ntime.sleep(60)')
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    engine = subprocess.Popen([sys.executable, "-c", ENGINE, str(lab.folder)], stdout=subprocess.PIPE, text=True)
+    assert engine.stdout is not None
+    assert any("running" in line for line in iter(engine.stdout.readline, ""))
+    engine.send_signal(signal.SIGKILL)
+    engine.wait(10)
+    os.set_blocking(reader, True)
+    with os.fdopen(reader) as held_by_the_program:
+        # The end of the file comes when the last process that holds it open is gone.
+        assert held_by_the_program.read() == ""

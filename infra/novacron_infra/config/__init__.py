@@ -1,19 +1,21 @@
-"""The typed description of an environment, and reading it from a stack's configuration."""
+"""The typed description of an environment, and reading it from a stack's configuration.
 
-from novacron_infra.config.environment import (
-    CoordinatorConfig,
-    Device,
-    EnvironmentConfig,
-    ModelConfig,
-    Platform,
-    WorkersConfig,
-)
-from novacron_infra.config.reading import load, load_stack
+What the environment takes is in `novacron_infra.plan`.
+"""
+
+from novacron_infra.config.environment import CloudEnvironment, EnvironmentSecrets
+from novacron_infra.config.loading import EnvironmentConfig, load
+from novacron_infra.config.local import CoordinatorConfig, Device, LocalEnvironment, ModelConfig, WorkersConfig
+from novacron_infra.config.reading import load_stack
+from novacron_infra.config.sections import Platform
 
 __all__ = [
+    "CloudEnvironment",
     "CoordinatorConfig",
     "Device",
     "EnvironmentConfig",
+    "EnvironmentSecrets",
+    "LocalEnvironment",
     "ModelConfig",
     "Platform",
     "WorkersConfig",

@@ -1,0 +1,139 @@
+"""Reads an environment from plain values and turns everything wrong with it into one error."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeAlias, cast
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from novacron_infra.config.environment import CloudEnvironment, EnvironmentSecrets, broken_cloud_rules
+from novacron_infra.config.local import LocalEnvironment, broken_local_rules
+from novacron_infra.config.problems import problem
+from novacron_infra.config.sections import Platform
+from novacron_infra.errors import ConfigurationError, Problem
+
+EnvironmentConfig: TypeAlias = LocalEnvironment | CloudEnvironment
+
+_SHOWN_CHARACTERS = 60
+
+
+def load(mapping: Mapping[str, Any], *, secrets: EnvironmentSecrets | None = None) -> EnvironmentConfig:
+    """The environment that `mapping` (plain YAML or JSON values) describes; `platform` says of which kind it is.
+
+    Raises:
+        ConfigurationError: with every problem, each with its path, value, rule and fix.
+    """
+    given: object = mapping
+    if not isinstance(given, Mapping):
+        raise ConfigurationError([problem("", _shown(given), "it must be a mapping", "Write its fields below the key")])
+    values: dict[str, Any] = json.loads(json.dumps(dict(mapping), default=str))
+    problems: list[Problem] = []
+    if values.pop("secrets", None) is not None:
+        keys = ", ".join(f"novacron:{key}" for key in EnvironmentSecrets.config_keys())
+        rule = "secrets do not belong into the plain values"
+        problems.append(problem("secrets", "(hidden)", rule, f"Leave them out, or pulumi config set --secret: {keys}"))
+    platform = values.get("platform")
+    if platform not in [item.value for item in Platform]:
+        rule, known = "not one of the platforms", ", ".join(item.value for item in Platform)
+        problems.append(problem("platform", _shown(platform), rule, f"Use one of {known}"))
+        # So that the rest is checked as well.
+        values["platform"] = Platform.AWS.value if "coordinators" in values else Platform.LOCAL.value
+    is_local = values["platform"] == Platform.LOCAL.value
+    kind = LocalEnvironment if is_local else CloudEnvironment
+    parts, found = _checked_parts(kind, values)
+    problems += found + (broken_local_rules(parts) if is_local else broken_cloud_rules(parts))
+    if problems:
+        raise ConfigurationError(problems)
+    config = kind.model_validate_json(json.dumps(values))
+    if secrets is not None and isinstance(config, CloudEnvironment):
+        return config.model_copy(update={"secrets": secrets})
+    return config
+
+
+def _checked_parts(kind: type[BaseModel], values: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+    """The parts that are valid by themselves, for the rules between them, and what is wrong with the others."""
+    try:
+        valid = kind.model_validate_json(json.dumps(values))
+        return {name: getattr(valid, name) for name in kind.model_fields}, []
+    except ValidationError as error:
+        problems = [_problem(kind, detail) for detail in error.errors(include_url=False)]
+        wrong = {detail["loc"][0] for detail in error.errors(include_url=False)}
+    parts: dict[str, Any] = {}
+    for name, info in kind.model_fields.items():
+        if name in wrong:
+            continue
+        if name in values:
+            adapter = TypeAdapter[Any](typing.Annotated[info.annotation, info])
+            parts[name] = adapter.validate_json(json.dumps(values[name]))
+        else:
+            parts[name] = info.default
+    return parts, problems
+
+
+def _problem(kind: type[BaseModel], detail: ErrorDetails) -> Problem:
+    context = detail.get("ctx", {})
+    path = ".".join(map(str, detail["loc"]))
+    if detail["type"] == "extra_forbidden":
+        return _unknown_key(kind, path, detail)
+    if detail["type"] == "missing":
+        return problem(path, "missing", "this field is needed", "Add it" + _described(kind, detail["loc"]))
+    rule = detail["msg"][0].lower() + detail["msg"][1:]
+    expected = str(context.get("expected", ""))
+    fix = f"Use one of {expected}" if expected else "Change the value" + _described(kind, detail["loc"])
+    return problem(path, _shown(detail["input"]), rule, fix)
+
+
+def _unknown_key(kind: type[BaseModel], path: str, detail: ErrorDetails) -> Problem:
+    key = str(detail["loc"][-1])
+    owner = _model_at(kind, detail["loc"][:-1])
+    known = sorted(set(owner.model_fields if owner else ()) - {"secrets"})
+    near = difflib.get_close_matches(key, known, n=2, cutoff=0.6)
+    if near:
+        fix = f"Did you mean {' or '.join(near)}?"
+    elif any(word in key.lower() for word in ("password", "token", "secret", "api_key")):
+        return problem(
+            path, "(hidden)", "no such key, and secrets are not plain values", "Use pulumi config set --secret"
+        )
+    else:
+        fix = f"Known here: {', '.join(known)}"
+    return problem(path, _shown(detail["input"]), "no such key", fix)
+
+
+def _described(kind: type[BaseModel], location: tuple[int | str, ...]) -> str:
+    owner = _model_at(kind, location[:-1])
+    info = owner.model_fields.get(str(location[-1])) if owner else None
+    return f" ({info.description.splitlines()[0].rstrip('.')})" if info and info.description else ""
+
+
+def _model_at(kind: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel] | None:
+    current: Any = kind
+    for step in location:
+        if isinstance(step, int):
+            continue
+        owner = _inner_model(current)
+        info = owner.model_fields.get(step) if owner else None
+        if info is None:
+            return None
+        current = info.annotation
+    return _inner_model(current)
+
+
+def _inner_model(annotation: Any) -> type[BaseModel] | None:
+    """The pydantic model inside `X`, `X | None` or `tuple[X, ...]`."""
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+        return annotation if issubclass(annotation, BaseModel) else None
+    for argument in cast("tuple[Any, ...]", typing.get_args(annotation)):
+        if (found := _inner_model(argument)) is not None:
+            return found
+    return None
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"

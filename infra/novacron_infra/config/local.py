@@ -1,0 +1,91 @@
+"""LocalEnvironment: the serving stack as processes on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from novacron_infra.config.problems import problem
+from novacron_infra.config.sections import Platform, Port, Section
+from novacron_infra.errors import Problem
+
+LAST_PORT = 65535
+
+
+class Device(str, Enum):
+    """What the PyTorch engine computes on."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+class ModelConfig(Section):
+    """The model to serve."""
+
+    id: str = Field(default="novacron-tiny", min_length=1)
+    """The name that clients ask for."""
+    path: Path | None = None
+    """A Hugging Face model folder; the tiny model that ships with NovaCron when left out."""
+
+
+class CoordinatorConfig(Section):
+    """The process that clients talk to."""
+
+    http_port: Port = 8080
+    """OpenAI-compatible HTTP API."""
+    grpc_port: Port = 9090
+    """Where workers register."""
+
+
+class WorkersConfig(Section):
+    """The processes that hold the model."""
+
+    count: int = Field(default=2, ge=1, le=64)
+    base_port: Port = 9091
+    """The first worker's port; the others follow it."""
+    device: Device = Device.AUTO
+    threads: int = Field(default=1, ge=1, le=1024)
+    """CPU threads of each worker."""
+    start_timeout_s: int = Field(default=120, ge=1, le=3600)
+    """How long loading the model may take."""
+
+
+class LocalEnvironment(Section):
+    """The local platform."""
+
+    platform: Literal[Platform.LOCAL]
+    model: ModelConfig = ModelConfig()
+    coordinator: CoordinatorConfig = CoordinatorConfig()
+    workers: WorkersConfig = WorkersConfig()
+
+
+def broken_local_rules(parts: Mapping[str, Any]) -> list[Problem]:
+    """The rules between parts that do not hold; a part that is not in `parts` is itself invalid."""
+    coordinator: CoordinatorConfig | None = parts.get("coordinator")
+    workers: WorkersConfig | None = parts.get("workers")
+    found: list[Problem] = []
+    if coordinator is not None and coordinator.http_port == coordinator.grpc_port:
+        found.append(
+            problem("coordinator.grpc_port", coordinator.grpc_port, "it is also http_port", "Give each its own port")
+        )
+    if workers is None:
+        return found
+    first, last = workers.base_port, workers.base_port + workers.count - 1
+    if last > LAST_PORT:
+        rule = f"worker {workers.count} would listen on {last}, above {LAST_PORT}"
+        found.append(problem("workers.base_port", first, rule, f"Use at most {LAST_PORT + 1 - workers.count}"))
+    if coordinator is not None:
+        ports = {"http_port": coordinator.http_port, "grpc_port": coordinator.grpc_port}
+        found += [
+            problem(
+                f"coordinator.{name}", port, f"it lies among the workers' ports {first} to {last}", "Move one of them"
+            )
+            for name, port in ports.items()
+            if first <= port <= last
+        ]
+    return found

@@ -1,0 +1,12 @@
+"""How a problem of a configuration names its place."""
+
+from __future__ import annotations
+
+from novacron_infra.errors import Problem
+
+KEY = "novacron:environment"
+
+
+def problem(path: str, value: object, rule: str, fix: str) -> Problem:
+    """A problem at the dotted `path` below `novacron:environment`."""
+    return Problem(f"{KEY}.{path}" if path else KEY, str(value), rule, fix)

@@ -1,0 +1,60 @@
+"""JSON schemas made from the types. `python -m novacron_infra.config.schema` writes them again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from novacron_infra import catalog
+from novacron_infra.catalog.types import Quantizations
+from novacron_infra.config.loading import EnvironmentConfig
+from novacron_infra.config.problems import KEY
+
+HERE = Path(__file__).parent
+CATALOG = HERE.parent / "catalog"
+
+
+def schemas() -> dict[Path, dict[str, Any]]:
+    """Every generated schema by its file."""
+    environment = TypeAdapter[Any](EnvironmentConfig).json_schema()
+    definitions = environment.pop("$defs")
+    stack_file: dict[str, Any] = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A NovaCron stack's configuration (Pulumi.<stack>.yaml)",
+        "type": "object",
+        "properties": {
+            "encryptionsalt": {"type": "string"},
+            "secretsprovider": {"type": "string"},
+            "encryptedkey": {"type": "string"},
+            "config": {"type": "object", "properties": {KEY: environment}, "required": [KEY]},
+        },
+        "required": ["config"],
+        "$defs": definitions,
+    }
+    rows: dict[str, Any] = {
+        "gpus": tuple[catalog.Gpu, ...],
+        "machines": tuple[catalog.Machine, ...],
+        "models": tuple[catalog.Model, ...],
+        "quantizations": Quantizations,
+    }
+    return {HERE / "environment.schema.json": stack_file} | {
+        CATALOG / f"{name}.schema.json": TypeAdapter[Any](kind).json_schema() for name, kind in rows.items()
+    }
+
+
+def rendered(schema: dict[str, Any]) -> str:
+    """The text of a schema's file."""
+    return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
+
+
+def main() -> None:
+    """Writes all of them."""
+    for path, schema in schemas().items():
+        path.write_text(rendered(schema), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,285 @@
+"""The parts of an environment: every value that a stack's file may hold, with its unit in its name."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+
+from novacron_infra.catalog import EngineKind, KvCacheType, Quantization
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Count = Annotated[int, Field(ge=0)]
+Name = Annotated[str, Field(min_length=1)]
+
+
+class Section(BaseModel):
+    """Frozen, strict, and no key that nobody reads."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class EnvironmentName(str, Enum):
+    """The environments that run in a cloud."""
+
+    DEV = "dev"
+    STAGING = "staging"
+    PROD = "prod"
+
+
+class Platform(str, Enum):
+    """Where an environment runs."""
+
+    LOCAL = "local"
+    AWS = "aws"
+    GCP = "gcp"
+    AZURE = "azure"
+
+
+class CoordinatorMode(str, Enum):
+    """How several coordinators share the work."""
+
+    SINGLE = "single"
+    HIGHLY_AVAILABLE = "highly-available"
+    ACTIVE_ACTIVE_STANDBY = "active-active-standby"
+
+
+class Hardware(Section):
+    """What one coordinator, worker or storage node is wished to have; the plan compares it with the machine."""
+
+    cores: PositiveInt
+    memory_gib: PositiveFloat
+    nvme_tb: PositiveFloat
+    network_gbps: PositiveFloat
+
+
+class Resources(Section):
+    """Requests and limits of a container."""
+
+    cpu_request: PositiveFloat
+    cpu_limit: PositiveFloat
+    memory_request_gib: PositiveFloat
+    memory_limit_gib: PositiveFloat
+
+
+class Coordinators(Section):
+    """The coordinators. `machine` is a name of the machine catalogue."""
+
+    count: PositiveInt
+    mode: CoordinatorMode
+    machine: Name
+    hardware: Hardware
+    resources: Resources = Resources(cpu_request=16, cpu_limit=32, memory_request_gib=64, memory_limit_gib=128)
+    http_port: Port = 8080
+    grpc_port: Port = 9090
+
+
+class Workers(Section):
+    """Capacity units of `gpus_per_worker` GPUs each; how many machines that takes is derived from the catalogue."""
+
+    count: PositiveInt
+    """Workers at the start."""
+    minimum: PositiveInt
+    """Never fewer workers than this."""
+    maximum: PositiveInt
+    """Autoscaling stops here."""
+    gpus_per_worker: PositiveInt
+    machine: Name
+    """A GPU machine of the catalogue."""
+    hardware: Hardware
+    """Per worker, not per machine."""
+    resources: Resources = Resources(cpu_request=32, cpu_limit=64, memory_request_gib=256, memory_limit_gib=512)
+    shared_memory_gib: PositiveFloat = 32
+    spot_fraction: Annotated[float, Field(ge=0, le=0.7)] = 0.0
+    coordination_port: Port = 9091
+    tensor_port: Port = 9092
+
+
+class StorageNodes(Section):
+    """Storage nodes."""
+
+    count: PositiveInt
+    machine: Name
+    hardware: Hardware
+
+
+class ProfileName(str, Enum):
+    """Why a replica has the quantisation that it has."""
+
+    BALANCED = "balanced"
+    QUALITY = "quality"
+    MEMORY = "memory"
+
+
+class Profile(Section):
+    """A kind of replica. The first profile takes the GPUs that the minima of the others leave."""
+
+    name: ProfileName
+    quantization: Quantization
+    minimum_replicas: Count
+    tensor_parallel: PositiveInt | None = None
+    """GPUs of one node that share each layer; none: the smallest that fits."""
+    pipeline_parallel: PositiveInt | None = None
+    """Nodes that share the layers; none: the smallest that fits."""
+
+
+class Loader(Section):
+    """How weights come from the model store."""
+
+    timeout_s: PositiveInt = 600
+    retries: Count = 3
+    parallel: PositiveInt = 8
+
+
+class StoreKind(str, Enum):
+    """Kinds of model store."""
+
+    S3 = "s3"
+    GCS = "gcs"
+    AZURE = "azure"
+    NFS = "nfs"
+    EFS = "efs"
+
+
+class ModelStore(Section):
+    """Where the weights lie."""
+
+    kind: StoreKind
+    bucket: Name
+    """Bucket, container, or file system and export."""
+    prefix: str = "models"
+
+
+class ModelServing(Section):
+    """The model, and how it is served. `id` is a name of the model catalogue."""
+
+    id: Name
+    engine: EngineKind = EngineKind.TENSORRT_LLM
+    context_tokens: PositiveInt
+    profiles: Annotated[tuple[Profile, ...], Field(min_length=1)]
+    minimum_concurrent_sequences: PositiveInt = 1
+    """Sequences of the whole context that one replica must hold at once."""
+    max_batch_tokens: PositiveInt = 8192
+    """Tokens of one engine step (max_num_tokens)."""
+    kv_cache: KvCacheType | None = None
+    """Number format of the KV cache; none: the one that goes with the weights."""
+    kv_cache_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    """Of the memory that is free once the weights are loaded."""
+    store: ModelStore
+    loader: Loader = Loader()
+
+
+class Percentiles(Section):
+    """A latency at two percentiles, seconds."""
+
+    p50: PositiveFloat
+    p95: PositiveFloat
+
+
+class Range(Section):
+    """From and to, both included; no `maximum` is no upper bound."""
+
+    minimum: PositiveFloat
+    maximum: PositiveFloat | None = None
+
+
+class Targets(Section):
+    """What the environment promises."""
+
+    time_to_first_token_s: Percentiles
+    inter_token_latency_s: Percentiles
+    throughput_tokens_per_s: Range
+    quality_fraction: Range
+    """Against FP32."""
+    weights_in_use_gb: Range
+    """Weights of the minimum replicas, 10^9 bytes."""
+    availability_fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
+
+    @property
+    def unavailable_h_per_year(self) -> float | None:
+        """Hours a year that the availability leaves."""
+        return None if self.availability_fraction is None else (1 - self.availability_fraction) * 8760
+
+
+class Trigger(Section):
+    """A utilisation that must last."""
+
+    utilization_fraction: Fraction
+    for_s: PositiveInt
+
+
+class Autoscaling(Section):
+    """When workers are added and removed. `ceiling_workers` bounds what a person may set as maximum."""
+
+    scale_up: Trigger = Trigger(utilization_fraction=0.8, for_s=300)
+    scale_down: Trigger = Trigger(utilization_fraction=0.4, for_s=900)
+    ceiling_workers: PositiveInt = 256
+    cpu_target_fraction: Fraction = 0.8
+    gpu_target_fraction: Fraction = 0.85
+
+
+class Caches(Section):
+    """The three cache levels."""
+
+    memory_gib: PositiveInt = 64
+    distributed_gib: PositiveInt = 2048
+    persistent_gib: PositiveInt = 20480
+
+
+class Monitoring(Section):
+    """Metrics and dashboards."""
+
+    scrape_interval_s: PositiveInt = 15
+    retention_days: PositiveInt = 30
+    grafana: bool = True
+
+
+class Data(Section):
+    """Postgres and the Redis-compatible service."""
+
+    postgres_storage_gib: PositiveInt = 1024
+    redis_nodes: PositiveInt = 6
+
+
+class Image(Section):
+    """A container image; `digest` pins it."""
+
+    repository: Name
+    tag: Name = "latest"
+    digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
+
+
+class Images(Section):
+    """Images of the serving stack."""
+
+    coordinator: Image = Image(repository="novacron/coordinator", tag="0.1.0")
+    worker: Image = Image(repository="novacron/worker", tag="0.1.0")
+
+
+class Region(Section):
+    """A region that serves; the first is the primary."""
+
+    name: Name
+    dns_label: Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$")]
+    """Regional name below the domain."""
+    weight: Annotated[int, Field(ge=0, le=255)]
+    """Share of the traffic, relative to the other regions."""
+
+
+class HealthCheck(Section):
+    """How a region is found dead. The probe's timeout is the provider's."""
+
+    interval_s: PositiveInt = 30
+    failure_threshold: Annotated[int, Field(ge=2, le=10)] = 3
+
+
+class Traffic(Section):
+    """Global DNS."""
+
+    domain: Name = "api.novacron.ai"
+    ttl_s: Annotated[int, Field(ge=1, le=86400)] = 60
+    health_check: HealthCheck = HealthCheck()

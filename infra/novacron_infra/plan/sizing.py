@@ -1,0 +1,186 @@
+"""Does a replica of a model fit its GPUs, and how many tokens does its KV cache hold? Pure arithmetic.
+
+Memory per GPU follows aiconfigurator 0.12: KV cache = fraction × (GPU − weights − activations − runtime − NCCL), where
+activations = 2 bytes × tokens of a step × hidden size × a coefficient that depends on the tensor parallelism.
+Embedding and output head stay at two bytes in every format of eight bits or less.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil
+
+from novacron_infra.catalog import Gpu, KvCacheType, Model, WeightFormat
+from novacron_infra.plan.errors import DoesNotFitError
+
+GIB = 2**30
+RUNTIME_GIB = 3.5
+EMBEDDING_BYTES = 2.0
+_ACTIVATION_COEFFICIENT = {1: 11.0, 2: 6.5, 4: 5.0, 8: 5.0}
+_NCCL_GIB_AT_TP8 = 0.38
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What a replica must hold: `sequences` of `context_tokens` each, and one step of `batch_tokens`."""
+
+    context_tokens: int
+    sequences: int = 1
+    batch_tokens: int = 8192
+    kv_cache: KvCacheType | None = None
+    kv_fraction: float = 0.9
+
+
+@dataclass(frozen=True)
+class ReplicaSize:
+    """One replica on `gpus` GPUs; memory in GiB for each GPU of the fullest pipeline stage."""
+
+    model: Model
+    weights: WeightFormat
+    kv_cache: KvCacheType
+    gpu: Gpu
+    tensor_parallel: int
+    pipeline_parallel: int
+    workload: Workload
+    weights_gib: float
+    activations_gib: float
+    runtime_gib: float
+    nccl_gib: float
+    kv_gib: float
+    kv_bytes_per_token: int
+    """For each GPU."""
+    replica_weight_bytes: float
+    """Of the whole replica."""
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of the replica."""
+        return self.tensor_parallel * self.pipeline_parallel
+
+    @property
+    def kv_tokens(self) -> int:
+        """Tokens that the KV cache holds; 0 where the weights alone fill the GPU."""
+        return max(0, int(self.kv_gib * GIB // self.kv_bytes_per_token))
+
+    @property
+    def needed_tokens(self) -> int:
+        """Tokens that the workload asks for."""
+        return self.workload.context_tokens * self.workload.sequences
+
+    @property
+    def concurrent_sequences(self) -> int:
+        """Sequences of the whole context at once."""
+        return self.kv_tokens // self.workload.context_tokens
+
+    @property
+    def fits(self) -> bool:
+        """Whether weights and the asked KV cache fit."""
+        return self.kv_tokens >= self.needed_tokens
+
+    def arithmetic(self) -> list[str]:
+        """The sum as text lines."""
+        used = self.weights_gib + self.activations_gib + self.runtime_gib + self.nccl_gib
+        free = self.gpu.memory_gib - used
+        return [
+            f"{self.model.name} {self.weights.name.value}, KV cache {self.kv_cache.value}: TP{self.tensor_parallel} × PP{self.pipeline_parallel} = {self.gpus} × {self.gpu.name}; weights {self.replica_weight_bytes / 1e9:,.0f} GB "
+            f"against {self.gpus * self.gpu.memory_mib * 2**20 / 1e9:,.0f} GB of GPU memory",
+            f"per GPU: {self.gpu.memory_gib:.2f} GiB − weights {self.weights_gib:.2f} − activations {self.activations_gib:.2f} "
+            f"− runtime {self.runtime_gib:.2f} − NCCL {self.nccl_gib:.2f} = {free:.2f} GiB free",
+            f"KV cache: {self.workload.kv_fraction:g} × {max(free, 0):.2f} = {max(self.kv_gib, 0):.2f} GiB ÷ "
+            f"{self.kv_bytes_per_token:,} B a token = {self.kv_tokens:,} tokens; "
+            f"{self.workload.sequences} × {self.workload.context_tokens:,} = {self.needed_tokens:,} needed",
+        ]
+
+
+def size_replica(
+    model: Model, weights: WeightFormat, gpu: Gpu, tensor_parallel: int, pipeline_parallel: int, workload: Workload
+) -> ReplicaSize:
+    """The memory of one replica, whether it fits or not. Both parallelisms are 1 or more."""
+    tp, pp = tensor_parallel, pipeline_parallel
+    layers = ceil(model.layers / pp)
+    kv_cache = workload.kv_cache or weights.kv_cache
+    embedding_bytes = max(EMBEDDING_BYTES, weights.bytes_per_parameter)
+    tables = 1 if model.tied_embeddings else 2
+    # With several stages the first has the embedding and the last the head: one table for each stage at most.
+    stage_tables = 1 if pp > 1 else tables
+    stage_bytes = (
+        layers * model.layer_parameters * weights.bytes_per_parameter
+        + (stage_tables * model.embedding_parameters + model.hidden) * embedding_bytes
+    )
+    activations = 2 * workload.batch_tokens * model.hidden * _activation_coefficient(tp) / GIB
+    nccl = _NCCL_GIB_AT_TP8 * min(tp, 8) / 8 if tp > 1 else 0.0
+    weights_gib = stage_bytes / tp / GIB
+    free = gpu.memory_gib - weights_gib - activations - RUNTIME_GIB - nccl
+    return ReplicaSize(
+        model=model,
+        weights=weights,
+        kv_cache=kv_cache,
+        gpu=gpu,
+        tensor_parallel=tp,
+        pipeline_parallel=pp,
+        workload=workload,
+        weights_gib=weights_gib,
+        activations_gib=activations,
+        runtime_gib=RUNTIME_GIB,
+        nccl_gib=nccl,
+        kv_gib=workload.kv_fraction * free,
+        kv_bytes_per_token=2 * layers * ceil(model.kv_heads / tp) * model.head_dim * kv_cache.bytes_per_value,
+        replica_weight_bytes=model_weight_bytes(model, weights),
+    )
+
+
+def model_weight_bytes(model: Model, weights: WeightFormat) -> float:
+    """Bytes of the weights of one replica, however many GPUs share them."""
+    tables = (1 if model.tied_embeddings else 2) * model.embedding_parameters + model.hidden
+    layers = model.layers * model.layer_parameters
+    return layers * weights.bytes_per_parameter + tables * max(EMBEDDING_BYTES, weights.bytes_per_parameter)
+
+
+def fit_replica(
+    model: Model,
+    weights: WeightFormat,
+    gpu: Gpu,
+    gpus_per_node: int,
+    max_gpus: int,
+    workload: Workload,
+    *,
+    tensor_parallel: int | None = None,
+    pipeline_parallel: int | None = None,
+) -> ReplicaSize:
+    """The smallest replica that fits: tensor parallel within a node first, then pipeline stages over nodes.
+
+    Raises:
+        DoesNotFitError: none fits on `max_gpus` GPUs; it shows the largest that was tried.
+    """
+    last: ReplicaSize | None = None
+    for tp, pp in _shapes(model, gpus_per_node, max_gpus, tensor_parallel, pipeline_parallel):
+        last = size_replica(model, weights, gpu, tp, pp, workload)
+        if last.fits:
+            return last
+    if last is None:
+        asked = f"TP{tensor_parallel or '?'} × PP{pipeline_parallel or '?'}"
+        rule = (
+            f"{asked} is not possible: tensor parallel divides {model.attention_heads} attention heads and stays within a "
+            f"node of {gpus_per_node} GPUs; {max_gpus} GPUs in all"
+        )
+        raise DoesNotFitError(f"{model.name} at {weights.name.value}", [rule], [])
+    raise DoesNotFitError(f"{model.name} at {weights.name.value} on {max_gpus} × {gpu.name}", last.arithmetic(), [])
+
+
+def _shapes(
+    model: Model, gpus_per_node: int, max_gpus: int, tensor_parallel: int | None, pipeline_parallel: int | None
+) -> Iterator[tuple[int, int]]:
+    """Smallest first; stages over nodes only with whole nodes, because tensor traffic needs the node's own links."""
+    powers = [2**n for n in range(gpus_per_node.bit_length()) if 2**n <= gpus_per_node]
+    degrees = [tensor_parallel] if tensor_parallel else powers
+    possible = [tp for tp in degrees if tp <= gpus_per_node and model.attention_heads % tp == 0]
+    for pp in [pipeline_parallel] if pipeline_parallel else range(1, min(max_gpus, model.layers) + 1):
+        for tp in possible if pp == 1 or tensor_parallel else possible[-1:]:
+            if tp * pp <= max_gpus and pp <= model.layers:
+                yield tp, pp
+
+
+def _activation_coefficient(tensor_parallel: int) -> float:
+    known = [tp for tp in _ACTIVATION_COEFFICIENT if tp <= tensor_parallel]
+    return _ACTIVATION_COEFFICIENT[max(known)]

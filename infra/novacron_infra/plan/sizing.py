@@ -82,14 +82,17 @@ class ReplicaSize:
         """The sum as text lines."""
         used = self.weights_gib + self.activations_gib + self.runtime_gib + self.nccl_gib
         free = self.gpu.memory_gib - used
+        held = self.gpus * self.gpu.memory_mib * 2**20 / 1e9
+        work = self.workload
         return [
-            f"{self.model.name} {self.weights.name.value}, KV cache {self.kv_cache.value}: TP{self.tensor_parallel} × PP{self.pipeline_parallel} = {self.gpus} × {self.gpu.name}; weights {self.replica_weight_bytes / 1e9:,.0f} GB "
-            f"against {self.gpus * self.gpu.memory_mib * 2**20 / 1e9:,.0f} GB of GPU memory",
-            f"per GPU: {self.gpu.memory_gib:.2f} GiB − weights {self.weights_gib:.2f} − activations {self.activations_gib:.2f} "
-            f"− runtime {self.runtime_gib:.2f} − NCCL {self.nccl_gib:.2f} = {free:.2f} GiB free",
-            f"KV cache: {self.workload.kv_fraction:g} × {max(free, 0):.2f} = {max(self.kv_gib, 0):.2f} GiB ÷ "
+            f"{self.model.name} {self.weights.name.value}, KV cache {self.kv_cache.value}: "
+            f"TP{self.tensor_parallel} × PP{self.pipeline_parallel} = {self.gpus} × {self.gpu.name}; "
+            f"weights {self.replica_weight_bytes / 1e9:,.0f} GB against {held:,.0f} GB of GPU memory",
+            f"per GPU: {self.gpu.memory_gib:.2f} GiB − weights {self.weights_gib:.2f} − activations "
+            f"{self.activations_gib:.2f} − runtime {self.runtime_gib:.2f} − NCCL {self.nccl_gib:.2f} = {free:.2f} GiB free",
+            f"KV cache: {work.kv_fraction:g} × {max(free, 0):.2f} = {max(self.kv_gib, 0):.2f} GiB ÷ "
             f"{self.kv_bytes_per_token:,} B a token = {self.kv_tokens:,} tokens; "
-            f"{self.workload.sequences} × {self.workload.context_tokens:,} = {self.needed_tokens:,} needed",
+            f"{work.sequences} × {work.context_tokens:,} = {self.needed_tokens:,} needed",
         ]
 
 
@@ -161,8 +164,8 @@ def fit_replica(
     if last is None:
         asked = f"TP{tensor_parallel or '?'} × PP{pipeline_parallel or '?'}"
         rule = (
-            f"{asked} is not possible: tensor parallel divides {model.attention_heads} attention heads and stays within a "
-            f"node of {gpus_per_node} GPUs; {max_gpus} GPUs in all"
+            f"{asked} is not possible: tensor parallel divides {model.attention_heads} attention heads and stays "
+            f"within a node of {gpus_per_node} GPUs; {max_gpus} GPUs in all"
         )
         raise DoesNotFitError(f"{model.name} at {weights.name.value}", [rule], [])
     raise DoesNotFitError(f"{model.name} at {weights.name.value} on {max_gpus} × {gpu.name}", last.arithmetic(), [])

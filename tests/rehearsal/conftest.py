@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from concurrent import futures
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -213,7 +214,7 @@ class Lab:
 
     def options(self, **values: Any) -> Options:
         """Options for runs in this process."""
-        return Options(**{"in_process": True, "attached_providers": {"sim": self.port}, **values})
+        return replace(Options(in_process=True, attached_providers={"sim": self.port}), **values)
 
     def up(self, program: str | None = None, **values: Any) -> Result:
         """Run `up`, with a new program when one is given."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from novacron_rehearsal.codec import (
     UNKNOWN_SENTINELS,
     Dialect,

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pulumi
 
-from novacron_infra.config import EnvironmentConfig
+from novacron_infra.config import EnvironmentConfig, LocalEnvironment
+from novacron_infra.errors import NovaCronError
 from novacron_infra.local import LocalServing, LocalServingArgs
 
 
@@ -14,7 +15,15 @@ def build(config: EnvironmentConfig, project_dir: Path) -> None:
     """Declare the environment's resources and export the stack's outputs.
 
     Outputs: `endpoint` (base URL of the API), `model` (the id to ask for), `logs` (folder).
+
+    Raises:
+        NovaCronError: for a platform whose components are not part of this version.
     """
+    if not isinstance(config, LocalEnvironment):
+        raise NovaCronError(
+            f"novacron:environment.platform = {config.platform.value}: its components are not part of this version; "
+            "only the local platform can be deployed"
+        )
     serving = LocalServing(
         "serving",
         LocalServingArgs(

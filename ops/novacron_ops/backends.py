@@ -1,4 +1,4 @@
-"""What runs a stack: the Pulumi CLI where it is on PATH, the rehearsal engine elsewhere. Both use the same state folder."""
+"""What runs a stack: the Pulumi CLI where it is on PATH, the rehearsal engine elsewhere; the state folder is the same."""
 
 from __future__ import annotations
 
@@ -60,10 +60,14 @@ def choose(engine: Engine, project_dir: Path, stack: str, console: Console) -> B
     """
     if not (project_dir / f"Pulumi.{stack}.yaml").is_file():
         known = sorted(file.name.split(".")[1] for file in project_dir.glob("Pulumi.*.yaml"))
-        raise OpsError(f"stack {stack!r}: there is no Pulumi.{stack}.yaml; stacks here: {', '.join(known)}", Exit.BAD_INPUT)
+        raise OpsError(
+            f"stack {stack!r}: there is no Pulumi.{stack}.yaml; stacks here: {', '.join(known)}", Exit.BAD_INPUT
+        )
     found = shutil.which("pulumi")
     if engine is Engine.CLI and found is None:
-        raise OpsError("--engine cli: no `pulumi` on PATH; run `novacron setup --pulumi`, or leave the option out", Exit.BAD_INPUT)
+        raise OpsError(
+            "--engine cli: no `pulumi` on PATH; run `novacron setup --pulumi`, or leave the option out", Exit.BAD_INPUT
+        )
     if found is not None and engine is not Engine.REHEARSAL:
         return PulumiCli(found, project_dir, stack)
     return RehearsalEngine(project_dir, stack, console)

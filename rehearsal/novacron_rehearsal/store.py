@@ -114,8 +114,8 @@ class StackFiles:
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise RehearsalError(
-                f"the state {self.checkpoint} cannot be written: {error.strerror}. The state before is untouched and the "
-                "run's steps are in its journal; make room and run the same command again"
+                f"the state {self.checkpoint} cannot be written: {error.strerror}. The state before is untouched and "
+                "the run's steps are in its journal; make room and run the same command again"
             ) from error
         return hashlib.sha256(raw).hexdigest()
 
@@ -136,7 +136,8 @@ class StackSession:
             self._lock = StackLock(files.backend_dir, files.project, files.stack)
         except OSError as error:
             raise RehearsalError(
-                f"the state's folder {files.backend_dir} cannot be written: {error.strerror}; choose another or free space"
+                f"the state's folder {files.backend_dir} cannot be written: {error.strerror}; make it writable or "
+                "choose another"
             ) from error
         try:
             self.snapshot, digest = files.read(secrets)

@@ -1,7 +1,7 @@
-"""Trains the tiny model that ships with the project: `python serving/training/train.py --steps 900`.
+"""Trains the tiny model that ships with the project: `python serving/training/train.py`.
 
-Everything is seeded and local. Writes a Hugging Face folder (config, tokenizer, chat template, safetensors) and the loss
-curve. The files appear in one step at the end of each checkpoint, so the training can be stopped at any time.
+Everything is seeded and local. Writes a Hugging Face folder (config, tokenizer, chat template, safetensors) and the
+loss curve. The files appear in one step at the end of each checkpoint, so the training can be stopped at any time.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def main() -> None:
     """Train for a number of steps, or of minutes, whichever ends first."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "novacron_serving" / "models" / "tiny")
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--steps", type=int, default=900)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--rows", type=int, default=16)
     parser.add_argument("--threads", type=int, default=2)

@@ -1,4 +1,7 @@
-"""Dynamic resources: a supervised process, and a random token. Their providers are importable, so their form is stable."""
+"""Dynamic resources: a supervised process, and a random token.
+
+Their providers are importable, so their serialised form is stable: nothing changed means nothing to do.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,18 @@ from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, Resou
 
 from novacron_infra.local import process
 
-_INPUTS = ("name", "run_dir", "module", "config", "token_variable", "token", "ports", "ready_url", "ready_timeout_s", "triggers")  # fmt: skip
+_INPUTS = (
+    "name",
+    "run_dir",
+    "module",
+    "config",
+    "token_variable",
+    "token",
+    "ports",
+    "ready_url",
+    "ready_timeout_s",
+    "triggers",
+)
 
 
 def _spec(properties: dict[str, Any]) -> process.ProcessSpec:

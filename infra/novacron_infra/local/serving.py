@@ -58,7 +58,8 @@ class LocalServing(pulumi.ComponentResource):
         model_path = (args.model_path or package / "models" / "tiny").resolve()
         if not (model_path / "config.json").is_file():
             raise LocalProcessError(
-                f"novacron:environment.model.path = {model_path}: holds no config.json. Name a Hugging Face model folder"
+                f"novacron:environment.model.path = {model_path}: holds no config.json. "
+                "Name a Hugging Face model folder"
             )
         code = digest_of_folder(package, "*.py")
         token_variable = contract["environment"]["cluster_token"]

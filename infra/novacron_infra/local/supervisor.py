@@ -75,7 +75,7 @@ class Supervisor:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                preexec_fn=_die_with_parent,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - a supervisor has one thread
             )
         self._tell(child_pid=self._child.pid, since=time.time())
         ready = False

@@ -52,24 +52,24 @@ class Outcome:
     refresh_before_update: bool = False
 
 
-class Provider(Protocol):  # the methods are described where they are implemented, in RemoteProvider
+class Provider(Protocol):
     """What the engine asks of any provider, built in or out of process. All methods raise `ProviderError`."""
 
     supports_preview: bool
 
     async def check(
         self, urn: str, olds: PropertyMap, news: PropertyMap, seed: bytes
-    ) -> tuple[PropertyMap, list[CheckFailure]]: ...  # noqa: D102
-    async def diff(self, old: ResourceState, news: PropertyMap, ignore_changes: list[str]) -> DiffResult: ...  # noqa: D102
-    async def create(self, urn: str, inputs: PropertyMap, timeout_s: float, *, preview: bool) -> Outcome: ...  # noqa: D102
-    async def read(self, urn: str, id_: str, inputs: PropertyMap, state: PropertyMap) -> Outcome: ...  # noqa: D102
+    ) -> tuple[PropertyMap, list[CheckFailure]]: ...
+    async def diff(self, old: ResourceState, news: PropertyMap, ignore_changes: list[str]) -> DiffResult: ...
+    async def create(self, urn: str, inputs: PropertyMap, timeout_s: float, *, preview: bool) -> Outcome: ...
+    async def read(self, urn: str, id_: str, inputs: PropertyMap, state: PropertyMap) -> Outcome: ...
     async def update(
         self, old: ResourceState, news: PropertyMap, timeout_s: float, ignore_changes: list[str], *, preview: bool
-    ) -> Outcome: ...  # noqa: D102
-    async def delete(self, old: ResourceState, timeout_s: float) -> None: ...  # noqa: D102
-    async def invoke(self, token: str, arguments: PropertyMap) -> tuple[PropertyMap, list[CheckFailure]]: ...  # noqa: D102
-    async def cancel(self) -> None: ...  # noqa: D102
-    async def close(self) -> None: ...  # noqa: D102
+    ) -> Outcome: ...
+    async def delete(self, old: ResourceState, timeout_s: float) -> None: ...
+    async def invoke(self, token: str, arguments: PropertyMap) -> tuple[PropertyMap, list[CheckFailure]]: ...
+    async def cancel(self) -> None: ...
+    async def close(self) -> None: ...
 
 
 class RemoteProvider:

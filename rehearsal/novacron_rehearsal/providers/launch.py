@@ -53,7 +53,8 @@ class Plugins:
         raise ProviderError(
             f"no provider plugin for package {package!r}"
             + (f" version {version}" if version else "")
-            + f": looked for an attached port, plugins.providers in Pulumi.yaml, {executable} on PATH and under {home}/plugins. "
+            + f": looked for an attached port, plugins.providers in Pulumi.yaml, {executable} on PATH and under "
+            f"{home}/plugins. "
             "Name a simulated or real provider in one of these places"
         )
 

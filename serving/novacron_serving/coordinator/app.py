@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from novacron_serving.coordinator.config import CoordinatorConfig
 from novacron_serving.coordinator.workers import Worker, Workers
@@ -177,11 +179,27 @@ class CoordinatorApp:
         if chat.model not in models:
             raise unknown_model(chat.model, models)
         began = time.perf_counter()
-        worker, response = await self._send(chat.model, await request.body())
+        worker, response = await self._send_while_connected(request, chat.model)
         self._first_byte.observe(time.perf_counter() - began)
         self._answers.labels(str(response.status_code)).inc()
         headers = {key: value for key, value in response.headers.items() if key in _PASSED_ON}
-        return StreamingResponse(self._pass_on(worker, response, began), response.status_code, headers)
+        return _PassedOn(
+            self._pass_on(worker, response), response.status_code, headers, self._end_of(worker, response, began)
+        )
+
+    async def _send_while_connected(self, request: Request, model: str) -> tuple[Worker, httpx.Response]:
+        """As `_send`; a client that leaves ends the work for it."""
+        sending = asyncio.create_task(self._send(model, await request.body()))
+        leaving = asyncio.create_task(_left(request))
+        try:
+            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if not sending.done():
+                raise RequestError(499, "the client left", kind="invalid_request_error", code="client_closed_request")
+            return sending.result()
+        finally:
+            leaving.cancel()
+            if not sending.done():
+                sending.cancel()
 
     async def _send(self, model: str, body: bytes) -> tuple[Worker, httpx.Response]:
         """The answer's beginning. Another worker is tried as long as nothing was answered."""
@@ -198,6 +216,16 @@ class CoordinatorApp:
             self._take(worker)
             try:
                 response = await self._upstream.send(outgoing, stream=True)
+            except httpx.ReadTimeout as error:
+                # It may still be at work: sending the same to another would double the load.
+                self._release(worker)
+                raise RequestError(
+                    504,
+                    f"the worker gave no answer within {self._config.first_byte_timeout_s:g} s; stream the answer, "
+                    "or ask for less",
+                    kind="server_error",
+                    code="timeout",
+                ) from error
             except httpx.TransportError:
                 self._release(worker)
                 self._workers.failed(worker)
@@ -225,15 +253,45 @@ class CoordinatorApp:
         worker.in_flight -= 1
         self._in_flight -= 1
 
-    async def _pass_on(self, worker: Worker, response: httpx.Response, began: float) -> AsyncIterator[bytes]:
+    async def _pass_on(self, worker: Worker, response: httpx.Response) -> AsyncIterator[bytes]:
         try:
             async for chunk in response.aiter_raw():
                 yield chunk
         except httpx.TransportError:
             self._workers.failed(worker)
-            error = overloaded("the worker failed in the middle of the answer").body()
-            yield b"data: " + json.dumps(error).encode() + b"\n\n"
-        finally:
-            await response.aclose()
+            if response.headers.get("content-type", "").startswith("text/event-stream"):
+                error = overloaded("the worker failed in the middle of the answer").body()
+                yield b"data: " + json.dumps(error).encode() + b"\n\n"
+            else:
+                raise  # a cut connection: nothing may follow half a JSON document
+
+    def _end_of(self, worker: Worker, response: httpx.Response, began: float) -> Callable[[], Awaitable[None]]:
+        async def end() -> None:
             self._release(worker)
             self._duration.observe(time.perf_counter() - began)
+            await response.aclose()
+
+        return end
+
+
+class _PassedOn(StreamingResponse):
+    """A worker's answer on its way to the client; `end` is called however it goes, even if it never began."""
+
+    def __init__(
+        self, content: AsyncIterator[bytes], status: int, headers: dict[str, str], end: Callable[[], Awaitable[None]]
+    ) -> None:
+        super().__init__(content, status, headers)
+        self._end = end
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._end()
+
+
+async def _left(request: Request) -> None:
+    """Returns when the client has gone."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -184,6 +184,7 @@ class PyTorchEngine:
                 if new:
                     yield Delta(new, len(job.prompt), len(produced))
                 ids = torch.tensor([[token]], device=device)
+        yield Delta(text.rest(), len(job.prompt), len(produced), "stop")  # aborted: whoever still reads gets an end
 
     def abort(self, request_id: str) -> None:
         """Stop generating."""

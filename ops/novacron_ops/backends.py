@@ -1,4 +1,4 @@
-"""What runs a stack: the Pulumi CLI where it is on PATH, the rehearsal engine elsewhere; the state folder is the same."""
+"""What runs a stack: the Pulumi CLI where it is on PATH, else the rehearsal engine; the state folder is the same."""
 
 from __future__ import annotations
 

@@ -106,6 +106,9 @@ class Child:
         else:
             # What it started and left behind in its session ends with it.
             self._signal(signal.SIGKILL)
+        if self._pumps:
+            # Its last words are worth a moment; a grandchild that holds the pipe open is not.
+            await asyncio.wait(self._pumps, timeout=0.5)
         for pump in self._pumps:
             pump.cancel()
         await asyncio.gather(*self._pumps, return_exceptions=True)

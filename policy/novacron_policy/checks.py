@@ -19,6 +19,8 @@ _AWS_GPU = re.compile(r"^(p[2-9]|p\d+|g[3-9])[a-z0-9-]*\.")
 _GCP_GPU = re.compile(r"^(a[2-9]|g[2-9])-")
 _AZURE_GPU = re.compile(r"^Standard_N[CDGV]", re.IGNORECASE)
 GPU_TAINT = "nvidia.com/gpu"
+NARROWEST_OPEN_PREFIX = 8
+"""Networks wider than this count as the internet: two halves of it are no better than the whole."""
 
 
 def private_api_endpoint(resource_type: str, properties: Any) -> Iterator[str]:
@@ -58,12 +60,12 @@ def _open_networks(path: str, networks: list[Any]) -> Iterator[str]:
             yield f"{path} {_UNKNOWN_FIX}"
             continue
         try:
-            wide = ipaddress.ip_network(str(network), strict=False).prefixlen == 0
+            wide = ipaddress.ip_network(str(network), strict=False).prefixlen < NARROWEST_OPEN_PREFIX
         except ValueError:
             yield f"{path}: {network!r} is not a network such as 203.0.113.0/24"
         else:
             if wide:
-                yield f"{path}: {network} is the whole internet; name your own networks"
+                yield f"{path}: {network} is a large part of the internet; name your own networks"
 
 
 def customer_key_encryption(resource_type: str, properties: Any) -> Iterator[str]:
@@ -83,7 +85,10 @@ def customer_key_encryption(resource_type: str, properties: Any) -> Iterator[str
         "azure-native:storage:StorageAccount": ["encryption.keyVaultProperties.keyName"],
     }
     for path in required.get(resource_type, []):
-        if not get(properties, path):
+        holder = get(properties, path.rpartition(".")[0]) if "." in path else None
+        if holder is UNKNOWN:
+            yield f"{path.rpartition('.')[0]} {_UNKNOWN_FIX}"
+        elif not get(properties, path):
             yield f"{path} is missing: name a key of your own, which you can rotate and revoke"
     if resource_type in (
         "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",

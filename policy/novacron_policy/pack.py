@@ -47,7 +47,7 @@ RULES = (
     ),
     Rule("customer-key-encryption", checks.customer_key_encryption, ("CKV_AWS_58", "CKV_AWS_189", "CKV_AZURE_117")),
     Rule("gpu-taint-and-toleration", checks.gpu_taint_and_toleration, ()),
-    Rule("no-privileged-pod", checks.no_privileged_pod, ("CKV_K8S_16", "CKV_K8S_20")),
+    Rule("no-privileged-pod", checks.no_privileged_pod, ("CKV_K8S_16",)),
     Rule("digest-pinned-image", checks.digest_pinned_image, ("CKV_K8S_43",)),
     Rule("health-check-on-routed-record", checks.health_check_on_routed_record, ()),
 )

@@ -25,6 +25,8 @@ from novacron_rehearsal.values import PropertyMap, Secret, Value
 
 START_TIMEOUT_S = 60.0
 _WIRE = codec.Dialect(secrets=False, resources=False)
+_WIRE_WITH_SECRETS = codec.Dialect(resources=False)
+"""For remediation: what comes back takes the inputs' place, so secrets must keep their mark."""
 
 
 class PolicyPackError(RehearsalError):
@@ -44,6 +46,7 @@ class _Pack:
     name: str
     version: str
     policies: dict[str, Any]
+    remediates: bool
     stub: Any
     channel: Any
     child: Child
@@ -73,6 +76,7 @@ class PolicyPacks:
             "PULUMI_CONFIG": "{}",
         }
         self._packs: list[_Pack] = []
+        self._children: list[Child] = []
 
     async def start(self, engine_address: str) -> None:
         """Start every pack, side by side. Raises `PolicyPackError` when one cannot be loaded."""
@@ -91,6 +95,7 @@ class PolicyPacks:
             env=self._env,
             on_line=lambda _line, _is_stderr: None,
         )
+        self._children.append(child)
         try:
             line = await asyncio.wait_for(child.first_line(), START_TIMEOUT_S)
         except asyncio.TimeoutError:
@@ -104,11 +109,14 @@ class PolicyPacks:
         stub: Any = AnalyzerStub(channel)
         try:
             info = await stub.GetAnalyzerInfo(Empty())
-            pack = _Pack(info.name, info.version, {p.name: p for p in info.policies}, stub, channel, child)
-            await stub.Configure(self._configuration(spec, pack, info))
+            policies = {policy.name: policy for policy in info.policies}
+            pack = _Pack(info.name, info.version, policies, remediates=False, stub=stub, channel=channel, child=child)
+            configuration = self._configuration(spec, pack, info)
+            levels = [entry.enforcementLevel for entry in configuration.policyConfig.values()]
+            pack.remediates = analyzer_pb2.REMEDIATE in levels
+            await stub.Configure(configuration)
         except grpc.aio.AioRpcError as error:
             await channel.close(None)
-            await child.stop()
             raise PolicyPackError(f"policy pack {spec.path}: {error.details()}") from error
         return pack
 
@@ -119,6 +127,10 @@ class PolicyPacks:
                 wanted = json.loads(spec.config_path.read_text())
             except (OSError, ValueError) as error:
                 raise PolicyPackError(f"policy configuration {spec.config_path} cannot be read: {error}") from error
+            if not isinstance(wanted, dict):
+                raise PolicyPackError(
+                    f"policy configuration {spec.config_path} must be an object: policy to its settings"
+                )
             unknown = set(wanted) - set(pack.policies) - {"all"}
             if unknown:
                 raise PolicyPackError(
@@ -147,9 +159,9 @@ class PolicyPacks:
     async def remediate(self, resource: AnalyzedResource) -> PropertyMap:
         """The properties as remediating policies want them."""
         for pack in self._packs:
-            if not any(p.enforcementLevel == analyzer_pb2.REMEDIATE for p in pack.policies.values()):
+            if not pack.remediates:
                 continue
-            response = await pack.stub.Remediate(_request(resource))
+            response = await self._ask(pack, pack.stub.Remediate, _request(resource, _WIRE_WITH_SECRETS))
             for change in response.remediations:
                 if change.HasField("properties"):
                     resource = replace(resource, properties=codec.decode(change.properties))
@@ -187,8 +199,8 @@ class PolicyPacks:
         """End the packs' processes."""
         for pack in self._packs:
             await pack.channel.close(None)
-        await asyncio.gather(*(pack.child.stop(grace_s=1.0) for pack in self._packs))
-        self._packs = []
+        await asyncio.gather(*(child.stop(grace_s=1.0) for child in self._children))
+        self._packs, self._children = [], []
 
 
 def _level(text: str, policy: str) -> int:
@@ -228,10 +240,10 @@ def _provider(resource: AnalyzedResource) -> Any:
     )
 
 
-def _request(resource: AnalyzedResource) -> Any:
+def _request(resource: AnalyzedResource, dialect: codec.Dialect = _WIRE) -> Any:
     return analyzer_pb2.AnalyzeRequest(
         type=resource.type,
-        properties=codec.encode(resource.properties, _WIRE),
+        properties=codec.encode(resource.properties, dialect),
         urn=resource.urn,
         name=resource.name,
         options=_options(resource),
@@ -264,7 +276,8 @@ def _violation(diagnostic: Any, where: str, hidden: Sequence[str]) -> PolicyViol
         policy=diagnostic.policyName,
         message=message,
         urn=diagnostic.urn or where,
-        mandatory=diagnostic.enforcementLevel == analyzer_pb2.MANDATORY,
+        # What a remediation has left standing blocks as well.
+        mandatory=diagnostic.enforcementLevel in (analyzer_pb2.MANDATORY, analyzer_pb2.REMEDIATE),
         severity=analyzer_pb2.PolicySeverity.Name(diagnostic.severity).removeprefix("POLICY_SEVERITY_").lower(),
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import tarfile
 from contextvars import ContextVar
 from dataclasses import replace
@@ -60,19 +59,25 @@ def _archive_hash(archive: Archive) -> str:
         path = _local_path(archive)
         if path.is_file() and path.name.endswith(ARCHIVE_SUFFIXES):
             return hashlib.sha256(_read(path)).hexdigest()
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for name, content in sorted(_members(archive, "")):
-            info = tarfile.TarInfo(name)
-            info.mode = 0o600
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
+    digest = hashlib.sha256()
+    # Folders are walked in the order of their names, part by part.
+    for name, content in sorted(_members(archive, ""), key=lambda member: member[0].split("/")):
+        digest.update(_tar_header(name, len(content)) + content + b"\0" * (-len(content) % 512))
     # Go closes a tar with two empty blocks and no padding to the record size that Python adds.
-    packed.seek(0)
-    raw = packed.getvalue()
-    end = len(raw.rstrip(b"\0"))
-    end += -end % 512
-    return hashlib.sha256(raw[:end] + b"\0" * 1024).hexdigest()
+    digest.update(b"\0" * 1024)
+    return digest.hexdigest()
+
+
+def _tar_header(name: str, size_bytes: int) -> bytes:
+    """A file's header as Go writes it: the device numbers are zeros, where Python leaves them empty."""
+    info = tarfile.TarInfo(name)
+    info.mode = 0o600
+    info.size = size_bytes
+    header = bytearray(info.tobuf(tarfile.USTAR_FORMAT))
+    header[329:345] = b"0000000\0" * 2
+    header[148:156] = b" " * 8
+    header[148:155] = b"%06o\0" % sum(header)
+    return bytes(header)
 
 
 def _members(archive: Archive, prefix: str) -> list[tuple[str, bytes]]:

@@ -8,10 +8,11 @@ disk one by one (neither does the CLI force its checkpoints); the checkpoint is,
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +31,19 @@ from novacron_rehearsal.state_codec import (
 class Journal:
     """Appends; `replay` reads."""
 
-    def __init__(self, path: Path, base: str, encrypt: Encrypt) -> None:
+    def __init__(self, path: Path, base: str, encrypt: Encrypt, salt: Callable[[], str] = str) -> None:
+        """`salt` gives the salt that `encrypt` uses; empty until there is one."""
         self._path = path
         self._encrypt = encrypt
+        self._salt = salt
         self._next = 1
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
         except OSError as error:
             raise _unwritable(path, error) from error
-        self._append({"base": base})
+        self._salt_written = salt()
+        self._append({"base": base, "salt": self._salt_written})
 
     def begin(self, operation: PendingOperation) -> int:
         """An operation is under way."""
@@ -63,14 +67,21 @@ class Journal:
         self._append({"token": token, "removed": [], "added": []})
 
     def _append(self, record: dict[str, Any]) -> None:
+        if self._salt() not in ("", self._salt_written):
+            # The stack's first secret has just made the salt; without it here, a killed run's secrets were lost.
+            self._salt_written = self._salt()
+            record = {**record, "salt": self._salt_written}
         text = json.dumps(record, separators=(",", ":"))
         line = f"{zlib.crc32(text.encode()):08x} {text}\n".encode()
+        end = os.lseek(self._file, 0, os.SEEK_END)
         try:
             written = os.write(self._file, line)
+            if written != len(line):
+                # Whatever comes after a torn record would not be read: take the piece back.
+                os.ftruncate(self._file, end)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             raise _unwritable(self._path, error) from error
-        if written != len(line):
-            raise _unwritable(self._path, OSError(28, "No space left on device"))
 
     def remove(self) -> None:
         """Its records are in the checkpoint now."""
@@ -90,17 +101,21 @@ def identity(state: ResourceState) -> list[Any]:
     return [state.urn, state.id, state.delete]
 
 
-def replay(path: Path, base: str, snapshot: Snapshot, decrypt: Decrypt) -> bool:
+def replay(path: Path, base: str, snapshot: Snapshot, written_with: Callable[[str], Decrypt]) -> bool:
     """Fold the journal of an interrupted run into the snapshot that it began with; whether there was one.
 
-    Operations that began and did not end become the snapshot's pending operations.
+    `written_with` gives what decrypts secrets that were written with a salt. Operations that began and did not end
+    become the snapshot's pending operations.
     """
     records = _read(path)
     if not records or records[0].get("base") != base:
         return False
     pending: dict[int, PendingOperation] = {}
     resources: dict[tuple[Any, ...], ResourceState] = {tuple(identity(state)): state for state in snapshot.resources}
+    decrypt = written_with(records[0].get("salt", ""))
     for record in records[1:]:
+        if "salt" in record:
+            decrypt = written_with(record["salt"])
         if "begin" in record:
             pending[record["token"]] = pending_from_state(record["begin"], decrypt)
             continue

@@ -36,23 +36,25 @@ class StackLock:
         except BlockingIOError as error:
             os.close(self._kernel)
             raise StackLockedError(self._said_by(stack)) from error
+        self._file = self._folder / f"{uuid.uuid4()}.json"
         try:
             self._refuse_others(stack)
-        except StackLockedError:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._file.write_text(
+                json.dumps(
+                    {
+                        "pid": os.getpid(),
+                        "username": _user(),
+                        "hostname": socket.gethostname(),
+                        "timestamp": datetime.now(timezone.utc).isoformat(),
+                    }
+                )
+            )
+        except BaseException:
+            with suppress(OSError):
+                self._file.unlink()
             os.close(self._kernel)
             raise
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._file = self._folder / f"{uuid.uuid4()}.json"
-        self._file.write_text(
-            json.dumps(
-                {
-                    "pid": os.getpid(),
-                    "username": getpass.getuser(),
-                    "hostname": socket.gethostname(),
-                    "timestamp": datetime.now(timezone.utc).isoformat(),
-                }
-            )
-        )
 
     def _refuse_others(self, stack: str) -> None:
         """A lock file whose process is gone (a killed run) is stale and goes; the CLI's of a live one stands."""
@@ -81,6 +83,13 @@ class StackLock:
         with suppress(FileNotFoundError):
             self._file.unlink()
         os.close(self._kernel)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's numeric user has no name
+        return str(os.getuid())
 
 
 def _read(file: Path) -> dict[str, object]:

@@ -42,7 +42,7 @@ from novacron_rehearsal.providers.launch import Plugins
 from novacron_rehearsal.providers.registry import ProviderRegistry
 from novacron_rehearsal.refresh import refresh
 from novacron_rehearsal.resource import PendingOperation, ResourceState, Snapshot
-from novacron_rehearsal.store import StackFiles, StackSecrets, StackSession
+from novacron_rehearsal.store import StackFiles, StackSecrets, StackSession, passphrase_salt
 from novacron_rehearsal.values import PropertyMap
 
 _QUIET_OPS = {StepOp.SAME, StepOp.READ}
@@ -169,16 +169,8 @@ class Workspace:
         if not isinstance(deployment, dict):
             raise RehearsalError("the import has no `deployment`; it must be what `pulumi stack export` writes")
         theirs = StackSecrets(self._passphrase, self.stack)
-        provider = deployment.get("secrets_providers")
-        if provider:
-            if provider.get("type") != "passphrase":
-                raise RehearsalError(
-                    f"the import's secrets are encrypted with {provider.get('type')!r}; export it with --show-secrets"
-                )
-            theirs.salt = provider["state"]["salt"]
-        snapshot = snapshot_from_deployment(
-            deployment, int(exported.get("version", 0)), theirs.cache.decrypt, "the import"
-        )
+        decrypt = theirs.written_with(passphrase_salt(deployment, "the import"))
+        snapshot = snapshot_from_deployment(deployment, int(exported.get("version", 0)), decrypt, "the import")
         for state in snapshot.resources:
             name = urn.parse(state.urn)
             if (name.stack, name.project) != (self.stack, self.project.name):
@@ -480,4 +472,5 @@ def _only_problems(emit: EventSink) -> EventSink:
 def _unresolved(operations: Sequence[PendingOperation], deployment: Deployment) -> list[PendingOperation]:
     """What an earlier run left open and this one did not come to."""
     settled = {step.urn for step in deployment.steps}
-    return [item for item in operations if deployment.failed and item.resource.urn not in settled]
+    partial = deployment.failed or deployment.cancelled or bool(deployment.run.targets)
+    return [item for item in operations if partial and item.resource.urn not in settled]

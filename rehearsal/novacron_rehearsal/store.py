@@ -6,7 +6,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,28 @@ from novacron_rehearsal.lock import StackLock
 from novacron_rehearsal.ordering import ordered
 from novacron_rehearsal.resource import PendingOperation, ResourceState, Snapshot
 from novacron_rehearsal.secrets import Secrets
-from novacron_rehearsal.state_codec import SecretCache
+from novacron_rehearsal.state_codec import Decrypt, SecretCache
+
+
+def passphrase_salt(deployment: Mapping[str, Any], where: str) -> str:
+    """The salt of a deployment's secrets; empty when it has none.
+
+    Raises:
+        RehearsalError: when they are not encrypted with a passphrase; `where` names the file.
+    """
+    provider = deployment.get("secrets_providers")
+    if not provider:
+        return ""
+    try:
+        if provider["type"] == "passphrase":
+            return str(provider["state"]["salt"])
+        kind = provider["type"]
+    except (KeyError, TypeError) as error:
+        raise RehearsalError(f"{where}: 'secrets_providers' has no type or salt; restore it from its .bak") from error
+    raise RehearsalError(
+        f"{where}: secrets are encrypted with {kind!r}; the rehearsal engine knows only passphrases. Use the Pulumi "
+        "CLI, change the stack's secrets provider with it, or export with --show-secrets"
+    )
 
 
 class StackSecrets:
@@ -38,6 +60,18 @@ class StackSecrets:
                 self._secrets = Secrets.new(self._passphrase)
                 self.salt = self._secrets.state
         return self._secrets
+
+    def written_with(self, salt: str) -> Decrypt:
+        """Decrypts what was written with a salt, which becomes the stack's own where it has none yet.
+
+        Another salt than the configuration's is no error: the CLI may have set the configuration up after this engine
+        made the state. What was read so is encrypted anew when it is written.
+        """
+        if not self.salt:
+            self.salt = salt
+        if salt in ("", self.salt):
+            return self.cache.decrypt
+        return lambda text: Secrets.from_state(self._passphrase, salt, self._stack).decrypt(text)
 
     def provider(self) -> dict[str, Any] | None:
         """What the state file says of how its secrets are encrypted; `None` when there never was one."""
@@ -64,6 +98,10 @@ class StackFiles:
             raw = self.checkpoint.read_bytes()
         except FileNotFoundError:
             return Snapshot(), ""
+        except OSError as error:
+            raise RehearsalError(
+                f"the state {self.checkpoint} cannot be read: {error.strerror}; make it readable"
+            ) from error
         try:
             content = json.loads(raw)
         except ValueError as error:
@@ -71,20 +109,15 @@ class StackFiles:
                 f"{self.checkpoint} is damaged ({error}); the state before the last run is beside it: "
                 f"cp {self.checkpoint}.bak {self.checkpoint}"
             ) from error
-        if not isinstance(content, dict) or "checkpoint" not in content:
-            raise RehearsalError(f"{self.checkpoint} is not a Pulumi checkpoint: it has no 'checkpoint'")
-        latest = content["checkpoint"].get("latest") or {}
-        provider = latest.get("secrets_providers")
-        if provider:
-            if provider.get("type") != "passphrase":
-                raise RehearsalError(
-                    f"{self.checkpoint}: secrets are encrypted with {provider.get('type')!r}; the rehearsal engine "
-                    "knows only passphrases. Use the Pulumi CLI, or change the stack's secrets provider with it"
-                )
-            secrets.salt = provider["state"]["salt"]
-        snapshot = snapshot_from_deployment(
-            latest, content.get("version", 0), secrets.cache.decrypt, str(self.checkpoint)
-        )
+        checkpoint = content.get("checkpoint") if isinstance(content, dict) else None
+        if not isinstance(checkpoint, dict):
+            raise RehearsalError(
+                f"{self.checkpoint} is not a Pulumi checkpoint: it has no 'checkpoint'; "
+                f"restore it from {self.checkpoint}.bak"
+            )
+        latest = checkpoint.get("latest") or {}
+        decrypt = secrets.written_with(passphrase_salt(latest, str(self.checkpoint)))
+        snapshot = snapshot_from_deployment(latest, content.get("version", 0), decrypt, str(self.checkpoint))
         return snapshot, hashlib.sha256(raw).hexdigest()
 
     def write(self, snapshot: Snapshot, secrets: StackSecrets) -> str:
@@ -98,10 +131,10 @@ class StackFiles:
             "checkpoint": {"stack": f"organization/{self.project}/{self.stack}", "latest": deployment},
         }
         raw = json.dumps(content, indent=4).encode()
-        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
         meta = self.backend_dir / ".pulumi" / "meta.yaml"
         temporary = self.checkpoint.with_suffix(".json.tmp")
         try:
+            self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
             if not meta.exists():
                 meta.write_text("version: 1\n")
             with temporary.open("wb") as file:
@@ -112,7 +145,8 @@ class StackFiles:
                 shutil.copy2(self.checkpoint, f"{self.checkpoint}.bak")
             temporary.replace(self.checkpoint)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
             raise RehearsalError(
                 f"the state {self.checkpoint} cannot be written: {error.strerror}. The state before is untouched and "
                 "the run's steps are in its journal; make room and run the same command again"
@@ -141,11 +175,11 @@ class StackSession:
             ) from error
         try:
             self.snapshot, digest = files.read(secrets)
-            self.recovered = replay(files.journal, digest, self.snapshot, secrets.cache.decrypt)
+            self.recovered = replay(files.journal, digest, self.snapshot, secrets.written_with)
             if self.recovered:
                 self.snapshot.resources = ordered(self.snapshot.resources)
                 digest = files.write(self.snapshot, secrets)
-            self._journal = Journal(files.journal, digest, secrets.cache.encrypt)
+            self._journal = Journal(files.journal, digest, secrets.cache.encrypt, lambda: secrets.salt)
         except BaseException:
             self._lock.release()
             raise

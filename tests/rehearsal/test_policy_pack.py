@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-
 from novacron_rehearsal import PolicyPackSpec, StepOp
+
 from tests.rehearsal.conftest import Lab
 
 PACK = Path(__file__).parents[2] / "policy"

@@ -95,7 +95,8 @@ def _format_name(asked: Quantization, engine: EngineKind, architecture: Architec
 
 
 def _rows(file: str, kind: type[_RowT]) -> Mapping[str, _RowT]:
-    rows = TypeAdapter(tuple[kind, ...]).validate_python(_read(file))
+    adapter = TypeAdapter[_RowT](kind)
+    rows = [adapter.validate_python(row) for row in _read(file)]
     table = {row.name: row for row in rows}
     if len(table) != len(rows):
         raise CatalogError(f"{file}: two rows have one name; names must be unique")

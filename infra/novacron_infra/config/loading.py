@@ -23,16 +23,18 @@ EnvironmentConfig: TypeAlias = LocalEnvironment | CloudEnvironment
 _SHOWN_CHARACTERS = 60
 
 
-def load(mapping: Mapping[str, Any], *, secrets: EnvironmentSecrets | None = None) -> EnvironmentConfig:
+def load(mapping: object, *, secrets: EnvironmentSecrets | None = None) -> EnvironmentConfig:
     """The environment that `mapping` (plain YAML or JSON values) describes; `platform` says of which kind it is.
 
     Raises:
         ConfigurationError: with every problem, each with its path, value, rule and fix.
     """
-    given: object = mapping
-    if not isinstance(given, Mapping):
-        raise ConfigurationError([problem("", _shown(given), "it must be a mapping", "Write its fields below the key")])
-    values: dict[str, Any] = json.loads(json.dumps(dict(mapping), default=str))
+    if not isinstance(mapping, Mapping):
+        raise ConfigurationError(
+            [problem("", _shown(mapping), "it must be a mapping", "Write its fields below the key")]
+        )
+    given = cast("Mapping[str, Any]", mapping)
+    values: dict[str, Any] = json.loads(json.dumps(dict(given), default=str))
     problems: list[Problem] = []
     if values.pop("secrets", None) is not None:
         keys = ", ".join(f"novacron:{key}" for key in EnvironmentSecrets.config_keys())
@@ -69,7 +71,8 @@ def _checked_parts(kind: type[BaseModel], values: Mapping[str, Any]) -> tuple[di
         if name in wrong:
             continue
         if name in values:
-            adapter = TypeAdapter[Any](typing.Annotated[info.annotation, info])
+            annotation: Any = typing.Annotated[info.annotation, info]  # pyright: ignore[reportInvalidTypeForm] - made at run time
+            adapter = TypeAdapter[Any](annotation)
             parts[name] = adapter.validate_json(json.dumps(values[name]))
         else:
             parts[name] = info.default
@@ -128,7 +131,7 @@ def _inner_model(annotation: Any) -> type[BaseModel] | None:
     """The pydantic model inside `X`, `X | None` or `tuple[X, ...]`."""
     if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
         return annotation if issubclass(annotation, BaseModel) else None
-    for argument in cast("tuple[Any, ...]", typing.get_args(annotation)):
+    for argument in typing.get_args(annotation):
         if (found := _inner_model(argument)) is not None:
             return found
     return None

@@ -9,4 +9,4 @@ KEY = "novacron:environment"
 
 def problem(path: str, value: object, rule: str, fix: str) -> Problem:
     """A problem at the dotted `path` below `novacron:environment`."""
-    return Problem(f"{KEY}.{path}" if path else KEY, str(value), rule, fix)
+    return Problem(f"{KEY}.{path}" if path else KEY, str(value), rule, fix[:1].upper() + fix[1:])

@@ -89,7 +89,8 @@ class ReplicaSize:
             f"TP{self.tensor_parallel} × PP{self.pipeline_parallel} = {self.gpus} × {self.gpu.name}; "
             f"weights {self.replica_weight_bytes / 1e9:,.0f} GB against {held:,.0f} GB of GPU memory",
             f"per GPU: {self.gpu.memory_gib:.2f} GiB − weights {self.weights_gib:.2f} − activations "
-            f"{self.activations_gib:.2f} − runtime {self.runtime_gib:.2f} − NCCL {self.nccl_gib:.2f} = {free:.2f} GiB free",
+            f"{self.activations_gib:.2f} − runtime {self.runtime_gib:.2f} − NCCL {self.nccl_gib:.2f} "
+            f"= {free:.2f} GiB free",
             f"KV cache: {work.kv_fraction:g} × {max(free, 0):.2f} = {max(self.kv_gib, 0):.2f} GiB ÷ "
             f"{self.kv_bytes_per_token:,} B a token = {self.kv_tokens:,} tokens; "
             f"{work.sequences} × {work.context_tokens:,} = {self.needed_tokens:,} needed",

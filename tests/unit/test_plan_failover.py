@@ -1,0 +1,28 @@
+"""How long a black-holed region keeps its traffic, against published figures."""
+
+from __future__ import annotations
+
+import pytest
+from novacron_infra.plan import PlanError, cloud_dns_rto_s, route_53_rto_s, traffic_manager_rto_s
+
+
+@pytest.mark.parametrize(("interval_s", "failures", "ttl_s", "expected"), [(10, 3, 10, 58), (30, 3, 60, 168)])
+def test_route_53(interval_s: int, failures: int, ttl_s: int, expected: int) -> None:
+    assert route_53_rto_s(interval_s, failures, ttl_s) == expected
+
+
+def test_traffic_manager() -> None:
+    assert traffic_manager_rto_s(10, 2, 5, 10) == 45
+
+
+def test_cloud_dns() -> None:
+    assert cloud_dns_rto_s(2, 5, 10) == 75
+
+
+def test_an_interval_that_a_provider_does_not_have_is_refused() -> None:
+    with pytest.raises(PlanError, match="use one of them"):
+        route_53_rto_s(20, 3, 60)
+    with pytest.raises(PlanError, match="use one of them"):
+        traffic_manager_rto_s(20, 3, 5, 60)
+    with pytest.raises(PlanError, match="use 30"):
+        cloud_dns_rto_s(3, 5, 60, interval_s=10)

@@ -124,13 +124,14 @@ class PolicyPacks:
         wanted: dict[str, Any] = {}
         if spec.config_path is not None:
             try:
-                wanted = json.loads(spec.config_path.read_text())
+                content: object = json.loads(spec.config_path.read_text())
             except (OSError, ValueError) as error:
                 raise PolicyPackError(f"policy configuration {spec.config_path} cannot be read: {error}") from error
-            if not isinstance(wanted, dict):
+            if not isinstance(content, dict):
                 raise PolicyPackError(
-                    f"policy configuration {spec.config_path} must be an object: policy to its settings"
+                    f"policy configuration {spec.config_path} must be an object of policies' settings"
                 )
+            wanted = cast("dict[str, Any]", content)
             unknown = set(wanted) - set(pack.policies) - {"all"}
             if unknown:
                 raise PolicyPackError(

@@ -1,7 +1,7 @@
 """Wall time and peak memory of preview and up: `make bench-engine`.
 
 The same program and the same provider for the rehearsal engine and, where `pulumi` is on PATH, for the CLI, in one run.
-Memory is the largest sum over the measured process and all its children, sampled every 50 ms; the provider is not in it.
+Memory is the largest sum over the measured process and all its children, sampled every 50 ms, without the provider.
 """
 
 from __future__ import annotations

@@ -104,6 +104,8 @@ class RehearsalEngine:
                     result = self._workspace.refresh(options, display)
                 case Operation.DESTROY:
                     result = self._workspace.destroy(options, display)
+        if result.cancelled:
+            raise OpsError("interrupted; what was begun is in the state: run it again to go on", Exit.INTERRUPTED)
         return result.succeeded
 
     def outputs(self) -> dict[str, Any]:

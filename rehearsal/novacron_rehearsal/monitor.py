@@ -200,7 +200,8 @@ class EngineService(EngineServicer):
         """A message; an error among them fails the run."""
         del context
         severity = _SEVERITIES.get(request.severity, Severity.INFO)
-        if severity is Severity.DEBUG:
+        if severity is Severity.DEBUG or self._deployment.cancelled:
+            # A program that is interrupted complains of the interruption.
             return Empty()
         if severity is Severity.ERROR:
             self._deployment.failed = True

@@ -78,6 +78,7 @@ class Result:
     diagnostics: list[Diagnostic]
     policy_violations: list[PolicyViolated]
     duration_s: float
+    cancelled: bool = False
 
     @property
     def errors(self) -> str:
@@ -224,7 +225,8 @@ class Workspace:
         duration = time.monotonic() - began
         emit(OperationEnded(operation, changes, duration, succeeded))
         outputs = deployment.outputs if deployment else {}
-        return Result(operation, succeeded, changes, steps, outputs, diagnostics, violations, duration)
+        cancelled = deployment is not None and deployment.cancelled
+        return Result(operation, succeeded, changes, steps, outputs, diagnostics, violations, duration, cancelled)
 
     async def _locked(self, operation: Operation, options: Options, emit: EventSink) -> Deployment:
         base_folder.set(self.project.folder)
@@ -245,7 +247,8 @@ class Workspace:
                     snapshot,
                     Unrecorded(),
                 )
-                if rehearsed.deployment.failed or rehearsed.deployment.mandatory_violation:
+                ended = rehearsed.deployment
+                if ended.failed or ended.cancelled or ended.mandatory_violation:
                     session.finish(snapshot)
                     rehearsed.deployment.steps = []
                     return rehearsed.deployment

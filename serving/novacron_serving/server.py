@@ -48,11 +48,12 @@ def cluster_token() -> str:
 
 
 def listen(host: str, port: int, field: str) -> socket.socket:
-    """A bound socket. Raises `StartError` when the port is taken."""
+    """A listening socket. Raises `StartError` when the port is taken."""
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
+        bound.listen(2048)  # only then is it refused to others
     except OSError as error:
         bound.close()
         raise StartError(f"{field} {port} on {host} cannot be used: {error.strerror}; choose another") from error

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -22,7 +23,7 @@ from novacron_serving.errors import RequestError, overloaded
 from novacron_serving.protocol import contract
 from novacron_serving.protocol.openai import parse_chat, unknown_model
 from novacron_serving.server import read_json
-from novacron_serving.worker.app import model_entry
+from novacron_serving.worker.app import answer_http_error, model_entry
 
 _PASSED_ON = ("content-type", "retry-after")
 
@@ -67,7 +68,7 @@ class CoordinatorApp:
                 Route(paths["ready"], self._ready),
                 Route(paths["metrics"], self._prometheus),
             ],
-            exception_handlers={RequestError: self._answer_error},
+            exception_handlers={RequestError: self._answer_error, HTTPException: answer_http_error},
         )
 
     async def drain(self) -> None:

@@ -82,8 +82,8 @@ class PyTorchEngine:
         try:
             self._tokenizer = AutoTokenizer.from_pretrained(self._path, local_files_only=True)
             model = AutoModelForCausalLM.from_pretrained(self._path, dtype=getattr(torch, dtype), local_files_only=True)
-        except (OSError, ValueError, KeyError) as error:
-            reason = str(error).strip().splitlines()[0]
+        except Exception as error:  # broken weights and configurations raise what they like
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise StartError(f"model.path {str(self._path)!r} cannot be loaded: {reason}") from error
         if not self._tokenizer.chat_template:
             raise StartError(f"model.path {str(self._path)!r} has no chat template; the chat API needs one")
@@ -238,9 +238,9 @@ class _Text:
         """The text that may be shown now, and whether a stop text ended it."""
         self._tokens.append(token)
         text = self._text()
-        for stop in self._stops:
-            if (at := text.find(stop, max(0, self._shown - len(stop)))) >= 0:
-                return text[self._shown : max(at, self._shown)], True
+        found = [at for stop in self._stops if (at := text.find(stop, max(0, self._shown - len(stop)))) >= 0]
+        if found:
+            return text[self._shown : max(min(found), self._shown)], True
         end = len(text)
         while end and text[end - 1] == "\N{REPLACEMENT CHARACTER}":
             end -= 1

@@ -10,6 +10,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -54,7 +55,7 @@ class WorkerApp:
                 Route(paths["ready"], self._ready),
                 Route(paths["metrics"], self._prometheus),
             ],
-            exception_handlers={RequestError: _answer_error},
+            exception_handlers={RequestError: _answer_error, HTTPException: answer_http_error},
         )
 
     async def _health(self, request: Request) -> Response:
@@ -150,6 +151,14 @@ async def _answer_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestError)  # noqa: S101 - registered for this class alone
     headers = {"Retry-After": "1"} if error.status in (429, 503) else None
     return JSONResponse(error.body(), error.status, headers)
+
+
+async def answer_http_error(request: Request, error: Exception) -> Response:
+    """A wrong path or method, in OpenAI's shape."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class alone
+    message = f"{request.method} {request.url.path}: {error.detail}"
+    body = RequestError(error.status_code, message, kind="invalid_request_error").body()
+    return JSONResponse(body, error.status_code, error.headers)
 
 
 async def _events(

@@ -1,0 +1,142 @@
+"""What OpenAI's own client sees: answers, streams, usage, and errors that it understands."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import openai
+import pytest
+
+MODEL = "novacron-tiny"
+pytestmark = pytest.mark.xdist_group("serving")
+
+
+def user(text: str) -> list[Any]:
+    return [{"role": "user", "content": text}]
+
+
+def ask(client: openai.OpenAI, text: str, **options: Any) -> Any:
+    return client.chat.completions.create(model=MODEL, messages=user(text), **options)
+
+
+def post(stack: Any, body: object, path: str = "/v1/chat/completions") -> httpx.Response:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return httpx.post(stack.url + path, content=content, headers={"content-type": "application/json"}, timeout=30)
+
+
+def test_an_answer_has_text_and_usage_that_adds_up(client: openai.OpenAI) -> None:
+    answer = ask(client, "What is a GPU?", temperature=0)
+    assert answer.choices[0].message.role == "assistant"
+    assert "GPU" in (answer.choices[0].message.content or "")
+    assert answer.choices[0].finish_reason == "stop"
+    usage = answer.usage
+    assert usage is not None
+    assert usage.prompt_tokens > 3
+    assert usage.completion_tokens > 3
+    assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens
+
+
+def test_a_stream_says_the_same_as_a_whole_answer_and_ends_with_its_usage(client: openai.OpenAI) -> None:
+    whole = ask(client, "What is a cluster?", temperature=0)
+    chunks = list(
+        ask(client, "What is a cluster?", temperature=0, stream=True, stream_options={"include_usage": True})
+    )
+    pieces = [chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices]
+    assert "".join(pieces) == whole.choices[0].message.content
+    assert sum(map(bool, pieces)) > 3
+    assert chunks[-1].choices == []
+    assert chunks[-1].usage == whole.usage
+    assert all(chunk.usage is None for chunk in chunks[:-1])
+    assert chunks[-2].choices[0].finish_reason == "stop"
+    assert len({chunk.id for chunk in chunks}) == 1
+
+
+def test_a_stream_has_no_usage_unless_asked(client: openai.OpenAI) -> None:
+    assert all(chunk.choices and chunk.usage is None for chunk in ask(client, "Hello", stream=True))
+
+
+def test_max_tokens_ends_an_answer(client: openai.OpenAI) -> None:
+    answer = ask(client, "Tell me a story.", max_completion_tokens=4)
+    assert answer.choices[0].finish_reason == "length"
+    assert answer.usage.completion_tokens == 4
+
+
+def test_the_models_are_listed(client: openai.OpenAI) -> None:
+    assert [model.id for model in client.models.list()] == [MODEL]
+
+
+def test_a_seed_repeats_an_answer_and_another_seed_does_not(client: openai.OpenAI) -> None:
+    texts = [
+        ask(client, "Tell me a story.", seed=seed, max_tokens=60).choices[0].message.content for seed in (1, 1, 2, 3)
+    ]
+    assert texts[0] == texts[1]
+    assert len(set(texts)) > 1
+
+
+@pytest.mark.parametrize("stop", ["machines", ["no such text", "machines"]])
+def test_a_stop_text_ends_the_answer_and_is_not_in_it(client: openai.OpenAI, stop: str | list[str]) -> None:
+    full = ask(client, "What is a cluster?", temperature=0).choices[0].message.content
+    assert "machines" in full
+    stopped = ask(client, "What is a cluster?", temperature=0, stop=stop).choices[0]
+    assert stopped.message.content == full.split("machines")[0]
+    assert stopped.finish_reason == "stop"
+
+
+def test_the_first_of_several_stop_texts_in_the_answer_counts(client: openai.OpenAI) -> None:
+    full = ask(client, "What is a cluster?", temperature=0).choices[0].message.content
+    stops = [full[12:20], full[11:14]]
+    stopped = ask(client, "What is a cluster?", temperature=0, stop=stops).choices[0].message.content
+    assert stopped == full[: min(full.index(stop) for stop in stops)]
+
+
+def test_an_unknown_model_is_not_found(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.NotFoundError, match="served: novacron-tiny") as caught:
+        client.chat.completions.create(model="gpt-none", messages=user("Hello"))
+    assert caught.value.code == "model_not_found"
+    assert caught.value.param == "model"
+
+
+def test_a_conversation_that_is_too_long_is_refused_with_the_length(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="context of 512") as caught:
+        ask(client, "hello " * 600)
+    assert caught.value.code == "context_length_exceeded"
+
+
+GOOD: dict[str, Any] = {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}]}
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        (GOOD | {"temperature": "warm"}, "temperature"),
+        (GOOD | {"temperature": 3}, "temperature"),
+        (GOOD | {"max_tokens": "5"}, "max_tokens"),
+        (GOOD | {"max_tokens": 0}, "max_tokens"),
+        (GOOD | {"stream": "yes"}, "stream"),
+        (GOOD | {"messages": []}, "messages"),
+        (GOOD | {"messages": [{"role": "wizard", "content": "Hello"}]}, "messages.0.role"),
+        (GOOD | {"frequency": 2}, "frequency"),
+        ({"messages": GOOD["messages"]}, "model"),
+        (["a", "list"], None),
+        (b'{"model": ', None),
+        (b"\xff\xfe", None),
+    ],
+    ids=str,
+)
+def test_a_bad_request_names_the_field(stack: Any, body: object, param: str | None) -> None:
+    response = post(stack, body)
+    assert response.status_code == 400
+    error = response.json()["error"]
+    assert error["type"] == "invalid_request_error"
+    assert error["param"] == param
+    assert param is None or param in error["message"]
+    assert "code" in error
+
+
+@pytest.mark.parametrize(("path", "status"), [("/v1/nothing", 404), ("/v1/models", 405)])
+def test_a_wrong_address_is_answered_in_the_same_shape(stack: Any, path: str, status: int) -> None:
+    response = post(stack, GOOD, path)
+    assert response.status_code == status
+    assert response.json()["error"]["type"] == "invalid_request_error"

@@ -91,7 +91,9 @@ def _members(archive: Archive, prefix: str) -> list[tuple[str, bytes]]:
         return found
     path = _local_path(archive)
     if path.is_dir():
-        return [(prefix + file.relative_to(path).as_posix(), _read(file)) for file in path.rglob("*") if file.is_file()]
+        names = {file.relative_to(path): file for file in path.rglob("*") if file.is_file()}
+        # Pulumi leaves its own folder out.
+        return [(prefix + name.as_posix(), _read(names[name])) for name in names if ".pulumi" not in name.parts]
     if tarfile.is_tarfile(path):
         with tarfile.open(path) as tar:
             return [

@@ -136,7 +136,9 @@ def resource_to_state(state: ResourceState, encrypt: Encrypt | None) -> dict[str
     data: dict[str, Any] = {"urn": state.urn, "custom": state.custom}
     for name, key in KEYS.items():
         value = getattr(state, name)
-        if name in ("urn", "custom") or value is None or value == "" or value is False or value in ([], {}):
+        if name in ("urn", "custom") or value is None:
+            continue
+        if name != "replacement_trigger" and (value == "" or value is False or value in ([], {})):
             continue
         if name in _PROPERTIES or name == "replacement_trigger":
             data[key] = to_state(value, encrypt)

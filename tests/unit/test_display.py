@@ -1,0 +1,90 @@
+"""What a run shows: plain lines where there is no terminal, and never a secret."""
+
+from __future__ import annotations
+
+import io
+
+from novacron_rehearsal.display import Display, show
+from novacron_rehearsal.events import (
+    Diagnostic,
+    Event,
+    Operation,
+    OperationEnded,
+    OperationStarted,
+    PolicyViolated,
+    Severity,
+    StackOutputs,
+    StepEnded,
+    StepOp,
+    StepStarted,
+)
+from novacron_rehearsal.values import UNKNOWN, Output, Secret, Value
+from rich.console import Console
+
+DATABASE = "urn:pulumi:dev::shop::aws:rds/instance:Instance::database"
+SECRET = Secret({"password": "hunter2"})
+
+
+def shown(*events: Event, terminal: bool = False) -> str:
+    text = io.StringIO()
+    with Display(Console(file=text, force_terminal=terminal, width=60, color_system=None)) as display:
+        for event in events:
+            display(event)
+    return text.getvalue()
+
+
+def a_run(operation: Operation) -> list[Event]:
+    old: dict[str, Value] = {"password": Secret("hunter1"), "size": 1, "deep": {"a": [Secret("hunter3")]}}
+    new: dict[str, Value] = {"password": Secret("hunter2"), "size": 2, "deep": {"a": [Secret("hunter4")]}}
+    return [
+        OperationStarted(operation, "shop", "dev", 16),
+        StepStarted(DATABASE, StepOp.UPDATE, old=old, new=new),
+        StepEnded(DATABASE, StepOp.UPDATE, duration_s=1.26),
+        StackOutputs({"address": "10.0.0.1", "login": SECRET, "all": ["x", Output("hunter5", secret=True)]}),
+        OperationEnded(operation, {StepOp.UPDATE: 1, StepOp.SAME: 2}, 3.21, succeeded=True),
+    ]
+
+
+def test_a_run_without_a_terminal_is_plain_lines() -> None:
+    assert shown(*a_run(Operation.UP)).splitlines() == [
+        "up of shop/dev",
+        "  ~  aws:rds/instance:Instance database: update done (1.3 s)",
+        "outputs:",
+        "    address: 10.0.0.1",
+        "    login: [secret]",
+        '    all: ["x", "[secret]"]',
+        "done: 1 update, 2 same in 3.2 s",
+    ]
+
+
+def test_a_preview_shows_what_would_change() -> None:
+    text = shown(*a_run(Operation.PREVIEW))
+    assert "~ database size: 1 → 2" in text
+    assert "~ database password: [secret] → [secret]" in text
+    assert "would update" in text
+
+
+def test_secrets_are_never_shown() -> None:
+    for operation in Operation:
+        for terminal in (False, True):
+            assert "hunter" not in shown(*a_run(operation), terminal=terminal)
+    assert show({"a": SECRET, "b": UNKNOWN}) == '{"a": "[secret]", "b": "[unknown]"}'
+    assert "hunter" not in repr(SECRET)
+
+
+def test_failures_diagnostics_and_policies_stand_out_in_words() -> None:
+    lines = shown(
+        StepEnded(DATABASE, StepOp.CREATE, error="quota"),
+        Diagnostic(Severity.ERROR, "quota [red]exceeded[/red]", DATABASE),
+        Diagnostic(Severity.DEBUG, "not for people"),
+        Diagnostic(Severity.INFO, "still waiting", ephemeral=True),
+        PolicyViolated("costs", "budget", "too dear", DATABASE, mandatory=True),
+        OperationEnded(Operation.UP, {}, 0.04, succeeded=False),
+    ).splitlines()
+    assert lines == [
+        "  +  aws:rds/instance:Instance database: create failed",
+        "error: database: quota [red]exceeded[/red]",
+        f"policy budget (mandatory): {DATABASE}",
+        "    too dear",
+        "FAILED: nothing to do in 0.0 s",
+    ]

@@ -71,6 +71,7 @@ class DrainingServer(uvicorn.Server):
         """Drain, then finish what runs."""
         await self._on_drain()
         await super().shutdown(sockets)
+        self._captured_signals.clear()  # uvicorn would raise them again: no clean-up after it, and no exit status 0
 
 
 def uvicorn_config(app: object, grace_s: int) -> uvicorn.Config:

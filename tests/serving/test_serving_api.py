@@ -40,9 +40,7 @@ def test_an_answer_has_text_and_usage_that_adds_up(client: openai.OpenAI) -> Non
 
 def test_a_stream_says_the_same_as_a_whole_answer_and_ends_with_its_usage(client: openai.OpenAI) -> None:
     whole = ask(client, "What is a cluster?", temperature=0)
-    chunks = list(
-        ask(client, "What is a cluster?", temperature=0, stream=True, stream_options={"include_usage": True})
-    )
+    chunks = list(ask(client, "What is a cluster?", temperature=0, stream=True, stream_options={"include_usage": True}))
     pieces = [chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices]
     assert "".join(pieces) == whole.choices[0].message.content
     assert sum(map(bool, pieces)) > 3

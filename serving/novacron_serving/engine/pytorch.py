@@ -112,6 +112,7 @@ class PyTorchEngine:
                 self._running += 1
                 loop = asyncio.get_running_loop()
                 ending = loop.run_in_executor(self._threads, self._decode, job, loop)
+                ending.add_done_callback(self._ended)  # a cancelled request may never come past an await again
                 try:
                     while True:
                         item = await job.queue.get()
@@ -123,9 +124,12 @@ class PyTorchEngine:
                 finally:
                     job.cancelled.set()
                     await asyncio.shield(ending)
-                    self._running -= 1
         finally:
             self._jobs.pop(request.request_id, None)
+
+    def _ended(self, ending: asyncio.Future[None]) -> None:
+        del ending
+        self._running -= 1
 
     def _prompt(self, request: GenerationRequest) -> list[int]:
         roles = {"developer": "system"}

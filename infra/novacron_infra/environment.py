@@ -9,21 +9,27 @@ import pulumi
 from novacron_infra.config import EnvironmentConfig, LocalEnvironment
 from novacron_infra.errors import NovaCronError
 from novacron_infra.local import LocalServing, LocalServingArgs
+from novacron_infra.plan import plan_environment
 
 
 def build(config: EnvironmentConfig, project_dir: Path) -> None:
     """Declare the environment's resources and export the stack's outputs.
 
-    Outputs: `endpoint` (base URL of the API), `model` (the id to ask for), `logs` (folder).
+    Outputs of a local environment: `endpoint` (base URL of the API), `model` (the id to ask for), `logs` (folder). Of
+    an environment in a cloud: `plan` (lines of text), in a preview only.
 
     Raises:
-        NovaCronError: for a platform whose components are not part of this version.
+        NovaCronError: for a model that does not fit its machines, and when an environment in a cloud is to be deployed:
+            its components are not part of this version.
     """
     if not isinstance(config, LocalEnvironment):
-        raise NovaCronError(
-            f"novacron:environment.platform = {config.platform.value}: its components are not part of this version; "
-            "only the local platform can be deployed"
-        )
+        plan = plan_environment(config)
+        missing = f"the components of platform {config.platform.value} are not part of this version"
+        if not pulumi.runtime.is_dry_run():
+            raise NovaCronError(f"{missing}: preview this stack to see its plan, deploy the local one")
+        pulumi.log.warn(f"{missing}: this preview shows the plan and no resources")
+        pulumi.export("plan", plan.describe())
+        return
     serving = LocalServing(
         "serving",
         LocalServingArgs(

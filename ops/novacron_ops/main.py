@@ -9,8 +9,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from novacron_infra.config import LocalEnvironment, load
+from novacron_infra.config.problems import KEY as CONFIG_KEY
 from novacron_infra.errors import NovaCronError
+from novacron_infra.plan import plan_environment
 from novacron_rehearsal import Operation, RehearsalError
+from novacron_rehearsal.project import load_yaml
 from rich.console import Console
 from rich.table import Table
 
@@ -137,6 +141,20 @@ def logs(
                 for line in handle.read().decode(errors="replace").splitlines():
                     print(f"{file.stem:<12} {line}", flush=True)  # noqa: T201
                 positions[file] = handle.tell()
+
+
+@app.command()
+def plan(stack: Stack = "prod") -> None:
+    """Show what an environment in a cloud comes to: nodes, replicas, memory, price. Nothing is contacted."""
+    project = find_project(Path.cwd())
+    description = load_yaml(project / f"Pulumi.{stack}.yaml").get("config", {}).get(CONFIG_KEY)
+    config = load(description)
+    if isinstance(config, LocalEnvironment):
+        raise OpsError(
+            f"stack {stack!r} is local: there is nothing to plan; `novacron preview -s {stack}`", Exit.BAD_INPUT
+        )
+    for line in plan_environment(config).describe():
+        print(line)  # noqa: T201
 
 
 @app.command(name="export")

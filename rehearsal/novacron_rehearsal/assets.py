@@ -94,6 +94,8 @@ def _members(archive: Archive, prefix: str) -> list[tuple[str, bytes]]:
         names = {file.relative_to(path): file for file in path.rglob("*") if file.is_file()}
         # Pulumi leaves its own folder out.
         return [(prefix + name.as_posix(), _read(names[name])) for name in names if ".pulumi" not in name.parts]
+    if not path.exists():
+        raise RehearsalError(f"archive {str(path)!r} does not exist; paths count from the project's folder")
     if tarfile.is_tarfile(path):
         with tarfile.open(path) as tar:
             return [

@@ -33,12 +33,13 @@ from novacron_rehearsal.events import (
 from novacron_rehearsal.goal import Goal
 from novacron_rehearsal.ordering import ordered
 from novacron_rehearsal.policy_hooks import AnalyzedResource, PolicyHooks
+from novacron_rehearsal.project import StackConfig
 from novacron_rehearsal.providers.builtin import STACK_REFERENCE
 from novacron_rehearsal.providers.client import CheckFailure, DiffResult, Outcome, Provider
-from novacron_rehearsal.providers.launch import Started
+from novacron_rehearsal.providers.launch import DYNAMIC_PACKAGE, Started
 from novacron_rehearsal.providers.registry import ProviderRegistry, reference, split_reference
 from novacron_rehearsal.resource import OperationKind, PendingOperation, ResourceState
-from novacron_rehearsal.values import UNKNOWN, PropertyMap, Value
+from novacron_rehearsal.values import UNKNOWN, PropertyMap, Secret, Value
 
 
 class StateSink(Protocol):
@@ -109,7 +110,7 @@ class Deployment:
         sink: StateSink,
         registry: ProviderRegistry,
         policies: PolicyHooks,
-        config: dict[str, str],
+        config: StackConfig,
         emit: EventSink,
     ) -> None:
         self.run = run
@@ -379,8 +380,7 @@ class Deployment:
             return await asyncio.shield(self._defaults[key])
         future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._defaults[key] = future
-        prefix = f"{package}:"
-        inputs: PropertyMap = {k[len(prefix) :]: v for k, v in self.config.items() if k.startswith(prefix)}
+        inputs = self._package_config(package)
         if version:
             inputs["version"] = version
         name = f"default_{version.replace('.', '_').replace('-', '_').replace('+', '_')}" if version else "default"
@@ -402,6 +402,18 @@ class Deployment:
             future.exception()
             raise
         return future.result()
+
+    def _package_config(self, package: str) -> PropertyMap:
+        """A package's part of the stack's configuration; dynamic providers get the whole of it, with full names."""
+        found: PropertyMap = {}
+        for key, text in self.config.values.items():
+            namespace, _, name = key.partition(":")
+            value = Secret(text) if key in self.config.secret_keys else text
+            if package == DYNAMIC_PACKAGE:
+                found[key] = value
+            elif namespace == package:
+                found[name] = value
+        return found
 
     async def _provider_reference(self, goal: Goal) -> str:
         package = urn.package_of(goal.type)

@@ -288,7 +288,7 @@ class Workspace:
         runs_program = operation in (Operation.UP, Operation.PREVIEW)
         policies: PolicyHooks = packs if options.policy_packs and runs_program else NoPolicies()
         resources = snapshot.resources
-        deployment = Deployment(run, resources, sink, registry, policies, config.values, emit)
+        deployment = Deployment(run, resources, sink, registry, policies, config, emit)
         warn_pending(deployment, snapshot.pending_operations)
         child: list[Child] = []
         monitor = Monitor(deployment, config.values, list(config.secret_keys))
@@ -304,7 +304,7 @@ class Workspace:
                     deployment.outputs = stack_outputs(Snapshot(fresh))
                     return _Outcome(deployment, ordered(fresh))
                 steps = deployment.steps
-                deployment = Deployment(run, fresh, sink, registry, policies, config.values, emit)
+                deployment = Deployment(run, fresh, sink, registry, policies, config, emit)
                 deployment.steps = [step for step in steps if step.op is not StepOp.SAME]
                 await monitor.close()
                 await server.stop(None)

@@ -1,0 +1,113 @@
+"""Runs a scenario on the Pulumi CLI from PATH."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.rehearsal.parity import observe, scenario
+from tests.rehearsal.parity.provider import Cloud, serve
+
+
+def version() -> str:
+    """The CLI's version; empty where there is none on PATH."""
+    if shutil.which("pulumi") is None:
+        return ""
+    done = subprocess.run(["pulumi", "version"], capture_output=True, text=True, check=False)
+    return done.stdout.strip().removeprefix("v") or "unknown"
+
+
+def run(wanted: scenario.Scenario, folder: Path) -> list[dict[str, Any]]:
+    """Every step's observation; `folder` is empty and becomes the project's."""
+    scenario.prepare(wanted, folder)
+    (folder / ".state").mkdir()
+    cloud = Cloud()
+    cloud.world.update(wanted.exists)
+    with serve(cloud) as ports:
+        for stack in sorted({step.stack for step in wanted.steps}):
+            _pulumi(folder, ports, "stack", "init", stack)
+        return [_step(step, folder, cloud, ports) for step in wanted.steps]
+
+
+def _step(step: scenario.Step, folder: Path, cloud: Cloud, ports: dict[str, int]) -> dict[str, Any]:
+    scenario.configure(step, folder)
+    cloud.begin(step.failing, step.drift)
+    known = _export(folder, ports, step.stack)["deployment"].get("resources", [])
+    options = ["--stack", step.stack, "--parallel", str(step.parallel)]
+    for flag, wanted in (("--target", step.targets), ("--replace", step.replace)):
+        for urn in scenario.find_urns(wanted, known):
+            options += [flag, urn]
+    if step.target_dependents:
+        options.append("--target-dependents")
+    if step.pack:
+        options += ["--policy-pack", str(folder / step.pack)]
+    seen: dict[str, Any] = {}
+    if step.operation in ("up", "preview"):
+        seen["preview"] = _operate(folder, ports, ["preview", *options])
+    if step.operation != "preview":
+        cloud.calls.clear()
+        # Policies stop an `up` in its own preview, which is how people and the engine run it.
+        skip = [] if step.pack else ["--skip-preview"]
+        seen["run"] = _operate(folder, ports, [step.operation, "--yes", *skip, *options])
+        seen["calls"] = observe.calls(cloud.calls, ordered=step.ordered)
+        exported = _export(folder, ports, step.stack)
+        seen["state"] = observe.state(exported)
+        seen["pending"] = observe.pending(exported)
+    return seen
+
+
+def _operate(folder: Path, ports: dict[str, int], arguments: list[str]) -> dict[str, Any]:
+    log = folder / ".events"
+    log.unlink(missing_ok=True)
+    done = _pulumi(folder, ports, *arguments, "--event-log", str(log), check=False)
+    taken: list[tuple[str, str, dict[str, str] | None]] = []
+    failed: set[tuple[str, str]] = set()
+    errors: list[str] = []
+    for line in log.read_text().splitlines():
+        event = json.loads(line)
+        if diagnostic := event.get("diagnosticEvent"):
+            if diagnostic["severity"] == "error":
+                errors.append(diagnostic["message"].strip())
+        elif arguments[0] != "preview" and event.get("resourcePreEvent", {}).get("planning"):
+            continue
+        elif metadata := event.get("resourcePreEvent", {}).get("metadata"):
+            detail = metadata.get("detailedDiff") or {}
+            taken.append((metadata["op"], metadata["urn"], {path: diff["diffKind"] for path, diff in detail.items()}))
+        elif metadata := event.get("resOpFailedEvent", {}).get("metadata"):
+            failed.add((metadata["op"], metadata["urn"]))
+    succeeded = [item for item in taken if item[:2] not in failed]
+    return {"ok": done.returncode == 0, **observe.steps(succeeded), "errors": errors}
+
+
+def _export(folder: Path, ports: dict[str, int], stack: str) -> dict[str, Any]:
+    return json.loads(_pulumi(folder, ports, "stack", "export", "--show-secrets", "--stack", stack).stdout)
+
+
+def _pulumi(folder: Path, ports: dict[str, int], *arguments: str, check: bool = True) -> Any:
+    done = subprocess.run(
+        ["pulumi", "--non-interactive", *arguments],
+        cwd=folder,
+        env={
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PULUMI_HOME": str(folder / ".home"),
+            "PULUMI_BACKEND_URL": f"file://{folder / '.state'}",
+            "PULUMI_CONFIG_PASSPHRASE": scenario.PASSPHRASE,
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+            "PULUMI_DEBUG_COMMANDS": "true",
+            "PULUMI_DEBUG_PROVIDERS": ",".join(f"{name}:{port}" for name, port in ports.items()),
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    if check and done.returncode:
+        raise RuntimeError(f"pulumi {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
+    return done

@@ -1,0 +1,3 @@
+from testing_package import Thing
+
+Thing("first", half=True, size=1)

@@ -1,0 +1,7 @@
+from pulumi import ResourceOptions
+from testing_package import STEP, Thing
+
+options = ResourceOptions(protect=STEP < 5)
+if STEP != 2:
+    Thing("kept", options, force=2 if STEP == 3 else 1)
+Thing("other", size=1)

@@ -1,0 +1,76 @@
+"""The engine does what the Pulumi CLI does: against its recorded results, and against itself where it is on PATH.
+
+`deviations.yaml` names what is knowingly different, with the reason. `python -m tests.rehearsal.parity.record` records
+the CLI's results anew.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.rehearsal.parity import on_cli, on_engine, scenario
+from tests.rehearsal.parity.record import RECORDED, surprises
+
+
+def differences(wanted: scenario.Scenario, theirs: list[dict[str, Any]], ours: list[dict[str, Any]]) -> str:
+    """What differs, as a readable text; `-` is the CLI, `+` the engine."""
+    found: list[str] = []
+    for step, their, our in zip(wanted.steps, theirs, ours, strict=True):
+        for part in sorted({*their, *our}):
+            lines = difflib.unified_diff(_lines(part, their, their), _lines(part, our, their), lineterm="", n=2)
+            difference = list(lines)[2:]
+            if difference:
+                found += [f"{step.title}: {part}", *(f"    {line}" for line in difference)]
+                found += (
+                    [f"    engine said: {text}" for text in our.get(part, {}).get("errors", ())]
+                    if part
+                    in (
+                        "run",
+                        "preview",
+                    )
+                    else []
+                )
+    return "\n".join(found)
+
+
+def _lines(part: str, seen: dict[str, Any], theirs: dict[str, Any]) -> list[str]:
+    value = seen.get(part)
+    if part in ("preview", "run") and value is not None:
+        # A provider's own detailed diff reaches the CLI's events; the engine also works out those of other providers.
+        told = theirs[part]["details"]
+        details = {key: detail for key, detail in value["details"].items() if key in told}
+        value = {"ok": value["ok"], "steps": value["steps"], "details": details}
+    if isinstance(value, list):
+        return [json.dumps(item) for item in value]
+    lines: list[str] = []
+    for key, item in (value or {}).items():
+        if isinstance(item, (list, dict)) and item:
+            pairs = item.items() if isinstance(item, dict) else (("", entry) for entry in item)
+            lines += sorted(f"{key}: {name} {json.dumps(entry, sort_keys=True)}" for name, entry in pairs)
+        else:
+            lines.append(f"{key}: {json.dumps(item)}")
+    return sorted(lines)
+
+
+@pytest.mark.parametrize("name", scenario.names())
+def test_the_engine_does_what_the_cli_was_recorded_to_do(name: str, tmp_path: Path) -> None:
+    wanted = scenario.load(name)
+    recorded = json.loads((RECORDED / f"{name}.json").read_text())
+    ours = on_engine.run(wanted, tmp_path)
+    assert not differences(wanted, recorded["steps"], ours), differences(wanted, recorded["steps"], ours)
+
+
+@pytest.mark.pulumi
+@pytest.mark.skipif(not on_cli.version(), reason="there is no `pulumi` on PATH")
+@pytest.mark.parametrize("name", scenario.names())
+def test_the_engine_does_what_the_cli_does(name: str, tmp_path: Path) -> None:
+    wanted = scenario.load(name)
+    theirs = on_cli.run(wanted, tmp_path / "cli")
+    assert not surprises(wanted, theirs)
+    ours = on_engine.run(wanted, tmp_path / "engine")
+    assert not differences(wanted, theirs, ours), differences(wanted, theirs, ours)

@@ -157,6 +157,7 @@ def main() -> None:
             "seed": SEED,
             "parameters": parameters,
             "steps": step,
+            "schedule_steps": arguments.steps,
             "tokens_per_step": arguments.rows * TRAIN_TOKENS,
             "threads": arguments.threads,
             "minutes": round(minutes, 1),

@@ -1,20 +1,28 @@
 """Wall time and peak memory of preview and up: `make bench-engine`.
 
-The same program and the same provider for the rehearsal engine and, where `pulumi` is on PATH, for the CLI, in one run.
-Memory is the largest sum over the measured process and all its children, sampled every 50 ms, without the provider.
+The same program and the same provider for the rehearsal engine and, where `pulumi` is on PATH, for the CLI, in one run;
+the engine's figures again as a share of the CLI's. Memory is the largest sum over the measured process and all its
+children, sampled every 50 ms, without the provider; CPU is theirs too, and says more than wall time on a busy machine.
+At the end, a stack of one resource, run inside this process as tests run it.
+
+Sizes other than 50, 500 and 2,000: `python -m tests.bench.engine 50 200`.
 """
 
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import psutil
+from novacron_rehearsal import Options, Workspace
 
 from tests.rehearsal.conftest import PRELUDE, Simulated, serve
 
@@ -31,9 +39,19 @@ sys.exit(0 if result.succeeded else result.errors)
 """
 
 
-def measure(command: list[str], env: dict[str, str], folder: Path) -> tuple[float, float]:
-    """Seconds and MiB of a command; raises `RuntimeError` with its output when it fails."""
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a command took."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mib: float
+
+
+def measure(command: list[str], env: dict[str, str], folder: Path) -> Figures:
+    """Run a command; raises `RuntimeError` with its output when it fails."""
     began = time.perf_counter()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with (folder / "output").open("w+") as output:
         process = subprocess.Popen(command, env=env, cwd=folder, stdout=output, stderr=subprocess.STDOUT)
         watched, peak = psutil.Process(process.pid), 0
@@ -48,7 +66,9 @@ def measure(command: list[str], env: dict[str, str], folder: Path) -> tuple[floa
         if process.returncode:
             output.seek(0)
             raise RuntimeError(f"{' '.join(command[:3])} failed:\n{output.read()[-2000:]}")
-    return took, peak / 2**20
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Figures(took, cpu_s, peak / 2**20)
 
 
 def project(folder: Path, size: int) -> None:
@@ -61,18 +81,18 @@ def project(folder: Path, size: int) -> None:
     (folder / "__main__.py").write_text(PRELUDE + body)
 
 
-def run(size: int, pulumi: str | None) -> list[tuple[str, str, float, float]]:
-    """Every measurement for one size: (who, operation, seconds, MiB)."""
-    rows: list[tuple[str, str, float, float]] = []
+def run(size: int, pulumi: str | None) -> dict[str, list[Figures]]:
+    """For each operation the engine's figures, and the CLI's where there is one."""
+    figures: dict[str, list[Figures]] = {}
     with tempfile.TemporaryDirectory() as name, serve(Simulated()) as port:
         folder = Path(name)
         project(folder, size)
         env = {**os.environ, "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE}
         for operation in ("preview", "up"):
-            took, peak = measure([sys.executable, "-c", ENGINE, name, operation, str(port)], env, folder)
-            rows.append(("engine", operation, took, peak))
+            figures[operation] = [measure([sys.executable, "-c", ENGINE, name, operation, str(port)], env, folder)]
         if pulumi is not None:
             cli = env | {
+                "PATH": f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}",
                 "PULUMI_BACKEND_URL": f"file://{name}",
                 "PULUMI_DEBUG_PROVIDERS": f"sim:{port}",
                 "PULUMI_SKIP_UPDATE_CHECK": "true",
@@ -81,22 +101,45 @@ def run(size: int, pulumi: str | None) -> list[tuple[str, str, float, float]]:
             for operation in ("preview", "up"):
                 arguments = [operation, "--stack", "bench", "--non-interactive"]
                 arguments += ["--yes", "--skip-preview"] if operation == "up" else []
-                took, peak = measure([pulumi, *arguments], cli, folder)
-                rows.append(("cli", operation, took, peak))
-    return rows
+                figures[operation].append(measure([pulumi, *arguments], cli, folder))
+    return figures
 
 
-def main() -> None:
+def one_resource_in_process() -> float:
+    """Seconds of `up` of a fresh stack of one resource inside this process, the SDK loaded: the median of five."""
+    taken: list[float] = []
+    for _ in range(6):
+        with tempfile.TemporaryDirectory() as name, serve(Simulated()) as port:
+            project(Path(name), 1)
+            began = time.perf_counter()
+            workspace = Workspace(Path(name), "bench", passphrase=PASSPHRASE)
+            result = workspace.up(Options(in_process=True, attached_providers={"sim": port}))
+            taken.append(time.perf_counter() - began)
+            if not result.succeeded:
+                raise RuntimeError(result.errors)
+    return median(taken[1:])
+
+
+def main(sizes: tuple[int, ...]) -> None:
     """Print the table."""
     pulumi = shutil.which("pulumi")
-    sys.stdout.write(f"{'resources':>9}  {'who':<7} {'what':<8} {'s':>7} {'MiB':>6}\n")
-    for size in SIZES:
-        for who, operation, took, peak in run(size, pulumi):
-            sys.stdout.write(f"{size:>9}  {who:<7} {operation:<8} {took:>7.2f} {peak:>6.0f}\n")
+    columns = "".join(
+        f" | {who:>6} {'wall s':>8} {'CPU s':>8} {'MiB':>6}" for who in ("engine", "CLI")[: 1 + bool(pulumi)]
+    )
+    sys.stdout.write(f"{'resources':>9} {'':<8}{columns}{' | engine / CLI: wall, CPU, MiB' if pulumi else ''}\n")
+    for size in sizes:
+        for operation, figures in run(size, pulumi).items():
+            row = "".join(f" | {'':>6} {f.wall_s:>8.2f} {f.cpu_s:>8.2f} {f.peak_mib:>6.0f}" for f in figures)
+            if pulumi:
+                ours, theirs = figures
+                row += f" | {ours.wall_s / theirs.wall_s:>20.2f} {ours.cpu_s / theirs.cpu_s:>4.2f}"
+                row += f" {ours.peak_mib / theirs.peak_mib:>4.2f}"
+            sys.stdout.write(f"{size:>9} {operation:<8}{row}\n")
             sys.stdout.flush()
+    sys.stdout.write(f"one resource, in process: up in {one_resource_in_process():.3f} s\n")
     if pulumi is None:
         sys.stdout.write("the Pulumi CLI is not on PATH: the engine alone was measured\n")
 
 
 if __name__ == "__main__":
-    main()
+    main(tuple(int(argument) for argument in sys.argv[1:]) or SIZES)

@@ -488,8 +488,9 @@ class Deployment:
             old_for_check.urn in self.deleted_early or old_for_check.pending_replacement
         )
         base = None if gone else old_for_check
-        if new.import_id and (base is None or base.id != new.import_id):
-            return await self._import(new, base, provider)
+        importing = bool(new.import_id) and (base is None or (base.import_id or base.id) != new.import_id)
+        if importing:
+            base = await self._import(new, base, provider)
         goal_inputs = new.inputs
         new.inputs = await self._check(new, base.inputs if base else {}, goal_inputs, provider)
         new.inputs = await self._ask_policies(new, new.inputs)
@@ -505,6 +506,9 @@ class Deployment:
         new.id, new.outputs = base.id, base.outputs
         new.created, new.modified = base.created, base.modified
         new.init_errors = base.init_errors
+        if importing:
+            self._keep(base, new)
+            return new
         async with self._step(StepOp.SAME, new, base):
             self._keep(base, new)
         return new
@@ -645,6 +649,9 @@ class Deployment:
                 raise
             self._settle(new, replace(outcome, id=old.id))
             new.modified = _now()
+            if new.init_errors:
+                # The next run must find that this change is still to be made.
+                new.inputs = old.inputs
             self._record(token, [self.current(old)], new)
             self._raise_init_errors(new)
         return new
@@ -658,17 +665,20 @@ class Deployment:
         goal_inputs: PropertyMap,
         diff: DiffResult,
     ) -> ResourceState:
-        if new.import_id and new.import_id == old.import_id:
-            raise RehearsalError(
+        if new.import_id:
+            problem = (
                 "it was imported and would have to be replaced; an imported resource is never replaced while its "
                 "`import_` option stands: make the program's inputs match the resource, or remove the option"
             )
+            if not self.run.dry_run:
+                raise RehearsalError(problem)
+            self.emit(Diagnostic(Severity.WARNING, problem, new.urn))
         # The replacement is a new resource: names that a provider makes up must not come from the old one.
         new.inputs = await self._check(new, {}, goal_inputs, provider)
         self.replaced.add(new.urn)
         before = goal.delete_before_replace
         if diff.delete_before_replace if before is None else before:
-            if old.protect and not self.run.dry_run:
+            if old.protect and new.protect and not self.run.dry_run:
                 raise RehearsalError(_PROTECTED)
             from novacron_rehearsal.deletion import delete_before_replace
 
@@ -687,7 +697,7 @@ class Deployment:
         return new
 
     async def _make_beside(self, new: ResourceState, old: ResourceState, provider: Provider | None) -> None:
-        if old.protect:
+        if old.protect and new.protect:
             raise RehearsalError(_PROTECTED)
         if provider is None:
             raise RehearsalError("its provider's configuration is still unknown")
@@ -703,10 +713,10 @@ class Deployment:
         self._raise_init_errors(new)
 
     async def _import(self, new: ResourceState, old: ResourceState | None, provider: Provider | None) -> ResourceState:
-        op = StepOp.IMPORT if old is None else StepOp.IMPORT_REPLACEMENT
+        """Take over what exists, as it is; where the program wants it otherwise, an update follows."""
         if provider is None:
             raise RehearsalError("it cannot be imported while its provider's configuration is unknown")
-        async with self._step(op, new, old):
+        async with self._step(StepOp.IMPORT if old is None else StepOp.IMPORT_REPLACEMENT, new, old):
             outcome = await provider.read(new.urn, new.import_id, {}, {})
             if not outcome.id:
                 raise RehearsalError(
@@ -714,25 +724,20 @@ class Deployment:
                 )
             if outcome.inputs is None:
                 raise RehearsalError("the provider does not support importing")
-            goal_inputs = new.inputs
-            checked = await self._check(new, outcome.inputs, goal_inputs, provider)
-            imported = replace(new, id=outcome.id, inputs=outcome.inputs, outputs=outcome.outputs)
-            diff = await provider.diff(imported, checked, new.ignore_changes)
-            changed = diff.changes if diff.changes is not None else bool(compare(outcome.inputs, checked))
-            if changed:
-                names = sorted({*diff.diffs, *diff.detailed} or compare(outcome.inputs, checked))
-                message = f"inputs to import do not match the existing resource: {', '.join(names)}"
-                if not self.run.dry_run:
-                    raise RehearsalError(message)
-                self.emit(Diagnostic(Severity.WARNING, message, new.urn))
-            new.inputs = checked
-            self._settle(new, outcome)
-            new.created = new.modified = _now()
+            imported = replace(new, inputs=outcome.inputs)
+            self._settle(imported, outcome)
+            imported.created = imported.modified = _now()
             if old is None:
-                self._record(None, [], new)
+                self._record(None, [], imported)
             else:
-                self._retire(old, new)
-        return new
+                self._retire(old, imported)
+        if old is not None:
+            self._announce(StepOp.REPLACE, new, old)
+        # From here on it is like any resource that was there before the run.
+        key = self._former.get(new.urn, new.urn)
+        self.olds[key] = imported
+        self.claimed.add(key)
+        return imported
 
     async def _read(self, where: str, goal: Goal, id_: str) -> ResourceState:
         self._registered.add(where)

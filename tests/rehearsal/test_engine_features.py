@@ -118,17 +118,17 @@ def test_get_reads_without_managing(lab: Any) -> None:
     assert list(lab.provider.world) == ["there"]
 
 
-def test_import_takes_over_what_exists_and_refuses_other_inputs(lab: Any) -> None:
+def test_import_takes_over_what_exists_and_then_changes_it_where_the_program_says_otherwise(lab: Any) -> None:
     lab.provider.world["there"] = {"size": 5, "made": "there"}
     program = 'Thing("a", size={}, opts=O(import_="there"))'
-    refused = lab.up(program.format(6))
-    assert not refused.succeeded
-    assert "do not match" in refused.errors
+    assert not lab.up(program.format(5).replace("there", "nowhere")).succeeded
     result = lab.up(program.format(5))
     assert result.succeeded, result.errors
     assert lab.steps(result) == [("import", "a")]
     assert lab.state()["a"].id == "there"
     assert lab.steps(lab.up()) == []
+    lab.workspace.forget()
+    assert lab.steps(lab.preview(program.format(6))) == [("import", "a"), ("update", "a")]
 
 
 def test_stack_references_read_another_stack(lab: Any) -> None:

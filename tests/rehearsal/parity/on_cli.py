@@ -73,6 +73,9 @@ def _operate(folder: Path, ports: dict[str, int], arguments: list[str]) -> dict[
         if diagnostic := event.get("diagnosticEvent"):
             if diagnostic["severity"] == "error":
                 errors.append(diagnostic["message"].strip())
+            if diagnostic["message"].startswith("Preview failed:"):
+                # Previews tell of failed steps only so.
+                failed.update(item[:2] for item in taken if item[1] == diagnostic.get("urn"))
         elif arguments[0] != "preview" and event.get("resourcePreEvent", {}).get("planning"):
             continue
         elif metadata := event.get("resourcePreEvent", {}).get("metadata"):

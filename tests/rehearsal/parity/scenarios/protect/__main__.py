@@ -3,5 +3,5 @@ from testing_package import STEP, Thing
 
 options = ResourceOptions(protect=STEP < 5)
 if STEP != 2:
-    Thing("kept", options, force=2 if STEP == 3 else 1)
+    Thing("kept", options, force={3: 2, 5: 3}.get(STEP, 1))
 Thing("other", size=1)

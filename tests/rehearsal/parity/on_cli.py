@@ -51,8 +51,7 @@ def _step(step: scenario.Step, folder: Path, cloud: Cloud, ports: dict[str, int]
         seen["preview"] = _operate(folder, ports, ["preview", *options])
     if step.operation != "preview":
         cloud.calls.clear()
-        # Policies stop an `up` in its own preview, which is how people and the engine run it.
-        skip = [] if step.pack else ["--skip-preview"]
+        skip = [] if step.previewed else ["--skip-preview"]
         seen["run"] = _operate(folder, ports, [step.operation, "--yes", *skip, *options])
         seen["calls"] = observe.calls(cloud.calls, ordered=step.ordered)
         exported = _export(folder, ports, step.stack)
@@ -68,6 +67,8 @@ def _operate(folder: Path, ports: dict[str, int], arguments: list[str]) -> dict[
     taken: list[tuple[str, str, dict[str, str] | None]] = []
     failed: set[tuple[str, str]] = set()
     errors: list[str] = []
+    # Only the end of a refresh tells what it found.
+    kind = "resOutputsEvent" if arguments[0] == "refresh" else "resourcePreEvent"
     for line in log.read_text().splitlines():
         event = json.loads(line)
         if diagnostic := event.get("diagnosticEvent"):
@@ -76,9 +77,9 @@ def _operate(folder: Path, ports: dict[str, int], arguments: list[str]) -> dict[
             if diagnostic["message"].startswith("Preview failed:"):
                 # Previews tell of failed steps only so.
                 failed.update(item[:2] for item in taken if item[1] == diagnostic.get("urn"))
-        elif arguments[0] != "preview" and event.get("resourcePreEvent", {}).get("planning"):
+        elif arguments[0] != "preview" and event.get(kind, {}).get("planning"):
             continue
-        elif metadata := event.get("resourcePreEvent", {}).get("metadata"):
+        elif metadata := event.get(kind, {}).get("metadata"):
             detail = metadata.get("detailedDiff") or {}
             taken.append((metadata["op"], metadata["urn"], {path: diff["diffKind"] for path, diff in detail.items()}))
         elif metadata := event.get("resOpFailedEvent", {}).get("metadata"):

@@ -59,12 +59,12 @@ class Transforms:
             where = urn.make(stack, project, request.parent, request.type, request.name)
             self._of_parent[where] = [*own, *inherited]
         chain = [*own, *inherited, *self._stack]
-        if not chain:
-            return request
-        request = _with_outputs(request)
+        # As on the CLI, only a resource with transforms of its own has its dependencies told by its properties.
+        if own:
+            request = _with_outputs(request)
         for callback in chain:
             request = await self._apply_one(callback, request)
-        return _with_property_dependencies(request)
+        return _with_property_dependencies(request) if own else request
 
     @staticmethod
     def _names(parent: str) -> tuple[str, str]:

@@ -32,8 +32,10 @@ def needs(state: ResourceState) -> set[str]:
 async def delete_unwanted(deployment: Deployment) -> None:
     """Delete all that the program did not register, and all that was replaced; dependents first, side by side.
 
+    What is protected stays, with all that it needs, and fails the run; a destroy then deletes nothing at all.
+
     Raises:
-        RehearsalError: when something protected would have to go; nothing is deleted then.
+        RehearsalError: when something outside the targets depends on one of them.
     """
     unwanted = [
         state
@@ -48,21 +50,35 @@ async def delete_unwanted(deployment: Deployment) -> None:
                     deployment.note(StepOp.SAME, state.urn)
         unwanted = chosen
     protected = [state for state in unwanted if state.protect]
-    for state in protected:
-        message = "it is protected and cannot be deleted; unset `protect` in its options and run `up`, then try again"
-        if deployment.run.dry_run:
-            deployment.refuse(state.urn, message)
-        else:
-            deployment.fail(state.urn, message)
-    if protected and not deployment.run.dry_run:
+    if protected and deployment.run.operation is Operation.DESTROY:
+        _refuse(deployment, protected)
         return
-    unwanted = [state for state in unwanted if not state.protect]
+    unwanted = _without_needs_of(protected, unwanted)
     steps = [(state, StepOp.DISCARD if state.external else StepOp.DELETE) for state in unwanted]
     steps += [
         (state, StepOp.DISCARD_REPLACED if state.external else StepOp.DELETE_REPLACED)
         for state in deployment.pending_deletes
     ]
     await _delete_all(deployment, steps)
+    _refuse(deployment, protected)
+
+
+def _refuse(deployment: Deployment, protected: list[ResourceState]) -> None:
+    for state in protected:
+        deployment.fail(
+            state.urn,
+            "it is protected and cannot be deleted; unset `protect` in its options and run `up`, then try again",
+        )
+
+
+def _without_needs_of(kept: list[ResourceState], unwanted: list[ResourceState]) -> list[ResourceState]:
+    """What can go while `kept` stays."""
+    staying = {state.urn for state in kept}
+    # Users stand behind what they need in the state, so one pass from the end finds everything.
+    for state in reversed(unwanted):
+        if state.urn in staying:
+            staying |= needs(state)
+    return [state for state in unwanted if state.urn not in staying]
 
 
 def _within_targets(deployment: Deployment, unwanted: list[ResourceState]) -> list[ResourceState]:

@@ -280,7 +280,7 @@ class Deployment:
             inputs=inputs,
             parent=goal.parent,
             dependencies=goal.dependencies,
-            property_dependencies=goal.property_dependencies if goal.custom else {},
+            property_dependencies=goal.property_dependencies,
             protect=bool(goal.protect),
             additional_secret_outputs=goal.additional_secret_outputs,
             custom_timeouts=goal.custom_timeouts,
@@ -383,7 +383,8 @@ class Deployment:
         return old
 
     async def _component(self, new: ResourceState, old: ResourceState | None) -> ResourceState:
-        new.inputs = {} if new.type == urn.STACK_TYPE else new.inputs
+        if new.type == urn.STACK_TYPE:
+            new.inputs, new.property_dependencies = {}, {}
         await self._ask_policies(new, {})
         if old is None or old.custom:
             async with self._step(StepOp.CREATE, new, None):

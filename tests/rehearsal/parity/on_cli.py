@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+from tests.rehearsal import pulumi_cli
 from tests.rehearsal.parity import observe, scenario
 from tests.rehearsal.parity.provider import Cloud, serve
-
-
-def version() -> str:
-    """The CLI's version; empty where there is none on PATH."""
-    if shutil.which("pulumi") is None:
-        return ""
-    done = subprocess.run(["pulumi", "version"], capture_output=True, text=True, check=False)
-    return done.stdout.strip().removeprefix("v") or "unknown"
 
 
 def run(wanted: scenario.Scenario, folder: Path) -> list[dict[str, Any]]:
@@ -92,26 +82,9 @@ def _export(folder: Path, ports: dict[str, int], stack: str) -> dict[str, Any]:
     return json.loads(_pulumi(folder, ports, "stack", "export", "--show-secrets", "--stack", stack).stdout)
 
 
-def _pulumi(folder: Path, ports: dict[str, int], *arguments: str, check: bool = True) -> Any:
-    done = subprocess.run(
-        ["pulumi", "--non-interactive", *arguments],
-        cwd=folder,
-        env={
-            **os.environ,
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "PULUMI_HOME": str(folder / ".home"),
-            "PULUMI_BACKEND_URL": f"file://{folder / '.state'}",
-            "PULUMI_CONFIG_PASSPHRASE": scenario.PASSPHRASE,
-            "PULUMI_SKIP_UPDATE_CHECK": "true",
-            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-            "PULUMI_DEBUG_COMMANDS": "true",
-            "PULUMI_DEBUG_PROVIDERS": ",".join(f"{name}:{port}" for name, port in ports.items()),
-        },
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+def _pulumi(
+    folder: Path, ports: dict[str, int], *arguments: str, check: bool = True
+) -> subprocess.CompletedProcess[str]:
+    return pulumi_cli.run(
+        folder, *arguments, backend=folder / ".state", passphrase=scenario.PASSPHRASE, providers=ports, check=check
     )
-    if check and done.returncode:
-        raise RuntimeError(f"pulumi {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
-    return done

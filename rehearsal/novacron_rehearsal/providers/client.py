@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -27,6 +28,17 @@ class CheckFailure:
 
     property: str
     reason: str
+
+
+def failures_text(new: ResourceState, failures: Sequence[CheckFailure]) -> str:
+    """What a provider refuses of a resource, for its user."""
+    lines = [
+        f"{new.type} resource {parse(new.urn).name!r} has a problem: "
+        + (f"{failure.property}: " if failure.property else "")
+        + failure.reason
+        for failure in failures
+    ]
+    return "\n".join(lines)
 
 
 @dataclass(frozen=True, slots=True)

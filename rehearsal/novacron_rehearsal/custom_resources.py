@@ -20,7 +20,7 @@ from novacron_rehearsal.goal import Goal
 from novacron_rehearsal.provider_resources import is_default
 from novacron_rehearsal.providers.client import DiffResult, Outcome, Provider, failures_text
 from novacron_rehearsal.providers.registry import split_reference
-from novacron_rehearsal.resource import OperationKind, PendingOperation, ResourceState, now
+from novacron_rehearsal.resource import OperationKind, ResourceState, now
 from novacron_rehearsal.values import PropertyMap, Value
 
 if TYPE_CHECKING:
@@ -170,15 +170,7 @@ async def _make(
     elif provider is None:
         raise RehearsalError("its provider's configuration is still unknown")
     else:
-        token = deployment.sink.begin(PendingOperation(OperationKind.CREATING, new))
-        try:
-            outcome = await provider.create(new.urn, new.inputs, _timeout(new, "create_s"), preview=False)
-        except RehearsalError:
-            deployment.sink.abandon(token)
-            raise
-        if not outcome.id:
-            deployment.sink.abandon(token)
-            raise RehearsalError("the provider created it without an id; that is a bug of the provider")
+        token, outcome = await _create(deployment, new, provider)
         _settle(new, outcome)
         new.created = new.modified = now()
         deployment.record(token, removed, new)
@@ -186,6 +178,15 @@ async def _make(
         return
     _settle(new, outcome)
     deployment.record(None, removed, new)
+
+
+async def _create(deployment: Deployment, new: ResourceState, provider: Provider) -> tuple[int, Outcome]:
+    """Have it created; its end is still to be recorded under the token."""
+    with deployment.operation(OperationKind.CREATING, new) as token:
+        outcome = await provider.create(new.urn, new.inputs, _timeout(new, "create_s"), preview=False)
+        if not outcome.id:
+            raise RehearsalError("the provider created it without an id; that is a bug of the provider")
+    return token, outcome
 
 
 async def _preview_create(new: ResourceState, provider: Provider | None) -> Outcome:
@@ -210,12 +211,8 @@ async def _update(
             return new
         if provider is None:
             raise RehearsalError("its provider's configuration is still unknown")
-        token = deployment.sink.begin(PendingOperation(OperationKind.UPDATING, replace(new, outputs=old.outputs)))
-        try:
+        with deployment.operation(OperationKind.UPDATING, replace(new, outputs=old.outputs)) as token:
             outcome = await provider.update(old, new.inputs, timeout, new.ignore_changes, preview=False)
-        except RehearsalError:
-            deployment.sink.abandon(token)
-            raise
         _settle(new, replace(outcome, id=old.id))
         new.modified = now()
         if new.init_errors:
@@ -270,12 +267,7 @@ async def _make_beside(
 ) -> None:
     if provider is None:
         raise RehearsalError("its provider's configuration is still unknown")
-    token = deployment.sink.begin(PendingOperation(OperationKind.CREATING, new))
-    try:
-        outcome = await provider.create(new.urn, new.inputs, _timeout(new, "create_s"), preview=False)
-    except RehearsalError:
-        deployment.sink.abandon(token)
-        raise
+    token, outcome = await _create(deployment, new, provider)
     _settle(new, outcome)
     new.created = new.modified = now()
     deployment.retire(old, new, token)

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 
 from novacron_rehearsal import codec, urn
 from novacron_rehearsal.aliases import old_urns
 from novacron_rehearsal.custom_resources import custom_resource, read_resource
 from novacron_rehearsal.diff import apply_ignore_changes, parse_path
-from novacron_rehearsal.errors import CancelledError, RehearsalError
+from novacron_rehearsal.errors import CancelledError, ProviderGoneError, RehearsalError
 from novacron_rehearsal.events import (
     Diagnostic,
     EventSink,
@@ -34,7 +34,7 @@ from novacron_rehearsal.project import StackConfig
 from novacron_rehearsal.provider_resources import DefaultProviders, provider_resource
 from novacron_rehearsal.providers.client import CheckFailure
 from novacron_rehearsal.providers.registry import ProviderRegistry, reference, split_reference
-from novacron_rehearsal.resource import ResourceState, now
+from novacron_rehearsal.resource import OperationKind, PendingOperation, ResourceState, now
 from novacron_rehearsal.run import Run, StateSink, StepFailedError, StepRecord
 from novacron_rehearsal.values import UNKNOWN, PropertyMap
 
@@ -77,6 +77,8 @@ class Deployment:
         """Former to present URN of what the program renamed."""
         self._former: dict[str, str] = {}
         self.replaced: set[str] = set()
+        self.unfinished: list[PendingOperation] = []
+        """Operations whose end nobody knows."""
         self.analyzed: dict[str, AnalyzedResource] = {}
         self.component_providers: dict[str, dict[str, str]] = {}
         self._registered: set[str] = set()
@@ -384,6 +386,20 @@ class Deployment:
         retired = replace(old, delete=True)
         self.pending_deletes.append(retired)
         self.sink.commit(token, [self.current(old)], [retired, new])
+
+    @contextmanager
+    def operation(self, kind: OperationKind, state: ResourceState) -> Generator[int, None, None]:
+        """Record an operation as under way until its end is recorded, or until it is known to have changed nothing."""
+        pending = PendingOperation(kind, state)
+        token = self.sink.begin(pending)
+        try:
+            yield token
+        except ProviderGoneError:
+            self.unfinished.append(pending)
+            raise
+        except RehearsalError:
+            self.sink.abandon(token)
+            raise
 
     def note(self, op: StepOp, where: str, detailed: dict[str, PropertyDiff] | None = None) -> None:
         """A step went well."""

@@ -257,7 +257,10 @@ class Workspace:
             session.finish(
                 Snapshot(
                     resources=outcome.resources,
-                    pending_operations=_unresolved(snapshot.pending_operations, outcome.deployment),
+                    pending_operations=[
+                        *_unresolved(snapshot.pending_operations, outcome.deployment),
+                        *outcome.deployment.unfinished,
+                    ],
                     metadata=snapshot.metadata,
                 )
             )

@@ -13,7 +13,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderStub
 
 from novacron_rehearsal import codec
-from novacron_rehearsal.errors import ProviderError
+from novacron_rehearsal.errors import ProviderError, ProviderGoneError
 from novacron_rehearsal.events import DiffKind, PropertyDiff
 from novacron_rehearsal.resource import ResourceState
 from novacron_rehearsal.urn import parse
@@ -333,7 +333,7 @@ class RemoteProvider:
 
     def _error(self, method: str, error: grpc.aio.AioRpcError) -> ProviderError:
         if error.code() == grpc.StatusCode.UNAVAILABLE:
-            return ProviderError(
+            return ProviderGoneError(
                 f"the {self.package} provider went away during {method}: {error.details()}; "
                 "its last output stands above. Run the same command again: what it had begun is recorded as pending"
             )

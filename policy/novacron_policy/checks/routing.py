@@ -28,9 +28,8 @@ def health_check_on_routed_record(resource_type: str, properties: Any) -> Iterat
     elif resource_type == "azure-native:trafficmanager:Endpoint":
         yield from _always_serve(properties)
     elif resource_type == "azure-native:trafficmanager:Profile":
-        monitor = get(properties, "monitorConfig")
-        protocol, path = get(monitor, "protocol"), get(monitor, "path")
-        if monitor is UNKNOWN or protocol is UNKNOWN:
+        protocol, path = get(properties, "monitorConfig.protocol"), get(properties, "monitorConfig.path")
+        if protocol is UNKNOWN:
             yield unknown("monitorConfig.protocol")
         elif not protocol or (protocol != "TCP" and not path):
             yield "monitorConfig needs a protocol and, for HTTP and HTTPS, a path to probe"
@@ -69,7 +68,7 @@ def _cloud_dns(policy: Any) -> Iterator[str]:
     for path, target in targets:
         # Internal load balancers know how healthy they are; other endpoints need someone who asks.
         endpoints = get(target, "externalEndpoints")
-        if target is UNKNOWN or endpoints is UNKNOWN:
+        if endpoints is UNKNOWN:
             yield unknown(f"routingPolicy.{path}")
         elif not target:
             yield f"routingPolicy without {path}: {_SERVED_DEAD}"

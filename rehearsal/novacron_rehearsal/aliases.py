@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from novacron_rehearsal import urn
 from novacron_rehearsal.goal import AliasSpec, Goal
 
 
-def old_urns(stack: str, project: str, where: str, goal: Goal, renamed: Mapping[str, str]) -> Iterator[str]:
+def old_urns(stack: str, project: str, where: str, goal: Goal, former_parent: str) -> Iterator[str]:
     """Candidates for the resource's former URN, nearest first.
 
     Args:
@@ -16,29 +16,29 @@ def old_urns(stack: str, project: str, where: str, goal: Goal, renamed: Mapping[
         project: name of the project.
         where: the resource's present URN.
         goal: what the program wants of it.
-        renamed: former to present URN of everything renamed so far in this run.
+        former_parent: the parent's former URN; empty where it has kept its name.
     """
-    former_parents = [old for old, new in renamed.items() if new == goal.parent]
     seen = {where}
-    for candidate in _candidates(stack, project, goal, former_parents):
+    for candidate in _candidates(stack, project, goal, former_parent):
         if candidate not in seen:
             seen.add(candidate)
             yield candidate
 
 
-def _candidates(stack: str, project: str, goal: Goal, former_parents: list[str]) -> Iterator[str]:
+def _candidates(stack: str, project: str, goal: Goal, former_parent: str) -> Iterator[str]:
     yield from goal.alias_urns
     specs = [*goal.alias_specs]
     for spec in specs:
         parent = "" if spec.no_parent else spec.parent or goal.parent
         yield _make(stack, project, goal, spec, parent)
-    for former in former_parents:
-        for spec in [AliasSpec(), *specs]:
-            if spec.parent or spec.no_parent:
-                continue
-            name = spec.name or goal.name
-            yield _make(stack, project, goal, spec, former, _follow(name, goal.parent, former))
-            yield _make(stack, project, goal, spec, former)
+    if not former_parent:
+        return
+    for spec in [AliasSpec(), *specs]:
+        if spec.parent or spec.no_parent:
+            continue
+        name = spec.name or goal.name
+        yield _make(stack, project, goal, spec, former_parent, _follow(name, goal.parent, former_parent))
+        yield _make(stack, project, goal, spec, former_parent)
 
 
 def _make(stack: str, project: str, goal: Goal, spec: AliasSpec, parent: str, name: str = "") -> str:

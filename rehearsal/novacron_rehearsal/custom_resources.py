@@ -33,7 +33,7 @@ async def custom_resource(
     """Bring a custom resource to what the program wants."""
     if old is not None and (old.external or not old.custom):
         # It was only read before (or a component); managing it begins with a creation.
-        deployment.pending_deletes.append(old)
+        deployment.delete_later(old)
         old = None
     gone = old is not None and (old.urn in deployment.deleted_early or old.pending_replacement)
     base = None if gone else old

@@ -18,17 +18,6 @@ if TYPE_CHECKING:
     from novacron_rehearsal.deployment import Deployment
 
 
-def needs(state: ResourceState) -> set[str]:
-    """The URNs that a resource cannot outlive."""
-    needed = {*state.dependencies, state.parent, state.deleted_with}
-    for urns in state.property_dependencies.values():
-        needed.update(urns)
-    if state.provider:
-        needed.add(split_reference(state.provider)[0])
-    needed.discard("")
-    return needed
-
-
 async def delete_unwanted(deployment: Deployment) -> None:
     """Delete all that the program did not register, and all that was replaced; dependents first, side by side.
 
@@ -57,7 +46,7 @@ async def delete_unwanted(deployment: Deployment) -> None:
     steps = [(state, StepOp.DISCARD if state.external else StepOp.DELETE) for state in unwanted]
     steps += [
         (state, StepOp.DISCARD_REPLACED if state.external else StepOp.DELETE_REPLACED)
-        for state in deployment.pending_deletes
+        for state in deployment.pending_deletes.values()
     ]
     await _delete_all(deployment, steps)
     _refuse(deployment, protected)
@@ -77,7 +66,7 @@ def _without_needs_of(kept: list[ResourceState], unwanted: list[ResourceState]) 
     # Users stand behind what they need in the state, so one pass from the end finds everything.
     for state in reversed(unwanted):
         if state.urn in staying:
-            staying |= needs(state)
+            staying.update(state.needs())
     return [state for state in unwanted if state.urn not in staying]
 
 
@@ -85,7 +74,7 @@ def _within_targets(deployment: Deployment, unwanted: list[ResourceState]) -> li
     chosen = {state.urn for state in unwanted if state.urn in deployment.run.targets}
     grown = True
     while grown:
-        dependents = [s for s in unwanted if s.urn not in chosen and needs(s) & chosen]
+        dependents = [s for s in unwanted if s.urn not in chosen and not chosen.isdisjoint(s.needs())]
         grown = bool(dependents)
         if dependents and not deployment.run.target_dependents:
             names = ", ".join(state.urn for state in dependents)
@@ -102,7 +91,7 @@ async def _delete_all(deployment: Deployment, steps: Sequence[tuple[ResourceStat
     finished: dict[int, asyncio.Task[bool]] = {}
     dependents: dict[str, list[int]] = {}
     for index, (state, _) in enumerate(steps):
-        for where in needs(state):
+        for where in state.needs():
             dependents.setdefault(where, []).append(index)
 
     async def one(index: int) -> bool:

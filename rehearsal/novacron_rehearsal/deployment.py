@@ -68,7 +68,8 @@ class Deployment:
         """A preview met what the run itself would refuse; it goes on, to show the whole."""
         self.outputs: PropertyMap = {}
         self._stack_urn = ""
-        self.pending_deletes: list[ResourceState] = [state for state in resources if state.delete]
+        self.pending_deletes = {id(state): state for state in resources if state.delete}
+        """What was replaced and is still to be deleted; several may share a URN."""
         self.deleted_early: set[str] = set()
         """URNs already deleted for a delete-before-replace of this run."""
         self.claimed: set[str] = set()
@@ -246,7 +247,8 @@ class Deployment:
 
     def find_old(self, where: str, goal: Goal) -> ResourceState | None:
         """What a resource was before this run, under its own name or a former one, as it reads after all renames."""
-        for candidate in (where, *old_urns(self.run.stack, self.run.project, where, goal, self.renamed)):
+        former_parent = self._former.get(goal.parent, "")
+        for candidate in (where, *old_urns(self.run.stack, self.run.project, where, goal, former_parent)):
             old = self.olds.get(candidate)
             if old is None or candidate in self.claimed:
                 continue
@@ -384,7 +386,7 @@ class Deployment:
         self.replaced.add(new.urn)
         self.news[new.urn] = new
         retired = replace(old, delete=True)
-        self.pending_deletes.append(retired)
+        self.delete_later(retired)
         self.sink.commit(token, [self.current(old)], [retired, new])
 
     @contextmanager
@@ -408,10 +410,14 @@ class Deployment:
     def forget(self, state: ResourceState, token: int | None) -> None:
         """A resource is gone."""
         if state.delete:
-            self.pending_deletes = [other for other in self.pending_deletes if other is not state]
+            del self.pending_deletes[id(state)]
         else:
             self.olds.pop(state.urn, None)
         self.sink.commit(token, [state], [])
+
+    def delete_later(self, state: ResourceState) -> None:
+        """Something else has its place; it is deleted once the program is through."""
+        self.pending_deletes[id(state)] = state
 
     def adopt(self, imported: ResourceState) -> None:
         """From here on an imported resource is like any that was there before the run."""
@@ -460,20 +466,9 @@ class Deployment:
 
     def snapshot(self) -> list[ResourceState]:
         """The resources as they are now: those registered, in order of completion, then those still to be deleted."""
-        kept = [
-            state
+        left = [
+            self.olds[state.urn]
             for state in self.old_order
-            if not state.delete
-            and state.urn not in self.claimed
-            and state.urn not in self.news
-            and state.urn in self.olds
+            if not state.delete and state.urn in self.olds and self.renamed.get(state.urn, state.urn) not in self.news
         ]
-        unfinished = [
-            state
-            for state in self.old_order
-            if not state.delete
-            and state.urn in self.claimed
-            and self.renamed.get(state.urn, state.urn) not in self.news
-            and state.urn in self.olds
-        ]
-        return ordered([*self.news.values(), *(self.olds[s.urn] for s in (*kept, *unfinished)), *self.pending_deletes])
+        return ordered([*self.news.values(), *left, *self.pending_deletes.values()])

@@ -25,8 +25,7 @@ def ordered(states: Sequence[ResourceState]) -> list[ResourceState]:
                 result.append(state)
                 continue
             stack.append((state, True))
-            needed = [*state.dependencies, state.parent, state.provider.rpartition("::")[0]]
-            for where in reversed(needed):
+            for where in reversed(state.needs()):
                 stack.extend(
                     (other, False) for other in by_urn.get(where, ()) if id(other) not in done and other is not state
                 )

@@ -65,6 +65,16 @@ class ResourceState:
     view_of: str = ""
     resource_hooks: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
 
+    def needs(self) -> list[str]:
+        """The URNs that stand before it in the state, and that it is deleted before; each once."""
+        property_needs = (where for urns in self.property_dependencies.values() for where in urns)
+        provider = self.provider.rpartition("::")[0]
+        found = dict.fromkeys(
+            [*self.dependencies, *property_needs, *self.replace_with, self.parent, self.deleted_with, provider]
+        )
+        found.pop("", None)
+        return list(found)
+
 
 class OperationKind(str, Enum):
     """What was under way when a run was interrupted (`apitype.OperationType`)."""

@@ -54,7 +54,7 @@ lock: .venv/dev.stamp ## resolve requirements/*.in again, to the newest versions
 	    --no-emit-index-url --no-header --no-annotate $$f.in -o $$f.txt || exit 1; done
 
 clean: ## remove the virtual environment and caches; a running stack has to be taken down first
-	@test ! -d .novacron/.pulumi/stacks || { echo "a stack may still run: make down, then rm -r .novacron"; exit 1; }
+	@! ls .novacron/.pulumi/stacks/*/*.json >/dev/null 2>&1 || { echo "a stack may still run: make down, then rm -r .novacron"; exit 1; }
 	rm -rf .venv .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 .venv/uv.stamp: requirements/uv.txt

@@ -148,7 +148,8 @@ class PulumiCli:
         self._select()
         arguments = [operation.value, "--stack", self._stack]
         if operation is not Operation.PREVIEW:
-            arguments += ["--yes", "--skip-preview"] if operation is not Operation.UP else ["--yes"]
+            # The preview before an `up` or a `destroy` refuses what must not happen before anything has happened.
+            arguments += ["--yes", "--skip-preview"] if operation is Operation.REFRESH else ["--yes"]
         if refresh:
             arguments.append("--refresh")
         if operation in (Operation.UP, Operation.PREVIEW):

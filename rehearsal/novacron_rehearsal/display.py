@@ -70,7 +70,7 @@ def plain(value: Value) -> Any:
 def show(value: Value) -> str:
     """A value on one line."""
     redacted = plain(value)
-    return redacted if isinstance(redacted, str) else json.dumps(redacted)
+    return redacted if isinstance(redacted, str) else json.dumps(redacted, ensure_ascii=False)
 
 
 class Display:
@@ -164,7 +164,10 @@ class Display:
         if self._outputs and event.operation is not Operation.DESTROY:
             self._line("outputs:", "bold")
             for key, value in self._outputs.items():
-                self._line(f"    {key}: {show(value)}", "")
+                if isinstance(value, list) and all(isinstance(item, str) for item in value):
+                    self._line("\n      ".join([f"    {key}:", *map(show, value)]), "")
+                else:
+                    self._line(f"    {key}: {show(value)}", "")
         counts = ", ".join(f"{count} {op.value}" for op, count in event.changes.items()) or "nothing to do"
         verdict = "done" if event.succeeded else "FAILED"
         self._line(f"{verdict}: {counts} in {event.duration_s:.1f} s", "bold" if event.succeeded else "bold red")

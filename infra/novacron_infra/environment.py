@@ -9,7 +9,7 @@ import pulumi
 from novacron_infra.config import EnvironmentConfig, LocalEnvironment
 from novacron_infra.errors import NovaCronError
 from novacron_infra.local import LocalServing, LocalServingArgs
-from novacron_infra.plan import plan_environment
+from novacron_infra.plan import describe, plan_environment
 
 
 def build(config: EnvironmentConfig, project_dir: Path) -> None:
@@ -28,7 +28,7 @@ def build(config: EnvironmentConfig, project_dir: Path) -> None:
         if not pulumi.runtime.is_dry_run():
             raise NovaCronError(f"{missing}: preview this stack to see its plan, deploy the local one")
         pulumi.log.warn(f"{missing}: this preview shows the plan and no resources")
-        pulumi.export("plan", plan.describe())
+        pulumi.export("plan", describe(plan))
         return
     serving = LocalServing(
         "serving",

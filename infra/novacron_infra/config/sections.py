@@ -11,7 +11,8 @@ from novacron_infra.catalog import EngineKind, KvCacheType, Quantization
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Port = Annotated[int, Field(ge=1, le=65535)]
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, le=100_000)]
+Instances = Annotated[int, Field(gt=0, le=100_000)]
 Name = Annotated[str, Field(min_length=1)]
 
 
@@ -67,9 +68,9 @@ class Resources(Section):
 
 
 class Coordinators(Section):
-    """The coordinators. `machine` is a name of the machine catalogue."""
+    """The coordinators of each region. `machine` is a name of the machine catalogue."""
 
-    count: PositiveInt
+    count: Instances
     mode: CoordinatorMode
     machine: Name
     hardware: Hardware
@@ -78,16 +79,24 @@ class Coordinators(Section):
     grpc_port: Port = 9090
 
 
-class Workers(Section):
-    """Capacity units of `gpus_per_worker` GPUs each; how many machines that takes is derived from the catalogue."""
+class WorkerCounts(Section):
+    """How many workers there are, and between which bounds."""
 
-    count: PositiveInt
+    count: Instances
     """Workers at the start."""
-    minimum: PositiveInt
+    minimum: Instances
     """Never fewer workers than this."""
-    maximum: PositiveInt
+    maximum: Instances
     """Autoscaling stops here."""
-    gpus_per_worker: PositiveInt
+
+
+class Workers(WorkerCounts):
+    """Capacity units of `gpus_per_worker` GPUs each; how many machines that takes is derived from the catalogue.
+
+    The counts are the environment's: its regions share them, see `Region.workers`.
+    """
+
+    gpus_per_worker: Annotated[int, Field(gt=0, le=1024)]
     machine: Name
     """A GPU machine of the catalogue."""
     hardware: Hardware
@@ -100,9 +109,9 @@ class Workers(Section):
 
 
 class StorageNodes(Section):
-    """Storage nodes."""
+    """Storage nodes of the whole environment; its regions share them as they share the workers."""
 
-    count: PositiveInt
+    count: Instances
     machine: Name
     hardware: Hardware
 
@@ -131,8 +140,10 @@ class Loader(Section):
     """How weights come from the model store."""
 
     timeout_s: PositiveInt = 600
-    retries: Count = 3
-    parallel: PositiveInt = 8
+    """For one replica, all retries included."""
+    retries: Annotated[int, Field(ge=0, le=100)] = 3
+    parallel: Annotated[int, Field(gt=0, le=1024)] = 8
+    """Files that are read at once."""
 
 
 class StoreKind(str, Enum):
@@ -150,8 +161,9 @@ class ModelStore(Section):
 
     kind: StoreKind
     bucket: Name
-    """Bucket, container, or file system and export."""
-    prefix: str = "models"
+    """s3, gcs: the bucket. azure: account/container. nfs: server:/export. efs: the file system's id."""
+    prefix: Annotated[str, Field(pattern=r"^([A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*)?$")] = "models"
+    """Folder below it, without leading or closing slash."""
 
 
 class ModelServing(Section):
@@ -223,34 +235,47 @@ class Autoscaling(Section):
 
 
 class Caches(Section):
-    """The three cache levels."""
+    """The three cache levels of each region; caches stay local."""
 
     memory_gib: PositiveInt = 64
+    """L1, in the memory of the coordinators."""
     distributed_gib: PositiveInt = 2048
+    """L2, in the memory of the Redis cluster."""
     persistent_gib: PositiveInt = 20480
+    """L3, on disks."""
 
 
 class Monitoring(Section):
     """Metrics and dashboards."""
 
     scrape_interval_s: PositiveInt = 15
+    """Of Prometheus."""
     retention_days: PositiveInt = 30
+    """Of Prometheus."""
     grafana: bool = True
+    """Grafana with its dashboards; its password is a secret."""
 
 
 class Data(Section):
-    """Postgres and the Redis-compatible service."""
+    """Postgres and the Redis-compatible service of each region; their passwords are secrets."""
 
     postgres_storage_gib: PositiveInt = 1024
-    redis_nodes: PositiveInt = 6
+    redis_nodes: Annotated[int, Field(gt=0, le=500)] = 6
+    """1: no cluster. Else at least three primaries, each with one replica: an even number from 6."""
 
 
 class Image(Section):
     """A container image; `digest` pins it."""
 
-    repository: Name
-    tag: Name = "latest"
+    repository: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._:/-]*$")]
+    """Registry and path, without tag."""
+    tag: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")]
     digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
+
+    @property
+    def reference(self) -> str:
+        """As Kubernetes takes it."""
+        return f"{self.repository}:{self.tag}" + (f"@{self.digest}" if self.digest else "")
 
 
 class Images(Section):
@@ -267,14 +292,19 @@ class Region(Section):
     dns_label: Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$")]
     """Regional name below the domain."""
     weight: Annotated[int, Field(ge=0, le=255)]
-    """Share of the traffic, relative to the other regions."""
+    """Share of the traffic, relative to the other regions; 0: none, until others are dead."""
+    workers: WorkerCounts | None = None
+    """Of the environment's workers; none: by weight, in whole machines. Every region has it or none."""
 
 
 class HealthCheck(Section):
     """How a region is found dead. The probe's timeout is the provider's."""
 
     interval_s: PositiveInt = 30
+    timeout_s: PositiveInt | None = None
+    """None: the provider's. Route 53 has its own, 6 s; the others use 5 s unless told."""
     failure_threshold: Annotated[int, Field(ge=2, le=10)] = 3
+    """Failures in a row until a region counts as dead."""
 
 
 class Traffic(Section):
@@ -282,4 +312,7 @@ class Traffic(Section):
 
     domain: Name = "api.novacron.ai"
     ttl_s: Annotated[int, Field(ge=1, le=86400)] = 60
+    """How long resolvers keep an answer; prod allows 60 at most."""
+    rto_target_s: PositiveInt | None = None
+    """The longest that a dead region may keep its traffic; a plan that takes longer is rejected."""
     health_check: HealthCheck = HealthCheck()

@@ -219,7 +219,7 @@ def main() -> None:
         # Outside standalone mode `typer.Exit` comes back as the value.
         ended_with = app(standalone_mode=False)
     except (OpsError, RehearsalError, NovaCronError) as error:
-        Console(stderr=True).print(f"error: {error}", style="red", highlight=False, markup=False)
+        Console(stderr=True).print(f"error: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
         sys.exit(error.exit_status if isinstance(error, OpsError) else Exit.FAILED)
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(Exit.INTERRUPTED)

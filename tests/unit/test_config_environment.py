@@ -128,7 +128,7 @@ RULES: list[tuple[str, object, str, str, str]] = [
     ("workers.count", 8.5, "", "integer", "whole number"),
     ("workers.count", -8, "", "greater than 0", "more than 0"),
     ("workers.count", math.nan, "", "integer", "whole number"),
-    ("workers.count", 10**30, "", "100000", "100000 or less"),
+    ("workers.count", 10**30, "", "10000", "10000 or less"),
     ("workers.count", 9, "", "outside minimum 8 to maximum 8", "widen"),
     ("workers.spot_fraction", 0.9, "", "0.7", "0.7 or less"),
     ("workers.spot_fraction", math.nan, "", "finite", "ordinary number"),

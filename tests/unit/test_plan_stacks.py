@@ -49,6 +49,67 @@ def test_a_stack_file_names_its_schema_and_keeps_to_it(stack: str) -> None:
     jsonschema.validate(yaml.safe_load(text), schema)
 
 
+@pytest.mark.parametrize(
+    ("path", "dev", "staging", "prod"),
+    [
+        ("coordinators.count", 1, 3, 3),
+        ("coordinators.mode", "single", "highly-available", "active-active-standby"),
+        ("coordinators.hardware.cores", 16, 32, 32),
+        ("coordinators.hardware.memory_gib", 64, 128, 256),
+        ("coordinators.hardware.nvme_tb", 2, 4, 8),
+        ("coordinators.hardware.network_gbps", 10, 100, 200),
+        ("workers.count", 8, 32, 64),
+        ("workers.gpus_per_worker", 1, 2, 2),
+        ("workers.hardware.cores", 32, 64, 64),
+        ("workers.hardware.memory_gib", 128, 256, 512),
+        ("workers.hardware.nvme_tb", 4, 8, 16),
+        ("workers.hardware.network_gbps", 25, 200, 400),
+        ("storage.count", None, None, 16),
+        ("storage.hardware.nvme_tb", None, None, 64),
+        ("model.id", "llama-3.1-405b", "llama-3.1-405b", "llama-3.1-405b"),
+        ("model.context_tokens", 16384, 32768, 32768),
+        ("model.loader.timeout_s", 600, 600, 600),
+        ("model.loader.retries", 3, 3, 3),
+        ("targets.time_to_first_token_s.p50", 0.5, 0.2, 0.1),
+        ("targets.time_to_first_token_s.p95", 1.0, 0.3, 0.2),
+        ("targets.throughput_tokens_per_s.minimum", 10, 150, 500),
+        ("targets.throughput_tokens_per_s.maximum", 20, 300, None),
+        ("targets.quality_fraction.minimum", 0.93, 0.96, 0.97),
+        ("targets.quality_fraction.maximum", 0.95, 0.98, None),
+        ("targets.weights_in_use_gb.maximum", 800, 1500, 1500),
+        ("targets.availability_fraction", None, None, 0.999),
+        ("workers.minimum", 8, 16, 32),
+        ("workers.maximum", 8, 32, 128),
+        ("autoscaling.ceiling_workers", None, None, 256),
+        ("autoscaling.scale_up.utilization_fraction", None, None, 0.8),
+        ("autoscaling.scale_up.for_s", None, None, 300),
+        ("autoscaling.scale_down.utilization_fraction", None, None, 0.4),
+        ("autoscaling.scale_down.for_s", None, None, 900),
+        ("autoscaling.cpu_target_fraction", None, None, 0.8),
+        ("autoscaling.gpu_target_fraction", None, None, 0.85),
+        ("caches.memory_gib", 64, 64, 64),
+        ("caches.distributed_gib", 2048, 2048, 2048),
+        ("caches.persistent_gib", 20480, 20480, 20480),
+        ("monitoring.retention_days", 30, 30, 30),
+        ("monitoring.scrape_interval_s", 15, 15, 15),
+        ("data.postgres_storage_gib", 1024, 1024, 1024),
+        ("data.redis_nodes", 6, 6, 6),
+    ],
+)
+def test_the_stacks_ask_for_what_is_specified(path: str, dev: object, staging: object, prod: object) -> None:
+    for stack, expected in {"dev": dev, "staging": staging, "prod": prod}.items():
+        value: Any = load(values_of(stack))
+        for step in path.split("."):
+            value = getattr(value, step, None)
+        assert value == expected, stack
+
+
+def test_prod_may_be_down_for_8_76_hours_a_year() -> None:
+    config = load(values_of("prod"))
+    assert isinstance(config, CloudEnvironment)
+    assert config.targets.unavailable_h_per_year == pytest.approx(8.76)
+
+
 @pytest.mark.parametrize("stack", ["dev", "staging", "prod"])
 def test_a_stack_plans_to_its_golden_files(stack: str) -> None:
     plan, hint = planned(values_of(stack)), "make golden writes them again"

@@ -11,8 +11,8 @@ from novacron_infra.catalog import EngineKind, KvCacheType, Quantization
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Port = Annotated[int, Field(ge=1, le=65535)]
-Count = Annotated[int, Field(ge=0, le=100_000)]
-Instances = Annotated[int, Field(gt=0, le=100_000)]
+Count = Annotated[int, Field(ge=0, le=10_000)]
+Instances = Annotated[int, Field(gt=0, le=10_000)]
 Name = Annotated[str, Field(min_length=1)]
 
 
@@ -96,7 +96,7 @@ class Workers(WorkerCounts):
     The counts are the environment's: its regions share them, see `Region.workers`.
     """
 
-    gpus_per_worker: Annotated[int, Field(gt=0, le=1024)]
+    gpus_per_worker: Annotated[int, Field(gt=0, le=64)]
     machine: Name
     """A GPU machine of the catalogue."""
     hardware: Hardware

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from novacron_infra.catalog import Price
+from novacron_infra.config.sections import Range
 from novacron_infra.plan.environment import HOURS_PER_MONTH, EnvironmentPlan
 from novacron_infra.plan.failover import RegionLoss
 from novacron_infra.plan.machines import MachinePlan
@@ -26,6 +27,7 @@ def describe(plan: EnvironmentPlan) -> list[str]:
         ["Replicas", *_indented(_profile_table(plan))],
         *([f"{item.name.value}: one replica", *_indented(item.size.arithmetic())] for item in plan.profiles),
         [_weights(plan), _loading(plan)],
+        ["Targets, which no plan can prove: measure them", *_indented(_targets(plan))],
         ["Regions", *_indented(_region_table(plan))],
         ["When a region dies", *_indented(_failover(plan))],
         ["Cost, on demand", *_indented(_cost(plan))],
@@ -159,8 +161,7 @@ def _profile_table(plan: EnvironmentPlan) -> list[str]:
 
 def _weights(plan: EnvironmentPlan) -> str:
     bound = plan.config.targets.weights_in_use_gb
-    upper = "" if bound.maximum is None else f" to {bound.maximum:g}"
-    text = f"Weights of the minimum replicas: {plan.weights_in_use_gb:,.0f} GB; expected {bound.minimum:g}{upper} GB"
+    text = f"Weights of the minimum replicas: {plan.weights_in_use_gb:,.0f} GB; expected {_range(bound)} GB"
     kept = [sum(counts) for counts in zip(*(region.minimum_replicas for region in plan.regions), strict=True)]
     if kept[0] > plan.profiles[0].minimum_replicas:
         kept_gb = sum(n * item.size.replica_weight_bytes for n, item in zip(kept, plan.profiles, strict=True)) / 1e9
@@ -173,6 +174,25 @@ def _loading(plan: EnvironmentPlan) -> str:
     store = f"{serving.store.kind.value} {serving.store.bucket}/{serving.store.prefix}"
     rate = f"{plan.load_gb_per_s:,.1f} GB/s"
     return f"Loading all {plan.replicas} replicas within {serving.loader.timeout_s} s takes {rate} from {store}"
+
+
+def _targets(plan: EnvironmentPlan) -> list[str]:
+    targets = plan.config.targets
+    first, between = targets.time_to_first_token_s, targets.inter_token_latency_s
+    throughput, quality = targets.throughput_tokens_per_s, targets.quality_fraction
+    lines = [
+        f"time to first token: P50 {first.p50 * 1000:g} ms, P95 {first.p95 * 1000:g} ms",
+        f"inter-token latency: P50 {between.p50 * 1000:g} ms, P95 {between.p95 * 1000:g} ms",
+        f"throughput: {_range(throughput)} tokens/s; quality against FP32: {_range(quality)}",
+    ]
+    if targets.availability_fraction is not None:
+        hours = targets.unavailable_h_per_year
+        lines.append(f"availability: {targets.availability_fraction:.5g}, {hours:.2f} h a year may be lost")
+    return lines
+
+
+def _range(bounds: Range) -> str:
+    return f"{bounds.minimum:g} or more" if bounds.maximum is None else f"{bounds.minimum:g} to {bounds.maximum:g}"
 
 
 def _region_table(plan: EnvironmentPlan) -> list[str]:
@@ -221,6 +241,7 @@ def _failover(plan: EnvironmentPlan) -> list[str]:
         f"{plan.recovery.service}: {plan.recovery.arithmetic} until clients have left it{wished}; the provider's own "
         "publication comes on top and is not bounded",
         *_table(rows),
+        "its traffic: goes to the others in proportion to their weights",
         f"safe load: the highest before, with which no survivor gets more than it can serve; with equal shares it "
         f"would be {len(plan.regions) - 1}/{len(plan.regions)} = {equal:.0%}",
     ]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import grpc.aio
 from pulumi.runtime.proto import callback_pb2, resource_pb2
 from pulumi.runtime.proto.callback_pb2_grpc import CallbacksStub
 
+from novacron_rehearsal import codec, urn
 from novacron_rehearsal.errors import ProgramError
 from novacron_rehearsal.providers.client import CHANNEL_OPTIONS
+from novacron_rehearsal.values import Output, Secret
 
 _OPTION_FIELDS = {
     # of TransformResourceOptions: of RegisterResourceRequest
@@ -51,29 +54,23 @@ class Transforms:
         """The registration as the transforms leave it. Raises `ProgramError` when one of them raises."""
         own = list(request.transforms)
         inherited = self._of_parent.get(request.parent, [])
-        if not request.custom:
-            from novacron_rehearsal import urn
-
-            if own or inherited:
-                key = (request.parent, request.type, request.name)
-                self._pending_component(key, [*own, *inherited], urn)
+        if not request.custom and (own or inherited):
+            stack, project = self._names(request.parent)
+            where = urn.make(stack, project, request.parent, request.type, request.name)
+            self._of_parent[where] = [*own, *inherited]
         chain = [*own, *inherited, *self._stack]
+        # As on the CLI, only a resource with transforms of its own has its dependencies told by its properties.
+        if own:
+            request = _with_outputs(request)
         for callback in chain:
             request = await self._apply_one(callback, request)
-        return request
-
-    def _pending_component(self, key: tuple[str, str, str], chain: list[Any], urn: Any) -> None:
-        parent, type_, name = key
-        stack, project = self._names(parent)
-        self._of_parent[urn.make(stack, project, parent, type_, name)] = chain
+        return _with_property_dependencies(request) if own else request
 
     @staticmethod
     def _names(parent: str) -> tuple[str, str]:
-        from novacron_rehearsal.urn import parse
-
         if not parent:
             return "", ""
-        parts = parse(parent)
+        parts = urn.parse(parent)
         return parts.stack, parts.project
 
     async def _apply_one(self, callback: Any, request: Any) -> Any:
@@ -108,10 +105,6 @@ class Transforms:
             changed.object.CopyFrom(response.properties)
         if response.HasField("options"):
             _take_options(changed, response.options)
-        kept = set(changed.object.fields)
-        for key in list(changed.propertyDependencies):
-            if key not in kept:
-                del changed.propertyDependencies[key]
         return changed
 
     async def apply_to_invoke(self, request: Any) -> Any:
@@ -148,6 +141,36 @@ class Transforms:
         """Close the connections to the program."""
         for channel, _ in self._stubs.values():
             await channel.close(None)
+
+
+def _with_outputs(request: Any) -> Any:
+    """Properties that depend on something as outputs that say so: a transform may move them."""
+    changed = resource_pb2.RegisterResourceRequest()
+    changed.CopyFrom(request)
+    properties = codec.decode(request.object)
+    for key, needed in request.propertyDependencies.items():
+        value = properties.get(key)
+        missing = set(needed.urns) - codec.output_dependencies(value)
+        if key not in properties or not missing:
+            continue
+        output = Output(value.value, secret=True) if isinstance(value, Secret) else value
+        output = output if isinstance(output, Output) else Output(output)
+        properties[key] = replace(output, dependencies=tuple(sorted({*output.dependencies, *missing})))
+    changed.object.CopyFrom(codec.encode(properties, codec.Dialect(outputs=True)))
+    return changed
+
+
+def _with_property_dependencies(request: Any) -> Any:
+    """The dependencies as the transformed properties tell them."""
+    request.propertyDependencies.clear()
+    dependencies = set(request.dependencies)
+    for key, value in codec.decode(request.object).items():
+        needed = codec.output_dependencies(value)
+        request.propertyDependencies[key].urns.extend(sorted(needed))
+        dependencies |= needed
+    del request.dependencies[:]
+    request.dependencies.extend(sorted(dependencies))
+    return request
 
 
 def _take_options(request: Any, options: Any) -> None:

@@ -231,6 +231,16 @@ def contains_secret(value: Value) -> bool:
     return False
 
 
+def output_dependencies(value: Value) -> set[str]:
+    """The URNs that the outputs in a value depend on."""
+    if isinstance(value, Output):
+        return {*value.dependencies, *output_dependencies(value.value)}
+    if isinstance(value, Secret):
+        return output_dependencies(value.value)
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return {where for item in items for where in output_dependencies(item)}
+
+
 def without_outputs(value: Value) -> Value:
     """The value with every first-class output folded into a plain value, as the state keeps it."""
     if isinstance(value, Output):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from novacron_rehearsal import urn
 from novacron_rehearsal.errors import RehearsalError
-from novacron_rehearsal.events import Diagnostic, Severity, StepEnded, StepOp, StepStarted
+from novacron_rehearsal.events import Diagnostic, Operation, Severity, StepEnded, StepOp, StepStarted
 from novacron_rehearsal.providers.registry import split_reference
 from novacron_rehearsal.resource import OperationKind, PendingOperation, ResourceState
 from novacron_rehearsal.values import UNKNOWN
@@ -32,8 +32,10 @@ def needs(state: ResourceState) -> set[str]:
 async def delete_unwanted(deployment: Deployment) -> None:
     """Delete all that the program did not register, and all that was replaced; dependents first, side by side.
 
+    What is protected stays, with all that it needs, and fails the run; a destroy then deletes nothing at all.
+
     Raises:
-        RehearsalError: when something protected would have to go; nothing is deleted then.
+        RehearsalError: when something outside the targets depends on one of them.
     """
     unwanted = [
         state
@@ -41,19 +43,42 @@ async def delete_unwanted(deployment: Deployment) -> None:
         if state.urn not in deployment.claimed and state.urn not in deployment.deleted_early
     ]
     if deployment.run.targets:
-        unwanted = _within_targets(deployment, unwanted)
-    if not deployment.run.dry_run:
-        protected = [state for state in unwanted if state.protect]
-        for state in protected:
-            deployment.fail(
-                state.urn,
-                "it is protected and cannot be deleted; unset `protect` in its options and run `up`, then try again",
-            )
-        if protected:
-            return
-    steps = [(state, StepOp.DELETE) for state in unwanted]
-    steps += [(state, StepOp.DELETE_REPLACED) for state in deployment.pending_deletes]
+        chosen = _within_targets(deployment, unwanted)
+        if deployment.run.operation is Operation.DESTROY:
+            for state in unwanted:
+                if state not in chosen:
+                    deployment.note(StepOp.SAME, state.urn)
+        unwanted = chosen
+    protected = [state for state in unwanted if state.protect]
+    if protected and deployment.run.operation is Operation.DESTROY:
+        _refuse(deployment, protected)
+        return
+    unwanted = _without_needs_of(protected, unwanted)
+    steps = [(state, StepOp.DISCARD if state.external else StepOp.DELETE) for state in unwanted]
+    steps += [
+        (state, StepOp.DISCARD_REPLACED if state.external else StepOp.DELETE_REPLACED)
+        for state in deployment.pending_deletes
+    ]
     await _delete_all(deployment, steps)
+    _refuse(deployment, protected)
+
+
+def _refuse(deployment: Deployment, protected: list[ResourceState]) -> None:
+    for state in protected:
+        deployment.fail(
+            state.urn,
+            "it is protected and cannot be deleted; unset `protect` in its options and run `up`, then try again",
+        )
+
+
+def _without_needs_of(kept: list[ResourceState], unwanted: list[ResourceState]) -> list[ResourceState]:
+    """What can go while `kept` stays."""
+    staying = {state.urn for state in kept}
+    # Users stand behind what they need in the state, so one pass from the end finds everything.
+    for state in reversed(unwanted):
+        if state.urn in staying:
+            staying |= needs(state)
+    return [state for state in unwanted if state.urn not in staying]
 
 
 def _within_targets(deployment: Deployment, unwanted: list[ResourceState]) -> list[ResourceState]:
@@ -73,7 +98,7 @@ def _within_targets(deployment: Deployment, unwanted: list[ResourceState]) -> li
 
 async def _delete_all(deployment: Deployment, steps: Sequence[tuple[ResourceState, StepOp]]) -> None:
     """Each as soon as all that need it are gone."""
-    going = {state.urn for state, op in steps if op is StepOp.DELETE}
+    going = {state.urn for state, op in steps if op in (StepOp.DELETE, StepOp.DISCARD)}
     finished: dict[int, asyncio.Task[bool]] = {}
     dependents: dict[str, list[int]] = {}
     for index, (state, _) in enumerate(steps):
@@ -118,7 +143,7 @@ async def _carry_out(deployment: Deployment, state: ResourceState, going: set[st
     skipped = state.retain_on_delete or (state.deleted_with and state.deleted_with in going)
     if deployment.run.dry_run:
         return
-    if not managed or skipped or urn.package_of(state.type) == "pulumi":
+    if not managed or skipped:
         deployment.forget(state, None)
         return
     provider = await deployment.registry.get(state.provider)

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Protocol
 
+from semver import Version
+
 from novacron_rehearsal import codec, urn
 from novacron_rehearsal.aliases import old_urns
 from novacron_rehearsal.diff import apply_ignore_changes, compare, matches, parse_path
@@ -34,7 +36,6 @@ from novacron_rehearsal.goal import Goal
 from novacron_rehearsal.ordering import ordered
 from novacron_rehearsal.policy_hooks import AnalyzedResource, PolicyHooks
 from novacron_rehearsal.project import StackConfig
-from novacron_rehearsal.providers.builtin import STACK_REFERENCE
 from novacron_rehearsal.providers.client import CheckFailure, DiffResult, Outcome, Provider
 from novacron_rehearsal.providers.launch import DYNAMIC_PACKAGE, Started
 from novacron_rehearsal.providers.registry import ProviderRegistry, reference, split_reference
@@ -125,8 +126,10 @@ class Deployment:
         self.steps: list[StepRecord] = []
         self.failed = False
         self.cancelled = False
-        self.mandatory_violation = False
+        self.blocked = False
+        """A preview met what the run itself would refuse; it goes on, to show the whole."""
         self.outputs: PropertyMap = {}
+        self._stack_urn = ""
         self.pending_deletes: list[ResourceState] = [state for state in resources if state.delete]
         self.deleted_early: set[str] = set()
         """URNs already deleted for a delete-before-replace of this run."""
@@ -140,6 +143,7 @@ class Deployment:
         self.component_providers: dict[str, dict[str, str]] = {}
         self._registered: set[str] = set()
         self._defaults: dict[tuple[str, str], asyncio.Future[str]] = {}
+        self._versions = _newest_versions(resources)
         self.slots = asyncio.Semaphore(max(1, run.parallel))
         self._busy = 0
         self._idle = asyncio.Event()
@@ -183,8 +187,6 @@ class Deployment:
     ) -> tuple[PropertyMap | None, list[CheckFailure]]:
         """Call a provider's function; `None` when its result cannot be known yet."""
         async with self._working():
-            if token.startswith("pulumi:pulumi:"):
-                return await self.registry.builtin.invoke(token, arguments)
             ref = provider_ref or await self.default_provider(urn.package_of(token), version)
             provider = await self.registry.get(ref)
             if provider is None or any(codec.contains_unknown(value) for value in arguments.values()):
@@ -197,12 +199,25 @@ class Deployment:
         if state is None:
             raise self.fail(where, "outputs were registered for a resource that was not")
         plain = {key: codec.without_outputs(value) for key, value in outputs.items()}
-        changed = replace(state, outputs=plain)
-        self.news[where] = changed
         if state.type == urn.STACK_TYPE:
-            self.outputs = plain
-            self.emit(StackOutputs(plain))
-        if state.outputs != plain:
+            self._stack_urn, self.outputs = where, plain
+        else:
+            self._set_outputs(state, plain)
+
+    def settle_stack_outputs(self) -> None:
+        """At the end of the program: a run that failed may not have come to all outputs, so it takes none away."""
+        state = self.news.get(self._stack_urn)
+        if state is None:
+            return
+        if self.failed or self.cancelled:
+            self.outputs = {**state.outputs, **self.outputs}
+        self.emit(StackOutputs(self.outputs))
+        self._set_outputs(state, self.outputs)
+
+    def _set_outputs(self, state: ResourceState, outputs: PropertyMap) -> None:
+        changed = replace(state, outputs=outputs)
+        self.news[state.urn] = changed
+        if state.outputs != outputs:
             self.sink.commit(None, [state], [changed])
 
     def fail(self, where: str, message: str) -> StepFailedError:
@@ -210,6 +225,17 @@ class Deployment:
         self.failed = True
         self.emit(Diagnostic(Severity.ERROR, message, where))
         return StepFailedError(message)
+
+    def refuse(self, where: str, message: str) -> None:
+        """Report what a run must not do: it ends there, a preview goes on.
+
+        Raises:
+            StepFailedError: unless this is a preview.
+        """
+        if not self.run.dry_run:
+            raise self.fail(where, message)
+        self.blocked = True
+        self.emit(Diagnostic(Severity.ERROR, message, where))
 
     def cancel(self) -> None:
         """Start nothing new."""
@@ -254,7 +280,7 @@ class Deployment:
             inputs=inputs,
             parent=goal.parent,
             dependencies=goal.dependencies,
-            property_dependencies=goal.property_dependencies if goal.custom else {},
+            property_dependencies=goal.property_dependencies,
             protect=bool(goal.protect),
             additional_secret_outputs=goal.additional_secret_outputs,
             custom_timeouts=goal.custom_timeouts,
@@ -269,13 +295,13 @@ class Deployment:
             replacement_trigger=goal.replacement_trigger,
         )
         if self.run.targets and not self._targeted(where, new):
-            return await self._untargeted(new, old, goal)
+            return await self._untargeted(new, old)
         if not goal.custom:
             return await self._component(new, old)
         if goal.is_provider:
             return await self._provider_resource(new, old, goal)
         new.provider = await self._provider_reference(goal)
-        provider = await self._provider_of(goal.type, new.provider)
+        provider = await self.registry.get(new.provider)
         return await self._custom(new, old, provider, goal)
 
     def _find_old(self, where: str, goal: Goal) -> ResourceState | None:
@@ -346,18 +372,19 @@ class Deployment:
             and any(self._is_target_or_dependent(item) for item in (*state.dependencies, state.parent))
         )
 
-    async def _untargeted(self, new: ResourceState, old: ResourceState | None, goal: Goal) -> ResourceState:
+    async def _untargeted(self, new: ResourceState, old: ResourceState | None) -> ResourceState:
         """Outside the targets: what exists stays as it is, what does not is not made."""
         if old is None:
             if not new.custom:
                 return await self._component(new, None)
             return replace(new, outputs=dict.fromkeys(new.inputs, UNKNOWN))
-        del goal
-        self._keep(old, old)
+        async with self._step(StepOp.SAME, old, old):
+            self._keep(old, old)
         return old
 
     async def _component(self, new: ResourceState, old: ResourceState | None) -> ResourceState:
-        new.inputs = {} if new.type == urn.STACK_TYPE else new.inputs
+        if new.type == urn.STACK_TYPE:
+            new.inputs, new.property_dependencies = {}, {}
         await self._ask_policies(new, {})
         if old is None or old.custom:
             async with self._step(StepOp.CREATE, new, None):
@@ -375,6 +402,7 @@ class Deployment:
 
     async def default_provider(self, package: str, version: str) -> str:
         """The reference of a package's default provider, registered when first asked for."""
+        version = version or self._versions.get(package, "")
         key = (package, version)
         if key in self._defaults:
             return await asyncio.shield(self._defaults[key])
@@ -416,23 +444,14 @@ class Deployment:
         return found
 
     async def _provider_reference(self, goal: Goal) -> str:
-        package = urn.package_of(goal.type)
-        if package == "pulumi":
-            return ""
-        return goal.provider or await self.default_provider(package, goal.version)
-
-    async def _provider_of(self, type_: str, ref: str) -> Provider | None:
-        if urn.package_of(type_) == "pulumi":
-            if type_ != STACK_REFERENCE:
-                raise RehearsalError(f"type {type_!r} is not one that the engine provides")
-            return self.registry.builtin
-        return await self.registry.get(ref)
+        return goal.provider or await self.default_provider(urn.package_of(goal.type), goal.version)
 
     async def _provider_resource(self, new: ResourceState, old: ResourceState | None, goal: Goal) -> ResourceState:
         package = urn.package_of(new.type)
-        if goal.version and "version" not in new.inputs:
-            new.inputs = {**new.inputs, "version": goal.version}
-        started = await self.registry.launch(package, goal.version, new.urn)
+        version = goal.version or self._versions.get(package, "")
+        if version and "version" not in new.inputs:
+            new.inputs = {**new.inputs, "version": version}
+        started = await self.registry.launch(package, version, new.urn)
         visible_old = {} if old is None else {k: v for k, v in old.inputs.items() if k != "__internal"}
         inputs, failures = await started.provider.check_config(new.urn, visible_old, new.inputs)
         if failures:
@@ -534,7 +553,7 @@ class Deployment:
         for violation in violations:
             self.emit(violation)
         if any(violation.mandatory for violation in violations):
-            self.mandatory_violation = True
+            self.blocked = True
             if not self.run.dry_run:
                 self.failed = True
                 raise StepFailedError(f"{new.urn} violates a mandatory policy")
@@ -542,24 +561,24 @@ class Deployment:
 
     async def _diff(self, new: ResourceState, old: ResourceState, provider: Provider | None, goal: Goal) -> DiffResult:
         if provider is None:
-            return DiffResult(changes=bool(compare(old.inputs, new.inputs)))
+            self.emit(Diagnostic(Severity.WARNING, _PROVIDER_UNKNOWN, new.urn))
+            return DiffResult(changes=True)
         diff = await provider.diff(old, new.inputs, goal.ignore_changes)
         if diff.changes is None:
-            diff = replace(diff, changes=bool(compare(old.inputs, new.inputs)))
-        if not diff.detailed and diff.changes:
-            diff = replace(diff, detailed=_detail(old, new, diff))
+            detailed = compare(old.inputs, new.inputs)
+            diff = replace(diff, changes=bool(detailed), detailed=detailed)
         patterns = [parse_path(text) for text in goal.replace_on_changes]
-        if diff.changes and patterns:
-            forced = [
-                path
-                for path in {*diff.detailed, *diff.diffs, *compare(old.inputs, new.inputs)}
-                if any(matches(pattern, parse_path(path)) for pattern in patterns)
-            ]
-            if forced:
-                detailed = {
-                    path: _replacing(entry) if path in forced else entry for path, entry in diff.detailed.items()
-                }
-                diff = replace(diff, replaces=[*diff.replaces, *forced], detailed=detailed)
+        # Only what the provider itself calls changed can force a replacement.
+        forced = [
+            path
+            for path in {*diff.detailed, *diff.diffs}
+            if any(matches(pattern, parse_path(path)) for pattern in patterns)
+        ]
+        if diff.changes and forced:
+            detailed = {path: _replacing(entry) if path in forced else entry for path, entry in diff.detailed.items()}
+            diff = replace(diff, replaces=[*diff.replaces, *forced], detailed=detailed)
+        if diff.changes and not diff.detailed:
+            diff = replace(diff, detailed=_detail(old, new, diff))
         return diff
 
     def _forced_replacement(self, new: ResourceState, old: ResourceState) -> bool:
@@ -585,8 +604,6 @@ class Deployment:
 
     async def _recreate(self, new: ResourceState, old: ResourceState, provider: Provider | None) -> ResourceState:
         """The second half of a delete-before-replace."""
-        if old.pending_replacement and old.urn not in self.deleted_early:
-            self._announce(StepOp.REMOVE_PENDING_REPLACE, old, old)
         self.replaced.add(new.urn)
         self._announce(StepOp.REPLACE, new, old)
         async with self._step(StepOp.CREATE_REPLACEMENT, new, old):
@@ -673,13 +690,13 @@ class Deployment:
             if not self.run.dry_run:
                 raise RehearsalError(problem)
             self.emit(Diagnostic(Severity.WARNING, problem, new.urn))
+        if old.protect and new.protect:
+            self.refuse(new.urn, _PROTECTED)
         # The replacement is a new resource: names that a provider makes up must not come from the old one.
         new.inputs = await self._check(new, {}, goal_inputs, provider)
         self.replaced.add(new.urn)
         before = goal.delete_before_replace
         if diff.delete_before_replace if before is None else before:
-            if old.protect and new.protect and not self.run.dry_run:
-                raise RehearsalError(_PROTECTED)
             from novacron_rehearsal.deletion import delete_before_replace
 
             await delete_before_replace(self, old)
@@ -697,8 +714,6 @@ class Deployment:
         return new
 
     async def _make_beside(self, new: ResourceState, old: ResourceState, provider: Provider | None) -> None:
-        if old.protect and new.protect:
-            raise RehearsalError(_PROTECTED)
         if provider is None:
             raise RehearsalError("its provider's configuration is still unknown")
         token = self.sink.begin(PendingOperation(OperationKind.CREATING, new))
@@ -756,7 +771,7 @@ class Deployment:
             source_position=goal.source_position,
         )
         new.provider = await self._provider_reference(goal)
-        provider = await self._provider_of(goal.type, new.provider)
+        provider = await self.registry.get(new.provider)
         known = id_ and not any(codec.contains_unknown(value) for value in goal.inputs.values())
         displaced = old if old is not None and not old.external else None
         op = StepOp.READ_REPLACEMENT if displaced is not None else StepOp.READ
@@ -772,6 +787,8 @@ class Deployment:
                 self._retire(displaced, new)
             else:
                 self._record(None, [] if old is None else [self.current(old)], new)
+        if displaced is not None:
+            self._announce(StepOp.REPLACE, new, displaced)
         return new
 
     # -- recording ------------------------------------------------------------------------------------------------
@@ -879,6 +896,9 @@ class Deployment:
         return ordered([*self.news.values(), *(self.olds[s.urn] for s in (*kept, *unfinished)), *self.pending_deletes])
 
 
+_PROVIDER_UNKNOWN = (
+    "its provider's configuration is not known during preview: an update is assumed, it may turn out to be none"
+)
 _PROTECTED = (
     "it is protected and would have to be replaced; unset `protect` in its options and run again, "
     "or undo the change that replaces it"
@@ -943,6 +963,18 @@ def _with_secrets(outputs: PropertyMap, names: Sequence[str]) -> PropertyMap:
 def _timeout(state: ResourceState, which: str) -> float:
     value: Value = getattr(state.custom_timeouts, which) if state.custom_timeouts else 0
     return float(value) if isinstance(value, (int, float)) else 0.0
+
+
+def _newest_versions(resources: Sequence[ResourceState]) -> dict[str, str]:
+    """The newest version of each package's providers: it serves where the program names none, as on the CLI."""
+    newest: dict[str, str] = {}
+    for state in resources:
+        version = state.inputs.get("version") if urn.is_provider(state.type) else None
+        if isinstance(version, str) and Version.is_valid(version):
+            package = urn.package_of(state.type)
+            if package not in newest or Version.parse(version) > Version.parse(newest[package]):
+                newest[package] = version
+    return newest
 
 
 def _is_default(provider_urn: str) -> bool:

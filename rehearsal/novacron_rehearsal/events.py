@@ -31,11 +31,11 @@ class StepOp(str, Enum):
     DELETE_REPLACED = "delete-replaced"
     READ = "read"
     READ_REPLACEMENT = "read-replacement"
+    DISCARD = "discard"
     DISCARD_REPLACED = "discard-replaced"
     REFRESH = "refresh"
     IMPORT = "import"
     IMPORT_REPLACEMENT = "import-replacement"
-    REMOVE_PENDING_REPLACE = "remove-pending-replace"
 
 
 class DiffKind(str, Enum):

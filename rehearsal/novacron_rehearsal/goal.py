@@ -79,14 +79,20 @@ def of_request(request: Any) -> Goal:
         raise NotSupportedError(f"{request.type} {request.name!r} is of a parameterized package")
     if request.state_migrations:
         raise NotSupportedError(f"{request.type} {request.name!r} has state migrations")
+    properties = codec.decode(request.object)
+    needed = {key: {*deps.urns} for key, deps in request.propertyDependencies.items()}
+    for key, value in properties.items():
+        # A program that does not tell what each property needs means: all that the resource needs.
+        everything = () if request.propertyDependencies else request.dependencies
+        needed.setdefault(key, {*everything}).update(codec.output_dependencies(value))
     return Goal(
         type=request.type,
         name=request.name,
         custom=request.custom,
         parent=request.parent,
-        inputs={key: codec.without_outputs(value) for key, value in codec.decode(request.object).items()},
+        inputs={key: codec.without_outputs(value) for key, value in properties.items()},
         dependencies=sorted(set(request.dependencies)),
-        property_dependencies={key: sorted(deps.urns) for key, deps in request.propertyDependencies.items()},
+        property_dependencies={key: sorted(urns) for key, urns in needed.items()},
         provider=request.provider,
         providers=dict(request.providers),
         version=request.version,

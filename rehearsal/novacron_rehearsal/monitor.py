@@ -23,6 +23,7 @@ from novacron_rehearsal.providers.client import CHANNEL_OPTIONS
 FEATURES = {
     "secrets": "SECRETS",
     "resourceReferences": "RESOURCE_REFERENCES",
+    "outputValues": "OUTPUT_VALUES",
     "aliasSpecs": "ALIAS_SPECS",
     "deletedWith": "DELETED_WITH",
     "transforms": "TRANSFORMS",

@@ -45,8 +45,8 @@ from novacron_rehearsal.resource import PendingOperation, ResourceState, Snapsho
 from novacron_rehearsal.store import StackFiles, StackSecrets, StackSession, passphrase_salt
 from novacron_rehearsal.values import PropertyMap
 
-_QUIET_OPS = {StepOp.SAME, StepOp.READ}
-_UNCOUNTED_OPS = {StepOp.CREATE_REPLACEMENT, StepOp.DELETE_REPLACED, StepOp.REMOVE_PENDING_REPLACE}
+_QUIET_OPS = {StepOp.SAME, StepOp.READ, StepOp.REFRESH}
+_UNCOUNTED_OPS = {StepOp.CREATE_REPLACEMENT, StepOp.DELETE_REPLACED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +213,7 @@ class Workspace:
         try:
             deployment = asyncio.run(self._locked(operation, options, emit))
             succeeded = not deployment.failed and not deployment.cancelled
-            if deployment.mandatory_violation:
+            if deployment.blocked:
                 succeeded = False
         except RehearsalError as error:
             emit(Diagnostic(Severity.ERROR, str(error)))
@@ -248,7 +248,7 @@ class Workspace:
                     Unrecorded(),
                 )
                 ended = rehearsed.deployment
-                if ended.failed or ended.cancelled or ended.mandatory_violation:
+                if ended.failed or ended.cancelled or ended.blocked:
                     session.finish(snapshot)
                     rehearsed.deployment.steps = []
                     return rehearsed.deployment
@@ -375,6 +375,7 @@ class Workspace:
             await through
         if code and not deployment.failed:
             deployment.fail("", f"the program ended with exit status {code}")
+        deployment.settle_stack_outputs()
 
     async def _after_program(self, deployment: Deployment) -> None:
         described = [
@@ -383,8 +384,8 @@ class Workspace:
         ]
         for violation in await deployment.policies.analyze_stack(described):
             deployment.emit(violation)
-            deployment.mandatory_violation |= violation.mandatory
-        if deployment.mandatory_violation and not deployment.run.dry_run:
+            deployment.blocked |= violation.mandatory
+        if deployment.blocked and not deployment.run.dry_run:
             deployment.failed = True
             return
         try:

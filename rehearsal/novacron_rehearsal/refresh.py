@@ -27,7 +27,10 @@ async def refresh(deployment: Deployment) -> list[ResourceState]:
 
 async def _one(deployment: Deployment, state: ResourceState) -> ResourceState | None:
     outside = deployment.run.targets and state.urn not in deployment.run.targets
-    if not state.custom or urn.is_provider(state.type) or state.delete or outside:
+    if state.delete or outside:
+        return state
+    if not state.custom or urn.is_provider(state.type):
+        deployment.note(StepOp.SAME, state.urn)
         return state
     async with deployment.slots:
         if deployment.failed or deployment.cancelled:
@@ -35,10 +38,7 @@ async def _one(deployment: Deployment, state: ResourceState) -> ResourceState | 
         began = monotonic()
         deployment.emit(StepStarted(state.urn, StepOp.REFRESH, state.parent, state.inputs, None))
         try:
-            if urn.package_of(state.type) == "pulumi":
-                provider = deployment.registry.builtin
-            else:
-                provider = await deployment.registry.get(state.provider)
+            provider = await deployment.registry.get(state.provider)
             if provider is None:
                 return state
             outcome = await provider.read(state.urn, state.id, state.inputs, state.outputs)
@@ -54,9 +54,10 @@ async def _one(deployment: Deployment, state: ResourceState) -> ResourceState | 
             return None
         inputs = state.inputs if outcome.inputs is None else outcome.inputs
         changed = compare(state.outputs, outcome.outputs) or compare(state.inputs, inputs)
+        op = StepOp.UPDATE if changed else StepOp.SAME
+        deployment.emit(StepEnded(state.urn, op, "", took))
+        deployment.note(op, state.urn, compare(state.outputs, outcome.outputs))
         if not changed and outcome.init_errors == state.init_errors:
-            deployment.emit(StepEnded(state.urn, StepOp.SAME, "", took))
-            deployment.note(StepOp.SAME, state.urn)
             return state
         fresh = replace(
             state,
@@ -66,20 +67,17 @@ async def _one(deployment: Deployment, state: ResourceState) -> ResourceState | 
             init_errors=outcome.init_errors,
             modified=datetime.now(timezone.utc),
         )
-        deployment.emit(StepEnded(state.urn, StepOp.UPDATE, "", took))
-        deployment.note(StepOp.UPDATE, state.urn, compare(state.outputs, outcome.outputs))
         deployment.sink.commit(None, [state], [fresh])
         return fresh
 
 
 def _without_vanished(state: ResourceState, known: Callable[[str], bool]) -> ResourceState:
-    """No dependency may point to what is gone."""
-    if all(known(where) for where in state.dependencies):
-        return state
+    """No dependency may point to what is gone, and properties without any are not listed (as the CLI leaves it)."""
+    property_dependencies = {
+        key: [where for where in urns if known(where)] for key, urns in state.property_dependencies.items()
+    }
     return replace(
         state,
         dependencies=[where for where in state.dependencies if known(where)],
-        property_dependencies={
-            key: [where for where in urns if known(where)] for key, urns in state.property_dependencies.items()
-        },
+        property_dependencies={key: urns for key, urns in property_dependencies.items() if urns},
     )

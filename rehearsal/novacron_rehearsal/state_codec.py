@@ -145,7 +145,8 @@ def resource_to_state(state: ResourceState, encrypt: Encrypt | None) -> dict[str
         elif name in _TIMES:
             data[key] = value.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
         elif name == "custom_timeouts":
-            data[key] = {"create": value.create_s, "update": value.update_s, "delete": value.delete_s}
+            seconds = {"create": value.create_s, "update": value.update_s, "delete": value.delete_s}
+            data[key] = {what: _as_go(number) for what, number in seconds.items() if number}
         elif name == "stack_trace":
             data[key] = [{"sourcePosition": position} for position in value]
         else:
@@ -176,6 +177,11 @@ def resource_from_state(data: dict[str, Any], decrypt: Decrypt) -> ResourceState
         if required not in values:
             raise ValueError(f"a resource without {required!r}: {str(data.get('urn', data))[:200]}")
     return ResourceState(**values)
+
+
+def _as_go(number: float) -> float:
+    """Go writes whole floats without a fraction."""
+    return int(number) if float(number).is_integer() else number
 
 
 _FRACTION = re.compile(r"\.(\d{1,6})\d*")

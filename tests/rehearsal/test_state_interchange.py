@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +15,8 @@ from novacron_rehearsal.errors import RehearsalError
 from novacron_rehearsal.resource import OperationKind
 from novacron_rehearsal.secrets import WrongPassphraseError
 from novacron_rehearsal.values import Secret
+
+from tests.rehearsal.pulumi_cli import needs_pulumi, run
 
 PROGRAM = """
 network = Thing("network", cidr="10.0.0.0/16", tags={"team": "inference", "shared": True})
@@ -32,25 +32,7 @@ pulumi.export("password", password)
 
 def pulumi_cli(lab: Any, backend: Path, *arguments: str) -> str:
     """Run the Pulumi CLI on the lab's project; its output."""
-    done = subprocess.run(
-        ["pulumi", "--non-interactive", *arguments],
-        cwd=lab.folder,
-        env={
-            **os.environ,
-            "PULUMI_HOME": str(lab.folder / "home"),
-            "PULUMI_BACKEND_URL": f"file://{backend}",
-            "PULUMI_CONFIG_PASSPHRASE": "correct horse",
-            "PULUMI_SKIP_UPDATE_CHECK": "1",
-            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "1",
-            "PULUMI_DEBUG_PROVIDERS": f"sim:{lab.port}",
-        },
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return run(lab.folder, *arguments, backend=backend, passphrase="correct horse", providers={"sim": lab.port}).stdout
 
 
 def resources(exported: dict[str, Any]) -> Any:
@@ -137,7 +119,7 @@ def test_a_run_killed_during_a_create_is_shown_and_completed_by_the_next(lab: An
 
 
 @pytest.mark.pulumi
-@pytest.mark.skipif(shutil.which("pulumi") is None, reason="there is no `pulumi` on PATH")
+@needs_pulumi
 def test_the_cli_opens_the_engines_state_where_it_lies(lab: Any) -> None:
     assert lab.up(PROGRAM).succeeded
     backend = lab.folder / ".novacron"
@@ -154,7 +136,7 @@ def test_the_cli_opens_the_engines_state_where_it_lies(lab: Any) -> None:
 
 
 @pytest.mark.pulumi
-@pytest.mark.skipif(shutil.which("pulumi") is None, reason="there is no `pulumi` on PATH")
+@needs_pulumi
 def test_the_cli_imports_the_engines_export_and_back(lab: Any, tmp_path: Path) -> None:
     assert lab.up(PROGRAM).succeeded
     backend = tmp_path / "cli"

@@ -10,6 +10,7 @@ from novacron_rehearsal.providers.client import CheckFailure, DiffResult, Outcom
 from novacron_rehearsal.resource import ResourceState
 from novacron_rehearsal.values import PropertyMap
 
+BUILTIN_PACKAGE = "pulumi"
 STACK_REFERENCE = "pulumi:pulumi:StackReference"
 
 OutputsOf = Callable[[str], PropertyMap]
@@ -23,6 +24,21 @@ class BuiltinProvider:
 
     def __init__(self, outputs_of: OutputsOf) -> None:
         self._outputs_of = outputs_of
+
+    async def check_config(
+        self, urn: str, olds: PropertyMap, news: PropertyMap
+    ) -> tuple[PropertyMap, list[CheckFailure]]:
+        """There is nothing to configure."""
+        del urn, olds
+        return news, []
+
+    async def diff_config(self, old: ResourceState, news: PropertyMap) -> DiffResult:
+        """There is nothing to configure."""
+        del old, news
+        return DiffResult(changes=False)
+
+    async def configure(self, urn: str, inputs: PropertyMap) -> None:
+        """There is nothing to configure."""
 
     async def check(
         self, urn: str, olds: PropertyMap, news: PropertyMap, seed: bytes

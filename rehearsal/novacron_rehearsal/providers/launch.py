@@ -13,7 +13,7 @@ import yaml
 
 from novacron_rehearsal.children import Child
 from novacron_rehearsal.errors import ProviderError
-from novacron_rehearsal.providers.client import RemoteProvider
+from novacron_rehearsal.providers.client import Provider, RemoteProvider
 
 DYNAMIC_PACKAGE = "pulumi-python"
 START_TIMEOUT_S = 60.0
@@ -78,7 +78,7 @@ class Plugins:
 class Started:
     """A provider with the process behind it, if the engine started one."""
 
-    provider: RemoteProvider
+    provider: Provider
     child: Child | None
 
     async def stop(self) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from novacron_rehearsal import codec
 from novacron_rehearsal.errors import ProviderError
 from novacron_rehearsal.events import Diagnostic, EventSink, Severity
+from novacron_rehearsal.providers.builtin import BUILTIN_PACKAGE
 from novacron_rehearsal.providers.client import Provider
 from novacron_rehearsal.providers.launch import Plugins, Started, start
 from novacron_rehearsal.resource import ResourceState
@@ -44,6 +45,8 @@ class ProviderRegistry:
 
     async def launch(self, package: str, version: str, urn: str) -> Started:
         """A provider of its own for one provider resource, not configured yet."""
+        if package == BUILTIN_PACKAGE:
+            return Started(self._builtin, None)
 
         def on_line(line: str, is_stderr: bool) -> None:
             severity = Severity.WARNING if is_stderr else Severity.INFO
@@ -94,11 +97,6 @@ class ProviderRegistry:
         except Exception as error:  # noqa: BLE001 - handed to everyone who waits for this provider
             future.set_exception(error)
         return await future
-
-    @property
-    def builtin(self) -> Provider:
-        """The provider that is part of the engine."""
-        return self._builtin
 
     async def cancel(self) -> None:
         """Tell every provider that the run is being cancelled."""

@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+from tests.rehearsal import pulumi_cli
 from tests.rehearsal.parity import observe, scenario
 from tests.rehearsal.parity.provider import Cloud, serve
-
-
-def version() -> str:
-    """The CLI's version; empty where there is none on PATH."""
-    if shutil.which("pulumi") is None:
-        return ""
-    done = subprocess.run(["pulumi", "version"], capture_output=True, text=True, check=False)
-    return done.stdout.strip().removeprefix("v") or "unknown"
 
 
 def run(wanted: scenario.Scenario, folder: Path) -> list[dict[str, Any]]:
@@ -51,8 +41,7 @@ def _step(step: scenario.Step, folder: Path, cloud: Cloud, ports: dict[str, int]
         seen["preview"] = _operate(folder, ports, ["preview", *options])
     if step.operation != "preview":
         cloud.calls.clear()
-        # Policies stop an `up` in its own preview, which is how people and the engine run it.
-        skip = [] if step.pack else ["--skip-preview"]
+        skip = [] if step.previewed else ["--skip-preview"]
         seen["run"] = _operate(folder, ports, [step.operation, "--yes", *skip, *options])
         seen["calls"] = observe.calls(cloud.calls, ordered=step.ordered)
         exported = _export(folder, ports, step.stack)
@@ -68,6 +57,8 @@ def _operate(folder: Path, ports: dict[str, int], arguments: list[str]) -> dict[
     taken: list[tuple[str, str, dict[str, str] | None]] = []
     failed: set[tuple[str, str]] = set()
     errors: list[str] = []
+    # Only the end of a refresh tells what it found.
+    kind = "resOutputsEvent" if arguments[0] == "refresh" else "resourcePreEvent"
     for line in log.read_text().splitlines():
         event = json.loads(line)
         if diagnostic := event.get("diagnosticEvent"):
@@ -76,9 +67,9 @@ def _operate(folder: Path, ports: dict[str, int], arguments: list[str]) -> dict[
             if diagnostic["message"].startswith("Preview failed:"):
                 # Previews tell of failed steps only so.
                 failed.update(item[:2] for item in taken if item[1] == diagnostic.get("urn"))
-        elif arguments[0] != "preview" and event.get("resourcePreEvent", {}).get("planning"):
+        elif arguments[0] != "preview" and event.get(kind, {}).get("planning"):
             continue
-        elif metadata := event.get("resourcePreEvent", {}).get("metadata"):
+        elif metadata := event.get(kind, {}).get("metadata"):
             detail = metadata.get("detailedDiff") or {}
             taken.append((metadata["op"], metadata["urn"], {path: diff["diffKind"] for path, diff in detail.items()}))
         elif metadata := event.get("resOpFailedEvent", {}).get("metadata"):
@@ -91,26 +82,9 @@ def _export(folder: Path, ports: dict[str, int], stack: str) -> dict[str, Any]:
     return json.loads(_pulumi(folder, ports, "stack", "export", "--show-secrets", "--stack", stack).stdout)
 
 
-def _pulumi(folder: Path, ports: dict[str, int], *arguments: str, check: bool = True) -> Any:
-    done = subprocess.run(
-        ["pulumi", "--non-interactive", *arguments],
-        cwd=folder,
-        env={
-            **os.environ,
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "PULUMI_HOME": str(folder / ".home"),
-            "PULUMI_BACKEND_URL": f"file://{folder / '.state'}",
-            "PULUMI_CONFIG_PASSPHRASE": scenario.PASSPHRASE,
-            "PULUMI_SKIP_UPDATE_CHECK": "true",
-            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-            "PULUMI_DEBUG_COMMANDS": "true",
-            "PULUMI_DEBUG_PROVIDERS": ",".join(f"{name}:{port}" for name, port in ports.items()),
-        },
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+def _pulumi(
+    folder: Path, ports: dict[str, int], *arguments: str, check: bool = True
+) -> subprocess.CompletedProcess[str]:
+    return pulumi_cli.run(
+        folder, *arguments, backend=folder / ".state", passphrase=scenario.PASSPHRASE, providers=ports, check=check
     )
-    if check and done.returncode:
-        raise RuntimeError(f"pulumi {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
-    return done

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from tests.rehearsal import pulumi_cli
 from tests.rehearsal.parity import on_cli, scenario
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -17,7 +18,7 @@ RECORDED = Path(__file__).parent / "recorded"
 
 def main(names: list[str]) -> int:
     """Record the scenarios so named, or all; exit status."""
-    cli = on_cli.version()
+    cli = pulumi_cli.version()
     if not cli:
         sys.stderr.write("there is no `pulumi` on PATH; install it with `novacron setup --pulumi`\n")
         return 1

@@ -6,6 +6,7 @@
 - `failing`: names for which the providers fail, by method, e.g. `{Delete: [a]}`
 - `drift`: new properties by id, or null for what vanished
 - `stack`: another stack than `dev`; `config`: more configuration; `pack`: folder of a policy pack
+- `previewed`: true when the CLI runs its own preview first, which refuses what the engine refuses before it begins
 - `fails`: true when the operation must fail; `ordered`: true when the order of the providers' calls must be the same
 """
 
@@ -37,6 +38,7 @@ class Step:
     drift: dict[str, Any] = field(default_factory=dict[str, Any])
     config: dict[str, str] = field(default_factory=dict[str, str])
     pack: str = ""
+    previewed: bool = False
     parallel: int = 16
     fails: bool = False
     ordered: bool = False

@@ -1,7 +1,6 @@
 """The engine does what the Pulumi CLI does: against its recorded results, and against itself where it is on PATH.
 
-`deviations.yaml` names what is knowingly different, with the reason. `python -m tests.rehearsal.parity.record` records
-the CLI's results anew.
+`python -m tests.rehearsal.parity.record` records the CLI's results anew.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.rehearsal import pulumi_cli
 from tests.rehearsal.parity import on_cli, on_engine, scenario
 from tests.rehearsal.parity.record import RECORDED, surprises
 
@@ -26,15 +26,8 @@ def differences(wanted: scenario.Scenario, theirs: list[dict[str, Any]], ours: l
             difference = list(lines)[2:]
             if difference:
                 found += [f"{step.title}: {part}", *(f"    {line}" for line in difference)]
-                found += (
-                    [f"    engine said: {text}" for text in our.get(part, {}).get("errors", ())]
-                    if part
-                    in (
-                        "run",
-                        "preview",
-                    )
-                    else []
-                )
+                if part in ("run", "preview"):
+                    found += [f"    engine said: {text}" for text in our[part]["errors"]]
     return "\n".join(found)
 
 
@@ -66,7 +59,7 @@ def test_the_engine_does_what_the_cli_was_recorded_to_do(name: str, tmp_path: Pa
 
 
 @pytest.mark.pulumi
-@pytest.mark.skipif(not on_cli.version(), reason="there is no `pulumi` on PATH")
+@pulumi_cli.needs_pulumi
 @pytest.mark.parametrize("name", scenario.names())
 def test_the_engine_does_what_the_cli_does(name: str, tmp_path: Path) -> None:
     wanted = scenario.load(name)

@@ -38,4 +38,5 @@ def test_a_secret_that_the_stack_s_file_holds_in_plain_is_refused_beside_other_p
     assert not result.succeeded
     assert "novacron:environment.platform" in result.errors
     assert "pulumi config set --secret novacron:apiKey" in result.errors
+    assert "novacron:apiKey = (hidden): it is too short" in result.errors
     assert "hunter2" not in result.errors

@@ -173,6 +173,7 @@ RULES: list[tuple[str, object, str, str, str]] = [
         "flap",
         "gap",
     ),
+    ("caches", {"memory_gib": 128}, "caches.memory_gib", "memory_limit_gib 128", "less than 128"),
     ("data", {"redis_nodes": 5}, "data.redis_nodes", "three primaries", "even number"),
     ("monitoring", {"grafana": "yes"}, "monitoring.grafana", "boolean", "true or false"),
     ("images", {"worker": {"repository": "w", "tag": "latest"}}, "images.worker.tag", "another image", "digest"),

@@ -60,6 +60,9 @@ def test_prod_is_shared_by_weight_in_whole_machines() -> None:
     for name, total in (("count", 64), ("minimum", 32), ("maximum", 128)):
         assert sum(getattr(item.workers, name) for item in plan.regions) == total
     assert [item.minimum_replicas[0] for item in plan.regions] == [1, 1, 1, 1]
+    # 128 workers are 32 machines of 192 vCPUs.
+    assert sum(item.maximum_nodes for item in plan.regions) == 32
+    assert sum(item.quota for item in plan.regions) == 32 * 192
 
 
 def test_regions_may_state_their_own_workers() -> None:

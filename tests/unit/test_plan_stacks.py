@@ -16,7 +16,7 @@ from novacron_infra.plan import EnvironmentPlan, PlanError, describe, plan_envir
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parent / "golden"
-REQUESTS = {"cpu_request": 1, "cpu_limit": 1, "memory_request_gib": 1, "memory_limit_gib": 1}
+REQUESTS = {"cpu_request": 1, "cpu_limit": 1, "memory_request_gib": 1, "memory_limit_gib": 100}
 
 
 def values_of(stack: str) -> dict[str, Any]:
@@ -87,13 +87,13 @@ def test_a_stack_file_names_its_schema_and_keeps_to_it(stack: str) -> None:
         ("autoscaling.scale_down.for_s", None, None, 900),
         ("autoscaling.cpu_target_fraction", None, None, 0.8),
         ("autoscaling.gpu_target_fraction", None, None, 0.85),
-        ("caches.memory_gib", 64, 64, 64),
-        ("caches.distributed_gib", 2048, 2048, 2048),
-        ("caches.persistent_gib", 20480, 20480, 20480),
+        ("caches.memory_gib", 16, 64, 64),
+        ("caches.distributed_gib", 64, 2048, 2048),
+        ("caches.persistent_gib", 1024, 20480, 20480),
         ("monitoring.retention_days", 30, 30, 30),
         ("monitoring.scrape_interval_s", 15, 15, 15),
-        ("data.postgres_storage_gib", 1024, 1024, 1024),
-        ("data.redis_nodes", 6, 6, 6),
+        ("data.postgres_storage_gib", 100, 1024, 1024),
+        ("data.redis_nodes", 1, 6, 6),
     ],
 )
 def test_the_stacks_ask_for_what_is_specified(path: str, dev: object, staging: object, prod: object) -> None:

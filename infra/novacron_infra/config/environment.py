@@ -37,9 +37,9 @@ class EnvironmentSecrets:
     grafana_password: object | None = field(default=None, repr=False)
 
     @staticmethod
-    def config_keys() -> tuple[str, ...]:
-        """Keys below `novacron:` that may hold them, such as `databasePassword`."""
-        return tuple(_camel(item.name) for item in fields(EnvironmentSecrets))
+    def config_keys() -> dict[str, str]:
+        """The key below `novacron:` that may hold each of them: `database_password` in `databasePassword`."""
+        return {item.name: _camel(item.name) for item in fields(EnvironmentSecrets)}
 
 
 class CloudEnvironment(Section):

@@ -54,7 +54,7 @@ def load(mapping: object, *, secrets: EnvironmentSecrets | None = None) -> Envir
     values = _plain(mapping)
     problems: list[Problem] = []
     if values.pop("secrets", None) is not None:
-        keys = ", ".join(f"novacron:{key}" for key in EnvironmentSecrets.config_keys())
+        keys = ", ".join(f"novacron:{key}" for key in EnvironmentSecrets.config_keys().values())
         rule = "secrets do not belong into the plain values"
         problems.append(problem("secrets", "(hidden)", rule, f"Leave them out, or pulumi config set --secret: {keys}"))
     platform = values.get("platform")
@@ -140,7 +140,7 @@ def _unknown_key(kind: type[BaseModel], path: str, detail: ErrorDetails) -> Prob
     plain = key.lower().replace("_", "")
     # "token" is a word of this field as well: a near name tells the two apart.
     if any(word in plain for word in _SECRET_WORDS) or ("token" in plain and not near):
-        keys = ", ".join(f"novacron:{name}" for name in EnvironmentSecrets.config_keys())
+        keys = ", ".join(f"novacron:{name}" for name in EnvironmentSecrets.config_keys().values())
         rule = "no such key, and secrets are not plain values"
         return problem(path, "(hidden)", rule, f"Leave it out: it is generated. Or pulumi config set --secret: {keys}")
     fix = f"Did you mean {' or '.join(near)}?" if near else f"Known here: {', '.join(known)}"

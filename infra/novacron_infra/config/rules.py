@@ -13,6 +13,7 @@ from novacron_infra.catalog import UnknownNameError, machine, machines, model
 from novacron_infra.config.problems import problem
 from novacron_infra.config.sections import (
     Autoscaling,
+    Caches,
     CoordinatorMode,
     Coordinators,
     Data,
@@ -126,6 +127,11 @@ def _coordinators(parts: Parts) -> Iterator[Problem]:
             f"it does not go with count {count}",
             "single goes with 1, highly-available with 2 or more, active-active-standby with 3 or more",
         )
+    caches: Caches | None = parts.get("caches")
+    limit = coordinators.resources.memory_limit_gib
+    if caches is not None and caches.memory_gib >= limit:
+        rule = f"it does not fit into coordinators.resources.memory_limit_gib {limit:g}"
+        yield problem("caches.memory_gib", caches.memory_gib, rule, f"use less than {limit:g}, or raise the limit")
     if coordinators.http_port == coordinators.grpc_port:
         yield problem("coordinators.grpc_port", coordinators.grpc_port, "it is also http_port", "give each its own")
 

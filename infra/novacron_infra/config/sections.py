@@ -238,7 +238,7 @@ class Caches(Section):
     """The three cache levels of each region; caches stay local."""
 
     memory_gib: PositiveInt = 64
-    """L1, in the memory of the coordinators."""
+    """L1, in the memory of each coordinator."""
     distributed_gib: PositiveInt = 2048
     """L2, in the memory of the Redis cluster."""
     persistent_gib: PositiveInt = 20480

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import ParamSpec, TypeVar
 
-from novacron_infra.catalog import Gpu, Machine, Price, gpu, machine, model
+from novacron_infra.catalog import Cloud, Gpu, Machine, Price, gpu, machine, model
 from novacron_infra.config.environment import CloudEnvironment
 from novacron_infra.config.problems import problem
 from novacron_infra.errors import Problem
@@ -175,6 +175,7 @@ def _regions(
     for region, share, fewest, start, storage_nodes in zip(config.regions, shares, *placed, storage, strict=True):
         gpus = share.count * config.workers.gpus_per_worker
         nodes = ceil(gpus / row.gpu_count)
+        maximum_nodes = ceil(share.maximum * config.workers.gpus_per_worker / row.gpu_count)
         machines = [MachinePlan("coordinators", machine(config.coordinators.machine), config.coordinators.count)]
         machines.append(MachinePlan("workers", row, nodes))
         if config.storage is not None:
@@ -187,6 +188,8 @@ def _regions(
                 workers=share,
                 gpus=gpus,
                 nodes=nodes,
+                maximum_nodes=maximum_nodes,
+                quota=maximum_nodes * (row.gpu_count if row.cloud is Cloud.GCP else row.vcpus),
                 minimum_replicas=tuple(fewest),
                 replicas=tuple(start),
                 machines=tuple(machines),

@@ -42,6 +42,10 @@ class RegionPlan:
     """GPUs of its workers at the start."""
     nodes: int
     """GPU machines at the start."""
+    maximum_nodes: int
+    """GPU machines at `workers.maximum`."""
+    quota: int
+    """What the GPU machines at the maximum take of the cloud's quota: vCPUs (AWS, Azure) or GPUs (GCP)."""
     minimum_replicas: tuple[int, ...]
     replicas: tuple[int, ...]
     """At the start: the minimum, and of the first profile what the GPUs leave."""

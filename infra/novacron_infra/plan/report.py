@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from novacron_infra.catalog import Price
-from novacron_infra.config.sections import Range
+from novacron_infra.config.sections import Platform, Range
 from novacron_infra.plan.environment import HOURS_PER_MONTH, EnvironmentPlan
 from novacron_infra.plan.failover import RegionLoss
 from novacron_infra.plan.machines import MachinePlan
@@ -105,11 +105,17 @@ def _region_values(plan: EnvironmentPlan, region: RegionPlan) -> dict[str, Any]:
         },
         "gpus": region.gpus,
         "nodes": region.nodes,
+        "maximum_nodes": region.maximum_nodes,
+        "quota": {"amount": region.quota, "unit": _quota_unit(plan)},
         "replicas": dict(zip(names, region.replicas, strict=True)),
         "minimum_replicas": dict(zip(names, region.minimum_replicas, strict=True)),
         "machines": [_machine_values(item) for item in region.machines],
         "usd_per_hour": round(region.usd_per_hour, 2),
     }
+
+
+def _quota_unit(plan: EnvironmentPlan) -> str:
+    return "GPUs" if plan.config.platform is Platform.GCP else "vCPUs"
 
 
 def _machine_values(item: MachinePlan) -> dict[str, Any]:
@@ -165,7 +171,7 @@ def _weights(plan: EnvironmentPlan) -> str:
     kept = [sum(counts) for counts in zip(*(region.minimum_replicas for region in plan.regions), strict=True)]
     if kept[0] > plan.profiles[0].minimum_replicas:
         kept_gb = sum(n * item.size.replica_weight_bytes for n, item in zip(kept, plan.profiles, strict=True)) / 1e9
-        text += f"; one in each region besides: {sum(kept)} replicas, {kept_gb:,.0f} GB"
+        text += f"; with one in each region {sum(kept)} replicas, {kept_gb:,.0f} GB"
     return text
 
 
@@ -198,7 +204,7 @@ def _range(bounds: Range) -> str:
 def _region_table(plan: EnvironmentPlan) -> list[str]:
     roles = ["GPU machines" if item.role == "workers" else item.role for item in plan.machines]
     names = [item.name.value for item in plan.profiles]
-    rows = [["region", "traffic", "workers", "from", "to", *roles, *names, "USD/h", "USD/month"]]
+    rows = [["region", "traffic", "workers", "from", "to", *roles, *names, "quota to ask for", "USD/h", "USD/month"]]
     for region in plan.regions:
         share, hourly = region.workers, region.usd_per_hour
         rows.append(
@@ -210,6 +216,7 @@ def _region_table(plan: EnvironmentPlan) -> list[str]:
                 str(share.maximum),
                 *(str(item.count) for item in region.machines),
                 *(str(count) for count in region.replicas),
+                f"{region.quota:,} {_quota_unit(plan)}",
                 f"{hourly:,.2f}",
                 f"{hourly * HOURS_PER_MONTH:,.0f}",
             ]

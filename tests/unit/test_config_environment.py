@@ -230,6 +230,13 @@ def test_local_ports_collide_before_a_process_starts(
     assert set(problems_of({"platform": "local", "coordinator": coordinator, "workers": workers})) == {path}
 
 
+def test_an_unknown_platform_is_told_beside_the_rest_but_not_blamed_on_machines_and_regions() -> None:
+    values = changed("workers.machine", "a3-highgpu-8g") | {"platform": "gpc"}
+    values["regions"][0]["name"] = "us-central1"
+    values["model"]["context_tokens"] = -1
+    assert set(problems_of(values)) == {"platform", "model.context_tokens"}
+
+
 @pytest.mark.parametrize("platform", [None, "lokal", "AWS"])
 def test_an_unknown_platform_names_the_known_ones(platform: str | None) -> None:
     assert "local, aws, gcp, azure" in problems_of({"platform": platform})["platform"].fix

@@ -58,7 +58,8 @@ def load(mapping: object, *, secrets: EnvironmentSecrets | None = None) -> Envir
         rule = "secrets do not belong into the plain values"
         problems.append(problem("secrets", "(hidden)", rule, f"Leave them out, or pulumi config set --secret: {keys}"))
     platform = values.get("platform")
-    if platform not in [item.value for item in Platform]:
+    known_platform = platform in [item.value for item in Platform]
+    if not known_platform:
         rule, known = "not one of the platforms", ", ".join(item.value for item in Platform)
         shown = _shown(platform) if "platform" in values else "missing"
         problems.append(problem("platform", shown, rule, f"Use one of {known}"))
@@ -67,6 +68,8 @@ def load(mapping: object, *, secrets: EnvironmentSecrets | None = None) -> Envir
     is_local = values["platform"] == Platform.LOCAL.value
     kind = LocalEnvironment if is_local else CloudEnvironment
     parts, found = _checked_parts(kind, values)
+    if not known_platform:
+        parts.pop("platform", None)
     problems += found + (broken_local_rules(parts) if is_local else broken_cloud_rules(parts))
     if problems:
         raise ConfigurationError(problems)

@@ -61,13 +61,13 @@ def broken_cloud_rules(parts: Parts) -> list[Problem]:
 
 def _regions(parts: Parts) -> Iterator[Problem]:
     regions: tuple[Region, ...] = parts.get("regions") or ()
-    platform = parts.get("platform")
+    platform: Platform | None = parts.get("platform")
     for what in ("name", "dns_label"):
         values = [getattr(region, what) for region in regions]
         for index, value in enumerate(values):
             if value in values[:index]:
                 yield problem(f"regions.{index}.{what}", value, "another region has it", "give each region its own")
-    if isinstance(platform, Platform) and platform in _REGION_NAMES:
+    if platform is not None:
         pattern, example = _REGION_NAMES[platform]
         for index, region in enumerate(regions):
             if not re.fullmatch(pattern, region.name):
@@ -137,7 +137,7 @@ def _coordinators(parts: Parts) -> Iterator[Problem]:
 
 
 def _machines(parts: Parts) -> Iterator[Problem]:
-    platform = parts.get("platform")
+    platform: Platform | None = parts.get("platform")
     for name in ("coordinators", "workers", "storage"):
         part = parts.get(name)
         if part is None:
@@ -151,7 +151,7 @@ def _machines(parts: Parts) -> Iterator[Problem]:
         of_cloud = [item for item in machines().values() if platform is not None and item.cloud.value == platform.value]
         with_gpu = ", ".join(item.name for item in of_cloud if item.gpu is not None)
         wished = with_gpu if name == "workers" else ", ".join(item.name for item in of_cloud if item.gpu is None)
-        if isinstance(platform, Platform) and row.cloud.value != platform.value:
+        if platform is not None and row.cloud.value != platform.value:
             yield problem(
                 path, part.machine, f"it is a machine of {row.cloud.value}, not {platform.value}", f"take {wished}"
             )
@@ -224,8 +224,8 @@ def _store(parts: Parts) -> Iterator[Problem]:
     pattern, example = _BUCKETS[kind]
     if not re.fullmatch(pattern, bucket):
         yield problem("model.store.bucket", bucket, f"it is no name for {kind.value}", f"write it as {example}")
-    platform = parts.get("platform")
-    if kind is StoreKind.EFS and isinstance(platform, Platform) and platform is not Platform.AWS:
+    platform: Platform | None = parts.get("platform")
+    if kind is StoreKind.EFS and platform is not None and platform is not Platform.AWS:
         yield problem("model.store.kind", kind.value, f"{platform.value} has no EFS", "use nfs or the cloud's buckets")
 
 

@@ -62,8 +62,8 @@ def size_profiles(
     for index, profile in enumerate(config.model.profiles):
         bound = "minimum" if profile.minimum_replicas else "maximum"
         workers = fewest_workers if profile.minimum_replicas else most_workers
-        room = _Room(card, row, workers * config.workers.gpus_per_worker, f"at workers.{bound}")
-        found = _sized(config.model, profile, shape, room, f"model.profiles.{index}")
+        limit = _Limit(card, row, workers * config.workers.gpus_per_worker, f"at workers.{bound}")
+        found = _sized(config.model, profile, shape, limit, f"model.profiles.{index}")
         if isinstance(found, Problem):
             problems.append(found)
         elif found.gpus > row.gpu_count and row.fabric is None:
@@ -76,7 +76,7 @@ def size_profiles(
 
 
 @dataclass(frozen=True)
-class _Room:
+class _Limit:
     """The most GPUs that a region has for a replica."""
 
     card: Gpu
@@ -99,27 +99,27 @@ def check_weights(config: CloudEnvironment, sizes: list[ReplicaSize]) -> float:
     return weights_gb
 
 
-def _sized(serving: ModelServing, profile: Profile, shape: Model, room: _Room, path: str) -> ReplicaSize | Problem:
-    card = room.card
+def _sized(serving: ModelServing, profile: Profile, shape: Model, limit: _Limit, path: str) -> ReplicaSize | Problem:
+    card = limit.card
     try:
         return fit_replica(
             shape,
             resolve_quantization(profile.quantization, serving.engine, card.architecture),
             card,
-            room.row.gpu_count,
-            room.gpus,
+            limit.row.gpu_count,
+            limit.gpus,
             _workload(serving),
             tensor_parallel=profile.tensor_parallel,
             pipeline_parallel=profile.pipeline_parallel,
         )
     except UnsupportedQuantizationError as error:
         rule = f"{serving.engine.value} has no such format on {card.architecture.value} GPUs such as {card.name}"
-        fits = [f"fits: {line}" for line in _alternatives(serving, profile, shape, room)]
+        fits = [f"fits: {line}" for line in _alternatives(serving, profile, shape, limit)]
         fix = f"use {' or '.join(error.offered)}"
         return problem(f"{path}.quantization", profile.quantization.value, rule, fix, fits)
     except DoesNotFitError as error:
-        rule = f"it does not fit the {room.gpus} × {card.name} that the largest region has {room.when}"
-        fits = [f"fits: {line}" for line in _alternatives(serving, profile, shape, room)]
+        rule = f"it does not fit the {limit.gpus} × {card.name} that the largest region has {limit.when}"
+        fits = [f"fits: {line}" for line in _alternatives(serving, profile, shape, limit)]
         fix = "take one that fits, more workers or another machine"
         value = f"{shape.name} {profile.quantization.value}"
         return problem(path, value, rule, fix, [*error.arithmetic, *(fits or ["nothing else on these machines fits"])])
@@ -135,17 +135,17 @@ def _workload(serving: ModelServing) -> Workload:
     )
 
 
-def _alternatives(serving: ModelServing, profile: Profile, shape: Model, room: _Room) -> Iterator[str]:
+def _alternatives(serving: ModelServing, profile: Profile, shape: Model, limit: _Limit) -> Iterator[str]:
     """The same format and the others, in their smallest shapes on any number of such machines."""
-    engine, architecture, per_node = serving.engine, room.card.architecture, room.row.gpu_count
+    engine, architecture, per_node = serving.engine, limit.card.architecture, limit.row.gpu_count
     others = [item for item in offered(engine, architecture) if item is not profile.quantization]
     for quantization in (profile.quantization, *others):
         try:
             weights = resolve_quantization(quantization, engine, architecture)
-            size = fit_replica(shape, weights, room.card, per_node, per_node * shape.layers, _workload(serving))
+            size = fit_replica(shape, weights, limit.card, per_node, per_node * shape.layers, _workload(serving))
         except (DoesNotFitError, UnsupportedQuantizationError):
             continue
-        more = f", {size.gpus - room.gpus} more than there are" if size.gpus > room.gpus else ""
+        more = f", {size.gpus - limit.gpus} more than there are" if size.gpus > limit.gpus else ""
         yield f"{quantization.value} on {size.gpus} GPUs (TP{size.tensor_parallel} × PP{size.pipeline_parallel}){more}"
 
 

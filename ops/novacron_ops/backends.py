@@ -86,7 +86,7 @@ class RehearsalEngine:
     def __init__(self, project_dir: Path, stack: str, console: Console) -> None:
         folder = state_dir(project_dir)
         self._console = console
-        self._packs = [PolicyPackSpec(pack) for pack in _policy_packs(project_dir)]
+        self._packs = policy_packs(project_dir, stack)
         self._workspace = Workspace(
             project_dir, stack, backend_dir=folder, passphrase=resolve_passphrase(os.environ, folder)
         )
@@ -152,8 +152,10 @@ class PulumiCli:
         if refresh:
             arguments.append("--refresh")
         if operation in (Operation.UP, Operation.PREVIEW):
-            for pack in _policy_packs(self._project_dir):
-                arguments += ["--policy-pack", str(pack)]
+            for pack in policy_packs(self._project_dir, self._stack):
+                arguments += ["--policy-pack", str(pack.path)]
+                if pack.config_path is not None:
+                    arguments += ["--policy-pack-config", str(pack.config_path)]
         return self._call(arguments).returncode == 0
 
     def outputs(self) -> dict[str, Any]:
@@ -198,9 +200,13 @@ class PulumiCli:
         )
 
 
-def _policy_packs(project_dir: Path) -> list[Path]:
+def policy_packs(project_dir: Path, stack: str) -> list[PolicyPackSpec]:
+    """The project's policy pack, where it has one, with the stack's configuration of it, where there is one."""
     pack = project_dir / "policy"
-    return [pack] if (pack / "PulumiPolicy.yaml").is_file() else []
+    if not (pack / "PulumiPolicy.yaml").is_file():
+        return []
+    config = pack / "config" / f"{stack}.json"
+    return [PolicyPackSpec(pack, config if config.is_file() else None)]
 
 
 def find_project(start: Path) -> Path:

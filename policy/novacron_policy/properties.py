@@ -1,4 +1,4 @@
-"""A resource's properties as plain data, unknowns marked.
+"""A resource's type and properties as plain data, unknowns marked.
 
 In a preview, touching an unknown value ends a policy, and even a mandatory one becomes a remark. So every policy here
 reads a copy in which unknowns are values like any other, and decides about them itself.
@@ -6,7 +6,8 @@ reads a copy in which unknowns are values like any other, and decides about them
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, Final
 
@@ -53,30 +54,16 @@ def items(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-_TEMPLATES = {
-    "Pod": ["spec"],
-    "Deployment": ["spec.template.spec"],
-    "StatefulSet": ["spec.template.spec"],
-    "DaemonSet": ["spec.template.spec"],
-    "ReplicaSet": ["spec.template.spec"],
-    "Job": ["spec.template.spec"],
-    "CronJob": ["spec.jobTemplate.spec.template.spec"],
-    "LeaderWorkerSet": [
-        "spec.leaderWorkerTemplate.leaderTemplate.spec",
-        "spec.leaderWorkerTemplate.workerTemplate.spec",
-    ],
-}
+def unknown(what: str) -> str:
+    """The reason to refuse something that an unknown value could hide."""
+    return f"{what} is not known before the update, so it cannot be checked; give it as a plain value"
 
 
-def pod_specs(resource_type: str, properties: Any) -> list[Any]:
-    """The pod specifications in a Kubernetes resource; `UNKNOWN` for one that cannot be seen yet."""
-    if not resource_type.startswith("kubernetes:"):
-        return []
-    paths = _TEMPLATES.get(resource_type.rsplit(":", 1)[-1], [])
-    return [spec for spec in (get(properties, path) for path in paths) if spec is not None]
+_AZURE_VERSION = re.compile(r"^azure-native(?:_\w+)?:(\w+)(?:/v\w+)?:")
 
 
-def containers(spec: Any) -> Iterator[Any]:
-    """All containers of a pod specification, init and ephemeral ones too."""
-    for kind in ("containers", "initContainers", "ephemeralContainers"):
-        yield from items(get(spec, kind))
+def unversioned(resource_type: str) -> str:
+    """The type without the API version that azure-native can carry in its module or in its package's name."""
+    resource_type = _AZURE_VERSION.sub(r"azure-native:\1:", resource_type)
+    # Up to version 2 of the provider, Traffic Manager was part of `network`.
+    return re.sub("^azure-native:network:(Profile|Endpoint)$", r"azure-native:trafficmanager:\1", resource_type)

@@ -149,13 +149,9 @@ async def _carry_out(deployment: Deployment, state: ResourceState, going: set[st
     provider = await deployment.registry.get(state.provider)
     if provider is None:
         raise RehearsalError("its provider's configuration is unknown")
-    token = deployment.sink.begin(PendingOperation(OperationKind.DELETING, state))
     timeout = state.custom_timeouts.delete_s if state.custom_timeouts else 0
-    try:
+    with deployment.operation(OperationKind.DELETING, state) as token:
         await provider.delete(state, timeout)
-    except RehearsalError:
-        deployment.sink.abandon(token)
-        raise
     deployment.forget(state, token)
 
 
@@ -185,13 +181,9 @@ async def _delete_for_replacement(deployment: Deployment, state: ResourceState) 
         provider = await deployment.registry.get(state.provider)
         if provider is None:
             raise RehearsalError("its provider's configuration is unknown")
-        token = deployment.sink.begin(PendingOperation(OperationKind.DELETING, state))
         timeout = state.custom_timeouts.delete_s if state.custom_timeouts else 0
-        try:
+        with deployment.operation(OperationKind.DELETING, state) as token:
             await provider.delete(state, timeout)
-        except RehearsalError:
-            deployment.sink.abandon(token)
-            raise
     deployment.mark_pending_replacement(state, token)
 
 

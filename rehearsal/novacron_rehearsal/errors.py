@@ -18,6 +18,10 @@ class ProviderError(RehearsalError):
     """A provider refused or failed. `details` of gRPC are already folded into the message."""
 
 
+class ProviderGoneError(ProviderError):
+    """A provider went away in the middle of a call: nobody knows whether it did what it was asked."""
+
+
 class ProgramError(RehearsalError):
     """The Pulumi program could not be run or ended with an error."""
 

@@ -14,11 +14,12 @@ from pulumi.runtime.proto.resource_pb2_grpc import ResourceMonitorServicer, add_
 
 from novacron_rehearsal import codec
 from novacron_rehearsal.callbacks import Transforms
-from novacron_rehearsal.deployment import Deployment, StepFailedError
+from novacron_rehearsal.deployment import Deployment
 from novacron_rehearsal.errors import CancelledError, NotSupportedError, RehearsalError
 from novacron_rehearsal.events import Diagnostic, Severity
 from novacron_rehearsal.goal import Goal, of_request
 from novacron_rehearsal.providers.client import CHANNEL_OPTIONS
+from novacron_rehearsal.run import StepFailedError
 
 FEATURES = {
     "secrets": "SECRETS",

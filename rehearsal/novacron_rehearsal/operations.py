@@ -19,7 +19,7 @@ from novacron_rehearsal.assets import base_folder
 from novacron_rehearsal.checkpoint import snapshot_from_deployment, snapshot_to_deployment
 from novacron_rehearsal.children import Child
 from novacron_rehearsal.deletion import delete_unwanted, warn_pending
-from novacron_rehearsal.deployment import Deployment, Run, StateSink, StepRecord, Unrecorded, describe
+from novacron_rehearsal.deployment import Deployment
 from novacron_rehearsal.errors import RehearsalError
 from novacron_rehearsal.events import (
     Diagnostic,
@@ -34,7 +34,7 @@ from novacron_rehearsal.events import (
 )
 from novacron_rehearsal.monitor import EngineService, Monitor, serve
 from novacron_rehearsal.ordering import ordered
-from novacron_rehearsal.policy_hooks import NoPolicies, PolicyHooks
+from novacron_rehearsal.policy_hooks import NoPolicies, PolicyHooks, describe
 from novacron_rehearsal.program import ProgramCall
 from novacron_rehearsal.project import Project, StackConfig, load_project, load_stack_config
 from novacron_rehearsal.providers.builtin import BuiltinProvider
@@ -42,6 +42,7 @@ from novacron_rehearsal.providers.launch import Plugins
 from novacron_rehearsal.providers.registry import ProviderRegistry
 from novacron_rehearsal.refresh import refresh
 from novacron_rehearsal.resource import PendingOperation, ResourceState, Snapshot
+from novacron_rehearsal.run import Run, StateSink, StepRecord, Unrecorded
 from novacron_rehearsal.store import StackFiles, StackSecrets, StackSession, passphrase_salt
 from novacron_rehearsal.values import PropertyMap
 
@@ -256,7 +257,10 @@ class Workspace:
             session.finish(
                 Snapshot(
                     resources=outcome.resources,
-                    pending_operations=_unresolved(snapshot.pending_operations, outcome.deployment),
+                    pending_operations=[
+                        *_unresolved(snapshot.pending_operations, outcome.deployment),
+                        *outcome.deployment.unfinished,
+                    ],
                     metadata=snapshot.metadata,
                 )
             )

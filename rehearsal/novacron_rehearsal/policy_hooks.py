@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from novacron_rehearsal import urn
 from novacron_rehearsal.events import PolicyViolated
-from novacron_rehearsal.resource import CustomTimeouts
+from novacron_rehearsal.resource import CustomTimeouts, ResourceState
 from novacron_rehearsal.values import PropertyMap
 
 
@@ -29,6 +30,27 @@ class AnalyzedResource:
     custom_timeouts: CustomTimeouts | None = None
     dependencies: list[str] = field(default_factory=list[str])
     property_dependencies: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+
+
+def describe(
+    state: ResourceState, provider: ResourceState | None, properties: PropertyMap | None = None
+) -> AnalyzedResource:
+    """A resource as policies see it."""
+    return AnalyzedResource(
+        urn=state.urn,
+        type=state.type,
+        name=urn.parse(state.urn).name,
+        properties=state.inputs if properties is None else properties,
+        parent=state.parent,
+        provider=describe(provider, None) if provider is not None else None,
+        protect=state.protect,
+        ignore_changes=state.ignore_changes,
+        additional_secret_outputs=state.additional_secret_outputs,
+        aliases=state.aliases,
+        custom_timeouts=state.custom_timeouts,
+        dependencies=state.dependencies,
+        property_dependencies=state.property_dependencies,
+    )
 
 
 class PolicyHooks(Protocol):

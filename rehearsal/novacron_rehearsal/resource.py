@@ -6,7 +6,7 @@ Field for field `apitype.ResourceV3` and `apitype.DeploymentV3` (pulumi 3.272), 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timezone
 from enum import Enum
 from typing import Any
 
@@ -93,3 +93,8 @@ class Snapshot:
     secrets_providers: dict[str, Any] | None = None
     """As in the state file, `{"type": "passphrase", "state": {"salt": …}}`."""
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+def now() -> datetime:
+    """The time as states record it."""
+    return datetime.now(timezone.utc)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from novacron_rehearsal.resource import OperationKind
+
 
 def test_a_failure_lets_what_is_under_way_finish_and_keeps_it(lab: Any) -> None:
     result = lab.up('Thing("good", size=1)\nbad = Thing("bad", fail="create")\nThing("after", of=bad.made)')
@@ -70,3 +72,31 @@ def test_what_only_the_cli_does_is_refused_clearly(lab: Any) -> None:
     result = lab.preview('pulumi.ComponentResource("sim:index:Remote", "r", {}, None, remote=True)')
     assert not result.succeeded
     assert "remote component" in result.errors
+
+
+def test_what_a_dying_provider_had_begun_is_pending_and_the_next_run_says_so(lab: Any) -> None:
+    program = """
+        import os
+        from pulumi.dynamic import CreateResult, Resource, ResourceProvider
+
+        class Fragile(ResourceProvider):
+            def create(self, props):
+                if props["breaks"]:
+                    os._exit(3)
+                return CreateResult("made", props)
+
+        class Piece(Resource):
+            def __init__(self, breaks):
+                super().__init__(Fragile(), "piece", {{"breaks": breaks}})
+
+        Piece({breaks})
+    """
+    died = lab.up(program.format(breaks=True))
+    assert not died.succeeded
+    assert "went away during Create" in died.errors
+    (pending,) = lab.workspace.snapshot().pending_operations
+    assert (pending.kind, pending.resource.urn.rsplit("::", 1)[-1]) == (OperationKind.CREATING, "piece")
+    mended = lab.up(program.format(breaks=False))
+    assert mended.succeeded, mended.errors
+    assert any("interrupted while creating" in item.message for item in mended.diagnostics)
+    assert lab.workspace.snapshot().pending_operations == []

@@ -1,51 +1,155 @@
-"""The shipped policy pack as the engine runs it: in a process of its own, before anything is made."""
+"""The shipped policy pack as users run it: by the engine and by the Pulumi CLI, before anything is made."""
+
+from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
-from novacron_rehearsal import PolicyPackSpec, StepOp
+from novacron_rehearsal import PolicyPackSpec
 
 from tests.rehearsal.conftest import Lab
 
 PACK = Path(__file__).parents[2] / "policy"
 IMAGE = "registry.example/worker:latest"
-DEPLOYMENT = f"""
-pod = {{"template": {{"spec": {{"containers": [{{"name": "c", "image": "{IMAGE}"}}]}}}}}}
-Thing("first")
+PROGRAM = """
+pod = {{"template": {{"spec": {{"containers": [{{"name": "c", "image": {image}}}]}}}}}}
 Thing("app", token="kubernetes:apps/v1:Deployment", spec=pod, opts=O(depends_on=[Thing("before")]))
 """
+DEPLOYMENT = PROGRAM.format(image=repr(IMAGE))
+UNKNOWN_IMAGE = PROGRAM.format(image='Thing("build").made')
+URN = "urn:pulumi:dev::lab::kubernetes:apps/v1:Deployment::app"
 
 
-def test_a_mandatory_violation_stops_the_run_before_anything_is_made(lab: Lab) -> None:
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of a run."""
+
+    succeeded: bool
+    violations: set[tuple[str, str, bool, str]]
+    """Policy, resource, whether mandatory, severity."""
+    said: str
+
+
+Judge = Callable[[str, "dict[str, Any] | None"], Verdict]
+
+
+def by_engine(lab: Lab, config: Path | None) -> Verdict:
     both = {"sim": lab.port, "kubernetes": lab.port}
-    result = lab.up(DEPLOYMENT, policy_packs=[PolicyPackSpec(PACK)], attached_providers=both)
-    assert not result.succeeded
-    violation = result.policy_violations[0]
-    assert (violation.policy, violation.mandatory) == ("digest-pinned-image", True)
-    assert IMAGE in violation.message
+    result = lab.up(policy_packs=[PolicyPackSpec(PACK, config)], attached_providers=both)
+    violations = {(item.policy, item.urn, item.mandatory, item.severity) for item in result.policy_violations}
+    return Verdict(result.succeeded, violations, "\n".join(item.message for item in result.policy_violations))
+
+
+def by_cli(lab: Lab, config: Path | None) -> Verdict:
+    log, state = lab.folder / "events", lab.folder / "state"
+    state.mkdir()
+    # The program's Python is named, not taken from PATH: so is the pack's, in its PulumiPolicy.yaml.
+    (lab.folder / "Pulumi.yaml").write_text(
+        f"name: lab\nruntime: {{name: python, options: {{virtualenv: {sys.prefix}}}}}\n"
+    )
+    env = {
+        **os.environ,
+        "PULUMI_HOME": str(lab.folder / "home"),
+        "PULUMI_BACKEND_URL": state.as_uri(),
+        "PULUMI_CONFIG_PASSPHRASE": "correct horse",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        "PULUMI_DEBUG_COMMANDS": "true",  # for --event-log
+        "PULUMI_DEBUG_PROVIDERS": f"sim:{lab.port},kubernetes:{lab.port}",
+    }
+    pack = ["--policy-pack", str(PACK), *(["--policy-pack-config", str(config)] if config else [])]
+    for arguments in (["stack", "init", "dev"], ["up", "--yes", "--stack", "dev", *pack, "--event-log", str(log)]):
+        done = subprocess.run(
+            ["pulumi", "--non-interactive", *arguments],
+            cwd=lab.folder,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    events = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+    found = [event["policyEvent"] for event in events if "policyEvent" in event]
+    violations = {
+        (item["policyName"], item["resourceUrn"], item["enforcementLevel"] == "mandatory", item.get("severity", ""))
+        for item in found
+    }
+    return Verdict(done.returncode == 0, violations, done.stdout + done.stderr)
+
+
+NEEDS_CLI = [
+    pytest.mark.pulumi,
+    pytest.mark.skipif(shutil.which("pulumi") is None, reason="there is no `pulumi` on PATH"),
+]
+
+
+@pytest.fixture(params=["engine", pytest.param("cli", marks=NEEDS_CLI)])
+def judge(request: pytest.FixtureRequest, lab: Lab, tmp_path: Path) -> Judge:
+    """Runs `up` with the pack and its configuration, on one engine or the other."""
+    runner = {"engine": by_engine, "cli": by_cli}[request.param]
+
+    def run(program: str, config: dict[str, Any] | None) -> Verdict:
+        lab.write(program)
+        file = tmp_path / "policy.json"
+        file.write_text(json.dumps(config))
+        return runner(lab, None if config is None else file)
+
+    return run
+
+
+def test_a_mandatory_violation_stops_the_run_before_anything_is_made(judge: Judge, lab: Lab) -> None:
+    verdict = judge(DEPLOYMENT, None)
+    assert not verdict.succeeded
+    assert verdict.violations == {("digest-pinned-image", URN, True, "medium")}
+    assert IMAGE in verdict.said
     assert lab.provider.world == {}
 
 
-def test_an_advisory_violation_is_told_and_the_run_goes_on(lab: Lab, tmp_path: Path) -> None:
-    config = tmp_path / "policy.json"
-    config.write_text(json.dumps({"digest-pinned-image": "advisory"}))
-    both = {"sim": lab.port, "kubernetes": lab.port}
-    result = lab.up(DEPLOYMENT, policy_packs=[PolicyPackSpec(PACK, config)], attached_providers=both)
-    assert result.succeeded, result.errors
-    assert not any(violation.mandatory for violation in result.policy_violations)
-    assert result.policy_violations
-    assert result.changes[StepOp.CREATE] == 6
+def test_an_unknown_that_could_hide_a_violation_is_one(judge: Judge, lab: Lab) -> None:
+    verdict = judge(UNKNOWN_IMAGE, None)
+    assert not verdict.succeeded
+    assert verdict.violations == {("digest-pinned-image", URN, True, "medium")}
+    assert "give it as a plain value" in verdict.said
+    assert lab.provider.world == {}
 
 
-def test_an_exempt_resource_passes(lab: Lab, tmp_path: Path) -> None:
-    config = tmp_path / "policy.json"
-    exemption = {"urn": "urn:pulumi:dev::lab::kubernetes:apps/v1:Deployment::app", "reason": "a test"}
-    config.write_text(json.dumps({"digest-pinned-image": {"exemptions": [exemption]}}))
-    both = {"sim": lab.port, "kubernetes": lab.port}
-    result = lab.preview(DEPLOYMENT, policy_packs=[PolicyPackSpec(PACK, config)], attached_providers=both)
-    assert result.succeeded, result.errors
-    assert result.policy_violations == []
+def test_an_advisory_violation_is_told_and_the_run_goes_on(judge: Judge, lab: Lab) -> None:
+    verdict = judge(DEPLOYMENT, {"digest-pinned-image": "advisory"})
+    assert verdict.succeeded, verdict.said
+    assert verdict.violations == {("digest-pinned-image", URN, False, "medium")}
+    assert len(lab.provider.world) == 2
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"all": "disabled"},
+        {"digest-pinned-image": {"enforcementLevel": "disabled"}},
+        {"digest-pinned-image": {"exemptions": [{"urn": URN, "reason": "a test"}]}},
+    ],
+)
+def test_what_is_switched_off_or_exempt_is_not_told(judge: Judge, config: dict[str, Any]) -> None:
+    verdict = judge(DEPLOYMENT, config)
+    assert verdict.succeeded, verdict.said
+    assert verdict.violations == set()
+
+
+def test_an_exemption_that_has_ended_exempts_no_more(judge: Judge) -> None:
+    ended = str(datetime.now(timezone.utc).date() - timedelta(days=1))
+    verdict = judge(
+        DEPLOYMENT, {"digest-pinned-image": {"exemptions": [{"urn": URN, "reason": "a test", "until": ended}]}}
+    )
+    assert not verdict.succeeded
+    assert f"its exemption ended after {ended}" in verdict.said
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -12,7 +13,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderStub
 
 from novacron_rehearsal import codec
-from novacron_rehearsal.errors import ProviderError
+from novacron_rehearsal.errors import ProviderError, ProviderGoneError
 from novacron_rehearsal.events import DiffKind, PropertyDiff
 from novacron_rehearsal.resource import ResourceState
 from novacron_rehearsal.urn import parse
@@ -27,6 +28,17 @@ class CheckFailure:
 
     property: str
     reason: str
+
+
+def failures_text(new: ResourceState, failures: Sequence[CheckFailure]) -> str:
+    """What a provider refuses of a resource, for its user."""
+    lines = [
+        f"{new.type} resource {parse(new.urn).name!r} has a problem: "
+        + (f"{failure.property}: " if failure.property else "")
+        + failure.reason
+        for failure in failures
+    ]
+    return "\n".join(lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +333,7 @@ class RemoteProvider:
 
     def _error(self, method: str, error: grpc.aio.AioRpcError) -> ProviderError:
         if error.code() == grpc.StatusCode.UNAVAILABLE:
-            return ProviderError(
+            return ProviderGoneError(
                 f"the {self.package} provider went away during {method}: {error.details()}; "
                 "its last output stands above. Run the same command again: what it had begun is recorded as pending"
             )

@@ -6,6 +6,7 @@
 - `failing`: names for which the providers fail, by method, e.g. `{Delete: [a]}`
 - `drift`: new properties by id, or null for what vanished
 - `stack`: another stack than `dev`; `config`: more configuration; `pack`: folder of a policy pack
+- `differs`: parts of the result in which the engine is knowingly different, each with the reason
 - `previewed`: true when the CLI runs its own preview first, which refuses what the engine refuses before it begins
 - `fails`: true when the operation must fail; `ordered`: true when the order of the providers' calls must be the same
 """
@@ -42,6 +43,7 @@ class Step:
     parallel: int = 16
     fails: bool = False
     ordered: bool = False
+    differs: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
     def title(self) -> str:

@@ -293,6 +293,16 @@ def test_secrets_are_never_shown_by_a_loaded_environment() -> None:
     assert "hunter2" not in repr(config) + config.model_dump_json()
 
 
+def test_an_editor_can_explain_every_field() -> None:
+    definitions = schemas()[ROOT / "infra/novacron_infra/config/environment.schema.json"]["$defs"]
+    assert not [
+        f"{name}.{key}"
+        for name, definition in definitions.items()
+        for key, value in definition.get("properties", {}).items()
+        if "description" not in value and "description" not in definitions[value["$ref"].rpartition("/")[2]]
+    ]
+
+
 @pytest.mark.parametrize("path", sorted(schemas()), ids=lambda path: path.name)
 def test_the_schema_files_are_what_the_types_say(path: Path) -> None:
     hint = "run python -m novacron_infra.config.schema"

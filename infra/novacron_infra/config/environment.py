@@ -49,14 +49,17 @@ class CloudEnvironment(Section):
 
     environment: EnvironmentName
     platform: Literal[Platform.AWS, Platform.GCP, Platform.AZURE]
+    """The cloud."""
     regions: Annotated[tuple[Region, ...], Field(min_length=1)]
     """The first is the primary."""
     coordinators: Coordinators
     workers: Workers
     storage: StorageNodes | None = None
+    """None: no storage nodes."""
     model: ModelServing
     targets: Targets
     autoscaling: Autoscaling | None = None
+    """None: the workers stay as many as they are."""
     caches: Caches = Caches()
     monitoring: Monitoring = Monitoring()
     data: Data = Data()

@@ -9,7 +9,7 @@ export UV_PYTHON_DOWNLOADS := never
 # A caller who turns byte code off pays ten seconds at each start of a worker.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up preview down status logs test test-unit check format bench-engine lock clean
+.PHONY: help up preview down status logs test test-unit check format golden bench-engine lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -44,6 +44,11 @@ check: .venv/dev.stamp ## format, lint, types, layers
 format: .venv/dev.stamp ## format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+golden: .venv/dev.stamp ## write JSON schemas and the plans of tests/unit/golden again
+	$(BIN)/python -m novacron_infra.config.schema
+	for s in dev staging prod; do $(BIN)/novacron plan -s $$s > tests/unit/golden/$$s.txt && \
+	  $(BIN)/novacron plan -s $$s --json > tests/unit/golden/$$s.json || exit 1; done
 
 bench-engine: .venv/dev.stamp ## time and memory of preview and up for 50, 500 and 2,000 resources
 	$(BIN)/python -m tests.bench.engine

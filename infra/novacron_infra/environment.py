@@ -9,14 +9,14 @@ import pulumi
 from novacron_infra.config import EnvironmentConfig, LocalEnvironment
 from novacron_infra.errors import NovaCronError
 from novacron_infra.local import LocalServing, LocalServingArgs
-from novacron_infra.plan import plan_environment
+from novacron_infra.plan import describe, plan_environment
 
 
 def build(config: EnvironmentConfig, project_dir: Path) -> None:
     """Declare the environment's resources and export the stack's outputs.
 
-    Outputs of a local environment: `endpoint` (base URL of the API), `model` (the id to ask for), `logs` (folder). Of
-    an environment in a cloud: `plan` (lines of text), in a preview only.
+    Outputs of a local environment: `endpoint` (base URL of the API), `model` (the id to ask for), `logs` (folder). An
+    environment in a cloud has none yet: its preview shows the plan.
 
     Raises:
         NovaCronError: for a model that does not fit its machines, and when an environment in a cloud is to be deployed:
@@ -28,7 +28,7 @@ def build(config: EnvironmentConfig, project_dir: Path) -> None:
         if not pulumi.runtime.is_dry_run():
             raise NovaCronError(f"{missing}: preview this stack to see its plan, deploy the local one")
         pulumi.log.warn(f"{missing}: this preview shows the plan and no resources")
-        pulumi.export("plan", plan.describe())
+        pulumi.log.info("\n".join(describe(plan)))
         return
     serving = LocalServing(
         "serving",

@@ -18,9 +18,13 @@ class Problem:
     value: str
     rule: str
     fix: str
+    details: tuple[str, ...] = ()
+    """The arithmetic behind the rule, and what would hold."""
 
     def __str__(self) -> str:
-        return f"{self.path} = {self.value}: {self.rule}. {self.fix}"
+        return "\n".join(
+            [f"{self.path} = {self.value}: {self.rule}. {self.fix}", *(f"      {x}" for x in self.details)]
+        )
 
 
 class ConfigurationError(NovaCronError):

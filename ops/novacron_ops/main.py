@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 from novacron_infra.config import LocalEnvironment, load
 from novacron_infra.config.problems import KEY as CONFIG_KEY
-from novacron_infra.errors import NovaCronError
-from novacron_infra.plan import plan_environment
+from novacron_infra.errors import ConfigurationError, NovaCronError
+from novacron_infra.plan import describe, plan_environment
+from novacron_infra.plan import values as plan_values
 from novacron_rehearsal import Operation, RehearsalError
 from novacron_rehearsal.project import load_yaml
 from rich.console import Console
@@ -144,17 +146,26 @@ def logs(
 
 
 @app.command()
-def plan(stack: Stack = "prod") -> None:
-    """Show what an environment in a cloud comes to: nodes, replicas, memory, price. Nothing is contacted."""
-    project = find_project(Path.cwd())
-    description = load_yaml(project / f"Pulumi.{stack}.yaml").get("config", {}).get(CONFIG_KEY)
-    config = load(description)
-    if isinstance(config, LocalEnvironment):
-        raise OpsError(
-            f"stack {stack!r} is local: there is nothing to plan; `novacron preview -s {stack}`", Exit.BAD_INPUT
-        )
-    for line in plan_environment(config).describe():
-        print(line)  # noqa: T201
+def plan(stack: Stack = "prod", as_json: AsJson = False) -> None:
+    """Show what an environment in a cloud comes to: nodes, replicas, memory, failover, price. Nothing is contacted."""
+    file = find_project(Path.cwd()) / f"Pulumi.{stack}.yaml"
+    configuration = load_yaml(file).get("config")
+    if not isinstance(configuration, dict) or CONFIG_KEY not in configuration:
+        raise OpsError(f"{file} has no {CONFIG_KEY} below config: an environment is needed", Exit.BAD_INPUT)
+    try:
+        config = load(cast("dict[str, object]", configuration)[CONFIG_KEY])
+        if isinstance(config, LocalEnvironment):
+            raise OpsError(
+                f"stack {stack!r} is local: there is nothing to plan; `novacron preview -s {stack}`", Exit.BAD_INPUT
+            )
+        found = plan_environment(config)
+    except ConfigurationError as error:
+        if as_json:
+            print(json.dumps({"problems": [asdict(item) for item in error.problems]}, ensure_ascii=False))  # noqa: T201
+            raise typer.Exit(Exit.BAD_INPUT) from error
+        raise OpsError(str(error), Exit.BAD_INPUT) from error
+    text = json.dumps(plan_values(found), indent=1, ensure_ascii=False) if as_json else "\n".join(describe(found))
+    print(text)  # noqa: T201 - exactly these lines: golden files hold them
 
 
 @app.command(name="export")
@@ -208,7 +219,7 @@ def main() -> None:
         # Outside standalone mode `typer.Exit` comes back as the value.
         ended_with = app(standalone_mode=False)
     except (OpsError, RehearsalError, NovaCronError) as error:
-        Console(stderr=True).print(f"error: {error}", style="red", highlight=False, markup=False)
+        Console(stderr=True).print(f"error: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
         sys.exit(error.exit_status if isinstance(error, OpsError) else Exit.FAILED)
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(Exit.INTERRUPTED)

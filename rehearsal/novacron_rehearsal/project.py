@@ -47,7 +47,7 @@ def load_yaml(path: Path) -> dict[str, Any]:
         raise RehearsalError(f"{path} does not exist; run in a Pulumi project's folder, or name one") from error
     except (OSError, UnicodeDecodeError) as error:
         raise RehearsalError(f"{path} cannot be read: {error}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: what looks like a date, but is none
         raise RehearsalError(f"{path} is not valid YAML: {error}") from error
     if content is None:
         return {}

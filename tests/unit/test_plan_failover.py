@@ -20,9 +20,9 @@ def test_cloud_dns() -> None:
 
 
 def test_an_interval_that_a_provider_does_not_have_is_refused() -> None:
-    with pytest.raises(PlanError, match="use one of them"):
+    with pytest.raises(PlanError, match="Use one of them"):
         route_53_rto_s(20, 3, 60)
-    with pytest.raises(PlanError, match="use one of them"):
+    with pytest.raises(PlanError, match="Use one of them"):
         traffic_manager_rto_s(20, 3, 5, 60)
-    with pytest.raises(PlanError, match="use 30"):
+    with pytest.raises(PlanError, match="Use 30"):
         cloud_dns_rto_s(3, 5, 60, interval_s=10)

@@ -58,6 +58,12 @@ def test_what_does_not_fit_shows_its_arithmetic() -> None:
     assert "GiB free" in str(caught.value)
 
 
+def test_one_byte_a_parameter_takes_two_of_the_40_gb_machines() -> None:
+    weights = resolve_quantization(Quantization.INT8, EngineKind.TENSORRT_LLM, gpu("H100-80GB").architecture)
+    size = fit_replica(LLAMA, weights, gpu("A100-40GB"), 8, 64, Workload(32768))
+    assert (size.tensor_parallel, size.pipeline_parallel) == (8, 2)
+
+
 @given(tokens=st.integers(1024, 131072), sequences=st.integers(1, 16), fewer=st.integers(1, 1000))
 def test_asking_for_less_never_stops_fitting(tokens: int, sequences: int, fewer: int) -> None:
     size = sized("H100-80GB", "int8", context_tokens=tokens, sequences=sequences)

@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 import yaml
-from novacron_infra.catalog import UnsupportedQuantizationError
 from novacron_infra.config import CloudEnvironment, load
 from novacron_infra.config.schema import schemas
-from novacron_infra.plan import DoesNotFitError, EnvironmentPlan, PlanError, plan_environment
+from novacron_infra.errors import Problem
+from novacron_infra.plan import EnvironmentPlan, PlanError, describe, plan_environment, values
 
 ROOT = Path(__file__).parents[2]
+GOLDEN = Path(__file__).parent / "golden"
+REQUESTS = {"cpu_request": 1, "cpu_limit": 1, "memory_request_gib": 1, "memory_limit_gib": 100}
 
 
 def values_of(stack: str) -> dict[str, Any]:
     return yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))["config"]["novacron:environment"]
 
 
-def planned(values: dict[str, Any]) -> EnvironmentPlan:
-    config = load(values)
+def planned(description: dict[str, Any]) -> EnvironmentPlan:
+    config = load(description)
     assert isinstance(config, CloudEnvironment)
     return plan_environment(config)
+
+
+def refused(description: dict[str, Any]) -> dict[str, Problem]:
+    with pytest.raises(PlanError) as caught:
+        planned(description)
+    for problem in caught.value.problems:
+        assert problem.value
+        assert problem.rule
+        assert problem.fix
+        assert str(problem) in str(caught.value)
+    return {problem.path.removeprefix("novacron:environment."): problem for problem in caught.value.problems}
 
 
 @pytest.mark.parametrize("stack", ["local", "dev", "staging", "prod"])
@@ -36,11 +50,80 @@ def test_a_stack_file_names_its_schema_and_keeps_to_it(stack: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "dev", "staging", "prod"),
+    [
+        ("coordinators.count", 1, 3, 3),
+        ("coordinators.mode", "single", "highly-available", "active-active-standby"),
+        ("coordinators.hardware.cores", 16, 32, 32),
+        ("coordinators.hardware.memory_gib", 64, 128, 256),
+        ("coordinators.hardware.nvme_tb", 2, 4, 8),
+        ("coordinators.hardware.network_gbps", 10, 100, 200),
+        ("workers.count", 8, 32, 64),
+        ("workers.gpus_per_worker", 1, 2, 2),
+        ("workers.hardware.cores", 32, 64, 64),
+        ("workers.hardware.memory_gib", 128, 256, 512),
+        ("workers.hardware.nvme_tb", 4, 8, 16),
+        ("workers.hardware.network_gbps", 25, 200, 400),
+        ("storage.count", None, None, 16),
+        ("storage.hardware.nvme_tb", None, None, 64),
+        ("model.id", "llama-3.1-405b", "llama-3.1-405b", "llama-3.1-405b"),
+        ("model.context_tokens", 16384, 32768, 32768),
+        ("model.loader.timeout_s", 600, 600, 600),
+        ("model.loader.retries", 3, 3, 3),
+        ("targets.time_to_first_token_s.p50", 0.5, 0.2, 0.1),
+        ("targets.time_to_first_token_s.p95", 1.0, 0.3, 0.2),
+        ("targets.throughput_tokens_per_s.minimum", 10, 150, 500),
+        ("targets.throughput_tokens_per_s.maximum", 20, 300, None),
+        ("targets.quality_fraction.minimum", 0.93, 0.96, 0.97),
+        ("targets.quality_fraction.maximum", 0.95, 0.98, None),
+        ("targets.weights_in_use_gb.maximum", 800, 1500, 1500),
+        ("targets.availability_fraction", None, None, 0.999),
+        ("workers.minimum", 8, 16, 32),
+        ("workers.maximum", 8, 32, 128),
+        ("autoscaling.ceiling_workers", None, None, 256),
+        ("autoscaling.scale_up.utilization_fraction", None, None, 0.8),
+        ("autoscaling.scale_up.for_s", None, None, 300),
+        ("autoscaling.scale_down.utilization_fraction", None, None, 0.4),
+        ("autoscaling.scale_down.for_s", None, None, 900),
+        ("autoscaling.cpu_target_fraction", None, None, 0.8),
+        ("autoscaling.gpu_target_fraction", None, None, 0.85),
+        ("caches.memory_gib", 16, 64, 64),
+        ("caches.distributed_gib", 64, 2048, 2048),
+        ("caches.persistent_gib", 1024, 20480, 20480),
+        ("monitoring.retention_days", 30, 30, 30),
+        ("monitoring.scrape_interval_s", 15, 15, 15),
+        ("data.postgres_storage_gib", 100, 1024, 1024),
+        ("data.redis_nodes", 1, 6, 6),
+    ],
+)
+def test_the_stacks_ask_for_what_is_specified(path: str, dev: object, staging: object, prod: object) -> None:
+    for stack, expected in {"dev": dev, "staging": staging, "prod": prod}.items():
+        value: Any = load(values_of(stack))
+        for step in path.split("."):
+            value = getattr(value, step, None)
+        assert value == expected, stack
+
+
+def test_prod_may_be_down_for_8_76_hours_a_year() -> None:
+    config = load(values_of("prod"))
+    assert isinstance(config, CloudEnvironment)
+    assert config.targets.unavailable_h_per_year == pytest.approx(8.76)
+
+
+@pytest.mark.parametrize("stack", ["dev", "staging", "prod"])
+def test_a_stack_plans_to_its_golden_files(stack: str) -> None:
+    plan, hint = planned(values_of(stack)), "make golden writes them again"
+    assert "\n".join(describe(plan)) + "\n" == (GOLDEN / f"{stack}.txt").read_text(encoding="utf-8"), hint
+    assert values(plan) == json.loads((GOLDEN / f"{stack}.json").read_text(encoding="utf-8")), hint
+
+
+@pytest.mark.parametrize(
     ("stack", "gpus", "nodes", "shapes", "replicas", "pods", "weights_gb", "usd_per_hour"),
     [
         ("dev", 8, 1, [(8, 1)], [1], 1, 410, 56.40),
         ("staging", 64, 8, [(8, 1), (8, 2)], [6, 1], 8, 1222, 456.79),
-        ("prod", 128, 16, [(8, 1), (8, 2), (4, 1)], [16, 0, 0], 16, 1230, 984.95),
+        # 12 coordinators, three in each region; 16 × 55.04; 16 × 5.49.
+        ("prod", 128, 16, [(8, 1), (8, 2), (4, 1)], [16, 0, 0], 16, 1230, 1034.36),
     ],
 )
 def test_what_a_stack_takes(
@@ -70,56 +153,105 @@ def test_dev_says_where_its_machine_falls_short() -> None:
     ]
 
 
-def test_the_description_has_the_sums_and_what_is_unpriced() -> None:
-    text = "\n".join(planned(values_of("prod")).describe())
-    for said in ("64 workers × 2 = 128 × H100-80GB = 16 × p5.48xlarge", "16 × $55.04 = $880.64", "2026-07-20"):
-        assert said in text
-    assert "unpriced: machines in eu-west-1" in text
-    assert "short: storage: local NVMe TB 15 of 64" in text
-
-
 def test_a_machine_without_a_public_price_is_said_and_not_counted() -> None:
-    values = values_of("dev")
-    values["workers"]["machine"] = "p5e.48xlarge"
-    plan = planned(values)
+    description = values_of("dev")
+    description["workers"]["machine"] = "p5e.48xlarge"
+    plan = planned(description)
     assert plan.usd_per_hour == pytest.approx(1.36)
     assert "workers: p5e.48xlarge has no public price" in plan.unpriced
+    assert any("unpriced" in line and "p5e.48xlarge" in line for line in describe(plan))
 
 
-def test_four_gpus_cannot_hold_405b_at_8_bits_though_the_machine_has_8() -> None:
-    values = values_of("dev")
-    values["workers"] |= {"count": 4, "minimum": 4}
-    with pytest.raises(DoesNotFitError, match="410 GB against 344 GB") as caught:
-        planned(values)
-    assert caught.value.alternatives == ("int8 on 8 GPUs (TP8 × PP1)", "int4 on 4 GPUs (TP4 × PP1)")
+@pytest.mark.parametrize(
+    ("stack", "changes", "path", "said"),
+    [
+        # Four GPUs of a machine of eight: what would fit is told.
+        (
+            "dev",
+            {"workers": {"count": 4, "minimum": 4}},
+            "model.profiles.0",
+            ["410 GB against 344 GB", "fits: int8 on 8 GPUs (TP8 × PP1), 4 more than", "fits: int4 on 4 GPUs (TP4"],
+        ),
+        # 8-bit weights do not exist on Ampere, and would not fit one p4d.
+        (
+            "dev",
+            {"workers": {"machine": "p4d.24xlarge"}},
+            "model.profiles.0.quantization",
+            ["no such format on ampere", "Use int4 or bf16", "fits: int4 on 8 GPUs (TP8 × PP1)", "fits: bf16 on 24"],
+        ),
+        ("staging", {"workers": {"minimum": 8}}, "workers.minimum", ["together 24 GPUs", "Raise it to 12 or more"]),
+        (
+            "prod",
+            {"model.profiles.0": {"minimum_replicas": 4}},
+            "targets.weights_in_use_gb.maximum",
+            ["the minimum replicas weigh 4 × 410 = 1,640 GB"],
+        ),
+        (
+            "dev",
+            {"coordinators.resources": {"memory_request_gib": 64, "memory_limit_gib": 64}},
+            "coordinators.resources.memory_request_gib",
+            ["1 × 64 on a c6i.8xlarge with 64", "less than 64"],
+        ),
+        (
+            "dev",
+            {"workers": {"resources": REQUESTS | {"cpu_request": 300, "cpu_limit": 300}}},
+            "workers.resources.cpu_request",
+            ["1 × 300 on a p5.48xlarge with 192"],
+        ),
+        ("prod", {"workers": {"count": 62}}, "workers.count", ["whole machines of 8 GPUs, 4 workers", "Use 60 or 64"]),
+        (
+            "prod",
+            {"workers": {"minimum": 4}},
+            "regions.1",
+            ["weight 30 of 100 of workers.minimum 4", "0 workers × 2 = 0", "one replica: 8 GPUs (TP8 × PP1)"],
+        ),
+        ("prod", {"storage": {"count": 3}}, "storage.count", ["one would have none"]),
+        ("prod", {"traffic": {"rto_target_s": 120}}, "traffic.rto_target_s", ["168 s", "3 × (30 + 6) + 60 = 168"]),
+        ("prod", {"traffic.health_check": {"interval_s": 20}}, "traffic.health_check.interval_s", ["10 or 30"]),
+        (
+            "dev",
+            {
+                "": {"platform": "gcp", "regions": [{"name": "us-central1", "dns_label": "us", "weight": 1}]},
+                "coordinators": {"machine": "c2-standard-60"},
+                "workers": {"machine": "a2-ultragpu-8g", "count": 32, "minimum": 32, "maximum": 32},
+                "model.profiles.0": {"quantization": "fp16"},
+                "targets": {"weights_in_use_gb": {"minimum": 1}},
+            },
+            "workers.machine",
+            ["takes 16 GPUs, more than its 8", "Take a3-highgpu-8g"],
+        ),
+    ],
+)
+def test_what_cannot_be_built_is_refused_with_its_arithmetic(
+    stack: str, changes: dict[str, dict[str, Any]], path: str, said: list[str]
+) -> None:
+    description = values_of(stack)
+    for place, update in changes.items():
+        at: Any = description
+        for step in place.split(".") if place else ():
+            at = at[int(step)] if step.isdigit() else at.setdefault(step, {})
+        at |= update
+    message = str(refused(description)[path])
+    for part in said:
+        assert part in message
 
 
-def test_the_minimum_replicas_must_fit_when_scaled_down() -> None:
-    values = values_of("staging")
-    values["workers"]["minimum"] = 8
-    with pytest.raises(DoesNotFitError, match="together 24 GPUs"):
-        planned(values)
+def test_every_reason_is_told_at_once() -> None:
+    description = values_of("prod")
+    description["workers"] |= {"machine": "p4d.24xlarge", "count": 62}
+    description["traffic"]["rto_target_s"] = 10
+    description["coordinators"]["resources"] = REQUESTS | {"cpu_request": 64, "cpu_limit": 64}
+    assert set(refused(description)) == {
+        "workers.count",
+        "model.profiles.0.quantization",
+        "coordinators.resources.cpu_request",
+        "traffic.rto_target_s",
+    }
 
 
-def test_the_weights_of_the_minimum_replicas_are_bounded() -> None:
-    values = values_of("prod")
-    values["model"]["profiles"][0]["minimum_replicas"] = 4
-    with pytest.raises(PlanError, match=r"4 × 410 .* = 1,640 GB"):
-        planned(values)
-
-
-def test_a_request_that_no_node_can_schedule_is_refused() -> None:
-    values = values_of("dev")
-    values["coordinators"]["resources"] |= {"memory_request_gib": 64, "memory_limit_gib": 64}
-    with pytest.raises(PlanError, match=r"coordinators\.resources\.memory_request_gib 64"):
-        planned(values)
-
-
-def test_the_given_40_gb_machine_needs_4_bits() -> None:
-    values = values_of("dev")
-    values["workers"]["machine"] = "p4d.24xlarge"
-    with pytest.raises(UnsupportedQuantizationError, match="use int4 or bf16"):
-        planned(values)
-    values["model"]["profiles"][0]["quantization"] = "int4"
-    values["targets"]["weights_in_use_gb"] = {"minimum": 200}
-    assert planned(values).profiles[0].size.tensor_parallel == 8
+def test_the_given_40_gb_machine_holds_405b_at_4_bits() -> None:
+    description = values_of("dev")
+    description["workers"]["machine"] = "p4d.24xlarge"
+    description["model"]["profiles"][0]["quantization"] = "int4"
+    description["targets"]["weights_in_use_gb"] = {"minimum": 200}
+    assert planned(description).profiles[0].size.tensor_parallel == 8

@@ -13,15 +13,13 @@ class CatalogError(NovaCronError):
 
 
 class UnknownNameError(CatalogError):
-    """A name that is in no row."""
+    """A name that is in no row; `hint` has the nearest ones."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
         near = difflib.get_close_matches(name, names, n=3)
-        hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(names)}"
-        super().__init__(f"{kind} {name!r} is not in the catalogue: {hint}")
-        self.name = name
-        self.known = names
+        self.hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(names)}"
+        super().__init__(f"{kind} {name!r} is not in the catalogue: {self.hint}")
 
 
 class UnsupportedQuantizationError(CatalogError):

@@ -46,6 +46,7 @@ class WorkersConfig(Section):
     """The processes that hold the model."""
 
     count: int = Field(default=2, ge=1, le=64)
+    """Worker processes."""
     base_port: Port = 9091
     """The first worker's port; the others follow it."""
     device: Device = Device.AUTO
@@ -59,6 +60,7 @@ class LocalEnvironment(Section):
     """The local platform."""
 
     platform: Literal[Platform.LOCAL]
+    """Processes on this machine."""
     model: ModelConfig = ModelConfig()
     coordinator: CoordinatorConfig = CoordinatorConfig()
     workers: WorkersConfig = WorkersConfig()

@@ -11,7 +11,8 @@ from novacron_infra.catalog import EngineKind, KvCacheType, Quantization
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Port = Annotated[int, Field(ge=1, le=65535)]
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, le=10_000)]
+Instances = Annotated[int, Field(gt=0, le=10_000)]
 Name = Annotated[str, Field(min_length=1)]
 
 
@@ -52,58 +53,85 @@ class Hardware(Section):
     """What one coordinator, worker or storage node is wished to have; the plan compares it with the machine."""
 
     cores: PositiveInt
+    """CPU cores."""
     memory_gib: PositiveFloat
+    """Main memory."""
     nvme_tb: PositiveFloat
+    """Local NVMe, 10^12 bytes."""
     network_gbps: PositiveFloat
+    """Network bandwidth, 10^9 bits a second."""
 
 
 class Resources(Section):
     """Requests and limits of a container."""
 
     cpu_request: PositiveFloat
+    """CPUs that the scheduler sets aside."""
     cpu_limit: PositiveFloat
+    """CPUs at most."""
     memory_request_gib: PositiveFloat
+    """Memory that the scheduler sets aside."""
     memory_limit_gib: PositiveFloat
+    """Memory at most."""
 
 
 class Coordinators(Section):
-    """The coordinators. `machine` is a name of the machine catalogue."""
+    """The coordinators."""
 
-    count: PositiveInt
+    count: Instances
+    """Coordinators of each region."""
     mode: CoordinatorMode
     machine: Name
+    """A machine of the catalogue."""
     hardware: Hardware
     resources: Resources = Resources(cpu_request=16, cpu_limit=32, memory_request_gib=64, memory_limit_gib=128)
     http_port: Port = 8080
+    """HTTP API."""
     grpc_port: Port = 9090
+    """Where workers register."""
 
 
-class Workers(Section):
-    """Capacity units of `gpus_per_worker` GPUs each; how many machines that takes is derived from the catalogue."""
+class WorkerCounts(Section):
+    """How many workers there are, and between which bounds."""
 
-    count: PositiveInt
+    count: Instances
     """Workers at the start."""
-    minimum: PositiveInt
+    minimum: Instances
     """Never fewer workers than this."""
-    maximum: PositiveInt
+    maximum: Instances
     """Autoscaling stops here."""
-    gpus_per_worker: PositiveInt
+
+
+class Workers(WorkerCounts):
+    """Capacity units of `gpus_per_worker` GPUs each; how many machines that takes is derived from the catalogue.
+
+    The counts are the environment's: its regions share them, see `Region.workers`.
+    """
+
+    gpus_per_worker: Annotated[int, Field(gt=0, le=64)]
+    """GPUs of one worker."""
     machine: Name
     """A GPU machine of the catalogue."""
     hardware: Hardware
     """Per worker, not per machine."""
     resources: Resources = Resources(cpu_request=32, cpu_limit=64, memory_request_gib=256, memory_limit_gib=512)
     shared_memory_gib: PositiveFloat = 32
+    """Memory-backed /dev/shm of each pod."""
     spot_fraction: Annotated[float, Field(ge=0, le=0.7)] = 0.0
+    """Part of the workers that may run on spot capacity, 0.7 at most."""
     coordination_port: Port = 9091
+    """Coordination between workers."""
     tensor_port: Port = 9092
+    """Tensor traffic between workers."""
 
 
 class StorageNodes(Section):
-    """Storage nodes."""
+    """Storage nodes of the whole environment; its regions share them as they share the workers."""
 
-    count: PositiveInt
+    count: Instances
+    """Storage nodes of all regions."""
     machine: Name
+    """A machine of the catalogue."""
     hardware: Hardware
 
 
@@ -121,6 +149,7 @@ class Profile(Section):
     name: ProfileName
     quantization: Quantization
     minimum_replicas: Count
+    """Never fewer in all regions; 0: started on demand."""
     tensor_parallel: PositiveInt | None = None
     """GPUs of one node that share each layer; none: the smallest that fits."""
     pipeline_parallel: PositiveInt | None = None
@@ -131,8 +160,11 @@ class Loader(Section):
     """How weights come from the model store."""
 
     timeout_s: PositiveInt = 600
-    retries: Count = 3
-    parallel: PositiveInt = 8
+    """For one replica, all retries included."""
+    retries: Annotated[int, Field(ge=0, le=100)] = 3
+    """Further attempts after a failed read."""
+    parallel: Annotated[int, Field(gt=0, le=1024)] = 8
+    """Files that are read at once."""
 
 
 class StoreKind(str, Enum):
@@ -150,17 +182,21 @@ class ModelStore(Section):
 
     kind: StoreKind
     bucket: Name
-    """Bucket, container, or file system and export."""
-    prefix: str = "models"
+    """s3, gcs: the bucket. azure: account/container. nfs: server:/export. efs: the file system's id."""
+    prefix: Annotated[str, Field(pattern=r"^([A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*)?$")] = "models"
+    """Folder below it, without leading or closing slash."""
 
 
 class ModelServing(Section):
-    """The model, and how it is served. `id` is a name of the model catalogue."""
+    """The model, and how it is served."""
 
     id: Name
+    """A model of the catalogue."""
     engine: EngineKind = EngineKind.TENSORRT_LLM
     context_tokens: PositiveInt
+    """Longest prompt and answer together."""
     profiles: Annotated[tuple[Profile, ...], Field(min_length=1)]
+    """Kinds of replicas; the first serves by default."""
     minimum_concurrent_sequences: PositiveInt = 1
     """Sequences of the whole context that one replica must hold at once."""
     max_batch_tokens: PositiveInt = 8192
@@ -177,14 +213,18 @@ class Percentiles(Section):
     """A latency at two percentiles, seconds."""
 
     p50: PositiveFloat
+    """The median."""
     p95: PositiveFloat
+    """The 95th percentile."""
 
 
 class Range(Section):
     """From and to, both included; no `maximum` is no upper bound."""
 
     minimum: PositiveFloat
+    """At least."""
     maximum: PositiveFloat | None = None
+    """At most; none: no bound."""
 
 
 class Targets(Section):
@@ -198,6 +238,7 @@ class Targets(Section):
     weights_in_use_gb: Range
     """Weights of the minimum replicas, 10^9 bytes."""
     availability_fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Part of the year: 0.999 leaves 8.76 hours."""
 
     @property
     def unavailable_h_per_year(self) -> float | None:
@@ -209,48 +250,69 @@ class Trigger(Section):
     """A utilisation that must last."""
 
     utilization_fraction: Fraction
+    """Of the workers, 0 to 1."""
     for_s: PositiveInt
+    """How long it must last."""
 
 
 class Autoscaling(Section):
-    """When workers are added and removed. `ceiling_workers` bounds what a person may set as maximum."""
+    """When workers are added and removed."""
 
     scale_up: Trigger = Trigger(utilization_fraction=0.8, for_s=300)
     scale_down: Trigger = Trigger(utilization_fraction=0.4, for_s=900)
     ceiling_workers: PositiveInt = 256
+    """The highest workers.maximum that a person may set."""
     cpu_target_fraction: Fraction = 0.8
+    """CPU utilisation that the horizontal pod autoscaler aims at."""
     gpu_target_fraction: Fraction = 0.85
+    """GPU utilisation that it aims at."""
 
 
 class Caches(Section):
-    """The three cache levels."""
+    """The three cache levels of each region; caches stay local."""
 
     memory_gib: PositiveInt = 64
+    """L1, in the memory of each coordinator."""
     distributed_gib: PositiveInt = 2048
+    """L2, in the memory of the Redis cluster."""
     persistent_gib: PositiveInt = 20480
+    """L3, on disks."""
 
 
 class Monitoring(Section):
     """Metrics and dashboards."""
 
     scrape_interval_s: PositiveInt = 15
+    """Of Prometheus."""
     retention_days: PositiveInt = 30
+    """Of Prometheus."""
     grafana: bool = True
+    """Grafana with its dashboards; its password is a secret."""
 
 
 class Data(Section):
-    """Postgres and the Redis-compatible service."""
+    """Postgres and the Redis-compatible service of each region; their passwords are secrets."""
 
     postgres_storage_gib: PositiveInt = 1024
-    redis_nodes: PositiveInt = 6
+    """Disk of Postgres."""
+    redis_nodes: Annotated[int, Field(gt=0, le=500)] = 6
+    """1: no cluster. Else at least three primaries, each with one replica: an even number from 6."""
 
 
 class Image(Section):
     """A container image; `digest` pins it."""
 
-    repository: Name
-    tag: Name = "latest"
+    repository: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._:/-]*$")]
+    """Registry and path, without tag."""
+    tag: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")]
+    """A version; never latest without a digest."""
     digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
+    """sha256:… of the image index."""
+
+    @property
+    def reference(self) -> str:
+        """As Kubernetes takes it."""
+        return f"{self.repository}:{self.tag}" + (f"@{self.digest}" if self.digest else "")
 
 
 class Images(Section):
@@ -264,22 +326,33 @@ class Region(Section):
     """A region that serves; the first is the primary."""
 
     name: Name
+    """The cloud's name of the region."""
     dns_label: Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$")]
     """Regional name below the domain."""
     weight: Annotated[int, Field(ge=0, le=255)]
-    """Share of the traffic, relative to the other regions."""
+    """Share of the traffic, relative to the other regions; 0: none, until others are dead."""
+    workers: WorkerCounts | None = None
+    """Of the environment's workers; none: by weight, in whole machines. Every region has it or none."""
 
 
 class HealthCheck(Section):
     """How a region is found dead. The probe's timeout is the provider's."""
 
     interval_s: PositiveInt = 30
+    """Between two probes: 10 or 30 with Route 53 and Traffic Manager, 30 or more with Cloud DNS."""
+    timeout_s: PositiveInt | None = None
+    """None: the provider's. Route 53 has its own, 6 s; the others use 5 s unless told."""
     failure_threshold: Annotated[int, Field(ge=2, le=10)] = 3
+    """Failures in a row until a region counts as dead."""
 
 
 class Traffic(Section):
     """Global DNS."""
 
     domain: Name = "api.novacron.ai"
+    """The name that clients use; regional names lie below it."""
     ttl_s: Annotated[int, Field(ge=1, le=86400)] = 60
+    """How long resolvers keep an answer; prod allows 60 at most."""
+    rto_target_s: PositiveInt | None = None
+    """The longest that a dead region may keep its traffic; a plan that takes longer is rejected."""
     health_check: HealthCheck = HealthCheck()

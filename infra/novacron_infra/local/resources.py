@@ -1,12 +1,11 @@
-"""Dynamic resources: a supervised process, and a random token.
+"""The dynamic resource of a supervised process.
 
-Their providers are importable, so their serialised form is stable: nothing changed means nothing to do.
+Its provider is importable, so its serialised form is stable: nothing changed means nothing to do.
 """
 
 from __future__ import annotations
 
 import json
-import secrets
 from pathlib import Path
 from typing import Any
 
@@ -115,25 +114,3 @@ class LocalProcess(Resource, module="local", name="Process"):
             },
             opts,
         )
-
-
-class _TokenProvider(ResourceProvider):
-    serialize_as_secret_always = False
-
-    def create(self, props: dict[str, Any]) -> CreateResult:
-        del props
-        return CreateResult(secrets.token_hex(8), {"token": secrets.token_urlsafe(32)})
-
-    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
-        del _olds, _news
-        return DiffResult(changes=False)
-
-
-class LocalToken(Resource, module="local", name="Token"):
-    """A random secret, made once."""
-
-    token: pulumi.Output[str]
-
-    def __init__(self, name: str, opts: pulumi.ResourceOptions) -> None:
-        options = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(additional_secret_outputs=["token"]))
-        super().__init__(_TokenProvider(), name, {"token": None}, options)

@@ -13,7 +13,8 @@ import pulumi
 
 from novacron_infra.config import Device
 from novacron_infra.errors import LocalProcessError
-from novacron_infra.local.resources import LocalProcess, LocalToken
+from novacron_infra.generated import GeneratedSecret
+from novacron_infra.local.resources import LocalProcess
 
 HASHED_WHOLE_BYTES = 16 * 2**20
 COORDINATOR_START_TIMEOUT_S = 60.0
@@ -64,7 +65,7 @@ class LocalServing(pulumi.ComponentResource):
         code = digest_of_folder(package, "*.py")
         token_variable = contract["environment"]["cluster_token"]
         paths = contract["paths"]
-        token = LocalToken(f"{name}-token", pulumi.ResourceOptions(parent=self))
+        token = GeneratedSecret(f"{name}-token", pulumi.ResourceOptions(parent=self))
         coordinator = LocalProcess(
             f"{name}-coordinator",
             service="coordinator",
@@ -72,7 +73,7 @@ class LocalServing(pulumi.ComponentResource):
             module=contract["processes"]["coordinator"]["module"],
             config={"http_port": args.http_port, "grpc_port": args.grpc_port, "minimum_workers": args.worker_count},
             token_variable=token_variable,
-            token=token.token,
+            token=token.value,
             ports={"coordinator.http_port": args.http_port, "coordinator.grpc_port": args.grpc_port},
             ready_url=f"http://127.0.0.1:{args.http_port}{paths['health']}",
             ready_timeout_s=COORDINATOR_START_TIMEOUT_S,
@@ -95,7 +96,7 @@ class LocalServing(pulumi.ComponentResource):
                     "engine": {"kind": "pytorch", "device": args.device.value, "threads": args.threads},
                 },
                 token_variable=token_variable,
-                token=token.token,
+                token=token.value,
                 ports={"workers.base_port": port},
                 ready_url=f"http://127.0.0.1:{port}{paths['ready']}",
                 ready_timeout_s=args.start_timeout_s,

@@ -168,8 +168,8 @@ def fit_replica(
             f"{asked} is not possible: tensor parallel divides {model.attention_heads} attention heads and stays "
             f"within a node of {gpus_per_node} GPUs; {max_gpus} GPUs in all"
         )
-        raise DoesNotFitError(f"{model.name} at {weights.name.value}", [rule], [])
-    raise DoesNotFitError(f"{model.name} at {weights.name.value} on {max_gpus} × {gpu.name}", last.arithmetic(), [])
+        raise DoesNotFitError(f"{model.name} at {weights.name.value}", [rule])
+    raise DoesNotFitError(f"{model.name} at {weights.name.value} on {max_gpus} × {gpu.name}", last.arithmetic())
 
 
 def _shapes(

@@ -1,0 +1,42 @@
+"""A stack's secrets: from its configuration as secrets, or generated once; never a default, never in plain."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from novacron_rehearsal.values import Secret
+
+PROGRAM = """
+from novacron_infra.config import EnvironmentSecrets
+from novacron_infra.generated import complete
+secrets = complete(EnvironmentSecrets(api_key=Output.secret("from-the-configuration")))
+pulumi.export("passwords", [secrets.database_password, secrets.redis_password, secrets.grafana_password])
+pulumi.export("api_key", secrets.api_key)
+"""
+
+
+def test_what_the_configuration_does_not_hold_is_generated_once_and_kept_secret(lab: Any) -> None:
+    first = lab.up(PROGRAM)
+    assert first.succeeded, first.errors
+    assert first.outputs["api_key"] == Secret("from-the-configuration")
+    kept = lab.up().outputs
+    assert kept == first.outputs
+    assert all(isinstance(item, Secret) for item in kept["passwords"])
+    passwords = [item.value for item in kept["passwords"]]
+    assert len(set(passwords)) == 3
+    assert all(len(password) == 43 for password in passwords)
+    on_disk = "".join(file.read_text() for file in (lab.folder / ".novacron").rglob("*.json"))
+    assert not any(password in on_disk for password in passwords)
+
+
+def test_a_secret_that_the_stack_s_file_holds_in_plain_is_refused_beside_other_problems(lab: Any) -> None:
+    (lab.folder / "Pulumi.dev.yaml").write_text(
+        json.dumps({"config": {"novacron:environment": {"platform": "moon"}, "novacron:apiKey": "hunter2"}})
+    )
+    result = lab.up("from novacron_infra.config import load_stack\nload_stack()")
+    assert not result.succeeded
+    assert "novacron:environment.platform" in result.errors
+    assert "pulumi config set --secret novacron:apiKey" in result.errors
+    assert "novacron:apiKey = (hidden): it is too short" in result.errors
+    assert "hunter2" not in result.errors

@@ -1,0 +1,82 @@
+"""`novacron plan`: what a person reads, what a program reads, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from novacron_ops.main import main
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("Pulumi.yaml", "Pulumi.prod.yaml", "Pulumi.local.yaml"):
+        (tmp_path / name).write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def plan(*arguments: str) -> int:
+    """Its exit status."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sys, "argv", ["novacron", "plan", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    return int(str(ended.value.code))
+
+
+def test_text_and_json_are_the_golden_files(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert plan() == 0
+    assert capsys.readouterr().out == (ROOT / "tests/unit/golden/prod.txt").read_text(encoding="utf-8")
+    assert plan("-s", "prod", "--json") == 0
+    assert capsys.readouterr().out == (ROOT / "tests/unit/golden/prod.json").read_text(encoding="utf-8")
+
+
+def test_what_cannot_be_built_ends_with_2_and_each_line_whole(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = project / "Pulumi.prod.yaml"
+    file.write_text(file.read_text().replace("p5.48xlarge", "p4d.24xlarge").replace("count: 64", "count: 62"))
+    assert plan() == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "      fits: bf16 on 24 GPUs (TP8 × PP3)\n" in shown.err
+    assert plan("--json") == 2
+    problems = json.loads(capsys.readouterr().out)["problems"]
+    assert {"path", "value", "rule", "fix", "details"} == set(problems[0])
+    assert "novacron:environment.workers.count" in [item["path"] for item in problems]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("config:\n", "has no novacron:environment below config"),
+        ("config: [1]\n", "has no novacron:environment below config"),
+        ("config: {novacron:environment: }\n", "it must be a mapping"),
+        ("config: {novacron:environment: {platform: moon}}\n", "Use one of local, aws, gcp, azure"),
+        ("config: {novacron:environment: {platform: local}}\n", "there is nothing to plan"),
+    ],
+)
+def test_a_file_without_a_cloud_environment_ends_with_2(
+    project: Path, capsys: pytest.CaptureFixture[str], content: str, said: str
+) -> None:
+    (project / "Pulumi.prod.yaml").write_text(content)
+    assert plan() == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "does not exist"), ("config: {a: 2024-13-45}\n", "not valid YAML")]
+)
+def test_a_file_that_cannot_be_read_ends_with_1(
+    project: Path, capsys: pytest.CaptureFixture[str], content: str | None, said: str
+) -> None:
+    (project / "Pulumi.prod.yaml").unlink()
+    if content is not None:
+        (project / "Pulumi.prod.yaml").write_text(content)
+    assert plan() == 1
+    assert said in capsys.readouterr().err

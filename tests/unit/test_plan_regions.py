@@ -1,0 +1,120 @@
+"""How regions share an environment, and what the death of one means for the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from novacron_infra.config import CloudEnvironment, load
+from novacron_infra.plan import EnvironmentPlan, apportion, plan_environment
+
+ROOT = Path(__file__).parents[2]
+
+
+def prod() -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text(encoding="utf-8"))["config"]["novacron:environment"]
+
+
+def planned(description: dict[str, Any]) -> EnvironmentPlan:
+    config = load(description)
+    assert isinstance(config, CloudEnvironment)
+    return plan_environment(config)
+
+
+def two_regions(first: int, second: int) -> list[dict[str, Any]]:
+    """Regions of equal weight that state their own workers."""
+    return [
+        {
+            "name": name,
+            "dns_label": name,
+            "weight": 1,
+            "workers": {"count": count, "minimum": count // 2, "maximum": 2 * count},
+        }
+        for name, count in (("us-west-2", first), ("us-east-1", second))
+    ]
+
+
+weights = st.lists(st.integers(0, 255), min_size=1, max_size=6).filter(any)
+
+
+@given(total=st.integers(0, 300), shares=weights)
+def test_shares_add_up_and_none_shrinks_when_there_is_more(total: int, shares: list[int]) -> None:
+    fewer, more = apportion(total, shares), apportion(total + 1, shares)
+    assert sum(fewer) == total
+    assert all(after >= before for before, after in zip(fewer, more, strict=True))
+    assert all(count == 0 for count, weight in zip(fewer, shares, strict=True) if weight == 0)
+
+
+def test_prod_is_shared_by_weight_in_whole_machines() -> None:
+    plan = planned(prod())
+    assert [(item.name, item.nodes, item.replicas[0]) for item in plan.regions] == [
+        ("us-west-2", 6, 6),
+        ("us-east-1", 5, 5),
+        ("eu-west-1", 3, 3),
+        ("ap-southeast-1", 2, 2),
+    ]
+    for name, total in (("count", 64), ("minimum", 32), ("maximum", 128)):
+        assert sum(getattr(item.workers, name) for item in plan.regions) == total
+    assert [item.minimum_replicas[0] for item in plan.regions] == [1, 1, 1, 1]
+    # 128 workers are 32 machines of 192 vCPUs.
+    assert sum(item.maximum_nodes for item in plan.regions) == 32
+    assert sum(item.quota for item in plan.regions) == 32 * 192
+
+
+def test_regions_may_state_their_own_workers() -> None:
+    plan = planned(prod() | {"regions": two_regions(16, 48)})
+    assert [(item.nodes, item.workers.minimum) for item in plan.regions] == [(4, 8), (12, 24)]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "safe"),
+    [
+        # Equal regions: (R - 1) / R.
+        (32, 32, [0.5, 0.5]),
+        # The smaller one must carry everything alone.
+        (48, 16, [0.25, 0.75]),
+    ],
+)
+def test_how_full_the_environment_may_be_before_one_dies(first: int, second: int, safe: list[float]) -> None:
+    losses = planned(prod() | {"regions": two_regions(first, second)}).losses
+    assert [loss.safe_load_fraction for loss in losses] == pytest.approx(safe)
+    # From 80% of both; each region may double.
+    assert [loss.load_after_fraction for loss in losses] == pytest.approx([0.8 / item for item in safe])
+    assert [loss.load_at_maximum_fraction for loss in losses] == pytest.approx([0.4 / item for item in safe])
+
+
+def test_the_survivor_with_most_traffic_for_its_workers_fills_first() -> None:
+    loss = planned(prod()).losses[0]
+    # us-west-2 dies: eu-west-1 gets 20 of 60 of the traffic with 3 of 16 machines.
+    assert (loss.region, loss.fullest_region) == ("us-west-2", "eu-west-1")
+    assert loss.safe_load_fraction == pytest.approx((3 / 16) / (20 / 60))
+
+
+@pytest.mark.parametrize(
+    ("platform", "rto_s", "service"),
+    [("aws", 168, "Route 53"), ("gcp", 155, "Cloud DNS"), ("azure", 155, "Traffic Manager")],
+)
+def test_the_plan_tells_how_long_a_dead_region_keeps_its_traffic(platform: str, rto_s: int, service: str) -> None:
+    description = prod()
+    names = {"aws": ("us-west-2", "us-east-1"), "gcp": ("us-central1", "us-east1"), "azure": ("westus2", "eastus2")}
+    host = {"aws": "i4i.16xlarge", "gcp": "c2-standard-60", "azure": "Standard_L80s_v3"}[platform]
+    node = {"aws": "p5.48xlarge", "gcp": "a3-highgpu-8g", "azure": "Standard_ND96isr_H100_v5"}[platform]
+    description |= {"platform": platform}
+    description["regions"] = [
+        {"name": name, "dns_label": f"r{i}", "weight": 1} for i, name in enumerate(names[platform])
+    ]
+    description["coordinators"]["machine"] = description["storage"]["machine"] = host
+    description["workers"]["machine"] = node
+    recovery = planned(description).recovery
+    assert recovery is not None
+    assert (recovery.service, recovery.rto_s) == (service, rto_s)
+    assert recovery.arithmetic.endswith(f"= {rto_s} s")
+
+
+def test_one_region_has_nothing_that_takes_over() -> None:
+    plan = planned(prod() | {"regions": [{"name": "us-west-2", "dns_label": "us", "weight": 1}]})
+    assert (plan.recovery, plan.losses) == (None, ())

@@ -21,7 +21,8 @@ from novacron_rehearsal.events import (
     StepOp,
     StepStarted,
 )
-from novacron_rehearsal.operations import Options, Result, Workspace
+from novacron_rehearsal.execution import Options
+from novacron_rehearsal.operations import Result, Workspace
 from novacron_rehearsal.secrets import resolve_passphrase
 
 __all__ = [

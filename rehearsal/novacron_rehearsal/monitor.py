@@ -40,7 +40,7 @@ class Monitor(ResourceMonitorServicer):
     """Answers the program. Every method ends at once with UNAVAILABLE when the run is ending."""
 
     def __init__(self, deployment: Deployment, config: dict[str, str], secret_keys: list[str]) -> None:
-        self._deployment = deployment
+        self.deployment = deployment
         self._config = config
         self._secret_keys = secret_keys
         self._transforms = Transforms()
@@ -55,7 +55,7 @@ class Monitor(ResourceMonitorServicer):
     async def GetDeploymentInfo(self, request: Any, context: Any) -> Any:  # noqa: N802
         """What run this is."""
         del request, context
-        run = self._deployment.run
+        run = self.deployment.run
         features = resource_pb2.ResourceMonitorFeature
         names = (f"RESOURCE_MONITOR_FEATURE_{name}" for name in FEATURES.values())
         return resource_pb2.DeploymentInfo(
@@ -74,11 +74,11 @@ class Monitor(ResourceMonitorServicer):
         try:
             request = await self._transforms.apply(request)
             goal = of_request(request)
-            state = await self._deployment.register(goal)
+            state = await self.deployment.register(goal)
         except (StepFailedError, CancelledError) as error:
             await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
         except RehearsalError as error:
-            self._deployment.fail("", str(error))
+            self.deployment.fail("", str(error))
             await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
         else:
             dialect = codec.Dialect(secrets=request.acceptSecrets, resources=request.acceptResources)
@@ -103,7 +103,7 @@ class Monitor(ResourceMonitorServicer):
         )
         known_id = "" if request.id in codec.UNKNOWN_SENTINELS else request.id
         try:
-            state = await self._deployment.read(goal, known_id)
+            state = await self.deployment.read(goal, known_id)
         except (StepFailedError, CancelledError) as error:
             await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
         else:
@@ -113,7 +113,7 @@ class Monitor(ResourceMonitorServicer):
     async def RegisterResourceOutputs(self, request: Any, context: Any) -> Any:  # noqa: N802
         """The outputs of a component or the stack."""
         try:
-            await self._deployment.register_outputs(request.urn, codec.decode(request.outputs))
+            await self.deployment.register_outputs(request.urn, codec.decode(request.outputs))
         except StepFailedError as error:
             await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
         return Empty()
@@ -123,7 +123,7 @@ class Monitor(ResourceMonitorServicer):
         try:
             request = await self._transforms.apply_to_invoke(request)
             arguments = {key: codec.without_outputs(value) for key, value in codec.decode(request.args).items()}
-            result, failures = await self._deployment.invoke(request.tok, arguments, request.provider, request.version)
+            result, failures = await self.deployment.invoke(request.tok, arguments, request.provider, request.version)
         except (StepFailedError, CancelledError) as error:
             await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
         except RehearsalError as error:
@@ -173,7 +173,7 @@ class Monitor(ResourceMonitorServicer):
         return Empty()
 
     async def _refuse(self, context: Any, error: NotSupportedError) -> None:
-        self._deployment.fail("", str(error))
+        self.deployment.fail("", str(error))
         await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
 
     async def close(self) -> None:
@@ -194,20 +194,22 @@ _SEVERITIES = {
 class EngineService(EngineServicer):
     """Logging and the root resource, for the program, providers and policy packs."""
 
-    def __init__(self, deployment: Deployment) -> None:
-        self._deployment = deployment
+    def __init__(self, monitor: Monitor) -> None:
+        self._monitor = monitor
         self._root = ""
 
     async def Log(self, request: Any, context: Any) -> Any:  # noqa: N802
         """A message; an error among them fails the run."""
         del context
         severity = _SEVERITIES.get(request.severity, Severity.INFO)
-        if severity is Severity.DEBUG or self._deployment.cancelled:
+        if severity is Severity.DEBUG or self._monitor.deployment.cancelled:
             # A program that is interrupted complains of the interruption.
             return Empty()
         if severity is Severity.ERROR:
-            self._deployment.failed = True
-        self._deployment.emit(Diagnostic(severity, request.message.rstrip("\n"), request.urn, request.ephemeral))
+            self._monitor.deployment.failed = True
+        self._monitor.deployment.emit(
+            Diagnostic(severity, request.message.rstrip("\n"), request.urn, request.ephemeral)
+        )
         return Empty()
 
     async def GetRootResource(self, request: Any, context: Any) -> Any:  # noqa: N802

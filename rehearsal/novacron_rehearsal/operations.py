@@ -8,17 +8,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from novacron_rehearsal import codec, program, urn
-from novacron_rehearsal.analyzer import PolicyPacks, PolicyPackSpec
+from novacron_rehearsal import urn
 from novacron_rehearsal.assets import base_folder
 from novacron_rehearsal.checkpoint import snapshot_from_deployment, snapshot_to_deployment
-from novacron_rehearsal.children import Child
-from novacron_rehearsal.deletion import delete_unwanted, warn_pending
 from novacron_rehearsal.deployment import Deployment
 from novacron_rehearsal.errors import RehearsalError
 from novacron_rehearsal.events import (
@@ -32,39 +28,15 @@ from novacron_rehearsal.events import (
     Severity,
     StepOp,
 )
-from novacron_rehearsal.monitor import EngineService, Monitor, serve
-from novacron_rehearsal.ordering import ordered
-from novacron_rehearsal.policy_hooks import NoPolicies, PolicyHooks, describe
-from novacron_rehearsal.program import ProgramCall
-from novacron_rehearsal.project import Project, StackConfig, load_project, load_stack_config
-from novacron_rehearsal.providers.builtin import BuiltinProvider
-from novacron_rehearsal.providers.launch import Plugins
-from novacron_rehearsal.providers.registry import ProviderRegistry
-from novacron_rehearsal.refresh import refresh
-from novacron_rehearsal.resource import PendingOperation, ResourceState, Snapshot
-from novacron_rehearsal.run import Run, StateSink, StepRecord, Unrecorded
+from novacron_rehearsal.execution import Cancel, Options, Setting, execute, stack_outputs
+from novacron_rehearsal.project import Project, load_project, load_stack_config
+from novacron_rehearsal.resource import PendingOperation, Snapshot
+from novacron_rehearsal.run import StepRecord, Unrecorded
 from novacron_rehearsal.store import StackFiles, StackSecrets, StackSession, passphrase_salt
 from novacron_rehearsal.values import PropertyMap
 
 _QUIET_OPS = {StepOp.SAME, StepOp.READ, StepOp.REFRESH}
 _UNCOUNTED_OPS = {StepOp.CREATE_REPLACEMENT, StepOp.DELETE_REPLACED}
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How to run."""
-
-    parallel: int = 16
-    targets: Sequence[str] = ()
-    target_dependents: bool = False
-    replace: Sequence[str] = ()
-    refresh: bool = False
-    policy_packs: Sequence[PolicyPackSpec] = ()
-    expect_no_changes: bool = False
-    in_process: bool = False
-    """Run the program in this process: faster, for tests; one program at a time."""
-    attached_providers: Mapping[str, int] = field(default_factory=dict[str, int])
-    plugin_paths: Mapping[str, Path] = field(default_factory=dict[str, Path])
 
 
 @dataclass(slots=True)
@@ -85,12 +57,6 @@ class Result:
     def errors(self) -> str:
         """The error messages, for tests and logs."""
         return "\n".join(item.message for item in self.diagnostics if item.severity is Severity.ERROR)
-
-
-@dataclass(slots=True)
-class _Outcome:
-    deployment: Deployment
-    resources: list[ResourceState]
 
 
 class Workspace:
@@ -232,28 +198,30 @@ class Workspace:
     async def _locked(self, operation: Operation, options: Options, emit: EventSink) -> Deployment:
         base_folder.set(self.project.folder)
         secrets = self._secrets()
-        config = load_stack_config(self.project_dir, self.project, self.stack, secrets)
+        setting = Setting(
+            project=self.project,
+            stack=self.stack,
+            config=load_stack_config(self.project_dir, self.project, self.stack, secrets),
+            env=self._env,
+            outputs_of=self._outputs_of,
+            listen_for_cancel=self._listen_for_cancel,
+        )
         if operation is Operation.PREVIEW:
             snapshot, _ = self._files.read(secrets)
-            return (await self._run(operation, options, emit, config, snapshot, Unrecorded())).deployment
+            return (await execute(setting, operation, options, snapshot, Unrecorded(), emit)).deployment
         session = StackSession(self._files, secrets)
         try:
             snapshot = session.snapshot
             if operation is Operation.UP and options.policy_packs:
-                rehearsed = await self._run(
-                    Operation.PREVIEW,
-                    replace(options, refresh=False),
-                    _only_problems(emit),
-                    config,
-                    snapshot,
-                    Unrecorded(),
-                )
-                ended = rehearsed.deployment
-                if ended.failed or ended.cancelled or ended.blocked:
+                rehearsal = replace(options, refresh=False)
+                quietly = _only_problems(emit)
+                ended = await execute(setting, Operation.PREVIEW, rehearsal, snapshot, Unrecorded(), quietly)
+                rehearsed = ended.deployment
+                if rehearsed.failed or rehearsed.cancelled or rehearsed.blocked:
                     session.finish(snapshot)
-                    rehearsed.deployment.steps = []
-                    return rehearsed.deployment
-            outcome = await self._run(operation, options, emit, config, snapshot, session)
+                    rehearsed.steps = []
+                    return rehearsed
+            outcome = await execute(setting, operation, options, snapshot, session, emit)
             session.finish(
                 Snapshot(
                     resources=outcome.resources,
@@ -268,153 +236,6 @@ class Workspace:
         finally:
             session.close()
 
-    async def _run(
-        self,
-        operation: Operation,
-        options: Options,
-        emit: EventSink,
-        config: StackConfig,
-        snapshot: Snapshot,
-        sink: StateSink,
-    ) -> _Outcome:
-        registry = ProviderRegistry(self._plugins(options), BuiltinProvider(self._outputs_of), emit)
-        run = Run(
-            operation=operation,
-            project=self.project.name,
-            stack=self.stack,
-            dry_run=operation is Operation.PREVIEW,
-            parallel=options.parallel,
-            targets=frozenset(options.targets),
-            target_dependents=options.target_dependents,
-            replace=frozenset(options.replace),
-        )
-        packs = PolicyPacks(options.policy_packs, self.project.python, self._env, run.project, run.stack, run.dry_run)
-        runs_program = operation in (Operation.UP, Operation.PREVIEW)
-        policies: PolicyHooks = packs if options.policy_packs and runs_program else NoPolicies()
-        resources = snapshot.resources
-        deployment = Deployment(run, resources, sink, registry, policies, config, emit)
-        warn_pending(deployment, snapshot.pending_operations)
-        child: list[Child] = []
-        monitor = Monitor(deployment, config.values, list(config.secret_keys))
-        server, address = await serve(monitor, EngineService(deployment))
-        registry.engine_address = address
-        interrupted = self._listen_for_cancel(deployment, registry, monitor, child)
-        try:
-            if isinstance(policies, PolicyPacks):
-                await policies.start(address)
-            if operation is Operation.REFRESH or options.refresh:
-                fresh = await refresh(deployment)
-                if operation is Operation.REFRESH:
-                    deployment.outputs = stack_outputs(Snapshot(fresh))
-                    return _Outcome(deployment, ordered(fresh))
-                steps = deployment.steps
-                deployment = Deployment(run, fresh, sink, registry, policies, config, emit)
-                deployment.steps = [step for step in steps if step.op is not StepOp.SAME]
-                await monitor.close()
-                await server.stop(None)
-                monitor = Monitor(deployment, config.values, list(config.secret_keys))
-                server, address = await serve(monitor, EngineService(deployment))
-                registry.engine_address = address
-                interrupted()
-                interrupted = self._listen_for_cancel(deployment, registry, monitor, child)
-            if operation is Operation.DESTROY:
-                await delete_unwanted(deployment)
-            else:
-                await self._run_program(deployment, monitor, address, options, config, child)
-            return _Outcome(deployment, deployment.snapshot())
-        finally:
-            interrupted()
-            await monitor.close()
-            for process in child:
-                await process.stop(grace_s=1.0)
-            await registry.close()
-            if isinstance(policies, PolicyPacks):
-                await policies.close()
-            await server.stop(None)
-
-    async def _run_program(
-        self,
-        deployment: Deployment,
-        monitor: Monitor,
-        address: str,
-        options: Options,
-        config: StackConfig,
-        child: list[Child],
-    ) -> None:
-        program.check(self.project.folder)
-        call = ProgramCall(
-            folder=self.project.folder,
-            python=self.project.python,
-            project=self.project.name,
-            stack=self.stack,
-            monitor=address,
-            dry_run=deployment.run.dry_run,
-            parallel=options.parallel,
-            config=config.values,
-            config_secret_keys=config.secret_keys,
-            env=self._env,
-        )
-
-        def on_line(line: str, is_stderr: bool) -> None:
-            deployment.emit(Diagnostic(Severity.WARNING if is_stderr else Severity.INFO, line))
-
-        if options.in_process:
-            ending: asyncio.Task[int] = asyncio.create_task(program.run_in_process(call))
-        else:
-            process = await program.start(call, on_line)
-            child.append(process)
-            ending = asyncio.create_task(process.wait())
-        through = asyncio.create_task(monitor.program_done.wait())
-        await asyncio.wait({ending, through}, return_when=asyncio.FIRST_COMPLETED)
-        await deployment.quiet()
-        if not ending.done() and not deployment.failed and not deployment.cancelled:
-            await self._after_program(deployment)
-        monitor.deletes_done.set()
-        try:
-            code = await asyncio.wait_for(asyncio.shield(ending), 30 if deployment.cancelled else None)
-        except asyncio.TimeoutError:
-            code = 1
-        through.cancel()
-        with suppress(asyncio.CancelledError):
-            await through
-        if code and not deployment.failed:
-            deployment.fail("", f"the program ended with exit status {code}")
-        deployment.settle_stack_outputs()
-
-    async def _after_program(self, deployment: Deployment) -> None:
-        described = [
-            describe(state, deployment.news.get(state.provider.rpartition("::")[0]), {**state.inputs, **state.outputs})
-            for state in deployment.news.values()
-        ]
-        for violation in await deployment.policies.analyze_stack(described):
-            deployment.emit(violation)
-            deployment.blocked |= violation.mandatory
-        if deployment.blocked and not deployment.run.dry_run:
-            deployment.failed = True
-            return
-        try:
-            await delete_unwanted(deployment)
-        except RehearsalError as error:
-            deployment.fail("", str(error))
-
-    def _plugins(self, options: Options) -> Plugins:
-        attached = dict(options.attached_providers)
-        for entry in filter(None, self._env.get("PULUMI_DEBUG_PROVIDERS", "").split(",")):
-            name, _, port = entry.partition(":")
-            attached.setdefault(name, int(port))
-        return Plugins(
-            python=self.project.python,
-            project_dir=self.project.folder,
-            attached=attached,
-            paths={**self.project.plugin_paths, **options.plugin_paths},
-            env={
-                **self._env,
-                "PULUMI_CONFIG_PASSPHRASE": "",
-                "PULUMI_PROJECT": self.project.name,
-                "PULUMI_STACK": self.stack,
-            },
-        )
-
     def _outputs_of(self, name: str) -> PropertyMap:
         parts = name.split("/")
         stack, project = parts[-1], parts[-2] if len(parts) > 1 else self.project.name
@@ -423,26 +244,9 @@ class Workspace:
             raise RehearsalError(f"stack reference {name!r}: there is no such stack in {self.backend_dir}")
         return stack_outputs(files.read(StackSecrets(self._passphrase, stack))[0])
 
-    def _listen_for_cancel(
-        self, deployment: Deployment, registry: ProviderRegistry, monitor: Monitor, child: list[Child]
-    ) -> Callable[[], None]:
-        """Ctrl-C and `cancel` begin an orderly end; a second Ctrl-C ends at once, the journal keeps the state."""
+    def _listen_for_cancel(self, cancel: Cancel) -> Callable[[], None]:
+        """Ctrl-C and `cancel` both end the run that is under way."""
         loop = asyncio.get_running_loop()
-        tasks: list[asyncio.Task[Any]] = []
-
-        def cancel() -> None:
-            if deployment.cancelled:
-                tasks.extend(asyncio.create_task(process.stop(grace_s=0)) for process in child)
-                return
-            deployment.cancel()
-            deployment.emit(
-                Diagnostic(Severity.WARNING, "cancelling: what is under way is finished first; again to end at once")
-            )
-            tasks.append(asyncio.create_task(registry.cancel()))
-            monitor.program_done.set()
-            monitor.deletes_done.set()
-            tasks.extend(asyncio.create_task(process.stop(grace_s=3)) for process in child)
-
         self._running = (loop, cancel)
         in_main_thread = threading.current_thread() is threading.main_thread()
         if in_main_thread:
@@ -456,14 +260,6 @@ class Workspace:
                     loop.remove_signal_handler(number)
 
         return stop_listening
-
-
-def stack_outputs(snapshot: Snapshot) -> PropertyMap:
-    """The outputs that a stack's state holds."""
-    for state in snapshot.resources:
-        if state.type == urn.STACK_TYPE:
-            return {key: codec.without_outputs(value) for key, value in state.outputs.items()}
-    return {}
 
 
 def _only_problems(emit: EventSink) -> EventSink:

@@ -122,11 +122,12 @@ class Simulated(ResourceProviderServicer):
         return provider_pb2.UpdateResponse(properties=_struct(outputs))
 
     def Read(self, request: Any, context: Any) -> Any:  # noqa: N802
-        del context
         self._note("Read", request)
         found = self.world.get(request.id)
         if found is None:
             return provider_pb2.ReadResponse(id="")
+        if found.get("fail") == "read":
+            context.abort(grpc.StatusCode.UNKNOWN, "it cannot be read")
         inputs = {key: value for key, value in found.items() if key != "made"}
         return provider_pb2.ReadResponse(id=request.id, properties=_struct(found), inputs=_struct(inputs))
 

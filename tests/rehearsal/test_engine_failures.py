@@ -100,3 +100,12 @@ def test_what_a_dying_provider_had_begun_is_pending_and_the_next_run_says_so(lab
     assert mended.succeeded, mended.errors
     assert any("interrupted while creating" in item.message for item in mended.diagnostics)
     assert lab.workspace.snapshot().pending_operations == []
+
+
+def test_an_up_whose_refresh_fails_changes_nothing(lab: Any) -> None:
+    lab.up('Thing("a", fail="read")')
+    result = lab.up('Thing("a", fail="read", size=2)\nThing("b")', refresh=True)
+    assert not result.succeeded
+    assert "it cannot be read" in result.errors
+    assert list(lab.state()) == ["a"]
+    assert lab.provider.names("Update") == []

@@ -1,0 +1,241 @@
+"""One run: its providers, policies, server and program, from the first to the last.
+
+What is done with a stack's state before and after is in `operations.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from novacron_rehearsal import codec, program, urn
+from novacron_rehearsal.analyzer import PolicyPacks, PolicyPackSpec
+from novacron_rehearsal.children import Child
+from novacron_rehearsal.deletion import delete_unwanted, warn_pending
+from novacron_rehearsal.deployment import Deployment
+from novacron_rehearsal.errors import RehearsalError
+from novacron_rehearsal.events import Diagnostic, EventSink, Operation, Severity, StepOp
+from novacron_rehearsal.monitor import EngineService, Monitor, serve
+from novacron_rehearsal.ordering import ordered
+from novacron_rehearsal.policy_hooks import NoPolicies, PolicyHooks, describe
+from novacron_rehearsal.program import ProgramCall
+from novacron_rehearsal.project import Project, StackConfig
+from novacron_rehearsal.providers.builtin import BuiltinProvider, OutputsOf
+from novacron_rehearsal.providers.launch import Plugins
+from novacron_rehearsal.providers.registry import ProviderRegistry
+from novacron_rehearsal.refresh import refresh
+from novacron_rehearsal.resource import ResourceState, Snapshot
+from novacron_rehearsal.run import Run, StateSink
+from novacron_rehearsal.values import PropertyMap
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run."""
+
+    parallel: int = 16
+    targets: Sequence[str] = ()
+    target_dependents: bool = False
+    replace: Sequence[str] = ()
+    refresh: bool = False
+    policy_packs: Sequence[PolicyPackSpec] = ()
+    expect_no_changes: bool = False
+    in_process: bool = False
+    """Run the program in this process: faster, for tests; one program at a time."""
+    attached_providers: Mapping[str, int] = field(default_factory=dict[str, int])
+    plugin_paths: Mapping[str, Path] = field(default_factory=dict[str, Path])
+
+
+Cancel: TypeAlias = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all runs over a stack have in common."""
+
+    project: Project
+    stack: str
+    config: StackConfig
+    env: Mapping[str, str]
+    """Additional environment of the program, the providers and the policy packs."""
+    outputs_of: OutputsOf
+    listen_for_cancel: Callable[[Cancel], Callable[[], None]]
+    """Takes what cancels the run; gives what ends the listening."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a run ended, and the resources as they are now."""
+
+    deployment: Deployment
+    resources: list[ResourceState]
+
+
+async def execute(
+    setting: Setting, operation: Operation, options: Options, snapshot: Snapshot, sink: StateSink, emit: EventSink
+) -> Outcome:
+    """Run an operation over a state; every step is recorded in `sink` as it happens.
+
+    Raises:
+        RehearsalError: when the run cannot begin; what fails in it is told in the outcome.
+    """
+    project, config = setting.project, setting.config
+    run = Run(
+        operation=operation,
+        project=project.name,
+        stack=setting.stack,
+        dry_run=operation is Operation.PREVIEW,
+        parallel=options.parallel,
+        targets=frozenset(options.targets),
+        target_dependents=options.target_dependents,
+        replace=frozenset(options.replace),
+    )
+    registry = ProviderRegistry(_plugins(setting, options), BuiltinProvider(setting.outputs_of), emit)
+    packs = PolicyPacks(options.policy_packs, project.python, setting.env, run.project, run.stack, run.dry_run)
+    runs_program = operation in (Operation.UP, Operation.PREVIEW)
+    policies: PolicyHooks = packs if options.policy_packs and runs_program else NoPolicies()
+    deployment = Deployment(run, snapshot.resources, sink, registry, policies, config, emit)
+    warn_pending(deployment, snapshot.pending_operations)
+    monitor = Monitor(deployment, config.values, list(config.secret_keys))
+    server, address = await serve(monitor, EngineService(monitor))
+    registry.engine_address = address
+    child: list[Child] = []
+    stop_listening = setting.listen_for_cancel(_canceller(monitor, registry, child))
+    try:
+        if isinstance(policies, PolicyPacks):
+            await policies.start(address)
+        if operation is Operation.REFRESH or options.refresh:
+            fresh = await refresh(deployment)
+            if operation is Operation.REFRESH or deployment.failed or deployment.cancelled:
+                deployment.outputs = stack_outputs(Snapshot(fresh))
+                return Outcome(deployment, ordered(fresh))
+            steps = [step for step in deployment.steps if step.op is not StepOp.SAME]
+            deployment = Deployment(run, fresh, sink, registry, policies, config, emit)
+            deployment.steps = steps
+            monitor.deployment = deployment
+        if operation is Operation.DESTROY:
+            await delete_unwanted(deployment)
+        else:
+            await _run_program(setting, options, monitor, address, child)
+        return Outcome(deployment, deployment.snapshot())
+    finally:
+        stop_listening()
+        await monitor.close()
+        for process in child:
+            await process.stop(grace_s=1.0)
+        await registry.close()
+        if isinstance(policies, PolicyPacks):
+            await policies.close()
+        await server.stop(None)
+
+
+def _canceller(monitor: Monitor, registry: ProviderRegistry, child: list[Child]) -> Cancel:
+    """Called once it begins an orderly end, called again it ends at once: the journal keeps the state."""
+    tasks: list[asyncio.Task[Any]] = []
+
+    def cancel() -> None:
+        deployment = monitor.deployment
+        if deployment.cancelled:
+            tasks.extend(asyncio.create_task(process.stop(grace_s=0)) for process in child)
+            return
+        deployment.cancel()
+        deployment.emit(
+            Diagnostic(Severity.WARNING, "cancelling: what is under way is finished first; again to end at once")
+        )
+        tasks.append(asyncio.create_task(registry.cancel()))
+        monitor.program_done.set()
+        monitor.deletes_done.set()
+        tasks.extend(asyncio.create_task(process.stop(grace_s=3)) for process in child)
+
+    return cancel
+
+
+async def _run_program(setting: Setting, options: Options, monitor: Monitor, address: str, child: list[Child]) -> None:
+    deployment, project = monitor.deployment, setting.project
+    program.check(project.folder)
+    call = ProgramCall(
+        folder=project.folder,
+        python=project.python,
+        project=project.name,
+        stack=setting.stack,
+        monitor=address,
+        dry_run=deployment.run.dry_run,
+        parallel=options.parallel,
+        config=setting.config.values,
+        config_secret_keys=setting.config.secret_keys,
+        env=setting.env,
+    )
+
+    def on_line(line: str, is_stderr: bool) -> None:
+        deployment.emit(Diagnostic(Severity.WARNING if is_stderr else Severity.INFO, line))
+
+    if options.in_process:
+        ending: asyncio.Task[int] = asyncio.create_task(program.run_in_process(call))
+    else:
+        process = await program.start(call, on_line)
+        child.append(process)
+        ending = asyncio.create_task(process.wait())
+    through = asyncio.create_task(monitor.program_done.wait())
+    await asyncio.wait({ending, through}, return_when=asyncio.FIRST_COMPLETED)
+    await deployment.quiet()
+    if not ending.done() and not deployment.failed and not deployment.cancelled:
+        await _after_program(deployment)
+    monitor.deletes_done.set()
+    try:
+        code = await asyncio.wait_for(asyncio.shield(ending), 30 if deployment.cancelled else None)
+    except asyncio.TimeoutError:
+        code = 1
+    through.cancel()
+    with suppress(asyncio.CancelledError):
+        await through
+    if code and not deployment.failed:
+        deployment.fail("", f"the program ended with exit status {code}")
+    deployment.settle_stack_outputs()
+
+
+async def _after_program(deployment: Deployment) -> None:
+    described = [
+        describe(state, deployment.news.get(state.provider.rpartition("::")[0]), {**state.inputs, **state.outputs})
+        for state in deployment.news.values()
+    ]
+    for violation in await deployment.policies.analyze_stack(described):
+        deployment.emit(violation)
+        deployment.blocked |= violation.mandatory
+    if deployment.blocked and not deployment.run.dry_run:
+        deployment.failed = True
+        return
+    try:
+        await delete_unwanted(deployment)
+    except RehearsalError as error:
+        deployment.fail("", str(error))
+
+
+def _plugins(setting: Setting, options: Options) -> Plugins:
+    attached = dict(options.attached_providers)
+    for entry in filter(None, setting.env.get("PULUMI_DEBUG_PROVIDERS", "").split(",")):
+        name, _, port = entry.partition(":")
+        attached.setdefault(name, int(port))
+    return Plugins(
+        python=setting.project.python,
+        project_dir=setting.project.folder,
+        attached=attached,
+        paths={**setting.project.plugin_paths, **options.plugin_paths},
+        env={
+            **setting.env,
+            "PULUMI_CONFIG_PASSPHRASE": "",
+            "PULUMI_PROJECT": setting.project.name,
+            "PULUMI_STACK": setting.stack,
+        },
+    )
+
+
+def stack_outputs(snapshot: Snapshot) -> PropertyMap:
+    """The outputs that a stack's state holds."""
+    for state in snapshot.resources:
+        if state.type == urn.STACK_TYPE:
+            return {key: codec.without_outputs(value) for key, value in state.outputs.items()}
+    return {}

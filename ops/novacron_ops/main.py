@@ -122,6 +122,9 @@ def logs(
     """The last lines of every process's log."""
     folder = _run_dir(find_project(Path.cwd()), stack) / "logs"
     files = sorted(folder.glob("*.log"))
+    if not files:
+        console.print(f"stack {stack} has no logs: it is not deployed; `novacron up -s {stack}` deploys it")
+        return
     if service is not None:
         known = ", ".join(file.stem for file in files) or "none"
         files = [file for file in files if file.stem == service]

@@ -84,7 +84,7 @@ class PyTorchEngine:
             self._tokenizer = AutoTokenizer.from_pretrained(self._path, local_files_only=True)
             model = AutoModelForCausalLM.from_pretrained(self._path, dtype=getattr(torch, dtype), local_files_only=True)
         except Exception as error:  # broken weights and configurations raise what they like
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            reason = " ".join(str(error).split())[:500] or type(error).__name__
             raise StartError(f"model.path {str(self._path)!r} cannot be loaded: {reason}") from error
         if not self._tokenizer.chat_template:
             raise StartError(f"model.path {str(self._path)!r} has no chat template; the chat API needs one")

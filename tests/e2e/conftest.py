@@ -51,6 +51,7 @@ class Project:
     workers: int = 1
     port: int = field(default_factory=lambda: free_ports(5))
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
+    variables: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         shutil.copy(ROOT / "__main__.py", self.folder)
@@ -80,7 +81,7 @@ class Project:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "COLUMNS": "200", MARK: self.mark}
+        return {**os.environ, "COLUMNS": "200", MARK: self.mark, **self.variables}
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """`novacron <arguments>`, as a terminal starts it: in a process group of its own."""

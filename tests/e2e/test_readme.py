@@ -18,7 +18,7 @@ import pytest
 import yaml
 from novacron_infra.config import load
 
-from .conftest import MARK, ROOT, Project
+from .conftest import ROOT, Project
 
 README = (ROOT / "README.md").read_text()
 BLOCKS: list[tuple[str, str]] = re.findall(r"^```(sh|yaml)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
@@ -61,7 +61,7 @@ class Typed(Project):
         done = subprocess.run(
             ["bash", "-c", script],
             cwd=self.folder,
-            env={**self.environment, MARK: self.mark},
+            env=self.environment,
             capture_output=True,
             text=True,
             check=False,

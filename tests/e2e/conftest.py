@@ -80,19 +80,24 @@ class Project:
         return self.folder / ".novacron" / "run" / "local"
 
     @property
+    def output(self) -> Path:
+        return self.folder / "output.txt"
+
+    @property
     def environment(self) -> dict[str, str]:
         return {**os.environ, "COLUMNS": "200", MARK: self.mark, **self.variables}
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """`novacron <arguments>`, as a terminal starts it: in a process group of its own."""
-        return subprocess.Popen(
-            [*COMMAND, *arguments, "--engine", "rehearsal"],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        """`novacron <arguments>`, as a terminal starts it: in a process group of its own. It writes to `output`."""
+        with self.output.open("wb") as output:
+            return subprocess.Popen(
+                [*COMMAND, *arguments, "--engine", "rehearsal"],
+                cwd=self.folder,
+                env=self.environment,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """`novacron <arguments>` to its end."""

@@ -81,8 +81,8 @@ def test_up_ends_the_same_however_often_it_was_killed(project: Project) -> None:
         time.sleep(moment_s)
         if command.poll() is None:
             kill(command.pid)
-        status = command.wait(LIMIT_S)
-        assert status in (0, 130) if kill is ctrl_c else status in (0, -signal.SIGKILL)
+        ends = (0, 130) if kill is ctrl_c else (0, -signal.SIGKILL)
+        assert command.wait(LIMIT_S) in ends, project.output.read_text()
         project.succeed("up")
         wait_until(lambda: project.services() == undisturbed[1], f"only {undisturbed[1]} run: {project.services()}")
         assert end_state(project) == undisturbed

@@ -213,7 +213,7 @@ def main() -> None:
     except (OpsError, RehearsalError, NovaCronError) as error:
         Console(stderr=True).print(f"error: {error}", style="red", highlight=False, markup=False)
         sys.exit(error.exit_status if isinstance(error, OpsError) else Exit.FAILED)
-    except (KeyboardInterrupt, typer.Abort):
+    except typer.Abort:
         sys.exit(Exit.INTERRUPTED)
     except Exception as error:
         shown = getattr(error, "format_message", None)

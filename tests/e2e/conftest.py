@@ -22,7 +22,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 MARK = "NOVACRON_TEST_PROJECT"
-COMMAND = [sys.executable, "-c", "from novacron_ops.main import main; main()"]
+COMMAND = [sys.executable, "-c", "from novacron_ops.entry import main; main()"]
 LIMIT_S = 150
 
 

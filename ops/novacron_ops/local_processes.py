@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,10 +45,12 @@ def services(run_dir: Path) -> list[LocalService]:
 
 
 def stop_all(run_dir: Path) -> list[str]:
-    """Stop what still runs although the state does not have it; the names of what was found."""
-    left = [service.name for service in services(run_dir)]
-    for name in left:
-        process.remove(run_dir / name)
+    """Stop what still runs although the state does not have it, and remove all files; the names of what still ran."""
+    folders = [folder for folder in sorted(run_dir.glob("*/")) if folder.name != "logs"]
+    left = [folder.name for folder in folders if process.alive(folder)]
+    for folder in folders:
+        process.remove(folder)
+    shutil.rmtree(run_dir, ignore_errors=True)
     return left
 
 

@@ -124,6 +124,9 @@ def logs(
     """The last lines of every process's log."""
     folder = _run_dir(find_project(Path.cwd()), stack) / "logs"
     files = sorted(folder.glob("*.log"))
+    if not files:
+        console.print(f"stack {stack} has no logs: it is not deployed; `novacron up -s {stack}` deploys it")
+        return
     if service is not None:
         known = ", ".join(file.stem for file in files) or "none"
         files = [file for file in files if file.stem == service]
@@ -221,7 +224,7 @@ def main() -> None:
     except (OpsError, RehearsalError, NovaCronError) as error:
         Console(stderr=True).print(f"error: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
         sys.exit(error.exit_status if isinstance(error, OpsError) else Exit.FAILED)
-    except (KeyboardInterrupt, typer.Abort):
+    except typer.Abort:
         sys.exit(Exit.INTERRUPTED)
     except Exception as error:
         shown = getattr(error, "format_message", None)

@@ -22,6 +22,8 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 SEED = 20261124
 CONTEXT_TOKENS = 512
 TRAIN_TOKENS = 256
+FIRST_STEPS = 10
+"""Their losses are kept one by one: a short run can be compared with them."""
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|{{ message['role'] }}|>\n{{ message['content'] }}<|end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
@@ -115,6 +117,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "novacron_serving" / "models" / "tiny")
     parser.add_argument("--steps", type=int, default=900)
+    parser.add_argument("--stop-after", type=int, help="end after so many steps of the same schedule")
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--rows", type=int, default=16)
     parser.add_argument("--threads", type=int, default=2)
@@ -143,6 +146,7 @@ def main() -> None:
     held_out = validation.next()
     began = time.monotonic()
     curve: list[dict[str, float]] = []
+    first_losses: list[float] = []
 
     def checkpoint(step: int, loss: float) -> None:
         model.eval()
@@ -162,12 +166,14 @@ def main() -> None:
             "threads": arguments.threads,
             "minutes": round(minutes, 1),
             "torch": torch.__version__,
+            "first_losses": first_losses,
             "loss": curve,
         }
         save(model, tokenizer, arguments.out, record)
 
     loss_value = 0.0
-    for step in range(1, arguments.steps + 1):
+    last_step = min(arguments.steps, arguments.stop_after or arguments.steps)
+    for step in range(1, last_step + 1):
         ids, labels = training.next()
         loss = model(input_ids=ids, labels=labels).loss
         optimizer.zero_grad()
@@ -176,7 +182,9 @@ def main() -> None:
         optimizer.step()
         schedule.step()
         loss_value = loss.item()
-        if step % 100 == 0 or step == arguments.steps:
+        if step <= FIRST_STEPS:
+            first_losses.append(round(loss_value, 4))
+        if step % 100 == 0 or step == last_step:
             checkpoint(step, loss_value)
         if (time.monotonic() - began) / 60 > arguments.minutes:
             checkpoint(step, loss_value)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,12 +16,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 from novacron_infra.errors import LocalProcessError
-from novacron_infra.local import process
+from novacron_infra.local import process, readiness
 from novacron_infra.local.process import ProcessSpec
+from novacron_infra.local.supervisor import Supervisor
 
 SERVER = """
 import http.server, json, os, sys
@@ -29,7 +33,8 @@ if config.get("die"):
     sys.exit("the model is missing")
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        self.send_response(200 if config.get("ready", True) else 503)
+        ready = config.get("ready", True) and not (config.get("later") and self.path == "/ready")
+        self.send_response(200 if ready else 503)
         self.end_headers()
 http.server.HTTPServer(("127.0.0.1", config["port"]), Handler).serve_forever()
 """
@@ -147,6 +152,47 @@ def test_a_port_in_use_names_port_holder_and_field(spec: ProcessSpec) -> None:
         with pytest.raises(LocalProcessError, match=rf"{port} is in use.*{os.getpid()}.*coordinator\.http_port"):
             process.start(spec)
     assert processes_of(spec) == []
+
+
+def test_a_full_disk_is_told_before_anything_starts(spec: ProcessSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(LocalProcessError, match=r"has 1000 bytes left; .* need at least 1048576: free some"):
+        process.start(spec)
+    assert processes_of(spec) == []
+
+
+def test_a_folder_that_cannot_be_written_is_named(spec: ProcessSpec) -> None:
+    spec.run_dir.write_text("in the way")
+    with pytest.raises(LocalProcessError, match=f"service: {spec.folder} cannot be written: Not a directory"):
+        process.start(spec)
+    spec.run_dir.unlink()
+
+
+def test_a_disk_that_fills_up_later_does_not_end_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_path: Path, _text: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    supervisor = Supervisor({"folder": str(tmp_path), "digest": ""})
+    with monkeypatch.context() as disk:
+        disk.setattr(Path, "write_text", full)
+        with pytest.raises(OSError, match="No space"):  # nobody could find it, nor stop it
+            supervisor._tell(status="starting")
+    supervisor._tell(status="ready")
+    monkeypatch.setattr(Path, "write_text", full)
+    supervisor._tell(status="starting")
+    assert process.read_state(tmp_path)["status"] == "ready"
+
+
+def test_readiness_waits_for_all_and_tells_which_one_it_lacks(spec: ProcessSpec) -> None:
+    process.start(spec)
+    readiness.await_ready([spec.ready_url], 1, "logs")
+    closed = f"http://127.0.0.1:{free_port()}/ready"
+    assert f"{closed} does not answer: " in str(readiness.not_ready([spec.ready_url, closed]))
+    process.start(replace(spec, config={**spec.config, "later": True}, ready_url=spec.ready_url.replace("ready", "up")))
+    with pytest.raises(
+        LocalProcessError, match=rf"not ready within 0\.2 s: {spec.ready_url} answers 503.* logs in here"
+    ):
+        readiness.await_ready([spec.ready_url], 0.2, "here")
 
 
 def test_runs_killed_at_random_moments_converge_without_orphans(spec: ProcessSpec, tmp_path: Path) -> None:

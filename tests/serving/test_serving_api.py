@@ -89,6 +89,31 @@ def test_the_first_of_several_stop_texts_in_the_answer_counts(client: openai.Ope
     assert stopped == full[: min(full.index(stop) for stop in stops)]
 
 
+def test_sampling_from_the_one_likeliest_token_is_the_greedy_answer(client: openai.OpenAI) -> None:
+    greedy = ask(client, "What is a cluster?", temperature=0)
+    likeliest = ask(client, "What is a cluster?", temperature=2, extra_body={"top_k": 1})
+    assert likeliest.choices[0].message.content == greedy.choices[0].message.content
+
+
+def test_an_answer_is_sent_back_as_the_client_got_it(client: openai.OpenAI) -> None:
+    first = ask(client, "Hello", temperature=0).choices[0].message
+    assert first.refusal is None
+    assert "refusal" in first.model_fields_set
+    conversation = [*user("Hello"), first, *user("What is a GPU?")]
+    answer = client.chat.completions.create(model=MODEL, messages=conversation, temperature=0)
+    assert answer.choices[0].message.content
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_is_not_supported_is_refused_before_a_stream_begins(client: openai.OpenAI, stream: bool) -> None:
+    tools: list[Any] = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
+    with pytest.raises(openai.BadRequestError, match="tools: only") as caught:
+        ask(client, "Hello", tools=tools, stream=stream)
+    assert (caught.value.param, caught.value.code) == ("tools", "unsupported_value")
+    with pytest.raises(openai.BadRequestError, match="n: only 1"):
+        ask(client, "Hello", n=2, stream=stream)
+
+
 def test_an_unknown_model_is_not_found(client: openai.OpenAI) -> None:
     with pytest.raises(openai.NotFoundError, match="served: novacron-tiny") as caught:
         client.chat.completions.create(model="gpt-none", messages=user("Hello"))

@@ -24,6 +24,7 @@ from novacron_infra.errors import LocalProcessError
 LOG_LINES = 20
 STOP_GRACE_S = 35.0
 POLL_S = 0.05
+MINIMUM_FREE_BYTES = 2**20
 LOCK_WAIT_S = 15.0
 
 
@@ -91,9 +92,19 @@ def start(spec: ProcessSpec) -> None:
     """Bring the process up and wait until it is ready; one that runs with the same specification is kept.
 
     Raises:
-        LocalProcessError: for a port in use, a process that dies at its start or is not ready in time; with its last
-            log lines. Nothing of it is left running.
+        LocalProcessError: for a port in use, a full disk, a process that dies at its start or is not ready in time;
+            with its last log lines. Nothing of it is left running.
     """
+    try:
+        _start(spec)
+    except OSError as error:
+        raise LocalProcessError(
+            f"{spec.name}: {error.filename or spec.folder} cannot be written: {error.strerror}; its files have to lie "
+            f"in {spec.run_dir}"
+        ) from error
+
+
+def _start(spec: ProcessSpec) -> None:
     if alive(spec.folder):
         if _told_state(spec.folder).get("digest") == spec.digest:
             try:
@@ -106,6 +117,7 @@ def start(spec: ProcessSpec) -> None:
             stop(spec.folder)
     spec.folder.mkdir(parents=True, exist_ok=True)
     spec.log.parent.mkdir(parents=True, exist_ok=True)
+    _refuse_full_disk(spec)
     lock = _take_lock(spec.folder)
     try:
         for field, port in spec.ports.items():
@@ -232,6 +244,15 @@ def _send(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
     except ProcessLookupError:
         return
+
+
+def _refuse_full_disk(spec: ProcessSpec) -> None:
+    free = shutil.disk_usage(spec.folder).free
+    if free < MINIMUM_FREE_BYTES:
+        raise LocalProcessError(
+            f"{spec.name}: the disk of {spec.run_dir} has {free} bytes left; its log and state need at least "
+            f"{MINIMUM_FREE_BYTES}: free some"
+        )
 
 
 def _refuse_used_port(name: str, field: str, port: int) -> None:

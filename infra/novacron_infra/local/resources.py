@@ -1,6 +1,6 @@
-"""The dynamic resource of a supervised process.
+"""Dynamic resources: a supervised process, and the readiness of several together.
 
-Its provider is importable, so its serialised form is stable: nothing changed means nothing to do.
+Their providers are importable, so their serialised form is stable: nothing changed means nothing to do.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, ResourceProvider, UpdateResult
 
-from novacron_infra.local import process
+from novacron_infra.local import process, readiness
 
 _INPUTS = (
     "name",
@@ -43,7 +43,8 @@ def _spec(properties: dict[str, Any]) -> process.ProcessSpec:
 
 
 def _outputs(properties: dict[str, Any]) -> dict[str, Any]:
-    return {key: properties[key] for key in _INPUTS} | {"log": str(_spec(properties).log)}
+    spec = _spec(properties)
+    return {key: properties[key] for key in _INPUTS} | {"log": str(spec.log), "digest": spec.digest}
 
 
 class _ProcessProvider(ResourceProvider):
@@ -78,6 +79,8 @@ class LocalProcess(Resource, module="local", name="Process"):
 
     log: pulumi.Output[str]
     """The file with all that it writes."""
+    digest: pulumi.Output[str]
+    """Changes when the process is replaced by one with another specification."""
 
     def __init__(
         self,
@@ -111,6 +114,42 @@ class LocalProcess(Resource, module="local", name="Process"):
                 "ready_timeout_s": ready_timeout_s,
                 "triggers": triggers,
                 "log": None,
+                "digest": None,
             },
             opts,
         )
+
+
+class _ReadinessProvider(ResourceProvider):
+    serialize_as_secret_always = False
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        readiness.await_ready(props["urls"], float(props["timeout_s"]), props["logs"])
+        return CreateResult("ready", props)
+
+    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
+        return DiffResult(changes=any(_olds.get(key) != _news.get(key) for key in ("urls", "processes")))
+
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
+        return UpdateResult(self.create(_news).outs)
+
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        return ReadResult("", {}) if readiness.not_ready(props["urls"]) else ReadResult(id_, props)
+
+
+class LocalReadiness(Resource, module="local", name="Readiness"):
+    """Exists while all addresses say that they are ready; what depends on it comes after that."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        urls: list[str],
+        processes: list[pulumi.Output[str]],
+        timeout_s: float,
+        logs: Path,
+        opts: pulumi.ResourceOptions,
+    ) -> None:
+        """Args: `processes`: digests of what answers there; another one is waited for again."""
+        inputs = {"urls": urls, "processes": processes, "timeout_s": timeout_s, "logs": str(logs)}
+        super().__init__(_ReadinessProvider(), name, inputs, opts)

@@ -14,7 +14,7 @@ import pulumi
 from novacron_infra.config import Device
 from novacron_infra.errors import LocalProcessError
 from novacron_infra.generated import GeneratedSecret
-from novacron_infra.local.resources import LocalProcess
+from novacron_infra.local.resources import LocalProcess, LocalReadiness
 
 HASHED_WHOLE_BYTES = 16 * 2**20
 COORDINATOR_START_TIMEOUT_S = 60.0
@@ -57,10 +57,9 @@ class LocalServing(pulumi.ComponentResource):
         package = _serving_package()
         contract: dict[str, Any] = json.loads((package / "protocol" / "contract.json").read_text())
         model_path = (args.model_path or package / "models" / "tiny").resolve()
-        if not (model_path / "config.json").is_file():
+        if problem := _model_problem(model_path):
             raise LocalProcessError(
-                f"novacron:environment.model.path = {model_path}: holds no config.json. "
-                "Name a Hugging Face model folder"
+                f"novacron:environment.model.path = {model_path}: {problem}. Name a Hugging Face model folder"
             )
         code = digest_of_folder(package, "*.py")
         token_variable = contract["environment"]["cluster_token"]
@@ -81,9 +80,12 @@ class LocalServing(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         model_digest = digest_of_folder(model_path, "*")
+        processes = [coordinator]
+        ready_urls = [f"http://127.0.0.1:{args.http_port}{paths['ready']}"]
         for index in range(args.worker_count):
             port = args.worker_base_port + index
-            LocalProcess(
+            ready_urls.append(f"http://127.0.0.1:{port}{paths['ready']}")
+            worker = LocalProcess(
                 f"{name}-worker-{index}",
                 service=f"worker-{index}",
                 run_dir=args.run_dir,
@@ -98,12 +100,22 @@ class LocalServing(pulumi.ComponentResource):
                 token_variable=token_variable,
                 token=token.value,
                 ports={"workers.base_port": port},
-                ready_url=f"http://127.0.0.1:{port}{paths['ready']}",
+                ready_url=ready_urls[-1],
                 ready_timeout_s=args.start_timeout_s,
                 triggers=code + model_digest,
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[coordinator]),
             )
-        self.endpoint = pulumi.Output.from_input(f"http://127.0.0.1:{args.http_port}/v1")
+            processes.append(worker)
+        # A coordinator that was restarted alone has to hear from its workers again.
+        ready = LocalReadiness(
+            f"{name}-ready",
+            urls=ready_urls,
+            processes=[process.digest for process in processes],
+            timeout_s=args.start_timeout_s,
+            logs=args.run_dir / "logs",
+            opts=pulumi.ResourceOptions(parent=self, depends_on=processes),
+        )
+        self.endpoint = ready.id.apply(lambda _: f"http://127.0.0.1:{args.http_port}/v1")
         self.model = pulumi.Output.from_input(args.model_id)
         self.logs = pulumi.Output.from_input(str(args.run_dir / "logs"))
         self.register_outputs({"endpoint": self.endpoint, "model": self.model, "logs": self.logs})
@@ -115,6 +127,21 @@ def _serving_package() -> Path:
     if found is None or not found.submodule_search_locations:
         raise LocalProcessError("the package novacron-serving is not installed here; run `make up`, or pip install it")
     return Path(next(iter(found.submodule_search_locations)))
+
+
+def _model_problem(folder: Path) -> str | None:
+    """What a Hugging Face model folder would have and this one lacks, as far as that shows before it is loaded."""
+    try:
+        config = json.loads((folder / "config.json").read_bytes())
+    except OSError:
+        return "holds no config.json"
+    except ValueError as error:
+        return f"its config.json is not valid JSON ({error})"
+    if not isinstance(config, dict) or "model_type" not in config:
+        return "its config.json names no model_type"
+    if not any(any(folder.glob(pattern)) for pattern in ("*.safetensors", "*.bin")):
+        return "holds no weights (*.safetensors or *.bin)"
+    return None
 
 
 def digest_of_folder(folder: Path, pattern: str) -> str:

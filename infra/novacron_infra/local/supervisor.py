@@ -99,9 +99,15 @@ class Supervisor:
 
     def _tell(self, **changes: Any) -> None:
         self._state.update(changes)
+        told = self._folder / "state.json"
         temporary = self._folder / "state.json.tmp"
-        temporary.write_text(json.dumps(self._state))
-        temporary.replace(self._folder / "state.json")
+        try:
+            temporary.write_text(json.dumps(self._state))
+            temporary.replace(told)
+        except OSError:
+            # A disk that fills up later must not end a process that serves.
+            if not told.exists():
+                raise
 
 
 def _die_with_parent() -> None:

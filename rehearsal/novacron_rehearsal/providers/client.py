@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -337,7 +338,18 @@ class RemoteProvider:
                 f"the {self.package} provider went away during {method}: {error.details()}; "
                 "its last output stands above. Run the same command again: what it had begun is recorded as pending"
             )
-        return ProviderError(error.details() or f"{self.package}: {method} failed with {error.code().name}")
+        return ProviderError(_said(error.details()) or f"{self.package}: {method} failed with {error.code().name}")
+
+
+def _said(details: str | None) -> str:
+    """The message alone where a Python provider sends the traceback of an error class of its own.
+
+    A built-in error is a mistake in the provider, and keeps its traceback.
+    """
+    details = details or ""
+    last_frame = details.rfind("\n  File ")
+    raised = re.search(r"^(?:\w+\.)+\w+: ", details[last_frame:], re.MULTILINE) if last_frame >= 0 else None
+    return details[last_frame + raised.end() :].rstrip() if raised else details
 
 
 def _coarse(value: Value) -> Value:

@@ -38,7 +38,11 @@ class CoordinatorApp:
         self._began_s = time.time()
         self._in_flight = 0
         timeout = httpx.Timeout(config.first_byte_timeout_s, connect=2.0)
-        self._upstream = httpx.AsyncClient(timeout=timeout, limits=httpx.Limits(max_connections=None))
+        self._upstream = httpx.AsyncClient(
+            timeout=timeout,
+            limits=httpx.Limits(max_connections=None),
+            trust_env=False,  # a proxy for the internet does not lead to workers
+        )
         names = contract()["metrics"]
         self._metrics = CollectorRegistry()
         Gauge("novacron_workers_active", "Workers that get requests", registry=self._metrics).set_function(

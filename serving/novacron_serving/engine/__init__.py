@@ -18,6 +18,7 @@ class GenerationRequest:
     max_tokens: int | None
     temperature: float
     top_p: float
+    top_k: int | None
     seed: int | None
     stops: tuple[str, ...]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field
 
 from novacron_serving.engine import Delta, EngineStats, GenerationRequest
+from novacron_serving.engine.detokenizer import Detokenizer
 from novacron_serving.errors import StartError, invalid, overloaded
 
 HUNG_AFTER_S = 60.0
@@ -83,7 +84,7 @@ class PyTorchEngine:
             self._tokenizer = AutoTokenizer.from_pretrained(self._path, local_files_only=True)
             model = AutoModelForCausalLM.from_pretrained(self._path, dtype=getattr(torch, dtype), local_files_only=True)
         except Exception as error:  # broken weights and configurations raise what they like
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            reason = " ".join(str(error).split())[:500] or type(error).__name__
             raise StartError(f"model.path {str(self._path)!r} cannot be loaded: {reason}") from error
         if not self._tokenizer.chat_template:
             raise StartError(f"model.path {str(self._path)!r} has no chat template; the chat API needs one")
@@ -135,10 +136,14 @@ class PyTorchEngine:
         roles = {"developer": "system"}
         messages = [{"role": roles.get(m.role, m.role), "content": m.text} for m in request.messages]
         try:
-            text = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+            return self._tokenizer.apply_chat_template(
+                messages,
+                add_generation_prompt=True,
+                return_dict=False,
+                sanitize_control_tokens=True,  # a message that spells "<|end|>" ends no turn
+            )
         except Exception as error:
             raise invalid(f"messages: the model's chat template refuses them: {error}", param="messages") from error
-        return self._tokenizer.encode(text, add_special_tokens=False)
 
     def _decode(self, job: _Job, loop: asyncio.AbstractEventLoop) -> None:
         """One request, token by token, in a thread."""
@@ -169,7 +174,7 @@ class PyTorchEngine:
         ids = torch.tensor([job.prompt], device=device)
         cache: Any = None
         produced: list[int] = []
-        text = _Text(self._tokenizer, request.stops)
+        text = Detokenizer(self._decode_tokens, request.stops)
         with torch.inference_mode():
             while not job.cancelled.is_set():
                 self._steps[request.request_id] = time.monotonic()
@@ -189,6 +194,10 @@ class PyTorchEngine:
                     yield Delta(new, len(job.prompt), len(produced))
                 ids = torch.tensor([[token]], device=device)
         yield Delta(text.rest(), len(job.prompt), len(produced), "stop")  # aborted: whoever still reads gets an end
+
+    def _decode_tokens(self, tokens: Sequence[int]) -> str:
+        # Cleaning would change text that was shown before: "word ," to "word,".
+        return self._tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
     def abort(self, request_id: str) -> None:
         """Stop generating."""
@@ -221,46 +230,13 @@ def _sample(logits: Any, request: GenerationRequest, generator: Any) -> int:
 
     if request.temperature == 0:
         return int(logits.argmax())
-    probabilities = torch.softmax(logits / request.temperature, dim=-1)
+    logits = logits / request.temperature
+    if request.top_k is not None and request.top_k < logits.numel():
+        kept, order = logits.topk(request.top_k)
+        logits = torch.full_like(logits, -torch.inf).scatter(0, order, kept)
+    probabilities = torch.softmax(logits, dim=-1)
     if request.top_p < 1:
         ranked, order = probabilities.sort(descending=True)
         ranked[ranked.cumsum(-1) - ranked > request.top_p] = 0
         probabilities = torch.zeros_like(probabilities).scatter(0, order, ranked)
     return int(torch.multinomial(probabilities, 1, generator=generator))
-
-
-class _Text:
-    """Tokens to text as it can be shown: no half characters, and nothing that may yet become a stop text."""
-
-    def __init__(self, tokenizer: Any, stops: tuple[str, ...]) -> None:
-        self._tokenizer = tokenizer
-        self._stops = tuple(stop for stop in stops if stop)
-        self._tokens: list[int] = []
-        self._shown = 0
-
-    def add(self, token: int) -> tuple[str, bool]:
-        """The text that may be shown now, and whether a stop text ended it."""
-        self._tokens.append(token)
-        text = self._text()
-        found = [at for stop in self._stops if (at := text.find(stop, max(0, self._shown - len(stop)))) >= 0]
-        if found:
-            return text[self._shown : max(min(found), self._shown)], True
-        end = len(text)
-        while end and text[end - 1] == "\N{REPLACEMENT CHARACTER}":
-            end -= 1
-        for stop in self._stops:
-            for length in range(min(len(stop) - 1, end), 0, -1):
-                if text[:end].endswith(stop[:length]):
-                    end -= length
-                    break
-        new, self._shown = text[self._shown : end], max(end, self._shown)
-        return new, False
-
-    def rest(self) -> str:
-        """What was held back."""
-        text = self._text()
-        new, self._shown = text[self._shown :], len(text)
-        return new
-
-    def _text(self) -> str:
-        return self._tokenizer.decode(self._tokens, skip_special_tokens=True)

@@ -92,6 +92,7 @@ class WorkerApp:
             max_tokens=chat.max_completion_tokens or chat.max_tokens,
             temperature=chat.temperature,
             top_p=chat.top_p,
+            top_k=chat.top_k,
             seed=chat.seed,
             stops=chat.stops,
         )

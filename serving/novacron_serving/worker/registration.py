@@ -14,6 +14,8 @@ from novacron_serving.protocol import worker_pb2
 from novacron_serving.protocol.worker_pb2_grpc import WorkersStub
 from novacron_serving.worker.config import WorkerConfig
 
+CHANNEL = (("grpc.enable_http_proxy", 0),)
+"""A proxy for the internet does not lead to the coordinator."""
 RETRY_S = 0.5
 CALL_TIMEOUT_S = 5.0
 
@@ -33,7 +35,7 @@ class Registration:
 
     async def run(self) -> None:
         """Register, report, and register again whenever the coordinator has forgotten this worker."""
-        async with grpc.aio.insecure_channel(self._config.coordinator) as channel:
+        async with grpc.aio.insecure_channel(self._config.coordinator, options=CHANNEL) as channel:
             stub: Any = WorkersStub(channel)
             while not self._draining:
                 try:
@@ -81,7 +83,7 @@ class Registration:
         """Ask for no new requests. A coordinator that is gone needs no telling."""
         self._draining = True
         try:
-            async with grpc.aio.insecure_channel(self._config.coordinator) as channel:
+            async with grpc.aio.insecure_channel(self._config.coordinator, options=CHANNEL) as channel:
                 stub: Any = WorkersStub(channel)
                 await stub.Drain(
                     worker_pb2.DrainRequest(worker_id=self._config.worker_id), metadata=self._metadata, timeout=2

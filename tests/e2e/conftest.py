@@ -1,0 +1,163 @@
+"""A copy of the project's program with ports of its own, and the processes that belong to it; nothing is left of it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+MARK = "NOVACRON_TEST_PROJECT"
+COMMAND = [sys.executable, "-c", "from novacron_ops.entry import main; main()"]
+LIMIT_S = 150
+
+
+def free_ports(count: int) -> int:
+    """The first of `count` free ports in a row, below those that the system gives out by itself."""
+    for first in range(20000 + os.getpid() % 1000 * 10, 32000, count):
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            for port in range(first, first + count):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return first
+    raise AssertionError("no free ports")
+
+
+def wait_until(true: Callable[[], object], what: str, limit_s: float = 20.0) -> None:
+    deadline = time.monotonic() + limit_s
+    while not true():
+        assert time.monotonic() < deadline, f"not within {limit_s:g} s: {what}"
+        time.sleep(0.05)
+
+
+@dataclass
+class Project:
+    """A folder with the program in it. All that is started in it carries a mark of its own in the environment."""
+
+    folder: Path
+    workers: int = 1
+    port: int = field(default_factory=lambda: free_ports(5))
+    mark: str = field(default_factory=lambda: uuid.uuid4().hex)
+    variables: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        shutil.copy(ROOT / "__main__.py", self.folder)
+        description = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
+        (self.folder / "Pulumi.yaml").write_text(yaml.safe_dump({**description, "runtime": {"name": "python"}}))
+        self.describe()
+
+    def describe(self, **sections: dict[str, Any]) -> None:
+        """Write the stack's description; `sections` are merged over the ports."""
+        environment: dict[str, Any] = {
+            "platform": "local",
+            "coordinator": {"http_port": self.port, "grpc_port": self.port + 1},
+            "workers": {"count": self.workers, "base_port": self.port + 2},
+        }
+        for name, values in sections.items():
+            environment[name] = environment.get(name, {}) | values
+        text = yaml.safe_dump({"config": {"novacron:environment": environment}})
+        (self.folder / "Pulumi.local.yaml").write_text(text)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def run_dir(self) -> Path:
+        return self.folder / ".novacron" / "run" / "local"
+
+    @property
+    def output(self) -> Path:
+        return self.folder / "output.txt"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "COLUMNS": "200", MARK: self.mark, **self.variables}
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """`novacron <arguments>`, as a terminal starts it: in a process group of its own. It writes to `output`."""
+        with self.output.open("wb") as output:
+            return subprocess.Popen(
+                [*COMMAND, *arguments, "--engine", "rehearsal"],
+                cwd=self.folder,
+                env=self.environment,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """`novacron <arguments>` to its end."""
+        return subprocess.run(
+            [*COMMAND, *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=LIMIT_S,
+        )
+
+    def succeed(self, *arguments: str) -> str:
+        """What `novacron <arguments>` wrote; it has to go well, and with the engine of this repository."""
+        done = self.run(*arguments, "--engine", "rehearsal")
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def fail(self, *arguments: str) -> str:
+        """What it wrote when it failed: an explanation, no traceback."""
+        done = self.run(*arguments, "--engine", "rehearsal")
+        told = done.stdout + done.stderr
+        assert done.returncode == 1, told
+        assert "Traceback" not in told
+        return told
+
+    def processes(self) -> list[psutil.Process]:
+        """All that runs and was started from here, however indirectly."""
+        found: list[psutil.Process] = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get(MARK) == self.mark and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+        return found
+
+    def services(self) -> list[str]:
+        """Module and file of each process that runs, sorted."""
+        found: list[str] = []
+        for process in self.processes():
+            with contextlib.suppress(psutil.Error):
+                command = process.cmdline()
+                found.append(" ".join(command[command.index("-m") + 1 :][:3]) if "-m" in command else str(command))
+        return sorted(found)
+
+    def pid(self, service: str) -> int:
+        return json.loads((self.run_dir / service / "state.json").read_text())["child_pid"]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    """A project that is taken down however its test ends."""
+    made = Project(tmp_path)
+    try:
+        yield made
+    finally:
+        down = made.run("down", "--engine", "rehearsal")
+        left = made.processes()
+        for process in left:
+            process.kill()
+    assert down.returncode == 0, down.stdout + down.stderr
+    assert left == []
+    assert not made.run_dir.exists()

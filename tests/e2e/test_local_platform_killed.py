@@ -54,7 +54,7 @@ def comparable(value: Any) -> Any:
     if SECRET in value:
         return "secret"
     kept = {key: comparable(item) for key, item in value.items() if key not in RANDOM}
-    if str(value.get("type", "")).endswith("local:Token"):
+    if str(value.get("type", "")).endswith(":GeneratedSecret"):
         kept["id"] = "random"
     return kept
 

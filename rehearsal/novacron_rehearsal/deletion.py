@@ -128,20 +128,24 @@ async def delete(deployment: Deployment, state: ResourceState, op: StepOp, going
 
 
 async def _carry_out(deployment: Deployment, state: ResourceState, going: set[str]) -> None:
-    managed = state.custom and not state.external and not urn.is_provider(state.type)
-    skipped = state.retain_on_delete or (state.deleted_with and state.deleted_with in going)
     if deployment.run.dry_run:
         return
-    if not managed or skipped:
-        deployment.forget(state, None)
-        return
+    goes_with_its_host = state.deleted_with in going
+    token = None if goes_with_its_host else await _ask_provider(deployment, state)
+    deployment.forget(state, token)
+
+
+async def _ask_provider(deployment: Deployment, state: ResourceState) -> int | None:
+    """Have the provider delete what it manages; the token of the operation, whose end is still to be recorded."""
+    if state.retain_on_delete or not state.custom or state.external or urn.is_provider(state.type):
+        return None
     provider = await deployment.registry.get(state.provider)
     if provider is None:
         raise RehearsalError("its provider's configuration is unknown")
     timeout = state.custom_timeouts.delete_s if state.custom_timeouts else 0
     with deployment.operation(OperationKind.DELETING, state) as token:
         await provider.delete(state, timeout)
-    deployment.forget(state, token)
+    return token
 
 
 async def delete_before_replace(deployment: Deployment, root: ResourceState) -> None:
@@ -156,24 +160,13 @@ async def delete_before_replace(deployment: Deployment, root: ResourceState) -> 
         deployment.emit(StepStarted(current.urn, StepOp.DELETE_REPLACED, current.parent, current.inputs, None))
         try:
             if not deployment.run.dry_run:
-                await _delete_for_replacement(deployment, current)
+                token = await _ask_provider(deployment, current)
+                deployment.mark_pending_replacement(current, token)
         except RehearsalError as error:
             deployment.emit(StepEnded(current.urn, StepOp.DELETE_REPLACED, str(error), monotonic() - began))
             raise
         deployment.emit(StepEnded(current.urn, StepOp.DELETE_REPLACED, "", monotonic() - began))
         deployment.note(StepOp.DELETE_REPLACED, current.urn)
-
-
-async def _delete_for_replacement(deployment: Deployment, state: ResourceState) -> None:
-    token = None
-    if not state.retain_on_delete and not urn.is_provider(state.type):
-        provider = await deployment.registry.get(state.provider)
-        if provider is None:
-            raise RehearsalError("its provider's configuration is unknown")
-        timeout = state.custom_timeouts.delete_s if state.custom_timeouts else 0
-        with deployment.operation(OperationKind.DELETING, state) as token:
-            await provider.delete(state, timeout)
-    deployment.mark_pending_replacement(state, token)
 
 
 async def _doomed(deployment: Deployment, root: ResourceState) -> list[ResourceState]:

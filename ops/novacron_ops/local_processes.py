@@ -21,7 +21,6 @@ class LocalService:
     pid: int | None
     restarts: int
     up_s: float
-    log: Path
 
 
 def services(run_dir: Path) -> list[LocalService]:
@@ -38,7 +37,6 @@ def services(run_dir: Path) -> list[LocalService]:
                 pid=state.get("child_pid"),
                 restarts=int(state.get("restarts", 0)),
                 up_s=time.time() - float(state.get("since", time.time())),
-                log=run_dir / "logs" / f"{folder.name}.log",
             )
         )
     return found

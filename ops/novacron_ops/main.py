@@ -27,7 +27,7 @@ from novacron_ops.errors import Exit, OpsError
 app = typer.Typer(
     help="GPU clusters and LLM serving from one typed description.", no_args_is_help=True, add_completion=False
 )
-console = Console()
+console = Console(soft_wrap=True)  # sentences are copied and searched: the terminal breaks them, not we
 
 Stack = Annotated[str, typer.Option("--stack", "-s", help="Which Pulumi.<stack>.yaml.")]
 Which = Annotated[Engine, typer.Option("--engine", help="auto: the Pulumi CLI where it is on PATH.")]
@@ -47,7 +47,10 @@ def up(stack: Stack = "local", engine: Which = Engine.AUTO) -> None:
     console.print(f"with the {backend.description}", style="dim")
     # What died since the last run is found by asking, not by trusting the state.
     if not backend.run(Operation.UP, refresh=True):
-        raise OpsError(f"the stack is not up; what was made is kept. `novacron logs -s {stack}` may tell why")
+        logs_hint = (
+            f"; `novacron logs -s {stack}` has the processes' own words" if _run_dir(project, stack).is_dir() else ""
+        )
+        raise OpsError(f"stack {stack} is not up; what was made is kept{logs_hint}")
     outputs = backend.outputs()
     endpoint, model = outputs.get("endpoint"), outputs.get("model")
     if not isinstance(endpoint, str):
@@ -57,9 +60,7 @@ def up(stack: Stack = "local", engine: Which = Engine.AUTO) -> None:
         f"\n[bold]{endpoint}[/bold] answers, {time.monotonic() - began:.1f} s after you asked. Try it:", highlight=False
     )
     print(f"\n  curl {endpoint}/chat/completions -H 'Content-Type: application/json' -d '{request}'\n")  # noqa: T201 - must stay one line
-    console.print(
-        f"logs: {outputs.get('logs')}\nremove it all: make down (or novacron down -s {stack})", highlight=False
-    )
+    console.print(f"Remove it all: make down (or novacron down -s {stack})", highlight=False)
 
 
 @app.command()
@@ -102,14 +103,13 @@ def status(stack: Stack = "local", engine: Which = Engine.AUTO, as_json: AsJson 
     elif not outputs and not services:
         console.print(f"stack {stack} is not deployed; `novacron up -s {stack}` deploys it")
     else:
-        table = Table("process", "status", "pid", "up", "restarts", "log")
+        table = Table("process", "status", "pid", "up", "restarts")
         for service in services:
             up_for = f"{service.up_s:.0f} s" if service.pid else ""
-            table.add_row(
-                service.name, service.status, str(service.pid or ""), up_for, str(service.restarts), str(service.log)
-            )
+            table.add_row(service.name, service.status, str(service.pid or ""), up_for, str(service.restarts))
         console.print(table)
         console.print(f"endpoint: {endpoint} ({'answers' if cluster else 'does not answer'})", highlight=False)
+        console.print(f"logs: {_run_dir(project, stack) / 'logs'}", highlight=False)
     if services and (cluster is None or any(service.status != "ready" for service in services)):
         raise typer.Exit(Exit.FAILED)
 
@@ -185,6 +185,7 @@ def export_state(
     if file is None:
         print(text)  # noqa: T201
     else:
+        file.touch(mode=0o600)  # it may hold secrets in plain
         file.write_text(text + "\n")
 
 

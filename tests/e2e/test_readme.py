@@ -119,6 +119,12 @@ def test_the_files_of_the_readme_are_accepted() -> None:
         load(stack["config"]["novacron:environment"])
 
 
+def test_the_plan_of_the_readme_is_what_the_command_prints() -> None:
+    (shown,) = re.findall(r"^```text\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    printed = (ROOT / "tests/unit/golden/prod.txt").read_text().splitlines()
+    assert set(shown.splitlines()) - {"…"} <= set(printed)
+
+
 def test_every_make_target_and_path_of_the_readme_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"`make ([a-z-]+)", README)) <= targets

@@ -26,7 +26,8 @@ def plan(*arguments: str) -> int:
         patched.setattr(sys, "argv", ["novacron", "plan", *arguments])
         with pytest.raises(SystemExit) as ended:
             main()
-    return int(str(ended.value.code))
+    assert isinstance(ended.value.code, int)
+    return int(ended.value.code)
 
 
 def test_text_and_json_are_the_golden_files(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

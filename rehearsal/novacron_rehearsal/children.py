@@ -34,6 +34,12 @@ def _tied_to_parent(command: Sequence[str], env: Mapping[str, str]) -> list[str]
     return [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), executable, *command]
 
 
+def _past_proxies(env: Mapping[str, str]) -> dict[str, str]:
+    """The environment in which a child finds the engine on this machine, whatever proxy is set for elsewhere."""
+    exempt = {name: ",".join(filter(None, [env.get(name), "127.0.0.1"])) for name in ("no_proxy", "NO_PROXY")}
+    return {**env, **exempt}
+
+
 class Child:
     """A process in a session of its own, so that the terminal's Ctrl-C reaches the engine alone."""
 
@@ -56,7 +62,7 @@ class Child:
         process = await asyncio.create_subprocess_exec(
             *_tied_to_parent(command, env),
             cwd=cwd,
-            env=dict(env),
+            env=_past_proxies(env),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

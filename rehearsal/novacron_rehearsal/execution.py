@@ -192,7 +192,7 @@ async def _run_program(setting: Setting, options: Options, monitor: Monitor, add
     through.cancel()
     with suppress(asyncio.CancelledError):
         await through
-    if code and not deployment.failed:
+    if code and not deployment.failed and not deployment.cancelled:
         deployment.fail("", f"the program ended with exit status {code}")
     deployment.settle_stack_outputs()
 

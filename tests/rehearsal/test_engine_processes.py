@@ -8,6 +8,8 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
+
 ENGINE = """
 import sys
 from pathlib import Path
@@ -31,3 +33,25 @@ def test_the_program_ends_when_its_engine_is_killed(lab: Any) -> None:
     with os.fdopen(reader) as held_by_the_program:
         # The end of the file comes when the last process that holds it open is gone.
         assert held_by_the_program.read() == ""
+
+
+def test_a_proxy_in_the_environment_is_not_used_on_this_machine(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "grpc_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    result = lab.up(
+        """
+        from pulumi.dynamic import CreateResult, Resource, ResourceProvider
+
+        class Note(ResourceProvider):
+            def create(self, props):
+                return CreateResult("made", props)
+
+        class Piece(Resource):
+            def __init__(self):
+                super().__init__(Note(), "piece", {})
+
+        Piece()
+        """,
+        in_process=False,
+    )
+    assert result.succeeded, result.errors

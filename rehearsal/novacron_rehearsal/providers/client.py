@@ -20,7 +20,11 @@ from novacron_rehearsal.resource import ResourceState
 from novacron_rehearsal.urn import parse
 from novacron_rehearsal.values import PropertyMap, Value
 
-CHANNEL_OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+CHANNEL_OPTIONS = [
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.enable_http_proxy", 0),  # everyone that the engine talks to is on this machine
+]
 
 
 @dataclass(frozen=True, slots=True)

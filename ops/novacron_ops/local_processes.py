@@ -6,6 +6,7 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 from novacron_infra.local import process
@@ -52,10 +53,16 @@ def stop_all(run_dir: Path) -> list[str]:
     return left
 
 
-def cluster_status(endpoint: str) -> dict[str, object] | None:
+def cluster_status(endpoint: str) -> dict[str, Any] | None:
     """The coordinator's own account, `None` when it does not answer."""
     try:
         response = httpx.get(f"{endpoint.removesuffix('/v1')}/api/v1/llm/cluster/status", timeout=2)
         return response.json()
     except (httpx.HTTPError, ValueError):
         return None
+
+
+def active_workers(cluster: dict[str, Any] | None) -> tuple[int, int]:
+    """Workers that the coordinator hears from, and all that it knows: a process may live and yet hang."""
+    counts = (cluster or {}).get("cluster", {})
+    return int(counts.get("active_workers", 0)), int(counts.get("total_workers", 0))

@@ -94,6 +94,7 @@ def status(stack: Stack = "local", engine: Which = Engine.AUTO, as_json: AsJson 
     services = local_processes.services(_run_dir(project, stack))
     endpoint = outputs.get("endpoint")
     cluster = local_processes.cluster_status(endpoint) if isinstance(endpoint, str) else None
+    active, total = local_processes.active_workers(cluster)
     if as_json:
         listed = [
             {"name": s.name, "status": s.status, "pid": s.pid, "restarts": s.restarts, "up_s": round(s.up_s, 1)}
@@ -108,9 +109,10 @@ def status(stack: Stack = "local", engine: Which = Engine.AUTO, as_json: AsJson 
             up_for = f"{service.up_s:.0f} s" if service.pid else ""
             table.add_row(service.name, service.status, str(service.pid or ""), up_for, str(service.restarts))
         console.print(table)
-        console.print(f"endpoint: {endpoint} ({'answers' if cluster else 'does not answer'})", highlight=False)
+        answer = f"answers, {active} of {total} workers active" if cluster else "does not answer"
+        console.print(f"endpoint: {endpoint} ({answer})", highlight=False)
         console.print(f"logs: {_run_dir(project, stack) / 'logs'}", highlight=False)
-    if services and (cluster is None or any(service.status != "ready" for service in services)):
+    if services and (cluster is None or active < total or any(service.status != "ready" for service in services)):
         raise typer.Exit(Exit.FAILED)
 
 

@@ -44,6 +44,13 @@ def test_a_local_stack_from_up_to_down(project: Project) -> None:
     with pytest.raises(httpx.ConnectError):
         httpx.get(old_url)
 
+    os.kill(project.pid("worker-0"), signal.SIGSTOP)
+    wait_until(lambda: ready(project)["active_workers"] == 0, "the coordinator misses the worker that hangs")
+    hanging = project.run("status", "--engine", "rehearsal")
+    assert (hanging.returncode, "0 of 1 workers active" in hanging.stdout) == (1, True)
+    os.kill(project.pid("worker-0"), signal.SIGCONT)
+    wait_until(lambda: ready(project)["active_workers"] == 1, "it is back")
+
     supervisor = next(
         p for p in project.processes() if "supervisor" in str(p.cmdline()) and "worker-0" in str(p.cmdline())
     )

@@ -103,7 +103,7 @@ def test_the_commands_of_the_readme(typed: Typed) -> None:
     told_by = {command: typed.type(command) for command in COMMANDS if command not in {*SKIPPED, "make down"}}
     assert "same" in told_by["make preview"]
     assert "create" not in told_by["make preview"]
-    assert f"{typed.url}/v1 (answers)" in told_by["make status"]
+    assert f"{typed.url}/v1 (answers, 2 of 2 workers active)" in told_by["make status"]
     assert "worker-1 " in told_by["make logs"]
     typed.type("make down")
     assert not typed.run_dir.exists()

@@ -20,7 +20,12 @@ from novacron_rehearsal.resource import ResourceState
 from novacron_rehearsal.urn import parse
 from novacron_rehearsal.values import PropertyMap, Value
 
-CHANNEL_OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+CHANNEL_OPTIONS = [
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    # Otherwise two providers at one attached port share a connection, by which such a port tells them apart.
+    ("grpc.use_local_subchannel_pool", 1),
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,9 +86,13 @@ def _fault(entry: Any) -> Fault:
         raise RehearsalError(f"fault {entry!r}: `fault` must be one of {', '.join(KINDS)}")
     if unknown := entry.keys() - known:
         raise RehearsalError(f"fault {entry!r}: {min(unknown)!r} is not known; use {', '.join(sorted(known))}")
-    for name, wanted in (("times", int), ("seconds", (int, float))):
-        if name in entry and (not isinstance(entry[name], wanted) or entry[name] < 0):
+    for name in ("times", "seconds"):
+        number = entry.get(name, 0)
+        if not isinstance(number, (int, float)) or number < 0:
             raise RehearsalError(f"fault {entry!r}: {name!r} must be a number that is not negative")
+    for name in ("type", "urn", "region", "code"):
+        if not isinstance(entry.get(name, ""), str):
+            raise RehearsalError(f"fault {entry!r}: {name!r} must be a text")
     return Fault(**entry)
 
 

@@ -1,18 +1,4 @@
-"""Small programs on the real SDKs and the simulated clouds, run by the engine."""
-
-from __future__ import annotations
-
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
-from textwrap import dedent
-from typing import Any
-
-import pytest
-from novacron_rehearsal import Options, Result, StepOp, Workspace
-from novacron_rehearsal.clouds import serve_clouds
-from novacron_rehearsal.clouds.state import World
+"""A small cluster program for each cloud. `size` in the configuration changes one resource; SIZES counts them all."""
 
 PROGRAMS = {
     "aws": """
@@ -118,65 +104,3 @@ PROGRAMS = {
     """,
 }
 SIZES = {"aws": 7, "gcp": 5, "azure-native": 5, "kubernetes": 4}
-
-
-@dataclass
-class Site:
-    """A project in a folder, simulated clouds, and the folders of what exists in them and of their faults."""
-
-    folder: Path
-    ports: dict[str, int]
-    exists: Path
-    faults: Path
-
-    def __post_init__(self) -> None:
-        (self.folder / "Pulumi.yaml").write_text("name: site\nruntime: python\n")
-        self.workspace = Workspace(self.folder, "dev", passphrase="correct horse")
-        self.options = Options(in_process=True, attached_providers=self.ports)
-
-    def write(self, program: str, **config: Any) -> None:
-        (self.folder / "__main__.py").write_text(dedent(program))
-        (self.folder / "Pulumi.dev.yaml").write_text(json.dumps({"config": config}))
-
-    def up(self, **options: Any) -> Result:
-        return self.workspace.up(replace(self.options, **options))
-
-    def made(self, package: str) -> list[str]:
-        """The types and ids of what exists in a cloud."""
-        return [f"{token} {id_}" for token, _, id_ in World(self.exists / package).everything()]
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    faults, project = tmp_path / "faults.yaml", tmp_path / "project"
-    faults.touch()
-    project.mkdir()
-    with serve_clouds(state=tmp_path / "exists", faults=faults) as ports:
-        yield Site(project, ports, tmp_path / "exists", faults)
-
-
-def taken(result: Result) -> dict[str, int]:
-    assert result.succeeded, result.errors
-    return {op.value: count for op, count in result.changes.items() if op is not StepOp.SAME}
-
-
-@pytest.mark.parametrize("package", PROGRAMS)
-def test_preview_up_update_destroy(site: Site, package: str) -> None:
-    site.write(PROGRAMS[package])
-    count = SIZES[package] + 2  # the stack and the provider
-    assert taken(site.workspace.preview(site.options)) == {"create": count}
-    assert site.made(package) == []
-    up = site.up()
-    assert taken(up) == {"create": count}
-    assert len(site.made(package)) == SIZES[package]
-    assert all(isinstance(value, (str, int)) and value != "" for value in up.outputs.values()), up.outputs
-    assert taken(site.up()) == {}
-    assert taken(site.workspace.refresh(site.options)) == {}
-
-    site.write(PROGRAMS[package], size=3)
-    update = site.up()
-    assert taken(update) == {"update": 1}
-    assert update.outputs == {**up.outputs, "changed": 3}
-
-    assert taken(site.workspace.destroy(site.options)) == {"delete": count}
-    assert site.made(package) == []

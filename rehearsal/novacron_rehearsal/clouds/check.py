@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from novacron_rehearsal.clouds import sdk
 from novacron_rehearsal.clouds.schema import Fields, ListOf, MapOf, Object, OneOf, Scalar, Type, fields, schema
-from novacron_rehearsal.providers.client import CheckFailure
 from novacron_rehearsal.values import UNKNOWN, Archive, Asset, Output, PropertyMap, ResourceReference, Secret, Value
 
 _SHOWN_NAMES = 12
 _SHOWN_CHARACTERS = 60
 
 
-def check(token: str, inputs: PropertyMap) -> list[CheckFailure]:
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with one property: its path, and a sentence with a fix."""
+
+    property: str
+    reason: str
+    certain: bool = True
+    """False for a value that the SDK does not list, where the cloud may know more than the SDK."""
+
+
+def check(token: str, inputs: PropertyMap) -> list[Problem]:
     """What is wrong with a resource's inputs. Unknown values pass: they are checked once they are known.
 
     Raises:
@@ -25,39 +35,40 @@ def check(token: str, inputs: PropertyMap) -> list[CheckFailure]:
     return list(_object(inputs, schema(token).inputs, "", token))
 
 
-def check_names(token: str, inputs: PropertyMap) -> list[CheckFailure]:
+def check_names(token: str, inputs: PropertyMap) -> list[Problem]:
     """Only the names of a resource's inputs: of a provider, whose values are all texts."""
     known = schema(token).inputs
     names = [name for name in inputs if not name.startswith("__") and name != "version" and name not in known]
-    return [CheckFailure(name, _unknown_name(name, known, token)) for name in names]
+    return [Problem(name, _unknown_name(name, known, token)) for name in names]
 
 
-def _object(value: Mapping[str, Value], known: Fields, path: str, owner: str) -> Iterator[CheckFailure]:
+def _object(value: Mapping[str, Value], known: Fields, path: str, owner: str) -> Iterator[Problem]:
     for name, item in value.items():
         if name.startswith("__"):  # the protocol's own, such as __defaults
             continue
         where = f"{path}.{name}" if path else name
         if name not in known:
-            yield CheckFailure(where, _unknown_name(name, known, owner))
+            yield Problem(where, _unknown_name(name, known, owner))
         elif item is not None:
             yield from _value(item, known[name].type, where)
     for field in known.values():
         if field.required and value.get(field.name) is None:
             where = f"{path}.{field.name}" if path else field.name
-            yield CheckFailure(where, f"is missing, and {owner} requires it; give {_described(field.type)}")
+            yield Problem(where, f"is missing, and {owner} requires it; give {_described(field.type)}")
 
 
-def _value(value: Value, wanted: Type, path: str) -> Iterator[CheckFailure]:
+def _value(value: Value, wanted: Type, path: str) -> Iterator[Problem]:
     if isinstance(value, (Secret, Output)):
         yield from _value(value.value, wanted, path)
     elif value is UNKNOWN or value is None:
         return
     elif isinstance(wanted, OneOf):
         attempts = [list(_value(value, option, path)) for option in wanted.options]
-        if all(attempts):
-            # Of several types, what is wrong with the one that it resembles says most.
-            deeper = [failures for failures in attempts if failures[0].property != path]
-            yield from min(deeper, key=len) if deeper else [_wrong(value, wanted, path)]
+        # Of several types, what is wrong with the one that it resembles says most.
+        alike = [
+            problems for problems in attempts if all(item.property != path or not item.certain for item in problems)
+        ]
+        yield from min(alike, key=len) if alike else [_wrong(value, wanted, path)]
     elif isinstance(wanted, Object):
         if isinstance(value, dict):
             yield from _object(value, fields(wanted.cls), path, wanted.cls.__name__)
@@ -78,7 +89,10 @@ def _value(value: Value, wanted: Type, path: str) -> Iterator[CheckFailure]:
     elif not _is(value, wanted):
         yield _wrong(value, wanted, path)
     elif wanted.values and value not in wanted.values:
-        yield CheckFailure(path, f"is {_shown(value)}; {_nearest(str(value), map(str, wanted.values))}")
+        # Clouds that leave a list open do not mind how its values are capitalised.
+        known = [str(item) for item in wanted.values]
+        if not (wanted.open and str(value).lower() in map(str.lower, known)):
+            yield Problem(path, f"is {_shown(value)}; {_nearest(str(value), known)}", certain=not wanted.open)
 
 
 def _is(value: Value, wanted: Scalar) -> bool:
@@ -96,8 +110,8 @@ def _is(value: Value, wanted: Scalar) -> bool:
     return isinstance(value, int if wanted.kind == "whole number" else (int, float))
 
 
-def _wrong(value: Value, wanted: Type, path: str) -> CheckFailure:
-    return CheckFailure(path, f"is {_shown(value)}; give {_described(wanted)}")
+def _wrong(value: Value, wanted: Type, path: str) -> Problem:
+    return Problem(path, f"is {_shown(value)}; give {_described(wanted)}")
 
 
 def _unknown_name(name: str, known: Fields, owner: str) -> str:
@@ -115,8 +129,7 @@ def _plain(name: str) -> str:
     return name.replace("_", "").lower()
 
 
-def _nearest(value: str, allowed: Iterator[str]) -> str:
-    values = list(allowed)
+def _nearest(value: str, values: list[str]) -> str:
     if len(values) == 1:
         return f"only {values[0]!r} is allowed"
     near = difflib.get_close_matches(value, values, n=1, cutoff=0.6)
@@ -150,7 +163,7 @@ def _described(wanted: Type) -> str:
         return f"a mapping, each value {_described(wanted.item)}"
     if isinstance(wanted, Object):
         return f"an object of {wanted.cls.__name__} ({_listed(dict(fields(wanted.cls)))})"
-    if wanted.values:
+    if wanted.values and not wanted.open:
         return f"one of {', '.join(map(repr, wanted.values))}"
     return {
         "text": "a text",
@@ -162,12 +175,12 @@ def _described(wanted: Type) -> str:
     }[wanted.kind]
 
 
-def _custom_resource(token: str, inputs: PropertyMap) -> Iterator[CheckFailure]:
+def _custom_resource(token: str, inputs: PropertyMap) -> Iterator[Problem]:
     """Of a custom resource only what every Kubernetes object has is known."""
     module, _, kind = token.partition(":")[2].rpartition(":")
     for name, wanted in (("apiVersion", module), ("kind", kind)):
         given = inputs.get(name)
         if given is not UNKNOWN and given != wanted:
-            yield CheckFailure(name, f"is {_shown(given)}; a resource of type {token} needs {wanted!r}")
+            yield Problem(name, f"is {_shown(given)}; a resource of type {token} needs {wanted!r}")
     metadata = schema("kubernetes:core/v1:Namespace").inputs["metadata"].type
     yield from _value(inputs.get("metadata"), metadata, "metadata")

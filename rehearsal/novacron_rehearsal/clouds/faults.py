@@ -8,8 +8,8 @@ A list in YAML, in a file or in the variable `NOVACRON_FAULTS` itself (a file's 
     - {fault: region_down, region: eu-west-1}
 
 `type`, `urn` and `region` are patterns with `*`; those left out fit everything. `times` is how many operations are
-struck, all when it is left out. The file is read again for every operation, so that a drill can begin and end a fault
-while the clouds run.
+struck, all when it is left out; the count is kept with the state of the clouds. The file is read again for every
+operation, so that a drill can begin and end a fault while the clouds run.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Fault:
     code: str = "QuotaExceeded"
 
     def strikes(self, operation: str, token: str, urn: str, region: str) -> bool:
-        """Whether it fits: capacity and quota matter where something is made or grows, a dead region always."""
+        """Whether it fits: a dead region strikes everything, others what makes or changes a resource."""
         return (
             (self.fault == "region_down" or operation in _CREATING)
             and fnmatchcase(token, self.type)

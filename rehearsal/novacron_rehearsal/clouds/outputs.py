@@ -99,14 +99,12 @@ def named(subject: Subject, olds: PropertyMap) -> PropertyMap:
 
 def identity(subject: Subject) -> str:
     """The id of a resource that is made now."""
-    if subject.place.package == "kubernetes" and not knowledge.resource(subject.token).id:
-        metadata = codec.without_secrets(subject.inputs.get("metadata"))
+    template = knowledge.resource(subject.token).id
+    if subject.place.package == "kubernetes" and not template:
         name = str(_at(subject.inputs, knowledge.resource(subject.token).name))
-        namespace = metadata.get("namespace", "default") if isinstance(metadata, dict) else "default"
-        kind = subject.token.rpartition(":")[2]
-        return name if _CLUSTER_SCOPED.fullmatch(kind) else f"{namespace}/{name}"
+        return f"{namespace}/{name}" if (namespace := _namespace(subject)) else name
     try:
-        return str(templates.fill(knowledge.resource(subject.token).id, subject.lookup))
+        return str(templates.fill(template, subject.lookup))
     except KeyError:
         return f"{subject.lookup('kind')}-{subject.seed[:17]}"
 
@@ -121,6 +119,9 @@ def outputs(subject: Subject) -> PropertyMap:
         if (merged := _merged(given.get(name), template, subject)) is not None
     }
     state: PropertyMap = {**given, **computed}
+    metadata = state.get("metadata")
+    if subject.place.package == "kubernetes" and isinstance(metadata, dict) and (namespace := _namespace(subject)):
+        state["metadata"] = {"namespace": namespace, **metadata}
     if sdk.is_custom(subject.token):
         state["status"] = {"conditions": [{"type": "Ready", "status": "True", "reason": "Simulated"}]}
     else:
@@ -131,6 +132,16 @@ def outputs(subject: Subject) -> PropertyMap:
             if state[name] is not UNKNOWN:
                 state[name] = codec.make_secret(state[name])
     return {**state, LABEL: subject.seed or UNKNOWN}
+
+
+def _namespace(subject: Subject) -> Value:
+    """The Kubernetes namespace that an object is in; `None` for one that is in none."""
+    if _CLUSTER_SCOPED.fullmatch(subject.token.rpartition(":")[2]):
+        return None
+    try:
+        return _at(subject.inputs, "metadata.namespace")
+    except KeyError:
+        return subject.place.variables["namespace"]
 
 
 def _merged(value: Value, template: Value, subject: Subject) -> Value:
@@ -169,7 +180,7 @@ def _invented(name: str, wanted: Type, subject: Subject, within: tuple[type, ...
         return []
     if isinstance(wanted, Scalar) and wanted.kind != "text":
         return {"true or false": False, "whole number": 0, "number": 0}.get(wanted.kind)
-    if isinstance(wanted, Scalar) and wanted.values:
+    if isinstance(wanted, Scalar) and wanted.values and not wanted.open:
         return wanted.values[0]
     try:
         if not within and (name == "name" or name in subject.place.variables):

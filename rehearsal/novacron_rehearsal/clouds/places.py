@@ -29,6 +29,7 @@ _CONFIG = {
     "aws": ("region",),
     "gcp": ("project", "region", "zone"),
     "azure-native": ("subscription", "tenant", "location"),
+    "kubernetes": ("namespace",),
 }
 _CONFIG_NAMES = {"subscription": "subscriptionId", "tenant": "tenantId"}
 

@@ -9,6 +9,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import grpc
@@ -19,14 +20,13 @@ from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer
 
 from novacron_rehearsal import codec
 from novacron_rehearsal.clouds import faults, sdk
-from novacron_rehearsal.clouds.check import check, check_names
+from novacron_rehearsal.clouds.check import Problem, check, check_names
 from novacron_rehearsal.clouds.diffs import diff
 from novacron_rehearsal.clouds.invokes import invoke
 from novacron_rehearsal.clouds.outputs import LABEL, Subject, identity, is_made_up, named, outputs
 from novacron_rehearsal.clouds.places import Place, digest, place
 from novacron_rehearsal.clouds.state import Key, World
 from novacron_rehearsal.errors import RehearsalError
-from novacron_rehearsal.providers.client import CheckFailure
 from novacron_rehearsal.urn import parse
 from novacron_rehearsal.values import PropertyMap
 
@@ -49,6 +49,15 @@ def _answering(method: _Method) -> _Method:
     return answer  # type: ignore[return-value]
 
 
+@dataclass(slots=True)
+class _Connection:
+    """What is known of one connection: who is at its other end, and what it was configured with."""
+
+    engine_address: str
+    place: Place | None = None
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+
 class CloudProvider(ResourceProviderServicer):
     """Serves one package, to any number of engines and configurations at the same time.
 
@@ -62,11 +71,9 @@ class CloudProvider(ResourceProviderServicer):
         self._world = world
         self._fault_source = fault_source
         self._engine_address = engine_address
-        self._places: dict[str, Place] = {}
-        self._engines: dict[str, str] = {}
+        self._connections: dict[str, _Connection] = {}
         self._names: set[tuple[str, str]] = set()
         """(type, made-up name) of what is known to exist."""
-        self._cancelled = threading.Event()
 
     # -- the provider itself ------------------------------------------------------------------------------------------
 
@@ -77,7 +84,7 @@ class CloudProvider(ResourceProviderServicer):
 
     def Attach(self, request: Any, context: grpc.ServicerContext) -> Any:
         """Where the engine is that uses this connection."""
-        self._engines[context.peer()] = request.address
+        self._connection(context).engine_address = request.address
         return Empty()
 
     @_answering
@@ -98,22 +105,15 @@ class CloudProvider(ResourceProviderServicer):
     @_answering
     def Configure(self, request: Any, context: grpc.ServicerContext) -> Any:
         """Where this connection's provider works; tells the user that it is simulated."""
-        self._cancelled.clear()
-        self._places[context.peer()] = place(self.package, codec.decode(request.args))
-        address = self._engines.get(context.peer(), self._engine_address)
-        if address:
-            text = f"{self.package} is simulated by NovaCron: no account is used and nothing is made in a cloud"
-            with suppress(grpc.RpcError), grpc.insecure_channel(address) as channel:
-                severity = engine_pb2.LogSeverity.INFO
-                EngineStub(channel).Log(
-                    engine_pb2.LogRequest(severity=severity, message=text, urn=request.urn), timeout=5
-                )
+        self._connection(context).place = place(self.package, codec.decode(request.args))
+        text = f"{self.package} is simulated by NovaCron: no account is used and nothing is made in a cloud"
+        self._tell(context, "INFO", text, request.urn)
         return provider_pb2.ConfigureResponse(acceptSecrets=True, acceptResources=True, supportsPreview=True)
 
     def Cancel(self, request: Any, context: grpc.ServicerContext) -> Any:
         """End what is slow."""
-        del request, context
-        self._cancelled.set()
+        del request
+        self._connection(context).cancelled.set()
         return Empty()
 
     # -- resources ----------------------------------------------------------------------------------------------------
@@ -123,7 +123,11 @@ class CloudProvider(ResourceProviderServicer):
         """Every problem of the inputs at once; a name where there is none."""
         inputs, olds = codec.decode(request.news), codec.decode(request.olds)
         token, where = parse(request.urn).type, self._place(context)
-        failures = check(token, inputs)
+        problems = check(token, inputs)
+        failures = [problem for problem in problems if problem.certain]
+        for doubt in (problem for problem in problems if not problem.certain):
+            text = f"{doubt.property} {doubt.reason}. {sdk.DISTRIBUTIONS[self.package]} {self._version} knows no other"
+            self._tell(context, "WARNING", text, request.urn)
         if not failures:
             if olds and is_made_up(token, olds):
                 self._names.add((token, _name_of(token, olds, where)))
@@ -166,7 +170,7 @@ class CloudProvider(ResourceProviderServicer):
             return provider_pb2.CreateResponse(
                 properties=codec.encode(outputs(Subject(token, request.urn, where, inputs)))
             )
-        self._strike("create", request.urn, where, inputs)
+        self._strike("create", request.urn, context, inputs)
         refused = ""
         for attempt in itertools.count():
             subject = Subject(token, request.urn, where, inputs, digest(request.urn, inputs, attempt))
@@ -191,7 +195,7 @@ class CloudProvider(ResourceProviderServicer):
         seed = self._seed(request.urn, codec.decode(request.olds))
         made = outputs(Subject(token, request.urn, where, inputs, seed))
         if not request.preview:
-            self._strike("update", request.urn, where, inputs)
+            self._strike("update", request.urn, context, inputs)
             self._world.put((token, where.scope(inputs), request.id), inputs, made)
         return provider_pb2.UpdateResponse(properties=codec.encode(made))
 
@@ -200,7 +204,7 @@ class CloudProvider(ResourceProviderServicer):
         """A resource as it is; without an id when it is gone."""
         inputs, state = codec.decode(request.inputs), codec.decode(request.properties)
         token, where = parse(request.urn).type, self._place(context)
-        self._strike("read", request.urn, where, inputs)
+        self._strike("read", request.urn, context, inputs)
         key: Key = (token, where.scope(inputs or state), request.id)
         if found := self._world.get(key):
             inputs, state = found
@@ -219,7 +223,7 @@ class CloudProvider(ResourceProviderServicer):
         """Remove a resource."""
         inputs, token, where = codec.decode(request.old_inputs), parse(request.urn).type, self._place(context)
         self._seed(request.urn, codec.decode(request.properties))
-        self._strike("delete", request.urn, where, inputs)
+        self._strike("delete", request.urn, context, inputs)
         self._world.remove((token, where.scope(inputs), request.id))
         if is_made_up(token, inputs):
             self._names.discard((token, _name_of(token, inputs, where)))
@@ -230,24 +234,40 @@ class CloudProvider(ResourceProviderServicer):
         """Call a function."""
         where = self._place(context)
         arguments = codec.decode(request.args)
-        self._strike("invoke", request.tok, where, arguments, token=request.tok)
+        self._strike("invoke", request.tok, context, arguments, token=request.tok)
         response = provider_pb2.InvokeResponse()
         getattr(response, "return").CopyFrom(codec.encode(invoke(request.tok, arguments, where)))
         return response
 
     # -- helpers ------------------------------------------------------------------------------------------------------
 
+    def _connection(self, context: grpc.ServicerContext) -> _Connection:
+        return self._connections.setdefault(context.peer(), _Connection(self._engine_address))
+
     def _place(self, context: grpc.ServicerContext) -> Place:
         """Where the connection's provider works; one that was connected anew takes the last configuration."""
-        if context.peer() in self._places:
-            return self._places[context.peer()]
-        return next(reversed(self._places.values()), None) or place(self.package, {})
+        known = self._connection(context)
+        if known.place is None:
+            others = (other.place for other in reversed(list(self._connections.values())) if other.place)
+            known.place = next(others, None) or place(self.package, {})
+        return known.place
 
-    def _strike(self, operation: str, urn: str, where: Place, inputs: PropertyMap, token: str = "") -> None:
+    def _tell(self, context: grpc.ServicerContext, severity: str, text: str, urn: str) -> None:
+        """Show the user a message, where there is an engine to show it."""
+        address = self._connection(context).engine_address
+        if address:
+            number = engine_pb2.LogSeverity.Value(severity)
+            with suppress(grpc.RpcError), grpc.insecure_channel(address) as channel:
+                EngineStub(channel).Log(engine_pb2.LogRequest(severity=number, message=text, urn=urn), timeout=5)
+
+    def _strike(
+        self, operation: str, urn: str, context: grpc.ServicerContext, inputs: PropertyMap, token: str = ""
+    ) -> None:
+        where = self._place(context)
         listed = faults.read(self._fault_source) if self._fault_source else []
         token = token or parse(urn).type
         seconds = faults.strike(listed, self._world, operation, token, urn, where.region(inputs), inputs)
-        if seconds and self._cancelled.wait(seconds):
+        if seconds and self._connection(context).cancelled.wait(seconds):
             raise RehearsalError(f"cancelled while the slow creation of {urn} was simulated; nothing was made")
 
     def _seed(self, urn: str, state: PropertyMap) -> str:
@@ -265,7 +285,7 @@ class CloudProvider(ResourceProviderServicer):
         return seed
 
 
-def _failures(found: list[CheckFailure]) -> list[Any]:
+def _failures(found: list[Problem]) -> list[Any]:
     return [provider_pb2.CheckFailure(property=item.property, reason=item.reason) for item in found]
 
 

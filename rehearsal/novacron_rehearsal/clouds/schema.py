@@ -26,10 +26,11 @@ ScalarKind = Literal["text", "whole number", "number", "true or false", "asset",
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A single value; `values` are the only ones allowed, where the SDK has a closed list."""
+    """A single value; where the SDK lists `values`, the only ones allowed unless the list is `open`."""
 
     kind: ScalarKind
     values: tuple[str | float, ...] = ()
+    open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +164,10 @@ def _type(hint: Any) -> Type:
         if ANYTHING in options:
             return ANYTHING
         if Scalar("text") in options:
-            # An open list of values: the SDK names the ones that it knows, the cloud may take others.
-            options = {option: None for option in options if not (isinstance(option, Scalar) and option.values)}
+            # A text or one of a list: the SDK names the values that it knows, the cloud may take others.
+            listed = [option for option in options if isinstance(option, Scalar) and option.values]
+            text = Scalar("text", tuple(value for option in listed for value in option.values), open=bool(listed))
+            options = {text if option == Scalar("text") else option: None for option in options if option not in listed}
         return next(iter(options)) if len(options) == 1 else OneOf(tuple(options))
     if origin in (Sequence, list):
         return ListOf(_type(arguments[0]))

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from novacron_rehearsal import Event, Options, StepOp, StepStarted, Workspace
+from novacron_rehearsal import Event, Options, Severity, StepOp, StepStarted, Workspace
 from novacron_rehearsal.clouds import serve_clouds, write_plugins
 from novacron_rehearsal.clouds.outputs import LABEL
 
@@ -135,6 +135,14 @@ def test_the_user_is_told_that_the_clouds_are_simulated(site: Site) -> None:
     site.write(PROGRAMS["kubernetes"])
     told = [diagnostic.message for diagnostic in site.workspace.preview(site.options).diagnostics]
     assert "kubernetes is simulated by NovaCron: no account is used and nothing is made in a cloud" in told
+
+
+def test_a_value_that_the_sdk_does_not_list_is_a_warning(site: Site) -> None:
+    site.write(PROGRAMS["azure-native"].replace("count=size,", 'count=size, os_sku="Ubunto",'))
+    result = site.workspace.preview(site.options)
+    assert result.succeeded
+    warnings = [item.message for item in result.diagnostics if item.severity is Severity.WARNING]
+    assert [text for text in warnings if "osSKU is 'Ubunto'; write 'Ubuntu'" in text]
 
 
 def test_what_exists_outside_the_program_can_be_read(tmp_path: Path) -> None:

@@ -27,10 +27,12 @@ CASES = yaml.load((Path(__file__).parent / "check.yaml").read_text(), Loader)  #
 
 @pytest.mark.parametrize("case", CASES, ids=[case["case"] for case in CASES])
 def test_every_problem_is_told_with_its_path_and_a_fix(case: dict[str, Any]) -> None:
-    told = {failure.property: failure.reason for failure in check(case["type"], case["inputs"])}
+    problems = check(case["type"], case["inputs"])
+    told = {problem.property: problem.reason for problem in problems}
     assert told.keys() == case["problems"].keys(), told
     for path, part in case["problems"].items():
         assert part in told[path]
+    assert {problem.property for problem in problems if not problem.certain} == set(case.get("doubted", ()))
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import botocore.session
 import pytest
-from novacron_rehearsal.clouds.diffs import diff
+from novacron_rehearsal.clouds.diffs import diff, replacing
 from novacron_rehearsal.values import UNKNOWN, PropertyMap, Secret
 
 NODE_GROUP: PropertyMap = {
@@ -86,3 +87,36 @@ def test_what_keeps_a_name_of_the_programs_choice_is_deleted_before_it_is_replac
 )
 def test_what_is_in_an_id_replaces_even_where_nothing_else_is_known(token: str, path: str, replaces: bool) -> None:
     assert bool(diff(token, {path: "old"}, {path: "new"}, []).replaces) == replaces
+
+
+NAMES = {"nodegroupName": "nodeGroupName", "nodeRole": "nodeRoleArn", "subnets": "subnetIds"}
+"""botocore's names that Pulumi has changed."""
+
+
+@pytest.mark.parametrize(
+    ("token", "create", "updates"),
+    [
+        ("aws:eks/cluster:Cluster", "CreateCluster", ["UpdateClusterConfig", "UpdateClusterVersion"]),
+        ("aws:eks/nodeGroup:NodeGroup", "CreateNodegroup", ["UpdateNodegroupConfig", "UpdateNodegroupVersion"]),
+        ("aws:eks/addon:Addon", "CreateAddon", ["UpdateAddon"]),
+        ("aws:eks/accessEntry:AccessEntry", "CreateAccessEntry", ["UpdateAccessEntry"]),
+        (
+            "aws:eks/podIdentityAssociation:PodIdentityAssociation",
+            "CreatePodIdentityAssociation",
+            ["UpdatePodIdentityAssociation"],
+        ),
+        ("aws:eks/fargateProfile:FargateProfile", "CreateFargateProfile", []),
+    ],
+)
+def test_what_replaces_in_eks_is_what_no_update_operation_takes(token: str, create: str, updates: list[str]) -> None:
+    eks = botocore.session.get_session().get_service_model("eks")
+
+    def taken(operation: str) -> set[str]:
+        return {NAMES.get(name, name) for name in eks.operation_model(operation).input_shape.members}
+
+    settled = taken(create) - {name for update in updates for name in taken(update)} - {"tags", "clientRequestToken"}
+    assert settled <= replacing(token)
+    # What an update takes, besides what names the resource, is not replaced as a whole.
+    named = {name for update in updates for name in eks.operation_model(update).input_shape.required_members}
+    changeable = {name for update in updates for name in taken(update)} - {NAMES.get(name, name) for name in named}
+    assert not changeable & replacing(token)

@@ -57,6 +57,8 @@ def subject(token: str, inputs: PropertyMap, seed: str = SEED, **config: Any) ->
         ),
         ("kubernetes:core/v1:Pod", {}, {"metadata": {"name": "a", "namespace": "n"}}, "n/a"),
         ("kubernetes:core/v1:Pod", {}, {"metadata": {"name": "a"}}, "default/a"),
+        ("kubernetes:core/v1:Pod", {"namespace": "serving"}, {"metadata": {"name": "a"}}, "serving/a"),
+        ("kubernetes:helm.sh/v3:Release", {}, {"name": "a", "namespace": "n", "chart": "c"}, "n/a"),
         ("kubernetes:core/v1:Namespace", {}, {"metadata": {"name": "a"}}, "a"),
         ("kubernetes:keda.sh/v1alpha1:ScaledObject", {}, {"metadata": {"name": "a"}}, "default/a"),
         ("kubernetes:cert-manager.io/v1:ClusterIssuer", {}, {"metadata": {"name": "a"}}, "a"),

@@ -1,0 +1,48 @@
+"""Simulated clouds from the command line.
+
+    python -m novacron_rehearsal.clouds aws                  a plugin process: prints its port (Pulumi starts it so)
+    python -m novacron_rehearsal.clouds serve [PACKAGE …]    all or some in one process, for PULUMI_DEBUG_PROVIDERS
+    python -m novacron_rehearsal.clouds plugins FOLDER       plugin folders, for `plugins.providers` in Pulumi.yaml
+
+`NOVACRON_CLOUDS_STATE` names a folder in which what exists is kept, `NOVACRON_FAULTS` a file of faults (or their text).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from novacron_rehearsal.clouds import server
+from novacron_rehearsal.errors import RehearsalError
+
+
+def main(arguments: list[str]) -> str | None:
+    match arguments:
+        case ["serve", *packages]:
+            state = os.environ.get(server.STATE_VARIABLE)
+            with server.serve_clouds(
+                packages or server.PACKAGES,
+                state=Path(state) if state else None,
+                faults=os.environ.get(server.FAULTS_VARIABLE, ""),
+            ) as ports:
+                attached = ",".join(f"{package}:{port}" for package, port in ports.items())
+                sys.stdout.write(f"PULUMI_DEBUG_PROVIDERS={attached}\n")
+                sys.stdout.flush()
+                server.wait_for_signal()
+        case ["plugins", folder]:
+            sys.stdout.write("plugins:\n  providers:\n")
+            for package, path in server.write_plugins(Path(folder).resolve()).items():
+                sys.stdout.write(f"    - {{name: {package}, path: {path}}}\n")
+        case [package, *rest] if package in server.PACKAGES:
+            server.run_plugin(package, rest[0] if rest else "")
+        case _:
+            return __doc__
+    return None
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except RehearsalError as error:
+        sys.exit(str(error))

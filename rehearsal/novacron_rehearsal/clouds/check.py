@@ -1,0 +1,186 @@
+"""Inputs against a resource's schema: everything that is wrong with them, each with its path and a fix."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from novacron_rehearsal.clouds import sdk
+from novacron_rehearsal.clouds.schema import Fields, ListOf, MapOf, Object, OneOf, Scalar, Type, fields, schema
+from novacron_rehearsal.values import UNKNOWN, Archive, Asset, Output, PropertyMap, ResourceReference, Secret, Value
+
+_SHOWN_NAMES = 12
+_SHOWN_CHARACTERS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with one property: its path, and a sentence with a fix."""
+
+    property: str
+    reason: str
+    certain: bool = True
+    """False for a value that the SDK does not list, where the cloud may know more than the SDK."""
+
+
+def check(token: str, inputs: PropertyMap) -> list[Problem]:
+    """What is wrong with a resource's inputs. Unknown values pass: they are checked once they are known.
+
+    Raises:
+        UnknownTypeError: when the SDK has no such resource.
+    """
+    if sdk.is_custom(token):
+        return list(_custom_resource(token, inputs))
+    return list(_object(inputs, schema(token).inputs, "", token))
+
+
+def check_names(token: str, inputs: PropertyMap) -> list[Problem]:
+    """Only the names of a resource's inputs: of a provider, whose values are all texts."""
+    known = schema(token).inputs
+    names = [name for name in inputs if not name.startswith("__") and name != "version" and name not in known]
+    return [Problem(name, _unknown_name(name, known, token)) for name in names]
+
+
+def _object(value: Mapping[str, Value], known: Fields, path: str, owner: str) -> Iterator[Problem]:
+    for name, item in value.items():
+        if name.startswith("__"):  # the protocol's own, such as __defaults
+            continue
+        where = f"{path}.{name}" if path else name
+        if name not in known:
+            yield Problem(where, _unknown_name(name, known, owner))
+        elif item is not None:
+            yield from _value(item, known[name].type, where)
+    for field in known.values():
+        if field.required and value.get(field.name) is None:
+            where = f"{path}.{field.name}" if path else field.name
+            yield Problem(where, f"is missing, and {owner} requires it; give {_described(field.type)}")
+
+
+def _value(value: Value, wanted: Type, path: str) -> Iterator[Problem]:
+    if isinstance(value, (Secret, Output)):
+        yield from _value(value.value, wanted, path)
+    elif value is UNKNOWN or value is None:
+        return
+    elif isinstance(wanted, OneOf):
+        attempts = [list(_value(value, option, path)) for option in wanted.options]
+        # Of several types, what is wrong with the one that it resembles says most.
+        alike = [
+            problems for problems in attempts if all(item.property != path or not item.certain for item in problems)
+        ]
+        yield from min(alike, key=len) if alike else [_wrong(value, wanted, path)]
+    elif isinstance(wanted, Object):
+        if isinstance(value, dict):
+            yield from _object(value, fields(wanted.cls), path, wanted.cls.__name__)
+        else:
+            yield _wrong(value, wanted, path)
+    elif isinstance(wanted, ListOf):
+        if isinstance(value, list):
+            for index, item in enumerate(value):
+                yield from _value(item, wanted.item, f"{path}[{index}]")
+        else:
+            yield _wrong(value, wanted, path)
+    elif isinstance(wanted, MapOf):
+        if isinstance(value, dict):
+            for key, item in value.items():
+                yield from _value(item, wanted.item, f"{path}.{key}" if key.isidentifier() else f'{path}["{key}"]')
+        else:
+            yield _wrong(value, wanted, path)
+    elif not _is(value, wanted):
+        yield _wrong(value, wanted, path)
+    elif wanted.values and value not in wanted.values:
+        # Clouds that leave a list open do not mind how its values are capitalised.
+        known = [str(item) for item in wanted.values]
+        if not (wanted.open and str(value).lower() in map(str.lower, known)):
+            yield Problem(path, f"is {_shown(value)}; {_nearest(str(value), known)}", certain=not wanted.open)
+
+
+def _is(value: Value, wanted: Scalar) -> bool:
+    if wanted.kind == "anything":
+        return True
+    if wanted.kind == "text":
+        # A resource given where its id belongs arrives as a reference.
+        return isinstance(value, (str, ResourceReference))
+    if wanted.kind == "true or false":
+        return isinstance(value, bool)
+    if wanted.kind == "asset":
+        return isinstance(value, (Asset, Archive))
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, int if wanted.kind == "whole number" else (int, float))
+
+
+def _wrong(value: Value, wanted: Type, path: str) -> Problem:
+    return Problem(path, f"is {_shown(value)}; give {_described(wanted)}")
+
+
+def _unknown_name(name: str, known: Fields, owner: str) -> str:
+    plain = {_plain(item): item for item in known}
+    near = difflib.get_close_matches(_plain(name), plain, n=1, cutoff=0.6)
+    if near:
+        return f"is no property of {owner}; write {plain[near[0]]!r}"
+    if not known:
+        return f"is no property of {owner}, which has none; leave it out"
+    return f"is no property of {owner}; leave it out, or use one of: {_listed(known)}"
+
+
+def _plain(name: str) -> str:
+    """A name without what camelCase and snake_case differ in."""
+    return name.replace("_", "").lower()
+
+
+def _nearest(value: str, values: list[str]) -> str:
+    if len(values) == 1:
+        return f"only {values[0]!r} is allowed"
+    near = difflib.get_close_matches(value, values, n=1, cutoff=0.6)
+    return (f"write {near[0]!r}, or another" if near else "write one") + f" of: {_listed(values)}"
+
+
+def _listed(names: Mapping[str, object] | list[str]) -> str:
+    ordered = sorted(names)
+    return ", ".join(ordered[:_SHOWN_NAMES]) + (", …" if len(ordered) > _SHOWN_NAMES else "")
+
+
+def _shown(value: Value) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return f"an object ({_listed(value)})" if value else "an empty object"
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    if isinstance(value, (Asset, Archive)):
+        return "an asset"
+    text = repr(value)
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
+
+
+def _described(wanted: Type) -> str:
+    if isinstance(wanted, OneOf):
+        return " or ".join(_described(option) for option in wanted.options)
+    if isinstance(wanted, ListOf):
+        return f"a list, each item {_described(wanted.item)}"
+    if isinstance(wanted, MapOf):
+        return f"a mapping, each value {_described(wanted.item)}"
+    if isinstance(wanted, Object):
+        return f"an object of {wanted.cls.__name__} ({_listed(dict(fields(wanted.cls)))})"
+    if wanted.values and not wanted.open:
+        return f"one of {', '.join(map(repr, wanted.values))}"
+    return {
+        "text": "a text",
+        "whole number": "a whole number",
+        "number": "a number",
+        "true or false": "true or false",
+        "asset": "an asset or an archive",
+        "anything": "any value",
+    }[wanted.kind]
+
+
+def _custom_resource(token: str, inputs: PropertyMap) -> Iterator[Problem]:
+    """Of a custom resource only what every Kubernetes object has is known."""
+    module, _, kind = token.partition(":")[2].rpartition(":")
+    for name, wanted in (("apiVersion", module), ("kind", kind)):
+        given = inputs.get(name)
+        if given is not UNKNOWN and given != wanted:
+            yield Problem(name, f"is {_shown(given)}; a resource of type {token} needs {wanted!r}")
+    metadata = schema("kubernetes:core/v1:Namespace").inputs["metadata"].type
+    yield from _value(inputs.get("metadata"), metadata, "metadata")

@@ -1,0 +1,139 @@
+"""The clouds' functions that cluster programs call. Most are templates in `data/*.yaml`; some are computed here."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from typing import Any
+
+import yaml
+
+from novacron_rehearsal import codec
+from novacron_rehearsal.clouds import knowledge, sdk, templates
+from novacron_rehearsal.clouds.places import CERTIFICATE, Place, digest
+from novacron_rehearsal.errors import RehearsalError
+from novacron_rehearsal.values import UNKNOWN, PropertyMap, Value
+
+
+class UnknownFunctionError(RehearsalError):
+    """The simulation does not answer this function."""
+
+
+def invoke(token: str, arguments: PropertyMap, place: Place) -> PropertyMap:
+    """A function's result: what the arguments said, and what the cloud adds.
+
+    Raises:
+        UnknownFunctionError: when the simulation does not have the function; says what to add, and where.
+    """
+    plain = sdk.plain_token(token)
+    functions = knowledge.cloud(place.package).functions
+    if plain not in functions:
+        raise UnknownFunctionError(
+            f"the simulated {place.package} does not answer {token}; it answers {', '.join(sorted(functions))}. "
+            f"Add it under `functions` in novacron_rehearsal/clouds/data/{place.package}.yaml, or give the program the "
+            "value as configuration"
+        )
+    given = {key: codec.without_secrets(value) for key, value in arguments.items()}
+    if plain in _COMPUTED:
+        return _COMPUTED[plain](given, place)
+    seed = digest(plain, given, place.variables)
+
+    def lookup(name: str) -> Value:
+        if given.get(name) is not None:
+            return given[name]
+        if name == "uuid":
+            return f"{seed[:8]}-{seed[8:12]}-{seed[12:16]}-{seed[16:20]}-{seed[20:32]}"
+        return seed if name == "hex" else place.variables[name]
+
+    result = templates.fill(functions[plain], lookup)
+    return {**given, **result} if isinstance(result, dict) else given
+
+
+def _policy_document(arguments: PropertyMap, place: Place) -> PropertyMap:
+    """The JSON of a policy as `aws.iam.getPolicyDocument` writes it."""
+    statements: list[dict[str, Any]] = []
+    for statement in _dicts(arguments.get("statements")):
+        entry: dict[str, Any] = {"Sid": statement["sid"]} if statement.get("sid") else {}
+        entry["Effect"] = statement.get("effect") or "Allow"
+        for name, key in (("actions", "Action"), ("notActions", "NotAction")):
+            if statement.get(name):
+                entry[key] = _one_or_many(statement[name])
+        for name, key in (("resources", "Resource"), ("notResources", "NotResource")):
+            if statement.get(name):
+                entry[key] = _one_or_many(statement[name])
+        for name, key in (("principals", "Principal"), ("notPrincipals", "NotPrincipal")):
+            if principals := _dicts(statement.get(name)):
+                entry[key] = {str(item["type"]): _one_or_many(item["identifiers"]) for item in principals}
+                if entry[key] == {"*": "*"}:
+                    entry[key] = "*"
+        conditions: dict[str, dict[str, Any]] = {}
+        for condition in _dicts(statement.get("conditions")):
+            conditions.setdefault(str(condition["test"]), {})[str(condition["variable"])] = _one_or_many(
+                condition["values"]
+            )
+        if conditions:
+            entry["Condition"] = conditions
+        statements.append(entry)
+    document: dict[str, Any] = {"Version": arguments.get("version") or "2012-10-17"}
+    if arguments.get("policyId"):
+        document["Id"] = arguments["policyId"]
+    document["Statement"] = statements
+    return {
+        **arguments,
+        "id": digest(document, place.package)[:10],
+        "json": json.dumps(document, indent=2),
+        "minifiedJson": json.dumps(document, separators=(",", ":")),
+    }
+
+
+def _dicts(value: Value) -> list[dict[str, Value]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _one_or_many(value: Value) -> Value:
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
+def _cluster_credentials(arguments: PropertyMap, place: Place) -> PropertyMap:
+    """A kubeconfig for an AKS cluster: of the right form, for a server that does not exist."""
+    name, seed = str(arguments.get("resourceName")), digest(arguments, place.variables)
+    server = f"https://{name}-{seed[:8]}.hcp.{place.variables['location']}.azmk8s.io:443"
+    user = f"clusterUser_{arguments.get('resourceGroupName')}_{name}"
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": name, "cluster": {"server": server, "certificate-authority-data": CERTIFICATE}}],
+        "users": [{"name": user, "user": {"token": f"simulated-{seed[:32]}"}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": user}}],
+        "current-context": name,
+    }
+    encoded = base64.b64encode(yaml.safe_dump(config, sort_keys=False).encode()).decode()
+    return {"kubeconfigs": [{"name": "clusterUser", "value": encoded}]}
+
+
+def _decode_yaml(arguments: PropertyMap, place: Place) -> PropertyMap:
+    """The objects in a text of YAML documents, lists taken apart, as `kubernetes.yaml` reads its files."""
+    del place
+    text, namespace = arguments.get("text"), arguments.get("defaultNamespace")
+    if text is UNKNOWN:
+        return {"result": UNKNOWN}
+    try:
+        documents = [item for item in yaml.safe_load_all(str(text)) if item]
+    except yaml.YAMLError as error:
+        raise RehearsalError(f"kubernetes:yaml:decode: the text is not YAML: {error}") from error
+    objects: list[Value] = []
+    for document in documents:
+        objects.extend(document["items"] if str(document.get("kind")).endswith("List") else [document])
+    for item in objects:
+        if namespace and isinstance(item, dict) and isinstance(metadata := item.get("metadata"), dict):
+            metadata.setdefault("namespace", namespace)
+    return {"result": objects}
+
+
+_COMPUTED: dict[str, Callable[[PropertyMap, Place], PropertyMap]] = {
+    "aws:iam/getPolicyDocument:getPolicyDocument": _policy_document,
+    "azure-native:containerservice:listManagedClusterAdminCredentials": _cluster_credentials,
+    "azure-native:containerservice:listManagedClusterUserCredentials": _cluster_credentials,
+    "kubernetes:yaml:decode": _decode_yaml,
+}

@@ -1,0 +1,183 @@
+"""What an SDK class says of a resource: its inputs and outputs, their types, which are required, which are secret.
+
+Read from the classes themselves, when first asked for. No SDK ships its schema, and what is not in the classes is not
+known here: ranges, patterns, conflicts, and what forces a replacement (`data/*.yaml` has that for some types).
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import pulumi
+
+from novacron_rehearsal.clouds import sdk
+
+ScalarKind = Literal["text", "whole number", "number", "true or false", "asset", "anything"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A single value; where the SDK lists `values`, the only ones allowed unless the list is `open`."""
+
+    kind: ScalarKind
+    values: tuple[str | float, ...] = ()
+    open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    """A list."""
+
+    item: Type
+
+
+@dataclass(frozen=True, slots=True)
+class MapOf:
+    """A mapping of any keys."""
+
+    item: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """A nested type, by its SDK class; `fields` tells of what it consists."""
+
+    cls: type[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """Any of several types."""
+
+    options: tuple[Type, ...]
+
+
+Type: TypeAlias = Union[Scalar, ListOf, MapOf, Object, OneOf]  # noqa: UP007 - names used before they are defined
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A property: as input `required` means that it must be given, as output that it is always there."""
+
+    name: str
+    type: Type
+    required: bool
+
+
+Fields: TypeAlias = Mapping[str, Field]
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """A resource's properties by their names on the wire."""
+
+    token: str
+    inputs: Fields
+    outputs: Fields
+    secret_outputs: frozenset[str]
+
+
+ANYTHING = Scalar("anything")
+_SCALARS: dict[Any, Scalar] = {
+    str: Scalar("text"),
+    int: Scalar("whole number"),
+    float: Scalar("number"),
+    bool: Scalar("true or false"),
+    pulumi.Asset: Scalar("asset"),
+    pulumi.Archive: Scalar("asset"),
+    Any: ANYTHING,
+}
+# `pulumi.Input[T]` is Union[T, Awaitable[T], "Output[T]"] with these two names left to resolve.
+_LOCALS = {"Output": pulumi.Output, "T": TypeVar("T")}
+
+
+@cache
+def schema(token: str) -> Schema:
+    """What the SDK says of a resource.
+
+    Raises:
+        UnknownTypeError: when it has no such resource.
+        RehearsalError: when it is not installed.
+    """
+    cls = sdk.resource_class(token)
+    module = vars(sys.modules[cls.__module__])
+    # Kubernetes' own `PodArgs` is the nested type; what a resource takes is `PodInitArgs`.
+    arguments = module.get(f"{cls.__name__}InitArgs") or module[f"{cls.__name__}Args"]
+    source = Path(inspect.getfile(cls)).read_text(encoding="utf-8")
+    secrets = re.findall(r"additional_secret_outputs=\[([^\]]*)\]", source)
+    return Schema(token, fields(arguments), fields(cls), frozenset(re.findall(r'"([^"]+)"', ",".join(secrets))))
+
+
+@cache
+def fields(cls: type[Any]) -> Fields:
+    """The properties of a nested input or output type, of a resource's arguments, or of a resource (its outputs)."""
+    with sdk.IMPORTING:
+        module = vars(sys.modules[cls.__module__])
+        properties = {
+            name: (wire, member.fget)
+            for name, member in vars(cls).items()
+            if isinstance(member, property) and (wire := getattr(member.fget, "_pulumi_name", None))
+        }
+        if issubclass(cls, (pulumi.Resource, dict)):  # a resource or one of the SDK's output types
+            hints = {
+                name: get_type_hints(getter, module, _LOCALS)["return"] for name, (_, getter) in properties.items()
+            }
+            required = {name for name, hint in hints.items() if not _optional(hint)}
+        else:
+            hints = get_type_hints(cls.__init__, module, _LOCALS)
+            required = {
+                name
+                for name, parameter in inspect.signature(cls.__init__).parameters.items()
+                if parameter.default is inspect.Parameter.empty
+            }
+        found = {wire: Field(wire, _type(hints[name]), name in required) for name, (wire, _) in properties.items()}
+        return MappingProxyType(found)
+
+
+def _optional(hint: Any) -> bool:
+    if get_origin(hint) is pulumi.Output:
+        return _optional(get_args(hint)[0])
+    return get_origin(hint) is Union and type(None) in get_args(hint)
+
+
+def _type(hint: Any) -> Type:
+    if hint in _SCALARS:
+        return _SCALARS[hint]
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is pulumi.Output:
+        return _type(arguments[0])
+    if origin is Union:
+        options = {
+            _type(option): None
+            for option in arguments
+            if option is not type(None) and get_origin(option) not in (Awaitable, pulumi.Output)
+        }
+        if ANYTHING in options:
+            return ANYTHING
+        if Scalar("text") in options:
+            # A text or one of a list: the SDK names the values that it knows, the cloud may take others.
+            listed = [option for option in options if isinstance(option, Scalar) and option.values]
+            text = Scalar("text", tuple(value for option in listed for value in option.values), open=bool(listed))
+            options = {text if option == Scalar("text") else option: None for option in options if option not in listed}
+        return next(iter(options)) if len(options) == 1 else OneOf(tuple(options))
+    if origin in (Sequence, list):
+        return ListOf(_type(arguments[0]))
+    if origin in (Mapping, dict):
+        return MapOf(_type(arguments[1]))
+    if origin is Literal:
+        return Scalar("text", arguments)
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        values = tuple(member.value for member in hint)
+        return Scalar("text" if issubclass(hint, str) else "number", values)
+    if isinstance(hint, type) and hint.__module__.startswith("pulumi_"):
+        return ANYTHING if issubclass(hint, pulumi.Resource) else Object(hint)
+    raise TypeError(f"the SDK describes a property as {hint!r}, which is not understood here")

@@ -1,0 +1,129 @@
+"""From a type token to the class of the installed Pulumi SDK. What the class says of its properties is in `schema.py`.
+
+SDKs are imported on first use, a module at a time: a program that uses AWS alone never loads the others.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.metadata
+import re
+import sys
+import threading
+from functools import cache
+from typing import Any
+
+from novacron_rehearsal.errors import RehearsalError
+
+DISTRIBUTIONS = {
+    "aws": "pulumi-aws",
+    "gcp": "pulumi-gcp",
+    "azure-native": "pulumi-azure-native",
+    "kubernetes": "pulumi-kubernetes",
+}
+"""The packages that are simulated, and the distribution that describes each."""
+
+PROVIDER = "pulumi:providers"
+"""The module of the tokens of providers themselves."""
+
+IMPORTING = threading.RLock()
+"""Held while SDK modules are loaded: their lazy loader is not safe for threads."""
+
+
+class UnknownTypeError(RehearsalError):
+    """The SDK has no such resource."""
+
+
+@cache
+def version(package: str) -> str:
+    """The version of the installed SDK.
+
+    Raises:
+        RehearsalError: when it is not installed, or the package is not simulated.
+    """
+    try:
+        return importlib.metadata.version(DISTRIBUTIONS[package])
+    except KeyError:
+        known = ", ".join(DISTRIBUTIONS)
+        raise RehearsalError(f"package {package!r} is not simulated; the simulated ones are {known}") from None
+    except importlib.metadata.PackageNotFoundError as error:
+        raise RehearsalError(
+            f"the simulation of {package} needs {DISTRIBUTIONS[package]}; install it where this runs: "
+            f"{sys.executable} -m pip install {DISTRIBUTIONS[package]}"
+        ) from error
+
+
+def package_of(token: str) -> str:
+    """The simulated package that a token belongs to."""
+    if token.startswith(f"{PROVIDER}:"):
+        return token.rpartition(":")[2]
+    package = token.partition(":")[0]
+    return "azure-native" if package.startswith("azure-native_") else package
+
+
+def plain_token(token: str) -> str:
+    """The token under which the SDK registers the class.
+
+    azure-native's are also written with an API version (`azure-native:network/v20240501:Subnet`) or as a package of one
+    version (`azure-native_network_v20240501:network:Subnet`). The SDK has one version of each, which stands for all.
+    """
+    token = re.sub(r"^azure-native_[^:]*:", "azure-native:", token)
+    return re.sub(r"^(azure-native:[^:/]+)/v\d+[a-z]*\d*:", r"\1:", token)
+
+
+def is_custom(token: str) -> bool:
+    """Whether a token is of a Kubernetes group that the SDK does not have: a custom resource, whose schema is open."""
+    return package_of(token) == "kubernetes" and _module(token) not in _tables("kubernetes")
+
+
+def _module(token: str) -> str:
+    return token.partition(":")[2].rpartition(":")[0]
+
+
+def resource_class(token: str) -> type[Any]:
+    """The SDK's class for a type token.
+
+    Raises:
+        UnknownTypeError: when the SDK has none, with the nearest that it has.
+        RehearsalError: when the SDK is not installed.
+    """
+    package, wanted = package_of(token), plain_token(token)
+    if token == f"{PROVIDER}:{package}":
+        version(package)
+        with IMPORTING:
+            return importlib.import_module(_module_name(package)).Provider
+    where, classes = _tables(package).get(_module(wanted), ("", {}))
+    if wanted not in classes:
+        near = difflib.get_close_matches(wanted, tokens(package), n=1, cutoff=0.5)
+        raise UnknownTypeError(
+            f"{token} is no resource of {DISTRIBUTIONS[package]} {version(package)}"
+            + (f"; the nearest is {near[0]}" if near else "")
+        )
+    with IMPORTING:
+        return getattr(importlib.import_module(where), classes[wanted])
+
+
+def tokens(package: str) -> list[str]:
+    """The tokens of all resources of a package, in order."""
+    return sorted(token for _, classes in _tables(package).values() for token in classes)
+
+
+def _module_name(package: str) -> str:
+    return DISTRIBUTIONS[package].replace("-", "_")
+
+
+@cache
+def _tables(package: str) -> dict[str, tuple[str, dict[str, str]]]:
+    """What the SDK registers of itself: for each module of its tokens the Python module, and class names by token."""
+    version(package)
+    with IMPORTING:
+        importlib.import_module(_module_name(package))
+        # The registry by which the SDK itself finds the class of a resource reference; it has no public listing.
+        registry: dict[str, list[Any]] = importlib.import_module("pulumi.runtime.rpc")._RESOURCE_MODULES  # noqa: SLF001
+    return {
+        module.mod_info["mod"]: (module.mod_info["fqn"], module.mod_info["classes"])
+        for versions in registry.values()
+        for module in versions
+        if module.mod_info["pkg"] == package
+    }

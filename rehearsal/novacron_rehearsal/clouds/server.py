@@ -1,0 +1,98 @@
+"""Serving simulated clouds: several from one process, for engines to attach to, or one as a plugin process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Generator, Sequence
+from concurrent import futures
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+from pulumi.runtime.proto.provider_pb2_grpc import add_ResourceProviderServicer_to_server
+
+from novacron_rehearsal.clouds import sdk
+from novacron_rehearsal.clouds.provider import CloudProvider
+from novacron_rehearsal.clouds.state import World
+from novacron_rehearsal.providers.client import CHANNEL_OPTIONS
+
+STATE_VARIABLE = "NOVACRON_CLOUDS_STATE"
+FAULTS_VARIABLE = "NOVACRON_FAULTS"
+PACKAGES = tuple(sdk.DISTRIBUTIONS)
+_WORKERS = 64
+
+
+@contextmanager
+def serve_clouds(
+    packages: Sequence[str] = PACKAGES, *, state: Path | None = None, faults: Path | str = ""
+) -> Generator[dict[str, int]]:
+    """Serve simulated clouds as long as the context lasts; gives the port of each package.
+
+    The ports are what `Options.attached_providers` takes, or `PULUMI_DEBUG_PROVIDERS` of the Pulumi CLI.
+
+    Args:
+        packages: which ones.
+        state: folder in which what exists is kept; in memory without one.
+        faults: YAML file of faults, or their text (`faults.py`).
+
+    Raises:
+        RehearsalError: when a package is not simulated, or its SDK is not installed.
+    """
+    servers: list[grpc.Server] = []
+    try:
+        ports: dict[str, int] = {}
+        for package in packages:
+            world = World(None if state is None else state / package)
+            server, ports[package] = _start(CloudProvider(package, world, str(faults)))
+            servers.append(server)
+        yield ports
+    finally:
+        for stopped in [server.stop(None) for server in servers]:
+            stopped.wait()
+
+
+def run_plugin(package: str, engine_address: str) -> None:
+    """Be the plugin process of one package until SIGINT or SIGTERM: the port is the first line of output."""
+    state = os.environ.get(STATE_VARIABLE)
+    world = World(Path(state) / package if state else None)
+    provider = CloudProvider(package, world, os.environ.get(FAULTS_VARIABLE, ""), engine_address)
+    server, port = _start(provider)
+    sys.stdout.write(f"{port}\n")
+    sys.stdout.flush()
+    wait_for_signal()
+    server.stop(None).wait()
+
+
+def wait_for_signal() -> None:
+    """Return at SIGINT or SIGTERM."""
+    done = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: done.set())
+    done.wait()
+
+
+def write_plugins(folder: Path, packages: Sequence[str] = PACKAGES) -> dict[str, Path]:
+    """Write a plugin executable for each package; the folders are `plugins.providers` paths of Pulumi.yaml.
+
+    They run with this process's interpreter. They are in folders of their own and never on PATH by themselves: a
+    simulated provider must not take the place of a real one unasked.
+    """
+    folders: dict[str, Path] = {}
+    for package in packages:
+        folders[package] = folder / package
+        folders[package].mkdir(parents=True, exist_ok=True)
+        executable = folders[package] / f"pulumi-resource-{package}"
+        executable.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m novacron_rehearsal.clouds {package} "$@"\n')
+        executable.chmod(0o755)
+    return folders
+
+
+def _start(provider: CloudProvider) -> tuple[grpc.Server, int]:
+    server = grpc.server(futures.ThreadPoolExecutor(_WORKERS), options=CHANNEL_OPTIONS)
+    add_ResourceProviderServicer_to_server(provider, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    return server, port

@@ -1,0 +1,108 @@
+"""What exists in the simulated clouds: in memory, or in a folder that other processes and later runs read too."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict, ParseDict
+from google.protobuf.struct_pb2 import Struct
+
+from novacron_rehearsal import codec
+from novacron_rehearsal.clouds.places import digest
+from novacron_rehearsal.values import PropertyMap
+
+Key = tuple[str, str, str]
+"""Type token, scope (region or cluster) and id of a resource."""
+
+
+class World:
+    """Resources by their keys, and how often each fault has struck.
+
+    Without a folder, nothing is known of what earlier processes made: `knows_all` is false, and what a program's state
+    says to exist is believed.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.knows_all = folder is not None
+        self._folder = folder
+        self._memory: dict[str, dict[str, Any]] = {}
+        self._deleted: set[str] = set()
+        self._lock = threading.RLock()
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def get(self, key: Key) -> tuple[PropertyMap, PropertyMap] | None:
+        """A resource's inputs and outputs, `None` when it does not exist."""
+        found = self._read(digest(*key))
+        if found is None:
+            return None
+        inputs, outputs = (codec.decode(ParseDict(found[part], Struct())) for part in ("inputs", "outputs"))
+        return inputs, outputs
+
+    def add(self, key: Key, inputs: PropertyMap, outputs: PropertyMap) -> bool:
+        """Put a resource where there is none; false when there is one."""
+        with self._lock:
+            if self._read(digest(*key)) is not None:
+                return False
+            self.put(key, inputs, outputs)
+            return True
+
+    def put(self, key: Key, inputs: PropertyMap, outputs: PropertyMap) -> None:
+        """Put or change a resource."""
+        entry = {
+            "key": list(key),
+            "inputs": MessageToDict(codec.encode(inputs)),
+            "outputs": MessageToDict(codec.encode(outputs)),
+        }
+        self._write(digest(*key), entry)
+        self._deleted.discard(digest(*key))
+
+    def remove(self, key: Key) -> None:
+        """Remove a resource; nothing happens when it does not exist."""
+        name = digest(*key)
+        self._deleted.add(name)
+        if self._folder is None:
+            self._memory.pop(name, None)
+        else:
+            (self._folder / f"{name}.json").unlink(missing_ok=True)
+
+    def removed(self, key: Key) -> bool:
+        """Whether this process removed the resource."""
+        return digest(*key) in self._deleted
+
+    def everything(self) -> list[Key]:
+        """All resources, in order."""
+        if self._folder is None:
+            entries = list(self._memory.values())
+        else:
+            entries = [json.loads(path.read_text()) for path in self._folder.glob("*.json")]
+        return sorted((key[0], key[1], key[2]) for entry in entries if (key := entry.get("key")))
+
+    def count(self, fault: str) -> int:
+        """How often a fault has been counted before; counts it."""
+        with self._lock:
+            name = digest("fault", fault)
+            before = (self._read(name) or {}).get("count", 0)
+            self._write(name, {"count": before + 1})
+            return before
+
+    def _read(self, name: str) -> dict[str, Any] | None:
+        if self._folder is None:
+            return self._memory.get(name)
+        try:
+            return json.loads((self._folder / f"{name}.json").read_text())
+        except FileNotFoundError:
+            return None
+
+    def _write(self, name: str, entry: dict[str, Any]) -> None:
+        if self._folder is None:
+            self._memory[name] = entry
+            return
+        # Whole or not at all: a run that is killed leaves no half of a file.
+        beside = self._folder / f"{name}.{os.getpid()}.{threading.get_ident()}"
+        beside.write_text(json.dumps(entry))
+        beside.replace(self._folder / f"{name}.json")

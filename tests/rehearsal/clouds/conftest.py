@@ -1,0 +1,56 @@
+"""A project and simulated clouds for its programs, which are written on the real SDKs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+from novacron_rehearsal import Options, Result, StepOp, Workspace
+from novacron_rehearsal.clouds import serve_clouds
+from novacron_rehearsal.clouds.state import World
+
+
+@dataclass
+class Site:
+    """A project in a folder, simulated clouds, and the folders of what exists in them and of their faults."""
+
+    folder: Path
+    ports: dict[str, int]
+    exists: Path
+    faults: Path
+
+    def __post_init__(self) -> None:
+        (self.folder / "Pulumi.yaml").write_text("name: site\nruntime: python\n")
+        self.workspace = Workspace(self.folder, "dev", passphrase="correct horse")
+        self.options = Options(in_process=True, attached_providers=self.ports)
+
+    def write(self, program: str, **config: Any) -> None:
+        (self.folder / "__main__.py").write_text(dedent(program))
+        (self.folder / "Pulumi.dev.yaml").write_text(json.dumps({"config": config}))
+
+    def up(self, **options: Any) -> Result:
+        return self.workspace.up(replace(self.options, **options))
+
+    def made(self, package: str) -> list[str]:
+        """The types and ids of what exists in a cloud."""
+        return [f"{token} {id_}" for token, _, id_ in World(self.exists / package).everything()]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    faults, project = tmp_path / "faults.yaml", tmp_path / "project"
+    faults.touch()
+    project.mkdir()
+    with serve_clouds(state=tmp_path / "exists", faults=faults) as ports:
+        yield Site(project, ports, tmp_path / "exists", faults)
+
+
+def taken(result: Result) -> dict[str, int]:
+    """How many of each operation a run did; it must have succeeded."""
+    assert result.succeeded, result.errors
+    return {op.value: count for op, count in result.changes.items() if op is not StepOp.SAME}

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from novacron_rehearsal.clouds import faults, knowledge
+from novacron_rehearsal.clouds.state import World
+from novacron_rehearsal.errors import RehearsalError
+from novacron_rehearsal.values import PropertyMap
+
+NODE_GROUP = "aws:eks/nodeGroup:NodeGroup"
+URN = f"urn:pulumi:dev::lab::{NODE_GROUP}::gpu-pool"
+INPUTS: PropertyMap = {"instanceTypes": ["p5.48xlarge"]}
+
+
+def strike(text: str, operation: str = "create", world: World | None = None, token: str = NODE_GROUP) -> float:
+    return faults.strike(faults.read(text), world or World(), operation, token, URN, "us-east-1", INPUTS)
+
+
+@pytest.mark.parametrize(
+    ("token", "fault", "says"),
+    [
+        (
+            NODE_GROUP,
+            "fault: capacity",
+            "InsufficientInstanceCapacity: We currently do not have sufficient p5.48xlarge",
+        ),
+        (NODE_GROUP, "fault: quota, code: VcpuLimitExceeded", "VcpuLimitExceeded: You have exceeded the quota"),
+        (NODE_GROUP, "fault: region_down", "Could not connect to the endpoint of us-east-1"),
+        ("gcp:container/nodePool:NodePool", "fault: capacity", "ZONE_RESOURCE_POOL_EXHAUSTED"),
+        (
+            "gcp:container/nodePool:NodePool",
+            "fault: quota, code: NVIDIA_H100_GPUS",
+            "Quota 'NVIDIA_H100_GPUS' exceeded",
+        ),
+        ("azure-native:containerservice:AgentPool", "fault: capacity", 'Code="AllocationFailed"'),
+        ("azure-native:containerservice:AgentPool", "fault: quota", 'Code="QuotaExceeded"'),
+        ("kubernetes:core/v1:Pod", "fault: capacity", "Insufficient nvidia.com/gpu"),
+    ],
+)
+def test_the_error_is_worded_as_the_clouds_own_and_labelled(token: str, fault: str, says: str) -> None:
+    with pytest.raises(faults.SimulatedFaultError) as raised:
+        strike(f"[{{{fault}}}]", token=token)
+    assert says in str(raised.value)
+    assert "simulated by NovaCron" in str(raised.value)
+
+
+@pytest.mark.parametrize("package", ["aws", "gcp", "azure-native", "kubernetes"])
+def test_every_cloud_words_every_fault(package: str) -> None:
+    assert {*knowledge.cloud(package).faults, "slow"} == set(faults.KINDS)
+
+
+@pytest.mark.parametrize(
+    ("fault", "operation", "struck"),
+    [
+        ("fault: capacity, type: 'aws:eks/*'", "create", True),
+        ("fault: capacity, type: 'gcp:*'", "create", False),
+        ("fault: capacity, urn: '*::gpu-*'", "update", True),
+        ("fault: capacity, urn: '*::cpu-*'", "create", False),
+        ("fault: capacity, region: 'us-*'", "create", True),
+        ("fault: capacity, region: eu-west-1", "create", False),
+        ("fault: capacity", "delete", False),
+        ("fault: capacity", "read", False),
+        ("fault: region_down, region: us-east-1", "delete", True),
+        ("fault: region_down, region: us-east-1", "read", True),
+        ("fault: capacity, times: 0", "create", False),
+    ],
+)
+def test_what_a_fault_strikes(fault: str, operation: str, struck: bool) -> None:
+    if struck:
+        with pytest.raises(faults.SimulatedFaultError):
+            strike(f"[{{{fault}}}]", operation)
+    else:
+        assert strike(f"[{{{fault}}}]", operation) == 0
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_a_fault_strikes_as_often_as_it_says_also_over_processes(tmp_path: Path, on_disk: bool) -> None:
+    text, world = "[{fault: capacity, times: 2}]", World(tmp_path if on_disk else None)
+    for _ in range(2):
+        with pytest.raises(faults.SimulatedFaultError):
+            strike(text, world=world)
+    assert strike(text, world=World(tmp_path) if on_disk else world) == 0
+
+
+def test_slow_faults_add_up() -> None:
+    assert strike("[{fault: slow, seconds: 2}, {fault: slow, seconds: 0.5}, {fault: slow, type: x, seconds: 9}]") == 2.5
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{fault: capacity}", "are not a list"),
+        ("[{fault: capacty}]", "`fault` must be one of quota, capacity, slow, region_down"),
+        ("[capacity]", "`fault` must be one of"),
+        ("[{fault: slow, second: 3}]", "'second' is not known; use code, fault, region, seconds, times, type, urn"),
+        ("[{fault: slow, seconds: long}]", "'seconds' must be a number"),
+        ("[{fault: capacity, times: -1}]", "'times' must be a number that is not negative"),
+        ("[{fault: capacity, type: 3}]", "'type' must be a text"),
+        ("[{", "cannot be read"),
+        ("no/such/file.yaml", "cannot be read"),
+    ],
+)
+def test_faults_that_are_not_understood_are_refused(text: str, says: str) -> None:
+    with pytest.raises(RehearsalError, match=says):
+        faults.read(text)
+
+
+def test_an_empty_file_holds_no_faults(tmp_path: Path) -> None:
+    (tmp_path / "faults.yaml").touch()
+    assert faults.read(str(tmp_path / "faults.yaml")) == []

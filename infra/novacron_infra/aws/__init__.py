@@ -1,0 +1,1 @@
+"""Amazon: network, keys, EKS cluster, node pools and storage as components."""

@@ -58,6 +58,8 @@ class _Mocks(mocks.Mocks):
             outputs["identities"] = [{"oidcs": [{"issuer": "https://oidc.eks.us-west-2.amazonaws.com/id/1"}]}]
             outputs["certificateAuthority"] = {"data": "Q0E="}
             outputs["endpoint"] = "https://1.gr7.us-west-2.eks.amazonaws.com"
+        if args.typ == "aws:kms/key:Key":
+            outputs["keyId"] = args.name
         if args.typ == "aws:eks/nodeGroup:NodeGroup":
             outputs["resources"] = [{"autoscalingGroups": [{"name": f"eks-{args.name}"}]}]
         if args.typ == "aws:ec2/launchTemplate:LaunchTemplate":

@@ -11,7 +11,7 @@ from novacron_infra.errors import ArgumentError, Problem
 LONGEST_NAME = 40
 """Of a component. The longest physical name is its own with a suffix such as -on-demand and 8 random characters, and
 target groups, buckets and node groups end at 63."""
-_NAME = re.compile(r"[a-z][a-z0-9-]*[a-z0-9]")
+_NAME = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 RETENTION_DAYS = tuple(
     int(days)
     for days in "1 3 5 7 14 30 60 90 120 150 180 365 400 545 731 1096 1827 2192 2557 2922 3288 3653".split()  # noqa: SIM905

@@ -119,6 +119,21 @@ def key_policy(use: KeyUse, account: str, partition: str, region: str) -> str:
                 },
             }
         )
+        # FSx reads the models of a bucket under a role of its own as well.
+        lustre = f"arn:{partition}:iam::{account}:role/aws-service-role/s3.data-source.lustre.fsx.amazonaws.com/*"
+        statements.append(
+            {
+                "Sid": "ModelsForLustre",
+                "Effect": "Allow",
+                "Principal": {"AWS": "*"},
+                "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+                "Resource": "*",
+                "Condition": {
+                    "StringEquals": {"kms:CallerAccount": account, "kms:ViaService": f"s3.{region}.amazonaws.com"},
+                    "ArnLike": {"aws:PrincipalArn": lustre},
+                },
+            }
+        )
     if use is KeyUse.LOGS:
         statements.append(
             {

@@ -17,6 +17,7 @@ from novacron_infra.aws.checks import name_problems, refuse
 from novacron_infra.aws.fabric import efa_interfaces
 from novacron_infra.aws.iam import service_trust
 from novacron_infra.aws.user_data import user_data
+from novacron_infra.aws.volumes import ROOT_VOLUME, Gp3Volume, volume_problems
 from novacron_infra.catalog import Machine, machine
 from novacron_infra.errors import Problem
 from novacron_infra.pools import RESERVED, Capacity, NodeGroupShape, NodePoolShape, Placement
@@ -24,7 +25,6 @@ from novacron_infra.tags import Tags
 
 GPU_TAINT = "nvidia.com/gpu"
 _NODE_POLICIES = ("AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly", "AmazonEKS_CNI_Policy")
-_ROOT_GIB, _ROOT_IOPS, _ROOT_MIB_PER_S = 200, 10_000, 1_000
 _MAX_UNAVAILABLE_PERCENT = 25
 _CAPACITY_TYPES = {
     Capacity.ON_DEMAND: "ON_DEMAND",
@@ -48,6 +48,7 @@ class EksNodePoolArgs:
     tags: Tags
     fabric_security_group_id: pulumi.Input[str] | None = None
     """Needed with a fabric: lets members reach each other without limit in both directions."""
+    root_volume: Gp3Volume = ROOT_VOLUME
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -130,9 +131,9 @@ class EksNodePool(pulumi.ComponentResource):
                     device_name="/dev/xvda",
                     ebs=aws.ec2.LaunchTemplateBlockDeviceMappingEbsArgs(
                         volume_type="gp3",
-                        volume_size=_ROOT_GIB,
-                        iops=_ROOT_IOPS,
-                        throughput=_ROOT_MIB_PER_S,
+                        volume_size=args.root_volume.size_gib,
+                        iops=args.root_volume.iops,
+                        throughput=args.root_volume.throughput_mib_per_s,
                         encrypted="true",
                         kms_key_id=args.disk_key_arn,
                         delete_on_termination="true",
@@ -266,7 +267,8 @@ def _scaling_group(resources: Sequence[aws.eks.outputs.NodeGroupResource]) -> st
 
 
 def _problems(name: str, args: EksNodePoolArgs) -> list[Problem]:
-    found = [
+    found = volume_problems(f"{name}.root_volume", args.root_volume)
+    found += [
         Problem(f"{name}.subnet_ids", ", ".join(args.subnet_ids) or "none", f"zone {zone} has no subnet", "Add it")
         for zone in args.shape.zones
         if zone not in args.subnet_ids

@@ -42,6 +42,10 @@ def _ec2(operation: str, resource: str | None = None, own_name: str | None = Non
     return Call("ec2", operation, {**fields, **tags}, own_name, {"_resource": resource} if resource else {})
 
 
+def _s3(operation: str, **fields: str) -> Call:
+    return Call("s3", operation, {"bucket": "Bucket", **fields})
+
+
 CALLS: dict[str, list[Call]] = {
     "aws:autoscaling/tag:Tag": [
         Call("autoscaling", "CreateOrUpdateTags", {"autoscalingGroupName": "Tags.0.ResourceId", "tag": "Tags.0"})
@@ -56,6 +60,114 @@ CALLS: dict[str, list[Call]] = {
             {"name": "logGroupName", "retentionInDays": "retentionInDays"},
             "logGroupName",
         ),
+    ],
+    "aws:cloudwatch/metricAlarm:MetricAlarm": [
+        Call(
+            "cloudwatch",
+            "PutMetricAlarm",
+            {
+                name: name[0].upper() + name[1:]
+                for name in (
+                    "alarmDescription",
+                    "namespace",
+                    "metricName",
+                    "dimensions",
+                    "statistic",
+                    "period",
+                    "evaluationPeriods",
+                    "comparisonOperator",
+                    "threshold",
+                    "treatMissingData",
+                    "alarmActions",
+                    "tags",
+                )
+            },
+            "AlarmName",
+        )
+    ],
+    "aws:efs/fileSystem:FileSystem": [
+        Call(
+            "efs",
+            "CreateFileSystem",
+            {
+                name: name[0].upper() + name[1:]
+                for name in ("encrypted", "kmsKeyId", "performanceMode", "throughputMode", "tags")
+            }
+            | {"provisionedThroughputInMibps": "ProvisionedThroughputInMibps"},
+            "CreationToken",
+        )
+    ],
+    "aws:efs/mountTarget:MountTarget": [
+        Call(
+            "efs",
+            "CreateMountTarget",
+            {"fileSystemId": "FileSystemId", "subnetId": "SubnetId", "securityGroups": "SecurityGroups"},
+        )
+    ],
+    "aws:fsx/dataRepositoryAssociation:DataRepositoryAssociation": [
+        Call(
+            "fsx",
+            "CreateDataRepositoryAssociation",
+            {
+                "fileSystemId": "FileSystemId",
+                "dataRepositoryPath": "DataRepositoryPath",
+                "fileSystemPath": "FileSystemPath",
+                "batchImportMetaDataOnCreate": "BatchImportMetaDataOnCreate",
+                "s3": "S3",
+                "tags": "Tags",
+            },
+        )
+    ],
+    "aws:fsx/lustreFileSystem:LustreFileSystem": [
+        Call(
+            "fsx",
+            "CreateFileSystem",
+            {
+                "storageCapacity": "StorageCapacity",
+                "storageType": "StorageType",
+                "subnetIds": "SubnetIds.0",
+                "securityGroupIds": "SecurityGroupIds",
+                "kmsKeyId": "KmsKeyId",
+                "tags": "Tags",
+                **{
+                    name: f"LustreConfiguration.{name[0].upper()}{name[1:]}"
+                    for name in ("deploymentType", "perUnitStorageThroughput", "efaEnabled", "metadataConfiguration")
+                },
+            },
+            constants={"FileSystemType": "LUSTRE"},
+        )
+    ],
+    "aws:s3/bucket:Bucket": [
+        _s3("CreateBucket"),
+        _s3("PutBucketTagging", tags="Tagging.TagSet"),
+    ],
+    "aws:s3/bucketAccelerateConfiguration:BucketAccelerateConfiguration": [
+        _s3("PutBucketAccelerateConfiguration", status="AccelerateConfiguration.Status")
+    ],
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": [
+        _s3("PutBucketLifecycleConfiguration", rules="LifecycleConfiguration.Rules")
+    ],
+    "aws:s3/bucketOwnershipControls:BucketOwnershipControls": [
+        _s3("PutBucketOwnershipControls", rule="OwnershipControls.Rules.0")
+    ],
+    "aws:s3/bucketPolicy:BucketPolicy": [_s3("PutBucketPolicy", policy="Policy")],
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": [
+        _s3(
+            "PutPublicAccessBlock",
+            **{
+                name: f"PublicAccessBlockConfiguration.{name[0].upper()}{name[1:]}"
+                for name in ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+            },
+        )
+    ],
+    "aws:s3/bucketReplicationConfig:BucketReplicationConfig": [
+        _s3("PutBucketReplication", role="ReplicationConfiguration.Role", rules="ReplicationConfiguration.Rules")
+    ],
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": [
+        _s3("PutBucketEncryption", rules="ServerSideEncryptionConfiguration.Rules")
+    ],
+    "aws:s3/bucketVersioning:BucketVersioning": [
+        _s3("PutBucketVersioning", versioningConfiguration="VersioningConfiguration")
     ],
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": [],
     "aws:ec2/eip:Eip": [_ec2("AllocateAddress", "elastic-ip", domain="Domain")],
@@ -301,10 +413,7 @@ NOT_SENT = {
 }
 """Properties that steer the provider and reach no call, or reach one that says nothing about them."""
 
-_RENAMED = {
-    ("LaunchTemplateInstanceNetworkInterfaceSpecificationRequest", "securityGroups"): "Groups",
-    ("TagsForAutoScalingGroup", "autoscalingGroupName"): "ResourceId",
-}
+_RENAMED = {("LaunchTemplateInstanceNetworkInterfaceSpecificationRequest", "securityGroups"): "Groups"}
 
 
 @cache
@@ -380,7 +489,7 @@ def _merged(one: Any, other: Any) -> Any:
 def _convert(value: Any, shape: Shape, where: str) -> Any:
     if isinstance(shape, ListShape):
         if isinstance(value, dict):  # tags
-            key_name, value_name = sorted(shape.member.members)
+            key_name, value_name = sorted(shape.member.members)  # Key and Value, TagKey and TagValue, Name and Value
             return [{key_name: key, value_name: text} for key, text in value.items()]
         return [_convert(item, shape.member, where) for item in value]
     if isinstance(shape, MapShape):

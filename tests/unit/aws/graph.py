@@ -54,7 +54,7 @@ class _Mocks(mocks.Mocks):
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         outputs = {"arn": f"arn:aws:mock:us-west-2:{ACCOUNT}:{args.name}", "name": args.name, **args.inputs}
         if args.typ == "aws:eks/cluster:Cluster":
-            outputs["vpcConfig"] = {**args.inputs["vpcConfig"], "clusterSecurityGroupId": "sg-cluster"}
+            outputs["vpcConfig"] = {**args.inputs["vpcConfig"], "clusterSecurityGroupId": "sg-0123456789abcdef0"}
             outputs["identities"] = [{"oidcs": [{"issuer": "https://oidc.eks.us-west-2.amazonaws.com/id/1"}]}]
             outputs["certificateAuthority"] = {"data": "Q0E="}
             outputs["endpoint"] = "https://1.gr7.us-west-2.eks.amazonaws.com"
@@ -64,7 +64,8 @@ class _Mocks(mocks.Mocks):
             outputs["resources"] = [{"autoscalingGroups": [{"name": f"eks-{args.name}"}]}]
         if args.typ == "aws:ec2/launchTemplate:LaunchTemplate":
             outputs["latestVersion"] = 3
-        return f"{args.name}-id", outputs
+        is_files = args.typ.startswith(("aws:efs/fileSystem", "aws:fsx/lustre"))
+        return "fs-0123456789abcdef0" if is_files else f"{args.name}-id", outputs
 
     def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
         return {

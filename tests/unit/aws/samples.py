@@ -7,14 +7,23 @@ from typing import Any
 
 import pulumi
 from novacron_infra.aws import (
+    AwsFastFiles,
+    AwsFastFilesArgs,
     AwsKeys,
     AwsKeysArgs,
+    AwsModelReplication,
+    AwsModelReplicationArgs,
+    AwsModelStore,
+    AwsModelStoreArgs,
     AwsNetwork,
     AwsNetworkArgs,
+    AwsSharedFiles,
+    AwsSharedFilesArgs,
     EksCluster,
     EksClusterArgs,
     EksNodePool,
     EksNodePoolArgs,
+    ReplicaArgs,
 )
 from novacron_infra.catalog import FabricKind
 from novacron_infra.pools import Capacity, NodePoolShape, NodeRole, Placement
@@ -23,15 +32,25 @@ from novacron_infra.tags import Tags
 REGION = "us-west-2"
 ZONES = ("us-west-2a", "us-west-2b", "us-west-2c")
 TAGS = Tags(environment="prod")
+SUBNETS = {zone: f"subnet-0123456789abcde{index:02d}" for index, zone in enumerate(ZONES)}
+CLUSTER_GROUP, FABRIC_GROUP = "sg-0123456789abcdef0", "sg-0123456789abcdef1"
+
+
+def key(number: int, region: str = REGION) -> str:
+    """The ARN of a key."""
+    return f"arn:aws:kms:{region}:123456789012:key/00000000-0000-0000-0000-{number:012d}"
+
+
+SECRETS_KEY, STORAGE_KEY, LOGS_KEY = key(1), key(2), key(3)
 KEYS = AwsKeysArgs(region=REGION, tags=TAGS)
-NETWORK = AwsNetworkArgs(region=REGION, zones=ZONES, cidr="10.0.0.0/16", logs_key_arn="arn:logs-key", tags=TAGS)
+NETWORK = AwsNetworkArgs(region=REGION, zones=ZONES, cidr="10.0.0.0/16", logs_key_arn=LOGS_KEY, tags=TAGS)
 CLUSTER = EksClusterArgs(
     region=REGION,
     kubernetes_version="1.34",
     network_cidr="10.0.0.0/16",
-    subnet_ids=["subnet-a", "subnet-b", "subnet-c"],
-    secrets_key_arn="arn:secrets-key",
-    logs_key_arn="arn:logs-key",
+    subnet_ids=list(SUBNETS.values()),
+    secrets_key_arn=SECRETS_KEY,
+    logs_key_arn=LOGS_KEY,
     admin_principal_arns=("arn:aws:iam::123456789012:role/operators",),
     tags=TAGS,
 )
@@ -41,12 +60,40 @@ WORKERS = NodePoolShape(
 POOL = EksNodePoolArgs(
     shape=WORKERS,
     cluster_name="prod",
-    cluster_security_group_id="sg-cluster",
+    cluster_security_group_id=CLUSTER_GROUP,
     kubernetes_version="1.34",
-    subnet_ids={"us-west-2a": "subnet-a", "us-west-2b": "subnet-b", "us-west-2c": "subnet-c"},
-    disk_key_arn="arn:disk-key",
+    subnet_ids=SUBNETS,
+    disk_key_arn=STORAGE_KEY,
     tags=TAGS,
-    fabric_security_group_id="sg-fabric",
+    fabric_security_group_id=FABRIC_GROUP,
+)
+STORE = AwsModelStoreArgs(bucket="novacron-models", key_arn=STORAGE_KEY, tags=TAGS)
+REPLICATION = AwsModelReplicationArgs(
+    source_bucket="novacron-models",
+    source_bucket_arn="arn:aws:s3:::novacron-models",
+    source_key_arn=STORAGE_KEY,
+    replicas={
+        region: ReplicaArgs(
+            bucket=f"novacron-models-{region}",
+            bucket_arn=f"arn:aws:s3:::novacron-models-{region}",
+            key_arn=key(4, region),
+        )
+        for region in ("us-east-1", "eu-west-1")
+    },
+    tags=TAGS,
+    alarm_topic_arns=("arn:aws:sns:us-west-2:123456789012:alarms",),
+)
+FAST_FILES = AwsFastFilesArgs(
+    capacity_gib=4800,
+    subnet_id=SUBNETS[ZONES[0]],
+    security_group_ids=(CLUSTER_GROUP, FABRIC_GROUP),
+    key_arn=STORAGE_KEY,
+    tags=TAGS,
+    efa=True,
+    bucket="novacron-models",
+)
+SHARED_FILES = AwsSharedFilesArgs(
+    subnet_ids=POOL.subnet_ids, security_group_id=CLUSTER_GROUP, key_arn=STORAGE_KEY, tags=TAGS
 )
 BLOCK = {"capacity": Capacity.CAPACITY_BLOCK, "reservation_id": "cr-0123456789abcdef0"}
 SHAPES: dict[str, NodePoolShape] = {
@@ -91,4 +138,8 @@ def region(opts: pulumi.ResourceOptions) -> dict[str, Any]:
             fabric_security_group_id=network.fabric_security_group_id,
         )
         EksNodePool(name, args, opts)
+    AwsModelStore("models", STORE, opts)
+    AwsModelReplication("copies", REPLICATION, opts)
+    AwsFastFiles("fast", FAST_FILES, opts)
+    AwsSharedFiles("shared", SHARED_FILES, opts)
     return {"kubeconfig": cluster.kubeconfig, "keys": {use.value: key.arn for use, key in keys.keys.items()}}

@@ -39,7 +39,16 @@ def test_everything_that_takes_tags_has_them(region: Graph) -> None:
         "aws:eks/accessPolicyAssociation:AccessPolicyAssociation",
         "aws:iam/rolePolicy:RolePolicy",
         "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+        "aws:efs/mountTarget:MountTarget",
         "aws:kms/alias:Alias",
+        "aws:s3/bucketAccelerateConfiguration:BucketAccelerateConfiguration",
+        "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
+        "aws:s3/bucketOwnershipControls:BucketOwnershipControls",
+        "aws:s3/bucketPolicy:BucketPolicy",
+        "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+        "aws:s3/bucketReplicationConfig:BucketReplicationConfig",
+        "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
+        "aws:s3/bucketVersioning:BucketVersioning",
         "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
         "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
     }
@@ -67,6 +76,9 @@ def test_auto_scaling_may_use_the_disks_key_and_logs_only_theirs(region: Graph) 
     assert set(statements("keys-cluster")) == {"AccountDecides"}
     disks = statements("keys-storage")["DisksOfNodes"]
     assert "kms:CreateGrant" in disks["Action"]
+    lustre = statements("keys-storage")["ModelsForLustre"]["Condition"]
+    assert lustre["StringEquals"]["kms:ViaService"] == "s3.us-west-2.amazonaws.com"
+    assert "s3.data-source.lustre.fsx.amazonaws.com" in lustre["ArnLike"]["aws:PrincipalArn"]
     assert disks["Condition"]["StringEquals"] == {
         "kms:CallerAccount": "123456789012",
         "kms:ViaService": "ec2.us-west-2.amazonaws.com",
@@ -137,7 +149,7 @@ def test_all_traffic_is_logged_with_a_key_and_a_retention(region: Graph) -> None
     log = region.one("aws:ec2/flowLog:FlowLog").inputs
     group = region.one("aws:cloudwatch/logGroup:LogGroup", "network-flow-logs").inputs
     assert log["trafficType"] == "ALL"
-    assert (group["kmsKeyId"], group["retentionInDays"]) == ("arn:logs-key", 90)
+    assert (group["kmsKeyId"], group["retentionInDays"]) == (samples.LOGS_KEY, 90)
 
 
 def test_the_cluster_is_private_encrypted_and_logged(region: Graph) -> None:
@@ -146,7 +158,7 @@ def test_the_cluster_is_private_encrypted_and_logged(region: Graph) -> None:
     access = inputs["vpcConfig"]
     assert (access["endpointPrivateAccess"], access["endpointPublicAccess"]) == (True, False)
     assert "publicAccessCidrs" not in access
-    assert inputs["encryptionConfig"] == {"provider": {"keyArn": "arn:secrets-key"}, "resources": ["secrets"]}
+    assert inputs["encryptionConfig"] == {"provider": {"keyArn": samples.SECRETS_KEY}, "resources": ["secrets"]}
     assert len(inputs["enabledClusterLogTypes"]) == 5
     assert inputs["accessConfig"] == {"authenticationMode": "API", "bootstrapClusterCreatorAdminPermissions": False}
     group = region.one("aws:cloudwatch/logGroup:LogGroup", "prod-control")

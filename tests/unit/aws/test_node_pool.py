@@ -43,7 +43,7 @@ def test_every_pool_is_encrypted_tuned_and_keeps_pods_off_its_credentials(region
         "iops": 10_000,
         "throughput": 1_000,
         "encrypted": "true",
-        "kmsKeyId": "arn:disk-key",
+        "kmsKeyId": samples.STORAGE_KEY,
         "deleteOnTermination": "true",
     }
     assert inputs["metadataOptions"] == {
@@ -84,7 +84,7 @@ def test_the_fabric_is_in_the_template_with_its_groups_and_no_subnet(
     interfaces = inputs["networkInterfaces"]
     assert [item["networkCardIndex"] for item in interfaces] == cards
     assert [item["interfaceType"] for item in interfaces] == ["interface"] + ["efa-only"] * (len(cards) - 1)
-    assert all(item["securityGroups"] == ["sg-cluster", "network-fabric-id"] for item in interfaces)
+    assert all(item["securityGroups"] == [samples.CLUSTER_GROUP, "network-fabric-id"] for item in interfaces)
     assert not any("subnetId" in item for item in interfaces)
     assert "vpcSecurityGroupIds" not in inputs
     assert groups(region, pool)[f"{pool}-nodes"].inputs["subnetIds"] == ["network-private-us-west-2a-id"]

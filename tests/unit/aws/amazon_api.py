@@ -11,9 +11,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import botocore.session
+import yaml
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 from botocore.validate import ParamValidator
 
@@ -27,418 +29,53 @@ AUTONAME = "-1234567"
 class Call:
     """A call that creates a resource or sets some of its properties."""
 
-    service: str
-    operation: str
+    call: str
+    """Service and operation."""
+    takes: tuple[str, ...] = ()
     fields: dict[str, str] = field(default_factory=dict)
-    """By the resource's property: the path of the call's member."""
     own_name: str | None = None
-    """Member that takes the physical name where none is given."""
     constants: dict[str, Any] = field(default_factory=dict)
-    """What the provider adds by itself."""
+    tagged: str | None = None
+
+    @property
+    def operation(self) -> Any:
+        service, operation = self.call.split()
+        return _service(service).operation_model(operation)
 
 
-def _ec2(operation: str, resource: str | None = None, own_name: str | None = None, **fields: str) -> Call:
-    tags = {"tags": "TagSpecifications"} if resource else {}
-    return Call("ec2", operation, {**fields, **tags}, own_name, {"_resource": resource} if resource else {})
+def _read() -> Iterator[tuple[str, list[Call], set[str]]]:
+    for type_, row in yaml.safe_load((Path(__file__).parent / "amazon_calls.yaml").read_text()).items():
+        yield type_, [Call(**call) for call in row["calls"]], set(row.get("not_sent", ()))
 
 
-def _s3(operation: str, **fields: str) -> Call:
-    return Call("s3", operation, {"bucket": "Bucket", **fields})
-
-
-CALLS: dict[str, list[Call]] = {
-    "aws:autoscaling/tag:Tag": [
-        Call("autoscaling", "CreateOrUpdateTags", {"autoscalingGroupName": "Tags.0.ResourceId", "tag": "Tags.0"})
-    ],
-    "aws:cloudwatch/logGroup:LogGroup": [
-        Call(
-            "logs", "CreateLogGroup", {"name": "logGroupName", "kmsKeyId": "kmsKeyId", "tags": "tags"}, "logGroupName"
-        ),
-        Call(
-            "logs",
-            "PutRetentionPolicy",
-            {"name": "logGroupName", "retentionInDays": "retentionInDays"},
-            "logGroupName",
-        ),
-    ],
-    "aws:cloudwatch/metricAlarm:MetricAlarm": [
-        Call(
-            "cloudwatch",
-            "PutMetricAlarm",
-            {
-                name: name[0].upper() + name[1:]
-                for name in (
-                    "alarmDescription",
-                    "namespace",
-                    "metricName",
-                    "dimensions",
-                    "statistic",
-                    "period",
-                    "evaluationPeriods",
-                    "comparisonOperator",
-                    "threshold",
-                    "treatMissingData",
-                    "alarmActions",
-                    "tags",
-                )
-            },
-            "AlarmName",
-        )
-    ],
-    "aws:efs/fileSystem:FileSystem": [
-        Call(
-            "efs",
-            "CreateFileSystem",
-            {
-                name: name[0].upper() + name[1:]
-                for name in ("encrypted", "kmsKeyId", "performanceMode", "throughputMode", "tags")
-            }
-            | {"provisionedThroughputInMibps": "ProvisionedThroughputInMibps"},
-            "CreationToken",
-        )
-    ],
-    "aws:efs/mountTarget:MountTarget": [
-        Call(
-            "efs",
-            "CreateMountTarget",
-            {"fileSystemId": "FileSystemId", "subnetId": "SubnetId", "securityGroups": "SecurityGroups"},
-        )
-    ],
-    "aws:fsx/dataRepositoryAssociation:DataRepositoryAssociation": [
-        Call(
-            "fsx",
-            "CreateDataRepositoryAssociation",
-            {
-                "fileSystemId": "FileSystemId",
-                "dataRepositoryPath": "DataRepositoryPath",
-                "fileSystemPath": "FileSystemPath",
-                "batchImportMetaDataOnCreate": "BatchImportMetaDataOnCreate",
-                "s3": "S3",
-                "tags": "Tags",
-            },
-        )
-    ],
-    "aws:fsx/lustreFileSystem:LustreFileSystem": [
-        Call(
-            "fsx",
-            "CreateFileSystem",
-            {
-                "storageCapacity": "StorageCapacity",
-                "storageType": "StorageType",
-                "subnetIds": "SubnetIds.0",
-                "securityGroupIds": "SecurityGroupIds",
-                "kmsKeyId": "KmsKeyId",
-                "tags": "Tags",
-                **{
-                    name: f"LustreConfiguration.{name[0].upper()}{name[1:]}"
-                    for name in ("deploymentType", "perUnitStorageThroughput", "efaEnabled", "metadataConfiguration")
-                },
-            },
-            constants={"FileSystemType": "LUSTRE"},
-        )
-    ],
-    "aws:s3/bucket:Bucket": [
-        _s3("CreateBucket"),
-        _s3("PutBucketTagging", tags="Tagging.TagSet"),
-    ],
-    "aws:s3/bucketAccelerateConfiguration:BucketAccelerateConfiguration": [
-        _s3("PutBucketAccelerateConfiguration", status="AccelerateConfiguration.Status")
-    ],
-    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": [
-        _s3("PutBucketLifecycleConfiguration", rules="LifecycleConfiguration.Rules")
-    ],
-    "aws:s3/bucketOwnershipControls:BucketOwnershipControls": [
-        _s3("PutBucketOwnershipControls", rule="OwnershipControls.Rules.0")
-    ],
-    "aws:s3/bucketPolicy:BucketPolicy": [_s3("PutBucketPolicy", policy="Policy")],
-    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": [
-        _s3(
-            "PutPublicAccessBlock",
-            **{
-                name: f"PublicAccessBlockConfiguration.{name[0].upper()}{name[1:]}"
-                for name in ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
-            },
-        )
-    ],
-    "aws:s3/bucketReplicationConfig:BucketReplicationConfig": [
-        _s3("PutBucketReplication", role="ReplicationConfiguration.Role", rules="ReplicationConfiguration.Rules")
-    ],
-    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": [
-        _s3("PutBucketEncryption", rules="ServerSideEncryptionConfiguration.Rules")
-    ],
-    "aws:s3/bucketVersioning:BucketVersioning": [
-        _s3("PutBucketVersioning", versioningConfiguration="VersioningConfiguration")
-    ],
-    "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": [],
-    "aws:ec2/eip:Eip": [_ec2("AllocateAddress", "elastic-ip", domain="Domain")],
-    "aws:ec2/flowLog:FlowLog": [
-        Call(
-            "ec2",
-            "CreateFlowLogs",
-            {
-                "vpcId": "ResourceIds.0",
-                "trafficType": "TrafficType",
-                "logDestinationType": "LogDestinationType",
-                "logDestination": "LogDestination",
-                "iamRoleArn": "DeliverLogsPermissionArn",
-                "maxAggregationInterval": "MaxAggregationInterval",
-                "tags": "TagSpecifications",
-            },
-            constants={"ResourceType": "VPC", "_resource": "vpc-flow-log"},
-        )
-    ],
-    "aws:ec2/internetGateway:InternetGateway": [
-        _ec2("CreateInternetGateway", "internet-gateway"),
-        Call("ec2", "AttachInternetGateway", {"vpcId": "VpcId"}, constants={"InternetGatewayId": "igw-1"}),
-    ],
-    "aws:ec2/launchTemplate:LaunchTemplate": [
-        Call(
-            "ec2",
-            "CreateLaunchTemplate",
-            {
-                "tags": "TagSpecifications",
-                **{
-                    name: f"LaunchTemplateData.{name[0].upper()}{name[1:]}"
-                    for name in (
-                        "instanceType",
-                        "instanceMarketOptions",
-                        "capacityReservationSpecification",
-                        "placement",
-                        "networkInterfaces",
-                        "blockDeviceMappings",
-                        "metadataOptions",
-                        "userData",
-                        "tagSpecifications",
-                    )
-                },
-            },
-            "LaunchTemplateName",
-            {"_resource": "launch-template"},
-        )
-    ],
-    "aws:ec2/natGateway:NatGateway": [
-        _ec2("CreateNatGateway", "natgateway", subnetId="SubnetId", allocationId="AllocationId")
-    ],
-    "aws:ec2/placementGroup:PlacementGroup": [
-        _ec2("CreatePlacementGroup", "placement-group", "GroupName", strategy="Strategy")
-    ],
-    "aws:ec2/route:Route": [
-        _ec2(
-            "CreateRoute",
-            routeTableId="RouteTableId",
-            destinationCidrBlock="DestinationCidrBlock",
-            gatewayId="GatewayId",
-            natGatewayId="NatGatewayId",
-        )
-    ],
-    "aws:ec2/routeTable:RouteTable": [_ec2("CreateRouteTable", "route-table", vpcId="VpcId")],
-    "aws:ec2/routeTableAssociation:RouteTableAssociation": [
-        _ec2("AssociateRouteTable", routeTableId="RouteTableId", subnetId="SubnetId")
-    ],
-    "aws:ec2/securityGroup:SecurityGroup": [
-        _ec2("CreateSecurityGroup", "security-group", "GroupName", vpcId="VpcId", description="Description")
-    ],
-    "aws:ec2/subnet:Subnet": [
-        _ec2("CreateSubnet", "subnet", vpcId="VpcId", availabilityZone="AvailabilityZone", cidrBlock="CidrBlock"),
-        Call(
-            "ec2",
-            "ModifySubnetAttribute",
-            {"mapPublicIpOnLaunch": "MapPublicIpOnLaunch.Value"},
-            constants={"SubnetId": "subnet-1"},
-        ),
-    ],
-    "aws:ec2/vpc:Vpc": [
-        _ec2("CreateVpc", "vpc", cidrBlock="CidrBlock"),
-        Call(
-            "ec2",
-            "ModifyVpcAttribute",
-            {"enableDnsHostnames": "EnableDnsHostnames.Value", "enableDnsSupport": "EnableDnsSupport.Value"},
-            constants={"VpcId": "vpc-1"},
-        ),
-    ],
-    "aws:ec2/vpcEndpoint:VpcEndpoint": [
-        _ec2(
-            "CreateVpcEndpoint",
-            "vpc-endpoint",
-            vpcId="VpcId",
-            serviceName="ServiceName",
-            vpcEndpointType="VpcEndpointType",
-            privateDnsEnabled="PrivateDnsEnabled",
-            routeTableIds="RouteTableIds",
-            subnetIds="SubnetIds",
-            securityGroupIds="SecurityGroupIds",
-        )
-    ],
-    "aws:eks/accessEntry:AccessEntry": [
-        Call("eks", "CreateAccessEntry", {name: name for name in ("clusterName", "principalArn", "tags")})
-    ],
-    "aws:eks/accessPolicyAssociation:AccessPolicyAssociation": [
-        Call(
-            "eks",
-            "AssociateAccessPolicy",
-            {name: name for name in ("clusterName", "principalArn", "policyArn", "accessScope")},
-        )
-    ],
-    "aws:eks/addon:Addon": [
-        Call(
-            "eks",
-            "CreateAddon",
-            {
-                name: name
-                for name in (
-                    "clusterName",
-                    "addonName",
-                    "addonVersion",
-                    "configurationValues",
-                    "podIdentityAssociations",
-                    "tags",
-                )
-            },
-        ),
-        Call(
-            "eks",
-            "UpdateAddon",
-            {"clusterName": "clusterName", "addonName": "addonName", "resolveConflictsOnUpdate": "resolveConflicts"},
-        ),
-    ],
-    "aws:eks/cluster:Cluster": [
-        Call(
-            "eks",
-            "CreateCluster",
-            {
-                name: name
-                for name in (
-                    "name",
-                    "version",
-                    "roleArn",
-                    "accessConfig",
-                    "kubernetesNetworkConfig",
-                    "bootstrapSelfManagedAddons",
-                    "upgradePolicy",
-                    "zonalShiftConfig",
-                    "deletionProtection",
-                    "tags",
-                )
-            }
-            | {
-                "vpcConfig": "resourcesVpcConfig",
-                "encryptionConfig": "encryptionConfig.0",
-                "enabledClusterLogTypes": "logging.clusterLogging.0.types",
-            },
-        )
-    ],
-    "aws:eks/nodeGroup:NodeGroup": [
-        Call(
-            "eks",
-            "CreateNodegroup",
-            {
-                name: name
-                for name in (
-                    "clusterName",
-                    "version",
-                    "amiType",
-                    "capacityType",
-                    "instanceTypes",
-                    "launchTemplate",
-                    "scalingConfig",
-                    "updateConfig",
-                    "nodeRepairConfig",
-                    "labels",
-                    "taints",
-                    "tags",
-                )
-            }
-            | {"nodeRoleArn": "nodeRole", "subnetIds": "subnets"},
-            "nodegroupName",
-        )
-    ],
-    "aws:iam/openIdConnectProvider:OpenIdConnectProvider": [
-        Call("iam", "CreateOpenIDConnectProvider", {"url": "Url", "clientIdLists": "ClientIDList", "tags": "Tags"})
-    ],
-    "aws:iam/role:Role": [
-        Call("iam", "CreateRole", {"assumeRolePolicy": "AssumeRolePolicyDocument", "tags": "Tags"}, "RoleName")
-    ],
-    "aws:iam/rolePolicy:RolePolicy": [
-        Call("iam", "PutRolePolicy", {"role": "RoleName", "policy": "PolicyDocument"}, "PolicyName")
-    ],
-    "aws:iam/rolePolicyAttachment:RolePolicyAttachment": [
-        Call("iam", "AttachRolePolicy", {"role": "RoleName", "policyArn": "PolicyArn"})
-    ],
-    "aws:kms/alias:Alias": [Call("kms", "CreateAlias", {"name": "AliasName", "targetKeyId": "TargetKeyId"})],
-    "aws:kms/key:Key": [
-        Call("kms", "CreateKey", {"description": "Description", "policy": "Policy", "tags": "Tags"}),
-        Call(
-            "kms",
-            "EnableKeyRotation",
-            {"rotationPeriodInDays": "RotationPeriodInDays"},
-            constants={"KeyId": "key-1"},
-        ),
-        Call(
-            "kms",
-            "ScheduleKeyDeletion",
-            {"deletionWindowInDays": "PendingWindowInDays"},
-            constants={"KeyId": "key-1"},
-        ),
-    ],
-} | {
-    f"aws:vpc/securityGroup{direction}Rule:SecurityGroup{direction}Rule": [
-        Call(
-            "ec2",
-            f"AuthorizeSecurityGroup{direction}",
-            {
-                "securityGroupId": "GroupId",
-                "ipProtocol": "IpPermissions.0.IpProtocol",
-                "fromPort": "IpPermissions.0.FromPort",
-                "toPort": "IpPermissions.0.ToPort",
-                "cidrIpv4": "IpPermissions.0.IpRanges.0.CidrIp",
-                "referencedSecurityGroupId": "IpPermissions.0.UserIdGroupPairs.0.GroupId",
-            },
-        )
-    ]
-    for direction in ("Ingress", "Egress")
-}
-"""The calls behind each type of resource."""
-
-NOT_SENT = {
-    "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": {
-        "vpcId",
-        "ingress",
-        "egress",
-        "tags",
-    },  # revokes what is there
-    "aws:ec2/launchTemplate:LaunchTemplate": {"updateDefaultVersion"},
-    "aws:kms/key:Key": {"enableKeyRotation"},  # whether EnableKeyRotation is called at all
-    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": {"description"},  # where it goes depends on the kind
-    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": {"description"},
-}
-"""Properties that steer the provider and reach no call, or reach one that says nothing about them."""
-
+CALLS = {type_: calls for type_, calls, _ in _read()}
+NOT_SENT = {type_: names for type_, _, names in _read()}
 _RENAMED = {("LaunchTemplateInstanceNetworkInterfaceSpecificationRequest", "securityGroups"): "Groups"}
 
 
 @cache
-def _model(service: str) -> Any:
-    return botocore.session.get_session().get_service_model(service)
+def _service(name: str) -> Any:
+    return botocore.session.get_session().get_service_model(name)
 
 
 def problems(resource: Registered) -> list[str]:
     """What Amazon's models have against a planned resource, or what no call takes."""
-    calls = CALLS.get(resource.type)
-    if calls is None:
+    if resource.type not in CALLS:
         return [f"{resource.name}: no call is known for {resource.type}"]
-    sent = {name for call in calls for name in call.fields} | NOT_SENT.get(resource.type, set())
-    found = [f"{resource.name}.{name}: no call takes it" for name in resource.inputs if name not in sent]
+    calls = CALLS[resource.type]
+    sent = {name for call in calls for name in (*call.takes, *call.fields, *(["tags"] if call.tagged else []))}
+    unknown = set(resource.inputs) - sent - NOT_SENT[resource.type]
+    found = [f"{resource.name}.{name}: no call takes it" for name in sorted(unknown)]
     for call in calls:
-        shape = _model(call.service).operation_model(call.operation).input_shape
+        shape, where = call.operation.input_shape, f"{resource.name}: {call.operation.name}"
         try:
             parameters = _parameters(call, resource, shape)
         except UnknownMemberError as error:
-            found.append(f"{resource.name}: {error}")
+            found.append(f"{where}{error}")
             continue
         report = ParamValidator().validate(parameters, shape)
-        if report.has_errors():
-            found.append(f"{resource.name}: {call.operation}: {report.generate_report()}")
-        found += [f"{resource.name}: {call.operation}{text}" for text in _constraints(parameters, shape, "")]
+        found += [f"{where}: {report.generate_report()}"] if report.has_errors() else []
+        found += [f"{where}{text}" for text in _constraints(parameters, shape, "")]
     return found
 
 
@@ -446,22 +83,22 @@ class UnknownMemberError(Exception):
     """A nested property that the call's shape does not have."""
 
 
-def _parameters(call: Call, resource: Registered, shape: Shape) -> dict[str, Any]:
-    inputs = resource.inputs
-    root: dict[str, Any] = {key: value for key, value in call.constants.items() if not key.startswith("_")}
-    for name, path in call.fields.items():
-        if name not in inputs:
-            continue
-        value = inputs[name]
-        if path == "TagSpecifications" and isinstance(value, dict):
-            value = [{"resourceType": call.constants["_resource"], "tags": value}]
-        steps = path.split(".")
-        converted = _convert(value, _shape_at(shape, steps), f"{call.operation}.{path}")
-        root = _merged(root, _nested(steps, converted))
-    if call.own_name and call.own_name not in root:
-        root[call.own_name] = resource.name + AUTONAME
-    if call.operation == "CreateOrUpdateTags":
-        root["Tags"][0]["ResourceType"] = "auto-scaling-group"
+def _parameters(call: Call, resource: Registered, shape: Any) -> dict[str, Any]:
+    inputs = dict(resource.inputs)
+    paths = {name: _member(shape, name, "") for name in call.takes if name in inputs} | call.fields
+    if call.tagged and "tags" in inputs:
+        inputs["tags"] = [{"resourceType": call.tagged, "tags": inputs["tags"]}]
+        paths["tags"] = "TagSpecifications"
+    root: dict[str, Any] = {}
+    for path, value in call.constants.items():
+        root = _merged(root, _nested(path.split("."), value))
+    for name, path in paths.items():
+        if name in inputs:
+            steps = path.split(".")
+            converted = _convert(inputs[name], _shape_at(shape, steps), f".{path}")
+            root = _merged(root, _nested(steps, converted))
+    if call.own_name:
+        root.setdefault(call.own_name, resource.name + AUTONAME)
     return root
 
 
@@ -495,6 +132,8 @@ def _convert(value: Any, shape: Shape, where: str) -> Any:
     if isinstance(shape, MapShape):
         return value
     if isinstance(shape, StructureShape):
+        if isinstance(value, list):  # Pulumi's way to write an optional block
+            (value,) = value
         return {
             member: _convert(item, shape.members[member], f"{where}.{member}")
             for member, item in ((_member(shape, name, where), item) for name, item in value.items())

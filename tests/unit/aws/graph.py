@@ -20,6 +20,8 @@ class Registered:
     type: str
     name: str
     inputs: dict[str, Any]
+    secrets: tuple[str, ...]
+    """Inputs that the state keeps encrypted."""
     parent: str
     provider: str
     protect: bool
@@ -60,6 +62,8 @@ class _Mocks(mocks.Mocks):
             outputs["endpoint"] = "https://1.gr7.us-west-2.eks.amazonaws.com"
         if args.typ == "aws:kms/key:Key":
             outputs["keyId"] = args.name
+        if args.typ == "aws:rds/instance:Instance":
+            outputs["masterUserSecrets"] = [{"secretArn": f"arn:aws:secretsmanager:us-west-2:{ACCOUNT}:secret:1"}]
         if args.typ == "aws:eks/nodeGroup:NodeGroup":
             outputs["resources"] = [{"autoscalingGroups": [{"name": f"eks-{args.name}"}]}]
         if args.typ == "aws:ec2/launchTemplate:LaunchTemplate":
@@ -82,11 +86,13 @@ class _Monitor(mocks.MockMonitor):
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802
         response = super().RegisterResource(request)
         if request.type.startswith(("aws:", "novacron:")):
+            inputs = mocks.rpc.deserialize_properties(request.object)
             self.graph.resources.append(
                 Registered(
                     type=request.type,
                     name=request.name,
-                    inputs=mocks.rpc.deserialize_properties(request.object),
+                    inputs={name: mocks.rpc.unwrap_rpc_secret(value) for name, value in inputs.items()},
+                    secrets=tuple(name for name, value in inputs.items() if mocks.rpc.is_rpc_secret(value)),
                     parent=request.parent.rpartition("::")[2],
                     provider=request.provider,
                     protect=request.protect,

@@ -6,25 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pulumi
-from novacron_infra.aws import (
-    AwsFastFiles,
-    AwsFastFilesArgs,
-    AwsKeys,
-    AwsKeysArgs,
-    AwsModelReplication,
-    AwsModelReplicationArgs,
-    AwsModelStore,
-    AwsModelStoreArgs,
-    AwsNetwork,
-    AwsNetworkArgs,
-    AwsSharedFiles,
-    AwsSharedFilesArgs,
-    EksCluster,
-    EksClusterArgs,
-    EksNodePool,
-    EksNodePoolArgs,
-    ReplicaArgs,
-)
+from novacron_infra import aws
 from novacron_infra.catalog import FabricKind
 from novacron_infra.pools import Capacity, NodePoolShape, NodeRole, Placement
 from novacron_infra.tags import Tags
@@ -42,9 +24,9 @@ def key(number: int, region: str = REGION) -> str:
 
 
 SECRETS_KEY, STORAGE_KEY, LOGS_KEY = key(1), key(2), key(3)
-KEYS = AwsKeysArgs(region=REGION, tags=TAGS)
-NETWORK = AwsNetworkArgs(region=REGION, zones=ZONES, cidr="10.0.0.0/16", logs_key_arn=LOGS_KEY, tags=TAGS)
-CLUSTER = EksClusterArgs(
+KEYS = aws.AwsKeysArgs(region=REGION, tags=TAGS)
+NETWORK = aws.AwsNetworkArgs(region=REGION, zones=ZONES, cidr="10.0.0.0/16", logs_key_arn=LOGS_KEY, tags=TAGS)
+CLUSTER = aws.EksClusterArgs(
     region=REGION,
     kubernetes_version="1.34",
     network_cidr="10.0.0.0/16",
@@ -57,7 +39,7 @@ CLUSTER = EksClusterArgs(
 WORKERS = NodePoolShape(
     role=NodeRole.WORKER, machine="p5.48xlarge", nodes=4, zones=("us-west-2a",), fabric=FabricKind.EFA
 )
-POOL = EksNodePoolArgs(
+POOL = aws.EksNodePoolArgs(
     shape=WORKERS,
     cluster_name="prod",
     cluster_security_group_id=CLUSTER_GROUP,
@@ -67,13 +49,13 @@ POOL = EksNodePoolArgs(
     tags=TAGS,
     fabric_security_group_id=FABRIC_GROUP,
 )
-STORE = AwsModelStoreArgs(bucket="novacron-models", key_arn=STORAGE_KEY, tags=TAGS)
-REPLICATION = AwsModelReplicationArgs(
+STORE = aws.AwsModelStoreArgs(bucket="novacron-models", key_arn=STORAGE_KEY, tags=TAGS)
+REPLICATION = aws.AwsModelReplicationArgs(
     source_bucket="novacron-models",
     source_bucket_arn="arn:aws:s3:::novacron-models",
     source_key_arn=STORAGE_KEY,
     replicas={
-        region: ReplicaArgs(
+        region: aws.ReplicaArgs(
             bucket=f"novacron-models-{region}",
             bucket_arn=f"arn:aws:s3:::novacron-models-{region}",
             key_arn=key(4, region),
@@ -83,7 +65,7 @@ REPLICATION = AwsModelReplicationArgs(
     tags=TAGS,
     alarm_topic_arns=("arn:aws:sns:us-west-2:123456789012:alarms",),
 )
-FAST_FILES = AwsFastFilesArgs(
+FAST_FILES = aws.AwsFastFilesArgs(
     capacity_gib=4800,
     subnet_id=SUBNETS[ZONES[0]],
     security_group_ids=(CLUSTER_GROUP, FABRIC_GROUP),
@@ -92,9 +74,35 @@ FAST_FILES = AwsFastFilesArgs(
     efa=True,
     bucket="novacron-models",
 )
-SHARED_FILES = AwsSharedFilesArgs(
+SHARED_FILES = aws.AwsSharedFilesArgs(
     subnet_ids=POOL.subnet_ids, security_group_id=CLUSTER_GROUP, key_arn=STORAGE_KEY, tags=TAGS
 )
+ADDONS = aws.EksAddonsArgs(cluster_name="prod", tags=TAGS, shared_files=True, fast_files=True)
+READS_MODELS = aws.reads_models("arn:aws:s3:::novacron-models", STORAGE_KEY)
+POD_ROLE = aws.EksPodRoleArgs(
+    cluster_name="prod", namespace="novacron-llm", service_account="llm-workers", policy=READS_MODELS, tags=TAGS
+)
+POSTGRES = aws.AwsPostgresArgs(
+    instance_class="db.r7g.2xlarge",
+    storage_gib=1024,
+    vpc_id="vpc-0123456789abcdef0",
+    subnet_ids=SUBNETS,
+    client_security_group_id=CLUSTER_GROUP,
+    key_arn=STORAGE_KEY,
+    tags=TAGS,
+)
+REDIS = aws.AwsRedisArgs(
+    node_type="cache.r7g.4xlarge",
+    shards=3,
+    replicas_per_shard=1,
+    password="a-password-of-a-test",
+    vpc_id="vpc-0123456789abcdef0",
+    subnet_ids=SUBNETS,
+    client_security_group_id=CLUSTER_GROUP,
+    key_arn=STORAGE_KEY,
+    tags=TAGS,
+)
+REGISTRY = aws.AwsRegistryArgs(key_arn=STORAGE_KEY, tags=TAGS)
 BLOCK = {"capacity": Capacity.CAPACITY_BLOCK, "reservation_id": "cr-0123456789abcdef0"}
 SHAPES: dict[str, NodePoolShape] = {
     "plain": replace(WORKERS, fabric=None),
@@ -118,16 +126,16 @@ SHAPES: dict[str, NodePoolShape] = {
 }
 
 
-def pool(opts: pulumi.ResourceOptions, **changes: Any) -> EksNodePool:
+def pool(opts: pulumi.ResourceOptions, **changes: Any) -> aws.EksNodePool:
     """A pool of workers whose shape has these changes."""
-    return EksNodePool("workers", replace(POOL, shape=replace(WORKERS, **changes)), opts)
+    return aws.EksNodePool("workers", replace(POOL, shape=replace(WORKERS, **changes)), opts)
 
 
 def region(opts: pulumi.ResourceOptions) -> dict[str, Any]:
     """A whole region, put together as an environment does it."""
-    keys = AwsKeys("keys", KEYS, opts)
-    network = AwsNetwork("network", NETWORK, opts)
-    cluster = EksCluster("prod", replace(CLUSTER, subnet_ids=list(network.private_subnet_ids.values())), opts)
+    keys = aws.AwsKeys("keys", KEYS, opts)
+    network = aws.AwsNetwork("network", NETWORK, opts)
+    cluster = aws.EksCluster("prod", replace(CLUSTER, subnet_ids=list(network.private_subnet_ids.values())), opts)
     for name, shape in SHAPES.items():
         args = replace(
             POOL,
@@ -137,9 +145,14 @@ def region(opts: pulumi.ResourceOptions) -> dict[str, Any]:
             subnet_ids=network.private_subnet_ids,
             fabric_security_group_id=network.fabric_security_group_id,
         )
-        EksNodePool(name, args, opts)
-    AwsModelStore("models", STORE, opts)
-    AwsModelReplication("copies", REPLICATION, opts)
-    AwsFastFiles("fast", FAST_FILES, opts)
-    AwsSharedFiles("shared", SHARED_FILES, opts)
+        aws.EksNodePool(name, args, opts)
+    aws.AwsModelStore("models", STORE, opts)
+    aws.AwsModelReplication("copies", REPLICATION, opts)
+    aws.AwsFastFiles("fast", FAST_FILES, opts)
+    aws.AwsSharedFiles("shared", SHARED_FILES, opts)
+    aws.EksAddons("addons", ADDONS, opts)
+    aws.EksPodRole("workers", POD_ROLE, opts)
+    aws.AwsPostgres("state", POSTGRES, opts)
+    aws.AwsRedis("cache", REDIS, opts)
+    aws.AwsRegistry("images", REGISTRY, opts)
     return {"kubeconfig": cluster.kubeconfig, "keys": {use.value: key.arn for use, key in keys.keys.items()}}

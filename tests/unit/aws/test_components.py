@@ -39,6 +39,7 @@ def test_everything_that_takes_tags_has_them(region: Graph) -> None:
         "aws:eks/accessPolicyAssociation:AccessPolicyAssociation",
         "aws:iam/rolePolicy:RolePolicy",
         "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+        "aws:ecr/lifecyclePolicy:LifecyclePolicy",
         "aws:efs/mountTarget:MountTarget",
         "aws:kms/alias:Alias",
         "aws:s3/bucketAccelerateConfiguration:BucketAccelerateConfiguration",
@@ -182,7 +183,7 @@ def test_administrators_have_an_entry(region: Graph) -> None:
 
 
 def test_node_groups_wait_for_the_addons_that_nodes_need(region: Graph) -> None:
-    addons = {item.name for item in region.of("aws:eks/addon:Addon")}
+    addons = {item.name for item in region.of("aws:eks/addon:Addon") if item.parent == "prod"}
     assert "prod-eks-pod-identity-agent" in addons
     for group in region.of("aws:eks/nodeGroup:NodeGroup"):
         assert addons <= set(group.dependencies)

@@ -8,9 +8,15 @@ from typing import Any
 
 import pulumi
 import pulumi_aws as aws
+from novacron_policy.properties import UNKNOWN
 from pulumi.runtime import mocks
 
 ACCOUNT = "123456789012"
+
+
+def key_arn(use: str, region: str = "us-west-2") -> str:
+    """The ARN of the key for `use`."""
+    return f"arn:aws:kms:{region}:{ACCOUNT}:key/00000000-0000-0000-0000-{use.encode().hex().zfill(12)[:12]}"
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,22 @@ class Graph:
         return [item for item in self.resources if item.type.startswith("aws:")]
 
 
-class _Mocks(mocks.Mocks):
+class _Planned(mocks.Mocks):
+    """A preview before anything exists: resources have their inputs and nothing else."""
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        return "", dict(args.inputs)
+
+    def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
+        return {
+            "aws:index/getPartition:getPartition": {"partition": "aws", "dnsSuffix": "amazonaws.com"},
+            "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT},
+        }[args.token]
+
+
+class _Created(_Planned):
+    """An update: resources have what Amazon would have filled in."""
+
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         outputs = {"arn": f"arn:aws:mock:us-west-2:{ACCOUNT}:{args.name}", "name": args.name, **args.inputs}
         if args.typ == "aws:eks/cluster:Cluster":
@@ -61,7 +82,7 @@ class _Mocks(mocks.Mocks):
             outputs["certificateAuthority"] = {"data": "Q0E="}
             outputs["endpoint"] = "https://1.gr7.us-west-2.eks.amazonaws.com"
         if args.typ == "aws:kms/key:Key":
-            outputs["keyId"] = args.name
+            outputs |= {"keyId": args.name, "arn": key_arn(args.name.rpartition("-")[2])}
         if args.typ == "aws:rds/instance:Instance":
             outputs["masterUserSecrets"] = [{"secretArn": f"arn:aws:secretsmanager:us-west-2:{ACCOUNT}:secret:1"}]
         if args.typ == "aws:eks/nodeGroup:NodeGroup":
@@ -71,27 +92,21 @@ class _Mocks(mocks.Mocks):
         is_files = args.typ.startswith(("aws:efs/fileSystem", "aws:fsx/lustre"))
         return "fs-0123456789abcdef0" if is_files else f"{args.name}-id", outputs
 
-    def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
-        return {
-            "aws:index/getPartition:getPartition": {"partition": "aws", "dnsSuffix": "amazonaws.com"},
-            "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT},
-        }[args.token]
-
 
 class _Monitor(mocks.MockMonitor):
-    def __init__(self, graph: Graph) -> None:
-        super().__init__(_Mocks())
+    def __init__(self, given: mocks.Mocks, graph: Graph) -> None:
+        super().__init__(given)
         self.graph = graph
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802
         response = super().RegisterResource(request)
         if request.type.startswith(("aws:", "novacron:")):
-            inputs = mocks.rpc.deserialize_properties(request.object)
+            inputs = mocks.rpc.deserialize_properties(request.object, keep_unknowns=True)
             self.graph.resources.append(
                 Registered(
                     type=request.type,
                     name=request.name,
-                    inputs={name: mocks.rpc.unwrap_rpc_secret(value) for name, value in inputs.items()},
+                    inputs=_marked({name: mocks.rpc.unwrap_rpc_secret(value) for name, value in inputs.items()}),
                     secrets=tuple(name for name, value in inputs.items() if mocks.rpc.is_rpc_secret(value)),
                     parent=request.parent.rpartition("::")[2],
                     provider=request.provider,
@@ -108,10 +123,22 @@ class _Monitor(mocks.MockMonitor):
         return super().Invoke(request)
 
 
-def declare(program: Callable[[pulumi.ResourceOptions], Any]) -> Graph:
-    """Runs `program` with the options of a provider that is no default one; it may return outputs."""
+def _marked(value: Any) -> Any:
+    if isinstance(value, pulumi.output.Unknown):
+        return UNKNOWN
+    if isinstance(value, dict):
+        return {key: _marked(item) for key, item in value.items()}
+    return [_marked(item) for item in value] if isinstance(value, list) else value
+
+
+def declare(program: Callable[[pulumi.ResourceOptions], Any], preview: bool = False) -> Graph:
+    """Runs `program` with the options of a provider that is no default one; it may return outputs.
+
+    In a preview, inputs that only the update can tell are `UNKNOWN`.
+    """
     graph = Graph()
-    pulumi.runtime.set_mocks(_Mocks(), project="novacron", stack="test", monitor=_Monitor(graph))
+    given = _Planned() if preview else _Created()
+    pulumi.runtime.set_mocks(given, "novacron", "test", preview=preview, monitor=_Monitor(given, graph))
 
     @pulumi.runtime.test
     def run() -> pulumi.Output[Any]:

@@ -11,6 +11,8 @@ from novacron_infra.catalog import FabricKind
 from novacron_infra.pools import Capacity, NodePoolShape, NodeRole, Placement
 from novacron_infra.tags import Tags
 
+from tests.unit.aws.graph import key_arn
+
 REGION = "us-west-2"
 ZONES = ("us-west-2a", "us-west-2b", "us-west-2c")
 TAGS = Tags(environment="prod")
@@ -18,12 +20,7 @@ SUBNETS = {zone: f"subnet-0123456789abcde{index:02d}" for index, zone in enumera
 CLUSTER_GROUP, FABRIC_GROUP = "sg-0123456789abcdef0", "sg-0123456789abcdef1"
 
 
-def key(number: int, region: str = REGION) -> str:
-    """The ARN of a key."""
-    return f"arn:aws:kms:{region}:123456789012:key/00000000-0000-0000-0000-{number:012d}"
-
-
-SECRETS_KEY, STORAGE_KEY, LOGS_KEY = key(1), key(2), key(3)
+SECRETS_KEY, STORAGE_KEY, LOGS_KEY = key_arn("cluster"), key_arn("storage"), key_arn("logs")
 KEYS = aws.AwsKeysArgs(region=REGION, tags=TAGS)
 NETWORK = aws.AwsNetworkArgs(region=REGION, zones=ZONES, cidr="10.0.0.0/16", logs_key_arn=LOGS_KEY, tags=TAGS)
 CLUSTER = aws.EksClusterArgs(
@@ -58,7 +55,7 @@ REPLICATION = aws.AwsModelReplicationArgs(
         region: aws.ReplicaArgs(
             bucket=f"novacron-models-{region}",
             bucket_arn=f"arn:aws:s3:::novacron-models-{region}",
-            key_arn=key(4, region),
+            key_arn=key_arn("storage", region),
         )
         for region in ("us-east-1", "eu-west-1")
     },
@@ -134,8 +131,15 @@ def pool(opts: pulumi.ResourceOptions, **changes: Any) -> aws.EksNodePool:
 def region(opts: pulumi.ResourceOptions) -> dict[str, Any]:
     """A whole region, put together as an environment does it."""
     keys = aws.AwsKeys("keys", KEYS, opts)
-    network = aws.AwsNetwork("network", NETWORK, opts)
-    cluster = aws.EksCluster("prod", replace(CLUSTER, subnet_ids=list(network.private_subnet_ids.values())), opts)
+    storage_key = keys.arn(aws.KeyUse.STORAGE)
+    network = aws.AwsNetwork("network", replace(NETWORK, logs_key_arn=keys.arn(aws.KeyUse.LOGS)), opts)
+    cluster_args = replace(
+        CLUSTER,
+        subnet_ids=list(network.private_subnet_ids.values()),
+        secrets_key_arn=keys.arn(aws.KeyUse.CLUSTER),
+        logs_key_arn=keys.arn(aws.KeyUse.LOGS),
+    )
+    cluster = aws.EksCluster("prod", cluster_args, opts)
     for name, shape in SHAPES.items():
         args = replace(
             POOL,
@@ -143,16 +147,17 @@ def region(opts: pulumi.ResourceOptions) -> dict[str, Any]:
             cluster_name=cluster.name,
             cluster_security_group_id=cluster.security_group_id,
             subnet_ids=network.private_subnet_ids,
+            disk_key_arn=storage_key,
             fabric_security_group_id=network.fabric_security_group_id,
         )
         aws.EksNodePool(name, args, opts)
-    aws.AwsModelStore("models", STORE, opts)
+    aws.AwsModelStore("models", replace(STORE, key_arn=storage_key), opts)
     aws.AwsModelReplication("copies", REPLICATION, opts)
-    aws.AwsFastFiles("fast", FAST_FILES, opts)
-    aws.AwsSharedFiles("shared", SHARED_FILES, opts)
+    aws.AwsFastFiles("fast", replace(FAST_FILES, key_arn=storage_key), opts)
+    aws.AwsSharedFiles("shared", replace(SHARED_FILES, key_arn=storage_key), opts)
     aws.EksAddons("addons", ADDONS, opts)
     aws.EksPodRole("workers", POD_ROLE, opts)
-    aws.AwsPostgres("state", POSTGRES, opts)
-    aws.AwsRedis("cache", REDIS, opts)
-    aws.AwsRegistry("images", REGISTRY, opts)
+    aws.AwsPostgres("state", replace(POSTGRES, key_arn=storage_key), opts)
+    aws.AwsRedis("cache", replace(REDIS, key_arn=storage_key), opts)
+    aws.AwsRegistry("images", replace(REGISTRY, key_arn=storage_key), opts)
     return {"kubeconfig": cluster.kubeconfig, "keys": {use.value: key.arn for use, key in keys.keys.items()}}

@@ -41,6 +41,12 @@ def test_no_policy_is_violated(region: Graph) -> None:
     assert [message for resource in region.custom for message in violations(resource)] == []
 
 
+def test_a_preview_of_a_new_region_hides_nothing_from_the_policies(region: Graph) -> None:
+    preview = declare(samples.region, preview=True)
+    assert {(item.type, item.name) for item in preview.custom} == {(item.type, item.name) for item in region.custom}
+    assert [message for resource in preview.custom for message in violations(resource)] == []
+
+
 def changed(resource: Registered, path: str, value: Any) -> Registered:
     head, _, rest = path.partition(".")
 

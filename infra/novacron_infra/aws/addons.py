@@ -13,11 +13,8 @@ from novacron_infra.aws.iam import pod_trust
 from novacron_infra.tags import Tags
 
 ADDONS = ("coredns", "metrics-server", "aws-ebs-csi-driver")
-_ROLES = {
-    "aws-ebs-csi-driver": ("ebs-csi-controller-sa", "AmazonEBSCSIDriverPolicy"),
-    "aws-efs-csi-driver": ("efs-csi-controller-sa", "AmazonEFSCSIDriverPolicy"),
-}
-"""Service account and Amazon's policy for it. The key's own policy lets the driver use it."""
+_WITH_ROLES = {"aws-ebs-csi-driver": "ebs", "aws-efs-csi-driver": "efs"}
+"""Their service accounts and Amazon's policies are named after it. The storage key lets the driver of EBS use it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,12 +49,17 @@ class EksAddons(pulumi.ComponentResource):
         for addon in wanted:
             identities: list[aws.eks.AddonPodIdentityAssociationArgs] = []
             attached: list[pulumi.Resource] = []
-            if addon in _ROLES:
-                account, managed_policy = _ROLES[addon]
-                role = aws.iam.Role(f"{name}-{addon}", assume_role_policy=pod_trust(), tags=tags, opts=child)
-                arn = pulumi.Output.format("arn:{0}:iam::aws:policy/service-role/{1}", partition, managed_policy)
-                attached = [aws.iam.RolePolicyAttachment(f"{name}-{addon}", role=role.name, policy_arn=arn, opts=child)]
-                identities = [aws.eks.AddonPodIdentityAssociationArgs(role_arn=role.arn, service_account=account)]
+            if addon in _WITH_ROLES:
+                kind = _WITH_ROLES[addon]
+                role = aws.iam.Role(f"{name}-{kind}", assume_role_policy=pod_trust(), tags=tags, opts=child)
+                managed_policy = f"service-role/Amazon{kind.upper()}CSIDriverPolicy"
+                arn = pulumi.Output.format("arn:{0}:iam::aws:policy/{1}", partition, managed_policy)
+                attached = [aws.iam.RolePolicyAttachment(f"{name}-{kind}", role=role.name, policy_arn=arn, opts=child)]
+                identities = [
+                    aws.eks.AddonPodIdentityAssociationArgs(
+                        role_arn=role.arn, service_account=f"{kind}-csi-controller-sa"
+                    )
+                ]
             self.addons[addon] = aws.eks.Addon(
                 f"{name}-{addon}",
                 cluster_name=args.cluster_name,

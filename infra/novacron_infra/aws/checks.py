@@ -9,8 +9,8 @@ from ipaddress import IPv4Network
 from novacron_infra.errors import ArgumentError, Problem
 
 LONGEST_NAME = 40
-"""Of a component. The longest physical name is its own with a suffix such as -on-demand and 8 random characters, and
-target groups, buckets and node groups end at 63."""
+"""Of a component: its resources' names add a suffix such as -on-demand and 8 random characters. Node groups have 63
+characters at most and roles 64."""
 _NAME = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 RETENTION_DAYS = tuple(
     int(days)
@@ -25,10 +25,10 @@ def refuse(problems: Sequence[Problem]) -> None:
         raise ArgumentError(problems)
 
 
-def name_problems(name: str) -> list[Problem]:
+def name_problems(name: str, longest: int = LONGEST_NAME) -> list[Problem]:
     """Whether the names made from a component's name will be accepted."""
-    if len(name) > LONGEST_NAME:
-        rule = f"it has {len(name)} characters, and names made from it may have {LONGEST_NAME} of it"
+    if len(name) > longest:
+        rule = f"it has {len(name)} characters, and {longest} leave room for what its resources' names add"
         return [Problem("name", name, rule, "Shorten it")]
     if not _NAME.fullmatch(name):
         return [Problem("name", name, "names are lower-case letters, digits and -", "Write it as prod-us-west-2")]

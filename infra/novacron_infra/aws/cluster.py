@@ -52,7 +52,7 @@ class EksClusterArgs:
     addon_versions: Mapping[str, str] = field(default_factory=dict[str, str])
     """By add-on; the others have Amazon's default for the Kubernetes version."""
     protect: bool = True
-    """Whether Amazon refuses to delete it."""
+    """Whether destroying the stack stops at the cluster, and Amazon refuses to delete it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,7 +133,7 @@ class EksCluster(pulumi.ComponentResource):
             zonal_shift_config=aws.eks.ClusterZonalShiftConfigArgs(enabled=True),
             deletion_protection=args.protect,
             tags=tags,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[may_manage, log_group]),
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect, depends_on=[may_manage, log_group]),
         )
         addons = {
             addon: aws.eks.Addon(

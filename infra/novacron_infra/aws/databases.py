@@ -13,6 +13,8 @@ from novacron_infra.errors import Problem
 from novacron_infra.tags import Tags
 
 POSTGRES_PORT, REDIS_PORT = 5432, 6379
+LONGEST_REDIS_NAME = 26
+"""ElastiCache's identifiers have 40 characters at most, and the component's name is followed by 14."""
 _POSTGRES_STORAGE_GIB = (20, 65_536)
 _MOST_BACKUP_DAYS = 35
 _MOST_REDIS_NODES = 500
@@ -38,7 +40,7 @@ class AwsPostgresArgs:
     """A second server in another zone that takes over."""
     backup_days: int = 14
     protect: bool = True
-    """Whether Amazon refuses to delete it, and keeps a last snapshot once it may."""
+    """Whether destroying the stack stops at the server, and Amazon refuses to delete it or keeps a last snapshot."""
 
 
 class AwsPostgres(pulumi.ComponentResource):
@@ -89,7 +91,7 @@ class AwsPostgres(pulumi.ComponentResource):
             performance_insights_enabled=True,
             performance_insights_kms_key_id=args.key_arn,
             tags=tags,
-            opts=child,
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
         self.endpoint = self.instance.endpoint
         self.secret_arn = self.instance.master_user_secrets.apply(_secret_arn)
@@ -127,7 +129,7 @@ class AwsRedis(pulumi.ComponentResource):
     """The host that a cluster's clients ask for its layout, or the primary of a single shard."""
 
     def __init__(self, name: str, args: AwsRedisArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse([*name_problems(name), *_redis_problems(name, args)])
+        refuse([*name_problems(name, LONGEST_REDIS_NAME), *_redis_problems(name, args)])
         super().__init__("novacron:index:AwsRedis", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("redis", Name=name)

@@ -28,6 +28,7 @@ ENDPOINTS = (
     "elasticloadbalancing",
     "kms",
     "logs",
+    "secretsmanager",
     "sts",
 )
 """Services that nodes, the add-ons and pods with an identity call: over these, not over NAT."""

@@ -151,7 +151,7 @@ class AwsFastFilesArgs:
     throughput_mb_per_s_per_tib: int = 1000
     efa: bool = False
     """GPUDirect Storage over EFA. Decided when the file system is made; changing it makes a new one."""
-    bucket: str | None = None
+    bucket: pulumi.Input[str] | None = None
     """Whose models appear under `prefix`, loaded when first read."""
     prefix: str = "models"
 
@@ -190,7 +190,7 @@ class AwsFastFiles(pulumi.ComponentResource):
             aws.fsx.DataRepositoryAssociation(
                 f"{name}-models",
                 file_system_id=self.file_system.id,
-                data_repository_path=f"s3://{args.bucket}/{args.prefix}",
+                data_repository_path=pulumi.Output.format("s3://{0}/{1}", args.bucket, args.prefix),
                 file_system_path=f"/{args.prefix}",
                 batch_import_meta_data_on_create=True,
                 s3=aws.fsx.DataRepositoryAssociationS3Args(

@@ -34,6 +34,7 @@ class Call:
     takes: tuple[str, ...] = ()
     fields: dict[str, str] = field(default_factory=dict)
     own_name: str | None = None
+    longest_name: int | None = None
     constants: dict[str, Any] = field(default_factory=dict)
     tagged: str | None = None
 
@@ -73,6 +74,8 @@ def problems(resource: Registered) -> list[str]:
         except UnknownMemberError as error:
             found.append(f"{where}{error}")
             continue
+        if call.longest_name is not None and len(parameters[call.own_name or ""]) > call.longest_name:
+            found.append(f"{where}.{call.own_name}: longer than {call.longest_name}")
         report = ParamValidator().validate(parameters, shape)
         found += [f"{where}: {report.generate_report()}"] if report.has_errors() else []
         found += [f"{where}{text}" for text in _constraints(parameters, shape, "")]

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pulumi
 import pytest
+from novacron_infra import aws
+from novacron_infra.aws.checks import LONGEST_NAME
+from novacron_infra.aws.databases import LONGEST_REDIS_NAME
 from novacron_policy.rules import RULES
 
 from tests.unit.aws import samples
@@ -21,6 +25,27 @@ def region() -> Graph:
 def test_amazon_has_every_call_property_and_value(region: Graph) -> None:
     found = [problem for resource in region.custom for problem in problems(resource)]
     assert found == []
+
+
+def longest(opts: pulumi.ResourceOptions) -> None:
+    name = "n" * LONGEST_NAME
+    aws.AwsKeys(name, samples.KEYS, opts)
+    aws.AwsNetwork(name, samples.NETWORK, opts)
+    aws.EksCluster(name, samples.CLUSTER, opts)
+    aws.EksNodePool(name, replace(samples.POOL, shape=samples.SHAPES["spot"]), opts)
+    aws.EksAddons(name, samples.ADDONS, opts)
+    aws.EksPodRole(name, samples.POD_ROLE, opts)
+    aws.AwsModelStore(name, samples.STORE, opts)
+    aws.AwsModelReplication(name, samples.REPLICATION, opts)
+    aws.AwsFastFiles(name, samples.FAST_FILES, opts)
+    aws.AwsSharedFiles(name, samples.SHARED_FILES, opts)
+    aws.AwsPostgres(name, samples.POSTGRES, opts)
+    aws.AwsRedis("r" * LONGEST_REDIS_NAME, samples.REDIS, opts)
+    aws.AwsRegistry(name, samples.REGISTRY, opts)
+
+
+def test_the_longest_names_are_accepted() -> None:
+    assert [problem for resource in declare(longest).custom for problem in problems(resource)] == []
 
 
 def test_it_checks_nearly_every_planned_property(region: Graph) -> None:

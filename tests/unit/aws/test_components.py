@@ -215,7 +215,7 @@ def cluster(name: str = "prod", **changes: Any) -> None:
     [
         (keys, {"rotation_days": 30}, "keys.rotation_days = 30: KMS accepts 90 to 2560 days. Use 90"),
         (keys, {"deletion_window_days": 31}, "keys.deletion_window_days = 31: KMS accepts 7 to 30 days. Use 30"),
-        (keys, {"name": "x" * 65}, "it has 65 characters, and names made from it may have 40"),
+        (keys, {"name": "x" * 65}, "it has 65 characters, and 40 leave room for what its resources' names add"),
         (keys, {"name": "Prod_1"}, "name = Prod_1: names are lower-case letters, digits and -"),
         (network, {"zones": ("us-west-2a",)}, "network.zones = us-west-2a: EKS needs two zones"),
         (network, {"zones": ("us-west-2a",) * 2}, "network.zones = us-west-2a, us-west-2a: EKS needs two zones"),

@@ -80,7 +80,7 @@ def test_storage_drivers_come_with_their_roles(region: Graph) -> None:
     }
     (identity,) = addons["aws-ebs-csi-driver"].inputs["podIdentityAssociations"]
     assert identity["serviceAccount"] == "ebs-csi-controller-sa"
-    attached = region.one("aws:iam/rolePolicyAttachment:RolePolicyAttachment", "addons-aws-ebs-csi-driver").inputs
+    attached = region.one("aws:iam/rolePolicyAttachment:RolePolicyAttachment", "addons-ebs").inputs
     assert attached["policyArn"] == "arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy"
 
 
@@ -103,12 +103,12 @@ def test_workers_read_models_and_nothing_else(region: Graph) -> None:
     }
 
 
-def postgres(**changes: Any) -> None:
-    AwsPostgres("state", replace(samples.POSTGRES, **changes))
+def postgres(name: str = "state", **changes: Any) -> None:
+    AwsPostgres(name, replace(samples.POSTGRES, **changes))
 
 
-def redis(**changes: Any) -> None:
-    AwsRedis("cache", replace(samples.REDIS, **changes))
+def redis(name: str = "cache", **changes: Any) -> None:
+    AwsRedis(name, replace(samples.REDIS, **changes))
 
 
 @pytest.mark.parametrize(
@@ -117,6 +117,7 @@ def redis(**changes: Any) -> None:
         (postgres, {"storage_gib": 10}, "state.storage_gib = 10: RDS has 20 to 65536 GiB of gp3"),
         (postgres, {"backup_days": 0}, "state.backup_days = 0: RDS keeps backups for 1 to 35 days"),
         (postgres, {"subnet_ids": {"us-west-2a": "subnet-a"}}, "state.subnet_ids = us-west-2a: a database has subnets"),
+        (redis, {"name": "x" * 27}, "it has 27 characters, and 26 leave room for what its resources' names add"),
         (redis, {"shards": 0}, "cache.shards = 0: ElastiCache has 1 to 500 nodes, and these are 0"),
         (redis, {"shards": 400}, "cache.shards = 400: ElastiCache has 1 to 500 nodes, and these are 800"),
         (redis, {"replicas_per_shard": 0}, "cache.replicas_per_shard = 0: a shard of a cluster that dies"),

@@ -30,10 +30,18 @@ class Problem:
 class ConfigurationError(NovaCronError):
     """A configuration with everything that is wrong with it."""
 
+    subject = "the environment has"
+
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        super().__init__("\n".join([f"the environment has {count}:", *(f"  - {problem}" for problem in problems)]))
+        super().__init__("\n".join([f"{self.subject} {count}:", *(f"  - {problem}" for problem in problems)]))
+
+
+class ArgumentError(ConfigurationError):
+    """Arguments of a component with everything that is wrong with them. Nothing was created."""
+
+    subject = "the arguments have"
 
 
 class LocalProcessError(NovaCronError):

@@ -18,6 +18,7 @@ from novacron_infra.catalog.lookup import (
 )
 from novacron_infra.catalog.types import (
     Architecture,
+    Clocks,
     Cloud,
     EngineKind,
     Fabric,
@@ -35,6 +36,7 @@ from novacron_infra.catalog.types import (
 __all__ = [
     "Architecture",
     "CatalogError",
+    "Clocks",
     "Cloud",
     "EngineKind",
     "Fabric",

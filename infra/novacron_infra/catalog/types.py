@@ -96,12 +96,20 @@ class Sourced(Row):
     as_of: dt.date
 
 
+class Clocks(Sourced):
+    """The highest application clocks that a GPU model supports, MHz, as `nvidia-smi -ac` takes them."""
+
+    memory_mhz: PositiveInt
+    graphics_mhz: PositiveInt
+
+
 class Gpu(Sourced):
-    """A GPU model."""
+    """A GPU model. All rows are SXM modules; the PCIe cards of the same name have other clocks."""
 
     name: str
     architecture: Architecture
     memory_mib: PositiveInt
+    clocks: Clocks
 
     @property
     def memory_gib(self) -> float:

@@ -10,6 +10,7 @@ from novacron_infra.plan.failover import (
     traffic_manager_rto_s,
 )
 from novacron_infra.plan.machines import MachinePlan, Shortfall
+from novacron_infra.plan.pools import node_pools
 from novacron_infra.plan.profiles import ProfilePlan
 from novacron_infra.plan.regions import RegionPlan, WorkerShare, apportion
 from novacron_infra.plan.report import describe, values
@@ -34,6 +35,7 @@ __all__ = [
     "describe",
     "fit_replica",
     "model_weight_bytes",
+    "node_pools",
     "plan_environment",
     "route_53_rto_s",
     "size_replica",

@@ -1,0 +1,55 @@
+"""Amazon as components, and nothing of another cloud: importing this loads Amazon's SDK only."""
+
+from novacron_infra.aws.addons import EksAddons, EksAddonsArgs
+from novacron_infra.aws.cluster import EksCluster, EksClusterArgs, EksClusterResources
+from novacron_infra.aws.databases import AwsPostgres, AwsPostgresArgs, AwsRedis, AwsRedisArgs
+from novacron_infra.aws.identity import EksPodRole, EksPodRoleArgs, reads_models
+from novacron_infra.aws.keys import AwsKeys, AwsKeysArgs, KeyUse
+from novacron_infra.aws.network import AwsNetwork, AwsNetworkArgs, AwsNetworkResources, NatMode
+from novacron_infra.aws.node_pool import EksNodePool, EksNodePoolArgs, EksNodePoolResources
+from novacron_infra.aws.registry import AwsRegistry, AwsRegistryArgs
+from novacron_infra.aws.replication import AwsModelReplication, AwsModelReplicationArgs, ReplicaArgs
+from novacron_infra.aws.storage import (
+    AwsFastFiles,
+    AwsFastFilesArgs,
+    AwsModelStore,
+    AwsModelStoreArgs,
+    AwsSharedFiles,
+    AwsSharedFilesArgs,
+)
+
+__all__ = [
+    "AwsFastFiles",
+    "AwsFastFilesArgs",
+    "AwsKeys",
+    "AwsKeysArgs",
+    "AwsModelReplication",
+    "AwsModelReplicationArgs",
+    "AwsModelStore",
+    "AwsModelStoreArgs",
+    "AwsNetwork",
+    "AwsNetworkArgs",
+    "AwsNetworkResources",
+    "AwsPostgres",
+    "AwsPostgresArgs",
+    "AwsRedis",
+    "AwsRedisArgs",
+    "AwsRegistry",
+    "AwsRegistryArgs",
+    "AwsSharedFiles",
+    "AwsSharedFilesArgs",
+    "EksAddons",
+    "EksAddonsArgs",
+    "EksCluster",
+    "EksClusterArgs",
+    "EksClusterResources",
+    "EksNodePool",
+    "EksNodePoolArgs",
+    "EksNodePoolResources",
+    "EksPodRole",
+    "EksPodRoleArgs",
+    "KeyUse",
+    "NatMode",
+    "ReplicaArgs",
+    "reads_models",
+]

@@ -1,0 +1,73 @@
+"""Add-ons that need nodes to run on: declared after a pool without GPUs, or they would wait for one for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pulumi
+import pulumi_aws as aws
+
+from novacron_infra.aws.checks import name_problems, refuse
+from novacron_infra.aws.iam import pod_trust
+from novacron_infra.tags import Tags
+
+ADDONS = ("coredns", "metrics-server", "aws-ebs-csi-driver")
+_WITH_ROLES = {"aws-ebs-csi-driver": "ebs", "aws-efs-csi-driver": "efs"}
+"""Their service accounts and Amazon's policies are named after it. The storage key lets the driver of EBS use it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EksAddonsArgs:
+    """Which add-ons."""
+
+    cluster_name: pulumi.Input[str]
+    tags: Tags
+    shared_files: bool = False
+    """The driver of EFS."""
+    fast_files: bool = False
+    """The driver of Lustre, for a file system that exists."""
+    versions: Mapping[str, str] = field(default_factory=dict[str, str])
+    """By add-on; the others have Amazon's default for the Kubernetes version."""
+
+
+class EksAddons(pulumi.ComponentResource):
+    """DNS, metrics and storage drivers of a cluster. Give it `depends_on` the coordinators' pool."""
+
+    addons: dict[str, aws.eks.Addon]
+
+    def __init__(self, name: str, args: EksAddonsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        refuse(name_problems(name))
+        super().__init__("novacron:index:EksAddons", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        tags = args.tags.of("cluster")
+        wanted = list(ADDONS)
+        wanted += ["aws-efs-csi-driver"] if args.shared_files else []
+        wanted += ["aws-fsx-csi-driver"] if args.fast_files else []
+        partition = aws.get_partition_output(opts=pulumi.InvokeOutputOptions(parent=self)).partition
+        self.addons = {}
+        for addon in wanted:
+            identities: list[aws.eks.AddonPodIdentityAssociationArgs] = []
+            attached: list[pulumi.Resource] = []
+            if addon in _WITH_ROLES:
+                kind = _WITH_ROLES[addon]
+                role = aws.iam.Role(f"{name}-{kind}", assume_role_policy=pod_trust(), tags=tags, opts=child)
+                managed_policy = f"service-role/Amazon{kind.upper()}CSIDriverPolicy"
+                arn = pulumi.Output.format("arn:{0}:iam::aws:policy/{1}", partition, managed_policy)
+                attached = [aws.iam.RolePolicyAttachment(f"{name}-{kind}", role=role.name, policy_arn=arn, opts=child)]
+                identities = [
+                    aws.eks.AddonPodIdentityAssociationArgs(
+                        role_arn=role.arn, service_account=f"{kind}-csi-controller-sa"
+                    )
+                ]
+            self.addons[addon] = aws.eks.Addon(
+                f"{name}-{addon}",
+                cluster_name=args.cluster_name,
+                addon_name=addon,
+                addon_version=args.versions.get(addon),
+                pod_identity_associations=identities or None,
+                resolve_conflicts_on_update="OVERWRITE",
+                tags=tags,
+                opts=pulumi.ResourceOptions(parent=self, depends_on=attached),
+            )
+        self.register_outputs({"addons": wanted})

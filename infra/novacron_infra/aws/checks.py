@@ -1,0 +1,51 @@
+"""What Amazon accepts as a name, a network and a log group's retention: rules that several components share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from ipaddress import IPv4Network
+
+from novacron_infra.errors import ArgumentError, Problem
+
+LONGEST_NAME = 40
+"""Of a component: its resources' names add a suffix such as -on-demand and 8 random characters. Node groups have 63
+characters at most and roles 64."""
+_NAME = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
+RETENTION_DAYS = tuple(
+    int(days)
+    for days in "1 3 5 7 14 30 60 90 120 150 180 365 400 545 731 1096 1827 2192 2557 2922 3288 3653".split()  # noqa: SIM905
+)
+"""What CloudWatch Logs offers (API reference, PutRetentionPolicy)."""
+
+
+def refuse(problems: Sequence[Problem]) -> None:
+    """Ends the program when there are problems. Raises ArgumentError."""
+    if problems:
+        raise ArgumentError(problems)
+
+
+def name_problems(name: str, longest: int = LONGEST_NAME) -> list[Problem]:
+    """Whether the names made from a component's name will be accepted."""
+    if len(name) > longest:
+        rule = f"it has {len(name)} characters, and {longest} leave room for what its resources' names add"
+        return [Problem("name", name, rule, "Shorten it")]
+    if not _NAME.fullmatch(name):
+        return [Problem("name", name, "names are lower-case letters, digits and -", "Write it as prod-us-west-2")]
+    return []
+
+
+def retention_problems(path: str, days: int) -> list[Problem]:
+    """Whether CloudWatch Logs keeps logs for so many days."""
+    if days in RETENTION_DAYS:
+        return []
+    longer = next((item for item in RETENTION_DAYS if item > days), RETENTION_DAYS[-1])
+    return [Problem(path, str(days), "CloudWatch Logs has no such retention", f"Use {longer}")]
+
+
+def network(text: str) -> IPv4Network | None:
+    """The IPv4 network that a text means; None when it means none."""
+    try:
+        return IPv4Network(text)
+    except ValueError:
+        return None

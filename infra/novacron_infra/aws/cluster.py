@@ -1,0 +1,293 @@
+"""An EKS cluster: who may reach its API, who may sign in, and the add-ons that nodes need before they come.
+
+Not for nodes (`node_pool`) and not for the add-ons that need nodes (`addons`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pulumi
+import pulumi_aws as aws
+
+from novacron_infra.aws.checks import name_problems, network, refuse, retention_problems
+from novacron_infra.aws.iam import service_trust
+from novacron_infra.errors import Problem
+from novacron_infra.tags import Tags
+
+LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
+NODE_ADDONS = ("vpc-cni", "kube-proxy", "eks-pod-identity-agent", "eks-node-monitoring-agent")
+"""What a node has to find when it joins. The last one tells node repair of faulty GPUs."""
+WIDEST_PUBLIC_PREFIX = 8
+"""Wider networks count as the internet, as in the policy `private-api-endpoint`."""
+_ADDON_VALUES = {"vpc-cni": {"enableNetworkPolicy": "true"}}
+_ADMIN_POLICY = "AmazonEKSClusterAdminPolicy"
+_PRINCIPAL = re.compile(r"arn:(aws[a-z-]*):iam::\d{12}:(role|user)/\S+")
+_VERSION = re.compile(r"1\.\d{2}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EksClusterArgs:
+    """A cluster."""
+
+    region: str
+    kubernetes_version: str
+    """Minor version, such as 1.34."""
+    network_cidr: str
+    """Of the VPC."""
+    subnet_ids: Sequence[pulumi.Input[str]]
+    """Private subnets in two zones or more, for the control plane's interfaces."""
+    secrets_key_arn: pulumi.Input[str]
+    logs_key_arn: pulumi.Input[str]
+    admin_principal_arns: tuple[str, ...]
+    """Roles and users who administrate it. Whoever creates the cluster is not among them unless named."""
+    tags: Tags
+    public_cidrs: tuple[str, ...] = ()
+    """Networks that reach the API from outside; none: it is private."""
+    service_cidr: str = "172.20.0.0/16"
+    log_retention_days: int = 90
+    addon_versions: Mapping[str, str] = field(default_factory=dict[str, str])
+    """By add-on; the others have Amazon's default for the Kubernetes version."""
+    protect: bool = True
+    """Whether destroying the stack stops at the cluster, and Amazon refuses to delete it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EksClusterResources:
+    """What the cluster is made of."""
+
+    cluster: aws.eks.Cluster
+    role: aws.iam.Role
+    log_group: aws.cloudwatch.LogGroup
+    oidc_provider: aws.iam.OpenIdConnectProvider
+    addons: dict[str, aws.eks.Addon]
+    access_entries: dict[str, aws.eks.AccessEntry]
+
+
+class EksCluster(pulumi.ComponentResource):
+    """A cluster with a private API, encrypted secrets, all its logs, and access entries instead of a config map.
+
+    Raises:
+        ArgumentError: the API would be open to the internet, nobody could sign in, or networks overlap.
+    """
+
+    resources: EksClusterResources
+    name: pulumi.Output[str]
+    """The cluster's name, for those who need its node add-ons to be there, such as node pools."""
+    endpoint: pulumi.Output[str]
+    security_group_id: pulumi.Output[str]
+    """Of the control plane and of every node."""
+    oidc_provider_arn: pulumi.Output[str]
+    kubeconfig: pulumi.Output[str]
+    """JSON; signs in through the AWS CLI and holds no secret."""
+
+    def __init__(self, name: str, args: EksClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        refuse([*name_problems(name), *_problems(name, args)])
+        super().__init__("novacron:index:EksCluster", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        tags = args.tags.of("cluster")
+        partition = aws.get_partition_output(opts=pulumi.InvokeOutputOptions(parent=self)).partition
+        role = aws.iam.Role(
+            f"{name}-control", assume_role_policy=service_trust("eks.amazonaws.com"), tags=tags, opts=child
+        )
+        may_manage = aws.iam.RolePolicyAttachment(
+            f"{name}-control",
+            role=role.name,
+            policy_arn=pulumi.Output.format("arn:{0}:iam::aws:policy/AmazonEKSClusterPolicy", partition),
+            opts=child,
+        )
+        # Under the name that EKS writes to: made first, it has the key and the retention.
+        log_group = aws.cloudwatch.LogGroup(
+            f"{name}-control",
+            name=f"/aws/eks/{name}/cluster",
+            kms_key_id=args.logs_key_arn,
+            retention_in_days=args.log_retention_days,
+            tags=tags,
+            opts=child,
+        )
+        cluster = aws.eks.Cluster(
+            f"{name}-cluster",
+            name=name,
+            version=args.kubernetes_version,
+            role_arn=role.arn,
+            vpc_config=aws.eks.ClusterVpcConfigArgs(
+                subnet_ids=args.subnet_ids,
+                endpoint_private_access=True,
+                endpoint_public_access=bool(args.public_cidrs),
+                public_access_cidrs=list(args.public_cidrs) or None,
+            ),
+            access_config=aws.eks.ClusterAccessConfigArgs(
+                authentication_mode="API", bootstrap_cluster_creator_admin_permissions=False
+            ),
+            encryption_config=aws.eks.ClusterEncryptionConfigArgs(
+                provider=aws.eks.ClusterEncryptionConfigProviderArgs(key_arn=args.secrets_key_arn),
+                resources=["secrets"],
+            ),
+            enabled_cluster_log_types=list(LOG_TYPES),
+            kubernetes_network_config=aws.eks.ClusterKubernetesNetworkConfigArgs(service_ipv4_cidr=args.service_cidr),
+            bootstrap_self_managed_addons=False,
+            upgrade_policy=aws.eks.ClusterUpgradePolicyArgs(support_type="STANDARD"),
+            zonal_shift_config=aws.eks.ClusterZonalShiftConfigArgs(enabled=True),
+            deletion_protection=args.protect,
+            tags=tags,
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect, depends_on=[may_manage, log_group]),
+        )
+        addons = {
+            addon: aws.eks.Addon(
+                f"{name}-{addon}",
+                cluster_name=cluster.name,
+                addon_name=addon,
+                addon_version=args.addon_versions.get(addon),
+                configuration_values=json.dumps(_ADDON_VALUES[addon]) if addon in _ADDON_VALUES else None,
+                resolve_conflicts_on_update="OVERWRITE",
+                tags=tags,
+                opts=child,
+            )
+            for addon in NODE_ADDONS
+        }
+        self.resources = EksClusterResources(
+            cluster=cluster,
+            role=role,
+            log_group=log_group,
+            oidc_provider=aws.iam.OpenIdConnectProvider(
+                f"{name}-oidc",
+                url=cluster.identities.apply(_issuer),
+                client_id_lists=["sts.amazonaws.com"],
+                tags=tags,
+                opts=child,
+            ),
+            addons=addons,
+            access_entries={
+                principal: self._admin(name, cluster, principal, partition, tags)
+                for principal in args.admin_principal_arns
+            },
+        )
+        # Known in a preview, and nevertheless there only after the add-ons: their names are inputs.
+        self.name = pulumi.Output.all(cluster.name, *(addon.addon_name for addon in addons.values())).apply(_first)
+        self.endpoint = cluster.endpoint
+        self.security_group_id = cluster.vpc_config.apply(_security_group)
+        self.oidc_provider_arn = self.resources.oidc_provider.arn
+        self.kubeconfig = pulumi.Output.all(
+            name=cluster.name,
+            endpoint=cluster.endpoint,
+            authority=cluster.certificate_authority.apply(_authority),
+            region=args.region,
+        ).apply(kubeconfig)
+        self.register_outputs(
+            {
+                "name": self.name,
+                "endpoint": self.endpoint,
+                "security_group_id": self.security_group_id,
+                "oidc_provider_arn": self.oidc_provider_arn,
+                "kubeconfig": self.kubeconfig,
+            }
+        )
+
+    def _admin(
+        self,
+        name: str,
+        cluster: aws.eks.Cluster,
+        principal: str,
+        partition: pulumi.Output[str],
+        tags: dict[str, str],
+    ) -> aws.eks.AccessEntry:
+        who = re.sub(r"[^A-Za-z0-9]+", "-", principal.split(":", 4)[4])
+        entry = aws.eks.AccessEntry(
+            f"{name}-{who}",
+            cluster_name=cluster.name,
+            principal_arn=principal,
+            tags=tags,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        aws.eks.AccessPolicyAssociation(
+            f"{name}-{who}",
+            cluster_name=cluster.name,
+            principal_arn=principal,
+            policy_arn=pulumi.Output.format("arn:{0}:eks::aws:cluster-access-policy/{1}", partition, _ADMIN_POLICY),
+            access_scope=aws.eks.AccessPolicyAssociationAccessScopeArgs(type="cluster"),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[entry]),
+        )
+        return entry
+
+
+def kubeconfig(known: Mapping[str, str]) -> str:
+    """A kubeconfig for `name`, `endpoint`, `authority` (base64) and `region`: kubectl takes JSON."""
+    name, region = known["name"], known["region"]
+    arguments = ["eks", "get-token", "--cluster-name", name, "--region", region, "--output", "json"]
+    return json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": name,
+            "clusters": [
+                {
+                    "name": name,
+                    "cluster": {"server": known["endpoint"], "certificate-authority-data": known["authority"]},
+                }
+            ],
+            "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+            "users": [
+                {
+                    "name": name,
+                    "user": {
+                        "exec": {
+                            "apiVersion": "client.authentication.k8s.io/v1",
+                            "command": "aws",
+                            "args": arguments,
+                            "interactiveMode": "Never",
+                        }
+                    },
+                }
+            ],
+        }
+    )
+
+
+def _problems(name: str, args: EksClusterArgs) -> list[Problem]:
+    found = retention_problems(f"{name}.log_retention_days", args.log_retention_days)
+    if not _VERSION.fullmatch(args.kubernetes_version):
+        rule = "EKS takes a minor version"
+        found.append(Problem(f"{name}.kubernetes_version", args.kubernetes_version, rule, "Write it as 1.34"))
+    for index, cidr in enumerate(args.public_cidrs):
+        path, block = f"{name}.public_cidrs.{index}", network(cidr)
+        if block is None:
+            found.append(Problem(path, cidr, "it is no IPv4 network", "Write it as 203.0.113.0/24"))
+        elif block.prefixlen < WIDEST_PUBLIC_PREFIX:
+            rule = "it is a large part of the internet"
+            found.append(Problem(path, cidr, rule, "Name your own networks, or none: the API is private then"))
+    if not args.admin_principal_arns:
+        rule = "nobody could sign in, not even who creates the cluster"
+        found.append(Problem(f"{name}.admin_principal_arns", "none", rule, "Name a role"))
+    for index, principal in enumerate(args.admin_principal_arns):
+        if not _PRINCIPAL.fullmatch(principal):
+            path, rule = f"{name}.admin_principal_arns.{index}", "it is no role or user"
+            found.append(Problem(path, principal, rule, "Write it as arn:aws:iam::123456789012:role/operators"))
+    services, nodes = network(args.service_cidr), network(args.network_cidr)
+    if services is None or nodes is None:
+        path = f"{name}.{'service_cidr' if services is None else 'network_cidr'}"
+        value = args.service_cidr if services is None else args.network_cidr
+        found.append(Problem(path, value, "it is no IPv4 network", "Write it as 172.20.0.0/16"))
+    elif services.overlaps(nodes):
+        rule = f"it overlaps the network {args.network_cidr}"
+        found.append(Problem(f"{name}.service_cidr", args.service_cidr, rule, "Use addresses that nothing else has"))
+    return found
+
+
+def _first(values: Sequence[str]) -> str:
+    return values[0]
+
+
+def _issuer(identities: Sequence[aws.eks.outputs.ClusterIdentity]) -> str:
+    (oidc,) = identities[0].oidcs or []
+    return oidc.issuer or ""
+
+
+def _authority(authority: aws.eks.outputs.ClusterCertificateAuthority) -> str:
+    return authority.data or ""
+
+
+def _security_group(vpc_config: aws.eks.outputs.ClusterVpcConfig) -> str:
+    return vpc_config.cluster_security_group_id or ""

@@ -1,0 +1,64 @@
+"""What pods may do in Amazon: a role for one service account, by EKS Pod Identity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from novacron_infra.aws.checks import name_problems, refuse
+from novacron_infra.aws.iam import pod_trust, policy
+from novacron_infra.tags import Tags
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EksPodRoleArgs:
+    """Who gets the role, and what it allows."""
+
+    cluster_name: pulumi.Input[str]
+    namespace: str
+    service_account: str
+    policy: pulumi.Input[str]
+    """A policy document, such as `reads_models` makes."""
+    tags: Tags
+
+
+class EksPodRole(pulumi.ComponentResource):
+    """A role of one service account. Its pods get short-lived credentials; nodes' own are out of their reach."""
+
+    role_arn: pulumi.Output[str]
+
+    def __init__(self, name: str, args: EksPodRoleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        refuse(name_problems(name))
+        super().__init__("novacron:index:EksPodRole", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        tags = args.tags.of("identity")
+        role = aws.iam.Role(f"{name}-role", assume_role_policy=pod_trust(), tags=tags, opts=child)
+        allowed = aws.iam.RolePolicy(f"{name}-role", role=role.id, policy=args.policy, opts=child)
+        aws.eks.PodIdentityAssociation(
+            f"{name}-role",
+            cluster_name=args.cluster_name,
+            namespace=args.namespace,
+            service_account=args.service_account,
+            role_arn=role.arn,
+            tags=tags,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[allowed]),
+        )
+        self.role_arn = role.arn
+        self.register_outputs({"role_arn": self.role_arn})
+
+
+def reads_models(bucket_arn: str, key_arn: str, prefix: str = "models") -> str:
+    """A policy that reads the models below `prefix`, and nothing else."""
+    return policy(
+        _allow(["s3:ListBucket"], bucket_arn) | {"Condition": {"StringLike": {"s3:prefix": [prefix, f"{prefix}/*"]}}},
+        _allow(["s3:GetObject"], f"{bucket_arn}/{prefix}/*"),
+        _allow(["kms:Decrypt"], key_arn),
+    )
+
+
+def _allow(actions: Sequence[str], resource: str) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": list(actions), "Resource": resource}

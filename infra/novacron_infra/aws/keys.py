@@ -1,0 +1,168 @@
+"""Customer keys of one region: for the cluster's secrets, for what is stored, and for logs.
+
+Amazon rotates a key every 90 days at the fastest (API reference, EnableKeyRotation); what has to change every 30 days
+is secrets, which Secrets Manager rotates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from novacron_infra.aws.checks import name_problems, refuse
+from novacron_infra.aws.iam import policy
+from novacron_infra.errors import Problem
+from novacron_infra.tags import Tags
+
+FASTEST_ROTATION_DAYS, SLOWEST_ROTATION_DAYS = 90, 2560
+
+
+class KeyUse(str, Enum):
+    """What a key encrypts."""
+
+    CLUSTER = "cluster"
+    STORAGE = "storage"
+    LOGS = "logs"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AwsKeysArgs:
+    """Keys of a region."""
+
+    region: str
+    tags: Tags
+    rotation_days: int = FASTEST_ROTATION_DAYS
+    """90 to 2560."""
+    deletion_window_days: int = 30
+    """How long a deleted key can be brought back: 7 to 30."""
+    protect: bool = True
+    """Whether destroying the stack stops at the keys: without them everything encrypted is lost."""
+
+
+class AwsKeys(pulumi.ComponentResource):
+    """Customer keys with rotation, one for each use.
+
+    Raises:
+        ArgumentError: a figure is outside what KMS accepts.
+    """
+
+    keys: dict[KeyUse, aws.kms.Key]
+
+    def __init__(self, name: str, args: AwsKeysArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        refuse([*name_problems(name), *_problems(name, args)])
+        super().__init__("novacron:index:AwsKeys", name, None, opts)
+        invoke = pulumi.InvokeOutputOptions(parent=self)
+        account = aws.get_caller_identity_output(opts=invoke).account_id
+        partition = aws.get_partition_output(opts=invoke).partition
+        protected = pulumi.ResourceOptions(parent=self, protect=args.protect)
+        self.keys = {}
+        for use in KeyUse:
+            document = pulumi.Output.all(account=account, partition=partition).apply(_document(use, args.region))
+            self.keys[use] = aws.kms.Key(
+                f"{name}-{use.value}",
+                description=f"{args.tags.project} {args.tags.environment}: {use.value}",
+                enable_key_rotation=True,
+                rotation_period_in_days=args.rotation_days,
+                deletion_window_in_days=args.deletion_window_days,
+                policy=document,
+                tags=args.tags.of("keys"),
+                opts=protected,
+            )
+            aws.kms.Alias(
+                f"{name}-{use.value}",
+                name=f"alias/{name}-{use.value}",
+                target_key_id=self.keys[use].key_id,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+        self.register_outputs({f"{use.value}_key_arn": key.arn for use, key in self.keys.items()})
+
+    def arn(self, use: KeyUse) -> pulumi.Output[str]:
+        """The key for `use`."""
+        return self.keys[use].arn
+
+
+def key_policy(use: KeyUse, account: str, partition: str, region: str) -> str:
+    """Who may use a key: whoever the account's own policies let, and the service that encrypts with it."""
+    statements: list[dict[str, Any]] = [
+        {
+            "Sid": "AccountDecides",
+            "Effect": "Allow",
+            "Principal": {"AWS": f"arn:{partition}:iam::{account}:root"},
+            "Action": "kms:*",
+            "Resource": "*",
+        }
+    ]
+    if use is KeyUse.STORAGE:
+        # Auto Scaling starts nodes with encrypted disks under a role that no policy of the account reaches: this is the
+        # statement of Amazon's own aws/ebs key.
+        statements.append(
+            {
+                "Sid": "DisksOfNodes",
+                "Effect": "Allow",
+                "Principal": {"AWS": "*"},
+                "Action": [
+                    "kms:Encrypt",
+                    "kms:Decrypt",
+                    "kms:ReEncrypt*",
+                    "kms:GenerateDataKey*",
+                    "kms:CreateGrant",
+                    "kms:DescribeKey",
+                ],
+                "Resource": "*",
+                "Condition": {
+                    "StringEquals": {"kms:CallerAccount": account, "kms:ViaService": f"ec2.{region}.amazonaws.com"}
+                },
+            }
+        )
+        # FSx reads the models of a bucket under a role of its own as well.
+        lustre = f"arn:{partition}:iam::{account}:role/aws-service-role/s3.data-source.lustre.fsx.amazonaws.com/*"
+        statements.append(
+            {
+                "Sid": "ModelsForLustre",
+                "Effect": "Allow",
+                "Principal": {"AWS": "*"},
+                "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+                "Resource": "*",
+                "Condition": {
+                    "StringEquals": {"kms:CallerAccount": account, "kms:ViaService": f"s3.{region}.amazonaws.com"},
+                    "ArnLike": {"aws:PrincipalArn": lustre},
+                },
+            }
+        )
+    if use is KeyUse.LOGS:
+        statements.append(
+            {
+                "Sid": "LogGroups",
+                "Effect": "Allow",
+                "Principal": {"Service": f"logs.{region}.amazonaws.com"},
+                "Action": ["kms:Encrypt*", "kms:Decrypt*", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"],
+                "Resource": "*",
+                "Condition": {
+                    "ArnLike": {"kms:EncryptionContext:aws:logs:arn": f"arn:{partition}:logs:{region}:{account}:*"}
+                },
+            }
+        )
+    return policy(*statements)
+
+
+def _document(use: KeyUse, region: str) -> Callable[[dict[str, str]], str]:
+    def document(known: dict[str, str]) -> str:
+        return key_policy(use, known["account"], known["partition"], region)
+
+    return document
+
+
+def _problems(name: str, args: AwsKeysArgs) -> list[Problem]:
+    return [
+        Problem(f"{name}.{field}", str(value), f"KMS accepts {low} to {high} days", f"Use {min(max(value, low), high)}")
+        for field, value, low, high in (
+            ("rotation_days", args.rotation_days, FASTEST_ROTATION_DAYS, SLOWEST_ROTATION_DAYS),
+            ("deletion_window_days", args.deletion_window_days, 7, 30),
+        )
+        if not low <= value <= high
+    ]

@@ -1,0 +1,331 @@
+"""A region's network: private subnets for nodes, public ones for load balancers only, and who may talk to whom.
+
+Not for load balancers themselves (the cluster's controller makes them) and not for links between regions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from ipaddress import IPv4Network
+
+import pulumi
+import pulumi_aws as aws
+
+from novacron_infra.aws.checks import name_problems, network, refuse, retention_problems
+from novacron_infra.aws.iam import policy, service_trust
+from novacron_infra.errors import Problem
+from novacron_infra.tags import Tags
+
+ENDPOINTS = (
+    "autoscaling",
+    "ec2",
+    "ecr.api",
+    "ecr.dkr",
+    "eks",
+    "eks-auth",
+    "elasticloadbalancing",
+    "kms",
+    "logs",
+    "secretsmanager",
+    "sts",
+)
+"""Services that nodes, the add-ons and pods with an identity call: over these, not over NAT."""
+_EVERYWHERE = "0.0.0.0/0"
+_WIDEST_PREFIX, _NARROWEST_PREFIX = 16, 20
+_FEWEST_ZONES, _MOST_ZONES = 2, 3
+_PARTS_PREFIX = 2
+"""A network is cut into four: a private subnet for each zone, and the public ones, which hold load balancers only."""
+
+
+class NatMode(str, Enum):
+    """How private subnets reach the internet."""
+
+    PER_ZONE = "per-zone"
+    """One gateway in each zone: a dead zone takes no other one's traffic along."""
+    SINGLE = "single"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AwsNetworkArgs:
+    """A network."""
+
+    region: str
+    zones: tuple[str, ...]
+    """Two or three availability zones. EKS needs two."""
+    cidr: str
+    """A private IPv4 network of /16 to /20; regions that are to be linked have different ones."""
+    logs_key_arn: pulumi.Input[str]
+    tags: Tags
+    nat: NatMode = NatMode.PER_ZONE
+    flow_log_retention_days: int = 90
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AwsNetworkResources:
+    """What the network is made of. Subnets are by zone."""
+
+    vpc: aws.ec2.Vpc
+    private_subnets: dict[str, aws.ec2.Subnet]
+    public_subnets: dict[str, aws.ec2.Subnet]
+    nat_gateways: dict[str, aws.ec2.NatGateway]
+    endpoints: dict[str, aws.ec2.VpcEndpoint]
+    fabric_security_group: aws.ec2.SecurityGroup
+
+
+class AwsNetwork(pulumi.ComponentResource):
+    """A VPC whose nodes are private, with endpoints, flow logs and the security group of EFA.
+
+    Raises:
+        ArgumentError: zones or the network are not what EKS can use.
+    """
+
+    resources: AwsNetworkResources
+    vpc_id: pulumi.Output[str]
+    private_subnet_ids: dict[str, pulumi.Output[str]]
+    """By zone."""
+    fabric_security_group_id: pulumi.Output[str]
+    """Lets members talk to each other without limit, as EFA demands. Nobody else is let in."""
+
+    def __init__(self, name: str, args: AwsNetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        refuse([*name_problems(name), *_problems(name, args)])
+        super().__init__("novacron:index:AwsNetwork", name, None, opts)
+        self._name, self._args = name, args
+        self._child = pulumi.ResourceOptions(parent=self)
+        vpc = aws.ec2.Vpc(
+            f"{name}-vpc",
+            cidr_block=args.cidr,
+            enable_dns_hostnames=True,
+            enable_dns_support=True,
+            tags=self._tags("vpc"),
+            opts=self._child,
+        )
+        # A default group without rules: what is put into no group reaches nothing.
+        aws.ec2.DefaultSecurityGroup(
+            f"{name}-default", vpc_id=vpc.id, ingress=[], egress=[], tags=self._tags("default"), opts=self._child
+        )
+        self._flow_logs(vpc)
+        plan = subnet_plan(args.cidr, args.zones)
+        private = {zone: self._subnet(vpc, zone, plan[zone].private, "internal-elb") for zone in args.zones}
+        public = {zone: self._subnet(vpc, zone, plan[zone].public, "elb") for zone in args.zones}
+        gateways, route_tables = self._routes(vpc, private, public)
+        self.resources = AwsNetworkResources(
+            vpc=vpc,
+            private_subnets=private,
+            public_subnets=public,
+            nat_gateways=gateways,
+            endpoints=self._endpoints(vpc, private, route_tables),
+            fabric_security_group=self._fabric_security_group(vpc),
+        )
+        self.vpc_id = vpc.id
+        self.private_subnet_ids = {zone: subnet.id for zone, subnet in private.items()}
+        self.fabric_security_group_id = self.resources.fabric_security_group.id
+        self.register_outputs(
+            {
+                "vpc_id": self.vpc_id,
+                "private_subnet_ids": self.private_subnet_ids,
+                "fabric_security_group_id": self.fabric_security_group_id,
+            }
+        )
+
+    def _tags(self, what: str) -> dict[str, str]:
+        return self._args.tags.of("network", Name=f"{self._name}-{what}")
+
+    def _flow_logs(self, vpc: aws.ec2.Vpc) -> None:
+        name = self._name
+        group = aws.cloudwatch.LogGroup(
+            f"{name}-flow-logs",
+            kms_key_id=self._args.logs_key_arn,
+            retention_in_days=self._args.flow_log_retention_days,
+            tags=self._tags("flow-logs"),
+            opts=self._child,
+        )
+        role = aws.iam.Role(
+            f"{name}-flow-logs",
+            assume_role_policy=service_trust("vpc-flow-logs.amazonaws.com"),
+            tags=self._tags("flow-logs"),
+            opts=self._child,
+        )
+        aws.iam.RolePolicy(
+            f"{name}-flow-logs", role=role.id, policy=group.arn.apply(_writes_to_log_group), opts=self._child
+        )
+        aws.ec2.FlowLog(
+            f"{name}-flow-logs",
+            vpc_id=vpc.id,
+            traffic_type="ALL",
+            log_destination_type="cloud-watch-logs",
+            log_destination=group.arn,
+            iam_role_arn=role.arn,
+            max_aggregation_interval=60,
+            tags=self._tags("flow-logs"),
+            opts=self._child,
+        )
+
+    def _subnet(self, vpc: aws.ec2.Vpc, zone: str, cidr: str, role: str) -> aws.ec2.Subnet:
+        kind = "public" if role == "elb" else "private"
+        return aws.ec2.Subnet(
+            f"{self._name}-{kind}-{zone}",
+            vpc_id=vpc.id,
+            availability_zone=zone,
+            cidr_block=cidr,
+            map_public_ip_on_launch=False,
+            # Where the load balancer controller puts load balancers.
+            tags=self._tags(f"{kind}-{zone}") | {f"kubernetes.io/role/{role}": "1"},
+            opts=self._child,
+        )
+
+    def _routes(
+        self, vpc: aws.ec2.Vpc, private: dict[str, aws.ec2.Subnet], public: dict[str, aws.ec2.Subnet]
+    ) -> tuple[dict[str, aws.ec2.NatGateway], list[aws.ec2.RouteTable]]:
+        name, zones = self._name, self._args.zones
+        internet = aws.ec2.InternetGateway(
+            f"{name}-internet", vpc_id=vpc.id, tags=self._tags("internet"), opts=self._child
+        )
+        outside = self._route_table(vpc, "public", public.values())
+        aws.ec2.Route(
+            f"{name}-public",
+            route_table_id=outside.id,
+            destination_cidr_block=_EVERYWHERE,
+            gateway_id=internet.id,
+            opts=self._child,
+        )
+        gateways: dict[str, aws.ec2.NatGateway] = {}
+        for zone in zones if self._args.nat is NatMode.PER_ZONE else zones[:1]:
+            address = aws.ec2.Eip(f"{name}-nat-{zone}", domain="vpc", tags=self._tags(f"nat-{zone}"), opts=self._child)
+            gateways[zone] = aws.ec2.NatGateway(
+                f"{name}-nat-{zone}",
+                subnet_id=public[zone].id,
+                allocation_id=address.id,
+                tags=self._tags(f"nat-{zone}"),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[internet]),
+            )
+        tables: list[aws.ec2.RouteTable] = []
+        for zone in zones:
+            table = self._route_table(vpc, f"private-{zone}", [private[zone]])
+            aws.ec2.Route(
+                f"{name}-private-{zone}",
+                route_table_id=table.id,
+                destination_cidr_block=_EVERYWHERE,
+                nat_gateway_id=gateways.get(zone, gateways[zones[0]]).id,
+                opts=self._child,
+            )
+            tables.append(table)
+        return gateways, tables
+
+    def _route_table(self, vpc: aws.ec2.Vpc, what: str, subnets: Iterable[aws.ec2.Subnet]) -> aws.ec2.RouteTable:
+        table = aws.ec2.RouteTable(f"{self._name}-{what}", vpc_id=vpc.id, tags=self._tags(what), opts=self._child)
+        for index, subnet in enumerate(subnets):
+            aws.ec2.RouteTableAssociation(
+                f"{self._name}-{what}-{index}", route_table_id=table.id, subnet_id=subnet.id, opts=self._child
+            )
+        return table
+
+    def _endpoints(
+        self, vpc: aws.ec2.Vpc, private: dict[str, aws.ec2.Subnet], tables: list[aws.ec2.RouteTable]
+    ) -> dict[str, aws.ec2.VpcEndpoint]:
+        name, region = self._name, self._args.region
+        group = aws.ec2.SecurityGroup(
+            f"{name}-endpoints",
+            vpc_id=vpc.id,
+            description="Endpoints of Amazon services, from inside the network",
+            tags=self._tags("endpoints"),
+            opts=self._child,
+        )
+        aws.vpc.SecurityGroupIngressRule(
+            f"{name}-endpoints",
+            security_group_id=group.id,
+            description="HTTPS from inside the network",
+            ip_protocol="tcp",
+            from_port=443,
+            to_port=443,
+            cidr_ipv4=self._args.cidr,
+            opts=self._child,
+        )
+        endpoints = {
+            # Model weights come through this one, without a price for each byte.
+            "s3": aws.ec2.VpcEndpoint(
+                f"{name}-s3",
+                vpc_id=vpc.id,
+                service_name=f"com.amazonaws.{region}.s3",
+                vpc_endpoint_type="Gateway",
+                route_table_ids=[table.id for table in tables],
+                tags=self._tags("s3"),
+                opts=self._child,
+            )
+        }
+        for service in ENDPOINTS:
+            what = service.replace(".", "-")
+            endpoints[service] = aws.ec2.VpcEndpoint(
+                f"{name}-{what}",
+                vpc_id=vpc.id,
+                service_name=f"com.amazonaws.{region}.{service}",
+                vpc_endpoint_type="Interface",
+                private_dns_enabled=True,
+                subnet_ids=[subnet.id for subnet in private.values()],
+                security_group_ids=[group.id],
+                tags=self._tags(what),
+                opts=self._child,
+            )
+        return endpoints
+
+    def _fabric_security_group(self, vpc: aws.ec2.Vpc) -> aws.ec2.SecurityGroup:
+        name = self._name
+        group = aws.ec2.SecurityGroup(
+            f"{name}-fabric",
+            vpc_id=vpc.id,
+            description="EFA: members reach each other without limit",
+            tags=self._tags("fabric"),
+            opts=self._child,
+        )
+        # EFA bypasses the kernel only where both directions name the group itself; an open egress rule is not enough.
+        for kind in (aws.vpc.SecurityGroupIngressRule, aws.vpc.SecurityGroupEgressRule):
+            kind(
+                f"{name}-fabric",
+                security_group_id=group.id,
+                referenced_security_group_id=group.id,
+                description="Everything between members",
+                ip_protocol="-1",
+                opts=self._child,
+            )
+        return group
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneSubnets:
+    """The networks of one zone."""
+
+    private: str
+    public: str
+
+
+def subnet_plan(cidr: str, zones: tuple[str, ...]) -> dict[str, ZoneSubnets]:
+    """The subnets of each zone: a quarter of the network for nodes, a sixteenth for load balancers."""
+    *private, shared = IPv4Network(cidr).subnets(prefixlen_diff=_PARTS_PREFIX)
+    public = shared.subnets(prefixlen_diff=_PARTS_PREFIX)
+    return {
+        zone: ZoneSubnets(str(nodes), str(balancers))
+        for zone, nodes, balancers in zip(zones, private, public, strict=False)
+    }
+
+
+def _problems(name: str, args: AwsNetworkArgs) -> list[Problem]:
+    found = retention_problems(f"{name}.flow_log_retention_days", args.flow_log_retention_days)
+    zones = ", ".join(args.zones) or "none"
+    if not _FEWEST_ZONES <= len(args.zones) <= _MOST_ZONES or len(set(args.zones)) != len(args.zones):
+        found.append(Problem(f"{name}.zones", zones, "EKS needs two zones, three at most here", "Name two or three"))
+    elif strangers := [zone for zone in args.zones if not zone.startswith(args.region)]:
+        rule = f"{strangers[0]} does not lie in {args.region}"
+        found.append(Problem(f"{name}.zones", zones, rule, f"Write them as {args.region}a"))
+    block = network(args.cidr)
+    if block is None:
+        found.append(Problem(f"{name}.cidr", args.cidr, "it is no IPv4 network", "Write it as 10.0.0.0/16"))
+    elif not block.is_private or not _WIDEST_PREFIX <= block.prefixlen <= _NARROWEST_PREFIX:
+        rule = f"a network here is private and of /{_WIDEST_PREFIX} to /{_NARROWEST_PREFIX}"
+        found.append(Problem(f"{name}.cidr", args.cidr, rule, "Write it as 10.0.0.0/16"))
+    return found
+
+
+def _writes_to_log_group(arn: str) -> str:
+    actions = ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"]
+    return policy({"Effect": "Allow", "Action": actions, "Resource": f"{arn}:*"})

@@ -1,0 +1,323 @@
+"""Where models lie: the bucket, and the file systems that bring them to the GPUs.
+
+Not for the copies in other regions (`replication`) and not for volumes of pods (`volumes`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from novacron_infra.aws.checks import name_problems, refuse
+from novacron_infra.aws.iam import policy
+from novacron_infra.errors import Problem
+from novacron_infra.tags import Tags
+
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
+_ABORT_UPLOADS_AFTER_DAYS = 7
+LUSTRE_THROUGHPUTS_MB_PER_S_PER_TIB = (125, 250, 500, 1000)
+_LUSTRE_STEP_GIB = 2400
+_LUSTRE_EFA_STEP_GIB = {125: 38400, 250: 19200, 500: 9600, 1000: 4800}
+"""FSx for Lustre user guide, "Increasing storage capacity", read on 2026-11-25."""
+EFS_MAX_MIB_PER_S = 3414
+"""The highest of all regions (EFS API reference, CreateFileSystem)."""
+EFS_MEASURED_MIB_PER_S = 894 * 1024 / (43 * 60)
+"""Two p5en loaded 894 GiB in about 43 minutes (modelplane issue 204): the clients' rate, not the file system's."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AwsModelStoreArgs:
+    """A bucket of models."""
+
+    bucket: str
+    """Its name, unique in all of Amazon; without dots, which transfer acceleration does not take."""
+    key_arn: pulumi.Input[str]
+    tags: Tags
+    acceleration: bool = True
+    """Uploads over Amazon's edge."""
+    old_versions_days: int = 30
+    """How long an overwritten or deleted model can be brought back."""
+    protect: bool = True
+    """Whether destroying the stack stops at the models."""
+
+
+class AwsModelStore(pulumi.ComponentResource):
+    """A private, versioned, encrypted bucket that answers over TLS only.
+
+    Raises:
+        ArgumentError: the name is none that acceleration takes.
+    """
+
+    bucket: aws.s3.Bucket
+    bucket_arn: pulumi.Output[str]
+    """There only when versions are kept, which replication needs at both ends."""
+
+    def __init__(self, name: str, args: AwsModelStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        refuse([*name_problems(name), *_bucket_problems(name, args)])
+        super().__init__("novacron:index:AwsModelStore", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        self.bucket = aws.s3.Bucket(
+            f"{name}-models",
+            bucket=args.bucket,
+            tags=args.tags.of("models"),
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
+        )
+        versioning = aws.s3.BucketVersioning(
+            f"{name}-models",
+            bucket=self.bucket.id,
+            versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
+            opts=child,
+        )
+        aws.s3.BucketServerSideEncryptionConfiguration(
+            f"{name}-models",
+            bucket=self.bucket.id,
+            rules=[
+                aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
+                    apply_server_side_encryption_by_default=(
+                        aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
+                            sse_algorithm="aws:kms", kms_master_key_id=args.key_arn
+                        )
+                    ),
+                    # One request to KMS for many objects, instead of one for each part of each shard.
+                    bucket_key_enabled=True,
+                )
+            ],
+            opts=child,
+        )
+        closed = aws.s3.BucketPublicAccessBlock(
+            f"{name}-models",
+            bucket=self.bucket.id,
+            block_public_acls=True,
+            block_public_policy=True,
+            ignore_public_acls=True,
+            restrict_public_buckets=True,
+            opts=child,
+        )
+        aws.s3.BucketOwnershipControls(
+            f"{name}-models",
+            bucket=self.bucket.id,
+            rule=aws.s3.BucketOwnershipControlsRuleArgs(object_ownership="BucketOwnerEnforced"),
+            opts=child,
+        )
+        # Two writers of one bucket's policy conflict: one after the other.
+        aws.s3.BucketPolicy(
+            f"{name}-models",
+            bucket=self.bucket.id,
+            policy=self.bucket.arn.apply(tls_only),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[closed]),
+        )
+        if args.acceleration:
+            aws.s3.BucketAccelerateConfiguration(f"{name}-models", bucket=self.bucket.id, status="Enabled", opts=child)
+        aws.s3.BucketLifecycleConfiguration(
+            f"{name}-models",
+            bucket=self.bucket.id,
+            rules=[
+                aws.s3.BucketLifecycleConfigurationRuleArgs(
+                    id="old-versions",
+                    status="Enabled",
+                    filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
+                    noncurrent_version_expiration=(
+                        aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
+                            noncurrent_days=args.old_versions_days
+                        )
+                    ),
+                    abort_incomplete_multipart_upload=(
+                        aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
+                            days_after_initiation=_ABORT_UPLOADS_AFTER_DAYS
+                        )
+                    ),
+                )
+            ],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning]),
+        )
+        self.bucket_arn = pulumi.Output.all(self.bucket.arn, versioning.bucket).apply(_first)
+        self.register_outputs({"bucket_arn": self.bucket_arn})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AwsFastFilesArgs:
+    """A Lustre file system in front of the bucket, in the zone of the GPUs."""
+
+    capacity_gib: int
+    subnet_id: pulumi.Input[str]
+    security_group_ids: tuple[pulumi.Input[str], ...]
+    """The cluster's group, whose members reach each other; with `efa` also the fabric's."""
+    key_arn: pulumi.Input[str]
+    tags: Tags
+    throughput_mb_per_s_per_tib: int = 1000
+    efa: bool = False
+    """GPUDirect Storage over EFA. Decided when the file system is made; changing it makes a new one."""
+    bucket: pulumi.Input[str] | None = None
+    """Whose models appear under `prefix`, loaded when first read."""
+    prefix: str = "models"
+
+
+class AwsFastFiles(pulumi.ComponentResource):
+    """FSx for Lustre: models at hundreds of MB/s for each TiB.
+
+    Raises:
+        ArgumentError: FSx has no file system of this size and throughput.
+    """
+
+    file_system: aws.fsx.LustreFileSystem
+    dns_name: pulumi.Output[str]
+    mount_name: pulumi.Output[str]
+
+    def __init__(self, name: str, args: AwsFastFilesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        refuse([*name_problems(name), *_lustre_problems(name, args)])
+        super().__init__("novacron:index:AwsFastFiles", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        tags = args.tags.of("models", Name=name)
+        self.file_system = aws.fsx.LustreFileSystem(
+            f"{name}-lustre",
+            deployment_type="PERSISTENT_2",
+            storage_type="SSD",
+            storage_capacity=args.capacity_gib,
+            per_unit_storage_throughput=args.throughput_mb_per_s_per_tib,
+            efa_enabled=args.efa,
+            metadata_configuration=aws.fsx.LustreFileSystemMetadataConfigurationArgs(mode="AUTOMATIC"),
+            subnet_ids=args.subnet_id,
+            security_group_ids=list(args.security_group_ids),
+            kms_key_id=args.key_arn,
+            tags=tags,
+            opts=child,
+        )
+        if args.bucket is not None:
+            aws.fsx.DataRepositoryAssociation(
+                f"{name}-models",
+                file_system_id=self.file_system.id,
+                data_repository_path=pulumi.Output.format("s3://{0}/{1}", args.bucket, args.prefix),
+                file_system_path=f"/{args.prefix}",
+                batch_import_meta_data_on_create=True,
+                s3=aws.fsx.DataRepositoryAssociationS3Args(
+                    auto_import_policy=aws.fsx.DataRepositoryAssociationS3AutoImportPolicyArgs(
+                        events=["NEW", "CHANGED", "DELETED"]
+                    )
+                ),
+                tags=tags,
+                opts=child,
+            )
+        self.dns_name = self.file_system.dns_name
+        self.mount_name = self.file_system.mount_name
+        self.register_outputs({"dns_name": self.dns_name, "mount_name": self.mount_name})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AwsSharedFilesArgs:
+    """An EFS file system."""
+
+    subnet_ids: Mapping[str, pulumi.Input[str]]
+    """By zone."""
+    security_group_id: pulumi.Input[str]
+    """The cluster's group, whose members reach each other."""
+    key_arn: pulumi.Input[str]
+    tags: Tags
+    throughput_mib_per_s: int = 2000
+    weights_gb: float | None = None
+    """Weights of one replica, 10^9 bytes, if it loads them from here."""
+    load_timeout_s: int = 600
+    protect: bool = True
+
+
+class AwsSharedFiles(pulumi.ComponentResource):
+    """EFS with provisioned throughput. Warns where a model would take longer to load than its loader waits.
+
+    Raises:
+        ArgumentError: no region provisions this throughput.
+    """
+
+    file_system: aws.efs.FileSystem
+    file_system_id: pulumi.Output[str]
+
+    def __init__(self, name: str, args: AwsSharedFilesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        refuse([*name_problems(name), *_efs_problems(name, args)])
+        super().__init__("novacron:index:AwsSharedFiles", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        if warning := load_warning(args.weights_gb, args.throughput_mib_per_s, args.load_timeout_s):
+            pulumi.log.warn(f"{name}: {warning}", self)
+        self.file_system = aws.efs.FileSystem(
+            f"{name}-efs",
+            encrypted=True,
+            kms_key_id=args.key_arn,
+            performance_mode="generalPurpose",
+            throughput_mode="provisioned",
+            provisioned_throughput_in_mibps=args.throughput_mib_per_s,
+            tags=args.tags.of("models", Name=name),
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
+        )
+        for zone, subnet in args.subnet_ids.items():
+            aws.efs.MountTarget(
+                f"{name}-{zone}",
+                file_system_id=self.file_system.id,
+                subnet_id=subnet,
+                security_groups=[args.security_group_id],
+                opts=child,
+            )
+        self.file_system_id = self.file_system.id
+        self.register_outputs({"file_system_id": self.file_system_id})
+
+
+def load_warning(weights_gb: float | None, throughput_mib_per_s: int, timeout_s: int) -> str | None:
+    """What to tell someone whose replica loads its weights from EFS and would not be done in time."""
+    if weights_gb is None:
+        return None
+    rate = min(throughput_mib_per_s, EFS_MEASURED_MIB_PER_S)
+    seconds = weights_gb * 1e9 / (rate * 2**20)
+    if seconds <= timeout_s:
+        return None
+    return (
+        f"loading {weights_gb:g} GB from EFS takes about {seconds / 60:.0f} min at {rate:.0f} MiB/s, and the loader "
+        f"waits {timeout_s / 60:g} min: use the bucket or Lustre, or raise loader.timeout_s"
+    )
+
+
+def tls_only(bucket_arn: str) -> str:
+    """A bucket policy that refuses plain HTTP and TLS before 1.2."""
+    refused = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [bucket_arn, f"{bucket_arn}/*"]}
+    return policy(
+        refused | {"Sid": "NoPlainHttp", "Condition": {"Bool": {"aws:SecureTransport": "false"}}},
+        refused | {"Sid": "NoOldTls", "Condition": {"NumericLessThan": {"s3:TlsVersion": "1.2"}}},
+    )
+
+
+def _bucket_problems(name: str, args: AwsModelStoreArgs) -> list[Problem]:
+    found: list[Problem] = []
+    if not _BUCKET.fullmatch(args.bucket):
+        rule = "transfer acceleration takes no such bucket"
+        fix = "Use 3 to 63 of a-z, 0-9 and -, without dots"
+        found.append(Problem(f"{name}.bucket", args.bucket, rule, fix))
+    if args.old_versions_days < 1:
+        path, value = f"{name}.old_versions_days", str(args.old_versions_days)
+        found.append(Problem(path, value, "S3 keeps old versions for a day at least", "Use 1 or more"))
+    return found
+
+
+def _lustre_problems(name: str, args: AwsFastFilesArgs) -> list[Problem]:
+    throughput, capacity = args.throughput_mb_per_s_per_tib, args.capacity_gib
+    if throughput not in LUSTRE_THROUGHPUTS_MB_PER_S_PER_TIB:
+        path = f"{name}.throughput_mb_per_s_per_tib"
+        offered = ", ".join(map(str, LUSTRE_THROUGHPUTS_MB_PER_S_PER_TIB))
+        return [Problem(path, str(throughput), f"PERSISTENT_2 has {offered}", "Use one of them")]
+    step = _LUSTRE_EFA_STEP_GIB[throughput] if args.efa else _LUSTRE_STEP_GIB
+    smallest = not args.efa and capacity == _LUSTRE_STEP_GIB // 2
+    if capacity > 0 and (capacity % step == 0 or smallest):
+        return []
+    why = f" with EFA at {throughput} MB/s for each TiB" if args.efa else ""
+    next_size = max(1, -(-capacity // step)) * step
+    rule = f"sizes come in steps of {step} GiB{why}"
+    return [Problem(f"{name}.capacity_gib", str(capacity), rule, f"Use {next_size}")]
+
+
+def _efs_problems(name: str, args: AwsSharedFilesArgs) -> list[Problem]:
+    if 1 <= args.throughput_mib_per_s <= EFS_MAX_MIB_PER_S:
+        return []
+    path, value = f"{name}.throughput_mib_per_s", str(args.throughput_mib_per_s)
+    return [Problem(path, value, f"EFS provisions 1 to {EFS_MAX_MIB_PER_S} MiB/s", "Stay within, or use Lustre")]
+
+
+def _first(values: list[str]) -> str:
+    return values[0]

@@ -1,0 +1,212 @@
+"""What a pool of nodes is, in any cloud: a role, a machine, numbers, and three choices that do not imply each other.
+
+Fabric is how GPUs of different nodes talk, placement is how close the nodes are, capacity is how they are obtained.
+What excludes what is here as far as it holds in every cloud; each cloud adds its own rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from novacron_infra.catalog import Cloud, FabricKind, Machine, UnknownNameError, machines
+from novacron_infra.errors import Problem
+
+
+class NodeRole(str, Enum):
+    """What the nodes of a pool are for; also their label `novacron.io/node-type`."""
+
+    COORDINATOR = "coordinator"
+    WORKER = "worker"
+    STORAGE = "storage"
+
+
+class Placement(str, Enum):
+    """How close to each other the nodes are."""
+
+    NONE = "none"
+    CLUSTER = "cluster"
+    """A new placement group of the pool's own."""
+    FROM_RESERVATION = "from-reservation"
+    """Where the reservation lies; a group of the pool's own beside it makes launches fail."""
+
+
+class Capacity(str, Enum):
+    """How the machines are obtained."""
+
+    ON_DEMAND = "on-demand"
+    SPOT = "spot"
+    """Above a floor of on-demand nodes."""
+    RESERVATION = "reservation"
+    CAPACITY_BLOCK = "capacity-block"
+    FLEX_START = "flex-start"
+    QUEUED = "queued"
+
+
+RESERVED = (Capacity.RESERVATION, Capacity.CAPACITY_BLOCK)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NodeGroupShape:
+    """Nodes of one capacity kind: what the cloud calls a group."""
+
+    capacity: Capacity
+    nodes: int
+    minimum_nodes: int
+    maximum_nodes: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NodePoolShape:
+    """A pool. All plain values: counts, zones and choices decide which resources there are."""
+
+    role: NodeRole
+    machine: str
+    """A machine of the catalogue."""
+    nodes: int
+    """Nodes at the start."""
+    zones: tuple[str, ...]
+    """Availability zones; exactly one where nodes must be close or the reservation lies in one."""
+    minimum_nodes: int | None = None
+    """With `maximum_nodes`: an autoscaler owns the number of nodes. Neither: it stays `nodes`."""
+    maximum_nodes: int | None = None
+    fabric: FabricKind | None = None
+    """None: the GPUs of different nodes talk over ordinary networking."""
+    placement: Placement = Placement.NONE
+    capacity: Capacity = Capacity.ON_DEMAND
+    on_demand_nodes: int | None = None
+    """With spot: so many nodes are on demand, and stay when spot capacity is gone."""
+    reservation_id: str | None = None
+    """The reservation or capacity block to launch into."""
+    reservation_placement_group: str | None = None
+    """Name of the placement group that the reservation was made in."""
+    nodes_per_replica: int = 1
+    """Nodes that one replica of the model spans (pipeline stages)."""
+
+    @property
+    def autoscaled(self) -> bool:
+        """Whether something else than this program decides how many nodes there are."""
+        return self.minimum_nodes is not None
+
+    @property
+    def groups(self) -> dict[str, NodeGroupShape]:
+        """The groups by the suffix of their name: one, or the on-demand floor and the spot nodes above it."""
+        minimum = self.nodes if self.minimum_nodes is None else self.minimum_nodes
+        maximum = self.nodes if self.maximum_nodes is None else self.maximum_nodes
+        if self.capacity is not Capacity.SPOT or self.on_demand_nodes is None:
+            whole = NodeGroupShape(
+                capacity=self.capacity, nodes=self.nodes, minimum_nodes=minimum, maximum_nodes=maximum
+            )
+            return {"": whole}
+        floor = self.on_demand_nodes
+        return {
+            "on-demand": NodeGroupShape(
+                capacity=Capacity.ON_DEMAND, nodes=floor, minimum_nodes=floor, maximum_nodes=floor
+            ),
+            "spot": NodeGroupShape(
+                capacity=Capacity.SPOT,
+                nodes=self.nodes - floor,
+                minimum_nodes=max(0, minimum - floor),
+                maximum_nodes=maximum - floor,
+            ),
+        }
+
+
+def shape_problems(path: str, shape: NodePoolShape, cloud: Cloud) -> list[Problem]:
+    """What is wrong with a pool in any cloud; `path` is the pool's name, before its fields' names."""
+    row = machines().get(shape.machine)
+    rules = (_machines, _counts, _reservations, _placement, _fabric, _zones)
+    return [
+        Problem(f"{path}.{field}", str(value), rule, fix)
+        for check in rules
+        for field, value, rule, fix in check(shape, row, cloud)
+    ]
+
+
+_Finding = tuple[str, object, str, str]
+"""Field, value, rule, fix."""
+
+
+def _machines(shape: NodePoolShape, row: Machine | None, cloud: Cloud) -> Iterator[_Finding]:
+    if row is None:
+        hint = UnknownNameError("machine", shape.machine, machines()).hint
+        yield "machine", shape.machine, "the machine must be in the catalogue", hint[:1].upper() + hint[1:]
+    elif row.cloud is not cloud:
+        rule = f"it is a machine of {row.cloud.value}, not {cloud.value}"
+        yield "machine", shape.machine, rule, f"Take a machine of {cloud.value}"
+    elif shape.role is NodeRole.WORKER and row.gpu is None:
+        yield "machine", shape.machine, "workers need GPUs and it has none", "Take a machine with GPUs"
+
+
+def _counts(shape: NodePoolShape, _row: Machine | None, _cloud: Cloud) -> Iterator[_Finding]:
+    low, high = shape.minimum_nodes, shape.maximum_nodes
+    if (low is None) != (high is None):
+        field = "minimum_nodes" if low is None else "maximum_nodes"
+        yield field, None, "an autoscaled pool has both bounds", "State minimum_nodes and maximum_nodes, or neither"
+    elif low is not None and high is not None and not (0 <= low <= shape.nodes <= high and high > 0):
+        rule = f"it lies outside minimum_nodes {low} to maximum_nodes {high}"
+        yield "nodes", shape.nodes, rule, "Widen the bounds or change the count"
+    elif low is None and shape.nodes < 1:
+        yield "nodes", shape.nodes, "a pool that nothing scales needs nodes", "Use 1 or more, or state bounds"
+    if shape.nodes_per_replica < 1:
+        yield "nodes_per_replica", shape.nodes_per_replica, "a replica has at least one node", "Use 1 or more"
+    floor = shape.on_demand_nodes
+    if shape.capacity is Capacity.SPOT:
+        if floor is None or not 1 <= floor < (high or shape.nodes) or floor > shape.nodes:
+            rule = f"spot needs a floor of on-demand nodes, from 1 and below the {high or shape.nodes} of the pool"
+            yield "on_demand_nodes", floor, rule, "State how many nodes stay when spot capacity is gone"
+    elif floor is not None:
+        rule = f"capacity {shape.capacity.value} has no floor, only spot has"
+        yield "on_demand_nodes", floor, rule, "Leave it out, or use capacity spot"
+
+
+def _reservations(shape: NodePoolShape, _row: Machine | None, _cloud: Cloud) -> Iterator[_Finding]:
+    reserved = shape.capacity in RESERVED
+    if reserved and shape.reservation_id is None:
+        rule = f"capacity {shape.capacity.value} launches into one"
+        yield "reservation_id", None, rule, "Name the reservation, or use capacity on-demand"
+    if not reserved and shape.reservation_id is not None:
+        rule = f"capacity {shape.capacity.value} cannot launch into a reservation"
+        yield "reservation_id", shape.reservation_id, rule, "Leave it out, or use capacity reservation"
+
+
+def _placement(shape: NodePoolShape, _row: Machine | None, _cloud: Cloud) -> Iterator[_Finding]:
+    reserved = shape.capacity in RESERVED
+    if shape.placement is Placement.CLUSTER and reserved:
+        rule = f"a {shape.capacity.value} has a placement of its own, and a second one makes launches fail"
+        yield "placement", shape.placement.value, rule, "Use from-reservation, or none"
+    if shape.placement is Placement.FROM_RESERVATION and not reserved:
+        rule = f"capacity {shape.capacity.value} has no reservation to take it from"
+        yield "placement", shape.placement.value, rule, "Use cluster or none, or capacity reservation"
+    if shape.reservation_placement_group is not None and shape.placement is not Placement.FROM_RESERVATION:
+        rule = f"placement {shape.placement.value} does not take the reservation's group"
+        yield "reservation_placement_group", shape.reservation_placement_group, rule, "Use placement from-reservation"
+
+
+def _fabric(shape: NodePoolShape, row: Machine | None, _cloud: Cloud) -> Iterator[_Finding]:
+    if shape.fabric is not None and row is not None:
+        has = None if row.fabric is None else row.fabric.kind
+        if has is not shape.fabric:
+            rule = f"{row.name} has {'no fabric' if has is None else has.value}"
+            fix = "Leave it out, or take a machine that has it" if has is None else f"Use {has.value}"
+            yield "fabric", shape.fabric.value, rule, fix
+    if shape.fabric is None and shape.nodes_per_replica > 1:
+        rule = f"a replica of {shape.nodes_per_replica} nodes would send tensors over ordinary networking"
+        yield "fabric", None, rule, "Use the machine's fabric, or a shape of the model that fits one node"
+
+
+def _zones(shape: NodePoolShape, _row: Machine | None, _cloud: Cloud) -> Iterator[_Finding]:
+    shown = ", ".join(shape.zones) or "none"
+    if not shape.zones or len(set(shape.zones)) != len(shape.zones):
+        yield "zones", shown, "a pool has at least one zone, each once", "Name the zones"
+    elif len(shape.zones) > 1:
+        reasons = {
+            f"fabric {shape.fabric.value}" if shape.fabric else "": shape.fabric is not None,
+            f"placement {shape.placement.value}": shape.placement is not Placement.NONE,
+            f"capacity {shape.capacity.value}": shape.capacity in RESERVED,
+            f"nodes_per_replica {shape.nodes_per_replica}": shape.nodes_per_replica > 1,
+        }
+        why = [reason for reason, holds in reasons.items() if holds]
+        if why:
+            yield "zones", shown, f"several zones exclude {' and '.join(why)}", "Name one zone, or a pool for each"

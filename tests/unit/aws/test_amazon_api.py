@@ -1,0 +1,115 @@
+"""Every planned resource against botocore's service models, and against the policy pack."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pulumi
+import pytest
+from novacron_infra import aws
+from novacron_infra.aws.checks import LONGEST_NAME
+from novacron_infra.aws.databases import LONGEST_REDIS_NAME
+from novacron_policy.rules import RULES
+
+from tests.unit.aws import samples
+from tests.unit.aws.amazon_api import NOT_SENT, problems
+from tests.unit.aws.graph import Graph, Registered, declare
+
+
+@pytest.fixture(scope="module")
+def region() -> Graph:
+    return declare(samples.region)
+
+
+def test_amazon_has_every_call_property_and_value(region: Graph) -> None:
+    found = [problem for resource in region.custom for problem in problems(resource)]
+    assert found == []
+
+
+def longest(opts: pulumi.ResourceOptions) -> None:
+    name = "n" * LONGEST_NAME
+    aws.AwsKeys(name, samples.KEYS, opts)
+    aws.AwsNetwork(name, samples.NETWORK, opts)
+    aws.EksCluster(name, samples.CLUSTER, opts)
+    aws.EksNodePool(name, replace(samples.POOL, shape=samples.SHAPES["spot"]), opts)
+    aws.EksAddons(name, samples.ADDONS, opts)
+    aws.EksPodRole(name, samples.POD_ROLE, opts)
+    aws.AwsModelStore(name, samples.STORE, opts)
+    aws.AwsModelReplication(name, samples.REPLICATION, opts)
+    aws.AwsFastFiles(name, samples.FAST_FILES, opts)
+    aws.AwsSharedFiles(name, samples.SHARED_FILES, opts)
+    aws.AwsPostgres(name, samples.POSTGRES, opts)
+    aws.AwsRedis("r" * LONGEST_REDIS_NAME, samples.REDIS, opts)
+    aws.AwsRegistry(name, samples.REGISTRY, opts)
+
+
+def test_the_longest_names_are_accepted() -> None:
+    assert [problem for resource in declare(longest).custom for problem in problems(resource)] == []
+
+
+def test_it_checks_nearly_every_planned_property(region: Graph) -> None:
+    planned = [(resource.type, name) for resource in region.custom for name in resource.inputs]
+    unchecked = [item for item in planned if item[1] in NOT_SENT.get(item[0], set())]
+    assert len(unchecked) / len(planned) < 0.05
+
+
+def violations(resource: Registered) -> list[str]:
+    return [
+        f"{resource.name}: {rule.name}: {reason}"
+        for rule in RULES
+        for reason in rule.check(resource.type, resource.inputs)
+    ]
+
+
+def test_no_policy_is_violated(region: Graph) -> None:
+    assert [message for resource in region.custom for message in violations(resource)] == []
+
+
+def test_a_preview_of_a_new_region_hides_nothing_from_the_policies(region: Graph) -> None:
+    preview = declare(samples.region, preview=True)
+    assert {(item.type, item.name) for item in preview.custom} == {(item.type, item.name) for item in region.custom}
+    assert [message for resource in preview.custom for message in violations(resource)] == []
+
+
+def changed(resource: Registered, path: str, value: Any) -> Registered:
+    head, _, rest = path.partition(".")
+
+    def put(holder: Any, key: str, rest: str) -> Any:
+        step: Any = int(key) if isinstance(holder, list) else key
+        copy = list(holder) if isinstance(holder, list) else dict(holder)
+        following, _, after = rest.partition(".")
+        copy[step] = put(copy[step], following, after) if rest else value
+        return copy
+
+    return replace(resource, inputs=put(resource.inputs, head, rest))
+
+
+@pytest.mark.parametrize(
+    ("type_", "name", "path", "value", "expected"),
+    [
+        ("aws:eks/nodeGroup:NodeGroup", "efa-nodes", "amiType", "AL2023_X86_NVIDIA", "is none of"),
+        ("aws:eks/nodeGroup:NodeGroup", "efa-nodes", "updateConfig.updateStrategy", "SURGE", "is none of"),
+        ("aws:eks/nodeGroup:NodeGroup", "efa-nodes", "scalingConfig.desiredSize", "4", "Invalid type"),
+        ("aws:eks/nodeGroup:NodeGroup", "efa-nodes", "gpus", 8, "no call takes it"),
+        ("aws:ec2/launchTemplate:LaunchTemplate", "efa-nodes", "metadataOptions.httpTokens", "maybe", "is none of"),
+        ("aws:ec2/launchTemplate:LaunchTemplate", "efa-nodes", "networkInterfaces.0.card", 0, "has no member card"),
+        ("aws:ec2/placementGroup:PlacementGroup", "placement-placement", "strategy", "close", "is none of"),
+        ("aws:kms/key:Key", "keys-logs", "rotationPeriodInDays", 30, "valid min value: 90"),
+        ("aws:eks/cluster:Cluster", "prod-cluster", "name", "prod.eu", "does not match"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_check_finds_what_amazon_would_refuse(
+    region: Graph, type_: str, name: str, path: str, value: Any, expected: str
+) -> None:
+    (found, *_) = problems(changed(region.one(type_, name), path, value))
+    assert expected in found
+
+
+def test_the_policies_find_what_they_are_for(region: Graph) -> None:
+    group = changed(region.one("aws:eks/nodeGroup:NodeGroup", "block-nodes"), "taints", [])
+    template = region.one("aws:ec2/launchTemplate:LaunchTemplate", "efa-nodes")
+    plain = changed(template, "blockDeviceMappings.0.ebs", {})
+    assert "gpu-taint-and-toleration" in violations(group)[0]
+    assert "customer-key-encryption" in violations(plain)[0]

@@ -1,0 +1,60 @@
+"""EFA interfaces by machine: exact layouts, and no layout for what is not known."""
+
+from __future__ import annotations
+
+import pytest
+from novacron_infra.aws.fabric import InterfaceType, efa_interfaces
+from novacron_infra.catalog import CatalogError, Cloud, FabricKind, UnknownNameError, machines
+
+# Card 0 carries EFA beside its address (device 1); every other EFA card has it as device 0.
+EFA_CARDS = {
+    "p4d.24xlarge": range(4),
+    "p4de.24xlarge": range(4),
+    "p5.48xlarge": range(32),
+    "p5e.48xlarge": range(32),
+    "p5en.48xlarge": range(16),
+    "p6-b200.48xlarge": range(8),
+    "p6-b300.48xlarge": range(1, 17),
+}
+
+
+@pytest.mark.parametrize("name", EFA_CARDS)
+def test_the_layout_of_each_machine(name: str) -> None:
+    primary, *fabric = efa_interfaces(name)
+    assert (primary.network_card, primary.device, primary.type) == (0, 0, InterfaceType.ORDINARY)
+    assert [(item.network_card, item.device) for item in fabric] == [(c, 1 if c == 0 else 0) for c in EFA_CARDS[name]]
+    assert {item.type for item in fabric} == {InterfaceType.EFA_ONLY}
+
+
+def test_card_0_of_p6_b300_has_no_efa() -> None:
+    on_card_0 = [item.type for item in efa_interfaces("p6-b300.48xlarge") if item.network_card == 0]
+    assert on_card_0 == [InterfaceType.ORDINARY]
+
+
+def test_every_machine_of_the_catalogue_with_efa_has_a_layout() -> None:
+    with_efa = {
+        row.name
+        for row in machines().values()
+        if row.cloud is Cloud.AWS and row.fabric is not None and row.fabric.kind is FabricKind.EFA
+    }
+    assert with_efa == set(EFA_CARDS)
+
+
+@pytest.mark.parametrize("name", ["c6i.8xlarge", "a3-ultragpu-8g"])
+def test_a_machine_without_efa_gets_none(name: str) -> None:
+    with pytest.raises(CatalogError, match=f"{name} has no EFA"):
+        efa_interfaces(name)
+
+
+def test_an_unknown_machine_gets_none() -> None:
+    with pytest.raises(UnknownNameError, match=r"p7\.48xlarge"):
+        efa_interfaces("p7.48xlarge")
+
+
+def test_a_machine_whose_cards_nobody_knows_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = machines()["p5.48xlarge"]
+    assert row.fabric is not None
+    unknown = row.model_copy(update={"fabric": row.fabric.model_copy(update={"first_card": None})})
+    monkeypatch.setattr("novacron_infra.aws.fabric.machine", lambda _: unknown)
+    with pytest.raises(CatalogError, match="does not say which network cards"):
+        efa_interfaces("p5.48xlarge")

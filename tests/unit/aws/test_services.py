@@ -1,0 +1,133 @@
+"""Databases, registry, add-ons and pods' roles: what a user relies on, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from novacron_infra.aws import AwsPostgres, AwsRedis, EksAddons
+from novacron_infra.errors import ArgumentError
+
+from tests.unit.aws import samples
+from tests.unit.aws.graph import Graph, declare
+
+
+@pytest.fixture(scope="module")
+def region() -> Graph:
+    return declare(samples.region)
+
+
+def test_postgres_is_private_encrypted_and_nobody_writes_its_password(region: Graph) -> None:
+    inputs = region.one("aws:rds/instance:Instance").inputs
+    assert inputs["manageMasterUserPassword"] is True
+    assert "password" not in inputs
+    assert (inputs["storageEncrypted"], inputs["kmsKeyId"]) == (True, samples.STORAGE_KEY)
+    assert (inputs["publiclyAccessible"], inputs["multiAz"], inputs["deletionProtection"]) == (False, True, True)
+
+
+def test_a_postgres_that_may_go_leaves_no_snapshot() -> None:
+    graph = declare(lambda opts: AwsPostgres("pg", replace(samples.POSTGRES, protect=False), opts).endpoint)
+    inputs = graph.one("aws:rds/instance:Instance").inputs
+    assert (inputs["deletionProtection"], inputs["skipFinalSnapshot"]) == (False, True)
+
+
+def test_redis_is_encrypted_on_disk_and_on_the_way(region: Graph) -> None:
+    group = region.one("aws:elasticache/replicationGroup:ReplicationGroup")
+    assert group.secrets == ("authToken",)
+    inputs = group.inputs
+    assert inputs["atRestEncryptionEnabled"] is inputs["transitEncryptionEnabled"] is True
+    assert (inputs["kmsKeyId"], inputs["transitEncryptionMode"]) == (samples.STORAGE_KEY, "required")
+    assert (inputs["clusterMode"], inputs["numNodeGroups"], inputs["replicasPerNodeGroup"]) == ("enabled", 3, 1)
+    assert inputs["automaticFailoverEnabled"] is inputs["multiAzEnabled"] is True
+
+
+def test_a_single_redis_needs_no_clients_of_a_cluster() -> None:
+    args = replace(samples.REDIS, shards=1, replicas_per_shard=0)
+    graph = declare(lambda opts: AwsRedis("r", args, opts).group.id)
+    inputs = graph.one("aws:elasticache/replicationGroup:ReplicationGroup").inputs
+    assert (inputs["clusterMode"], inputs["automaticFailoverEnabled"]) == ("disabled", False)
+
+
+@pytest.mark.parametrize(("pool", "port"), [("state-postgres", 5432), ("cache-redis", 6379)])
+def test_only_the_clusters_nodes_reach_a_database(region: Graph, pool: str, port: int) -> None:
+    rule = region.one("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", pool).inputs
+    assert rule["referencedSecurityGroupId"] == samples.CLUSTER_GROUP
+    assert (rule["fromPort"], rule["toPort"]) == (port, port)
+
+
+def test_images_are_scanned_encrypted_and_never_overwritten(region: Graph) -> None:
+    repositories = {item.inputs["name"]: item for item in region.of("aws:ecr/repository:Repository")}
+    assert set(repositories) == {"novacron/coordinator", "novacron/worker"}
+    for repository in repositories.values():
+        assert repository.protect
+        assert repository.inputs["imageTagMutability"] == "IMMUTABLE"
+        assert repository.inputs["imageScanningConfiguration"] == {"scanOnPush": True}
+        assert repository.inputs["encryptionConfigurations"] == [
+            {"encryptionType": "KMS", "kmsKey": samples.STORAGE_KEY}
+        ]
+
+
+def test_storage_drivers_come_with_their_roles(region: Graph) -> None:
+    addons = {item.inputs["addonName"]: item for item in region.of("aws:eks/addon:Addon") if item.parent == "addons"}
+    assert set(addons) == {
+        "coredns",
+        "metrics-server",
+        "aws-ebs-csi-driver",
+        "aws-efs-csi-driver",
+        "aws-fsx-csi-driver",
+    }
+    (identity,) = addons["aws-ebs-csi-driver"].inputs["podIdentityAssociations"]
+    assert identity["serviceAccount"] == "ebs-csi-controller-sa"
+    attached = region.one("aws:iam/rolePolicyAttachment:RolePolicyAttachment", "addons-ebs").inputs
+    assert attached["policyArn"] == "arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy"
+
+
+def test_storage_drivers_come_where_they_are_needed() -> None:
+    args = replace(samples.ADDONS, shared_files=False, fast_files=False, versions={"coredns": "v1.12.1-eksbuild.2"})
+    graph = declare(lambda opts: EksAddons("a", args, opts).addons["coredns"].id)
+    versions = {item.inputs["addonName"]: item.inputs.get("addonVersion") for item in graph.of("aws:eks/addon:Addon")}
+    assert versions == {"coredns": "v1.12.1-eksbuild.2", "metrics-server": None, "aws-ebs-csi-driver": None}
+
+
+def test_workers_read_models_and_nothing_else(region: Graph) -> None:
+    association = region.one("aws:eks/podIdentityAssociation:PodIdentityAssociation").inputs
+    assert (association["namespace"], association["serviceAccount"]) == ("novacron-llm", "llm-workers")
+    document = json.loads(region.one("aws:iam/rolePolicy:RolePolicy", "workers-role").inputs["policy"])
+    allowed = {action: item["Resource"] for item in document["Statement"] for action in item["Action"]}
+    assert allowed == {
+        "s3:ListBucket": "arn:aws:s3:::novacron-models",
+        "s3:GetObject": "arn:aws:s3:::novacron-models/models/*",
+        "kms:Decrypt": samples.STORAGE_KEY,
+    }
+
+
+def postgres(name: str = "state", **changes: Any) -> None:
+    AwsPostgres(name, replace(samples.POSTGRES, **changes))
+
+
+def redis(name: str = "cache", **changes: Any) -> None:
+    AwsRedis(name, replace(samples.REDIS, **changes))
+
+
+@pytest.mark.parametrize(
+    ("component", "changes", "message"),
+    [
+        (postgres, {"storage_gib": 10}, "state.storage_gib = 10: RDS has 20 to 65536 GiB of gp3"),
+        (postgres, {"backup_days": 0}, "state.backup_days = 0: RDS keeps backups for 1 to 35 days"),
+        (postgres, {"subnet_ids": {"us-west-2a": "subnet-a"}}, "state.subnet_ids = us-west-2a: a database has subnets"),
+        (redis, {"name": "x" * 27}, "it has 27 characters, and 26 leave room for what its resources' names add"),
+        (redis, {"shards": 0}, "cache.shards = 0: ElastiCache has 1 to 500 nodes, and these are 0"),
+        (redis, {"shards": 400}, "cache.shards = 400: ElastiCache has 1 to 500 nodes, and these are 800"),
+        (redis, {"replicas_per_shard": 0}, "cache.replicas_per_shard = 0: a shard of a cluster that dies"),
+        (redis, {"subnet_ids": {}}, "cache.subnet_ids = none: a database has subnets in two zones at least"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else getattr(value, "__name__", ""),
+)
+def test_bad_arguments_are_refused_before_anything_exists(
+    component: Any, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ArgumentError) as error:
+        declare(lambda _: component(**changes))
+    assert message in str(error.value)

@@ -1,0 +1,67 @@
+"""User data: the golden files, and what a node does with them."""
+
+from __future__ import annotations
+
+import subprocess
+from email import message_from_string
+from email.message import Message
+from pathlib import Path
+
+import pytest
+import yaml
+from novacron_infra.aws.user_data import user_data
+from novacron_infra.catalog import Cloud, machine, machines
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "aws"
+MACHINES = ["c6i.8xlarge", "i4i.16xlarge", "p4d.24xlarge", "p5.48xlarge", "p6-b300.48xlarge"]
+
+
+def parts(name: str) -> list[Message]:
+    message = message_from_string(user_data(machine(name)))
+    assert message.is_multipart()
+    found = message.get_payload()
+    assert isinstance(found, list)
+    return [part for part in found if isinstance(part, Message)]
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_golden(name: str) -> None:
+    expected = (GOLDEN / f"user-data-{name}.txt").read_text(encoding="utf-8")
+    assert user_data(machine(name)) == expected, "run make golden"
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in machines().values() if row.cloud is Cloud.AWS], ids=lambda row: row.name
+)
+def test_it_is_what_eks_merges(row) -> None:
+    node_config, script = parts(row.name)
+    assert node_config.get_content_type() == "application/node.eks.aws"
+    config = yaml.safe_load(str(node_config.get_payload()))
+    assert (config["apiVersion"], config["kind"]) == ("node.eks.aws/v1alpha1", "NodeConfig")
+    assert "cluster" not in config["spec"]  # EKS adds its own
+    assert ("instance" in config["spec"]) == bool(row.local_nvme_gb)
+    assert script.get_content_type() == "text/x-shellscript"
+    assert len(user_data(row)) < 16384  # the limit of EC2
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_the_script_writes_scripts_that_bash_can_read(name: str, tmp_path: Path) -> None:
+    script = str(parts(name)[1].get_payload())
+    for folder in ("etc/sysctl.d", "usr/local/sbin", "etc/systemd/system"):
+        (tmp_path / folder).mkdir(parents=True)
+    rooted = script.replace("> /", f"> {tmp_path}/").replace("chmod 0755 /", f"chmod 0755 {tmp_path}/")
+    stub = "systemctl() { :; }\n"
+    subprocess.run(["bash", "-c", stub + rooted], check=True, capture_output=True, timeout=20)
+    tuning = tmp_path / "usr/local/sbin/novacron-tuning"
+    subprocess.run(["bash", "-n", tuning], check=True, timeout=20)
+    assert tuning.stat().st_mode & 0o111
+    assert ("nvidia-smi" in tuning.read_text()) == (machine(name).gpu is not None)
+    settings = dict(
+        line.split(" = ") for line in (tmp_path / "etc/sysctl.d/90-novacron.conf").read_text().splitlines() if line
+    )
+    assert settings["net.core.rmem_max"] == settings["net.core.wmem_max"] == str(256 * 1024 * 1024)
+    assert settings["net.core.netdev_max_backlog"] == "30000"
+
+
+def test_nothing_writes_to_infiniband() -> None:
+    assert not any("infiniband" in user_data(row) for row in machines().values() if row.cloud is Cloud.AWS)

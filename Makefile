@@ -58,7 +58,7 @@ stubs: .venv/dev.stamp ## make the Python code of serving's .proto files again
 	  novacron_serving/protocol/worker.proto
 
 lock: .venv/dev.stamp ## resolve requirements/*.in again, to the newest versions
-	cd requirements && for f in uv run dev; do \
+	cd requirements && for f in uv run clouds dev; do \
 	  ../$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes \
 	    --no-emit-index-url --no-header --no-annotate $$f.in -o $$f.txt || exit 1; done
 

@@ -6,7 +6,7 @@ A part that is missing from `parts` is itself invalid and already reported: the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from novacron_infra.catalog import UnknownNameError, machine, machines, model
@@ -60,6 +60,17 @@ def broken_cloud_rules(parts: Parts) -> list[Problem]:
     return [found for rule in rules for found in rule(parts)]
 
 
+def shared_region_problems(regions: Sequence[Region]) -> Iterator[Problem]:
+    """What holds between regions of any cloud: names of their own, and traffic for someone."""
+    for what in ("name", "dns_label"):
+        values = [getattr(region, what) for region in regions]
+        for index, value in enumerate(values):
+            if value in values[:index]:
+                yield problem(f"regions.{index}.{what}", value, "another region has it", "give each region its own")
+    if regions and sum(region.weight for region in regions) == 0:
+        yield problem("regions", "weights 0", "no region would get traffic", "give at least one a weight")
+
+
 def health_check_problems(platform: Platform | None, check: HealthCheck) -> Iterator[Problem]:
     """What the DNS service of `platform` cannot do about the probe's timeout."""
     if platform is Platform.AWS and check.timeout_s is not None:
@@ -73,19 +84,13 @@ def health_check_problems(platform: Platform | None, check: HealthCheck) -> Iter
 def _regions(parts: Parts) -> Iterator[Problem]:
     regions: tuple[Region, ...] = parts.get("regions") or ()
     platform: Platform | None = parts.get("platform")
-    for what in ("name", "dns_label"):
-        values = [getattr(region, what) for region in regions]
-        for index, value in enumerate(values):
-            if value in values[:index]:
-                yield problem(f"regions.{index}.{what}", value, "another region has it", "give each region its own")
+    yield from shared_region_problems(regions)
     if platform is not None:
         pattern, example = REGION_NAMES[platform]
         for index, region in enumerate(regions):
             if not re.fullmatch(pattern, region.name):
                 rule = f"no region of {platform.value} is named like this"
                 yield problem(f"regions.{index}.name", region.name, rule, f"write it as {example}")
-    if regions and sum(region.weight for region in regions) == 0:
-        yield problem("regions", "weights 0", "no region would get traffic", "give at least one a weight")
     yield from _region_workers(regions, parts.get("workers"))
 
 

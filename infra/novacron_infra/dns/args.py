@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 import pulumi
 
@@ -72,6 +72,7 @@ class EndpointRegion:
 class Route53:
     """Route 53 answers: nearest region first, the others by weight."""
 
+    platform: ClassVar[Platform] = Platform.AWS
     zone_name: str
     """The hosted zone that holds the domain."""
     zone_id: pulumi.Input[str] | None = None
@@ -81,8 +82,8 @@ class Route53:
     drain_switch: bool = False
     """One ARC routing control per region, to take it out of all answers through ARC's data plane.
 
-    Off until someone switches it on, new ones too; while all are off, all regions are served. A cluster costs
-    2.50 USD an hour whether it is used or not (list price, mid-2026: check yours) and can be shared by `cluster_arn`.
+    New ones are off, and while all are off all regions are served, dead ones too: turn them on first. A cluster costs
+    2.50 USD an hour, used or not (list price, mid-2026: check yours), and can be shared by `cluster_arn`.
     """
     cluster_arn: pulumi.Input[str] | None = None
     """Of an ARC cluster that exists; none: one is made when `drain_switch` is on."""
@@ -92,6 +93,7 @@ class Route53:
 class CloudDns:
     """Cloud DNS answers, with IPv4 addresses only: it probes no host names in public zones."""
 
+    platform: ClassVar[Platform] = Platform.GCP
     zone_name: str
     """DNS name of the managed zone that holds the domain."""
     managed_zone: pulumi.Input[str] | None = None
@@ -107,6 +109,7 @@ class CloudDns:
 class TrafficManager:
     """Traffic Manager answers for a name in an Azure DNS zone: nearest region first, the others by weight."""
 
+    platform: ClassVar[Platform] = Platform.AZURE
     zone_name: str
     """The Azure DNS zone that holds the domain."""
     resource_group_name: pulumi.Input[str]
@@ -121,13 +124,6 @@ class TrafficManager:
 
 DnsService: TypeAlias = Route53 | CloudDns | TrafficManager
 
-PLATFORMS: dict[type, Platform] = {
-    Route53: Platform.AWS,
-    CloudDns: Platform.GCP,
-    TrafficManager: Platform.AZURE,
-}
-"""The cloud that each service belongs to."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GlobalEndpointArgs:
@@ -140,11 +136,6 @@ class GlobalEndpointArgs:
     probe: Probe
     failover: bool = True
     """False says of a single region that nothing takes over from it."""
-
-    @property
-    def platform(self) -> Platform:
-        """The cloud that answers."""
-        return PLATFORMS[type(self.service)]
 
     @property
     def active(self) -> tuple[EndpointRegion, ...]:

@@ -7,12 +7,11 @@ import re
 from collections.abc import Iterator
 
 from novacron_infra.config.problems import problem
-from novacron_infra.config.rules import REGION_NAMES, health_check_problems
+from novacron_infra.config.rules import REGION_NAMES, health_check_problems, shared_region_problems
 from novacron_infra.dns.args import (
     AddressKind,
     CloudDns,
     CloudDnsRouting,
-    EndpointRegion,
     GlobalEndpointArgs,
     ProbeProtocol,
     Route53,
@@ -32,7 +31,8 @@ LONGEST_ARC_NAME = 64
 PROBE_REGIONS = 3
 CLOUD_DNS_LONGEST_INTERVAL_S = 300
 _LABEL = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?"
-_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})+")
+_NAME = re.compile(rf"(?!.*\.\d+$){_LABEL}(\.{_LABEL})+")
+"""The last label is no number: that would be a mistyped address."""
 
 
 def check(args: GlobalEndpointArgs) -> Recovery | None:
@@ -45,9 +45,9 @@ def check(args: GlobalEndpointArgs) -> Recovery | None:
     recovery: Recovery | None = None
     try:
         if len(args.regions) > 1:
-            recovery = check_recovery(args.platform, args.traffic)
+            recovery = check_recovery(args.service.platform, args.traffic)
         else:
-            estimate_recovery(args.platform, args.traffic)
+            estimate_recovery(args.service.platform, args.traffic)
     except PlanError as error:
         problems.extend(error.problems)
     if problems:
@@ -67,22 +67,20 @@ def _regions(args: GlobalEndpointArgs) -> Iterator[Problem]:
         yield _own("failover", args.failover, rule, "Add a region, or say failover=False")
     if not args.failover and count > 1:
         yield _own("failover", args.failover, f"{count} regions take over from each other", "Leave it out")
-    if count and not args.active:
-        yield problem("regions", "weights 0", "no region would get traffic", "give at least one a weight")
-    for what in ("name", "dns_label"):
-        values = [getattr(item.region, what) for item in args.regions]
-        for index, value in enumerate(values):
-            if value in values[:index]:
-                yield problem(f"regions.{index}.{what}", value, "another region has it", "give each region its own")
+    yield from shared_region_problems([item.region for item in args.regions])
 
 
 def _addresses(args: GlobalEndpointArgs) -> Iterator[Problem]:
+    domain = args.traffic.domain
     for index, item in enumerate(args.regions):
         if isinstance(item.address, str):
             kind = AddressKind.IPV4 if _is_ipv4(item.address) else AddressKind.HOSTNAME
             if kind is AddressKind.HOSTNAME and not _NAME.fullmatch(item.address.rstrip(".").lower()):
                 rule = "it is neither an IPv4 address nor a host name"
                 yield _own(f"regions.{index}.address", item.address, rule, "Give the load balancer's")
+            elif item.address == domain or item.address.endswith(f".{domain}"):
+                rule = "it is a name that is made here, which would lead back to itself"
+                yield _own(f"regions.{index}.address", item.address, rule, "Give the load balancer's own")
             elif kind is not item.address_kind:
                 rule = f"{item.address} is {kind.value}"
                 yield _own(f"regions.{index}.address_kind", item.address_kind.value, rule, f"Use {kind.value}")
@@ -93,20 +91,17 @@ def _addresses(args: GlobalEndpointArgs) -> Iterator[Problem]:
             rule = "Cloud DNS probes IPv4 addresses only in public zones"
             yield _own(path, value, rule, "Reserve an address for the load balancer, or use another service")
         elif isinstance(args.service, Route53) and args.at_apex:
-            rule = f"a CNAME cannot stand at the zone's apex {args.traffic.domain}"
+            rule = f"a CNAME cannot stand at the zone's apex {domain}"
             yield _own(path, value, rule, "Put the domain below the zone, or give addresses")
 
 
 def _names(args: GlobalEndpointArgs) -> Iterator[Problem]:
     domain, zone = args.traffic.domain, args.service.zone_name
-    for path, name in (("traffic.domain", domain), ("service.zone_name", zone)):
-        if not _NAME.fullmatch(name):
-            rule = "it is no DNS name in lower case, without a dot at its end"
-            yield (
-                problem(path, name, rule, "write it as api.novacron.ai")
-                if path == "traffic.domain"
-                else _own(path, name, rule, "Write it as novacron.ai")
-            )
+    rule = "it is no DNS name in lower case, without a dot at its end"
+    if not _NAME.fullmatch(domain):
+        yield problem("traffic.domain", domain, rule, "write it as api.novacron.ai")
+    if not _NAME.fullmatch(zone):
+        yield _own("service.zone_name", zone, rule, "Write it as novacron.ai")
     if not args.at_apex and not domain.endswith(f".{zone}"):
         yield _own("service.zone_name", zone, f"{domain} is not in it", "Name the zone that holds the domain")
     for label in domain.split("."):
@@ -129,27 +124,25 @@ def _names(args: GlobalEndpointArgs) -> Iterator[Problem]:
 
 def _nearest(args: GlobalEndpointArgs) -> Iterator[Problem]:
     weighted = isinstance(args.service, CloudDns) and args.service.routing is CloudDnsRouting.WEIGHTED
-    pattern, example = REGION_NAMES[args.platform]
+    cloud = args.service.platform
+    pattern, example = REGION_NAMES[cloud]
     seen: set[str] = set()
     for index, item in enumerate(args.regions):
-        place, path = _place(args, item), f"regions.{index}.nearest"
-        if weighted or item not in args.active:
+        if weighted or item.region.weight == 0:
             continue
+        path = f"regions.{index}.nearest"
+        place = item.place if item.nearest or item.platform is cloud else None
         if place is None:
-            rule = f"{item.region.name} is in {item.platform.value}, and {args.platform.value} answers by nearness"
-            yield _own(path, "None", rule, f"Name the region of {args.platform.value} that is nearest")
+            rule = f"{item.region.name} is in {item.platform.value}, and {cloud.value} answers by nearness"
+            yield _own(path, "None", rule, f"Name the region of {cloud.value} that is nearest")
         elif not re.fullmatch(pattern, place):
-            rule = f"no region of {args.platform.value} is named like this"
+            rule = f"no region of {cloud.value} is named like this"
             yield _own(path, place, rule, f"Write it as {example}")
         elif place in seen and not isinstance(args.service, TrafficManager):
             rule = "another region has it, and the service takes each place once"
             yield _own(path, place, rule, "Name the next nearest region")
         else:
             seen.add(place)
-
-
-def _place(args: GlobalEndpointArgs, item: EndpointRegion) -> str | None:
-    return item.nearest or (item.region.name if item.platform is args.platform else None)
 
 
 def _probe(args: GlobalEndpointArgs) -> Iterator[Problem]:
@@ -165,7 +158,7 @@ def _probe(args: GlobalEndpointArgs) -> Iterator[Problem]:
     elif not probe.path.startswith("/") or len(probe.path) > LONGEST_PATH:
         rule = f"a path begins with / and has {LONGEST_PATH} characters at most"
         yield _own("probe.path", probe.path, rule, "Write it as /ready")
-    yield from health_check_problems(args.platform, args.traffic.health_check)
+    yield from health_check_problems(args.service.platform, args.traffic.health_check)
 
 
 def _service(args: GlobalEndpointArgs) -> Iterator[Problem]:
@@ -193,10 +186,8 @@ def _cloud_dns(args: GlobalEndpointArgs, service: CloudDns) -> Iterator[Problem]
     if interval_s > CLOUD_DNS_LONGEST_INTERVAL_S:
         rule = f"Google Cloud probes every {CLOUD_DNS_LONGEST_INTERVAL_S} s at least"
         yield problem("traffic.health_check.interval_s", interval_s, rule, "use 30")
-    if not args.active:
-        return
     for index, item in enumerate(args.regions):
-        if item in args.standby:
+        if item.region.weight == 0 and args.active:
             rule = "Cloud DNS would never send a standby the traffic of the others"
             yield problem(f"regions.{index}.weight", 0, rule, "give it a weight, or use another service")
 

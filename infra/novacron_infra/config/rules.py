@@ -6,7 +6,7 @@ A part that is missing from `parts` is itself invalid and already reported: the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from novacron_infra.catalog import UnknownNameError, machine, machines, model
@@ -18,6 +18,7 @@ from novacron_infra.config.sections import (
     Coordinators,
     Data,
     EnvironmentName,
+    HealthCheck,
     Images,
     ModelServing,
     Platform,
@@ -38,7 +39,7 @@ _FEWEST_COORDINATORS = {
     CoordinatorMode.HIGHLY_AVAILABLE: 2,
     CoordinatorMode.ACTIVE_ACTIVE_STANDBY: 3,
 }
-_REGION_NAMES = {
+REGION_NAMES = {
     Platform.AWS: (r"[a-z]{2}(-[a-z]+)+-\d+", "us-west-2"),
     Platform.GCP: (r"[a-z]+-[a-z]+\d+", "us-central1"),
     Platform.AZURE: (r"[a-z]+\d?", "westus2"),
@@ -59,22 +60,37 @@ def broken_cloud_rules(parts: Parts) -> list[Problem]:
     return [found for rule in rules for found in rule(parts)]
 
 
-def _regions(parts: Parts) -> Iterator[Problem]:
-    regions: tuple[Region, ...] = parts.get("regions") or ()
-    platform: Platform | None = parts.get("platform")
+def shared_region_problems(regions: Sequence[Region]) -> Iterator[Problem]:
+    """What holds between regions of any cloud: names of their own, and traffic for someone."""
     for what in ("name", "dns_label"):
         values = [getattr(region, what) for region in regions]
         for index, value in enumerate(values):
             if value in values[:index]:
                 yield problem(f"regions.{index}.{what}", value, "another region has it", "give each region its own")
+    if regions and sum(region.weight for region in regions) == 0:
+        yield problem("regions", "weights 0", "no region would get traffic", "give at least one a weight")
+
+
+def health_check_problems(platform: Platform | None, check: HealthCheck) -> Iterator[Problem]:
+    """What the DNS service of `platform` cannot do about the probe's timeout."""
+    if platform is Platform.AWS and check.timeout_s is not None:
+        rule = "Route 53's timeout cannot be set: it waits 4 s to connect and 2 s for the status"
+        yield problem("traffic.health_check.timeout_s", check.timeout_s, rule, "leave it out")
+    elif check.timeout_s is not None and check.timeout_s > check.interval_s:
+        rule = f"a probe would outlast interval_s {check.interval_s}"
+        yield problem("traffic.health_check.timeout_s", check.timeout_s, rule, f"use {check.interval_s} or less")
+
+
+def _regions(parts: Parts) -> Iterator[Problem]:
+    regions: tuple[Region, ...] = parts.get("regions") or ()
+    platform: Platform | None = parts.get("platform")
+    yield from shared_region_problems(regions)
     if platform is not None:
-        pattern, example = _REGION_NAMES[platform]
+        pattern, example = REGION_NAMES[platform]
         for index, region in enumerate(regions):
             if not re.fullmatch(pattern, region.name):
                 rule = f"no region of {platform.value} is named like this"
                 yield problem(f"regions.{index}.name", region.name, rule, f"write it as {example}")
-    if regions and sum(region.weight for region in regions) == 0:
-        yield problem("regions", "weights 0", "no region would get traffic", "give at least one a weight")
     yield from _region_workers(regions, parts.get("workers"))
 
 
@@ -106,13 +122,7 @@ def _traffic(parts: Parts) -> Iterator[Problem]:
     if parts.get("environment") is EnvironmentName.PROD and traffic.ttl_s > PROD_LONGEST_TTL_S:
         rule = "in prod resolvers must not send clients to a dead region for longer than a minute"
         yield problem("traffic.ttl_s", traffic.ttl_s, rule, f"use {PROD_LONGEST_TTL_S} or less")
-    check = traffic.health_check
-    if parts.get("platform") is Platform.AWS and check.timeout_s is not None:
-        rule = "Route 53's timeout cannot be set: it waits 4 s to connect and 2 s for the status"
-        yield problem("traffic.health_check.timeout_s", check.timeout_s, rule, "leave it out")
-    elif check.timeout_s is not None and check.timeout_s > check.interval_s:
-        rule = f"a probe would outlast interval_s {check.interval_s}"
-        yield problem("traffic.health_check.timeout_s", check.timeout_s, rule, f"use {check.interval_s} or less")
+    yield from health_check_problems(parts.get("platform"), traffic.health_check)
 
 
 def _coordinators(parts: Parts) -> Iterator[Problem]:

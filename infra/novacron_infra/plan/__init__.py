@@ -5,7 +5,9 @@ from novacron_infra.plan.errors import DoesNotFitError, PlanError
 from novacron_infra.plan.failover import (
     Recovery,
     RegionLoss,
+    check_recovery,
     cloud_dns_rto_s,
+    estimate_recovery,
     route_53_rto_s,
     traffic_manager_rto_s,
 )
@@ -31,8 +33,10 @@ __all__ = [
     "WorkerShare",
     "Workload",
     "apportion",
+    "check_recovery",
     "cloud_dns_rto_s",
     "describe",
+    "estimate_recovery",
     "fit_replica",
     "model_weight_bytes",
     "node_pools",

@@ -59,14 +59,44 @@ def plan_recovery(config: CloudEnvironment) -> Recovery | None:
     """
     if config.traffic is None or len(config.regions) < 2:
         return None
-    recovery = _recovery(config.platform, config.traffic)
-    target_s = config.traffic.rto_target_s
+    return check_recovery(config.platform, config.traffic)
+
+
+def check_recovery(platform: Platform, traffic: Traffic) -> Recovery:
+    """`estimate_recovery`, held against `traffic.rto_target_s`.
+
+    Raises:
+        PlanError: the provider has no such probe, or it takes longer than the target.
+    """
+    recovery = estimate_recovery(platform, traffic)
+    target_s = traffic.rto_target_s
     if target_s is not None and recovery.rto_s > target_s:
         rule = f"a dead region keeps its traffic for {recovery.rto_s} s"
         fix = "lower traffic.ttl_s, health_check.interval_s or failure_threshold, or raise the target"
         details = [f"{recovery.service}: {recovery.arithmetic}"]
         raise PlanError([problem("traffic.rto_target_s", target_s, rule, fix, details)])
     return recovery
+
+
+def estimate_recovery(platform: Platform, traffic: Traffic) -> Recovery:
+    """How long a dead region keeps its traffic with the DNS service of `platform`.
+
+    Raises:
+        PlanError: the service has no such probe.
+    """
+    check, ttl_s = traffic.health_check, traffic.ttl_s
+    interval_s, failures, timeout_s = check.interval_s, check.failure_threshold, check.timeout_s or DEFAULT_TIMEOUT_S
+    if platform is Platform.AWS:
+        rto_s = route_53_rto_s(interval_s, failures, ttl_s)
+        return Recovery("Route 53", rto_s, f"{failures} × ({interval_s} + {ROUTE_53_TIMEOUT_S}) + {ttl_s} = {rto_s} s")
+    if platform is Platform.GCP:
+        rto_s = cloud_dns_rto_s(failures, timeout_s, ttl_s, interval_s)
+        return Recovery("Cloud DNS", rto_s, f"{failures} × {interval_s} + {timeout_s} + {ttl_s} = {rto_s} s")
+    # The last failure of the threshold is the first that is not tolerated.
+    tolerated = failures - 1
+    rto_s = traffic_manager_rto_s(interval_s, tolerated, timeout_s, ttl_s)
+    sum_ = f"{interval_s} + {tolerated} × {interval_s} + {timeout_s} + {ttl_s} = {rto_s} s"
+    return Recovery("Traffic Manager", rto_s, sum_)
 
 
 def plan_losses(config: CloudEnvironment, regions: Sequence[RegionPlan]) -> tuple[RegionLoss, ...]:
@@ -98,22 +128,6 @@ def cloud_dns_rto_s(failures: int, timeout_s: int, ttl_s: int, interval_s: int =
     if interval_s < CLOUD_DNS_MINIMUM_INTERVAL_S:
         raise PlanError([problem(_INTERVAL, interval_s, "public Cloud DNS zones need 30 s or more", "use 30")])
     return failures * interval_s + timeout_s + ttl_s
-
-
-def _recovery(platform: Platform, traffic: Traffic) -> Recovery:
-    check, ttl_s = traffic.health_check, traffic.ttl_s
-    interval_s, failures, timeout_s = check.interval_s, check.failure_threshold, check.timeout_s or DEFAULT_TIMEOUT_S
-    if platform is Platform.AWS:
-        rto_s = route_53_rto_s(interval_s, failures, ttl_s)
-        return Recovery("Route 53", rto_s, f"{failures} × ({interval_s} + {ROUTE_53_TIMEOUT_S}) + {ttl_s} = {rto_s} s")
-    if platform is Platform.GCP:
-        rto_s = cloud_dns_rto_s(failures, timeout_s, ttl_s, interval_s)
-        return Recovery("Cloud DNS", rto_s, f"{failures} × {interval_s} + {timeout_s} + {ttl_s} = {rto_s} s")
-    # The last failure of the threshold is the first that is not tolerated.
-    tolerated = failures - 1
-    rto_s = traffic_manager_rto_s(interval_s, tolerated, timeout_s, ttl_s)
-    sum_ = f"{interval_s} + {tolerated} × {interval_s} + {timeout_s} + {ttl_s} = {rto_s} s"
-    return Recovery("Traffic Manager", rto_s, sum_)
 
 
 def _loss(

@@ -1,0 +1,199 @@
+"""Who is answered for which name, as data: record sets of Route 53, profiles of Traffic Manager.
+
+Cloud DNS needs one record set only, which its component writes down. The shapes here leave no room for what the
+services exclude: a record has one routing policy, an alias has no TTL. What depends on the values is in `rules`.
+Decision 6 says why the names are chained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+from novacron_infra.dns.args import AddressKind, EndpointRegion, GlobalEndpointArgs
+
+
+class RecordType(str, Enum):
+    """Types that are made here."""
+
+    A = "A"
+    CNAME = "CNAME"
+
+
+class FailoverRole(str, Enum):
+    """Places of a Route 53 failover pair."""
+
+    PRIMARY = "PRIMARY"
+    SECONDARY = "SECONDARY"
+
+
+class RoutingMethod(str, Enum):
+    """Traffic Manager's methods that are used here."""
+
+    PERFORMANCE = "Performance"
+    PRIORITY = "Priority"
+    WEIGHTED = "Weighted"
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Answered to the clients that are nearest to the AWS region."""
+
+    set_identifier: str
+    region: str
+
+
+@dataclass(frozen=True, slots=True)
+class Weighted:
+    """Answered in proportion to the weight; 0: when all others are dead."""
+
+    set_identifier: str
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failover:
+    """PRIMARY is answered while it is healthy."""
+
+    set_identifier: str
+    role: FailoverRole
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """Whatever another name of the zone answers; as healthy as that is."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """The region's own address."""
+
+    of: EndpointRegion
+
+
+@dataclass(frozen=True, slots=True)
+class Canonical:
+    """Another name."""
+
+    name: str
+
+
+Routing: TypeAlias = Latency | Weighted | Failover
+Content: TypeAlias = Alias | Address | Canonical
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record set of Route 53."""
+
+    key: str
+    """What it is called in the stack. Labels have no dots, so that no two keys are one."""
+    name: str
+    type: RecordType
+    content: Content
+    routing: Routing | None = None
+    checked: EndpointRegion | None = None
+    """The region whose health check decides whether it is answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileEndpoint:
+    """A Traffic Manager endpoint: a region's name or a nested profile."""
+
+    name: str
+    target: str | None = None
+    profile: str | None = None
+    """Key of the nested profile."""
+    location: str | None = None
+    weight: int | None = None
+    priority: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A Traffic Manager profile; `key` is what follows the relative name, empty for the domain's own."""
+
+    key: str
+    method: RoutingMethod
+    endpoints: tuple[ProfileEndpoint, ...]
+
+
+def regional_type(item: EndpointRegion) -> RecordType:
+    """The type of a single region's name. It is not routed: there is nothing to choose from."""
+    return RecordType.A if item.address_kind is AddressKind.IPV4 else RecordType.CNAME
+
+
+def chain_type(args: GlobalEndpointArgs) -> RecordType:
+    """The type of all names above the regions, as an alias has its target's: names, or addresses at the zone's apex.
+
+    It does not depend on the regions: a region more would otherwise replace every record.
+    """
+    return RecordType.A if args.at_apex else RecordType.CNAME
+
+
+def route53_records(args: GlobalEndpointArgs) -> tuple[Record, ...]:
+    """Domain → nearest region's entry → the region itself, or by weight one of the others.
+
+    A single region has the same chain without the others, so that a second one adds records and changes none.
+    """
+    domain, kind = args.traffic.domain, chain_type(args)
+
+    def content(item: EndpointRegion) -> Content:
+        return Address(item) if kind is RecordType.A else Canonical(args.regional_name(item))
+
+    records = [
+        Record(item.region.dns_label, args.regional_name(item), regional_type(item), Address(item))
+        for item in args.regions
+    ]
+    for item in args.active:
+        label = item.region.dns_label
+        entry, spill = f"{label}.entry.{domain}", f"{label}.spill.{domain}"
+        latency = Latency(item.region.name, item.place)
+        first, second = Failover("primary", FailoverRole.PRIMARY), Failover("secondary", FailoverRole.SECONDARY)
+        records.append(Record(f"{label}.nearest", domain, kind, Alias(entry), latency))
+        records.append(Record(f"{label}.entry.primary", entry, kind, content(item), first, item))
+        others = _others(args.regions, item)
+        if others:
+            records.append(Record(f"{label}.entry.secondary", entry, kind, Alias(spill), second))
+        for other in others:
+            share = Weighted(other.region.name, other.region.weight)
+            key = f"{label}.spill.{other.region.dns_label}"
+            records.append(Record(key, spill, kind, content(other), share, other))
+    return tuple(records)
+
+
+def traffic_manager_profiles(args: GlobalEndpointArgs) -> tuple[Profile, ...]:
+    """Nearest region's profile → the region itself, else one of the others by weight, else the standbys in order.
+
+    A nested profile comes before the one that holds it.
+    """
+    profiles: list[Profile] = []
+    parent: list[ProfileEndpoint] = []
+    for item in args.active:
+        label = item.region.dns_label
+        choices = [_external(args, item, priority=1)]
+        others = _others(args.active, item)
+        if others:
+            spill = tuple(_external(args, other, weight=other.region.weight) for other in others)
+            profiles.append(Profile(f"spill-{label}", RoutingMethod.WEIGHTED, spill))
+            choices.append(ProfileEndpoint("spill", profile=f"spill-{label}", priority=2))
+        choices += [
+            _external(args, other, priority=place) for place, other in enumerate(args.standby, start=len(choices) + 1)
+        ]
+        profiles.append(Profile(f"entry-{label}", RoutingMethod.PRIORITY, tuple(choices)))
+        parent.append(ProfileEndpoint(label, profile=f"entry-{label}", location=item.place))
+    return (*profiles, Profile("", RoutingMethod.PERFORMANCE, tuple(parent)))
+
+
+def _others(regions: Sequence[EndpointRegion], item: EndpointRegion) -> list[EndpointRegion]:
+    return [other for other in regions if other is not item]
+
+
+def _external(
+    args: GlobalEndpointArgs, item: EndpointRegion, *, weight: int | None = None, priority: int | None = None
+) -> ProfileEndpoint:
+    return ProfileEndpoint(item.region.dns_label, target=args.regional_name(item), weight=weight, priority=priority)

@@ -1,0 +1,225 @@
+"""What the services cannot do with an endpoint, told before anything is made: all at once, each with a way out."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator
+
+from novacron_infra.config.problems import problem
+from novacron_infra.config.rules import REGION_NAMES, health_check_problems, shared_region_problems
+from novacron_infra.dns.args import (
+    AddressKind,
+    CloudDns,
+    CloudDnsRouting,
+    GlobalEndpointArgs,
+    ProbeProtocol,
+    Route53,
+    TrafficManager,
+)
+from novacron_infra.dns.records import Profile, route53_records, traffic_manager_profiles
+from novacron_infra.errors import ConfigurationError, Problem
+from novacron_infra.plan import PlanError, Recovery, check_recovery, estimate_recovery
+from novacron_infra.plan.failover import DEFAULT_TIMEOUT_S
+
+LONGEST_LABEL = 63
+LONGEST_NAME = 253
+"""Characters that fit into the 255 octets of RFC 1035, 2.3.4."""
+LONGEST_PATH = 255
+"""Of a Route 53 health check."""
+LONGEST_ARC_NAME = 64
+PROBE_REGIONS = 3
+CLOUD_DNS_LONGEST_INTERVAL_S = 300
+_LABEL = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?"
+_NAME = re.compile(rf"(?!.*\.\d+$){_LABEL}(\.{_LABEL})+")
+"""The last label is no number: that would be a mistyped address."""
+
+
+def check(args: GlobalEndpointArgs) -> Recovery | None:
+    """How long a dead region keeps its traffic; None: nothing takes over.
+
+    Raises:
+        ConfigurationError: everything that the service cannot do, and a recovery that takes longer than its target.
+    """
+    problems = [found for rule in (_regions, _addresses, _names, _nearest, _probe, _service) for found in rule(args)]
+    recovery: Recovery | None = None
+    try:
+        if len(args.regions) > 1:
+            recovery = check_recovery(args.service.platform, args.traffic)
+        else:
+            estimate_recovery(args.service.platform, args.traffic)
+    except PlanError as error:
+        problems.extend(error.problems)
+    if problems:
+        raise ConfigurationError(problems)
+    return recovery
+
+
+def _own(path: str, value: object, rule: str, fix: str) -> Problem:
+    """A problem of a value that no stack's file has."""
+    return Problem(f"GlobalEndpointArgs.{path}", str(value), rule, fix)
+
+
+def _regions(args: GlobalEndpointArgs) -> Iterator[Problem]:
+    count = len(args.regions)
+    if args.failover and count < 2:
+        rule = "one region has no other to fail over to"
+        yield _own("failover", args.failover, rule, "Add a region, or say failover=False")
+    if not args.failover and count > 1:
+        yield _own("failover", args.failover, f"{count} regions take over from each other", "Leave it out")
+    yield from shared_region_problems([item.region for item in args.regions])
+
+
+def _addresses(args: GlobalEndpointArgs) -> Iterator[Problem]:
+    domain = args.traffic.domain
+    for index, item in enumerate(args.regions):
+        if isinstance(item.address, str):
+            kind = AddressKind.IPV4 if _is_ipv4(item.address) else AddressKind.HOSTNAME
+            if kind is AddressKind.HOSTNAME and not _NAME.fullmatch(item.address.rstrip(".").lower()):
+                rule = "it is neither an IPv4 address nor a host name"
+                yield _own(f"regions.{index}.address", item.address, rule, "Give the load balancer's")
+            elif item.address == domain or item.address.endswith(f".{domain}"):
+                rule = "it is a name that is made here, which would lead back to itself"
+                yield _own(f"regions.{index}.address", item.address, rule, "Give the load balancer's own")
+            elif kind is not item.address_kind:
+                rule = f"{item.address} is {kind.value}"
+                yield _own(f"regions.{index}.address_kind", item.address_kind.value, rule, f"Use {kind.value}")
+        if item.address_kind is AddressKind.IPV4:
+            continue
+        path, value = f"regions.{index}.address_kind", item.address_kind.value
+        if isinstance(args.service, CloudDns):
+            rule = "Cloud DNS probes IPv4 addresses only in public zones"
+            yield _own(path, value, rule, "Reserve an address for the load balancer, or use another service")
+        elif isinstance(args.service, Route53) and args.at_apex:
+            rule = f"a CNAME cannot stand at the zone's apex {domain}"
+            yield _own(path, value, rule, "Put the domain below the zone, or give addresses")
+
+
+def _names(args: GlobalEndpointArgs) -> Iterator[Problem]:
+    domain, zone = args.traffic.domain, args.service.zone_name
+    rule = "it is no DNS name in lower case, without a dot at its end"
+    if not _NAME.fullmatch(domain):
+        yield problem("traffic.domain", domain, rule, "write it as api.novacron.ai")
+    if not _NAME.fullmatch(zone):
+        yield _own("service.zone_name", zone, rule, "Write it as novacron.ai")
+    if not args.at_apex and not domain.endswith(f".{zone}"):
+        yield _own("service.zone_name", zone, f"{domain} is not in it", "Name the zone that holds the domain")
+    for label in domain.split("."):
+        if len(label) > LONGEST_LABEL:
+            rule = f"a label of {len(label)} characters; DNS allows {LONGEST_LABEL}"
+            yield problem("traffic.domain", domain, rule, "shorten it")
+    for index, item in enumerate(args.regions):
+        label = item.region.dns_label
+        if len(label) > LONGEST_LABEL:
+            rule = f"{len(label)} characters; a DNS label has {LONGEST_LABEL} at most"
+            yield problem(f"regions.{index}.dns_label", label, rule, "shorten it")
+    names = [args.regional_name(item) for item in args.regions]
+    if isinstance(args.service, Route53):
+        names = [record.name for record in route53_records(args)]
+    longest = max(names, key=len, default="")
+    if len(longest) > LONGEST_NAME:
+        rule = f"{longest} has {len(longest)} characters; DNS allows {LONGEST_NAME}"
+        yield problem("traffic.domain", domain, rule, "shorten it or the regions' dns_label")
+
+
+def _nearest(args: GlobalEndpointArgs) -> Iterator[Problem]:
+    weighted = isinstance(args.service, CloudDns) and args.service.routing is CloudDnsRouting.WEIGHTED
+    cloud = args.service.platform
+    pattern, example = REGION_NAMES[cloud]
+    seen: set[str] = set()
+    for index, item in enumerate(args.regions):
+        if weighted or item.region.weight == 0:
+            continue
+        path = f"regions.{index}.nearest"
+        place = item.place if item.nearest or item.platform is cloud else None
+        if place is None:
+            rule = f"{item.region.name} is in {item.platform.value}, and {cloud.value} answers by nearness"
+            yield _own(path, "None", rule, f"Name the region of {cloud.value} that is nearest")
+        elif not re.fullmatch(pattern, place):
+            rule = f"no region of {cloud.value} is named like this"
+            yield _own(path, place, rule, f"Write it as {example}")
+        elif place in seen and not isinstance(args.service, TrafficManager):
+            rule = "another region has it, and the service takes each place once"
+            yield _own(path, place, rule, "Name the next nearest region")
+        else:
+            seen.add(place)
+
+
+def _probe(args: GlobalEndpointArgs) -> Iterator[Problem]:
+    probe = args.probe
+    if not 1 <= probe.port <= 65535:
+        yield _own("probe.port", probe.port, "ports are 1 to 65535", "Use the load balancer's")
+    if probe.protocol is ProbeProtocol.TCP:
+        if probe.path is not None:
+            yield _own("probe.path", probe.path, "TCP asks for no path", "Leave it out, or use HTTPS")
+    elif not probe.path:
+        rule = f"{probe.protocol.value} needs a path"
+        yield _own("probe.path", probe.path, rule, "Name one that says 200 while the region can serve, such as /ready")
+    elif not probe.path.startswith("/") or len(probe.path) > LONGEST_PATH:
+        rule = f"a path begins with / and has {LONGEST_PATH} characters at most"
+        yield _own("probe.path", probe.path, rule, "Write it as /ready")
+    yield from health_check_problems(args.service.platform, args.traffic.health_check)
+
+
+def _service(args: GlobalEndpointArgs) -> Iterator[Problem]:
+    if isinstance(args.service, Route53):
+        yield from _route53(args, args.service)
+    elif isinstance(args.service, CloudDns):
+        yield from _cloud_dns(args, args.service)
+    else:
+        yield from _traffic_manager(args, args.service)
+
+
+def _route53(args: GlobalEndpointArgs, service: Route53) -> Iterator[Problem]:
+    if service.cluster_arn is not None and not service.drain_switch:
+        yield _own("service.cluster_arn", "set", "without drain_switch nothing uses it", "Say drain_switch=True")
+    if service.drain_switch and len(args.traffic.domain) > LONGEST_ARC_NAME:
+        rule = f"ARC's control panel is named after it and takes {LONGEST_ARC_NAME} characters"
+        yield problem("traffic.domain", args.traffic.domain, rule, "shorten it, or leave drain_switch out")
+
+
+def _cloud_dns(args: GlobalEndpointArgs, service: CloudDns) -> Iterator[Problem]:
+    regions, interval_s = service.probe_regions, args.traffic.health_check.interval_s
+    if len(set(regions)) != PROBE_REGIONS or len(regions) != PROBE_REGIONS:
+        rule = f"Cloud DNS probes from exactly {PROBE_REGIONS} regions"
+        yield _own("service.probe_regions", ", ".join(regions), rule, "Name three different ones")
+    if interval_s > CLOUD_DNS_LONGEST_INTERVAL_S:
+        rule = f"Google Cloud probes every {CLOUD_DNS_LONGEST_INTERVAL_S} s at least"
+        yield problem("traffic.health_check.interval_s", interval_s, rule, "use 30")
+    for index, item in enumerate(args.regions):
+        if item.region.weight == 0 and args.active:
+            rule = "Cloud DNS would never send a standby the traffic of the others"
+            yield problem(f"regions.{index}.weight", 0, rule, "give it a weight, or use another service")
+
+
+def _traffic_manager(args: GlobalEndpointArgs, service: TrafficManager) -> Iterator[Problem]:
+    check = args.traffic.health_check
+    longest_s = 9 if check.interval_s == 10 else 10
+    timeout_s = check.timeout_s or DEFAULT_TIMEOUT_S
+    if not DEFAULT_TIMEOUT_S <= timeout_s <= longest_s:
+        rule = f"with interval_s {check.interval_s} Traffic Manager waits {DEFAULT_TIMEOUT_S} to {longest_s} s"
+        yield problem("traffic.health_check.timeout_s", timeout_s, rule, f"use {DEFAULT_TIMEOUT_S}")
+    if args.at_apex:
+        rule = "Traffic Manager is reached by a CNAME, which cannot stand at the zone's apex"
+        yield problem("traffic.domain", args.traffic.domain, rule, "put the domain below the zone")
+    names = [profile_name(service, profile) for profile in traffic_manager_profiles(args)]
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", service.relative_name):
+        rule = "a label below trafficmanager.net has a-z, 0-9 and - inside"
+        yield _own("service.relative_name", service.relative_name, rule, "Write it as novacron-prod")
+    longest = max(names, key=len)
+    if len(longest) > LONGEST_LABEL:
+        rule = f"{longest} has {len(longest)} characters; a DNS label has {LONGEST_LABEL} at most"
+        yield _own("service.relative_name", service.relative_name, rule, "Shorten it or the regions' dns_label")
+
+
+def profile_name(service: TrafficManager, profile: Profile) -> str:
+    """The label of a profile below trafficmanager.net."""
+    return "-".join(part for part in (service.relative_name, profile.key) if part)
+
+
+def _is_ipv4(text: str) -> bool:
+    try:
+        ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return True

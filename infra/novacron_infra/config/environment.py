@@ -11,6 +11,7 @@ from pydantic.json_schema import SkipJsonSchema
 from novacron_infra.config.sections import (
     Autoscaling,
     Caches,
+    Clusters,
     Coordinators,
     Data,
     EnvironmentName,
@@ -52,6 +53,7 @@ class CloudEnvironment(Section):
     """The cloud."""
     regions: Annotated[tuple[Region, ...], Field(min_length=1)]
     """The first is the primary."""
+    clusters: Clusters
     coordinators: Coordinators
     workers: Workers
     storage: StorageNodes | None = None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import IPv4Network
 from typing import Any
 
 from novacron_infra.catalog import UnknownNameError, machine, machines, model
@@ -14,6 +15,7 @@ from novacron_infra.config.problems import problem
 from novacron_infra.config.sections import (
     Autoscaling,
     Caches,
+    Clusters,
     CoordinatorMode,
     Coordinators,
     Data,
@@ -44,6 +46,11 @@ REGION_NAMES = {
     Platform.GCP: (r"[a-z]+-[a-z]+\d+", "us-central1"),
     Platform.AZURE: (r"[a-z]+\d?", "westus2"),
 }
+_ZONE_NAMES = {Platform.AWS: "{}[a-z]", Platform.GCP: "{}-[a-z]", Platform.AZURE: "[1-3]"}
+_ZONE_EXAMPLES = {Platform.AWS: "{}a", Platform.GCP: "{}-a", Platform.AZURE: "1"}
+_WIDEST_NETWORK, _NARROWEST_NETWORK = 16, 20
+_WIDEST_PUBLIC = 8
+"""As in the policy `private-api-endpoint`."""
 _BUCKETS = {
     # No dots: transfer acceleration and TLS wildcards do not take them.
     StoreKind.S3: (r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", "novacron-models: 3 to 63 of a-z, 0-9 and -"),
@@ -56,7 +63,20 @@ _BUCKETS = {
 
 def broken_cloud_rules(parts: Parts) -> list[Problem]:
     """The rules that do not hold, in the order of the file's parts."""
-    rules = (_regions, _traffic, _coordinators, _machines, _workers, _resources, _model, _store, _targets, _data)
+    rules = (
+        _regions,
+        _networks,
+        _clusters,
+        _traffic,
+        _coordinators,
+        _machines,
+        _workers,
+        _resources,
+        _model,
+        _store,
+        _targets,
+        _data,
+    )
     return [found for rule in rules for found in rule(parts)]
 
 
@@ -92,6 +112,52 @@ def _regions(parts: Parts) -> Iterator[Problem]:
                 rule = f"no region of {platform.value} is named like this"
                 yield problem(f"regions.{index}.name", region.name, rule, f"write it as {example}")
     yield from _region_workers(regions, parts.get("workers"))
+
+
+def _networks(parts: Parts) -> Iterator[Problem]:
+    regions: tuple[Region, ...] = parts.get("regions") or ()
+    platform: Platform | None = parts.get("platform")
+    earlier: dict[str, IPv4Network] = {}
+    for index, region in enumerate(regions):
+        path = f"regions.{index}.network"
+        block = _network(region.network)
+        if block is None or not block.is_private or not _WIDEST_NETWORK <= block.prefixlen <= _NARROWEST_NETWORK:
+            rule = f"it is no private IPv4 network of /{_WIDEST_NETWORK} to /{_NARROWEST_NETWORK}"
+            yield problem(path, region.network, rule, f"write it as 10.{index}.0.0/16")
+            continue
+        for other, taken in earlier.items():
+            if block.overlaps(taken):
+                yield problem(path, region.network, f"it overlaps that of {other}", "give each region its own")
+        earlier[region.name] = block
+        for number, zone in enumerate(region.zones):
+            where = f"regions.{index}.zones.{number}"
+            if zone in region.zones[:number]:
+                yield problem(where, zone, "the region has it already", "name each zone once")
+            elif platform is not None and not re.fullmatch(_ZONE_NAMES[platform].format(region.name), zone):
+                rule = f"no zone of {region.name} is named like this"
+                yield problem(where, zone, rule, f"write it as {_ZONE_EXAMPLES[platform].format(region.name)}")
+
+
+def _clusters(parts: Parts) -> Iterator[Problem]:
+    clusters: Clusters | None = parts.get("clusters")
+    if clusters is None:
+        return
+    for index, text in enumerate(clusters.public_networks):
+        block = _network(text)
+        if block is None:
+            yield problem(
+                f"clusters.public_networks.{index}", text, "it is no IPv4 network", "write it as 203.0.113.0/24"
+            )
+        elif block.prefixlen < _WIDEST_PUBLIC:
+            rule = "it is a large part of the internet"
+            yield problem(f"clusters.public_networks.{index}", text, rule, "name your own networks, or none")
+
+
+def _network(text: str) -> IPv4Network | None:
+    try:
+        return IPv4Network(text)
+    except ValueError:
+        return None
 
 
 def _region_workers(regions: tuple[Region, ...], workers: Workers | None) -> Iterator[Problem]:

@@ -322,6 +322,17 @@ class Images(Section):
     worker: Image = Image(repository="novacron/worker", tag="0.1.0")
 
 
+class Clusters(Section):
+    """The Kubernetes clusters, one in each region. Their API is private unless `public_networks` says for whom not."""
+
+    version: Annotated[str, Field(pattern=r"^1\.\d{2}$")] = "1.34"
+    """Minor version of Kubernetes."""
+    admins: Annotated[tuple[Name, ...], Field(min_length=1)]
+    """Who administrates them, as the cloud names them: ARNs of IAM roles or users on AWS."""
+    public_networks: tuple[Name, ...] = ()
+    """IPv4 networks from which the API is reached over the internet; none: from nowhere."""
+
+
 class Region(Section):
     """A region that serves; the first is the primary."""
 
@@ -331,6 +342,10 @@ class Region(Section):
     """Regional name below the domain."""
     weight: Annotated[int, Field(ge=0, le=255)]
     """Share of the traffic, relative to the other regions; 0: none, until others are dead."""
+    zones: Annotated[tuple[Name, ...], Field(min_length=1)]
+    """Availability zones, in the order of preference: workers whose replicas span nodes all stand in the first."""
+    network: Name
+    """The private IPv4 network of the region, such as 10.0.0.0/16; each region has its own."""
     workers: WorkerCounts | None = None
     """Of the environment's workers; none: by weight, in whole machines. Every region has it or none."""
 

@@ -1,0 +1,186 @@
+"""One region on Amazon, put together: keys, network, cluster, node pools, model store, databases, registry.
+
+Holds no arithmetic: the plan has decided how many nodes of which machine there are. Not for what connects regions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+
+from novacron_infra.aws.addons import EksAddons, EksAddonsArgs
+from novacron_infra.aws.cluster import EksCluster, EksClusterArgs
+from novacron_infra.aws.databases import AwsPostgres, AwsPostgresArgs, AwsRedis, AwsRedisArgs
+from novacron_infra.aws.identity import EksPodRole, EksPodRoleArgs, reads_models
+from novacron_infra.aws.keys import AwsKeys, AwsKeysArgs, KeyUse
+from novacron_infra.aws.network import AwsNetwork, AwsNetworkArgs
+from novacron_infra.aws.node_pool import EksNodePool, EksNodePoolArgs
+from novacron_infra.aws.registry import AwsRegistry, AwsRegistryArgs
+from novacron_infra.aws.storage import AwsModelStore, AwsModelStoreArgs
+from novacron_infra.pools import NodePoolShape
+from novacron_infra.tags import Tags
+
+NAMESPACE = "novacron-llm"
+POSTGRES_CLASS = "db.r7g.2xlarge"
+REDIS_TYPE = "cache.r7g.2xlarge"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AwsRegionArgs:
+    """A region."""
+
+    region: str
+    zones: tuple[str, ...]
+    network: str
+    """Private IPv4 network, such as 10.0.0.0/16."""
+    kubernetes_version: str
+    admins: tuple[str, ...]
+    """ARNs of roles and users."""
+    public_networks: tuple[str, ...]
+    """From which the Kubernetes API is reached; none: it is private."""
+    pools: Mapping[str, NodePoolShape]
+    """By name, as the plan gives them; `coordinators` is among them."""
+    bucket: str
+    """Of the model store."""
+    prefix: str
+    """Where models lie in it."""
+    postgres_storage_gib: int
+    redis_nodes: int
+    """1, or an even number from 6: half of them primaries, each with a replica."""
+    redis_password: pulumi.Input[str]
+    tags: Tags
+    protect: bool
+    """Whether destroying the stack stops at what cannot be made again: keys, models, databases, images."""
+
+
+class AwsRegion(pulumi.ComponentResource):
+    """A region that serves by itself: nothing in it refers to another region.
+
+    Pass the region's provider as `providers`.
+
+    Raises:
+        ArgumentError: with everything that one of its parts refuses.
+    """
+
+    cluster: EksCluster
+    store: AwsModelStore
+    storage_key_arn: pulumi.Output[str]
+    outputs: dict[str, pulumi.Output[str]]
+    """`cluster`, `kubeconfig`, `model_bucket`, `worker_role_arn`, `postgres_endpoint`, `postgres_secret_arn`,
+    `redis_endpoint`."""
+
+    def __init__(self, name: str, args: AwsRegionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("novacron:index:AwsRegion", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        tags, protect = args.tags, args.protect
+        keys = AwsKeys(name, AwsKeysArgs(region=args.region, tags=tags, protect=protect), child)
+        self.storage_key_arn = keys.arn(KeyUse.STORAGE)
+        network = AwsNetwork(
+            name,
+            AwsNetworkArgs(
+                region=args.region, zones=args.zones, cidr=args.network, logs_key_arn=keys.arn(KeyUse.LOGS), tags=tags
+            ),
+            child,
+        )
+        self.cluster = EksCluster(
+            name,
+            EksClusterArgs(
+                region=args.region,
+                kubernetes_version=args.kubernetes_version,
+                network_cidr=args.network,
+                subnet_ids=list(network.private_subnet_ids.values()),
+                secrets_key_arn=keys.arn(KeyUse.CLUSTER),
+                logs_key_arn=keys.arn(KeyUse.LOGS),
+                admin_principal_arns=args.admins,
+                public_cidrs=args.public_networks,
+                tags=tags,
+                protect=protect,
+            ),
+            child,
+        )
+        pools = {
+            pool: EksNodePool(f"{name}-{pool}", self._pool(shape, args, network), child)
+            for pool, shape in args.pools.items()
+        }
+        EksAddons(
+            name,
+            EksAddonsArgs(cluster_name=self.cluster.name, tags=tags),
+            pulumi.ResourceOptions(parent=self, depends_on=[pools["coordinators"]]),
+        )
+        self.store = AwsModelStore(
+            f"{name}-models",
+            AwsModelStoreArgs(bucket=args.bucket, key_arn=self.storage_key_arn, tags=tags, protect=protect),
+            child,
+        )
+        worker_role = EksPodRole(
+            f"{name}-llm-workers",
+            EksPodRoleArgs(
+                cluster_name=self.cluster.name,
+                namespace=NAMESPACE,
+                service_account="llm-workers",
+                policy=pulumi.Output.all(
+                    bucket_arn=self.store.bucket_arn, key_arn=self.storage_key_arn, prefix=args.prefix
+                ).apply(_reads_models),
+                tags=tags,
+            ),
+            child,
+        )
+        postgres = AwsPostgres(
+            f"{name}-postgres",
+            AwsPostgresArgs(
+                instance_class=POSTGRES_CLASS,
+                storage_gib=args.postgres_storage_gib,
+                vpc_id=network.vpc_id,
+                subnet_ids=network.private_subnet_ids,
+                client_security_group_id=self.cluster.security_group_id,
+                key_arn=self.storage_key_arn,
+                tags=tags,
+                protect=protect,
+            ),
+            child,
+        )
+        clustered = args.redis_nodes > 1
+        redis = AwsRedis(
+            f"{name}-redis",
+            AwsRedisArgs(
+                node_type=REDIS_TYPE,
+                shards=args.redis_nodes // 2 if clustered else 1,
+                replicas_per_shard=1 if clustered else 0,
+                password=args.redis_password,
+                vpc_id=network.vpc_id,
+                subnet_ids=network.private_subnet_ids,
+                client_security_group_id=self.cluster.security_group_id,
+                key_arn=self.storage_key_arn,
+                tags=tags,
+            ),
+            child,
+        )
+        AwsRegistry(f"{name}-images", AwsRegistryArgs(key_arn=self.storage_key_arn, tags=tags, protect=protect), child)
+        self.outputs = {
+            "cluster": self.cluster.name,
+            "kubeconfig": self.cluster.kubeconfig,
+            "model_bucket": self.store.bucket.bucket,
+            "worker_role_arn": worker_role.role_arn,
+            "postgres_endpoint": postgres.endpoint,
+            "postgres_secret_arn": postgres.secret_arn,
+            "redis_endpoint": redis.endpoint,
+        }
+        self.register_outputs(self.outputs)
+
+    def _pool(self, shape: NodePoolShape, args: AwsRegionArgs, network: AwsNetwork) -> EksNodePoolArgs:
+        return EksNodePoolArgs(
+            shape=shape,
+            cluster_name=self.cluster.name,
+            cluster_security_group_id=self.cluster.security_group_id,
+            kubernetes_version=args.kubernetes_version,
+            subnet_ids=network.private_subnet_ids,
+            disk_key_arn=self.storage_key_arn,
+            tags=args.tags,
+            fabric_security_group_id=network.fabric_security_group_id,
+        )
+
+
+def _reads_models(known: Mapping[str, str]) -> str:
+    return reads_models(known["bucket_arn"], known["key_arn"], known["prefix"])

@@ -91,19 +91,20 @@ class NodePoolShape:
 
     @property
     def groups(self) -> dict[str, NodeGroupShape]:
-        """The groups by the suffix of their name: one, or the on-demand floor and the spot nodes above it."""
+        """The groups by the suffix of their name: `nodes`, and with spot the nodes above them.
+
+        With spot, `nodes` are the floor: turning spot on or off changes their number and replaces nothing.
+        """
         minimum = self.nodes if self.minimum_nodes is None else self.minimum_nodes
         maximum = self.nodes if self.maximum_nodes is None else self.maximum_nodes
         if self.capacity is not Capacity.SPOT or self.on_demand_nodes is None:
             whole = NodeGroupShape(
                 capacity=self.capacity, nodes=self.nodes, minimum_nodes=minimum, maximum_nodes=maximum
             )
-            return {"": whole}
+            return {"nodes": whole}
         floor = self.on_demand_nodes
         return {
-            "on-demand": NodeGroupShape(
-                capacity=Capacity.ON_DEMAND, nodes=floor, minimum_nodes=floor, maximum_nodes=floor
-            ),
+            "nodes": NodeGroupShape(capacity=Capacity.ON_DEMAND, nodes=floor, minimum_nodes=floor, maximum_nodes=floor),
             "spot": NodeGroupShape(
                 capacity=Capacity.SPOT,
                 nodes=self.nodes - floor,

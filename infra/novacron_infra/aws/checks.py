@@ -9,7 +9,7 @@ from ipaddress import IPv4Network
 from novacron_infra.errors import ArgumentError, Problem
 
 LONGEST_NAME = 40
-"""Of a component: its resources' names add a suffix such as -on-demand and 8 random characters. Node groups have 63
+"""Of a component: its resources' names add a suffix such as -replication and 8 random characters. Node groups have 63
 characters at most and roles 64."""
 _NAME = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 RETENTION_DAYS = tuple(

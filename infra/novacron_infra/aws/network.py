@@ -91,7 +91,7 @@ class AwsNetwork(pulumi.ComponentResource):
     def __init__(self, name: str, args: AwsNetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         refuse([*name_problems(name), *_problems(name, args)])
         super().__init__("novacron:index:AwsNetwork", name, None, opts)
-        self._name, self._args = name, args
+        self._args = args
         self._child = pulumi.ResourceOptions(parent=self)
         vpc = aws.ec2.Vpc(
             f"{name}-vpc",
@@ -130,10 +130,10 @@ class AwsNetwork(pulumi.ComponentResource):
         )
 
     def _tags(self, what: str) -> dict[str, str]:
-        return self._args.tags.of("network", Name=f"{self._name}-{what}")
+        return self._args.tags.of("network", Name=f"{self.pulumi_resource_name}-{what}")
 
     def _flow_logs(self, vpc: aws.ec2.Vpc) -> None:
-        name = self._name
+        name = self.pulumi_resource_name
         group = aws.cloudwatch.LogGroup(
             f"{name}-flow-logs",
             kms_key_id=self._args.logs_key_arn,
@@ -165,7 +165,7 @@ class AwsNetwork(pulumi.ComponentResource):
     def _subnet(self, vpc: aws.ec2.Vpc, zone: str, cidr: str, role: str) -> aws.ec2.Subnet:
         kind = "public" if role == "elb" else "private"
         return aws.ec2.Subnet(
-            f"{self._name}-{kind}-{zone}",
+            f"{self.pulumi_resource_name}-{kind}-{zone}",
             vpc_id=vpc.id,
             availability_zone=zone,
             cidr_block=cidr,
@@ -178,7 +178,7 @@ class AwsNetwork(pulumi.ComponentResource):
     def _routes(
         self, vpc: aws.ec2.Vpc, private: dict[str, aws.ec2.Subnet], public: dict[str, aws.ec2.Subnet]
     ) -> tuple[dict[str, aws.ec2.NatGateway], list[aws.ec2.RouteTable]]:
-        name, zones = self._name, self._args.zones
+        name, zones = self.pulumi_resource_name, self._args.zones
         internet = aws.ec2.InternetGateway(
             f"{name}-internet", vpc_id=vpc.id, tags=self._tags("internet"), opts=self._child
         )
@@ -214,17 +214,22 @@ class AwsNetwork(pulumi.ComponentResource):
         return gateways, tables
 
     def _route_table(self, vpc: aws.ec2.Vpc, what: str, subnets: Iterable[aws.ec2.Subnet]) -> aws.ec2.RouteTable:
-        table = aws.ec2.RouteTable(f"{self._name}-{what}", vpc_id=vpc.id, tags=self._tags(what), opts=self._child)
+        table = aws.ec2.RouteTable(
+            f"{self.pulumi_resource_name}-{what}", vpc_id=vpc.id, tags=self._tags(what), opts=self._child
+        )
         for index, subnet in enumerate(subnets):
             aws.ec2.RouteTableAssociation(
-                f"{self._name}-{what}-{index}", route_table_id=table.id, subnet_id=subnet.id, opts=self._child
+                f"{self.pulumi_resource_name}-{what}-{index}",
+                route_table_id=table.id,
+                subnet_id=subnet.id,
+                opts=self._child,
             )
         return table
 
     def _endpoints(
         self, vpc: aws.ec2.Vpc, private: dict[str, aws.ec2.Subnet], tables: list[aws.ec2.RouteTable]
     ) -> dict[str, aws.ec2.VpcEndpoint]:
-        name, region = self._name, self._args.region
+        name, region = self.pulumi_resource_name, self._args.region
         group = aws.ec2.SecurityGroup(
             f"{name}-endpoints",
             vpc_id=vpc.id,
@@ -270,7 +275,7 @@ class AwsNetwork(pulumi.ComponentResource):
         return endpoints
 
     def _fabric_security_group(self, vpc: aws.ec2.Vpc) -> aws.ec2.SecurityGroup:
-        name = self._name
+        name = self.pulumi_resource_name
         group = aws.ec2.SecurityGroup(
             f"{name}-fabric",
             vpc_id=vpc.id,

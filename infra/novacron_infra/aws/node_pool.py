@@ -74,7 +74,7 @@ class EksNodePool(pulumi.ComponentResource):
     def __init__(self, name: str, args: EksNodePoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         refuse([*name_problems(name), *pool_problems(name, args.shape), *_problems(name, args)])
         super().__init__("novacron:index:EksNodePool", name, None, opts)
-        self._name, self._args, self._row = name, args, machine(args.shape.machine)
+        self._args, self._row = args, machine(args.shape.machine)
         self._child = pulumi.ResourceOptions(parent=self)
         self._tags = args.tags.of(args.shape.role.value)
         role, may_join = self._role()
@@ -95,7 +95,7 @@ class EksNodePool(pulumi.ComponentResource):
         self.register_outputs({"node_role_arn": self.node_role_arn})
 
     def _role(self) -> tuple[aws.iam.Role, list[pulumi.Resource]]:
-        name = self._name
+        name = self.pulumi_resource_name
         partition = aws.get_partition_output(opts=pulumi.InvokeOutputOptions(parent=self)).partition
         role = aws.iam.Role(
             f"{name}-node", assume_role_policy=service_trust("ec2.amazonaws.com"), tags=self._tags, opts=self._child
@@ -116,7 +116,7 @@ class EksNodePool(pulumi.ComponentResource):
         block = shape.capacity is Capacity.CAPACITY_BLOCK
         group_name = placement_group.name if placement_group else shape.reservation_placement_group
         return aws.ec2.LaunchTemplate(
-            f"{self._name}-nodes",
+            f"{self.pulumi_resource_name}-nodes",
             update_default_version=True,
             # A capacity block wants the machine here; everything else in the node group, where policies see it.
             instance_type=shape.machine if block else None,
@@ -146,7 +146,9 @@ class EksNodePool(pulumi.ComponentResource):
             ),
             user_data=base64.b64encode(user_data(self._row).encode()).decode(),
             tag_specifications=[
-                aws.ec2.LaunchTemplateTagSpecificationArgs(resource_type=kind, tags={**self._tags, "Name": self._name})
+                aws.ec2.LaunchTemplateTagSpecificationArgs(
+                    resource_type=kind, tags={**self._tags, "Name": self.pulumi_resource_name}
+                )
                 for kind in ("instance", "volume", "network-interface")
             ],
             tags=self._tags,
@@ -178,7 +180,7 @@ class EksNodePool(pulumi.ComponentResource):
         may_join: list[pulumi.Resource],
     ) -> aws.eks.NodeGroup:
         args, shape = self._args, self._args.shape
-        name = f"{self._name}-{suffix or 'nodes'}"
+        name = f"{self.pulumi_resource_name}-{suffix}"
         has_gpus = self._row.gpu is not None
         scaled = group.minimum_nodes != group.maximum_nodes
         node_group = aws.eks.NodeGroup(

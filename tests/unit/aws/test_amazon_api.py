@@ -70,6 +70,7 @@ def test_a_preview_of_a_new_region_hides_nothing_from_the_policies(region: Graph
     preview = declare(samples.region, preview=True)
     assert {(item.type, item.name) for item in preview.custom} == {(item.type, item.name) for item in region.custom}
     assert [message for resource in preview.custom for message in violations(resource)] == []
+    assert {item.inputs["clusterName"] for item in preview.of("aws:eks/nodeGroup:NodeGroup")} == {"prod"}
 
 
 def changed(resource: Registered, path: str, value: Any) -> Registered:

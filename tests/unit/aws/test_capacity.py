@@ -190,4 +190,4 @@ def test_an_exclusion_is_named_with_its_place(changes: dict[str, Any], expected:
 def test_spot_is_a_group_above_the_floor_of_another() -> None:
     shape = replace(WORKERS, nodes=6, minimum_nodes=1, maximum_nodes=16, capacity=Capacity.SPOT, on_demand_nodes=2)
     numbers = {name: (g.minimum_nodes, g.nodes, g.maximum_nodes) for name, g in shape.groups.items()}
-    assert numbers == {"on-demand": (2, 2, 2), "spot": (0, 4, 14)}
+    assert numbers == {"nodes": (2, 2, 2), "spot": (0, 4, 14)}

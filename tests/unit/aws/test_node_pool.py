@@ -124,7 +124,7 @@ def test_spot_stands_on_a_floor_that_stays(region: Graph) -> None:
         for name, group in groups(region, "spot").items()
     }
     assert found == {
-        "spot-on-demand": ("ON_DEMAND", {"minSize": 2, "desiredSize": 2, "maxSize": 2}, ()),
+        "spot-nodes": ("ON_DEMAND", {"minSize": 2, "desiredSize": 2, "maxSize": 2}, ()),
         "spot-spot": ("SPOT", {"minSize": 0, "desiredSize": 2, "maxSize": 14}, ("scalingConfig.desiredSize",)),
     }
 

@@ -65,7 +65,7 @@ def _build_aws(config: CloudEnvironment, plan: EnvironmentPlan) -> None:
             AwsRegionArgs(
                 region=region.name,
                 zones=region.zones,
-                network=region.network,
+                network=region.network or "",
                 kubernetes_version=config.clusters.version,
                 admins=config.clusters.admins,
                 public_networks=config.clusters.public_networks,

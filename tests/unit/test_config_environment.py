@@ -18,7 +18,16 @@ ROOT = Path(__file__).parents[2]
 CLOUD: dict[str, Any] = {
     "platform": "aws",
     "environment": "dev",
-    "regions": [{"name": "us-west-2", "dns_label": "us-west", "weight": 1}],
+    "regions": [
+        {
+            "name": "us-west-2",
+            "dns_label": "us-west",
+            "weight": 1,
+            "network": "10.0.0.0/16",
+            "zones": ["us-west-2a", "us-west-2b"],
+        }
+    ],
+    "clusters": {"admins": ["arn:aws:iam::123456789012:role/operators"]},
     "coordinators": {
         "count": 1,
         "mode": "single",

@@ -48,6 +48,7 @@ REGION_NAMES = {
 }
 _ZONE_NAMES = {Platform.AWS: "{}[a-z]", Platform.GCP: "{}-[a-z]", Platform.AZURE: "[1-3]"}
 _ZONE_EXAMPLES = {Platform.AWS: "{}a", Platform.GCP: "{}-a", Platform.AZURE: "1"}
+_ZONE_COUNTS = {Platform.AWS: (2, 3), Platform.GCP: (1, 3), Platform.AZURE: (0, 3)}
 _WIDEST_NETWORK, _NARROWEST_NETWORK = 16, 20
 _WIDEST_PUBLIC = 8
 """As in the policy `private-api-endpoint`."""
@@ -63,21 +64,7 @@ _BUCKETS = {
 
 def broken_cloud_rules(parts: Parts) -> list[Problem]:
     """The rules that do not hold, in the order of the file's parts."""
-    rules = (
-        _regions,
-        _networks,
-        _clusters,
-        _traffic,
-        _coordinators,
-        _machines,
-        _workers,
-        _resources,
-        _model,
-        _store,
-        _targets,
-        _data,
-    )
-    return [found for rule in rules for found in rule(parts)]
+    return [found for rule in _RULES for found in rule(parts)]
 
 
 def shared_region_problems(regions: Sequence[Region]) -> Iterator[Problem]:
@@ -119,23 +106,34 @@ def _networks(parts: Parts) -> Iterator[Problem]:
     platform: Platform | None = parts.get("platform")
     earlier: dict[str, IPv4Network] = {}
     for index, region in enumerate(regions):
-        path = f"regions.{index}.network"
-        block = _network(region.network)
+        path, block = f"regions.{index}.network", _network(region.network or "")
         if block is None or not block.is_private or not _WIDEST_NETWORK <= block.prefixlen <= _NARROWEST_NETWORK:
             rule = f"it is no private IPv4 network of /{_WIDEST_NETWORK} to /{_NARROWEST_NETWORK}"
-            yield problem(path, region.network, rule, f"write it as 10.{index}.0.0/16")
-            continue
-        for other, taken in earlier.items():
-            if block.overlaps(taken):
-                yield problem(path, region.network, f"it overlaps that of {other}", "give each region its own")
-        earlier[region.name] = block
-        for number, zone in enumerate(region.zones):
-            where = f"regions.{index}.zones.{number}"
-            if zone in region.zones[:number]:
-                yield problem(where, zone, "the region has it already", "name each zone once")
-            elif platform is not None and not re.fullmatch(_ZONE_NAMES[platform].format(region.name), zone):
-                rule = f"no zone of {region.name} is named like this"
-                yield problem(where, zone, rule, f"write it as {_ZONE_EXAMPLES[platform].format(region.name)}")
+            yield problem(path, region.network or "missing", rule, f"write it as 10.{index}.0.0/16")
+        else:
+            for other, taken in earlier.items():
+                if block.overlaps(taken):
+                    yield problem(path, region.network, f"it overlaps that of {other}", "give each region its own")
+            earlier[region.name] = block
+        if platform is not None:
+            yield from _zones(f"regions.{index}.zones", region, platform)
+
+
+def _zones(path: str, region: Region, platform: Platform) -> Iterator[Problem]:
+    fewest, most = _ZONE_COUNTS[platform]
+    if not fewest <= len(region.zones) <= most:
+        rule = f"{platform.value} needs {fewest} to {most}"
+        yield problem(path, ", ".join(region.zones) or "none", rule, f"name them, such as {_zone(platform, region)}")
+    for number, zone in enumerate(region.zones):
+        if zone in region.zones[:number]:
+            yield problem(f"{path}.{number}", zone, "the region has it already", "name each zone once")
+        elif not re.fullmatch(_ZONE_NAMES[platform].format(region.name), zone):
+            rule = f"no zone of {region.name} is named like this"
+            yield problem(f"{path}.{number}", zone, rule, f"write it as {_zone(platform, region)}")
+
+
+def _zone(platform: Platform, region: Region) -> str:
+    return _ZONE_EXAMPLES[platform].format(region.name)
 
 
 def _clusters(parts: Parts) -> Iterator[Problem]:
@@ -337,3 +335,19 @@ def _data(parts: Parts) -> Iterator[Problem]:
         if image.tag == "latest" and image.digest is None:
             rule = "it means another image every day"
             yield problem(f"images.{name}.tag", image.tag, rule, "name a version, or give the digest")
+
+
+_RULES = (
+    _regions,
+    _networks,
+    _clusters,
+    _traffic,
+    _coordinators,
+    _machines,
+    _workers,
+    _resources,
+    _model,
+    _store,
+    _targets,
+    _data,
+)

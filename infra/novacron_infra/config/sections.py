@@ -342,10 +342,11 @@ class Region(Section):
     """Regional name below the domain."""
     weight: Annotated[int, Field(ge=0, le=255)]
     """Share of the traffic, relative to the other regions; 0: none, until others are dead."""
-    zones: Annotated[tuple[Name, ...], Field(min_length=1)]
-    """Availability zones, in the order of preference: workers whose replicas span nodes all stand in the first."""
-    network: Name
-    """The private IPv4 network of the region, such as 10.0.0.0/16; each region has its own."""
+    zones: tuple[Name, ...] = ()
+    """Availability zones, the preferred one first: workers whose replicas span nodes all stand there. AWS needs two or
+    three, Google one or more, Azure none."""
+    network: Name | None = None
+    """The private IPv4 network of the region, such as 10.0.0.0/16: needed, and each region has its own."""
     workers: WorkerCounts | None = None
     """Of the environment's workers; none: by weight, in whole machines. Every region has it or none."""
 

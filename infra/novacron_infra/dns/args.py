@@ -82,8 +82,8 @@ class Route53:
     drain_switch: bool = False
     """One ARC routing control per region, to take it out of all answers through ARC's data plane.
 
-    New ones are off, and while all are off all regions are served, dead ones too: turn them on first. A cluster costs
-    2.50 USD an hour, used or not (list price, mid-2026: check yours), and can be shared by `cluster_arn`.
+    New ones are off, and while all are off all regions are served, dead ones too: turn them on first. A cluster is
+    billed by the hour, used or not; `cluster_arn` shares one that exists.
     """
     cluster_arn: pulumi.Input[str] | None = None
     """Of an ARC cluster that exists; none: one is made when `drain_switch` is on."""

@@ -180,7 +180,8 @@ def traffic_manager_profiles(args: GlobalEndpointArgs) -> tuple[Profile, ...]:
         if others:
             spill = tuple(_external(args, other, weight=other.region.weight) for other in others)
             profiles.append(Profile(f"spill-{label}", RoutingMethod.WEIGHTED, spill))
-            choices.append(ProfileEndpoint("spill", profile=f"spill-{label}", priority=2))
+            # No region's label begins with a digit.
+            choices.append(ProfileEndpoint("2-others", profile=f"spill-{label}", priority=2))
         choices += [
             _external(args, other, priority=place) for place, other in enumerate(args.standby, start=len(choices) + 1)
         ]

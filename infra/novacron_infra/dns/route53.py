@@ -11,7 +11,7 @@ from novacron_infra.dns.args import GlobalEndpointArgs, ProbeProtocol, Route53
 from novacron_infra.dns.records import Address, Alias, Failover, Latency, Record, Weighted, route53_records
 
 SAFETY_WAIT_MS = 5000
-"""How long ARC looks at the switches as a whole when one is turned: its documentation's own example."""
+"""How long no switch can be turned after one was, against flapping: ARC's default (botocore's model, mid-2026)."""
 
 
 class Route53Endpoint(pulumi.ComponentResource):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pulumi
 import pytest
-from novacron_infra.config.sections import Platform
+from novacron_infra.config.sections import Platform, Region
 from novacron_infra.dns import CloudDns, GlobalEndpointArgs, Route53
 from novacron_infra.dns.args import DnsService
 from novacron_infra.plan import cloud_dns_rto_s, route_53_rto_s, traffic_manager_rto_s
@@ -150,6 +150,24 @@ def test_children_have_their_component_and_the_zone_is_protected(service: DnsSer
     assert made.outputs["name_servers"] == ["ns1.example."]
 
 
+@pytest.mark.parametrize("service", [ROUTE_53, CLOUD_DNS, TRAFFIC_MANAGER], ids=["route53", "cloud-dns", "azure"])
+def test_the_zone_loses_its_protection_on_wish(service: DnsService) -> None:
+    assert deploy(endpoint(replace(service, protect_zone=False))).protected == set()
+
+
+def test_a_region_is_asked_by_a_name_that_it_knows() -> None:
+    asked = deploy(endpoint(ROUTE_53)).of("HealthCheck")["global-route53-eu-probe"]
+    assert asked["fqdn"] == "eu.api.novacron.ai"
+    assert asked["enableSni"] is True
+    assert (asked["type"], asked["port"], asked["resourcePath"]) == ("HTTPS", 443, "/ready")
+    asked = deploy(endpoint(CLOUD_DNS)).of("HealthCheck")["global-cloud-dns-probe"]
+    assert asked["httpsHealthCheck"] == {"host": "api.novacron.ai", "port": 443, "requestPath": "/ready"}
+    profile = deploy(endpoint(TRAFFIC_MANAGER)).of("Profile")["global-traffic-manager-entry-eu"]
+    assert profile["endpoints"][0]["target"] == "eu.api.novacron.ai"
+    monitor = profile["monitorConfig"]
+    assert (monitor["protocol"], monitor["port"], monitor["path"]) == ("HTTPS", 443, "/ready")
+
+
 @pytest.mark.parametrize(
     ("service", "property_name", "expected"),
     [
@@ -194,6 +212,24 @@ def test_regions_of_three_clouds_answer_under_one_name() -> None:
         "us-east1": "us-east-1",
         "westeurope": "eu-west-1",
     }
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_labels_that_look_like_parts_of_the_chain(service: DnsService) -> None:
+    stem = {Platform.AWS: "us-west-", Platform.GCP: "us-west", Platform.AZURE: "westus"}[service.platform]
+    labels = ("spill", "entry", "domain", "spill-entry", "entry-spill", "nearest", "zone", "probe")
+    regions = tuple(
+        replace(
+            region("us-west", service.platform),
+            region=Region(name=f"region-{index}", dns_label=label, weight=1),
+            nearest=f"{stem}{index}",
+        )
+        for index, label in enumerate(labels)
+    )
+    made = deploy(endpoint(service, regions=regions))
+    assert len({(item.type, item.name) for item in made.resources}) == len(made.resources)
+    for profile in made.of("Profile").values():
+        assert len({item["name"] for item in profile["endpoints"]}) == len(profile["endpoints"])
 
 
 @pytest.mark.parametrize("service", SERVICES)

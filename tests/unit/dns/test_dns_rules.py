@@ -107,6 +107,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         "timeout_s = 10: with interval_s 10 Traffic Manager waits 5 to 9 s",
     ),
     ("Azure and a timeout of 4", {"service": TRAFFIC_MANAGER, "check": {"timeout_s": 4}}, "waits 5 to 10 s"),
+    ("Azure and a timeout of 11", {"service": TRAFFIC_MANAGER, "check": {"timeout_s": 11}}, "waits 5 to 10 s"),
     ("Azure at the apex", {"service": replace(TRAFFIC_MANAGER, zone_name="api.novacron.ai")}, "reached by a CNAME"),
     (
         "Azure and a long name",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pulumi
 
 from novacron_infra.config import CloudEnvironment, EnvironmentConfig, LocalEnvironment
-from novacron_infra.config.sections import EnvironmentName, Platform
+from novacron_infra.config.sections import Platform
 from novacron_infra.errors import NovaCronError
 from novacron_infra.generated import GeneratedSecret
 from novacron_infra.local import LocalServing, LocalServingArgs
@@ -76,7 +76,7 @@ def _build_aws(config: CloudEnvironment, plan: EnvironmentPlan) -> None:
                 redis_nodes=config.data.redis_nodes,
                 redis_password=pulumi.Output.from_input(redis_password).apply(str),
                 tags=tags,
-                protect=config.environment is EnvironmentName.PROD,
+                protect=config.protected,
             ),
             pulumi.ResourceOptions(providers=[providers[region.name]]),
         )

@@ -183,6 +183,14 @@ RULES: list[tuple[str, object, str, str, str]] = [
         "gap",
     ),
     ("caches", {"memory_gib": 128}, "caches.memory_gib", "memory_limit_gib 128", "less than 128"),
+    ("regions.0.network", "10.0.0.0/8", "", "/16 to /20", "10.0.0.0/16"),
+    ("regions.0.network", "8.8.0.0/16", "", "no private", "10.0.0.0/16"),
+    ("regions.0.zones", ["us-west-2a"], "", "2 to 3", "us-west-2a"),
+    ("regions.0.zones", ["us-west-2a", "us-west-2a"], "regions.0.zones.1", "has it already", "once"),
+    ("regions.0.zones", ["us-west-2a", "us-east-1a"], "regions.0.zones.1", "no zone of us-west-2", "us-west-2a"),
+    ("clusters.admins", [], "", "at least 1", "add one"),
+    ("clusters.public_networks", ["0.0.0.0/0"], "clusters.public_networks.0", "large part", "your own"),
+    ("clusters.public_networks", ["home"], "clusters.public_networks.0", "no IPv4 network", "203.0.113.0/24"),
     ("data", {"redis_nodes": 5}, "data.redis_nodes", "three primaries", "even number"),
     ("monitoring", {"grafana": "yes"}, "monitoring.grafana", "boolean", "true or false"),
     ("images", {"worker": {"repository": "w", "tag": "latest"}}, "images.worker.tag", "another image", "digest"),
@@ -202,8 +210,8 @@ def test_a_wrong_value_is_named_with_its_rule_and_a_fix(
 
 
 def test_regions_have_names_of_their_own_weights_and_dns() -> None:
-    region = {"name": "us-west-2", "dns_label": "west", "weight": 0}
-    found = problems_of(changed("regions", [region, region]))
+    region = CLOUD["regions"][0] | {"weight": 0}
+    found = problems_of(changed("regions", [region, region | {"network": "10.1.0.0/16"}]))
     assert set(found) == {"regions.1.name", "regions.1.dns_label", "regions", "traffic"}
 
 

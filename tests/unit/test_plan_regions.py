@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,11 @@ def two_regions(first: int, second: int) -> list[dict[str, Any]]:
             "name": name,
             "dns_label": name,
             "weight": 1,
+            "network": f"10.{number}.0.0/16",
+            "zones": [f"{name}a", f"{name}b"],
             "workers": {"count": count, "minimum": count // 2, "maximum": 2 * count},
         }
-        for name, count in (("us-west-2", first), ("us-east-1", second))
+        for number, (name, count) in enumerate((("us-west-2", first), ("us-east-1", second)))
     ]
 
 
@@ -101,11 +104,17 @@ def test_the_survivor_with_most_traffic_for_its_workers_fills_first() -> None:
 def test_the_plan_tells_how_long_a_dead_region_keeps_its_traffic(platform: str, rto_s: int, service: str) -> None:
     description = prod()
     names = {"aws": ("us-west-2", "us-east-1"), "gcp": ("us-central1", "us-east1"), "azure": ("westus2", "eastus2")}
+    zones: dict[str, Callable[[str], list[str]]] = {
+        "aws": lambda name: [f"{name}a", f"{name}b"],
+        "gcp": lambda name: [f"{name}-a"],
+        "azure": lambda _: [],
+    }
     host = {"aws": "i4i.16xlarge", "gcp": "c2-standard-60", "azure": "Standard_L80s_v3"}[platform]
     node = {"aws": "p5.48xlarge", "gcp": "a3-highgpu-8g", "azure": "Standard_ND96isr_H100_v5"}[platform]
     description |= {"platform": platform}
     description["regions"] = [
-        {"name": name, "dns_label": f"r{i}", "weight": 1} for i, name in enumerate(names[platform])
+        {"name": name, "dns_label": f"r{i}", "weight": 1, "network": f"10.{i}.0.0/16", "zones": zones[platform](name)}
+        for i, name in enumerate(names[platform])
     ]
     description["coordinators"]["machine"] = description["storage"]["machine"] = host
     description["workers"]["machine"] = node

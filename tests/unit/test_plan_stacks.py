@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parent / "golden"
 REQUESTS = {"cpu_request": 1, "cpu_limit": 1, "memory_request_gib": 1, "memory_limit_gib": 100}
 
+IOWA = {"name": "us-central1", "dns_label": "us", "weight": 1, "network": "10.0.0.0/16", "zones": ["us-central1-a"]}
+
 
 def values_of(stack: str) -> dict[str, Any]:
     return yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))["config"]["novacron:environment"]
@@ -211,7 +213,7 @@ def test_a_machine_without_a_public_price_is_said_and_not_counted() -> None:
         (
             "dev",
             {
-                "": {"platform": "gcp", "regions": [{"name": "us-central1", "dns_label": "us", "weight": 1}]},
+                "": {"platform": "gcp", "regions": [IOWA]},
                 "coordinators": {"machine": "c2-standard-60"},
                 "workers": {"machine": "a2-ultragpu-8g", "count": 32, "minimum": 32, "maximum": 32},
                 "model.profiles.0": {"quantization": "fp16"},

@@ -53,6 +53,8 @@ class CloudEnvironment(Section):
     """The cloud."""
     regions: Annotated[tuple[Region, ...], Field(min_length=1)]
     """The first is the primary."""
+    protected: bool = True
+    """Whether destroying the stack stops at what cannot be made again: keys, models, databases, images."""
     clusters: Clusters
     coordinators: Coordinators
     workers: Workers

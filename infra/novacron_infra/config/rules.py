@@ -115,7 +115,7 @@ def _networks(parts: Parts) -> Iterator[Problem]:
                 if block.overlaps(taken):
                     yield problem(path, region.network, f"it overlaps that of {other}", "give each region its own")
             earlier[region.name] = block
-        if platform is not None:
+        if platform is not None and re.fullmatch(REGION_NAMES[platform][0], region.name):
             yield from _zones(f"regions.{index}.zones", region, platform)
 
 

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,8 @@ _CONFIG = {
     "azure-native": ("subscription", "tenant", "location"),
     "kubernetes": ("namespace",),
 }
+_REGION = {"aws": ("region",), "gcp": ("region", "location", "zone"), "azure-native": ("location",), "kubernetes": ()}
+"""The inputs that say where a resource is."""
 _CONFIG_NAMES = {"subscription": "subscriptionId", "tenant": "tenantId"}
 
 CERTIFICATE = base64.b64encode(
@@ -49,10 +52,10 @@ class Place:
     """The address of the Kubernetes cluster."""
 
     def region(self, inputs: Mapping[str, Value]) -> str:
-        """The region, location or zone of a resource; of Kubernetes, its cluster."""
-        for name in ("region", "location", "zone", "availabilityZone"):
+        """The region of a resource, also where a zone is given; of Kubernetes, its cluster."""
+        for name in _REGION[self.package]:
             if isinstance(value := codec.without_secrets(inputs.get(name)), str):
-                return value
+                return re.sub(r"-[a-z]$", "", value) if self.package == "gcp" else value
         return self.variables.get("region") or self.variables.get("location") or self.cluster
 
     def scope(self, inputs: Mapping[str, Value]) -> str:

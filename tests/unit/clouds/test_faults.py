@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from novacron_rehearsal.clouds import faults, knowledge
+from novacron_rehearsal.clouds.places import place
 from novacron_rehearsal.clouds.state import World
 from novacron_rehearsal.errors import RehearsalError
 from novacron_rehearsal.values import PropertyMap
@@ -81,6 +82,21 @@ def test_a_fault_strikes_as_often_as_it_says_also_over_processes(tmp_path: Path,
         with pytest.raises(faults.SimulatedFaultError):
             strike(text, world=world)
     assert strike(text, world=World(tmp_path) if on_disk else world) == 0
+
+
+@pytest.mark.parametrize(
+    ("package", "inputs", "region"),
+    [
+        ("aws", {"availabilityZone": "us-east-1a"}, "us-east-1"),
+        ("aws", {"region": "eu-west-1"}, "eu-west-1"),
+        ("gcp", {"location": "us-east4-b"}, "us-east4"),
+        ("gcp", {"region": "us-east4"}, "us-east4"),
+        ("gcp", {}, "us-central1"),
+        ("azure-native", {"location": "westus3"}, "westus3"),
+    ],
+)
+def test_the_region_of_a_resource(package: str, inputs: PropertyMap, region: str) -> None:
+    assert place(package, {}).region(inputs) == region
 
 
 def test_slow_faults_add_up() -> None:

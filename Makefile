@@ -9,7 +9,7 @@ export UV_PYTHON_DOWNLOADS := never
 # A caller who turns byte code off pays ten seconds at each start of a worker.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up preview down status logs test test-unit check format golden bench-engine stubs lock clean
+.PHONY: help up preview down rehearse status logs test test-unit check format golden bench-engine stubs lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -22,6 +22,9 @@ preview: .venv/run.stamp ## show what `make up` would do, without doing it
 
 down: .venv/run.stamp ## remove everything that `make up` made
 	@$(BIN)/novacron down --stack $(STACK)
+
+rehearse: .venv/clouds.stamp ## bring STACK=prod up on simulated clouds: what would be made where, what do policies say
+	@$(BIN)/novacron rehearse --stack $(if $(filter local,$(STACK)),prod,$(STACK))
 
 status: .venv/run.stamp ## what runs, where, and how it is
 	@$(BIN)/novacron status --stack $(STACK)
@@ -77,6 +80,10 @@ clean: ## remove the virtual environment and caches; a running stack has to be t
 .venv/run.stamp: .venv/uv.stamp requirements/run.txt $(PROJECTS)
 	@$(UV) --require-hashes -r requirements/run.txt
 	@$(UV) --no-deps --no-build-isolation -e infra -e serving -e .
+	@touch $@
+
+.venv/clouds.stamp: .venv/run.stamp requirements/clouds.txt
+	@$(UV) --require-hashes -r requirements/clouds.txt
 	@touch $@
 
 .venv/dev.stamp: .venv/run.stamp requirements/dev.txt

@@ -16,12 +16,13 @@ from novacron_infra.errors import ConfigurationError, NovaCronError
 from novacron_infra.plan import describe, plan_environment
 from novacron_infra.plan import values as plan_values
 from novacron_rehearsal import Operation, RehearsalError
+from novacron_rehearsal.display import Display
 from novacron_rehearsal.project import load_yaml
 from rich.console import Console
 from rich.table import Table
 
-from novacron_ops import local_processes
-from novacron_ops.backends import Engine, choose, find_project
+from novacron_ops import local_processes, rehearsing
+from novacron_ops.backends import Engine, choose, find_project, policy_packs
 from novacron_ops.errors import Exit, OpsError
 
 app = typer.Typer(
@@ -171,6 +172,39 @@ def plan(stack: Stack = "prod", as_json: AsJson = False) -> None:
         raise OpsError(str(error), Exit.BAD_INPUT) from error
     text = json.dumps(plan_values(found), indent=1, ensure_ascii=False) if as_json else "\n".join(describe(found))
     print(text)  # noqa: T201 - exactly these lines: golden files hold them
+
+
+@app.command()
+def rehearse(
+    stack: Stack = "prod",
+    faults: Annotated[str, typer.Option(help="A file of faults to strike with, or their text.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Bring a stack up on simulated clouds: would it be accepted, what would be made where, what do policies say."""
+    project = find_project(Path.cwd())
+    if not (project / f"Pulumi.{stack}.yaml").is_file():
+        raise OpsError(f"stack {stack!r}: there is no Pulumi.{stack}.yaml", Exit.BAD_INPUT)
+    quiet = Console(stderr=True, soft_wrap=True)
+    with Display(quiet) as display:
+        found = rehearsing.rehearse(project, stack, policy_packs(project, stack), faults, display)
+    if as_json:
+        regions = {region: dict(sorted(counts.items())) for region, counts in sorted(found.by_region.items())}
+        violations = [{"policy": item.policy, "urn": item.urn, "message": item.message} for item in found.violations]
+        told = {"simulated": True, "succeeded": found.succeeded, "regions": regions, "violations": violations}
+        print(json.dumps(told))  # noqa: T201
+    else:
+        table = Table("region", "resources", "by service", title=f"{stack}, on simulated clouds")
+        for region, counts in sorted(found.by_region.items()):
+            table.add_row(region, str(counts.total()), ", ".join(f"{k} {v}" for k, v in counts.most_common()))
+        console.print(table)
+        policies = f"{len(found.violations)} violations" if found.violations else "no violation"
+        console.print(
+            f"{found.resources} resources in {found.duration_s:.1f} s, {policies}. Nothing real was contacted or made. "
+            f"GPUs, price and failover: novacron plan -s {stack}",
+            highlight=False,
+        )
+    if not found.succeeded:
+        raise OpsError(f"stack {stack} would not come up")
 
 
 @app.command(name="export")

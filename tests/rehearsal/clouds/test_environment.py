@@ -1,0 +1,135 @@
+"""The environments of this repository's own stacks on simulated clouds: accepted, changed, struck by faults, destroyed."""
+
+from __future__ import annotations
+
+import copy
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from novacron_ops.main import main
+from novacron_rehearsal import PolicyPackSpec, Result
+
+from tests.rehearsal.clouds.conftest import Site, taken
+
+ROOT = Path(__file__).parents[3]
+PACK = PolicyPackSpec(ROOT / "policy")
+PROGRAM = (ROOT / "__main__.py").read_text(encoding="utf-8")
+NODE_GROUP = "aws:eks/nodeGroup:NodeGroup"
+
+
+def environment(stack: str) -> dict[str, Any]:
+    description = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))
+    return description["config"]["novacron:environment"]
+
+
+def describe(site: Site, values: dict[str, Any]) -> None:
+    site.write(PROGRAM, **{"novacron:environment": values})
+
+
+def changes(result: Result) -> set[tuple[str, str]]:
+    """What a preview would do, by the resource's name. Providers are left out."""
+    assert result.succeeded, result.errors
+    return {
+        (step.op.value, step.urn.rsplit("::", 1)[-1])
+        for step in result.steps
+        if step.op.value not in ("same", "create-replacement", "delete-replaced") and ":providers:" not in step.urn
+    }
+
+
+def test_dev_comes_up_stays_as_it_is_and_goes_without_a_trace(site: Site) -> None:
+    describe(site, environment("dev"))
+    first = site.up(policy_packs=[PACK])
+    assert taken(first)["create"] > 100
+    assert first.policy_violations == []
+    assert set(first.outputs) == {"regions"}  # one region: nothing takes over, so there is no recovery time
+    assert len(site.made("aws")) > 100
+    assert taken(site.workspace.preview(site.options)) == {}
+    destroyed = site.workspace.destroy(site.options)
+    assert destroyed.succeeded, destroyed.errors
+    assert site.made("aws") == []
+
+
+def changed(path: str, value: object) -> dict[str, Any]:
+    values = copy.deepcopy(environment("dev"))
+    *parents, last = path.split(".")
+    at: Any = values
+    for step in parents:
+        at = at[int(step)] if step.isdigit() else at[step]
+    at[last] = value
+    return values
+
+
+CHANGES: list[tuple[str, object, set[tuple[str, str]]]] = [
+    (
+        "clusters.version",
+        "1.35",
+        {
+            ("update", "dev-us-west-2-cluster"),
+            ("update", "dev-us-west-2-coordinators-nodes"),
+            ("update", "dev-us-west-2-workers-nodes"),
+        },
+    ),
+    ("coordinators", {"count": 2, "mode": "highly-available"}, {("update", "dev-us-west-2-coordinators-nodes")}),
+    ("regions.0.weight", 2, set()),
+    ("clusters.public_networks", ["203.0.113.0/24"], {("update", "dev-us-west-2-cluster")}),
+    ("data.postgres_storage_gib", 200, {("update", "dev-us-west-2-postgres-postgres")}),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "expected"), CHANGES, ids=[row[0] for row in CHANGES])
+def test_a_change_of_one_value_changes_just_this(
+    site: Site, path: str, value: object, expected: set[tuple[str, str]]
+) -> None:
+    describe(site, environment("dev"))
+    assert site.up().succeeded
+    if isinstance(value, dict):
+        value = environment("dev")[path] | value
+    describe(site, changed(path, value))
+    assert changes(site.workspace.preview(site.options)) == expected
+
+
+def test_without_capacity_for_the_workers_the_rest_stands_and_a_second_run_completes(site: Site) -> None:
+    site.faults.write_text(f"- {{fault: capacity, type: '{NODE_GROUP}', urn: '*-workers-*', times: 1}}")
+    describe(site, environment("dev"))
+    first = site.up()
+    assert not first.succeeded
+    assert "InsufficientInstanceCapacity" in first.errors
+    assert site.up().succeeded
+    assert taken(site.workspace.preview(site.options)) == {}
+
+
+def test_what_cannot_be_made_again_keeps_prod_from_being_destroyed(site: Site) -> None:
+    values = environment("dev") | {"protected": True}
+    describe(site, values)
+    assert site.up().succeeded
+    standing = site.made("aws")
+    refused = site.workspace.destroy(site.options)
+    assert not refused.succeeded
+    assert site.made("aws") == standing
+    describe(site, values | {"protected": False})
+    assert site.up().succeeded
+    assert site.workspace.destroy(site.options).succeeded
+    assert site.made("aws") == []
+
+
+def test_rehearsing_prod_tells_the_resources_of_each_region(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("__main__.py", "Pulumi.prod.yaml"):
+        (tmp_path / name).write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "Pulumi.yaml").write_text("name: novacron\nruntime: python\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["novacron", "rehearse", "-s", "prod", "--json"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    told = json.loads(capsys.readouterr().out)
+    assert ended.value.code == 0
+    assert told["simulated"] is True
+    secondaries = [told["regions"][name] for name in ("us-east-1", "eu-west-1", "ap-southeast-1")]
+    assert secondaries[0] == secondaries[1] == secondaries[2]
+    assert told["regions"]["us-west-2"]["aws:eks"] == secondaries[0]["aws:eks"]
+    assert not (tmp_path / ".novacron").exists()

@@ -26,7 +26,7 @@ ROWS: list[str] = re.findall(r"^\| (`.*?`) \|", README, re.MULTILINE)
 COMMANDS = [command for row in ROWS for command in re.findall(r"`((?:make|\.venv)[^`]+)`", row)]
 SKIPPED = {"make test", "make check"}
 PORTS = (8080, 9090, 9091)
-STAMPS = " ".join(f"-o .venv/{stamp}.stamp" for stamp in ("uv", "run", "dev"))
+STAMPS = " ".join(f"-o .venv/{stamp}.stamp" for stamp in ("uv", "run", "clouds", "dev"))
 """The environment is the repository's own: the copy must not install itself into it."""
 
 pytestmark = [

@@ -1,4 +1,4 @@
-"""The environments of this repository's own stacks on simulated clouds: accepted, changed, struck by faults, destroyed."""
+"""This repository's own stacks on simulated clouds: accepted, changed, struck by faults, destroyed."""
 
 from __future__ import annotations
 

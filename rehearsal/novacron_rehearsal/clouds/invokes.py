@@ -11,7 +11,7 @@ import yaml
 
 from novacron_rehearsal import codec
 from novacron_rehearsal.clouds import knowledge, sdk, templates
-from novacron_rehearsal.clouds.places import CERTIFICATE, Place, digest
+from novacron_rehearsal.clouds.places import CERTIFICATE, MADE_UP, Place, digest, made_up
 from novacron_rehearsal.errors import RehearsalError
 from novacron_rehearsal.values import UNKNOWN, PropertyMap, Value
 
@@ -42,9 +42,7 @@ def invoke(token: str, arguments: PropertyMap, place: Place) -> PropertyMap:
     def lookup(name: str) -> Value:
         if given.get(name) is not None:
             return given[name]
-        if name == "uuid":
-            return f"{seed[:8]}-{seed[8:12]}-{seed[12:16]}-{seed[16:20]}-{seed[20:32]}"
-        return seed if name == "hex" else place.variables[name]
+        return made_up(name, seed) if name in MADE_UP else place.variables[name]
 
     result = templates.fill(functions[plain], lookup)
     return {**given, **result} if isinstance(result, dict) else given
@@ -56,12 +54,9 @@ def _policy_document(arguments: PropertyMap, place: Place) -> PropertyMap:
     for statement in _dicts(arguments.get("statements")):
         entry: dict[str, Any] = {"Sid": statement["sid"]} if statement.get("sid") else {}
         entry["Effect"] = statement.get("effect") or "Allow"
-        for name, key in (("actions", "Action"), ("notActions", "NotAction")):
+        for name in ("actions", "notActions", "resources", "notResources"):
             if statement.get(name):
-                entry[key] = _one_or_many(statement[name])
-        for name, key in (("resources", "Resource"), ("notResources", "NotResource")):
-            if statement.get(name):
-                entry[key] = _one_or_many(statement[name])
+                entry[name[0].upper() + name[1:-1]] = _one_or_many(statement[name])
         for name, key in (("principals", "Principal"), ("notPrincipals", "NotPrincipal")):
             if principals := _dicts(statement.get(name)):
                 entry[key] = {str(item["type"]): _one_or_many(item["identifiers"]) for item in principals}

@@ -47,7 +47,7 @@ class CloudFacts:
 def cloud(package: str) -> CloudFacts:
     """What is known of a package's cloud."""
     path = Path(__file__).parent / "data" / f"{package}.yaml"
-    return CloudFacts(**yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader)))  # noqa: S506 - both are safe loaders
+    return CloudFacts(**yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
 @cache

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from novacron_rehearsal import codec
 from novacron_rehearsal.clouds import knowledge, sdk, templates
-from novacron_rehearsal.clouds.places import Place, digest
+from novacron_rehearsal.clouds.places import MADE_UP, Place, digest, made_up
 from novacron_rehearsal.clouds.schema import Fields, ListOf, MapOf, Object, Scalar, Type, fields, schema
 from novacron_rehearsal.values import UNKNOWN, PropertyMap, Value
 
@@ -44,8 +44,8 @@ class Subject:
         value = self.inputs.get(name)
         if value is not None:
             return value
-        if name in ("hex", "uuid", "byte"):
-            return _made_up(name, self.seed)
+        if name in MADE_UP:
+            return made_up(name, self.seed)
         facts = knowledge.resource(self.token)
         variables = self.place.variables
         if name == "name" and facts.name:
@@ -81,19 +81,15 @@ def named(subject: Subject, olds: PropertyMap) -> PropertyMap:
     path = facts.name.split(".")
     if not facts.name or not _takes(subject.token, path[0]) or _given(subject.inputs, path):
         return subject.inputs
-    if isinstance(prefix := subject.inputs.get(f"{path[-1]}Prefix"), str) or facts.named == "uuid":
-        base = prefix if isinstance(prefix, str) else ""
-    else:
-        base = subject.urn.rpartition("::")[2]
-    seed = subject.seed
-    if facts.named == "uuid":
-        name: Value = _made_up("uuid", seed)
-    elif facts.named == "letters":
-        name = re.sub(r"[^a-z0-9]", "", base.lower())[:4] + seed[:8]
-    else:
-        name = f"{base}{'' if base == prefix else '-'}{seed[:7]}"
     if path[-1] in _defaults(olds, path):
-        name = _at(olds, facts.name)
+        return _with(subject.inputs, path, _at(olds, facts.name))
+    base, prefix = subject.urn.rpartition("::")[2], subject.inputs.get(f"{path[-1]}Prefix")
+    if facts.named == "uuid":
+        name = made_up("uuid", subject.seed)
+    elif facts.named == "letters":
+        name = re.sub(r"[^a-z0-9]", "", base.lower())[:4] + subject.seed[:8]
+    else:
+        name = (prefix if isinstance(prefix, str) else f"{base}-") + subject.seed[:7]
     return _with(subject.inputs, path, name)
 
 
@@ -132,6 +128,18 @@ def outputs(subject: Subject) -> PropertyMap:
             if state[name] is not UNKNOWN:
                 state[name] = codec.make_secret(state[name])
     return {**state, LABEL: subject.seed or UNKNOWN}
+
+
+def existing(token: str, urn: str, where: Place, identifier: str, state: PropertyMap) -> PropertyMap:
+    """The outputs of something that a program reads but did not make, from its id and what the program says of it."""
+    *before, name = re.split(r"[/:|]", identifier)
+    facts = knowledge.resource(token)
+    if facts.name.startswith("metadata."):
+        known: PropertyMap = {"metadata": {"name": name, **({"namespace": before[-1]} if before else {})}}
+    else:
+        known = {facts.name: name} if facts.name and _takes(token, facts.name) else {}
+    subject = Subject(token, urn, where, {**known, **state, "id": identifier}, digest(urn, identifier))
+    return {key: value for key, value in outputs(subject).items() if key != "id"}
 
 
 def _namespace(subject: Subject) -> Value:
@@ -195,12 +203,6 @@ def _pattern(package: str, name: str) -> str:
         if re.fullmatch(pattern, name):
             return template
     raise KeyError(name)
-
-
-def _made_up(name: str, seed: str) -> Value:
-    if name == "uuid":
-        return "-".join((seed[:8], seed[8:12], seed[12:16], seed[16:20], seed[20:32]))
-    return int(seed[:2] or "0", 16) if name == "byte" else seed
 
 
 # -- names ----------------------------------------------------------------------------------------------------------

@@ -58,8 +58,10 @@ class Place:
                 return re.sub(r"-[a-z]$", "", value) if self.package == "gcp" else value
         return self.variables.get("region") or self.variables.get("location") or self.cluster
 
-    def scope(self, inputs: Mapping[str, Value]) -> str:
-        """Within what an id is unique. Ids of gcp and azure-native say it themselves."""
+    def scope(self, token: str, inputs: Mapping[str, Value]) -> str:
+        """Within what an id is unique: a region or a cluster. Ids of gcp and azure-native say it themselves."""
+        if self.package == "aws" and token.split(":")[1].partition("/")[0] in knowledge.cloud("aws").defaults["global"]:
+            return ""
         return self.region(inputs) if self.package in ("aws", "kubernetes") else ""
 
 
@@ -91,6 +93,16 @@ def _cluster(kubeconfig: Value) -> str:
         return str(content["clusters"][0]["cluster"]["server"])
     except (yaml.YAMLError, KeyError, IndexError, TypeError):
         return str(kubeconfig or "")
+
+
+def made_up(name: str, seed: str) -> str | int:
+    """A value that looks random and is not: `hex` (64 digits), `uuid` or `byte` (0 to 255)."""
+    if name == "uuid":
+        return "-".join((seed[:8], seed[8:12], seed[12:16], seed[16:20], seed[20:32]))
+    return int(seed[:2] or "0", 16) if name == "byte" else seed
+
+
+MADE_UP = ("hex", "uuid", "byte")
 
 
 def digest(*parts: object) -> str:

@@ -23,7 +23,7 @@ from novacron_rehearsal.clouds import faults, sdk
 from novacron_rehearsal.clouds.check import Problem, check, check_names
 from novacron_rehearsal.clouds.diffs import diff
 from novacron_rehearsal.clouds.invokes import invoke
-from novacron_rehearsal.clouds.outputs import LABEL, Subject, identity, is_made_up, named, outputs
+from novacron_rehearsal.clouds.outputs import LABEL, Subject, existing, identity, is_made_up, named, outputs
 from novacron_rehearsal.clouds.places import Place, digest, place
 from novacron_rehearsal.clouds.state import Key, World
 from novacron_rehearsal.errors import RehearsalError
@@ -126,7 +126,9 @@ class CloudProvider(ResourceProviderServicer):
         problems = check(token, inputs)
         failures = [problem for problem in problems if problem.certain]
         for doubt in (problem for problem in problems if not problem.certain):
-            text = f"{doubt.property} {doubt.reason}. {sdk.DISTRIBUTIONS[self.package]} {self._version} knows no other"
+            text = (
+                f"{doubt.property} {doubt.reason} ({sdk.DISTRIBUTIONS[self.package]} {self._version} knows no others)"
+            )
             self._tell(context, "WARNING", text, request.urn)
         if not failures:
             if olds and is_made_up(token, olds):
@@ -181,7 +183,7 @@ class CloudProvider(ResourceProviderServicer):
                     "NovaCron); give it another name, or import it"
                 )
             made = outputs(subject)
-            if self._world.add((token, where.scope(inputs), identifier), inputs, made):
+            if self._world.add((token, where.scope(token, inputs), identifier), inputs, made):
                 if is_made_up(token, inputs):
                     self._names.add((token, _name_of(token, inputs, where)))
                 return provider_pb2.CreateResponse(id=identifier, properties=codec.encode(made))
@@ -196,7 +198,7 @@ class CloudProvider(ResourceProviderServicer):
         made = outputs(Subject(token, request.urn, where, inputs, seed))
         if not request.preview:
             self._strike("update", request.urn, context, inputs)
-            self._world.put((token, where.scope(inputs), request.id), inputs, made)
+            self._world.put((token, where.scope(token, inputs), request.id), inputs, made)
         return provider_pb2.UpdateResponse(properties=codec.encode(made))
 
     @_answering
@@ -205,15 +207,16 @@ class CloudProvider(ResourceProviderServicer):
         inputs, state = codec.decode(request.inputs), codec.decode(request.properties)
         token, where = parse(request.urn).type, self._place(context)
         self._strike("read", request.urn, context, inputs)
-        key: Key = (token, where.scope(inputs or state), request.id)
+        if inputs or "id" in state:  # what real providers record; reading it here would make it look simulated
+            self._seed(request.urn, state)
+        key: Key = (token, where.scope(token, inputs or state), request.id)
         if found := self._world.get(key):
             inputs, state = found
         elif self._world.knows_all or self._world.removed(key):
             return provider_pb2.ReadResponse(id="")
         elif LABEL not in state:
             # A program that reads what it does not manage: that exists, as far as this process can tell.
-            subject = Subject(token, request.urn, where, {**state, "id": request.id}, digest(request.urn, request.id))
-            state = {key: value for key, value in outputs(subject).items() if key != "id"}
+            state = existing(token, request.urn, where, request.id, state)
         return provider_pb2.ReadResponse(
             id=request.id, properties=codec.encode(state), inputs=codec.encode(inputs or state)
         )
@@ -224,7 +227,7 @@ class CloudProvider(ResourceProviderServicer):
         inputs, token, where = codec.decode(request.old_inputs), parse(request.urn).type, self._place(context)
         self._seed(request.urn, codec.decode(request.properties))
         self._strike("delete", request.urn, context, inputs)
-        self._world.remove((token, where.scope(inputs), request.id))
+        self._world.remove((token, where.scope(token, inputs), request.id))
         if is_made_up(token, inputs):
             self._names.discard((token, _name_of(token, inputs, where)))
         return Empty()

@@ -87,6 +87,19 @@ def test_a_name_that_is_taken_is_refused(site: Site) -> None:
     assert "already exists in us-east-1 (simulated by NovaCron); give it another name" in result.errors
 
 
+def test_a_name_that_is_taken_in_another_region_matters_where_names_are_global(site: Site) -> None:
+    site.write("""
+        import pulumi, pulumi_aws as aws
+        for region in ("us-east-1", "eu-west-1"):
+            there = pulumi.ResourceOptions(provider=aws.Provider(region, region=region))
+            aws.sqs.Queue(f"queue-{region}", name="jobs", opts=there)
+            aws.iam.Role(f"role-{region}", name="nodes", assume_role_policy="{}", opts=there)
+    """)
+    result = site.up()
+    assert "aws:iam/role:Role 'nodes' already exists" in result.errors
+    assert "aws:sqs/queue:Queue" not in result.errors
+
+
 def test_a_replacement_has_a_name_of_its_own_or_comes_after_the_old_one(site: Site) -> None:
     program = """
         import pulumi, pulumi_aws as aws
@@ -128,9 +141,9 @@ def test_what_a_real_cloud_made_is_not_touched(site: Site) -> None:
     for state in exported["deployment"]["resources"]:
         state.get("outputs", {}).pop(LABEL, None)
     site.workspace.import_(exported)
-    result = site.workspace.destroy(site.options)
-    assert not result.succeeded
-    assert "was not made by a simulated cloud" in result.errors
+    for result in (site.workspace.refresh(site.options), site.workspace.destroy(site.options)):
+        assert not result.succeeded
+        assert "was not made by a simulated cloud" in result.errors
     assert len(site.made("aws")) == 1
 
 
@@ -155,11 +168,14 @@ def test_what_exists_outside_the_program_can_be_read(tmp_path: Path) -> None:
             import pulumi, pulumi_aws as aws
             vpc = aws.ec2.Vpc.get("shared", "vpc-0123456789abcdef0")
             aws.ec2.InternetGateway("internet", vpc_id=vpc.id)
-            pulumi.export("arn", vpc.arn)
+            cluster = aws.eks.Cluster.get("existing", "gpu")
+            pulumi.export("vpc", vpc.arn)
+            pulumi.export("cluster", cluster.arn)
         """)
         result = site.up()
-        assert taken(result) == {"create": 3, "read": 1}
-        assert str(result.outputs["arn"]).startswith("arn:aws:ec2:us-east-1:123456789012:vpc/")
+        assert taken(result) == {"create": 3, "read": 2}
+        assert str(result.outputs["vpc"]).startswith("arn:aws:ec2:us-east-1:123456789012:vpc/")
+        assert result.outputs["cluster"] == "arn:aws:eks:us-east-1:123456789012:cluster/gpu"
 
 
 def test_plugin_processes_find_what_earlier_ones_made(tmp_path: Path) -> None:

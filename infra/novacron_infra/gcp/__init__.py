@@ -1,0 +1,1 @@
+"""Google as components. Importing it loads Google's SDK and no other."""

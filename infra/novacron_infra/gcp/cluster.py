@@ -19,6 +19,7 @@ from novacron_infra.gcp.checks import label_problems, labels, name_problems, net
 from novacron_infra.gcp.network import PODS_RANGE, SERVICES_RANGE
 from novacron_infra.tags import Tags
 
+# All of the control plane's that every version has: the KCP_ ones came later.
 LOG_COMPONENTS = ("SYSTEM_COMPONENTS", "WORKLOADS", "APISERVER", "SCHEDULER", "CONTROLLER_MANAGER")
 METRIC_COMPONENTS = (
     "SYSTEM_COMPONENTS",
@@ -93,6 +94,8 @@ class GkeClusterResources:
 
 class GkeCluster(pulumi.ComponentResource):
     """A regional cluster with a private API, encrypted secrets, all its logs, and no node pool of its own.
+
+    Its name is the project's only one: the account of its nodes has the name too, and accounts have no region.
 
     Raises:
         ArgumentError: the API would be open to the internet, or a value is none that GKE takes.

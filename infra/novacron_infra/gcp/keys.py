@@ -49,7 +49,7 @@ _SERVICES = {
     ServiceAgent.FILESTORE: "file.googleapis.com",
     ServiceAgent.MANAGED_LUSTRE: "lustre.googleapis.com",
 }
-"""Agents that are there only once their service was used or, as here, asked to make them."""
+"""Agents that are there only once their service was used or asked to make them; Compute Engine's always is."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,7 +84,10 @@ class GcpKeys(pulumi.ComponentResource):
         super().__init__("novacron:index:GcpKeys", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         protected = pulumi.ResourceOptions(parent=self, protect=args.protect)
-        number = gcp.organizations.get_project_output(opts=pulumi.InvokeOutputOptions(parent=self)).number
+        invoke = pulumi.InvokeOutputOptions(parent=self)
+        number = gcp.organizations.get_project_output(opts=invoke).number
+        # Asking for Cloud Storage's agent makes it.
+        storage_agent = gcp.storage.get_project_service_account_output(opts=invoke).member
         ring = gcp.kms.KeyRing(f"{name}-ring", location=args.location, opts=protected)
         self.keys = {}
         self._ids: dict[KeyUse, pulumi.Output[str]] = {}
@@ -109,7 +112,9 @@ class GcpKeys(pulumi.ComponentResource):
                     f"{name}-{use.value}-{agent.value}",
                     crypto_key_id=key.id,
                     role=_ROLE,
-                    member=pulumi.Output.format(
+                    member=storage_agent
+                    if agent is ServiceAgent.CLOUD_STORAGE
+                    else pulumi.Output.format(
                         "serviceAccount:service-{0}@{1}.iam.gserviceaccount.com", number, agent.value
                     ),
                     opts=pulumi.ResourceOptions(parent=self, depends_on=[identity] if identity else None),

@@ -141,8 +141,8 @@ class GcpFabricArgs:
 class FabricInterface:
     """Where one interface of a node goes."""
 
-    network: pulumi.Output[str]
-    subnet: pulumi.Output[str]
+    network: pulumi.Input[str]
+    subnet: pulumi.Input[str]
 
 
 class GcpFabric(pulumi.ComponentResource):

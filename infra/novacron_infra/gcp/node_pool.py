@@ -121,8 +121,8 @@ class GkeNodePool(pulumi.ComponentResource):
             autoscaling=gcp.container.NodePoolAutoscalingArgs(
                 total_min_node_count=group.minimum_nodes,
                 total_max_node_count=group.maximum_nodes,
-                # Capacity that comes and goes is taken where it is; the rest is spread over the zones.
-                location_policy="ANY" if group.capacity is Capacity.SPOT or scheduled else "BALANCED",
+                # Scarce capacity is taken where it is; the rest is spread over the zones.
+                location_policy="BALANCED" if group.capacity is Capacity.ON_DEMAND else "ANY",
             )
             if scaled
             else None,

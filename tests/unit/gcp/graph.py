@@ -66,6 +66,9 @@ class _Mocks(mocks.Mocks):
     def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
         return {
             "gcp:organizations/getProject:getProject": {"projectId": PROJECT, "number": PROJECT_NUMBER},
+            "gcp:storage/getProjectServiceAccount:getProjectServiceAccount": {
+                "member": f"serviceAccount:service-{PROJECT_NUMBER}@gs-project-accounts.iam.gserviceaccount.com"
+            },
         }[args.token]
 
 

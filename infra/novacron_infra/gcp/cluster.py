@@ -193,7 +193,11 @@ class GkeCluster(pulumi.ComponentResource):
         )
         grants = [
             gcp.projects.IAMMember(
-                f"{name}-{role.rpartition('.')[2]}", project=project, role=role, member=account.member, opts=child
+                f"{name}-{role.partition('/')[2].replace('.', '-')}",
+                project=project,
+                role=role,
+                member=account.member,
+                opts=child,
             )
             for role in _NODE_ROLES
         ]

@@ -22,7 +22,8 @@ _AROUND = {"us": "US", "northamerica": "US", "europe": "EU", "asia": "ASIA"}
 """The multi-region around a region, by the region's first word: where a bucket over two regions is placed."""
 _GIB_PER_TIB = 1024
 
-# Compute Engine documentation, "About Hyperdisk ML", read on 2026-11-25.
+# Compute Engine documentation, "About Hyperdisk ML", read on 2026-11-25. It narrows the throughput further by the size;
+# that is left to Compute Engine to say.
 HYPERDISK_ML_GIB = (4, 65_536)
 HYPERDISK_ML_MIB_PER_S = (400, 1_200_000)
 

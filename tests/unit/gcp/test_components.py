@@ -256,6 +256,8 @@ def test_nodes_are_an_account_of_their_own_that_may_little(region: Graph) -> Non
         "roles/container.defaultNodeServiceAccount",
         "roles/artifactregistry.reader",
     }
+    for pool in region.of("gcp:container/nodePool:NodePool"):
+        assert pool.parent == "automatic" or {item.name for item in grants} <= set(pool.dependencies)
 
 
 def test_the_kubeconfig_signs_in_through_googles_plugin(region: Graph) -> None:

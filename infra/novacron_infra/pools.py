@@ -80,7 +80,7 @@ class NodePoolShape:
     reservation_id: str | None = None
     """The reservation or capacity block to launch into."""
     reservation_placement_group: str | None = None
-    """Name of the placement group that the reservation was made in."""
+    """Name of the placement group that the reservation was made in; on Google, of a block of the reservation."""
     nodes_per_replica: int = 1
     """Nodes that one replica of the model spans (pipeline stages)."""
 

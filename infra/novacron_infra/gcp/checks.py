@@ -1,0 +1,64 @@
+"""What Google accepts as a name, a label and a network: rules that several components share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from ipaddress import IPv4Network
+
+from novacron_infra.errors import ArgumentError, Problem
+from novacron_infra.tags import Tags
+
+LONGEST_NAME = 22
+"""Of a component. A node pool's name may have 40 characters, of which -on-demand and the 8 random ones take 18."""
+_NAME = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
+_LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
+
+
+def refuse(problems: Sequence[Problem]) -> None:
+    """Ends the program when there are problems. Raises ArgumentError."""
+    if problems:
+        raise ArgumentError(problems)
+
+
+def name_problems(name: str) -> list[Problem]:
+    """Whether the names made from a component's name will be accepted."""
+    if len(name) > LONGEST_NAME:
+        rule = f"it has {len(name)} characters, and names made from it may have {LONGEST_NAME} of it"
+        return [Problem("name", name, rule, "Shorten it")]
+    if not _NAME.fullmatch(name):
+        return [Problem("name", name, "names are lower-case letters, digits and -", "Write it as prod-us-central1")]
+    return []
+
+
+def labels(tags: Tags, component: str) -> dict[str, str]:
+    """The tags of a resource that belongs to `component`, as Google writes them: in lower case."""
+    return {key.lower(): value.lower() for key, value in tags.of(component).items()}
+
+
+def label_problems(name: str, tags: Tags) -> list[Problem]:
+    """Whether the tags can be labels."""
+    fix = "Use letters, digits, - and _, 63 at most"
+    return [
+        Problem(f"{name}.tags.{key}", value, "no label of Google looks like this", fix)
+        for key, value in labels(tags, "component").items()
+        if not _LABEL_KEY.fullmatch(key) or not _LABEL_VALUE.fullmatch(value)
+    ]
+
+
+def zone_problems(name: str, region: str, zones: Sequence[str]) -> list[Problem]:
+    """Whether zones lie in a region."""
+    strangers = [zone for zone in zones if zone.rpartition("-")[0] != region]
+    if not strangers:
+        return []
+    rule = f"{strangers[0]} does not lie in {region}"
+    return [Problem(f"{name}.zones", ", ".join(zones), rule, f"Write them as {region}-a")]
+
+
+def network(text: str) -> IPv4Network | None:
+    """The IPv4 network that a text means; None when it means none."""
+    try:
+        return IPv4Network(text)
+    except ValueError:
+        return None

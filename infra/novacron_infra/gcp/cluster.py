@@ -1,0 +1,291 @@
+"""A GKE cluster: who may reach its API, what it logs, and who its nodes are.
+
+Not for nodes (`node_pool`). Who may sign in is the project's IAM: GKE has no list of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+import pulumi
+import pulumi_gcp as gcp
+
+from novacron_infra.errors import Problem
+from novacron_infra.gcp.checks import label_problems, labels, name_problems, network, refuse, zone_problems
+from novacron_infra.gcp.network import PODS_RANGE, SERVICES_RANGE
+from novacron_infra.tags import Tags
+
+# All of the control plane's that every version has: the KCP_ ones came later.
+LOG_COMPONENTS = ("SYSTEM_COMPONENTS", "WORKLOADS", "APISERVER", "SCHEDULER", "CONTROLLER_MANAGER")
+METRIC_COMPONENTS = (
+    "SYSTEM_COMPONENTS",
+    "APISERVER",
+    "SCHEDULER",
+    "CONTROLLER_MANAGER",
+    "STORAGE",
+    "HPA",
+    "POD",
+    "DAEMONSET",
+    "DEPLOYMENT",
+    "STATEFULSET",
+    "CADVISOR",
+    "KUBELET",
+    "DCGM",
+)
+"""The last one is GKE's own exporter of GPU metrics: it goes with GKE's drivers, and no GPU operator beside them."""
+WIDEST_PUBLIC_PREFIX = 8
+"""Wider networks count as the internet, as in the policy `private-api-endpoint`."""
+_NODE_ROLES = ("roles/container.defaultNodeServiceAccount", "roles/artifactregistry.reader")
+_VERSION = re.compile(r"1\.\d{2}")
+_GROUP = re.compile(r"gke-security-groups@[a-z0-9.-]+\.[a-z]+")
+
+
+class ReleaseChannel(str, Enum):
+    """How early GKE's versions arrive."""
+
+    RAPID = "RAPID"
+    REGULAR = "REGULAR"
+    STABLE = "STABLE"
+    EXTENDED = "EXTENDED"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GkeClusterArgs:
+    """A cluster."""
+
+    region: str
+    zones: tuple[str, ...]
+    """Of the control plane's replicas and, where a pool names none, of nodes."""
+    kubernetes_version: str
+    """Minor version, such as 1.34; the release channel brings patches and later ones."""
+    network_id: pulumi.Input[str]
+    subnet_id: pulumi.Input[str]
+    """Of the nodes, with ranges named `pods` and `services`."""
+    secrets_key_id: pulumi.Input[str]
+    tags: Tags
+    release_channel: ReleaseChannel = ReleaseChannel.REGULAR
+    public_cidrs: tuple[str, ...] = ()
+    """Networks that reach the API from outside; none: it is private."""
+    private_cidrs: tuple[str, ...] = ()
+    """Networks that reach it from inside, over VPN or peering, beside the nodes' own."""
+    security_group: str | None = None
+    """Google group whose member groups RBAC may name: `gke-security-groups@` and the domain."""
+    max_pods_per_node: int = 64
+    """Each node takes twice as many addresses of the pods' range, rounded up to a power of two."""
+    managed_lustre: bool = False
+    """Whether nodes can mount Managed Lustre."""
+    filestore: bool = False
+    """Whether nodes can mount Filestore."""
+    protect: bool = True
+    """Whether the provider refuses to delete it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GkeClusterResources:
+    """What the cluster is made of."""
+
+    cluster: gcp.container.Cluster
+    node_account: gcp.serviceaccount.Account
+
+
+class GkeCluster(pulumi.ComponentResource):
+    """A regional cluster with a private API, encrypted secrets, all its logs, and no node pool of its own.
+
+    Its name is the project's only one: the account of its nodes has the name too, and accounts have no region.
+
+    Raises:
+        ArgumentError: the API would be open to the internet, or a value is none that GKE takes.
+    """
+
+    resources: GkeClusterResources
+    name: pulumi.Output[str]
+    endpoint: pulumi.Output[str]
+    """The API's address without a scheme: the private one unless networks outside may reach it."""
+    node_account_email: pulumi.Output[str]
+    """Who nodes are, for those who may be it: there once it may write logs and pull images."""
+    workload_pool: pulumi.Output[str]
+    """Domain of the identities that pods have: `<project>.svc.id.goog`."""
+    kubeconfig: pulumi.Output[str]
+    """JSON; signs in through gke-gcloud-auth-plugin and holds no secret."""
+
+    def __init__(self, name: str, args: GkeClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        refuse([*name_problems(name), *label_problems(name, args.tags), *_problems(name, args)])
+        super().__init__("novacron:index:GkeCluster", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        project = gcp.organizations.get_project_output(opts=pulumi.InvokeOutputOptions(parent=self)).project_id
+        self.workload_pool = pulumi.Output.format("{0}.svc.id.goog", project)
+        cluster = gcp.container.Cluster(
+            f"{name}-cluster",
+            name=name,
+            location=args.region,
+            node_locations=list(args.zones),
+            min_master_version=args.kubernetes_version,
+            release_channel=gcp.container.ClusterReleaseChannelArgs(channel=args.release_channel.value),
+            network=args.network_id,
+            subnetwork=args.subnet_id,
+            networking_mode="VPC_NATIVE",
+            ip_allocation_policy=gcp.container.ClusterIpAllocationPolicyArgs(
+                cluster_secondary_range_name=PODS_RANGE, services_secondary_range_name=SERVICES_RANGE
+            ),
+            default_max_pods_per_node=args.max_pods_per_node,
+            # Dataplane V2 enforces network policies; only a cluster made with both can have fabric networks later.
+            datapath_provider="ADVANCED_DATAPATH",
+            enable_multi_networking=True,
+            # The API insists on a first pool; the provider removes it before anything can run there.
+            remove_default_node_pool=True,
+            initial_node_count=1,
+            private_cluster_config=gcp.container.ClusterPrivateClusterConfigArgs(
+                enable_private_nodes=True, enable_private_endpoint=not args.public_cidrs
+            ),
+            master_authorized_networks_config=gcp.container.ClusterMasterAuthorizedNetworksConfigArgs(
+                cidr_blocks=[
+                    gcp.container.ClusterMasterAuthorizedNetworksConfigCidrBlockArgs(cidr_block=cidr)
+                    for cidr in (*args.public_cidrs, *args.private_cidrs)
+                ],
+                gcp_public_cidrs_access_enabled=False,
+                private_endpoint_enforcement_enabled=True,
+            ),
+            control_plane_endpoints_config=gcp.container.ClusterControlPlaneEndpointsConfigArgs(
+                dns_endpoint_config=gcp.container.ClusterControlPlaneEndpointsConfigDnsEndpointConfigArgs(
+                    allow_external_traffic=False
+                )
+            ),
+            authenticator_groups_config=gcp.container.ClusterAuthenticatorGroupsConfigArgs(
+                security_group=args.security_group
+            )
+            if args.security_group is not None
+            else None,
+            database_encryption=gcp.container.ClusterDatabaseEncryptionArgs(
+                state="ENCRYPTED", key_name=args.secrets_key_id
+            ),
+            workload_identity_config=gcp.container.ClusterWorkloadIdentityConfigArgs(workload_pool=self.workload_pool),
+            logging_config=gcp.container.ClusterLoggingConfigArgs(enable_components=list(LOG_COMPONENTS)),
+            monitoring_config=gcp.container.ClusterMonitoringConfigArgs(
+                enable_components=list(METRIC_COMPONENTS),
+                managed_prometheus=gcp.container.ClusterMonitoringConfigManagedPrometheusArgs(enabled=True),
+            ),
+            addons_config=gcp.container.ClusterAddonsConfigArgs(
+                gce_persistent_disk_csi_driver_config=(
+                    gcp.container.ClusterAddonsConfigGcePersistentDiskCsiDriverConfigArgs(enabled=True)
+                ),
+                gcs_fuse_csi_driver_config=gcp.container.ClusterAddonsConfigGcsFuseCsiDriverConfigArgs(enabled=True),
+                gcp_filestore_csi_driver_config=gcp.container.ClusterAddonsConfigGcpFilestoreCsiDriverConfigArgs(
+                    enabled=args.filestore
+                ),
+                lustre_csi_driver_config=gcp.container.ClusterAddonsConfigLustreCsiDriverConfigArgs(
+                    enabled=args.managed_lustre
+                ),
+            ),
+            security_posture_config=gcp.container.ClusterSecurityPostureConfigArgs(mode="BASIC"),
+            cost_management_config=gcp.container.ClusterCostManagementConfigArgs(enabled=True),
+            enable_shielded_nodes=True,
+            enable_legacy_abac=False,
+            deletion_protection=args.protect,
+            resource_labels=labels(args.tags, "cluster"),
+            opts=child,
+        )
+        account = gcp.serviceaccount.Account(
+            f"{name}-nodes", account_id=f"{name}-nodes", display_name=f"Nodes of cluster {name}", opts=child
+        )
+        grants = [
+            gcp.projects.IAMMember(
+                f"{name}-{role.partition('/')[2].replace('.', '-')}",
+                project=project,
+                role=role,
+                member=account.member,
+                opts=child,
+            )
+            for role in _NODE_ROLES
+        ]
+        self.resources = GkeClusterResources(cluster=cluster, node_account=account)
+        self.name = cluster.name
+        self.endpoint = cluster.endpoint
+        self.node_account_email = pulumi.Output.all(account.email, *(grant.role for grant in grants)).apply(_first)
+        self.kubeconfig = pulumi.Output.all(
+            name=cluster.name, endpoint=cluster.endpoint, authority=cluster.master_auth.apply(_authority)
+        ).apply(kubeconfig)
+        self.register_outputs(
+            {
+                "name": self.name,
+                "endpoint": self.endpoint,
+                "node_account_email": self.node_account_email,
+                "workload_pool": self.workload_pool,
+                "kubeconfig": self.kubeconfig,
+            }
+        )
+
+
+def kubeconfig(known: Mapping[str, str]) -> str:
+    """A kubeconfig for `name`, `endpoint` and `authority` (base64): kubectl takes JSON."""
+    name = known["name"]
+    return json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": name,
+            "clusters": [
+                {
+                    "name": name,
+                    "cluster": {
+                        "server": f"https://{known['endpoint']}",
+                        "certificate-authority-data": known["authority"],
+                    },
+                }
+            ],
+            "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+            "users": [
+                {
+                    "name": name,
+                    "user": {
+                        "exec": {
+                            "apiVersion": "client.authentication.k8s.io/v1beta1",
+                            "command": "gke-gcloud-auth-plugin",
+                            "installHint": "Install it with: gcloud components install gke-gcloud-auth-plugin",
+                            "provideClusterInfo": True,
+                            "interactiveMode": "Never",
+                        }
+                    },
+                }
+            ],
+        }
+    )
+
+
+def _problems(name: str, args: GkeClusterArgs) -> list[Problem]:
+    found = zone_problems(name, args.region, args.zones)
+    if not args.zones or len(set(args.zones)) != len(args.zones):
+        shown = ", ".join(args.zones) or "none"
+        found.append(Problem(f"{name}.zones", shown, "a cluster has at least one zone, each once", "Name the zones"))
+    if not _VERSION.fullmatch(args.kubernetes_version):
+        rule = "GKE takes a minor version"
+        found.append(Problem(f"{name}.kubernetes_version", args.kubernetes_version, rule, "Write it as 1.34"))
+    if not 8 <= args.max_pods_per_node <= 256:
+        value, rule = str(args.max_pods_per_node), "GKE runs 8 to 256 pods on a node"
+        found.append(Problem(f"{name}.max_pods_per_node", value, rule, "Stay within"))
+    if args.security_group is not None and not _GROUP.fullmatch(args.security_group):
+        rule = "GKE reads one group only, of this name in each domain"
+        fix = "Write it as gke-security-groups@example.com"
+        found.append(Problem(f"{name}.security_group", args.security_group, rule, fix))
+    for field, cidrs in (("public_cidrs", args.public_cidrs), ("private_cidrs", args.private_cidrs)):
+        for index, cidr in enumerate(cidrs):
+            path, block = f"{name}.{field}.{index}", network(cidr)
+            if block is None:
+                found.append(Problem(path, cidr, "it is no IPv4 network", "Write it as 203.0.113.0/24"))
+            elif block.prefixlen < WIDEST_PUBLIC_PREFIX:
+                rule = "it is a large part of the internet"
+                found.append(Problem(path, cidr, rule, "Name your own networks, or none: the API is private then"))
+            elif field == "private_cidrs" and not block.is_private:
+                found.append(Problem(path, cidr, "it is a network of the internet", "Name it in public_cidrs"))
+    return found
+
+
+def _first(values: list[str]) -> str:
+    return values[0]
+
+
+def _authority(auth: gcp.container.outputs.ClusterMasterAuth) -> str:
+    return auth.cluster_ca_certificate or ""

@@ -1,0 +1,157 @@
+"""Customer keys of one location: for the cluster's secrets, and for what is stored.
+
+A key ring and its keys stay in the project for ever: destroying them destroys the key versions only, and their names
+cannot be used again. So names are made by Pulumi.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import pulumi
+import pulumi_gcp as gcp
+
+from novacron_infra.errors import Problem
+from novacron_infra.gcp.checks import label_problems, labels, name_problems, refuse
+from novacron_infra.tags import Tags
+
+ROTATION_DAYS = 30
+_SECONDS_PER_DAY = 86_400
+_ROLE = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
+_LIMITS_DAYS = {"rotation_days": (1, 36_500), "deletion_window_days": (1, 120)}
+"""KMS API reference, CryptoKey, read on 2026-11-25."""
+
+
+class KeyUse(str, Enum):
+    """What a key encrypts."""
+
+    CLUSTER = "cluster"
+    STORAGE = "storage"
+
+
+class ServiceAgent(str, Enum):
+    """Google's own accounts that encrypt with a key: the domain of their address, after `service-<number>@`.
+
+    IAM documentation, "Service agents", read on 2026-11-25.
+    """
+
+    KUBERNETES_ENGINE = "container-engine-robot"
+    COMPUTE_ENGINE = "compute-system"
+    CLOUD_STORAGE = "gs-project-accounts"
+    FILESTORE = "cloud-filer"
+    MANAGED_LUSTRE = "gcp-sa-lustre"
+
+
+_SERVICES = {
+    ServiceAgent.KUBERNETES_ENGINE: "container.googleapis.com",
+    ServiceAgent.FILESTORE: "file.googleapis.com",
+    ServiceAgent.MANAGED_LUSTRE: "lustre.googleapis.com",
+}
+"""Agents that are there only once their service was used or asked to make them; Compute Engine's always is."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GcpKeysArgs:
+    """Keys of a location."""
+
+    location: str
+    """A region; for a bucket over two regions the multi-region around them, such as us."""
+    tags: Tags
+    rotation_days: int = ROTATION_DAYS
+    deletion_window_days: int = 30
+    """How long a destroyed version can be brought back: 1 to 120."""
+    filestore: bool = False
+    """Whether Filestore encrypts with the storage key; its API has to be enabled."""
+    managed_lustre: bool = False
+    """Whether Managed Lustre does; its API has to be enabled."""
+    protect: bool = True
+    """Whether destroying the stack stops at the keys: without them everything encrypted is lost."""
+
+
+class GcpKeys(pulumi.ComponentResource):
+    """Customer keys with rotation, one for each use, that the services which need them may use and nobody else.
+
+    Raises:
+        ArgumentError: a figure is outside what KMS accepts.
+    """
+
+    keys: dict[KeyUse, gcp.kms.CryptoKey]
+
+    def __init__(self, name: str, args: GcpKeysArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        refuse([*name_problems(name), *label_problems(name, args.tags), *_problems(name, args)])
+        super().__init__("novacron:index:GcpKeys", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        protected = pulumi.ResourceOptions(parent=self, protect=args.protect)
+        invoke = pulumi.InvokeOutputOptions(parent=self)
+        number = gcp.organizations.get_project_output(opts=invoke).number
+        # Asking for Cloud Storage's agent makes it.
+        storage_agent = gcp.storage.get_project_service_account_output(opts=invoke).member
+        ring = gcp.kms.KeyRing(f"{name}-ring", location=args.location, opts=protected)
+        self.keys = {}
+        self._ids: dict[KeyUse, pulumi.Output[str]] = {}
+        for use in KeyUse:
+            key = gcp.kms.CryptoKey(
+                f"{name}-{use.value}",
+                key_ring=ring.id,
+                purpose="ENCRYPT_DECRYPT",
+                rotation_period=f"{args.rotation_days * _SECONDS_PER_DAY}s",
+                destroy_scheduled_duration=f"{args.deletion_window_days * _SECONDS_PER_DAY}s",
+                labels=labels(args.tags, "keys"),
+                opts=protected,
+            )
+            grants: list[gcp.kms.CryptoKeyIAMMember] = []
+            for agent in agents(use, args):
+                identity = (
+                    gcp.projects.ServiceIdentity(f"{name}-{agent.value}", service=_SERVICES[agent], opts=child)
+                    if agent in _SERVICES
+                    else None
+                )
+                grant = gcp.kms.CryptoKeyIAMMember(
+                    f"{name}-{use.value}-{agent.value}",
+                    crypto_key_id=key.id,
+                    role=_ROLE,
+                    member=storage_agent
+                    if agent is ServiceAgent.CLOUD_STORAGE
+                    else pulumi.Output.format(
+                        "serviceAccount:service-{0}@{1}.iam.gserviceaccount.com", number, agent.value
+                    ),
+                    opts=pulumi.ResourceOptions(parent=self, depends_on=[identity] if identity else None),
+                )
+                grants.append(grant)
+            self.keys[use] = key
+            # There only once whoever encrypts with it may: whatever takes it waits for the grants.
+            self._ids[use] = pulumi.Output.all(key.id, *(grant.crypto_key_id for grant in grants)).apply(_first)
+        self.register_outputs({f"{use.value}_key_id": key for use, key in self._ids.items()})
+
+    def key_id(self, use: KeyUse) -> pulumi.Output[str]:
+        """The key for `use`, as `projects/…/cryptoKeys/…`."""
+        return self._ids[use]
+
+
+def agents(use: KeyUse, args: GcpKeysArgs) -> tuple[ServiceAgent, ...]:
+    """Whose work needs the key for `use`."""
+    if use is KeyUse.CLUSTER:
+        return (ServiceAgent.KUBERNETES_ENGINE,)
+    asked = {ServiceAgent.FILESTORE: args.filestore, ServiceAgent.MANAGED_LUSTRE: args.managed_lustre}
+    return (
+        ServiceAgent.COMPUTE_ENGINE,
+        ServiceAgent.CLOUD_STORAGE,
+        *(agent for agent, wanted in asked.items() if wanted),
+    )
+
+
+def _problems(name: str, args: GcpKeysArgs) -> list[Problem]:
+    values = {"rotation_days": args.rotation_days, "deletion_window_days": args.deletion_window_days}
+    found: list[Problem] = []
+    for field, value in values.items():
+        low, high = _LIMITS_DAYS[field]
+        if not low <= value <= high:
+            rule, fix = f"KMS accepts {low} to {high} days", f"Use {min(max(value, low), high)}"
+            found.append(Problem(f"{name}.{field}", str(value), rule, fix))
+    return found
+
+
+def _first(values: Sequence[str]) -> str:
+    return values[0]

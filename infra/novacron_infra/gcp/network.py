@@ -1,0 +1,256 @@
+"""A region's network: a private subnet for nodes and pods, a way out, and the networks of a fabric beside it.
+
+Not for load balancers (the cluster's controllers make them) and not for links between regions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+
+import pulumi
+import pulumi_gcp as gcp
+
+from novacron_infra.catalog import CatalogError
+from novacron_infra.errors import Problem
+from novacron_infra.gcp.checks import label_problems, labels, name_problems, network, refuse, zone_problems
+from novacron_infra.gcp.fabric import FabricNetwork, InterfaceType, fabric_networks, rdma_profile
+from novacron_infra.tags import Tags
+
+PODS_RANGE, SERVICES_RANGE = "pods", "services"
+_WIDEST_PREFIX, _NARROWEST_PREFIX = 12, 18
+_FABRIC_PARTS_PREFIX = 4
+"""A fabric's network is cut into 16 subnets, of which RoCE needs nine."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GcpNetworkArgs:
+    """A network."""
+
+    region: str
+    cidr: str
+    """A private IPv4 network of /12 to /18; regions that are to be linked have different ones."""
+    tags: Tags
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GcpNetworkResources:
+    """What the network is made of."""
+
+    vpc: gcp.compute.Network
+    subnet: gcp.compute.Subnetwork
+    router: gcp.compute.Router
+    nat: gcp.compute.RouterNat
+    services_peering: gcp.servicenetworking.Connection
+
+
+class GcpNetwork(pulumi.ComponentResource):
+    """A VPC whose nodes are private, with flow logs, Cloud NAT, and private access to Google's own services.
+
+    Raises:
+        ArgumentError: the network is not what GKE can use.
+    """
+
+    resources: GcpNetworkResources
+    network_id: pulumi.Output[str]
+    subnet_id: pulumi.Output[str]
+    """Of the nodes, with the ranges `pods` and `services`; nodes in it reach the internet."""
+    services_network_id: pulumi.Output[str]
+    """The same network, for what needs its peering with Google's services: Managed Lustre, Filestore."""
+    fabric_cidr: str
+    """Addresses that nothing else in the network has, for `GcpFabric`."""
+
+    def __init__(self, name: str, args: GcpNetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        refuse([*name_problems(name), *label_problems(name, args.tags), *_problems(name, args)])
+        super().__init__("novacron:index:GcpNetwork", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        plan = address_plan(args.cidr)
+        vpc = gcp.compute.Network(f"{name}-vpc", auto_create_subnetworks=False, routing_mode="REGIONAL", opts=child)
+        subnet = gcp.compute.Subnetwork(
+            f"{name}-nodes",
+            network=vpc.id,
+            region=args.region,
+            ip_cidr_range=plan.nodes,
+            secondary_ip_ranges=[
+                gcp.compute.SubnetworkSecondaryIpRangeArgs(range_name=range_name, ip_cidr_range=cidr)
+                for range_name, cidr in ((PODS_RANGE, plan.pods), (SERVICES_RANGE, plan.services))
+            ],
+            # Model weights and images come from Google's services without leaving over NAT.
+            private_ip_google_access=True,
+            log_config=gcp.compute.SubnetworkLogConfigArgs(
+                aggregation_interval="INTERVAL_1_MIN", flow_sampling=1.0, metadata="INCLUDE_ALL_METADATA"
+            ),
+            opts=child,
+        )
+        router = gcp.compute.Router(f"{name}-nat", network=vpc.id, region=args.region, opts=child)
+        nat = gcp.compute.RouterNat(
+            f"{name}-nat",
+            router=router.name,
+            region=args.region,
+            nat_ip_allocate_option="AUTO_ONLY",
+            source_subnetwork_ip_ranges_to_nat="ALL_SUBNETWORKS_ALL_IP_RANGES",
+            log_config=gcp.compute.RouterNatLogConfigArgs(enable=True, filter="ERRORS_ONLY"),
+            opts=child,
+        )
+        services = IPv4Network(plan.google_services)
+        addresses = gcp.compute.GlobalAddress(
+            f"{name}-google-services",
+            network=vpc.id,
+            address_type="INTERNAL",
+            purpose="VPC_PEERING",
+            address=str(services.network_address),
+            prefix_length=services.prefixlen,
+            labels=labels(args.tags, "network"),
+            opts=child,
+        )
+        peering = gcp.servicenetworking.Connection(
+            f"{name}-google-services",
+            network=vpc.id,
+            service="servicenetworking.googleapis.com",
+            reserved_peering_ranges=[addresses.name],
+            opts=child,
+        )
+        self.resources = GcpNetworkResources(vpc=vpc, subnet=subnet, router=router, nat=nat, services_peering=peering)
+        self.network_id = vpc.id
+        # Nodes that cannot get images never become ready: whoever takes the subnet waits for the way out.
+        self.subnet_id = pulumi.Output.all(subnet.id, nat.router).apply(_first)
+        self.services_network_id = peering.network
+        self.fabric_cidr = plan.fabric
+        self.register_outputs(
+            {
+                "network_id": self.network_id,
+                "subnet_id": self.subnet_id,
+                "services_network_id": self.services_network_id,
+                "fabric_cidr": self.fabric_cidr,
+            }
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GcpFabricArgs:
+    """The networks of a machine's fabric, in the zone of its pools."""
+
+    machine: str
+    region: str
+    zone: str
+    cidr: str
+    """A private IPv4 network, apart from all others of the cluster; each interface gets a sixteenth."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FabricInterface:
+    """Where one interface of a node goes."""
+
+    network: pulumi.Input[str]
+    subnet: pulumi.Input[str]
+
+
+class GcpFabric(pulumi.ComponentResource):
+    """The VPCs that GPUs of different nodes talk over, and nothing else does.
+
+    Without flow logs: RDMA networks have none, and the others would log every tensor.
+
+    Raises:
+        ArgumentError: the machine has no fabric, the zone is elsewhere, or the network is too small.
+    """
+
+    interfaces: tuple[FabricInterface, ...]
+    """In the order of the node's."""
+
+    def __init__(self, name: str, args: GcpFabricArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        refuse([*name_problems(name), *_fabric_problems(name, args)])
+        super().__init__("novacron:index:GcpFabric", name, None, opts)
+        self._name, self._args = name, args
+        self._child = pulumi.ResourceOptions(parent=self)
+        self._project = gcp.organizations.get_project_output(opts=pulumi.InvokeOutputOptions(parent=self)).project_id
+        cidrs = IPv4Network(args.cidr).subnets(prefixlen_diff=_FABRIC_PARTS_PREFIX)
+        self.interfaces = tuple(
+            interface
+            for layout in fabric_networks(args.machine)
+            for interface in self._network(layout, [str(next(cidrs)) for _ in range(layout.subnets)])
+        )
+        self.register_outputs({"subnets": [interface.subnet for interface in self.interfaces]})
+
+    def _network(self, layout: FabricNetwork, cidrs: list[str]) -> list[FabricInterface]:
+        args, name = self._args, f"{self._name}-{layout.name}"
+        is_rdma = layout.type is InterfaceType.RDMA
+        vpc = gcp.compute.Network(
+            name,
+            auto_create_subnetworks=False,
+            mtu=layout.mtu_bytes,
+            network_profile=pulumi.Output.from_input(self._project).apply(self._profile) if is_rdma else None,
+            opts=self._child,
+        )
+        if not is_rdma:  # what may be in an RDMA network is the profile's to say
+            gcp.compute.Firewall(
+                name,
+                network=vpc.id,
+                description="Everything between the members of the fabric",
+                direction="INGRESS",
+                source_ranges=[args.cidr],
+                allows=[gcp.compute.FirewallAllowArgs(protocol=protocol) for protocol in ("tcp", "udp", "icmp")],
+                opts=self._child,
+            )
+        subnets = [
+            gcp.compute.Subnetwork(
+                f"{name}-{index}",
+                network=vpc.id,
+                region=args.region,
+                ip_cidr_range=cidr,
+                opts=self._child,
+            )
+            for index, cidr in enumerate(cidrs)
+        ]
+        return [FabricInterface(network=vpc.name, subnet=subnet.name) for subnet in subnets]
+
+    def _profile(self, project: str | None) -> str:
+        return rdma_profile(project or "", self._args.zone)
+
+
+@dataclass(frozen=True, slots=True)
+class AddressPlan:
+    """How a region's addresses are shared out."""
+
+    pods: str
+    nodes: str
+    fabric: str
+    services: str
+    google_services: str
+
+
+def address_plan(cidr: str) -> AddressPlan:
+    """Half of a network for pods, a quarter for nodes, an eighth for fabrics, a sixteenth for each kind of service."""
+    pods, rest = IPv4Network(cidr).subnets()
+    nodes, rest = rest.subnets()
+    fabric, rest = rest.subnets()
+    services, google_services = rest.subnets()
+    return AddressPlan(str(pods), str(nodes), str(fabric), str(services), str(google_services))
+
+
+def _problems(name: str, args: GcpNetworkArgs) -> list[Problem]:
+    block = network(args.cidr)
+    if block is None:
+        return [Problem(f"{name}.cidr", args.cidr, "it is no IPv4 network", "Write it as 10.0.0.0/16")]
+    if not block.is_private or not _WIDEST_PREFIX <= block.prefixlen <= _NARROWEST_PREFIX:
+        rule = f"a network here is private and of /{_WIDEST_PREFIX} to /{_NARROWEST_PREFIX}"
+        return [Problem(f"{name}.cidr", args.cidr, rule, "Write it as 10.0.0.0/16")]
+    return []
+
+
+def _fabric_problems(name: str, args: GcpFabricArgs) -> list[Problem]:
+    found = zone_problems(name, args.region, [args.zone])
+    try:
+        fabric_networks(args.machine)
+    except CatalogError as error:
+        found.append(Problem(f"{name}.machine", args.machine, str(error), "Name a machine of the pool with the fabric"))
+    block = network(args.cidr)
+    if block is None:
+        found.append(Problem(f"{name}.cidr", args.cidr, "it is no IPv4 network", "Write it as 10.0.192.0/19"))
+    elif not block.is_private or block.prefixlen > 29 - _FABRIC_PARTS_PREFIX:
+        rule = f"a sixteenth of it has to be a subnet: private, /{29 - _FABRIC_PARTS_PREFIX} or wider"
+        found.append(Problem(f"{name}.cidr", args.cidr, rule, "Use the network's fabric_cidr"))
+    return found
+
+
+def _first(values: list[str]) -> str:
+    return values[0]

@@ -1,0 +1,114 @@
+"""What a node of a machine type is like: GPUs by Google's names, disks, and the tuning that GKE lets one choose.
+
+GKE's node system config is the whole of it: kubelet and sysctl settings from a fixed list, and transparent huge pages.
+It has no setting for the CPU governor, zone reclaim, NUMA balancing, persistence mode or application clocks, and its
+images take no user data. Nothing here depends on a resource: one config for each machine type, kept as golden files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import yaml
+
+from novacron_infra.catalog import CatalogError, Machine
+
+_SOCKET_BUFFER_BYTES = 256 * 2**20
+SYSCTLS = {
+    "net.core.netdev_max_backlog": "30000",
+    "net.core.rmem_max": str(_SOCKET_BUFFER_BYTES),
+    "net.core.wmem_max": str(_SOCKET_BUFFER_BYTES),
+    "net.ipv4.tcp_rmem": f"4096 131072 {_SOCKET_BUFFER_BYTES}",
+    "net.ipv4.tcp_wmem": f"4096 65536 {_SOCKET_BUFFER_BYTES}",
+}
+HUGE_PAGES = "TRANSPARENT_HUGEPAGE_ENABLED_NEVER"
+HUGE_PAGES_DEFRAG = "TRANSPARENT_HUGEPAGE_DEFRAG_NEVER"
+LOCAL_SSD_GB = 375
+_ACCELERATORS = {
+    "A100-40GB": "nvidia-tesla-a100",
+    "A100-80GB": "nvidia-a100-80gb",
+    "H100-80GB": "nvidia-h100-80gb",
+    "H200-141GB": "nvidia-h200-141gb",
+    "B200": "nvidia-b200",
+}
+_ACCELERATOR_OF_MACHINE = {"a3-megagpu-8g": "nvidia-h100-mega-80gb"}
+"""Where the GPU alone does not decide it. Names: GKE documentation, "GPUs in GKE"; read on 2026-11-25."""
+_HYPERDISK_ONLY = ("a3-ultragpu", "a4-highgpu")
+"""Series that take no persistent disk (Compute Engine documentation, "About Hyperdisk"; read on 2026-11-25)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LocalSsds:
+    """How many disks of 375 GB a node may have for images, pods' files and logs."""
+
+    allowed: tuple[int, ...]
+    default: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KubeletConfig:
+    """What kubelet does differently from GKE's default."""
+
+    cpu_manager_policy: str
+    topology_manager_policy: str
+
+
+# What the catalogue leaves open. A2 Ultra and small A3 High machines come with their disks, C2 takes what is chosen.
+# Compute Engine documentation, "Local SSD disks"; from memory in 2026-11, not verified against a deployment.
+_LOCAL_SSDS = {
+    "a2-ultragpu-1g": LocalSsds(allowed=(1,), default=1),
+    "a2-ultragpu-8g": LocalSsds(allowed=(8,), default=8),
+    "a3-highgpu-1g": LocalSsds(allowed=(2,), default=2),
+    "c2-standard-30": LocalSsds(allowed=(0, 4, 8), default=0),
+    "c2-standard-60": LocalSsds(allowed=(0, 8), default=0),
+}
+
+
+def accelerator(row: Machine) -> str | None:
+    """Google's name of a machine's GPU; None without one.
+
+    Raises:
+        CatalogError: the GPU is not one that Google has.
+    """
+    if row.gpu is None:
+        return None
+    name = _ACCELERATOR_OF_MACHINE.get(row.name) or _ACCELERATORS.get(row.gpu)
+    if name is None:
+        raise CatalogError(f"{row.name}: Google has no name for {row.gpu}")
+    return name
+
+
+def local_ssds(row: Machine) -> LocalSsds:
+    """The local disks of a machine: what the catalogue says, or what one may choose."""
+    if row.name in _LOCAL_SSDS:
+        return _LOCAL_SSDS[row.name]
+    count = (row.local_nvme_gb or 0) // LOCAL_SSD_GB
+    return LocalSsds(allowed=(count,), default=count)
+
+
+def boot_disk_type(row: Machine) -> str:
+    """The fastest type of boot disk that the machine's series takes at a size alone."""
+    return "hyperdisk-balanced" if row.name.startswith(_HYPERDISK_ONLY) else "pd-ssd"
+
+
+def kubelet_config(row: Machine) -> KubeletConfig | None:
+    """GPU nodes give whole cores of the GPUs' own NUMA node to pods that ask for whole ones."""
+    if row.gpu is None:
+        return None
+    return KubeletConfig(cpu_manager_policy="static", topology_manager_policy="best-effort")
+
+
+def system_config(row: Machine) -> str:
+    """The node system config as the file that `gcloud container node-pools create --system-config-from-file` takes."""
+    kubelet: dict[str, object] = {"insecureKubeletReadonlyPortEnabled": False}
+    if (own := kubelet_config(row)) is not None:
+        kubelet |= {
+            "cpuManagerPolicy": own.cpu_manager_policy,
+            "topologyManager": {"policy": own.topology_manager_policy},
+        }
+    linux = {
+        "sysctl": SYSCTLS,
+        "transparentHugepageEnabled": HUGE_PAGES,
+        "transparentHugepageDefrag": HUGE_PAGES_DEFRAG,
+    }
+    return yaml.safe_dump({"kubeletConfig": kubelet, "linuxConfig": linux}, sort_keys=False, width=1000)

@@ -1,0 +1,299 @@
+"""A pool of nodes on GKE: one node pool or, with spot, two.
+
+What a pool may be is checked in `capacity`; what a node of a machine type is like is in `node_config`. GKE owns the
+GPU stack: it installs the driver of the stated version, the device plugin and the metrics exporter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import pulumi
+import pulumi_gcp as gcp
+
+from novacron_infra.catalog import Machine, machine, machines
+from novacron_infra.errors import Problem
+from novacron_infra.gcp.capacity import SCHEDULED, pool_problems
+from novacron_infra.gcp.checks import label_problems, labels, name_problems, refuse, zone_problems
+from novacron_infra.gcp.fabric import fabric_interfaces
+from novacron_infra.gcp.network import FabricInterface
+from novacron_infra.gcp.node_config import (
+    HUGE_PAGES,
+    HUGE_PAGES_DEFRAG,
+    SYSCTLS,
+    accelerator,
+    boot_disk_type,
+    kubelet_config,
+    local_ssds,
+)
+from novacron_infra.pools import Capacity, NodeGroupShape, NodePoolShape, Placement
+from novacron_infra.tags import Tags
+
+GPU_TAINT = "nvidia.com/gpu"
+GPU_TAINT_VALUE = "present"
+"""What GKE itself would add: with another value the pool's taints would differ from what was declared."""
+_RESERVATION_KEY = "compute.googleapis.com/reservation-name"
+_MAX_UNAVAILABLE_SHARE = 4
+"""One node in so many is updated at a time."""
+_MOST_UNAVAILABLE = 20
+_BOOT_DISK_GB = (50, 65_536)
+_LONGEST_RUN_S = 7 * 86_400
+_SHORTEST_RUN_S = 600
+
+
+class GpuDriver(str, Enum):
+    """Which driver GKE installs. A change replaces the pool."""
+
+    DEFAULT = "DEFAULT"
+    """The one that was tested with the nodes' version."""
+    LATEST = "LATEST"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GkeNodePoolArgs:
+    """A pool, and what it is put into."""
+
+    shape: NodePoolShape
+    region: str
+    cluster_name: pulumi.Input[str]
+    node_account_email: pulumi.Input[str]
+    disk_key_id: pulumi.Input[str]
+    tags: Tags
+    fabric_interfaces: Sequence[FabricInterface] = ()
+    """Those of a `GcpFabric` for this machine and zone."""
+    automatic_fabric: bool = False
+    """Instead of them: GKE makes the fabric's networks itself."""
+    gpu_driver: GpuDriver = GpuDriver.DEFAULT
+    local_ssds: int | None = None
+    """Disks of 375 GB for images, pods' files and logs. None: what the machine comes with."""
+    boot_disk_gb: int = 200
+    longest_run_s: int = _LONGEST_RUN_S
+    """With flex-start and queued capacity: when a node is taken away again, 600 to 604800."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GkeNodePoolResources:
+    """What the pool is made of. Node pools are by suffix, as in the shape."""
+
+    node_pools: dict[str, gcp.container.NodePool]
+
+
+class GkeNodePool(pulumi.ComponentResource):
+    """Nodes for coordinators, GPU workers or storage.
+
+    Raises:
+        ArgumentError: choices that exclude each other, a zone elsewhere, a fabric without its networks.
+    """
+
+    resources: GkeNodePoolResources
+    node_pool_names: dict[str, pulumi.Output[str]]
+
+    def __init__(self, name: str, args: GkeNodePoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        refuse(
+            [
+                *name_problems(name),
+                *label_problems(name, args.tags),
+                *pool_problems(name, args.shape),
+                *_problems(name, args),
+            ]
+        )
+        super().__init__("novacron:index:GkeNodePool", name, None, opts)
+        self._name, self._args, self._row = name, args, machine(args.shape.machine)
+        pools = {suffix: self._node_pool(suffix, group) for suffix, group in args.shape.groups.items()}
+        self.resources = GkeNodePoolResources(node_pools=pools)
+        self.node_pool_names = {suffix: pool.name for suffix, pool in pools.items()}
+        self.register_outputs({"node_pool_names": list(self.node_pool_names.values())})
+
+    def _node_pool(self, suffix: str, group: NodeGroupShape) -> gcp.container.NodePool:
+        args, shape = self._args, self._args.shape
+        has_gpus, scheduled = self._row.gpu is not None, group.capacity in SCHEDULED
+        scaled = group.minimum_nodes != group.maximum_nodes
+        nodes_per_zone = group.nodes // len(shape.zones)
+        return gcp.container.NodePool(
+            f"{self._name}-{suffix or 'nodes'}",
+            cluster=args.cluster_name,
+            location=args.region,
+            node_locations=list(shape.zones),
+            node_count=None if scaled else nodes_per_zone,
+            initial_node_count=nodes_per_zone if scaled else None,
+            autoscaling=gcp.container.NodePoolAutoscalingArgs(
+                total_min_node_count=group.minimum_nodes,
+                total_max_node_count=group.maximum_nodes,
+                # Scarce capacity is taken where it is; the rest is spread over the zones.
+                location_policy="BALANCED" if group.capacity is Capacity.ON_DEMAND else "ANY",
+            )
+            if scaled
+            else None,
+            # A scheduled node has an end: repairing it would ask the scheduler for another one.
+            management=gcp.container.NodePoolManagementArgs(auto_repair=not scheduled, auto_upgrade=True),
+            # A GPU node goes before its successor comes, so no update asks for GPUs that nobody has.
+            upgrade_settings=gcp.container.NodePoolUpgradeSettingsArgs(
+                strategy="SURGE",
+                max_surge=0 if has_gpus else 1,
+                max_unavailable=max_unavailable(group) if has_gpus else 0,
+            ),
+            placement_policy=gcp.container.NodePoolPlacementPolicyArgs(type="COMPACT")
+            if shape.placement is Placement.CLUSTER
+            else None,
+            queued_provisioning=gcp.container.NodePoolQueuedProvisioningArgs(enabled=True)
+            if group.capacity is Capacity.QUEUED
+            else None,
+            network_config=self._network_config(),
+            node_config=self._node_config(group),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                # The autoscaler owns the number; a change of it here would replace the pool.
+                ignore_changes=["initialNodeCount"] if scaled else None,
+                # A replacement must not need the GPUs, or the reservation, twice.
+                delete_before_replace=has_gpus,
+            ),
+        )
+
+    def _network_config(self) -> gcp.container.NodePoolNetworkConfigArgs:
+        args = self._args
+        return gcp.container.NodePoolNetworkConfigArgs(
+            enable_private_nodes=True,
+            accelerator_network_profile="auto" if args.automatic_fabric else None,
+            additional_node_network_configs=[
+                gcp.container.NodePoolNetworkConfigAdditionalNodeNetworkConfigArgs(
+                    network=interface.network, subnetwork=interface.subnet
+                )
+                for interface in args.fabric_interfaces
+            ]
+            or None,
+        )
+
+    def _node_config(self, group: NodeGroupShape) -> gcp.container.NodePoolNodeConfigArgs:
+        args, row = self._args, self._row
+        config = gcp.container
+        gpu, disks, kubelet = accelerator(row), _disks(args, row), kubelet_config(row)
+        return config.NodePoolNodeConfigArgs(
+            machine_type=row.name,
+            image_type="COS_CONTAINERD",
+            service_account=args.node_account_email,
+            oauth_scopes=["https://www.googleapis.com/auth/cloud-platform"],
+            guest_accelerators=[
+                config.NodePoolNodeConfigGuestAcceleratorArgs(
+                    type=gpu,
+                    count=row.gpu_count,
+                    gpu_driver_installation_config=(
+                        config.NodePoolNodeConfigGuestAcceleratorGpuDriverInstallationConfigArgs(
+                            gpu_driver_version=args.gpu_driver.value
+                        )
+                    ),
+                )
+            ]
+            if gpu is not None
+            else None,
+            taints=[config.NodePoolNodeConfigTaintArgs(key=GPU_TAINT, value=GPU_TAINT_VALUE, effect="NO_SCHEDULE")]
+            if gpu is not None
+            else None,
+            labels=node_labels(args.shape, row),
+            spot=True if group.capacity is Capacity.SPOT else None,
+            flex_start=True if group.capacity is Capacity.FLEX_START else None,
+            max_run_duration=f"{args.longest_run_s}s" if group.capacity in SCHEDULED else None,
+            reservation_affinity=_reservation(args.shape),
+            disk_type=boot_disk_type(row),
+            disk_size_gb=args.boot_disk_gb,
+            boot_disk_kms_key=args.disk_key_id,
+            ephemeral_storage_local_ssd_config=config.NodePoolNodeConfigEphemeralStorageLocalSsdConfigArgs(
+                local_ssd_count=disks
+            )
+            if disks
+            else None,
+            gvnic=config.NodePoolNodeConfigGvnicArgs(enabled=True),
+            # Containers of many GB start while their images still arrive.
+            gcfs_config=config.NodePoolNodeConfigGcfsConfigArgs(enabled=True),
+            linux_node_config=config.NodePoolNodeConfigLinuxNodeConfigArgs(
+                sysctls=SYSCTLS,
+                transparent_hugepage_enabled=HUGE_PAGES,
+                transparent_hugepage_defrag=HUGE_PAGES_DEFRAG,
+            ),
+            kubelet_config=config.NodePoolNodeConfigKubeletConfigArgs(
+                insecure_kubelet_readonly_port_enabled="FALSE",
+                cpu_manager_policy=kubelet.cpu_manager_policy if kubelet else None,
+                topology_manager=config.NodePoolNodeConfigKubeletConfigTopologyManagerArgs(
+                    policy=kubelet.topology_manager_policy
+                )
+                if kubelet
+                else None,
+            ),
+            shielded_instance_config=config.NodePoolNodeConfigShieldedInstanceConfigArgs(
+                enable_secure_boot=True, enable_integrity_monitoring=True
+            ),
+            # Pods have identities of their own and never see the node's.
+            workload_metadata_config=config.NodePoolNodeConfigWorkloadMetadataConfigArgs(mode="GKE_METADATA"),
+            metadata={"disable-legacy-endpoints": "true"},
+            resource_labels=labels(args.tags, args.shape.role.value),
+        )
+
+
+def node_labels(shape: NodePoolShape, row: Machine) -> dict[str, str]:
+    """Kubernetes labels of a pool's nodes."""
+    own = {"novacron.io/node-type": shape.role.value, "novacron.io/workload": "llm-inference"}
+    return own | ({"nvidia.com/gpu.count": str(row.gpu_count)} if row.gpu else {})
+
+
+def max_unavailable(group: NodeGroupShape) -> int:
+    """How many nodes an update takes away at a time: a quarter, one at least, 20 as GKE's own limit."""
+    return min(max(1, group.nodes // _MAX_UNAVAILABLE_SHARE), _MOST_UNAVAILABLE)
+
+
+def _reservation(shape: NodePoolShape) -> gcp.container.NodePoolNodeConfigReservationAffinityArgs | None:
+    if shape.capacity in SCHEDULED:
+        return gcp.container.NodePoolNodeConfigReservationAffinityArgs(consume_reservation_type="NO_RESERVATION")
+    if shape.reservation_id is None:
+        return None
+    block = shape.reservation_placement_group
+    value = shape.reservation_id if block is None else f"{shape.reservation_id}/reservationBlocks/{block}"
+    return gcp.container.NodePoolNodeConfigReservationAffinityArgs(
+        consume_reservation_type="SPECIFIC_RESERVATION", key=_RESERVATION_KEY, values=[value]
+    )
+
+
+def _disks(args: GkeNodePoolArgs, row: Machine) -> int:
+    return local_ssds(row).default if args.local_ssds is None else args.local_ssds
+
+
+def _problems(name: str, args: GkeNodePoolArgs) -> list[Problem]:
+    found = zone_problems(name, args.region, args.shape.zones)
+    for field, value, (low, high) in (
+        ("boot_disk_gb", args.boot_disk_gb, _BOOT_DISK_GB),
+        ("longest_run_s", args.longest_run_s, (_SHORTEST_RUN_S, _LONGEST_RUN_S)),
+    ):
+        if not low <= value <= high:
+            found.append(Problem(f"{name}.{field}", str(value), f"it lies outside {low} to {high}", "Stay within"))
+    return [*found, *_disk_problems(name, args), *_fabric_problems(name, args)]
+
+
+def _disk_problems(name: str, args: GkeNodePoolArgs) -> list[Problem]:
+    row = machines().get(args.shape.machine)
+    if row is None or args.local_ssds is None or args.local_ssds in local_ssds(row).allowed:
+        return []
+    allowed = ", ".join(map(str, local_ssds(row).allowed))
+    rule = f"{row.name} has {allowed} local disks"
+    return [Problem(f"{name}.local_ssds", str(args.local_ssds), rule, "Use one of these numbers, or leave it out")]
+
+
+def _fabric_problems(name: str, args: GkeNodePoolArgs) -> list[Problem]:
+    given, field = len(args.fabric_interfaces), f"{name}.fabric_interfaces"
+    if given and args.automatic_fabric:
+        rule = "GKE either makes the fabric's networks or takes these"
+        return [Problem(f"{name}.automatic_fabric", "True", rule, "Leave one of the two out")]
+    if args.shape.fabric is None:
+        if given or args.automatic_fabric:
+            what = field if given else f"{name}.automatic_fabric"
+            value = f"{given} interfaces" if given else "True"
+            return [Problem(what, value, "the pool has no fabric", "Leave it out, or name the machine's fabric")]
+        return []
+    row = machines().get(args.shape.machine)
+    if args.automatic_fabric or row is None or row.fabric is None or row.fabric.kind is not args.shape.fabric:
+        return []  # or `pool_problems` says what is wrong
+    needed = fabric_interfaces(row.name)
+    if given == needed:
+        return []
+    rule = f"{args.shape.fabric.value} of {args.shape.machine} takes {needed}"
+    fix = "Pass those of a GcpFabric for this machine, or use automatic_fabric"
+    return [Problem(field, f"{given} interfaces", rule, fix)]

@@ -1,0 +1,97 @@
+"""Every planned resource against Google's discovery documents, and against the policy pack."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from novacron_policy.rules import RULES
+
+from tests.unit.gcp import samples
+from tests.unit.gcp.google_api import NOT_SENT, WITHOUT_DOCUMENT, problems
+from tests.unit.gcp.graph import Graph, Registered, declare
+
+
+@pytest.fixture(scope="module")
+def region() -> Graph:
+    return declare(samples.region)
+
+
+def test_google_has_every_call_property_and_value(region: Graph) -> None:
+    found = [problem for resource in region.custom for problem in problems(resource)]
+    assert found == []
+
+
+def test_it_checks_nearly_every_planned_property(region: Graph) -> None:
+    planned = [(resource.type, name) for resource in region.custom for name in resource.inputs]
+    unchecked = [item for item in planned if item[0] in WITHOUT_DOCUMENT or item[1] in NOT_SENT.get(item[0], set())]
+    assert len(unchecked) / len(planned) < 0.05
+
+
+def violations(resource: Registered) -> list[str]:
+    return [
+        f"{resource.name}: {rule.name}: {reason}"
+        for rule in RULES
+        for reason in rule.check(resource.type, resource.inputs)
+    ]
+
+
+def test_no_policy_is_violated(region: Graph) -> None:
+    assert [message for resource in region.custom for message in violations(resource)] == []
+
+
+def changed(resource: Registered, path: str, value: Any) -> Registered:
+    head, _, rest = path.partition(".")
+
+    def put(holder: Any, key: str, rest: str) -> Any:
+        step: Any = int(key) if isinstance(holder, list) else key
+        copy = list(holder) if isinstance(holder, list) else dict(holder)
+        following, _, after = rest.partition(".")
+        copy[step] = put(copy[step], following, after) if rest else value
+        return copy
+
+    return replace(resource, inputs=put(resource.inputs, head, rest))
+
+
+POOL, CLUSTER = "gcp:container/nodePool:NodePool", "gcp:container/cluster:Cluster"
+
+
+@pytest.mark.parametrize(
+    ("type_", "name", "path", "value", "expected"),
+    [
+        (POOL, "tcpxo-nodes", "gpus", 8, "no call takes it"),
+        (POOL, "tcpxo-nodes", "nodeConfig.gpus", 8, "(NodeConfig) has no member gpus"),
+        (POOL, "tcpxo-nodes", "nodeConfig.taints.0.effect", "NoSchedule", "is none of"),
+        (POOL, "tcpxo-nodes", "nodeConfig.guestAccelerators.0.count", "eight", "is no number"),
+        (POOL, "tcpxo-nodes", "nodeConfig.linuxNodeConfig.transparentHugepageEnabled", "NEVER", "is none of"),
+        (POOL, "tcpxo-nodes", "nodeConfig.linuxNodeConfig.sysctls", ["a=b"], "is no object"),
+        (POOL, "tcpxo-nodes", "networkConfig.additionalNodeNetworkConfigs.0.vpc", "a", "has no member vpc"),
+        (POOL, "tcpxo-nodes", "upgradeSettings.strategy", "MINIMAL", "is none of"),
+        (POOL, "tcpxo-nodes", "nodeLocations", "us-central1-a", "is no list"),
+        (POOL, "spot-spot", "autoscaling.totalMaxNodeCount", 1.5, "is not whole"),
+        (CLUSTER, "prod-cluster", "loggingConfig.enableComponents.0", "AUDIT", "is none of"),
+        (CLUSTER, "prod-cluster", "privateClusterConfig.enablePrivateEndpoint", "yes", "is no boolean"),
+        (CLUSTER, "prod-cluster", "privateClusterConfig.publicEndpoint", "1.2.3.4", "only Google sets it"),
+        (CLUSTER, "prod-cluster", "releaseChannel.channel", "WEEKLY", "is none of"),
+        ("gcp:kms/cryptoKey:CryptoKey", "keys-storage", "purpose", "ENCRYPT", "is none of"),
+        ("gcp:compute/subnetwork:Subnetwork", "network-nodes", "logConfig.aggregationInterval", "1m", "is none of"),
+        ("gcp:compute/disk:Disk", "disk-model", "accessMode", "READ_MANY", "is none of"),
+        ("gcp:storage/bucket:Bucket", "models-models", "labels", {"Environment": 1}, "is no string"),
+        ("gcp:filestore/instance:Instance", "shared-files", "tier", "FAST", "is none of"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_check_finds_what_google_would_refuse(
+    region: Graph, type_: str, name: str, path: str, value: Any, expected: str
+) -> None:
+    (found, *_) = problems(changed(region.one(type_, name), path, value))
+    assert expected in found
+
+
+def test_the_policies_find_what_they_are_for(region: Graph) -> None:
+    pool, cluster = region.one(POOL, "reservation-nodes"), region.one(CLUSTER)
+    assert "gpu-taint-and-toleration" in violations(changed(pool, "nodeConfig.taints", []))[0]
+    assert "customer-key-encryption" in violations(changed(pool, "nodeConfig.bootDiskKmsKey", None))[0]
+    opened = changed(cluster, "privateClusterConfig.enablePrivateEndpoint", False)
+    assert "private-api-endpoint" in violations(opened)[0]

@@ -1,0 +1,81 @@
+"""Node configs: the golden files, and what Google's own description of the API says of them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from novacron_infra.catalog import CatalogError, Cloud, machine, machines
+from novacron_infra.gcp.node_config import LOCAL_SSD_GB, accelerator, boot_disk_type, local_ssds, system_config
+
+from tests.unit.gcp.google_api import document
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "gcp"
+MACHINES = ["c2-standard-60", "c2-standard-30", "a2-ultragpu-8g", "a3-highgpu-8g", "a3-ultragpu-8g"]
+GOOGLE = [row for row in machines().values() if row.cloud is Cloud.GCP]
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_golden(name: str) -> None:
+    expected = (GOLDEN / f"node-config-{name}.yaml").read_text(encoding="utf-8")
+    assert system_config(machine(name)) == expected, "run make golden"
+
+
+@pytest.mark.parametrize("row", GOOGLE, ids=lambda row: row.name)
+def test_gke_lets_one_set_every_sysctl(row) -> None:
+    linux = yaml.safe_load(system_config(row))["linuxConfig"]
+    schema = document("container.v1")["schemas"]["LinuxNodeConfig"]["properties"]
+    allowed = set(re.findall(r"[a-z]+(?:[._-][a-z0-9_-]+)+", schema["sysctls"]["description"]))
+    assert {"vm.swappiness", "net.core.somaxconn"} < allowed
+    assert set(linux["sysctl"]) <= allowed
+    assert linux["sysctl"]["net.core.rmem_max"] == str(256 * 1024 * 1024)
+    assert linux["transparentHugepageEnabled"] in schema["transparentHugepageEnabled"]["enum"]
+    assert linux["transparentHugepageDefrag"] in schema["transparentHugepageDefrag"]["enum"]
+
+
+@pytest.mark.parametrize("row", GOOGLE, ids=lambda row: row.name)
+def test_only_gpu_nodes_align_cores_with_gpus(row) -> None:
+    kubelet = yaml.safe_load(system_config(row))["kubeletConfig"]
+    assert kubelet["insecureKubeletReadonlyPortEnabled"] is False
+    assert kubelet.get("cpuManagerPolicy") == ("static" if row.gpu else None)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("c2-standard-60", None),
+        ("a2-highgpu-8g", "nvidia-tesla-a100"),
+        ("a2-ultragpu-8g", "nvidia-a100-80gb"),
+        ("a3-highgpu-8g", "nvidia-h100-80gb"),
+        ("a3-megagpu-8g", "nvidia-h100-mega-80gb"),
+        ("a3-ultragpu-8g", "nvidia-h200-141gb"),
+        ("a4-highgpu-8g", "nvidia-b200"),
+    ],
+)
+def test_accelerators_have_googles_names(name: str, expected: str | None) -> None:
+    assert accelerator(machine(name)) == expected
+
+
+def test_every_machine_of_the_catalogue_has_an_accelerator() -> None:
+    assert all((accelerator(row) is None) == (row.gpu is None) for row in GOOGLE)
+
+
+def test_another_clouds_gpu_has_no_name() -> None:
+    with pytest.raises(CatalogError, match=r"p6-b300\.48xlarge: Google has no name for B300"):
+        accelerator(machine("p6-b300.48xlarge"))
+
+
+def test_local_disks_are_the_catalogues_where_it_knows_them() -> None:
+    for row in GOOGLE:
+        disks = local_ssds(row)
+        assert disks.default in disks.allowed
+        if row.local_nvme_gb is not None:
+            assert disks.allowed == (row.local_nvme_gb / LOCAL_SSD_GB,)
+    assert local_ssds(machine("a3-ultragpu-8g")).default == 32
+
+
+def test_series_without_persistent_disks_get_a_hyperdisk() -> None:
+    hyperdisk = {row.name for row in GOOGLE if boot_disk_type(row) == "hyperdisk-balanced"}
+    assert hyperdisk == {"a3-ultragpu-8g", "a4-highgpu-8g"}

@@ -1,0 +1,1 @@
+"""Azure as components. Importing it loads Azure's SDK and no other."""

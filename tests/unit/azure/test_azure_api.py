@@ -1,0 +1,100 @@
+"""Planned resources against the models of azure-mgmt-containerservice, and all of them against the policy pack."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from novacron_policy.rules import RULES
+
+from tests.unit.azure import samples
+from tests.unit.azure.azure_api import MODELLED, problems
+from tests.unit.azure.graph import Graph, Registered, declare
+
+
+@pytest.fixture(scope="module")
+def region() -> Graph:
+    return declare(samples.region)
+
+
+def test_azure_has_every_member_and_value(region: Graph) -> None:
+    checked = [resource for resource in region.custom if resource.type in MODELLED]
+    assert len(checked) >= 10
+    assert [problem for resource in checked for problem in problems(resource)] == []
+
+
+def test_everything_of_kubernetes_is_checked(region: Graph) -> None:
+    kubernetes = {item.type for item in region.custom if item.type.startswith("azure-native:containerservice:")}
+    assert kubernetes == set(MODELLED)
+
+
+def violations(resource: Registered) -> list[str]:
+    return [
+        f"{resource.name}: {rule.name}: {reason}"
+        for rule in RULES
+        for reason in rule.check(resource.type, resource.inputs)
+    ]
+
+
+def test_no_policy_is_violated(region: Graph) -> None:
+    assert [message for resource in region.custom for message in violations(resource)] == []
+
+
+def changed(resource: Registered, path: str, value: Any) -> Registered:
+    def put(holder: Any, steps: list[str]) -> Any:
+        step: Any = int(steps[0]) if isinstance(holder, list) else steps[0]
+        copy = list(holder) if isinstance(holder, list) else dict(holder)
+        copy[step] = put(copy[step], steps[1:]) if steps[1:] else value
+        return copy
+
+    return replace(resource, inputs=put(resource.inputs, path.split(".")))
+
+
+CLUSTER, POOL = ("containerservice:ManagedCluster", "prod-cluster"), ("containerservice:AgentPool", "infini-nodes")
+
+
+@pytest.mark.parametrize(
+    ("resource", "path", "value", "expected"),
+    [
+        (POOL, "gpuProfile.driver", "none", "is none of ['Install', 'None']"),
+        (POOL, "osSKU", "Debian", "is none of"),
+        (POOL, "count", "4", "'4' is no int"),
+        (POOL, "count", 4.5, "4.5 is no int"),
+        (POOL, "enableAutoScaling", "true", "is no bool"),
+        (POOL, "gpus", 8, "has no such member"),
+        (POOL, "upgradeSettings.surge", "0", "AgentPoolUpgradeSettings has no such member"),
+        (POOL, "linuxOSConfig.sysctls.netCoreRmem", 1, "SysctlConfig has no such member"),
+        (POOL, "provisioningState", "Succeeded", "only Azure writes it"),
+        (POOL, "nodeTaints", "nvidia.com/gpu", "is no list"),
+        (CLUSTER, "sku.tier", "Gold", "is none of"),
+        (CLUSTER, "networkProfile.networkDataplane", "ebpf", "is none of"),
+        (CLUSTER, "securityProfile.azureKeyVaultKms.key", "k", "AzureKeyVaultKms has no such member"),
+        (CLUSTER, "agentPoolProfiles.0.mode", "Systems", "is none of"),
+        (CLUSTER, "fqdn", "prod", "only Azure writes it"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_check_finds_what_azure_would_refuse(
+    region: Graph, resource: tuple[str, str], path: str, value: Any, expected: str
+) -> None:
+    (found,) = problems(changed(region.one(*resource), path, value))
+    assert expected in found
+
+
+@pytest.mark.parametrize(
+    ("resource", "path", "value", "policy"),
+    [
+        (POOL, "nodeTaints", [], "gpu-taint-and-toleration"),
+        (CLUSTER, "apiServerAccessProfile.enablePrivateCluster", False, "private-api-endpoint"),
+        (CLUSTER, "securityProfile.azureKeyVaultKms.enabled", False, "customer-key-encryption"),
+        (CLUSTER, "diskEncryptionSetID", None, "customer-key-encryption"),
+        (("storage:StorageAccount", "network-flow-logs"), "encryption.keySource", "Microsoft.Storage", "customer-key"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_policies_find_what_they_are_for(
+    region: Graph, resource: tuple[str, str], path: str, value: Any, policy: str
+) -> None:
+    (found,) = violations(changed(region.one(*resource), path, value))
+    assert policy in found

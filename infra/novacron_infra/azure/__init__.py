@@ -1,4 +1,4 @@
-"""Azure as components: logs, keys, network, cluster, node pools. Importing it loads Azure's SDK and no other."""
+"""Azure as components: logs, keys, network, cluster, node pools, storage. Importing it loads Azure's SDK only."""
 
 from novacron_infra.azure.cluster import AksCluster, AksClusterArgs, AksClusterResources, MaintenanceWindow
 from novacron_infra.azure.keys import AzureKeys, AzureKeysArgs, AzureKeysResources, CustomerKey, KeyUse
@@ -13,6 +13,14 @@ from novacron_infra.azure.node_pool import (
     OsSku,
 )
 from novacron_infra.azure.private_link import PrivateService
+from novacron_infra.azure.storage import (
+    AzureFastFiles,
+    AzureFastFilesArgs,
+    AzureModelStore,
+    AzureModelStoreArgs,
+    AzureSharedFiles,
+    AzureSharedFilesArgs,
+)
 
 __all__ = [
     "AksCluster",
@@ -21,14 +29,20 @@ __all__ = [
     "AksNodePool",
     "AksNodePoolArgs",
     "AksNodePoolResources",
+    "AzureFastFiles",
+    "AzureFastFilesArgs",
     "AzureKeys",
     "AzureKeysArgs",
     "AzureKeysResources",
     "AzureLogs",
     "AzureLogsArgs",
+    "AzureModelStore",
+    "AzureModelStoreArgs",
     "AzureNetwork",
     "AzureNetworkArgs",
     "AzureNetworkResources",
+    "AzureSharedFiles",
+    "AzureSharedFilesArgs",
     "CustomerKey",
     "DiskPlace",
     "GpuStack",

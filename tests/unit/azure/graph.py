@@ -93,6 +93,8 @@ class _Mocks(mocks.Mocks):
             outputs["oidcIssuerProfile"] = {"enabled": True, "issuerURL": "https://westus2.oic.prod-aks.azure.com/1/"}
         if kind == "containerservice:AgentPool":
             outputs["name"] = args.inputs["agentPoolName"]
+        if kind == "storagecache:AmlFilesystem":
+            outputs["clientInfo"] = {"mgsAddress": "10.0.192.4"}
         if kind == "storage:StorageAccount":
             outputs["name"] = args.inputs["accountName"]
         return resource_id(args.typ, args.name), outputs

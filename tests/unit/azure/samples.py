@@ -11,15 +11,22 @@ from novacron_infra.azure import (
     AksClusterArgs,
     AksNodePool,
     AksNodePoolArgs,
+    AzureFastFiles,
+    AzureFastFilesArgs,
     AzureKeys,
     AzureKeysArgs,
     AzureLogs,
     AzureLogsArgs,
+    AzureModelStore,
+    AzureModelStoreArgs,
     AzureNetwork,
     AzureNetworkArgs,
+    AzureSharedFiles,
+    AzureSharedFilesArgs,
     CustomerKey,
     DiskPlace,
     KeyUse,
+    PrivateService,
     SubnetUse,
 )
 from novacron_infra.catalog import FabricKind
@@ -82,6 +89,34 @@ POOL = AksNodePoolArgs(
     subnet_id=SUBNET,
     tags=TAGS,
 )
+ZONE = f"{GROUP}/providers/Microsoft.Network/privateDnsZones/privatelink.blob.core.windows.net"
+STORE = AzureModelStoreArgs(
+    region=REGION,
+    resource_group=RESOURCE_GROUP,
+    account="novacronprodmodels",
+    key=STORAGE_KEY,
+    endpoint_subnet_id=SUBNET,
+    blob_zone_id=ZONE,
+    tags=TAGS,
+)
+FAST_FILES = AzureFastFilesArgs(
+    region=REGION,
+    resource_group=RESOURCE_GROUP,
+    zone="2",
+    capacity_tib=4,
+    subnet_id=SUBNET,
+    key=STORAGE_KEY,
+    tags=TAGS,
+)
+SHARED_FILES = AzureSharedFilesArgs(
+    region=REGION,
+    resource_group=RESOURCE_GROUP,
+    account="novacronprodfiles",
+    key=STORAGE_KEY,
+    endpoint_subnet_id=SUBNET,
+    file_zone_id=ZONE,
+    tags=TAGS,
+)
 SHAPES: dict[str, NodePoolShape] = {
     "plain": replace(WORKERS, fabric=None),
     "infini": WORKERS,
@@ -139,6 +174,11 @@ def region(opts: pulumi.ResourceOptions) -> Any:
             os_disk=DiskPlace.LOCAL if name == "storage" else DiskPlace.MANAGED,
         )
         AksNodePool(name, args, opts)
+    key, endpoints = keys.key(KeyUse.STORAGE), network.subnet_ids[SubnetUse.ENDPOINTS]
+    blob, file = (network.dns_zone_ids[service] for service in (PrivateService.BLOB, PrivateService.FILE))
+    AzureModelStore("models", replace(STORE, key=key, endpoint_subnet_id=endpoints, blob_zone_id=blob), opts)
+    AzureFastFiles("fast", replace(FAST_FILES, key=key, subnet_id=network.subnet_ids[SubnetUse.FILES]), opts)
+    AzureSharedFiles("shared", replace(SHARED_FILES, key=key, endpoint_subnet_id=endpoints, file_zone_id=file), opts)
     return {"kubeconfig": cluster.kubeconfig, "issuer": cluster.oidc_issuer, "des": keys.disk_encryption_set_id}
 
 

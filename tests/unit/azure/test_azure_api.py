@@ -1,4 +1,4 @@
-"""Planned resources against the models of azure-mgmt-containerservice, and all of them against the policy pack."""
+"""Planned resources against the models of the azure-mgmt packages, and all of them against the policy pack."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from novacron_policy.rules import RULES
 
 from tests.unit.azure import samples
-from tests.unit.azure.azure_api import MODELLED, problems
+from tests.unit.azure.azure_api import MODELS, NO_MODELS, problems
 from tests.unit.azure.graph import Graph, Registered, declare
 
 
@@ -18,15 +18,20 @@ def region() -> Graph:
     return declare(samples.region)
 
 
+def modelled(region: Graph) -> list[Registered]:
+    return [item for item in region.custom if item.type.removeprefix("azure-native:") in MODELS]
+
+
 def test_azure_has_every_member_and_value(region: Graph) -> None:
-    checked = [resource for resource in region.custom if resource.type in MODELLED]
-    assert len(checked) >= 10
-    assert [problem for resource in checked for problem in problems(resource)] == []
+    assert [problem for resource in modelled(region) for problem in problems(resource)] == []
 
 
-def test_everything_of_kubernetes_is_checked(region: Graph) -> None:
-    kubernetes = {item.type for item in region.custom if item.type.startswith("azure-native:containerservice:")}
-    assert kubernetes == set(MODELLED)
+def test_nearly_every_planned_property_is_checked(region: Graph) -> None:
+    types = {item.type.removeprefix("azure-native:") for item in region.custom}
+    assert types == set(MODELS) | NO_MODELS
+    planned = sum(len(item.inputs) for item in region.custom)
+    checked = sum(len(item.inputs) for item in modelled(region))
+    assert checked / planned > 0.85
 
 
 def violations(resource: Registered) -> list[str]:
@@ -72,6 +77,20 @@ CLUSTER, POOL = ("containerservice:ManagedCluster", "prod-cluster"), ("container
         (CLUSTER, "securityProfile.azureKeyVaultKms.key", "k", "AzureKeyVaultKms has no such member"),
         (CLUSTER, "agentPoolProfiles.0.mode", "Systems", "is none of"),
         (CLUSTER, "fqdn", "prod", "only Azure writes it"),
+        (("keyvault:Vault", "keys-vault"), "properties.sku.name", "gold", "is none of"),
+        (
+            ("keyvault:Key", "keys-storage"),
+            "properties.rotationPolicy.lifetimeActions.0.action.type",
+            "turn",
+            "none of",
+        ),
+        (("compute:DiskEncryptionSet", "keys-disks"), "encryptionType", "AtRest", "is none of"),
+        (("network:FlowLog", "network-flow-logs"), "enabled", "yes", "is no bool"),
+        (("network:Subnet", "network-api-server"), "delegations.0.service", "aks", "Delegation has no such member"),
+        (("storage:StorageAccount", "models-models"), "minimumTlsVersion", "TLS12", "is none of"),
+        (("storage:StorageAccount", "models-models"), "encryption.keyVault", {}, "Encryption has no such member"),
+        (("storage:FileShare", "shared-files"), "provisionedBandwidthMibps", "2000", "is no int"),
+        (("storagecache:AmlFilesystem", "fast-lustre"), "sku.tier", "Premium", "has no such member"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

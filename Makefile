@@ -52,6 +52,7 @@ golden: .venv/dev.stamp ## write JSON schemas, and the plans and user data of te
 	$(BIN)/python -m novacron_infra.config.schema
 	$(BIN)/python -m tests.unit.aws.golden
 	$(BIN)/python -m tests.unit.gcp.golden
+	$(BIN)/python -m tests.unit.azure.golden
 	for s in dev staging prod; do $(BIN)/novacron plan -s $$s > tests/unit/golden/$$s.txt && \
 	  $(BIN)/novacron plan -s $$s --json > tests/unit/golden/$$s.json || exit 1; done
 

@@ -67,7 +67,8 @@ class NodePoolShape:
     nodes: int
     """Nodes at the start."""
     zones: tuple[str, ...]
-    """Availability zones; exactly one where nodes must be close or the reservation lies in one."""
+    """Availability zones; exactly one where nodes must be close or the reservation lies in one. Azure takes none as
+    well and then chooses: naming a zone for GPUs often fails there."""
     minimum_nodes: int | None = None
     """With `maximum_nodes`: an autoscaler owns the number of nodes. Neither: it stays `nodes`."""
     maximum_nodes: int | None = None
@@ -197,9 +198,9 @@ def _fabric(shape: NodePoolShape, row: Machine | None, _cloud: Cloud) -> Iterato
         yield "fabric", None, rule, "Use the machine's fabric, or a shape of the model that fits one node"
 
 
-def _zones(shape: NodePoolShape, _row: Machine | None, _cloud: Cloud) -> Iterator[_Finding]:
+def _zones(shape: NodePoolShape, _row: Machine | None, cloud: Cloud) -> Iterator[_Finding]:
     shown = ", ".join(shape.zones) or "none"
-    if not shape.zones or len(set(shape.zones)) != len(shape.zones):
+    if (not shape.zones and cloud is not Cloud.AZURE) or len(set(shape.zones)) != len(shape.zones):
         yield "zones", shown, "a pool has at least one zone, each once", "Name the zones"
     elif len(shape.zones) > 1:
         reasons = {

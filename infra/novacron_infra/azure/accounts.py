@@ -1,0 +1,57 @@
+"""What every storage account here is: private, encrypted with a customer key, for identities only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+from pulumi_azure_native import storage
+
+from novacron_infra.azure.keys import CustomerKey
+
+
+def storage_account(
+    name: str,
+    account: str,
+    resource_group: pulumi.Input[str],
+    region: str,
+    key: CustomerKey,
+    tags: dict[str, str],
+    opts: pulumi.ResourceOptions,
+    *,
+    kind: storage.Kind = storage.Kind.STORAGE_V2,
+    sku: storage.SkuName = storage.SkuName.STANDARD_ZRS,
+) -> storage.StorageAccount:
+    """An account without public network; the key's version is left open, so storage takes each new one."""
+    encrypted: dict[str, Any] = {
+        service: storage.EncryptionServiceArgs(enabled=True, key_type=storage.KeyType.ACCOUNT)
+        for service in ("blob", "file")
+    }
+    return storage.StorageAccount(
+        name,
+        account_name=account,
+        resource_group_name=resource_group,
+        location=region,
+        kind=kind,
+        sku=storage.SkuArgs(name=sku),
+        minimum_tls_version=storage.MinimumTlsVersion.TLS1_2,
+        enable_https_traffic_only=True,
+        allow_blob_public_access=False,
+        allow_shared_key_access=False,
+        allow_cross_tenant_replication=False,
+        public_network_access=storage.PublicNetworkAccess.DISABLED,
+        network_rule_set=storage.NetworkRuleSetArgs(
+            default_action=storage.DefaultAction.DENY, bypass=storage.Bypass.AZURE_SERVICES
+        ),
+        identity=storage.IdentityArgs(
+            type=storage.IdentityType.USER_ASSIGNED, user_assigned_identities=[key.identity_id]
+        ),
+        encryption=storage.EncryptionArgs(
+            key_source=storage.KeySource.MICROSOFT_KEYVAULT,
+            key_vault_properties=storage.KeyVaultPropertiesArgs(key_name=key.name, key_vault_uri=key.vault_uri),
+            encryption_identity=storage.EncryptionIdentityArgs(encryption_user_assigned_identity=key.identity_id),
+            services=storage.EncryptionServicesArgs(**encrypted),
+        ),
+        tags=tags,
+        opts=opts,
+    )

@@ -1,0 +1,73 @@
+"""What Azure accepts as a name, a region, a network and a retention: rules that several components share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from ipaddress import IPv4Network
+
+from novacron_infra.errors import ArgumentError, Problem
+
+LONGEST_NAME = 40
+"""Of a component. The longest physical name is its own with a suffix and 8 random characters; clusters end at 63."""
+RETENTION_DAYS = range(30, 731)
+"""What Log Analytics keeps in a table that can be queried (Azure Monitor limits, read on 2026-11-25)."""
+_NAME = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
+_REGION = re.compile(r"[a-z]+[0-9]?")
+_ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
+_ID = (
+    r"/subscriptions/[0-9a-fA-F-]{36}/resourceGroups/[^/]+/providers/Microsoft\.Compute/capacityReservationGroups/[^/]+"
+)
+_RESERVATION_GROUP = re.compile(_ID)
+
+
+def refuse(problems: Sequence[Problem]) -> None:
+    """Ends the program when there are problems. Raises ArgumentError."""
+    if problems:
+        raise ArgumentError(problems)
+
+
+def name_problems(name: str) -> list[Problem]:
+    """Whether the names made from a component's name will be accepted."""
+    if len(name) > LONGEST_NAME:
+        rule = f"it has {len(name)} characters, and names made from it may have {LONGEST_NAME} of it"
+        return [Problem("name", name, rule, "Shorten it")]
+    if not _NAME.fullmatch(name):
+        return [Problem("name", name, "names are lower-case letters, digits and -", "Write it as prod-westus2")]
+    return []
+
+
+def region_problems(path: str, region: str) -> list[Problem]:
+    """Whether this is how Azure Resource Manager writes a region."""
+    if _REGION.fullmatch(region):
+        return []
+    return [Problem(path, region, "Azure writes no region like this", "Write it as westus2")]
+
+
+def account_problems(path: str, account: str) -> list[Problem]:
+    """Whether a storage account can have this name, which is unique in all of Azure."""
+    if _ACCOUNT.fullmatch(account):
+        return []
+    return [Problem(path, account, "no storage account has such a name", "Use 3 to 24 of a-z and 0-9")]
+
+
+def retention_problems(path: str, days: int) -> list[Problem]:
+    """Whether Log Analytics keeps logs for so many days."""
+    if days in RETENTION_DAYS:
+        return []
+    low, high = RETENTION_DAYS[0], RETENTION_DAYS[-1]
+    rule = f"Log Analytics keeps {low} to {high} days"
+    return [Problem(path, str(days), rule, f"Use {min(max(days, low), high)}")]
+
+
+def is_reservation_group(text: str) -> bool:
+    """Whether this is the id of a capacity reservation group."""
+    return _RESERVATION_GROUP.fullmatch(text) is not None
+
+
+def network(text: str) -> IPv4Network | None:
+    """The IPv4 network that a text means; None when it means none."""
+    try:
+        return IPv4Network(text)
+    except ValueError:
+        return None

@@ -1,0 +1,367 @@
+"""An AKS cluster: who may reach its API, who may sign in, and the system pool that AKS itself needs.
+
+Not for other nodes (`node_pool`): inside the cluster they could only be changed all together.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_azure_native import authorization, containerservice, managedidentity, monitor
+
+from novacron_infra.azure.checks import name_problems, network, refuse, region_problems
+from novacron_infra.azure.iam import Role, grant, identity
+from novacron_infra.azure.keys import CustomerKey
+from novacron_infra.azure.kubeconfig import kubeconfig
+from novacron_infra.azure.logs import send_logs
+from novacron_infra.errors import Problem
+from novacron_infra.tags import Tags
+
+LOG_CATEGORIES = (
+    "kube-apiserver",
+    "kube-audit",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "cluster-autoscaler",
+    "cloud-controller-manager",
+    "guard",
+    "csi-azuredisk-controller",
+    "csi-azurefile-controller",
+    "csi-snapshot-controller",
+)
+"""All of the control plane's, once: kube-audit-admin is a part of kube-audit."""
+WIDEST_PUBLIC_PREFIX = 8
+"""Wider networks count as the internet, as in the policy `private-api-endpoint`."""
+SYSTEM_POOL = "system"
+_MAINTENANCE = {"node-images": "aksManagedNodeOSUpgradeSchedule", "patches": "aksManagedAutoUpgradeSchedule"}
+_FEWEST_WINDOW_HOURS = 4
+_DNS_ADDRESS = 10
+_SMALLEST_PREFIX = 28
+_VERSION = re.compile(r"1\.\d{2}")
+_GROUP = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MaintenanceWindow:
+    """When AKS may change nodes by itself: once a week, UTC."""
+
+    day: containerservice.WeekDay = containerservice.WeekDay.SUNDAY
+    start: str = "02:00"
+    hours: int = 6
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AksClusterArgs:
+    """A cluster."""
+
+    region: str
+    resource_group: pulumi.Input[str]
+    kubernetes_version: str
+    """Minor version, such as 1.34; AKS installs its patches in the maintenance window."""
+    network_cidr: str
+    """Of the virtual network."""
+    nodes_subnet_id: pulumi.Input[str]
+    api_server_subnet_id: pulumi.Input[str]
+    """Delegated to AKS: from there the control plane reaches the private vault."""
+    secrets_key: CustomerKey
+    disk_encryption_set_id: pulumi.Input[str]
+    workspace_id: pulumi.Input[str]
+    admin_group_ids: tuple[str, ...]
+    """Object ids of the Entra ID groups whose members administrate it. There are no local accounts."""
+    tags: Tags
+    public_cidrs: tuple[str, ...] = ()
+    """Networks that reach the API from outside; none: it is private."""
+    service_cidr: str = "172.20.0.0/16"
+    pod_cidr: str = "10.244.0.0/16"
+    """The overlay's; other clusters may have the same."""
+    maintenance: MaintenanceWindow = MaintenanceWindow()
+    system_size: str = "Standard_D8ds_v5"
+    """Of the nodes that AKS's own pods run on; with a local disk for the system."""
+    system_nodes: int = 3
+    system_zones: tuple[str, ...] = ("1", "2", "3")
+    protect: bool = True
+    """Whether destroying the stack stops at it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AksClusterResources:
+    """What the cluster is made of."""
+
+    cluster: containerservice.ManagedCluster
+    control_identity: managedidentity.UserAssignedIdentity
+    kubelet_identity: managedidentity.UserAssignedIdentity
+    maintenance: dict[str, containerservice.MaintenanceConfiguration]
+    logs: monitor.DiagnosticSetting
+
+
+class AksCluster(pulumi.ComponentResource):
+    """A cluster with a private API, encrypted secrets and disks, all its logs, and Entra ID instead of accounts.
+
+    Raises:
+        ArgumentError: the API would be open to the internet, nobody could sign in, or networks overlap.
+    """
+
+    resources: AksClusterResources
+    name: pulumi.Output[str]
+    oidc_issuer: pulumi.Output[str]
+    """What a federated identity of a pod trusts."""
+    control_principal_id: pulumi.Output[str]
+    """Who makes the nodes."""
+    kubelet_principal_id: pulumi.Output[str]
+    """Who pulls images."""
+    kubeconfig: pulumi.Output[str]
+    """JSON; signs in through kubelogin and the Azure CLI and holds no secret."""
+
+    def __init__(self, name: str, args: AksClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        refuse([*name_problems(name), *region_problems(f"{name}.region", args.region), *_problems(name, args)])
+        super().__init__("novacron:index:AksCluster", name, None, opts)
+        self._name, self._args = name, args
+        self._child = pulumi.ResourceOptions(parent=self)
+        self._tags = args.tags.of("cluster")
+        control = identity(f"{name}-control", args.resource_group, args.region, self._tags, self._child)
+        kubelet = identity(f"{name}-kubelet", args.resource_group, args.region, self._tags, self._child)
+        cluster = self._cluster(control, kubelet, self._grants(control, kubelet))
+        self.resources = AksClusterResources(
+            cluster=cluster,
+            control_identity=control,
+            kubelet_identity=kubelet,
+            maintenance={what: self._maintenance(cluster, what, config) for what, config in _MAINTENANCE.items()},
+            logs=send_logs(f"{name}-control", cluster.id, args.workspace_id, LOG_CATEGORIES, self._child),
+        )
+        self.name = cluster.name
+        self.oidc_issuer = cluster.oidc_issuer_profile.apply(_issuer)
+        self.control_principal_id = control.principal_id
+        self.kubelet_principal_id = kubelet.principal_id
+        credentials = containerservice.list_managed_cluster_user_credentials_output(
+            resource_group_name=args.resource_group,
+            resource_name=cluster.name,
+            opts=pulumi.InvokeOutputOptions(parent=self),
+        )
+        self.kubeconfig = pulumi.Output.all(name=cluster.name, given=credentials.kubeconfigs[0].value).apply(kubeconfig)
+        self.register_outputs(
+            {
+                "name": self.name,
+                "oidc_issuer": self.oidc_issuer,
+                "control_principal_id": self.control_principal_id,
+                "kubelet_principal_id": self.kubelet_principal_id,
+                "kubeconfig": self.kubeconfig,
+            }
+        )
+
+    def _grants(
+        self, control: managedidentity.UserAssignedIdentity, kubelet: managedidentity.UserAssignedIdentity
+    ) -> list[authorization.RoleAssignment]:
+        args = self._args
+        # The vault twice: once to encrypt, once to connect the control plane to a private vault.
+        roles: dict[str, tuple[pulumi.Input[str], Role]] = {
+            "nodes-subnet": (args.nodes_subnet_id, Role.NETWORK_CONTRIBUTOR),
+            "api-server-subnet": (args.api_server_subnet_id, Role.NETWORK_CONTRIBUTOR),
+            "kubelet": (kubelet.id, Role.MANAGED_IDENTITY_OPERATOR),
+            "secrets-key": (args.secrets_key.vault_id, Role.KEY_VAULT_CRYPTO_USER),
+            "vault": (args.secrets_key.vault_id, Role.KEY_VAULT_CONTRIBUTOR),
+            "disks": (args.disk_encryption_set_id, Role.READER),
+        }
+        return [
+            grant(f"{self._name}-{what}", scope, role, control.principal_id, self._child)
+            for what, (scope, role) in roles.items()
+        ]
+
+    def _cluster(
+        self,
+        control: managedidentity.UserAssignedIdentity,
+        kubelet: managedidentity.UserAssignedIdentity,
+        grants: list[authorization.RoleAssignment],
+    ) -> containerservice.ManagedCluster:
+        args = self._args
+        return containerservice.ManagedCluster(
+            f"{self._name}-cluster",
+            resource_name_=self._name,
+            resource_group_name=args.resource_group,
+            location=args.region,
+            dns_prefix=self._name,
+            kubernetes_version=args.kubernetes_version,
+            sku=containerservice.ManagedClusterSKUArgs(
+                name=containerservice.ManagedClusterSKUName.BASE, tier=containerservice.ManagedClusterSKUTier.STANDARD
+            ),
+            identity=containerservice.ManagedClusterIdentityArgs(
+                type=containerservice.ResourceIdentityType.USER_ASSIGNED, user_assigned_identities=[control.id]
+            ),
+            identity_profile={
+                "kubeletidentity": containerservice.UserAssignedIdentityArgs(
+                    resource_id=kubelet.id, client_id=kubelet.client_id, object_id=kubelet.principal_id
+                )
+            },
+            disable_local_accounts=True,
+            enable_rbac=True,
+            aad_profile=containerservice.ManagedClusterAADProfileArgs(
+                managed=True, enable_azure_rbac=True, admin_group_object_ids=list(args.admin_group_ids)
+            ),
+            oidc_issuer_profile=containerservice.ManagedClusterOIDCIssuerProfileArgs(enabled=True),
+            api_server_access_profile=_api_access(args),
+            security_profile=containerservice.ManagedClusterSecurityProfileArgs(
+                azure_key_vault_kms=containerservice.AzureKeyVaultKmsArgs(
+                    enabled=True,
+                    key_id=args.secrets_key.versioned_uri,
+                    key_vault_network_access=containerservice.KeyVaultNetworkAccessTypes.PRIVATE,
+                    key_vault_resource_id=args.secrets_key.vault_id,
+                ),
+                workload_identity=containerservice.ManagedClusterSecurityProfileWorkloadIdentityArgs(enabled=True),
+                image_cleaner=containerservice.ManagedClusterSecurityProfileImageCleanerArgs(
+                    enabled=True, interval_hours=168
+                ),
+            ),
+            disk_encryption_set_id=args.disk_encryption_set_id,
+            network_profile=_network_profile(args),
+            storage_profile=containerservice.ManagedClusterStorageProfileArgs(
+                disk_csi_driver=containerservice.ManagedClusterStorageProfileDiskCSIDriverArgs(enabled=True),
+                file_csi_driver=containerservice.ManagedClusterStorageProfileFileCSIDriverArgs(enabled=True),
+                blob_csi_driver=containerservice.ManagedClusterStorageProfileBlobCSIDriverArgs(enabled=True),
+                snapshot_controller=containerservice.ManagedClusterStorageProfileSnapshotControllerArgs(enabled=True),
+            ),
+            # Patches only: the minor version is this program's to change.
+            auto_upgrade_profile=containerservice.ManagedClusterAutoUpgradeProfileArgs(
+                upgrade_channel=containerservice.UpgradeChannel.PATCH,
+                node_os_upgrade_channel=containerservice.NodeOSUpgradeChannel.NODE_IMAGE,
+            ),
+            agent_pool_profiles=[_system_pool(args)],
+            tags=self._tags,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=grants, protect=args.protect),
+        )
+
+    def _maintenance(
+        self, cluster: containerservice.ManagedCluster, what: str, config: str
+    ) -> containerservice.MaintenanceConfiguration:
+        window = self._args.maintenance
+        return containerservice.MaintenanceConfiguration(
+            f"{self._name}-{what}",
+            config_name=config,
+            resource_group_name=self._args.resource_group,
+            resource_name_=cluster.name,
+            maintenance_window=containerservice.MaintenanceWindowArgs(
+                schedule=containerservice.ScheduleArgs(
+                    weekly=containerservice.WeeklyScheduleArgs(day_of_week=window.day, interval_weeks=1)
+                ),
+                start_time=window.start,
+                duration_hours=window.hours,
+                utc_offset="+00:00",
+            ),
+            opts=self._child,
+        )
+
+
+def _api_access(args: AksClusterArgs) -> containerservice.ManagedClusterAPIServerAccessProfileArgs:
+    private = not args.public_cidrs
+    return containerservice.ManagedClusterAPIServerAccessProfileArgs(
+        enable_private_cluster=private,
+        enable_private_cluster_public_fqdn=False if private else None,
+        private_dns_zone="system" if private else None,
+        authorized_ip_ranges=list(args.public_cidrs) or None,
+        # Commands through Azure's own API would pass by the network.
+        disable_run_command=True,
+        enable_vnet_integration=True,
+        subnet_id=args.api_server_subnet_id,
+    )
+
+
+def _network_profile(args: AksClusterArgs) -> containerservice.ContainerServiceNetworkProfileArgs:
+    services = network(args.service_cidr)
+    return containerservice.ContainerServiceNetworkProfileArgs(
+        network_plugin=containerservice.NetworkPlugin.AZURE,
+        network_plugin_mode=containerservice.NetworkPluginMode.OVERLAY,
+        network_dataplane=containerservice.NetworkDataplane.CILIUM,
+        network_policy=containerservice.NetworkPolicy.CILIUM,
+        pod_cidr=args.pod_cidr,
+        service_cidr=args.service_cidr,
+        dns_service_ip=None if services is None else str(services[_DNS_ADDRESS]),
+        outbound_type=containerservice.OutboundType.USER_ASSIGNED_NAT_GATEWAY,
+        load_balancer_sku=containerservice.LoadBalancerSku.STANDARD,
+    )
+
+
+def _system_pool(args: AksClusterArgs) -> containerservice.ManagedClusterAgentPoolProfileArgs:
+    return containerservice.ManagedClusterAgentPoolProfileArgs(
+        name=SYSTEM_POOL,
+        mode=containerservice.AgentPoolMode.SYSTEM,
+        type=containerservice.AgentPoolType.VIRTUAL_MACHINE_SCALE_SETS,
+        vm_size=args.system_size,
+        count=args.system_nodes,
+        availability_zones=list(args.system_zones),
+        vnet_subnet_id=args.nodes_subnet_id,
+        orchestrator_version=args.kubernetes_version,
+        os_type=containerservice.OSType.LINUX,
+        os_sku=containerservice.OSSKU.UBUNTU,
+        os_disk_type=containerservice.OSDiskType.EPHEMERAL,
+        enable_encryption_at_host=True,
+        enable_node_public_ip=False,
+        security_profile=containerservice.AgentPoolSecurityProfileArgs(
+            ssh_access=containerservice.AgentPoolSSHAccess.DISABLED
+        ),
+        node_taints=["CriticalAddonsOnly=true:NoSchedule"],
+        upgrade_settings=containerservice.AgentPoolUpgradeSettingsArgs(max_surge="33%", max_unavailable="0"),
+        tags=args.tags.of("system"),
+    )
+
+
+def _problems(name: str, args: AksClusterArgs) -> list[Problem]:
+    found: list[Problem] = []
+    if not _VERSION.fullmatch(args.kubernetes_version):
+        rule = "the patch is AKS's to choose"
+        found.append(Problem(f"{name}.kubernetes_version", args.kubernetes_version, rule, "Write it as 1.34"))
+    for index, cidr in enumerate(args.public_cidrs):
+        path, block = f"{name}.public_cidrs.{index}", network(cidr)
+        if block is None:
+            found.append(Problem(path, cidr, "it is no IPv4 network", "Write it as 203.0.113.0/24"))
+        elif block.prefixlen < WIDEST_PUBLIC_PREFIX:
+            rule = "it is a large part of the internet"
+            found.append(Problem(path, cidr, rule, "Name your own networks, or none: the API is private then"))
+    if not args.admin_group_ids:
+        rule = "nobody could sign in, as there are no local accounts"
+        found.append(Problem(f"{name}.admin_group_ids", "none", rule, "Name a group"))
+    for index, group in enumerate(args.admin_group_ids):
+        if not _GROUP.fullmatch(group):
+            path, rule = f"{name}.admin_group_ids.{index}", "it is no object id"
+            found.append(Problem(path, group, rule, "Write it as 00000000-0000-0000-0000-000000000000"))
+    if args.system_nodes < 1:
+        rule = "AKS needs a node for its own pods"
+        found.append(Problem(f"{name}.system_nodes", str(args.system_nodes), rule, "Use 1 or more"))
+    return found + _window_problems(f"{name}.maintenance", args.maintenance) + _overlaps(name, args)
+
+
+def _window_problems(path: str, window: MaintenanceWindow) -> list[Problem]:
+    found: list[Problem] = []
+    if not _TIME.fullmatch(window.start):
+        found.append(Problem(f"{path}.start", window.start, "it is no time of day", "Write it as 02:00"))
+    if not _FEWEST_WINDOW_HOURS <= window.hours <= 24:
+        rule = f"AKS takes windows of {_FEWEST_WINDOW_HOURS} to 24 hours"
+        found.append(Problem(f"{path}.hours", str(window.hours), rule, "Stay within"))
+    return found
+
+
+def _overlaps(name: str, args: AksClusterArgs) -> list[Problem]:
+    """Each network against those before it."""
+    found: list[Problem] = []
+    before = {}
+    for field, cidr in {
+        "network_cidr": args.network_cidr,
+        "service_cidr": args.service_cidr,
+        "pod_cidr": args.pod_cidr,
+    }.items():
+        block = network(cidr)
+        if block is None or block.prefixlen > _SMALLEST_PREFIX:
+            rule = "it is no IPv4 network of 16 addresses or more"
+            found.append(Problem(f"{name}.{field}", cidr, rule, "Write it as 172.20.0.0/16"))
+            continue
+        found += [
+            Problem(f"{name}.{field}", cidr, f"it overlaps {other} {taken}", "Use addresses that nothing else has")
+            for other, taken in before.items()
+            if block.overlaps(taken)
+        ]
+        before[field] = block
+    return found
+
+
+def _issuer(profile: containerservice.outputs.ManagedClusterOIDCIssuerProfileResponse | None) -> str:
+    return "" if profile is None else profile.issuer_url

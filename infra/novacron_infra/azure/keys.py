@@ -1,0 +1,201 @@
+"""Customer keys of one region: for the cluster's secrets, and for disks and what is stored.
+
+The vault is private. Azure Resource Manager makes the keys, so nothing that runs this program has to reach the vault;
+storage and disks reach it as trusted services, the cluster over its private endpoint (`network`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+import pulumi
+from pulumi_azure_native import authorization, compute, keyvault
+
+from novacron_infra.azure.checks import name_problems, refuse, region_problems
+from novacron_infra.azure.iam import Role, grant, identity
+from novacron_infra.azure.logs import send_logs
+from novacron_infra.errors import Problem
+from novacron_infra.tags import Tags
+
+FASTEST_ROTATION_DAYS, SLOWEST_ROTATION_DAYS = 7, 730
+"""Seven days: Key Vault documentation, "Configure key auto-rotation". Two years is a bound of this program."""
+_KEY_BITS = 2048
+"""What every service takes that encrypts with these keys."""
+_VAULT = re.compile(r"(?=.{3,24}$)[a-zA-Z](-?[a-zA-Z0-9])+")
+
+
+class KeyUse(str, Enum):
+    """What a key encrypts."""
+
+    CLUSTER = "cluster"
+    STORAGE = "storage"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CustomerKey:
+    """A key, as the services that use it name it."""
+
+    vault_id: pulumi.Input[str]
+    vault_uri: pulumi.Input[str]
+    name: pulumi.Input[str]
+    versioned_uri: pulumi.Input[str]
+    """The newest version when the stack was last refreshed."""
+    identity_id: pulumi.Input[str]
+    """The identity that may encrypt storage with it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AzureKeysArgs:
+    """Keys of a region."""
+
+    region: str
+    resource_group: pulumi.Input[str]
+    vault: str
+    """Its name, unique in all of Azure: 3 to 24 letters, digits and single -."""
+    workspace_id: pulumi.Input[str]
+    tags: Tags
+    rotation_days: int = 30
+    """7 to 730."""
+    deletion_window_days: int = 90
+    """How long a deleted key can be brought back, and cannot be purged: 7 to 90. Fixed once the vault exists."""
+    protect: bool = True
+    """Whether destroying the stack stops at the keys: without them everything encrypted is lost."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AzureKeysResources:
+    """What the keys are made of."""
+
+    vault: keyvault.Vault
+    keys: dict[KeyUse, keyvault.Key]
+    disk_encryption_set: compute.DiskEncryptionSet
+
+
+class AzureKeys(pulumi.ComponentResource):
+    """Customer keys with rotation, one for each use, and the disk encryption set of nodes and volumes.
+
+    Disks and storage take a new version by themselves. The cluster's secrets take it with the next update after a
+    refresh, and are encrypted with it when they are next written.
+
+    Raises:
+        ArgumentError: the name or a figure is outside what Key Vault accepts.
+    """
+
+    resources: AzureKeysResources
+    vault_id: pulumi.Output[str]
+    disk_encryption_set_id: pulumi.Output[str]
+
+    def __init__(self, name: str, args: AzureKeysArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        refuse([*name_problems(name), *region_problems(f"{name}.region", args.region), *_problems(name, args)])
+        super().__init__("novacron:index:AzureKeys", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        protected = pulumi.ResourceOptions(parent=self, protect=args.protect)
+        tags = args.tags.of("keys")
+        config = authorization.get_client_config_output(opts=pulumi.InvokeOutputOptions(parent=self))
+        vault = keyvault.Vault(
+            f"{name}-vault",
+            vault_name=args.vault,
+            resource_group_name=args.resource_group,
+            location=args.region,
+            properties=keyvault.VaultPropertiesArgs(
+                tenant_id=config.tenant_id,
+                sku=keyvault.SkuArgs(family=keyvault.SkuFamily.A, name=keyvault.SkuName.STANDARD),
+                enable_rbac_authorization=True,
+                enable_soft_delete=True,
+                enable_purge_protection=True,
+                soft_delete_retention_in_days=args.deletion_window_days,
+                public_network_access="Disabled",
+                network_acls=keyvault.NetworkRuleSetArgs(
+                    bypass=keyvault.NetworkRuleBypassOptions.AZURE_SERVICES,
+                    default_action=keyvault.NetworkRuleAction.DENY,
+                ),
+            ),
+            tags=tags,
+            opts=protected,
+        )
+        send_logs(f"{name}-vault", vault.id, args.workspace_id, ["AuditEvent"], child)
+        keys = {
+            use: keyvault.Key(
+                f"{name}-{use.value}",
+                key_name=f"{name}-{use.value}",
+                vault_name=vault.name,
+                resource_group_name=args.resource_group,
+                properties=keyvault.KeyPropertiesArgs(
+                    kty=keyvault.JsonWebKeyType.RSA,
+                    key_size=_KEY_BITS,
+                    # No expiry: an expired version makes everything encrypted with it unreadable.
+                    rotation_policy=keyvault.RotationPolicyArgs(
+                        lifetime_actions=[
+                            keyvault.LifetimeActionArgs(
+                                action=keyvault.ActionArgs(type=keyvault.KeyRotationPolicyActionType.ROTATE),
+                                trigger=keyvault.TriggerArgs(time_after_create=f"P{args.rotation_days}D"),
+                            )
+                        ]
+                    ),
+                ),
+                tags=tags,
+                opts=protected,
+            )
+            for use in KeyUse
+        }
+        encrypts = identity(f"{name}-storage", args.resource_group, args.region, tags, child)
+        self._identity_id = encrypts.id
+        may_encrypt = grant(
+            f"{name}-storage", vault.id, Role.KEY_VAULT_CRYPTO_SERVICE_ENCRYPTION_USER, encrypts.principal_id, child
+        )
+        disks = compute.DiskEncryptionSet(
+            f"{name}-disks",
+            resource_group_name=args.resource_group,
+            location=args.region,
+            identity=compute.EncryptionSetIdentityArgs(
+                type=compute.DiskEncryptionSetIdentityType.USER_ASSIGNED, user_assigned_identities=[encrypts.id]
+            ),
+            encryption_type=compute.DiskEncryptionSetType.ENCRYPTION_AT_REST_WITH_CUSTOMER_KEY,
+            active_key=compute.KeyForDiskEncryptionSetArgs(
+                key_url=keys[KeyUse.STORAGE].key_uri_with_version,
+                source_vault=compute.SourceVaultArgs(id=vault.id),
+            ),
+            rotation_to_latest_key_version_enabled=True,
+            tags=tags,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[may_encrypt]),
+        )
+        self.resources = AzureKeysResources(vault=vault, keys=keys, disk_encryption_set=disks)
+        # There only when its identity may use the key.
+        self._vault_uri = pulumi.Output.all(vault.properties.vault_uri, may_encrypt.id).apply(_first)
+        self.vault_id = vault.id
+        self.disk_encryption_set_id = disks.id
+        self.register_outputs({"vault_id": self.vault_id, "disk_encryption_set_id": self.disk_encryption_set_id})
+
+    def key(self, use: KeyUse) -> CustomerKey:
+        """The key for `use`."""
+        key = self.resources.keys[use]
+        return CustomerKey(
+            vault_id=self.vault_id,
+            vault_uri=self._vault_uri,
+            name=key.name,
+            versioned_uri=key.key_uri_with_version,
+            identity_id=self._identity_id,
+        )
+
+
+def _problems(name: str, args: AzureKeysArgs) -> list[Problem]:
+    found = [
+        Problem(
+            f"{name}.{field}", str(value), f"Key Vault takes {low} to {high} days", f"Use {min(max(value, low), high)}"
+        )
+        for field, value, low, high in (
+            ("rotation_days", args.rotation_days, FASTEST_ROTATION_DAYS, SLOWEST_ROTATION_DAYS),
+            ("deletion_window_days", args.deletion_window_days, 7, 90),
+        )
+        if not low <= value <= high
+    ]
+    if not _VAULT.fullmatch(args.vault):
+        rule, fix = "no vault has such a name", "Use 3 to 24 letters, digits and single -, with a letter first"
+        found.append(Problem(f"{name}.vault", args.vault, rule, fix))
+    return found
+
+
+def _first(values: list[str]) -> str:
+    return values[0]

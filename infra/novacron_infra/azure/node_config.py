@@ -1,0 +1,58 @@
+"""What AKS sets on a node before it joins: its Linux OS and kubelet configuration, in the SDK's words.
+
+AKS runs no user data. Everything that it cannot set is in `NOT_SET_HERE`, with who does it instead. Nothing here
+depends on a resource: one text for each machine type, kept as golden files.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from novacron_infra.catalog import Machine
+
+MAX_SOCKET_BUFFER_BYTES = 128 * 2**20
+"""The most that AKS takes for net.core.rmem_max and wmem_max, half of what nodes of other clouds have here (AKS custom
+node configuration reference, read on 2026-11-25)."""
+NOT_SET_HERE = {
+    "GPU persistence mode and application clocks": "the owner of the GPU stack: the driver's container, or a DaemonSet",
+    "CPU governor": "the hypervisor",
+    "net.ipv4.tcp_rmem and tcp_wmem, vm.zone_reclaim_mode, kernel.numa_balancing": "a DaemonSet",
+    "unlimited locked memory": "the network operator, with the InfiniBand driver",
+    "one array of the local NVMe disks": "Azure Container Storage, or a DaemonSet",
+}
+"""Tuning that AKS has no property for: who does it."""
+_SYSCTLS = {
+    "net_core_rmem_max": MAX_SOCKET_BUFFER_BYTES,
+    "net_core_wmem_max": MAX_SOCKET_BUFFER_BYTES,
+    "net_core_netdev_max_backlog": 30000,
+}
+_IMAGE_GC_HIGH_PERCENT, _IMAGE_GC_LOW_PERCENT = 85, 80
+_CONTAINER_LOG_MB, _CONTAINER_LOG_FILES = 50, 5
+
+
+def linux_os_config() -> dict[str, Any]:
+    """The same for every machine: what is tuned is Linux, and the same Linux everywhere."""
+    return {
+        "sysctls": dict(_SYSCTLS),
+        "transparent_huge_page_enabled": "never",
+        "transparent_huge_page_defrag": "never",
+    }
+
+
+def kubelet_config(row: Machine) -> dict[str, Any]:
+    """Machines with GPUs give whole cores, near to the GPUs, to pods that ask for whole cores."""
+    config: dict[str, Any] = {
+        "image_gc_high_threshold": _IMAGE_GC_HIGH_PERCENT,
+        "image_gc_low_threshold": _IMAGE_GC_LOW_PERCENT,
+        "container_log_max_size_mb": _CONTAINER_LOG_MB,
+        "container_log_max_files": _CONTAINER_LOG_FILES,
+    }
+    if row.gpu is not None:
+        # Best effort: a pod whose cores and GPUs do not lie together still starts.
+        config |= {"cpu_manager_policy": "static", "topology_manager_policy": "best-effort"}
+    return config
+
+
+def node_config(row: Machine) -> dict[str, Any]:
+    """Both, as properties of an agent pool."""
+    return {"linux_os_config": linux_os_config(), "kubelet_config": kubelet_config(row)}

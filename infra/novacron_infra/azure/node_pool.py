@@ -1,0 +1,260 @@
+"""A pool of nodes on AKS: one agent pool or, with spot, two, and where they stand.
+
+What a pool may be is checked in `capacity`; what AKS sets on a node is in `node_config`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+import pulumi
+from pulumi_azure_native import authorization, compute, containerservice
+
+from novacron_infra.azure.capacity import pool_problems
+from novacron_infra.azure.checks import name_problems, refuse, region_problems
+from novacron_infra.azure.iam import Role, grant
+from novacron_infra.azure.node_config import kubelet_config, linux_os_config
+from novacron_infra.catalog import Machine, machine, machines
+from novacron_infra.errors import Problem
+from novacron_infra.pools import Capacity, NodeGroupShape, NodePoolShape, Placement
+from novacron_infra.tags import Tags
+
+GPU_TAINT = "nvidia.com/gpu"
+SPOT_LABEL = "kubernetes.azure.com/scalesetpriority"
+HOST_ENCRYPTION_FEATURE = "Microsoft.Compute/EncryptionAtHost"
+"""Registered once for a subscription, before the first node."""
+LONGEST_POOL_NAME = 8
+"""AKS takes 12 characters; the spot pool beside the floor needs 4 of them."""
+WHATEVER_IT_COSTS = -1.0
+"""As a spot price: up to the price on demand, so that no node goes for its price."""
+_SUFFIXES = {"": "", "on-demand": "od", "spot": "spot"}
+_POOL_NAME = re.compile(r"[a-z][a-z0-9]*")
+_MAX_UNAVAILABLE = "25%"
+_MAX_SURGE = "25%"
+_MIN_DISK_GIB, _MAX_DISK_GIB = 128, 2048
+_MODES = containerservice.AgentPoolMode
+
+
+class GpuStack(str, Enum):
+    """Who brings the GPUs' driver and toolkit: one owner for all pools of a cluster, never two."""
+
+    GPU_OPERATOR = "None"
+    AKS = "Install"
+
+
+class OsSku(str, Enum):
+    """The nodes' Linux."""
+
+    UBUNTU = "Ubuntu"
+    AZURE_LINUX = "AzureLinux"
+
+
+class DiskPlace(str, Enum):
+    """Where the operating system and the kubelet's files lie."""
+
+    MANAGED = "managed"
+    """A managed disk, encrypted with the cluster's disk encryption set."""
+    LOCAL = "local"
+    """The machine's temporary disk: faster, and empty after each stop."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AksNodePoolArgs:
+    """A pool, and what it is put into."""
+
+    shape: NodePoolShape
+    pool: str
+    """Its name in the cluster: at most 8 lower-case letters and digits."""
+    region: str
+    resource_group: pulumi.Input[str]
+    cluster_name: pulumi.Input[str]
+    control_principal_id: pulumi.Input[str]
+    """Of the cluster's control plane, which launches into reservations."""
+    kubernetes_version: str
+    subnet_id: pulumi.Input[str]
+    tags: Tags
+    gpu_stack: GpuStack = GpuStack.GPU_OPERATOR
+    """The same for every pool of the cluster."""
+    os_sku: OsSku = OsSku.UBUNTU
+    os_disk: DiskPlace = DiskPlace.MANAGED
+    os_disk_gib: int = 512
+    """Images of an inference engine have tens of GiB."""
+    spot_max_usd_per_hour: float = WHATEVER_IT_COSTS
+    protect: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AksNodePoolResources:
+    """What the pool is made of. Agent pools are by suffix, as in the shape."""
+
+    agent_pools: dict[str, containerservice.AgentPool]
+    placement_group: compute.ProximityPlacementGroup | None
+    reservation_role: authorization.RoleAssignment | None
+
+
+class AksNodePool(pulumi.ComponentResource):
+    """Nodes for coordinators, GPU workers or storage.
+
+    A pool with InfiniBand needs the feature `INFINIBAND_FEATURE` and is one InfiniBand domain: one scale set.
+
+    Raises:
+        ArgumentError: choices that exclude each other, or a name, disk or price that AKS does not take.
+    """
+
+    resources: AksNodePoolResources
+    agent_pool_names: dict[str, pulumi.Output[str]]
+    """By suffix, as in the shape."""
+
+    def __init__(self, name: str, args: AksNodePoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        refuse(
+            [
+                *name_problems(name),
+                *region_problems(f"{name}.region", args.region),
+                *pool_problems(name, args.shape),
+                *_problems(name, args),
+            ]
+        )
+        super().__init__("novacron:index:AksNodePool", name, None, opts)
+        self._name, self._args, self._row = name, args, machine(args.shape.machine)
+        self._child = pulumi.ResourceOptions(parent=self)
+        self._tags = args.tags.of(args.shape.role.value)
+        placement_group = self._placement_group() if args.shape.placement is Placement.CLUSTER else None
+        reservation = args.shape.reservation_id
+        role = (
+            None
+            if reservation is None
+            else grant(f"{name}-reservation", reservation, Role.CONTRIBUTOR, args.control_principal_id, self._child)
+        )
+        pools = {
+            suffix: self._agent_pool(suffix, group, placement_group, role)
+            for suffix, group in args.shape.groups.items()
+        }
+        self.resources = AksNodePoolResources(agent_pools=pools, placement_group=placement_group, reservation_role=role)
+        self.agent_pool_names = {suffix: pool.name for suffix, pool in pools.items()}
+        self.register_outputs({"agent_pool_names": self.agent_pool_names})
+
+    def _placement_group(self) -> compute.ProximityPlacementGroup:
+        args = self._args
+        return compute.ProximityPlacementGroup(
+            f"{self._name}-placement",
+            resource_group_name=args.resource_group,
+            location=args.region,
+            proximity_placement_group_type=compute.ProximityPlacementGroupType.STANDARD,
+            zones=list(args.shape.zones) or None,
+            # Azure takes a zone only with what is to stand in it, and finds a place that has all of it.
+            intent=compute.ProximityPlacementGroupPropertiesIntentArgs(vm_sizes=[args.shape.machine]),
+            tags=self._tags,
+            opts=self._child,
+        )
+
+    def _agent_pool(
+        self,
+        suffix: str,
+        group: NodeGroupShape,
+        placement_group: compute.ProximityPlacementGroup | None,
+        role: authorization.RoleAssignment | None,
+    ) -> containerservice.AgentPool:
+        args, shape, row = self._args, self._args.shape, self._row
+        has_gpus, spot = row.gpu is not None, group.capacity is Capacity.SPOT
+        scaled = group.minimum_nodes != group.maximum_nodes
+        local = args.os_disk is DiskPlace.LOCAL
+        return containerservice.AgentPool(
+            f"{self._name}-{suffix or 'nodes'}",
+            agent_pool_name=args.pool + _SUFFIXES[suffix],
+            resource_group_name=args.resource_group,
+            resource_name_=args.cluster_name,
+            mode=_MODES.USER,
+            type=containerservice.AgentPoolType.VIRTUAL_MACHINE_SCALE_SETS,
+            vm_size=shape.machine,
+            count=group.nodes,
+            enable_auto_scaling=scaled,
+            min_count=group.minimum_nodes if scaled else None,
+            max_count=group.maximum_nodes if scaled else None,
+            orchestrator_version=args.kubernetes_version,
+            availability_zones=list(shape.zones) or None,
+            vnet_subnet_id=args.subnet_id,
+            os_type=containerservice.OSType.LINUX,
+            os_sku=args.os_sku.value,
+            os_disk_type=containerservice.OSDiskType.EPHEMERAL if local else containerservice.OSDiskType.MANAGED,
+            os_disk_size_gb=args.os_disk_gib,
+            kubelet_disk_type=containerservice.KubeletDiskType.OS,
+            enable_encryption_at_host=True,
+            enable_node_public_ip=False,
+            security_profile=containerservice.AgentPoolSecurityProfileArgs(
+                ssh_access=containerservice.AgentPoolSSHAccess.DISABLED
+            ),
+            linux_os_config=_linux(),
+            kubelet_config=containerservice.KubeletConfigArgs(**kubelet_config(row)),
+            gpu_profile=containerservice.GPUProfileArgs(driver=args.gpu_stack.value) if has_gpus else None,
+            node_labels=node_labels(shape, row) | ({SPOT_LABEL: "spot"} if spot else {}),
+            node_taints=node_taints(row, group) or None,
+            scale_set_priority=(
+                containerservice.ScaleSetPriority.SPOT if spot else containerservice.ScaleSetPriority.REGULAR
+            ),
+            scale_set_eviction_policy=containerservice.ScaleSetEvictionPolicy.DELETE if spot else None,
+            spot_max_price=args.spot_max_usd_per_hour if spot else None,
+            capacity_reservation_group_id=shape.reservation_id,
+            proximity_placement_group_id=None if placement_group is None else placement_group.id,
+            # A node with GPUs goes before its successor comes, so no update asks for GPUs that nobody has.
+            upgrade_settings=containerservice.AgentPoolUpgradeSettingsArgs(
+                max_surge="0" if has_gpus else _MAX_SURGE, max_unavailable=_MAX_UNAVAILABLE if has_gpus else "0"
+            ),
+            tags=self._tags,
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=None if role is None else [role],
+                # The autoscaler owns the number; without one, a change of it in this program has to arrive.
+                ignore_changes=["count"] if scaled else None,
+                # The name is taken, and a replacement must not need the GPUs, or the reservation, twice.
+                delete_before_replace=True,
+                protect=args.protect,
+            ),
+        )
+
+
+def node_labels(shape: NodePoolShape, row: Machine) -> dict[str, str]:
+    """Kubernetes labels of a pool's nodes."""
+    labels = {"novacron.io/node-type": shape.role.value, "novacron.io/workload": "llm-inference"}
+    return labels | ({"nvidia.com/gpu.count": str(row.gpu_count)} if row.gpu else {})
+
+
+def node_taints(row: Machine, group: NodeGroupShape) -> list[str]:
+    """Taints of a group's nodes. AKS adds the one of spot by itself; stated, it is no difference to undo."""
+    gpus = [f"{GPU_TAINT}=true:NoSchedule"] if row.gpu is not None else []
+    return gpus + ([f"{SPOT_LABEL}=spot:NoSchedule"] if group.capacity is Capacity.SPOT else [])
+
+
+def _linux() -> containerservice.LinuxOSConfigArgs:
+    config = linux_os_config()
+    sysctls = containerservice.SysctlConfigArgs(**config.pop("sysctls"))
+    return containerservice.LinuxOSConfigArgs(sysctls=sysctls, **config)
+
+
+def _problems(name: str, args: AksNodePoolArgs) -> list[Problem]:
+    found: list[Problem] = []
+    if not _POOL_NAME.fullmatch(args.pool) or len(args.pool) > LONGEST_POOL_NAME:
+        rule = f"AKS names pools with {LONGEST_POOL_NAME} lower-case letters and digits, beside room for a suffix"
+        found.append(Problem(f"{name}.pool", args.pool, rule, "Write it as h100"))
+    if not _MIN_DISK_GIB <= args.os_disk_gib <= _MAX_DISK_GIB:
+        rule = f"a system disk has {_MIN_DISK_GIB} to {_MAX_DISK_GIB} GiB"
+        found.append(Problem(f"{name}.os_disk_gib", str(args.os_disk_gib), rule, "Stay within"))
+    row = machines().get(args.shape.machine)
+    if args.os_disk is DiskPlace.LOCAL and row is not None and not row.local_nvme_gb:
+        rule = f"{row.name} has no local disk"
+        found.append(Problem(f"{name}.os_disk", args.os_disk.value, rule, f"Use {DiskPlace.MANAGED.value}"))
+    price = args.spot_max_usd_per_hour
+    if price != WHATEVER_IT_COSTS and price <= 0:
+        rule, fix = (
+            "no node is sold for it",
+            f"Use a price in USD an hour, or {WHATEVER_IT_COSTS:g} for whatever it costs",
+        )
+        found.append(Problem(f"{name}.spot_max_usd_per_hour", f"{price:g}", rule, fix))
+    if args.shape.fabric is not None and args.gpu_stack is not GpuStack.GPU_OPERATOR:
+        rule = "GPUs use InfiniBand only with a driver that is built beside the one of InfiniBand"
+        found.append(Problem(f"{name}.gpu_stack", args.gpu_stack.name, rule, "Use GPU_OPERATOR"))
+    if args.shape.fabric is not None and args.os_sku is not OsSku.UBUNTU:
+        rule = "the network operator brings the driver of InfiniBand for Ubuntu only"
+        found.append(Problem(f"{name}.os_sku", args.os_sku.value, rule, "Use Ubuntu"))
+    return found

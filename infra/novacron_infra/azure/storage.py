@@ -1,0 +1,329 @@
+"""Where models lie: the blob container, and the file systems that bring them to the GPUs.
+
+Not for copies in other regions, and not for volumes of pods: disks have the cluster's disk encryption set.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_azure_native import storage, storagecache
+
+from novacron_infra.azure.accounts import storage_account
+from novacron_infra.azure.checks import account_problems, name_problems, refuse, region_problems
+from novacron_infra.azure.keys import CustomerKey
+from novacron_infra.azure.private_link import PrivateService, private_endpoint
+from novacron_infra.errors import Problem
+from novacron_infra.tags import Tags
+
+LUSTRE_STEP_TIB = {40: 48, 125: 16, 250: 8, 500: 4}
+"""By throughput, MB/s for each TiB: size comes in these steps (Azure Managed Lustre documentation, "Create a file
+system", read on 2026-11-25)."""
+FILES_MIN_MIB_PER_S, FILES_MAX_MIB_PER_S = 125, 10_340
+FILES_MIN_IOPS, FILES_MAX_IOPS = 3_000, 102_400
+FILES_MIN_GIB, FILES_MAX_GIB = 32, 262_144
+"""Azure Files on SSD, provisioned v2 (its scale targets, read on 2026-11-25)."""
+_CONTAINER = re.compile(r"(?=.{3,63}$)[a-z0-9](-?[a-z0-9])*")
+_SHARE = "models"
+_OFFERED_ZONES = ("1", "2", "3")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AzureModelStoreArgs:
+    """A container of models."""
+
+    region: str
+    resource_group: pulumi.Input[str]
+    account: str
+    """Name of its storage account, unique in all of Azure: 3 to 24 of a-z and 0-9."""
+    key: CustomerKey
+    endpoint_subnet_id: pulumi.Input[str]
+    blob_zone_id: pulumi.Input[str]
+    tags: Tags
+    container: str = "models"
+    old_versions_days: int = 30
+    """How long an overwritten or deleted model can be brought back: 1 to 365."""
+    protect: bool = True
+    """Whether destroying the stack stops at the models."""
+
+
+class AzureModelStore(pulumi.ComponentResource):
+    """A private, versioned, encrypted container that answers over TLS 1.2 and later, to identities only.
+
+    Raises:
+        ArgumentError: a name or figure that Blob Storage does not take.
+    """
+
+    account: storage.StorageAccount
+    account_id: pulumi.Output[str]
+    """There only when versions are kept, which replication needs at both ends."""
+    container_name: pulumi.Output[str]
+
+    def __init__(self, name: str, args: AzureModelStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        refuse([*name_problems(name), *region_problems(f"{name}.region", args.region), *_store_problems(name, args)])
+        super().__init__("novacron:index:AzureModelStore", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        protected = pulumi.ResourceOptions(parent=self, protect=args.protect)
+        tags = args.tags.of("models")
+        self.account = storage_account(
+            f"{name}-models", args.account, args.resource_group, args.region, args.key, tags, protected
+        )
+        kept = storage.DeleteRetentionPolicyArgs(enabled=True, days=args.old_versions_days)
+        versions = storage.BlobServiceProperties(
+            f"{name}-models",
+            account_name=self.account.name,
+            resource_group_name=args.resource_group,
+            blob_services_name="default",
+            is_versioning_enabled=True,
+            # Replication reads it.
+            change_feed=storage.ChangeFeedArgs(enabled=True),
+            delete_retention_policy=kept,
+            container_delete_retention_policy=kept,
+            opts=child,
+        )
+        storage.ManagementPolicy(
+            f"{name}-models",
+            account_name=self.account.name,
+            resource_group_name=args.resource_group,
+            management_policy_name="default",
+            policy=storage.ManagementPolicySchemaArgs(rules=[_forget_versions(args.old_versions_days)]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[versions]),
+        )
+        container = storage.BlobContainer(
+            f"{name}-models",
+            account_name=self.account.name,
+            container_name=args.container,
+            resource_group_name=args.resource_group,
+            public_access=storage.PublicAccess.NONE,
+            opts=protected,
+        )
+        private_endpoint(
+            f"{name}-blob",
+            PrivateService.BLOB,
+            self.account.id,
+            args.endpoint_subnet_id,
+            args.blob_zone_id,
+            args.resource_group,
+            args.region,
+            tags,
+            child,
+        )
+        self.account_id = pulumi.Output.all(self.account.id, versions.id).apply(_first)
+        self.container_name = container.name
+        self.register_outputs({"account_id": self.account_id, "container_name": self.container_name})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AzureFastFilesArgs:
+    """A Lustre file system in the zone of the GPUs. Its size and throughput are decided when it is made."""
+
+    region: str
+    resource_group: pulumi.Input[str]
+    zone: str
+    capacity_tib: int
+    subnet_id: pulumi.Input[str]
+    """One of its own, without nodes."""
+    key: CustomerKey
+    tags: Tags
+    throughput_mb_per_s_per_tib: int = 500
+    maintenance_day: storagecache.MaintenanceDayOfWeekType = storagecache.MaintenanceDayOfWeekType.SUNDAY
+    maintenance_start: str = "02:00"
+    """UTC."""
+
+
+class AzureFastFiles(pulumi.ComponentResource):
+    """Azure Managed Lustre: models at hundreds of MB/s for each TiB. Empty at first: a job copies the models in.
+
+    Nodes need Ubuntu for its driver.
+
+    Raises:
+        ArgumentError: Managed Lustre has no file system of this size and throughput.
+    """
+
+    file_system: storagecache.AmlFilesystem
+    mgs_address: pulumi.Output[str]
+    """What clients mount."""
+
+    def __init__(self, name: str, args: AzureFastFilesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        refuse([*name_problems(name), *region_problems(f"{name}.region", args.region), *_lustre_problems(name, args)])
+        super().__init__("novacron:index:AzureFastFiles", name, None, opts)
+        self.file_system = storagecache.AmlFilesystem(
+            f"{name}-lustre",
+            resource_group_name=args.resource_group,
+            location=args.region,
+            sku=storagecache.SkuNameArgs(name=f"AMLFS-Durable-Premium-{args.throughput_mb_per_s_per_tib}"),
+            storage_capacity_ti_b=args.capacity_tib,
+            filesystem_subnet=args.subnet_id,
+            zones=[args.zone],
+            maintenance_window=storagecache.AmlFilesystemMaintenanceWindowArgs(
+                day_of_week=args.maintenance_day, time_of_day_utc=args.maintenance_start
+            ),
+            identity=storagecache.AmlFilesystemIdentityArgs(
+                type=storagecache.AmlFilesystemIdentityType.USER_ASSIGNED,
+                user_assigned_identities=[args.key.identity_id],
+            ),
+            encryption_settings=storagecache.AmlFilesystemEncryptionSettingsArgs(
+                key_encryption_key=storagecache.KeyVaultKeyReferenceArgs(
+                    key_url=args.key.versioned_uri,
+                    source_vault=storagecache.KeyVaultKeyReferenceSourceVaultArgs(id=args.key.vault_id),
+                )
+            ),
+            tags=args.tags.of("models"),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.mgs_address = self.file_system.client_info.mgs_address
+        self.register_outputs({"mgs_address": self.mgs_address})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AzureSharedFilesArgs:
+    """A file share over NFS."""
+
+    region: str
+    resource_group: pulumi.Input[str]
+    account: str
+    """Name of its storage account, unique in all of Azure: 3 to 24 of a-z and 0-9."""
+    key: CustomerKey
+    endpoint_subnet_id: pulumi.Input[str]
+    file_zone_id: pulumi.Input[str]
+    tags: Tags
+    size_gib: int = 4096
+    iops: int = 20_000
+    throughput_mib_per_s: int = 2000
+    weights_gb: float | None = None
+    """Weights of one replica, 10^9 bytes, if it loads them from here."""
+    load_timeout_s: int = 600
+    protect: bool = True
+
+
+class AzureSharedFiles(pulumi.ComponentResource):
+    """Azure Files on SSD with provisioned throughput. Mounts use TLS: the CSI driver's `encryptInTransit`.
+
+    Warns where a model would take longer to load than its loader waits.
+
+    Raises:
+        ArgumentError: Azure Files provisions no such share.
+    """
+
+    account: storage.StorageAccount
+    share_name: pulumi.Output[str]
+
+    def __init__(self, name: str, args: AzureSharedFilesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        refuse([*name_problems(name), *region_problems(f"{name}.region", args.region), *_share_problems(name, args)])
+        super().__init__("novacron:index:AzureSharedFiles", name, None, opts)
+        protected = pulumi.ResourceOptions(parent=self, protect=args.protect)
+        tags = args.tags.of("models")
+        if warning := load_warning(args.weights_gb, args.throughput_mib_per_s, args.load_timeout_s):
+            pulumi.log.warn(f"{name}: {warning}", self)
+        self.account = storage_account(
+            f"{name}-files",
+            args.account,
+            args.resource_group,
+            args.region,
+            args.key,
+            tags,
+            protected,
+            kind=storage.Kind.FILE_STORAGE,
+            sku=storage.SkuName.PREMIUM_V2_ZRS,
+        )
+        share = storage.FileShare(
+            f"{name}-files",
+            account_name=self.account.name,
+            share_name=_SHARE,
+            resource_group_name=args.resource_group,
+            enabled_protocols=storage.EnabledProtocols.NFS,
+            root_squash=storage.RootSquashType.ROOT_SQUASH,
+            share_quota=args.size_gib,
+            provisioned_iops=args.iops,
+            provisioned_bandwidth_mibps=args.throughput_mib_per_s,
+            opts=protected,
+        )
+        private_endpoint(
+            f"{name}-file",
+            PrivateService.FILE,
+            self.account.id,
+            args.endpoint_subnet_id,
+            args.file_zone_id,
+            args.resource_group,
+            args.region,
+            tags,
+            pulumi.ResourceOptions(parent=self),
+        )
+        self.share_name = share.name
+        self.register_outputs({"share_name": self.share_name})
+
+
+def load_warning(weights_gb: float | None, throughput_mib_per_s: int, timeout_s: int) -> str | None:
+    """What to tell someone whose replica loads its weights from Azure Files and would not be done in time.
+
+    At the share's rate, which all replicas have together: a single client reaches less.
+    """
+    if weights_gb is None:
+        return None
+    seconds = weights_gb * 1e9 / (throughput_mib_per_s * 2**20)
+    if seconds <= timeout_s:
+        return None
+    return (
+        f"loading {weights_gb:g} GB from Azure Files takes about {seconds / 60:.0f} min at {throughput_mib_per_s} "
+        f"MiB/s, and the loader waits {timeout_s / 60:g} min: use Lustre, or raise loader.timeout_s"
+    )
+
+
+def _forget_versions(days: int) -> storage.ManagementPolicyRuleArgs:
+    old = storage.DateAfterCreationArgs(days_after_creation_greater_than=days)
+    return storage.ManagementPolicyRuleArgs(
+        name="old-versions",
+        enabled=True,
+        type=storage.RuleType.LIFECYCLE,
+        definition=storage.ManagementPolicyDefinitionArgs(
+            filters=storage.ManagementPolicyFilterArgs(blob_types=["blockBlob"]),
+            actions=storage.ManagementPolicyActionArgs(version=storage.ManagementPolicyVersionArgs(delete=old)),
+        ),
+    )
+
+
+def _store_problems(name: str, args: AzureModelStoreArgs) -> list[Problem]:
+    found = account_problems(f"{name}.account", args.account)
+    if not _CONTAINER.fullmatch(args.container):
+        rule, fix = "no container has such a name", "Use 3 to 63 of a-z, 0-9 and single -"
+        found.append(Problem(f"{name}.container", args.container, rule, fix))
+    return found + _bounds(name, {"old_versions_days": (args.old_versions_days, 1, 365)}, "Blob Storage keeps")
+
+
+def _lustre_problems(name: str, args: AzureFastFilesArgs) -> list[Problem]:
+    throughput, capacity = args.throughput_mb_per_s_per_tib, args.capacity_tib
+    found: list[Problem] = []
+    if args.zone not in _OFFERED_ZONES:
+        found.append(Problem(f"{name}.zone", args.zone, "zones are 1, 2 and 3", "Name the zone of the GPUs"))
+    step = LUSTRE_STEP_TIB.get(throughput)
+    if step is None:
+        path, offered = f"{name}.throughput_mb_per_s_per_tib", ", ".join(map(str, LUSTRE_STEP_TIB))
+        found.append(Problem(path, str(throughput), f"Managed Lustre has {offered}", "Use one of them"))
+    elif capacity <= 0 or capacity % step:
+        rule = f"sizes come in steps of {step} TiB at {throughput} MB/s for each TiB"
+        next_size = max(1, -(-capacity // step)) * step
+        found.append(Problem(f"{name}.capacity_tib", str(capacity), rule, f"Use {next_size}"))
+    return found
+
+
+def _share_problems(name: str, args: AzureSharedFilesArgs) -> list[Problem]:
+    figures = {
+        "size_gib": (args.size_gib, FILES_MIN_GIB, FILES_MAX_GIB),
+        "iops": (args.iops, FILES_MIN_IOPS, FILES_MAX_IOPS),
+        "throughput_mib_per_s": (args.throughput_mib_per_s, FILES_MIN_MIB_PER_S, FILES_MAX_MIB_PER_S),
+    }
+    return account_problems(f"{name}.account", args.account) + _bounds(name, figures, "Azure Files provisions")
+
+
+def _bounds(name: str, figures: dict[str, tuple[int, int, int]], what: str) -> list[Problem]:
+    return [
+        Problem(f"{name}.{field}", str(value), f"{what} {low} to {high}", "Stay within")
+        for field, (value, low, high) in figures.items()
+        if not low <= value <= high
+    ]
+
+
+def _first(values: list[str]) -> str:
+    return values[0]

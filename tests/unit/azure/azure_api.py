@@ -1,0 +1,180 @@
+"""Planned resources as bodies of Azure's API, checked against the models that ship in azure-mgmt packages.
+
+The models are independent of the Pulumi SDK: they say which members a body has, which of them only Azure writes, their
+types and the values of enumerations. What they do not say: lengths and patterns, which members exclude each other, and
+whether a thing that is referred to exists.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib
+import types
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from functools import cache
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from azure.mgmt.compute import models as compute
+from azure.mgmt.containerservice import models as containerservice
+from azure.mgmt.keyvault import models as keyvault
+from azure.mgmt.loganalytics import models as loganalytics
+from azure.mgmt.network import models as network
+from azure.mgmt.privatedns import models as privatedns
+from azure.mgmt.storage import models as storage
+from azure.mgmt.storagecache import models as storagecache
+
+from tests.unit.azure.graph import Registered
+
+MODELS: dict[str, type] = {
+    "compute:DiskEncryptionSet": compute.DiskEncryptionSet,
+    "compute:ProximityPlacementGroup": compute.ProximityPlacementGroup,
+    "containerservice:AgentPool": containerservice.AgentPool,
+    "containerservice:MaintenanceConfiguration": containerservice.MaintenanceConfiguration,
+    "containerservice:ManagedCluster": containerservice.ManagedCluster,
+    "keyvault:Key": keyvault.KeyCreateParameters,
+    "keyvault:Vault": keyvault.VaultCreateOrUpdateParameters,
+    "network:FlowLog": network.FlowLog,
+    "network:NatGateway": network.NatGateway,
+    "network:NetworkSecurityGroup": network.NetworkSecurityGroup,
+    "network:PrivateDnsZoneGroup": network.PrivateDnsZoneGroup,
+    "network:PrivateEndpoint": network.PrivateEndpoint,
+    "network:PublicIPAddress": network.PublicIPAddress,
+    "network:Subnet": network.Subnet,
+    "network:VirtualNetwork": network.VirtualNetwork,
+    "operationalinsights:Workspace": loganalytics.Workspace,
+    "privatedns:PrivateZone": privatedns.PrivateZone,
+    "privatedns:VirtualNetworkLink": privatedns.VirtualNetworkLink,
+    "storage:BlobContainer": storage.BlobContainer,
+    "storage:BlobServiceProperties": storage.BlobServiceProperties,
+    "storage:FileShare": storage.FileShare,
+    "storage:ManagementPolicy": storage.ManagementPolicy,
+    "storage:StorageAccount": storage.StorageAccountCreateParameters,
+    "storagecache:AmlFilesystem": storagecache.AmlFilesystem,
+}
+"""The body of the call that creates each type of resource."""
+
+NO_MODELS = {
+    "authorization:RoleAssignment",
+    "managedidentity:UserAssignedIdentity",
+    "monitor:DiagnosticSetting",
+}
+"""Types whose packages have no models that say enough."""
+
+_IN_PATH = {
+    "accountName",
+    "agentPoolName",
+    "blobServicesName",
+    "configName",
+    "containerName",
+    "keyName",
+    "managementPolicyName",
+    "networkWatcherName",
+    "privateEndpointName",
+    "privateZoneName",
+    "resourceGroupName",
+    "resourceName",
+    "shareName",
+    "subnetName",
+    "vaultName",
+    "virtualNetworkName",
+}
+"""Inputs that stand in the call's address."""
+
+_API_NAMES = {
+    "enableHttpsTrafficOnly": "supportsHttpsTrafficOnly",
+    "encryptionIdentity": "identity",
+    "encryptionUserAssignedIdentity": "userAssignedIdentity",
+    "keyName": "keyname",
+    "keyVaultProperties": "keyvaultproperties",
+    "keyVaultUri": "keyvaulturi",
+    "networkRuleSet": "networkAcls",
+}
+"""What the SDK calls differently."""
+
+
+def problems(resource: Registered) -> list[str]:
+    """What Azure's models have against a planned resource."""
+    body = {name: value for name, value in resource.inputs.items() if name not in _IN_PATH}
+    if "identity" in body:  # the SDK takes a list of ids, the API a mapping of them
+        identities = {name: {} for name in body["identity"]["userAssignedIdentities"]}
+        body["identity"] = {**body["identity"], "userAssignedIdentities": identities}
+    model = MODELS[resource.type.removeprefix("azure-native:")]
+    return [f"{resource.name}{text}" for text in _check(body, model, "")]
+
+
+@cache
+def _members(model: type) -> dict[str, tuple[Any, bool]]:
+    """By the API's name: the type, and whether only Azure writes it."""
+    module = importlib.import_module(model.__module__)
+    package = importlib.import_module(model.__module__.rpartition(".")[0])
+    hints = get_type_hints(model, vars(module) | {"_models": package, "datetime": dt, "JSON": dict})
+    fields = model()._attr_to_rest_field
+    return {item._rest_name: (hints[name], item._visibility == ["read"]) for name, item in fields.items()}
+
+
+def _check(value: Any, type_: Any, where: str) -> Iterator[str]:
+    origin, inner = get_origin(type_), get_args(type_)
+    if origin in (Union, types.UnionType):
+        # An enumeration that Azure may extend is a union with str: here only what it has today.
+        choices = [item for item in inner if item is not type(None)]
+        yield from _check(value, next((item for item in choices if _is_class(item, Enum)), choices[0]), where)
+    elif origin is list:
+        if not isinstance(value, list):
+            yield f"{where}: {value!r} is no list"
+            return
+        for index, item in enumerate(value):
+            yield from _check(item, inner[0], f"{where}.{index}")
+    elif origin is dict:
+        if not isinstance(value, Mapping):
+            yield f"{where}: {value!r} is no mapping"
+            return
+        for key, item in value.items():
+            yield from _check(item, inner[1], f"{where}.{key}")
+    elif _is_class(type_, Enum):
+        if value not in {item.value for item in type_}:
+            yield f"{where}: {value!r} is none of {[item.value for item in type_]}"
+    elif isinstance(type_, type) and any(base.__name__ == "Model" for base in type_.__mro__):
+        yield from _check_model(value, type_, where)
+    elif not _is(value, type_):
+        yield f"{where}: {value!r} is no {getattr(type_, '__name__', type_)}"
+
+
+def _check_model(value: Any, model: type, where: str) -> Iterator[str]:
+    if not isinstance(value, Mapping):
+        yield f"{where}: {value!r} is no {model.__name__}"
+        return
+    members = _members(model)
+    inside = {}
+    if "properties" in members:
+        (properties, *_) = [item for item in get_args(members["properties"][0]) if item is not type(None)] or [None]
+        inside = _members(properties) if isinstance(properties, type) else {}
+    for name, item in value.items():
+        api_name = _API_NAMES.get(name, name)
+        found = members.get(api_name)
+        # The SDK lifts what stands in `properties`; `type` and others stand in both, and only there to be written.
+        if (found is None or found[1]) and api_name in inside:
+            found = inside[api_name]
+        if found is None:
+            yield f"{where}.{name}: {model.__name__} has no such member"
+            continue
+        type_, only_azure = found
+        if only_azure:
+            yield f"{where}.{name}: only Azure writes it"
+        yield from _check(item, type_, f"{where}.{name}")
+
+
+def _is_class(type_: Any, base: type) -> bool:
+    return isinstance(type_, type) and issubclass(type_, base)
+
+
+def _is(value: Any, type_: Any) -> bool:
+    if type_ is bool:
+        return isinstance(value, bool)
+    if type_ is int:
+        return not isinstance(value, bool) and isinstance(value, int | float) and float(value).is_integer()
+    if type_ is float:
+        return not isinstance(value, bool) and isinstance(value, int | float)
+    if type_ in (str, dt.time, dt.date, dt.datetime):
+        return isinstance(value, str)
+    return type_ is Any

@@ -1,0 +1,187 @@
+"""Components with good arguments, for the tests of this folder."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pulumi
+from novacron_infra.azure import (
+    AksCluster,
+    AksClusterArgs,
+    AksNodePool,
+    AksNodePoolArgs,
+    AzureFastFiles,
+    AzureFastFilesArgs,
+    AzureKeys,
+    AzureKeysArgs,
+    AzureLogs,
+    AzureLogsArgs,
+    AzureModelStore,
+    AzureModelStoreArgs,
+    AzureNetwork,
+    AzureNetworkArgs,
+    AzureSharedFiles,
+    AzureSharedFilesArgs,
+    CustomerKey,
+    DiskPlace,
+    KeyUse,
+    PrivateService,
+    SubnetUse,
+)
+from novacron_infra.catalog import FabricKind
+from novacron_infra.pools import Capacity, NodePoolShape, NodeRole, Placement
+from novacron_infra.tags import Tags
+
+from tests.unit.azure.graph import GROUP
+
+REGION, RESOURCE_GROUP = "westus2", "novacron"
+TAGS = Tags(environment="prod")
+WORKSPACE = f"{GROUP}/providers/Microsoft.OperationalInsights/workspaces/logs"
+VAULT = f"{GROUP}/providers/Microsoft.KeyVault/vaults/novacronprod"
+SUBNET = f"{GROUP}/providers/Microsoft.Network/virtualNetworks/network/subnets/nodes"
+RESERVATION = f"{GROUP}/providers/Microsoft.Compute/capacityReservationGroups/h100"
+STORAGE_KEY = CustomerKey(
+    vault_id=VAULT,
+    vault_uri="https://novacronprod.vault.azure.net/",
+    name="storage",
+    versioned_uri=f"https://novacronprod.vault.azure.net/keys/storage/{'0' * 32}",
+    identity_id=f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/storage",
+)
+LOGS = AzureLogsArgs(region=REGION, resource_group=RESOURCE_GROUP, tags=TAGS)
+KEYS = AzureKeysArgs(
+    region=REGION, resource_group=RESOURCE_GROUP, vault="novacron-prod", workspace_id=WORKSPACE, tags=TAGS
+)
+NETWORK = AzureNetworkArgs(
+    region=REGION,
+    resource_group=RESOURCE_GROUP,
+    cidr="10.0.0.0/16",
+    storage_key=STORAGE_KEY,
+    workspace_id=WORKSPACE,
+    workspace_guid="11111111-1111-1111-1111-111111111111",
+    flow_log_account="novacronprodflows",
+    tags=TAGS,
+)
+CLUSTER = AksClusterArgs(
+    region=REGION,
+    resource_group=RESOURCE_GROUP,
+    kubernetes_version="1.34",
+    network_cidr="10.0.0.0/16",
+    nodes_subnet_id=SUBNET,
+    api_server_subnet_id=SUBNET.replace("nodes", "api-server"),
+    secrets_key=STORAGE_KEY,
+    disk_encryption_set_id=f"{GROUP}/providers/Microsoft.Compute/diskEncryptionSets/disks",
+    workspace_id=WORKSPACE,
+    admin_group_ids=("33333333-3333-3333-3333-333333333333",),
+    tags=TAGS,
+)
+WORKERS = NodePoolShape(
+    role=NodeRole.WORKER, machine="Standard_ND96isr_H100_v5", nodes=4, zones=(), fabric=FabricKind.INFINIBAND
+)
+POOL = AksNodePoolArgs(
+    shape=WORKERS,
+    pool="workers",
+    region=REGION,
+    resource_group=RESOURCE_GROUP,
+    cluster_name="prod",
+    control_principal_id="principal",
+    kubernetes_version="1.34",
+    subnet_id=SUBNET,
+    tags=TAGS,
+)
+ZONE = f"{GROUP}/providers/Microsoft.Network/privateDnsZones/privatelink.blob.core.windows.net"
+STORE = AzureModelStoreArgs(
+    region=REGION,
+    resource_group=RESOURCE_GROUP,
+    account="novacronprodmodels",
+    key=STORAGE_KEY,
+    endpoint_subnet_id=SUBNET,
+    blob_zone_id=ZONE,
+    tags=TAGS,
+)
+FAST_FILES = AzureFastFilesArgs(
+    region=REGION,
+    resource_group=RESOURCE_GROUP,
+    zone="2",
+    capacity_tib=4,
+    subnet_id=SUBNET,
+    key=STORAGE_KEY,
+    tags=TAGS,
+)
+SHARED_FILES = AzureSharedFilesArgs(
+    region=REGION,
+    resource_group=RESOURCE_GROUP,
+    account="novacronprodfiles",
+    key=STORAGE_KEY,
+    endpoint_subnet_id=SUBNET,
+    file_zone_id=ZONE,
+    tags=TAGS,
+)
+SHAPES: dict[str, NodePoolShape] = {
+    "plain": replace(WORKERS, fabric=None),
+    "infini": WORKERS,
+    "near": replace(WORKERS, placement=Placement.CLUSTER, zones=("2",)),
+    "cheap": replace(WORKERS, capacity=Capacity.SPOT, on_demand_nodes=2, minimum_nodes=2, maximum_nodes=16),
+    "reserved": replace(WORKERS, capacity=Capacity.RESERVATION, reservation_id=RESERVATION),
+    "coord": NodePoolShape(
+        role=NodeRole.COORDINATOR,
+        machine="Standard_D64s_v5",
+        nodes=3,
+        zones=("1", "2", "3"),
+        minimum_nodes=3,
+        maximum_nodes=3,
+    ),
+    "storage": NodePoolShape(
+        role=NodeRole.STORAGE, machine="Standard_L80s_v3", nodes=0, minimum_nodes=0, maximum_nodes=4, zones=("1",)
+    ),
+}
+
+
+def region(opts: pulumi.ResourceOptions) -> Any:
+    """Everything of a region, each component taking the outputs of those before it, and a pool of each shape."""
+    logs = AzureLogs("logs", LOGS, opts)
+    keys = AzureKeys("keys", replace(KEYS, workspace_id=logs.workspace_id), opts)
+    network = AzureNetwork(
+        "network",
+        replace(
+            NETWORK,
+            storage_key=keys.key(KeyUse.STORAGE),
+            workspace_id=logs.workspace_id,
+            workspace_guid=logs.workspace_guid,
+        ),
+        opts,
+    )
+    cluster = AksCluster(
+        "prod",
+        replace(
+            CLUSTER,
+            nodes_subnet_id=network.subnet_ids[SubnetUse.NODES],
+            api_server_subnet_id=network.subnet_ids[SubnetUse.API_SERVER],
+            secrets_key=keys.key(KeyUse.CLUSTER),
+            disk_encryption_set_id=keys.disk_encryption_set_id,
+            workspace_id=logs.workspace_id,
+        ),
+        opts,
+    )
+    for name, shape in SHAPES.items():
+        args = replace(
+            POOL,
+            shape=shape,
+            pool=name,
+            cluster_name=cluster.name,
+            control_principal_id=cluster.control_principal_id,
+            subnet_id=network.subnet_ids[SubnetUse.NODES],
+            os_disk=DiskPlace.LOCAL if name == "storage" else DiskPlace.MANAGED,
+        )
+        AksNodePool(name, args, opts)
+    key, endpoints = keys.key(KeyUse.STORAGE), network.subnet_ids[SubnetUse.ENDPOINTS]
+    blob, file = (network.dns_zone_ids[service] for service in (PrivateService.BLOB, PrivateService.FILE))
+    AzureModelStore("models", replace(STORE, key=key, endpoint_subnet_id=endpoints, blob_zone_id=blob), opts)
+    AzureFastFiles("fast", replace(FAST_FILES, key=key, subnet_id=network.subnet_ids[SubnetUse.FILES]), opts)
+    AzureSharedFiles("shared", replace(SHARED_FILES, key=key, endpoint_subnet_id=endpoints, file_zone_id=file), opts)
+    return {"kubeconfig": cluster.kubeconfig, "issuer": cluster.oidc_issuer, "des": keys.disk_encryption_set_id}
+
+
+def pool(opts: pulumi.ResourceOptions, **changes: Any) -> AksNodePool:
+    """A pool of workers whose shape has these changes."""
+    return AksNodePool("workers", replace(POOL, shape=replace(WORKERS, **changes)), opts)

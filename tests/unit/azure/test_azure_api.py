@@ -1,0 +1,119 @@
+"""Planned resources against the models of the azure-mgmt packages, and all of them against the policy pack."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from novacron_policy.rules import RULES
+
+from tests.unit.azure import samples
+from tests.unit.azure.azure_api import MODELS, NO_MODELS, problems
+from tests.unit.azure.graph import Graph, Registered, declare
+
+
+@pytest.fixture(scope="module")
+def region() -> Graph:
+    return declare(samples.region)
+
+
+def modelled(region: Graph) -> list[Registered]:
+    return [item for item in region.custom if item.type.removeprefix("azure-native:") in MODELS]
+
+
+def test_azure_has_every_member_and_value(region: Graph) -> None:
+    assert [problem for resource in modelled(region) for problem in problems(resource)] == []
+
+
+def test_nearly_every_planned_property_is_checked(region: Graph) -> None:
+    types = {item.type.removeprefix("azure-native:") for item in region.custom}
+    assert types == set(MODELS) | NO_MODELS
+    planned = sum(len(item.inputs) for item in region.custom)
+    checked = sum(len(item.inputs) for item in modelled(region))
+    assert checked / planned > 0.85
+
+
+def violations(resource: Registered) -> list[str]:
+    return [
+        f"{resource.name}: {rule.name}: {reason}"
+        for rule in RULES
+        for reason in rule.check(resource.type, resource.inputs)
+    ]
+
+
+def test_no_policy_is_violated(region: Graph) -> None:
+    assert [message for resource in region.custom for message in violations(resource)] == []
+
+
+def changed(resource: Registered, path: str, value: Any) -> Registered:
+    def put(holder: Any, steps: list[str]) -> Any:
+        step: Any = int(steps[0]) if isinstance(holder, list) else steps[0]
+        copy = list(holder) if isinstance(holder, list) else dict(holder)
+        copy[step] = put(copy[step], steps[1:]) if steps[1:] else value
+        return copy
+
+    return replace(resource, inputs=put(resource.inputs, path.split(".")))
+
+
+CLUSTER, POOL = ("containerservice:ManagedCluster", "prod-cluster"), ("containerservice:AgentPool", "infini-nodes")
+
+
+@pytest.mark.parametrize(
+    ("resource", "path", "value", "expected"),
+    [
+        (POOL, "gpuProfile.driver", "none", "is none of ['Install', 'None']"),
+        (POOL, "osSKU", "Debian", "is none of"),
+        (POOL, "count", "4", "'4' is no int"),
+        (POOL, "count", 4.5, "4.5 is no int"),
+        (POOL, "enableAutoScaling", "true", "is no bool"),
+        (POOL, "gpus", 8, "has no such member"),
+        (POOL, "upgradeSettings.surge", "0", "AgentPoolUpgradeSettings has no such member"),
+        (POOL, "linuxOSConfig.sysctls.netCoreRmem", 1, "SysctlConfig has no such member"),
+        (POOL, "provisioningState", "Succeeded", "only Azure writes it"),
+        (POOL, "nodeTaints", "nvidia.com/gpu", "is no list"),
+        (CLUSTER, "sku.tier", "Gold", "is none of"),
+        (CLUSTER, "networkProfile.networkDataplane", "ebpf", "is none of"),
+        (CLUSTER, "securityProfile.azureKeyVaultKms.key", "k", "AzureKeyVaultKms has no such member"),
+        (CLUSTER, "agentPoolProfiles.0.mode", "Systems", "is none of"),
+        (CLUSTER, "fqdn", "prod", "only Azure writes it"),
+        (("keyvault:Vault", "keys-vault"), "properties.sku.name", "gold", "is none of"),
+        (
+            ("keyvault:Key", "keys-storage"),
+            "properties.rotationPolicy.lifetimeActions.0.action.type",
+            "turn",
+            "none of",
+        ),
+        (("compute:DiskEncryptionSet", "keys-disks"), "encryptionType", "AtRest", "is none of"),
+        (("network:FlowLog", "network-flow-logs"), "enabled", "yes", "is no bool"),
+        (("network:Subnet", "network-api-server"), "delegations.0.service", "aks", "Delegation has no such member"),
+        (("storage:StorageAccount", "models-models"), "minimumTlsVersion", "TLS12", "is none of"),
+        (("storage:StorageAccount", "models-models"), "encryption.keyVault", {}, "Encryption has no such member"),
+        (("storage:FileShare", "shared-files"), "provisionedBandwidthMibps", "2000", "is no int"),
+        (("storagecache:AmlFilesystem", "fast-lustre"), "sku.tier", "Premium", "has no such member"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_check_finds_what_azure_would_refuse(
+    region: Graph, resource: tuple[str, str], path: str, value: Any, expected: str
+) -> None:
+    (found,) = problems(changed(region.one(*resource), path, value))
+    assert expected in found
+
+
+@pytest.mark.parametrize(
+    ("resource", "path", "value", "policy"),
+    [
+        (POOL, "nodeTaints", [], "gpu-taint-and-toleration"),
+        (CLUSTER, "apiServerAccessProfile.enablePrivateCluster", False, "private-api-endpoint"),
+        (CLUSTER, "securityProfile.azureKeyVaultKms.enabled", False, "customer-key-encryption"),
+        (CLUSTER, "diskEncryptionSetID", None, "customer-key-encryption"),
+        (("storage:StorageAccount", "network-flow-logs"), "encryption.keySource", "Microsoft.Storage", "customer-key"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_policies_find_what_they_are_for(
+    region: Graph, resource: tuple[str, str], path: str, value: Any, policy: str
+) -> None:
+    (found,) = violations(changed(region.one(*resource), path, value))
+    assert policy in found

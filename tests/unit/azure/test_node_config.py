@@ -1,0 +1,53 @@
+"""Node configuration: the golden files, and AKS's own limits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from novacron_infra.azure.node_config import kubelet_config, linux_os_config, node_config
+from novacron_infra.catalog import Cloud, Machine, machine, machines
+from pulumi_azure_native import containerservice
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "azure"
+MACHINES = [row.name for row in machines().values() if row.cloud is Cloud.AZURE]
+
+# AKS custom node configuration reference, Linux sysctls, read on 2026-11-25.
+LIMITS = {
+    "net_core_rmem_max": (212992, 134217728),
+    "net_core_wmem_max": (212992, 134217728),
+    "net_core_netdev_max_backlog": (1000, 3240000),
+}
+
+
+def rendered(row: Machine) -> str:
+    return yaml.safe_dump(node_config(row), sort_keys=False)
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_golden(name: str) -> None:
+    expected = (GOLDEN / f"node-config-{name}.yaml").read_text(encoding="utf-8")
+    assert rendered(machine(name)) == expected, "run make golden"
+
+
+def test_every_sysctl_is_within_what_aks_takes() -> None:
+    sysctls = linux_os_config()["sysctls"]
+    assert set(sysctls) == set(LIMITS)
+    for name, value in sysctls.items():
+        low, high = LIMITS[name]
+        assert low <= value <= high
+    containerservice.SysctlConfigArgs(**sysctls)  # refuses names that the SDK does not have
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_only_nodes_with_gpus_pin_cores(name: str) -> None:
+    config = kubelet_config(machine(name))
+    pinned = config.get("cpu_manager_policy") == "static"
+    assert pinned == (machine(name).gpu is not None)
+    assert config["image_gc_low_threshold"] < config["image_gc_high_threshold"]
+
+
+def test_huge_pages_are_off() -> None:
+    config = linux_os_config()
+    assert (config["transparent_huge_page_enabled"], config["transparent_huge_page_defrag"]) == ("never", "never")

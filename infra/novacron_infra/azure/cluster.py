@@ -1,6 +1,7 @@
 """An AKS cluster: who may reach its API, who may sign in, and the system pool that AKS itself needs.
 
-Not for other nodes (`node_pool`): inside the cluster they could only be changed all together.
+Not for other nodes (`node_pool`): a pool inside the cluster is neither added nor changed without touching all of them
+(pulumi-azure-native issues 2719 and 4264).
 """
 
 from __future__ import annotations

@@ -34,7 +34,6 @@ _POOL_NAME = re.compile(r"[a-z][a-z0-9]*")
 _MAX_UNAVAILABLE = "25%"
 _MAX_SURGE = "25%"
 _MIN_DISK_GIB, _MAX_DISK_GIB = 128, 2048
-_MODES = containerservice.AgentPoolMode
 
 
 class GpuStack(str, Enum):
@@ -82,7 +81,6 @@ class AksNodePoolArgs:
     os_disk_gib: int = 512
     """Images of an inference engine have tens of GiB."""
     spot_max_usd_per_hour: float = WHATEVER_IT_COSTS
-    protect: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -165,7 +163,7 @@ class AksNodePool(pulumi.ComponentResource):
             agent_pool_name=args.pool + _SUFFIXES[suffix],
             resource_group_name=args.resource_group,
             resource_name_=args.cluster_name,
-            mode=_MODES.USER,
+            mode=containerservice.AgentPoolMode.USER,
             type=containerservice.AgentPoolType.VIRTUAL_MACHINE_SCALE_SETS,
             vm_size=shape.machine,
             count=group.nodes,
@@ -209,7 +207,6 @@ class AksNodePool(pulumi.ComponentResource):
                 ignore_changes=["count"] if scaled else None,
                 # The name is taken, and a replacement must not need the GPUs, or the reservation, twice.
                 delete_before_replace=True,
-                protect=args.protect,
             ),
         )
 

@@ -29,7 +29,7 @@ LONGEST_POOL_NAME = 8
 """AKS takes 12 characters; the spot pool beside the floor needs 4 of them."""
 WHATEVER_IT_COSTS = -1.0
 """As a spot price: up to the price on demand, so that no node goes for its price."""
-_SUFFIXES = {"": "", "on-demand": "od", "spot": "spot"}
+_SUFFIXES = {"nodes": "", "spot": "spot"}
 _POOL_NAME = re.compile(r"[a-z][a-z0-9]*")
 _MAX_UNAVAILABLE = "25%"
 _MAX_SURGE = "25%"
@@ -159,7 +159,7 @@ class AksNodePool(pulumi.ComponentResource):
         scaled = group.minimum_nodes != group.maximum_nodes
         local = args.os_disk is DiskPlace.LOCAL
         return containerservice.AgentPool(
-            f"{self._name}-{suffix or 'nodes'}",
+            f"{self._name}-{suffix}",
             agent_pool_name=args.pool + _SUFFIXES[suffix],
             resource_group_name=args.resource_group,
             resource_name_=args.cluster_name,

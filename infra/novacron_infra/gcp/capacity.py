@@ -66,10 +66,11 @@ def _reservation(path: str, shape: NodePoolShape) -> Iterator[Problem]:
 
 def _zones(path: str, shape: NodePoolShape) -> Iterator[Problem]:
     zones = len(shape.zones) or 1
-    for suffix, group in shape.groups.items():
+    floored = shape.on_demand_nodes is not None
+    for group in shape.groups.values():
         if group.nodes % zones:
-            whose = f" of the {suffix} nodes" if suffix else ""
-            field = "on_demand_nodes" if suffix == "on-demand" else "nodes"
+            whose = f" of the {group.capacity.value} nodes" if floored else ""
+            field = "on_demand_nodes" if floored and group.capacity is Capacity.ON_DEMAND else "nodes"
             rule = f"GKE starts equally many in each zone, and {group.nodes}{whose} do not divide by {zones} zones"
             fix = "Use a multiple of the zones, or other zones"
             yield Problem(f"{path}.{field}", str(getattr(shape, field)), rule, fix)

@@ -10,7 +10,7 @@ from novacron_infra.errors import ArgumentError, Problem
 from novacron_infra.tags import Tags
 
 LONGEST_NAME = 22
-"""Of a component. A node pool's name may have 40 characters, of which -on-demand and the 8 random ones take 18."""
+"""Of a component. A node pool's name may have 40 characters: -nodes and 8 random ones take 14, four are spare."""
 _NAME = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 _LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")

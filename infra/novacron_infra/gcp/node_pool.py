@@ -112,7 +112,7 @@ class GkeNodePool(pulumi.ComponentResource):
         scaled = group.minimum_nodes != group.maximum_nodes
         nodes_per_zone = group.nodes // len(shape.zones)
         return gcp.container.NodePool(
-            f"{self._name}-{suffix or 'nodes'}",
+            f"{self._name}-{suffix}",
             cluster=args.cluster_name,
             location=args.region,
             node_locations=list(shape.zones),

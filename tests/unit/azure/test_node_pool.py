@@ -64,7 +64,7 @@ def test_gpus_are_tainted_have_one_owner_and_are_updated_without_surge(region: G
 
 def test_aks_can_own_the_gpus_driver() -> None:
     args = replace(samples.POOL, shape=samples.SHAPES["plain"], gpu_stack=GpuStack.AKS)
-    graph = declare(lambda opts: AksNodePool("workers", args, opts).agent_pool_names[""])
+    graph = declare(lambda opts: AksNodePool("workers", args, opts).agent_pool_names["nodes"])
     assert graph.one(POOL).inputs["gpuProfile"] == {"driver": "Install"}
 
 
@@ -101,8 +101,8 @@ def test_a_reservation_is_named_and_the_cluster_may_launch_into_it(region: Graph
 
 def test_spot_stands_on_a_floor_that_stays(region: Graph) -> None:
     found = groups(region, "cheap")
-    floor, spot = found["cheap-on-demand"].inputs, found["cheap-spot"].inputs
-    assert (floor["agentPoolName"], floor["scaleSetPriority"], floor["count"]) == ("cheapod", "Regular", 2)
+    floor, spot = found["cheap-nodes"].inputs, found["cheap-spot"].inputs
+    assert (floor["agentPoolName"], floor["scaleSetPriority"], floor["count"]) == ("cheap", "Regular", 2)
     assert floor["enableAutoScaling"] is False
     assert not {"scaleSetEvictionPolicy", "spotMaxPrice", "minCount"} & set(floor)
     assert (spot["agentPoolName"], spot["scaleSetPriority"], spot["count"]) == ("cheapspot", "Spot", 2)

@@ -143,7 +143,7 @@ def test_a_reservation_is_named_and_nothing_else_is_used(region: Graph, pool: st
 
 
 def test_spot_stands_on_a_floor_that_stays(region: Graph) -> None:
-    floor, spot = pools(region, "spot")["spot-on-demand"], pools(region, "spot")["spot-spot"]
+    floor, spot = pools(region, "spot")["spot-nodes"], pools(region, "spot")["spot-spot"]
     assert floor.inputs["nodeCount"] == 2
     assert not {"autoscaling", "initialNodeCount"} & set(floor.inputs)
     assert (floor.inputs["nodeConfig"].get("spot"), floor.ignore_changes) == (None, ())

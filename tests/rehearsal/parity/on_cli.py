@@ -63,7 +63,7 @@ def _operate(folder: Path, ports: dict[str, int], arguments: list[str]) -> dict[
         event = json.loads(line)
         if diagnostic := event.get("diagnosticEvent"):
             if diagnostic["severity"] == "error":
-                errors.append(diagnostic["message"].strip())
+                errors.append(_short(diagnostic["message"]))
             if diagnostic["message"].startswith("Preview failed:"):
                 # Previews tell of failed steps only so.
                 failed.update(item[:2] for item in taken if item[1] == diagnostic.get("urn"))
@@ -76,6 +76,12 @@ def _operate(folder: Path, ports: dict[str, int], arguments: list[str]) -> dict[
             failed.add((metadata["op"], metadata["urn"]))
     succeeded = [item for item in taken if item[:2] not in failed]
     return {"ok": done.returncode == 0, **observe.steps(succeeded), "errors": errors}
+
+
+def _short(message: str) -> str:
+    """Without the traceback, whose paths are those of one machine."""
+    lines = message.strip().splitlines()
+    return lines[0] if len(lines) == 1 else f"{lines[0]} … {lines[-1]}"
 
 
 def _export(folder: Path, ports: dict[str, int], stack: str) -> dict[str, Any]:

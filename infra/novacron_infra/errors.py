@@ -44,5 +44,11 @@ class ArgumentError(ConfigurationError):
     subject = "the arguments have"
 
 
+def refuse(problems: Sequence[Problem]) -> None:
+    """Ends a component before it makes anything, when something is wrong. Raises ArgumentError."""
+    if problems:
+        raise ArgumentError(problems)
+
+
 class LocalProcessError(NovaCronError):
     """A local process cannot be started or did not become ready."""

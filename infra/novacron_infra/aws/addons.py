@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_aws as aws
 
-from novacron_infra.aws.checks import name_problems, refuse
+from novacron_infra.aws.checks import name_problems
 from novacron_infra.aws.iam import pod_trust
+from novacron_infra.errors import refuse
 from novacron_infra.tags import Tags
 
 ADDONS = ("coredns", "metrics-server", "aws-ebs-csi-driver")

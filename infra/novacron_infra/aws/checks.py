@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from ipaddress import IPv4Network
 
-from novacron_infra.errors import ArgumentError, Problem
+from novacron_infra.errors import Problem
 
 LONGEST_NAME = 40
 """Of a component: its resources' names add a suffix such as -replication and 8 random characters. Node groups have 63
@@ -17,12 +15,6 @@ RETENTION_DAYS = tuple(
     for days in "1 3 5 7 14 30 60 90 120 150 180 365 400 545 731 1096 1827 2192 2557 2922 3288 3653".split()  # noqa: SIM905
 )
 """What CloudWatch Logs offers (API reference, PutRetentionPolicy)."""
-
-
-def refuse(problems: Sequence[Problem]) -> None:
-    """Ends the program when there are problems. Raises ArgumentError."""
-    if problems:
-        raise ArgumentError(problems)
 
 
 def name_problems(name: str, longest: int = LONGEST_NAME) -> list[Problem]:
@@ -41,11 +33,3 @@ def retention_problems(path: str, days: int) -> list[Problem]:
         return []
     longer = next((item for item in RETENTION_DAYS if item > days), RETENTION_DAYS[-1])
     return [Problem(path, str(days), "CloudWatch Logs has no such retention", f"Use {longer}")]
-
-
-def network(text: str) -> IPv4Network | None:
-    """The IPv4 network that a text means; None when it means none."""
-    try:
-        return IPv4Network(text)
-    except ValueError:
-        return None

@@ -13,16 +13,15 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_aws as aws
 
-from novacron_infra.aws.checks import name_problems, network, refuse, retention_problems
+from novacron_infra.aws.checks import name_problems, retention_problems
 from novacron_infra.aws.iam import service_trust
-from novacron_infra.errors import Problem
+from novacron_infra.errors import Problem, refuse
+from novacron_infra.networks import WIDEST_PUBLIC_PREFIX, network
 from novacron_infra.tags import Tags
 
 LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 NODE_ADDONS = ("vpc-cni", "kube-proxy", "eks-pod-identity-agent", "eks-node-monitoring-agent")
 """What a node has to find when it joins. The last one tells node repair of faulty GPUs."""
-WIDEST_PUBLIC_PREFIX = 8
-"""Wider networks count as the internet, as in the policy `private-api-endpoint`."""
 _ADDON_VALUES = {"vpc-cni": {"enableNetworkPolicy": "true"}}
 _ADMIN_POLICY = "AmazonEKSClusterAdminPolicy"
 _PRINCIPAL = re.compile(r"arn:(aws[a-z-]*):iam::\d{12}:(role|user)/\S+")

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from novacron_infra.aws.checks import name_problems, refuse
-from novacron_infra.errors import Problem
+from novacron_infra.aws.checks import name_problems
+from novacron_infra.errors import Problem, refuse
 from novacron_infra.tags import Tags
 
 POSTGRES_PORT, REDIS_PORT = 5432, 6379

@@ -9,8 +9,9 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from novacron_infra.aws.checks import name_problems, refuse
+from novacron_infra.aws.checks import name_problems
 from novacron_infra.aws.iam import pod_trust, policy
+from novacron_infra.errors import refuse
 from novacron_infra.tags import Tags
 
 

@@ -14,9 +14,9 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from novacron_infra.aws.checks import name_problems, refuse
+from novacron_infra.aws.checks import name_problems
 from novacron_infra.aws.iam import policy
-from novacron_infra.errors import Problem
+from novacron_infra.errors import Problem, refuse
 from novacron_infra.tags import Tags
 
 FASTEST_ROTATION_DAYS, SLOWEST_ROTATION_DAYS = 90, 2560

@@ -13,9 +13,10 @@ from ipaddress import IPv4Network
 import pulumi
 import pulumi_aws as aws
 
-from novacron_infra.aws.checks import name_problems, network, refuse, retention_problems
+from novacron_infra.aws.checks import name_problems, retention_problems
 from novacron_infra.aws.iam import policy, service_trust
-from novacron_infra.errors import Problem
+from novacron_infra.errors import Problem, refuse
+from novacron_infra.networks import network
 from novacron_infra.tags import Tags
 
 ENDPOINTS = (

@@ -13,13 +13,13 @@ import pulumi
 import pulumi_aws as aws
 
 from novacron_infra.aws.capacity import pool_problems
-from novacron_infra.aws.checks import name_problems, refuse
+from novacron_infra.aws.checks import name_problems
 from novacron_infra.aws.fabric import efa_interfaces
 from novacron_infra.aws.iam import service_trust
 from novacron_infra.aws.user_data import user_data
 from novacron_infra.aws.volumes import ROOT_VOLUME, Gp3Volume, volume_problems
 from novacron_infra.catalog import Machine, machine
-from novacron_infra.errors import Problem
+from novacron_infra.errors import Problem, refuse
 from novacron_infra.pools import RESERVED, Capacity, NodeGroupShape, NodePoolShape, Placement
 from novacron_infra.tags import Tags
 

@@ -9,9 +9,9 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from novacron_infra.aws.checks import name_problems, refuse
+from novacron_infra.aws.checks import name_problems
 from novacron_infra.aws.iam import policy, service_trust
-from novacron_infra.errors import Problem
+from novacron_infra.errors import Problem, refuse
 from novacron_infra.tags import Tags
 
 PROMISED_MINUTES = 15

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from novacron_infra.aws.checks import name_problems, refuse
+from novacron_infra.aws.checks import name_problems
 from novacron_infra.aws.iam import policy
-from novacron_infra.errors import Problem
+from novacron_infra.errors import Problem, refuse
 from novacron_infra.tags import Tags
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")

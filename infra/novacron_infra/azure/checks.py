@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from ipaddress import IPv4Network
 
-from novacron_infra.errors import ArgumentError, Problem
+from novacron_infra.errors import Problem
 
 LONGEST_NAME = 40
 """Of a component. The longest physical name is its own with a suffix and 8 random characters; clusters end at 63."""
@@ -19,12 +17,6 @@ _ID = (
     r"/subscriptions/[0-9a-fA-F-]{36}/resourceGroups/[^/]+/providers/Microsoft\.Compute/capacityReservationGroups/[^/]+"
 )
 _RESERVATION_GROUP = re.compile(_ID)
-
-
-def refuse(problems: Sequence[Problem]) -> None:
-    """Ends the program when there are problems. Raises ArgumentError."""
-    if problems:
-        raise ArgumentError(problems)
 
 
 def name_problems(name: str) -> list[Problem]:
@@ -63,11 +55,3 @@ def retention_problems(path: str, days: int) -> list[Problem]:
 def is_reservation_group(text: str) -> bool:
     """Whether this is the id of a capacity reservation group."""
     return _RESERVATION_GROUP.fullmatch(text) is not None
-
-
-def network(text: str) -> IPv4Network | None:
-    """The IPv4 network that a text means; None when it means none."""
-    try:
-        return IPv4Network(text)
-    except ValueError:
-        return None

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import authorization, containerservice, managedidentity, monitor
 
-from novacron_infra.azure.checks import name_problems, network, refuse, region_problems
+from novacron_infra.azure.checks import name_problems, region_problems
 from novacron_infra.azure.iam import Role, grant, identity
 from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.kubeconfig import kubeconfig
 from novacron_infra.azure.logs import send_logs
-from novacron_infra.errors import Problem
+from novacron_infra.errors import Problem, refuse
+from novacron_infra.networks import WIDEST_PUBLIC_PREFIX, network
 from novacron_infra.tags import Tags
 
 LOG_CATEGORIES = (
@@ -33,8 +34,6 @@ LOG_CATEGORIES = (
     "csi-snapshot-controller",
 )
 """All of the control plane's, once: kube-audit-admin is a part of kube-audit."""
-WIDEST_PUBLIC_PREFIX = 8
-"""Wider networks count as the internet, as in the policy `private-api-endpoint`."""
 SYSTEM_POOL = "system"
 _MAINTENANCE = {"node-images": "aksManagedNodeOSUpgradeSchedule", "patches": "aksManagedAutoUpgradeSchedule"}
 _FEWEST_WINDOW_HOURS = 4

@@ -13,10 +13,10 @@ from enum import Enum
 import pulumi
 from pulumi_azure_native import authorization, compute, keyvault
 
-from novacron_infra.azure.checks import name_problems, refuse, region_problems
+from novacron_infra.azure.checks import name_problems, region_problems
 from novacron_infra.azure.iam import Role, grant, identity
 from novacron_infra.azure.logs import send_logs
-from novacron_infra.errors import Problem
+from novacron_infra.errors import Problem, refuse
 from novacron_infra.tags import Tags
 
 FASTEST_ROTATION_DAYS, SLOWEST_ROTATION_DAYS = 7, 730

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import monitor, operationalinsights
 
-from novacron_infra.azure.checks import name_problems, refuse, region_problems, retention_problems
+from novacron_infra.azure.checks import name_problems, region_problems, retention_problems
+from novacron_infra.errors import refuse
 from novacron_infra.tags import Tags
 
 

@@ -14,11 +14,12 @@ from pulumi_azure_native import network as azure
 from pulumi_azure_native import privatedns
 
 from novacron_infra.azure.accounts import storage_account
-from novacron_infra.azure.checks import account_problems, name_problems, network, refuse, region_problems
+from novacron_infra.azure.checks import account_problems, name_problems, region_problems
 from novacron_infra.azure.iam import Role, grant, identity
 from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.private_link import ZONES, PrivateService, private_endpoint
-from novacron_infra.errors import Problem
+from novacron_infra.errors import Problem, refuse
+from novacron_infra.networks import network
 from novacron_infra.tags import Tags
 
 _WIDEST_PREFIX, _NARROWEST_PREFIX = 16, 20

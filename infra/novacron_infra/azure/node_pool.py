@@ -13,11 +13,11 @@ import pulumi
 from pulumi_azure_native import authorization, compute, containerservice
 
 from novacron_infra.azure.capacity import pool_problems
-from novacron_infra.azure.checks import name_problems, refuse, region_problems
+from novacron_infra.azure.checks import name_problems, region_problems
 from novacron_infra.azure.iam import Role, grant
 from novacron_infra.azure.node_config import kubelet_config, linux_os_config
 from novacron_infra.catalog import Machine, machine, machines
-from novacron_infra.errors import Problem
+from novacron_infra.errors import Problem, refuse
 from novacron_infra.pools import Capacity, NodeGroupShape, NodePoolShape, Placement
 from novacron_infra.tags import Tags
 

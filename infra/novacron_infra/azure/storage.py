@@ -12,10 +12,10 @@ import pulumi
 from pulumi_azure_native import storage, storagecache
 
 from novacron_infra.azure.accounts import storage_account
-from novacron_infra.azure.checks import account_problems, name_problems, refuse, region_problems
+from novacron_infra.azure.checks import account_problems, name_problems, region_problems
 from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.private_link import PrivateService, private_endpoint
-from novacron_infra.errors import Problem
+from novacron_infra.errors import Problem, refuse
 from novacron_infra.tags import Tags
 
 LUSTRE_STEP_TIB = {40: 48, 125: 16, 250: 8, 500: 4}

@@ -32,6 +32,7 @@ from novacron_infra.config.sections import (
     Workers,
 )
 from novacron_infra.errors import Problem
+from novacron_infra.networks import WIDEST_PUBLIC_PREFIX, network
 
 Parts = Mapping[str, Any]
 
@@ -50,8 +51,6 @@ _ZONE_NAMES = {Platform.AWS: "{}[a-z]", Platform.GCP: "{}-[a-z]", Platform.AZURE
 _ZONE_EXAMPLES = {Platform.AWS: "{}a", Platform.GCP: "{}-a", Platform.AZURE: "1"}
 _ZONE_COUNTS = {Platform.AWS: (2, 3), Platform.GCP: (1, 3), Platform.AZURE: (0, 3)}
 _WIDEST_NETWORK, _NARROWEST_NETWORK = 16, 20
-_WIDEST_PUBLIC = 8
-"""As in the policy `private-api-endpoint`."""
 _BUCKETS = {
     # No dots: transfer acceleration and TLS wildcards do not take them.
     StoreKind.S3: (r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", "novacron-models: 3 to 63 of a-z, 0-9 and -"),
@@ -106,7 +105,7 @@ def _networks(parts: Parts) -> Iterator[Problem]:
     platform: Platform | None = parts.get("platform")
     earlier: dict[str, IPv4Network] = {}
     for index, region in enumerate(regions):
-        path, block = f"regions.{index}.network", _network(region.network or "")
+        path, block = f"regions.{index}.network", network(region.network or "")
         if block is None or not block.is_private or not _WIDEST_NETWORK <= block.prefixlen <= _NARROWEST_NETWORK:
             rule = f"it is no private IPv4 network of /{_WIDEST_NETWORK} to /{_NARROWEST_NETWORK}"
             yield problem(path, region.network or "missing", rule, f"write it as 10.{index}.0.0/16")
@@ -141,21 +140,14 @@ def _clusters(parts: Parts) -> Iterator[Problem]:
     if clusters is None:
         return
     for index, text in enumerate(clusters.public_networks):
-        block = _network(text)
+        block = network(text)
         if block is None:
             yield problem(
                 f"clusters.public_networks.{index}", text, "it is no IPv4 network", "write it as 203.0.113.0/24"
             )
-        elif block.prefixlen < _WIDEST_PUBLIC:
+        elif block.prefixlen < WIDEST_PUBLIC_PREFIX:
             rule = "it is a large part of the internet"
             yield problem(f"clusters.public_networks.{index}", text, rule, "name your own networks, or none")
-
-
-def _network(text: str) -> IPv4Network | None:
-    try:
-        return IPv4Network(text)
-    except ValueError:
-        return None
 
 
 def _region_workers(regions: tuple[Region, ...], workers: Workers | None) -> Iterator[Problem]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from ipaddress import IPv4Network
 
-from novacron_infra.errors import ArgumentError, Problem
+from novacron_infra.errors import Problem
 from novacron_infra.tags import Tags
 
 LONGEST_NAME = 22
@@ -14,12 +13,6 @@ LONGEST_NAME = 22
 _NAME = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 _LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
-
-
-def refuse(problems: Sequence[Problem]) -> None:
-    """Ends the program when there are problems. Raises ArgumentError."""
-    if problems:
-        raise ArgumentError(problems)
 
 
 def name_problems(name: str) -> list[Problem]:
@@ -54,11 +47,3 @@ def zone_problems(name: str, region: str, zones: Sequence[str]) -> list[Problem]
         return []
     rule = f"{strangers[0]} does not lie in {region}"
     return [Problem(f"{name}.zones", ", ".join(zones), rule, f"Write them as {region}-a")]
-
-
-def network(text: str) -> IPv4Network | None:
-    """The IPv4 network that a text means; None when it means none."""
-    try:
-        return IPv4Network(text)
-    except ValueError:
-        return None

@@ -14,9 +14,10 @@ from enum import Enum
 import pulumi
 import pulumi_gcp as gcp
 
-from novacron_infra.errors import Problem
-from novacron_infra.gcp.checks import label_problems, labels, name_problems, network, refuse, zone_problems
+from novacron_infra.errors import Problem, refuse
+from novacron_infra.gcp.checks import label_problems, labels, name_problems, zone_problems
 from novacron_infra.gcp.network import PODS_RANGE, SERVICES_RANGE
+from novacron_infra.networks import WIDEST_PUBLIC_PREFIX, network
 from novacron_infra.tags import Tags
 
 # All of the control plane's that every version has: the KCP_ ones came later.
@@ -37,8 +38,6 @@ METRIC_COMPONENTS = (
     "DCGM",
 )
 """The last one is GKE's own exporter of GPU metrics: it goes with GKE's drivers, and no GPU operator beside them."""
-WIDEST_PUBLIC_PREFIX = 8
-"""Wider networks count as the internet, as in the policy `private-api-endpoint`."""
 _NODE_ROLES = ("roles/container.defaultNodeServiceAccount", "roles/artifactregistry.reader")
 _VERSION = re.compile(r"1\.\d{2}")
 _GROUP = re.compile(r"gke-security-groups@[a-z0-9.-]+\.[a-z]+")

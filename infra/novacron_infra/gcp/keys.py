@@ -13,8 +13,8 @@ from enum import Enum
 import pulumi
 import pulumi_gcp as gcp
 
-from novacron_infra.errors import Problem
-from novacron_infra.gcp.checks import label_problems, labels, name_problems, refuse
+from novacron_infra.errors import Problem, refuse
+from novacron_infra.gcp.checks import label_problems, labels, name_problems
 from novacron_infra.tags import Tags
 
 ROTATION_DAYS = 30

@@ -12,9 +12,10 @@ import pulumi
 import pulumi_gcp as gcp
 
 from novacron_infra.catalog import CatalogError
-from novacron_infra.errors import Problem
-from novacron_infra.gcp.checks import label_problems, labels, name_problems, network, refuse, zone_problems
+from novacron_infra.errors import Problem, refuse
+from novacron_infra.gcp.checks import label_problems, labels, name_problems, zone_problems
 from novacron_infra.gcp.fabric import FabricNetwork, InterfaceType, fabric_networks, rdma_profile
+from novacron_infra.networks import network
 from novacron_infra.tags import Tags
 
 PODS_RANGE, SERVICES_RANGE = "pods", "services"

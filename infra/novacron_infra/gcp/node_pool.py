@@ -14,9 +14,9 @@ import pulumi
 import pulumi_gcp as gcp
 
 from novacron_infra.catalog import Machine, machine, machines
-from novacron_infra.errors import Problem
+from novacron_infra.errors import Problem, refuse
 from novacron_infra.gcp.capacity import SCHEDULED, pool_problems
-from novacron_infra.gcp.checks import label_problems, labels, name_problems, refuse, zone_problems
+from novacron_infra.gcp.checks import label_problems, labels, name_problems, zone_problems
 from novacron_infra.gcp.fabric import fabric_interfaces
 from novacron_infra.gcp.network import FabricInterface
 from novacron_infra.gcp.node_config import (

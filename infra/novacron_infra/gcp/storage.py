@@ -12,8 +12,8 @@ from enum import Enum
 import pulumi
 import pulumi_gcp as gcp
 
-from novacron_infra.errors import Problem
-from novacron_infra.gcp.checks import label_problems, labels, name_problems, refuse
+from novacron_infra.errors import Problem, refuse
+from novacron_infra.gcp.checks import label_problems, labels, name_problems
 from novacron_infra.tags import Tags
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9_-]{1,61}[a-z0-9]")

@@ -23,8 +23,6 @@ from novacron_infra.tags import Tags
 
 GPU_TAINT = "nvidia.com/gpu"
 SPOT_LABEL = "kubernetes.azure.com/scalesetpriority"
-HOST_ENCRYPTION_FEATURE = "Microsoft.Compute/EncryptionAtHost"
-"""Registered once for a subscription, before the first node."""
 LONGEST_POOL_NAME = 8
 """AKS takes 12 characters; the spot pool beside the floor needs 4 of them."""
 WHATEVER_IT_COSTS = -1.0
@@ -96,6 +94,7 @@ class AksNodePool(pulumi.ComponentResource):
     """Nodes for coordinators, GPU workers or storage.
 
     A pool with InfiniBand needs the feature `INFINIBAND_FEATURE` and is one InfiniBand domain: one scale set.
+    Every pool needs the feature `Microsoft.Compute/EncryptionAtHost`, registered once for a subscription.
 
     Raises:
         ArgumentError: choices that exclude each other, or a name, disk or price that AKS does not take.

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from novacron_infra.config.sections import (
+    Accounts,
     Autoscaling,
     Caches,
     Clusters,
@@ -50,7 +51,8 @@ class CloudEnvironment(Section):
 
     environment: EnvironmentName
     platform: Literal[Platform.AWS, Platform.GCP, Platform.AZURE]
-    """The cloud."""
+    """The cloud, whose DNS answers; a region may be elsewhere."""
+    accounts: Accounts = Accounts()
     regions: Annotated[tuple[Region, ...], Field(min_length=1)]
     """The first is the primary."""
     protected: bool = True

@@ -13,6 +13,7 @@ from typing import Any
 from novacron_infra.catalog import UnknownNameError, machine, machines, model
 from novacron_infra.config.problems import problem
 from novacron_infra.config.sections import (
+    Accounts,
     Autoscaling,
     Caches,
     Clusters,
@@ -51,6 +52,8 @@ _ZONE_NAMES = {Platform.AWS: "{}[a-z]", Platform.GCP: "{}-[a-z]", Platform.AZURE
 _ZONE_EXAMPLES = {Platform.AWS: "{}a", Platform.GCP: "{}-a", Platform.AZURE: "1"}
 _ZONE_COUNTS = {Platform.AWS: (2, 3), Platform.GCP: (1, 3), Platform.AZURE: (0, 3)}
 _WIDEST_NETWORK, _NARROWEST_NETWORK = 16, 20
+OWN_STORE = {Platform.AWS: StoreKind.S3, Platform.GCP: StoreKind.GCS, Platform.AZURE: StoreKind.AZURE}
+"""The object storage of each cloud."""
 _BUCKETS = {
     # No dots: transfer acceleration and TLS wildcards do not take them.
     StoreKind.S3: (r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", "novacron-models: 3 to 63 of a-z, 0-9 and -"),
@@ -91,12 +94,14 @@ def _regions(parts: Parts) -> Iterator[Problem]:
     regions: tuple[Region, ...] = parts.get("regions") or ()
     platform: Platform | None = parts.get("platform")
     yield from shared_region_problems(regions)
-    if platform is not None:
-        pattern, example = REGION_NAMES[platform]
-        for index, region in enumerate(regions):
-            if not re.fullmatch(pattern, region.name):
-                rule = f"no region of {platform.value} is named like this"
-                yield problem(f"regions.{index}.name", region.name, rule, f"write it as {example}")
+    for index, region in enumerate(regions):
+        if platform is None:
+            break
+        cloud = region.platform(platform)
+        pattern, example = REGION_NAMES[cloud]
+        if not re.fullmatch(pattern, region.name):
+            rule = f"no region of {cloud.value} is named like this"
+            yield problem(f"regions.{index}.name", region.name, rule, f"write it as {example}")
     yield from _region_workers(regions, parts.get("workers"))
 
 
@@ -114,8 +119,9 @@ def _networks(parts: Parts) -> Iterator[Problem]:
                 if block.overlaps(taken):
                     yield problem(path, region.network, f"it overlaps that of {other}", "give each region its own")
             earlier[region.name] = block
-        if platform is not None and re.fullmatch(REGION_NAMES[platform][0], region.name):
-            yield from _zones(f"regions.{index}.zones", region, platform)
+        cloud = None if platform is None else region.platform(platform)
+        if cloud is not None and re.fullmatch(REGION_NAMES[cloud][0], region.name):
+            yield from _zones(f"regions.{index}.zones", region, cloud)
 
 
 def _zones(path: str, region: Region, platform: Platform) -> Iterator[Problem]:
@@ -178,7 +184,14 @@ def _traffic(parts: Parts) -> Iterator[Problem]:
     if parts.get("environment") is EnvironmentName.PROD and traffic.ttl_s > PROD_LONGEST_TTL_S:
         rule = "in prod resolvers must not send clients to a dead region for longer than a minute"
         yield problem("traffic.ttl_s", traffic.ttl_s, rule, f"use {PROD_LONGEST_TTL_S} or less")
-    yield from health_check_problems(parts.get("platform"), traffic.health_check)
+    platform: Platform | None = parts.get("platform")
+    yield from health_check_problems(platform, traffic.health_check)
+    if traffic.drain_switch and platform is not None and platform is not Platform.AWS:
+        rule = f"only Route 53 has switches, and {platform.value} answers"
+        yield problem("traffic.drain_switch", "true", rule, "leave it out: let the coordinators fail the probe")
+    if traffic.zone is None and traffic.domain.count(".") < 2:
+        rule = "its zone would be the domain without its first label, a top-level domain"
+        yield problem("traffic.zone", "missing", rule, f"name the zone, such as {traffic.domain}")
 
 
 def _coordinators(parts: Parts) -> Iterator[Problem]:
@@ -206,23 +219,90 @@ def _machines(parts: Parts) -> Iterator[Problem]:
     platform: Platform | None = parts.get("platform")
     for name in ("coordinators", "workers", "storage"):
         part = parts.get(name)
-        if part is None:
+        if part is not None:
+            yield from _machine(f"{name}.machine", part.machine, platform, name == "workers")
+
+
+def _machine(path: str, name: str, platform: Platform | None, for_workers: bool) -> Iterator[Problem]:
+    try:
+        row = machine(name)
+    except UnknownNameError as error:
+        yield problem(path, name, "the machine must be in the catalogue", error.hint)
+        return
+    of_cloud = [item for item in machines().values() if platform is not None and item.cloud.value == platform.value]
+    wished = ", ".join(item.name for item in of_cloud if (item.gpu is not None) is for_workers)
+    if platform is not None and row.cloud.value != platform.value:
+        yield problem(path, name, f"it is a machine of {row.cloud.value}, not {platform.value}", f"take {wished}")
+    elif for_workers and row.gpu is None:
+        yield problem(path, name, "workers need GPUs and it has none", f"take {wished}")
+
+
+def _elsewhere(parts: Parts) -> Iterator[Problem]:
+    """Regions of another cloud than the environment's."""
+    platform: Platform | None = parts.get("platform")
+    regions: tuple[Region, ...] = parts.get("regions") or ()
+    for index, region in enumerate(regions):
+        other, path = region.elsewhere, f"regions.{index}.elsewhere"
+        if platform is None or other is None:
             continue
-        path = f"{name}.machine"
-        try:
-            row = machine(part.machine)
-        except UnknownNameError as error:
-            yield problem(path, part.machine, "the machine must be in the catalogue", error.hint)
+        if other.platform is platform:
+            rule = f"{platform.value} is the environment's own cloud"
+            yield problem(f"{path}.platform", platform.value, rule, "leave elsewhere out")
             continue
-        of_cloud = [item for item in machines().values() if platform is not None and item.cloud.value == platform.value]
-        with_gpu = ", ".join(item.name for item in of_cloud if item.gpu is not None)
-        wished = with_gpu if name == "workers" else ", ".join(item.name for item in of_cloud if item.gpu is None)
-        if platform is not None and row.cloud.value != platform.value:
+        if index == 0:
+            rule = f"the first region is the primary, and the environment's platform is {platform.value}"
             yield problem(
-                path, part.machine, f"it is a machine of {row.cloud.value}, not {platform.value}", f"take {wished}"
+                f"{path}.platform", other.platform.value, rule, "name a region of the environment's cloud first"
             )
-        elif name == "workers" and row.gpu is None:
-            yield problem(path, part.machine, "workers need GPUs and it has none", f"take {with_gpu}")
+        yield from _machine(f"{path}.coordinators", other.coordinators, other.platform, for_workers=False)
+        yield from _machine(f"{path}.workers", other.workers, other.platform, for_workers=True)
+        yield from _same_gpus(f"{path}.workers", other.workers, parts.get("workers"))
+        if other.storage is not None:
+            yield from _machine(f"{path}.storage", other.storage, other.platform, for_workers=False)
+        elif parts.get("storage") is not None:
+            rule = "the environment has storage nodes"
+            yield problem(f"{path}.storage", "missing", rule, f"name a machine of {other.platform.value}")
+        pattern, example = _BUCKETS[OWN_STORE[other.platform]]
+        if not re.fullmatch(pattern, other.bucket):
+            rule = f"it is no name for {OWN_STORE[other.platform].value}"
+            yield problem(f"{path}.bucket", other.bucket, rule, f"write it as {example}")
+        pattern, example = REGION_NAMES[platform]
+        if not re.fullmatch(pattern, other.nearest):
+            rule = f"no region of {platform.value}, whose DNS answers, is named like this"
+            yield problem(f"{path}.nearest", other.nearest, rule, f"write it as {example}")
+
+
+def _same_gpus(path: str, name: str, workers: Workers | None) -> Iterator[Problem]:
+    """Replicas are sized once: what a machine holds must not differ between clouds."""
+    rows = machines()
+    here, there = rows.get(workers.machine) if workers else None, rows.get(name)
+    if here is None or there is None or there.gpu is None or here.gpu is None:
+        return
+    if (here.gpu, here.gpu_count) != (there.gpu, there.gpu_count):
+        rule = (
+            f"{there.gpu_count} × {there.gpu}, and {here.name} of the other regions has {here.gpu_count} × {here.gpu}"
+        )
+        same = [
+            item.name
+            for item in rows.values()
+            if item.cloud is there.cloud and (item.gpu, item.gpu_count) == (here.gpu, here.gpu_count)
+        ]
+        yield problem(path, name, rule, f"take {' or '.join(same)}" if same else "take another machine for all regions")
+
+
+def _accounts(parts: Parts) -> Iterator[Problem]:
+    platform: Platform | None = parts.get("platform")
+    accounts: Accounts | None = parts.get("accounts")
+    regions: tuple[Region, ...] = parts.get("regions") or ()
+    if platform is None or accounts is None:
+        return
+    clouds = {region.platform(platform) for region in regions}
+    if Platform.GCP in clouds and accounts.google_project is None:
+        rule = "regions on gcp are made in a project"
+        yield problem("accounts.google_project", "missing", rule, "name the project's id")
+    if Platform.AZURE in clouds and accounts.azure_subscription_id is None:
+        rule = "regions on azure are made in a subscription"
+        yield problem("accounts.azure_subscription_id", "missing", rule, "give its id, as `az account show` prints it")
 
 
 def _workers(parts: Parts) -> Iterator[Problem]:
@@ -291,6 +371,9 @@ def _store(parts: Parts) -> Iterator[Problem]:
     if not re.fullmatch(pattern, bucket):
         yield problem("model.store.bucket", bucket, f"it is no name for {kind.value}", f"write it as {example}")
     platform: Platform | None = parts.get("platform")
+    if kind in OWN_STORE.values() and platform is not None and kind is not OWN_STORE[platform]:
+        rule = f"{platform.value} makes its own buckets, {OWN_STORE[platform].value}"
+        yield problem("model.store.kind", kind.value, rule, f"use {OWN_STORE[platform].value}")
     if kind is StoreKind.EFS and platform is not None and platform is not Platform.AWS:
         yield problem("model.store.kind", kind.value, f"{platform.value} has no EFS", "use nfs or the cloud's buckets")
 
@@ -336,6 +419,8 @@ _RULES = (
     _traffic,
     _coordinators,
     _machines,
+    _elsewhere,
+    _accounts,
     _workers,
     _resources,
     _model,

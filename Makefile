@@ -48,8 +48,9 @@ format: .venv/dev.stamp ## format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-golden: .venv/dev.stamp ## write JSON schemas, and the plans and user data of tests/unit/golden again
+golden: .venv/dev.stamp ## write JSON schemas, docs/outputs.md, and the plans and user data of tests/unit/golden again
 	$(BIN)/python -m novacron_infra.config.schema
+	$(BIN)/python -m novacron_infra.outputs > docs/outputs.md
 	$(BIN)/python -m tests.unit.aws.golden
 	$(BIN)/python -m tests.unit.gcp.golden
 	$(BIN)/python -m tests.unit.azure.golden

@@ -74,6 +74,26 @@ class CloudEnvironment(Section):
     """Global DNS; needed by two regions and more."""
     secrets: SkipJsonSchema[EnvironmentSecrets] = Field(default=EnvironmentSecrets(), exclude=True, repr=False)
 
+    @property
+    def platforms(self) -> tuple[Platform, ...]:
+        """The clouds that have regions; the environment's own comes first."""
+        return tuple(dict.fromkeys(region.platform(self.platform) for region in self.regions))
+
+    def buckets(self, platform: Platform) -> dict[str, str]:
+        """The model store of each region that is in that cloud, by the region's name."""
+        primary = self.regions[0].name
+        return {
+            region.name: region.elsewhere.bucket
+            if region.elsewhere
+            else self.model.store.bucket_in(region.name, primary)
+            for region in self.regions
+            if region.platform(self.platform) is platform
+        }
+
+    def admins(self, region: Region) -> tuple[str, ...]:
+        """Who administrates the region's cluster, as its cloud names them."""
+        return region.elsewhere.admins if region.elsewhere else self.clusters.admins
+
 
 def _camel(name: str) -> str:
     head, *rest = name.split("_")

@@ -370,6 +370,13 @@ def _store(parts: Parts) -> Iterator[Problem]:
     pattern, example = _BUCKETS[kind]
     if not re.fullmatch(pattern, bucket):
         yield problem("model.store.bucket", bucket, f"it is no name for {kind.value}", f"write it as {example}")
+    elif kind in OWN_STORE.values():
+        regions: tuple[Region, ...] = parts.get("regions") or ()
+        names = [serving.store.bucket_in(item.name, regions[0].name) for item in regions if item.elsewhere is None]
+        longest = max(names, key=len, default=bucket)
+        if not re.fullmatch(pattern, longest):
+            rule = f"with the name of a further region it would be {longest}, which is no name for {kind.value}"
+            yield problem("model.store.bucket", bucket, rule, "shorten it")
     platform: Platform | None = parts.get("platform")
     if kind in OWN_STORE.values() and platform is not None and kind is not OWN_STORE[platform]:
         rule = f"{platform.value} makes its own buckets, {OWN_STORE[platform].value}"

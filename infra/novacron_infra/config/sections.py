@@ -186,6 +186,15 @@ class ModelStore(Section):
     prefix: Annotated[str, Field(pattern=r"^([A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*)?$")] = "models"
     """Folder below it, without leading or closing slash."""
 
+    def bucket_in(self, region: str, primary: str) -> str:
+        """The region's copy: such names are the whole world's, so each region's bucket, or account, has its own."""
+        if region == primary:
+            return self.bucket
+        if self.kind is StoreKind.AZURE:
+            account, _, container = self.bucket.partition("/")
+            return f"{account}{region}/{container}"
+        return f"{self.bucket}-{region}"
+
 
 class ModelServing(Section):
     """The model, and how it is served."""
@@ -409,7 +418,7 @@ class Traffic(Section):
     """Of a zone that exists: its id on Route 53, its managed zone on Cloud DNS, its resource group on Azure. None: the
     zone is made, and the parent zone has to delegate to it."""
     drain_switch: bool = False
-    """Route 53 only, billed by the hour: a switch for each region that takes it out of all answers without an update."""
+    """Route 53 only, billed by the hour: switches that take a region out of all answers without an update."""
     ttl_s: Annotated[int, Field(ge=1, le=86400)] = 60
     """How long resolvers keep an answer; prod allows 60 at most."""
     rto_target_s: PositiveInt | None = None

@@ -83,6 +83,8 @@ class _Created(_Planned):
             outputs["endpoint"] = "https://1.gr7.us-west-2.eks.amazonaws.com"
         if args.typ == "aws:kms/key:Key":
             outputs |= {"keyId": args.name, "arn": key_arn(args.name.rpartition("-")[2])}
+        if args.typ == "aws:lb/loadBalancer:LoadBalancer":
+            outputs["dnsName"] = f"{args.name}-0123456789abcdef.elb.us-west-2.amazonaws.com"
         if args.typ == "aws:rds/instance:Instance":
             outputs["masterUserSecrets"] = [{"secretArn": f"arn:aws:secretsmanager:us-west-2:{ACCOUNT}:secret:1"}]
         if args.typ == "aws:eks/nodeGroup:NodeGroup":

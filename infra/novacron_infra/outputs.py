@@ -1,5 +1,7 @@
-"""What a deployed environment tells, for programs that read it: `EnvironmentOutputs.model_validate` takes the values of
-`pulumi stack output --json --show-secrets` or of a stack reference. `python -m novacron_infra.outputs` prints the page of them.
+"""What a deployed environment tells, for programs that read it.
+
+`EnvironmentOutputs.model_validate` takes the values of `pulumi stack output --json --show-secrets`, or those of a stack
+reference. `python -m novacron_infra.outputs` prints the page of them.
 """
 
 from __future__ import annotations

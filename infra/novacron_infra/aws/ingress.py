@@ -16,8 +16,8 @@ from novacron_infra.aws.checks import name_problems
 from novacron_infra.errors import Problem, refuse
 from novacron_infra.tags import Tags
 
-LONGEST_INGRESS_NAME = 21
-"""Load balancers and target groups have 32 characters at most, and the component's name is followed by 11."""
+LONGEST_INGRESS_NAME = 24
+"""Load balancers and target groups have 32 characters at most, and Pulumi adds 8."""
 PUBLIC_PORT, COORDINATOR_PORT = 443, 8443
 READY_PATH = "/ready"
 _EVERYWHERE = "0.0.0.0/0"
@@ -59,7 +59,7 @@ class AwsIngress(pulumi.ComponentResource):
         tags = args.tags.of("ingress", Name=f"{name}-lb")
         group = self._security_group(name, args, tags)
         self.load_balancer = aws.lb.LoadBalancer(
-            f"{name}-lb",
+            name,
             load_balancer_type="network",
             internal=False,
             subnets=list(args.subnet_ids.values()),
@@ -70,7 +70,7 @@ class AwsIngress(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
         targets = aws.lb.TargetGroup(
-            f"{name}-lb",
+            name,
             vpc_id=args.vpc_id,
             target_type="ip",
             protocol="TCP",
@@ -92,7 +92,7 @@ class AwsIngress(pulumi.ComponentResource):
             opts=child,
         )
         aws.lb.Listener(
-            f"{name}-lb",
+            name,
             load_balancer_arn=self.load_balancer.arn,
             protocol="TCP",
             port=PUBLIC_PORT,

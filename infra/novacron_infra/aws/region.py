@@ -20,6 +20,7 @@ from novacron_infra.aws.network import AwsNetwork, AwsNetworkArgs
 from novacron_infra.aws.node_pool import EksNodePool, EksNodePoolArgs
 from novacron_infra.aws.registry import AwsRegistry, AwsRegistryArgs
 from novacron_infra.aws.storage import AwsModelStore, AwsModelStoreArgs
+from novacron_infra.config.sections import Platform
 from novacron_infra.pools import NodePoolShape
 from novacron_infra.tags import Tags
 
@@ -72,8 +73,7 @@ class AwsRegion(pulumi.ComponentResource):
     ingress_address: pulumi.Output[str]
     """Host name of the front door."""
     outputs: dict[str, pulumi.Output[str]]
-    """`cluster`, `kubeconfig`, `model_bucket`, `worker_role_arn`, `postgres_endpoint`, `postgres_secret_arn`,
-    `redis_endpoint`, `ingress_address`, `target_group_arn` (which the coordinators' pods are put into)."""
+    """Those of `novacron_infra.outputs.RegionOutputs`."""
 
     def __init__(self, name: str, args: AwsRegionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("novacron:index:AwsRegion", name, None, opts)
@@ -173,16 +173,20 @@ class AwsRegion(pulumi.ComponentResource):
             ),
             child,
         )
-        AwsRegistry(f"{name}-images", AwsRegistryArgs(key_arn=self.storage_key_arn, tags=tags, protect=protect), child)
+        registry = AwsRegistry(
+            f"{name}-images", AwsRegistryArgs(key_arn=self.storage_key_arn, tags=tags, protect=protect), child
+        )
         self.outputs = {
+            "platform": pulumi.Output.from_input(Platform.AWS.value),
             "cluster": self.cluster.name,
             "kubeconfig": self.cluster.kubeconfig,
-            "model_bucket": self.store.bucket.bucket,
-            "worker_role_arn": worker_role.role_arn,
-            "postgres_endpoint": postgres.endpoint,
-            "postgres_secret_arn": postgres.secret_arn,
-            "redis_endpoint": redis.endpoint,
             "ingress_address": self.ingress_address,
+            "model_bucket": self.store.bucket.bucket,
+            "worker_identity": worker_role.role_arn,
+            "postgres_endpoint": postgres.endpoint,
+            "postgres_secret": postgres.secret_arn,
+            "redis_endpoint": redis.endpoint,
+            "registry": registry.host,
             "target_group_arn": ingress.target_group_arn,
         }
         self.register_outputs(self.outputs)

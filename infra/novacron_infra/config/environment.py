@@ -19,6 +19,7 @@ from novacron_infra.config.sections import (
     Images,
     ModelServing,
     Monitoring,
+    Name,
     Platform,
     Region,
     Section,
@@ -55,6 +56,8 @@ class CloudEnvironment(Section):
     accounts: Accounts = Accounts()
     regions: Annotated[tuple[Region, ...], Field(min_length=1)]
     """The first is the primary."""
+    tags: dict[Name, Name] = {}  # noqa: RUF012 - a field's default, which pydantic copies
+    """Tags of every resource beside Environment, Project and Component, such as an owner; labels on Google Cloud."""
     protected: bool = True
     """Whether destroying the stack stops at what cannot be made again: keys, models, databases, images."""
     clusters: Clusters

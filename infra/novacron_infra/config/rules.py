@@ -37,6 +37,8 @@ from novacron_infra.networks import WIDEST_PUBLIC_PREFIX, network
 
 Parts = Mapping[str, Any]
 
+OWN_TAGS = ("Environment", "Project", "Component")
+
 PROD_LONGEST_TTL_S = 60
 _FEWEST_COORDINATORS = {
     CoordinatorMode.SINGLE: 1,
@@ -406,6 +408,12 @@ def _targets(parts: Parts) -> Iterator[Problem]:
             yield problem(f"targets.quality_fraction.{name}", f"{value:g}", rule, "write 97% as 0.97")
 
 
+def _tags(parts: Parts) -> Iterator[Problem]:
+    for name, value in (parts.get("tags") or {}).items():
+        if name in OWN_TAGS:
+            yield problem(f"tags.{name}", value, "the environment sets this one itself", "name it otherwise")
+
+
 def _data(parts: Parts) -> Iterator[Problem]:
     data: Data | None = parts.get("data")
     if data is not None and data.redis_nodes != 1 and (data.redis_nodes < 6 or data.redis_nodes % 2):
@@ -434,4 +442,5 @@ _RULES = (
     _store,
     _targets,
     _data,
+    _tags,
 )

@@ -41,7 +41,7 @@ def check_endpoint(config: CloudEnvironment) -> None:
     traffic = config.traffic
     if traffic is not None:
         unknown = {region.name: pulumi.Output.from_input("") for region in config.regions}
-        check(_args(config, traffic, unknown, resource_group="unknown"))
+        check(_args(config, traffic, unknown, None, resource_group="unknown"))
 
 
 def declare_endpoint(
@@ -60,7 +60,7 @@ def declare_endpoint(
     provider, resource_group = _provider(config, traffic, tags)
     return GlobalEndpoint(
         f"{tags.environment}-api",
-        _args(config, traffic, addresses, resource_group),
+        _args(config, traffic, addresses, tags, resource_group),
         pulumi.ResourceOptions(providers=[provider]),
     )
 
@@ -97,6 +97,7 @@ def _args(
     config: CloudEnvironment,
     traffic: Traffic,
     addresses: Mapping[str, pulumi.Input[str]],
+    tags: Tags | None,
     resource_group: pulumi.Input[str],
 ) -> GlobalEndpointArgs:
     regions = tuple(
@@ -115,6 +116,7 @@ def _args(
         service=_service(config, traffic, resource_group),
         probe=READY,
         failover=len(regions) > 1,
+        tags=tags,
     )
 
 

@@ -18,6 +18,8 @@ from novacron_rehearsal.resource import ResourceState
 from novacron_ops.rehearsing.waits import Waits, find_waits
 
 NOWHERE = "all regions"
+EVERYWHERE = ("aws:route53",)
+"""Services that answer in every region, wherever their API is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ def rehearse(project_dir: Path, stack: str, packs: list[PolicyPackSpec], faults:
 def count_by_region(resources: Sequence[ResourceState]) -> dict[str, Counter[str]]:
     """Managed resources of each region by service. `resources` stand in the state's order: what is needed is first.
 
-    A resource is where its provider is, or where its own inputs say. A provider that names no region (that of a
+    A resource is where its provider is, or where its own inputs say; global DNS is in none of them. A provider that names no region (that of a
     cluster's Kubernetes API) is where the first thing is that it needs.
     """
     regions: dict[str, str] = {}
@@ -98,7 +100,9 @@ def count_by_region(resources: Sequence[ResourceState]) -> dict[str, Counter[str
             continue
         provider = regions.get(state.provider.rpartition("::")[0], NOWHERE)
         region = provider if provider != NOWHERE else _own_region(state)
-        if region is None and urns.is_provider(state.type):
+        if _service(state).startswith(EVERYWHERE):
+            region = None
+        elif region is None and urns.is_provider(state.type):
             region = next((regions[urn] for urn in state.needs() if regions.get(urn, NOWHERE) != NOWHERE), None)
         regions[state.urn] = region or NOWHERE
         if not urns.is_provider(state.type):
@@ -108,7 +112,7 @@ def count_by_region(resources: Sequence[ResourceState]) -> dict[str, Counter[str
 
 def _own_region(state: ResourceState) -> str | None:
     named = (state.inputs.get(name) for name in ("region", "location"))
-    return next((value for value in named if isinstance(value, str) and value), None)
+    return next((value for value in named if isinstance(value, str) and value not in ("", "global")), None)
 
 
 def _service(state: ResourceState) -> str:

@@ -85,6 +85,8 @@ class _Created(_Planned):
             outputs |= {"keyId": args.name, "arn": key_arn(args.name.rpartition("-")[2])}
         if args.typ == "aws:lb/loadBalancer:LoadBalancer":
             outputs["dnsName"] = f"{args.name}-0123456789abcdef.elb.us-west-2.amazonaws.com"
+        if args.typ == "aws:ecr/repository:Repository":
+            outputs["repositoryUrl"] = f"{ACCOUNT}.dkr.ecr.us-west-2.amazonaws.com/{args.inputs['name']}"
         if args.typ == "aws:rds/instance:Instance":
             outputs["masterUserSecrets"] = [{"secretArn": f"arn:aws:secretsmanager:us-west-2:{ACCOUNT}:secret:1"}]
         if args.typ == "aws:eks/nodeGroup:NodeGroup":

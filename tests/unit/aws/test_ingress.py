@@ -32,7 +32,7 @@ def test_the_door_stands_in_every_public_subnet_and_has_an_address(region: Graph
     assert inputs["subnets"] == [f"network-public-{zone}-id" for zone in samples.ZONES]
     assert inputs["enableCrossZoneLoadBalancing"] is True
     assert (balancer.protect, inputs["enableDeletionProtection"]) == (True, True)
-    assert region.result["address"].startswith("door-lb-")
+    assert region.result["address"].startswith("door-")
 
 
 def test_tls_is_passed_on_to_coordinators_that_are_ready(region: Graph) -> None:
@@ -67,7 +67,7 @@ def test_a_door_that_may_go_is_not_protected() -> None:
 @pytest.mark.parametrize(
     ("name", "changes", "message"),
     [
-        ("d" * 22, {}, "it has 22 characters, and 21 leave room for what its resources' names add"),
+        ("d" * 25, {}, "it has 25 characters, and 24 leave room for what its resources' names add"),
         ("door", {"subnet_ids": {"us-west-2a": "subnet-1"}}, "door.subnet_ids = us-west-2a: a door in a single zone"),
         ("door", {"drain_s": 3601}, "door.drain_s = 3601: a target group drains for 0 to 3600 seconds"),
     ],

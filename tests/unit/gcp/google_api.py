@@ -212,6 +212,7 @@ WITHOUT_DOCUMENT = {"gcp:lustre/instance:Instance"}
 
 NOT_SENT = {
     "gcp:container/cluster:Cluster": {"deletionProtection", "networkingMode", "removeDefaultNodePool"},
+    "gcp:servicenetworking/connection:Connection": {"deletionPolicy"},
     "gcp:storage/bucket:Bucket": {"forceDestroy"},
 }
 """Properties that steer the provider and reach no call."""

@@ -293,7 +293,7 @@ def cluster(name: str = "prod", **changes: Any) -> None:
     [
         (keys, {"rotation_days": 0}, "keys.rotation_days = 0: KMS accepts 1 to 36500 days. Use 1"),
         (keys, {"deletion_window_days": 121}, "keys.deletion_window_days = 121: KMS accepts 1 to 120 days. Use 120"),
-        (keys, {"name": "x" * 65}, "it has 65 characters, and names made from it may have 22"),
+        (keys, {"name": "x" * 65}, "it has 65 characters, and names made from it may have 39"),
         (keys, {"name": "Prod_1"}, "name = Prod_1: names are lower-case letters, digits and -"),
         (
             keys,

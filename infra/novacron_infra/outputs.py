@@ -27,21 +27,23 @@ class RegionOutputs(_Outputs):
     cluster: str
     """Name of the Kubernetes cluster."""
     kubeconfig: str
-    """For the cluster's administrators; it signs in through the cloud's own command. A secret."""
+    """For the cluster's administrators: it holds no credentials and signs in through the cloud's own command."""
     ingress_address: str
     """Host name (AWS) or IPv4 address of the region's load balancer."""
     model_bucket: str
     """Model store: the bucket; on Azure account/container."""
     worker_identity: str
     """What the service account `llm-workers` acts as: ARN of a role, e-mail of a service account, client id."""
+    coordinator_identity: str | None = None
+    """Google Cloud only: what the coordinators' service account acts as, to sign in to the Redis-compatible service."""
     postgres_endpoint: str
-    """Host name or address of Postgres; port 5432, TLS only."""
+    """Postgres, as host:port; TLS only."""
     postgres_secret: str
     """Where its password lies: ARN or id of a secret in the cloud's own manager."""
     redis_endpoint: str
     """Host name or address of the Redis-compatible service; TLS only."""
     registry: str
-    """Where images are pushed to and pulled from; a repository's name follows."""
+    """Where images are pushed to and pulled from; an image's name follows."""
     target_group_arn: str | None = None
     """AWS only: what the coordinators' pods are registered with behind the load balancer."""
 

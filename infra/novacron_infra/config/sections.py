@@ -337,8 +337,8 @@ class Clusters(Section):
     version: Annotated[str, Field(pattern=r"^1\.\d{2}$")] = "1.34"
     """Minor version of Kubernetes."""
     admins: Annotated[tuple[Name, ...], Field(min_length=1)]
-    """Who administrates them, as the cloud names them: ARNs of IAM roles or users on AWS, e-mail addresses of Google
-    groups, object ids of Entra groups."""
+    """Who administrates them, as the cloud names them: ARNs of IAM roles or users on AWS, `group:` or `user:` and an
+    address on Google Cloud, object ids of Entra groups on Azure."""
     public_networks: tuple[Name, ...] = ()
     """IPv4 networks from which the API is reached over the internet; none: from nowhere."""
 

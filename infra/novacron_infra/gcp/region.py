@@ -12,6 +12,7 @@ from ipaddress import IPv4Network
 import pulumi
 import pulumi_gcp as gcp
 
+from novacron_infra.config.sections import Platform
 from novacron_infra.gcp.cluster import GkeCluster, GkeClusterArgs
 from novacron_infra.gcp.databases import GcpPostgres, GcpPostgresArgs, GcpRedis, GcpRedisArgs
 from novacron_infra.gcp.identity import GkePodAccount, GkePodAccountArgs, in_folder
@@ -76,8 +77,7 @@ class GcpRegion(pulumi.ComponentResource):
     store: GcpModelStore
     ingress_address: pulumi.Output[str]
     outputs: dict[str, pulumi.Output[str]]
-    """`cluster`, `kubeconfig`, `model_bucket`, `worker_service_account`, `coordinator_service_account`,
-    `postgres_endpoint`, `postgres_secret`, `redis_endpoint`, `ingress_address`, `registry`."""
+    """Those of `novacron_infra.outputs.RegionOutputs`."""
 
     def __init__(self, name: str, args: GcpRegionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("novacron:index:GcpRegion", name, None, opts)
@@ -163,15 +163,16 @@ class GcpRegion(pulumi.ComponentResource):
         ingress = GcpIngress(name, GcpIngressArgs(region=region, tags=tags, protect=protect), child)
         self.ingress_address = ingress.address
         self.outputs = {
+            "platform": pulumi.Output.from_input(Platform.GCP.value),
             "cluster": self.cluster.name,
             "kubeconfig": self.cluster.kubeconfig,
+            "ingress_address": self.ingress_address,
             "model_bucket": self.store.bucket.name,
-            "worker_service_account": workers.email,
-            "coordinator_service_account": coordinators.email,
+            "worker_identity": workers.email,
+            "coordinator_identity": coordinators.email,
             "postgres_endpoint": postgres.endpoint,
             "postgres_secret": postgres.secret_id,
             "redis_endpoint": redis.endpoint,
-            "ingress_address": self.ingress_address,
             "registry": registry.url,
         }
         self.register_outputs(self.outputs)

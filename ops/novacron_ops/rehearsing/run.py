@@ -90,8 +90,8 @@ def rehearse(project_dir: Path, stack: str, packs: list[PolicyPackSpec], faults:
 def count_by_region(resources: Sequence[ResourceState]) -> dict[str, Counter[str]]:
     """Managed resources of each region by service. `resources` stand in the state's order: what is needed is first.
 
-    A resource is where its provider is, or where its own inputs say; global DNS is in none of them. A provider that names no region (that of a
-    cluster's Kubernetes API) is where the first thing is that it needs.
+    A resource is where its provider is, or where its own inputs say; global DNS is in none of them. A provider that
+    names no region (that of a cluster's Kubernetes API) is where the first thing is that it needs.
     """
     regions: dict[str, str] = {}
     found: dict[str, Counter[str]] = {}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from novacron_infra.outputs import RegionOutputs
 from novacron_rehearsal import PolicyPackSpec
 
 from tests.rehearsal.clouds.conftest import Site, taken
@@ -96,22 +97,11 @@ def test_a_region_that_goes_takes_nothing_of_the_other_along(up: Site) -> None:
 def test_whoever_uses_a_region_is_told_where_its_parts_are(up: Site) -> None:
     outputs = cast("dict[str, dict[str, str]]", up.up().outputs["regions"])
     told = outputs["us-central1"]
-    assert set(told) == {
-        "cluster",
-        "kubeconfig",
-        "model_bucket",
-        "worker_service_account",
-        "coordinator_service_account",
-        "postgres_endpoint",
-        "postgres_secret",
-        "redis_endpoint",
-        "ingress_address",
-        "registry",
-    }
+    RegionOutputs.model_validate(told)
     assert told["model_bucket"] == "models-us-central1"
     assert told["registry"] == "us-central1-docker.pkg.dev/acme-staging/novacron"
-    assert told["worker_service_account"] != told["coordinator_service_account"]
-    assert told["worker_service_account"].startswith("staging-us-central1-llm-")
+    assert told["worker_identity"] != told["coordinator_identity"]
+    assert told["worker_identity"].startswith("staging-us-central1-llm-")
     assert told["postgres_secret"] == "projects/acme-staging/secrets/staging-us-central1-postgres-login"
     assert told["postgres_endpoint"].endswith(":5432")
     assert told["ingress_address"].startswith("203.0.113.")

@@ -9,7 +9,7 @@ export UV_PYTHON_DOWNLOADS := never
 # A caller who turns byte code off pays ten seconds at each start of a worker.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up preview down rehearse status logs test test-unit check format golden bench-engine stubs lock clean
+.PHONY: help up preview down rehearse status logs test test-unit check format golden bench-engine bench-rehearse stubs lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -59,6 +59,9 @@ golden: .venv/dev.stamp ## write JSON schemas, docs/outputs.md, and the plans an
 
 bench-engine: .venv/dev.stamp ## time and memory of preview and up for 50, 500 and 2,000 resources
 	$(BIN)/python -m tests.bench.engine
+
+bench-rehearse: .venv/dev.stamp ## time and memory of rehearsing prod, and what of it the components cost
+	$(BIN)/python -m tests.bench.rehearse
 
 stubs: .venv/dev.stamp ## make the Python code of serving's .proto files again
 	$(BIN)/python -m grpc_tools.protoc -I serving --python_out=serving --pyi_out=serving --grpc_python_out=serving \

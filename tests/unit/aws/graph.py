@@ -135,6 +135,11 @@ def _marked(value: Any) -> Any:
     return [_marked(item) for item in value] if isinstance(value, list) else value
 
 
+def monitor(graph: Graph) -> mocks.MockMonitor:
+    """What answers a program's registrations as an update would, and puts them into the graph."""
+    return _Monitor(_Created(), graph)
+
+
 def declare(program: Callable[[pulumi.ResourceOptions], Any], preview: bool = False) -> Graph:
     """Runs `program` with the options of a provider that is no default one; it may return outputs.
 

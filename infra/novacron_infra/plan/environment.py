@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import ParamSpec, TypeVar
 
-from novacron_infra.catalog import Cloud, Gpu, Machine, Price, gpu, machine, model
+from novacron_infra.catalog import Cloud, Gpu, Machine, Offered, Price, gpu, machine, model, offer
 from novacron_infra.config.environment import CloudEnvironment
 from novacron_infra.config.problems import problem
 from novacron_infra.errors import Problem
@@ -83,6 +83,12 @@ class EnvironmentPlan:
         """The machines of all regions, a role each."""
         roles = zip(*(region.machines for region in self.regions), strict=True)
         return tuple(MachinePlan(items[0].role, items[0].machine, sum(item.count for item in items)) for items in roles)
+
+    @property
+    def unknown_offers(self) -> tuple[tuple[str, str], ...]:
+        """Regions and machines of which no list of the catalogue knows whether the region has the machine."""
+        wanted = dict.fromkeys((region.name, item.machine.name) for region in self.regions for item in region.machines)
+        return tuple(pair for pair in wanted if offer(pair[1], pair[0]).offered is Offered.UNKNOWN)
 
     @property
     def usd_per_hour(self) -> float:

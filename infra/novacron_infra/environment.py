@@ -10,7 +10,7 @@ import pulumi
 
 from novacron_infra.config import CloudEnvironment, EnvironmentConfig, LocalEnvironment
 from novacron_infra.config.problems import problem
-from novacron_infra.config.rules import OWN_STORE
+from novacron_infra.config.region_rules import OWN_STORE
 from novacron_infra.config.sections import Platform
 from novacron_infra.dns.environment import check_endpoint, declare_endpoint
 from novacron_infra.errors import ConfigurationError

@@ -35,14 +35,26 @@ class StackConfig:
     secret_keys: tuple[str, ...] = ()
 
 
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML in which a key stands once: PyYAML would let the last of two win."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} stands twice", problem_mark=key.start_mark)
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
+
+
 def load_yaml(path: Path) -> dict[str, Any]:
     """A YAML file that holds a mapping.
 
     Raises:
-        RehearsalError: when it is missing, not YAML, or not a mapping; with line and column.
+        RehearsalError: when it is missing, not YAML, not a mapping, or has a key twice; with line and column.
     """
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.load(path.read_text(), _UniqueKeys)  # noqa: S506 - a safe loader
     except FileNotFoundError as error:
         raise RehearsalError(f"{path} does not exist; run in a Pulumi project's folder, or name one") from error
     except (OSError, UnicodeDecodeError) as error:

@@ -132,7 +132,7 @@ def test_the_plan_tells_how_long_a_dead_region_keeps_its_traffic(platform: str, 
 
 
 def test_one_region_has_nothing_that_takes_over() -> None:
-    plan = planned(prod() | {"regions": prod()["regions"][:1]})
+    plan = planned(prod() | {"regions": prod()["regions"][:1], "traffic": {"ttl_s": 60}})
     assert (plan.recovery, plan.losses) == (None, ())
 
 

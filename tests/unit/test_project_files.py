@@ -32,6 +32,10 @@ def folder(tmp_path: Path) -> Path:
         ("- name\n", r"must hold a mapping of keys, not a list"),
         ("runtime: python\n", r"`name` is missing"),
         ("name: shop\nruntime: nodejs\n", r"runtime 'nodejs' is not run"),
+        (
+            "name: shop\nruntime: python\nname: cart\n",
+            r"Pulumi\.yaml is not valid YAML: the key 'name' stands[\s\S]*line 3",
+        ),
     ],
 )
 def test_a_project_file_that_cannot_be_used(tmp_path: Path, content: str, said: str) -> None:
@@ -49,6 +53,7 @@ def test_a_folder_without_a_project(tmp_path: Path) -> None:
     ("content", "said"),
     [
         ("config:\n  a: 'x\n", r"Pulumi\.dev\.yaml is not valid YAML:[\s\S]*line \d"),
+        ("config:\n  a: {b: 1, c: 2, b: 3}\n", r"the key 'b' stands twice[\s\S]*line 2, column 19"),
         ("shop:size: 3\n", r"unknown key 'shop:size'; configuration stands under `config`"),
         ("environment: [a]\n", "ESC environments need the Pulumi CLI"),
         ("encryptionsalt: nonsense\nconfig:\n  a: {secure: v1:x:y}\n", "encryptionsalt 'nonsense' is not"),
@@ -70,6 +75,12 @@ def test_values_of_the_stack_stand_over_the_projects_defaults(folder: Path) -> N
         "other:key": "text",
     }
     assert config.secret_keys == ()
+
+
+def test_a_key_may_stand_again_over_what_is_merged_in(folder: Path) -> None:
+    (folder / "Pulumi.dev.yaml").write_text("config:\n  one: &one {a: 1, b: 2}\n  two: {<<: *one, b: 3}\n")
+    config = load_stack_config(folder, load_project(folder), "dev", StackSecrets("x", "dev"))
+    assert config.values["shop:two"] == '{"a":1,"b":3}'
 
 
 def test_secure_values_are_decrypted_and_named_as_secret(folder: Path) -> None:

@@ -159,7 +159,7 @@ class AwsRegion(pulumi.ComponentResource):
         )
         clustered = args.redis_nodes > 1
         redis = AwsRedis(
-            f"{name}-redis",
+            name,  # not longer: LONGEST_REDIS_NAME holds staging-ap-southeast-1 and nothing after it
             AwsRedisArgs(
                 node_type=REDIS_TYPE,
                 shards=args.redis_nodes // 2 if clustered else 1,

@@ -1,6 +1,7 @@
-"""The dated catalogue: machines, GPUs, models, quantisations. Rows are data files beside this module.
+"""The dated catalogue: machines and the regions that offer them, GPUs, models, quantisations.
 
-Lookups raise `UnknownNameError` with the nearest names; `resolve_quantization` raises `UnsupportedQuantizationError`.
+Rows are data files beside this module. Lookups raise `UnknownNameError` with the nearest names; `resolve_quantization`
+raises `UnsupportedQuantizationError`.
 """
 
 from novacron_infra.catalog.errors import CatalogError, UnknownNameError, UnsupportedQuantizationError
@@ -12,6 +13,8 @@ from novacron_infra.catalog.lookup import (
     machines,
     model,
     models,
+    offer,
+    offer_lists,
     offered,
     quantizations,
     resolve_quantization,
@@ -28,6 +31,9 @@ from novacron_infra.catalog.types import (
     KvCacheType,
     Machine,
     Model,
+    Offer,
+    Offered,
+    OfferList,
     Price,
     Quantization,
     WeightFormat,
@@ -46,6 +52,9 @@ __all__ = [
     "KvCacheType",
     "Machine",
     "Model",
+    "Offer",
+    "OfferList",
+    "Offered",
     "Price",
     "Quantization",
     "UnknownNameError",
@@ -58,6 +67,8 @@ __all__ = [
     "model",
     "model_from_folder",
     "models",
+    "offer",
+    "offer_lists",
     "offered",
     "quantizations",
     "resolve_quantization",

@@ -19,6 +19,9 @@ from novacron_infra.catalog.types import (
     Gpu,
     Machine,
     Model,
+    Offer,
+    Offered,
+    OfferList,
     Quantization,
     Quantizations,
     WeightFormat,
@@ -54,6 +57,34 @@ def models() -> Mapping[str, Model]:
 def quantizations() -> Quantizations:
     """Weight formats and the support matrix."""
     return Quantizations.model_validate(_read("quantizations.yaml"))
+
+
+@cache
+def offer_lists() -> tuple[OfferList, ...]:
+    """The lists of which regions offer which machines; every machine is a row of `machines()`, in its own cloud."""
+    lists = TypeAdapter(tuple[OfferList, ...]).validate_python(_read("regions.yaml"))
+    for item in lists:
+        for name, regions in item.offers.items():
+            if name not in machines() or machines()[name].cloud is not item.cloud:
+                raise CatalogError(f"regions.yaml: {item.source}: {name!r} is no {item.cloud.value} machine")
+            strangers = set(regions) - set(item.covers) if item.covers else set[str]()
+            if strangers:
+                raise CatalogError(f"regions.yaml: {item.source}: {name}: {min(strangers)} is not in `covers`")
+    return lists
+
+
+def offer(machine_name: str, region: str) -> Offer:
+    """Whether a region has a machine, as far as the lists know. Raises UnknownNameError for the machine."""
+    cloud = machine(machine_name).cloud
+    lists = [item for item in offer_lists() if item.cloud is cloud]
+    regions = {name: item for item in reversed(lists) for name in item.offers.get(machine_name, ())}
+    refusing = next((item for item in lists if region in item.covers), None)
+    elsewhere = tuple(sorted(set(regions) - {region}))
+    if region in regions:
+        return Offer(offered=Offered.YES, source=_dated(regions[region]), elsewhere=elsewhere)
+    if refusing is not None:
+        return Offer(offered=Offered.NO, source=_dated(refusing), elsewhere=elsewhere)
+    return Offer(offered=Offered.UNKNOWN, source="", elsewhere=elsewhere)
 
 
 def gpu(name: str) -> Gpu:
@@ -101,6 +132,10 @@ def _rows(file: str, kind: type[_RowT]) -> Mapping[str, _RowT]:
     if len(table) != len(rows):
         raise CatalogError(f"{file}: two rows have one name; names must be unique")
     return MappingProxyType(table)
+
+
+def _dated(item: OfferList) -> str:
+    return f"{item.source}, {item.as_of}"
 
 
 def _read(file: str) -> Any:

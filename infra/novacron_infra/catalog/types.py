@@ -190,3 +190,31 @@ class Quantizations(Sourced):
     support: dict[EngineKind, dict[Architecture, tuple[FormatName, ...]]]
     meaning: dict[Quantization, dict[Architecture, FormatName]]
     offer: dict[Architecture, tuple[Quantization, ...]]
+
+
+class Offered(str, Enum):
+    """Whether a region has a machine."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+class OfferList(Sourced):
+    """A list of which regions of a cloud offer which machines."""
+
+    cloud: Cloud
+    covers: tuple[str, ...] = ()
+    """Regions whose machines are all in `offers`; none: what is missing may be offered all the same."""
+    offers: dict[str, tuple[str, ...]]
+    """Regions by machine."""
+
+
+class Offer(Row):
+    """What the lists know of a machine in a region."""
+
+    offered: Offered
+    source: str
+    """Source and day of the list that says yes or no; empty where none does."""
+    elsewhere: tuple[str, ...]
+    """Other regions that offer the machine."""

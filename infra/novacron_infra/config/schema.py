@@ -39,6 +39,7 @@ def schemas() -> dict[Path, dict[str, Any]]:
         "machines": tuple[catalog.Machine, ...],
         "models": tuple[catalog.Model, ...],
         "quantizations": Quantizations,
+        "regions": tuple[catalog.OfferList, ...],
     }
     return {HERE / "environment.schema.json": stack_file} | {
         CATALOG / f"{name}.schema.json": TypeAdapter[Any](kind).json_schema() for name, kind in rows.items()

@@ -7,7 +7,16 @@ import re
 from collections.abc import Iterator
 
 from novacron_infra.config.problems import problem
-from novacron_infra.config.rules import REGION_NAMES, health_check_problems, shared_region_problems
+from novacron_infra.config.region_rules import (
+    DNS_NAME,
+    LONGEST_DNS_NAME,
+    LONGEST_LABEL,
+    REGION_NAMES,
+    dns_label_problems,
+    dns_name_problems,
+    shared_region_problems,
+)
+from novacron_infra.config.rules import health_check_problems
 from novacron_infra.dns.args import (
     AddressKind,
     CloudDns,
@@ -22,17 +31,11 @@ from novacron_infra.errors import ConfigurationError, Problem
 from novacron_infra.plan import PlanError, Recovery, check_recovery, estimate_recovery
 from novacron_infra.plan.failover import DEFAULT_TIMEOUT_S
 
-LONGEST_LABEL = 63
-LONGEST_NAME = 253
-"""Characters that fit into the 255 octets of RFC 1035, 2.3.4."""
 LONGEST_PATH = 255
 """Of a Route 53 health check."""
 LONGEST_ARC_NAME = 64
 PROBE_REGIONS = 3
 CLOUD_DNS_LONGEST_INTERVAL_S = 300
-_LABEL = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?"
-_NAME = re.compile(rf"(?!.*\.\d+$){_LABEL}(\.{_LABEL})+")
-"""The last label is no number: that would be a mistyped address."""
 
 
 def check(args: GlobalEndpointArgs) -> Recovery | None:
@@ -75,7 +78,7 @@ def _addresses(args: GlobalEndpointArgs) -> Iterator[Problem]:
     for index, item in enumerate(args.regions):
         if isinstance(item.address, str):
             kind = AddressKind.IPV4 if _is_ipv4(item.address) else AddressKind.HOSTNAME
-            if kind is AddressKind.HOSTNAME and not _NAME.fullmatch(item.address.rstrip(".").lower()):
+            if kind is AddressKind.HOSTNAME and not DNS_NAME.fullmatch(item.address.rstrip(".").lower()):
                 rule = "it is neither an IPv4 address nor a host name"
                 yield _own(f"regions.{index}.address", item.address, rule, "Give the load balancer's")
             elif item.address == domain or item.address.endswith(f".{domain}"):
@@ -97,28 +100,19 @@ def _addresses(args: GlobalEndpointArgs) -> Iterator[Problem]:
 
 def _names(args: GlobalEndpointArgs) -> Iterator[Problem]:
     domain, zone = args.traffic.domain, args.service.zone_name
-    rule = "it is no DNS name in lower case, without a dot at its end"
-    if not _NAME.fullmatch(domain):
-        yield problem("traffic.domain", domain, rule, "write it as api.novacron.ai")
-    if not _NAME.fullmatch(zone):
+    yield from dns_name_problems(domain)
+    yield from dns_label_problems([item.region for item in args.regions])
+    if not DNS_NAME.fullmatch(zone):
+        rule = "it is no DNS name in lower case, without a dot at its end"
         yield _own("service.zone_name", zone, rule, "Write it as novacron.ai")
     if not args.at_apex and not domain.endswith(f".{zone}"):
         yield _own("service.zone_name", zone, f"{domain} is not in it", "Name the zone that holds the domain")
-    for label in domain.split("."):
-        if len(label) > LONGEST_LABEL:
-            rule = f"a label of {len(label)} characters; DNS allows {LONGEST_LABEL}"
-            yield problem("traffic.domain", domain, rule, "shorten it")
-    for index, item in enumerate(args.regions):
-        label = item.region.dns_label
-        if len(label) > LONGEST_LABEL:
-            rule = f"{len(label)} characters; a DNS label has {LONGEST_LABEL} at most"
-            yield problem(f"regions.{index}.dns_label", label, rule, "shorten it")
     names = [args.regional_name(item) for item in args.regions]
     if isinstance(args.service, Route53):
         names = [record.name for record in route53_records(args)]
     longest = max(names, key=len, default="")
-    if len(longest) > LONGEST_NAME:
-        rule = f"{longest} has {len(longest)} characters; DNS allows {LONGEST_NAME}"
+    if len(longest) > LONGEST_DNS_NAME:
+        rule = f"{longest} has {len(longest)} characters; DNS allows {LONGEST_DNS_NAME}"
         yield problem("traffic.domain", domain, rule, "shorten it or the regions' dns_label")
 
 

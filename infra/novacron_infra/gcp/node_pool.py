@@ -100,7 +100,7 @@ class GkeNodePool(pulumi.ComponentResource):
         refuse(
             [
                 *name_problems(name, LONGEST_POOL_NAME if args.prefix is None else NAME_CHARACTERS),
-                *name_problems(args.prefix or name, LONGEST_PREFIX if args.prefix else NAME_CHARACTERS),
+                *(name_problems(args.prefix, LONGEST_PREFIX) if args.prefix else ()),
                 *label_problems(name, args.tags),
                 *pool_problems(name, args.shape),
                 *_problems(name, args),

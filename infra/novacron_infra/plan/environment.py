@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import ParamSpec, TypeVar
 
-from novacron_infra.catalog import Cloud, Gpu, Machine, Price, gpu, machine, model
+from novacron_infra.catalog import Cloud, Gpu, Machine, Offered, Price, gpu, machine, model, offer
 from novacron_infra.config.environment import CloudEnvironment
 from novacron_infra.config.problems import problem
 from novacron_infra.config.sections import Region
@@ -95,6 +95,12 @@ class EnvironmentPlan:
     def roles(self) -> tuple[str, ...]:
         """The roles that each region has machines of."""
         return tuple(item.role for item in self.regions[0].machines)
+
+    @property
+    def unknown_offers(self) -> tuple[tuple[str, str], ...]:
+        """Regions and machines of which no list of the catalogue knows whether the region has the machine."""
+        wanted = dict.fromkeys((region.name, item.machine.name) for region in self.regions for item in region.machines)
+        return tuple(pair for pair in wanted if offer(pair[1], pair[0]).offered is Offered.UNKNOWN)
 
     @property
     def usd_per_hour(self) -> float:

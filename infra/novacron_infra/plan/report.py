@@ -35,6 +35,9 @@ def describe(plan: EnvironmentPlan) -> list[str]:
         ["Cost, on demand", *_indented(_cost(plan))],
         ["Not priced", *_indented(plan.unpriced)],
     ]
+    if plan.unknown_offers:
+        lines = [f"not known whether {region} has {name}" for region, name in plan.unknown_offers]
+        parts.append(["Ask the cloud first", *_indented(lines)])
     if plan.shortfalls:
         parts.append(["Less than wished", *_indented([str(item) for item in plan.shortfalls])])
     return [line for part in parts for line in ("", *part)][1:]
@@ -69,6 +72,7 @@ def values(plan: EnvironmentPlan) -> dict[str, Any]:
         "usd_per_hour": round(plan.usd_per_hour, 2),
         "usd_per_month": round(plan.usd_per_hour * HOURS_PER_MONTH, 2),
         "unpriced": list(plan.unpriced),
+        "unknown_offers": [{"region": region, "machine": name} for region, name in plan.unknown_offers],
         "shortfalls": [
             {"role": item.role, "what": item.what, "had": item.had, "wished": item.wished} for item in plan.shortfalls
         ],

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from novacron_infra.catalog import FabricKind
+from novacron_infra.errors import ArgumentError
 from novacron_infra.gcp.network import address_plan
 from novacron_infra.gcp.region import GcpRegion
 
@@ -29,7 +31,7 @@ def test_google_takes_every_part_and_no_policy_is_violated(region: Graph) -> Non
     assert [message for item in region.custom for message in violations(item)] == []
 
 
-def test_everything_uses_the_region_s_provider(region: Graph) -> None:
+def test_everything_uses_the_provider_that_is_passed(region: Graph) -> None:
     assert {item.provider.split("::")[-2] for item in region.custom} == {"explicit"}
     assert {provider.split("::")[-2] for _, provider in region.invokes} == {"explicit"}
 
@@ -73,7 +75,7 @@ def test_pools_are_called_by_their_role_in_the_cluster(region: Graph) -> None:
     }
 
 
-def test_workers_have_their_fabric_within_the_region_s_addresses(region: Graph) -> None:
+def test_workers_have_their_fabric_within_the_addresses_of_the_region(region: Graph) -> None:
     (workers,) = [item for item in region.of(POOL) if "workers" in item.name]
     interfaces = workers.inputs["networkConfig"]["additionalNodeNetworkConfigs"]
     assert len(interfaces) == 9
@@ -126,3 +128,20 @@ def test_the_longest_names_of_regions_fit() -> None:
     args = replace(samples.GCP_REGION, region="northamerica-northeast1", zones=zones, pools=pools)
     graph = declare(lambda opts: GcpRegion(name, args, opts).outputs["cluster"])
     assert graph.result == name
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"project": "123456789012"}, f"{NAME}.project = 123456789012: no project has such an id"),
+        ({"admins": ("ann@example.com",)}, f"{NAME}.admins.0 = ann@example.com: IAM grants nothing to it"),
+        ({"admins": ("user:ann@example.com", "group:ops")}, f"{NAME}.admins.1 = group:ops: IAM grants nothing to it"),
+        ({"network": "8.8.0.0/16"}, f"{NAME}.cidr = 8.8.0.0/16: a network here is private"),
+        ({"zones": ("us-east1-b",)}, f"{NAME}.zones = us-east1-b: us-east1-b does not lie in us-central1"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_what_a_region_cannot_be_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ArgumentError) as error:
+        declare(lambda opts: GcpRegion(NAME, replace(samples.GCP_REGION, **changes), opts).outputs)
+    assert message in str(error.value)

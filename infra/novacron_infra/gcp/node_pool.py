@@ -6,6 +6,7 @@ GPU stack: it installs the driver of the stated version, the device plugin and t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -41,8 +42,8 @@ _MOST_UNAVAILABLE = 20
 _BOOT_DISK_GB = (50, 65_536)
 LONGEST_POOL_NAME = 26
 """Of a component without a prefix. A node pool's name may have 40 characters: -nodes and 8 random ones take 14."""
-LONGEST_PREFIX = 24
-"""The provider takes 31 characters, -nodes- takes seven."""
+_PREFIX = re.compile(r"[a-z][a-z0-9-]{0,23}")
+"""The provider takes 31 characters, of which the suffix has seven: -nodes-."""
 _LONGEST_RUN_S = 7 * 86_400
 _SHORTEST_RUN_S = 600
 
@@ -100,7 +101,6 @@ class GkeNodePool(pulumi.ComponentResource):
         refuse(
             [
                 *name_problems(name, LONGEST_POOL_NAME if args.prefix is None else NAME_CHARACTERS),
-                *(name_problems(args.prefix, LONGEST_PREFIX) if args.prefix else ()),
                 *label_problems(name, args.tags),
                 *pool_problems(name, args.shape),
                 *_problems(name, args),
@@ -267,6 +267,9 @@ def _disks(args: GkeNodePoolArgs, row: Machine) -> int:
 
 def _problems(name: str, args: GkeNodePoolArgs) -> list[Problem]:
     found = zone_problems(name, args.region, args.shape.zones)
+    if args.prefix is not None and not _PREFIX.fullmatch(args.prefix):
+        rule, fix = "no node pool can be called so", "Use 24 of a-z, 0-9 and - at most, a letter first"
+        found.append(Problem(f"{name}.prefix", args.prefix, rule, fix))
     for field, value, (low, high) in (
         ("boot_disk_gb", args.boot_disk_gb, _BOOT_DISK_GB),
         ("longest_run_s", args.longest_run_s, (_SHORTEST_RUN_S, _LONGEST_RUN_S)),

@@ -5,6 +5,7 @@ Holds no arithmetic: the plan has decided how many nodes of which machine there 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
@@ -13,6 +14,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from novacron_infra.config.sections import Platform
+from novacron_infra.errors import Problem, refuse
 from novacron_infra.gcp.cluster import GkeCluster, GkeClusterArgs
 from novacron_infra.gcp.databases import GcpPostgres, GcpPostgresArgs, GcpRedis, GcpRedisArgs
 from novacron_infra.gcp.identity import GkePodAccount, GkePodAccountArgs, in_folder
@@ -28,6 +30,8 @@ from novacron_infra.tags import Tags
 NAMESPACE = "novacron-llm"
 POSTGRES_CLASS = "db-perf-optimized-N-8"
 REDIS_TYPE = "REDIS_HIGHMEM_XLARGE"
+_PROJECT = re.compile(r"([a-z][a-z0-9.-]*:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
+_ADMIN = re.compile(r"(user|group|serviceAccount):[^@\s]+@[^@\s]+")
 _ALWAYS = 'request.time > timestamp("2026-01-01T00:00:00Z")'
 
 
@@ -80,6 +84,7 @@ class GcpRegion(pulumi.ComponentResource):
     """Those of `novacron_infra.outputs.RegionOutputs`."""
 
     def __init__(self, name: str, args: GcpRegionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        refuse(_problems(name, args))
         super().__init__("novacron:index:GcpRegion", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         region, tags, protect = args.region, args.tags, args.protect
@@ -184,7 +189,9 @@ class GcpRegion(pulumi.ComponentResource):
         return {
             pool: GcpFabric(
                 f"{name}-{pool}",
-                GcpFabricArgs(machine=shape.machine, region=args.region, zone=shape.zones[0], cidr=str(next(cidrs))),
+                GcpFabricArgs(
+                    machine=shape.machine, region=args.region, zone=next(iter(shape.zones), ""), cidr=str(next(cidrs))
+                ),
                 pulumi.ResourceOptions(parent=self),
             ).interfaces
             for pool, shape in pools.items()
@@ -242,3 +249,15 @@ class GcpRegion(pulumi.ComponentResource):
             member=coordinators.member,
             opts=child,
         )
+
+
+def _problems(name: str, args: GcpRegionArgs) -> list[Problem]:
+    found: list[Problem] = []
+    if not _PROJECT.fullmatch(args.project):
+        rule, fix = "no project has such an id", "Write its id, not its name or number"
+        found.append(Problem(f"{name}.project", args.project, rule, fix))
+    for index, admin in enumerate(args.admins):
+        if not _ADMIN.fullmatch(admin):
+            rule, fix = "IAM grants nothing to it", "Write it as user:, group: or serviceAccount: and an address"
+            found.append(Problem(f"{name}.admins.{index}", admin, rule, fix))
+    return found

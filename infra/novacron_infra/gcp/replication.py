@@ -46,7 +46,8 @@ class GcpModelReplication(pulumi.ComponentResource):
 
     A job copies what is new or different and deletes nothing. It starts at the midnight (UTC) after it is made; `gcloud
     transfer jobs run` starts it before. Cross-bucket replication would be faster with small files, but copies nothing
-    that is there already and takes hours with files above 1 GiB, as weights are.
+    that is there already and takes hours with files above 1 GiB, as weights are. The project has the APIs
+    `storagetransfer.googleapis.com` and `monitoring.googleapis.com`.
 
     Raises:
         ArgumentError: there is no replica.

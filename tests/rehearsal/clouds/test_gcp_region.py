@@ -72,7 +72,9 @@ def describe(site: Site, regions: list[str], **config: str) -> None:
 @pytest.fixture
 def up(site: Site) -> Site:
     describe(site, TWO)
+    previewed = site.workspace.preview(site.options)
     first = site.up(policy_packs=[PACK])
+    assert taken(first) == taken(previewed)
     assert taken(first)["create"] > 100
     assert first.policy_violations == []
     return site

@@ -165,7 +165,10 @@ def test_text_and_values_say_the_same(prod: Report) -> None:
     assert told["peak_memory_mib"] == {"own_process": 183, "largest_child": 181}
     text = "\n".join(describe(prod))
     assert "128 × H100-80GB, 1,034.36 USD/h = 755,083 USD/month at list price, 168 s until" in text
-    assert "at most 90 min along the longest chain: ap-southeast-1-cluster 30 → ap-southeast-1-nodes 60" in text
+    assert (
+        "at most 90 min of such waits along the longest chain: ap-southeast-1-cluster 30 → ap-southeast-1-nodes 60"
+        in text
+    )
     assert "not measured times" in text
     assert "us-west-2, us-east-1, eu-west-1, ap-southeast-1: 2 aws:eks" in text
     assert "took 17.3 s" in text

@@ -187,7 +187,7 @@ def chain_text(report: Report) -> str:
     if not chain.links:
         return ""
     links = " → ".join(f"{link.name} {link.limit_min:g}" for link in chain.links)
-    return f"at most {chain.limit_min:g} min along the longest chain: {links}"
+    return f"at most {chain.limit_min:g} min of such waits along the longest chain: {links}"
 
 
 def no_limits_text(report: Report) -> str:
@@ -257,7 +257,7 @@ def _policies(report: Report) -> list[str]:
     if not packs:
         return ["the project has no policy pack"]
     if not report.violations:
-        return ["no violation"]
+        return [f"no violation of {packs} policy pack{'s' if packs > 1 else ''}"]
     return [
         f"{'mandatory' if item.mandatory else 'advisory'} {item.policy}: {len(item.resources)} resources, first "
         f"{item.resources[0] or 'the stack'}: {item.message}"

@@ -27,7 +27,8 @@ class PeakMemory:
     own: int
     """This process: the engine and the simulated clouds."""
     largest_child: int
-    """The largest of the processes that it started: the program, policy packs, dynamic providers."""
+    """The largest of the processes that it started: the program, policy packs, dynamic providers. An upper bound:
+    Linux counts what a process had from its parent until it became a program of its own."""
 
     @classmethod
     def so_far(cls) -> PeakMemory:

@@ -66,7 +66,7 @@ def test_a_program_that_is_no_environment_of_ours(project: Path, capsys: pytest.
     told = capsys.readouterr().out
     assert "dev on simulated clouds: 3 resources came up" in told
     assert "eu-west-1          3" in told
-    assert "at most 120 min along the longest chain: cluster 30 → nodes 90" in told
+    assert "at most 120 min of such waits along the longest chain: cluster 30 → nodes 90" in told
     assert "the project has no policy pack" in told
     assert "USD" not in told
     assert "at most 120 min" in (project / "page.html").read_text(encoding="utf-8")

@@ -43,6 +43,8 @@ class Rehearsal:
     """What a rehearsal found."""
 
     succeeded: bool
+    errors: str
+    """Why not, a line or more each; empty when it did."""
     by_region: dict[str, Counter[str]]
     """Managed resources of each region by service, such as `aws:eks`."""
     waits: Waits
@@ -77,6 +79,7 @@ def rehearse(project_dir: Path, stack: str, packs: list[PolicyPackSpec], faults:
         resources = workspace.snapshot().resources
     return Rehearsal(
         succeeded=result.succeeded,
+        errors=result.errors,
         by_region=count_by_region(resources),
         waits=find_waits(resources),
         policy_packs=len(packs),

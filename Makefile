@@ -23,7 +23,7 @@ preview: .venv/run.stamp ## show what `make up` would do, without doing it
 down: .venv/run.stamp ## remove everything that `make up` made
 	@$(BIN)/novacron down --stack $(STACK)
 
-rehearse: .venv/clouds.stamp ## bring STACK=prod up on simulated clouds: what would be made where, what do policies say
+rehearse: .venv/clouds.stamp ## bring STACK=prod up on simulated clouds: what would be made where, at which price, what would be refused
 	@$(BIN)/novacron rehearse --stack $(if $(filter local,$(STACK)),prod,$(STACK))
 
 status: .venv/run.stamp ## what runs, where, and how it is

@@ -51,6 +51,7 @@ def rehearsal(
 ) -> Rehearsal:
     return Rehearsal(
         succeeded=not violations,
+        errors="a \x1b[1m<policy> said no" if violations else "",
         by_region=count_by_region(resources),
         waits=find_waits(resources),
         policy_packs=packs,
@@ -165,7 +166,10 @@ def test_text_and_values_say_the_same(prod: Report) -> None:
     assert told["peak_memory_mib"] == {"own_process": 183, "largest_child": 181}
     text = "\n".join(describe(prod))
     assert "128 × H100-80GB, 1,034.36 USD/h = 755,083 USD/month at list price, 168 s until" in text
-    assert "at most 90 min along the longest chain: ap-southeast-1-cluster 30 → ap-southeast-1-nodes 60" in text
+    assert (
+        "at most 90 min of such waits along the longest chain: ap-southeast-1-cluster 30 → ap-southeast-1-nodes 60"
+        in text
+    )
     assert "not measured times" in text
     assert "us-west-2, us-east-1, eu-west-1, ap-southeast-1: 2 aws:eks" in text
     assert "took 17.3 s" in text
@@ -187,11 +191,12 @@ def test_a_program_of_someone_else_is_told_of_without_a_plan() -> None:
     text = "\n".join(describe(report))
     assert "it would not come up" in text
     assert "USD" not in text
-    assert "mandatory no-<b>: 2 resources, first urn:pulumi:a::b::t::n" in text
-    assert "advisory advice: 1 resources, first the stack: better not" in text
+    assert "mandatory no-<b>: 2 times, first t n" in text
+    assert "advisory advice: 1 times, first the stack: better not" in text
     found = tables(page(report))
     assert found["Resources by region"][1:] == [["eu-west-1", "2", "2 aws:eks"]]
-    assert found["Policy violations"][1] == ["no-<b>", "mandatory", "2", "urn:pulumi:a::b::t::n", 'says "no" & <why>']
+    assert found["Policy violations"][1] == ["no-<b>", "mandatory", "2", "t n", 'says "no" & <why>']
+    assert texts(page(report), "pre") == ["a [1m<policy> said no"]
     nothing = Report("theirs", rehearsal([], packs=0), None)
     assert "the project has no policy pack" in "\n".join(describe(nothing))
     assert tables(page(nothing))["Resources by region"] == [["region", "simulated resources", "by service"]]

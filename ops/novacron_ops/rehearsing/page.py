@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
+from html import escape as escape_marks
 from pathlib import Path
 
 from novacron_infra.plan import HOURS_PER_MONTH, EnvironmentPlan
@@ -34,6 +34,7 @@ def page(report: Report) -> str:
     style = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
     title = f"{report.stack}: rehearsal on simulated clouds"
     sections = [
+        *([_section("Errors", f"<pre>{_escape(run.errors)}</pre>")] if run.errors else []),
         _figures(report),
         *(_topology(report, plan) if plan else []),
         _section("Resources by region", _regions(report)),
@@ -48,11 +49,11 @@ def page(report: Report) -> str:
             "<!DOCTYPE html>",
             '<html lang="en" xmlns="http://www.w3.org/1999/xhtml">',
             '<head><meta charset="utf-8"/><meta name="viewport" content="width=device-width, initial-scale=1"/>',
-            f"<title>{escape(title)}</title><style>\n{style}</style></head>",
+            f"<title>{_escape(title)}</title><style>\n{style}</style></head>",
             "<body><main>",
-            f"<h1>{escape(title)}</h1><p{ended}>{escape(headline(report))}</p>",
+            f"<h1>{_escape(title)}</h1><p{ended}>{_escape(headline(report))}</p>",
             *sections,
-            f"</main><footer><p>{escape(cost_of_run(run))}. Written by <code>novacron rehearse</code>.</p></footer>",
+            f"</main><footer><p>{_escape(cost_of_run(run))}. Written by <code>novacron rehearse</code>.</p></footer>",
             "</body></html>\n",
         ]
     )
@@ -71,7 +72,7 @@ def _figures(report: Report) -> str:
             *tiles,
         ]
     tiles.append(("policy violations", str(len(run.violations)) if run.policy_packs else "no pack"))
-    inner = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in tiles)
+    inner = "".join(f"<div><dt>{_escape(name)}</dt><dd>{_escape(value)}</dd></div>" for name, value in tiles)
     return f'<dl class="figures">{inner}</dl>'
 
 
@@ -106,7 +107,7 @@ def _regions(report: Report) -> str:
 
 
 def _losses(plan: EnvironmentPlan) -> list[str]:
-    told = f"<p>{escape(recovery(plan))}.</p>"
+    told = f"<p>{_escape(recovery(plan))}.</p>"
     if not plan.losses:
         return [told]
     return [told, _table("When a region dies", LOSS_COLUMNS, loss_rows(plan)), _list(LOSS_NOTES)]
@@ -115,7 +116,7 @@ def _losses(plan: EnvironmentPlan) -> list[str]:
 def _slow(report: Report) -> list[str]:
     waits = report.rehearsal.waits
     intro = "How long a provider waits at most before it gives up. These are limits, not measured times."
-    notes = [escape(text) for text in (chain_text(report), no_limits_text(report)) if text]
+    notes = [_escape(text) for text in (chain_text(report), no_limits_text(report)) if text]
     if not waits.types:
         return ["<p>Nothing of which a limit is known.</p>", *(f"<p>{note}</p>" for note in notes)]
     rows = [[item.type, str(item.count), f"{item.limit_min:g} min", item.source] for item in waits.types]
@@ -132,8 +133,8 @@ def _policies(report: Report) -> list[str]:
         [
             item.policy,
             "mandatory" if item.mandatory else "advisory",
-            str(len(item.resources)),
-            item.resources[0] or "the stack",
+            str(item.resources),
+            item.first,
             item.message,
         ]
         for item in report.violations
@@ -142,11 +143,11 @@ def _policies(report: Report) -> list[str]:
 
 
 def _section(title: str, *parts: str) -> str:
-    return "\n".join([f"<section><h2>{escape(title)}</h2>", *parts, "</section>"])
+    return "\n".join([f"<section><h2>{_escape(title)}</h2>", *parts, "</section>"])
 
 
 def _list(items: Sequence[str]) -> str:
-    return f"<ul>{''.join(f'<li>{escape(item)}</li>' for item in items)}</ul>"
+    return f"<ul>{''.join(f'<li>{_escape(item)}</li>' for item in items)}</ul>"
 
 
 def _table(name: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -159,14 +160,19 @@ def _table(name: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str
             for cell, figure in zip(row, figures, strict=True)
         ]
         return "".join(
-            f'<{tag} class="{style}">{escape(cell)}</{tag}>' for cell, style in zip(row, styles, strict=True)
+            f'<{tag} class="{style}">{_escape(cell)}</{tag}>' for cell, style in zip(row, styles, strict=True)
         )
 
     body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
     return (
-        f'<div class="scroll" role="region" aria-label="{escape(name)}" tabindex="0"><table>'
+        f'<div class="scroll" role="region" aria-label="{_escape(name)}" tabindex="0"><table>'
         f"<thead><tr>{cells('th', head)}</tr></thead><tbody>{body}</tbody></table></div>"
     )
+
+
+def _escape(text: str) -> str:
+    """Text as it stands in a page. Errors may bring a terminal's control characters: a page cannot hold them."""
+    return escape_marks("".join(letter for letter in text if letter.isprintable() or letter in "\n\t"))
 
 
 def _is_figure(cell: str) -> bool:

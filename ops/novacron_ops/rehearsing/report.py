@@ -9,6 +9,7 @@ from typing import Any
 
 from novacron_infra.plan import HOURS_PER_MONTH, EnvironmentPlan, RegionPlan
 from novacron_infra.plan import values as plan_values
+from novacron_rehearsal import urn as urns
 
 from novacron_ops.rehearsing.run import Rehearsal
 
@@ -19,8 +20,10 @@ class Violations:
 
     policy: str
     mandatory: bool
-    resources: tuple[str, ...]
-    """Their URNs."""
+    resources: int
+    """How many violate it."""
+    first: str
+    """The first of them, by type and name; `the stack` for a policy of all resources together."""
     message: str
     """What it says of the first."""
 
@@ -44,7 +47,8 @@ class Report:
             Violations(
                 policy,
                 any(items[index].mandatory for index in indices),
-                tuple(items[index].urn for index in indices),
+                len(indices),
+                _type_and_name(items[indices[0]].urn),
                 items[indices[0]].message,
             )
             for policy, indices in found.items()
@@ -60,6 +64,10 @@ class Report:
         return tuple((name, planned.get(name), counts.get(name, Counter())) for name in (*planned, *elsewhere))
 
 
+def _type_and_name(urn: str) -> str:
+    return f"{urns.parse(urn).type} {urns.parse(urn).name}" if urn else "the stack"
+
+
 def values(report: Report) -> dict[str, Any]:
     """The report as JSON values. Keys have their units; `plan` is what `novacron plan --json` says."""
     run = report.rehearsal
@@ -67,6 +75,7 @@ def values(report: Report) -> dict[str, Any]:
         "simulated": True,
         "stack": report.stack,
         "succeeded": run.succeeded,
+        "errors": run.errors,
         "resources": run.resources,
         "duration_s": round(run.duration_s, 1),
         "peak_memory_mib": {
@@ -101,6 +110,7 @@ def describe(report: Report) -> list[str]:
     run, plan = report.rehearsal, report.plan
     parts = [
         [headline(report), *([summary(plan)] if plan else [])],
+        *([["Errors", *_indented(run.errors.splitlines())]] if run.errors else []),
         ["Regions; resources are the simulated ones", *_indented(_regions(report))],
         ["Simulated resources by service", *_indented(_services(report))],
         *([["When a region dies", *_indented(_losses(plan))]] if plan else []),
@@ -115,7 +125,11 @@ def describe(report: Report) -> list[str]:
 def headline(report: Report) -> str:
     """How the run ended."""
     run = report.rehearsal
-    ended = f"{run.resources} resources came up" if run.succeeded else f"it would not come up; {run.resources} did"
+    ended = (
+        f"{run.resources} resources came up"
+        if run.succeeded
+        else f"it would not come up; {run.resources} resources did"
+    )
     return f"{report.stack} on simulated clouds: {ended}. Nothing real was contacted or made."
 
 
@@ -187,7 +201,7 @@ def chain_text(report: Report) -> str:
     if not chain.links:
         return ""
     links = " → ".join(f"{link.name} {link.limit_min:g}" for link in chain.links)
-    return f"at most {chain.limit_min:g} min along the longest chain: {links}"
+    return f"at most {chain.limit_min:g} min of such waits along the longest chain: {links}"
 
 
 def no_limits_text(report: Report) -> str:
@@ -257,10 +271,10 @@ def _policies(report: Report) -> list[str]:
     if not packs:
         return ["the project has no policy pack"]
     if not report.violations:
-        return ["no violation"]
+        return [f"no violation of {packs} policy pack{'s' if packs > 1 else ''}"]
     return [
-        f"{'mandatory' if item.mandatory else 'advisory'} {item.policy}: {len(item.resources)} resources, first "
-        f"{item.resources[0] or 'the stack'}: {item.message}"
+        f"{'mandatory' if item.mandatory else 'advisory'} {item.policy}: {item.resources} times, first {item.first}: "
+        f"{item.message}"
         for item in report.violations
     ]
 

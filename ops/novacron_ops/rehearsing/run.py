@@ -29,7 +29,8 @@ class PeakMemory:
     own: int
     """This process: the engine and the simulated clouds."""
     largest_child: int
-    """The largest of the processes that it started: the program, policy packs, dynamic providers."""
+    """The largest of the processes that it started: the program, policy packs, dynamic providers. An upper bound:
+    Linux counts what a process had from its parent until it became a program of its own."""
 
     @classmethod
     def so_far(cls) -> PeakMemory:
@@ -44,6 +45,8 @@ class Rehearsal:
     """What a rehearsal found."""
 
     succeeded: bool
+    errors: str
+    """Why not, a line or more each; empty when it did."""
     by_region: dict[str, Counter[str]]
     """Managed resources of each region by service, such as `aws:eks`."""
     waits: Waits
@@ -78,6 +81,7 @@ def rehearse(project_dir: Path, stack: str, packs: list[PolicyPackSpec], faults:
         resources = workspace.snapshot().resources
     return Rehearsal(
         succeeded=result.succeeded,
+        errors=result.errors,
         by_region=count_by_region(resources),
         waits=find_waits(resources),
         policy_packs=len(packs),

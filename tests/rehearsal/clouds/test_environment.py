@@ -20,7 +20,7 @@ from tests.rehearsal.clouds.conftest import Site, a_site, taken
 ROOT = Path(__file__).parents[3]
 PACK = PolicyPackSpec(ROOT / "policy")
 PROGRAM = (ROOT / "__main__.py").read_text(encoding="utf-8")
-NODE_GROUP = "aws:eks/nodeGroup:NodeGroup"
+ADDON, NODE_GROUP = "aws:eks/addon:Addon", "aws:eks/nodeGroup:NodeGroup"
 
 
 def environment(stack: str) -> dict[str, Any]:
@@ -189,4 +189,9 @@ def test_rehearsing_prod_tells_the_resources_of_each_region(
     secondaries = [told["regions"][name] for name in ("us-east-1", "eu-west-1", "ap-southeast-1")]
     assert secondaries[0] == secondaries[1] == secondaries[2]
     assert told["regions"]["us-west-2"]["aws:eks"] == secondaries[0]["aws:eks"]
+    assert told["plan"]["gpus"] == 128
+    assert set(told["regions"]) == {*(region["name"] for region in told["plan"]["regions"]), "all regions"}
+    chain = told["slow_to_create"]["longest_chain"]
+    assert [link["type"] for link in chain] == ["aws:eks/cluster:Cluster", ADDON, NODE_GROUP, ADDON]
+    assert told["slow_to_create"]["longest_chain_limit_min"] == 30 + 20 + 60 + 20
     assert not (tmp_path / ".novacron").exists()

@@ -66,7 +66,7 @@ def test_a_program_that_is_no_environment_of_ours(project: Path, capsys: pytest.
     told = capsys.readouterr().out
     assert "dev on simulated clouds: 3 resources came up" in told
     assert "eu-west-1          3" in told
-    assert "at most 120 min along the longest chain: cluster 30 → nodes 90" in told
+    assert "at most 120 min of such waits along the longest chain: cluster 30 → nodes 90" in told
     assert "the project has no policy pack" in told
     assert "USD" not in told
     assert "at most 120 min" in (project / "page.html").read_text(encoding="utf-8")
@@ -74,11 +74,14 @@ def test_a_program_that_is_no_environment_of_ours(project: Path, capsys: pytest.
 
 
 def test_a_program_that_fails_is_told_of_and_ends_with_1(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (project / "__main__.py").write_text("raise SystemExit(1)")
+    (project / "__main__.py").write_text("raise ValueError('no <idea>')")
     assert rehearse("-s", "dev", "--json", "--html", "page.html") == 1
     told = json.loads(capsys.readouterr().out)
     assert (told["succeeded"], told["resources"], told["plan"]) == (False, 0, None)
-    assert "it would not come up" in (project / "page.html").read_text(encoding="utf-8")
+    assert "ValueError: no <idea>" in told["errors"]
+    written = (project / "page.html").read_text(encoding="utf-8")
+    assert "it would not come up" in written
+    assert "ValueError: no &lt;idea&gt;" in written
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,7 @@ golden: .venv/dev.stamp ## write JSON schemas, docs/outputs.md, and the plans an
 	$(BIN)/python -m tests.unit.aws.golden
 	$(BIN)/python -m tests.unit.gcp.golden
 	$(BIN)/python -m tests.unit.azure.golden
+	$(BIN)/python -m tests.unit.independent
 	for s in dev staging prod; do $(BIN)/novacron plan -s $$s > tests/unit/golden/$$s.txt && \
 	  $(BIN)/novacron plan -s $$s --json > tests/unit/golden/$$s.json || exit 1; done
 

@@ -61,7 +61,7 @@ NO_MODELS = {
 }
 """Types whose packages have no models that say enough."""
 
-_IN_PATH = {
+IN_PATH = {
     "accountName",
     "agentPoolName",
     "blobServicesName",
@@ -95,7 +95,7 @@ _API_NAMES = {
 
 def problems(resource: Registered) -> list[str]:
     """What Azure's models have against a planned resource."""
-    body = {name: value for name, value in resource.inputs.items() if name not in _IN_PATH}
+    body = {name: value for name, value in resource.inputs.items() if name not in IN_PATH}
     if "identity" in body:  # the SDK takes a list of ids, the API a mapping of them
         identities = {name: {} for name in body["identity"]["userAssignedIdentities"]}
         body["identity"] = {**body["identity"], "userAssignedIdentities": identities}

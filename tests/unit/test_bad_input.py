@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from novacron_infra import aws, azure, gcp
 from novacron_infra.aws.databases import LONGEST_REDIS_NAME
 from novacron_infra.catalog import machine, offer_lists
 from novacron_infra.config import CloudEnvironment, load
-from novacron_infra.config.rules import CLUSTER_NETWORKS, LONGEST_REGION_NAME
+from novacron_infra.config.region_rules import CLUSTER_NETWORKS, LONGEST_REGION_NAME
 from novacron_infra.config.sections import EnvironmentName, Platform
 from novacron_infra.errors import ArgumentError, ConfigurationError
 from novacron_infra.plan import EnvironmentPlan, describe, plan_environment
@@ -99,8 +99,8 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a bucket whose copies have 65 characters": (
         prod({"model.store.bucket": "x" * 50}),
-        f"model.store.bucket = {'x' * 50}: its copy {'x' * 50}-ap-southeast-1 has 65 characters; S3 allows 63. Use 48 "
-        "characters or fewer",
+        f"model.store.bucket = {'x' * 50}: its copy {'x' * 50}-ap-southeast-1 has 65 characters; a bucket has 63 "
+        "at most. Use 48 characters or fewer",
     ),
     "a storage account of 25 characters": (
         azure_stack({"model.store.bucket": "x" * 25 + "/models"}),
@@ -208,6 +208,58 @@ def test_a_list_of_regions_names_machines_of_its_cloud() -> None:
     for item in offer_lists():
         assert item.offers
         assert {machine(name).cloud for name in item.offers} == {item.cloud}
+
+
+def aws_store(opts: pulumi.ResourceOptions, bucket: str) -> None:
+    aws.AwsModelStore("models", replace(aws_samples.STORE, bucket=bucket), opts)
+
+
+def gcp_store(opts: pulumi.ResourceOptions, bucket: str) -> None:
+    gcp.GcpModelStore("models", replace(gcp_samples.STORE, bucket=bucket), opts)
+
+
+def azure_store(opts: pulumi.ResourceOptions, bucket: str) -> None:
+    account, _, container = bucket.partition("/")
+    azure.AzureModelStore("models", replace(azure_samples.STORE, account=account, container=container), opts)
+
+
+STORES: dict[str, tuple[Callable[..., None], Callable[..., Any]]] = {
+    "s3": (aws_store, aws_graph.declare),
+    "gcs": (gcp_store, gcp_graph.declare),
+    "azure": (azure_store, azure_graph.declare),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "bucket"),
+    [
+        *(
+            (kind, bucket)
+            for kind in ("s3", "gcs")
+            for bucket in ("a.b.c", "goog-models", "a_b", "A-b", "-ab", "ab", "abc")
+        ),
+        *(("azure", name) for name in ("models", "a-b/models", "acc/a--b", "acc/a-", "acc/a.b", "acc/ab", "acc/a-b")),
+        *(("s3", "x" * length) for length in (63, 64)),
+        *(("gcs", "x" * length) for length in (63, 64)),
+        *(("azure", "x" * length + "/models") for length in (24, 25)),
+        *(("azure", "account/" + "x" * length) for length in (63, 64)),
+    ],
+)
+def test_a_store_that_its_component_refuses_is_refused_before_it_is_made(kind: str, bucket: str) -> None:
+    component, declare = STORES[kind]
+
+    def program(opts: pulumi.ResourceOptions) -> None:
+        component(opts, bucket)
+
+    def refused(step: Callable[[], object]) -> bool:
+        try:
+            step()
+        except ConfigurationError:
+            return True
+        return False
+
+    values = azure_stack({"model.store": {"kind": kind, "bucket": bucket}})
+    assert refused(lambda: load(values)) == refused(lambda: declare(program))
 
 
 COMPONENTS: list[tuple[Any, Any, Callable[..., Any]]] = [

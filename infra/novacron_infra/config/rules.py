@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Network
 from typing import Any
 
-from novacron_infra.catalog import Cloud, Offered, UnknownNameError, machine, machines, model, offer
+from novacron_infra.catalog import UnknownNameError, machine, machines, model
 from novacron_infra.config.problems import problem
+from novacron_infra.config.region_rules import cluster_network_problems, name_problems, offer_problems
 from novacron_infra.config.sections import (
     Autoscaling,
     Caches,
@@ -51,25 +52,15 @@ _ZONE_NAMES = {Platform.AWS: "{}[a-z]", Platform.GCP: "{}-[a-z]", Platform.AZURE
 _ZONE_EXAMPLES = {Platform.AWS: "{}a", Platform.GCP: "{}-a", Platform.AZURE: "1"}
 _ZONE_COUNTS = {Platform.AWS: (2, 3), Platform.GCP: (1, 3), Platform.AZURE: (0, 3)}
 _WIDEST_NETWORK, _NARROWEST_NETWORK = 16, 20
-CLUSTER_NETWORKS = {
-    Platform.AWS: {"services": "172.20.0.0/16"},
-    Platform.AZURE: {"services": "172.20.0.0/16", "pods": "10.244.0.0/16"},
-}
-"""What every cluster takes beside its region's network. On Google both lie inside it."""
-LONGEST_REGION_NAME = 24
-"""One more than northamerica-northeast1 has: names made from a region's stay within what the clouds allow."""
-_LONGEST_S3_BUCKET = 63
-LONGEST_LABEL = 63
-LONGEST_DNS_NAME = 253
-"""Characters that fit into the 255 octets of RFC 1035, 2.3.4."""
-_LABEL = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?"
-DNS_NAME = re.compile(rf"(?!.*\.\d+$){_LABEL}(\.{_LABEL})+")
-"""The last label is no number: that would be a mistyped address."""
 _BUCKETS = {
     # No dots: transfer acceleration and TLS wildcards do not take them.
     StoreKind.S3: (r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", "novacron-models: 3 to 63 of a-z, 0-9 and -"),
-    StoreKind.GCS: (r"[a-z0-9][a-z0-9_.-]{1,61}[a-z0-9]", "novacron-models: 3 to 63 of a-z, 0-9, -, _ and ."),
-    StoreKind.AZURE: (r"[a-z0-9]{3,24}/[a-z0-9][a-z0-9-]{2,62}", "account/container"),
+    # No dots: Google asks who owns such a domain.
+    StoreKind.GCS: (r"(?!goog)[a-z0-9][a-z0-9_-]{1,61}[a-z0-9]", "novacron-models: 3 to 63 of a-z, 0-9, - and _"),
+    StoreKind.AZURE: (
+        r"[a-z0-9]{3,24}/(?=.{3,63}$)[a-z0-9](-?[a-z0-9])*",
+        "account/container: 3 to 24 of a-z and 0-9, then 3 to 63 of a-z, 0-9 and single -",
+    ),
     StoreKind.NFS: (r"[A-Za-z0-9.-]+:/\S*", "server:/export"),
     StoreKind.EFS: (r"fs-[0-9a-f]{8,40}", "fs-0123456789abcdef0"),
 }
@@ -99,25 +90,6 @@ def health_check_problems(platform: Platform | None, check: HealthCheck) -> Iter
     elif check.timeout_s is not None and check.timeout_s > check.interval_s:
         rule = f"a probe would outlast interval_s {check.interval_s}"
         yield problem("traffic.health_check.timeout_s", check.timeout_s, rule, f"use {check.interval_s} or less")
-
-
-def dns_name_problems(domain: str) -> Iterator[Problem]:
-    """What DNS does not take as the name that clients use."""
-    if not DNS_NAME.fullmatch(domain):
-        rule = "it is no DNS name in lower case, without a dot at its end"
-        yield problem("traffic.domain", domain, rule, "write it as api.novacron.ai")
-    for label in domain.split("."):
-        if len(label) > LONGEST_LABEL:
-            rule = f"a label of {len(label)} characters; DNS allows {LONGEST_LABEL}"
-            yield problem("traffic.domain", domain, rule, "shorten it")
-
-
-def dns_label_problems(regions: Sequence[Region]) -> Iterator[Problem]:
-    """What DNS does not take as a region's name below the domain."""
-    for index, region in enumerate(regions):
-        if len(region.dns_label) > LONGEST_LABEL:
-            rule = f"{len(region.dns_label)} characters; a DNS label has {LONGEST_LABEL} at most"
-            yield problem(f"regions.{index}.dns_label", region.dns_label, rule, "shorten it")
 
 
 def _regions(parts: Parts) -> Iterator[Problem]:
@@ -166,40 +138,6 @@ def _zones(path: str, region: Region, platform: Platform) -> Iterator[Problem]:
 
 def _zone(platform: Platform, region: Region) -> str:
     return _ZONE_EXAMPLES[platform].format(region.name)
-
-
-def _cluster_networks(parts: Parts) -> Iterator[Problem]:
-    """Networks of regions that their own cluster's pods or services would collide with."""
-    regions: tuple[Region, ...] = parts.get("regions") or ()
-    for index, region in enumerate(regions):
-        cloud, block = _cloud(parts, region), network(region.network or "")
-        for what, taken in CLUSTER_NETWORKS.get(Platform(cloud.value), {}).items() if cloud else ():
-            if block is not None and block.overlaps(IPv4Network(taken)):
-                rule = f"it overlaps the cluster's {what} {taken}"
-                yield problem(f"regions.{index}.network", region.network, rule, f"write it as 10.{index}.0.0/16")
-
-
-def _names(parts: Parts) -> Iterator[Problem]:
-    """Names that are too long for what is made from them, told before anything is made."""
-    regions: tuple[Region, ...] = parts.get("regions") or ()
-    traffic: Traffic | None = parts.get("traffic")
-    serving: ModelServing | None = parts.get("model")
-    for index, region in enumerate(regions):
-        if len(region.name) > LONGEST_REGION_NAME:
-            rule = f"it has {len(region.name)} characters, and no region's name has more than {LONGEST_REGION_NAME}"
-            yield problem(f"regions.{index}.name", region.name, rule, "write it as the cloud does")
-    yield from dns_label_problems(regions)
-    if traffic is not None:
-        yield from dns_name_problems(traffic.domain)
-    if serving is not None and serving.store.kind is StoreKind.S3 and len(serving.store.bucket) <= _LONGEST_S3_BUCKET:
-        # The first region has the bucket's own name, each other one its copy: environment.py.
-        copies = [f"{serving.store.bucket}-{region.name}" for region in regions[1:]]
-        longest = max(copies, key=len, default="")
-        if len(longest) > _LONGEST_S3_BUCKET:
-            over = len(longest) - _LONGEST_S3_BUCKET
-            rule = f"its copy {longest} has {len(longest)} characters; S3 allows {_LONGEST_S3_BUCKET}"
-            fix = f"use {len(serving.store.bucket) - over} characters or fewer"
-            yield problem("model.store.bucket", serving.store.bucket, rule, fix)
 
 
 def _clusters(parts: Parts) -> Iterator[Problem]:
@@ -293,39 +231,6 @@ def _machines(parts: Parts) -> Iterator[Problem]:
             )
         elif name == "workers" and row.gpu is None:
             yield problem(path, part.machine, "workers need GPUs and it has none", f"take {with_gpu}")
-
-
-def _offers(parts: Parts) -> Iterator[Problem]:
-    """Machines that a region is known not to have. Where no list knows, the plan says so."""
-    regions: tuple[Region, ...] = parts.get("regions") or ()
-    for index, region in enumerate(regions):
-        for role in ("coordinators", "workers", "storage"):
-            name = _machine_name(parts, region, role)
-            row = machines().get(name or "")
-            if row is None or row.cloud is not _cloud(parts, region):
-                continue  # told already
-            found = offer(row.name, region.name)
-            if found.offered is not Offered.NO:
-                continue
-            others = [item for item in machines().values() if (item.gpu is None) == (row.gpu is None)]
-            here = [item.name for item in others if offer(item.name, region.name).offered is Offered.YES]
-            fixes = [f"take {', '.join(here)}"] if here else []
-            fixes += [f"take a region that has it, such as {', '.join(found.elsewhere[:5])}"] if found.elsewhere else []
-            rule = f"it has no {row.name}, which {role}.machine asks for ({found.source})"
-            fix = f"{', or '.join(fixes)}; if it is offered by now, add the region to the catalogue's regions.yaml"
-            yield problem(f"regions.{index}.name", region.name, rule, fix)
-
-
-def _cloud(parts: Parts, _region: Region) -> Cloud | None:
-    """The cloud that a region is in."""
-    platform: Platform | None = parts.get("platform")
-    return None if platform in (None, Platform.LOCAL) else Cloud(platform.value)
-
-
-def _machine_name(parts: Parts, _region: Region, role: str) -> str | None:
-    """The machine that a role has in a region."""
-    part = parts.get(role)
-    return None if part is None else part.machine
 
 
 def _workers(parts: Parts) -> Iterator[Problem]:
@@ -435,13 +340,13 @@ def _data(parts: Parts) -> Iterator[Problem]:
 _RULES = (
     _regions,
     _networks,
-    _cluster_networks,
-    _names,
+    cluster_network_problems,
+    name_problems,
     _clusters,
     _traffic,
     _coordinators,
     _machines,
-    _offers,
+    offer_problems,
     _workers,
     _resources,
     _model,

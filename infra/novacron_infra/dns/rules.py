@@ -7,16 +7,14 @@ import re
 from collections.abc import Iterator
 
 from novacron_infra.config.problems import problem
-from novacron_infra.config.rules import (
+from novacron_infra.config.region_rules import (
     DNS_NAME,
     LONGEST_DNS_NAME,
     LONGEST_LABEL,
-    REGION_NAMES,
     dns_label_problems,
     dns_name_problems,
-    health_check_problems,
-    shared_region_problems,
 )
+from novacron_infra.config.rules import REGION_NAMES, health_check_problems, shared_region_problems
 from novacron_infra.dns.args import (
     AddressKind,
     CloudDns,

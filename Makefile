@@ -9,7 +9,7 @@ export UV_PYTHON_DOWNLOADS := never
 # A caller who turns byte code off pays ten seconds at each start of a worker.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up preview down rehearse status logs test test-unit check format golden bench-engine stubs lock clean
+.PHONY: help up preview down rehearse status logs test test-unit check format golden bench-engine bench-rehearse stubs lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -23,7 +23,7 @@ preview: .venv/run.stamp ## show what `make up` would do, without doing it
 down: .venv/run.stamp ## remove everything that `make up` made
 	@$(BIN)/novacron down --stack $(STACK)
 
-rehearse: .venv/clouds.stamp ## bring STACK=prod up on simulated clouds: what would be made where, what do policies say
+rehearse: .venv/clouds.stamp ## bring STACK=prod up on simulated clouds: what would be made where, at which price, what would be refused
 	@$(BIN)/novacron rehearse --stack $(if $(filter local,$(STACK)),prod,$(STACK))
 
 status: .venv/run.stamp ## what runs, where, and how it is
@@ -48,8 +48,9 @@ format: .venv/dev.stamp ## format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-golden: .venv/dev.stamp ## write JSON schemas, and the plans and user data of tests/unit/golden again
+golden: .venv/dev.stamp ## write JSON schemas, docs/outputs.md, and the plans and user data of tests/unit/golden again
 	$(BIN)/python -m novacron_infra.config.schema
+	$(BIN)/python -m novacron_infra.outputs > docs/outputs.md
 	$(BIN)/python -m tests.unit.aws.golden
 	$(BIN)/python -m tests.unit.gcp.golden
 	$(BIN)/python -m tests.unit.azure.golden
@@ -59,6 +60,9 @@ golden: .venv/dev.stamp ## write JSON schemas, and the plans and user data of te
 
 bench-engine: .venv/dev.stamp ## time and memory of preview and up for 50, 500 and 2,000 resources
 	$(BIN)/python -m tests.bench.engine
+
+bench-rehearse: .venv/dev.stamp ## time and memory of rehearsing prod, and what of it the components cost
+	$(BIN)/python -m tests.bench.rehearse
 
 stubs: .venv/dev.stamp ## make the Python code of serving's .proto files again
 	$(BIN)/python -m grpc_tools.protoc -I serving --python_out=serving --pyi_out=serving --grpc_python_out=serving \

@@ -2,113 +2,102 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 import pulumi
 
 from novacron_infra.config import CloudEnvironment, EnvironmentConfig, LocalEnvironment
+from novacron_infra.config.problems import problem
+from novacron_infra.config.region_rules import OWN_STORE
 from novacron_infra.config.sections import Platform
-from novacron_infra.errors import NovaCronError
-from novacron_infra.generated import GeneratedSecret
+from novacron_infra.dns.environment import check_endpoint, declare_endpoint
+from novacron_infra.errors import ConfigurationError
 from novacron_infra.local import LocalServing, LocalServingArgs
 from novacron_infra.plan import EnvironmentPlan, describe, plan_environment
-from novacron_infra.plan.pools import node_pools
 from novacron_infra.tags import Tags
+
+
+class ServingRegion(Protocol):
+    """What a region's component has in any cloud."""
+
+    @property
+    def outputs(self) -> Mapping[str, pulumi.Output[str]]:
+        """What the stack exports of it."""
+        ...
+
+    @property
+    def ingress_address(self) -> pulumi.Output[str]:
+        """Host name or IPv4 address of its load balancer."""
+        ...
+
+
+class DeclareRegions(Protocol):
+    """How a cloud declares its regions of an environment."""
+
+    def __call__(self, config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags) -> Mapping[str, ServingRegion]:
+        """The regions by name."""
+        ...
 
 
 def build(config: EnvironmentConfig, project_dir: Path) -> None:
     """Declare the environment's resources and export the stack's outputs.
 
-    Outputs of a local environment: `endpoint` (base URL of the API), `model` (the id to ask for), `logs` (folder). Of
-    an environment on AWS: `regions`, by name with the outputs of `AwsRegion`; `rto_s` (seconds a dead region keeps its
-    traffic, none with one region). Its preview shows the plan.
+    Outputs of a local environment: `endpoint` (base URL of the API), `model` (the id to ask for), `logs` (folder).
+    Outputs of an environment on clouds: `regions`, by name with the outputs of the region's component; with `traffic`
+    also `endpoint` (base URL of the API), `regional_names` (by region), `rto_s` (seconds that a dead region keeps its
+    traffic, none with one region), `name_servers` (what the parent zone has to delegate to; empty for a zone that
+    exists), and the switches that drain regions: `routing_controls` (by region) and `switch_endpoints`, empty without
+    `traffic.drain_switch`. Its preview shows the plan.
 
     Raises:
-        NovaCronError: for a model that does not fit its machines, and when an environment on another cloud is to be
-            deployed: its components are not put together in this version.
+        NovaCronError: for what cannot be built, such as a model that does not fit its machines.
     """
     if isinstance(config, LocalEnvironment):
         _build_local(config, project_dir)
-        return
+    else:
+        _build_cloud(config)
+
+
+def _build_cloud(config: CloudEnvironment) -> None:
     plan = plan_environment(config)
     if pulumi.runtime.is_dry_run():
         pulumi.log.info("\n".join(describe(plan)))
-    if config.platform is Platform.AWS:
-        _build_aws(config, plan)
-        return
-    missing = f"an environment on {config.platform.value} is not put together by this version"
-    if not pulumi.runtime.is_dry_run():
-        raise NovaCronError(f"{missing}: preview this stack to see its plan, deploy another one")
-    pulumi.log.warn(f"{missing}: this preview shows the plan and no resources")
+    _check_store(config)
+    check_endpoint(config)
+    tags = Tags(environment=config.environment.value, more=config.tags)
+    regions: dict[str, ServingRegion] = {}
+    for platform in config.platforms:
+        regions |= _declaring(platform)(config, plan, tags)
+    pulumi.export("regions", {region.name: regions[region.name].outputs for region in config.regions})
+    endpoint = declare_endpoint(config, {name: region.ingress_address for name, region in regions.items()}, tags)
+    if endpoint is not None:
+        pulumi.export("endpoint", endpoint.domain.apply(lambda domain: f"https://{domain}"))
+        for name in ("regional_names", "rto_s", "name_servers", "routing_controls", "switch_endpoints"):
+            pulumi.export(name, getattr(endpoint, name))
 
 
-def _build_aws(config: CloudEnvironment, plan: EnvironmentPlan) -> None:
-    # Imported here: who uses another cloud, or none, does not load Amazon's SDK.
-    import pulumi_aws
-
-    from novacron_infra.aws import AwsModelReplication, AwsModelReplicationArgs, ReplicaArgs
-    from novacron_infra.aws.region import AwsRegion, AwsRegionArgs
-
-    environment, store = config.environment.value, config.model.store
-    tags = Tags(environment=environment)
-    given = config.secrets.redis_password
-    redis_password = GeneratedSecret(f"{environment}-redis-password").value if given is None else given
-    regions: dict[str, AwsRegion] = {}
-    primary = config.regions[0].name
-    providers = {
-        region.name: pulumi_aws.Provider(f"{environment}-{region.name}", region=region.name)
-        for region in config.regions
-    }
-    for region, planned in zip(config.regions, plan.regions, strict=True):
-        regions[region.name] = AwsRegion(
-            f"{environment}-{region.name}",
-            AwsRegionArgs(
-                region=region.name,
-                zones=region.zones,
-                network=region.network or "",
-                kubernetes_version=config.clusters.version,
-                admins=config.clusters.admins,
-                public_networks=config.clusters.public_networks,
-                pools=node_pools(plan, planned, region.zones),
-                bucket=_bucket(store.bucket, region.name, primary),
-                prefix=store.prefix,
-                postgres_storage_gib=config.data.postgres_storage_gib,
-                redis_nodes=config.data.redis_nodes,
-                redis_password=pulumi.Output.from_input(redis_password).apply(str),
-                tags=tags,
-                protect=config.protected,
-            ),
-            pulumi.ResourceOptions(providers=[providers[region.name]]),
-        )
-    if len(regions) > 1:
-        source = regions[primary]
-        AwsModelReplication(
-            f"{environment}-models",
-            AwsModelReplicationArgs(
-                source_bucket=store.bucket,
-                source_bucket_arn=source.store.bucket_arn,
-                source_key_arn=source.storage_key_arn,
-                replicas={
-                    name: ReplicaArgs(
-                        bucket=_bucket(store.bucket, name, primary),
-                        bucket_arn=region.store.bucket_arn,
-                        key_arn=region.storage_key_arn,
-                    )
-                    for name, region in regions.items()
-                    if name != primary
-                },
-                tags=tags,
-                prefix=f"{store.prefix}/",
-            ),
-            pulumi.ResourceOptions(providers=[providers[primary]]),
-        )
-    pulumi.export("regions", {name: region.outputs for name, region in regions.items()})
-    pulumi.export("rto_s", plan.recovery.rto_s if plan.recovery else None)
+def _check_store(config: CloudEnvironment) -> None:
+    kind, own = config.model.store.kind, OWN_STORE[config.platform]
+    if kind is not own:
+        rule = "this version makes and replicates model stores in the cloud's own buckets only"
+        raise ConfigurationError([problem("model.store.kind", kind.value, rule, f"use {own.value}")])
 
 
-def _bucket(primary_bucket: str, region: str, primary: str) -> str:
-    """Bucket names are the whole world's: each region's has its own."""
-    return primary_bucket if region == primary else f"{primary_bucket}-{region}"
+def _declaring(platform: Platform) -> DeclareRegions:
+    # Imported here: who uses another cloud, or none, does not load this one's SDK.
+    if platform is Platform.AWS:
+        from novacron_infra.aws.environment import declare_regions as on_aws
+
+        return on_aws
+    if platform is Platform.GCP:
+        from novacron_infra.gcp.environment import declare_regions as on_gcp
+
+        return on_gcp
+    from novacron_infra.azure.environment import declare_regions as on_azure
+
+    return on_azure
 
 
 def _build_local(config: LocalEnvironment, project_dir: Path) -> None:

@@ -13,7 +13,7 @@ import typer
 from novacron_infra.config import LocalEnvironment, load
 from novacron_infra.config.problems import KEY as CONFIG_KEY
 from novacron_infra.errors import ConfigurationError, NovaCronError
-from novacron_infra.plan import describe, plan_environment
+from novacron_infra.plan import EnvironmentPlan, describe, plan_environment
 from novacron_infra.plan import values as plan_values
 from novacron_rehearsal import Operation, RehearsalError
 from novacron_rehearsal.display import Display
@@ -155,54 +155,58 @@ def logs(
 def plan(stack: Stack = "prod", as_json: AsJson = False) -> None:
     """Show what an environment in a cloud comes to: nodes, replicas, memory, failover, price. Nothing is contacted."""
     file = find_project(Path.cwd()) / f"Pulumi.{stack}.yaml"
+    found = _planned(file, as_json)
+    if found is None:
+        raise OpsError(f"{file} has no {CONFIG_KEY} below config: an environment is needed", Exit.BAD_INPUT)
+    if isinstance(found, LocalEnvironment):
+        raise OpsError(
+            f"stack {stack!r} is local: there is nothing to plan; `novacron preview -s {stack}`", Exit.BAD_INPUT
+        )
+    text = json.dumps(plan_values(found), indent=1, ensure_ascii=False) if as_json else "\n".join(describe(found))
+    print(text)  # noqa: T201 - exactly these lines: golden files hold them
+
+
+def _planned(file: Path, as_json: bool) -> EnvironmentPlan | LocalEnvironment | None:
+    """What a stack's environment comes to; the environment itself when it is local, None where the file has none."""
     configuration = load_yaml(file).get("config")
     if not isinstance(configuration, dict) or CONFIG_KEY not in configuration:
-        raise OpsError(f"{file} has no {CONFIG_KEY} below config: an environment is needed", Exit.BAD_INPUT)
+        return None
     try:
         config = load(cast("dict[str, object]", configuration)[CONFIG_KEY])
-        if isinstance(config, LocalEnvironment):
-            raise OpsError(
-                f"stack {stack!r} is local: there is nothing to plan; `novacron preview -s {stack}`", Exit.BAD_INPUT
-            )
-        found = plan_environment(config)
+        return config if isinstance(config, LocalEnvironment) else plan_environment(config)
     except ConfigurationError as error:
         if as_json:
             print(json.dumps({"problems": [asdict(item) for item in error.problems]}, ensure_ascii=False))  # noqa: T201
             raise typer.Exit(Exit.BAD_INPUT) from error
         raise OpsError(str(error), Exit.BAD_INPUT) from error
-    text = json.dumps(plan_values(found), indent=1, ensure_ascii=False) if as_json else "\n".join(describe(found))
-    print(text)  # noqa: T201 - exactly these lines: golden files hold them
 
 
 @app.command()
 def rehearse(
     stack: Stack = "prod",
     faults: Annotated[str, typer.Option(help="A file of faults to strike with, or their text.")] = "",
+    html: Annotated[Path | None, typer.Option(help="Write the report as a page, with a picture, to this file.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Bring a stack up on simulated clouds: would it be accepted, what would be made where, what do policies say."""
+    """Bring a stack up on simulated clouds: what would be made where, at which price; what would be slow or refused."""
     project = find_project(Path.cwd())
-    if not (project / f"Pulumi.{stack}.yaml").is_file():
+    file = project / f"Pulumi.{stack}.yaml"
+    if not file.is_file():
         raise OpsError(f"stack {stack!r}: there is no Pulumi.{stack}.yaml", Exit.BAD_INPUT)
-    quiet = Console(stderr=True, soft_wrap=True)
-    with Display(quiet) as display:
+    if html is not None and not html.parent.is_dir():
+        raise OpsError(f"--html {html}: there is no folder {html.parent}", Exit.BAD_INPUT)
+    planned = _planned(file, as_json)
+    with Display(Console(stderr=True, soft_wrap=True)) as display:
         found = rehearsing.rehearse(project, stack, policy_packs(project, stack), faults, display)
+    report = rehearsing.Report(stack, found, None if isinstance(planned, LocalEnvironment) else planned)
+    if html is not None:
+        html.write_text(rehearsing.page(report), encoding="utf-8")
     if as_json:
-        regions = {region: dict(sorted(counts.items())) for region, counts in sorted(found.by_region.items())}
-        violations = [{"policy": item.policy, "urn": item.urn, "message": item.message} for item in found.violations]
-        told = {"simulated": True, "succeeded": found.succeeded, "regions": regions, "violations": violations}
-        print(json.dumps(told))  # noqa: T201
+        print(json.dumps(rehearsing.values(report), ensure_ascii=False))  # noqa: T201
     else:
-        table = Table("region", "resources", "by service", title=f"{stack}, on simulated clouds")
-        for region, counts in sorted(found.by_region.items()):
-            table.add_row(region, str(counts.total()), ", ".join(f"{k} {v}" for k, v in counts.most_common()))
-        console.print(table)
-        policies = f"{len(found.violations)} violations" if found.violations else "no violation"
-        console.print(
-            f"{found.resources} resources in {found.duration_s:.1f} s, {policies}. Nothing real was contacted or made. "
-            f"GPUs, price and failover: novacron plan -s {stack}",
-            highlight=False,
-        )
+        print("\n".join(rehearsing.describe(report)))  # noqa: T201 - tables are not to be wrapped
+        if html is not None:
+            console.print(f"as a page: {html}", highlight=False)
     if not found.succeeded:
         raise OpsError(f"stack {stack} would not come up")
 

@@ -109,6 +109,32 @@ def test_every_problem_is_told_at_once() -> None:
     assert "greater than or equal to 1" in found["workers.count"].rule
 
 
+@pytest.mark.parametrize(
+    ("changes", "path", "rule"),
+    [
+        ({"model.store": {"kind": "gcs", "bucket": "models"}}, "model.store.kind", "aws makes its own buckets, s3"),
+        ({"model.store.bucket": "m" * 50, "regions": 2}, "model.store.bucket", "no name for s3"),
+        ({"traffic": {"domain": "novacron.ai"}}, "traffic.zone", "a top-level domain"),
+    ],
+)
+def test_what_the_parts_imply_is_held_against_the_clouds_rules(changes: dict[str, Any], path: str, rule: str) -> None:
+    values = copy.deepcopy(CLOUD)
+    for place, value in changes.items():
+        if place == "regions":
+            other = {"name": "ap-southeast-1", "dns_label": "ap", "network": "10.1.0.0/16"}
+            zones = {"zones": ["ap-southeast-1a", "ap-southeast-1b"]}
+            values |= {"regions": [*values["regions"], values["regions"][0] | other | zones], "traffic": {}}
+            continue
+        *parents, last = place.split(".")
+        at: Any = values
+        for step in parents:
+            at = at[step]
+        at[last] = value
+    found = problems_of(values)
+    assert set(found) == {path}
+    assert rule in found[path].rule
+
+
 def test_rules_between_valid_parts_are_told_beside_a_part_that_is_invalid() -> None:
     values = changed("regions.0.weight", 0)
     values["workers"]["count"] = 99

@@ -36,6 +36,22 @@ def test_amazon_refuses_no_pool_of_a_stack(stack: str) -> None:
             assert pool_problems(role, shape) == [], (region, role)
 
 
+def test_google_gets_pools_that_are_equal_in_each_zone() -> None:
+    path = ROOT / "examples" / "environments" / "Pulumi.prod-gcp.yaml"
+    values = yaml.safe_load(path.read_text(encoding="utf-8"))["config"]["novacron:environment"]
+    spread = {
+        region: {role: (shape.nodes, len(shape.zones)) for role, shape in found.items()}
+        for region, found in pools(values).items()
+    }
+    assert {region: found["storage"] for region, found in spread.items()} == {
+        "us-central1": (6, 3),
+        "us-east4": (5, 1),
+        "europe-west4": (3, 3),
+        "asia-southeast1": (2, 2),
+    }
+    assert {found["coordinators"] for found in spread.values()} == {(3, 3)}
+
+
 def test_the_pools_of_prod() -> None:
     found = pools(described("prod"))
     assert [shapes["workers"].nodes for shapes in found.values()] == [6, 5, 3, 2]

@@ -11,6 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from novacron_infra.config import CloudEnvironment, load
+from novacron_infra.errors import ConfigurationError
 from novacron_infra.plan import EnvironmentPlan, apportion, plan_environment
 
 ROOT = Path(__file__).parents[2]
@@ -112,6 +113,12 @@ def test_the_plan_tells_how_long_a_dead_region_keeps_its_traffic(platform: str, 
     host = {"aws": "i4i.16xlarge", "gcp": "c2-standard-60", "azure": "Standard_L80s_v3"}[platform]
     node = {"aws": "p5.48xlarge", "gcp": "a3-highgpu-8g", "azure": "Standard_ND96isr_H100_v5"}[platform]
     description |= {"platform": platform}
+    description["accounts"] = {"google_project": "novacron", "azure_subscription_id": "0"}
+    description["model"]["store"] = {
+        "aws": {"kind": "s3", "bucket": "models"},
+        "gcp": {"kind": "gcs", "bucket": "models"},
+        "azure": {"kind": "azure", "bucket": "account/models"},
+    }[platform]
     description["regions"] = [
         {"name": name, "dns_label": f"r{i}", "weight": 1, "network": f"10.{i}.0.0/16", "zones": zones[platform](name)}
         for i, name in enumerate(names[platform])
@@ -127,3 +134,65 @@ def test_the_plan_tells_how_long_a_dead_region_keeps_its_traffic(platform: str, 
 def test_one_region_has_nothing_that_takes_over() -> None:
     plan = planned(prod() | {"regions": prod()["regions"][:1], "traffic": {"ttl_s": 60}})
     assert (plan.recovery, plan.losses) == (None, ())
+
+
+def mixed() -> dict[str, Any]:
+    """The example over three clouds."""
+    path = ROOT / "examples" / "environments" / "Pulumi.prod-mixed.yaml"
+    return yaml.safe_load(path.read_text(encoding="utf-8"))["config"]["novacron:environment"]
+
+
+def test_regions_of_several_clouds_share_one_environment() -> None:
+    plan = planned(mixed())
+    assert [(item.platform.value, item.nodes, item.quota, item.quota_unit) for item in plan.regions] == [
+        ("aws", 6, 13 * 192, "vCPUs"),
+        ("aws", 5, 10 * 192, "vCPUs"),
+        ("gcp", 3, 6 * 8, "GPUs"),
+        ("azure", 2, 3 * 96, "vCPUs"),
+    ]
+    workers = [(item.machine.name, item.count) for item in plan.machines if item.role == "workers"]
+    assert workers == [("p5.48xlarge", 11), ("a3-highgpu-8g", 3), ("Standard_ND96isr_H100_v5", 2)]
+    assert plan.usd_per_hour == pytest.approx(sum(item.usd_per_hour or 0 for item in plan.machines))
+    assert plan.recovery is not None
+    assert plan.recovery.service == "Route 53"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "rule", "fix"),
+    [
+        ("workers", "p5.48xlarge", "a machine of aws, not gcp", "a3-highgpu-8g"),
+        (
+            "workers",
+            "a3-ultragpu-8g",
+            "8 × H200-141GB, and p5.48xlarge of the other regions has 8 × H100-80GB",
+            "a3-high",
+        ),
+        ("coordinators", "c2", "must be in the catalogue", "c2-standard-30"),
+        ("storage", None, "the environment has storage nodes", "gcp"),
+        ("platform", "aws", "aws is the environment's own cloud", "Leave elsewhere out"),
+        ("nearest", "europe-west4", "no region of aws, whose DNS answers", "us-west-2"),
+        ("bucket", "Models", "no name for gcs", "novacron-models"),
+    ],
+)
+def test_a_region_elsewhere_is_refused_what_its_cloud_cannot_do(key: str, value: object, rule: str, fix: str) -> None:
+    description = mixed()
+    elsewhere = description["regions"][2]["elsewhere"]
+    if value is None:
+        del elsewhere[key]
+    else:
+        elsewhere[key] = value
+    with pytest.raises(ConfigurationError) as caught:
+        load(description)
+    found = {item.path.removeprefix("novacron:environment."): item for item in caught.value.problems}
+    problem = found[f"regions.2.elsewhere.{key}"]
+    assert rule in problem.rule
+    assert fix in problem.fix
+
+
+def test_what_regions_on_other_clouds_need_of_the_environment_is_asked_for() -> None:
+    description = mixed() | {"accounts": {}}
+    description["regions"] = [description["regions"][2], description["regions"][0], description["regions"][3]]
+    with pytest.raises(ConfigurationError) as caught:
+        load(description)
+    found = {item.path.removeprefix("novacron:environment.") for item in caught.value.problems}
+    assert found == {"accounts.google_project", "accounts.azure_subscription_id", "regions.0.elsewhere.platform"}

@@ -42,12 +42,14 @@ def refused(description: dict[str, Any]) -> dict[str, Problem]:
     return {problem.path.removeprefix("novacron:environment."): problem for problem in caught.value.problems}
 
 
-@pytest.mark.parametrize("stack", ["local", "dev", "staging", "prod"])
-def test_a_stack_file_names_its_schema_and_keeps_to_it(stack: str) -> None:
-    path = ROOT / f"Pulumi.{stack}.yaml"
+STACK_FILES = [*ROOT.glob("Pulumi.*.yaml"), *(ROOT / "examples" / "environments").glob("Pulumi.*.yaml")]
+
+
+@pytest.mark.parametrize("path", STACK_FILES, ids=[path.stem for path in STACK_FILES])
+def test_a_stack_file_names_its_schema_and_keeps_to_it(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     name = text.splitlines()[0].removeprefix("# yaml-language-server: $schema=")
-    schema = schemas()[ROOT / name]
+    schema = schemas()[(path.parent / name).resolve()]
     jsonschema.validate(yaml.safe_load(text), schema)
 
 
@@ -213,10 +215,11 @@ def test_a_machine_without_a_public_price_is_said_and_not_counted() -> None:
         (
             "dev",
             {
-                "": {"platform": "gcp", "regions": [IOWA]},
+                "": {"platform": "gcp", "regions": [IOWA], "accounts": {"google_project": "novacron"}},
                 "coordinators": {"machine": "c2-standard-60"},
                 "workers": {"machine": "a2-ultragpu-8g", "count": 32, "minimum": 32, "maximum": 32},
                 "model.profiles.0": {"quantization": "fp16"},
+                "model": {"store": {"kind": "gcs", "bucket": "models"}},
                 "targets": {"weights_in_use_gb": {"minimum": 1}},
             },
             "workers.machine",

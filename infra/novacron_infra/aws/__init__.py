@@ -4,6 +4,7 @@ from novacron_infra.aws.addons import EksAddons, EksAddonsArgs
 from novacron_infra.aws.cluster import EksCluster, EksClusterArgs, EksClusterResources
 from novacron_infra.aws.databases import AwsPostgres, AwsPostgresArgs, AwsRedis, AwsRedisArgs
 from novacron_infra.aws.identity import EksPodRole, EksPodRoleArgs, reads_models
+from novacron_infra.aws.ingress import AwsIngress, AwsIngressArgs
 from novacron_infra.aws.keys import AwsKeys, AwsKeysArgs, KeyUse
 from novacron_infra.aws.network import AwsNetwork, AwsNetworkArgs, AwsNetworkResources, NatMode
 from novacron_infra.aws.node_pool import EksNodePool, EksNodePoolArgs, EksNodePoolResources
@@ -21,6 +22,8 @@ from novacron_infra.aws.storage import (
 __all__ = [
     "AwsFastFiles",
     "AwsFastFilesArgs",
+    "AwsIngress",
+    "AwsIngressArgs",
     "AwsKeys",
     "AwsKeysArgs",
     "AwsModelReplication",

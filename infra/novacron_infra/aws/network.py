@@ -1,6 +1,6 @@
 """A region's network: private subnets for nodes, public ones for load balancers only, and who may talk to whom.
 
-Not for load balancers themselves (the cluster's controller makes them) and not for links between regions.
+Not for load balancers themselves (`ingress`) and not for links between regions.
 """
 
 from __future__ import annotations
@@ -86,6 +86,8 @@ class AwsNetwork(pulumi.ComponentResource):
     vpc_id: pulumi.Output[str]
     private_subnet_ids: dict[str, pulumi.Output[str]]
     """By zone."""
+    public_subnet_ids: dict[str, pulumi.Output[str]]
+    """By zone; for load balancers only."""
     fabric_security_group_id: pulumi.Output[str]
     """Lets members talk to each other without limit, as EFA demands. Nobody else is let in."""
 
@@ -121,11 +123,13 @@ class AwsNetwork(pulumi.ComponentResource):
         )
         self.vpc_id = vpc.id
         self.private_subnet_ids = {zone: subnet.id for zone, subnet in private.items()}
+        self.public_subnet_ids = {zone: subnet.id for zone, subnet in public.items()}
         self.fabric_security_group_id = self.resources.fabric_security_group.id
         self.register_outputs(
             {
                 "vpc_id": self.vpc_id,
                 "private_subnet_ids": self.private_subnet_ids,
+                "public_subnet_ids": self.public_subnet_ids,
                 "fabric_security_group_id": self.fabric_security_group_id,
             }
         )

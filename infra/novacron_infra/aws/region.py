@@ -1,4 +1,4 @@
-"""One region on Amazon, put together: keys, network, cluster, node pools, model store, databases, registry.
+"""One region on Amazon, put together: keys, network, cluster, node pools, front door, model store, databases, registry.
 
 Holds no arithmetic: the plan has decided how many nodes of which machine there are. Not for what connects regions.
 """
@@ -14,11 +14,13 @@ from novacron_infra.aws.addons import EksAddons, EksAddonsArgs
 from novacron_infra.aws.cluster import EksCluster, EksClusterArgs
 from novacron_infra.aws.databases import AwsPostgres, AwsPostgresArgs, AwsRedis, AwsRedisArgs
 from novacron_infra.aws.identity import EksPodRole, EksPodRoleArgs, reads_models
+from novacron_infra.aws.ingress import AwsIngress, AwsIngressArgs
 from novacron_infra.aws.keys import AwsKeys, AwsKeysArgs, KeyUse
 from novacron_infra.aws.network import AwsNetwork, AwsNetworkArgs
 from novacron_infra.aws.node_pool import EksNodePool, EksNodePoolArgs
 from novacron_infra.aws.registry import AwsRegistry, AwsRegistryArgs
 from novacron_infra.aws.storage import AwsModelStore, AwsModelStoreArgs
+from novacron_infra.config.sections import Platform
 from novacron_infra.pools import NodePoolShape
 from novacron_infra.tags import Tags
 
@@ -52,7 +54,8 @@ class AwsRegionArgs:
     redis_password: pulumi.Input[str]
     tags: Tags
     protect: bool
-    """Whether destroying the stack stops at what cannot be made again: keys, models, databases, images."""
+    """Whether destroying the stack stops at what cannot be made again: keys, models, databases, images,
+    the front door's address."""
 
 
 class AwsRegion(pulumi.ComponentResource):
@@ -67,9 +70,10 @@ class AwsRegion(pulumi.ComponentResource):
     cluster: EksCluster
     store: AwsModelStore
     storage_key_arn: pulumi.Output[str]
+    ingress_address: pulumi.Output[str]
+    """Host name of the front door."""
     outputs: dict[str, pulumi.Output[str]]
-    """`cluster`, `kubeconfig`, `model_bucket`, `worker_role_arn`, `postgres_endpoint`, `postgres_secret_arn`,
-    `redis_endpoint`."""
+    """Those of `novacron_infra.outputs.RegionOutputs`."""
 
     def __init__(self, name: str, args: AwsRegionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("novacron:index:AwsRegion", name, None, opts)
@@ -109,6 +113,18 @@ class AwsRegion(pulumi.ComponentResource):
             EksAddonsArgs(cluster_name=self.cluster.name, tags=tags),
             pulumi.ResourceOptions(parent=self, depends_on=[pools["coordinators"]]),
         )
+        ingress = AwsIngress(
+            name,
+            AwsIngressArgs(
+                vpc_id=network.vpc_id,
+                subnet_ids=network.public_subnet_ids,
+                cluster_security_group_id=self.cluster.security_group_id,
+                tags=tags,
+                protect=protect,
+            ),
+            child,
+        )
+        self.ingress_address = ingress.address
         self.store = AwsModelStore(
             f"{name}-models",
             AwsModelStoreArgs(bucket=args.bucket, key_arn=self.storage_key_arn, tags=tags, protect=protect),
@@ -157,15 +173,21 @@ class AwsRegion(pulumi.ComponentResource):
             ),
             child,
         )
-        AwsRegistry(f"{name}-images", AwsRegistryArgs(key_arn=self.storage_key_arn, tags=tags, protect=protect), child)
+        registry = AwsRegistry(
+            f"{name}-images", AwsRegistryArgs(key_arn=self.storage_key_arn, tags=tags, protect=protect), child
+        )
         self.outputs = {
+            "platform": pulumi.Output.from_input(Platform.AWS.value),
             "cluster": self.cluster.name,
             "kubeconfig": self.cluster.kubeconfig,
+            "ingress_address": self.ingress_address,
             "model_bucket": self.store.bucket.bucket,
-            "worker_role_arn": worker_role.role_arn,
+            "worker_identity": worker_role.role_arn,
             "postgres_endpoint": postgres.endpoint,
-            "postgres_secret_arn": postgres.secret_arn,
+            "postgres_secret": postgres.secret_arn,
             "redis_endpoint": redis.endpoint,
+            "registry": registry.host,
+            "target_group_arn": ingress.target_group_arn,
         }
         self.register_outputs(self.outputs)
 

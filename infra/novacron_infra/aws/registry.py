@@ -31,6 +31,8 @@ class AwsRegistry(pulumi.ComponentResource):
     repositories: dict[str, aws.ecr.Repository]
     urls: dict[str, pulumi.Output[str]]
     """By repository, without tag."""
+    host: pulumi.Output[str]
+    """What their names begin with."""
 
     def __init__(self, name: str, args: AwsRegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         refuse(name_problems(name))
@@ -57,7 +59,8 @@ class AwsRegistry(pulumi.ComponentResource):
             )
             self.repositories[path] = repository
         self.urls = {path: repository.repository_url for path, repository in self.repositories.items()}
-        self.register_outputs({"urls": self.urls})
+        self.host = next(iter(self.urls.values())).apply(lambda url: url.split("/")[0])
+        self.register_outputs({"urls": self.urls, "host": self.host})
 
 
 def _expires_untagged(days: int) -> str:

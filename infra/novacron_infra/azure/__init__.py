@@ -1,6 +1,9 @@
-"""Azure as components: logs, keys, network, cluster, node pools, storage. Importing it loads Azure's SDK only."""
+"""Azure as components, and put together as a region (`region`). Importing it loads Azure's SDK and no other."""
 
 from novacron_infra.azure.cluster import AksCluster, AksClusterArgs, AksClusterResources, MaintenanceWindow
+from novacron_infra.azure.databases import AzurePostgres, AzurePostgresArgs, AzureRedis, AzureRedisArgs
+from novacron_infra.azure.identity import AksPodIdentity, AksPodIdentityArgs
+from novacron_infra.azure.ingress import AzureIngress, AzureIngressArgs
 from novacron_infra.azure.keys import AzureKeys, AzureKeysArgs, AzureKeysResources, CustomerKey, KeyUse
 from novacron_infra.azure.logs import AzureLogs, AzureLogsArgs
 from novacron_infra.azure.network import AzureNetwork, AzureNetworkArgs, AzureNetworkResources, SubnetUse
@@ -13,6 +16,8 @@ from novacron_infra.azure.node_pool import (
     OsSku,
 )
 from novacron_infra.azure.private_link import PrivateService
+from novacron_infra.azure.registry import AzureRegistry, AzureRegistryArgs
+from novacron_infra.azure.replication import AzureModelReplication, AzureModelReplicationArgs, ReplicaArgs
 from novacron_infra.azure.storage import (
     AzureFastFiles,
     AzureFastFilesArgs,
@@ -29,18 +34,30 @@ __all__ = [
     "AksNodePool",
     "AksNodePoolArgs",
     "AksNodePoolResources",
+    "AksPodIdentity",
+    "AksPodIdentityArgs",
     "AzureFastFiles",
     "AzureFastFilesArgs",
+    "AzureIngress",
+    "AzureIngressArgs",
     "AzureKeys",
     "AzureKeysArgs",
     "AzureKeysResources",
     "AzureLogs",
     "AzureLogsArgs",
+    "AzureModelReplication",
+    "AzureModelReplicationArgs",
     "AzureModelStore",
     "AzureModelStoreArgs",
     "AzureNetwork",
     "AzureNetworkArgs",
     "AzureNetworkResources",
+    "AzurePostgres",
+    "AzurePostgresArgs",
+    "AzureRedis",
+    "AzureRedisArgs",
+    "AzureRegistry",
+    "AzureRegistryArgs",
     "AzureSharedFiles",
     "AzureSharedFilesArgs",
     "CustomerKey",
@@ -50,5 +67,6 @@ __all__ = [
     "MaintenanceWindow",
     "OsSku",
     "PrivateService",
+    "ReplicaArgs",
     "SubnetUse",
 ]

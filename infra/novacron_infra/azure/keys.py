@@ -40,10 +40,13 @@ class CustomerKey:
     vault_id: pulumi.Input[str]
     vault_uri: pulumi.Input[str]
     name: pulumi.Input[str]
+    uri: pulumi.Input[str]
+    """Without a version: who takes it follows each new one."""
     versioned_uri: pulumi.Input[str]
     """The newest version when the stack was last refreshed."""
     identity_id: pulumi.Input[str]
-    """The identity that may encrypt storage with it."""
+    """The identity that may encrypt storage with it; there only when it may."""
+    identity_client_id: pulumi.Input[str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,7 +144,6 @@ class AzureKeys(pulumi.ComponentResource):
             for use in KeyUse
         }
         encrypts = identity(f"{name}-storage", args.resource_group, args.region, tags, child)
-        self._identity_id = encrypts.id
         may_encrypt = grant(
             f"{name}-storage", vault.id, Role.KEY_VAULT_CRYPTO_SERVICE_ENCRYPTION_USER, encrypts.principal_id, child
         )
@@ -164,6 +166,8 @@ class AzureKeys(pulumi.ComponentResource):
         self.resources = AzureKeysResources(vault=vault, keys=keys, disk_encryption_set=disks)
         # There only when its identity may use the key.
         self._vault_uri = pulumi.Output.all(vault.properties.vault_uri, may_encrypt.id).apply(_first)
+        self._identity_id = pulumi.Output.all(encrypts.id, may_encrypt.id).apply(_first)
+        self._identity_client_id = encrypts.client_id
         self.vault_id = vault.id
         self.disk_encryption_set_id = disks.id
         self.register_outputs({"vault_id": self.vault_id, "disk_encryption_set_id": self.disk_encryption_set_id})
@@ -175,8 +179,10 @@ class AzureKeys(pulumi.ComponentResource):
             vault_id=self.vault_id,
             vault_uri=self._vault_uri,
             name=key.name,
+            uri=key.key_uri,
             versioned_uri=key.key_uri_with_version,
             identity_id=self._identity_id,
+            identity_client_id=self._identity_client_id,
         )
 
 

@@ -14,12 +14,18 @@ class PrivateService(str, Enum):
     VAULT = "vault"
     BLOB = "blob"
     FILE = "file"
+    POSTGRES = "postgresqlServer"
+    REDIS = "redisEnterprise"
+    REGISTRY = "registry"
 
 
 ZONES = {
     PrivateService.VAULT: "privatelink.vaultcore.azure.net",
     PrivateService.BLOB: "privatelink.blob.core.windows.net",
     PrivateService.FILE: "privatelink.file.core.windows.net",
+    PrivateService.POSTGRES: "privatelink.postgres.database.azure.com",
+    PrivateService.REDIS: "privatelink.redis.azure.net",
+    PrivateService.REGISTRY: "privatelink.azurecr.io",
 }
 """Azure's public cloud (Private Link documentation, "Private endpoint DNS integration", read on 2026-11-25)."""
 

@@ -60,6 +60,8 @@ class AzureModelStore(pulumi.ComponentResource):
     account_id: pulumi.Output[str]
     """There only when versions are kept, which replication needs at both ends."""
     container_name: pulumi.Output[str]
+    container_id: pulumi.Output[str]
+    """What roles are given on."""
 
     def __init__(self, name: str, args: AzureModelStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         refuse([*name_problems(name), *region_problems(f"{name}.region", args.region), *_store_problems(name, args)])
@@ -111,8 +113,14 @@ class AzureModelStore(pulumi.ComponentResource):
             child,
         )
         self.account_id = pulumi.Output.all(self.account.id, versions.id).apply(_first)
-        self.container_name = container.name
-        self.register_outputs({"account_id": self.account_id, "container_name": self.container_name})
+        self.container_name, self.container_id = container.name, container.id
+        self.register_outputs(
+            {
+                "account_id": self.account_id,
+                "container_name": self.container_name,
+                "container_id": self.container_id,
+            }
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

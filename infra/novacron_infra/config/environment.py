@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from novacron_infra.config.sections import (
+    Accounts,
     Autoscaling,
     Caches,
     Clusters,
@@ -18,6 +19,7 @@ from novacron_infra.config.sections import (
     Images,
     ModelServing,
     Monitoring,
+    Name,
     Platform,
     Region,
     Section,
@@ -50,9 +52,12 @@ class CloudEnvironment(Section):
 
     environment: EnvironmentName
     platform: Literal[Platform.AWS, Platform.GCP, Platform.AZURE]
-    """The cloud."""
+    """The cloud, whose DNS answers; a region may be elsewhere."""
+    accounts: Accounts = Accounts()
     regions: Annotated[tuple[Region, ...], Field(min_length=1)]
     """The first is the primary."""
+    tags: dict[Name, Name] = {}  # noqa: RUF012 - a field's default, which pydantic copies
+    """Tags of every resource beside Environment, Project and Component, such as an owner; labels on Google Cloud."""
     protected: bool = True
     """Whether destroying the stack stops at what cannot be made again: keys, models, databases, images."""
     clusters: Clusters
@@ -71,6 +76,26 @@ class CloudEnvironment(Section):
     traffic: Traffic | None = None
     """Global DNS; needed by two regions and more."""
     secrets: SkipJsonSchema[EnvironmentSecrets] = Field(default=EnvironmentSecrets(), exclude=True, repr=False)
+
+    @property
+    def platforms(self) -> tuple[Platform, ...]:
+        """The clouds that have regions; the environment's own comes first."""
+        return tuple(dict.fromkeys(region.platform(self.platform) for region in self.regions))
+
+    def buckets(self, platform: Platform) -> dict[str, str]:
+        """The model store of each region that is in that cloud, by the region's name."""
+        primary = self.regions[0].name
+        return {
+            region.name: region.elsewhere.bucket
+            if region.elsewhere
+            else self.model.store.bucket_in(region.name, primary)
+            for region in self.regions
+            if region.platform(self.platform) is platform
+        }
+
+    def admins(self, region: Region) -> tuple[str, ...]:
+        """Who administrates the region's cluster, as its cloud names them."""
+        return region.elsewhere.admins if region.elsewhere else self.clusters.admins
 
 
 def _camel(name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
@@ -186,6 +186,15 @@ class ModelStore(Section):
     prefix: Annotated[str, Field(pattern=r"^([A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*)?$")] = "models"
     """Folder below it, without leading or closing slash."""
 
+    def bucket_in(self, region: str, primary: str) -> str:
+        """The region's copy: such names are the whole world's, so each region's bucket, or account, has its own."""
+        if region == primary:
+            return self.bucket
+        if self.kind is StoreKind.AZURE:
+            account, _, container = self.bucket.partition("/")
+            return f"{account}{region}/{container}"
+        return f"{self.bucket}-{region}"
+
 
 class ModelServing(Section):
     """The model, and how it is served."""
@@ -328,9 +337,39 @@ class Clusters(Section):
     version: Annotated[str, Field(pattern=r"^1\.\d{2}$")] = "1.34"
     """Minor version of Kubernetes."""
     admins: Annotated[tuple[Name, ...], Field(min_length=1)]
-    """Who administrates them, as the cloud names them: ARNs of IAM roles or users on AWS."""
+    """Who administrates them, as the cloud names them: ARNs of IAM roles or users on AWS, `group:` or `user:` and an
+    address on Google Cloud, object ids of Entra groups on Azure."""
     public_networks: tuple[Name, ...] = ()
     """IPv4 networks from which the API is reached over the internet; none: from nowhere."""
+
+
+class Accounts(Section):
+    """Whose the resources are, where the clouds' own configuration does not say it."""
+
+    google_project: Name | None = None
+    """Project of the regions on Google Cloud."""
+    azure_subscription_id: Name | None = None
+    """Subscription of the regions on Azure."""
+
+
+class Elsewhere(Section):
+    """What a region needs of its own because another cloud than the environment's has it."""
+
+    platform: Literal[Platform.AWS, Platform.GCP, Platform.AZURE]
+    """The region's cloud."""
+    nearest: Name
+    """The region of the environment's cloud, whose DNS answers, that is nearest to it."""
+    coordinators: Name
+    """A machine of that cloud."""
+    workers: Name
+    """A machine of that cloud with the GPUs of `workers.machine`: a worker is the same everywhere."""
+    storage: Name | None = None
+    """A machine of that cloud; needed where there are storage nodes."""
+    admins: Annotated[tuple[Name, ...], Field(min_length=1)]
+    """Who administrates the cluster, as that cloud names them."""
+    bucket: Name
+    """Model store in that cloud's object storage. Models get there as `model.store` gets them: nothing here copies
+    between clouds."""
 
 
 class Region(Section):
@@ -349,6 +388,12 @@ class Region(Section):
     """The private IPv4 network of the region, such as 10.0.0.0/16: needed, and each region has its own."""
     workers: WorkerCounts | None = None
     """Of the environment's workers; none: by weight, in whole machines. Every region has it or none."""
+    elsewhere: Elsewhere | None = None
+    """For a region of another cloud than the environment's."""
+
+    def platform(self, environment: Platform) -> Platform:
+        """The region's cloud, in an environment whose cloud is `environment`."""
+        return self.elsewhere.platform if self.elsewhere else environment
 
 
 class HealthCheck(Section):
@@ -367,6 +412,13 @@ class Traffic(Section):
 
     domain: Name = "api.novacron.ai"
     """The name that clients use; regional names lie below it."""
+    zone: Name | None = None
+    """The DNS zone that holds the domain; none: the domain without its first label."""
+    existing_zone: Name | None = None
+    """Of a zone that exists: its id on Route 53, its managed zone on Cloud DNS, its resource group on Azure. None: the
+    zone is made, and the parent zone has to delegate to it."""
+    drain_switch: bool = False
+    """Route 53 only, billed by the hour: switches that take a region out of all answers without an update."""
     ttl_s: Annotated[int, Field(ge=1, le=86400)] = 60
     """How long resolvers keep an answer; prod allows 60 at most."""
     rto_target_s: PositiveInt | None = None

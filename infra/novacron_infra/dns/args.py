@@ -9,6 +9,7 @@ from typing import ClassVar, TypeAlias
 import pulumi
 
 from novacron_infra.config.sections import Platform, Region, Traffic
+from novacron_infra.tags import Tags
 
 
 class AddressKind(str, Enum):
@@ -136,6 +137,8 @@ class GlobalEndpointArgs:
     probe: Probe
     failover: bool = True
     """False says of a single region that nothing takes over from it."""
+    tags: Tags | None = None
+    """Of the zone, the probes and the profiles; labels, in lower case, on Google Cloud."""
 
     @property
     def active(self) -> tuple[EndpointRegion, ...]:
@@ -151,6 +154,10 @@ class GlobalEndpointArgs:
     def at_apex(self) -> bool:
         """The domain is the zone's own name, where a CNAME cannot stand."""
         return self.traffic.domain == self.service.zone_name
+
+    def tagged(self, **own: str) -> dict[str, str]:
+        """The tags of a resource, and its own."""
+        return self.tags.of("dns", **own) if self.tags else own
 
     def regional_name(self, item: EndpointRegion) -> str:
         """The name that always means this one region, dead or alive."""

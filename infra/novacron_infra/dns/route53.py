@@ -37,7 +37,7 @@ class Route53Endpoint(pulumi.ComponentResource):
         self.name_servers = pulumi.Output.from_input([])
         if zone_id is None:
             kept = pulumi.ResourceOptions(parent=self, protect=service.protect_zone)
-            zone = aws.route53.Zone(f"{name}-zone", name=service.zone_name, opts=kept)
+            zone = aws.route53.Zone(f"{name}-zone", name=service.zone_name, tags=args.tagged(), opts=kept)
             zone_id, self.name_servers = zone.zone_id, zone.name_servers
         checks = _probes(name, args, child)
         self.routing_controls = pulumi.Output.from_input({})
@@ -45,7 +45,9 @@ class Route53Endpoint(pulumi.ComponentResource):
         if service.drain_switch:
             cluster_arn = service.cluster_arn
             if cluster_arn is None:
-                cluster = aws.route53recoverycontrol.Cluster(f"{name}-cluster", name=args.traffic.domain, opts=child)
+                cluster = aws.route53recoverycontrol.Cluster(
+                    f"{name}-cluster", name=args.traffic.domain, tags=args.tagged(), opts=child
+                )
                 cluster_arn, self.switch_endpoints = cluster.arn, cluster.cluster_endpoints.apply(_urls)
             controls = _switches(name, args, cluster_arn, child)
             checks = _combined(name, args, checks, controls, child)
@@ -74,7 +76,7 @@ def _probes(name: str, args: GlobalEndpointArgs, child: pulumi.ResourceOptions) 
             enable_sni=True if probe.protocol is ProbeProtocol.HTTPS else None,
             request_interval=check.interval_s,
             failure_threshold=check.failure_threshold,
-            tags={"Name": args.regional_name(item)},
+            tags=args.tagged(Name=args.regional_name(item)),
             opts=child,
         ).id
         for item in args.regions
@@ -125,7 +127,7 @@ def _combined(
             f"{name}-{label}-switched-on",
             type="RECOVERY_CONTROL",
             routing_control_arn=controls[region].arn,
-            tags={"Name": f"{args.regional_name(item)} switched on"},
+            tags=args.tagged(Name=f"{args.regional_name(item)} switched on"),
             opts=child,
         )
         both = aws.route53.HealthCheck(
@@ -133,7 +135,7 @@ def _combined(
             type="CALCULATED",
             child_healthchecks=[probes[region], switch.id],
             child_health_threshold=2,
-            tags={"Name": f"{args.regional_name(item)} serves"},
+            tags=args.tagged(Name=f"{args.regional_name(item)} serves"),
             opts=child,
         )
         checks[region] = both.id

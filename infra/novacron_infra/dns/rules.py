@@ -11,10 +11,12 @@ from novacron_infra.config.region_rules import (
     DNS_NAME,
     LONGEST_DNS_NAME,
     LONGEST_LABEL,
+    REGION_NAMES,
     dns_label_problems,
     dns_name_problems,
+    shared_region_problems,
 )
-from novacron_infra.config.rules import REGION_NAMES, health_check_problems, shared_region_problems
+from novacron_infra.config.rules import health_check_problems
 from novacron_infra.dns.args import (
     AddressKind,
     CloudDns,

@@ -39,6 +39,7 @@ class TrafficManagerEndpoint(pulumi.ComponentResource):
                 zone_name=service.zone_name,
                 resource_group_name=service.resource_group_name,
                 location="global",
+                tags=args.tagged(),
                 opts=pulumi.ResourceOptions(parent=self, protect=service.protect_zone),
             )
             zone_name, self.name_servers = zone.name, zone.name_servers
@@ -102,6 +103,7 @@ def _profile(
             "tolerated_number_of_failures": check.failure_threshold - 1,
         },
         endpoints=[_endpoint(item, nested) for item in profile.endpoints],
+        tags=args.tagged(),
         opts=child,
     )
 

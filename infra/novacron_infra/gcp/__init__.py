@@ -1,6 +1,9 @@
-"""Google as components: network, keys, cluster, node pools, storage. Importing it loads Google's SDK and no other."""
+"""Google as components, and nothing of another cloud: importing this loads Google's SDK only."""
 
 from novacron_infra.gcp.cluster import GkeCluster, GkeClusterArgs, GkeClusterResources, ReleaseChannel
+from novacron_infra.gcp.databases import GcpPostgres, GcpPostgresArgs, GcpRedis, GcpRedisArgs
+from novacron_infra.gcp.identity import GkePodAccount, GkePodAccountArgs, in_folder
+from novacron_infra.gcp.ingress import GcpIngress, GcpIngressArgs
 from novacron_infra.gcp.keys import GcpKeys, GcpKeysArgs, KeyUse
 from novacron_infra.gcp.network import (
     FabricInterface,
@@ -11,6 +14,8 @@ from novacron_infra.gcp.network import (
     GcpNetworkResources,
 )
 from novacron_infra.gcp.node_pool import GkeNodePool, GkeNodePoolArgs, GkeNodePoolResources, GpuDriver
+from novacron_infra.gcp.registry import GcpRegistry, GcpRegistryArgs
+from novacron_infra.gcp.replication import GcpModelReplication, GcpModelReplicationArgs, ReplicaArgs
 from novacron_infra.gcp.storage import (
     DiskAccess,
     GcpFastFiles,
@@ -30,15 +35,25 @@ __all__ = [
     "GcpFabricArgs",
     "GcpFastFiles",
     "GcpFastFilesArgs",
+    "GcpIngress",
+    "GcpIngressArgs",
     "GcpKeys",
     "GcpKeysArgs",
     "GcpModelDisk",
     "GcpModelDiskArgs",
+    "GcpModelReplication",
+    "GcpModelReplicationArgs",
     "GcpModelStore",
     "GcpModelStoreArgs",
     "GcpNetwork",
     "GcpNetworkArgs",
     "GcpNetworkResources",
+    "GcpPostgres",
+    "GcpPostgresArgs",
+    "GcpRedis",
+    "GcpRedisArgs",
+    "GcpRegistry",
+    "GcpRegistryArgs",
     "GcpSharedFiles",
     "GcpSharedFilesArgs",
     "GkeCluster",
@@ -47,7 +62,11 @@ __all__ = [
     "GkeNodePool",
     "GkeNodePoolArgs",
     "GkeNodePoolResources",
+    "GkePodAccount",
+    "GkePodAccountArgs",
     "GpuDriver",
     "KeyUse",
     "ReleaseChannel",
+    "ReplicaArgs",
+    "in_folder",
 ]

@@ -4,25 +4,36 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from hashlib import sha256
 
 from novacron_infra.errors import Problem
 from novacron_infra.tags import Tags
 
-LONGEST_NAME = 22
-"""Of a component. A node pool's name may have 40 characters: -nodes and 8 random ones take 14, four are spare."""
+NAME_CHARACTERS = 63
+"""Of most of Google's names."""
+LONGEST_NAME = 39
+"""Of a component: what it adds to its name has 16 characters at most, and 8 more are random."""
+_LONGEST_ACCOUNT_ID = 30
 _NAME = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 _LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
 
 
-def name_problems(name: str) -> list[Problem]:
+def name_problems(name: str, longest: int = LONGEST_NAME) -> list[Problem]:
     """Whether the names made from a component's name will be accepted."""
-    if len(name) > LONGEST_NAME:
-        rule = f"it has {len(name)} characters, and names made from it may have {LONGEST_NAME} of it"
+    if len(name) > longest:
+        rule = f"it has {len(name)} characters, and names made from it may have {longest} of it"
         return [Problem("name", name, rule, "Shorten it")]
     if not _NAME.fullmatch(name):
         return [Problem("name", name, "names are lower-case letters, digits and -", "Write it as prod-us-central1")]
     return []
+
+
+def account_id(name: str) -> str:
+    """The id of the account of this name: 30 characters are the most, so a longer name is cut and has a digest."""
+    if len(name) <= _LONGEST_ACCOUNT_ID:
+        return name
+    return f"{name[:23].rstrip('-')}-{sha256(name.encode()).hexdigest()[:6]}"
 
 
 def labels(tags: Tags, component: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from novacron_infra.errors import Problem, refuse
-from novacron_infra.gcp.checks import label_problems, labels, name_problems, zone_problems
+from novacron_infra.gcp.checks import account_id, label_problems, labels, name_problems, zone_problems
 from novacron_infra.gcp.network import PODS_RANGE, SERVICES_RANGE
 from novacron_infra.networks import WIDEST_PUBLIC_PREFIX, network
 from novacron_infra.tags import Tags
@@ -116,7 +116,7 @@ class GkeCluster(pulumi.ComponentResource):
         super().__init__("novacron:index:GkeCluster", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         project = gcp.organizations.get_project_output(opts=pulumi.InvokeOutputOptions(parent=self)).project_id
-        self.workload_pool = pulumi.Output.format("{0}.svc.id.goog", project)
+        workload_pool = pulumi.Output.format("{0}.svc.id.goog", project)
         cluster = gcp.container.Cluster(
             f"{name}-cluster",
             name=name,
@@ -161,7 +161,7 @@ class GkeCluster(pulumi.ComponentResource):
             database_encryption=gcp.container.ClusterDatabaseEncryptionArgs(
                 state="ENCRYPTED", key_name=args.secrets_key_id
             ),
-            workload_identity_config=gcp.container.ClusterWorkloadIdentityConfigArgs(workload_pool=self.workload_pool),
+            workload_identity_config=gcp.container.ClusterWorkloadIdentityConfigArgs(workload_pool=workload_pool),
             logging_config=gcp.container.ClusterLoggingConfigArgs(enable_components=list(LOG_COMPONENTS)),
             monitoring_config=gcp.container.ClusterMonitoringConfigArgs(
                 enable_components=list(METRIC_COMPONENTS),
@@ -188,7 +188,7 @@ class GkeCluster(pulumi.ComponentResource):
             opts=child,
         )
         account = gcp.serviceaccount.Account(
-            f"{name}-nodes", account_id=f"{name}-nodes", display_name=f"Nodes of cluster {name}", opts=child
+            f"{name}-nodes", account_id=account_id(f"{name}-nodes"), display_name=f"Nodes of cluster {name}", opts=child
         )
         grants = [
             gcp.projects.IAMMember(
@@ -203,6 +203,8 @@ class GkeCluster(pulumi.ComponentResource):
         self.resources = GkeClusterResources(cluster=cluster, node_account=account)
         self.name = cluster.name
         self.endpoint = cluster.endpoint
+        # A project has its pool from its first cluster on: whoever names an identity in it waits.
+        self.workload_pool = pulumi.Output.all(workload_pool, cluster.id).apply(_first)
         self.node_account_email = pulumi.Output.all(account.email, *(grant.role for grant in grants)).apply(_first)
         self.kubeconfig = pulumi.Output.all(
             name=cluster.name, endpoint=cluster.endpoint, authority=cluster.master_auth.apply(_authority)

@@ -42,12 +42,20 @@ class ServiceAgent(str, Enum):
     CLOUD_STORAGE = "gs-project-accounts"
     FILESTORE = "cloud-filer"
     MANAGED_LUSTRE = "gcp-sa-lustre"
+    CLOUD_SQL = "gcp-sa-cloud-sql"
+    MEMORYSTORE = "cloud-redis"
+    SECRET_MANAGER = "gcp-sa-secretmanager"  # noqa: S105
+    ARTIFACT_REGISTRY = "gcp-sa-artifactregistry"
 
 
 _SERVICES = {
     ServiceAgent.KUBERNETES_ENGINE: "container.googleapis.com",
     ServiceAgent.FILESTORE: "file.googleapis.com",
     ServiceAgent.MANAGED_LUSTRE: "lustre.googleapis.com",
+    ServiceAgent.CLOUD_SQL: "sqladmin.googleapis.com",
+    ServiceAgent.MEMORYSTORE: "redis.googleapis.com",
+    ServiceAgent.SECRET_MANAGER: "secretmanager.googleapis.com",
+    ServiceAgent.ARTIFACT_REGISTRY: "artifactregistry.googleapis.com",
 }
 """Agents that are there only once their service was used or asked to make them; Compute Engine's always is."""
 
@@ -66,6 +74,10 @@ class GcpKeysArgs:
     """Whether Filestore encrypts with the storage key; its API has to be enabled."""
     managed_lustre: bool = False
     """Whether Managed Lustre does; its API has to be enabled."""
+    databases: bool = False
+    """Whether Cloud SQL, Memorystore and Secret Manager do; their APIs have to be enabled."""
+    registry: bool = False
+    """Whether Artifact Registry does; its API has to be enabled."""
     protect: bool = True
     """Whether destroying the stack stops at the keys: without them everything encrypted is lost."""
 
@@ -134,7 +146,14 @@ def agents(use: KeyUse, args: GcpKeysArgs) -> tuple[ServiceAgent, ...]:
     """Whose work needs the key for `use`."""
     if use is KeyUse.CLUSTER:
         return (ServiceAgent.KUBERNETES_ENGINE,)
-    asked = {ServiceAgent.FILESTORE: args.filestore, ServiceAgent.MANAGED_LUSTRE: args.managed_lustre}
+    asked = {
+        ServiceAgent.FILESTORE: args.filestore,
+        ServiceAgent.MANAGED_LUSTRE: args.managed_lustre,
+        ServiceAgent.CLOUD_SQL: args.databases,
+        ServiceAgent.MEMORYSTORE: args.databases,
+        ServiceAgent.SECRET_MANAGER: args.databases,
+        ServiceAgent.ARTIFACT_REGISTRY: args.registry,
+    }
     return (
         ServiceAgent.COMPUTE_ENGINE,
         ServiceAgent.CLOUD_STORAGE,

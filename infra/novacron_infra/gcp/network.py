@@ -57,7 +57,7 @@ class GcpNetwork(pulumi.ComponentResource):
     subnet_id: pulumi.Output[str]
     """Of the nodes, with the ranges `pods` and `services`; nodes in it reach the internet."""
     services_network_id: pulumi.Output[str]
-    """The same network, for what needs its peering with Google's services: Managed Lustre, Filestore."""
+    """The same network, for what needs its peering with Google's services: Cloud SQL, Lustre, Filestore."""
     fabric_cidr: str
     """Addresses that nothing else in the network has, for `GcpFabric`."""
 
@@ -109,6 +109,8 @@ class GcpNetwork(pulumi.ComponentResource):
             network=vpc.id,
             service="servicenetworking.googleapis.com",
             reserved_peering_ranges=[addresses.name],
+            # Cloud SQL keeps its addresses for days after its last server: until then the API refuses to unpeer.
+            deletion_policy="REMOVE_PEERING",
             opts=child,
         )
         self.resources = GcpNetworkResources(vpc=vpc, subnet=subnet, router=router, nat=nat, services_peering=peering)

@@ -6,6 +6,7 @@ GPU stack: it installs the driver of the stated version, the device plugin and t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -16,7 +17,7 @@ import pulumi_gcp as gcp
 from novacron_infra.catalog import Machine, machine, machines
 from novacron_infra.errors import Problem, refuse
 from novacron_infra.gcp.capacity import SCHEDULED, pool_problems
-from novacron_infra.gcp.checks import label_problems, labels, name_problems, zone_problems
+from novacron_infra.gcp.checks import NAME_CHARACTERS, label_problems, labels, name_problems, zone_problems
 from novacron_infra.gcp.fabric import fabric_interfaces
 from novacron_infra.gcp.network import FabricInterface
 from novacron_infra.gcp.node_config import (
@@ -39,6 +40,10 @@ _MAX_UNAVAILABLE_SHARE = 4
 """One node in so many is updated at a time."""
 _MOST_UNAVAILABLE = 20
 _BOOT_DISK_GB = (50, 65_536)
+LONGEST_POOL_NAME = 26
+"""Of a component without a prefix. A node pool's name may have 40 characters: -nodes and 8 random ones take 14."""
+_PREFIX = re.compile(r"[a-z][a-z0-9-]{0,23}")
+"""The provider takes 31 characters, of which the suffix has seven: -nodes-."""
 _LONGEST_RUN_S = 7 * 86_400
 _SHORTEST_RUN_S = 600
 
@@ -61,6 +66,8 @@ class GkeNodePoolArgs:
     node_account_email: pulumi.Input[str]
     disk_key_id: pulumi.Input[str]
     tags: Tags
+    prefix: str | None = None
+    """What node pools are called in their cluster, before their suffix; none: as the component. A change replaces."""
     fabric_interfaces: Sequence[FabricInterface] = ()
     """Those of a `GcpFabric` for this machine and zone."""
     automatic_fabric: bool = False
@@ -93,7 +100,7 @@ class GkeNodePool(pulumi.ComponentResource):
     def __init__(self, name: str, args: GkeNodePoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         refuse(
             [
-                *name_problems(name),
+                *name_problems(name, LONGEST_POOL_NAME if args.prefix is None else NAME_CHARACTERS),
                 *label_problems(name, args.tags),
                 *pool_problems(name, args.shape),
                 *_problems(name, args),
@@ -113,6 +120,7 @@ class GkeNodePool(pulumi.ComponentResource):
         nodes_per_zone = group.nodes // len(shape.zones)
         return gcp.container.NodePool(
             f"{self._name}-{suffix}",
+            name_prefix=None if args.prefix is None else f"{args.prefix}-{suffix}-",
             cluster=args.cluster_name,
             location=args.region,
             node_locations=list(shape.zones),
@@ -259,6 +267,9 @@ def _disks(args: GkeNodePoolArgs, row: Machine) -> int:
 
 def _problems(name: str, args: GkeNodePoolArgs) -> list[Problem]:
     found = zone_problems(name, args.region, args.shape.zones)
+    if args.prefix is not None and not _PREFIX.fullmatch(args.prefix):
+        rule, fix = "no node pool can be called so", "Use 24 of a-z, 0-9 and - at most, a letter first"
+        found.append(Problem(f"{name}.prefix", args.prefix, rule, fix))
     for field, value, (low, high) in (
         ("boot_disk_gb", args.boot_disk_gb, _BOOT_DISK_GB),
         ("longest_run_s", args.longest_run_s, (_SHORTEST_RUN_S, _LONGEST_RUN_S)),

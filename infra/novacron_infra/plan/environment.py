@@ -5,6 +5,7 @@ A replica's tensor-parallel group is one pod on one node; pipeline stages are fu
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -13,6 +14,7 @@ from typing import ParamSpec, TypeVar
 from novacron_infra.catalog import Cloud, Gpu, Machine, Offered, Price, gpu, machine, model, offer
 from novacron_infra.config.environment import CloudEnvironment
 from novacron_infra.config.problems import problem
+from novacron_infra.config.sections import Region
 from novacron_infra.errors import Problem
 from novacron_infra.plan.errors import PlanError
 from novacron_infra.plan.failover import Recovery, RegionLoss, plan_losses, plan_recovery
@@ -80,9 +82,19 @@ class EnvironmentPlan:
 
     @property
     def machines(self) -> tuple[MachinePlan, ...]:
-        """The machines of all regions, a role each."""
-        roles = zip(*(region.machines for region in self.regions), strict=True)
-        return tuple(MachinePlan(items[0].role, items[0].machine, sum(item.count for item in items)) for items in roles)
+        """The machines of all regions, by role and kind."""
+        counts: Counter[tuple[str, str]] = Counter()
+        for region in self.regions:
+            counts.update({(item.role, item.machine.name): item.count for item in region.machines})
+        order = {role: index for index, role in enumerate(self.roles)}
+        # Stable: within a role, in the order of the regions.
+        kinds = sorted(counts.items(), key=lambda item: order[item[0][0]])
+        return tuple(MachinePlan(role, machine(name), count) for (role, name), count in kinds)
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles that each region has machines of."""
+        return tuple(item.role for item in self.regions[0].machines)
 
     @property
     def unknown_offers(self) -> tuple[tuple[str, str], ...]:
@@ -122,12 +134,14 @@ def plan_environment(config: CloudEnvironment) -> EnvironmentPlan:
     sizes = _unless_refused(found, size_profiles, config, shape, card, row, fewest, most)
     weights_gb = _unless_refused(found, check_weights, config, sizes) if sizes else None
     placed = _unless_refused(found, place_replicas, config, sizes, shares, row) if sizes and shares else None
-    found += unschedulable("coordinators", config.coordinators.resources, machine(config.coordinators.machine), 1)
+    for coordinator in _kinds(config, "coordinators"):
+        found += unschedulable("coordinators", config.coordinators.resources, coordinator, 1)
     if sizes:
         pods_per_node = max(row.gpu_count // size.tensor_parallel for size in sizes)
-        found += unschedulable("workers", workers.resources, row, pods_per_node)
+        for worker in _kinds(config, "workers"):
+            found += unschedulable("workers", workers.resources, worker, pods_per_node)
     storage = _unless_refused(found, _share_storage, config, shares) if shares else None
-    regions = _regions(config, shares, placed, storage, row) if shares and placed and storage else ()
+    regions = _regions(config, shares, placed, storage) if shares and placed and storage else ()
     recovery = _unless_refused(found, plan_recovery, config)
     if found or not sizes or weights_gb is None:
         raise PlanError(found)
@@ -139,7 +153,7 @@ def plan_environment(config: CloudEnvironment) -> EnvironmentPlan:
         recovery=recovery,
         losses=plan_losses(config, regions),
         weights_in_use_gb=weights_gb,
-        shortfalls=tuple(_shortfalls(config, row)),
+        shortfalls=tuple(_shortfalls(config)),
         unpriced=tuple(_unpriced(config, regions)),
     )
 
@@ -174,21 +188,20 @@ def _regions(
     shares: Sequence[WorkerShare],
     placed: tuple[list[list[int]], list[list[int]]],
     storage: Sequence[int],
-    row: Machine,
 ) -> tuple[RegionPlan, ...]:
     weights = sum(region.weight for region in config.regions)
     plans: list[RegionPlan] = []
     for region, share, fewest, start, storage_nodes in zip(config.regions, shares, *placed, storage, strict=True):
+        rows = _rows(config, region)
+        row = rows["workers"]
         gpus = share.count * config.workers.gpus_per_worker
         nodes = ceil(gpus / row.gpu_count)
         maximum_nodes = ceil(share.maximum * config.workers.gpus_per_worker / row.gpu_count)
-        machines = [MachinePlan("coordinators", machine(config.coordinators.machine), config.coordinators.count)]
-        machines.append(MachinePlan("workers", row, nodes))
-        if config.storage is not None:
-            machines.append(MachinePlan("storage", machine(config.storage.machine), storage_nodes))
+        counts = {"coordinators": config.coordinators.count, "workers": nodes, "storage": storage_nodes}
         plans.append(
             RegionPlan(
                 name=region.name,
+                platform=region.platform(config.platform),
                 weight=region.weight,
                 traffic_fraction=region.weight / weights,
                 workers=share,
@@ -198,10 +211,28 @@ def _regions(
                 quota=maximum_nodes * (row.gpu_count if row.cloud is Cloud.GCP else row.vcpus),
                 minimum_replicas=tuple(fewest),
                 replicas=tuple(start),
-                machines=tuple(machines),
+                machines=tuple(MachinePlan(role, kind, counts[role]) for role, kind in rows.items()),
             )
         )
     return tuple(plans)
+
+
+def _rows(config: CloudEnvironment, region: Region) -> dict[str, Machine]:
+    """The region's machine of each role that the environment has."""
+    other = region.elsewhere
+    names = {
+        "coordinators": other.coordinators if other else config.coordinators.machine,
+        "workers": other.workers if other else config.workers.machine,
+    }
+    if config.storage is not None:
+        names["storage"] = other.storage if other and other.storage else config.storage.machine
+    return {role: machine(name) for role, name in names.items()}
+
+
+def _kinds(config: CloudEnvironment, role: str) -> list[Machine]:
+    """The machines of a role, each kind once."""
+    rows = [_rows(config, region)[role] for region in config.regions]
+    return list({row.name: row for row in rows}.values())
 
 
 def _profiles(
@@ -214,25 +245,36 @@ def _profiles(
     )
 
 
-def _shortfalls(config: CloudEnvironment, row: Machine) -> list[Shortfall]:
-    share = config.workers.gpus_per_worker / row.gpu_count
-    found = shortfalls("coordinators", config.coordinators.hardware, machine(config.coordinators.machine))
-    found += shortfalls("workers, each", config.workers.hardware, row, share)
+def _shortfalls(config: CloudEnvironment) -> list[Shortfall]:
+    wished = {"coordinators": config.coordinators.hardware, "workers": config.workers.hardware}
     if config.storage is not None:
-        found += shortfalls("storage", config.storage.hardware, machine(config.storage.machine))
+        wished["storage"] = config.storage.hardware
+    found: list[Shortfall] = []
+    for role, hardware in wished.items():
+        kinds = _kinds(config, role)
+        for row in kinds:
+            share = config.workers.gpus_per_worker / row.gpu_count if role == "workers" else 1
+            label = "workers, each" if role == "workers" else role
+            found += shortfalls(f"{label}, {row.name}" if len(kinds) > 1 else label, hardware, row, share)
     return found
 
 
 def _unpriced(config: CloudEnvironment, regions: Sequence[RegionPlan]) -> list[str]:
-    rows = {item.role: item.machine for item in regions[0].machines}
-    found = [
-        f"{role}: {row.name} has no public price" for role, row in rows.items() if not isinstance(row.price, Price)
-    ]
-    bases = dict.fromkeys(row.price.region for row in rows.values() if isinstance(row.price, Price))
-    for base in bases:
-        others = [region.name for region in regions if region.name != base]
-        if others:
-            found.append(f"the difference between the prices of {base} and those of {', '.join(others)}")
+    found = list(
+        dict.fromkeys(
+            f"{item.role}: {item.machine.name} has no public price"
+            for region in regions
+            for item in region.machines
+            if not isinstance(item.machine.price, Price)
+        )
+    )
+    elsewhere: dict[str, dict[str, None]] = {}
+    for region in regions:
+        prices = [item.machine.price for item in region.machines]
+        for base in [price.region for price in prices if isinstance(price, Price) and price.region != region.name]:
+            elsewhere.setdefault(base, {})[region.name] = None
+    for base, others in elsewhere.items():
+        found.append(f"the difference between the prices of {base} and those of {', '.join(others)}")
     if config.workers.spot_fraction:
         found.append(f"the discount of {config.workers.spot_fraction:.0%} spot workers")
     if len(regions) > 1:

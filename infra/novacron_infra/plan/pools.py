@@ -6,6 +6,7 @@ from dataclasses import replace
 from math import ceil, floor
 
 from novacron_infra.catalog import machine
+from novacron_infra.config.sections import Platform
 from novacron_infra.plan.environment import EnvironmentPlan
 from novacron_infra.plan.regions import RegionPlan
 from novacron_infra.pools import Capacity, NodePoolShape, NodeRole, Placement
@@ -18,7 +19,8 @@ def node_pools(plan: EnvironmentPlan, region: RegionPlan, zones: tuple[str, ...]
 
     Workers whose replicas span nodes are close together in the first zone, with the machine's fabric between them. Spot
     is counted at the maximum, so that scaling up does not make more of the workers spot than the configuration allows;
-    only where fewer nodes than that floor are wished at the start, all of these are on demand and the rest is spot.
+    only where fewer nodes than that floor are wished at the start, all of these are on demand and the rest is spot. On
+    Google Cloud storage nodes and workers are in as many zones as their numbers allow.
     """
     pools = {
         item.role: NodePoolShape(role=_ROLES[item.role], machine=item.machine.name, nodes=item.count, zones=zones)
@@ -26,7 +28,21 @@ def node_pools(plan: EnvironmentPlan, region: RegionPlan, zones: tuple[str, ...]
         if item.count
     }
     pools["workers"] = _workers(plan, region, pools["workers"])
+    if region.platform is Platform.GCP:
+        pools |= {role: _evenly_spread(pool) for role, pool in pools.items() if role != "coordinators"}
     return pools
+
+
+def _evenly_spread(pool: NodePoolShape) -> NodePoolShape:
+    """In as many of its zones as divide its numbers of nodes: GKE starts equally many in each.
+
+    Coordinators are not moved together: one zone of them would be one to lose them all with.
+    """
+    counts = [
+        count for group in pool.groups.values() for count in (group.nodes, group.minimum_nodes, group.maximum_nodes)
+    ]
+    zones = max(n for n in range(1, len(pool.zones) + 1) if all(count % n == 0 for count in counts))
+    return replace(pool, zones=pool.zones[:zones])
 
 
 def _workers(plan: EnvironmentPlan, region: RegionPlan, pool: NodePoolShape) -> NodePoolShape:

@@ -14,7 +14,7 @@ from math import ceil, gcd
 from novacron_infra.catalog import Machine
 from novacron_infra.config.environment import CloudEnvironment
 from novacron_infra.config.problems import problem
-from novacron_infra.config.sections import Profile
+from novacron_infra.config.sections import Platform, Profile
 from novacron_infra.errors import Problem
 from novacron_infra.plan.errors import PlanError
 from novacron_infra.plan.machines import MachinePlan
@@ -35,6 +35,8 @@ class RegionPlan:
     """What one region gets. Replicas are those of each profile, in the configuration's order."""
 
     name: str
+    platform: Platform
+    """Its cloud."""
     weight: int
     traffic_fraction: float
     workers: WorkerShare
@@ -50,6 +52,11 @@ class RegionPlan:
     replicas: tuple[int, ...]
     """At the start: the minimum, and of the first profile what the GPUs leave."""
     machines: tuple[MachinePlan, ...]
+
+    @property
+    def quota_unit(self) -> str:
+        """What the cloud counts."""
+        return "GPUs" if self.platform is Platform.GCP else "vCPUs"
 
     @property
     def usd_per_hour(self) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from novacron_infra.catalog import Price
-from novacron_infra.config.sections import Platform, Range
+from novacron_infra.config.sections import Range
 from novacron_infra.plan.environment import HOURS_PER_MONTH, EnvironmentPlan
 from novacron_infra.plan.failover import RegionLoss
 from novacron_infra.plan.machines import MachinePlan
@@ -17,12 +17,14 @@ from novacron_infra.plan.regions import RegionPlan
 def describe(plan: EnvironmentPlan) -> list[str]:
     """The plan as text lines."""
     config, workers = plan.config, plan.config.workers
+    clouds = " and ".join(dict.fromkeys(region.platform.value for region in plan.regions))
+    machines = ", ".join(f"{item.count} × {item.machine.name}" for item in plan.machines if item.role == "workers")
     parts = [
         [
-            f"{config.environment.value} on {config.platform.value}: {config.model.id}, "
+            f"{config.environment.value} on {clouds}: {config.model.id}, "
             f"{config.model.context_tokens:,} tokens of context, {config.model.engine.value}",
-            f"{workers.count} workers × {workers.gpus_per_worker} = {plan.gpus} × {plan.gpu.name} = {plan.nodes} × "
-            f"{workers.machine}; {plan.unused_gpus} GPUs unused; {workers.minimum} to {workers.maximum} workers",
+            f"{workers.count} workers × {workers.gpus_per_worker} = {plan.gpus} × {plan.gpu.name} = "
+            f"{machines}; {plan.unused_gpus} GPUs unused; {workers.minimum} to {workers.maximum} workers",
         ],
         ["Replicas", *_indented(_profile_table(plan))],
         *([f"{item.name.value}: one replica", *_indented(item.size.arithmetic())] for item in plan.profiles),
@@ -101,6 +103,7 @@ def _region_values(plan: EnvironmentPlan, region: RegionPlan) -> dict[str, Any]:
     names = [item.name.value for item in plan.profiles]
     return {
         "name": region.name,
+        "platform": region.platform.value,
         "traffic_fraction": round(region.traffic_fraction, 4),
         "workers": {
             "count": region.workers.count,
@@ -110,16 +113,12 @@ def _region_values(plan: EnvironmentPlan, region: RegionPlan) -> dict[str, Any]:
         "gpus": region.gpus,
         "nodes": region.nodes,
         "maximum_nodes": region.maximum_nodes,
-        "quota": {"amount": region.quota, "unit": _quota_unit(plan)},
+        "quota": {"amount": region.quota, "unit": region.quota_unit},
         "replicas": dict(zip(names, region.replicas, strict=True)),
         "minimum_replicas": dict(zip(names, region.minimum_replicas, strict=True)),
         "machines": [_machine_values(item) for item in region.machines],
         "usd_per_hour": round(region.usd_per_hour, 2),
     }
-
-
-def _quota_unit(plan: EnvironmentPlan) -> str:
-    return "GPUs" if plan.config.platform is Platform.GCP else "vCPUs"
 
 
 def _machine_values(item: MachinePlan) -> dict[str, Any]:
@@ -206,7 +205,7 @@ def _range(bounds: Range) -> str:
 
 
 def _region_table(plan: EnvironmentPlan) -> list[str]:
-    roles = ["GPU machines" if item.role == "workers" else item.role for item in plan.machines]
+    roles = ["GPU machines" if role == "workers" else role for role in plan.roles]
     names = [item.name.value for item in plan.profiles]
     rows = [["region", "traffic", "workers", "from", "to", *roles, *names, "quota to ask for", "USD/h", "USD/month"]]
     for region in plan.regions:
@@ -220,7 +219,7 @@ def _region_table(plan: EnvironmentPlan) -> list[str]:
                 str(share.maximum),
                 *(str(item.count) for item in region.machines),
                 *(str(count) for count in region.replicas),
-                f"{region.quota:,} {_quota_unit(plan)}",
+                f"{region.quota:,} {region.quota_unit}",
                 f"{hourly:,.2f}",
                 f"{hourly * HOURS_PER_MONTH:,.0f}",
             ]

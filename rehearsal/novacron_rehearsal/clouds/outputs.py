@@ -176,7 +176,16 @@ def _completed(state: Mapping[str, Value], known: Fields, subject: Subject, with
             whole[field.name] = _invented(field.name, field.type, subject, within) if subject.seed else UNKNOWN
         elif isinstance(value, dict) and isinstance(field.type, Object) and field.type.cls not in within:
             whole[field.name] = _completed(value, fields(field.type.cls), subject, (*within, field.type.cls))
+        elif isinstance(value, list) and isinstance(field.type, MapOf):
+            whole[field.name] = _by_key(value, field.name, field.type, subject, within)
     return whole
+
+
+def _by_key(given: list[Value], name: str, wanted: MapOf, subject: Subject, within: tuple[type, ...]) -> Value:
+    """What azure-native takes as a list and gives back by its items, such as identities by their ids."""
+    if UNKNOWN in given:
+        return UNKNOWN
+    return {str(key): _invented(name, wanted.item, subject, within) for key in given}
 
 
 def _invented(name: str, wanted: Type, subject: Subject, within: tuple[type, ...]) -> Value:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import dedent
@@ -41,13 +42,20 @@ class Site:
         return [f"{token} {id_}" for token, _, id_ in World(self.exists / package).everything()]
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    faults, project = tmp_path / "faults.yaml", tmp_path / "project"
+@contextmanager
+def a_site(folder: Path) -> Generator[Site]:
+    """A project and clouds of its own, all below `folder`."""
+    faults, project = folder / "faults.yaml", folder / "project"
     faults.touch()
     project.mkdir()
-    with serve_clouds(state=tmp_path / "exists", faults=faults) as ports:
-        yield Site(project, ports, tmp_path / "exists", faults)
+    with serve_clouds(state=folder / "exists", faults=faults) as ports:
+        yield Site(project, ports, folder / "exists", faults)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with a_site(tmp_path) as made:
+        yield made
 
 
 def taken(result: Result) -> dict[str, int]:

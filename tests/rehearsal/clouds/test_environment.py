@@ -5,20 +5,22 @@ from __future__ import annotations
 import copy
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from novacron_infra.outputs import EnvironmentOutputs
 from novacron_ops.main import main
 from novacron_rehearsal import PolicyPackSpec, Result
 
-from tests.rehearsal.clouds.conftest import Site, taken
+from tests.rehearsal.clouds.conftest import Site, a_site, taken
 
 ROOT = Path(__file__).parents[3]
 PACK = PolicyPackSpec(ROOT / "policy")
 PROGRAM = (ROOT / "__main__.py").read_text(encoding="utf-8")
-NODE_GROUP = "aws:eks/nodeGroup:NodeGroup"
+ADDON, NODE_GROUP = "aws:eks/addon:Addon", "aws:eks/nodeGroup:NodeGroup"
 
 
 def environment(stack: str) -> dict[str, Any]:
@@ -45,7 +47,9 @@ def test_dev_comes_up_stays_as_it_is_and_goes_without_a_trace(site: Site) -> Non
     first = site.up(policy_packs=[PACK])
     assert taken(first)["create"] > 100
     assert first.policy_violations == []
-    assert set(first.outputs) == {"regions"}  # one region: nothing takes over, so there is no recovery time
+    outputs = EnvironmentOutputs.model_validate(first.outputs)
+    assert outputs.endpoint is None  # one region, no global DNS
+    assert outputs.regions["us-west-2"].registry
     assert len(site.made("aws")) > 100
     assert taken(site.workspace.preview(site.options)) == {}
     destroyed = site.workspace.destroy(site.options)
@@ -53,43 +57,96 @@ def test_dev_comes_up_stays_as_it_is_and_goes_without_a_trace(site: Site) -> Non
     assert site.made("aws") == []
 
 
-def changed(path: str, value: object) -> dict[str, Any]:
-    values = copy.deepcopy(environment("dev"))
+def two_regions() -> dict[str, Any]:
+    """Dev in two regions with global DNS."""
+    values = environment("dev")
+    first = values["regions"][0]
+    second = {
+        "name": "us-east-1",
+        "dns_label": "us-east",
+        "network": "10.1.0.0/16",
+        "zones": ["us-east-1a", "us-east-1b"],
+    }
+    whole = {"count": 2 * values["workers"]["count"], "minimum": 16, "maximum": 16}
+    return values | {
+        "regions": [first, first | second],
+        "workers": values["workers"] | whole,
+        "traffic": {"domain": "api.novacron.ai"},
+    }
+
+
+def with_value(values: dict[str, Any], path: str, value: object) -> dict[str, Any]:
+    values = copy.deepcopy(values)
     *parents, last = path.split(".")
     at: Any = values
     for step in parents:
         at = at[int(step)] if step.isdigit() else at[step]
-    at[last] = value
+    at[last] = at[last] | value if isinstance(value, dict) and isinstance(at.get(last), dict) else value
     return values
 
 
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Two regions that are up: for previews, which change nothing."""
+    with a_site(tmp_path_factory.mktemp("standing")) as site:
+        describe(site, two_regions())
+        result = site.up()
+        assert result.succeeded, result.errors
+        yield site
+
+
+REGIONS = ("us-west-2", "us-east-1")
+
+
+def both(*names: str) -> set[tuple[str, str]]:
+    """Updates of the resources with these names in each region."""
+    return {("update", f"dev-{region}-{name}") for region in REGIONS for name in names}
+
+
+CHECKED = ("us-west.entry.primary", "us-east.entry.primary", "us-west.spill.us-east", "us-east.spill.us-west")
+
+
+def dns(*names: str) -> set[tuple[str, str]]:
+    """Updates of the names' resources."""
+    return {("update", f"dev-api-route53-{name}") for name in names}
+
+
 CHANGES: list[tuple[str, object, set[tuple[str, str]]]] = [
+    ("clusters.version", "1.35", both("cluster", "coordinators-nodes", "workers-nodes")),
+    ("clusters.public_networks", ["203.0.113.0/24"], both("cluster")),
+    ("coordinators", {"count": 2, "mode": "highly-available"}, both("coordinators-nodes")),
+    ("workers", {"count": 32, "maximum": 32}, both("workers-nodes")),
+    ("data.postgres_storage_gib", 200, both("postgres-postgres")),
+    # The answer of the region whose weight it is not, when that one is dead.
+    ("regions.0.weight", 2, {("update", "dev-api-route53-us-east.spill.us-west")}),
+    ("traffic.ttl_s", 30, dns("us-west", "us-east", *CHECKED)),
+    ("traffic.health_check", {"failure_threshold": 4}, dns("us-west-probe", "us-east-probe")),
+    # Route 53 never changes a probe's interval: the records go over to new ones.
     (
-        "clusters.version",
-        "1.35",
-        {
-            ("update", "dev-us-west-2-cluster"),
-            ("update", "dev-us-west-2-coordinators-nodes"),
-            ("update", "dev-us-west-2-workers-nodes"),
-        },
+        "traffic.health_check",
+        {"interval_s": 10},
+        {("replace", name) for _, name in dns("us-west-probe", "us-east-probe")} | dns(*CHECKED),
     ),
-    ("coordinators", {"count": 2, "mode": "highly-available"}, {("update", "dev-us-west-2-coordinators-nodes")}),
-    ("regions.0.weight", 2, set()),
-    ("clusters.public_networks", ["203.0.113.0/24"], {("update", "dev-us-west-2-cluster")}),
-    ("data.postgres_storage_gib", 200, {("update", "dev-us-west-2-postgres-postgres")}),
 ]
 
 
-@pytest.mark.parametrize(("path", "value", "expected"), CHANGES, ids=[row[0] for row in CHANGES])
+@pytest.mark.parametrize(("path", "value", "expected"), CHANGES, ids=[f"{row[0]}={row[1]}" for row in CHANGES])
 def test_a_change_of_one_value_changes_just_this(
-    site: Site, path: str, value: object, expected: set[tuple[str, str]]
+    standing: Site, path: str, value: object, expected: set[tuple[str, str]]
 ) -> None:
-    describe(site, environment("dev"))
-    assert site.up().succeeded
-    if isinstance(value, dict):
-        value = environment("dev")[path] | value
-    describe(site, changed(path, value))
-    assert changes(site.workspace.preview(site.options)) == expected
+    describe(standing, with_value(two_regions(), path, value))
+    assert changes(standing.workspace.preview(standing.options)) == expected
+
+
+def test_a_further_tag_updates_what_has_tags_and_replaces_nothing(standing: Site) -> None:
+    describe(standing, two_regions() | {"tags": {"Owner": "inference"}})
+    tagged = {
+        ("update", state.urn.rsplit("::", 1)[-1])
+        for state in standing.workspace.snapshot().resources
+        if state.custom and {"tags", "tagSpecifications"} & set(state.inputs)
+    }
+    assert changes(standing.workspace.preview(standing.options)) == tagged
+    assert len(tagged) > 100
 
 
 def test_without_capacity_for_the_workers_the_rest_stands_and_a_second_run_completes(site: Site) -> None:
@@ -132,4 +189,9 @@ def test_rehearsing_prod_tells_the_resources_of_each_region(
     secondaries = [told["regions"][name] for name in ("us-east-1", "eu-west-1", "ap-southeast-1")]
     assert secondaries[0] == secondaries[1] == secondaries[2]
     assert told["regions"]["us-west-2"]["aws:eks"] == secondaries[0]["aws:eks"]
+    assert told["plan"]["gpus"] == 128
+    assert set(told["regions"]) == {*(region["name"] for region in told["plan"]["regions"]), "all regions"}
+    chain = told["slow_to_create"]["longest_chain"]
+    assert [link["type"] for link in chain] == ["aws:eks/cluster:Cluster", ADDON, NODE_GROUP, ADDON]
+    assert told["slow_to_create"]["longest_chain_limit_min"] == 30 + 20 + 60 + 20
     assert not (tmp_path / ".novacron").exists()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,9 @@ def problems(resource: Registered) -> list[str]:
         return [f"{resource.name}: no call is known for {resource.type}"]
     calls = CALLS[resource.type]
     sent = {name for call in calls for name in (*call.takes, *call.fields, *(["tags"] if call.tagged else []))}
+    resource = replace(
+        resource, inputs=_flat(resource.inputs, {name.partition(".")[0] for name in sent if "." in name})
+    )
     unknown = set(resource.inputs) - sent - NOT_SENT[resource.type]
     found = [f"{resource.name}.{name}: no call takes it" for name in sorted(unknown)]
     for call in calls:
@@ -80,6 +83,14 @@ def problems(resource: Registered) -> list[str]:
         found += [f"{where}: {report.generate_report()}"] if report.has_errors() else []
         found += [f"{where}{text}" for text in _constraints(parameters, shape, "")]
     return found
+
+
+def _flat(inputs: dict[str, Any], blocks: set[str]) -> dict[str, Any]:
+    """The properties of these blocks beside the others, under dotted names: the call has them side by side."""
+    flat = {name: value for name, value in inputs.items() if name not in blocks}
+    for block in blocks & set(inputs):
+        flat |= {f"{block}.{name}": value for name, value in inputs[block].items()}
+    return flat
 
 
 class UnknownMemberError(Exception):

@@ -83,6 +83,10 @@ class _Created(_Planned):
             outputs["endpoint"] = "https://1.gr7.us-west-2.eks.amazonaws.com"
         if args.typ == "aws:kms/key:Key":
             outputs |= {"keyId": args.name, "arn": key_arn(args.name.rpartition("-")[2])}
+        if args.typ == "aws:lb/loadBalancer:LoadBalancer":
+            outputs["dnsName"] = f"{args.name}-0123456789abcdef.elb.us-west-2.amazonaws.com"
+        if args.typ == "aws:ecr/repository:Repository":
+            outputs["repositoryUrl"] = f"{ACCOUNT}.dkr.ecr.us-west-2.amazonaws.com/{args.inputs['name']}"
         if args.typ == "aws:rds/instance:Instance":
             outputs["masterUserSecrets"] = [{"secretArn": f"arn:aws:secretsmanager:us-west-2:{ACCOUNT}:secret:1"}]
         if args.typ == "aws:eks/nodeGroup:NodeGroup":
@@ -129,6 +133,11 @@ def _marked(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _marked(item) for key, item in value.items()}
     return [_marked(item) for item in value] if isinstance(value, list) else value
+
+
+def monitor(graph: Graph) -> mocks.MockMonitor:
+    """What answers a program's registrations as an update would, and puts them into the graph."""
+    return _Monitor(_Created(), graph)
 
 
 def declare(program: Callable[[pulumi.ResourceOptions], Any], preview: bool = False) -> Graph:

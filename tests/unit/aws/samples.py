@@ -75,6 +75,9 @@ SHARED_FILES = aws.AwsSharedFilesArgs(
     subnet_ids=POOL.subnet_ids, security_group_id=CLUSTER_GROUP, key_arn=STORAGE_KEY, tags=TAGS
 )
 ADDONS = aws.EksAddonsArgs(cluster_name="prod", tags=TAGS, shared_files=True, fast_files=True)
+INGRESS = aws.AwsIngressArgs(
+    vpc_id="vpc-0123456789abcdef0", subnet_ids=SUBNETS, cluster_security_group_id=CLUSTER_GROUP, tags=TAGS
+)
 READS_MODELS = aws.reads_models("arn:aws:s3:::novacron-models", STORAGE_KEY)
 POD_ROLE = aws.EksPodRoleArgs(
     cluster_name="prod", namespace="novacron-llm", service_account="llm-workers", policy=READS_MODELS, tags=TAGS
@@ -151,6 +154,13 @@ def region(opts: pulumi.ResourceOptions) -> dict[str, Any]:
             fabric_security_group_id=network.fabric_security_group_id,
         )
         aws.EksNodePool(name, args, opts)
+    ingress_args = replace(
+        INGRESS,
+        vpc_id=network.vpc_id,
+        subnet_ids=network.public_subnet_ids,
+        cluster_security_group_id=cluster.security_group_id,
+    )
+    ingress = aws.AwsIngress("door", ingress_args, opts)
     aws.AwsModelStore("models", replace(STORE, key_arn=storage_key), opts)
     aws.AwsModelReplication("copies", REPLICATION, opts)
     aws.AwsFastFiles("fast", replace(FAST_FILES, key_arn=storage_key), opts)
@@ -160,4 +170,8 @@ def region(opts: pulumi.ResourceOptions) -> dict[str, Any]:
     aws.AwsPostgres("state", replace(POSTGRES, key_arn=storage_key), opts)
     aws.AwsRedis("cache", replace(REDIS, key_arn=storage_key), opts)
     aws.AwsRegistry("images", replace(REGISTRY, key_arn=storage_key), opts)
-    return {"kubeconfig": cluster.kubeconfig, "keys": {use.value: key.arn for use, key in keys.keys.items()}}
+    return {
+        "kubeconfig": cluster.kubeconfig,
+        "keys": {use.value: key.arn for use, key in keys.keys.items()},
+        "address": ingress.address,
+    }

@@ -10,6 +10,7 @@ import pytest
 from novacron_infra import aws
 from novacron_infra.aws.checks import LONGEST_NAME
 from novacron_infra.aws.databases import LONGEST_REDIS_NAME
+from novacron_infra.aws.ingress import LONGEST_INGRESS_NAME
 from novacron_policy.rules import RULES
 
 from tests.unit.aws import samples
@@ -41,6 +42,7 @@ def longest(opts: pulumi.ResourceOptions) -> None:
     aws.AwsSharedFiles(name, samples.SHARED_FILES, opts)
     aws.AwsPostgres(name, samples.POSTGRES, opts)
     aws.AwsRedis("r" * LONGEST_REDIS_NAME, samples.REDIS, opts)
+    aws.AwsIngress("i" * LONGEST_INGRESS_NAME, samples.INGRESS, opts)
     aws.AwsRegistry(name, samples.REGISTRY, opts)
 
 
@@ -96,6 +98,8 @@ def changed(resource: Registered, path: str, value: Any) -> Registered:
         ("aws:ec2/launchTemplate:LaunchTemplate", "efa-nodes", "metadataOptions.httpTokens", "maybe", "is none of"),
         ("aws:ec2/launchTemplate:LaunchTemplate", "efa-nodes", "networkInterfaces.0.card", 0, "has no member card"),
         ("aws:ec2/placementGroup:PlacementGroup", "placement-placement", "strategy", "close", "is none of"),
+        ("aws:lb/loadBalancer:LoadBalancer", "door-lb", "loadBalancerType", "l4", "is none of"),
+        ("aws:lb/targetGroup:TargetGroup", "door-lb", "healthCheck.interval", 1, "valid min value: 5"),
         ("aws:kms/key:Key", "keys-logs", "rotationPeriodInDays", 30, "valid min value: 90"),
         ("aws:eks/cluster:Cluster", "prod-cluster", "name", "prod.eu", "does not match"),
     ],

@@ -16,11 +16,14 @@ from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from azure.mgmt.compute import models as compute
+from azure.mgmt.containerregistry import models as containerregistry
 from azure.mgmt.containerservice import models as containerservice
 from azure.mgmt.keyvault import models as keyvault
 from azure.mgmt.loganalytics import models as loganalytics
 from azure.mgmt.network import models as network
+from azure.mgmt.postgresqlflexibleservers import models as postgres
 from azure.mgmt.privatedns import models as privatedns
+from azure.mgmt.redisenterprise import models as redis
 from azure.mgmt.storage import models as storage
 from azure.mgmt.storagecache import models as storagecache
 
@@ -29,10 +32,15 @@ from tests.unit.azure.graph import Registered
 MODELS: dict[str, type] = {
     "compute:DiskEncryptionSet": compute.DiskEncryptionSet,
     "compute:ProximityPlacementGroup": compute.ProximityPlacementGroup,
+    "containerregistry:Registry": containerregistry.Registry,
     "containerservice:AgentPool": containerservice.AgentPool,
     "containerservice:MaintenanceConfiguration": containerservice.MaintenanceConfiguration,
     "containerservice:ManagedCluster": containerservice.ManagedCluster,
+    "dbforpostgresql:Configuration": postgres.Configuration,
+    "dbforpostgresql:Database": postgres.Database,
+    "dbforpostgresql:Server": postgres.Server,
     "keyvault:Key": keyvault.KeyCreateParameters,
+    "keyvault:Secret": keyvault.SecretCreateOrUpdateParameters,
     "keyvault:Vault": keyvault.VaultCreateOrUpdateParameters,
     "network:FlowLog": network.FlowLog,
     "network:NatGateway": network.NatGateway,
@@ -45,10 +53,13 @@ MODELS: dict[str, type] = {
     "operationalinsights:Workspace": loganalytics.Workspace,
     "privatedns:PrivateZone": privatedns.PrivateZone,
     "privatedns:VirtualNetworkLink": privatedns.VirtualNetworkLink,
+    "redisenterprise:Database": redis.Database,
+    "redisenterprise:RedisEnterprise": redis.Cluster,
     "storage:BlobContainer": storage.BlobContainer,
     "storage:BlobServiceProperties": storage.BlobServiceProperties,
     "storage:FileShare": storage.FileShare,
     "storage:ManagementPolicy": storage.ManagementPolicy,
+    "storage:ObjectReplicationPolicy": storage.ObjectReplicationPolicy,
     "storage:StorageAccount": storage.StorageAccountCreateParameters,
     "storagecache:AmlFilesystem": storagecache.AmlFilesystem,
 }
@@ -57,7 +68,9 @@ MODELS: dict[str, type] = {
 NO_MODELS = {
     "authorization:RoleAssignment",
     "managedidentity:UserAssignedIdentity",
+    "managedidentity:FederatedIdentityCredential",
     "monitor:DiagnosticSetting",
+    "monitor:MetricAlert",
 }
 """Types whose packages have no models that say enough."""
 
@@ -65,15 +78,22 @@ IN_PATH = {
     "accountName",
     "agentPoolName",
     "blobServicesName",
+    "clusterName",
     "configName",
+    "configurationName",
     "containerName",
+    "databaseName",
     "keyName",
     "managementPolicyName",
     "networkWatcherName",
+    "objectReplicationPolicyId",
     "privateEndpointName",
     "privateZoneName",
+    "registryName",
     "resourceGroupName",
     "resourceName",
+    "secretName",
+    "serverName",
     "shareName",
     "subnetName",
     "vaultName",
@@ -108,7 +128,15 @@ def _members(model: type) -> dict[str, tuple[Any, bool]]:
     """By the API's name: the type, and whether only Azure writes it."""
     module = importlib.import_module(model.__module__)
     package = importlib.import_module(model.__module__.rpartition(".")[0])
-    hints = get_type_hints(model, vars(module) | {"_models": package, "datetime": dt, "JSON": dict})
+    known = vars(module) | {"_models": package, "datetime": dt, "JSON": dict}
+    if hasattr(model, "_attribute_map"):  # an older generator's, which lifts what stands in `properties` itself
+        hints = get_type_hints(model.__init__, known)
+        read_only = {name for name, rules in model._validation.items() if rules.get("readonly")}
+        return {
+            item["key"].rpartition(".")[2]: (hints.get(name, Any), name in read_only)
+            for name, item in model._attribute_map.items()
+        }
+    hints = get_type_hints(model, known)
     fields = model()._attr_to_rest_field
     return {item._rest_name: (hints[name], item._visibility == ["read"]) for name, item in fields.items()}
 
@@ -150,7 +178,7 @@ def _check_model(value: Any, model: type, where: str) -> Iterator[str]:
         (properties, *_) = [item for item in get_args(members["properties"][0]) if item is not type(None)] or [None]
         inside = _members(properties) if isinstance(properties, type) else {}
     for name, item in value.items():
-        api_name = _API_NAMES.get(name, name)
+        api_name = name if name in members or name in inside else _API_NAMES.get(name, name)
         found = members.get(api_name)
         # The SDK lifts what stands in `properties`; `type` and others stand in both, and only there to be written.
         if (found is None or found[1]) and api_name in inside:

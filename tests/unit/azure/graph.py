@@ -32,6 +32,8 @@ class Registered:
     type: str
     name: str
     inputs: dict[str, Any]
+    secrets: tuple[str, ...]
+    """Dotted paths of inputs that nobody is shown."""
     parent: str
     provider: str
     protect: bool
@@ -83,7 +85,11 @@ class _Mocks(mocks.Mocks):
             outputs["properties"] = {**args.inputs["properties"], "vaultUri": f"https://{vault}.vault.azure.net/"}
         if kind == "keyvault:Key":
             outputs["name"] = args.inputs["keyName"]
-            outputs["keyUriWithVersion"] = f"https://keys.vault.azure.net/keys/{args.inputs['keyName']}/{'0' * 32}"
+            outputs["keyUri"] = f"https://keys.vault.azure.net/keys/{args.inputs['keyName']}"
+            outputs["keyUriWithVersion"] = f"{outputs['keyUri']}/{'0' * 32}"
+        if kind == "keyvault:Secret":
+            address = f"https://{args.inputs['vaultName']}.vault.azure.net/secrets/{args.inputs['secretName']}"
+            outputs["properties"] = {**mocks.rpc.unwrap_rpc_secret(args.inputs["properties"]), "secretUri": address}
         if kind == "managedidentity:UserAssignedIdentity":
             outputs |= {"principalId": f"principal-{args.name}", "clientId": f"client-{args.name}"}
         if kind == "operationalinsights:Workspace":
@@ -97,6 +103,23 @@ class _Mocks(mocks.Mocks):
             outputs["clientInfo"] = {"mgsAddress": "10.0.192.4"}
         if kind == "storage:StorageAccount":
             outputs["name"] = args.inputs["accountName"]
+        if kind == "storage:BlobContainer":
+            outputs["name"] = args.inputs["containerName"]
+        if kind == "storage:ObjectReplicationPolicy":
+            rules = [{"ruleId": f"rule-{args.name}", **rule} for rule in args.inputs["rules"]]
+            outputs |= {"policyId": f"policy-{args.name}", "rules": rules}
+        if kind == "dbforpostgresql:Server":
+            outputs["fullyQualifiedDomainName"] = f"{args.inputs['serverName']}.postgres.database.azure.com"
+        if kind == "redisenterprise:RedisEnterprise":
+            outputs["hostName"] = f"{args.inputs['clusterName']}.westus2.redis.azure.net"
+        if kind == "containerregistry:Registry":
+            outputs["loginServer"] = f"{args.inputs['registryName']}.azurecr.io"
+        if kind == "network:PublicIPAddress":
+            outputs["ipAddress"] = "203.0.113.7"
+        if kind.endswith(":GeneratedSecret"):
+            outputs["value"] = "generated"
+        if kind == "resources:ResourceGroup":
+            outputs["name"] = args.inputs["resourceGroupName"]
         return resource_id(args.typ, args.name), outputs
 
     def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
@@ -111,6 +134,7 @@ class _Mocks(mocks.Mocks):
             "azure-native:containerservice:listManagedClusterUserCredentials": {
                 "kubeconfigs": [{"name": "clusterUser", "value": given}]
             },
+            "azure-native:redisenterprise:listDatabaseKeys": {"primaryKey": "made-by-azure", "secondaryKey": "other"},
         }[args.token]
 
 
@@ -122,11 +146,14 @@ class _Monitor(mocks.MockMonitor):
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802
         response = super().RegisterResource(request)
         if request.type.startswith(("azure-native:", "novacron:")):
+            secrets: list[str] = []
+            inputs = _shown(mocks.rpc.deserialize_properties(request.object), "", secrets)
             self.graph.resources.append(
                 Registered(
                     type=request.type,
                     name=request.name,
-                    inputs=mocks.rpc.deserialize_properties(request.object),
+                    inputs=inputs,
+                    secrets=tuple(secrets),
                     parent=request.parent.rpartition("::")[2],
                     provider=request.provider,
                     protect=request.protect,
@@ -140,6 +167,18 @@ class _Monitor(mocks.MockMonitor):
     def Invoke(self, request: Any) -> Any:  # noqa: N802
         self.graph.invokes.append((request.tok, request.provider))
         return super().Invoke(request)
+
+
+def _shown(value: Any, path: str, secrets: list[str]) -> Any:
+    """The value without what marks secrets, whose paths are added."""
+    if mocks.rpc.is_rpc_secret(value):
+        secrets.append(path)
+        value = mocks.rpc.unwrap_rpc_secret(value)
+    if isinstance(value, dict):
+        return {key: _shown(item, f"{path}.{key}" if path else key, secrets) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_shown(item, f"{path}.{index}", secrets) for index, item in enumerate(value)]
+    return value
 
 
 def _short(urn: str) -> str:

@@ -11,29 +11,44 @@ from novacron_infra.azure import (
     AksClusterArgs,
     AksNodePool,
     AksNodePoolArgs,
+    AksPodIdentity,
+    AksPodIdentityArgs,
     AzureFastFiles,
     AzureFastFilesArgs,
+    AzureIngress,
+    AzureIngressArgs,
     AzureKeys,
     AzureKeysArgs,
     AzureLogs,
     AzureLogsArgs,
+    AzureModelReplication,
+    AzureModelReplicationArgs,
     AzureModelStore,
     AzureModelStoreArgs,
     AzureNetwork,
     AzureNetworkArgs,
+    AzurePostgres,
+    AzurePostgresArgs,
+    AzureRedis,
+    AzureRedisArgs,
+    AzureRegistry,
+    AzureRegistryArgs,
     AzureSharedFiles,
     AzureSharedFilesArgs,
     CustomerKey,
     DiskPlace,
     KeyUse,
     PrivateService,
+    ReplicaArgs,
     SubnetUse,
 )
+from novacron_infra.azure.iam import Role
+from novacron_infra.azure.region import AzureRegionArgs
 from novacron_infra.catalog import FabricKind
 from novacron_infra.pools import Capacity, NodePoolShape, NodeRole, Placement
 from novacron_infra.tags import Tags
 
-from tests.unit.azure.graph import GROUP
+from tests.unit.azure.graph import GROUP, SUBSCRIPTION
 
 REGION, RESOURCE_GROUP = "westus2", "novacron"
 TAGS = Tags(environment="prod")
@@ -45,8 +60,10 @@ STORAGE_KEY = CustomerKey(
     vault_id=VAULT,
     vault_uri="https://novacronprod.vault.azure.net/",
     name="storage",
+    uri="https://novacronprod.vault.azure.net/keys/storage",
     versioned_uri=f"https://novacronprod.vault.azure.net/keys/storage/{'0' * 32}",
     identity_id=f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/storage",
+    identity_client_id="44444444-4444-4444-4444-444444444444",
 )
 LOGS = AzureLogsArgs(region=REGION, resource_group=RESOURCE_GROUP, tags=TAGS)
 KEYS = AzureKeysArgs(
@@ -117,6 +134,88 @@ SHARED_FILES = AzureSharedFilesArgs(
     file_zone_id=ZONE,
     tags=TAGS,
 )
+POSTGRES = AzurePostgresArgs(
+    region=REGION,
+    resource_group=RESOURCE_GROUP,
+    server="novacronprod",
+    instance_class="Standard_E8ds_v5",
+    storage_gib=1024,
+    endpoint_subnet_id=SUBNET,
+    postgres_zone_id=ZONE,
+    key=STORAGE_KEY,
+    vault_name="novacronprod",
+    workspace_id=WORKSPACE,
+    tags=TAGS,
+)
+REDIS = AzureRedisArgs(
+    region=REGION,
+    resource_group=RESOURCE_GROUP,
+    cluster="novacronprod",
+    node_type="MemoryOptimized_M150",
+    clustered=True,
+    replicated=True,
+    endpoint_subnet_id=SUBNET,
+    redis_zone_id=ZONE,
+    key=STORAGE_KEY,
+    vault_name="novacronprod",
+    tags=TAGS,
+)
+REGISTRY = AzureRegistryArgs(
+    region=REGION,
+    resource_group=RESOURCE_GROUP,
+    registry="novacronprod",
+    key=STORAGE_KEY,
+    endpoint_subnet_id=SUBNET,
+    registry_zone_id=ZONE,
+    pull_principal_id="kubelet",
+    workspace_id=WORKSPACE,
+    tags=TAGS,
+)
+INGRESS = AzureIngressArgs(region=REGION, resource_group=RESOURCE_GROUP, control_principal_id="control", tags=TAGS)
+POD_IDENTITY = AksPodIdentityArgs(
+    region=REGION,
+    resource_group=RESOURCE_GROUP,
+    oidc_issuer="https://westus2.oic.prod-aks.azure.com/1/",
+    namespace="novacron-llm",
+    service_account="llm-workers",
+    role=Role.STORAGE_BLOB_DATA_READER,
+    scope=f"{GROUP}/providers/Microsoft.Storage/storageAccounts/a/blobServices/default/containers/models",
+    tags=TAGS,
+)
+REPLICATION = AzureModelReplicationArgs(
+    source_account="novacronprodmodels",
+    source_account_id=f"{GROUP}/providers/Microsoft.Storage/storageAccounts/novacronprodmodels",
+    source_container="models",
+    source_resource_group=RESOURCE_GROUP,
+    replicas={
+        "eastus": ReplicaArgs(
+            account="novacroneast",
+            account_id=f"{GROUP}/providers/Microsoft.Storage/storageAccounts/novacroneast",
+            container="models",
+            resource_group=RESOURCE_GROUP,
+        )
+    },
+    tags=TAGS,
+)
+WHOLE_REGION = AzureRegionArgs(
+    region=REGION,
+    subscription_id=SUBSCRIPTION,
+    network="10.0.0.0/16",
+    kubernetes_version="1.34",
+    admins=("33333333-3333-3333-3333-333333333333",),
+    public_networks=(),
+    pools={
+        "coordinators": NodePoolShape(
+            role=NodeRole.COORDINATOR, machine="Standard_D64s_v5", nodes=3, zones=("1", "2", "3")
+        ),
+        "workers": WORKERS,
+    },
+    bucket="novacronprodmodels/models",
+    postgres_storage_gib=1024,
+    redis_nodes=6,
+    tags=TAGS,
+    protect=True,
+)
 SHAPES: dict[str, NodePoolShape] = {
     "plain": replace(WORKERS, fabric=None),
     "infini": WORKERS,
@@ -176,10 +275,39 @@ def region(opts: pulumi.ResourceOptions) -> Any:
         AksNodePool(name, args, opts)
     key, endpoints = keys.key(KeyUse.STORAGE), network.subnet_ids[SubnetUse.ENDPOINTS]
     blob, file = (network.dns_zone_ids[service] for service in (PrivateService.BLOB, PrivateService.FILE))
-    AzureModelStore("models", replace(STORE, key=key, endpoint_subnet_id=endpoints, blob_zone_id=blob), opts)
+    store = AzureModelStore("models", replace(STORE, key=key, endpoint_subnet_id=endpoints, blob_zone_id=blob), opts)
     AzureFastFiles("fast", replace(FAST_FILES, key=key, subnet_id=network.subnet_ids[SubnetUse.FILES]), opts)
     AzureSharedFiles("shared", replace(SHARED_FILES, key=key, endpoint_subnet_id=endpoints, file_zone_id=file), opts)
-    return {"kubeconfig": cluster.kubeconfig, "issuer": cluster.oidc_issuer, "des": keys.disk_encryption_set_id}
+    zones, vault = network.dns_zone_ids, keys.resources.vault.name
+    inside = {"key": key, "endpoint_subnet_id": endpoints}
+    postgres = replace(POSTGRES, postgres_zone_id=zones[PrivateService.POSTGRES], vault_name=vault, **inside)
+    redis = replace(REDIS, redis_zone_id=zones[PrivateService.REDIS], vault_name=vault, **inside)
+    registry = replace(
+        REGISTRY,
+        registry_zone_id=zones[PrivateService.REGISTRY],
+        pull_principal_id=cluster.kubelet_principal_id,
+        **inside,
+    )
+    answers = {
+        "postgres": AzurePostgres("state", replace(postgres, workspace_id=logs.workspace_id), opts).endpoint,
+        "redis": AzureRedis("cache", redis, opts).endpoint,
+        "registry": AzureRegistry("images", replace(registry, workspace_id=logs.workspace_id), opts).server,
+        "address": AzureIngress(
+            "door", replace(INGRESS, control_principal_id=cluster.control_principal_id), opts
+        ).address,
+    }
+    pods = replace(POD_IDENTITY, oidc_issuer=cluster.oidc_issuer, scope=store.container_id)
+    answers["workers"] = AksPodIdentity("workers", pods, opts).client_id
+    AzureModelReplication(
+        "copies",
+        replace(REPLICATION, source_account=store.account.name, source_account_id=store.account_id),
+        opts,
+    )
+    return answers | {
+        "kubeconfig": cluster.kubeconfig,
+        "issuer": cluster.oidc_issuer,
+        "des": keys.disk_encryption_set_id,
+    }
 
 
 def pool(opts: pulumi.ResourceOptions, **changes: Any) -> AksNodePool:

@@ -14,6 +14,7 @@ from novacron_infra.azure import AksCluster, AzureKeys, AzureLogs, AzureNetwork,
 from novacron_infra.azure.cluster import LOG_CATEGORIES
 from novacron_infra.azure.iam import Role
 from novacron_infra.azure.network import subnet_plan
+from novacron_infra.azure.private_link import ZONES
 from novacron_infra.errors import ArgumentError
 
 from tests.unit.azure import samples
@@ -36,13 +37,18 @@ def test_everything_uses_the_given_provider_and_has_its_component_as_parent(regi
 NO_TAGS = {
     "authorization:RoleAssignment",
     "containerservice:MaintenanceConfiguration",
+    "dbforpostgresql:Configuration",
+    "dbforpostgresql:Database",
+    "managedidentity:FederatedIdentityCredential",
     "monitor:DiagnosticSetting",
     "network:PrivateDnsZoneGroup",
     "network:Subnet",
+    "redisenterprise:Database",
     "storage:BlobContainer",
     "storage:BlobServiceProperties",
     "storage:FileShare",
     "storage:ManagementPolicy",
+    "storage:ObjectReplicationPolicy",
 }
 
 
@@ -60,6 +66,7 @@ def test_everything_with_a_place_is_in_the_region(region: Graph) -> None:
     places = {item.inputs["location"] for item in region.custom if "location" in item.inputs}
     assert places == {samples.REGION, "global"}
     assert {item.type for item in region.custom if item.inputs.get("location") == "global"} == {
+        "azure-native:monitor:MetricAlert",
         "azure-native:privatedns:PrivateZone",
         "azure-native:privatedns:VirtualNetworkLink",
     }
@@ -131,6 +138,13 @@ def test_each_identity_has_the_roles_that_it_needs_and_no_other(region: Graph) -
         "prod-secrets-key": (control, "KEY_VAULT_CRYPTO_USER", "keyvault/Vault/keys-vault"),
         "prod-vault": (control, "KEY_VAULT_CONTRIBUTOR", "keyvault/Vault/keys-vault"),
         "prod-disks": (control, "READER", "compute/DiskEncryptionSet/keys-disks"),
+        "door-address": (control, "NETWORK_CONTRIBUTOR", "network/PublicIPAddress/door-address"),
+        "images-pull": ("principal-prod-kubelet", "ACR_PULL", "containerregistry/Registry/images-registry"),
+        "workers-identity": (
+            "principal-workers-identity",
+            "STORAGE_BLOB_DATA_READER",
+            "storage/BlobContainer/models-models",
+        ),
         "reserved-reservation": (
             control,
             "CONTRIBUTOR",
@@ -180,7 +194,8 @@ def test_nobody_is_let_in_unless_a_port_is_named(region: Graph) -> None:
 def test_private_names_resolve_in_the_network_and_the_cluster_waits_for_the_vaults(region: Graph) -> None:
     zones = {item.inputs["privateZoneName"] for item in region.of("privatedns:PrivateZone")}
     linked = {item.inputs["privateZoneName"] for item in region.of("privatedns:VirtualNetworkLink")}
-    assert len(zones) == len(linked) == 3
+    assert zones == set(ZONES.values())
+    assert len(linked) == len(zones)
     endpoint = region.one("network:PrivateEndpoint", "network-vault").inputs
     (connection,) = endpoint["privateLinkServiceConnections"]
     assert (connection["groupIds"], connection["privateLinkServiceId"]) == (

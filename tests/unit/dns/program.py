@@ -19,6 +19,7 @@ from novacron_infra.dns import (
     TrafficManager,
 )
 from novacron_infra.dns.args import DnsService
+from novacron_infra.tags import Tags
 from pulumi.runtime import mocks, settings
 
 WEIGHTS = {"us-west": 40, "us-east": 30, "eu": 20, "ap": 10}
@@ -59,7 +60,8 @@ def endpoint(service: DnsService = ROUTE_53, **given: Any) -> GlobalEndpointArgs
     weights = given.pop("weights", WEIGHTS)
     check = HealthCheck(**given.pop("check", {}))
     traffic = Traffic(**{"domain": "api.novacron.ai", "health_check": check, **given.pop("traffic", {})})
-    args = GlobalEndpointArgs(traffic=traffic, regions=(), service=service, probe=Probe(path="/ready"))
+    tags = Tags(environment="prod")
+    args = GlobalEndpointArgs(traffic=traffic, regions=(), service=service, probe=Probe(path="/ready"), tags=tags)
     regions = tuple(region(label, service.platform, weight) for label, weight in weights.items())
     return replace(args, **{"regions": regions, **given})
 

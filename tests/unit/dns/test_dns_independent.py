@@ -50,6 +50,7 @@ def aws_calls(kind: str, given: dict[str, Any]) -> Iterator[tuple[str, str, dict
     take = given.pop
     match kind.rsplit(":", 1)[-1]:
         case "Zone":
+            yield tagging("hostedzone", take("tags"))
             config = {"Comment": take("comment")}
             yield (
                 "route53",
@@ -77,9 +78,7 @@ def aws_calls(kind: str, given: dict[str, Any]) -> Iterator[tuple[str, str, dict
             batch = {"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]}
             yield "route53", "ChangeResourceRecordSets", {"HostedZoneId": take("zoneId"), "ChangeBatch": batch}
         case "HealthCheck":
-            tags = [{"Key": key, "Value": value} for key, value in take("tags").items()]
-            resource = {"ResourceType": "healthcheck", "ResourceId": "x"}
-            yield "route53", "ChangeTagsForResource", {**resource, "AddTags": tags}
+            yield tagging("healthcheck", take("tags"))
             names = {
                 "type": "Type",
                 "fqdn": "FullyQualifiedDomainName",
@@ -95,7 +94,11 @@ def aws_calls(kind: str, given: dict[str, Any]) -> Iterator[tuple[str, str, dict
             config = {names[key]: take(key) for key in list(given)}
             yield "route53", "CreateHealthCheck", {"CallerReference": "x", "HealthCheckConfig": config}
         case "Cluster":
-            yield "route53-recovery-control-config", "CreateCluster", {"ClusterName": take("name")}
+            yield (
+                "route53-recovery-control-config",
+                "CreateCluster",
+                {"ClusterName": take("name"), "Tags": take("tags")},
+            )
         case "ControlPanel":
             params = {"ControlPanelName": take("name"), "ClusterArn": take("clusterArn")}
             yield "route53-recovery-control-config", "CreateControlPanel", params
@@ -124,6 +127,11 @@ def aws_calls(kind: str, given: dict[str, Any]) -> Iterator[tuple[str, str, dict
             raise AssertionError(f"{other}: no call is known")
 
 
+def tagging(kind: str, tags: dict[str, str]) -> tuple[str, str, dict[str, Any]]:
+    pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
+    return "route53", "ChangeTagsForResource", {"ResourceType": kind, "ResourceId": "x", "AddTags": pairs}
+
+
 @functools.cache
 def aws_model(service: str) -> Any:
     return botocore.session.get_session().get_service_model(service)
@@ -138,7 +146,9 @@ def aws_violations(shape: Shape, value: Any, path: str = "") -> Iterator[str]:
         for item in value:
             yield from aws_violations(shape.member, item, f"{path}[]")
     elif isinstance(shape, MapShape):
-        raise AssertionError(f"{path}: maps are not expected")
+        for key, item in value.items():
+            yield from aws_violations(shape.key, key, f"{path}.{key}")
+            yield from aws_violations(shape.value, item, f"{path}.{key}")
     else:
         enum, limits = getattr(shape, "enum", None), shape.metadata
         if enum and value not in enum:
@@ -204,7 +214,9 @@ def google_violations(api: str, schema: dict[str, Any], value: Any, path: str) -
     schema = google(api)[schema["$ref"]] if "$ref" in schema else schema
     if schema["type"] == "object":
         for key, item in value.items():
-            if key not in schema["properties"]:
+            if "properties" not in schema:
+                yield from google_violations(api, schema["additionalProperties"], item, f"{path}.{key}")
+            elif key not in schema["properties"]:
                 yield f"{path}.{key}: no such property"
             else:
                 yield from google_violations(api, schema["properties"][key], item, f"{path}.{key}")
@@ -283,6 +295,10 @@ def azure_value(hint: Any, value: Any, path: str) -> Iterator[str]:
         for item in value:
             yield from azure_value(options[0], item, f"{path}[]")
         return
+    if typing.get_origin(hint) is dict:
+        for key, item in value.items():
+            yield from azure_value(options[1], item, f"{path}.{key}")
+        return
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         enums = [item for item in options if isinstance(item, type) and issubclass(item, Enum)]
         # "An enum or a string" means one of the enum's values.
@@ -300,7 +316,7 @@ def azure_value(hint: Any, value: Any, path: str) -> Iterator[str]:
 def azure_body(inputs: dict[str, Any]) -> dict[str, Any]:
     """The request's body: what the provider has flattened is under `properties`."""
     properties = {key: value for key, value in inputs.items() if key not in ("profileName", "resourceGroupName")}
-    outer = {key: properties.pop(key) for key in ("location",)}
+    outer = {key: properties.pop(key) for key in ("location", "tags")}
     properties["endpoints"] = [
         {"name": item.pop("name"), "type": item.pop("type"), "properties": item} for item in properties["endpoints"]
     ]

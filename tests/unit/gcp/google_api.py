@@ -40,7 +40,42 @@ def _compute(collection: str, *same: str, method: str = "insert", own_name: str 
     return Call("compute.v1", f"{collection}.{method}", {name: name for name in same} | fields, own_name)
 
 
+def _same(*names: str, **fields: str) -> dict[str, str]:
+    return {name: name for name in names} | fields
+
+
+def _grant(api: str, method: str, resource: str, policy: str = "policy.", parameter: str = "?resource") -> Call:
+    binding = f"{policy}bindings.0."
+    return Call(
+        api,
+        method,
+        {
+            resource: parameter,
+            "role": f"{binding}role",
+            "member": f"{binding}members.0",
+            "condition": f"{binding}condition",
+        },
+        "",
+    )
+
+
 CALLS: dict[str, Call] = {
+    "gcp:artifactregistry/repository:Repository": Call(
+        "artifactregistry.v1",
+        "projects.locations.repositories.create",
+        _same(
+            "format",
+            "kmsKeyName",
+            "dockerConfig",
+            "vulnerabilityScanningConfig",
+            "cleanupPolicies",
+            "labels",
+            repositoryId="?repositoryId",
+            location="?parent",
+        ),
+        "",
+    ),
+    "gcp:compute/address:Address": _compute("addresses", "addressType", "networkTier", "labels", region="?region"),
     "gcp:compute/disk:Disk": _compute(
         "disks",
         "type",
@@ -134,6 +169,7 @@ CALLS: dict[str, Call] = {
         }
         | {
             "nodeLocations": "nodePool.locations",
+            "namePrefix": "nodePool.name",
             "nodeCount": "nodePool.initialNodeCount",
             "nodeConfig": "nodePool.config",
         },
@@ -153,23 +189,53 @@ CALLS: dict[str, Call] = {
         | {"keyRing": "?parent"},
         "?cryptoKeyId",
     ),
-    "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember": Call(
-        "cloudkms.v1",
-        "projects.locations.keyRings.cryptoKeys.setIamPolicy",
-        {"cryptoKeyId": "?resource", "role": "policy.bindings.0.role", "member": "policy.bindings.0.members.0"},
-        "",
+    "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember": _grant(
+        "cloudkms.v1", "projects.locations.keyRings.cryptoKeys.setIamPolicy", "cryptoKeyId"
     ),
     "gcp:kms/keyRing:KeyRing": Call(
         "cloudkms.v1", "projects.locations.keyRings.create", {"location": "?parent"}, "?keyRingId"
     ),
-    "gcp:projects/iAMMember:IAMMember": Call(
-        "cloudresourcemanager.v1",
-        "projects.setIamPolicy",
-        {"project": "?resource", "role": "policy.bindings.0.role", "member": "policy.bindings.0.members.0"},
+    "gcp:monitoring/alertPolicy:AlertPolicy": Call(
+        "monitoring.v3",
+        "projects.alertPolicies.create",
+        _same("displayName", "combiner", "severity", "conditions", "notificationChannels", "userLabels"),
         "",
     ),
+    "gcp:networkconnectivity/serviceConnectionPolicy:ServiceConnectionPolicy": Call(
+        "networkconnectivity.v1",
+        "projects.locations.serviceConnectionPolicies.create",
+        _same("network", "serviceClass", "description", "pscConfig", "labels", location="?parent"),
+        "?serviceConnectionPolicyId",
+    ),
+    "gcp:projects/iAMMember:IAMMember": _grant("cloudresourcemanager.v1", "projects.setIamPolicy", "project"),
     "gcp:projects/serviceIdentity:ServiceIdentity": Call(
         "serviceusage.v1beta1", "services.generateServiceIdentity", {"service": "?parent"}, ""
+    ),
+    "gcp:redis/cluster:Cluster": Call(
+        "redis.v1",
+        "projects.locations.clusters.create",
+        _same(
+            "nodeType",
+            "shardCount",
+            "replicaCount",
+            "pscConfigs",
+            "kmsKey",
+            "transitEncryptionMode",
+            "authorizationMode",
+            "deletionProtectionEnabled",
+            "labels",
+            region="?parent",
+        ),
+        "?clusterId",
+    ),
+    "gcp:secretmanager/secret:Secret": Call(
+        "secretmanager.v1", "projects.secrets.create", _same("replication", "labels", secretId="?secretId"), ""
+    ),
+    "gcp:secretmanager/secretIamMember:SecretIamMember": _grant(
+        "secretmanager.v1", "projects.secrets.setIamPolicy", "secretId"
+    ),
+    "gcp:secretmanager/secretVersion:SecretVersion": Call(
+        "secretmanager.v1", "projects.secrets.addVersion", {"secret": "?parent", "secretData": "payload.data"}, ""
     ),
     "gcp:serviceaccount/account:Account": Call(
         "iam.v1",
@@ -177,11 +243,23 @@ CALLS: dict[str, Call] = {
         {"accountId": "accountId", "displayName": "serviceAccount.displayName"},
         "",
     ),
+    "gcp:serviceaccount/iAMMember:IAMMember": _grant(
+        "iam.v1", "projects.serviceAccounts.setIamPolicy", "serviceAccountId"
+    ),
     "gcp:servicenetworking/connection:Connection": Call(
         "servicenetworking.v1",
         "services.connections.create",
         {"service": "?parent", "network": "network", "reservedPeeringRanges": "reservedPeeringRanges"},
         "",
+    ),
+    "gcp:sql/database:Database": Call("sqladmin.v1", "databases.insert", {"instance": "?instance", "name": "name"}),
+    "gcp:sql/databaseInstance:DatabaseInstance": Call(
+        "sqladmin.v1",
+        "instances.insert",
+        _same("region", "databaseVersion", "settings", encryptionKeyName="diskEncryptionConfiguration.kmsKeyName"),
+    ),
+    "gcp:sql/user:User": Call(
+        "sqladmin.v1", "users.insert", {"instance": "?instance", "name": "name", "password": "password"}
     ),
     "gcp:storage/bucket:Bucket": Call(
         "storage.v1",
@@ -205,6 +283,14 @@ CALLS: dict[str, Call] = {
             "lifecycleRules": "lifecycle.rule",
         },
     ),
+    "gcp:storage/bucketIAMMember:BucketIAMMember": _grant(
+        "storage.v1", "buckets.setIamPolicy", "bucket", policy="", parameter="?bucket"
+    ),
+    "gcp:storage/transferJob:TransferJob": Call(
+        "storagetransfer.v1",
+        "transferJobs.create",
+        _same("name", "description", "status", "transferSpec", "schedule"),
+    ),
 }
 """The call behind each type of resource."""
 
@@ -212,6 +298,10 @@ WITHOUT_DOCUMENT = {"gcp:lustre/instance:Instance"}
 
 NOT_SENT = {
     "gcp:container/cluster:Cluster": {"deletionProtection", "networkingMode", "removeDefaultNodePool"},
+    "gcp:servicenetworking/connection:Connection": {"deletionPolicy"},
+    "gcp:sql/database:Database": {"deletionPolicy"},
+    "gcp:sql/databaseInstance:DatabaseInstance": {"deletionProtection"},
+    "gcp:sql/user:User": {"deletionPolicy"},
     "gcp:storage/bucket:Bucket": {"forceDestroy"},
 }
 """Properties that steer the provider and reach no call."""
@@ -226,6 +316,9 @@ _RENAMED = {
     "CustomerEncryptionKey.kmsKeySelfLink": "kmsKeyName",
     "allowed.protocol": "IPProtocol",
     "condition.withState": "isLive",
+    "Settings.diskType": "dataDiskType",
+    "Settings.diskSize": "dataDiskSizeGb",
+    "Settings.diskAutoresize": "storageAutoResize",
 }
 """By schema, or by member where it has no name of its own: what the provider calls otherwise than the API."""
 _VALUES: dict[Any, Any] = {"TRUE": True, "FALSE": False, "LIVE": True, "ARCHIVED": False}
@@ -293,6 +386,8 @@ def _check(value: Any, schema: dict[str, Any], name: str, api: str) -> Iterator[
         return
     schema, name = _resolved(api, schema, name)
     kind = schema["type"]
+    if kind == "object" and isinstance(value, list) and all(isinstance(item, dict) and "id" in item for item in value):
+        value = {item["id"]: item for item in value}  # the provider has a list where the API has a map
     if kind == "object":
         yield from _check_object(value, schema, name, api)
     elif kind == "array":

@@ -11,6 +11,7 @@ import pulumi_gcp as gcp
 from pulumi.runtime import mocks
 
 PROJECT, PROJECT_NUMBER = "acme-prod", "123456789012"
+PASSWORD = "generated"
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Registered:
     ignore_changes: tuple[str, ...]
     delete_before_replace: bool
     dependencies: tuple[str, ...]
+    secrets: tuple[str, ...]
+    """Inputs that the state keeps encrypted."""
 
 
 @dataclass
@@ -61,6 +64,16 @@ class _Mocks(mocks.Mocks):
             outputs |= {"email": email, "member": f"serviceAccount:{email}"}
         if args.typ == "gcp:storage/bucket:Bucket":
             outputs["url"] = f"gs://{args.inputs['name']}"
+        if args.typ == "gcp:sql/databaseInstance:DatabaseInstance":
+            outputs["privateIpAddress"] = "10.0.240.3"
+        if args.typ == "gcp:redis/cluster:Cluster":
+            outputs["discoveryEndpoints"] = [{"address": "10.0.128.7", "port": 6379}]
+        if args.typ == "gcp:artifactregistry/repository:Repository":
+            outputs["registryUri"] = f"us-central1-docker.pkg.dev/{PROJECT}/{args.inputs['repositoryId']}"
+        if args.typ == "gcp:compute/address:Address":
+            outputs["address"] = "203.0.113.7"
+        if args.typ.endswith("GeneratedSecret"):
+            outputs["value"] = PASSWORD
         return f"projects/{PROJECT}/{args.name}", outputs
 
     def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
@@ -68,6 +81,9 @@ class _Mocks(mocks.Mocks):
             "gcp:organizations/getProject:getProject": {"projectId": PROJECT, "number": PROJECT_NUMBER},
             "gcp:storage/getProjectServiceAccount:getProjectServiceAccount": {
                 "member": f"serviceAccount:service-{PROJECT_NUMBER}@gs-project-accounts.iam.gserviceaccount.com"
+            },
+            "gcp:storage/getTransferProjectServiceAccount:getTransferProjectServiceAccount": {
+                "member": f"serviceAccount:project-{PROJECT_NUMBER}@storage-transfer-service.iam.gserviceaccount.com"
             },
         }[args.token]
 
@@ -80,17 +96,19 @@ class _Monitor(mocks.MockMonitor):
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802
         response = super().RegisterResource(request)
         if request.type.startswith(("gcp:", "novacron:")):
+            inputs = mocks.rpc.deserialize_properties(request.object)
             self.graph.resources.append(
                 Registered(
                     type=request.type,
                     name=request.name,
-                    inputs=mocks.rpc.deserialize_properties(request.object),
+                    inputs={name: mocks.rpc.unwrap_rpc_secret(value) for name, value in inputs.items()},
                     parent=request.parent.rpartition("::")[2],
                     provider=request.provider,
                     protect=request.protect,
                     ignore_changes=tuple(request.ignoreChanges),
                     delete_before_replace=request.deleteBeforeReplace,
                     dependencies=tuple(sorted(urn.rpartition("::")[2] for urn in request.dependencies)),
+                    secrets=tuple(name for name, value in inputs.items() if mocks.rpc.is_rpc_secret(value)),
                 )
             )
         return response

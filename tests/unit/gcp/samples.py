@@ -14,22 +14,36 @@ from novacron_infra.gcp import (
     GcpFabricArgs,
     GcpFastFiles,
     GcpFastFilesArgs,
+    GcpIngress,
+    GcpIngressArgs,
     GcpKeys,
     GcpKeysArgs,
     GcpModelDisk,
     GcpModelDiskArgs,
+    GcpModelReplication,
+    GcpModelReplicationArgs,
     GcpModelStore,
     GcpModelStoreArgs,
     GcpNetwork,
     GcpNetworkArgs,
+    GcpPostgres,
+    GcpPostgresArgs,
+    GcpRedis,
+    GcpRedisArgs,
+    GcpRegistry,
+    GcpRegistryArgs,
     GcpSharedFiles,
     GcpSharedFilesArgs,
     GkeCluster,
     GkeClusterArgs,
     GkeNodePool,
     GkeNodePoolArgs,
+    GkePodAccount,
+    GkePodAccountArgs,
     KeyUse,
+    ReplicaArgs,
 )
+from novacron_infra.gcp.region import GcpRegionArgs
 from novacron_infra.pools import Capacity, NodePoolShape, NodeRole, Placement
 from novacron_infra.tags import Tags
 
@@ -46,7 +60,7 @@ def key(number: int, location: str = REGION) -> str:
 
 SECRETS_KEY, STORAGE_KEY = key(1), key(2)
 NETWORK_ID = "projects/acme-prod/global/networks/prod"
-KEYS = GcpKeysArgs(location=REGION, tags=TAGS, filestore=True, managed_lustre=True)
+KEYS = GcpKeysArgs(location=REGION, tags=TAGS, filestore=True, managed_lustre=True, databases=True, registry=True)
 NETWORK = GcpNetworkArgs(region=REGION, cidr="10.0.0.0/16", tags=TAGS)
 CLUSTER = GkeClusterArgs(
     region=REGION,
@@ -109,6 +123,54 @@ FAST_FILES = GcpFastFilesArgs(zone=ZONES[0], capacity_gib=18_000, network_id=NET
 SHARED_FILES = GcpSharedFilesArgs(
     zone=ZONES[0], capacity_gib=10_240, network_id=NETWORK_ID, key_id=STORAGE_KEY, tags=TAGS
 )
+POSTGRES = GcpPostgresArgs(
+    instance_class="db-perf-optimized-N-8",
+    region=REGION,
+    storage_gib=1024,
+    network_id=NETWORK_ID,
+    key_id=STORAGE_KEY,
+    tags=TAGS,
+)
+REDIS = GcpRedisArgs(
+    node_type="REDIS_HIGHMEM_XLARGE",
+    region=REGION,
+    shards=3,
+    replicas_per_shard=1,
+    network_id=NETWORK_ID,
+    subnet_id=CLUSTER.subnet_id,
+    key_id=STORAGE_KEY,
+    tags=TAGS,
+)
+REGISTRY = GcpRegistryArgs(region=REGION, key_id=STORAGE_KEY, tags=TAGS)
+INGRESS = GcpIngressArgs(region=REGION, tags=TAGS)
+POD_ACCOUNT = GkePodAccountArgs(
+    workload_pool="acme-prod.svc.id.goog", namespace="novacron-llm", service_account="llm-workers"
+)
+REPLICATION = GcpModelReplicationArgs(
+    source_bucket="novacron-models",
+    replicas={"us-east1": ReplicaArgs(bucket="novacron-models-us-east1")},
+    tags=TAGS,
+    alarm_channels=("projects/acme-prod/notificationChannels/1",),
+)
+GCP_REGION = GcpRegionArgs(
+    project="acme-prod",
+    region=REGION,
+    zones=ZONES,
+    network="10.0.0.0/16",
+    kubernetes_version="1.34",
+    admins=("group:operators@example.com",),
+    public_networks=(),
+    pools={
+        "coordinators": SHAPES["coordinators"],
+        "workers": replace(SHAPES["roce"], placement=Placement.CLUSTER),
+    },
+    bucket="novacron-models",
+    prefix="models",
+    postgres_storage_gib=1024,
+    redis_nodes=6,
+    tags=TAGS,
+    protect=True,
+)
 
 
 def pool(opts: pulumi.ResourceOptions | None = None, **changes: Any) -> GkeNodePool:
@@ -161,4 +223,10 @@ def region(opts: pulumi.ResourceOptions) -> dict[str, Any]:
     services = network.services_network_id
     GcpFastFiles("fast", replace(FAST_FILES, key_id=storage_key, network_id=services), opts)
     GcpSharedFiles("shared", replace(SHARED_FILES, key_id=storage_key, network_id=services), opts)
+    GcpPostgres("state", replace(POSTGRES, key_id=storage_key, network_id=services), opts)
+    GcpRedis("cache", replace(REDIS, key_id=storage_key), opts)
+    GcpRegistry("images", replace(REGISTRY, key_id=storage_key), opts)
+    GcpIngress("door", INGRESS, opts)
+    GkePodAccount("workers", replace(POD_ACCOUNT, workload_pool=cluster.workload_pool), opts)
+    GcpModelReplication("copies", REPLICATION, opts)
     return {"kubeconfig": cluster.kubeconfig, "workload_pool": cluster.workload_pool}

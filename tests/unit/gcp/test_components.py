@@ -46,12 +46,19 @@ def test_everything_that_takes_labels_has_them(region: Graph) -> None:
         "gcp:kms/keyRing:KeyRing",
         "gcp:projects/iAMMember:IAMMember",
         "gcp:projects/serviceIdentity:ServiceIdentity",
+        "gcp:secretmanager/secretVersion:SecretVersion",
         "gcp:serviceaccount/account:Account",
+        "gcp:serviceaccount/iAMMember:IAMMember",
         "gcp:servicenetworking/connection:Connection",
+        "gcp:sql/database:Database",
+        "gcp:sql/user:User",
+        "gcp:storage/bucketIAMMember:BucketIAMMember",
+        "gcp:storage/transferJob:TransferJob",
     }
 
     def labels(inputs: dict[str, Any]) -> dict[str, str]:
-        return inputs.get("labels") or inputs.get("resourceLabels") or inputs["nodeConfig"]["resourceLabels"]
+        named = inputs.get("labels") or inputs.get("resourceLabels") or inputs.get("userLabels")
+        return named or inputs.get("settings", {}).get("userLabels") or inputs["nodeConfig"]["resourceLabels"]
 
     unlabelled = [
         item.name
@@ -83,14 +90,23 @@ def granted(graph: Graph) -> dict[str, set[str]]:
 def test_each_key_is_for_the_services_that_need_it(region: Graph) -> None:
     assert granted(region) == {
         "keys-cluster": {"container-engine-robot"},
-        "keys-storage": {"compute-system", "gs-project-accounts", "cloud-filer", "gcp-sa-lustre"},
+        "keys-storage": {
+            "compute-system",
+            "gs-project-accounts",
+            "cloud-filer",
+            "gcp-sa-lustre",
+            "gcp-sa-cloud-sql",
+            "cloud-redis",
+            "gcp-sa-secretmanager",
+            "gcp-sa-artifactregistry",
+        },
     }
     lustre = region.one("gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember", "keys-storage-gcp-sa-lustre")
     assert "keys-gcp-sa-lustre" in lustre.dependencies  # the account is made first
 
 
 def test_services_that_are_not_asked_for_get_no_key() -> None:
-    plain = replace(samples.KEYS, filestore=False, managed_lustre=False)
+    plain = replace(samples.KEYS, filestore=False, managed_lustre=False, databases=False, registry=False)
     graph = declare(lambda opts: list(GcpKeys("keys", plain, opts).keys))
     assert granted(graph)["keys-storage"] == {"compute-system", "gs-project-accounts"}
     identities = {item.inputs["service"] for item in graph.of("gcp:projects/serviceIdentity:ServiceIdentity")}
@@ -141,10 +157,14 @@ def test_nodes_are_private_logged_and_leave_by_nat(region: Graph) -> None:
     }
 
 
-def test_googles_file_systems_wait_for_the_peering(region: Graph) -> None:
+def test_what_google_runs_for_us_waits_for_the_peering(region: Graph) -> None:
     connection = region.one("gcp:servicenetworking/connection:Connection")
     assert connection.inputs["reservedPeeringRanges"] == ["network-google-services"]
-    for type_ in ("gcp:lustre/instance:Instance", "gcp:filestore/instance:Instance"):
+    for type_ in (
+        "gcp:lustre/instance:Instance",
+        "gcp:filestore/instance:Instance",
+        "gcp:sql/databaseInstance:DatabaseInstance",
+    ):
         assert connection.name in region.one(type_).dependencies
 
 
@@ -293,7 +313,7 @@ def cluster(name: str = "prod", **changes: Any) -> None:
     [
         (keys, {"rotation_days": 0}, "keys.rotation_days = 0: KMS accepts 1 to 36500 days. Use 1"),
         (keys, {"deletion_window_days": 121}, "keys.deletion_window_days = 121: KMS accepts 1 to 120 days. Use 120"),
-        (keys, {"name": "x" * 65}, "it has 65 characters, and names made from it may have 22"),
+        (keys, {"name": "x" * 65}, "it has 65 characters, and names made from it may have 39"),
         (keys, {"name": "Prod_1"}, "name = Prod_1: names are lower-case letters, digits and -"),
         (
             keys,

@@ -55,6 +55,8 @@ def changed(resource: Registered, path: str, value: Any) -> Registered:
 
 
 POOL, CLUSTER = "gcp:container/nodePool:NodePool", "gcp:container/cluster:Cluster"
+SQL, REPOSITORY = "gcp:sql/databaseInstance:DatabaseInstance", "gcp:artifactregistry/repository:Repository"
+JOB, ALERT = "gcp:storage/transferJob:TransferJob", "gcp:monitoring/alertPolicy:AlertPolicy"
 
 
 @pytest.mark.parametrize(
@@ -79,6 +81,16 @@ POOL, CLUSTER = "gcp:container/nodePool:NodePool", "gcp:container/cluster:Cluste
         ("gcp:compute/disk:Disk", "disk-model", "accessMode", "READ_MANY", "is none of"),
         ("gcp:storage/bucket:Bucket", "models-models", "labels", {"Environment": 1}, "is no string"),
         ("gcp:filestore/instance:Instance", "shared-files", "tier", "FAST", "is none of"),
+        (SQL, "state-server", "databaseVersion", "POSTGRES_21", "is none of"),
+        (SQL, "state-server", "settings.ipConfiguration.sslMode", "REQUIRED", "is none of"),
+        (SQL, "state-server", "settings.maintenanceWindow.day", "SUNDAY", "is no number"),
+        (SQL, "state-server", "settings.backupConfiguration.pitr", True, "has no member pitr"),
+        ("gcp:redis/cluster:Cluster", "cache-cluster", "nodeType", "REDIS_LARGE", "is none of"),
+        (REPOSITORY, "images-repository", "cleanupPolicies.0.condition.tagState", "NONE", "is none of"),
+        ("gcp:compute/address:Address", "door-ingress", "networkTier", "GLOBAL", "is none of"),
+        (JOB, "copies-to-us-east1", "schedule.repeatInterval", 3600, "is no string"),
+        (JOB, "copies-to-us-east1", "transferSpec.transferOptions.overwriteWhen", "OLDER", "is none of"),
+        (ALERT, "copies-alert-us-east1", "conditions.0.conditionThreshold.comparison", ">", "is none of"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -212,6 +212,8 @@ INTERFACES = tuple(range(8))
     ("changes", "message"),
     [
         ({"region": "us-east4"}, "workers.zones = us-central1-a: us-central1-a does not lie in us-east4"),
+        ({"prefix": "x" * 25}, f"workers.prefix = {'x' * 25}: no node pool can be called so"),
+        ({"prefix": "Workers"}, "workers.prefix = Workers: no node pool can be called so"),
         ({"boot_disk_gb": 10}, "workers.boot_disk_gb = 10: it lies outside 50 to 65536"),
         ({"longest_run_s": 1_000_000}, "workers.longest_run_s = 1000000: it lies outside 600 to 604800"),
         ({"local_ssds": 4}, "workers.local_ssds = 4: a3-megagpu-8g has 16 local disks"),
@@ -243,3 +245,12 @@ def test_what_the_pool_is_put_into_has_to_fit(changes: dict[str, Any], message: 
         declare(lambda opts: GkeNodePool("workers", replace(samples.POOL, **changes), opts).node_pool_names)
     assert message in str(error.value)
     assert len(error.value.problems) == 1
+
+
+def test_a_long_name_needs_a_prefix() -> None:
+    name = "staging-us-central1-workers"
+    with pytest.raises(ArgumentError) as error:
+        declare(lambda opts: GkeNodePool(name, samples.POOL, opts).node_pool_names)
+    assert "it has 27 characters, and names made from it may have 26" in str(error.value)
+    graph = declare(lambda opts: GkeNodePool(name, replace(samples.POOL, prefix="workers"), opts).node_pool_names)
+    assert graph.one("gcp:container/nodePool:NodePool").inputs["namePrefix"] == "workers-nodes-"

@@ -1,0 +1,75 @@
+"""Amazon's part of an environment: its regions, each with a provider of its own, and the copies of the models."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_aws as aws
+
+from novacron_infra.aws.region import AwsRegion, AwsRegionArgs
+from novacron_infra.aws.replication import AwsModelReplication, AwsModelReplicationArgs, ReplicaArgs
+from novacron_infra.config import CloudEnvironment
+from novacron_infra.config.sections import Platform
+from novacron_infra.generated import GeneratedSecret
+from novacron_infra.plan import EnvironmentPlan
+from novacron_infra.plan.pools import node_pools
+from novacron_infra.tags import Tags
+
+
+def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags) -> dict[str, AwsRegion]:
+    """The environment's regions on Amazon, by name. Models are copied from the first of them to the others.
+
+    Raises:
+        ArgumentError: with everything that one of their parts refuses.
+    """
+    store = config.model.store
+    buckets = config.buckets(Platform.AWS)
+    password = config.secrets.redis_password
+    if password is None:
+        password = GeneratedSecret(f"{tags.environment}-redis-password").value
+    providers = {name: aws.Provider(f"{tags.environment}-{name}", region=name) for name in buckets}
+    regions = {
+        region.name: AwsRegion(
+            f"{tags.environment}-{region.name}",
+            AwsRegionArgs(
+                region=region.name,
+                zones=region.zones,
+                network=region.network or "",
+                kubernetes_version=config.clusters.version,
+                admins=config.admins(region),
+                public_networks=config.clusters.public_networks,
+                pools=node_pools(plan, planned, region.zones),
+                bucket=buckets[region.name],
+                prefix=store.prefix,
+                postgres_storage_gib=config.data.postgres_storage_gib,
+                redis_nodes=config.data.redis_nodes,
+                redis_password=pulumi.Output.from_input(password).apply(str),
+                tags=tags,
+                protect=config.protected,
+            ),
+            pulumi.ResourceOptions(providers=[providers[region.name]]),
+        )
+        for region, planned in zip(config.regions, plan.regions, strict=True)
+        if region.name in buckets
+    }
+    (source, *others) = regions
+    if others:
+        AwsModelReplication(
+            f"{tags.environment}-models",
+            AwsModelReplicationArgs(
+                source_bucket=buckets[source],
+                source_bucket_arn=regions[source].store.bucket_arn,
+                source_key_arn=regions[source].storage_key_arn,
+                replicas={
+                    name: ReplicaArgs(
+                        bucket=buckets[name],
+                        bucket_arn=regions[name].store.bucket_arn,
+                        key_arn=regions[name].storage_key_arn,
+                    )
+                    for name in others
+                },
+                tags=tags,
+                prefix=f"{store.prefix}/",
+            ),
+            pulumi.ResourceOptions(providers=[providers[source]]),
+        )
+    return regions

@@ -1,0 +1,69 @@
+"""What pods may do in Azure: an identity for one service account, by Entra workload identity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_azure_native import managedidentity
+
+from novacron_infra.azure.checks import name_problems, region_problems
+from novacron_infra.azure.iam import Role, grant, identity
+from novacron_infra.errors import refuse
+from novacron_infra.tags import Tags
+
+AUDIENCE = "api://AzureADTokenExchange"
+"""Of the tokens that AKS gives to pods (its documentation of workload identity)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AksPodIdentityArgs:
+    """Who gets the identity, and what it allows."""
+
+    region: str
+    resource_group: pulumi.Input[str]
+    oidc_issuer: pulumi.Input[str]
+    """Of the cluster."""
+    namespace: str
+    service_account: str
+    role: Role
+    scope: pulumi.Input[str]
+    """The id of what the role is for."""
+    tags: Tags
+
+
+class AksPodIdentity(pulumi.ComponentResource):
+    """An identity of one service account, without a secret; nodes' own are out of its pods' reach.
+
+    The service account carries its client id as `azure.workload.identity/client-id`, and its pods the label
+    `azure.workload.identity/use: "true"`.
+    """
+
+    client_id: pulumi.Output[str]
+    """There only when it may do what it is for."""
+
+    def __init__(self, name: str, args: AksPodIdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        refuse([*name_problems(name), *region_problems(f"{name}.region", args.region)])
+        super().__init__("novacron:index:AksPodIdentity", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        own = identity(f"{name}-identity", args.resource_group, args.region, args.tags.of("identity"), child)
+        trust = managedidentity.FederatedIdentityCredential(
+            f"{name}-identity",
+            federated_identity_credential_resource_name=args.service_account,
+            resource_name_=own.name,
+            resource_group_name=args.resource_group,
+            issuer=args.oidc_issuer,
+            subject=f"system:serviceaccount:{args.namespace}:{args.service_account}",
+            audiences=[AUDIENCE],
+            opts=child,
+        )
+        allowed = grant(f"{name}-identity", args.scope, args.role, own.principal_id, child)
+        self.client_id = pulumi.Output.all(client_id=own.client_id, trust=trust.id, allowed=allowed.id).apply(
+            _client_id
+        )
+        self.register_outputs({"client_id": self.client_id})
+
+
+def _client_id(known: Mapping[str, str]) -> str:
+    return known["client_id"]

@@ -1,0 +1,75 @@
+"""The region's front door: a public address in all zones, which the coordinators' Kubernetes service takes.
+
+The service names it: `service.beta.kubernetes.io/azure-pip-name` and `…/azure-load-balancer-resource-group`. The load
+balancer that AKS puts behind it passes TCP on; TLS ends at the coordinators. Not for names (`dns`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_azure_native import network
+
+from novacron_infra.azure.checks import name_problems, region_problems
+from novacron_infra.azure.iam import Role, grant
+from novacron_infra.errors import refuse
+from novacron_infra.tags import Tags
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AzureIngressArgs:
+    """An address."""
+
+    region: str
+    resource_group: pulumi.Input[str]
+    control_principal_id: pulumi.Input[str]
+    """Of the cluster's control plane, which puts its load balancer behind it."""
+    tags: Tags
+    zones: tuple[str, ...] = ("1", "2", "3")
+    """All of them, and it survives the loss of any."""
+    protect: bool = True
+    """Whether destroying the stack stops at it: records of others may name it."""
+
+
+class AzureIngress(pulumi.ComponentResource):
+    """A static public IPv4 address that outlives the service behind it."""
+
+    name: pulumi.Output[str]
+    """What the service's annotation says; there only when the cluster may take it."""
+    address: pulumi.Output[str]
+    """IPv4."""
+
+    def __init__(self, name: str, args: AzureIngressArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        refuse([*name_problems(name), *region_problems(f"{name}.region", args.region)])
+        super().__init__("novacron:index:AzureIngress", name, None, opts)
+        address = network.PublicIPAddress(
+            f"{name}-address",
+            resource_group_name=args.resource_group,
+            location=args.region,
+            sku=network.PublicIPAddressSkuArgs(name=network.PublicIPAddressSkuName.STANDARD),
+            public_ip_address_version=network.IPVersion.I_PV4,
+            public_ip_allocation_method=network.IPAllocationMethod.STATIC,
+            zones=list(args.zones),
+            tags=args.tags.of("ingress"),
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
+        )
+        may_take = grant(
+            f"{name}-address",
+            address.id,
+            Role.NETWORK_CONTRIBUTOR,
+            args.control_principal_id,
+            pulumi.ResourceOptions(parent=self),
+        )
+        self.name = pulumi.Output.all(name=address.name, may_take=may_take.id).apply(_name)
+        self.address = address.ip_address.apply(_given)
+        self.register_outputs({"name": self.name, "address": self.address})
+
+
+def _name(known: Mapping[str, str]) -> str:
+    return known["name"]
+
+
+def _given(address: str | None) -> str:
+    return address or ""

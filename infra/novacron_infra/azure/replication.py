@@ -1,0 +1,183 @@
+"""Copies of the models in other regions, and an alarm when they fall behind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_azure_native import monitor, storage
+
+from novacron_infra.azure.checks import name_problems
+from novacron_infra.errors import Problem, refuse
+from novacron_infra.tags import Tags
+
+MOST_REPLICAS = 2
+"""What one account copies to (Azure Storage documentation, "Object replication for block blobs")."""
+LAG_BUCKETS_S = {
+    0: "0-5 mins",
+    300: "5-10 mins",
+    600: "10-15 mins",
+    900: "15-30 mins",
+    1800: "30 mins-2 hrs",
+    7200: "2-8 hrs",
+    28_800: "8-24 hrs",
+    86_400: "24+ hrs",
+}
+"""How Azure groups what waits to be copied, by the shortest wait in each ("Object replication priority replication",
+read on 2026-11-25)."""
+EVERYTHING = "1601-01-01T00:00:00Z"
+"""As a time of creation: also what was there before the policy."""
+_ALARM_PERIOD, _ALARM_FREQUENCY = "PT15M", "PT5M"
+_WARNING = 2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReplicaArgs:
+    """A container that gets the copies; nothing else may write to it."""
+
+    account: pulumi.Input[str]
+    account_id: pulumi.Input[str]
+    """Of an account that keeps versions."""
+    container: pulumi.Input[str]
+    resource_group: pulumi.Input[str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AzureModelReplicationArgs:
+    """From one container to others."""
+
+    source_account: pulumi.Input[str]
+    source_account_id: pulumi.Input[str]
+    """Of an account that keeps versions and a change feed."""
+    source_container: pulumi.Input[str]
+    source_resource_group: pulumi.Input[str]
+    replicas: Mapping[str, ReplicaArgs]
+    """By region, two at most."""
+    tags: Tags
+    longest_lag_s: int = 7200
+    """When the alarm goes off: the shortest wait of a group of `LAG_BUCKETS_S`."""
+    alarm_action_group_ids: tuple[pulumi.Input[str], ...] = ()
+    prefix: str = "models/"
+
+
+class AzureModelReplication(pulumi.ComponentResource):
+    """Object replication to each region, with one alarm for each.
+
+    Azure promises no time. It copies deletions as well: a model deleted by mistake is an old version in every region,
+    for as long as the stores keep those. The metric behind the alarm is `PendingOperationsForReplication`, of the
+    source's account. An account of Azure has not been tried.
+
+    Raises:
+        ArgumentError: there is no replica or there are too many, or Azure does not measure such a lag.
+    """
+
+    policies: dict[str, storage.ObjectReplicationPolicy]
+    """Of the source, by region."""
+    alarms: dict[str, monitor.MetricAlert]
+    """By region."""
+
+    def __init__(self, name: str, args: AzureModelReplicationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        refuse([*name_problems(name), *_problems(name, args)])
+        super().__init__("novacron:index:AzureModelReplication", name, None, opts)
+        self._name, self._args = name, args
+        self.policies = {region: self._policy(region, replica) for region, replica in args.replicas.items()}
+        self.alarms = {region: self._alarm(region, policy) for region, policy in self.policies.items()}
+        self.register_outputs({"regions": list(args.replicas)})
+
+    def _policy(self, region: str, replica: ReplicaArgs) -> storage.ObjectReplicationPolicy:
+        """The same policy twice: the replica's account gives it its ids, the source's takes them."""
+        args = self._args
+        metrics = storage.ObjectReplicationPolicyPropertiesMetricsArgs(enabled=True)
+        filters = storage.ObjectReplicationPolicyFilterArgs(prefix_match=[args.prefix], min_creation_time=EVERYTHING)
+        there = storage.ObjectReplicationPolicy(
+            f"{self._name}-to-{region}",
+            object_replication_policy_id="default",
+            account_name=replica.account,
+            resource_group_name=replica.resource_group,
+            source_account=args.source_account_id,
+            destination_account=replica.account_id,
+            metrics=metrics,
+            rules=[
+                storage.ObjectReplicationPolicyRuleArgs(
+                    source_container=args.source_container, destination_container=replica.container, filters=filters
+                )
+            ],
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        return storage.ObjectReplicationPolicy(
+            f"{self._name}-from-source-to-{region}",
+            object_replication_policy_id=there.policy_id,
+            account_name=args.source_account,
+            resource_group_name=args.source_resource_group,
+            source_account=args.source_account_id,
+            destination_account=replica.account_id,
+            metrics=metrics,
+            rules=[
+                storage.ObjectReplicationPolicyRuleArgs(
+                    rule_id=there.rules.apply(_rule_id),
+                    source_container=args.source_container,
+                    destination_container=replica.container,
+                    filters=filters,
+                )
+            ],
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _alarm(self, region: str, policy: storage.ObjectReplicationPolicy) -> monitor.MetricAlert:
+        args = self._args
+        younger = [bucket for start, bucket in LAG_BUCKETS_S.items() if start < args.longest_lag_s]
+        return monitor.MetricAlert(
+            f"{self._name}-lag-{region}",
+            resource_group_name=args.source_resource_group,
+            location="global",
+            description=f"Models reach {region} later than {args.longest_lag_s} s after their upload",
+            enabled=True,
+            severity=_WARNING,
+            scopes=[args.source_account_id],
+            window_size=_ALARM_PERIOD,
+            evaluation_frequency=_ALARM_FREQUENCY,
+            criteria=monitor.MetricAlertSingleResourceMultipleMetricCriteriaArgs(
+                odata_type="Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria",
+                all_of=[
+                    monitor.MetricCriteriaArgs(
+                        criterion_type="StaticThresholdCriterion",
+                        name="waiting",
+                        metric_name="PendingOperationsForReplication",
+                        metric_namespace="Microsoft.Storage/storageAccounts",
+                        time_aggregation=monitor.AggregationTypeEnum.MAXIMUM,
+                        operator=monitor.Operator.GREATER_THAN,
+                        threshold=0,
+                        dimensions=[
+                            monitor.MetricDimensionArgs(name="PolicyId", operator="Include", values=[policy.policy_id]),
+                            # A group that Azure called otherwise would then set the alarm off, not silence it.
+                            monitor.MetricDimensionArgs(name="TimeBucket", operator="Exclude", values=younger),
+                        ],
+                        # The metric is there only once something was copied.
+                        skip_metric_validation=True,
+                    )
+                ],
+            ),
+            auto_mitigate=True,
+            actions=[monitor.MetricAlertActionArgs(action_group_id=group) for group in args.alarm_action_group_ids],
+            tags=args.tags.of("models"),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+
+def _rule_id(rules: Sequence[storage.outputs.ObjectReplicationPolicyRuleResponse] | None) -> str:
+    return (rules[0].rule_id or "") if rules else ""
+
+
+def _problems(name: str, args: AzureModelReplicationArgs) -> list[Problem]:
+    found: list[Problem] = []
+    if not args.replicas:
+        found.append(Problem(f"{name}.replicas", "none", "nothing would be replicated", "Name a region's container"))
+    if len(args.replicas) > MOST_REPLICAS:
+        rule = f"an account copies to {MOST_REPLICAS} others"
+        found.append(Problem(f"{name}.replicas", ", ".join(args.replicas), rule, "Copy to the further ones by a job"))
+    measured = [start for start in LAG_BUCKETS_S if start]
+    if args.longest_lag_s not in measured:
+        rule = f"Azure tells what waits longer than {', '.join(map(str, measured))} s"
+        found.append(Problem(f"{name}.longest_lag_s", str(args.longest_lag_s), rule, "Use one of them"))
+    return found

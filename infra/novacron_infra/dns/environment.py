@@ -1,0 +1,141 @@
+"""Global DNS of an environment: the service of its cloud, over its regions in any cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pulumi
+
+from novacron_infra.config import CloudEnvironment
+from novacron_infra.config.sections import Platform, Traffic
+from novacron_infra.dns.args import (
+    AddressKind,
+    CloudDns,
+    DnsService,
+    EndpointRegion,
+    GlobalEndpointArgs,
+    Probe,
+    Route53,
+    TrafficManager,
+)
+from novacron_infra.dns.endpoint import GlobalEndpoint
+from novacron_infra.dns.rules import check
+from novacron_infra.tags import Tags
+
+READY = Probe(path="/ready")
+"""The coordinators' own word that they can serve, over HTTPS at port 443."""
+_ADDRESS_KINDS = {
+    Platform.AWS: AddressKind.HOSTNAME,
+    Platform.GCP: AddressKind.IPV4,
+    Platform.AZURE: AddressKind.IPV4,
+}
+"""What the load balancers of a region's component are known by."""
+
+
+def check_endpoint(config: CloudEnvironment) -> None:
+    """Find what the DNS service cannot do, and a recovery that takes too long, before the first resource is made.
+
+    Raises:
+        ConfigurationError: with all of it.
+    """
+    traffic = config.traffic
+    if traffic is not None:
+        unknown = {region.name: pulumi.Output.from_input("") for region in config.regions}
+        check(_args(config, traffic, unknown, None, resource_group="unknown"))
+
+
+def declare_endpoint(
+    config: CloudEnvironment, addresses: Mapping[str, pulumi.Input[str]], tags: Tags
+) -> GlobalEndpoint | None:
+    """One name over the regions whose load balancers have `addresses`, by region; None without `traffic`.
+
+    Its provider is its own: none of the regions has to be alive for a change of the names.
+
+    Raises:
+        ConfigurationError: as `check_endpoint`.
+    """
+    traffic = config.traffic
+    if traffic is None:
+        return None
+    provider, resource_group = _provider(config, traffic, tags)
+    return GlobalEndpoint(
+        f"{tags.environment}-api",
+        _args(config, traffic, addresses, tags, resource_group),
+        pulumi.ResourceOptions(providers=[provider]),
+    )
+
+
+def _provider(
+    config: CloudEnvironment, traffic: Traffic, tags: Tags
+) -> tuple[pulumi.ProviderResource, pulumi.Input[str]]:
+    """The provider, and on Azure the resource group of the names."""
+    name = f"{tags.environment}-dns"
+    # Imported here: a program that uses one cloud loads the SDK of that one only.
+    if config.platform is Platform.AWS:
+        import pulumi_aws
+
+        return pulumi_aws.Provider(name, region="us-east-1"), ""  # where the control plane of Route 53 is
+    if config.platform is Platform.GCP:
+        import pulumi_gcp
+
+        return pulumi_gcp.Provider(name, project=config.accounts.google_project), ""
+    import pulumi_azure_native
+
+    provider = pulumi_azure_native.Provider(name, subscription_id=config.accounts.azure_subscription_id)
+    if traffic.existing_zone is not None:
+        return provider, traffic.existing_zone
+    group = pulumi_azure_native.resources.ResourceGroup(
+        name,
+        location=config.regions[0].name,
+        tags=tags.of("dns"),
+        opts=pulumi.ResourceOptions(provider=provider, protect=config.protected),
+    )
+    return provider, group.name
+
+
+def _args(
+    config: CloudEnvironment,
+    traffic: Traffic,
+    addresses: Mapping[str, pulumi.Input[str]],
+    tags: Tags | None,
+    resource_group: pulumi.Input[str],
+) -> GlobalEndpointArgs:
+    regions = tuple(
+        EndpointRegion(
+            region=region,
+            platform=region.platform(config.platform),
+            address=addresses[region.name],
+            address_kind=_ADDRESS_KINDS[region.platform(config.platform)],
+            nearest=region.elsewhere.nearest if region.elsewhere else None,
+        )
+        for region in config.regions
+    )
+    return GlobalEndpointArgs(
+        traffic=traffic,
+        regions=regions,
+        service=_service(config, traffic, resource_group),
+        probe=READY,
+        failover=len(regions) > 1,
+        tags=tags,
+    )
+
+
+def _service(config: CloudEnvironment, traffic: Traffic, resource_group: pulumi.Input[str]) -> DnsService:
+    zone_name = traffic.zone or traffic.domain.partition(".")[2]
+    if config.platform is Platform.AWS:
+        return Route53(
+            zone_name=zone_name,
+            zone_id=traffic.existing_zone,
+            protect_zone=config.protected,
+            drain_switch=traffic.drain_switch,
+        )
+    if config.platform is Platform.GCP:
+        return CloudDns(zone_name=zone_name, managed_zone=traffic.existing_zone, protect_zone=config.protected)
+    return TrafficManager(
+        zone_name=zone_name,
+        resource_group_name=resource_group,
+        # Unique in the world, as the domain is.
+        relative_name=traffic.domain.replace(".", "-"),
+        create_zone=traffic.existing_zone is None,
+        protect_zone=config.protected,
+    )

@@ -1,0 +1,267 @@
+"""Managed Postgres and a Redis cluster of one region. The one password is made and never written down."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_gcp as gcp
+
+from novacron_infra.errors import Problem, refuse
+from novacron_infra.gcp.checks import NAME_CHARACTERS, label_problems, labels, name_problems
+from novacron_infra.generated import GeneratedSecret
+from novacron_infra.tags import Tags
+
+POSTGRES_PORT = 5432
+POSTGRES_USER = "novacron"
+LONGEST_DATABASE_NAME = NAME_CHARACTERS - len("-connect") - 8
+"""What these components add to a name is short, and 8 characters are random."""
+_ENTERPRISE_PLUS = re.compile(r"db-perf-optimized-N-\d+")
+_POSTGRES_STORAGE_GIB = (10, 65_536)
+_MOST_BACKUP_DAYS = 35
+"""Of logs, with Enterprise Plus: the provider's documentation of `transaction_log_retention_days`."""
+_FINAL_BACKUP_DAYS = 30
+_SUNDAY, _NIGHT_HOUR_UTC = 7, 3
+_MOST_REDIS_REPLICAS = 5
+"""Memorystore for Redis Cluster documentation, "Overview", read on 2026-11-25."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GcpPostgresArgs:
+    """A Postgres server."""
+
+    instance_class: str
+    """Of Enterprise Plus, such as db-perf-optimized-N-8."""
+    region: str
+    storage_gib: int
+    network_id: pulumi.Input[str]
+    """The cluster's, once it is peered with Google's services: what is in it reaches the server, nobody else."""
+    key_id: pulumi.Input[str]
+    tags: Tags
+    password: pulumi.Input[str] | None = None
+    """A secret. None: it is made."""
+    version: str = "17"
+    database: str = "novacron"
+    standby: bool = True
+    """A second server in another zone that takes over."""
+    backup_days: int = 14
+    """How far back one can go, to any second."""
+    protect: bool = True
+    """Whether destroying the stack stops at the server, and Google refuses to delete it or keeps a last backup."""
+
+
+class GcpPostgres(pulumi.ComponentResource):
+    """Cloud SQL for PostgreSQL: encrypted, private, over TLS only; the password lies in Secret Manager.
+
+    Raises:
+        ArgumentError: Cloud SQL has no such machine, storage or backups.
+    """
+
+    instance: gcp.sql.DatabaseInstance
+    endpoint: pulumi.Output[str]
+    """Host and port."""
+    secret_id: pulumi.Output[str]
+    """The secret that has `username` and `password`, as `projects/…/secrets/…`: there once it has them."""
+
+    def __init__(self, name: str, args: GcpPostgresArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        refuse(
+            [
+                *name_problems(name, LONGEST_DATABASE_NAME),
+                *label_problems(name, args.tags),
+                *_postgres_problems(name, args),
+            ]
+        )
+        super().__init__("novacron:index:GcpPostgres", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        password = GeneratedSecret(f"{name}-password", child).value if args.password is None else args.password
+        self.instance = gcp.sql.DatabaseInstance(
+            f"{name}-server",
+            region=args.region,
+            database_version=f"POSTGRES_{args.version}",
+            encryption_key_name=args.key_id,
+            deletion_protection=args.protect,
+            settings=_settings(args),
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
+        )
+        # Neither can go before the server: Postgres keeps a database that is in use, and a user who owns something.
+        gcp.sql.Database(
+            f"{name}-database", instance=self.instance.name, name=args.database, deletion_policy="ABANDON", opts=child
+        )
+        gcp.sql.User(
+            f"{name}-user",
+            instance=self.instance.name,
+            name=POSTGRES_USER,
+            password=password,
+            deletion_policy="ABANDON",
+            opts=child,
+        )
+        secret = gcp.secretmanager.Secret(
+            f"{name}-login",
+            secret_id=f"{name}-login",
+            replication=gcp.secretmanager.SecretReplicationArgs(
+                user_managed=gcp.secretmanager.SecretReplicationUserManagedArgs(
+                    replicas=[
+                        gcp.secretmanager.SecretReplicationUserManagedReplicaArgs(
+                            location=args.region,
+                            customer_managed_encryption=(
+                                gcp.secretmanager.SecretReplicationUserManagedReplicaCustomerManagedEncryptionArgs(
+                                    kms_key_name=args.key_id
+                                )
+                            ),
+                        )
+                    ]
+                )
+            ),
+            labels=labels(args.tags, "postgres"),
+            opts=child,
+        )
+        login = gcp.secretmanager.SecretVersion(
+            f"{name}-login",
+            secret=secret.id,
+            secret_data=pulumi.Output.json_dumps({"username": POSTGRES_USER, "password": password}),
+            opts=child,
+        )
+        self.endpoint = pulumi.Output.format("{0}:{1}", self.instance.private_ip_address, POSTGRES_PORT)
+        self.secret_id = pulumi.Output.all(secret.id, login.id).apply(_first)
+        self.register_outputs({"endpoint": self.endpoint, "secret_id": self.secret_id})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GcpRedisArgs:
+    """A Redis cluster."""
+
+    node_type: str
+    """Such as REDIS_HIGHMEM_XLARGE."""
+    region: str
+    shards: int
+    """Primaries. Clients speak the cluster's protocol, with one too."""
+    replicas_per_shard: int
+    network_id: pulumi.Input[str]
+    subnet_id: pulumi.Input[str]
+    """Where its addresses are taken from: the cluster's."""
+    key_id: pulumi.Input[str]
+    tags: Tags
+
+
+class GcpRedis(pulumi.ComponentResource):
+    """Memorystore for Redis Cluster: encrypted at rest and on the way; who may sign in is IAM's to say.
+
+    Clients need `roles/redis.dbConnectionUser` and sign in with an access token, which lasts an hour.
+
+    Raises:
+        ArgumentError: a shape that Memorystore does not have.
+    """
+
+    cluster: gcp.redis.Cluster
+    endpoint: pulumi.Output[str]
+    """The host that clients ask for the cluster's layout."""
+
+    def __init__(self, name: str, args: GcpRedisArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        refuse(
+            [
+                *name_problems(name, LONGEST_DATABASE_NAME),
+                *label_problems(name, args.tags),
+                *_redis_problems(name, args),
+            ]
+        )
+        super().__init__("novacron:index:GcpRedis", name, None, opts)
+        tags = labels(args.tags, "redis")
+        may_connect = gcp.networkconnectivity.ServiceConnectionPolicy(
+            f"{name}-connect",
+            location=args.region,
+            network=args.network_id,
+            service_class="gcp-memorystore-redis",
+            description="Lets Memorystore take addresses of the nodes' subnet",
+            psc_config=gcp.networkconnectivity.ServiceConnectionPolicyPscConfigArgs(subnetworks=[args.subnet_id]),
+            labels=tags,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.cluster = gcp.redis.Cluster(
+            f"{name}-cluster",
+            region=args.region,
+            node_type=args.node_type,
+            shard_count=args.shards,
+            replica_count=args.replicas_per_shard,
+            psc_configs=[gcp.redis.ClusterPscConfigArgs(network=args.network_id)],
+            kms_key=args.key_id,
+            transit_encryption_mode="TRANSIT_ENCRYPTION_MODE_SERVER_AUTHENTICATION",
+            authorization_mode="AUTH_MODE_IAM_AUTH",
+            # A cache: whatever is in it can be made again.
+            deletion_protection_enabled=False,
+            labels=tags,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[may_connect]),
+        )
+        self.endpoint = self.cluster.discovery_endpoints.apply(_address)
+        self.register_outputs({"endpoint": self.endpoint})
+
+
+def _settings(args: GcpPostgresArgs) -> gcp.sql.DatabaseInstanceSettingsArgs:
+    sql = gcp.sql
+    return sql.DatabaseInstanceSettingsArgs(
+        tier=args.instance_class,
+        edition="ENTERPRISE_PLUS",
+        availability_type="REGIONAL" if args.standby else "ZONAL",
+        disk_type="PD_SSD",
+        disk_size=args.storage_gib,
+        # The size is the configuration's: a disk that grows by itself would differ from it.
+        disk_autoresize=False,
+        ip_configuration=sql.DatabaseInstanceSettingsIpConfigurationArgs(
+            ipv4_enabled=False, private_network=args.network_id, ssl_mode="ENCRYPTED_ONLY"
+        ),
+        backup_configuration=sql.DatabaseInstanceSettingsBackupConfigurationArgs(
+            enabled=True,
+            location=args.region,
+            point_in_time_recovery_enabled=True,
+            transaction_log_retention_days=args.backup_days,
+            backup_retention_settings=sql.DatabaseInstanceSettingsBackupConfigurationBackupRetentionSettingsArgs(
+                retained_backups=args.backup_days, retention_unit="COUNT"
+            ),
+        ),
+        final_backup_config=sql.DatabaseInstanceSettingsFinalBackupConfigArgs(
+            enabled=args.protect, retention_days=_FINAL_BACKUP_DAYS if args.protect else None
+        ),
+        maintenance_window=sql.DatabaseInstanceSettingsMaintenanceWindowArgs(
+            day=_SUNDAY, hour=_NIGHT_HOUR_UTC, update_track="stable"
+        ),
+        insights_config=sql.DatabaseInstanceSettingsInsightsConfigArgs(query_insights_enabled=True),
+        deletion_protection_enabled=args.protect,
+        user_labels=labels(args.tags, "postgres"),
+    )
+
+
+def _postgres_problems(name: str, args: GcpPostgresArgs) -> list[Problem]:
+    low, high = _POSTGRES_STORAGE_GIB
+    found: list[Problem] = []
+    if not _ENTERPRISE_PLUS.fullmatch(args.instance_class):
+        rule, fix = "Enterprise Plus has no such machine", "Write it as db-perf-optimized-N-8"
+        found.append(Problem(f"{name}.instance_class", args.instance_class, rule, fix))
+    if not low <= args.storage_gib <= high:
+        rule = f"Cloud SQL has {low} to {high} GiB"
+        found.append(Problem(f"{name}.storage_gib", str(args.storage_gib), rule, "Stay within"))
+    if not 1 <= args.backup_days <= _MOST_BACKUP_DAYS:
+        rule = f"Cloud SQL keeps logs for 1 to {_MOST_BACKUP_DAYS} days"
+        found.append(Problem(f"{name}.backup_days", str(args.backup_days), rule, "Stay within"))
+    return found
+
+
+def _redis_problems(name: str, args: GcpRedisArgs) -> list[Problem]:
+    found: list[Problem] = []
+    replicas, path = args.replicas_per_shard, f"{name}.replicas_per_shard"
+    if args.shards < 1:
+        found.append(Problem(f"{name}.shards", str(args.shards), "a cluster has a shard at least", "Use 1 or more"))
+    if not 0 <= replicas <= _MOST_REDIS_REPLICAS:
+        found.append(Problem(path, str(replicas), f"a shard has 0 to {_MOST_REDIS_REPLICAS} replicas", "Stay within"))
+    elif args.shards > 1 and replicas < 1:
+        rule = "a shard of a cluster that dies without a replica takes its keys along"
+        found.append(Problem(path, str(replicas), rule, "Use 1 or more"))
+    return found
+
+
+def _first(values: Sequence[str]) -> str:
+    return values[0]
+
+
+def _address(endpoints: Sequence[gcp.redis.outputs.ClusterDiscoveryEndpoint]) -> str:
+    return endpoints[0].address or ""

@@ -1,0 +1,59 @@
+"""What pods may do in Google: an account for one service account, by Workload Identity Federation for GKE."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_gcp as gcp
+
+from novacron_infra.errors import refuse
+from novacron_infra.gcp.checks import NAME_CHARACTERS, account_id, name_problems
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GkePodAccountArgs:
+    """Who gets the account."""
+
+    workload_pool: pulumi.Input[str]
+    """The cluster's."""
+    namespace: str
+    service_account: str
+
+
+class GkePodAccount(pulumi.ComponentResource):
+    """An account that a service account's pods are. It may nothing yet: grant roles to `member`.
+
+    The service account names it in the annotation `iam.gke.io/gcp-service-account`. Another cluster of the project
+    with the same namespace and service account may be it too: Google does not tell them apart.
+    """
+
+    email: pulumi.Output[str]
+    member: pulumi.Output[str]
+    """As roles are granted to it."""
+
+    def __init__(self, name: str, args: GkePodAccountArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        refuse(name_problems(name, NAME_CHARACTERS))
+        super().__init__("novacron:index:GkePodAccount", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        account = gcp.serviceaccount.Account(
+            f"{name}-account", account_id=account_id(name), display_name=f"Pods of {name}", opts=child
+        )
+        gcp.serviceaccount.IAMMember(
+            f"{name}-account",
+            service_account_id=account.name,
+            role="roles/iam.workloadIdentityUser",
+            member=pulumi.Output.format(
+                "serviceAccount:{0}[{1}/{2}]", args.workload_pool, args.namespace, args.service_account
+            ),
+            opts=child,
+        )
+        self.email = account.email
+        self.member = account.member
+        self.register_outputs({"email": self.email})
+
+
+def in_folder(bucket: str, prefix: str) -> str:
+    """A condition that holds for the objects below `prefix`, and for listing the bucket."""
+    folder = f"projects/_/buckets/{bucket}/objects/" + (f"{prefix}/" if prefix else "")
+    return f'resource.type == "storage.googleapis.com/Bucket" || resource.name.startsWith("{folder}")'

@@ -1,0 +1,50 @@
+"""The region's front door: an address that stays, for the load balancer of the coordinators' Kubernetes service.
+
+The load balancer itself is the cluster's to make, and TLS ends at the coordinators: it passes connections on as they
+come.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_gcp as gcp
+
+from novacron_infra.errors import refuse
+from novacron_infra.gcp.checks import label_problems, labels, name_problems
+from novacron_infra.tags import Tags
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GcpIngressArgs:
+    """An address."""
+
+    region: str
+    tags: Tags
+    protect: bool = True
+    """Whether destroying the stack stops at it: another one has to reach every resolver first."""
+
+
+class GcpIngress(pulumi.ComponentResource):
+    """A regional external IPv4 address, for a service's `loadBalancerIP`."""
+
+    name: pulumi.Output[str]
+    """For the annotation `networking.gke.io/load-balancer-ip-addresses`, which takes it instead of the address."""
+    address: pulumi.Output[str]
+
+    def __init__(self, name: str, args: GcpIngressArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        refuse([*name_problems(name), *label_problems(name, args.tags)])
+        super().__init__("novacron:index:GcpIngress", name, None, opts)
+        reserved = gcp.compute.Address(
+            f"{name}-ingress",
+            region=args.region,
+            address_type="EXTERNAL",
+            # Clients enter Google's network near them; load balancers of the standard tier would not take it.
+            network_tier="PREMIUM",
+            labels=labels(args.tags, "ingress"),
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
+        )
+        self.name = reserved.name
+        self.address = reserved.address
+        self.register_outputs({"name": self.name, "address": self.address})

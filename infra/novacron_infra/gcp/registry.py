@@ -1,0 +1,83 @@
+"""Container registry of one region: images that are scanned, encrypted and never overwritten."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_gcp as gcp
+
+from novacron_infra.errors import Problem, refuse
+from novacron_infra.gcp.checks import label_problems, labels, name_problems
+from novacron_infra.tags import Tags
+
+_REPOSITORY = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
+_SECONDS_PER_DAY = 86_400
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GcpRegistryArgs:
+    """A repository."""
+
+    region: str
+    key_id: pulumi.Input[str]
+    tags: Tags
+    repository: str = "novacron"
+    """Its name, one of its kind in the project's region: it has all images."""
+    untagged_days: int = 14
+    """How long an image stays that no tag names any more."""
+    protect: bool = True
+
+
+class GcpRegistry(pulumi.ComponentResource):
+    """An Artifact Registry repository whose tags mean one image for ever.
+
+    Images are scanned once the project has the Container Scanning API.
+
+    Raises:
+        ArgumentError: Artifact Registry has no such name, or images would go at once.
+    """
+
+    repository: gcp.artifactregistry.Repository
+    url: pulumi.Output[str]
+    """What stands before an image's name: `<region>-docker.pkg.dev/<project>/<repository>`."""
+
+    def __init__(self, name: str, args: GcpRegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        refuse([*name_problems(name), *label_problems(name, args.tags), *_problems(name, args)])
+        super().__init__("novacron:index:GcpRegistry", name, None, opts)
+        self.repository = gcp.artifactregistry.Repository(
+            f"{name}-repository",
+            repository_id=args.repository,
+            location=args.region,
+            format="DOCKER",
+            kms_key_name=args.key_id,
+            docker_config=gcp.artifactregistry.RepositoryDockerConfigArgs(immutable_tags=True),
+            vulnerability_scanning_config=gcp.artifactregistry.RepositoryVulnerabilityScanningConfigArgs(
+                enablement_config="INHERITED"
+            ),
+            cleanup_policies=[
+                gcp.artifactregistry.RepositoryCleanupPolicyArgs(
+                    id="untagged",
+                    action="DELETE",
+                    condition=gcp.artifactregistry.RepositoryCleanupPolicyConditionArgs(
+                        tag_state="UNTAGGED", older_than=f"{args.untagged_days * _SECONDS_PER_DAY}s"
+                    ),
+                )
+            ],
+            labels=labels(args.tags, "registry"),
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
+        )
+        self.url = self.repository.registry_uri
+        self.register_outputs({"url": self.url})
+
+
+def _problems(name: str, args: GcpRegistryArgs) -> list[Problem]:
+    found: list[Problem] = []
+    if not _REPOSITORY.fullmatch(args.repository):
+        fix = "Use a letter, then letters, digits and -, 63 at most"
+        found.append(Problem(f"{name}.repository", args.repository, "Google has no such repository", fix))
+    if args.untagged_days < 1:
+        rule = "an image that a push is about to tag has no tag yet"
+        found.append(Problem(f"{name}.untagged_days", str(args.untagged_days), rule, "Use 1 or more"))
+    return found

@@ -1,0 +1,189 @@
+"""What a rehearsal costs, and what of it the components cost: `make bench-rehearse`.
+
+`novacron rehearse` of a stack, and of a plain Pulumi program that declares the same resources (same types, names and
+inputs, by the SDKs' own classes, without our components): same engine, same simulated clouds, same policies. The plain
+program is written from the state of a rehearsal. What a resource takes from another is taken from it there too where an
+input is just that value; elsewhere the value is written out and the order kept by `depends_on`. The two alternate;
+medians of three. Wall time is the whole command's, memory the largest sum over its processes, sampled every 50 ms; CPU
+says more than wall time on a busy machine.
+
+Another stack than prod: `python -m tests.bench.rehearse dev`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from novacron_infra.generated import GeneratedSecret
+from novacron_rehearsal import Options, Workspace, codec
+from novacron_rehearsal import urn as urns
+from novacron_rehearsal.clouds import sdk, serve_clouds
+from novacron_rehearsal.resource import ResourceState
+from novacron_rehearsal.values import Value
+
+from tests.bench.engine import Figures, measure
+
+ROOT = Path(__file__).parents[2]
+RUNS = 3
+WALL_S, PEAK_MIB, RATIO = 30.0, 1024.0, 1.15
+DYNAMIC = "pulumi-python:dynamic"
+
+
+def rehearsed(stack: str) -> list[ResourceState]:
+    """The resources of a stack that came up on simulated clouds, in the state's order."""
+    with tempfile.TemporaryDirectory() as folder, serve_clouds() as ports:
+        workspace = Workspace(ROOT, stack, backend_dir=Path(folder), passphrase="bench")
+        result = workspace.up(Options(attached_providers=ports))
+        if not result.succeeded:
+            raise RuntimeError(result.errors)
+        return workspace.snapshot().resources
+
+
+def plain_program(resources: Sequence[ResourceState]) -> str:
+    """A program without components that declares the same resources."""
+    own = [state for state in resources if state.custom and not urns.package_of(state.type).startswith("pulumi")]
+    own += [state for state in resources if state.type.startswith(DYNAMIC)]
+    variables = {state.urn: f"r{index}" for index, state in enumerate(own)}
+    states = {state.urn: state for state in resources}
+    modules: set[str] = set()
+    lines = [_declaration(state, states, variables, modules) for state in resources if state.urn in variables]
+    imports = ["import pulumi", *(f"import {module}" for module in sorted(modules))]
+    return "\n".join([*imports, "", *lines, ""])
+
+
+def _declaration(
+    state: ResourceState, states: Mapping[str, ResourceState], variables: Mapping[str, str], modules: set[str]
+) -> str:
+    name, variable = urns.parse(state.urn).name, variables[state.urn]
+    if state.type.startswith(DYNAMIC):  # its provider is code: the only thing that the plain program takes from ours
+        modules.add(GeneratedSecret.__module__)
+        return f"{variable} = {GeneratedSecret.__module__}.GeneratedSecret({name!r})"
+    cls = sdk.resource_class(state.type)
+    package = cls.__module__.split(".")[0]
+    modules.add(package)
+    # The SDKs' classes live in a module of their own each, and are had from the package above it.
+    path = f"{cls.__module__.rpartition('.')[0] or package}.{cls.__name__}"
+    arguments, taken = [repr(name)], set[str]()
+    names = _python_names(cls)
+    for key, value in state.inputs.items():
+        if key.startswith("__") or (key == "version" and urns.is_provider(state.type)):
+            continue
+        source = _source(value, state.property_dependencies.get(key, []), states)
+        if source is not None:
+            taken.add(source[0])
+            arguments.append(f"{names[key]}={variables[source[0]]}.{source[1]}")
+        else:
+            arguments.append(f"{names[key]}={_literal(value)}")
+    before = [variables[urn] for urn in _before(state, states) if urn in variables and urn not in taken]
+    options = [f"depends_on=[{', '.join(before)}]"]
+    provider = state.provider.rpartition("::")[0]
+    if provider in variables:
+        options.append(f"provider={variables[provider]}")
+    return f"{variable} = {path}({', '.join(arguments)}, opts=pulumi.ResourceOptions({', '.join(options)}))"
+
+
+def _before(state: ResourceState, states: Mapping[str, ResourceState]) -> dict[str, None]:
+    """What a resource waits for, itself or by a component that it is in."""
+    inherited = _before(states[state.parent], states) if state.parent in states else {}
+    return dict.fromkeys([*state.dependencies, *inherited])
+
+
+def _source(value: Value, needs: Sequence[str], states: Mapping[str, ResourceState]) -> tuple[str, str] | None:
+    """The resource and its property that an input was taken from, where it is just that value."""
+    if not isinstance(value, str) or not value:
+        return None
+    for urn in needs:
+        state = states.get(urn)
+        if state is None or state.type.startswith(DYNAMIC):
+            continue
+        if state.id == value:
+            return urn, "id"
+        for wire, name in _python_names(sdk.resource_class(state.type)).items():
+            if state.outputs.get(wire) == value:
+                return urn, name
+    return None
+
+
+@cache
+def _python_names(cls: type[Any]) -> dict[str, str]:
+    """The name in Python of each property."""
+    module = sys.modules[cls.__module__]
+    found: dict[str, str] = {}
+    for holder in (cls, getattr(module, f"{cls.__name__}Args", None), getattr(module, f"{cls.__name__}InitArgs", None)):
+        for name, member in vars(holder).items() if holder else ():
+            if isinstance(member, property) and (wire := getattr(member.fget, "_pulumi_name", None)):
+                found[wire] = name
+    return found
+
+
+def _literal(value: Value) -> str:
+    plain = repr(codec.without_secrets(value))
+    return plain if value == codec.without_secrets(value) else f"pulumi.Output.secret({plain})"
+
+
+def write_project(folder: Path, stack: str, description: str, program: str) -> None:
+    """A project held to this repository's policies, in a folder of its own."""
+    folder.mkdir()
+    (folder / "Pulumi.yaml").write_text("name: novacron\nruntime: python\n")
+    (folder / f"Pulumi.{stack}.yaml").write_text(description)
+    (folder / "__main__.py").write_text(program)
+    (folder / "policy").symlink_to(ROOT / "policy")
+    if (ROOT / ".venv").is_dir():  # where the policy pack says that it runs
+        (folder / ".venv").symlink_to(ROOT / ".venv")
+
+
+def row(what: str, figures: Figures) -> None:
+    """Print a line of the table."""
+    sys.stdout.write(f"{what:<28} {figures.wall_s:>7.2f} {figures.cpu_s:>7.2f} {figures.peak_mib:>6.0f}\n")
+    sys.stdout.flush()
+
+
+def middle(runs: Sequence[Figures]) -> Figures:
+    """The median of each figure."""
+    return Figures(
+        median(run.wall_s for run in runs), median(run.cpu_s for run in runs), median(run.peak_mib for run in runs)
+    )
+
+
+def main(stack: str) -> int:
+    """Print the table; 1 when a target is missed."""
+    with tempfile.TemporaryDirectory() as name:
+        folders = {"components": Path(name) / "components", "plain program": Path(name) / "plain"}
+        description = (ROOT / f"Pulumi.{stack}.yaml").read_text()
+        write_project(folders["components"], stack, description, (ROOT / "__main__.py").read_text())
+        write_project(folders["plain program"], stack, "config: {}\n", plain_program(rehearsed(stack)))
+        command = [sys.executable, "-c", "from novacron_ops.entry import main; main()", "rehearse", "-s", stack]
+        runs: dict[str, list[Figures]] = {which: [] for which in folders}
+        counts: dict[str, str] = {}
+        load = f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs"
+        sys.stdout.write(f"rehearsals of {stack:<14} {'wall s':>7} {'CPU s':>7} {'MiB':>6}  {load}\n")
+        for _ in range(RUNS):
+            for which, folder in folders.items():
+                runs[which].append(measure(command, dict(os.environ), folder))
+                row(which, runs[which][-1])
+                told = (folder / "output").read_text()
+                counts[which] = told.partition("on simulated clouds: ")[2].partition(" came up")[0]
+    ours, plain = (middle(runs[which]) for which in folders)
+    for which, figures in (("components, median", ours), ("plain program, median", plain)):
+        row(which, figures)
+    ratio, cpu = ours.wall_s / plain.wall_s, ours.cpu_s / plain.cpu_s
+    kept = {
+        f"{counts['components']} in {ours.wall_s:.1f} s, target below {WALL_S:g} s": ours.wall_s < WALL_S,
+        f"peak {ours.peak_mib:.0f} MiB, target below {PEAK_MIB:g} MiB": ours.peak_mib < PEAK_MIB,
+        f"{ratio:.2f} times the plain program ({counts['plain program']}; CPU {cpu:.2f}), target {RATIO:g}": ratio
+        <= RATIO,
+    }
+    for line, met in kept.items():
+        sys.stdout.write(f"{'met   ' if met else 'MISSED'} {line}\n")
+    return 0 if all(kept.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:2] or ["prod"]))

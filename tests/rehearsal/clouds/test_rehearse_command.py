@@ -1,0 +1,131 @@
+"""`novacron rehearse` as it is typed: what it prints and writes, for a program of ours and of someone else."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from html import escape
+from pathlib import Path
+
+import pytest
+from novacron_ops.main import main
+
+ROOT = Path(__file__).parents[3]
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+THEIRS = """
+import pulumi, pulumi_aws as aws
+role = aws.iam.Role("role", assume_role_policy="{}")
+cluster = aws.eks.Cluster("cluster", role_arn=role.arn, vpc_config={"subnet_ids": ["subnet-1", "subnet-2"]})
+aws.eks.NodeGroup(
+    "nodes", cluster_name=cluster.name, node_role_arn=role.arn, subnet_ids=["subnet-1"],
+    scaling_config={"desired_size": 1, "min_size": 1, "max_size": 1},
+    opts=pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create="90m")),
+)
+"""
+
+MEASURE = """
+<iframe style="border:0;width:{width}px;height:900px" srcdoc="{page}"></iframe><pre id="seen"></pre><script>
+onload = () => {{
+  const inside = document.querySelector("iframe").contentDocument
+  const shown = [...inside.querySelectorAll("svg")].filter(picture => picture.getBoundingClientRect().width > 0)
+  const outside = shown.flatMap(picture => [...picture.querySelectorAll("text")].filter(text =>
+    text.getBoundingClientRect().right > picture.getBoundingClientRect().right - 14))
+  document.querySelector("#seen").textContent = JSON.stringify({{
+    width: inside.documentElement.scrollWidth, pictures: shown.map(picture => picture.parentElement.className),
+    outside: outside.map(text => text.textContent), size: shown.map(picture => picture.getBoundingClientRect().width),
+  }})
+}}
+</script>
+"""
+
+
+def rehearse(*arguments: str) -> int:
+    """Its exit status."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sys, "argv", ["novacron", "rehearse", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    assert isinstance(ended.value.code, int)
+    return int(ended.value.code)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "Pulumi.yaml").write_text("name: theirs\nruntime: python\n")
+    (tmp_path / "Pulumi.dev.yaml").write_text("config: {'aws:region': eu-west-1}\n")
+    (tmp_path / "__main__.py").write_text(THEIRS)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_program_that_is_no_environment_of_ours(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert rehearse("-s", "dev", "--html", "page.html") == 0
+    told = capsys.readouterr().out
+    assert "dev on simulated clouds: 3 resources came up" in told
+    assert "eu-west-1          3" in told
+    assert "at most 120 min of such waits along the longest chain: cluster 30 → nodes 90" in told
+    assert "the project has no policy pack" in told
+    assert "USD" not in told
+    assert "at most 120 min" in (project / "page.html").read_text(encoding="utf-8")
+    assert not (project / ".novacron").exists()
+
+
+def test_a_program_that_fails_is_told_of_and_ends_with_1(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "__main__.py").write_text("raise ValueError('no <idea>')")
+    assert rehearse("-s", "dev", "--json", "--html", "page.html") == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["succeeded"], told["resources"], told["plan"]) == (False, 0, None)
+    assert "ValueError: no <idea>" in told["errors"]
+    written = (project / "page.html").read_text(encoding="utf-8")
+    assert "it would not come up" in written
+    assert "ValueError: no &lt;idea&gt;" in written
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "said"),
+    [
+        ("config: {}\n", ["-s", "prod"], "there is no Pulumi.prod.yaml"),
+        ("config: {}\n", ["--html", "missing/page.html"], "there is no folder missing"),
+        ("config: {novacron:environment: {platform: moon}}\n", [], "Use one of local, aws, gcp, azure"),
+    ],
+)
+def test_what_cannot_be_rehearsed_ends_with_2_before_anything_runs(
+    project: Path, capsys: pytest.CaptureFixture[str], content: str, arguments: list[str], said: str
+) -> None:
+    (project / "Pulumi.dev.yaml").write_text(content)
+    assert rehearse("-s", "dev", *arguments) == 2
+    shown = capsys.readouterr()
+    assert said in shown.err
+    assert shown.out == ""
+
+
+@pytest.fixture(scope="module")
+def prod(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pages of prod, whose program fails at once: what is drawn comes from the plan."""
+    folder = tmp_path_factory.mktemp("prod")
+    (folder / "Pulumi.yaml").write_text("name: novacron\nruntime: python\n")
+    (folder / "Pulumi.prod.yaml").write_text((ROOT / "Pulumi.prod.yaml").read_text(encoding="utf-8"))
+    (folder / "__main__.py").write_text("raise SystemExit(1)")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        assert rehearse("-s", "prod", "--html", "page.html") == 1
+    return folder / "page.html"
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on PATH")
+@pytest.mark.parametrize(("width", "pictured"), [(1280, "wide"), (400, "narrow")])
+def test_in_a_browser_the_page_fits_the_window(prod: Path, tmp_path: Path, width: int, pictured: str) -> None:
+    assert CHROMIUM is not None
+    frame = tmp_path / "frame.html"
+    frame.write_text(MEASURE.format(width=width, page=escape(prod.read_text(encoding="utf-8"))), encoding="utf-8")
+    browser = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'browser'}"]
+    command = [*browser, "--window-size=1400,1000", "--dump-dom", frame.as_uri()]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    seen = json.loads(shown.rpartition('<pre id="seen">')[2].partition("</pre>")[0])
+    assert seen["width"] <= width
+    assert seen["pictures"] == [pictured]
+    assert seen["outside"] == []
+    assert seen["size"][0] > width * 0.8

@@ -1,0 +1,78 @@
+"""The front door of a region: what reaches the coordinators and what does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from novacron_infra.aws import AwsIngress
+from novacron_infra.errors import ArgumentError
+
+from tests.unit.aws import samples
+from tests.unit.aws.graph import Graph, Registered, declare
+
+INGRESS_RULE = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
+EGRESS_RULE = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
+
+
+@pytest.fixture(scope="module")
+def region() -> Graph:
+    return declare(samples.region)
+
+
+def rules(graph: Graph, type_: str, group: str) -> list[Registered]:
+    return [item for item in graph.of(type_) if item.inputs["securityGroupId"] == group]
+
+
+def test_the_door_stands_in_every_public_subnet_and_has_an_address(region: Graph) -> None:
+    balancer = region.one("aws:lb/loadBalancer:LoadBalancer")
+    inputs = balancer.inputs
+    assert (inputs["loadBalancerType"], inputs["internal"]) == ("network", False)
+    assert inputs["subnets"] == [f"network-public-{zone}-id" for zone in samples.ZONES]
+    assert inputs["enableCrossZoneLoadBalancing"] is True
+    assert (balancer.protect, inputs["enableDeletionProtection"]) == (True, True)
+    assert region.result["address"].startswith("door-")
+
+
+def test_tls_is_passed_on_to_coordinators_that_are_ready(region: Graph) -> None:
+    listener = region.one("aws:lb/listener:Listener").inputs
+    targets = region.one("aws:lb/targetGroup:TargetGroup").inputs
+    assert (listener["protocol"], listener["port"]) == ("TCP", 443)
+    assert "certificateArn" not in listener
+    assert (targets["protocol"], targets["port"], targets["targetType"]) == ("TCP", 8443, "ip")
+    health = targets["healthCheck"]
+    assert (health["protocol"], health["port"], health["path"]) == ("HTTPS", "traffic-port", "/ready")
+    assert (targets["deregistrationDelay"], targets["connectionTermination"]) == (300, True)
+
+
+def test_anyone_reaches_the_door_and_only_the_door_reaches_the_coordinators(region: Graph) -> None:
+    door = "door-lb-id"
+    (enter,) = rules(region, INGRESS_RULE, door)
+    assert (enter.inputs["cidrIpv4"], enter.inputs["fromPort"], enter.inputs["toPort"]) == ("0.0.0.0/0", 443, 443)
+    (leave,) = rules(region, EGRESS_RULE, door)
+    assert leave.inputs["referencedSecurityGroupId"] == samples.CLUSTER_GROUP
+    (pass_on,) = rules(region, INGRESS_RULE, samples.CLUSTER_GROUP)
+    assert pass_on.inputs["referencedSecurityGroupId"] == door
+    for rule in (leave, pass_on):
+        assert (rule.inputs["fromPort"], rule.inputs["toPort"]) == (8443, 8443)
+
+
+def test_a_door_that_may_go_is_not_protected() -> None:
+    graph = declare(lambda opts: AwsIngress("door", replace(samples.INGRESS, protect=False), opts).address)
+    balancer = graph.one("aws:lb/loadBalancer:LoadBalancer")
+    assert (balancer.protect, balancer.inputs["enableDeletionProtection"]) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        ("d" * 25, {}, "it has 25 characters, and 24 leave room for what its resources' names add"),
+        ("door", {"subnet_ids": {"us-west-2a": "subnet-1"}}, "door.subnet_ids = us-west-2a: a door in a single zone"),
+        ("door", {"drain_s": 3601}, "door.drain_s = 3601: a target group drains for 0 to 3600 seconds"),
+    ],
+)
+def test_bad_arguments_are_refused_before_anything_exists(name: str, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ArgumentError) as error:
+        declare(lambda _: AwsIngress(name, replace(samples.INGRESS, **changes)).address)
+    assert message in str(error.value)

@@ -1,0 +1,117 @@
+"""A whole region: what its parts get from each other, and what it tells."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pulumi
+import pytest
+from novacron_infra.azure.region import AzureRegion, unique_name
+from novacron_infra.errors import ArgumentError
+
+from tests.unit.azure import samples
+from tests.unit.azure.graph import SUBSCRIPTION, Graph, declare
+
+UNIQUE = unique_name("prod-westus2", SUBSCRIPTION)
+
+
+def whole(opts: pulumi.ResourceOptions, **changes: Any) -> Any:
+    return AzureRegion("prod-westus2", replace(samples.WHOLE_REGION, **changes), opts).outputs
+
+
+@pytest.fixture(scope="module")
+def region() -> Graph:
+    return declare(whole)
+
+
+def test_it_tells_what_others_need(region: Graph) -> None:
+    told = region.result
+    kubeconfig = told.pop("kubeconfig")
+    assert "prod-westus2" in kubeconfig
+    assert told == {
+        "cluster": "prod-westus2",
+        "resource_group": "prod-westus2",
+        "model_bucket": "novacronprodmodels/models",
+        "worker_client_id": "client-prod-westus2-llm-workers-identity",
+        "postgres_endpoint": f"{UNIQUE}.postgres.database.azure.com:5432",
+        "postgres_secret": f"https://{UNIQUE}.vault.azure.net/secrets/prod-westus2-postgres",
+        "redis_endpoint": f"{UNIQUE}.westus2.redis.azure.net:10000",
+        "redis_secret": f"https://{UNIQUE}.vault.azure.net/secrets/prod-westus2-redis",
+        "ingress_address": "203.0.113.7",
+        "ingress_name": "prod-westus2-ingress-address",
+        "registry": f"{UNIQUE}.azurecr.io",
+    }
+
+
+def test_everything_is_in_its_group_and_uses_its_provider(region: Graph) -> None:
+    elsewhere = {
+        item.type.removeprefix("azure-native:")
+        for item in region.custom
+        if item.inputs.get("resourceGroupName", "prod-westus2") != "prod-westus2"
+    }
+    assert elsewhere == {"network:FlowLog"}
+    assert {item.provider.split("::")[-2] for item in region.custom} == {"explicit"}
+    assert {provider.split("::")[-2] for _, provider in region.invokes} == {"explicit"}
+
+
+def test_pools_have_names_that_aks_takes(region: Graph) -> None:
+    assert {item.inputs["agentPoolName"] for item in region.of("containerservice:AgentPool")} == {"coord", "workers"}
+
+
+def test_the_internet_reaches_the_coordinators_port_and_no_other(region: Graph) -> None:
+    rules = [rule for item in region.of("network:NetworkSecurityGroup") for rule in item.inputs["securityRules"]]
+    assert [rule["destinationPortRange"] for rule in rules] == ["443"]
+
+
+def test_what_cannot_be_made_again_is_protected_where_anything_is(region: Graph) -> None:
+    protected = {item.type.removeprefix("azure-native:") for item in region.custom if item.protect}
+    assert protected == {
+        "containerregistry:Registry",
+        "containerservice:ManagedCluster",
+        "dbforpostgresql:Database",
+        "dbforpostgresql:Server",
+        "keyvault:Key",
+        "keyvault:Vault",
+        "network:PublicIPAddress",
+        "resources:ResourceGroup",
+        "storage:BlobContainer",
+        "storage:StorageAccount",
+    }
+    free = declare(lambda opts: whole(opts, protect=False))
+    assert not any(item.protect for item in free.custom)
+    assert free.one("keyvault:Vault").inputs["properties"]["softDeleteRetentionInDays"] == 7
+
+
+def test_one_redis_node_has_no_copy_and_no_cluster() -> None:
+    graph = declare(lambda opts: whole(opts, redis_nodes=1))
+    cluster = graph.one("redisenterprise:RedisEnterprise").inputs
+    assert (cluster["sku"]["name"], cluster["highAvailability"]) == ("MemoryOptimized_M50", "Disabled")
+
+
+def test_names_of_two_regions_or_subscriptions_are_never_the_same() -> None:
+    other = SUBSCRIPTION.replace("0", "1")
+    names = {unique_name(name, sub) for name in ("prod-westus2", "prod-westus3") for sub in (SUBSCRIPTION, other)}
+    assert len(names) == 4
+    assert all(len(name) <= 24 and name.isalnum() and name[0].isalpha() for name in names)
+    assert len(unique_name("prod-" + "x" * 30, SUBSCRIPTION)) == 24
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"subscription_id": "prod"}, "prod-westus2.subscription_id = prod: it is no subscription's id"),
+        (
+            {"bucket": "novacron"},
+            "prod-westus2.bucket = novacron: it names no container. Write it as account/container",
+        ),
+        ({"redis_nodes": 500}, "prod-westus2.redis_nodes = 500: Azure Managed Redis has no such size"),
+        ({"region": "us-west-2"}, "prod-westus2.region = us-west-2: Azure writes no region like this"),
+    ],
+)
+def test_a_region_that_azure_would_refuse_is_refused_before_anything_exists(
+    changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ArgumentError) as error:
+        declare(lambda opts: whole(opts, **changes))
+    assert message in str(error.value)

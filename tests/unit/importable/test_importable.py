@@ -1,0 +1,126 @@
+"""The same components in a Python program, and which clouds' SDKs they load."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any, cast
+
+import pulumi
+import pytest
+from novacron_infra import importable
+from novacron_infra.catalog import FabricKind
+from novacron_infra.errors import ArgumentError
+from novacron_infra.importable.aws import AwsGpuRegion, AwsGpuRegionArgs, EksGpuPool, EksGpuPoolArgs
+from novacron_infra.importable.dns import GlobalEndpoint, GlobalEndpointArgs
+
+from tests.unit.aws import samples
+from tests.unit.aws.graph import declare
+
+POOL: EksGpuPoolArgs = {
+    "shape": {"machine": "p5.48xlarge", "nodes": 2, "zones": ["us-west-2a"], "fabric": FabricKind.EFA},
+    "cluster_name": "prod",
+    "cluster_security_group_id": samples.CLUSTER_GROUP,
+    "kubernetes_version": "1.34",
+    "subnet_ids": dict(samples.SUBNETS),
+    "disk_key_arn": samples.STORAGE_KEY,
+    "fabric_security_group_id": samples.FABRIC_GROUP,
+    "tags": {"environment": "prod", "more": {"Owner": "research"}},
+}
+REGION: AwsGpuRegionArgs = {
+    "region": samples.REGION,
+    "zones": list(samples.ZONES),
+    "network": "10.0.0.0/16",
+    "kubernetes_version": "1.34",
+    "admins": ["arn:aws:iam::123456789012:role/operators"],
+    "coordinators": {"machine": "c6i.8xlarge", "nodes": 3, "zones": list(samples.ZONES)},
+    "workers": {"h100": POOL["shape"]},
+    "bucket": "acme-models",
+    "postgres_storage_gib": 100,
+    "redis_nodes": 1,
+    "redis_password": "a-password-of-a-test",
+    "tags": {"environment": "prod"},
+}
+ENDPOINT: GlobalEndpointArgs = {
+    "domain": "api.example.com",
+    "regions": [],
+    "probe": {"path": "/ready"},
+    "route53": {"zone_name": "example.com"},
+}
+
+
+def test_a_pool_takes_outputs_and_carries_the_tags() -> None:
+    args: EksGpuPoolArgs = {**POOL, "cluster_name": pulumi.Output.from_input("prod")}
+    graph = declare(lambda opts: EksGpuPool("gpu", args, opts).node_role_arn)
+    group = graph.one("aws:eks/nodeGroup:NodeGroup")
+    assert (group.inputs["clusterName"], group.inputs["tags"]["Owner"]) == ("prod", "research")
+    assert graph.one("novacron:index:EksNodePool").parent == "gpu"
+    assert {item.provider.split("::")[-2] for item in graph.custom} == {"explicit"}
+
+
+def test_a_region_has_its_pools_and_a_front_door() -> None:
+    graph = declare(lambda opts: AwsGpuRegion("prod", REGION, opts).ingress_address)
+    assert {item.name for item in graph.of("aws:eks/nodeGroup:NodeGroup")} == {
+        "prod-coordinators-nodes",
+        "prod-h100-nodes",
+    }
+    assert graph.result.startswith("prod-lb-")
+
+
+@pytest.mark.parametrize(
+    ("component", "args", "message"),
+    [
+        (
+            EksGpuPool,
+            {**POOL, "shape": {**POOL["shape"], "nodes": pulumi.Output.from_input(2)}},
+            "gpu.shape.nodes = an output: it decides which resources there are, so a preview has to know it",
+        ),
+        (
+            AwsGpuRegion,
+            {**REGION, "workers": {"h100": {**POOL["shape"], "zones": [pulumi.Output.from_input("us-west-2a")]}}},
+            "gpu.workers.h100.zones.0 = an output: it decides which resources there are",
+        ),
+        (EksGpuPool, {**POOL, "shape": {**POOL["shape"], "placement": "near"}}, "gpu.shape.placement = near: there"),
+        (GlobalEndpoint, {**ENDPOINT, "cloud_dns": {"zone_name": "x"}}, "gpu.service = route53, cloud_dns: exactly"),
+        (
+            GlobalEndpoint,
+            {**ENDPOINT, "regions": [{"name": "a", "dns_label": "a", "weight": 300, "platform": "aws", "address": "b.c",
+             "address_kind": "hostname"}]},
+            "gpu.regions.0.weight = 300: Input should be less than or equal to 255",
+        ),
+    ],
+    ids=["output", "output in a list", "no member", "two services", "too heavy"],
+)  # fmt: skip
+def test_bad_arguments_are_refused_before_anything_exists(component: Any, args: Any, message: str) -> None:
+    with pytest.raises(ArgumentError) as error:
+        declare(lambda opts: component("gpu", cast("Any", args), opts))
+    assert message in str(error.value)
+
+
+def loaded(statement: str) -> set[str]:
+    code = f"{statement}\nimport sys; print(*(m for m in sys.modules if m.startswith('pulumi_') and '.' not in m))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    return set(run.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("module", "sdk"),
+    [("aws", "pulumi_aws"), ("gcp", "pulumi_gcp"), ("azure", "pulumi_azure_native"), ("dns", "")],
+)
+def test_a_component_loads_the_sdk_of_its_own_cloud_only(module: str, sdk: str) -> None:
+    sdks = {"pulumi_aws", "pulumi_gcp", "pulumi_azure_native", "pulumi_kubernetes"}
+    assert loaded(f"import novacron_infra.importable.{module}") & sdks == {sdk} - {""}
+
+
+def test_what_is_offered_is_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importable, "find_spec", lambda name: name == "pulumi_aws" or None)
+    assert [item.__name__ for item in importable.components()] == ["GlobalEndpoint", "EksGpuPool", "AwsGpuRegion"]
+
+
+def test_a_plugin_for_amazon_only_loads_no_other_cloud() -> None:
+    one_cloud = (
+        "import novacron_infra.importable as i; find = i.find_spec;"
+        " i.find_spec = lambda name: find(name) if name == 'pulumi_aws' else None;"
+        " from novacron_infra.importable.provider import Provider, NAME; Provider(i.components(), NAME)"
+    )
+    assert loaded(one_cloud) & {"pulumi_gcp", "pulumi_azure_native", "pulumi_kubernetes"} == set()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +209,58 @@ def test_a_list_of_regions_names_machines_of_its_cloud() -> None:
     for item in offer_lists():
         assert item.offers
         assert {machine(name).cloud for name in item.offers} == {item.cloud}
+
+
+def aws_store(opts: pulumi.ResourceOptions, bucket: str) -> None:
+    aws.AwsModelStore("models", replace(aws_samples.STORE, bucket=bucket), opts)
+
+
+def gcp_store(opts: pulumi.ResourceOptions, bucket: str) -> None:
+    gcp.GcpModelStore("models", replace(gcp_samples.STORE, bucket=bucket), opts)
+
+
+def azure_store(opts: pulumi.ResourceOptions, bucket: str) -> None:
+    account, _, container = bucket.partition("/")
+    azure.AzureModelStore("models", replace(azure_samples.STORE, account=account, container=container), opts)
+
+
+STORES: dict[str, tuple[Callable[..., None], Callable[..., Any]]] = {
+    "s3": (aws_store, aws_graph.declare),
+    "gcs": (gcp_store, gcp_graph.declare),
+    "azure": (azure_store, azure_graph.declare),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "bucket"),
+    [
+        *(
+            (kind, bucket)
+            for kind in ("s3", "gcs")
+            for bucket in ("a.b.c", "goog-models", "a_b", "A-b", "-ab", "ab", "abc")
+        ),
+        *(("azure", name) for name in ("models", "a-b/models", "acc/a--b", "acc/a-", "acc/a.b", "acc/ab", "acc/a-b")),
+        *(("s3", "x" * length) for length in (63, 64)),
+        *(("gcs", "x" * length) for length in (63, 64)),
+        *(("azure", "x" * length + "/models") for length in (24, 25)),
+        *(("azure", "account/" + "x" * length) for length in (63, 64)),
+    ],
+)
+def test_a_store_that_its_component_refuses_is_refused_before_it_is_made(kind: str, bucket: str) -> None:
+    component, declare = STORES[kind]
+
+    def program(opts: pulumi.ResourceOptions) -> None:
+        component(opts, bucket)
+
+    def told(step: Callable[[], object]) -> set[str]:
+        try:
+            step()
+        except ConfigurationError as error:
+            return {item.path.rpartition(".")[2] for item in error.problems} - {"kind"}
+        return set()
+
+    values = azure_stack({"model.store": {"kind": kind, "bucket": bucket}})
+    assert bool(told(lambda: load(values))) == bool(told(lambda: declare(program)))
 
 
 COMPONENTS: list[tuple[Any, Any, Callable[..., Any]]] = [

@@ -45,8 +45,12 @@ DNS_NAME = re.compile(rf"(?!.*\.\d+$){_LABEL}(\.{_LABEL})+")
 BUCKETS = {
     # No dots: transfer acceleration and TLS wildcards do not take them.
     StoreKind.S3: (r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", "novacron-models: 3 to 63 of a-z, 0-9 and -"),
-    StoreKind.GCS: (r"[a-z0-9][a-z0-9_.-]{1,61}[a-z0-9]", "novacron-models: 3 to 63 of a-z, 0-9, -, _ and ."),
-    StoreKind.AZURE: (r"[a-z0-9]{3,24}/[a-z0-9][a-z0-9-]{2,62}", "account/container"),
+    # No dots: Google asks who owns such a domain.
+    StoreKind.GCS: (r"(?!goog)[a-z0-9][a-z0-9_-]{1,61}[a-z0-9]", "novacron-models: 3 to 63 of a-z, 0-9, - and _"),
+    StoreKind.AZURE: (
+        r"[a-z0-9]{3,24}/(?=.{3,63}$)[a-z0-9](-?[a-z0-9])*",
+        "account/container: 3 to 24 of a-z and 0-9, then 3 to 63 of a-z, 0-9 and single -",
+    ),
     StoreKind.NFS: (r"[A-Za-z0-9.-]+:/\S*", "server:/export"),
     StoreKind.EFS: (r"fs-[0-9a-f]{8,40}", "fs-0123456789abcdef0"),
 }

@@ -94,9 +94,9 @@ def rehearse(project_dir: Path, stack: str, packs: list[PolicyPackSpec], faults:
 def count_by_region(resources: Sequence[ResourceState]) -> dict[str, Counter[str]]:
     """Managed resources of each region by service. `resources` stand in the state's order: what is needed is first.
 
-    A resource is where its provider is, or where its own inputs say; global DNS is in none of them. What says nothing (a
-    subnet in Azure, the provider of a cluster's Kubernetes API) is where the things are that it needs, if they are all in
-    one region.
+    A resource is where its provider is, or where its own inputs say; global DNS is in none of them. What says nothing
+    (a subnet in Azure, the provider of a cluster's Kubernetes API) is where the things are that it needs, if they are
+    all in one region.
     """
     regions: dict[str, str] = {}
     found: dict[str, Counter[str]] = {}

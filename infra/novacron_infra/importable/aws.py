@@ -111,14 +111,16 @@ class AwsGpuRegion(pulumi.ComponentResource):
     """JSON; signs in through the AWS CLI and holds no secret."""
     model_bucket: pulumi.Output[str]
     """Name of the model store's bucket."""
-    worker_role_arn: pulumi.Output[str]
+    worker_identity: pulumi.Output[str]
     """The role with which pods of workers read models."""
     postgres_endpoint: pulumi.Output[str]
     """Host and port."""
-    postgres_secret_arn: pulumi.Output[str]
+    postgres_secret: pulumi.Output[str]
     """The secret that has the user and the password."""
     redis_endpoint: pulumi.Output[str]
     """Host name."""
+    registry: pulumi.Output[str]
+    """What the names of images begin with."""
     ingress_address: pulumi.Output[str]
     """Host name of the front door."""
     target_group_arn: pulumi.Output[str]
@@ -151,10 +153,11 @@ class AwsGpuRegion(pulumi.ComponentResource):
         self.cluster_name = outputs["cluster"]
         self.kubeconfig = outputs["kubeconfig"]
         self.model_bucket = outputs["model_bucket"]
-        self.worker_role_arn = outputs["worker_role_arn"]
+        self.worker_identity = outputs["worker_identity"]
         self.postgres_endpoint = outputs["postgres_endpoint"]
-        self.postgres_secret_arn = outputs["postgres_secret_arn"]
+        self.postgres_secret = outputs["postgres_secret"]
         self.redis_endpoint = outputs["redis_endpoint"]
+        self.registry = outputs["registry"]
         self.ingress_address = outputs["ingress_address"]
         self.target_group_arn = outputs["target_group_arn"]
-        self.register_outputs({name: value for name, value in outputs.items() if name != "cluster"})
+        self.register_outputs({name: value for name, value in outputs.items() if name not in ("cluster", "platform")})

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, UnionType
 from typing import Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import pulumi
@@ -87,6 +87,8 @@ class Schema:
 
 
 ANYTHING = Scalar("anything")
+_UNIONS = (Union, UnionType)
+"""typing caches generics by equality: a program's own `Output[int | None]` becomes the SDK's hint."""
 _SCALARS: dict[Any, Scalar] = {
     str: Scalar("text"),
     int: Scalar("whole number"),
@@ -146,7 +148,7 @@ def fields(cls: type[Any]) -> Fields:
 def _optional(hint: Any) -> bool:
     if get_origin(hint) is pulumi.Output:
         return _optional(get_args(hint)[0])
-    return get_origin(hint) is Union and type(None) in get_args(hint)
+    return get_origin(hint) in _UNIONS and type(None) in get_args(hint)
 
 
 def _type(hint: Any) -> Type:
@@ -155,7 +157,7 @@ def _type(hint: Any) -> Type:
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is pulumi.Output:
         return _type(arguments[0])
-    if origin is Union:
+    if origin in _UNIONS:
         options = {
             _type(option): None
             for option in arguments

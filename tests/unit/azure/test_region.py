@@ -30,10 +30,11 @@ def test_it_tells_what_others_need(region: Graph) -> None:
     kubeconfig = told.pop("kubeconfig")
     assert "prod-westus2" in kubeconfig
     assert told == {
+        "platform": "azure",
         "cluster": "prod-westus2",
         "resource_group": "prod-westus2",
         "model_bucket": "novacronprodmodels/models",
-        "worker_client_id": "client-prod-westus2-llm-workers-identity",
+        "worker_identity": "client-prod-westus2-llm-workers-identity",
         "postgres_endpoint": f"{UNIQUE}.postgres.database.azure.com:5432",
         "postgres_secret": f"https://{UNIQUE}.vault.azure.net/secrets/prod-westus2-postgres",
         "redis_endpoint": f"{UNIQUE}.westus2.redis.azure.net:10000",

@@ -40,7 +40,7 @@ def test_what_it_tells(region: Graph) -> None:
     told = region.result
     assert told["cluster"] == NAME
     assert told["model_bucket"] == "novacron-models"
-    assert told["worker_service_account"] == f"{NAME}-llm-workers@acme-prod.iam.gserviceaccount.com"
+    assert told["worker_identity"] == f"{NAME}-llm-workers@acme-prod.iam.gserviceaccount.com"
     assert told["postgres_endpoint"] == "10.0.240.3:5432"
     assert told["postgres_secret"] == f"projects/acme-prod/{NAME}-postgres-login"
     assert told["redis_endpoint"] == "10.0.128.7"
@@ -56,7 +56,7 @@ def test_workers_read_the_models_and_nothing_else(region: Graph) -> None:
 
 
 def test_coordinators_sign_in_to_both_databases_and_do_nothing_else(region: Graph) -> None:
-    email = region.result["coordinator_service_account"]
+    email = region.result["coordinator_identity"]
     roles = {item.inputs["role"] for item in region.custom if item.inputs.get("member") == f"serviceAccount:{email}"}
     assert roles == {"roles/secretmanager.secretAccessor", "roles/redis.dbConnectionUser"}
 

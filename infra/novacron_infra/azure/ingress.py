@@ -54,7 +54,8 @@ class AzureIngress(pulumi.ComponentResource):
             tags=args.tags.of("ingress"),
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
-        # It looks the name up in the group's list of addresses.
+        # It looks the name up in the group's list of addresses. AKS's documentation gives it Network Contributor on the
+        # whole group; that reading the group is enough has not been tried on an account.
         scopes = {"group": (address.id.apply(_group), Role.READER), "address": (address.id, Role.NETWORK_CONTRIBUTOR)}
         may_take = [
             grant(f"{name}-{what}", scope, role, args.control_principal_id, pulumi.ResourceOptions(parent=self)).id

@@ -193,8 +193,8 @@ class AzureRedisArgs:
 class AzureRedis(pulumi.ComponentResource):
     """Azure Managed Redis, reached from inside only, with TLS and a password that Azure makes.
 
-    Not Azure Cache for Redis, which Azure retires: all of its tiers by 2028. The disks' key is taken in its newest
-    version with the next update after a refresh.
+    Not Azure Cache for Redis, which Azure retires: Enterprise on 2027-03-31, the other tiers on 2028-09-30. The disks'
+    key is taken in its newest version with the next update after a refresh.
 
     Raises:
         ArgumentError: Azure has no such size.

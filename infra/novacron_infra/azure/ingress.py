@@ -6,7 +6,6 @@ balancer that AKS puts behind it passes TCP on; TLS ends at the coordinators. No
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -55,20 +54,24 @@ class AzureIngress(pulumi.ComponentResource):
             tags=args.tags.of("ingress"),
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
-        may_take = grant(
-            f"{name}-address",
-            address.id,
-            Role.NETWORK_CONTRIBUTOR,
-            args.control_principal_id,
-            pulumi.ResourceOptions(parent=self),
-        )
-        self.name = pulumi.Output.all(name=address.name, may_take=may_take.id).apply(_name)
+        # It looks the name up in the group's list of addresses. AKS's documentation gives it Network Contributor on the
+        # whole group; that reading the group is enough has not been tried on an account.
+        scopes = {"group": (address.id.apply(_group), Role.READER), "address": (address.id, Role.NETWORK_CONTRIBUTOR)}
+        may_take = [
+            grant(f"{name}-{what}", scope, role, args.control_principal_id, pulumi.ResourceOptions(parent=self)).id
+            for what, (scope, role) in scopes.items()
+        ]
+        self.name = pulumi.Output.all(address.name, *may_take).apply(_first)
         self.address = address.ip_address.apply(_given)
         self.register_outputs({"name": self.name, "address": self.address})
 
 
-def _name(known: Mapping[str, str]) -> str:
-    return known["name"]
+def _group(address_id: str) -> str:
+    return address_id.partition("/providers/")[0]
+
+
+def _first(values: list[str]) -> str:
+    return values[0]
 
 
 def _given(address: str | None) -> str:

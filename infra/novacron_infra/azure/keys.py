@@ -116,7 +116,12 @@ class AzureKeys(pulumi.ComponentResource):
                 ),
             ),
             tags=tags,
-            opts=protected,
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                protect=args.protect,
+                # Azure refuses to change it.
+                ignore_changes=["properties.softDeleteRetentionInDays"],
+            ),
         )
         send_logs(f"{name}-vault", vault.id, args.workspace_id, ["AuditEvent"], child)
         keys = {

@@ -81,6 +81,7 @@ def test_the_vault_is_private_cannot_be_purged_and_is_audited(region: Graph) -> 
     assert properties["enablePurgeProtection"]
     assert properties["enableRbacAuthorization"]
     assert properties["softDeleteRetentionInDays"] == 90
+    assert vault.ignore_changes == ("properties.softDeleteRetentionInDays",)
     assert "accessPolicies" not in properties
     logs = region.one("monitor:DiagnosticSetting", "keys-vault").inputs
     assert logs["logs"] == [{"category": "AuditEvent", "enabled": True}]
@@ -138,6 +139,7 @@ def test_each_identity_has_the_roles_that_it_needs_and_no_other(region: Graph) -
         "prod-secrets-key": (control, "KEY_VAULT_CRYPTO_USER", "keyvault/Vault/keys-vault"),
         "prod-vault": (control, "KEY_VAULT_CONTRIBUTOR", "keyvault/Vault/keys-vault"),
         "prod-disks": (control, "READER", "compute/DiskEncryptionSet/keys-disks"),
+        "door-group": (control, "READER", ""),
         "door-address": (control, "NETWORK_CONTRIBUTOR", "network/PublicIPAddress/door-address"),
         "images-pull": ("principal-prod-kubelet", "ACR_PULL", "containerregistry/Registry/images-registry"),
         "workers-identity": (

@@ -42,8 +42,14 @@ class RegionOutputs(_Outputs):
     """Where its password lies: ARN or id of a secret in the cloud's own manager."""
     redis_endpoint: str
     """Host name or address of the Redis-compatible service; TLS only."""
+    redis_secret: str | None = None
+    """Azure only: where its password lies."""
     registry: str
     """Where images are pushed to and pulled from; an image's name follows."""
+    resource_group: str | None = None
+    """Azure only: of everything in the region."""
+    ingress_name: str | None = None
+    """Azure only: name of the load balancer's address in the resource group, for the coordinators' Service."""
     target_group_arn: str | None = None
     """AWS only: what the coordinators' pods are registered with behind the load balancer."""
 

@@ -225,10 +225,14 @@ def test_a_resource_is_where_its_provider_or_its_cluster_is() -> None:
     cluster = state("gcp:container/cluster:Cluster", "cluster", provider=google, location="us-east4")
     api = state("pulumi:providers:kubernetes", "api", cluster)
     pod = state("kubernetes:apps/v1:Deployment", "app", provider=api)
-    key = state("gcp:kms/cryptoKey:CryptoKey", "key", provider=google)
-    assert count_by_region([google, cluster, api, pod, key]) == {
+    role = state("gcp:projects/iAMMember:IAMMember", "role", provider=google)
+    group = state("azure-native:resources:ResourceGroup", "group", location="eastus")
+    subnet = state("azure-native:network:Subnet", "subnet", group)
+    record = state("gcp:dns/recordSet:RecordSet", "record", cluster, subnet, provider=google)
+    assert count_by_region([google, cluster, api, pod, role, group, subnet, record]) == {
         "us-east4": Counter({"gcp:container": 1, "kubernetes:apps": 1}),
-        NOWHERE: Counter({"gcp:kms": 1}),
+        "eastus": Counter({"azure-native:resources": 1, "azure-native:network": 1}),
+        NOWHERE: Counter({"gcp:projects": 1, "gcp:dns": 1}),
     }
 
 

@@ -32,6 +32,7 @@ from novacron_infra.azure.node_pool import AksNodePool, AksNodePoolArgs
 from novacron_infra.azure.private_link import PrivateService
 from novacron_infra.azure.registry import AzureRegistry, AzureRegistryArgs
 from novacron_infra.azure.storage import AzureModelStore, AzureModelStoreArgs
+from novacron_infra.config.sections import Platform
 from novacron_infra.errors import Problem, refuse
 from novacron_infra.pools import NodePoolShape
 from novacron_infra.tags import Tags
@@ -94,9 +95,7 @@ class AzureRegion(pulumi.ComponentResource):
     """IPv4."""
     resource_group_name: pulumi.Output[str]
     outputs: dict[str, pulumi.Output[str]]
-    """`cluster`, `kubeconfig`, `resource_group`, `model_bucket` (account/container), `worker_client_id`,
-    `postgres_endpoint`, `postgres_secret`, `redis_endpoint`, `redis_secret`, `ingress_address`, `ingress_name`,
-    `registry`."""
+    """Those of `novacron_infra.outputs.RegionOutputs`."""
 
     def __init__(self, name: str, args: AzureRegionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         refuse([*name_problems(name), *region_problems(f"{name}.region", args.region), *_problems(name, args)])
@@ -183,13 +182,14 @@ class AzureRegion(pulumi.ComponentResource):
         )
         self.ingress_address = self.ingress.address
         self.outputs = {
+            "platform": pulumi.Output.from_input(Platform.AZURE.value),
             "cluster": self.cluster.name,
             "kubeconfig": self.cluster.kubeconfig,
             "resource_group": self.resource_group_name,
             "model_bucket": pulumi.Output.all(
                 account=self.store.account.name, container=self.store.container_name
             ).apply(_bucket),
-            "worker_client_id": workers.client_id,
+            "worker_identity": workers.client_id,
             "postgres_endpoint": postgres.endpoint,
             "postgres_secret": postgres.secret_id,
             "redis_endpoint": redis.endpoint,

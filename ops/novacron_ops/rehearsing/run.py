@@ -18,7 +18,7 @@ from novacron_rehearsal.resource import ResourceState
 from novacron_ops.rehearsing.waits import Waits, find_waits
 
 NOWHERE = "all regions"
-EVERYWHERE = ("aws:route53",)
+EVERYWHERE = ("aws:route53", "gcp:dns", "azure-native:dns", "azure-native:trafficmanager")
 """Services that answer in every region, wherever their API is."""
 
 
@@ -94,21 +94,22 @@ def rehearse(project_dir: Path, stack: str, packs: list[PolicyPackSpec], faults:
 def count_by_region(resources: Sequence[ResourceState]) -> dict[str, Counter[str]]:
     """Managed resources of each region by service. `resources` stand in the state's order: what is needed is first.
 
-    A resource is where its provider is, or where its own inputs say; global DNS is in none of them. A provider that
-    names no region (that of a cluster's Kubernetes API) is where the first thing is that it needs.
+    A resource is where its provider is, or where its own inputs say; global DNS is in none of them. What says nothing
+    (a subnet in Azure, the provider of a cluster's Kubernetes API) is where the things are that it needs, if they are
+    all in one region.
     """
     regions: dict[str, str] = {}
     found: dict[str, Counter[str]] = {}
     for state in resources:
         if not state.custom:
             continue
-        provider = regions.get(state.provider.rpartition("::")[0], NOWHERE)
-        region = provider if provider != NOWHERE else _own_region(state)
+        stated = regions.get(state.provider.rpartition("::")[0]) or _own_region(state)
+        needed = {regions[urn] for urn in state.needs() if urn in regions}
+        region = stated or (needed.pop() if len(needed) == 1 else None)
         if _service(state).startswith(EVERYWHERE):
             region = None
-        elif region is None and urns.is_provider(state.type):
-            region = next((regions[urn] for urn in state.needs() if regions.get(urn, NOWHERE) != NOWHERE), None)
-        regions[state.urn] = region or NOWHERE
+        if region is not None:
+            regions[state.urn] = region
         if not urns.is_provider(state.type):
             found.setdefault(region or NOWHERE, Counter())[_service(state)] += 1
     return found

@@ -2,8 +2,8 @@
 
 `{name}` is a variable or an input, `{spec.replicas}` what is inside one, `{port=5432}` has a default, `{a=@b}` another
 variable as default. `{hex:8}` are its first eight characters, `{network:last}` what follows the last slash,
-`{url:host}` what follows the scheme, `{id:type}` the resource type that is in an Azure id. A text that is one variable
-and nothing else keeps the variable's type.
+`{url:host}` what follows the scheme, `{id:type}` the resource type that is in an Azure id; `{set=:joined}` has an
+underscore before it unless it is empty. A text that is one variable and nothing else keeps the variable's type.
 """
 
 from __future__ import annotations
@@ -83,4 +83,6 @@ def _resolve(match: re.Match[str], lookup: Lookup) -> Value:
     if how == "type":
         namespace, *rest = text.rpartition("/providers/")[2].split("/")
         return "/".join((namespace, *rest[::2]))
+    if how == "joined":
+        return f"_{text}" if text else ""
     return text[: int(how)]

@@ -1,0 +1,82 @@
+"""A whole environment from typed Python, without a line of YAML: Llama 3.1 405B at 8 bits on one machine of 8 H100s."""
+
+from pathlib import Path
+
+import pulumi
+from novacron_infra.catalog import Quantization
+from novacron_infra.config import CloudEnvironment, Platform, load
+from novacron_infra.config.sections import (
+    Caches,
+    Clusters,
+    CoordinatorMode,
+    Coordinators,
+    Data,
+    EnvironmentName,
+    Hardware,
+    ModelServing,
+    ModelStore,
+    Percentiles,
+    Profile,
+    ProfileName,
+    Range,
+    Region,
+    Resources,
+    StoreKind,
+    Targets,
+    Workers,
+)
+from novacron_infra.environment import build
+from novacron_infra.errors import NovaCronError
+
+ENVIRONMENT = CloudEnvironment(
+    environment=EnvironmentName.DEV,
+    platform=Platform.AWS,
+    protected=False,
+    regions=(
+        Region(
+            name="us-west-2",
+            dns_label="us-west",
+            weight=1,
+            zones=("us-west-2a", "us-west-2b", "us-west-2c"),
+            network="10.0.0.0/16",
+        ),
+    ),
+    # Your own roles: without one nobody can sign in.
+    clusters=Clusters(admins=("arn:aws:iam::123456789012:role/operators",)),
+    coordinators=Coordinators(
+        count=1,
+        mode=CoordinatorMode.SINGLE,
+        machine="c6i.8xlarge",
+        hardware=Hardware(cores=16, memory_gib=64, nvme_tb=2, network_gbps=10),
+        resources=Resources(cpu_request=16, cpu_limit=28, memory_request_gib=48, memory_limit_gib=56),
+    ),
+    workers=Workers(
+        count=8,
+        minimum=8,
+        maximum=8,
+        gpus_per_worker=1,
+        machine="p5.48xlarge",
+        hardware=Hardware(cores=32, memory_gib=128, nvme_tb=4, network_gbps=25),
+    ),
+    model=ModelServing(
+        id="llama-3.1-405b",
+        context_tokens=16384,
+        profiles=(Profile(name=ProfileName.BALANCED, quantization=Quantization.INT8, minimum_replicas=1),),
+        store=ModelStore(kind=StoreKind.S3, bucket="acme-dev-models"),
+    ),
+    caches=Caches(memory_gib=16, distributed_gib=64, persistent_gib=1024),
+    data=Data(postgres_storage_gib=100, redis_nodes=1),
+    targets=Targets(
+        time_to_first_token_s=Percentiles(p50=0.5, p95=1.0),
+        inter_token_latency_s=Percentiles(p50=0.05, p95=0.1),
+        throughput_tokens_per_s=Range(minimum=10, maximum=20),
+        quality_fraction=Range(minimum=0.93, maximum=0.95),
+        weights_in_use_gb=Range(minimum=400, maximum=800),
+    ),
+)
+
+try:
+    # Through `load`, which holds the parts to the rules between them.
+    build(load(ENVIRONMENT.model_dump_json(exclude_none=True)), Path(__file__).parent)
+except NovaCronError as error:
+    raise pulumi.RunError(str(error)) from error

@@ -1,0 +1,81 @@
+"""Azure's part of an environment: its regions, each with a provider of its own, and the copies of the models."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_azure_native as azure_native
+
+from novacron_infra.azure.region import AzureRegion, AzureRegionArgs
+from novacron_infra.azure.replication import (
+    MOST_REPLICAS,
+    AzureModelReplication,
+    AzureModelReplicationArgs,
+    ReplicaArgs,
+)
+from novacron_infra.config import CloudEnvironment
+from novacron_infra.config.sections import Platform
+from novacron_infra.plan import EnvironmentPlan
+from novacron_infra.plan.pools import node_pools
+from novacron_infra.tags import Tags
+
+
+def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags) -> dict[str, AzureRegion]:
+    """The environment's regions on Azure, by name. Models are copied from the first of them to the next two.
+
+    Raises:
+        ArgumentError: with everything that one of their parts refuses.
+    """
+    store, subscription = config.model.store, config.accounts.azure_subscription_id or ""
+    buckets = config.buckets(Platform.AZURE)
+    providers = {
+        name: azure_native.Provider(f"{tags.environment}-{name}", subscription_id=subscription) for name in buckets
+    }
+    regions = {
+        region.name: AzureRegion(
+            f"{tags.environment}-{region.name}",
+            AzureRegionArgs(
+                subscription_id=subscription,
+                region=region.name,
+                network=region.network or "",
+                kubernetes_version=config.clusters.version,
+                admins=config.admins(region),
+                public_networks=config.clusters.public_networks,
+                pools=node_pools(plan, planned, region.zones),
+                bucket=buckets[region.name],
+                postgres_storage_gib=config.data.postgres_storage_gib,
+                redis_nodes=config.data.redis_nodes,
+                tags=tags,
+                protect=config.protected,
+            ),
+            pulumi.ResourceOptions(providers=[providers[region.name]]),
+        )
+        for region, planned in zip(config.regions, plan.regions, strict=True)
+        if region.name in buckets
+    }
+    (source, *others) = regions
+    copied, left = others[:MOST_REPLICAS], others[MOST_REPLICAS:]
+    if left:
+        pulumi.log.warn(f"models are not copied to {', '.join(left)}: Azure copies a store to {MOST_REPLICAS} others")
+    if copied:
+        AzureModelReplication(
+            f"{tags.environment}-models",
+            AzureModelReplicationArgs(
+                source_account=regions[source].store.account.name,
+                source_account_id=regions[source].store.account_id,
+                source_container=regions[source].store.container_name,
+                source_resource_group=regions[source].resource_group_name,
+                replicas={
+                    name: ReplicaArgs(
+                        account=regions[name].store.account.name,
+                        account_id=regions[name].store.account_id,
+                        container=regions[name].store.container_name,
+                        resource_group=regions[name].resource_group_name,
+                    )
+                    for name in copied
+                },
+                tags=tags,
+                prefix=f"{store.prefix}/",
+            ),
+            pulumi.ResourceOptions(providers=[providers[source]]),
+        )
+    return regions

@@ -1,0 +1,57 @@
+"""Every example comes up on simulated clouds, has what its README says, and goes without a trace."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+from novacron_rehearsal import Options, PolicyPackSpec, Workspace
+from novacron_rehearsal.clouds import serve_clouds
+from novacron_rehearsal.clouds.state import World
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = sorted(path.parent.name for path in (ROOT / "examples").glob("*/Pulumi.yaml"))
+README = (ROOT / "examples" / "README.md").read_text(encoding="utf-8")
+
+
+def said(example: str) -> dict[str, int]:
+    """What the README's section of an example says it makes: lines of a count and a type."""
+    (section,) = re.findall(rf"^## `{example}`\n(.*?)(?=^## |\Z)", README, re.MULTILINE | re.DOTALL)
+    return {type_: int(count) for count, type_ in re.findall(r"^- (\d+) `([a-z-]+:\S+)`", section, re.MULTILINE)}
+
+
+def test_the_readme_has_a_section_for_each() -> None:
+    assert len(EXAMPLES) == 4
+    assert re.findall(r"^## `(\S+)`", README, re.MULTILINE) == EXAMPLES
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_an_example_makes_what_the_readme_says(tmp_path: Path, example: str) -> None:
+    folder = shutil.copytree(ROOT / "examples" / example, tmp_path / "project")
+    exists = tmp_path / "exists"
+    with serve_clouds(state=exists) as ports:
+        workspace = Workspace(folder, "dev", backend_dir=tmp_path / "state", passphrase="of a test")
+        options = Options(attached_providers=ports, policy_packs=[PolicyPackSpec(ROOT / "policy")])
+        made = workspace.up(options)
+        assert made.succeeded, made.errors
+        assert made.policy_violations == []
+        existing = Counter(token for package in ports for token, _, _ in World(exists / package).everything())
+        expected = said(example)
+        assert expected
+        assert {type_: existing[type_] for type_ in expected} == expected
+        again = workspace.up(options)
+        assert again.succeeded, again.errors
+        assert {op.value for op in again.changes} == {"same"}
+        gone = workspace.destroy(options)
+        assert gone.succeeded, gone.errors
+        assert [list(World(exists / package).everything()) for package in ports] == [[] for _ in ports]
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_an_example_is_named_after_its_folder(example: str) -> None:
+    project = yaml.safe_load((ROOT / "examples" / example / "Pulumi.yaml").read_text(encoding="utf-8"))
+    assert project["name"] == example.split("-", 1)[1]

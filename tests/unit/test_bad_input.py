@@ -76,6 +76,25 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         "retail prices, as generated into Azure/karpenter-provider-azure (zz_generated.pricing.go), 2026-06-18). Take "
         "Standard_ND96isr_H200_v5, or take a region that has it, such as australiaeast, ",
     ),
+    "a machine that the region of another cloud does not have": (
+        prod(
+            {
+                "accounts": {"azure_subscription_id": "00000000-0000-0000-0000-000000000000"},
+                "regions.2.name": "northeurope",
+                "regions.2.zones": [],
+                "regions.2.elsewhere": {
+                    "platform": "azure",
+                    "nearest": "eu-west-1",
+                    "coordinators": "Standard_L80s_v3",
+                    "workers": "Standard_ND96isr_H100_v5",
+                    "storage": "Standard_L80s_v3",
+                    "admins": ["33333333-3333-3333-3333-333333333333"],
+                    "bucket": "novacron/models",
+                },
+            }
+        ),
+        "regions.2.name = northeurope: it has no Standard_ND96isr_H100_v5, which regions.2.elsewhere.workers asks for",
+    ),
     "a replica's fabric of another machine": (
         prod({"workers.machine": "p6-b300.48xlarge", "workers.network_interfaces": 32}),
         "workers.network_interfaces = 32: no such key",

@@ -277,7 +277,8 @@ def _offers(parts: Parts) -> Iterator[Problem]:
             here = [item.name for item in others if offer(item.name, region.name).offered is Offered.YES]
             fixes = [f"take {', '.join(here)}"] if here else []
             fixes += [f"take a region that has it, such as {', '.join(found.elsewhere[:5])}"] if found.elsewhere else []
-            rule = f"it has no {row.name}, which {role}.machine asks for ({found.source})"
+            field = f"regions.{index}.elsewhere.{role}" if region.elsewhere else f"{role}.machine"
+            rule = f"it has no {row.name}, which {field} asks for ({found.source})"
             fix = f"{', or '.join(fixes)}; if it is offered by now, add the region to the catalogue's regions.yaml"
             yield problem(f"regions.{index}.name", region.name, rule, fix)
 

@@ -34,11 +34,7 @@ class EksGpuPoolArgs(TypedDict):
 
 
 class EksGpuPool(pulumi.ComponentResource):
-    """GPU workers on an EKS cluster that exists.
-
-    A launch template with EFA, encrypted disks and the NVIDIA image, the nodes' role, a placement group where one is
-    asked for, and one managed node group, or with spot two. Nodes have the taint nvidia.com/gpu.
-    """
+    """GPU workers on an EKS cluster that exists: template, role, and one managed node group or, with spot, two."""
 
     node_role_arn: pulumi.Output[str]
     """The role of the nodes."""
@@ -100,10 +96,7 @@ class AwsGpuRegionArgs(TypedDict):
 
 
 class AwsGpuRegion(pulumi.ComponentResource):
-    """A region that serves by itself.
-
-    Keys, network, EKS cluster, pools of nodes, front door, model store, Postgres, Redis and registry.
-    """
+    """A region that serves by itself: keys, network, cluster, pools, front door, model store, databases, registry."""
 
     cluster_name: pulumi.Output[str]
     """Of the EKS cluster."""

@@ -37,10 +37,7 @@ class AksGpuPoolArgs(TypedDict):
 
 
 class AksGpuPool(pulumi.ComponentResource):
-    """GPU workers on an AKS cluster that exists: one agent pool, or with spot two.
-
-    The subscription has the feature Microsoft.Compute/EncryptionAtHost registered.
-    """
+    """GPU workers on an AKS cluster that exists; its subscription has Microsoft.Compute/EncryptionAtHost registered."""
 
     agent_pool_names: dict[str, pulumi.Output[str]]
     """By kind: nodes and, with spot, spot."""

@@ -73,8 +73,23 @@ def test_another_program_makes_a_pool(site: Site, plugin: Path, monkeypatch: pyt
     monkeypatch.setenv("PATH", str(plugin.parent), prepend=":")
     site.write(PROGRAM)
     begin(site.folder, site.ports)
+    planned = changes(site.folder, site.ports, "preview")
     made = changes(site.folder, site.ports, "up", "--yes", "--skip-preview")
+    assert made == planned
     assert made["create"] > 5
     assert sum(item.startswith("aws:eks/nodeGroup:NodeGroup ") for item in site.made("aws")) == 1
     assert changes(site.folder, site.ports, "up", "--yes", "--skip-preview") == {}
     assert json.loads(cli(site, "stack", "output", "--json", "--stack", "dev"))["role"].startswith("arn:aws:iam::")
+
+
+def test_a_count_that_another_resource_would_tell_is_refused_by_name(
+    site: Site, plugin: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(plugin.parent), prepend=":")
+    told = 'pulumi_aws.ec2.Vpc("other", cidr_block="10.0.0.0/16").owner_id.apply(int)'
+    site.write(
+        PROGRAM.replace("import pulumi", "import pulumi, pulumi_aws", 1).replace('"nodes": 2', f'"nodes": {told}')
+    )
+    begin(site.folder, site.ports)
+    with pytest.raises(RuntimeError, match=r"gpu\.shape\.nodes[\s\S]*a preview has to know it"):
+        changes(site.folder, site.ports, "preview")

@@ -64,7 +64,7 @@ def test_a_region_has_its_pools_and_a_front_door() -> None:
         "prod-coordinators-nodes",
         "prod-h100-nodes",
     }
-    assert graph.result.startswith("prod-lb-")
+    assert graph.result.startswith("prod-")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from novacron_rehearsal.errors import RehearsalError
 from novacron_rehearsal.events import Diagnostic, Operation, Severity, StepEnded, StepOp, StepStarted
 from novacron_rehearsal.providers.registry import split_reference
 from novacron_rehearsal.resource import OperationKind, PendingOperation, ResourceState
-from novacron_rehearsal.selection import kept_from_deletion
 from novacron_rehearsal.values import UNKNOWN
 
 if TYPE_CHECKING:
@@ -32,24 +31,22 @@ async def delete_unwanted(deployment: Deployment) -> None:
         for state in deployment.olds.values()
         if state.urn not in deployment.claimed and state.urn not in deployment.deleted_early
     ]
-    if deployment.run.targets or deployment.run.exclude:
-        chosen = _within_targets(deployment, unwanted) if deployment.run.targets else _outside(deployment, unwanted)
-        for state in unwanted:
-            if state not in chosen:
-                deployment.note(StepOp.SAME, state.urn)
+    if deployment.run.targets:
+        chosen = _within_targets(deployment, unwanted)
+        if deployment.run.operation is Operation.DESTROY:
+            for state in unwanted:
+                if state not in chosen:
+                    deployment.note(StepOp.SAME, state.urn)
         unwanted = chosen
     protected = [state for state in unwanted if state.protect]
     if protected and deployment.run.operation is Operation.DESTROY:
         _refuse(deployment, protected)
         return
     unwanted = _without_needs_of(protected, unwanted)
-    needed = _needed_by_broken(deployment)
-    unwanted = [state for state in unwanted if state.urn not in needed]
     steps = [(state, StepOp.DISCARD if state.external else StepOp.DELETE) for state in unwanted]
     steps += [
         (state, StepOp.DISCARD_REPLACED if state.external else StepOp.DELETE_REPLACED)
         for state in deployment.pending_deletes.values()
-        if state.urn not in needed
     ]
     await _delete_all(deployment, steps)
     _refuse(deployment, protected)
@@ -71,21 +68,6 @@ def _without_needs_of(kept: list[ResourceState], unwanted: list[ResourceState]) 
         if state.urn in staying:
             staying.update(state.needs())
     return [state for state in unwanted if state.urn not in staying]
-
-
-def _needed_by_broken(deployment: Deployment) -> set[str]:
-    """What stays because something that failed or was skipped still depends on it as it was."""
-    needed: set[str] = set()
-    if deployment.broken:
-        for state in reversed(deployment.old_order):
-            if state.urn in deployment.broken or state.urn in needed:
-                needed.update(state.needs())
-    return needed
-
-
-def _outside(deployment: Deployment, unwanted: list[ResourceState]) -> list[ResourceState]:
-    kept = kept_from_deletion(deployment.run, deployment.old_order)
-    return [state for state in unwanted if state.urn not in kept]
 
 
 def _within_targets(deployment: Deployment, unwanted: list[ResourceState]) -> list[ResourceState]:
@@ -139,7 +121,7 @@ async def delete(deployment: Deployment, state: ResourceState, op: StepOp, going
             error = str(problem)
         deployment.emit(StepEnded(state.urn, op, error, monotonic() - began))
         if error:
-            deployment.fail_step(state, error)
+            deployment.fail(state.urn, error)
             return False
         deployment.note(op, state.urn)
         return True

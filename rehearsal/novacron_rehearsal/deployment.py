@@ -36,7 +36,6 @@ from novacron_rehearsal.providers.client import CheckFailure
 from novacron_rehearsal.providers.registry import ProviderRegistry, reference, split_reference
 from novacron_rehearsal.resource import OperationKind, PendingOperation, ResourceState, now
 from novacron_rehearsal.run import Run, StateSink, StepFailedError, StepRecord
-from novacron_rehearsal.selection import Selection
 from novacron_rehearsal.values import UNKNOWN, PropertyMap
 
 
@@ -62,14 +61,8 @@ class Deployment:
         self.olds = {state.urn: state for state in resources if not state.delete}
         self.old_order = list(resources)
         self.news: dict[str, ResourceState] = {}
-        self._selection = Selection(run, self.news)
-        self._not_made: set[str] = set()
-        """What the program wants and this run leaves out."""
         self.steps: list[StepRecord] = []
         self.failed = False
-        """The run ends."""
-        self.broken: set[str] = set()
-        """What failed in a run that goes on, and what was skipped because it depends on that."""
         self.cancelled = False
         self.blocked = False
         """A preview met what the run itself would refuse; it goes on, to show the whole."""
@@ -157,9 +150,8 @@ class Deployment:
         state = self.news.get(self._stack_urn)
         if state is None:
             return
-        if self.failed or self.broken or self.cancelled:
-            known = {key: value for key, value in self.outputs.items() if not codec.contains_unknown(value)}
-            self.outputs = {**state.outputs, **known}
+        if self.failed or self.cancelled:
+            self.outputs = {**state.outputs, **self.outputs}
         self.emit(StackOutputs(self.outputs))
         self._set_outputs(state, self.outputs)
 
@@ -174,14 +166,6 @@ class Deployment:
         self.failed = True
         self.emit(Diagnostic(Severity.ERROR, message, where))
         return StepFailedError(message)
-
-    def fail_step(self, state: ResourceState, message: str) -> StepFailedError:
-        """Report that a step failed, which ends the run unless it continues on errors."""
-        if not self.run.continue_on_error:
-            return self.fail(state.urn, message)
-        self.broken.add(state.urn)
-        self.emit(Diagnostic(Severity.ERROR, message, state.urn))
-        return StepFailedError(message, state)
 
     def refuse(self, where: str, message: str) -> None:
         """Report what a run must not do: it ends there, a preview goes on.
@@ -251,19 +235,8 @@ class Deployment:
             replace_on_changes=goal.replace_on_changes,
             replacement_trigger=goal.replacement_trigger,
         )
-        new.provider = goal.provider
-        if not self._selection.takes(new):
+        if self.run.targets and not self._targeted(where, new):
             return await self._untargeted(new, old)
-        absent = next((item for item in new.needs() if item in self._not_made), None)
-        if absent is not None:
-            raise RehearsalError(
-                f"it depends on {absent}, which is outside this run and would have to be made first; take it in"
-            )
-        if not self.broken.isdisjoint(new.needs()):
-            self.broken.add(where)
-            raise StepFailedError(
-                f"{where} depends on what failed", replace(new, id=old.id if old else ""), skipped=True
-            )
         if not goal.custom:
             return await self._component(new, old)
         if goal.is_provider:
@@ -325,11 +298,28 @@ class Deployment:
             if not goal.deleted_with:
                 goal.deleted_with = parent.deleted_with
 
+    def _targeted(self, where: str, new: ResourceState) -> bool:
+        if where in self.run.targets or new.type == urn.STACK_TYPE or urn.is_provider(new.type):
+            return True
+        return self.run.target_dependents and any(
+            self._is_target_or_dependent(item) for item in (*new.dependencies, new.parent)
+        )
+
+    def _is_target_or_dependent(self, where: str) -> bool:
+        if where in self.run.targets:
+            return True
+        state = self.news.get(where)
+        return (
+            state is not None
+            and state.type != urn.STACK_TYPE
+            and any(self._is_target_or_dependent(item) for item in (*state.dependencies, state.parent))
+        )
+
     async def _untargeted(self, new: ResourceState, old: ResourceState | None) -> ResourceState:
         """Outside the targets: what exists stays as it is, what does not is not made."""
         if old is None:
-            self._not_made.add(new.urn)
-            self.note(StepOp.SAME, new.urn)
+            if not new.custom:
+                return await self._component(new, None)
             return replace(new, outputs=dict.fromkeys(new.inputs, UNKNOWN))
         async with self.step(StepOp.SAME, old, old):
             self.keep(old, old)
@@ -470,7 +460,7 @@ class Deployment:
                 raise
             except RehearsalError as error:
                 self.emit(StepEnded(new.urn, op, str(error), time.monotonic() - began))
-                raise self.fail_step(new, str(error)) from error
+                raise self.fail(new.urn, str(error)) from error
             self.note(op, new.urn, detailed)
             self.emit(StepEnded(new.urn, op, "", time.monotonic() - began))
 

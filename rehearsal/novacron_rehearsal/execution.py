@@ -41,11 +41,6 @@ class Options:
     targets: Sequence[str] = ()
     target_dependents: bool = False
     replace: Sequence[str] = ()
-    exclude: Sequence[str] = ()
-    """Patterns of URNs that stay as they are: `*` is anything but a colon, `**` anything."""
-    exclude_dependents: bool = False
-    continue_on_error: bool = False
-    """A step that fails stops only what depends on its resource; the run has failed all the same."""
     refresh: bool = False
     policy_packs: Sequence[PolicyPackSpec] = ()
     expect_no_changes: bool = False
@@ -98,9 +93,6 @@ async def execute(
         targets=frozenset(options.targets),
         target_dependents=options.target_dependents,
         replace=frozenset(options.replace),
-        exclude=tuple(options.exclude),
-        exclude_dependents=options.exclude_dependents,
-        continue_on_error=options.continue_on_error,
     )
     registry = ProviderRegistry(_plugins(setting, options), BuiltinProvider(setting.outputs_of), emit)
     packs = PolicyPacks(options.policy_packs, project.python, setting.env, run.project, run.stack, run.dry_run)

@@ -75,14 +75,7 @@ class Monitor(ResourceMonitorServicer):
             request = await self._transforms.apply(request)
             goal = of_request(request)
             state = await self.deployment.register(goal)
-        except StepFailedError as error:
-            if error.state is None or not request.supportsResultReporting:
-                await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
-                raise
-            return resource_pb2.RegisterResourceResponse(
-                urn=error.state.urn, id=error.state.id, result=resource_pb2.Result.FAIL
-            )
-        except CancelledError as error:
+        except (StepFailedError, CancelledError) as error:
             await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
         except RehearsalError as error:
             self.deployment.fail("", str(error))

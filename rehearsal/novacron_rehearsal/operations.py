@@ -179,7 +179,7 @@ class Workspace:
         succeeded = False
         try:
             deployment = asyncio.run(self._locked(operation, options, emit))
-            succeeded = not deployment.failed and not deployment.broken and not deployment.cancelled
+            succeeded = not deployment.failed and not deployment.cancelled
             if deployment.blocked:
                 succeeded = False
         except RehearsalError as error:
@@ -217,7 +217,7 @@ class Workspace:
                 quietly = _only_problems(emit)
                 ended = await execute(setting, Operation.PREVIEW, rehearsal, snapshot, Unrecorded(), quietly)
                 rehearsed = ended.deployment
-                if rehearsed.failed or rehearsed.broken or rehearsed.cancelled or rehearsed.blocked:
+                if rehearsed.failed or rehearsed.cancelled or rehearsed.blocked:
                     session.finish(snapshot)
                     rehearsed.steps = []
                     return rehearsed
@@ -276,6 +276,5 @@ def _only_problems(emit: EventSink) -> EventSink:
 def _unresolved(operations: Sequence[PendingOperation], deployment: Deployment) -> list[PendingOperation]:
     """What an earlier run left open and this one did not come to."""
     settled = {step.urn for step in deployment.steps}
-    run = deployment.run
-    partial = bool(deployment.failed or deployment.broken or deployment.cancelled or run.targets or run.exclude)
+    partial = deployment.failed or deployment.cancelled or bool(deployment.run.targets)
     return [item for item in operations if partial and item.resource.urn not in settled]

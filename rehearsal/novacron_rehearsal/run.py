@@ -23,11 +23,6 @@ class Run:
     targets: frozenset[str] = frozenset()
     target_dependents: bool = False
     replace: frozenset[str] = frozenset()
-    exclude: tuple[str, ...] = ()
-    """Patterns of URNs that stay as they are."""
-    exclude_dependents: bool = False
-    continue_on_error: bool = False
-    """A step that fails stops only what depends on its resource."""
 
 
 @dataclass(slots=True)
@@ -40,14 +35,7 @@ class StepRecord:
 
 
 class StepFailedError(RehearsalError):
-    """A step failed and was reported, or was not tried because what it depends on had failed.
-
-    `state` is there when the run goes on: the program is told of the resource, without its outputs.
-    """
-
-    def __init__(self, message: str, state: ResourceState | None = None) -> None:
-        super().__init__(message)
-        self.state = state
+    """A step failed and was reported; the program need not be told more."""
 
 
 class StateSink(Protocol):

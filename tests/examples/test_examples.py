@@ -14,7 +14,7 @@ from novacron_rehearsal.clouds import serve_clouds
 from novacron_rehearsal.clouds.state import World
 
 ROOT = Path(__file__).parents[2]
-EXAMPLES = sorted(path.parent.name for path in (ROOT / "examples").glob("*/Pulumi.yaml"))
+EXAMPLES = sorted(path.parent.name for path in (ROOT / "examples").glob("[0-9]-*/Pulumi.yaml"))
 README = (ROOT / "examples" / "README.md").read_text(encoding="utf-8")
 
 

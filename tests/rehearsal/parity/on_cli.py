@@ -34,10 +34,6 @@ def _step(step: scenario.Step, folder: Path, cloud: Cloud, ports: dict[str, int]
             options += [flag, urn]
     if step.target_dependents:
         options.append("--target-dependents")
-    for pattern in step.exclude:
-        options += ["--exclude", pattern]
-    if step.exclude_dependents:
-        options.append("--exclude-dependents")
     if step.pack:
         options += ["--policy-pack", str(folder / step.pack)]
     seen: dict[str, Any] = {}
@@ -46,8 +42,7 @@ def _step(step: scenario.Step, folder: Path, cloud: Cloud, ports: dict[str, int]
     if step.operation != "preview":
         cloud.calls.clear()
         skip = [] if step.previewed else ["--skip-preview"]
-        going_on = ["--continue-on-error"] if step.continue_on_error else []
-        seen["run"] = _operate(folder, ports, [step.operation, "--yes", *skip, *going_on, *options])
+        seen["run"] = _operate(folder, ports, [step.operation, "--yes", *skip, *options])
         seen["calls"] = observe.calls(cloud.calls, ordered=step.ordered)
         exported = _export(folder, ports, step.stack)
         seen["state"] = observe.state(exported)

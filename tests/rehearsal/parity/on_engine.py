@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +32,11 @@ def _step(step: scenario.Step, folder: Path, cloud: Cloud, ports: dict[str, int]
         targets=scenario.find_urns(step.targets, known),
         target_dependents=step.target_dependents,
         replace=scenario.find_urns(step.replace, known),
-        exclude=step.exclude,
-        exclude_dependents=step.exclude_dependents,
-        continue_on_error=step.continue_on_error and step.operation != "preview",
         policy_packs=[PolicyPackSpec(folder / step.pack)] if step.pack else (),
     )
     seen: dict[str, Any] = {}
     if step.operation in ("up", "preview"):
-        seen["preview"] = _result(workspace.preview(replace(options, continue_on_error=False)))
+        seen["preview"] = _result(workspace.preview(options))
     if step.operation != "preview":
         cloud.calls.clear()
         seen["run"] = _result(getattr(workspace, step.operation)(options))

@@ -3,7 +3,6 @@
 `scenario.yaml` says what it is about and lists the steps. A step is `up`, `preview`, `refresh` or `destroy` with:
 
 - `targets`, `target_dependents`, `replace`: names of resources, as the CLI's options
-- `exclude`: patterns of URNs, `exclude_dependents`, `continue_on_error`: as the CLI's options
 - `failing`: names for which the providers fail, by method, e.g. `{Delete: [a]}`
 - `drift`: new properties by id, or null for what vanished
 - `stack`: another stack than `dev`; `config`: more configuration; `pack`: folder of a policy pack
@@ -36,9 +35,6 @@ class Step:
     targets: tuple[str, ...] = ()
     target_dependents: bool = False
     replace: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    exclude_dependents: bool = False
-    continue_on_error: bool = False
     failing: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     drift: dict[str, Any] = field(default_factory=dict[str, Any])
     config: dict[str, str] = field(default_factory=dict[str, str])
@@ -82,7 +78,7 @@ def load(name: str) -> Scenario:
     steps: list[Step] = []
     for number, item in enumerate(data["steps"], 1):
         values = {"operation": item} if isinstance(item, str) else dict(item)
-        for key in ("targets", "replace", "exclude"):
+        for key in ("targets", "replace"):
             values[key] = tuple(values.get(key, ()))
         steps.append(Step(number=number, **values))
     return Scenario(name, data["about"], tuple(steps), data.get("exists", {}))

@@ -28,7 +28,7 @@ def test_everything_uses_the_given_provider_and_has_its_component_as_parent(regi
     assert {provider.split("::")[-2] for _, provider in region.invokes} == {"explicit"}
     components = {item.name for item in region.resources if item.type.startswith("novacron:")}
     assert {item.parent for item in region.custom} == components
-    assert all(item.name.startswith(f"{item.parent}-") for item in region.custom)
+    assert all(f"{item.name}-".startswith(f"{item.parent}-") for item in region.custom)
 
 
 def test_everything_that_takes_tags_has_them(region: Graph) -> None:

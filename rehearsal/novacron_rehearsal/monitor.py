@@ -78,8 +78,8 @@ class Monitor(ResourceMonitorServicer):
         except (StepFailedError, CancelledError) as error:
             if self.deployment.ending or not request.supportsResultReporting:
                 await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
-            # The program goes on: it takes the outputs for unknown, and what depends on them is skipped. The SDK knows no other result for that.
-            result = resource_pb2.Result.FAIL
+            # The program goes on: it takes the outputs for unknown, and what depends on them is skipped.
+            result = resource_pb2.Result.FAIL  # the SDK knows no other for what is skipped
             where = urn.make(
                 self.deployment.run.stack, self.deployment.run.project, request.parent, request.type, request.name
             )

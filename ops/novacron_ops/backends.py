@@ -31,8 +31,13 @@ class Backend(Protocol):
 
     description: str
 
-    def run(self, operation: Operation, *, refresh: bool = False) -> bool:
-        """Preview, up, refresh or destroy, shown to the user; whether it went well."""
+    def run(
+        self, operation: Operation, *, refresh: bool = False, go_on: bool = False, exclude: tuple[str, ...] = ()
+    ) -> bool:
+        """Preview, up, refresh or destroy, shown to the user; whether it went well.
+
+        `go_on` after an error with all that does not depend on what failed; `exclude` URNs by pattern.
+        """
         ...
 
     def outputs(self) -> dict[str, Any]:
@@ -91,9 +96,11 @@ class RehearsalEngine:
             project_dir, stack, backend_dir=folder, passphrase=resolve_passphrase(os.environ, folder)
         )
 
-    def run(self, operation: Operation, *, refresh: bool = False) -> bool:
+    def run(
+        self, operation: Operation, *, refresh: bool = False, go_on: bool = False, exclude: tuple[str, ...] = ()
+    ) -> bool:
         """As in `Backend`."""
-        options = Options(refresh=refresh, policy_packs=self._packs)
+        options = Options(refresh=refresh, policy_packs=self._packs, continue_on_error=go_on, exclude=exclude)
         with Display(self._console) as display:
             match operation:
                 case Operation.PREVIEW:
@@ -143,7 +150,9 @@ class PulumiCli:
         if "PULUMI_CONFIG_PASSPHRASE_FILE" not in self._env:
             self._env["PULUMI_CONFIG_PASSPHRASE"] = resolve_passphrase(os.environ, folder)
 
-    def run(self, operation: Operation, *, refresh: bool = False) -> bool:
+    def run(
+        self, operation: Operation, *, refresh: bool = False, go_on: bool = False, exclude: tuple[str, ...] = ()
+    ) -> bool:
         """As in `Backend`."""
         self._select()
         arguments = [operation.value, "--stack", self._stack]
@@ -152,6 +161,10 @@ class PulumiCli:
             arguments += ["--yes", "--skip-preview"] if operation is Operation.REFRESH else ["--yes"]
         if refresh:
             arguments.append("--refresh")
+        if go_on and operation is not Operation.PREVIEW:
+            arguments.append("--continue-on-error")
+        for pattern in exclude:
+            arguments += ["--exclude", pattern]
         if operation in (Operation.UP, Operation.PREVIEW):
             for pack in policy_packs(self._project_dir, self._stack):
                 arguments += ["--policy-pack", str(pack.path)]

@@ -21,7 +21,7 @@ from novacron_rehearsal.project import load_yaml
 from rich.console import Console
 from rich.table import Table
 
-from novacron_ops import local_processes, rehearsing
+from novacron_ops import local_processes, regions, rehearsing
 from novacron_ops.backends import Engine, choose, find_project, policy_packs
 from novacron_ops.errors import Exit, OpsError
 
@@ -32,6 +32,9 @@ console = Console(soft_wrap=True)  # sentences are copied and searched: the term
 
 Stack = Annotated[str, typer.Option("--stack", "-s", help="Which Pulumi.<stack>.yaml.")]
 Which = Annotated[Engine, typer.Option("--engine", help="auto: the Pulumi CLI where it is on PATH.")]
+Without = Annotated[
+    list[str] | None, typer.Option("--without-region", help="Leave a dead region as it is; may be given again.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 
@@ -40,21 +43,22 @@ def _run_dir(project: Path, stack: str) -> Path:
 
 
 @app.command()
-def up(stack: Stack = "local", engine: Which = Engine.AUTO) -> None:
+def up(stack: Stack = "local", engine: Which = Engine.AUTO, without_region: Without = None) -> None:
     """Deploy a stack and wait until it answers."""
     began = time.monotonic()
     project = find_project(Path.cwd())
     backend = choose(engine, project, stack, console)
     console.print(f"with the {backend.description}", style="dim")
-    # What died since the last run is found by asking, not by trusting the state.
-    if not backend.run(Operation.UP, refresh=True):
+    cloud, exclude = regions.is_cloud(project, stack), regions.exclusions(project, stack, without_region or ())
+    # What died since the last run is found by asking, not by trusting the state; but a dead region cannot be asked.
+    if not backend.run(Operation.UP, refresh=not cloud, go_on=cloud, exclude=exclude):
         logs_hint = (
             f"; `novacron logs -s {stack}` has the processes' own words" if _run_dir(project, stack).is_dir() else ""
         )
         raise OpsError(f"stack {stack} is not up; what was made is kept{logs_hint}")
     outputs = backend.outputs()
     endpoint, model = outputs.get("endpoint"), outputs.get("model")
-    if not isinstance(endpoint, str):
+    if not isinstance(endpoint, str) or not isinstance(model, str):
         return
     request = json.dumps({"model": model, "messages": [{"role": "user", "content": "What is a GPU?"}]})
     console.print(
@@ -65,20 +69,22 @@ def up(stack: Stack = "local", engine: Which = Engine.AUTO) -> None:
 
 
 @app.command()
-def preview(stack: Stack = "local", engine: Which = Engine.AUTO) -> None:
+def preview(stack: Stack = "local", engine: Which = Engine.AUTO, without_region: Without = None) -> None:
     """Show what `up` would do, without doing it."""
-    backend = choose(engine, find_project(Path.cwd()), stack, console)
+    project = find_project(Path.cwd())
+    backend = choose(engine, project, stack, console)
     console.print(f"with the {backend.description}", style="dim")
-    if not backend.run(Operation.PREVIEW):
+    if not backend.run(Operation.PREVIEW, exclude=regions.exclusions(project, stack, without_region or ())):
         raise OpsError("the preview failed")
 
 
 @app.command()
-def down(stack: Stack = "local", engine: Which = Engine.AUTO) -> None:
+def down(stack: Stack = "local", engine: Which = Engine.AUTO, without_region: Without = None) -> None:
     """Remove everything that `up` made."""
     project = find_project(Path.cwd())
     backend = choose(engine, project, stack, console)
-    succeeded = backend.run(Operation.DESTROY)
+    exclude = regions.exclusions(project, stack, without_region or ())
+    succeeded = backend.run(Operation.DESTROY, go_on=regions.is_cloud(project, stack), exclude=exclude)
     left = local_processes.stop_all(_run_dir(project, stack))
     if left:
         console.print(f"also stopped, though the state did not have them: {', '.join(left)}")

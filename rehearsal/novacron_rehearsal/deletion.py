@@ -38,6 +38,17 @@ async def delete_unwanted(deployment: Deployment) -> None:
                 if state not in chosen:
                     deployment.note(StepOp.SAME, state.urn)
         unwanted = chosen
+    if deployment.run.exclude and not deployment.run.targets:
+        excluded = [state.urn for state in deployment.old_order if deployment.selection.excludes(state.urn)]
+        kept = _with_needs(deployment, excluded)
+        if deployment.run.operation is Operation.DESTROY:
+            for state in unwanted:
+                if state.urn in kept:
+                    deployment.note(StepOp.SAME, state.urn)
+        unwanted = [state for state in unwanted if state.urn not in kept]
+    # What failed or was skipped is still as it was, so what it needs stays too.
+    needed = _with_needs(deployment, deployment.selection.not_done)
+    unwanted = [state for state in unwanted if state.urn not in needed]
     protected = [state for state in unwanted if state.protect]
     if protected and deployment.run.operation is Operation.DESTROY:
         _refuse(deployment, protected)
@@ -47,6 +58,7 @@ async def delete_unwanted(deployment: Deployment) -> None:
     steps += [
         (state, StepOp.DISCARD_REPLACED if state.external else StepOp.DELETE_REPLACED)
         for state in deployment.pending_deletes.values()
+        if state.urn not in needed and not deployment.selection.excludes(state.urn)
     ]
     await _delete_all(deployment, steps)
     _refuse(deployment, protected)
@@ -68,6 +80,15 @@ def _without_needs_of(kept: list[ResourceState], unwanted: list[ResourceState]) 
         if state.urn in staying:
             staying.update(state.needs())
     return [state for state in unwanted if state.urn not in staying]
+
+
+def _with_needs(deployment: Deployment, roots: Iterable[str]) -> set[str]:
+    """The URNs and all that they needed before this run."""
+    found = set(roots)
+    for state in reversed(deployment.old_order) if found else ():
+        if state.urn in found:
+            found.update(state.needs())
+    return found
 
 
 def _within_targets(deployment: Deployment, unwanted: list[ResourceState]) -> list[ResourceState]:
@@ -99,7 +120,7 @@ async def _delete_all(deployment: Deployment, steps: Sequence[tuple[ResourceStat
         waiting = [finished[i] for i in dependents.get(state.urn, ()) if i != index and steps[i][0].urn != state.urn]
         if not all([await task for task in waiting]):
             return False
-        if deployment.failed or deployment.cancelled:
+        if deployment.ending:
             return False
         return await delete(deployment, state, op, going)
 
@@ -121,7 +142,7 @@ async def delete(deployment: Deployment, state: ResourceState, op: StepOp, going
             error = str(problem)
         deployment.emit(StepEnded(state.urn, op, error, monotonic() - began))
         if error:
-            deployment.fail(state.urn, error)
+            deployment.fail(state.urn, error, stops=not deployment.run.continue_on_error)
             return False
         deployment.note(op, state.urn)
         return True
@@ -151,6 +172,8 @@ async def _ask_provider(deployment: Deployment, state: ResourceState) -> int | N
 async def delete_before_replace(deployment: Deployment, root: ResourceState) -> None:
     """Delete a resource, and before it all those whose own replacement follows from its replacement."""
     doomed = await _doomed(deployment, root)
+    for state in doomed:
+        deployment.skip_if_blocked(state)
     for state in reversed(doomed):
         current = deployment.current(state)
         deployment.deleted_early.add(state.urn)

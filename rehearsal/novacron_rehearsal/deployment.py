@@ -35,7 +35,8 @@ from novacron_rehearsal.provider_resources import DefaultProviders, provider_res
 from novacron_rehearsal.providers.client import CheckFailure
 from novacron_rehearsal.providers.registry import ProviderRegistry, reference, split_reference
 from novacron_rehearsal.resource import OperationKind, PendingOperation, ResourceState, now
-from novacron_rehearsal.run import Run, StateSink, StepFailedError, StepRecord
+from novacron_rehearsal.run import Run, StateSink, StepFailedError, StepRecord, StepSkippedError
+from novacron_rehearsal.selection import Selection
 from novacron_rehearsal.values import UNKNOWN, PropertyMap
 
 
@@ -62,7 +63,10 @@ class Deployment:
         self.old_order = list(resources)
         self.news: dict[str, ResourceState] = {}
         self.steps: list[StepRecord] = []
+        self.selection = Selection(run, self.news)
         self.failed = False
+        self.stopped = False
+        """It failed so that nothing new is started."""
         self.cancelled = False
         self.blocked = False
         """A preview met what the run itself would refuse; it goes on, to show the whole."""
@@ -138,6 +142,8 @@ class Deployment:
         """The outputs of a component or of the stack."""
         state = self.news.get(where)
         if state is None:
+            if where in self.selection.not_done or where in self.selection.not_made:
+                return
             raise self.fail(where, "outputs were registered for a resource that was not")
         plain = {key: codec.without_outputs(value) for key, value in outputs.items()}
         if state.type == urn.STACK_TYPE:
@@ -150,8 +156,11 @@ class Deployment:
         state = self.news.get(self._stack_urn)
         if state is None:
             return
-        if self.failed or self.cancelled:
-            self.outputs = {**state.outputs, **self.outputs}
+        if self.failed or self.cancelled or self.run.exclude:
+            known = self.outputs
+            if not self.run.dry_run:
+                known = {key: value for key, value in known.items() if not codec.contains_unknown(value)}
+            self.outputs = {**state.outputs, **known}
         self.emit(StackOutputs(self.outputs))
         self._set_outputs(state, self.outputs)
 
@@ -161,9 +170,16 @@ class Deployment:
         if state.outputs != outputs:
             self.sink.commit(None, [state], [changed])
 
-    def fail(self, where: str, message: str) -> StepFailedError:
-        """Report an error and end the run; the exception is for the caller to raise."""
+    @property
+    def ending(self) -> bool:
+        """Nothing new is started."""
+        return self.stopped or self.cancelled
+
+    def fail(self, where: str, message: str, *, stops: bool = True) -> StepFailedError:
+        """Report an error and end the run, unless it goes on; the exception is for the caller to raise."""
         self.failed = True
+        self.stopped |= stops
+        self.selection.not_done.add(where)
         self.emit(Diagnostic(Severity.ERROR, message, where))
         return StepFailedError(message)
 
@@ -178,6 +194,17 @@ class Deployment:
         self.blocked = True
         self.emit(Diagnostic(Severity.ERROR, message, where))
 
+    def skip_if_blocked(self, new: ResourceState) -> None:
+        """Raise `StepSkippedError` when something that a resource needs was not done."""
+        if self.selection.blocks(new):
+            self.selection.not_done.add(new.urn)
+            raise StepSkippedError(f"{new.urn} is skipped: something that it needs failed")
+
+    def known_id(self, where: str) -> str:
+        """The id of what a failed or skipped registration left as it was; empty when there is nothing."""
+        state = self.news.get(where) or self.olds.get(self._former.get(where, where))
+        return state.id if state else ""
+
     def cancel(self) -> None:
         """Start nothing new."""
         self.cancelled = True
@@ -188,7 +215,7 @@ class Deployment:
 
     @asynccontextmanager
     async def _working(self) -> AsyncGenerator[None, None]:
-        if self.failed or self.cancelled:
+        if self.ending:
             raise CancelledError("the run is ending")
         self._busy += 1
         self._idle.clear()
@@ -235,8 +262,10 @@ class Deployment:
             replace_on_changes=goal.replace_on_changes,
             replacement_trigger=goal.replacement_trigger,
         )
-        if self.run.targets and not self._targeted(where, new):
+        if not self.selection.includes(new):
             return await self._untargeted(new, old)
+        if missing := self.selection.missing(new):
+            self.refuse(where, f"it depends on {missing}, which does not exist and is excluded; exclude it too")
         if not goal.custom:
             return await self._component(new, old)
         if goal.is_provider:
@@ -298,32 +327,18 @@ class Deployment:
             if not goal.deleted_with:
                 goal.deleted_with = parent.deleted_with
 
-    def _targeted(self, where: str, new: ResourceState) -> bool:
-        if where in self.run.targets or new.type == urn.STACK_TYPE or urn.is_provider(new.type):
-            return True
-        return self.run.target_dependents and any(
-            self._is_target_or_dependent(item) for item in (*new.dependencies, new.parent)
-        )
-
-    def _is_target_or_dependent(self, where: str) -> bool:
-        if where in self.run.targets:
-            return True
-        state = self.news.get(where)
-        return (
-            state is not None
-            and state.type != urn.STACK_TYPE
-            and any(self._is_target_or_dependent(item) for item in (*state.dependencies, state.parent))
-        )
-
     async def _untargeted(self, new: ResourceState, old: ResourceState | None) -> ResourceState:
         """Outside the targets: what exists stays as it is, what does not is not made."""
         if old is None:
-            if not new.custom:
+            if self.run.exclude:
+                self.selection.not_made.add(new.urn)
+                self.announce(StepOp.SAME, new, None)
+            elif not new.custom:
                 return await self._component(new, None)
             return replace(new, outputs=dict.fromkeys(new.inputs, UNKNOWN))
         async with self.step(StepOp.SAME, old, old):
             self.keep(old, old)
-        return old
+        return old if old.custom else replace(old, outputs={})
 
     async def _component(self, new: ResourceState, old: ResourceState | None) -> ResourceState:
         if new.type == urn.STACK_TYPE:
@@ -359,7 +374,7 @@ class Deployment:
         if any(violation.mandatory for violation in violations):
             self.blocked = True
             if not self.run.dry_run:
-                self.failed = True
+                self.failed = self.stopped = True
                 raise StepFailedError(f"{new.urn} violates a mandatory policy")
         return remedied if new.custom else new.inputs
 
@@ -449,18 +464,19 @@ class Deployment:
     ) -> AsyncGenerator[None, None]:
         """Report a step's beginning and end, and hold one of the run's parallel slots meanwhile."""
         async with self.slots:
-            if self.failed or self.cancelled:
+            if self.ending:
                 raise CancelledError("the run is ending")
+            self.skip_if_blocked(new)
             began = time.monotonic()
             self.emit(StepStarted(new.urn, op, new.parent, old.inputs if old else None, new.inputs, detailed or {}))
             try:
                 yield
-            except CancelledError:
+            except (CancelledError, StepSkippedError):
                 self.emit(StepEnded(new.urn, op, "cancelled", time.monotonic() - began))
                 raise
             except RehearsalError as error:
                 self.emit(StepEnded(new.urn, op, str(error), time.monotonic() - began))
-                raise self.fail(new.urn, str(error)) from error
+                raise self.fail(new.urn, str(error), stops=not self.run.continue_on_error) from error
             self.note(op, new.urn, detailed)
             self.emit(StepEnded(new.urn, op, "", time.monotonic() - began))
 

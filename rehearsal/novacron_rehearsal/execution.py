@@ -41,6 +41,10 @@ class Options:
     targets: Sequence[str] = ()
     target_dependents: bool = False
     replace: Sequence[str] = ()
+    exclude: tuple[str, ...] = ()
+    """URNs that stay as they are; `*` is anything within a part of a URN, `**` anything."""
+    continue_on_error: bool = False
+    """A step that fails stops only what depends on it; the run fails all the same."""
     refresh: bool = False
     policy_packs: Sequence[PolicyPackSpec] = ()
     expect_no_changes: bool = False
@@ -93,6 +97,8 @@ async def execute(
         targets=frozenset(options.targets),
         target_dependents=options.target_dependents,
         replace=frozenset(options.replace),
+        exclude=options.exclude,
+        continue_on_error=options.continue_on_error,
     )
     registry = ProviderRegistry(_plugins(setting, options), BuiltinProvider(setting.outputs_of), emit)
     packs = PolicyPacks(options.policy_packs, project.python, setting.env, run.project, run.stack, run.dry_run)
@@ -182,7 +188,7 @@ async def _run_program(setting: Setting, options: Options, monitor: Monitor, add
     through = asyncio.create_task(monitor.program_done.wait())
     await asyncio.wait({ending, through}, return_when=asyncio.FIRST_COMPLETED)
     await deployment.quiet()
-    if not ending.done() and not deployment.failed and not deployment.cancelled:
+    if not ending.done() and not deployment.ending:
         await _after_program(deployment)
     monitor.deletes_done.set()
     try:
@@ -202,11 +208,12 @@ async def _after_program(deployment: Deployment) -> None:
         describe(state, deployment.news.get(state.provider.rpartition("::")[0]), {**state.inputs, **state.outputs})
         for state in deployment.news.values()
     ]
-    for violation in await deployment.policies.analyze_stack(described):
+    violations = [] if deployment.failed else await deployment.policies.analyze_stack(described)
+    for violation in violations:
         deployment.emit(violation)
         deployment.blocked |= violation.mandatory
     if deployment.blocked and not deployment.run.dry_run:
-        deployment.failed = True
+        deployment.failed = deployment.stopped = True
         return
     try:
         await delete_unwanted(deployment)

@@ -12,7 +12,7 @@ from pulumi.runtime.proto import engine_pb2, provider_pb2, resource_pb2
 from pulumi.runtime.proto.engine_pb2_grpc import EngineServicer, add_EngineServicer_to_server
 from pulumi.runtime.proto.resource_pb2_grpc import ResourceMonitorServicer, add_ResourceMonitorServicer_to_server
 
-from novacron_rehearsal import codec
+from novacron_rehearsal import codec, urn
 from novacron_rehearsal.callbacks import Transforms
 from novacron_rehearsal.deployment import Deployment
 from novacron_rehearsal.errors import CancelledError, NotSupportedError, RehearsalError
@@ -76,7 +76,14 @@ class Monitor(ResourceMonitorServicer):
             goal = of_request(request)
             state = await self.deployment.register(goal)
         except (StepFailedError, CancelledError) as error:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+            if self.deployment.ending or not request.supportsResultReporting:
+                await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+            # The program goes on: it takes the outputs for unknown, and what depends on them is skipped.
+            result = resource_pb2.Result.FAIL  # the SDK knows no other for what is skipped
+            where = urn.make(
+                self.deployment.run.stack, self.deployment.run.project, request.parent, request.type, request.name
+            )
+            return resource_pb2.RegisterResourceResponse(urn=where, id=self.deployment.known_id(where), result=result)
         except RehearsalError as error:
             self.deployment.fail("", str(error))
             await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
@@ -206,7 +213,9 @@ class EngineService(EngineServicer):
             # A program that is interrupted complains of the interruption.
             return Empty()
         if severity is Severity.ERROR:
-            self._monitor.deployment.failed = True
+            deployment = self._monitor.deployment
+            deployment.failed = True
+            deployment.stopped |= not deployment.run.continue_on_error
         self._monitor.deployment.emit(
             Diagnostic(severity, request.message.rstrip("\n"), request.urn, request.ephemeral)
         )

@@ -276,5 +276,5 @@ def _only_problems(emit: EventSink) -> EventSink:
 def _unresolved(operations: Sequence[PendingOperation], deployment: Deployment) -> list[PendingOperation]:
     """What an earlier run left open and this one did not come to."""
     settled = {step.urn for step in deployment.steps}
-    partial = deployment.failed or deployment.cancelled or bool(deployment.run.targets)
+    partial = deployment.failed or deployment.cancelled or bool(deployment.run.targets or deployment.run.exclude)
     return [item for item in operations if partial and item.resource.urn not in settled]

@@ -26,7 +26,8 @@ async def refresh(deployment: Deployment) -> list[ResourceState]:
 
 
 async def _one(deployment: Deployment, state: ResourceState) -> ResourceState | None:
-    outside = deployment.run.targets and state.urn not in deployment.run.targets
+    targets = deployment.run.targets
+    outside = state.urn not in targets if targets else deployment.selection.excludes(state.urn)
     if state.delete or outside:
         return state
     if not state.custom or urn.is_provider(state.type):

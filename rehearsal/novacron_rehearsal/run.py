@@ -23,6 +23,8 @@ class Run:
     targets: frozenset[str] = frozenset()
     target_dependents: bool = False
     replace: frozenset[str] = frozenset()
+    exclude: tuple[str, ...] = ()
+    continue_on_error: bool = False
 
 
 @dataclass(slots=True)
@@ -36,6 +38,10 @@ class StepRecord:
 
 class StepFailedError(RehearsalError):
     """A step failed and was reported; the program need not be told more."""
+
+
+class StepSkippedError(StepFailedError):
+    """A step was left out because something that it needs was not done."""
 
 
 class StateSink(Protocol):

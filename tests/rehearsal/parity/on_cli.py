@@ -32,6 +32,9 @@ def _step(step: scenario.Step, folder: Path, cloud: Cloud, ports: dict[str, int]
     for flag, wanted in (("--target", step.targets), ("--replace", step.replace)):
         for urn in scenario.find_urns(wanted, known):
             options += [flag, urn]
+    for pattern in step.exclude:
+        options += ["--exclude", pattern]
+    going_on = ["--continue-on-error"] if step.continue_on_error else []
     if step.target_dependents:
         options.append("--target-dependents")
     if step.pack:
@@ -42,7 +45,7 @@ def _step(step: scenario.Step, folder: Path, cloud: Cloud, ports: dict[str, int]
     if step.operation != "preview":
         cloud.calls.clear()
         skip = [] if step.previewed else ["--skip-preview"]
-        seen["run"] = _operate(folder, ports, [step.operation, "--yes", *skip, *options])
+        seen["run"] = _operate(folder, ports, [step.operation, "--yes", *skip, *going_on, *options])
         seen["calls"] = observe.calls(cloud.calls, ordered=step.ordered)
         exported = _export(folder, ports, step.stack)
         seen["state"] = observe.state(exported)

@@ -31,6 +31,8 @@ def _step(step: scenario.Step, folder: Path, cloud: Cloud, ports: dict[str, int]
         attached_providers=ports,
         targets=scenario.find_urns(step.targets, known),
         target_dependents=step.target_dependents,
+        exclude=step.exclude,
+        continue_on_error=step.continue_on_error,
         replace=scenario.find_urns(step.replace, known),
         policy_packs=[PolicyPackSpec(folder / step.pack)] if step.pack else (),
     )

@@ -3,6 +3,7 @@
 `scenario.yaml` says what it is about and lists the steps. A step is `up`, `preview`, `refresh` or `destroy` with:
 
 - `targets`, `target_dependents`, `replace`: names of resources, as the CLI's options
+- `exclude`: patterns of URNs; `continue_on_error`: true to go on after a failure
 - `failing`: names for which the providers fail, by method, e.g. `{Delete: [a]}`
 - `drift`: new properties by id, or null for what vanished
 - `stack`: another stack than `dev`; `config`: more configuration; `pack`: folder of a policy pack
@@ -35,6 +36,8 @@ class Step:
     targets: tuple[str, ...] = ()
     target_dependents: bool = False
     replace: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    continue_on_error: bool = False
     failing: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     drift: dict[str, Any] = field(default_factory=dict[str, Any])
     config: dict[str, str] = field(default_factory=dict[str, str])
@@ -78,7 +81,7 @@ def load(name: str) -> Scenario:
     steps: list[Step] = []
     for number, item in enumerate(data["steps"], 1):
         values = {"operation": item} if isinstance(item, str) else dict(item)
-        for key in ("targets", "replace"):
+        for key in ("targets", "replace", "exclude"):
             values[key] = tuple(values.get(key, ()))
         steps.append(Step(number=number, **values))
     return Scenario(name, data["about"], tuple(steps), data.get("exists", {}))

@@ -37,8 +37,8 @@ COMPONENTS = {
     "novacron:index:AwsGpuRegion": {
         "required": "admins bucket coordinators kubernetesVersion network postgresStorageGib redisNodes redisPassword"
         " region tags workers zones",
-        "outputs": "clusterName ingressAddress kubeconfig modelBucket postgresEndpoint postgresSecret redisEndpoint registry"
-        " targetGroupArn workerIdentity",
+        "outputs": "clusterName ingressAddress kubeconfig modelBucket postgresEndpoint postgresSecret redisEndpoint"
+        " registry targetGroupArn workerIdentity",
     },
     "novacron:index:GkeGpuPool": {
         "required": "clusterName diskKeyId nodeAccountEmail region shape tags",

@@ -1,15 +1,8 @@
-import pulumi
-from testing_package import STEP, Group, Thing
+from testing_package import STEP, Thing
 
-size = 1 if STEP < 3 else 2
-Thing("alone", size=size)
-broken = Thing("broken", size=size)
-used = Thing("used", of=broken.made, size=size)
-Thing("user", of=used.made, size=size)
-group = Group("group", pulumi.ResourceOptions(depends_on=[broken]))
-Thing("member", pulumi.ResourceOptions(parent=group), size=size)
-Thing("last", size=size)
-if STEP < 3:
-    Thing("unwanted")
-pulumi.export("size", size)
-pulumi.export("user", used.made)
+bad = Thing("bad", size=STEP)
+Thing("after", of=bad.made, size=STEP)
+good = Thing("good", size=STEP)
+Thing("follows", of=good.made, size=STEP)
+if STEP < 4:
+    Thing("gone")

@@ -1,13 +1,8 @@
-import pulumi
-from testing_package import STEP, Group, Thing
+from testing_package import STEP, Thing
 
-west = Group("west")
-inside = Thing("west-inside", pulumi.ResourceOptions(parent=west), size=STEP)
-Thing("depends", of=inside.made, size=STEP)
-Thing("east", size=STEP)
-if STEP == 4:
-    Thing("new", size=STEP)
-if STEP < 5:
-    Thing("west-goes", size=1)
-    Thing("east-goes", size=1)
-pulumi.export("inside", inside.made)
+left = Thing("b-left", size=STEP)
+Thing("b-child", of=left.made, size=STEP)
+Thing("a-uses", of=left.made, size=STEP)
+Thing("a-loose", size=STEP)
+if STEP > 1:
+    Thing("b-new")

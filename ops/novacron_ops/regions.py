@@ -1,0 +1,48 @@
+"""Which regions a stack has, and how one is left out of an update."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+from novacron_infra.config import LocalEnvironment, load
+from novacron_infra.config.problems import KEY
+from novacron_rehearsal.project import load_yaml
+
+from novacron_ops.errors import Exit, OpsError
+
+
+def is_cloud(project: Path, stack: str) -> bool:
+    """Whether a stack describes an environment in a cloud. A description with problems is the program's to refuse."""
+    given = _given(project, stack)
+    return isinstance(given, dict) and cast("dict[str, object]", given).get("platform") != "local"
+
+
+def exclusions(project: Path, stack: str, without: Sequence[str]) -> tuple[str, ...]:
+    """Patterns of the URNs of everything in these regions: names there begin with `<environment>-<region>`.
+
+    Raises:
+        OpsError: for a region that the stack does not have.
+    """
+    if not without:
+        return ()
+    config = load(_given(project, stack))
+    if isinstance(config, LocalEnvironment):
+        raise OpsError(f"--without-region: stack {stack!r} is local and has no regions", Exit.BAD_INPUT)
+    known = [region.name for region in config.regions]
+    for name in without:
+        if name not in known:
+            raise OpsError(
+                f"--without-region {name}: stack {stack!r} has no such region; it has: {', '.join(known)}",
+                Exit.BAD_INPUT,
+            )
+    if not set(known) - set(without):
+        raise OpsError("--without-region: no region is left to update", Exit.BAD_INPUT)
+    prefixes = [f"**::{config.environment.value}-{name}" for name in without]
+    return tuple(pattern for prefix in prefixes for pattern in (prefix, f"{prefix}-*"))
+
+
+def _given(project: Path, stack: str) -> object:
+    configuration = load_yaml(project / f"Pulumi.{stack}.yaml").get("config")
+    return cast("dict[str, object]", configuration).get(KEY) if isinstance(configuration, dict) else None

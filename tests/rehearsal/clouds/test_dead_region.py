@@ -1,0 +1,94 @@
+"""A region that is dead does not keep the others from being updated."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from novacron_ops.regions import exclusions
+from novacron_rehearsal import Options, Result
+from novacron_rehearsal.urn import STACK_TYPE
+
+from tests.rehearsal.clouds.conftest import Site, taken
+from tests.rehearsal.clouds.test_environment import describe, environment
+
+ALIVE, DEAD = "dev-us-west-2", "dev-eu-west-1"
+DOWN = "- {fault: region_down, region: eu-west-1, type: 'aws:[!i]*'}"
+"""STS (`aws:index/get…`) still answers, without which no run gets past its provider; IAM is in no region."""
+
+
+def two_regions() -> dict[str, Any]:
+    """The development environment in two regions."""
+    values = copy.deepcopy(environment("dev"))
+    first = values["regions"][0]
+    second = {"name": "eu-west-1", "dns_label": "eu", "network": "10.9.0.0/16", "zones": ["eu-west-1a", "eu-west-1b"]}
+    values["regions"] = [first, {**first, **second}]
+    values["traffic"] = environment("prod")["traffic"]
+    workers = values["workers"]
+    for key in ("count", "minimum", "maximum"):
+        workers[key] *= 2
+    return values
+
+
+def upgraded() -> dict[str, Any]:
+    values = two_regions()
+    values["clusters"]["version"] = "1.35"
+    return values
+
+
+def touched(result: Result, prefix: str) -> set[str]:
+    """The operations of a run on one region's resources, `same` left out."""
+    return {
+        f"{step.op.value} {step.urn.rsplit('::', 1)[-1]}"
+        for step in result.steps
+        if step.urn.rsplit("::", 1)[-1].startswith(prefix) and step.op.value != "same"
+    }
+
+
+def recorded(site: Site, prefix: str) -> dict[str, object]:
+    """The inputs in the state of one region's resources."""
+    return {
+        s.urn: s.inputs for s in site.workspace.snapshot().resources if s.urn.rsplit("::", 1)[-1].startswith(prefix)
+    }
+
+
+@pytest.mark.parametrize("left_out", [False, True], ids=["continue-on-error", "without-region"])
+def test_the_others_are_updated_and_the_dead_one_catches_up(site: Site, left_out: bool) -> None:
+    describe(site, two_regions())
+    assert taken(site.up())["create"] > 200
+    before = recorded(site, DEAD)
+    describe(site, upgraded())
+    site.faults.write_text(DOWN)
+    options: Options = replace(site.options, continue_on_error=True)
+    if left_out:
+        patterns = exclusions(site.folder, "dev", ["eu-west-1"])
+        options = replace(options, exclude=patterns)
+    struck = site.workspace.up(options)
+    assert struck.succeeded is left_out, struck.errors
+    assert left_out or "eu-west-1" in struck.errors
+    assert f"update {ALIVE}-cluster" in touched(struck, ALIVE)
+    assert touched(struck, DEAD) == set()
+    assert recorded(site, DEAD) == before
+    site.faults.write_text("")
+    second = site.up()
+    assert second.succeeded, second.errors
+    assert touched(second, ALIVE) == set(), struck.errors
+    assert f"update {DEAD}-cluster" in touched(second, DEAD)
+    assert taken(site.up()) == {}
+
+
+def test_no_region_needs_another(site: Site) -> None:
+    describe(site, two_regions())
+    assert site.up().succeeded
+    resources = [state for state in site.workspace.snapshot().resources if state.type != STACK_TYPE]
+    for own, other in ((ALIVE, DEAD), (DEAD, ALIVE)):
+        crossing = [
+            (state.urn, needed)
+            for state in resources
+            if state.urn.rsplit("::", 1)[-1].startswith(own)
+            for needed in state.needs()
+            if needed.rsplit("::", 1)[-1].startswith(other)
+        ]
+        assert crossing == []

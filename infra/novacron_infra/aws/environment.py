@@ -26,7 +26,14 @@ def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags)
     password = config.secrets.redis_password
     if password is None:
         password = GeneratedSecret(f"{tags.environment}-redis-password").value
-    providers = {name: aws.Provider(f"{tags.environment}-{name}", region=name) for name in buckets}
+    account_id = config.accounts.aws_account_id
+    providers = {
+        # The account is known: a dead region's STS, which would validate the credentials, must not end the run.
+        name: aws.Provider(
+            f"{tags.environment}-{name}", region=name, skip_credentials_validation=account_id is not None
+        )
+        for name in buckets
+    }
     regions = {
         region.name: AwsRegion(
             f"{tags.environment}-{region.name}",
@@ -45,6 +52,7 @@ def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags)
                 redis_password=pulumi.Output.from_input(password).apply(str),
                 tags=tags,
                 protect=config.protected,
+                account_id=account_id,
             ),
             pulumi.ResourceOptions(providers=[providers[region.name]]),
         )

@@ -42,6 +42,8 @@ class AwsKeysArgs:
     """How long a deleted key can be brought back: 7 to 30."""
     protect: bool = True
     """Whether destroying the stack stops at the keys: without them everything encrypted is lost."""
+    account_id: str | None = None
+    """None: STS is asked."""
 
 
 class AwsKeys(pulumi.ComponentResource):
@@ -57,7 +59,7 @@ class AwsKeys(pulumi.ComponentResource):
         refuse([*name_problems(name), *_problems(name, args)])
         super().__init__("novacron:index:AwsKeys", name, None, opts)
         invoke = pulumi.InvokeOutputOptions(parent=self)
-        account = aws.get_caller_identity_output(opts=invoke).account_id
+        account = args.account_id or aws.get_caller_identity_output(opts=invoke).account_id
         partition = aws.get_partition_output(opts=invoke).partition
         protected = pulumi.ResourceOptions(parent=self, protect=args.protect)
         self.keys = {}

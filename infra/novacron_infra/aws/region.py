@@ -56,6 +56,8 @@ class AwsRegionArgs:
     protect: bool
     """Whether destroying the stack stops at what cannot be made again: keys, models, databases, images,
     the front door's address."""
+    account_id: str | None = None
+    """None: the region's STS is asked."""
 
 
 class AwsRegion(pulumi.ComponentResource):
@@ -79,7 +81,9 @@ class AwsRegion(pulumi.ComponentResource):
         super().__init__("novacron:index:AwsRegion", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags, protect = args.tags, args.protect
-        keys = AwsKeys(name, AwsKeysArgs(region=args.region, tags=tags, protect=protect), child)
+        keys = AwsKeys(
+            name, AwsKeysArgs(region=args.region, tags=tags, protect=protect, account_id=args.account_id), child
+        )
         self.storage_key_arn = keys.arn(KeyUse.STORAGE)
         network = AwsNetwork(
             name,

@@ -346,6 +346,8 @@ class Clusters(Section):
 class Accounts(Section):
     """Whose the resources are, where the clouds' own configuration does not say it."""
 
+    aws_account_id: Annotated[str, Field(pattern=r"^\d{12}$")] | None = None
+    """Account of the regions on AWS; none: every run asks each region's STS, and ends where it is dead."""
     google_project: Name | None = None
     """Project of the regions on Google Cloud."""
     azure_subscription_id: Name | None = None

@@ -15,8 +15,11 @@ from tests.rehearsal.clouds.conftest import Site, taken
 from tests.rehearsal.clouds.test_environment import describe, environment
 
 ALIVE, DEAD = "dev-us-west-2", "dev-eu-west-1"
-DOWN = "- {fault: region_down, region: eu-west-1, type: 'aws:[!i]*'}"
-"""STS (`aws:index/get…`) still answers, without which no run gets past its provider; IAM is in no region."""
+DOWN = """
+- {fault: region_down, region: eu-west-1, type: 'aws:[!i]*'}
+- {fault: region_down, region: eu-west-1, type: 'aws:index/getCallerIdentity*'}
+"""
+"""IAM is in no region; what else begins with `aws:index` asks nobody."""
 
 
 def two_regions() -> dict[str, Any]:
@@ -25,6 +28,7 @@ def two_regions() -> dict[str, Any]:
     first = values["regions"][0]
     second = {"name": "eu-west-1", "dns_label": "eu", "network": "10.9.0.0/16", "zones": ["eu-west-1a", "eu-west-1b"]}
     values["regions"] = [first, {**first, **second}]
+    values["accounts"] = {"aws_account_id": "123456789012"}
     values["traffic"] = environment("prod")["traffic"]
     workers = values["workers"]
     for key in ("count", "minimum", "maximum"):

@@ -9,7 +9,8 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf import struct_pb2
-from pulumi.runtime.proto import errors_pb2, provider_pb2, provider_pb2_grpc, status_pb2
+from google.rpc import status_pb2
+from pulumi.runtime.proto import errors_pb2, provider_pb2, provider_pb2_grpc
 
 from tests.unit.aws.graph import Graph
 from tests.unit.aws.samples import CLUSTER_GROUP, FABRIC_GROUP, STORAGE_KEY, SUBNETS

@@ -12,6 +12,8 @@ from novacron_ops.rehearsing.report import gpus
 
 BOX_WIDTH, GAP, LINE, HEAD = 284, 20, 21, 84
 """In the picture's own units, which are pixels where it is not scaled."""
+WIDEST = 7.5
+"""What a letter takes on average at most: longer lines are squeezed into their box."""
 MARGIN = 28
 """To the left and right: room for the line to further rows."""
 
@@ -102,8 +104,11 @@ def _in_words(plan: EnvironmentPlan, resources: dict[str, int]) -> str:
 
 
 def _box(x: float, y: float, width: float, height: float, lines: list[_Line], style: str) -> str:
+    room = width - 28
+    squeezed = f' textLength="{room}" lengthAdjust="spacingAndGlyphs"'
     texts = "".join(
-        f'<text x="{x + 14}" y="{y + 28 + index * LINE}" class="{line.style}">{escape(line.text)}</text>'
+        f'<text x="{x + 14}" y="{y + 28 + index * LINE}" class="{line.style}"'
+        f"{squeezed if len(line.text) * WIDEST > room else ''}>{escape(line.text)}</text>"
         for index, line in enumerate(lines)
     )
     return f'<rect x="{x}" y="{y + 1}" width="{width}" height="{height - 1}" rx="8" class="{style}"/>{texts}'

@@ -266,7 +266,8 @@ def _offers(parts: Parts) -> Iterator[Problem]:
     regions: tuple[Region, ...] = parts.get("regions") or ()
     for index, region in enumerate(regions):
         for role in ("coordinators", "workers", "storage"):
-            name = _machine_name(parts, region, role)
+            part = parts.get(role)
+            name = None if part is None else region.machine(role, part.machine)
             row = machines().get(name or "")
             if row is None or row.cloud is not _cloud(parts, region):
                 continue  # told already
@@ -287,14 +288,6 @@ def _cloud(parts: Parts, region: Region) -> Cloud | None:
     """The cloud that a region is in."""
     platform: Platform | None = parts.get("platform")
     return None if platform is None else Cloud(region.platform(platform).value)
-
-
-def _machine_name(parts: Parts, region: Region, role: str) -> str | None:
-    """The machine that a role has in a region."""
-    part = parts.get(role)
-    if part is None:
-        return None
-    return getattr(region.elsewhere, role) if region.elsewhere else part.machine
 
 
 def bounds_problems(path: str, workers: WorkerCounts) -> Iterator[Problem]:

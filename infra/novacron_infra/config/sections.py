@@ -397,6 +397,11 @@ class Region(Section):
         """The region's cloud, in an environment whose cloud is `environment`."""
         return self.elsewhere.platform if self.elsewhere else environment
 
+    def machine(self, role: str, environment: str) -> str | None:
+        """The region's machine of a role, in an environment whose own is `environment`; None: elsewhere names none."""
+        own: str | None = getattr(self.elsewhere, role) if self.elsewhere else environment
+        return own
+
 
 class HealthCheck(Section):
     """How a region is found dead. The probe's timeout is the provider's."""

@@ -219,14 +219,10 @@ def _regions(
 
 def _rows(config: CloudEnvironment, region: Region) -> dict[str, Machine]:
     """The region's machine of each role that the environment has."""
-    other = region.elsewhere
-    names = {
-        "coordinators": other.coordinators if other else config.coordinators.machine,
-        "workers": other.workers if other else config.workers.machine,
-    }
+    own = {"coordinators": config.coordinators.machine, "workers": config.workers.machine}
     if config.storage is not None:
-        names["storage"] = other.storage if other and other.storage else config.storage.machine
-    return {role: machine(name) for role, name in names.items()}
+        own["storage"] = config.storage.machine
+    return {role: machine(region.machine(role, name) or name) for role, name in own.items()}
 
 
 def _kinds(config: CloudEnvironment, role: str) -> list[Machine]:

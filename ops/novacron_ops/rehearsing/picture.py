@@ -75,7 +75,7 @@ def _name(plan: EnvironmentPlan) -> list[_Line]:
 
 
 def _lines(region: RegionPlan, resources: int, loss: RegionLoss | None) -> list[_Line]:
-    cloud = region.machines[0].machine.cloud.value
+    cloud = region.platform.value
     lines = [
         _Line(region.name, "strong"),
         _Line(f"{cloud}, weight {region.weight}: {region.traffic_fraction:.0%} of the traffic", "quiet"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from novacron_serving.engine import GenerationRequest
+from novacron_serving.engine import ChatPrompt, GenerationRequest, Sampling
 from novacron_serving.engine.pytorch import PyTorchConfig, PyTorchEngine, _sample
 from novacron_serving.errors import RequestError
 from novacron_serving.protocol.openai import Message
@@ -16,11 +16,10 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from .conftest import TINY
 
 
-def request(*contents: str, **options: Any) -> GenerationRequest:
+def request(*contents: str) -> GenerationRequest:
     roles = ("user", "assistant")
     messages = tuple(Message(role=roles[at % 2], content=content) for at, content in enumerate(contents))
-    defaults = {"max_tokens": None, "temperature": 1.0, "top_p": 1.0, "top_k": None, "seed": 1, "stops": ()}
-    return GenerationRequest(request_id="r", messages=messages, **(defaults | options))
+    return GenerationRequest(request_id="r", prompt=ChatPrompt(messages))
 
 
 def byte_level(special: list[str], template: str) -> Any:
@@ -88,7 +87,7 @@ def test_a_template_that_refuses_is_the_clients_mistake(engine: PyTorchEngine) -
 
 def sampled(logits: list[float], **options: Any) -> set[int]:
     generator = torch.Generator().manual_seed(0)
-    return {_sample(torch.tensor(logits), request("Hi", **options), generator) for _ in range(300)}
+    return {_sample(torch.tensor(logits), Sampling(**options), generator) for _ in range(300)}
 
 
 @pytest.mark.parametrize(

@@ -1,36 +1,114 @@
-"""Inference engines behind one small interface: PyTorch here; TensorRT-LLM fits the same."""
+"""Inference engines behind one small interface: PyTorch and TensorRT-LLM fit it."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Literal, Protocol
 
 from novacron_serving.protocol.openai import Message
 
+FinishReason = Literal["stop", "length"]
+
 
 @dataclass(frozen=True, slots=True)
+class ChatPrompt:
+    """A conversation; the model's chat template turns it into tokens."""
+
+    messages: tuple[Message, ...]
+    tools: tuple[Mapping[str, Any], ...] = ()
+    """Functions that the model is told of, as OpenAI's API describes them."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextPrompt:
+    """Text as it is, or its tokens: no template."""
+
+    text: str = ""
+    tokens: tuple[int, ...] = ()
+    """Taken instead of the text when there are any."""
+
+
+class GuideKind(str, Enum):
+    """What an answer is held to while it is sampled."""
+
+    JSON_OBJECT = "json_object"
+    JSON_SCHEMA = "json_schema"
+    REGEX = "regex"
+
+
+@dataclass(frozen=True, slots=True)
+class Guide:
+    """Only tokens that can still become such an answer are sampled."""
+
+    kind: GuideKind
+    value: str = ""
+    """The schema as JSON text, or the expression."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are chosen. The defaults change nothing; a temperature of 0 takes the likeliest token."""
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int | None = None
+    min_p: float = 0.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    repetition_penalty: float = 1.0
+    logit_bias: Mapping[int, float] = field(default_factory=dict[int, float])
+    """Added to a token's logit, by token id."""
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRequest:
-    """One answer to generate."""
+    """One prompt, and the answers to generate for it."""
 
     request_id: str
-    messages: tuple[Message, ...]
-    max_tokens: int | None
-    temperature: float
-    top_p: float
-    top_k: int | None
-    seed: int | None
-    stops: tuple[str, ...]
+    prompt: ChatPrompt | TextPrompt
+    sampling: Sampling = Sampling()
+    max_tokens: int | None = None
+    """None: what the context has room for."""
+    stops: tuple[str, ...] = ()
+    """Texts that end the answer and are not part of it."""
+    n: int = 1
+    """Answers, each sampled by itself."""
+    logprobs: int | None = None
+    """Log probabilities of the tokens sampled, and of so many likeliest ones beside each; None: not asked for."""
+    guide: Guide | None = None
+    adapter: str | None = None
+    """LoRA adapter by its name; None: the model as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """One token and how likely it was."""
+
+    token: str
+    logprob: float
+    bytes: bytes
+    """Part of a character, perhaps."""
+    top: tuple[TokenLogprob, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """What one step of generation added. The last one carries `finish_reason`."""
+    """What was added to one answer. The last delta of each answer carries `finish_reason`."""
 
     text: str
     prompt_tokens: int
     completion_tokens: int
-    finish_reason: Literal["stop", "length"] | None = None
+    """Of this answer, so far."""
+    finish_reason: FinishReason | None = None
+    index: int = 0
+    """Which of the `n` answers."""
+    logprobs: tuple[TokenLogprob, ...] = ()
+    """Of the tokens that this delta adds, in order; empty when not asked for."""
+    cached_tokens: int = 0
+    """Of the prompt, found in the engine's key-value cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +119,8 @@ class EngineStats:
     waiting_requests: int
     kv_cache_utilization: float
     """Share in use, 0 to 1."""
+    kv_cache_capacity_tokens: int = 0
+    """What the cache holds at most; 0: the engine does not say."""
 
 
 class Engine(Protocol):
@@ -54,7 +134,11 @@ class Engine(Protocol):
         ...
 
     def generate(self, request: GenerationRequest) -> AsyncIterator[Delta]:
-        """The answer, piece by piece. Raises `RequestError` for a request that cannot be served."""
+        """The answers, piece by piece, those of different `index` mixed. Closing the iterator aborts.
+
+        Raises:
+            RequestError: for a request that cannot be served: too long, or asking for what the engine cannot do.
+        """
         ...
 
     def abort(self, request_id: str) -> None:
@@ -66,7 +150,7 @@ class Engine(Protocol):
         ...
 
     def healthy(self) -> bool:
-        """False once the engine hangs or has died."""
+        """False once the engine hangs or has died: the process should be restarted."""
         ...
 
     async def unload(self) -> None:

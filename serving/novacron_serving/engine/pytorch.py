@@ -13,7 +13,7 @@ from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from novacron_serving.engine import Delta, EngineStats, GenerationRequest
+from novacron_serving.engine import ChatPrompt, Delta, EngineStats, GenerationRequest, Sampling
 from novacron_serving.engine.detokenizer import Detokenizer
 from novacron_serving.errors import StartError, invalid, overloaded
 
@@ -133,8 +133,11 @@ class PyTorchEngine:
         self._running -= 1
 
     def _prompt(self, request: GenerationRequest) -> list[int]:
+        prompt = request.prompt
+        if not isinstance(prompt, ChatPrompt):
+            return list(prompt.tokens) or self._tokenizer.encode(prompt.text)
         roles = {"developer": "system"}
-        messages = [{"role": roles.get(m.role, m.role), "content": m.text} for m in request.messages]
+        messages = [{"role": roles.get(m.role, m.role), "content": m.text} for m in prompt.messages]
         try:
             return self._tokenizer.apply_chat_template(
                 messages,
@@ -165,8 +168,8 @@ class PyTorchEngine:
         request = job.request
         device = self._model.device
         generator = torch.Generator(device=device)
-        if request.seed is not None:
-            generator.manual_seed(request.seed % 2**63)
+        if request.sampling.seed is not None:
+            generator.manual_seed(request.sampling.seed % 2**63)
         else:
             generator.seed()
         ends = self._model.generation_config.eos_token_id
@@ -180,7 +183,7 @@ class PyTorchEngine:
                 self._steps[request.request_id] = time.monotonic()
                 output = self._model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
                 cache = output.past_key_values
-                token = _sample(output.logits[0, -1].float(), request, generator)
+                token = _sample(output.logits[0, -1].float(), request.sampling, generator)
                 if token in end_ids:
                     yield Delta(text.rest(), len(job.prompt), len(produced), "stop")
                     return
@@ -225,18 +228,18 @@ class PyTorchEngine:
         self._model = None
 
 
-def _sample(logits: Any, request: GenerationRequest, generator: Any) -> int:
+def _sample(logits: Any, sampling: Sampling, generator: Any) -> int:
     import torch
 
-    if request.temperature == 0:
+    if sampling.temperature == 0:
         return int(logits.argmax())
-    logits = logits / request.temperature
-    if request.top_k is not None and request.top_k < logits.numel():
-        kept, order = logits.topk(request.top_k)
+    logits = logits / sampling.temperature
+    if sampling.top_k is not None and sampling.top_k < logits.numel():
+        kept, order = logits.topk(sampling.top_k)
         logits = torch.full_like(logits, -torch.inf).scatter(0, order, kept)
     probabilities = torch.softmax(logits, dim=-1)
-    if request.top_p < 1:
+    if sampling.top_p < 1:
         ranked, order = probabilities.sort(descending=True)
-        ranked[ranked.cumsum(-1) - ranked > request.top_p] = 0
+        ranked[ranked.cumsum(-1) - ranked > sampling.top_p] = 0
         probabilities = torch.zeros_like(probabilities).scatter(0, order, ranked)
     return int(torch.multinomial(probabilities, 1, generator=generator))

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from novacron_serving.engine import Delta, Engine, GenerationRequest
+from novacron_serving.engine import ChatPrompt, Delta, Engine, GenerationRequest, Sampling
 from novacron_serving.errors import RequestError
 from novacron_serving.protocol import contract
 from novacron_serving.protocol.openai import ChatRequest, parse_chat, unknown_model
@@ -88,12 +88,9 @@ class WorkerApp:
             raise RequestError(503, "the model is still loading", kind="server_error", code="not_ready")
         generation = GenerationRequest(
             request_id=f"chatcmpl-{uuid.uuid4().hex}",
-            messages=tuple(chat.messages),
+            prompt=ChatPrompt(tuple(chat.messages)),
+            sampling=Sampling(temperature=chat.temperature, top_p=chat.top_p, top_k=chat.top_k, seed=chat.seed),
             max_tokens=chat.max_completion_tokens or chat.max_tokens,
-            temperature=chat.temperature,
-            top_p=chat.top_p,
-            top_k=chat.top_k,
-            seed=chat.seed,
             stops=chat.stops,
         )
         deltas = self._measured(self._engine.generate(generation))

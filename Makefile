@@ -9,7 +9,7 @@ export UV_PYTHON_DOWNLOADS := never
 # A caller who turns byte code off pays ten seconds at each start of a worker.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up preview down rehearse status logs test test-unit check format golden bench-engine bench-rehearse stubs lock clean
+.PHONY: help up preview down rehearse status logs test test-unit check format golden bench-engine bench-rehearse bench-gateway stubs lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -63,6 +63,15 @@ bench-engine: .venv/dev.stamp ## time and memory of preview and up for 50, 500 a
 
 bench-rehearse: .venv/dev.stamp ## time and memory of rehearsing prod, and what of it the components cost
 	$(BIN)/python -m tests.bench.rehearse
+
+bench-gateway: .venv/dev.stamp .bench/gateways.stamp ## our coordinator beside litellm, portkey, sglang-router, smg and vllm-router: speed and memory
+	$(BIN)/python -m tests.bench.gateway
+
+.bench/gateways.stamp:
+	@mkdir -p .bench && cd .bench && ../$(BIN)/uv venv --quiet rust && ../$(BIN)/uv venv --quiet litellm
+	@$(BIN)/uv pip install --quiet --python .bench/rust vllm-router sglang-router smg
+	@$(BIN)/uv pip install --quiet --python .bench/litellm 'litellm[proxy]'
+	@npm install --silent --prefix .bench @portkey-ai/gateway && touch $@
 
 stubs: .venv/dev.stamp ## make the Python code of serving's .proto files again
 	$(BIN)/python -m grpc_tools.protoc -I serving --python_out=serving --pyi_out=serving --grpc_python_out=serving \

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 
 class ServingError(Exception):
     """Base of all errors here."""
@@ -15,13 +17,26 @@ class RequestError(ServingError):
     """A request that is answered with an error in OpenAI's shape."""
 
     def __init__(
-        self, status: int, message: str, *, kind: str, param: str | None = None, code: str | None = None
+        self,
+        status: int,
+        message: str,
+        *,
+        kind: str,
+        param: str | None = None,
+        code: str | None = None,
+        retry_after_s: float | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.kind = kind
         self.param = param
         self.code = code
+        self.retry_after_s = 1.0 if retry_after_s is None and status in (429, 503) else retry_after_s
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Those that go with the status."""
+        return {} if self.retry_after_s is None else {"retry-after": str(math.ceil(self.retry_after_s))}
 
     def body(self) -> dict[str, dict[str, str | None]]:
         """The JSON that OpenAI's clients understand."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -74,10 +75,14 @@ class DrainingServer(uvicorn.Server):
         self._captured_signals.clear()  # uvicorn would raise them again: no clean-up after it, and no exit status 0
 
 
-def uvicorn_config(app: object, grace_s: int) -> uvicorn.Config:
+def uvicorn_config(
+    app: object, grace_s: int, http: type[asyncio.Protocol] | str = "httptools", keep_alive_s: int = 75
+) -> uvicorn.Config:
     """The settings that coordinator and worker share."""
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
+        http=http,  # type: ignore[arg-type]
+        timeout_keep_alive=keep_alive_s,
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=grace_s,

@@ -1,73 +1,60 @@
-"""The coordinator's HTTP API: OpenAI's paths under `/v1`, the same and more under `/api/v1/llm`, health and metrics."""
+"""Everything that the coordinator answers itself: models, the cluster's status, health, metrics. Not for chat."""
 
 from __future__ import annotations
 
-import asyncio
-import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-import httpx
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import generate_latest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
+from novacron_serving.coordinator.access import Role
 from novacron_serving.coordinator.config import CoordinatorConfig
+from novacron_serving.coordinator.front import HOT_PATHS
+from novacron_serving.coordinator.gate import Gate
 from novacron_serving.coordinator.workers import Worker, Workers
-from novacron_serving.errors import RequestError, overloaded
+from novacron_serving.errors import RequestError
 from novacron_serving.protocol import contract
-from novacron_serving.protocol.openai import parse_chat, unknown_model
-from novacron_serving.server import read_json
 from novacron_serving.worker.app import answer_http_error, model_entry
 
-_PASSED_ON = ("content-type", "retry-after")
+_ROLES = tuple(Role)
+Handler = Callable[[Request], Awaitable[Response]]
 
 
 class CoordinatorApp:
     """State and handlers of one coordinator."""
 
-    def __init__(self, config: CoordinatorConfig, workers: Workers) -> None:
-        self.draining = False
+    def __init__(self, config: CoordinatorConfig, workers: Workers, gate: Gate) -> None:
         self._config = config
         self._workers = workers
+        self._gate = gate
         self._began_s = time.time()
-        self._in_flight = 0
-        timeout = httpx.Timeout(config.first_byte_timeout_s, connect=2.0)
-        self._upstream = httpx.AsyncClient(
-            timeout=timeout,
-            limits=httpx.Limits(max_connections=None),
-            trust_env=False,  # a proxy for the internet does not lead to workers
-        )
-        names = contract()["metrics"]
-        self._metrics = CollectorRegistry()
-        Gauge("novacron_workers_active", "Workers that get requests", registry=self._metrics).set_function(
+        metrics, names = gate.metrics, contract()["metrics"]
+        metrics.gauge("novacron_workers_active", "Workers that get requests").set_function(
             lambda: len(workers.active())
         )
-        Gauge(names["requests_running"], "Requests under way", registry=self._metrics).set_function(
-            lambda: self._in_flight
+        metrics.gauge(names["requests_running"], "Requests under way").set_function(
+            lambda: gate.under_way - gate.waiting
         )
-        self._duration = Histogram(names["request_duration"], "Whole requests", registry=self._metrics)
-        self._first_byte = Histogram(
-            names["time_to_first_token"], "Time to the first byte of an answer", registry=self._metrics
+        metrics.gauge(names["requests_waiting"], "Requests that wait for a worker's place").set_function(
+            lambda: gate.waiting
         )
-        self._answers = Counter("novacron_requests", "Requests by status", ["status"], registry=self._metrics)
-        self._retries = Counter("novacron_retries", "Requests sent to another worker", registry=self._metrics)
         paths = contract()["paths"]
         prefix = paths["llm_prefix"]
+        user, operator = self._may(Role.USER), self._may(Role.OPERATOR)
         self.asgi = Starlette(
             routes=[
-                Route(paths["chat_completions"], self._chat, methods=["POST"]),
-                Route(f"{prefix}/chat/completions", self._chat, methods=["POST"]),
-                Route(paths["models"], self._models),
-                Route(f"{prefix}/models", self._models),
-                Route(f"{prefix}/models/{{model_id:path}}/load", self._load, methods=["POST"]),
-                Route(paths["cluster_status"], self._status),
-                Route(f"{prefix}/metrics", self._json_metrics),
+                *(Route(path.decode(), _not_plain, methods=["POST"]) for path in HOT_PATHS),
+                Route(paths["models"], user(self._models)),
+                Route(f"{prefix}/models", user(self._models)),
+                Route(f"{prefix}/models/{{model_id:path}}/load", operator(self._load), methods=["POST"]),
+                Route(paths["cluster_status"], user(self._status)),
+                Route(f"{prefix}/metrics", user(self._json_metrics)),
                 Route(paths["health"], self._health),
                 Route(paths["ready"], self._ready),
                 Route(paths["metrics"], self._prometheus),
@@ -75,9 +62,23 @@ class CoordinatorApp:
             exception_handlers={RequestError: self._answer_error, HTTPException: answer_http_error},
         )
 
-    async def drain(self) -> None:
-        """Not ready from here on; what runs is finished."""
-        self.draining = True
+    def _may(self, role: Role) -> Callable[[Handler], Handler]:
+        """Handlers for callers with at least this role."""
+
+        def guard(handler: Handler) -> Handler:
+            async def guarded(request: Request) -> Response:
+                authorization = request.headers.get("authorization")
+                caller = self._gate.access.caller(authorization.encode() if authorization else None)
+                if _ROLES.index(caller.role) < _ROLES.index(role):
+                    raise RequestError(
+                        403, f"this needs a key with the role {role.value}; yours has {caller.role.value}",
+                        kind="permission_error", code="insufficient_permissions",
+                    )  # fmt: skip
+                return await handler(request)
+
+            return guarded
+
+        return guard
 
     async def _health(self, request: Request) -> Response:
         del request
@@ -86,10 +87,10 @@ class CoordinatorApp:
     async def _ready(self, request: Request) -> Response:
         del request
         active = len(self._workers.active())
-        ready = not self.draining and active >= self._config.minimum_workers
+        ready = not self._gate.draining and active >= self._config.minimum_workers
         body = {
             "ready": ready,
-            "draining": self.draining,
+            "draining": self._gate.draining,
             "active_workers": active,
             "minimum_workers": self._config.minimum_workers,
         }
@@ -109,7 +110,7 @@ class CoordinatorApp:
                 kind="invalid_request_error",
                 param="model",
             )
-        count = len(self._workers.active(model_id))
+        count = len(self._workers.pools[model_id].active)
         return JSONResponse({"model": model_id, "status": "loaded", "worker_count": count})
 
     async def _status(self, request: Request) -> Response:
@@ -121,7 +122,8 @@ class CoordinatorApp:
                     "total_workers": len(workers),
                     "active_workers": len(self._workers.active()),
                     "minimum_workers": self._config.minimum_workers,
-                    "requests_in_flight": self._in_flight,
+                    "requests_in_flight": self._gate.under_way,
+                    "requests_waiting": self._gate.waiting,
                     "up_s": round(time.time() - self._began_s, 1),
                 },
                 "workers": [self._describe(worker) for worker in workers],
@@ -131,7 +133,7 @@ class CoordinatorApp:
     def _describe(self, worker: Worker) -> dict[str, Any]:
         return {
             "worker_id": worker.worker_id,
-            "status": self._workers.status(worker),
+            "status": self._workers.status(worker).value,
             "address": worker.address,
             "model": worker.model_id,
             "engine": worker.engine,
@@ -145,7 +147,7 @@ class CoordinatorApp:
 
     async def _prometheus(self, request: Request) -> Response:
         del request
-        return Response(generate_latest(self._metrics), media_type="text/plain; version=0.0.4")
+        return Response(generate_latest(self._gate.metrics.registry), media_type="text/plain; version=0.0.4")
 
     async def _json_metrics(self, request: Request) -> Response:
         del request
@@ -153,7 +155,7 @@ class CoordinatorApp:
             sample.name + (f"{{{','.join(f'{k}={v}' for k, v in sample.labels.items())}}}" if sample.labels else ""): (
                 sample.value
             )
-            for metric in self._metrics.collect()
+            for metric in self._gate.metrics.registry.collect()
             for sample in metric.samples
             if not sample.name.endswith(("_bucket", "_created"))
         }
@@ -162,141 +164,10 @@ class CoordinatorApp:
     async def _answer_error(self, request: Request, error: Exception) -> Response:
         del request
         assert isinstance(error, RequestError)  # noqa: S101 - registered for this class alone
-        self._answers.labels(str(error.status)).inc()
-        headers = {"Retry-After": "1"} if error.status in (429, 503) else None
-        return JSONResponse(error.body(), error.status, headers)
-
-    async def _chat(self, request: Request) -> Response:
-        body = await read_json(request.body, self._config.max_body_bytes, request.headers.get("content-length"))
-        chat = parse_chat(body)
-        if self.draining:
-            raise overloaded("this coordinator is shutting down")
-        if self._in_flight >= self._config.max_requests:
-            raise RequestError(
-                429,
-                "too many requests are under way; try again in a moment",
-                kind="rate_limit_error",
-                code="overloaded",
-            )
-        models = self._workers.models()
-        if not models:
-            raise overloaded("no worker is ready; see /api/v1/llm/cluster/status")
-        if chat.model not in models:
-            raise unknown_model(chat.model, models)
-        began = time.perf_counter()
-        worker, response = await self._send_while_connected(request, chat.model)
-        self._first_byte.observe(time.perf_counter() - began)
-        self._answers.labels(str(response.status_code)).inc()
-        headers = {key: value for key, value in response.headers.items() if key in _PASSED_ON}
-        return _PassedOn(
-            self._pass_on(worker, response), response.status_code, headers, self._end_of(worker, response, began)
-        )
-
-    async def _send_while_connected(self, request: Request, model: str) -> tuple[Worker, httpx.Response]:
-        """As `_send`; a client that leaves ends the work for it."""
-        sending = asyncio.create_task(self._send(model, await request.body()))
-        leaving = asyncio.create_task(_left(request))
-        try:
-            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            if not sending.done():
-                raise RequestError(499, "the client left", kind="invalid_request_error", code="client_closed_request")
-            return sending.result()
-        finally:
-            leaving.cancel()
-            if not sending.done():
-                sending.cancel()
-
-    async def _send(self, model: str, body: bytes) -> tuple[Worker, httpx.Response]:
-        """The answer's beginning. Another worker is tried as long as nothing was answered."""
-        tried: set[str] = set()
-        refused: tuple[Worker, httpx.Response] | None = None
-        while (worker := self._workers.choose(model, tried)) is not None:
-            if tried:
-                self._retries.inc()
-            tried.add(worker.worker_id)
-            path = contract()["paths"]["chat_completions"]
-            outgoing = self._upstream.build_request(
-                "POST", f"http://{worker.address}{path}", content=body, headers={"content-type": "application/json"}
-            )
-            self._take(worker)
-            try:
-                response = await self._upstream.send(outgoing, stream=True)
-            except httpx.ReadTimeout as error:
-                # It may still be at work: sending the same to another would double the load.
-                self._release(worker)
-                raise RequestError(
-                    504,
-                    f"the worker gave no answer within {self._config.first_byte_timeout_s:g} s; stream the answer, "
-                    "or ask for less",
-                    kind="server_error",
-                    code="timeout",
-                ) from error
-            except httpx.TransportError:
-                self._release(worker)
-                self._workers.failed(worker)
-                continue
-            except BaseException:
-                self._release(worker)
-                raise
-            if response.status_code not in (429, 503):
-                return worker, response
-            # Full, not broken: another worker may have room.
-            if refused is not None:
-                await refused[1].aclose()
-                self._release(refused[0])
-            refused = worker, response
-        if refused is not None:
-            return refused
-        raise overloaded("every worker that serves this model has just failed; try again in a moment")
-
-    def _take(self, worker: Worker) -> None:
-        worker.in_flight += 1
-        worker.served_requests += 1
-        self._in_flight += 1
-
-    def _release(self, worker: Worker) -> None:
-        worker.in_flight -= 1
-        self._in_flight -= 1
-
-    async def _pass_on(self, worker: Worker, response: httpx.Response) -> AsyncIterator[bytes]:
-        try:
-            async for chunk in response.aiter_raw():
-                yield chunk
-        except httpx.TransportError:
-            self._workers.failed(worker)
-            if response.headers.get("content-type", "").startswith("text/event-stream"):
-                error = overloaded("the worker failed in the middle of the answer").body()
-                yield b"data: " + json.dumps(error).encode() + b"\n\n"
-            else:
-                raise  # a cut connection: nothing may follow half a JSON document
-
-    def _end_of(self, worker: Worker, response: httpx.Response, began: float) -> Callable[[], Awaitable[None]]:
-        async def end() -> None:
-            self._release(worker)
-            self._duration.observe(time.perf_counter() - began)
-            await response.aclose()
-
-        return end
+        self._gate.metrics.answered(error.status)
+        return JSONResponse(error.body(), error.status, error.headers)
 
 
-class _PassedOn(StreamingResponse):
-    """A worker's answer on its way to the client; `end` is called however it goes, even if it never began."""
-
-    def __init__(
-        self, content: AsyncIterator[bytes], status: int, headers: dict[str, str], end: Callable[[], Awaitable[None]]
-    ) -> None:
-        super().__init__(content, status, headers)
-        self._end = end
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            await self._end()
-
-
-async def _left(request: Request) -> None:
-    """Returns when the client has gone."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+async def _not_plain(request: Request) -> Response:
+    """The path was written in another way than it is, so that it did not go the short way."""
+    raise HTTPException(404, f"ask for {request.url.path}, spelled just so")

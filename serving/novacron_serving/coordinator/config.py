@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from novacron_serving.coordinator.access import ApiKey
+from novacron_serving.coordinator.routing import RoutingPolicy
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class CoordinatorConfig(BaseModel):
@@ -19,7 +24,25 @@ class CoordinatorConfig(BaseModel):
     lost_after_s: float = Field(default=5.0, gt=0)
     """A worker that has not reported for so long gets no requests."""
     max_body_bytes: int = Field(default=4 * 2**20, ge=1024)
-    max_requests: int = Field(default=256, ge=1)
-    """Requests under way at the same time; beyond it the answer is 429."""
+    routing: RoutingPolicy = RoutingPolicy.PREFIX_AFFINE
+    worker_queue: int = Field(default=4, ge=0)
+    """Requests that a worker is given beyond those that it generates at once: the next is there when one ends."""
+    max_requests: int = Field(default=4096, ge=1)
+    """Requests under way or waiting at the same time; beyond it the answer is 429."""
+    queue_timeout_s: float = Field(default=60.0, gt=0)
+    """A request that waited so long for a worker's place is answered with 503."""
+    attempts: int = Field(default=3, ge=1)
+    """Workers that a request is sent to at most, as long as nothing was answered."""
+    api_keys: tuple[ApiKey, ...] = ()
+    """None: whoever reaches the coordinator may do everything, so it listens on loopback only."""
     first_byte_timeout_s: float = Field(default=120.0, gt=0)
+    drain_notice_s: float = Field(default=0.0, ge=0)
+    """Told to stop, it goes on serving for so long while `/ready` says no: load balancers need time to notice."""
     drain_s: int = Field(default=30, ge=0)
+    """After that, streams under way have so long to end."""
+
+    @model_validator(mode="after")
+    def _not_open_to_all(self) -> CoordinatorConfig:
+        if not self.api_keys and self.host not in _LOOPBACK:
+            raise ValueError(f"host {self.host} is reached from elsewhere: set api_keys, or host 127.0.0.1")
+        return self

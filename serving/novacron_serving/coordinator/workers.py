@@ -1,22 +1,33 @@
-"""The workers that the coordinator knows, which of them gets the next request, and their side of gRPC."""
+"""The workers that the coordinator knows: what they last said, what they were sent since, whether they are asked."""
 
 from __future__ import annotations
 
-import hmac
 import time
+import zlib
 from dataclasses import dataclass, field
-from typing import Any
-
-import grpc
+from enum import Enum
 
 from novacron_serving.coordinator.config import CoordinatorConfig
-from novacron_serving.protocol import worker_pb2
-from novacron_serving.protocol.worker_pb2_grpc import WorkersServicer
+from novacron_serving.coordinator.upstream import Upstream
+
+FAILURES_IN_A_ROW = 5
+"""Answers with a status of 500 or more (not 503) that make a worker rest; a connection that breaks does at once."""
+FIRST_REST_S, LONGEST_REST_S = 0.5, 30.0
+"""The rest doubles each time until an answer succeeds."""
 
 
-@dataclass(slots=True)
+class WorkerStatus(str, Enum):
+    """Whether a worker is given requests, and why not."""
+
+    ACTIVE = "active"
+    DRAINING = "draining"
+    FAILED = "failed"
+    LOST = "lost"
+
+
+@dataclass(slots=True, eq=False)
 class Worker:
-    """One worker, as it last reported, and what the coordinator has sent it since."""
+    """One worker. `load` is what routing goes by."""
 
     worker_id: str
     address: str
@@ -24,26 +35,97 @@ class Worker:
     engine: str
     max_concurrent_requests: int
     max_context_tokens: int
+    upstream: Upstream
     seen_s: float
     """Monotonic time of the last report."""
-    reported_requests: int = 0
+    capacity: int
+    """Requests that it is given at once."""
+    slot: int = 0
+    """Its bit in a routing index."""
+    seed: int = 0
+    """Made from its id: the same at every coordinator."""
     in_flight: int = 0
+    """Sent by this coordinator."""
+    of_others: int = 0
+    """What it reported beyond that: other coordinators' requests."""
     draining: bool = False
-    failed_until_s: float = 0.0
+    resting_until_s: float = 0.0
+    failures: int = 0
+    rests: int = 0
     kv_cache_utilization: float = 0.0
-    served_requests: int = field(default=0)
+    served_requests: int = 0
+
+    @property
+    def load(self) -> int:
+        """Requests that it has now."""
+        return self.in_flight + self.of_others
+
+    def reported(self, requests: int) -> None:
+        """It said how many requests it has."""
+        self.seen_s = time.monotonic()
+        self.of_others = max(0, requests - self.in_flight)
+
+    def failed(self, *, at_once: bool) -> None:
+        """It gave no answer, or one that only a fault explains."""
+        self.failures += 1
+        if at_once or self.failures >= FAILURES_IN_A_ROW:
+            self.failures = 0
+            rest_s = min(LONGEST_REST_S, FIRST_REST_S * 2**self.rests)
+            self.rests += 1
+            self.resting_until_s = time.monotonic() + rest_s
+
+    def succeeded(self) -> None:
+        """It answered."""
+        self.failures = self.rests = 0
+
+
+@dataclass(slots=True, eq=False)
+class Pool:
+    """The workers of one model. `active` is renewed by `Workers.renew`, so that routing has nothing to find out."""
+
+    model_id: str
+    active: list[Worker] = field(default_factory=list[Worker])
 
 
 class Workers:
-    """All workers, by id."""
+    """All workers by id, and by model."""
 
-    def __init__(self, config: CoordinatorConfig) -> None:
+    def __init__(self, config: CoordinatorConfig, token: str) -> None:
         self._config = config
+        self._token = token
         self._workers: dict[str, Worker] = {}
+        self.pools: dict[str, Pool] = {}
+        """By model; a model that was served once keeps its pool."""
 
-    def add(self, worker: Worker) -> None:
+    def register(
+        self,
+        *,
+        worker_id: str,
+        address: str,
+        model_id: str,
+        engine: str,
+        max_concurrent_requests: int,
+        max_context_tokens: int,
+    ) -> None:
         """A worker is there, or there again."""
-        self._workers[worker.worker_id] = worker
+        before = self._workers.get(worker_id)
+        if before is not None:
+            before.upstream.close()
+        slots = {worker.slot for worker in self._workers.values() if worker.worker_id != worker_id}
+        self._workers[worker_id] = Worker(
+            worker_id=worker_id,
+            address=address,
+            model_id=model_id,
+            engine=engine,
+            max_concurrent_requests=max_concurrent_requests,
+            max_context_tokens=max_context_tokens,
+            upstream=Upstream(address, self._token),
+            seen_s=time.monotonic(),
+            capacity=max_concurrent_requests + self._config.worker_queue,
+            seed=zlib.crc32(worker_id.encode()),
+            slot=next(free for free in range(len(slots) + 1) if free not in slots),
+        )
+        self.renew()
 
     def get(self, worker_id: str) -> Worker | None:
         """A worker by its id."""
@@ -53,81 +135,33 @@ class Workers:
         """Every worker ever seen, by id."""
         return sorted(self._workers.values(), key=lambda worker: worker.worker_id)
 
-    def status(self, worker: Worker) -> str:
-        """`active`, `draining`, `failed` or `lost`."""
+    def status(self, worker: Worker) -> WorkerStatus:
+        """Whether it is given requests."""
         now = time.monotonic()
         if now - worker.seen_s > self._config.lost_after_s:
-            return "lost"
+            return WorkerStatus.LOST
         if worker.draining:
-            return "draining"
-        return "failed" if now < worker.failed_until_s else "active"
+            return WorkerStatus.DRAINING
+        return WorkerStatus.FAILED if now < worker.resting_until_s else WorkerStatus.ACTIVE
 
-    def active(self, model_id: str | None = None) -> list[Worker]:
-        """Those that may be given requests."""
-        return [
-            worker
-            for worker in self._workers.values()
-            if self.status(worker) == "active" and model_id in (None, worker.model_id)
-        ]
+    def renew(self) -> None:
+        """Find out again who is active: after whatever changes it, and every now and then."""
+        for pool in self.pools.values():
+            pool.active = []
+        for worker in self._workers.values():
+            pool = self.pools.setdefault(worker.model_id, Pool(worker.model_id))
+            if self.status(worker) is WorkerStatus.ACTIVE:
+                pool.active.append(worker)
+
+    def active(self) -> list[Worker]:
+        """Those that are given requests."""
+        return [worker for pool in self.pools.values() for worker in pool.active]
 
     def models(self) -> list[str]:
         """What can be asked for now."""
-        return sorted({worker.model_id for worker in self.active()})
+        return sorted(pool.model_id for pool in self.pools.values() if pool.active)
 
-    def choose(self, model_id: str, tried: set[str]) -> Worker | None:
-        """The least loaded worker that was not tried yet; among equals the one that served least."""
-        candidates = [worker for worker in self.active(model_id) if worker.worker_id not in tried]
-        return min(candidates, key=lambda worker: (worker.in_flight, worker.served_requests), default=None)
-
-    def failed(self, worker: Worker) -> None:
-        """A worker broke a connection: it gets nothing until it has reported again for a while."""
-        worker.failed_until_s = time.monotonic() + 2 * self._config.report_interval_s
-
-
-class WorkersService(WorkersServicer):
-    """What workers call."""
-
-    def __init__(self, workers: Workers, config: CoordinatorConfig, token: str) -> None:
-        self._workers = workers
-        self._config = config
-        self._expected = f"Bearer {token}"
-
-    async def _authenticate(self, context: Any) -> None:
-        given = dict(context.invocation_metadata()).get("authorization", "")
-        if not hmac.compare_digest(given, self._expected):
-            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "the cluster token is not the coordinator's")
-
-    async def Register(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
-        """A worker is there."""
-        await self._authenticate(context)
-        self._workers.add(
-            Worker(
-                worker_id=request.worker_id,
-                address=request.address,
-                model_id=request.model_id,
-                engine=request.engine,
-                max_concurrent_requests=request.max_concurrent_requests,
-                max_context_tokens=request.max_context_tokens,
-                seen_s=time.monotonic(),
-            )
-        )
-        return worker_pb2.RegisterResponse(report_interval_s=self._config.report_interval_s)
-
-    async def Report(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """A worker lives."""
-        await self._authenticate(context)
-        worker = self._workers.get(request.worker_id)
-        if worker is None:
-            await context.abort(grpc.StatusCode.NOT_FOUND, "register first")
-        else:
-            worker.seen_s = time.monotonic()
-            worker.reported_requests = request.running_requests + request.waiting_requests
-            worker.kv_cache_utilization = request.kv_cache_utilization
-        return worker_pb2.ReportResponse()
-
-    async def Drain(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """A worker is going."""
-        await self._authenticate(context)
-        if (worker := self._workers.get(request.worker_id)) is not None:
-            worker.draining = True
-        return worker_pb2.DrainResponse()
+    def close_idle_connections(self) -> None:
+        """Those that were not used for a while."""
+        for worker in self._workers.values():
+            worker.upstream.close_idle()

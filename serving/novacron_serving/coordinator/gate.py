@@ -1,0 +1,215 @@
+"""What happens to a request between its arrival and a worker: may it be asked, is there room, who answers.
+
+Everything here is a call on the event loop, without a task: it is on the way of every chat request.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import orjson
+
+from novacron_serving.coordinator.access import Access, Caller
+from novacron_serving.coordinator.admission import FairQueue
+from novacron_serving.coordinator.config import CoordinatorConfig
+from novacron_serving.coordinator.metrics import Metrics
+from novacron_serving.coordinator.routing import Router, RoutingPolicy, blocks_of, router
+from novacron_serving.coordinator.workers import Pool, Worker, Workers
+from novacron_serving.errors import RequestError, invalid, overloaded
+from novacron_serving.protocol.openai import unknown_model
+
+
+class Asked(Protocol):
+    """A request on its way."""
+
+    caller: Caller
+    model: str
+    prefix: tuple[int, ...]
+    tried: set[str]
+    waits_since_s: float
+    first_byte_by_s: float
+
+    @property
+    def abandoned(self) -> bool:
+        """The client left."""
+        ...
+
+    def start(self, worker: Worker) -> None:
+        """Ask this worker."""
+        ...
+
+    def refuse(self, error: RequestError) -> None:
+        """Answer with an error."""
+        ...
+
+
+class Gate:
+    """Admission, queue and routing of one coordinator."""
+
+    def __init__(self, config: CoordinatorConfig, workers: Workers, metrics: Metrics) -> None:
+        self.draining = False
+        self.under_way = 0
+        self.metrics = metrics
+        self.access = Access(config.api_keys)
+        self.config = config
+        self._workers = workers
+        self._routers: dict[str, Router] = {}
+        self._queues: dict[str, FairQueue[Asked]] = {}
+        self._waiting: dict[Asked, None] = {}
+        """In the order in which they time out."""
+        self._unanswered: dict[Asked, None] = {}
+        """In the order in which they time out."""
+        self._needs_prefix = config.routing is RoutingPolicy.PREFIX_AFFINE
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for a worker's place."""
+        return len(self._waiting)
+
+    def read(self, body: bytes | bytearray) -> dict[str, Any]:
+        """The one parse of a request. Raises `RequestError` (400)."""
+        try:
+            request = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise invalid(f"the body is not valid JSON: {error}") from error
+        if not isinstance(request, dict):
+            raise invalid("the body has to be a JSON object")
+        return request
+
+    def admit(self, asked: Asked, request: Mapping[str, Any], session: bytes | None) -> None:
+        """Send it to a worker, or let it wait. Raises `RequestError` when neither may be."""
+        model = request.get("model")
+        if not isinstance(model, str):
+            raise invalid("model: name the model to ask, see /v1/models", param="model")
+        pool = self._workers.pools.get(model)
+        if pool is None or not pool.active:
+            served = self._workers.models()
+            if not served:
+                raise overloaded("no worker is ready; see /api/v1/llm/cluster/status")
+            if pool is None:
+                raise unknown_model(model, served)
+            raise overloaded(f"no worker that serves {model} is ready at the moment")
+        if self.under_way >= self.config.max_requests:
+            raise RequestError(
+                429,
+                "too many requests are under way; try again in a moment",
+                kind="rate_limit_error",
+                code="overloaded",
+            )
+        asked.caller.take()
+        asked.model = model
+        if self._needs_prefix or session is not None:
+            asked.prefix = blocks_of(request, session)
+        self.under_way += 1
+        self._send_or_wait(asked, pool)
+
+    def retry(self, asked: Asked) -> bool:
+        """Send it to a worker that was not tried yet; false: there is none, or it was tried often enough."""
+        pool = self._workers.pools[asked.model]
+        if len(asked.tried) >= self.config.attempts:
+            return False
+        if all(worker.worker_id in asked.tried for worker in pool.active):
+            return False
+        self.metrics.retries.inc()
+        self._send_or_wait(asked, pool)
+        return True
+
+    def _send_or_wait(self, asked: Asked, pool: Pool) -> None:
+        worker = self._choose(asked, pool)
+        if worker is not None:
+            self._send(asked, worker)
+            return
+        asked.waits_since_s = time.monotonic()
+        self._waiting[asked] = None
+        self._queue(pool.model_id).put(asked)
+
+    def _queue(self, model: str) -> FairQueue[Asked]:
+        queue = self._queues.get(model)
+        if queue is None:
+            queue = self._queues[model] = FairQueue()
+        return queue
+
+    def _choose(self, asked: Asked, pool: Pool) -> Worker | None:
+        with_room = [worker for worker in pool.active if worker.load < worker.capacity]
+        if asked.tried and any(worker.worker_id not in asked.tried for worker in pool.active):
+            with_room = [worker for worker in with_room if worker.worker_id not in asked.tried]
+        if not with_room:
+            return None
+        chooser = self._routers.get(pool.model_id)
+        if chooser is None:
+            chooser = self._routers[pool.model_id] = router(self.config.routing)
+        return chooser.choose(with_room, asked.prefix)
+
+    def _send(self, asked: Asked, worker: Worker) -> None:
+        worker.in_flight += 1
+        worker.served_requests += 1
+        asked.tried.add(worker.worker_id)
+        asked.first_byte_by_s = time.monotonic() + self.config.first_byte_timeout_s
+        self._unanswered[asked] = None
+        asked.start(worker)
+
+    def answered(self, asked: Asked) -> None:
+        """The first byte of its answer is there."""
+        self._unanswered.pop(asked, None)
+
+    def left(self, asked: Asked, worker: Worker) -> None:
+        """A worker has one request less: it answered, failed, or nobody waits any more."""
+        self._unanswered.pop(asked, None)
+        worker.in_flight -= 1
+        if self._waiting:
+            self._fill(worker.model_id)
+
+    def over(self, asked: Asked) -> None:
+        """A request that was admitted is done with."""
+        self.under_way -= 1
+        self._waiting.pop(asked, None)
+
+    def renew(self) -> None:
+        """A worker may have become active, or not be any more."""
+        self._workers.renew()
+
+    def room(self) -> None:
+        """There may be room for those who wait."""
+        for model in self._queues:
+            self._fill(model)
+
+    def _fill(self, model: str) -> None:
+        queue, pool = self._queues.get(model), self._workers.pools[model]
+        if queue is None:
+            return
+        while (asked := queue.take()) is not None:
+            worker = self._choose(asked, pool)
+            if worker is None:
+                queue.put_back(asked)
+                return
+            del self._waiting[asked]
+            self.metrics.queue_time.observe(time.monotonic() - asked.waits_since_s)
+            self._send(asked, worker)
+
+    def tick(self) -> None:
+        """Every now and then: who is lost, who waited too long."""
+        self._workers.renew()
+        self._workers.close_idle_connections()
+        self.room()
+        now = time.monotonic()
+        longest_s = self.config.queue_timeout_s
+        for asked in _until(self._waiting, lambda asked: now - asked.waits_since_s > longest_s):
+            asked.refuse(overloaded(f"no worker had a place within {longest_s:g} s"))
+        for asked in _until(self._unanswered, lambda asked: now > asked.first_byte_by_s):
+            # The worker may still be at it: sending the same to another would double the load.
+            asked.refuse(
+                RequestError(
+                    504,
+                    f"the worker gave no answer within {self.config.first_byte_timeout_s:g} s; stream the answer, or "
+                    "ask for less",
+                    kind="server_error",
+                    code="timeout",
+                )
+            )
+
+
+def _until(waiting: dict[Asked, None], late: Callable[[Asked], bool]) -> list[Asked]:
+    return list(itertools.takewhile(late, waiting))

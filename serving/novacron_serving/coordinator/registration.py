@@ -1,0 +1,62 @@
+"""What workers call over gRPC: that they are there, how loaded they are, that they go."""
+
+from __future__ import annotations
+
+import hmac
+from typing import Any
+
+import grpc
+
+from novacron_serving.coordinator.config import CoordinatorConfig
+from novacron_serving.coordinator.gate import Gate
+from novacron_serving.coordinator.workers import Workers
+from novacron_serving.protocol import worker_pb2
+from novacron_serving.protocol.worker_pb2_grpc import WorkersServicer
+
+
+class WorkersService(WorkersServicer):
+    """The service of `worker.proto`."""
+
+    def __init__(self, workers: Workers, gate: Gate, config: CoordinatorConfig, token: str) -> None:
+        self._workers = workers
+        self._gate = gate
+        self._config = config
+        self._expected = f"Bearer {token}"
+
+    async def _authenticate(self, context: Any) -> None:
+        given = dict(context.invocation_metadata()).get("authorization", "")
+        if not hmac.compare_digest(given, self._expected):
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "the cluster token is not the coordinator's")
+
+    async def Register(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
+        """A worker is there."""
+        await self._authenticate(context)
+        self._workers.register(
+            worker_id=request.worker_id,
+            address=request.address,
+            model_id=request.model_id,
+            engine=request.engine,
+            max_concurrent_requests=request.max_concurrent_requests,
+            max_context_tokens=request.max_context_tokens,
+        )
+        self._gate.room()
+        return worker_pb2.RegisterResponse(report_interval_s=self._config.report_interval_s)
+
+    async def Report(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """A worker lives."""
+        await self._authenticate(context)
+        worker = self._workers.get(request.worker_id)
+        if worker is None:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "register first")
+        else:
+            worker.reported(request.running_requests + request.waiting_requests)
+            worker.kv_cache_utilization = request.kv_cache_utilization
+        return worker_pb2.ReportResponse()
+
+    async def Drain(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """A worker is going."""
+        await self._authenticate(context)
+        if (worker := self._workers.get(request.worker_id)) is not None:
+            worker.draining = True
+            self._workers.renew()
+        return worker_pb2.DrainResponse()

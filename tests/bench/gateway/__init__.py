@@ -1,0 +1,1 @@
+"""`make bench-gateway`: our coordinator beside other gateways, over the same fake backends and load."""

@@ -1,0 +1,213 @@
+"""Our coordinator and other gateways in one run: same fake backends, same load, two cores for all of it.
+
+`python -m tests.bench.gateway [--seconds 3] [--rounds 3] [--only NAME]… [--requests 100000]`. The others come from
+`.bench`, which `make bench-gateway` fills from the package registries.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+KEY = "sk-bench"
+BENCH = Path(".bench")
+CASES = [(1, False), (16, False), (256, False), (1, True), (16, True), (256, True)]
+"""Connections, streaming."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    gateway: int
+    grpc: int
+    backends: tuple[int, int]
+    spare: int
+
+    @property
+    def urls(self) -> list[str]:
+        return [f"http://127.0.0.1:{port}" for port in self.backends]
+
+
+def free_ports(count: int) -> list[int]:
+    probes = [socket.socket() for _ in range(count)]
+    for probe in probes:
+        probe.bind(("127.0.0.1", 0))
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
+def novacron(ports: Ports, folder: Path) -> list[str]:
+    """Authentication, metrics, admission and prefix-affine routing are on."""
+    config = {
+        "http_port": ports.gateway,
+        "grpc_port": ports.grpc,
+        "routing": "prefix_affine",
+        "api_keys": [{"name": "bench", "sha256": hashlib.sha256(KEY.encode()).hexdigest()}],
+    }
+    path = folder / "coordinator.json"
+    path.write_text(json.dumps(config))
+    return [sys.executable, "-m", "novacron_serving.coordinator", "--config", str(path)]
+
+
+def rust(name: str, *command: str) -> Any:
+    def start(ports: Ports, folder: Path) -> list[str]:
+        del folder
+        return [
+            str(BENCH / "rust" / "bin" / name), *command, "--worker-urls", *ports.urls, "--host", "127.0.0.1",
+            "--port", str(ports.gateway), "--policy", "cache_aware", "--prometheus-port", str(ports.spare),
+        ]  # fmt: skip
+
+    return start
+
+
+def litellm(ports: Ports, folder: Path) -> list[str]:
+    models = [
+        {"model_name": "bench", "litellm_params": {"model": "openai/bench", "api_base": f"{url}/v1", "api_key": "none"}}
+        for url in ports.urls
+    ]
+    path = folder / "litellm.yaml"
+    path.write_text(json.dumps({"model_list": models}))  # JSON is YAML
+    return [
+        str(BENCH / "litellm" / "bin" / "litellm"), "--config", str(path), "--host", "127.0.0.1",
+        "--port", str(ports.gateway), "--num_workers", "2",
+    ]  # fmt: skip
+
+
+def portkey(ports: Ports, folder: Path) -> list[str]:
+    del folder
+    server = BENCH / "node_modules" / "@portkey-ai" / "gateway" / "build" / "start-server.js"
+    return ["node", str(server), f"--port={ports.gateway}", "--headless"]
+
+
+GATEWAYS = {
+    "novacron": novacron,
+    "vllm-router": rust("vllm-router"),
+    "smg": rust("smg", "launch"),
+    "sglang-router": rust("sglang-router", "launch"),
+    "portkey": portkey,
+    "litellm": litellm,
+}
+
+
+@contextlib.contextmanager
+def running(name: str) -> Iterator[tuple[Ports, psutil.Process]]:
+    gateway, grpc, one, two, spare = free_ports(5)
+    ports = Ports(gateway, grpc, (one, two), spare)
+    environment = os.environ | {"NOVACRON_CLUSTER_TOKEN": "bench"}
+    processes: list[subprocess.Popen[bytes]] = []
+    with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("wb") as log:
+
+        def start(command: list[str]) -> None:
+            processes.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
+
+        try:
+            for port in ports.backends:
+                registering = [f"127.0.0.1:{grpc}"] if name == "novacron" else []
+                start([sys.executable, "-m", "tests.bench.gateway.backend", str(port), *registering])
+            time.sleep(0.5)
+            start(GATEWAYS[name](ports, Path(folder)))
+            wait(ports.gateway, (Path(folder) / "log"))
+            yield ports, psutil.Process(processes[-1].pid)
+        finally:
+            for process in processes:
+                process.terminate()
+            for process in processes:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(10)
+                process.kill()
+
+
+def wait(port: int, log: Path) -> None:
+    body = json.dumps({"model": "bench", "messages": [{"role": "user", "content": "Hello"}]}).encode()
+    end = time.monotonic() + 90
+    while True:
+        request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/chat/completions", body, headers())  # noqa: S310
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
+                answer.read()
+            return
+        except OSError:
+            if time.monotonic() > end:
+                raise SystemExit(f"it does not answer:\n{log.read_text()[-2000:]}") from None
+            time.sleep(0.3)
+
+
+def headers() -> dict[str, str]:
+    return {"content-type": "application/json", "authorization": f"Bearer {KEY}"}
+
+
+def load(port: int, connections: int, seconds: float, stream: bool) -> dict[str, float]:
+    command = [sys.executable, "-m", "tests.bench.gateway.load", str(port), str(connections), str(seconds), KEY]
+    done = subprocess.run(command + (["stream"] if stream else []), capture_output=True, check=True)
+    return json.loads(done.stdout)
+
+
+def memory_mib(process: psutil.Process) -> float:
+    everyone = [process, *process.children(recursive=True)]
+    return sum(one.memory_info().rss for one in everyone) / 2**20
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", action="append", choices=list(GATEWAYS))
+    parser.add_argument("--requests", type=int, default=100_000, help="for the memory; 0: not measured")
+    arguments = parser.parse_args()
+    names = arguments.only or list(GATEWAYS)
+    results: dict[tuple[str, int, bool], list[dict[str, float]]] = {}
+    for round_ in range(arguments.rounds):
+        for name in ["direct", *names]:
+            with running("novacron" if name == "direct" else name) as (ports, _):
+                port = ports.backends[0] if name == "direct" else ports.gateway
+                for connections, stream in CASES:
+                    result = load(port, connections, arguments.seconds, stream)
+                    results.setdefault((name, connections, stream), []).append(result)
+            print(f"round {round_ + 1}: {name}", file=sys.stderr)  # noqa: T201
+    table(["direct", *names], results)
+    for name in names if arguments.requests else []:
+        with running(name) as (ports, process):
+            load(ports.gateway, 16, 1, stream=False)
+            before, answers = memory_mib(process), 0
+            while answers < arguments.requests:
+                answers += int(load(ports.gateway, 64, 5, stream=False)["answers"]) or 1
+            print(f"{name}: {before:.0f} MiB, after {answers} requests {memory_mib(process):.0f} MiB")  # noqa: T201
+
+
+def table(names: list[str], results: dict[tuple[str, int, bool], list[dict[str, float]]]) -> None:
+    for stream in (False, True):
+        columns = [connections for connections, streaming in CASES if streaming is stream]
+        what = "TTFT p50" if stream else "p50"
+        print(f"\n{'streaming' if stream else 'whole answers'}: RPS / {what} / p99, ms; medians")  # noqa: T201
+        for name in names:
+            cells: list[str] = []
+            for connections in columns:
+                rounds = results[name, connections, stream]
+                rps, p50, p99 = (
+                    statistics.median(result[key] for result in rounds)
+                    for key in ("rps", "ttft_p50_ms" if stream else "p50_ms", "p99_ms")
+                )
+                failed = sum(result["errors"] + result["lost"] for result in rounds)
+                cells.append(f"{rps:>8,.0f} / {p50:.2f} / {p99:.1f}" + (f" ({failed:.0f} failed)" if failed else ""))
+            print(f"{name:14}" + "".join(f"{f'c={c}:':>8}{cell:26}" for c, cell in zip(columns, cells, strict=True)))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

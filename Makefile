@@ -9,7 +9,7 @@ export UV_PYTHON_DOWNLOADS := never
 # A caller who turns byte code off pays ten seconds at each start of a worker.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up preview down rehearse status logs test test-unit check format golden bench-engine bench-rehearse bench-gateway stubs lock clean
+.PHONY: help up preview down rehearse status logs test test-unit check format golden bench-engine bench-rehearse bench-gateway bench-routing stubs lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -66,6 +66,9 @@ bench-rehearse: .venv/dev.stamp ## time and memory of rehearsing prod, and what 
 
 bench-gateway: .venv/dev.stamp .bench/gateways.stamp ## our coordinator beside litellm, portkey, sglang-router, smg and vllm-router: speed and memory
 	$(BIN)/python -m tests.bench.gateway
+
+bench-routing: .venv/dev.stamp ## how often prompts find their beginning cached, by routing policy, on simulated workers
+	$(BIN)/python -m tests.bench.routing
 
 .bench/gateways.stamp:
 	@mkdir -p .bench && cd .bench && ../$(BIN)/uv venv --quiet rust && ../$(BIN)/uv venv --quiet litellm

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -43,7 +43,7 @@ class Allowance:
 
     per_minute: int
     left: float
-    filled_s: float = field(default_factory=time.monotonic)
+    filled_s: float
 
     def refill(self) -> float:
         """What is left now; below 0 when more was used than there was."""
@@ -118,7 +118,7 @@ class Access:
 
 def _caller(key: ApiKey) -> Caller:
     def allowance(per_minute: int | None) -> Allowance | None:
-        return None if per_minute is None else Allowance(per_minute, per_minute)
+        return None if per_minute is None else Allowance(per_minute, per_minute, time.monotonic())
 
     return Caller(
         key.name, key.role, key.priority, allowance(key.requests_per_minute), allowance(key.tokens_per_minute)

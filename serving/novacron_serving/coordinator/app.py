@@ -61,6 +61,7 @@ class CoordinatorApp:
             ],
             exception_handlers={RequestError: self._answer_error, HTTPException: answer_http_error},
         )
+        self.asgi.router.redirect_slashes = False
 
     def _may(self, role: Role) -> Callable[[Handler], Handler]:
         """Handlers for callers with at least this role."""

@@ -184,6 +184,7 @@ class Exchange:
         if status in _BACKPRESSURE or status >= 500:
             if status not in _BACKPRESSURE:
                 worker.failed(at_once=False)
+                gate.renew()
             # Nothing was said to the client yet: another worker may do better.
             self._retry_with = RequestError(
                 status,

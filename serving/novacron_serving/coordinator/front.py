@@ -26,6 +26,8 @@ def _hot_paths() -> dict[bytes, bytes]:
 
 HOT_PATHS = _hot_paths()
 """What clients ask for, and what workers are asked for it."""
+LARGEST_HEAD_BYTES = 2**17
+"""Of a request whose head is still not complete; the parser itself has no bound."""
 
 
 def front(gate: Gate) -> type[HttpToolsProtocol]:
@@ -45,14 +47,27 @@ class Front(HttpToolsProtocol):
     gate: Gate
     http_1_0 = False
     _running: Exchange | None = None
+    _in_head = False
+    _head_bytes = 0
+    """Received while a head is not complete."""
+
+    def data_received(self, data: bytes) -> None:  # noqa: D102
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > LARGEST_HEAD_BYTES:
+                self.transport.abort()
+                return
+        super().data_received(data)
 
     def on_message_begin(self) -> None:  # noqa: D102
         # uvicorn's own begins with the scope, which only ASGI needs: see `on_headers_complete`.
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
+        self._in_head = True
 
     def on_headers_complete(self) -> None:  # noqa: D102
+        self._in_head, self._head_bytes = False, 0
         parser = self.parser
         assert parser is not None  # noqa: S101 - it is calling
         path = HOT_PATHS.get(self.url) or HOT_PATHS.get(self.url.partition(b"?")[0])

@@ -38,6 +38,7 @@ class WorkersService(WorkersServicer):
             engine=request.engine,
             max_concurrent_requests=request.max_concurrent_requests,
             max_context_tokens=request.max_context_tokens,
+            kv_cache_capacity_tokens=request.kv_cache_capacity_tokens,
         )
         self._gate.room()
         return worker_pb2.RegisterResponse(report_interval_s=self._config.report_interval_s)

@@ -20,8 +20,7 @@ BLOCK_BYTES = 256
 """Of a prompt; about 64 tokens of English, two blocks of TensorRT-LLM's cache."""
 LONGEST_PREFIX_BYTES = 2**19
 """What follows does not decide."""
-BLOCKS_OF_WORKER = 2**15
-"""Blocks that a worker is taken to hold, until it says what its cache holds."""
+BLOCK_TOKENS = 64
 MEAN_LOAD_FACTOR = 1.25
 """A worker above so many times the mean load gets no request for the sake of its cache."""
 SLACK = 0.25
@@ -97,7 +96,7 @@ class PrefixAffine:
             mean = (sum(worker.load for worker in workers) + 1) / len(workers)
             limit = max(MEAN_LOAD_FACTOR * mean, SLACK * workers[0].max_concurrent_requests)
             chosen = self._best([worker for worker in workers if worker.load < limit], prefix)
-        self._sent(chosen.slot, prefix)
+        self._sent(chosen, prefix)
         return chosen
 
     def _best(self, workers: Sequence[Worker], prefix: Sequence[int]) -> Worker:
@@ -116,9 +115,10 @@ class PrefixAffine:
             return max(workers, key=lambda worker: (worker.seed ^ prefix[0]) * _MIX & _64_BITS)
         return min((worker for worker in workers if held >> worker.slot & 1), key=_load)
 
-    def _sent(self, slot: int, prefix: Sequence[int]) -> None:
-        blocks = self._blocks.setdefault(slot, OrderedDict())
-        bit = 1 << slot
+    def _sent(self, worker: Worker, prefix: Sequence[int]) -> None:
+        blocks = self._blocks.setdefault(worker.slot, OrderedDict())
+        bit = 1 << worker.slot
+        most = worker.kv_cache_capacity_tokens // BLOCK_TOKENS
         # The end of a prompt is of less use than its beginning: it leaves first.
         for block in reversed(prefix):
             if block in blocks:
@@ -126,7 +126,7 @@ class PrefixAffine:
             else:
                 blocks[block] = None
                 self._holders[block] = self._holders.get(block, 0) | bit
-        while len(blocks) > BLOCKS_OF_WORKER:
+        while len(blocks) > most:
             self._forget(blocks.popitem(last=False)[0], bit)
 
     def _forget(self, block: int, bit: int) -> None:

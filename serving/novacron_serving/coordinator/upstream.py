@@ -41,12 +41,13 @@ class Receiver(Protocol):
 
 
 class UpstreamConnection(asyncio.Protocol):
-    """One connection; made by `Upstream`."""
+    """One connection; made by `Upstream` for a first request, which is sent as soon as it is open."""
 
-    def __init__(self, upstream: Upstream) -> None:
+    def __init__(self, upstream: Upstream, request: bytes, receiver: Receiver) -> None:
         self.transport: asyncio.Transport
         self.idle_since_s = 0.0
         self._upstream = upstream
+        self._first = request, receiver
         self._receiver: Receiver | None = None
         self._reused = False
         self._at_boundary = True
@@ -78,9 +79,14 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102
         self.transport = transport  # type: ignore[assignment]
+        request, receiver = self._first
+        if receiver.connected(self):
+            self.send(request, receiver, reused=False)
+        else:
+            self._upstream.give_back(self)
+        del self._first
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: D102
-        self._upstream.forget(self)
         receiver, self._receiver = self._receiver, None
         if receiver is not None:
             nothing_came = not self._head_complete and not self._partial_head
@@ -147,7 +153,6 @@ class Upstream:
             f" HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\n"
         ).encode()
         self._idle: list[UpstreamConnection] = []
-        self._all: set[UpstreamConnection] = set()
         self._connecting: set[asyncio.Task[None]] = set()
 
     def request(self, path: bytes, body: bytes | bytearray, more_headers: bytes = b"") -> bytes:
@@ -155,40 +160,30 @@ class Upstream:
         return b"".join((b"POST ", path, self._head_end, more_headers, b"content-length: %d\r\n\r\n" % len(body), body))
 
     def send(self, request: bytes, receiver: Receiver, *, fresh: bool = False) -> UpstreamConnection | None:
-        """Ask on a connection that is open, or open one (None: `receiver.connected` is called with it)."""
+        """Ask on a connection that is open; or, with None, on a new one that `receiver.connected` is told of."""
         while self._idle and not fresh:
             connection = self._idle.pop()
             if not connection.transport.is_closing():
                 connection.send(request, receiver, reused=True)
                 return connection
-        task = asyncio.get_running_loop().create_task(self._connect_and_send(request, receiver))
+        task = asyncio.get_running_loop().create_task(self._connect(request, receiver))
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
         return None
 
-    async def _connect_and_send(self, request: bytes, receiver: Receiver) -> None:
-        loop = asyncio.get_running_loop()
+    async def _connect(self, request: bytes, receiver: Receiver) -> None:
+        connecting = asyncio.get_running_loop().create_connection(
+            lambda: UpstreamConnection(self, request, receiver), self._host, self._port
+        )
         try:
-            _, connection = await asyncio.wait_for(
-                loop.create_connection(lambda: UpstreamConnection(self), self._host, self._port), CONNECT_TIMEOUT_S
-            )
+            await asyncio.wait_for(connecting, CONNECT_TIMEOUT_S)
         except (OSError, asyncio.TimeoutError) as error:
             receiver.lost(str(error) or f"no connection within {CONNECT_TIMEOUT_S:g} s", reused=False)
-            return
-        self._all.add(connection)
-        if receiver.connected(connection):
-            connection.send(request, receiver, reused=False)
-        else:
-            self.give_back(connection)
 
     def give_back(self, connection: UpstreamConnection) -> None:
         """It is free for the next request."""
         connection.idle_since_s = time.monotonic()
         self._idle.append(connection)
-
-    def forget(self, connection: UpstreamConnection) -> None:
-        """It is closed."""
-        self._all.discard(connection)
 
     def close_idle(self) -> None:
         """Close what was not used for a while; the first in the list waits longest."""

@@ -12,6 +12,8 @@ from novacron_serving.coordinator.upstream import Upstream
 
 FAILURES_IN_A_ROW = 5
 """Answers with a status of 500 or more (not 503) that make a worker rest; a connection that breaks does at once."""
+DEFAULT_CACHE_TOKENS = 2**19
+"""Of a worker that does not say."""
 FIRST_REST_S, LONGEST_REST_S = 0.5, 30.0
 """The rest doubles each time until an answer succeeds."""
 
@@ -40,6 +42,8 @@ class Worker:
     """Monotonic time of the last report."""
     capacity: int
     """Requests that it is given at once."""
+    kv_cache_capacity_tokens: int = DEFAULT_CACHE_TOKENS
+    """What its cache holds; what was sent before that is taken to be forgotten."""
     slot: int = 0
     """Its bit in a routing index."""
     seed: int = 0
@@ -106,6 +110,7 @@ class Workers:
         engine: str,
         max_concurrent_requests: int,
         max_context_tokens: int,
+        kv_cache_capacity_tokens: int,
     ) -> None:
         """A worker is there, or there again."""
         before = self._workers.get(worker_id)
@@ -122,6 +127,7 @@ class Workers:
             upstream=Upstream(address, self._token),
             seen_s=time.monotonic(),
             capacity=max_concurrent_requests + self._config.worker_queue,
+            kv_cache_capacity_tokens=kv_cache_capacity_tokens or DEFAULT_CACHE_TOKENS,
             seed=zlib.crc32(worker_id.encode()),
             slot=next(free for free in range(len(slots) + 1) if free not in slots),
         )

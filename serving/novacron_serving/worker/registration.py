@@ -59,6 +59,7 @@ class Registration:
                 engine=self._config.engine.kind,
                 max_concurrent_requests=self._engine.max_concurrent_requests,
                 max_context_tokens=self._engine.max_context_tokens,
+                kv_cache_capacity_tokens=self._engine.stats().kv_cache_capacity_tokens,
             ),
             metadata=self._metadata,
             timeout=CALL_TIMEOUT_S,

@@ -138,7 +138,7 @@ def wait(port: int, log: Path) -> None:
     body = json.dumps({"model": "bench", "messages": [{"role": "user", "content": "Hello"}]}).encode()
     end = time.monotonic() + 90
     while True:
-        request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/chat/completions", body, headers())  # noqa: S310
+        request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/chat/completions", body, headers())
         try:
             with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
                 answer.read()

@@ -19,9 +19,9 @@ from novacron_serving.protocol.worker_pb2_grpc import WorkersStub
 MODEL = "bench"
 CHUNKS = 32
 _BODY = (
-    b'{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"bench","choices":[{"index":0,"message":{"role":'
-    b'"assistant","content":"Hello there, this is the answer.","refusal":null},"logprobs":null,"finish_reason":"stop"}],'
-    b'"usage":{"prompt_tokens":9,"completion_tokens":8,"total_tokens":17}}'
+    b'{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"bench","choices":[{"index":0,"message":'
+    b'{"role":"assistant","content":"Hello there, this is the answer.","refusal":null},"logprobs":null,"finish_reason":'
+    b'"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":8,"total_tokens":17}}'
 )
 _JSON = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
 WHOLE = _JSON % len(_BODY) + _BODY
@@ -32,14 +32,17 @@ HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding
 
 def _event(choice: bytes) -> bytes:
     event = (
-        b'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"bench","choices":[%b]}\n\n' % choice
+        b'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"bench","choices":[%b]}\n\n'
+        % choice
     )
     return b"%x\r\n%b\r\n" % (len(event), event)
 
 
 TOKEN = _event(b'{"index":0,"delta":{"content":"token "},"logprobs":null,"finish_reason":null}')
 LAST = (
-    _event(b'{"index":0,"delta":{},"logprobs":null,"finish_reason":"stop"}') + b"e\r\ndata: [DONE]\n\n\r\n" + b"0\r\n\r\n"
+    _event(b'{"index":0,"delta":{},"logprobs":null,"finish_reason":"stop"}')
+    + b"e\r\ndata: [DONE]\n\n\r\n"
+    + b"0\r\n\r\n"
 )
 
 

@@ -34,7 +34,7 @@ class Client(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.parser.feed_data(data)
 
-    def on_body(self, body: bytes) -> None:
+    def on_body(self, body: bytes) -> None:  # noqa: ARG002
         if not self.first:
             self.first = time.perf_counter()
 
@@ -56,7 +56,7 @@ class Client(asyncio.Protocol):
             if not load.left:
                 load.done.set_result(None)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         if not self.load.done.done() and time.perf_counter() < self.load.end:
             self.load.lost += 1
             self.load.left -= 1
@@ -99,9 +99,7 @@ def request(port: int, stream: bool, key: str, at: int) -> bytes:
 async def main(port: int, connections: int, seconds: float, stream: bool, key: str) -> dict[str, float]:
     load = Load(connections, seconds)
     for at in range(connections):
-        await load.loop.create_connection(
-            lambda at=at: Client(load, request(port, stream, key, at)), "127.0.0.1", port
-        )
+        await load.loop.create_connection(lambda at=at: Client(load, request(port, stream, key, at)), "127.0.0.1", port)
     try:
         await asyncio.wait_for(load.done, seconds + 20)
     except asyncio.TimeoutError:

@@ -21,6 +21,8 @@ import pytest
 TINY = Path(__file__).parents[2] / "serving" / "novacron_serving" / "models" / "tiny"
 MODEL = "novacron-tiny"
 START_S = 60.0
+HTTP = httpx.Client(timeout=60, trust_env=False)
+"""One for all: making a client costs more than most requests here."""
 
 
 def free_port() -> int:
@@ -39,7 +41,7 @@ def wait_until(true: Callable[[], bool], what: str, limit_s: float = START_S) ->
 
 def answers(url: str, status: int = 200) -> bool:
     try:
-        return httpx.get(url, timeout=5).status_code == status
+        return HTTP.get(url, timeout=5).status_code == status
     except httpx.TransportError:
         return False
 

@@ -20,7 +20,7 @@ import httpx
 import openai
 import pytest
 
-from .conftest import answers, free_port, start, wait_until
+from .conftest import HTTP, answers, free_port, start, wait_until
 from .scripted_worker import MODEL
 
 pytestmark = pytest.mark.xdist_group("serving")
@@ -48,7 +48,7 @@ class Gateway:
             "http_port": self.http_port,
             "grpc_port": self.grpc_port,
             "report_interval_s": 0.2,
-            "lost_after_s": 2.0,
+            "lost_after_s": 5.0,
             "api_keys": keys,
             "routing": "least_loaded",
         } | config
@@ -81,24 +81,24 @@ class Gateway:
         return next((worker["status"] for worker in told if worker["worker_id"] == worker_id), None)
 
     def get(self, path: str, key: str = "sk-admin") -> httpx.Response:
-        return httpx.get(self.url + path, headers={"authorization": f"Bearer {key}"})
+        return HTTP.get(self.url + path, headers={"authorization": f"Bearer {key}"})
 
     def seen(self, worker_id: str) -> dict[str, Any]:
-        return httpx.get(f"http://127.0.0.1:{self.ports[worker_id]}/seen").json()
+        return HTTP.get(f"http://127.0.0.1:{self.ports[worker_id]}/seen").json()
 
     def ask(self, script: dict[str, Any], *, key: str = "sk-user", **options: Any) -> httpx.Response:
-        return httpx.post(
+        return HTTP.post(
             f"{self.url}/v1/chat/completions", json=body(script, **options), timeout=60,
             headers={"authorization": f"Bearer {key}"},
         )  # fmt: skip
 
     def stream(self, script: dict[str, Any], key: str = "sk-user", **more: str) -> Any:
         headers = {"authorization": f"Bearer {key}"} | more
-        return httpx.stream("POST", f"{self.url}/v1/chat/completions", json=body(script, stream=True), headers=headers,
+        return HTTP.stream("POST", f"{self.url}/v1/chat/completions", json=body(script, stream=True), headers=headers,
                             timeout=60)  # fmt: skip
 
     def metric(self, name: str) -> float:
-        lines = httpx.get(f"{self.url}/metrics").text.splitlines()
+        lines = HTTP.get(f"{self.url}/metrics").text.splitlines()
         return sum(float(line.split()[-1]) for line in lines if line.split("{")[0].split()[0] == name)
 
     def stop(self) -> None:
@@ -155,21 +155,21 @@ def test_without_a_known_key_the_answer_is_401(gateway: Gateway, authorization: 
     headers = {} if authorization is None else {"authorization": authorization}
     for path in ("/v1/chat/completions", "/v1/models"):
         method = "GET" if path.endswith("models") else "POST"
-        answer = httpx.request(method, gateway.url + path, headers=headers, json=body({}) if method == "POST" else None)
+        answer = HTTP.request(method, gateway.url + path, headers=headers, json=body({}) if method == "POST" else None)
         assert answer.status_code == 401
         assert answer.json()["error"]["code"] == "invalid_api_key"
 
 
 def test_health_readiness_and_metrics_need_no_key(gateway: Gateway) -> None:
-    assert [httpx.get(gateway.url + path).status_code for path in ("/health", "/ready", "/metrics")] == [200] * 3
+    assert [HTTP.get(gateway.url + path).status_code for path in ("/health", "/ready", "/metrics")] == [200] * 3
 
 
 def test_loading_a_model_needs_an_operator(gateway: Gateway) -> None:
     url = f"{gateway.url}/api/v1/llm/models/{MODEL}/load"
-    refused = httpx.post(url, headers={"authorization": "Bearer sk-user"}, json={})
+    refused = HTTP.post(url, headers={"authorization": "Bearer sk-user"}, json={})
     assert refused.status_code == 403
     assert "operator" in refused.json()["error"]["message"]
-    assert httpx.post(url, headers={"authorization": "Bearer sk-admin"}, json={}).status_code == 200
+    assert HTTP.post(url, headers={"authorization": "Bearer sk-admin"}, json={}).status_code == 200
 
 
 def test_a_key_has_its_own_rate(gateway: Gateway) -> None:
@@ -192,7 +192,7 @@ def test_the_clients_key_never_reaches_a_worker(gateway: Gateway) -> None:
 def test_a_request_keeps_its_id_and_its_trace(gateway: Gateway) -> None:
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     headers = {"authorization": "Bearer sk-user", "x-request-id": "mine-1", "traceparent": trace}
-    answer = httpx.post(f"{gateway.url}/v1/chat/completions", json=body({}), headers=headers)
+    answer = HTTP.post(f"{gateway.url}/v1/chat/completions", json=body({}), headers=headers)
     assert answer.headers["x-request-id"] == "mine-1"
     seen = [request["headers"] for worker in ("a", "b") for request in gateway.seen(worker)["requests"]]
     assert [one["traceparent"] for one in seen if one["x-request-id"] == "mine-1"] == [trace]
@@ -527,7 +527,7 @@ def test_a_query_is_no_other_path_and_the_other_paths_work(gateway: Gateway) -> 
     ],
 )
 def test_what_is_no_json_object_is_the_clients_mistake(gateway: Gateway, content: bytes) -> None:
-    answer = httpx.post(
+    answer = HTTP.post(
         f"{gateway.url}/v1/chat/completions", content=content, headers={"authorization": "Bearer sk-user"}
     )
     assert answer.status_code == 400
@@ -536,7 +536,7 @@ def test_what_is_no_json_object_is_the_clients_mistake(gateway: Gateway, content
 
 @pytest.mark.parametrize("model", [None, 1, [], {}, True])
 def test_a_model_is_a_text(gateway: Gateway, model: Any) -> None:
-    answer = httpx.post(f"{gateway.url}/v1/chat/completions", json=body({}) | {"model": model},
+    answer = HTTP.post(f"{gateway.url}/v1/chat/completions", json=body({}) | {"model": model},
                         headers={"authorization": "Bearer sk-user"})  # fmt: skip
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "model")
 

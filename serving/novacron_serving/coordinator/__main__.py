@@ -3,31 +3,46 @@
 import asyncio
 import gc
 import logging
+import os
 
 import grpc.aio
 import uvloop
 
+from novacron_serving.coordinator.access import Access, ApiKey, Role, digest_of
 from novacron_serving.coordinator.app import CoordinatorApp
 from novacron_serving.coordinator.config import CoordinatorConfig
+from novacron_serving.coordinator.database import Store
 from novacron_serving.coordinator.front import front
 from novacron_serving.coordinator.gate import Gate
+from novacron_serving.coordinator.keys_api import KeysApi
 from novacron_serving.coordinator.metrics import Metrics
+from novacron_serving.coordinator.rates import SharedRates
 from novacron_serving.coordinator.registration import WorkersService
+from novacron_serving.coordinator.upkeep import Upkeep
 from novacron_serving.coordinator.workers import Workers
 from novacron_serving.errors import StartError
+from novacron_serving.protocol import contract
 from novacron_serving.protocol.worker_pb2_grpc import add_WorkersServicer_to_server
 from novacron_serving.server import DrainingServer, cluster_token, listen, main, read_config, uvicorn_config
 
-TICK_S = 0.25
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 log = logging.getLogger("novacron_serving.coordinator")
 
 
 async def serve(config: CoordinatorConfig, token: str) -> None:
+    names = contract()["environment"]
+    keys = configured_keys(config, os.environ.get(names["admin_key"]))
     bound = listen(config.host, config.http_port, "http_port")
     workers = Workers(config, token)
-    gate = Gate(config, workers, Metrics())
-    app = CoordinatorApp(config, workers, gate)
+    access = Access(keys, needs_key=bool(keys))
+    gate = Gate(config, workers, access, Metrics())
+    database_url = config.database_url or os.environ.get(names["database_url"])
+    redis_url = config.redis_url or os.environ.get(names["redis_url"])
+    store = Store(database_url) if database_url else None
+    upkeep = Upkeep(gate, access, keys, store, SharedRates(redis_url, access) if redis_url else None)
+    await upkeep.read_keys()
+    app = CoordinatorApp(config, workers, gate, upkeep, KeysApi(store, upkeep, keys))
     grpc_server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     add_WorkersServicer_to_server(WorkersService(workers, gate, config, token), grpc_server)
     try:
@@ -45,16 +60,29 @@ async def serve(config: CoordinatorConfig, token: str) -> None:
     # What is there now stays: the collector need not look at it again and again while requests wait.
     gc.collect()
     gc.freeze()
-    ticking = asyncio.create_task(tick(gate))
-    await server.serve([bound])
-    ticking.cancel()
+    keeping_up = asyncio.create_task(upkeep.run())
+    serving = asyncio.create_task(server.serve([bound]))
+    await asyncio.wait({keeping_up, serving}, return_when=asyncio.FIRST_COMPLETED)
+    server.should_exit = True
+    await serving
+    keeping_up.cancel()
     await grpc_server.stop(1.0)
+    await upkeep.close()
+    if not keeping_up.cancelled() and keeping_up.done():
+        keeping_up.result()  # what ended it, and so the coordinator
 
 
-async def tick(gate: Gate) -> None:
-    while True:
-        await asyncio.sleep(TICK_S)
-        gate.tick()
+def configured_keys(config: CoordinatorConfig, admin_key: str | None) -> tuple[ApiKey, ...]:
+    keys = config.api_keys
+    if admin_key:
+        keys += (ApiKey(name="administrator", sha256=digest_of(admin_key.encode()).hex(), role=Role.ADMIN),)
+    if not keys and config.host not in LOOPBACK:
+        name = contract()["environment"]["admin_key"]
+        raise StartError(
+            f"host {config.host} is reached from elsewhere, and nobody needs a key: set api_keys or {name}, or "
+            "host 127.0.0.1"
+        )
+    return keys
 
 
 def run(arguments: list[str]) -> None:

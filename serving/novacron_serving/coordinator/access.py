@@ -44,6 +44,8 @@ class Allowance:
     per_minute: int
     left: float
     filled_s: float
+    used: float = 0.0
+    """By this coordinator, and not yet told to the others."""
 
     def refill(self) -> float:
         """What is left now; below 0 when more was used than there was."""
@@ -51,6 +53,11 @@ class Allowance:
         self.left = min(self.per_minute, self.left + (now - self.filled_s) * self.per_minute / 60)
         self.filled_s = now
         return self.left
+
+    def take(self, amount: float) -> None:
+        """So much was used."""
+        self.left -= amount
+        self.used += amount
 
     def until(self, amount: float) -> float:
         """Seconds until so much is there."""
@@ -79,13 +86,13 @@ class Caller:
                     retry_after_s=allowance.until(1),
                 )
         if self.requests is not None:
-            self.requests.left -= 1
+            self.requests.take(1)
 
     def used(self, tokens: int) -> None:
         """An answer is complete: so many tokens went into it and came out."""
         if self.tokens is not None:
             self.tokens.refill()
-            self.tokens.left -= tokens
+            self.tokens.take(tokens)
 
 
 ANYBODY = Caller("anybody", Role.ADMIN)
@@ -93,27 +100,47 @@ ANYBODY = Caller("anybody", Role.ADMIN)
 
 
 class Access:
-    """The keys; with none, whoever reaches the coordinator may do everything."""
+    """The keys; where none are asked for, whoever reaches the coordinator may do everything."""
 
-    def __init__(self, keys: Iterable[ApiKey]) -> None:
-        self._callers = {bytes.fromhex(key.sha256): _caller(key) for key in keys}
+    def __init__(self, keys: Iterable[ApiKey], *, needs_key: bool) -> None:
+        self._needs_key = needs_key
+        self._callers: dict[bytes, tuple[ApiKey, Caller]] = {}
+        """By digest."""
         self._seen: dict[bytes, Caller] = {}
         """By `authorization` header, so that a key's digest is not computed for each request."""
+        self.replace(keys)
+
+    def replace(self, keys: Iterable[ApiKey]) -> None:
+        """From now on these; a key that stays as it was keeps what is left of its rate."""
+        before, self._callers, self._seen = self._callers, {}, {}
+        for key in keys:
+            digest = bytes.fromhex(key.sha256)
+            known = before.get(digest)
+            self._callers[digest] = known if known is not None and known[0] == key else (key, _caller(key))
+
+    def callers(self) -> list[Caller]:
+        """Whoever has a key."""
+        return [caller for _, caller in self._callers.values()]
 
     def caller(self, authorization: bytes | None) -> Caller:
         """Who sent this `authorization` header. Raises `RequestError` (401)."""
-        if not self._callers:
+        if not self._needs_key:
             return ANYBODY
         if authorization is None:
             raise _unauthorized("no API key: send `Authorization: Bearer <key>`")
         caller = self._seen.get(authorization)
         if caller is None:
             scheme, _, key = authorization.partition(b" ")
-            caller = self._callers.get(hashlib.sha256(key.strip()).digest()) if scheme.lower() == b"bearer" else None
-            if caller is None:
+            known = self._callers.get(digest_of(key.strip())) if scheme.lower() == b"bearer" else None
+            if known is None:
                 raise _unauthorized("this API key is not known here")
-            self._seen[authorization] = caller
+            caller = self._seen[authorization] = known[1]
         return caller
+
+
+def digest_of(key: bytes) -> bytes:
+    """What is kept of a key."""
+    return hashlib.sha256(key).digest()
 
 
 def _caller(key: ApiKey) -> Caller:

@@ -17,6 +17,8 @@ from novacron_serving.coordinator.access import Role
 from novacron_serving.coordinator.config import CoordinatorConfig
 from novacron_serving.coordinator.front import HOT_PATHS
 from novacron_serving.coordinator.gate import Gate
+from novacron_serving.coordinator.keys_api import KeysApi
+from novacron_serving.coordinator.upkeep import Upkeep
 from novacron_serving.coordinator.workers import Worker, Workers
 from novacron_serving.errors import RequestError
 from novacron_serving.protocol import contract
@@ -29,10 +31,11 @@ Handler = Callable[[Request], Awaitable[Response]]
 class CoordinatorApp:
     """State and handlers of one coordinator."""
 
-    def __init__(self, config: CoordinatorConfig, workers: Workers, gate: Gate) -> None:
+    def __init__(self, config: CoordinatorConfig, workers: Workers, gate: Gate, upkeep: Upkeep, keys: KeysApi) -> None:
         self._config = config
         self._workers = workers
         self._gate = gate
+        self._upkeep = upkeep
         self._began_s = time.time()
         metrics, names = gate.metrics, contract()["metrics"]
         metrics.gauge("novacron_workers_active", "Workers that get requests").set_function(
@@ -46,7 +49,7 @@ class CoordinatorApp:
         )
         paths = contract()["paths"]
         prefix = paths["llm_prefix"]
-        user, operator = self._may(Role.USER), self._may(Role.OPERATOR)
+        user, operator, admin = (self._may(role) for role in Role)
         self.asgi = Starlette(
             routes=[
                 *(Route(path.decode(), _not_plain, methods=["POST"]) for path in HOT_PATHS),
@@ -55,6 +58,9 @@ class CoordinatorApp:
                 Route(f"{prefix}/models/{{model_id:path}}/load", operator(self._load), methods=["POST"]),
                 Route(paths["cluster_status"], user(self._status)),
                 Route(f"{prefix}/metrics", user(self._json_metrics)),
+                Route(f"{prefix}/keys", admin(keys.list), methods=["GET"]),
+                Route(f"{prefix}/keys", admin(keys.make), methods=["POST"]),
+                Route(f"{prefix}/keys/{{name}}", admin(keys.revoke), methods=["DELETE"]),
                 Route(paths["health"], self._health),
                 Route(paths["ready"], self._ready),
                 Route(paths["metrics"], self._prometheus),
@@ -94,6 +100,7 @@ class CoordinatorApp:
             "draining": self._gate.draining,
             "active_workers": active,
             "minimum_workers": self._config.minimum_workers,
+            "degraded": self._upkeep.degraded,
         }
         return JSONResponse(body, 200 if ready else 503)
 

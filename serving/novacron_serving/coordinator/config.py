@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from novacron_serving.coordinator.access import ApiKey
 from novacron_serving.coordinator.routing import RoutingPolicy
-
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class CoordinatorConfig(BaseModel):
@@ -34,15 +32,14 @@ class CoordinatorConfig(BaseModel):
     attempts: int = Field(default=3, ge=1)
     """Workers that a request is sent to at most, as long as nothing was answered."""
     api_keys: tuple[ApiKey, ...] = ()
-    """None: whoever reaches the coordinator may do everything, so it listens on loopback only."""
+    """Beside those of the database. With no key here and none in NOVACRON_ADMIN_KEY, whoever reaches the coordinator
+    may do everything, so it listens on loopback only."""
+    database_url: str | None = None
+    """`postgresql://…` or `sqlite:///…`, where keys are kept; None: NOVACRON_DATABASE_URL, or no database."""
+    redis_url: str | None = None
+    """`redis://…` or `rediss://…`, where coordinators share rates; None: NOVACRON_REDIS_URL, or each for itself."""
     first_byte_timeout_s: float = Field(default=120.0, gt=0)
     drain_notice_s: float = Field(default=0.0, ge=0)
     """Told to stop, it goes on serving for so long while `/ready` says no: load balancers need time to notice."""
     drain_s: int = Field(default=30, ge=0)
     """After that, streams under way have so long to end."""
-
-    @model_validator(mode="after")
-    def _not_open_to_all(self) -> CoordinatorConfig:
-        if not self.api_keys and self.host not in _LOOPBACK:
-            raise ValueError(f"host {self.host} is reached from elsewhere: set api_keys, or host 127.0.0.1")
-        return self

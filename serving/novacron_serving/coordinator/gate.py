@@ -49,11 +49,11 @@ class Asked(Protocol):
 class Gate:
     """Admission, queue and routing of one coordinator."""
 
-    def __init__(self, config: CoordinatorConfig, workers: Workers, metrics: Metrics) -> None:
+    def __init__(self, config: CoordinatorConfig, workers: Workers, access: Access, metrics: Metrics) -> None:
         self.draining = False
         self.under_way = 0
         self.metrics = metrics
-        self.access = Access(config.api_keys)
+        self.access = access
         self.config = config
         self._workers = workers
         self._routers: dict[str, Router] = {}

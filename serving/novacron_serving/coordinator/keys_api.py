@@ -1,0 +1,95 @@
+"""API keys over HTTP, for administrators: listed, made, revoked. A key itself is shown once, when it is made."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from novacron_serving.coordinator.access import ApiKey, Role, digest_of
+from novacron_serving.coordinator.database import DatabaseGoneError, Store
+from novacron_serving.coordinator.upkeep import Upkeep
+from novacron_serving.errors import RequestError, invalid, overloaded
+from novacron_serving.server import read_json
+
+PREFIX = "nc-"
+_LARGEST_BODY = 4096
+
+
+class NewKey(BaseModel):
+    """What is said of a key that is to be made."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9._@-]+$")
+    role: Role = Role.USER
+    priority: int = Field(default=0, ge=-10, le=10)
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    tokens_per_minute: int | None = Field(default=None, ge=1)
+
+
+class KeysApi:
+    """Handlers; who may call them is checked before."""
+
+    def __init__(self, store: Store | None, upkeep: Upkeep, configured: tuple[ApiKey, ...]) -> None:
+        self._store = store
+        self._upkeep = upkeep
+        self._configured = configured
+
+    def _database(self) -> Store:
+        if self._store is None:
+            raise RequestError(
+                501, "keys are kept in a database, and this coordinator has none: set database_url",
+                kind="invalid_request_error",
+            )  # fmt: skip
+        return self._store
+
+    async def list(self, request: Request) -> Response:
+        """All keys, without their digests."""
+        del request
+        try:
+            kept = [] if self._store is None else await asyncio.to_thread(self._store.keys)
+        except DatabaseGoneError as error:
+            raise _gone(error) from error
+        shown = [key.model_dump(mode="json", exclude={"sha256"}) for key in (*self._configured, *kept)]
+        return JSONResponse({"object": "list", "data": shown})
+
+    async def make(self, request: Request) -> Response:
+        """A new key."""
+        store = self._database()
+        body = await read_json(request.body, _LARGEST_BODY, request.headers.get("content-length"))
+        try:
+            new = NewKey.model_validate(body)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            field = ".".join(map(str, first["loc"]))
+            raise invalid(f"{field or 'body'}: {first['msg']}", param=field or None) from error
+        if any(key.name == new.name for key in self._configured):
+            raise invalid(f"name: {new.name!r} is a key of the configuration; take another", param="name")
+        secret = PREFIX + secrets.token_urlsafe(32)
+        key = ApiKey(sha256=digest_of(secret.encode()).hex(), **new.model_dump())
+        try:
+            await asyncio.to_thread(store.add_key, key)
+        except DatabaseGoneError as error:
+            raise _gone(error) from error
+        await self._upkeep.read_keys()
+        return JSONResponse(new.model_dump(mode="json") | {"key": secret}, 201)
+
+    async def revoke(self, request: Request) -> Response:
+        """A key is not known any more: at once here, within seconds at other coordinators."""
+        name: str = request.path_params["name"]
+        try:
+            found = await asyncio.to_thread(self._database().remove_key, name)
+        except DatabaseGoneError as error:
+            raise _gone(error) from error
+        if not found:
+            raise RequestError(404, f"there is no key named {name!r} in the database", kind="invalid_request_error")
+        await self._upkeep.read_keys()
+        return Response(status_code=204)
+
+
+def _gone(error: DatabaseGoneError) -> RequestError:
+    return overloaded(f"the database cannot be asked at the moment: {error}")

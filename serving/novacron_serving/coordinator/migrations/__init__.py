@@ -1,0 +1,1 @@
+"""The database, from its first shape to the present one."""

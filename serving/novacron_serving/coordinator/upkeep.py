@@ -1,0 +1,98 @@
+"""What a coordinator does besides answering: look who is lost, read the keys again, tell the others of its rates.
+
+Without its database or Redis it goes on with what it knows; `degraded` says so, and `/ready` shows it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+
+from novacron_serving.coordinator.access import Access, ApiKey
+from novacron_serving.coordinator.database import DatabaseGoneError, Store
+from novacron_serving.coordinator.gate import Gate
+from novacron_serving.coordinator.rates import SharedRates
+
+TICK_S = 0.25
+KEYS_S = 5.0
+RATES_S = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class Upkeep:
+    """The tasks, and what they miss."""
+
+    def __init__(
+        self, gate: Gate, access: Access, first_keys: tuple[ApiKey, ...], store: Store | None, rates: SharedRates | None
+    ) -> None:
+        self.degraded: dict[str, str] = {}
+        """What cannot be asked, and why; by name."""
+        self._gate = gate
+        self._access = access
+        self._first_keys = first_keys
+        self._store = store
+        self._rates = rates
+        self._migrated = False
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        work = [self._every(TICK_S, self._tick)]
+        if self._store is not None:
+            work.append(self._every(KEYS_S, self.read_keys))
+        if self._rates is not None:
+            work.append(self._every(RATES_S, self._share_rates))
+        await asyncio.gather(*work)
+
+    @staticmethod
+    async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            await work()
+
+    async def _tick(self) -> None:
+        self._gate.tick()
+
+    async def read_keys(self) -> None:
+        """The keys of the database, beside those of the configuration."""
+        if self._store is None:
+            return
+        try:
+            if not self._migrated:
+                await asyncio.to_thread(self._store.migrate)
+                self._migrated = True
+            keys = await asyncio.to_thread(self._store.keys)
+        except DatabaseGoneError as error:
+            self._note("database", str(error))
+            return
+        self._note("database", None)
+        self._access.replace((*self._first_keys, *keys))
+
+    async def _share_rates(self) -> None:
+        assert self._rates is not None  # noqa: S101 - it would not run
+        try:
+            await self._rates.exchange()
+        except ConnectionError as error:
+            self._note("redis", str(error))
+        else:
+            self._note("redis", None)
+
+    def _note(self, what: str, why: str | None) -> None:
+        if why is not None and what not in self.degraded:
+            log.warning("goes on without its %s: %s", what, why)
+        elif why is None and what in self.degraded:
+            log.info("has its %s again", what)
+        if why is None:
+            self.degraded.pop(what, None)
+        else:
+            self.degraded[what] = why
+
+    async def close(self) -> None:
+        """The connections."""
+        if self._store is not None:
+            self._store.close()
+        if self._rates is not None:
+            with contextlib.suppress(OSError):
+                await self._rates.close()

@@ -1,0 +1,115 @@
+"""Real Postgres and Redis servers on free loopback ports, each stopped and started again by tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from .conftest import free_port, wait_until
+
+_POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin")) if Path("/usr/lib/postgresql").is_dir() else []
+
+
+def _program(name: str) -> str | None:
+    return shutil.which(name) or next((str(folder / name) for folder in _POSTGRES if (folder / name).exists()), None)
+
+
+needs_postgres = pytest.mark.skipif(
+    not (_program("initdb") and _program("postgres")), reason="needs Postgres' server programs: initdb and postgres"
+)
+needs_redis = pytest.mark.skipif(not _program("redis-server"), reason="needs redis-server")
+
+
+class Server:
+    """One server process with its folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(self.command(), stdout=log, stderr=log)
+        wait_until(self.answers, "the server answers", 20)
+
+    def command(self) -> Sequence[str]:
+        raise NotImplementedError
+
+    def answers(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 0.5).close()
+        except OSError:
+            return False
+        return True
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)  # to Postgres: at once, but properly
+            self._process.wait(20)
+            self._process = None
+
+
+class Redis(Server):
+    def command(self) -> Sequence[str]:
+        program = _program("redis-server")
+        assert program
+        return [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self.folder)]
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+
+class Postgres(Server):
+    """Postgres refuses to run as root: then it runs as `postgres` or `nobody`, who owns its folder."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._data = folder / "data"
+        self._as: list[str] = []
+        if os.geteuid() == 0:
+            user = "postgres" if _exists("postgres") else "nobody"
+            self._as = ["setpriv", f"--reuid={user}", "--clear-groups"]
+            shutil.chown(folder, user)
+            for parent in folder.parents:
+                if parent.stat().st_uid == 0 and str(parent) != "/" and not parent.stat().st_mode & 0o001:
+                    parent.chmod(parent.stat().st_mode | 0o011)
+        initdb = _program("initdb")
+        assert initdb
+        subprocess.run(
+            [*self._as, initdb, "-D", str(self._data), "-U", "tests", "--auth=trust", "--no-sync"],
+            check=True, stdout=subprocess.DEVNULL, cwd=folder,
+        )  # fmt: skip
+
+    def command(self) -> Sequence[str]:
+        program = _program("postgres")
+        assert program
+        return [
+            *self._as, program, "-D", str(self._data), "-p", str(self.port), "-c", "listen_addresses=127.0.0.1",
+            "-c", "unix_socket_directories=", "-c", "fsync=off",
+        ]  # fmt: skip
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://tests@127.0.0.1:{self.port}/postgres"
+
+    def answers(self) -> bool:
+        import psycopg
+
+        try:
+            psycopg.connect(self.url, connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+
+def _exists(user: str) -> bool:
+    return subprocess.run(["id", user], capture_output=True, check=False).returncode == 0

@@ -1,0 +1,442 @@
+"""The TensorRT-LLM engine over a stand-in for the library: streams, stops, aborts, and how the engine dies.
+
+`stand_in_tensorrt_llm` says what it is, and what it cannot show.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from novacron_serving.engine import ChatPrompt, Delta, GenerationRequest, Guide, GuideKind, Sampling, TextPrompt
+from novacron_serving.engine.tensorrt_llm.config import TensorRtLlmConfig
+from novacron_serving.engine.tensorrt_llm.engine import TensorRtLlmEngine
+from novacron_serving.errors import RequestError, StartError
+from novacron_serving.protocol.openai import Message
+from transformers import AutoTokenizer
+
+from .conftest import TINY
+from .stand_in_tensorrt_llm import LLM, Logprob, Script, stand_in  # noqa: F401
+from .stand_in_tensorrt_llm import RequestError as EngineRequestError
+
+pytestmark = pytest.mark.usefixtures("stand_in")
+TOKENIZER: Any = AutoTokenizer.from_pretrained(TINY, local_files_only=True)
+STORY = "Once upon a time there was a river."
+END = TOKENIZER.eos_token_id
+HI = TextPrompt("Hi")
+
+
+def tokens(text: str) -> list[int]:
+    return TOKENIZER.encode(text, add_special_tokens=False)
+
+
+def request(request_id: str = "r", prompt: Any = HI, **options: Any) -> GenerationRequest:
+    return GenerationRequest(request_id=request_id, prompt=prompt, **options)
+
+
+@asynccontextmanager
+async def loaded(*scripts: Script, **settings: Any) -> AsyncIterator[TensorRtLlmEngine]:
+    engine = TensorRtLlmEngine(TINY, TensorRtLlmConfig(gpu_architecture="hopper", **settings))
+    await engine.load()
+    LLM.made.scripts.extend(scripts)
+    try:
+        yield engine
+    finally:
+        await engine.unload()
+
+
+async def collect(deltas: AsyncIterator[Delta]) -> list[Delta]:
+    return [delta async for delta in deltas]
+
+
+def answer(asked: GenerationRequest, *scripts: Script, **settings: Any) -> list[Delta]:
+    async def run() -> list[Delta]:
+        async with loaded(*scripts, **settings) as engine:
+            return await collect(engine.generate(asked))
+
+    return asyncio.run(run())
+
+
+def text_of(deltas: list[Delta], index: int = 0) -> str:
+    return "".join(delta.text for delta in deltas if delta.index == index)
+
+
+async def until(true: Callable[[], Any]) -> None:
+    """The stand-in tells nobody how far it is: ask it until it is so."""
+    end = time.monotonic() + 5
+    while not true():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.005)
+
+
+@pytest.mark.parametrize("per_output", [1, 2, 100])
+def test_an_answer_comes_in_pieces_and_counts_its_tokens(per_output: int) -> None:
+    story = tokens(STORY)
+    deltas = answer(request(max_tokens=len(story)), Script(story, per_output, cached_tokens=1))
+    assert text_of(deltas) == STORY
+    assert [delta.finish_reason for delta in deltas] == [None] * (len(deltas) - 1) + ["length"]
+    assert deltas[-1].completion_tokens == len(story)
+    assert {delta.prompt_tokens for delta in deltas} == {len(TOKENIZER.encode("Hi"))}
+    assert deltas[0].cached_tokens == 1
+    assert len(deltas) == math.ceil(len(story) / per_output)
+
+
+def test_the_end_token_ends_an_answer_and_is_no_part_of_it() -> None:
+    deltas = answer(request(logprobs=0), Script([*tokens(STORY), END], ends="stop", logprobs=[-0.5] * 100))
+    assert text_of(deltas) == STORY
+    assert (deltas[-1].finish_reason, deltas[-1].completion_tokens) == ("stop", len(tokens(STORY)))
+    assert sum(len(delta.logprobs) for delta in deltas) == len(tokens(STORY))
+
+
+def test_what_is_asked_for_reaches_the_library() -> None:
+    async def run() -> None:
+        async with loaded(Script(tokens("a"))) as engine:
+            guide = Guide(GuideKind.REGEX, "[a-z]+")
+            sampling = Sampling(temperature=0.5, seed=7, logit_bias={3: -100.0})
+            await collect(engine.generate(request(max_tokens=9, sampling=sampling, guide=guide)))
+            (call,) = LLM.made.calls
+            assert call["inputs"] == TOKENIZER.encode("Hi")
+            given = call["sampling"].given
+            assert (given["max_tokens"], given["temperature"], given["seed"]) == (9, 0.5, 7)
+            assert given["guided_decoding"].given == {"regex": "[a-z]+"}
+            bias = given["embedding_bias"]
+            assert (bias.shape[0], bias[3].item(), bias.abs().sum().item()) == (1377, -100.0, 100.0)
+            assert LLM.made.arguments["model"] == str(TINY)
+
+    asyncio.run(run())
+    assert os.environ["TRTLLM_NO_USAGE_STATS"] == "1"
+
+
+def test_without_a_limit_an_answer_may_fill_the_context() -> None:
+    async def run() -> None:
+        async with loaded(Script(tokens("a")), Script(tokens("a"))) as engine:
+            await collect(engine.generate(request()))
+            await collect(engine.generate(request(max_tokens=10_000)))
+            room = 512 - len(TOKENIZER.encode("Hi"))
+            assert [call["sampling"].given["max_tokens"] for call in LLM.made.calls] == [room, room]
+
+    asyncio.run(run())
+
+
+def test_two_requests_without_a_seed_differ_and_one_with_a_seed_repeats() -> None:
+    async def run() -> None:
+        async with loaded(*[Script(tokens("a")) for _ in range(6)]) as engine:
+            await collect(engine.generate(request()))
+            await collect(engine.generate(request()))
+            for _ in range(2):
+                await collect(engine.generate(request(n=2, sampling=Sampling(seed=7))))
+            first, second, *seeded = [call["sampling"].given["seed"] for call in LLM.made.calls]
+            assert first != second
+            assert seeded == [7, 8, 7, 8]
+
+    asyncio.run(run())
+
+
+def test_several_answers_are_told_apart_and_each_ends_for_its_own_reason() -> None:
+    deltas = answer(
+        request(n=3, stops=("upon",), sampling=Sampling(temperature=0)),
+        Script(tokens(STORY), every_s=0.001),
+        Script([*tokens("No."), END], ends="stop"),
+        Script(tokens("A long tale"), every_s=0.001),
+    )
+    assert [text_of(deltas, index) for index in range(3)] == ["Once ", "No.", "A long tale"]
+    ends = {delta.index: delta.finish_reason for delta in deltas if delta.finish_reason}
+    assert ends == {0: "stop", 1: "stop", 2: "length"}
+    assert sum(delta.finish_reason is not None for delta in deltas) == 3
+
+
+@pytest.mark.parametrize("per_output", [1, 3, 100])
+@pytest.mark.parametrize("stop", ["river", "time there", " a r", "e", "Once"])
+def test_a_stop_text_is_found_across_outputs_and_is_no_part_of_the_answer(stop: str, per_output: int) -> None:
+    async def run() -> None:
+        async with loaded(Script([*tokens(STORY), *tokens(" More.")], per_output)) as engine:
+            deltas = await collect(engine.generate(request(stops=(stop,))))
+            assert text_of(deltas) == STORY[: STORY.index(stop)]
+            assert deltas[-1].finish_reason == "stop"
+            (result,) = LLM.made.results
+            assert result.aborts == (0 if result.finished else 1)  # nothing is generated after it
+
+    asyncio.run(run())
+
+
+def test_the_beginning_of_a_stop_text_that_is_none_is_shown_at_the_end() -> None:
+    deltas = answer(request(stops=("river. And",)), Script([*tokens(STORY), END], ends="stop"))
+    assert text_of(deltas) == STORY
+
+
+def test_log_probabilities_are_those_of_the_new_tokens_with_the_likeliest_beside() -> None:
+    spoken = tokens("Hello you")
+    other = tokens("x")[0]
+    said = [{token: Logprob(-0.5, 2), other: Logprob(-0.25, 1)} for token in spoken]
+    deltas = answer(request(logprobs=1), Script(spoken, logprobs=said))
+    told = [entry for delta in deltas for entry in delta.logprobs]
+    assert [entry.logprob for entry in told] == [-0.5] * len(spoken)
+    assert "".join(entry.token for entry in told) == "Hello you"
+    assert b"".join(entry.bytes for entry in told) == b"Hello you"
+    assert [[top.logprob for top in entry.top] for entry in told] == [[-0.25]] * len(spoken)
+    assert sum(map(len, (delta.logprobs for delta in answer(request(), Script(spoken, logprobs=said))))) == 0
+
+
+def test_closing_the_iterator_aborts_every_answer_that_is_left() -> None:
+    async def run() -> None:
+        async with loaded(*[Script(tokens(STORY), every_s=0.01)] * 2) as engine:
+            deltas = engine.generate(request(n=2))
+            await anext(deltas)
+            assert engine.stats().running_requests == 2
+            await deltas.aclose()
+            assert [result.aborts for result in LLM.made.results] == [1, 1]
+            assert engine.stats().running_requests == 0
+            assert engine.healthy()
+
+    asyncio.run(run())
+
+
+def test_a_reader_that_is_cancelled_aborts() -> None:
+    async def run() -> None:
+        async with loaded(Script(tokens(STORY), hangs_after=2)) as engine:
+            reading = asyncio.create_task(collect(engine.generate(request())))
+            await until(lambda: LLM.made.results and len(LLM.made.results[0].outputs[0].token_ids) == 2)
+            reading.cancel()
+            with suppress(asyncio.CancelledError):
+                await reading
+            assert LLM.made.results[0].aborts == 1
+            assert engine.stats().running_requests == 0
+
+    asyncio.run(run())
+
+
+def test_an_aborted_request_ends_for_whoever_still_reads() -> None:
+    async def run() -> None:
+        async with loaded(Script(tokens(STORY), hangs_after=2)) as engine:
+            reading = asyncio.create_task(collect(engine.generate(request("mine"))))
+            await until(lambda: LLM.made.results and len(LLM.made.results[0].outputs[0].token_ids) == 2)
+            engine.abort("another")
+            assert LLM.made.results[0].aborts == 0
+            engine.abort("mine")
+            engine.abort("mine")
+            deltas = await asyncio.wait_for(reading, 2)
+            assert deltas[-1].finish_reason == "stop"
+            assert LLM.made.results[0].aborts == 1
+
+    asyncio.run(run())
+
+
+def failing(asked: GenerationRequest, script: Script, **settings: Any) -> tuple[RequestError, bool]:
+    """The error, and whether the engine is healthy after it."""
+
+    async def run() -> tuple[RequestError, bool]:
+        async with loaded(script, **settings) as engine:
+            with pytest.raises(RequestError) as caught:
+                await collect(engine.generate(asked))
+            assert engine.stats().running_requests == 0
+            return caught.value, engine.healthy()
+
+    return asyncio.run(run())
+
+
+def test_an_error_of_one_request_leaves_the_engine_alive() -> None:
+    error, healthy = failing(request(), Script([], raises=EngineRequestError("no room in the cache")))
+    assert (error.status, healthy) == (500, True)
+    assert "no room in the cache" in str(error)
+
+
+def test_a_guide_that_cannot_be_compiled_is_the_clients_mistake() -> None:
+    guide = Guide(GuideKind.JSON_SCHEMA, '{"type": "nonsense"}')
+    error, healthy = failing(request(guide=guide), Script([], raises=EngineRequestError("bad grammar")))
+    assert (error.status, error.param, healthy) == (400, "response_format", True)
+
+
+def test_what_the_library_refuses_at_once_is_the_clients_mistake() -> None:
+    error, healthy = failing(request(), Script([], refuses=ValueError("logprobs must be at most 1")))
+    assert (error.status, healthy) == (400, True)
+    assert "logprobs must be at most 1" in str(error)
+
+
+@pytest.mark.parametrize("reason", ["cancelled", "timeout"])
+def test_an_answer_that_the_engine_gives_up_is_an_error_and_not_an_end(reason: str) -> None:
+    error, healthy = failing(request(), Script(tokens("a"), ends=reason))
+    assert (error.status, healthy) == (503, True)
+    assert reason in str(error)
+
+
+def test_a_dead_engine_fails_its_requests_refuses_others_and_stays_unhealthy() -> None:
+    async def run() -> None:
+        dying = Script([], first_after_s=0.02, raises=RuntimeError("rank 3 crashed"))
+        async with loaded(dying) as engine:
+            assert engine.healthy()
+            with pytest.raises(RequestError, match="rank 3 crashed") as caught:
+                await collect(engine.generate(request()))
+            assert (caught.value.status, caught.value.code) == (503, "engine_dead")
+            assert not engine.healthy()
+            with pytest.raises(RequestError, match="the engine is dead: rank 3 crashed"):
+                await collect(engine.generate(request("next")))
+            LLM.made._executor.down = False  # whatever the library says later
+            assert not engine.healthy()
+
+    asyncio.run(run())
+
+
+def test_an_executor_that_shut_down_while_nothing_ran_is_noticed() -> None:
+    async def run() -> None:
+        async with loaded() as engine:
+            LLM.made._executor.down = True
+            assert not engine.healthy()
+            with pytest.raises(RequestError, match="its executor has shut down"):
+                await collect(engine.generate(request()))
+
+    asyncio.run(run())
+
+
+def test_the_librarys_own_check_is_asked_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> None:
+        async with loaded() as engine:
+            assert engine.healthy()
+            monkeypatch.setattr(LLM.made, "_check_health", lambda: False, raising=False)
+            assert not engine.healthy()
+
+    asyncio.run(run())
+
+
+def test_a_hang_is_noticed_also_when_new_requests_still_come_and_is_over_when_outputs_come() -> None:
+    async def run() -> None:
+        now = [0.0]
+        hanging, slow = Script(tokens(STORY), hangs_after=1), Script(tokens(STORY), first_after_s=0.05)
+        async with loaded(hanging, slow, unhealthy_after_s=60) as engine:
+            engine._pulse._clock = lambda: now[0]
+            deltas = engine.generate(request())
+            await anext(deltas)
+            now[0] = 59
+            assert engine.healthy()
+            other = asyncio.create_task(collect(engine.generate(request("other"))))
+            await asyncio.sleep(0)
+            now[0] = 61
+            assert not engine.healthy()
+            await other
+            assert engine.healthy()
+            now[0] = 200
+            assert not engine.healthy()
+            await deltas.aclose()
+            assert engine.healthy()
+
+    asyncio.run(run())
+
+
+def test_a_late_first_token_is_no_hang_and_an_idle_engine_neither() -> None:
+    async def run() -> None:
+        now = [0.0]
+        async with loaded(Script(tokens("late"), first_after_s=0.05), unhealthy_after_s=60) as engine:
+            engine._pulse._clock = lambda: now[0]
+            now[0] = 10_000
+            assert engine.healthy()
+            reading = asyncio.create_task(collect(engine.generate(request())))
+            await until(lambda: LLM.made.results)
+            now[0] += 59
+            assert engine.healthy()
+            assert text_of(await reading) == "late"
+            now[0] += 10_000
+            assert engine.healthy()
+
+    asyncio.run(run())
+
+
+def test_a_request_beyond_the_queue_is_told_to_come_back() -> None:
+    async def run() -> None:
+        settings: dict[str, Any] = {"max_concurrent_requests": 1, "max_waiting_requests": 1}
+        async with loaded(*[Script(tokens(STORY), every_s=0.01)] * 2, **settings) as engine:
+            streams = [engine.generate(request(name)) for name in ("a", "b")]
+            for stream in streams:
+                await anext(stream)
+            stats = engine.stats()
+            assert (stats.running_requests, stats.waiting_requests, stats.kv_cache_utilization) == (1, 1, 1.0)
+            with pytest.raises(RequestError) as caught:
+                await anext(engine.generate(request("c")))
+            assert (caught.value.status, caught.value.code) == (503, "overloaded")
+            for stream in streams:
+                await stream.aclose()
+
+    asyncio.run(run())
+
+
+def test_load_is_what_the_library_says_where_it_is_asked() -> None:
+    async def run() -> None:
+        async with loaded(Script(tokens(STORY), hangs_after=1), iteration_stats=True) as engine:
+            deltas = engine.generate(request())
+            await anext(deltas)
+            blocks = {"maxNumBlocks": 1000, "usedNumBlocks": 600, "freeNumBlocks": 400, "tokensPerBlock": 64}
+            LLM.made.rows.append({"numActiveRequests": 5, "numQueuedRequests": 3, "kvCacheStats": blocks})
+            await until(lambda: engine.stats().kv_cache_capacity_tokens)
+            stats = engine.stats()
+            assert (stats.running_requests, stats.waiting_requests) == (5, 3)
+            assert (stats.kv_cache_utilization, stats.kv_cache_capacity_tokens) == (0.6, 64_000)
+            await deltas.aclose()
+            stats = engine.stats()
+            assert (stats.running_requests, stats.kv_cache_utilization) == (0, 0.0)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("asked", "settings", "status", "param"),
+    [
+        (request(prompt=TextPrompt("a " * 600)), {}, 400, "prompt"),
+        (request(prompt=ChatPrompt((Message(role="user", content="a " * 600),))), {}, 400, "messages"),
+        (request(prompt=TextPrompt("")), {}, 400, "prompt"),
+        (
+            request(prompt=TextPrompt("a " * 40)),
+            {"chunked_prefill": False, "max_step_tokens": 16, "max_concurrent_requests": 8},
+            400,
+            "prompt",
+        ),
+        (request(guide=Guide(GuideKind.JSON_OBJECT)), {"guided_decoding": None}, 400, "response_format"),
+        (request(adapter="law"), {}, 404, "model"),
+        (request(sampling=Sampling(logit_bias={1377: 1.0})), {}, 400, "logit_bias"),
+    ],
+    ids=["long text", "long chat", "empty", "longer than a step", "guide", "adapter", "logit bias"],
+)
+def test_what_cannot_be_served_never_reaches_the_library(asked: Any, settings: Any, status: int, param: str) -> None:
+    error, healthy = failing(asked, Script([]), **settings)
+    assert (error.status, error.param, healthy) == (status, param, True)
+    assert LLM.made.calls == []
+
+
+def test_adapters_are_loaded_and_named_by_requests(tmp_path: Path) -> None:
+    async def run() -> None:
+        adapters = {"law": str(tmp_path / "law"), "code": str(tmp_path / "code")}
+        async with loaded(Script(tokens("a")), Script(tokens("b")), lora={"adapters": adapters}) as engine:
+            await collect(engine.generate(request(adapter="code")))
+            await collect(engine.generate(request()))
+            with_adapter, without = LLM.made.calls
+            assert (with_adapter["lora"].lora_name, with_adapter["lora"].lora_path) == ("code", adapters["code"])
+            assert without["lora"] is None
+            assert LLM.made.arguments["enable_lora"] is True
+            assert LLM.made.arguments["lora_config"].lora_dir == list(adapters.values())
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"quantization": "int4"}, "weights are fp16, but engine.quantization int4 means w4a16_awq on hopper"),
+        ({"disaggregation": {"max_tokens_in_buffer": 511}}, "511 is less than the longest input, 512 tokens"),
+    ],
+)
+def test_a_model_that_does_not_fit_the_settings_is_told_before_it_is_loaded(settings: Any, told: str) -> None:
+    engine = TensorRtLlmEngine(TINY, TensorRtLlmConfig(gpu_architecture="hopper", **settings))
+    with pytest.raises(StartError, match=told):
+        asyncio.run(engine.load())
+
+
+def test_why_the_library_cannot_load_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LLM, "fails", RuntimeError("CUDA out of memory.\n  Tried to allocate"))
+    engine = TensorRtLlmEngine(TINY, TensorRtLlmConfig(gpu_architecture="hopper"))
+    with pytest.raises(StartError, match=r"cannot be loaded by TensorRT-LLM: CUDA out of memory\. Tried"):
+        asyncio.run(engine.load())
+    assert not engine.healthy()

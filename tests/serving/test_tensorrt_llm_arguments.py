@@ -45,7 +45,13 @@ EVERYTHING: dict[str, Any] = {
     "lora": {"adapters": {"law": "/a/law", "code": "/a/code"}, "max_on_gpu": 2, "max_in_host_memory": 8},
     "disaggregation": {"backend": "UCX", "max_tokens_in_buffer": 2048, "transfer_timeout_s": 0.5},
 }
-CONFIGS = [PLAIN, EVERYTHING, {"cuda_graphs": {"enabled": False}}, *({"speculative": method} for method in SPECULATIVE)]
+CONFIGS = [
+    PLAIN,
+    EVERYTHING,
+    {"sampler": "trtllm"},
+    {"cuda_graphs": {"enabled": False}},
+    *({"speculative": method} for method in SPECULATIVE),
+]
 
 
 def arguments(config: dict[str, Any], context: int = CONTEXT) -> dict[str, Any]:
@@ -126,7 +132,10 @@ def test_units_and_names_are_translated() -> None:
             SPECULATIVE,
             [
                 Struct("DraftTargetDecodingConfig", {"max_draft_len": 4, "speculative_model_dir": "/models/draft"}),
-                Struct("EagleDecodingConfig", {"max_draft_len": 3, "speculative_model_dir": "/models/eagle"}),
+                Struct(
+                    "EagleDecodingConfig",
+                    {"max_draft_len": 3, "speculative_model_dir": "/models/eagle", "eagle3_one_model": False},
+                ),
                 Struct("MTPDecodingConfig", {"num_nextn_predict_layers": 2}),
                 Struct("NGramDecodingConfig", {"max_draft_len": 5, "max_matching_ngram_size": 3}),
             ],
@@ -148,6 +157,7 @@ def test_drafting(method: dict[str, Any], expected: Struct) -> None:
         ({"kv_cache": {"free_gpu_memory_fraction": 1}}, "less than 1"),
         ({"speculative": {"method": "medusa"}}, "medusa"),
         ({"lora": {"adapters": {}}}, "at least 1 item"),
+        ({"sampler": "trtllm", "speculative": SPECULATIVE[3]}, "does not work with speculative"),
         ({"backend": "pytorch"}, "Extra inputs are not permitted"),
         (
             {"max_context_tokens": 8192, "disaggregation": {"max_tokens_in_buffer": 8191}},

@@ -99,12 +99,12 @@ def test_what_is_asked_for_reaches_the_library() -> None:
     async def run() -> None:
         async with loaded(Script(tokens("a"))) as engine:
             guide = Guide(GuideKind.REGEX, "[a-z]+")
-            sampling = Sampling(temperature=0.5, seed=7, logit_bias={3: -100.0})
+            sampling = Sampling(temperature=0.5, logit_bias={3: -100.0})
             await collect(engine.generate(request(max_tokens=9, sampling=sampling, guide=guide)))
             (call,) = LLM.made.calls
             assert call["inputs"] == TOKENIZER.encode("Hi")
             given = call["sampling"].given
-            assert (given["max_tokens"], given["temperature"], given["seed"]) == (9, 0.5, 7)
+            assert (given["max_tokens"], given["temperature"]) == (9, 0.5)
             assert given["guided_decoding"].given == {"regex": "[a-z]+"}
             bias = given["embedding_bias"]
             assert (bias.shape[0], bias[3].item(), bias.abs().sum().item()) == (1377, -100.0, 100.0)
@@ -127,7 +127,7 @@ def test_without_a_limit_an_answer_may_fill_the_context() -> None:
 
 def test_two_requests_without_a_seed_differ_and_one_with_a_seed_repeats() -> None:
     async def run() -> None:
-        async with loaded(*[Script(tokens("a")) for _ in range(6)]) as engine:
+        async with loaded(*[Script(tokens("a")) for _ in range(6)], sampler="trtllm") as engine:
             await collect(engine.generate(request()))
             await collect(engine.generate(request()))
             for _ in range(2):
@@ -397,13 +397,41 @@ def test_load_is_what_the_library_says_where_it_is_asked() -> None:
         (request(guide=Guide(GuideKind.JSON_OBJECT)), {"guided_decoding": None}, 400, "response_format"),
         (request(adapter="law"), {}, 404, "model"),
         (request(sampling=Sampling(logit_bias={1377: 1.0})), {}, 400, "logit_bias"),
+        (request(sampling=Sampling(frequency_penalty=0.5)), {}, 400, "frequency_penalty"),
+        (request(sampling=Sampling(repetition_penalty=1.1)), {}, 400, "repetition_penalty"),
+        (request(sampling=Sampling(seed=3)), {}, 400, "seed"),
+        (request(logprobs=2), {"sampler": "trtllm"}, 400, "top_logprobs"),
+        (request(), {"speculative": {"method": "mtp"}}, 400, "temperature"),
+        (
+            request(),
+            {"speculative": {"method": "eagle3", "path": "/eagle", "draft_tokens": 2, "one_model": True}},
+            400,
+            "temperature",
+        ),
     ],
-    ids=["long text", "long chat", "empty", "longer than a step", "guide", "adapter", "logit bias"],
+    ids=[
+        *("long text", "long chat", "empty", "longer than a step", "guide", "adapter", "logit bias"),
+        *("penalty", "repetition", "seed", "logprobs", "mtp", "eagle"),
+    ],
 )
 def test_what_cannot_be_served_never_reaches_the_library(asked: Any, settings: Any, status: int, param: str) -> None:
     error, healthy = failing(asked, Script([]), **settings)
     assert (error.status, error.param, healthy) == (status, param, True)
     assert LLM.made.calls == []
+
+
+@pytest.mark.parametrize(
+    ("sampling", "settings"),
+    [
+        (Sampling(frequency_penalty=0.5, seed=3), {"sampler": "trtllm"}),
+        (Sampling(temperature=0, seed=3), {}),
+        (Sampling(temperature=0), {"speculative": {"method": "mtp"}}),
+        (Sampling(), {"speculative": {"method": "eagle3", "path": "/eagle", "draft_tokens": 2}}),
+    ],
+    ids=["trtllm sampler", "greedy with a seed", "greedy with mtp", "eagle"],
+)
+def test_what_the_sampler_honours_is_served(sampling: Sampling, settings: Any) -> None:
+    assert text_of(answer(request(sampling=sampling), Script(tokens("Yes")), **settings)) == "Yes"
 
 
 def test_adapters_are_loaded_and_named_by_requests(tmp_path: Path) -> None:

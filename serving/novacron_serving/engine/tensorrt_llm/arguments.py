@@ -18,6 +18,7 @@ from novacron_serving.engine.tensorrt_llm.config import (
     LoraSettings,
     Mtp,
     NGram,
+    Sampler,
     TensorRtLlmConfig,
 )
 
@@ -59,6 +60,7 @@ def llm_arguments(config: TensorRtLlmConfig, model_path: Path, context_tokens: i
         "moe_expert_parallel_size": config.moe_expert_parallel,
         "max_seq_len": config.max_context_tokens,
         "guided_decoding_backend": config.guided_decoding,
+        "sampler_type": "TRTLLMSampler" if config.sampler is Sampler.TRTLLM else None,
         "disable_overlap_scheduler": None if config.overlap_scheduler else True,
         "enable_iter_perf_stats": True if config.iteration_stats else None,
         "scheduler_config": scheduler(config),
@@ -113,8 +115,9 @@ def speculative(config: TensorRtLlmConfig) -> Struct | None:
     match config.speculative:
         case DraftModel(path=path, draft_tokens=tokens):
             return Struct("DraftTargetDecodingConfig", {"max_draft_len": tokens, "speculative_model_dir": str(path)})
-        case Eagle3(path=path, draft_tokens=tokens):
-            return Struct("EagleDecodingConfig", {"max_draft_len": tokens, "speculative_model_dir": str(path)})
+        case Eagle3(path=path, draft_tokens=tokens, one_model=one_model):
+            fields = {"max_draft_len": tokens, "speculative_model_dir": str(path), "eagle3_one_model": one_model}
+            return Struct("EagleDecodingConfig", fields)
         case Mtp(draft_tokens=tokens):
             return Struct("MTPDecodingConfig", {"num_nextn_predict_layers": tokens})
         case NGram(draft_tokens=tokens, max_matching_tokens=matching):

@@ -5,6 +5,7 @@ Defaults are those of TensorRT-LLM 1.2 (its `tensorrt_llm/llmapi/llm_args.py`) u
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -63,6 +64,15 @@ class CudaGraphSettings(Settings):
     """Batches are rounded up to the next recorded size; the library's default is off, its text "usually a net win"."""
 
 
+class Sampler(str, Enum):
+    """What picks tokens: each of 1.2's two samplers has what the other lacks (`admission`)."""
+
+    TORCH = "torch"
+    """The library's choice: log probabilities of several tokens, drafting; neither penalties nor seeds."""
+    TRTLLM = "trtllm"
+    """Penalties and seeds; no drafting. Gone in 1.3."""
+
+
 class DraftModel(Settings):
     """A smaller model drafts."""
 
@@ -77,10 +87,13 @@ class Eagle3(Settings):
     method: Literal["eagle3"]
     path: Path
     draft_tokens: int = Field(ge=1)
+    one_model: bool = False
+    """Faster, and then every answer is greedy, whatever temperature is asked for (so the text of
+    `allow_advanced_sampling`, which came after 1.2): requests for another are refused."""
 
 
 class Mtp(Settings):
-    """The model's own multi-token prediction layers draft."""
+    """The model's own multi-token prediction layers draft. Answers are greedy (NVIDIA/TensorRT-LLM #5627)."""
 
     method: Literal["mtp"]
     draft_tokens: int = Field(default=1, ge=1)
@@ -141,6 +154,7 @@ class TensorRtLlmConfig(Settings):
     chunked_prefill: bool = True
     """Long prompts in several steps; off, as in the library, a prompt longer than a step is refused."""
     overlap_scheduler: bool = True
+    sampler: Sampler = Sampler.TORCH
     stream_interval_tokens: int = Field(default=1, ge=1)
     guided_decoding: Literal["xgrammar", "llguidance"] | None = "xgrammar"
     """What holds answers to a schema or expression; None: requests for it are refused."""
@@ -169,6 +183,8 @@ class TensorRtLlmConfig(Settings):
                 f"tensor_parallel × pipeline_parallel is {self.ranks}, no multiple of gpus_per_node "
                 f"{self.gpus_per_node}: machines are used whole"
             )
+        if self.sampler is Sampler.TRTLLM and self.speculative is not None:
+            raise ValueError("sampler trtllm does not work with speculative; leave one of them out")
         if self.quantization is not None and self.gpu_architecture is not None:
             resolve(self.quantization, self.gpu_architecture)
         if self.max_context_tokens is not None:
@@ -179,6 +195,13 @@ class TensorRtLlmConfig(Settings):
     def ranks(self) -> int:
         """Processes, one for each GPU."""
         return self.tensor_parallel * self.pipeline_parallel
+
+    @property
+    def drafts_greedily(self) -> bool:
+        """Whether answers are greedy, whatever is asked for."""
+        return isinstance(self.speculative, Mtp) or (
+            isinstance(self.speculative, Eagle3) and self.speculative.one_model
+        )
 
     def check_transfer_buffer(self, longest_input_tokens: int) -> None:
         """Raises `ValueError` when the longest input could not be handed over."""

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from novacron_serving.engine import ChatPrompt, Delta, EngineStats, GenerationRequest
+from novacron_serving.engine import Delta, EngineStats, GenerationRequest
+from novacron_serving.engine.tensorrt_llm.admission import check_request, room
 from novacron_serving.engine.tensorrt_llm.answer import Answer
 from novacron_serving.engine.tensorrt_llm.arguments import (
     SEEDS,
@@ -101,7 +102,8 @@ class TensorRtLlmEngine:
         """The answers, piece by piece; closing the iterator aborts what is left of them."""
         self._admit(request)
         prompt = self._tokens.encode(request.prompt)
-        max_tokens = min(request.max_tokens or self.max_context_tokens, self._room(request, len(prompt)))
+        free = room(request, len(prompt), self.max_context_tokens, self._config)
+        max_tokens = min(request.max_tokens or free, free)
         run = self._runs[request.request_id] = _Run()
         try:
             self._submit(run, request, prompt, max_tokens)
@@ -117,37 +119,12 @@ class TensorRtLlmEngine:
             self._release(run)
 
     def _admit(self, request: GenerationRequest) -> None:
-        """Raises `RequestError` for what cannot be served: the library crashes on some of it (#6329, #7692)."""
+        """Raises `RequestError` for what cannot be served now, or here."""
         if self._pulse.death is not None:
             raise RequestError(503, f"the engine is dead: {self._pulse.death}", kind="server_error", code="engine_dead")
         if self._pulse.running + request.n > self.max_concurrent_requests + self._config.max_waiting_requests:
             raise overloaded("every place is taken and the queue is full; try again in a moment")
-        if request.guide is not None and self._config.guided_decoding is None:
-            raise invalid("response_format: this model is served without guided decoding", param="response_format")
-        if request.adapter is not None and lora_request(self._config.lora, request.adapter) is None:
-            known = ", ".join(self._config.lora.adapters) if self._config.lora else "none"
-            message = f"adapter {request.adapter!r} is not served here; served: {known}"
-            raise RequestError(404, message, kind="invalid_request_error", param="model", code="model_not_found")
-        wrong = [token for token in request.sampling.logit_bias if not 0 <= token < self._vocabulary]
-        if wrong:
-            raise invalid(f"logit_bias: there is no token {wrong[0]}; ids go to {self._vocabulary - 1}", "logit_bias")
-
-    def _room(self, request: GenerationRequest, prompt_tokens: int) -> int:
-        """How many tokens fit after the prompt."""
-        longest = self.max_context_tokens - 1
-        if not self._config.chunked_prefill:
-            longest = min(longest, self._config.max_step_tokens)
-        if 0 < prompt_tokens <= longest:
-            return self.max_context_tokens - prompt_tokens
-        field_name = "messages" if isinstance(request.prompt, ChatPrompt) else "prompt"
-        if not prompt_tokens:
-            raise invalid(f"{field_name}: it is empty; give at least one token", param=field_name)
-        raise invalid(
-            f"{field_name}: {prompt_tokens} tokens do not fit; the context is {self.max_context_tokens} and a prompt "
-            f"at most {longest}; shorten it",
-            param=field_name,
-            code="context_length_exceeded",
-        )
+        check_request(request, self._config, self._vocabulary)
 
     def _submit(self, run: _Run, request: GenerationRequest, prompt: list[int], max_tokens: int) -> None:
         seed = secrets.randbelow(SEEDS) if request.sampling.seed is None else request.sampling.seed

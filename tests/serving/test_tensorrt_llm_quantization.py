@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from novacron_serving.engine.tensorrt_llm.quantization import (
+    MEANING,
     SUPPORT,
     Architecture,
     Quantization,
@@ -119,3 +120,14 @@ def test_a_checkpoint_must_run_on_the_gpu_and_be_what_was_asked_for(tmp_path: Pa
         check_checkpoint(folder, None, Architecture.AMPERE)
     with pytest.raises(ValueError, match=r"weights are fp8, but engine\.quantization int4 means w4a16_awq on hopper"):
         check_checkpoint(folder, Quantization.INT4, Architecture.HOPPER)
+
+
+def test_the_page_has_the_matrix() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "tensorrt-llm.md").read_text()
+    for architecture, formats in SUPPORT.items():
+        meant = [
+            MEANING[width][architecture].value if architecture in MEANING[width] else "refused"
+            for width in (Quantization.INT8, Quantization.INT4)
+        ]
+        cells = [architecture.value, ", ".join(format_.value for format_ in formats), *meant]
+        assert f"| {' | '.join(cells)} |" in page

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_args
 
+import httpx
 import pytest
 from novacron_infra.catalog import EngineKind
 from novacron_serving.engine.tensorrt_llm.config import TensorRtLlmConfig
@@ -18,7 +20,7 @@ from novacron_serving.worker.config import EngineConfig, WorkerConfig
 from novacron_serving.worker.launch import command, run
 from pydantic import ValidationError
 
-from .conftest import TINY
+from .conftest import TINY, free_port, start, wait_until
 from .test_serving_processes import start_badly
 
 pytestmark = pytest.mark.xdist_group("serving")
@@ -50,6 +52,57 @@ def test_without_the_library_a_worker_says_what_to_use(tmp_path: Path) -> None:
     told = start_badly("worker", worker({"kind": "tensorrt-llm"}), tmp_path)
     assert "TensorRT-LLM is not installed; use the image nvcr.io/nvidia/tensorrt-llm/release" in told
     assert "novacron-serving[tensorrt-llm]" in told
+
+
+STAND_IN = """
+import sys
+from tests.serving import stand_in_tensorrt_llm as stand_in
+
+sys.modules.update(stand_in.modules())
+
+
+class LLM(stand_in.LLM):
+    def generate_async(self, inputs, **options):
+        dead = RuntimeError("rank 1 crashed")
+        self.scripts.append(stand_in.Script([5, 6, 7], raises=dead if self.calls else None))
+        return super().generate_async(inputs, **options)
+
+
+sys.modules["tensorrt_llm"].LLM = LLM
+"""
+
+
+def test_a_worker_answers_over_http_until_its_engine_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tensorrt_llm.py").write_text(STAND_IN)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{Path(__file__).parents[2]}")
+    port = free_port()
+    config = worker({"kind": "tensorrt-llm", "gpu_architecture": "hopper"}) | {"port": port}
+    process = start("worker", config, tmp_path / "logs")
+    url = f"http://127.0.0.1:{port}"
+
+    def ask() -> httpx.Response:
+        body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 3}
+        return httpx.post(f"{url}/v1/chat/completions", json=body, timeout=5)
+
+    try:
+        first: list[httpx.Response] = []
+
+        def answered() -> bool:
+            with suppress(httpx.TransportError):  # it listens before it has loaded
+                first.append(ask())
+            return bool(first) and first[-1].status_code != 503
+
+        wait_until(answered, "the worker answers")
+        assert first[-1].json()["usage"]["completion_tokens"] == 3
+        assert httpx.get(f"{url}/health").status_code == 200
+        dying = ask()
+        assert (dying.status_code, dying.json()["error"]["code"]) == (503, "engine_dead")
+        assert httpx.get(f"{url}/health").status_code == 503
+        process.terminate()
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_a_pair_of_weights_and_gpu_that_does_not_run_is_told_at_the_start(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ refused, as the library does. What it cannot show is whether the real library do
 from __future__ import annotations
 
 import asyncio
+import queue
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -126,6 +127,7 @@ class RequestOutput:
 class Executor:
     def __init__(self) -> None:
         self.down = False
+        self._error_queue: queue.Queue[Exception] = queue.Queue()
 
     def is_shutdown(self) -> bool:
         return self.down

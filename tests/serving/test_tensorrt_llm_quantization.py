@@ -73,7 +73,7 @@ def test_a_gpu_of_which_the_matrix_says_nothing_is_refused(capability: tuple[int
 def checkpoint(folder: Path, config: dict[str, Any], modelopt: str | None = None) -> Path:
     (folder / "config.json").write_text(json.dumps(config))
     if modelopt is not None:
-        (folder / "hf_quant_config.json").write_text(json.dumps({"quantization": {"quant_algo": modelopt}}))
+        (folder / "hf_quant_config.json").write_text(json.dumps({"quantization": {"quant_algo": modelopt or None}}))
     return folder
 
 
@@ -86,6 +86,7 @@ def checkpoint(folder: Path, config: dict[str, Any], modelopt: str | None = None
         ({"dtype": "bfloat16"}, "FP8_BLOCK_SCALES", "fp8"),
         ({"dtype": "bfloat16"}, "NVFP4", "nvfp4"),
         ({"dtype": "bfloat16"}, "W4A8_AWQ", "w4a8_awq"),
+        ({"dtype": "bfloat16"}, "", "bf16"),
         ({"quantization_config": {"quant_method": "fp8"}}, None, "fp8"),
         ({"quantization_config": {"quant_method": "awq", "bits": 4}}, None, "w4a16_awq"),
         ({"quantization_config": {"quant_method": "gptq", "bits": 4}}, None, "w4a16_gptq"),

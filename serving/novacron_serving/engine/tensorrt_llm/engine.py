@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from novacron_serving.engine.tensorrt_llm.arguments import (
     lora_request,
     sampling_arguments,
 )
-from novacron_serving.engine.tensorrt_llm.config import TensorRtLlmConfig
+from novacron_serving.engine.tensorrt_llm.config import DraftModel, Eagle3, TensorRtLlmConfig
 from novacron_serving.engine.tensorrt_llm.health import Pulse, executor_died
 from novacron_serving.engine.tensorrt_llm.launch import NO_TELEMETRY
 from novacron_serving.engine.tensorrt_llm.prompt import Tokens
@@ -87,6 +87,7 @@ class TensorRtLlmEngine:
             self._config.check_transfer_buffer(self.max_context_tokens)
             architecture = self._config.gpu_architecture or architecture_of(_capability())
             weights = check_checkpoint(self._path, self._config.quantization, architecture)
+            _check_folders(self._config)
         except ValueError as error:
             raise StartError(f"model.path {str(self._path)!r}: {error}") from error
         log.info("%s weights for %s", weights.value, architecture.value)
@@ -282,6 +283,20 @@ def _limits(model_path: Path) -> tuple[int, int]:
     if missing:
         raise ValueError(f"config.json does not say {' or '.join(missing)}")
     return int(model["max_position_embeddings"]), int(model["vocab_size"])
+
+
+def _check_folders(config: TensorRtLlmConfig) -> None:
+    """Raises `ValueError` for an adapter or a draft that is not where the settings say."""
+    needed = {f"lora.adapters.{name}": (path, "adapter_config.json") for name, path in _adapters(config).items()}
+    if isinstance(config.speculative, DraftModel | Eagle3):
+        needed["speculative.path"] = (config.speculative.path, "config.json")
+    for field_name, (path, file) in needed.items():
+        if not (path / file).is_file():
+            raise ValueError(f"engine.{field_name} {str(path)!r} holds no {file}")
+
+
+def _adapters(config: TensorRtLlmConfig) -> Mapping[str, Path]:
+    return config.lora.adapters if config.lora else {}
 
 
 def _capability() -> tuple[int, int]:

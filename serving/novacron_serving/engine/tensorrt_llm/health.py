@@ -48,4 +48,7 @@ def executor_died(llm: Any) -> bool:
     if callable(check):
         return not check()
     executor = getattr(llm, "_executor", None)
-    return executor is None or bool(executor.is_shutdown())
+    if executor is None or executor.is_shutdown():
+        return True
+    errors = getattr(executor, "_error_queue", None)  # where a rank's end is left until the next request comes
+    return errors is not None and not errors.empty()

@@ -80,12 +80,9 @@ def checkpoint_format(folder: Path) -> Quantization:
     """What a checkpoint's weights are, by what it says itself. Raises `ValueError` for what cannot be told."""
     modelopt = folder / "hf_quant_config.json"
     if modelopt.is_file():
-        said = str(json.loads(modelopt.read_text())["quantization"]["quant_algo"])
-        if said.startswith("FP8"):  # also FP8_BLOCK_SCALES and FP8_PER_CHANNEL_PER_TOKEN
-            return Quantization.FP8
-        if said in MODELOPT:
-            return MODELOPT[said]
-        raise ValueError(f"hf_quant_config.json: quant_algo {said!r} is not one of {', '.join(MODELOPT)}")
+        said: str | None = json.loads(modelopt.read_text()).get("quantization", {}).get("quant_algo")
+        if said is not None:  # else only the cache is quantised
+            return _of_modelopt(said)
     config: dict[str, Any] = json.loads((folder / "config.json").read_text())
     if quantized := config.get("quantization_config"):
         method, bits = quantized.get("quant_method"), quantized.get("bits", quantized.get("w_bit"))
@@ -100,6 +97,14 @@ def checkpoint_format(folder: Path) -> Quantization:
     if dtype not in TORCH_DTYPES:
         raise ValueError(f"config.json: dtype {dtype!r} is not one of {', '.join(TORCH_DTYPES)}")
     return TORCH_DTYPES[dtype]
+
+
+def _of_modelopt(algorithm: str) -> Quantization:
+    if algorithm.startswith("FP8"):  # also FP8_BLOCK_SCALES and FP8_PER_CHANNEL_PER_TOKEN
+        return Quantization.FP8
+    if algorithm in MODELOPT:
+        return MODELOPT[algorithm]
+    raise ValueError(f"hf_quant_config.json: quant_algo {algorithm!r} is not one of {', '.join(MODELOPT)}")
 
 
 def check_checkpoint(folder: Path, asked: Quantization | None, architecture: Architecture) -> Quantization:

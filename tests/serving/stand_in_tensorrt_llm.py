@@ -103,7 +103,7 @@ class RequestOutput:
         script, out = self._script, self.outputs[0]
         await self._wait(script.first_after_s)
         if script.raises is not None:
-            if not isinstance(script.raises, RequestError):
+            if not isinstance(script.raises, RequestError | AssertionError):
                 self._llm._executor.down = True  # "will shutdown the LLM instance"
             raise script.raises
         self.cached_tokens = script.cached_tokens

@@ -28,6 +28,18 @@ def test_an_error_of_one_request_leaves_the_engine_alive() -> None:
     assert "no room in the cache" in str(error)
 
 
+def test_a_slip_of_the_library_fails_one_request_and_not_the_engine() -> None:
+    error, healthy = failing(request(), Script([], raises=AssertionError()))
+    assert (error.status, healthy) == (500, True)
+    assert "AssertionError" in str(error)
+
+
+def test_an_answer_that_cannot_be_read_fails_alone() -> None:
+    error, healthy = failing(request(), Script(["no number"]))  # type: ignore[list-item]
+    assert (error.status, healthy) == (500, True)
+    assert "the answer cannot be read" in str(error)
+
+
 def test_a_guide_that_cannot_be_compiled_is_the_clients_mistake() -> None:
     guide = Guide(GuideKind.JSON_SCHEMA, '{"type": "nonsense"}')
     error, healthy = failing(request(guide=guide), Script([], raises=EngineRequestError("bad grammar")))
@@ -175,6 +187,6 @@ def test_load_is_what_the_library_says_where_it_is_asked() -> None:
 def test_why_the_library_cannot_load_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LLM, "fails", RuntimeError("CUDA out of memory.\n  Tried to allocate"))
     engine = TensorRtLlmEngine(TINY, TensorRtLlmConfig(gpu_architecture="hopper"))
-    with pytest.raises(StartError, match=r"cannot be loaded by TensorRT-LLM: CUDA out of memory\. Tried"):
+    with pytest.raises(StartError, match=r"TensorRT-LLM cannot load .*: CUDA out of memory\. Tried"):
         asyncio.run(engine.load())
     assert not engine.healthy()

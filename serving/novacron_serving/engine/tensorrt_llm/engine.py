@@ -89,15 +89,14 @@ class TensorRtLlmEngine:
             weights = check_checkpoint(self._path, self._config.quantization, architecture)
             _check_folders(self._config)
         except ValueError as error:
-            raise StartError(f"model.path {str(self._path)!r}: {error}") from error
+            raise StartError(f"TensorRT-LLM cannot serve model.path {str(self._path)!r}: {error}") from error
         log.info("%s weights for %s", weights.value, architecture.value)
         self._tokens = Tokens.load(self._path, trust_remote_code=self._config.trust_remote_code)
         arguments = llm_arguments(self._config, self._path, self.max_context_tokens)
         try:
             self._llm = library.LLM(**{name: build(value, _class) for name, value in arguments.items()})
         except Exception as error:  # no memory, no GPU, broken weights: each raises what it likes
-            reason = " ".join(str(error).split())[:500] or type(error).__name__
-            raise StartError(f"model.path {str(self._path)!r} cannot be loaded by TensorRT-LLM: {reason}") from error
+            raise StartError(f"TensorRT-LLM cannot load model.path {str(self._path)!r}: {_reason(error)}") from error
 
     async def generate(self, request: GenerationRequest) -> AsyncIterator[Delta]:
         """The answers, piece by piece; closing the iterator aborts what is left of them."""
@@ -159,7 +158,7 @@ class TensorRtLlmEngine:
         try:
             async for output in result:
                 self._pulse.beat()
-                delta = answer.take(output)
+                delta = _taken(answer, output)
                 if delta is not None:
                     run.queue.put_nowait(delta)
                 if answer.finished:
@@ -171,15 +170,16 @@ class TensorRtLlmEngine:
             run.queue.put_nowait(self._failure(request, error))
 
     def _failure(self, request: GenerationRequest, error: Exception) -> RequestError:
-        """An error of one request leaves the engine as it is; any other is its end."""
-        reason = " ".join(str(error).split())[:500] or type(error).__name__
-        if isinstance(error, _class("RequestError")):
-            if request.guide is not None:
-                return invalid(f"response_format: the engine refuses it: {reason}", param="response_format")
-            return RequestError(500, f"the engine failed on this request: {reason}", kind="server_error")
-        log.error("the engine is dead: %s", reason)
-        self._pulse.death = self._pulse.death or reason
-        return RequestError(503, f"the engine died: {reason}", kind="server_error", code="engine_dead")
+        """What the client is told. The library shuts its executor down before it raises what ended it."""
+        reason = _reason(error)
+        if executor_died(self._llm):
+            log.error("the engine is dead: %s", reason)
+            self._pulse.death = self._pulse.death or reason
+            return RequestError(503, f"the engine died: {reason}", kind="server_error", code="engine_dead")
+        if isinstance(error, _class("RequestError")) and request.guide is not None:
+            return invalid(f"response_format: the engine refuses it: {reason}", param="response_format")
+        log.error("the engine failed on request %s: %s", request.request_id, reason)
+        return RequestError(500, f"the engine failed on this request: {reason}", kind="server_error")
 
     def _release(self, run: _Run) -> None:
         """Nothing is read of a result once it is aborted: with log probabilities that may raise (#10810)."""
@@ -263,7 +263,7 @@ def _library() -> Any:
             "or install novacron-serving[tensorrt-llm] on a machine with an NVIDIA GPU"
         ) from error
     except Exception as error:  # CUDA's and MPI's libraries are loaded by the import
-        reason = " ".join(str(error).split())[:500]
+        reason = _reason(error)
         raise StartError(f"engine.kind is 'tensorrt-llm', but its import fails: {reason}; use {IMAGE}") from error
 
 
@@ -273,6 +273,20 @@ def _class(name: str) -> Any:
             if found := getattr(importlib.import_module(home), name, None):
                 return found
     raise StartError(f"this version of TensorRT-LLM has no {name}; use {IMAGE}:1.2")
+
+
+def _reason(error: Exception) -> str:
+    """One line."""
+    return " ".join(str(error).split())[:500] or type(error).__name__
+
+
+def _taken(answer: Answer, output: Any) -> Delta | None:
+    try:
+        return answer.take(output)
+    except RequestError:
+        raise
+    except Exception as error:  # a tokenizer's; no reason to take the engine for dead
+        raise RequestError(500, f"the answer cannot be read: {_reason(error)}", kind="server_error") from error
 
 
 def _limits(model_path: Path) -> tuple[int, int]:

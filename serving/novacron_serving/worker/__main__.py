@@ -3,7 +3,9 @@ import logging
 
 import uvloop
 
-from novacron_serving.engine.pytorch import PyTorchEngine
+from novacron_serving.engine import Engine
+from novacron_serving.engine.pytorch import PyTorchConfig, PyTorchEngine
+from novacron_serving.engine.tensorrt_llm.engine import TensorRtLlmEngine
 from novacron_serving.server import DrainingServer, cluster_token, listen, main, read_config, uvicorn_config
 from novacron_serving.worker.app import WorkerApp
 from novacron_serving.worker.config import WorkerConfig
@@ -12,10 +14,16 @@ from novacron_serving.worker.registration import Registration
 log = logging.getLogger("novacron_serving.worker")
 
 
+def engine_of(config: WorkerConfig) -> Engine:
+    if isinstance(config.engine, PyTorchConfig):
+        return PyTorchEngine(config.model.path, config.engine)
+    return TensorRtLlmEngine(config.model.path, config.engine)
+
+
 async def serve(config: WorkerConfig, token: str) -> None:
     bound = listen(config.host, config.port, "port")
     port = bound.getsockname()[1]
-    engine = PyTorchEngine(config.model.path, config.engine)
+    engine = engine_of(config)
     app = WorkerApp(config, engine)
     registration = app.registration = Registration(config, engine, token, port)
     server = DrainingServer(uvicorn_config(app.asgi, config.drain_s), registration.drain)
@@ -40,4 +48,5 @@ def run(arguments: list[str]) -> None:
     uvloop.run(serve(config, cluster_token()))
 
 
-main("worker", run)
+if __name__ == "__main__":  # TensorRT-LLM's processes import this module again
+    main("worker", run)

@@ -122,6 +122,7 @@ class Scripted:
             address=f"127.0.0.1:{self.port}",
             model_id=MODEL,
             engine="scripted",
+            model_digest=os.environ.get("MODEL_DIGEST", "ab" * 32),
             max_concurrent_requests=self.places,
             max_context_tokens=8192,
         )

@@ -32,6 +32,10 @@ KEYS = {
     "sk-rare": {"name": "rare", "requests_per_minute": 2},
     "sk-first": {"name": "first", "priority": 5},
     "sk-other": {"name": "other"},
+    "sk-own-1": {"name": "own-1", "cache": "own"},
+    "sk-own-2": {"name": "own-2", "cache": "own"},
+    "sk-shared-1": {"name": "shared-1", "cache": "shared"},
+    "sk-shared-2": {"name": "shared-2", "cache": "shared"},
 }
 
 
@@ -62,7 +66,7 @@ class Gateway:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.http_port}"
 
-    def start_workers(self, *worker_ids: str, places: int = 64) -> None:
+    def start_workers(self, *worker_ids: str, places: int = 64, key: str = "sk-admin") -> None:
         for worker_id in worker_ids:
             port = self.ports.setdefault(worker_id, free_port())
             self.workers[worker_id] = subprocess.Popen(
@@ -74,10 +78,10 @@ class Gateway:
                 env={"NOVACRON_CLUSTER_TOKEN": "of-the-tests", "PATH": ""},
             )  # fmt: skip
         for worker_id in worker_ids:
-            wait_until(lambda worker_id=worker_id: self.status(worker_id) == "active", f"{worker_id} is active")
+            wait_until(lambda worker_id=worker_id: self.status(worker_id, key) == "active", f"{worker_id} is active")
 
-    def status(self, worker_id: str) -> str | None:
-        told = self.get("/api/v1/llm/cluster/status").json()["workers"]
+    def status(self, worker_id: str, key: str = "sk-admin") -> str | None:
+        told = self.get("/api/v1/llm/cluster/status", key).json()["workers"]
         return next((worker["status"] for worker in told if worker["worker_id"] == worker_id), None)
 
     def get(self, path: str, key: str = "sk-admin") -> httpx.Response:

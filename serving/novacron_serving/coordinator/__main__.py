@@ -10,6 +10,7 @@ import uvloop
 
 from novacron_serving.coordinator.access import Access, ApiKey, Role, digest_of
 from novacron_serving.coordinator.app import CoordinatorApp
+from novacron_serving.coordinator.cache import Answers, CacheConfig, Disk, Level, Shared
 from novacron_serving.coordinator.config import CoordinatorConfig
 from novacron_serving.coordinator.database import Store
 from novacron_serving.coordinator.front import front
@@ -36,9 +37,10 @@ async def serve(config: CoordinatorConfig, token: str) -> None:
     bound = listen(config.host, config.http_port, "http_port")
     workers = Workers(config, token)
     access = Access(keys, needs_key=bool(keys))
-    gate = Gate(config, workers, access, Metrics())
     database_url = config.database_url or os.environ.get(names["database_url"])
     redis_url = config.redis_url or os.environ.get(names["redis_url"])
+    metrics = Metrics()
+    gate = Gate(config, workers, access, metrics, answers_of(config.cache, redis_url, metrics))
     store = Store(database_url) if database_url else None
     upkeep = Upkeep(gate, access, keys, store, SharedRates(redis_url, access) if redis_url else None)
     await upkeep.read_keys()
@@ -70,6 +72,22 @@ async def serve(config: CoordinatorConfig, token: str) -> None:
     await upkeep.close()
     if not keeping_up.cancelled() and keeping_up.done():
         keeping_up.result()  # what ended it, and so the coordinator
+
+
+def answers_of(config: CacheConfig | None, redis_url: str | None, metrics: Metrics) -> Answers | None:
+    if config is None:
+        return None
+    deeper: list[Level] = []
+    if config.redis:
+        if redis_url is None:
+            raise StartError("cache.redis is on, and no redis_url is set")
+        deeper.append(Shared(redis_url, config.ttl_s))
+    if config.disk is not None:
+        try:
+            deeper.append(Disk(config.disk, config.disk_mib * 2**20, config.ttl_s))
+        except OSError as error:
+            raise StartError(f"cache.disk {str(config.disk)!r} cannot be used: {error.strerror}") from error
+    return Answers(config, deeper, metrics)
 
 
 def configured_keys(config: CoordinatorConfig, admin_key: str | None) -> tuple[ApiKey, ...]:

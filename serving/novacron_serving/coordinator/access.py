@@ -21,6 +21,16 @@ class Role(str, Enum):
     ADMIN = "admin"
 
 
+class CacheUse(str, Enum):
+    """Whether answers with temperature 0 are kept for a key, and given again."""
+
+    OFF = "off"
+    OWN = "own"
+    """To this key alone."""
+    SHARED = "shared"
+    """To every key that shares."""
+
+
 class ApiKey(BaseModel):
     """A key and what it is worth. The key itself is nowhere: its digest is."""
 
@@ -35,6 +45,7 @@ class ApiKey(BaseModel):
     requests_per_minute: int | None = Field(default=None, ge=1)
     tokens_per_minute: int | None = Field(default=None, ge=1)
     """Of prompts and answers, as far as workers tell them."""
+    cache: CacheUse = CacheUse.OFF
 
 
 @dataclass(slots=True)
@@ -73,6 +84,7 @@ class Caller:
     priority: int = 0
     requests: Allowance | None = None
     tokens: Allowance | None = None
+    cache: CacheUse = CacheUse.OFF
 
     def take(self) -> None:
         """One request more. Raises `RequestError` (429) when the key's rate does not allow it."""
@@ -147,9 +159,8 @@ def _caller(key: ApiKey) -> Caller:
     def allowance(per_minute: int | None) -> Allowance | None:
         return None if per_minute is None else Allowance(per_minute, per_minute, time.monotonic())
 
-    return Caller(
-        key.name, key.role, key.priority, allowance(key.requests_per_minute), allowance(key.tokens_per_minute)
-    )
+    requests, tokens = allowance(key.requests_per_minute), allowance(key.tokens_per_minute)
+    return Caller(key.name, key.role, key.priority, requests, tokens, key.cache)
 
 
 def _unauthorized(message: str) -> RequestError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from novacron_serving.coordinator.access import ApiKey
+from novacron_serving.coordinator.cache import CacheConfig
 from novacron_serving.coordinator.routing import RoutingPolicy
 
 
@@ -38,6 +39,8 @@ class CoordinatorConfig(BaseModel):
     """`postgresql://…` or `sqlite:///…`, where keys are kept; None: NOVACRON_DATABASE_URL, or no database."""
     redis_url: str | None = None
     """`redis://…` or `rediss://…`, where coordinators share rates; None: NOVACRON_REDIS_URL, or each for itself."""
+    cache: CacheConfig | None = None
+    """For answers with temperature 0, to keys that ask for it; None: no answer is kept."""
     first_byte_timeout_s: float = Field(default=120.0, gt=0)
     drain_notice_s: float = Field(default=0.0, ge=0)
     """Told to stop, it goes on serving for so long while `/ready` says no: load balancers need time to notice."""

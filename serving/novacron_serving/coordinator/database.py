@@ -28,6 +28,7 @@ _keys = sa.Table(
     sa.Column("priority", sa.Integer),
     sa.Column("requests_per_minute", sa.Integer),
     sa.Column("tokens_per_minute", sa.Integer),
+    sa.Column("cache", sa.String),
     sa.Column("created_at", sa.DateTime(timezone=True)),
 )
 

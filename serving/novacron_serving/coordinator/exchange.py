@@ -11,7 +11,7 @@ import itertools
 import json
 import time
 from secrets import token_hex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from novacron_serving.coordinator.access import ANYBODY, Caller
 from novacron_serving.coordinator.upstream import UpstreamConnection
@@ -19,6 +19,7 @@ from novacron_serving.coordinator.workers import Worker
 from novacron_serving.errors import RequestError, invalid, overloaded
 
 if TYPE_CHECKING:
+    from novacron_serving.coordinator.cache import Answers
     from novacron_serving.coordinator.front import Front
 
 REQUEST_ID, SESSION = b"x-request-id", b"x-session-id"
@@ -34,13 +35,6 @@ _ids = map("{}-{:x}".format, itertools.repeat(token_hex(6)), itertools.count(1))
 
 class Exchange:
     """A request on the hot path."""
-
-    __slots__ = (
-        "_answer_head", "_attempt", "_began_s", "_connection", "_done", "_expects_100", "_front", "_headers",
-        "_in_chunks", "_path", "_request_id", "_retry_with", "_started", "_status", "_worker", "body", "caller",
-        "disconnected", "first_byte_by_s", "keep_alive", "model", "more_body", "prefix", "response_complete", "tried",
-        "waits_since_s",
-    )  # fmt: skip
 
     def __init__(
         self,
@@ -75,6 +69,9 @@ class Exchange:
         self._in_chunks = False
         self._retry_with: RequestError | None = None
         self._request_id = b""
+        self._cache_key: bytes | None = None
+        self._kept: list[bytes] | None = None
+        self._kept_bytes = 0
 
     # the client's side
 
@@ -149,9 +146,53 @@ class Exchange:
             request = gate.read(self.body)
             if self._front.http_1_0 and request.get("stream"):
                 raise invalid("stream: HTTP/1.0 has no way to stream an answer; use HTTP/1.1", param="stream")
+            self.caller.take()
+            self._cache_key = gate.cache_key(self.caller, self._path, request)
+            if self._cache_key is not None and self._from_cache(self._cache_key, request, session):
+                return
             gate.admit(self, request, session)
         except RequestError as error:
             self.refuse(error)
+
+    def _from_cache(self, key: bytes, request: dict[str, Any], session: bytes | None) -> bool:
+        """Whether the answer is there, or is being looked for."""
+        answers = self._front.gate.answers
+        assert answers is not None  # noqa: S101 - it gave the key
+        found = answers.look(key)
+        if found is not None:
+            self._repeat(found)
+            return True
+        if not answers.has_deeper:
+            return False
+        looking = self._front.loop.create_task(self._look_deeper(answers, key, request, session))
+        self._front.tasks.add(looking)
+        looking.add_done_callback(self._front.tasks.discard)
+        return True
+
+    async def _look_deeper(self, answers: Answers, key: bytes, request: dict[str, Any], session: bytes | None) -> None:
+        found = await answers.look_deeper(key)
+        if self._done:
+            return
+        if found is not None:
+            self._repeat(found)
+            return
+        try:
+            self._front.gate.admit(self, request, session)
+        except RequestError as error:
+            self.refuse(error)
+
+    def _repeat(self, answer: bytes) -> None:
+        """Give an answer again: its head without what belongs to one request, an empty line, its body."""
+        head, _, body = answer.partition(b"\r\n\r\n")
+        self._front.gate.metrics.first_token.observe(time.perf_counter() - self._began_s)
+        lines = head + b"\r\n" + self._own_lines(b"x-novacron-cache: hit\r\n")
+        self._front.transport.write(lines + body)
+        self._finish(200)
+
+    def _own_lines(self, more: bytes = b"") -> bytes:
+        """The end of an answer's head: what belongs to this request."""
+        close = b"" if self.keep_alive else b"connection: close\r\n"
+        return more + b"x-request-id: " + self._request_id + b"\r\n" + close + b"\r\n"
 
     # the worker's side
 
@@ -209,19 +250,30 @@ class Exchange:
                     framed = True
         if not framed:  # its end is the connection's
             self.keep_alive = False
-        lines.append(b"x-request-id: " + self._request_id + b"\r\n")
-        if not self.keep_alive:
-            lines.append(b"connection: close\r\n")
-        lines.append(b"\r\n")
+        if status == 200 and framed and self._cache_key is not None:
+            self._kept = [*lines, b"\r\n"]
+            self._kept_bytes = 0
+        lines.append(self._own_lines())
         self._answer_head = b"".join(lines)
 
     def passes(self, data: bytes) -> None:
         """Bytes of a worker's answer."""
         if self._retry_with is not None:
             return
+        if self._kept is not None:
+            self._keep(data)
         if self._answer_head:
             data, self._answer_head = self._answer_head + data, b""
         self._front.transport.write(data)
+
+    def _keep(self, data: bytes) -> None:
+        answers = self._front.gate.answers
+        assert self._kept is not None and answers is not None  # noqa: S101, PT018 - it gave the key
+        self._kept_bytes += len(data)
+        if self._kept_bytes > answers.largest_bytes:
+            self._kept = None
+        else:
+            self._kept.append(data)
 
     def ends(self) -> None:
         """A worker's answer is whole."""
@@ -231,6 +283,9 @@ class Exchange:
             return
         if self._answer_head:  # an answer without a body
             self._front.transport.write(self._answer_head)
+        answers = self._front.gate.answers
+        if self._kept is not None and self._cache_key is not None and answers is not None:
+            answers.keep(self._cache_key, b"".join(self._kept))
         self._finish(self._status)
 
     def lost(self, reason: str, *, reused: bool) -> None:

@@ -14,6 +14,7 @@ import orjson
 
 from novacron_serving.coordinator.access import Access, Caller
 from novacron_serving.coordinator.admission import FairQueue
+from novacron_serving.coordinator.cache import Answers
 from novacron_serving.coordinator.config import CoordinatorConfig
 from novacron_serving.coordinator.metrics import Metrics
 from novacron_serving.coordinator.routing import Router, RoutingPolicy, blocks_of, router
@@ -49,12 +50,20 @@ class Asked(Protocol):
 class Gate:
     """Admission, queue and routing of one coordinator."""
 
-    def __init__(self, config: CoordinatorConfig, workers: Workers, access: Access, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        config: CoordinatorConfig,
+        workers: Workers,
+        access: Access,
+        metrics: Metrics,
+        answers: Answers | None = None,
+    ) -> None:
         self.draining = False
         self.under_way = 0
         self.metrics = metrics
         self.access = access
         self.config = config
+        self.answers = answers
         self._workers = workers
         self._routers: dict[str, Router] = {}
         self._queues: dict[str, FairQueue[Asked]] = {}
@@ -79,6 +88,13 @@ class Gate:
             raise invalid("the body has to be a JSON object")
         return request
 
+    def cache_key(self, caller: Caller, path: bytes, request: Mapping[str, Any]) -> bytes | None:
+        """What an answer to this request is kept under; None: it is not kept."""
+        if self.answers is None:
+            return None
+        pool = self._workers.pools.get(str(request.get("model")))
+        return None if pool is None else self.answers.key(caller, pool.model_digest, path, request)
+
     def admit(self, asked: Asked, request: Mapping[str, Any], session: bytes | None) -> None:
         """Send it to a worker, or let it wait. Raises `RequestError` when neither may be."""
         model = request.get("model")
@@ -99,7 +115,6 @@ class Gate:
                 kind="rate_limit_error",
                 code="overloaded",
             )
-        asked.caller.take()
         asked.model = model
         if self._needs_prefix or session is not None:
             asked.prefix = blocks_of(request, session)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from novacron_serving.coordinator.access import ApiKey, Role, digest_of
+from novacron_serving.coordinator.access import ApiKey, CacheUse, Role, digest_of
 from novacron_serving.coordinator.database import DatabaseGoneError, Store
 from novacron_serving.coordinator.upkeep import Upkeep
 from novacron_serving.errors import RequestError, invalid, overloaded
@@ -29,6 +29,7 @@ class NewKey(BaseModel):
     priority: int = Field(default=0, ge=-10, le=10)
     requests_per_minute: int | None = Field(default=None, ge=1)
     tokens_per_minute: int | None = Field(default=None, ge=1)
+    cache: CacheUse = CacheUse.OFF
 
 
 class KeysApi:

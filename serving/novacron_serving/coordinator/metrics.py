@@ -25,6 +25,9 @@ class Metrics:
         self.retries = Counter("novacron_retries", "Requests sent to another worker", registry=self.registry)
         self._answers = Counter("novacron_requests", "Requests by status", ["status"], registry=self.registry)
         self._by_status: dict[int, Counter] = {}
+        self._looked = Counter(
+            "novacron_cache_lookups", "Looks for an answer given before", ["level", "result"], registry=self.registry
+        )
 
     def gauge(self, name: str, what: str) -> Gauge:
         """One more; the caller says what its value is."""
@@ -36,3 +39,7 @@ class Metrics:
         if counter is None:
             counter = self._by_status[status] = self._answers.labels(str(status))
         counter.inc()
+
+    def cache_looked(self, level: str, *, hit: bool) -> None:
+        """An answer was looked for at this level."""
+        self._looked.labels(level, "hit" if hit else "miss").inc()

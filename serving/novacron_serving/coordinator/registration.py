@@ -36,6 +36,7 @@ class WorkersService(WorkersServicer):
             address=request.address,
             model_id=request.model_id,
             engine=request.engine,
+            model_digest=request.model_digest,
             max_concurrent_requests=request.max_concurrent_requests,
             max_context_tokens=request.max_context_tokens,
             kv_cache_capacity_tokens=request.kv_cache_capacity_tokens,

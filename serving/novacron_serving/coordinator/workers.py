@@ -35,6 +35,8 @@ class Worker:
     address: str
     model_id: str
     engine: str
+    model_digest: str
+    """Of the weights; empty: it does not say."""
     max_concurrent_requests: int
     max_context_tokens: int
     upstream: Upstream
@@ -89,6 +91,8 @@ class Pool:
 
     model_id: str
     active: list[Worker] = field(default_factory=list[Worker])
+    model_digest: str | None = None
+    """What all of them serve; None while they differ, or do not say."""
 
 
 class Workers:
@@ -108,6 +112,7 @@ class Workers:
         address: str,
         model_id: str,
         engine: str,
+        model_digest: str,
         max_concurrent_requests: int,
         max_context_tokens: int,
         kv_cache_capacity_tokens: int,
@@ -122,6 +127,7 @@ class Workers:
             address=address,
             model_id=model_id,
             engine=engine,
+            model_digest=model_digest,
             max_concurrent_requests=max_concurrent_requests,
             max_context_tokens=max_context_tokens,
             upstream=Upstream(address, self._token),
@@ -158,6 +164,9 @@ class Workers:
             pool = self.pools.setdefault(worker.model_id, Pool(worker.model_id))
             if self.status(worker) is WorkerStatus.ACTIVE:
                 pool.active.append(worker)
+        for pool in self.pools.values():
+            digests = {worker.model_digest for worker in pool.active}
+            pool.model_digest = next(iter(digests)) or None if len(digests) == 1 else None
 
     def active(self) -> list[Worker]:
         """Those that are given requests."""

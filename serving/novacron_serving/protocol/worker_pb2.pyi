@@ -5,7 +5,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class RegisterRequest(_message.Message):
-    __slots__ = ("worker_id", "address", "model_id", "engine", "max_concurrent_requests", "max_context_tokens", "kv_cache_capacity_tokens")
+    __slots__ = ("worker_id", "address", "model_id", "engine", "max_concurrent_requests", "max_context_tokens", "kv_cache_capacity_tokens", "model_digest")
     WORKER_ID_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     MODEL_ID_FIELD_NUMBER: _ClassVar[int]
@@ -13,6 +13,7 @@ class RegisterRequest(_message.Message):
     MAX_CONCURRENT_REQUESTS_FIELD_NUMBER: _ClassVar[int]
     MAX_CONTEXT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     KV_CACHE_CAPACITY_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
     worker_id: str
     address: str
     model_id: str
@@ -20,7 +21,8 @@ class RegisterRequest(_message.Message):
     max_concurrent_requests: int
     max_context_tokens: int
     kv_cache_capacity_tokens: int
-    def __init__(self, worker_id: _Optional[str] = ..., address: _Optional[str] = ..., model_id: _Optional[str] = ..., engine: _Optional[str] = ..., max_concurrent_requests: _Optional[int] = ..., max_context_tokens: _Optional[int] = ..., kv_cache_capacity_tokens: _Optional[int] = ...) -> None: ...
+    model_digest: str
+    def __init__(self, worker_id: _Optional[str] = ..., address: _Optional[str] = ..., model_id: _Optional[str] = ..., engine: _Optional[str] = ..., max_concurrent_requests: _Optional[int] = ..., max_context_tokens: _Optional[int] = ..., kv_cache_capacity_tokens: _Optional[int] = ..., model_digest: _Optional[str] = ...) -> None: ...
 
 class RegisterResponse(_message.Message):
     __slots__ = ("report_interval_s",)

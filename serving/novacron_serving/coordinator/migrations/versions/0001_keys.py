@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("priority", sa.Integer, nullable=False),
         sa.Column("requests_per_minute", sa.Integer),
         sa.Column("tokens_per_minute", sa.Integer),
+        sa.Column("cache", sa.String(20), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
     )
 

@@ -8,6 +8,7 @@ from novacron_serving.server import DrainingServer, cluster_token, listen, main,
 from novacron_serving.worker.app import WorkerApp
 from novacron_serving.worker.config import WorkerConfig
 from novacron_serving.worker.registration import Registration
+from novacron_serving.worker.tool_calls import tool_format
 
 log = logging.getLogger("novacron_serving.worker")
 
@@ -16,7 +17,7 @@ async def serve(config: WorkerConfig, token: str) -> None:
     bound = listen(config.host, config.port, "port")
     port = bound.getsockname()[1]
     engine = PyTorchEngine(config.model.path, config.engine)
-    app = WorkerApp(config, engine)
+    app = WorkerApp(config, engine, token)
     registration = app.registration = Registration(config, engine, token, port)
     server = DrainingServer(uvicorn_config(app.asgi, config.drain_s), registration.drain)
     serving = asyncio.create_task(server.serve([bound]))
@@ -27,6 +28,7 @@ async def serve(config: WorkerConfig, token: str) -> None:
         server.should_exit = True
         await serving
         raise
+    app.tool_format = tool_format(config.model.path)
     app.loaded = True
     log.info("%s is loaded: %s tokens of context", config.model.id, engine.max_context_tokens)
     registering = asyncio.create_task(registration.run())

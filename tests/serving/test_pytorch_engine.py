@@ -111,3 +111,12 @@ def sampled(logits: list[float], **options: Any) -> set[int]:
 )
 def test_which_tokens_may_be_picked(options: dict[str, Any], expected: set[int]) -> None:
     assert sampled([0.0, 2.0, 0.5, 1.5], **options) == expected
+
+
+def test_penalties_count_what_was_said() -> None:
+    sampler = Sampler(Sampling(temperature=0, frequency_penalty=0.5, presence_penalty=0.25), [3], 4, "cpu")
+    logits, chosen = torch.tensor([0.0, 2.0, 0.0, 1.1]), list[int]()
+    for _ in range(5):
+        chosen.append(int(sampler.choose(logits)))
+        sampler.take(chosen[-1])
+    assert chosen == [1, 1, 3, 1, 3]  # after one 1: 2 - 0.5 - 0.25 = 1.25; after two: 0.75; after one 3: 0.35

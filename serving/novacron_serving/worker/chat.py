@@ -187,18 +187,22 @@ async def chat_events(chat: Chat, deltas: AsyncIterator[Delta]) -> AsyncIterator
     } | ({"usage": None} if with_usage else {})
     usage = Usage()
     readers = [chat.reader() for _ in range(request.n)]
+    begun: set[int] = set()
 
     def chunk(index: int, said: dict[str, Any], reason: str | None = None, logprobs: Any = None) -> bytes:
         choice = {"index": index, "delta": said, "logprobs": logprobs, "finish_reason": reason}
         return event(frame | {"choices": [choice]})
 
-    for index in range(request.n):
-        yield chunk(index, {"role": "assistant", "content": "", "refusal": None})
     async for delta in deltas:
         usage.add(delta)
         reader = readers[delta.index]
         logprobs = chat_logprobs(delta.logprobs) if delta.logprobs else None
-        for piece in _pieces(reader, delta):
+        pieces = _pieces(reader, delta)
+        if delta.index not in begun and (pieces or logprobs or delta.finish_reason):
+            begun.add(delta.index)
+            content = None if pieces and isinstance(pieces[0], Call) else ""
+            yield chunk(delta.index, {"role": "assistant", "content": content, "refusal": None})
+        for piece in pieces:
             yield chunk(delta.index, _told(piece), logprobs=logprobs)
             logprobs = None
         if logprobs is not None:  # tokens without a text yet

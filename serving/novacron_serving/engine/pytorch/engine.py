@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from novacron_serving.engine import ChatPrompt, Delta, EngineStats, GenerationRequest
+from novacron_serving.engine import ChatPrompt, Delta, EngineStats, GenerationRequest, TextPrompt
 from novacron_serving.engine.pytorch.answer import Job
 from novacron_serving.engine.pytorch.config import PyTorchConfig
 from novacron_serving.engine.pytorch.guides import Guides
@@ -16,6 +16,9 @@ from novacron_serving.errors import RequestError, StartError, invalid, overloade
 
 if TYPE_CHECKING:
     from novacron_serving.engine.pytorch.decoder import Decoder
+
+LONG_PROMPT_CHARACTERS = 20_000
+"""Such a prompt is tokenised in a thread: it takes milliseconds, and other requests would wait."""
 
 
 class PyTorchEngine:
@@ -110,7 +113,7 @@ class PyTorchEngine:
             raise invalid(
                 f"logit_bias: there is no token {wrong[0]}; ids go to {self._vocabulary - 1}", param="logit_bias"
             )
-        prompt = self._tokens.encode(request.prompt)
+        prompt = await self._encode(request.prompt)
         field = "messages" if isinstance(request.prompt, ChatPrompt) else "prompt"
         room = self.max_context_tokens - len(prompt)
         if not prompt:
@@ -130,6 +133,13 @@ class PyTorchEngine:
                 self._jobs.pop(request.request_id, None)
                 raise
         return job
+
+    async def _encode(self, prompt: ChatPrompt | TextPrompt) -> list[int]:
+        assert self._tokens is not None  # noqa: S101 - it was loaded
+        said = prompt.text if isinstance(prompt, TextPrompt) else "".join(one.text for one in prompt.messages)
+        if len(said) < LONG_PROMPT_CHARACTERS:
+            return self._tokens.encode(prompt)
+        return await asyncio.to_thread(self._tokens.encode, prompt)
 
     def abort(self, request_id: str) -> None:
         """Stop generating."""

@@ -15,7 +15,7 @@ import openai
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from novacron_serving.engine import Delta, EngineStats, GenerationRequest
+from novacron_serving.engine import Delta, EngineStats, GenerationRequest, GuideKind
 from novacron_serving.engine.pytorch import PyTorchConfig, PyTorchEngine
 from novacron_serving.errors import RequestError, invalid
 from novacron_serving.worker.app import WorkerApp
@@ -130,6 +130,21 @@ def test_tools_that_may_not_be_used_are_not_told_and_text_stays_text() -> None:
         assert answer.choices[0].message.content == "".join(HERMES)
         told: Any = engine.asked[0].prompt
         assert told.tools == ()
+
+    run(work())
+
+
+def test_a_strict_function_is_held_to_where_the_model_decides() -> None:
+    async def work() -> None:
+        engine = Scripted(HERMES)
+        strict: list[Any] = [copy.deepcopy(TOOLS[0])]
+        strict[0]["function"]["strict"] = True
+        async with client_of(app_of(engine, ToolFormat.HERMES)) as client:
+            await client.chat.completions.create(model=MODEL, messages=HELLO, tools=strict)
+        guide = engine.asked[0].guide
+        assert guide is not None
+        assert guide.kind is GuideKind.STRUCTURAL_TAG
+        assert json.loads(guide.value)["structures"][0]["schema"] == TOOLS[0]["function"]["parameters"]
 
     run(work())
 
@@ -297,21 +312,13 @@ def changed(draw: st.DrawFn, bodies: list[dict[str, Any]]) -> Any:
     body = copy.deepcopy(draw(st.sampled_from(bodies)))
     for path in draw(st.lists(st.sampled_from(sorted(places(body), key=str)), min_size=1, max_size=2)):
         inner: Any = body
-        for key in path[:-1]:
-            inner = (
-                inner[key]
-                if isinstance(inner, (dict, list)) and (isinstance(inner, dict) == isinstance(key, str))
-                else {}
-            )
-            if not isinstance(inner, (dict, list)):
-                break
         try:
-            if draw(st.booleans()) or not isinstance(inner, dict):
-                inner[path[-1]] = draw(JSON)
-            else:
-                inner[draw(st.text(max_size=8))] = draw(JSON)
+            for key in path[:-1]:
+                inner = inner[key]
+            key = draw(st.text(max_size=8)) if isinstance(inner, dict) and draw(st.booleans()) else path[-1]
+            inner[key] = draw(JSON)
         except (IndexError, KeyError, TypeError):
-            continue
+            continue  # the first change took this place away
     return body
 
 

@@ -32,6 +32,7 @@ from novacron_serving.worker.tool_calls import (
     Text,
     ToolFormat,
     schema_of_calls,
+    structures_of_calls,
 )
 
 
@@ -86,6 +87,9 @@ class Chat:
             return _held_to(forced[0].function.schema_of_arguments)
         if forced:
             return _held_to(schema_of_calls(forced, most_calls=self._most_calls))
+        tools, form = request.offered_tools, self._tool_format
+        if form is not None and any(tool.function.strict for tool in tools):
+            return Guide(GuideKind.STRUCTURAL_TAG, json.dumps(structures_of_calls(tools, form)))
         match request.response_format:
             case TextFormat():
                 return None
@@ -111,7 +115,7 @@ class Chat:
 
     def refusal(self, error: RequestError) -> RequestError:
         """The engine speaks of the form; the client gave it as a function's parameters."""
-        if error.param == "response_format" and self.request.forced_tools:
+        if error.param == "response_format" and self.request.offered_tools:
             return invalid(str(error).replace("response_format", "tools", 1), param="tools", code=error.code)
         return error
 

@@ -25,6 +25,11 @@ class ToolFormat(str, Enum):
     """The whole answer is `{"name": …, "parameters": …}`, or a list of such: Llama 3.1 to 3.3, Mistral."""
 
 
+WRITTEN = {
+    ToolFormat.HERMES: ("<tool_call>", '<tool_call>\n{"name": "NAME", "arguments": ', "}\n</tool_call>"),
+    ToolFormat.JSON: ('{"name": "', '{"name": "NAME", "parameters": ', "}"),
+}
+"""What a call begins with, by form; its whole beginning; its end."""
 MARKS: tuple[tuple[str, ToolFormat], ...] = (
     ("<tool_call>", ToolFormat.HERMES),
     ("[TOOL_CALLS]", ToolFormat.JSON),
@@ -234,6 +239,23 @@ def _call(said: Any, names: set[str]) -> tuple[str, str] | None:
     if not isinstance(name, str) or name not in names or not isinstance(arguments, Mapping):
         return None
     return name, json.dumps(arguments, ensure_ascii=False)
+
+
+def structures_of_calls(tools: Sequence[Tool], form: ToolFormat) -> dict[str, Any]:
+    """Text with calls in it, for a structural tag: arguments of a strict function fit its schema."""
+    trigger, begin, end = WRITTEN[form]
+    return {
+        "type": "structural_tag",
+        "triggers": [trigger],
+        "structures": [
+            {
+                "begin": begin.replace("NAME", tool.function.name),
+                "schema": tool.function.schema_of_arguments if tool.function.strict else {"type": "object"},
+                "end": end,
+            }
+            for tool in tools
+        ],
+    }
 
 
 def schema_of_calls(tools: Sequence[Tool], *, most_calls: int | None) -> dict[str, Any]:

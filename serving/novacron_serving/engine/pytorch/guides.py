@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from novacron_serving.engine import Guide, GuideKind
@@ -42,18 +43,38 @@ class Guides:
         from llguidance import LLMatcher
 
         try:
-            if guide.kind is GuideKind.REGEX:
-                grammar = LLMatcher.grammar_from_regex(guide.value)
-            else:
-                schema = '{"type": "object"}' if guide.kind is GuideKind.JSON_OBJECT else guide.value
-                grammar = LLMatcher.grammar_from_json_schema(schema, overrides=OPTIONS)  # type: ignore[arg-type]
-            matcher = LLMatcher(self._tokens, grammar, log_level=0)
+            matcher = LLMatcher(self._tokens, _grammar(guide), log_level=0)
+            if not matcher.is_error():
+                matcher.compute_logit_bias()  # a form that nothing fits fails here
         except Exception as error:
             raise _refusal(str(error)) from error
         problems = [matcher.get_error()] if matcher.is_error() else matcher.get_grammar_warnings()
         if problems:
             raise _refusal("; ".join(problems))
         return Matcher(matcher, self._vocabulary)
+
+
+def _grammar(guide: Guide) -> str:
+    from llguidance import LLMatcher, StructTag
+
+    match guide.kind:
+        case GuideKind.REGEX:
+            return LLMatcher.grammar_from_regex(guide.value)
+        case GuideKind.JSON_OBJECT | GuideKind.JSON_SCHEMA:
+            schema = guide.value or '{"type": "object"}'
+            return LLMatcher.grammar_from_json_schema(schema, overrides=OPTIONS)  # type: ignore[arg-type]
+        case GuideKind.STRUCTURAL_TAG:
+            told = json.loads(guide.value)
+            tags = [
+                StructTag(
+                    trigger=next(trigger for trigger in told["triggers"] if one["begin"].startswith(trigger)),
+                    begin=one["begin"],
+                    grammar=one["schema"] | {"x-guidance": OPTIONS},
+                    end=one["end"],
+                )
+                for one in told["structures"]
+            ]
+            return StructTag.to_grammar(tags, assume_special=False)
 
 
 class Matcher:

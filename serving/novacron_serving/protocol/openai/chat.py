@@ -78,10 +78,6 @@ class ChatRequest(SampledRequest):
             raise ValueError(f"tool_choice: there is no function {name!r} among the tools; name one of them")
         if self.offered_tools and not isinstance(self.response_format, TextFormat):
             raise ValueError("response_format: not beside tools that may be called; set tool_choice to none")
-        if self.offered_tools and not self.forced_tools and any(tool.function.strict for tool in self.tools):
-            raise ValueError(
-                "tools: strict is for calls that are forced, by tool_choice required or a named function; leave it out"
-            )
         return self
 
 

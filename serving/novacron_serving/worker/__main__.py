@@ -3,7 +3,10 @@ import logging
 
 import uvloop
 
-from novacron_serving.engine.pytorch import PyTorchEngine
+from novacron_serving.engine import Engine
+from novacron_serving.engine.pytorch import PyTorchConfig, PyTorchEngine
+from novacron_serving.engine.tensorrt_llm.config import TensorRtLlmConfig
+from novacron_serving.engine.tensorrt_llm.engine import TensorRtLlmEngine
 from novacron_serving.server import DrainingServer, cluster_token, listen, main, read_config, uvicorn_config
 from novacron_serving.worker.app import WorkerApp
 from novacron_serving.worker.config import WorkerConfig
@@ -13,11 +16,22 @@ from novacron_serving.worker.tool_calls import tool_format
 log = logging.getLogger("novacron_serving.worker")
 
 
+def engine_of(config: WorkerConfig) -> Engine:
+    if isinstance(config.engine, PyTorchConfig):
+        return PyTorchEngine(config.model.path, config.engine)
+    return TensorRtLlmEngine(config.model.path, config.engine)
+
+
+def adapters_of(config: WorkerConfig) -> tuple[str, ...]:
+    lora = config.engine.lora if isinstance(config.engine, TensorRtLlmConfig) else None
+    return tuple(lora.adapters) if lora else ()
+
+
 async def serve(config: WorkerConfig, token: str) -> None:
     bound = listen(config.host, config.port, "port")
     port = bound.getsockname()[1]
-    engine = PyTorchEngine(config.model.path, config.engine)
-    app = WorkerApp(config, engine, token)
+    engine = engine_of(config)
+    app = WorkerApp(config, engine, token, adapters_of(config))
     registration = app.registration = Registration(config, engine, token, port)
     server = DrainingServer(uvicorn_config(app.asgi, config.drain_s), registration.drain)
     serving = asyncio.create_task(server.serve([bound]))
@@ -42,4 +56,5 @@ def run(arguments: list[str]) -> None:
     uvloop.run(serve(config, cluster_token()))
 
 
-main("worker", run)
+if __name__ == "__main__":  # TensorRT-LLM's processes import this module again
+    main("worker", run)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from novacron_serving.engine.pytorch import PyTorchConfig
+from novacron_serving.engine.tensorrt_llm.config import TensorRtLlmConfig
+
+EngineConfig = Annotated[PyTorchConfig | TensorRtLlmConfig, Field(discriminator="kind")]
+"""Settings of an engine; `kind` says of which."""
 
 
 class ModelConfig(BaseModel):
@@ -29,6 +34,6 @@ class WorkerConfig(BaseModel):
     coordinator: str = Field(pattern=r"^[^:]+:\d+$")
     """`host:port` of the coordinator's gRPC."""
     model: ModelConfig
-    engine: PyTorchConfig = PyTorchConfig()
+    engine: EngineConfig = PyTorchConfig()
     max_body_bytes: int = Field(default=4 * 2**20, ge=1024)
     drain_s: int = Field(default=30, ge=0)

@@ -1,0 +1,80 @@
+"""The TensorRT-LLM engine over the stand-in for the library, for tests."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from novacron_serving.engine import Delta, GenerationRequest, TextPrompt
+from novacron_serving.engine.tensorrt_llm.config import TensorRtLlmConfig
+from novacron_serving.engine.tensorrt_llm.engine import TensorRtLlmEngine
+from novacron_serving.errors import RequestError
+from transformers import AutoTokenizer
+
+from .conftest import TINY
+from .stand_in_tensorrt_llm import LLM, Script
+
+TOKENIZER: Any = AutoTokenizer.from_pretrained(TINY, local_files_only=True)
+STORY = "Once upon a time there was a river."
+END = TOKENIZER.eos_token_id
+HI = TextPrompt("Hi")
+
+
+def tokens(text: str) -> list[int]:
+    return TOKENIZER.encode(text, add_special_tokens=False)
+
+
+def request(request_id: str = "r", prompt: Any = HI, **options: Any) -> GenerationRequest:
+    return GenerationRequest(request_id=request_id, prompt=prompt, **options)
+
+
+@asynccontextmanager
+async def loaded(*scripts: Script, **settings: Any) -> AsyncIterator[TensorRtLlmEngine]:
+    engine = TensorRtLlmEngine(TINY, TensorRtLlmConfig(gpu_architecture="hopper", **settings))
+    await engine.load()
+    LLM.made.scripts.extend(scripts)
+    try:
+        yield engine
+    finally:
+        await engine.unload()
+
+
+async def collect(deltas: AsyncIterator[Delta]) -> list[Delta]:
+    return [delta async for delta in deltas]
+
+
+def answer(asked: GenerationRequest, *scripts: Script, **settings: Any) -> list[Delta]:
+    async def run() -> list[Delta]:
+        async with loaded(*scripts, **settings) as engine:
+            return await collect(engine.generate(asked))
+
+    return asyncio.run(run())
+
+
+def text_of(deltas: list[Delta], index: int = 0) -> str:
+    return "".join(delta.text for delta in deltas if delta.index == index)
+
+
+async def until(true: Callable[[], Any]) -> None:
+    """The stand-in tells nobody how far it is: ask it until it is so."""
+    end = time.monotonic() + 5
+    while not true():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.005)
+
+
+def failing(asked: GenerationRequest, script: Script, **settings: Any) -> tuple[RequestError, bool]:
+    """The error, and whether the engine is healthy after it."""
+
+    async def run() -> tuple[RequestError, bool]:
+        async with loaded(script, **settings) as engine:
+            with pytest.raises(RequestError) as caught:
+                await collect(engine.generate(asked))
+            assert engine.stats().running_requests == 0
+            return caught.value, engine.healthy()
+
+    return asyncio.run(run())

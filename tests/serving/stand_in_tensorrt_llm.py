@@ -1,0 +1,207 @@
+"""A STAND-IN for the `tensorrt_llm` package, for machines without a GPU: no model, no sampling, no NVIDIA code.
+
+It answers with tokens that a test wrote down, and keeps the rules that the engine relies on: outputs are one object
+that holds all tokens so far; the reason to finish is there only at the very end; `abort` ends a request as cancelled;
+an error in the background ends the executor. Argument names are those of `data/tensorrt_llm.yaml`; any other is
+refused, as the library does. What it cannot show is whether the real library does so: the tests marked `gpu` do that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+FACTS: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "data" / "tensorrt_llm.yaml").read_text())
+
+
+class RequestError(RuntimeError):
+    """An error of one request."""
+
+
+@dataclass
+class Script:
+    """What one request is answered with."""
+
+    tokens: list[int]
+    per_output: int = 1
+    ends: str = "length"
+    """`stop` after the end token; `timeout` and `cancelled` as the library's own decisions."""
+    first_after_s: float = 0.0
+    every_s: float = 0.0
+    hangs_after: int | None = None
+    """Outputs, after which nothing comes."""
+    raises: Exception | None = None
+    """Instead of the first output."""
+    refuses: Exception | None = None
+    """By `generate_async` itself."""
+    logprobs: list[Any] = field(default_factory=list)
+    cached_tokens: int = 0
+
+
+@dataclass
+class Logprob:
+    logprob: float
+    rank: int | None = None
+
+
+@dataclass
+class CompletionOutput:
+    index: int = 0
+    text: str = ""
+    token_ids: list[int] = field(default_factory=list)
+    logprobs: list[Any] = field(default_factory=list)
+    finish_reason: str | None = None
+
+
+class RequestOutput:
+    """Yields itself, changed, as the library does."""
+
+    def __init__(self, llm: LLM, script: Script, prompt: list[int], sampling: Any) -> None:
+        self.prompt_token_ids = prompt
+        self.outputs = [CompletionOutput()]
+        self.finished = False
+        self.cached_tokens = 0
+        self.aborts = 0
+        self._llm = llm
+        self._script = script
+        self._max_tokens = sampling.max_tokens
+        self._cancelled = asyncio.Event()
+        self._steps = self._run()
+
+    def abort(self) -> None:
+        self.aborts += 1
+        self._cancelled.set()
+
+    def __aiter__(self) -> RequestOutput:
+        return self
+
+    async def __anext__(self) -> RequestOutput:
+        if self.finished:
+            raise StopAsyncIteration
+        await anext(self._steps)
+        return self
+
+    async def _wait(self, seconds: float | None) -> None:
+        """Until then, or until the request is aborted; None: only that."""
+        try:
+            await asyncio.wait_for(self._cancelled.wait(), seconds)
+        except asyncio.TimeoutError:
+            return
+        self.finished = True
+        self.outputs[0].finish_reason = "cancelled"
+
+    async def _run(self) -> AsyncIterator[None]:
+        script, out = self._script, self.outputs[0]
+        await self._wait(script.first_after_s)
+        if script.raises is not None:
+            if not isinstance(script.raises, RequestError | AssertionError):
+                self._llm._executor.down = True  # "will shutdown the LLM instance"
+            raise script.raises
+        self.cached_tokens = script.cached_tokens
+        wanted = script.tokens[: self._max_tokens]
+        for at in range(0, len(wanted), script.per_output):
+            if script.hangs_after is not None and at >= script.hangs_after * script.per_output:
+                await self._wait(None)
+            elif at:
+                await self._wait(script.every_s)
+            if self.finished:
+                yield
+                return
+            out.token_ids.extend(wanted[at : at + script.per_output])
+            out.logprobs = script.logprobs[: len(out.token_ids)]
+            if len(out.token_ids) == len(wanted):
+                self.finished = True
+                out.finish_reason = "length" if len(wanted) < len(script.tokens) else script.ends
+            yield
+
+
+class Executor:
+    def __init__(self) -> None:
+        self.down = False
+        self._error_queue: queue.Queue[Exception] = queue.Queue()
+
+    def is_shutdown(self) -> bool:
+        return self.down
+
+
+class LLM:
+    """Answers requests by `scripts`, in order."""
+
+    made: LLM
+    fails: Exception | None = None
+
+    def __init__(self, **arguments: Any) -> None:
+        unknown = set(arguments) - set(FACTS["llm"])
+        if unknown:
+            raise ValueError(f"LLM got invalid argument: {unknown}")
+        if LLM.fails is not None:
+            raise LLM.fails
+        self.arguments = arguments
+        self.scripts: list[Script] = []
+        self.calls: list[dict[str, Any]] = []
+        self.results: list[RequestOutput] = []
+        self.rows: list[dict[str, Any]] = []
+        self._executor: Any = Executor()
+        LLM.made = self
+
+    def generate_async(
+        self, inputs: list[int], sampling_params: Any = None, lora_request: Any = None, streaming: bool = False
+    ) -> RequestOutput:
+        if self._executor is None or self._executor.is_shutdown():
+            raise RuntimeError("LLM is shutting down")
+        script = self.scripts.pop(0)
+        if script.refuses is not None:
+            raise script.refuses
+        assert streaming
+        self.calls.append({"inputs": inputs, "sampling": sampling_params, "lora": lora_request})
+        self.results.append(RequestOutput(self, script, inputs, sampling_params))
+        return self.results[-1]
+
+    async def get_stats_async(self, timeout: float | None = 2) -> AsyncIterator[dict[str, Any]]:
+        assert timeout is not None
+        while self.rows:
+            yield self.rows.pop(0)
+
+    def shutdown(self) -> None:
+        self._executor = None
+
+
+def _class(name: str, fields: dict[str, list[Any]]) -> Any:
+    def init(self: Any, **given: Any) -> None:
+        unknown = set(given) - set(fields)
+        if unknown:
+            raise ValueError(f"{name}: extra inputs are not permitted: {unknown}")
+        for key, (_, default) in fields.items():
+            setattr(self, key, given.get(key, default))
+        self.given = given
+
+    return type(name, (), {"__init__": init})
+
+
+def modules() -> dict[str, ModuleType]:
+    made = {name: ModuleType(name) for name in ("tensorrt_llm", "tensorrt_llm.llmapi", "tensorrt_llm.lora_helper")}
+    classes = {name: _class(name, fields) for name, fields in FACTS["classes"].items()}
+    made["tensorrt_llm.lora_helper"].LoraConfig = classes.pop("LoraConfig")  # type: ignore[attr-defined]
+    for name, value in {**classes, "LLM": LLM, "RequestError": RequestError}.items():
+        setattr(made["tensorrt_llm.llmapi"], name, value)
+    made["tensorrt_llm"].LLM = LLM  # type: ignore[attr-defined]
+    made["tensorrt_llm"].__path__ = []
+    return made
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> type[LLM]:
+    """The stand-in in place of the library."""
+    for name, module in modules().items():
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr(LLM, "fails", None)
+    return LLM

@@ -1,0 +1,227 @@
+"""What is passed to TensorRT-LLM, against its names, types and defaults; and what is refused before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from novacron_serving.engine import GenerationRequest, Guide, GuideKind, Sampling, TextPrompt
+from novacron_serving.engine.tensorrt_llm.arguments import (
+    Struct,
+    guided_decoding,
+    llm_arguments,
+    lora_request,
+    sampling_arguments,
+)
+from novacron_serving.engine.tensorrt_llm.config import TensorRtLlmConfig
+from pydantic import ValidationError
+
+from .stand_in_tensorrt_llm import FACTS
+
+MODEL = Path("/models/llama")
+CONTEXT = 4096
+TYPES: dict[str, type | tuple[type, ...]] = {"str": str, "bool": bool, "int": int, "float": (int, float)}
+
+PLAIN: dict[str, Any] = {}
+SPECULATIVE = [
+    {"method": "draft-model", "path": "/models/draft", "draft_tokens": 4},
+    {"method": "eagle3", "path": "/models/eagle", "draft_tokens": 3},
+    {"method": "mtp", "draft_tokens": 2},
+    {"method": "ngram", "draft_tokens": 5, "max_matching_tokens": 3},
+]
+EVERYTHING: dict[str, Any] = {
+    "tensor_parallel": 8,
+    "pipeline_parallel": 2,
+    "gpus_per_node": 8,
+    "moe_expert_parallel": 4,
+    "max_context_tokens": 2048,
+    "dtype": "bfloat16",
+    "overlap_scheduler": False,
+    "iteration_stats": True,
+    "guided_decoding": "llguidance",
+    "kv_cache": {"dtype": "fp8", "host_cache_gib": 1.5, "max_tokens": 9999, "event_buffer_max_events": 64},
+    "scheduler": {"capacity_policy": "MAX_UTILIZATION", "chunking_policy": "EQUAL_PROGRESS"},
+    "lora": {"adapters": {"law": "/a/law", "code": "/a/code"}, "max_on_gpu": 2, "max_in_host_memory": 8},
+    "disaggregation": {"backend": "UCX", "max_tokens_in_buffer": 2048, "transfer_timeout_s": 0.5},
+}
+CONFIGS = [
+    PLAIN,
+    EVERYTHING,
+    {"sampler": "trtllm"},
+    {"cuda_graphs": {"enabled": False}},
+    *({"speculative": method} for method in SPECULATIVE),
+]
+
+
+def arguments(config: dict[str, Any], context: int = CONTEXT) -> dict[str, Any]:
+    return llm_arguments(TensorRtLlmConfig(**config), MODEL, context)
+
+
+def check(value: Any, type_: str) -> None:
+    """A value is of the type that the library says."""
+    if isinstance(value, Struct):
+        assert value.name == type_ or (type_ == "DecodingConfig" and value.name.endswith(type_))
+        fields = FACTS["classes"][value.name]
+        for name, given in value.fields.items():
+            check(given, fields[name][0])
+    elif type_.startswith("list["):
+        for item in value:
+            check(item, type_[5:-1])
+    elif "|" in type_:
+        assert value in type_.split("|")
+    else:
+        assert isinstance(value, TYPES[type_])
+        assert type_ == "bool" or not isinstance(value, bool)
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=str)
+def test_every_argument_is_one_of_the_librarys_and_of_its_type(config: dict[str, Any]) -> None:
+    for name, value in arguments(config).items():
+        assert name not in FACTS["deprecated"]
+        type_, default, _ = FACTS["llm"][name]
+        if value is None:
+            assert default is None
+        else:
+            check(value, type_)
+
+
+def test_prototypes_are_passed_only_when_asked_for() -> None:
+    def prototypes(config: dict[str, Any]) -> set[str]:
+        return {name for name in arguments(config) if FACTS["llm"][name][2] == "prototype"}
+
+    assert prototypes(PLAIN) == set()
+    assert prototypes({"scheduler": {}}) == {"scheduler_config"}
+    assert prototypes({"iteration_stats": True}) == {"enable_iter_perf_stats"}
+    assert prototypes({"disaggregation": {"max_tokens_in_buffer": 4096}}) == {"cache_transceiver_config"}
+
+
+def test_defaults_are_the_librarys_unless_the_settings_say_why_not() -> None:
+    passed = arguments(PLAIN)
+    differing = {name for name, value in passed.items() if value != FACTS["llm"][name][1]}
+    assert differing == {
+        *("model", "max_batch_size", "max_input_len", "enable_chunked_prefill", "guided_decoding_backend"),
+        *("kv_cache_config", "cuda_graph_config"),
+    }
+    cache = passed["kv_cache_config"]
+    assert all(value == FACTS["classes"]["KvCacheConfig"][name][1] for name, value in cache.fields.items())
+
+
+def test_units_and_names_are_translated() -> None:
+    passed = arguments(EVERYTHING, 2048)
+    assert passed["kv_cache_config"].fields["host_cache_size"] == 3 * 2**29
+    assert passed["cache_transceiver_config"].fields == {
+        "backend": "UCX",
+        "max_tokens_in_buffer": 2048,
+        "kv_transfer_timeout_ms": 500,
+    }
+    assert passed["lora_config"].fields["lora_dir"] == ["/a/law", "/a/code"]
+    assert (passed["max_seq_len"], passed["max_input_len"]) == (2048, 2047)
+    assert passed["disable_overlap_scheduler"] is True
+    config = TensorRtLlmConfig(**EVERYTHING)
+    code = lora_request(config.lora, "code")
+    assert code == Struct("LoRARequest", {"lora_name": "code", "lora_int_id": 2, "lora_path": "/a/code"})
+    assert lora_request(config.lora, "cooking") is None
+    assert lora_request(None, "law") is None
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    list(
+        zip(
+            SPECULATIVE,
+            [
+                Struct("DraftTargetDecodingConfig", {"max_draft_len": 4, "speculative_model_dir": "/models/draft"}),
+                Struct(
+                    "EagleDecodingConfig",
+                    {"max_draft_len": 3, "speculative_model_dir": "/models/eagle", "eagle3_one_model": False},
+                ),
+                Struct("MTPDecodingConfig", {"num_nextn_predict_layers": 2}),
+                Struct("NGramDecodingConfig", {"max_draft_len": 5, "max_matching_ngram_size": 3}),
+            ],
+            strict=True,
+        )
+    ),
+)
+def test_drafting(method: dict[str, Any], expected: Struct) -> None:
+    assert arguments({"speculative": method})["speculative_config"] == expected
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ({"max_step_tokens": 8}, "max_step_tokens 8 is less than max_concurrent_requests 256"),
+        ({"tensor_parallel": 12, "gpus_per_node": 8}, "is 12, no multiple of gpus_per_node 8"),
+        ({"quantization": "int8", "gpu_architecture": "ampere"}, "use int4 or one of fp16, bf16, w4a16_awq"),
+        ({"kv_cache": {"block_reuse": False, "event_buffer_max_events": 1}}, "needs block_reuse"),
+        ({"kv_cache": {"free_gpu_memory_fraction": 1}}, "less than 1"),
+        ({"speculative": {"method": "medusa"}}, "medusa"),
+        ({"lora": {"adapters": {}}}, "at least 1 item"),
+        ({"sampler": "trtllm", "speculative": SPECULATIVE[3]}, "does not work with speculative"),
+        ({"backend": "pytorch"}, "Extra inputs are not permitted"),
+        (
+            {"max_context_tokens": 8192, "disaggregation": {"max_tokens_in_buffer": 8191}},
+            "max_tokens_in_buffer 8191 is less than the longest input, 8192 tokens",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_settings_that_cannot_work_are_refused(config: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        TensorRtLlmConfig(**config)
+    assert told in str(caught.value)
+
+
+def request(**options: Any) -> GenerationRequest:
+    return GenerationRequest(request_id="r", prompt=TextPrompt("Hi"), **options)
+
+
+ALL_SAMPLING = Sampling(
+    temperature=0.7,
+    top_p=0.9,
+    top_k=40,
+    min_p=0.1,
+    presence_penalty=0.5,
+    frequency_penalty=-0.5,
+    repetition_penalty=1.1,
+    seed=-1,
+)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        request(),
+        request(sampling=ALL_SAMPLING, logprobs=5, n=3, guide=Guide(GuideKind.JSON_SCHEMA, "{}")),
+        request(sampling=Sampling(temperature=0), logprobs=0, guide=Guide(GuideKind.REGEX, "a+")),
+    ],
+    ids=["plain", "all", "greedy"],
+)
+def test_every_sampling_argument_is_one_of_the_librarys_and_of_its_type(asked: GenerationRequest) -> None:
+    check(Struct("SamplingParams", sampling_arguments(asked, 7, 3)), "SamplingParams")
+
+
+def test_what_the_librarys_defaults_would_change_is_always_said() -> None:
+    passed = sampling_arguments(request(), 4000, 5)
+    assert passed == {"max_tokens": 4000, "n": 1, "seed": 5, "detokenize": False, "temperature": 1.0, "top_p": 1.0}
+
+
+def test_a_temperature_of_0_samples_greedily() -> None:
+    passed = sampling_arguments(request(sampling=Sampling(temperature=0, top_p=0.5, top_k=9)), 1, 0)
+    assert passed == {"max_tokens": 1, "n": 1, "seed": 0, "detokenize": False, "top_k": 1}
+
+
+def test_log_probabilities_without_others_are_still_asked_for() -> None:
+    assert [sampling_arguments(request(logprobs=asked), 1, 0).get("logprobs") for asked in (None, 0, 4)] == [None, 1, 4]
+
+
+@pytest.mark.parametrize(
+    ("guide", "fields"),
+    [
+        (Guide(GuideKind.JSON_OBJECT), {"json_object": True}),
+        (Guide(GuideKind.JSON_SCHEMA, '{"type": "object"}'), {"json": '{"type": "object"}'}),
+        (Guide(GuideKind.REGEX, "[0-9]+"), {"regex": "[0-9]+"}),
+    ],
+)
+def test_guides(guide: Guide, fields: dict[str, Any]) -> None:
+    assert guided_decoding(guide) == Struct("GuidedDecodingParams", fields)

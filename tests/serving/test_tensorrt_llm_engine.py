@@ -1,0 +1,267 @@
+"""The TensorRT-LLM engine over a stand-in for the library: streams, stops, aborts, and what is refused.
+
+`stand_in_tensorrt_llm` says what it is, and what it cannot show.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from novacron_serving.engine import ChatPrompt, Guide, GuideKind, Sampling, TextPrompt
+from novacron_serving.engine.tensorrt_llm.config import TensorRtLlmConfig
+from novacron_serving.engine.tensorrt_llm.engine import TensorRtLlmEngine
+from novacron_serving.errors import StartError
+from novacron_serving.protocol.openai import Message
+
+from .conftest import TINY
+from .over_the_stand_in import END, STORY, TOKENIZER, answer, collect, failing, loaded, request, text_of, tokens, until
+from .stand_in_tensorrt_llm import LLM, Logprob, Script, stand_in  # noqa: F401
+
+pytestmark = pytest.mark.usefixtures("stand_in")
+
+
+@pytest.mark.parametrize("per_output", [1, 2, 100])
+def test_an_answer_comes_in_pieces_and_counts_its_tokens(per_output: int) -> None:
+    story = tokens(STORY)
+    deltas = answer(request(max_tokens=len(story)), Script(story, per_output, cached_tokens=1))
+    assert text_of(deltas) == STORY
+    assert [delta.finish_reason for delta in deltas] == [None] * (len(deltas) - 1) + ["length"]
+    assert deltas[-1].completion_tokens == len(story)
+    assert {delta.prompt_tokens for delta in deltas} == {len(TOKENIZER.encode("Hi"))}
+    assert deltas[0].cached_tokens == 1
+    assert len(deltas) == math.ceil(len(story) / per_output)
+
+
+def test_the_end_token_ends_an_answer_and_is_no_part_of_it() -> None:
+    deltas = answer(request(logprobs=0), Script([*tokens(STORY), END], ends="stop", logprobs=[-0.5] * 100))
+    assert text_of(deltas) == STORY
+    assert (deltas[-1].finish_reason, deltas[-1].completion_tokens) == ("stop", len(tokens(STORY)))
+    assert sum(len(delta.logprobs) for delta in deltas) == len(tokens(STORY))
+
+
+def test_what_is_asked_for_reaches_the_library() -> None:
+    async def run() -> None:
+        async with loaded(Script(tokens("a"))) as engine:
+            guide = Guide(GuideKind.REGEX, "[a-z]+")
+            sampling = Sampling(temperature=0.5, logit_bias={3: -100.0})
+            await collect(engine.generate(request(max_tokens=9, sampling=sampling, guide=guide)))
+            (call,) = LLM.made.calls
+            assert call["inputs"] == TOKENIZER.encode("Hi")
+            given = call["sampling"].given
+            assert (given["max_tokens"], given["temperature"]) == (9, 0.5)
+            assert given["guided_decoding"].given == {"regex": "[a-z]+"}
+            bias = given["embedding_bias"]
+            assert (bias.shape[0], bias[3].item(), bias.abs().sum().item()) == (1377, -100.0, 100.0)
+            assert LLM.made.arguments["model"] == str(TINY)
+
+    asyncio.run(run())
+    assert os.environ["TRTLLM_NO_USAGE_STATS"] == "1"
+
+
+def test_without_a_limit_an_answer_may_fill_the_context() -> None:
+    async def run() -> None:
+        async with loaded(Script(tokens("a")), Script(tokens("a"))) as engine:
+            await collect(engine.generate(request()))
+            await collect(engine.generate(request(max_tokens=10_000)))
+            room = 512 - len(TOKENIZER.encode("Hi"))
+            assert [call["sampling"].given["max_tokens"] for call in LLM.made.calls] == [room, room]
+
+    asyncio.run(run())
+
+
+def test_two_requests_without_a_seed_differ_and_one_with_a_seed_repeats() -> None:
+    async def run() -> None:
+        async with loaded(*[Script(tokens("a")) for _ in range(6)], sampler="trtllm") as engine:
+            await collect(engine.generate(request()))
+            await collect(engine.generate(request()))
+            for _ in range(2):
+                await collect(engine.generate(request(n=2, sampling=Sampling(seed=7))))
+            first, second, *seeded = [call["sampling"].given["seed"] for call in LLM.made.calls]
+            assert first != second
+            assert seeded == [7, 8, 7, 8]
+
+    asyncio.run(run())
+
+
+def test_several_answers_are_told_apart_and_each_ends_for_its_own_reason() -> None:
+    deltas = answer(
+        request(n=3, stops=("upon",), sampling=Sampling(temperature=0)),
+        Script(tokens(STORY), every_s=0.001),
+        Script([*tokens("No."), END], ends="stop"),
+        Script(tokens("A long tale"), every_s=0.001),
+    )
+    assert [text_of(deltas, index) for index in range(3)] == ["Once ", "No.", "A long tale"]
+    ends = {delta.index: delta.finish_reason for delta in deltas if delta.finish_reason}
+    assert ends == {0: "stop", 1: "stop", 2: "length"}
+    assert sum(delta.finish_reason is not None for delta in deltas) == 3
+
+
+@pytest.mark.parametrize("per_output", [1, 3, 100])
+@pytest.mark.parametrize("stop", ["river", "time there", " a r", "e", "Once"])
+def test_a_stop_text_is_found_across_outputs_and_is_no_part_of_the_answer(stop: str, per_output: int) -> None:
+    async def run() -> None:
+        async with loaded(Script([*tokens(STORY), *tokens(" More.")], per_output)) as engine:
+            deltas = await collect(engine.generate(request(stops=(stop,))))
+            assert text_of(deltas) == STORY[: STORY.index(stop)]
+            assert deltas[-1].finish_reason == "stop"
+            (result,) = LLM.made.results
+            assert result.aborts == (0 if result.finished else 1)  # nothing is generated after it
+
+    asyncio.run(run())
+
+
+def test_the_beginning_of_a_stop_text_that_is_none_is_shown_at_the_end() -> None:
+    deltas = answer(request(stops=("river. And",)), Script([*tokens(STORY), END], ends="stop"))
+    assert text_of(deltas) == STORY
+
+
+def test_log_probabilities_are_those_of_the_new_tokens_with_the_likeliest_beside() -> None:
+    spoken = tokens("Hello you")
+    other = tokens("x")[0]
+    said = [{token: Logprob(-0.5, 2), other: Logprob(-0.25, 1)} for token in spoken]
+    deltas = answer(request(logprobs=1), Script(spoken, logprobs=said))
+    told = [entry for delta in deltas for entry in delta.logprobs]
+    assert [entry.logprob for entry in told] == [-0.5] * len(spoken)
+    assert "".join(entry.token for entry in told) == "Hello you"
+    assert b"".join(entry.bytes for entry in told) == b"Hello you"
+    assert [[top.logprob for top in entry.top] for entry in told] == [[-0.25]] * len(spoken)
+    assert sum(map(len, (delta.logprobs for delta in answer(request(), Script(spoken, logprobs=said))))) == 0
+
+
+def test_closing_the_iterator_aborts_every_answer_that_is_left() -> None:
+    async def run() -> None:
+        async with loaded(*[Script(tokens(STORY), every_s=0.01)] * 2) as engine:
+            deltas = engine.generate(request(n=2))
+            await anext(deltas)
+            assert engine.stats().running_requests == 2
+            await deltas.aclose()
+            assert [result.aborts for result in LLM.made.results] == [1, 1]
+            assert engine.stats().running_requests == 0
+            assert engine.healthy()
+
+    asyncio.run(run())
+
+
+def test_a_reader_that_is_cancelled_aborts() -> None:
+    async def run() -> None:
+        async with loaded(Script(tokens(STORY), hangs_after=2)) as engine:
+            reading = asyncio.create_task(collect(engine.generate(request())))
+            await until(lambda: LLM.made.results and len(LLM.made.results[0].outputs[0].token_ids) == 2)
+            reading.cancel()
+            with suppress(asyncio.CancelledError):
+                await reading
+            assert LLM.made.results[0].aborts == 1
+            assert engine.stats().running_requests == 0
+
+    asyncio.run(run())
+
+
+def test_an_aborted_request_ends_for_whoever_still_reads() -> None:
+    async def run() -> None:
+        async with loaded(Script(tokens(STORY), hangs_after=2)) as engine:
+            reading = asyncio.create_task(collect(engine.generate(request("mine"))))
+            await until(lambda: LLM.made.results and len(LLM.made.results[0].outputs[0].token_ids) == 2)
+            engine.abort("another")
+            assert LLM.made.results[0].aborts == 0
+            engine.abort("mine")
+            engine.abort("mine")
+            deltas = await asyncio.wait_for(reading, 2)
+            assert deltas[-1].finish_reason == "stop"
+            assert LLM.made.results[0].aborts == 1
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("asked", "settings", "status", "param"),
+    [
+        (request(prompt=TextPrompt("a " * 600)), {}, 400, "prompt"),
+        (request(prompt=ChatPrompt((Message(role="user", content="a " * 600),))), {}, 400, "messages"),
+        (request(prompt=TextPrompt("")), {}, 400, "prompt"),
+        (
+            request(prompt=TextPrompt("a " * 40)),
+            {"chunked_prefill": False, "max_step_tokens": 16, "max_concurrent_requests": 8},
+            400,
+            "prompt",
+        ),
+        (request(guide=Guide(GuideKind.JSON_OBJECT)), {"guided_decoding": None}, 400, "response_format"),
+        (request(adapter="law"), {}, 404, "model"),
+        (request(sampling=Sampling(logit_bias={1377: 1.0})), {}, 400, "logit_bias"),
+        (request(sampling=Sampling(frequency_penalty=0.5)), {}, 400, "frequency_penalty"),
+        (request(sampling=Sampling(repetition_penalty=1.1)), {}, 400, "repetition_penalty"),
+        (request(sampling=Sampling(seed=3)), {}, 400, "seed"),
+        (request(logprobs=2), {"sampler": "trtllm"}, 400, "top_logprobs"),
+        (request(), {"speculative": {"method": "mtp"}}, 400, "temperature"),
+        (
+            request(),
+            {"speculative": {"method": "eagle3", "path": str(TINY), "draft_tokens": 2, "one_model": True}},
+            400,
+            "temperature",
+        ),
+    ],
+    ids=[
+        *("long text", "long chat", "empty", "longer than a step", "guide", "adapter", "logit bias"),
+        *("penalty", "repetition", "seed", "logprobs", "mtp", "eagle"),
+    ],
+)
+def test_what_cannot_be_served_never_reaches_the_library(asked: Any, settings: Any, status: int, param: str) -> None:
+    error, healthy = failing(asked, Script([]), **settings)
+    assert (error.status, error.param, healthy) == (status, param, True)
+    assert LLM.made.calls == []
+
+
+@pytest.mark.parametrize(
+    ("sampling", "settings"),
+    [
+        (Sampling(frequency_penalty=0.5, seed=3), {"sampler": "trtllm"}),
+        (Sampling(temperature=0, seed=3), {}),
+        (Sampling(temperature=0), {"speculative": {"method": "mtp"}}),
+        (Sampling(), {"speculative": {"method": "eagle3", "path": str(TINY), "draft_tokens": 2}}),
+    ],
+    ids=["trtllm sampler", "greedy with a seed", "greedy with mtp", "eagle"],
+)
+def test_what_the_sampler_honours_is_served(sampling: Sampling, settings: Any) -> None:
+    assert text_of(answer(request(sampling=sampling), Script(tokens("Yes")), **settings)) == "Yes"
+
+
+def test_adapters_are_loaded_and_named_by_requests(tmp_path: Path) -> None:
+    adapters = {name: str(tmp_path / name) for name in ("law", "code")}
+    for name in adapters:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "adapter_config.json").write_text("{}")
+
+    async def run() -> None:
+        async with loaded(Script(tokens("a")), Script(tokens("b")), lora={"adapters": adapters}) as engine:
+            await collect(engine.generate(request(adapter="code")))
+            await collect(engine.generate(request()))
+            with_adapter, without = LLM.made.calls
+            assert (with_adapter["lora"].lora_name, with_adapter["lora"].lora_path) == ("code", adapters["code"])
+            assert without["lora"] is None
+            assert LLM.made.arguments["enable_lora"] is True
+            assert LLM.made.arguments["lora_config"].lora_dir == list(adapters.values())
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"quantization": "int4"}, "weights are fp16, but engine.quantization int4 means w4a16_awq on hopper"),
+        ({"lora": {"adapters": {"law": "/nowhere"}}}, "lora.adapters.law '/nowhere' holds no adapter_config.json"),
+        (
+            {"speculative": {"method": "draft-model", "path": "/nowhere", "draft_tokens": 2}},
+            "speculative.path '/nowhere' holds no config.json",
+        ),
+        ({"disaggregation": {"max_tokens_in_buffer": 511}}, "511 is less than the longest input, 512 tokens"),
+    ],
+)
+def test_a_model_that_does_not_fit_the_settings_is_told_before_it_is_loaded(settings: Any, told: str) -> None:
+    engine = TensorRtLlmEngine(TINY, TensorRtLlmConfig(gpu_architecture="hopper", **settings))
+    with pytest.raises(StartError, match=told):
+        asyncio.run(engine.load())

@@ -1,0 +1,134 @@
+"""Which weights run on which GPU: each pair of the matrix, the same as the planner's, and what a checkpoint is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from novacron_serving.engine.tensorrt_llm.quantization import (
+    MEANING,
+    SUPPORT,
+    Architecture,
+    Quantization,
+    architecture_of,
+    check_checkpoint,
+    checkpoint_format,
+    resolve,
+)
+
+CATALOG = Path(__file__).parents[2] / "infra" / "novacron_infra" / "catalog" / "quantizations.yaml"
+
+
+def planners() -> dict[str, Any]:
+    return yaml.safe_load(CATALOG.read_text())
+
+
+def test_the_matrix_is_the_planners() -> None:
+    ours = {architecture.value: [format_.value for format_ in formats] for architecture, formats in SUPPORT.items()}
+    assert ours == planners()["support"]["tensorrt-llm"]
+
+
+@pytest.mark.parametrize("architecture", Architecture)
+@pytest.mark.parametrize("asked", Quantization)
+def test_each_pair_means_what_the_planner_says_or_is_refused_with_what_runs(
+    asked: Quantization, architecture: Architecture
+) -> None:
+    catalog = planners()
+    meant = catalog["meaning"].get(asked.value, {}).get(architecture.value)
+    if asked not in (Quantization.INT8, Quantization.INT4):
+        meant = asked.value if asked.value in catalog["support"]["tensorrt-llm"][architecture.value] else None
+    if meant is not None:
+        assert resolve(asked, architecture).value == meant
+        return
+    with pytest.raises(ValueError, match=f"{asked.value} weights do not run on {architecture.value}") as caught:
+        resolve(asked, architecture)
+    for runs in SUPPORT[architecture]:
+        assert runs.value in str(caught.value)
+
+
+def test_8_bits_are_fp8_on_hopper_and_ampere_is_offered_4() -> None:
+    assert resolve(Quantization.INT8, Architecture.HOPPER) is Quantization.FP8
+    with pytest.raises(ValueError, match="int8 weights do not run on ampere GPUs; use int4 or one of"):
+        resolve(Quantization.INT8, Architecture.AMPERE)
+    assert resolve(Quantization.INT4, Architecture.AMPERE) is Quantization.W4A16_AWQ
+
+
+@pytest.mark.parametrize(
+    ("capability", "expected"),
+    [((8, 0), Architecture.AMPERE), ((8, 6), Architecture.AMPERE), ((9, 0), Architecture.HOPPER)],
+)
+def test_gpus_are_known_by_their_capability(capability: tuple[int, int], expected: Architecture) -> None:
+    assert architecture_of(capability) is expected
+
+
+@pytest.mark.parametrize("capability", [(7, 5), (8, 9), (12, 0)])
+def test_a_gpu_of_which_the_matrix_says_nothing_is_refused(capability: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="are not among: ampere, hopper, blackwell"):
+        architecture_of(capability)
+
+
+def checkpoint(folder: Path, config: dict[str, Any], modelopt: str | None = None) -> Path:
+    (folder / "config.json").write_text(json.dumps(config))
+    if modelopt is not None:
+        (folder / "hf_quant_config.json").write_text(json.dumps({"quantization": {"quant_algo": modelopt or None}}))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("config", "modelopt", "expected"),
+    [
+        ({"torch_dtype": "bfloat16"}, None, "bf16"),
+        ({"dtype": "float16"}, None, "fp16"),
+        ({"dtype": "bfloat16"}, "FP8", "fp8"),
+        ({"dtype": "bfloat16"}, "FP8_BLOCK_SCALES", "fp8"),
+        ({"dtype": "bfloat16"}, "NVFP4", "nvfp4"),
+        ({"dtype": "bfloat16"}, "W4A8_AWQ", "w4a8_awq"),
+        ({"dtype": "bfloat16"}, "", "bf16"),
+        ({"quantization_config": {"quant_method": "fp8"}}, None, "fp8"),
+        ({"quantization_config": {"quant_method": "awq", "bits": 4}}, None, "w4a16_awq"),
+        ({"quantization_config": {"quant_method": "gptq", "bits": 4}}, None, "w4a16_gptq"),
+        ({"quantization_config": {"quant_method": "modelopt", "quant_algo": "NVFP4"}}, None, "nvfp4"),
+    ],
+    ids=str,
+)
+def test_a_checkpoint_says_what_it_is(config: Any, modelopt: str | None, expected: str, tmp_path: Path) -> None:
+    assert checkpoint_format(checkpoint(tmp_path, config, modelopt)).value == expected
+
+
+@pytest.mark.parametrize(
+    ("config", "modelopt"),
+    [
+        ({"dtype": "float32"}, None),
+        ({"dtype": "bfloat16"}, "W8A8_SQ_PER_CHANNEL"),
+        ({"quantization_config": {"quant_method": "gptq", "bits": 8}}, None),
+        ({"quantization_config": {"quant_method": "bitsandbytes"}}, None),
+    ],
+    ids=str,
+)
+def test_a_checkpoint_of_another_kind_is_refused(config: Any, modelopt: str | None, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"config\.json: "):
+        checkpoint_format(checkpoint(tmp_path, config, modelopt))
+
+
+def test_a_checkpoint_must_run_on_the_gpu_and_be_what_was_asked_for(tmp_path: Path) -> None:
+    folder = checkpoint(tmp_path, {"dtype": "bfloat16"}, "FP8")
+    assert check_checkpoint(folder, None, Architecture.HOPPER) is Quantization.FP8
+    assert check_checkpoint(folder, Quantization.INT8, Architecture.HOPPER) is Quantization.FP8
+    with pytest.raises(ValueError, match="fp8 weights do not run on ampere GPUs"):
+        check_checkpoint(folder, None, Architecture.AMPERE)
+    with pytest.raises(ValueError, match=r"weights are fp8, but engine\.quantization int4 means w4a16_awq on hopper"):
+        check_checkpoint(folder, Quantization.INT4, Architecture.HOPPER)
+
+
+def test_the_page_has_the_matrix() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "tensorrt-llm.md").read_text()
+    for architecture, formats in SUPPORT.items():
+        meant = [
+            MEANING[width][architecture].value if architecture in MEANING[width] else "refused"
+            for width in (Quantization.INT8, Quantization.INT4)
+        ]
+        cells = [architecture.value, ", ".join(format_.value for format_ in formats), *meant]
+        assert f"| {' | '.join(cells)} |" in page

@@ -90,12 +90,12 @@ class Decoder:
         try:
             with torch.inference_mode():
                 while self._wait():
-                    self._step_began_s = time.monotonic()
                     self._drop_cancelled()
                     self._prefill()
+                    self._deliver()
                     if self._answers:
                         self._decode()
-                    self._deliver()
+                        self._deliver()
                     self._step_began_s = None
         except Exception as error:  # the model, the device or the memory: nothing here can be trusted any more
             log.exception("the engine has died")
@@ -142,6 +142,7 @@ class Decoder:
             if job.prefilled is None:
                 job.prefilled = DynamicCache()
             piece = job.prompt[job.prefilled_tokens : job.prefilled_tokens + budget]
+            self._step_began_s = time.monotonic()
             try:
                 output = self._model(
                     input_ids=torch.tensor([piece], device=self._model.device),
@@ -181,6 +182,7 @@ class Decoder:
         return Sampler(job.request.sampling, job.prompt, self._vocabulary, self._model.device, matcher, index)
 
     def _decode(self) -> None:
+        self._step_began_s = time.monotonic()
         self._take(self._answers, self._rows.step(self._model, [answer.last_token for answer in self._answers]))
 
     def _take(self, answers: list[Answer], logits: Any) -> None:

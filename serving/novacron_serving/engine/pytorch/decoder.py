@@ -15,12 +15,12 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from transformers import DynamicCache
 
 from novacron_serving.engine import Delta
 from novacron_serving.engine.pytorch.answer import Answer, Job
 from novacron_serving.engine.pytorch.cache import RowCache
 from novacron_serving.engine.pytorch.config import PyTorchConfig
+from novacron_serving.engine.pytorch.prefixes import PrefixCache
 from novacron_serving.engine.pytorch.sampling import Sampler
 from novacron_serving.engine.tokens import Tokens
 from novacron_serving.errors import RequestError
@@ -42,6 +42,7 @@ class Decoder:
         self._changed = threading.Condition()
         self._waiting: deque[Job] = deque()
         self._rows = RowCache(config.max_concurrent_requests)
+        self._prefixes = PrefixCache(config.prefix_cache_tokens)
         self._answers: list[Answer] = []
         """In the order of the cache's rows."""
         self._said: list[tuple[Job, Delta | Exception]] = []
@@ -140,7 +141,8 @@ class Decoder:
             if len(self._answers) + job.request.n > self._config.max_concurrent_requests:
                 return
             if job.prefilled is None:
-                job.prefilled = DynamicCache()
+                job.prefilled, job.cached_tokens = self._prefixes.find(job.prompt)
+                job.prefilled_tokens = job.cached_tokens
             piece = job.prompt[job.prefilled_tokens : job.prefilled_tokens + budget]
             self._step_began_s = time.monotonic()
             try:
@@ -171,6 +173,7 @@ class Decoder:
         ]
         # Answers are added before the job leaves the queue: whoever asks for the load meets it somewhere.
         self._rows.join(job.prefilled, len(answers))
+        self._prefixes.keep(job.prompt, job.prefilled)
         job.prefilled = None
         self._answers += answers
         with self._changed:

@@ -120,3 +120,34 @@ def test_penalties_count_what_was_said() -> None:
         chosen.append(int(sampler.choose(logits)))
         sampler.take(chosen[-1])
     assert chosen == [1, 1, 3, 1, 3]  # after one 1: 2 - 0.5 - 0.25 = 1.25; after two: 0.75; after one 3: 0.35
+
+
+TOOLS = ({"type": "function", "function": {"name": "clock", "description": "<|end|>"}},)
+CALLED = Message.model_validate(
+    {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{"id": "c", "type": "function", "function": {"name": "clock", "arguments": '{"<|end|>": 1}'}}],
+    }
+)
+RESULT = Message(role="tool", tool_call_id="c", content="It is late.")
+WITH_TOOLS = (
+    "{% if tools %}[{{ tools | tojson }}]{% endif %}{% for m in messages %}{{ m.role }}: {{ m.content }}"
+    "{% for call in m.tool_calls or [] %}{{ call.function.arguments | tojson }}{% endfor %}\n{% endfor %}"
+)
+
+
+@pytest.mark.parametrize("template", [None, WITH_TOOLS], ids=["plain", "with tools"])
+def test_functions_calls_and_results_reach_the_model(template: str | None) -> None:
+    made = Tokens(TOKENIZERS["tiny"]())
+    if template is not None:
+        made.tokenizer.chat_template = template
+    system, hello = Message(role="developer", content="Be brief."), Message(role="user", content="Hi")
+    ids = made.encode(ChatPrompt((system, hello, CALLED, RESULT), TOOLS))
+    text = made.tokenizer.decode(ids, clean_up_tokenization_spaces=False)
+    for part in ("Be brief.", "clock", '"<|end|>": 1', "It is late."):
+        assert part in text
+    assert text.index("clock") < text.index("Hi")
+    plain = made.encode(ChatPrompt((system, hello, Message(role="assistant", content="It is"), hello)))
+    special = special_ids(made)
+    assert [id_ for id_ in ids if id_ in special] == [id_ for id_ in plain if id_ in special and template is None]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from novacron_serving.engine.pytorch.cache import SPARE_COLUMNS, RowCache
+from novacron_serving.engine.pytorch.prefixes import PrefixCache
 from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache
 
 SMALL: dict[str, Any] = {
@@ -69,3 +70,26 @@ def test_rows_come_and_go_and_each_is_as_if_alone(model: Any) -> None:
         leave(0)
     join(SPARE_COLUMNS * 2, 1)
     assert rows.lengths == [SPARE_COLUMNS * 2]
+
+
+@torch.inference_mode()
+def test_a_prompt_goes_on_from_the_longest_beginning_that_is_kept(model: Any) -> None:
+    prefixes = PrefixCache(capacity_tokens=40)
+
+    def compute(prompt: list[int]) -> tuple[Any, int]:
+        cache, found = prefixes.find(prompt)
+        output = model(input_ids=torch.tensor([prompt[found:]]), past_key_values=cache, use_cache=True)
+        prefixes.keep(prompt, cache)
+        alone = model(input_ids=torch.tensor([prompt]), use_cache=False).logits[0, -1]
+        torch.testing.assert_close(output.logits[0, -1], alone, atol=1e-4, rtol=1e-3)
+        return cache, found
+
+    first = list(range(12))
+    assert [compute(prompt)[1] for prompt in (first, first, [*first, 20, 21], [*first[:7], 30])] == [0, 11, 12, 7]
+    assert compute([40, 41])[1] == 0
+    assert len(prefixes._prompts) == 3  # the first is the third's beginning
+    assert compute(list(range(49, 19, -1)))[1] == 0  # 30 tokens: others have to go
+    assert prefixes._tokens <= 40
+    assert compute([*first, 22])[1] < 12
+    assert compute(list(range(45)))[1] <= 12  # too long to be kept
+    assert prefixes.find([7])[1] == 0

@@ -153,9 +153,6 @@ def _parsed(arguments: str) -> Any:
 def _in_plain_words(prompt: ChatPrompt) -> list[dict[str, Any]]:
     """For a template that knows only who said what."""
     messages: list[dict[str, Any]] = []
-    if prompt.tools:
-        functions = json.dumps([tool["function"] for tool in prompt.tools], ensure_ascii=False)
-        messages.append({"role": "system", "content": GENERIC_TOOLS + functions})
     for message in prompt.messages:
         calls = [
             json.dumps({"name": call.function.name, "arguments": _parsed(call.function.arguments)}, ensure_ascii=False)
@@ -163,6 +160,12 @@ def _in_plain_words(prompt: ChatPrompt) -> list[dict[str, Any]]:
         ]
         role = "user" if message.role == "tool" else ROLES.get(message.role, message.role)
         messages.append({"role": role, "content": "\n".join([message.text, *calls] if message.text else calls)})
+    if prompt.tools:
+        told = GENERIC_TOOLS + json.dumps([tool["function"] for tool in prompt.tools], ensure_ascii=False)
+        if messages[0]["role"] == "system":  # many templates take only one
+            messages[0]["content"] += "\n\n" + told
+        else:
+            messages.insert(0, {"role": "system", "content": told})
     return messages
 
 

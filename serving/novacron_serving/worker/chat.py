@@ -18,6 +18,7 @@ from novacron_serving.protocol.openai import (
     NamedTool,
     SampledRequest,
     TextFormat,
+    Tool,
 )
 from novacron_serving.worker.answers import END, Usage, chat_logprobs, event
 from novacron_serving.worker.tool_calls import (
@@ -70,7 +71,7 @@ class Chat:
             request_id=f"chatcmpl-{uuid.uuid4().hex}",
             prompt=ChatPrompt(
                 tuple(request.messages),
-                tuple(tool.model_dump(exclude_none=True, exclude_defaults=True) for tool in request.offered_tools),
+                tuple(_told_to_the_model(tool) for tool in request.offered_tools),
             ),
             sampling=sampling_of(request),
             max_tokens=request.max_completion_tokens or request.max_tokens,
@@ -118,6 +119,10 @@ class Chat:
         if error.param == "response_format" and self.request.offered_tools:
             return invalid(str(error).replace("response_format", "tools", 1), param="tools", code=error.code)
         return error
+
+
+def _told_to_the_model(tool: Tool) -> dict[str, Any]:
+    return tool.model_dump(exclude_none=True, exclude={"function": {"strict"}})
 
 
 def _held_to(schema: dict[str, Any]) -> Guide:

@@ -28,6 +28,8 @@ class Job:
     prefilled: Any = None
     """The prompt's key-value cache, as far as it was computed."""
     prefilled_tokens: int = 0
+    cached_tokens: int = 0
+    """Of the prompt, not computed again."""
 
 
 class Answer:
@@ -65,7 +67,7 @@ class Answer:
 
     def _delta(self, text: str, reason: FinishReason | None, logprobs: tuple[TokenLogprob, ...] = ()) -> Delta:
         self.finished = reason is not None
-        return Delta(text, len(self.job.prompt), self._count, reason, self._index, logprobs)
+        return Delta(text, len(self.job.prompt), self._count, reason, self._index, logprobs, self.job.cached_tokens)
 
     def _logprobs(self, token: int, logits: Any) -> tuple[TokenLogprob, ...]:
         """Of the model's own distribution: before temperature, penalties and guides."""

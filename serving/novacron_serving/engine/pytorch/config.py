@@ -23,5 +23,7 @@ class PyTorchConfig(BaseModel):
     """At most the model's own; `None` for just that."""
     prefill_step_tokens: int = Field(default=512, ge=1)
     """Prompt tokens computed between two steps of the answers under way: a long prompt does not make them halt."""
+    prefix_cache_tokens: int = Field(default=4096, ge=0)
+    """Of prompts, kept for those that begin alike; 0: none. It takes memory beside that of the answers under way."""
     hung_after_s: float = Field(default=60, gt=0)
     """A step that takes longer is taken for a hang."""

@@ -15,12 +15,12 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from transformers import DynamicCache
 
 from novacron_serving.engine import Delta
 from novacron_serving.engine.pytorch.answer import Answer, Job
 from novacron_serving.engine.pytorch.cache import RowCache
 from novacron_serving.engine.pytorch.config import PyTorchConfig
+from novacron_serving.engine.pytorch.prefixes import PrefixCache
 from novacron_serving.engine.pytorch.sampling import Sampler
 from novacron_serving.engine.tokens import Tokens
 from novacron_serving.errors import RequestError
@@ -42,6 +42,7 @@ class Decoder:
         self._changed = threading.Condition()
         self._waiting: deque[Job] = deque()
         self._rows = RowCache(config.max_concurrent_requests)
+        self._prefixes = PrefixCache(config.prefix_cache_tokens)
         self._answers: list[Answer] = []
         """In the order of the cache's rows."""
         self._said: list[tuple[Job, Delta | Exception]] = []
@@ -90,12 +91,12 @@ class Decoder:
         try:
             with torch.inference_mode():
                 while self._wait():
-                    self._step_began_s = time.monotonic()
                     self._drop_cancelled()
                     self._prefill()
+                    self._deliver()
                     if self._answers:
                         self._decode()
-                    self._deliver()
+                        self._deliver()
                     self._step_began_s = None
         except Exception as error:  # the model, the device or the memory: nothing here can be trusted any more
             log.exception("the engine has died")
@@ -140,8 +141,10 @@ class Decoder:
             if len(self._answers) + job.request.n > self._config.max_concurrent_requests:
                 return
             if job.prefilled is None:
-                job.prefilled = DynamicCache()
+                job.prefilled, job.cached_tokens = self._prefixes.find(job.prompt)
+                job.prefilled_tokens = job.cached_tokens
             piece = job.prompt[job.prefilled_tokens : job.prefilled_tokens + budget]
+            self._step_began_s = time.monotonic()
             try:
                 output = self._model(
                     input_ids=torch.tensor([piece], device=self._model.device),
@@ -170,6 +173,7 @@ class Decoder:
         ]
         # Answers are added before the job leaves the queue: whoever asks for the load meets it somewhere.
         self._rows.join(job.prefilled, len(answers))
+        self._prefixes.keep(job.prompt, job.prefilled)
         job.prefilled = None
         self._answers += answers
         with self._changed:
@@ -181,6 +185,7 @@ class Decoder:
         return Sampler(job.request.sampling, job.prompt, self._vocabulary, self._model.device, matcher, index)
 
     def _decode(self) -> None:
+        self._step_began_s = time.monotonic()
         self._take(self._answers, self._rows.step(self._model, [answer.last_token for answer in self._answers]))
 
     def _take(self, answers: list[Answer], logits: Any) -> None:

@@ -22,7 +22,7 @@ LONG_PROMPT_CHARACTERS = 20_000
 
 
 class PyTorchEngine:
-    """Decodes several requests in each forward pass. It has no adapters, and keeps no prompt's cache for the next."""
+    """Decodes several requests in each forward pass. It has no adapters."""
 
     def __init__(self, model_path: Path, config: PyTorchConfig) -> None:
         self._path = model_path
@@ -147,12 +147,12 @@ class PyTorchEngine:
             self._decoder.cancel(job)
 
     def stats(self) -> EngineStats:
-        """The present load."""
+        """The present load; the cache's capacity is of prompts that may come again, its use of answers under way."""
         capacity = self.max_concurrent_requests * self.max_context_tokens
         if self._decoder is None:
-            return EngineStats(0, 0, 0.0, capacity)
+            return EngineStats(0, 0, 0.0, self._config.prefix_cache_tokens)
         running, waiting, tokens = self._decoder.load()
-        return EngineStats(running, waiting, min(1.0, tokens / capacity), capacity)
+        return EngineStats(running, waiting, min(1.0, tokens / capacity), self._config.prefix_cache_tokens)
 
     def healthy(self) -> bool:
         """False before it is loaded, once the decoder has died, and while a step takes longer than any should."""

@@ -9,7 +9,7 @@ export UV_PYTHON_DOWNLOADS := never
 # A caller who turns byte code off pays ten seconds at each start of a worker.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up preview down rehearse status logs test test-unit check format golden bench-engine bench-rehearse bench-gateway bench-routing stubs lock clean
+.PHONY: help up preview down rehearse status logs test test-unit check format golden bench-engine bench-rehearse bench-gateway bench-routing bench-batching stubs lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -69,6 +69,9 @@ bench-gateway: .venv/dev.stamp .bench/gateways.stamp ## our coordinator beside l
 
 bench-routing: .venv/dev.stamp ## how often prompts find their beginning cached, by routing policy, on simulated workers
 	$(BIN)/python -m tests.bench.routing
+
+bench-batching: .venv/dev.stamp ## tokens a second of the PyTorch engine with 1, 4 and 16 requests at once
+	$(BIN)/python -m tests.bench.batching
 
 .bench/gateways.stamp:
 	@mkdir -p .bench && cd .bench && ../$(BIN)/uv venv --quiet rust && ../$(BIN)/uv venv --quiet litellm

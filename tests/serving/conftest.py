@@ -31,6 +31,9 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+TOKEN = "of-the-tests"
+
+
 def wait_until(true: Callable[[], bool], what: str, limit_s: float = START_S) -> None:
     """Other processes give no event to wait for: ask them until it is so."""
     end = time.monotonic() + limit_s
@@ -54,7 +57,7 @@ def start(module: str, config: dict[str, Any] | str, folder: Path) -> subprocess
     with path.with_suffix(".log").open("wb") as log:
         return subprocess.Popen(
             [sys.executable, "-m", f"novacron_serving.{module}", "--config", str(path)],
-            env=os.environ | {"NOVACRON_CLUSTER_TOKEN": "of-the-tests"},
+            env=os.environ | {"NOVACRON_CLUSTER_TOKEN": TOKEN},
             stderr=log,
             stdout=log,
         )

@@ -13,7 +13,7 @@ import httpx
 import openai
 import pytest
 
-from .conftest import MODEL, TINY, answers, start, wait_until
+from .conftest import MODEL, TINY, TOKEN, answers, start, wait_until
 
 pytestmark = pytest.mark.xdist_group("serving")
 
@@ -56,7 +56,7 @@ def test_when_a_worker_is_killed_the_others_serve_and_no_request_is_lost(
 
 
 def test_a_worker_that_is_told_to_stop_finishes_its_stream(extra_workers: Any) -> None:
-    with openai.OpenAI(base_url=extra_workers.worker_url("to-stop") + "/v1", api_key="none", max_retries=0) as client:
+    with openai.OpenAI(base_url=extra_workers.worker_url("to-stop") + "/v1", api_key=TOKEN, max_retries=0) as client:
         stream = long_stream(client)
         next(stream)
         extra_workers.workers["to-stop"].send_signal(signal.SIGTERM)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from novacron_serving.engine import ChatPrompt, TextPrompt
-from novacron_serving.engine.tensorrt_llm.prompt import Tokens
+from novacron_serving.engine.tokens import Tokens
 from novacron_serving.errors import RequestError, StartError
 from novacron_serving.protocol.openai import Message
 

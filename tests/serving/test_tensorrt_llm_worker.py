@@ -20,7 +20,7 @@ from novacron_serving.worker.config import EngineConfig, WorkerConfig
 from novacron_serving.worker.launch import command, run
 from pydantic import ValidationError
 
-from .conftest import TINY, free_port, start, wait_until
+from .conftest import TINY, TOKEN, free_port, start, wait_until
 from .test_serving_processes import start_badly
 
 pytestmark = pytest.mark.xdist_group("serving")
@@ -82,7 +82,9 @@ def test_a_worker_answers_over_http_until_its_engine_dies(tmp_path: Path, monkey
 
     def ask() -> httpx.Response:
         body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 3}
-        return httpx.post(f"{url}/v1/chat/completions", json=body, timeout=5)
+        return httpx.post(
+            f"{url}/v1/chat/completions", json=body, headers={"authorization": f"Bearer {TOKEN}"}, timeout=5
+        )
 
     try:
         first: list[httpx.Response] = []

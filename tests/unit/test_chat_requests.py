@@ -1,4 +1,4 @@
-"""Fields of OpenAI's chat API: honoured, ignored or refused, as the list in docs/ says."""
+"""Fields of OpenAI's API: honoured, ignored or refused, as the list in docs/ says."""
 
 from __future__ import annotations
 
@@ -9,11 +9,28 @@ from typing import Any
 
 import pytest
 from novacron_serving.errors import RequestError
-from novacron_serving.protocol.openai import IGNORED, NEUTRAL, ChatRequest, Message, parse_chat
+from novacron_serving.protocol.openai import (
+    COMPLETION_IGNORED,
+    COMPLETION_NEUTRAL,
+    IGNORED,
+    NEUTRAL,
+    ChatRequest,
+    CompletionRequest,
+    Message,
+    parse_chat,
+    parse_completion,
+)
 from openai.types.chat.completion_create_params import CompletionCreateParamsBase
+from openai.types.completion_create_params import CompletionCreateParamsBase as text_completion  # noqa: N813
 
 DOCS = (Path(__file__).parents[2] / "docs" / "chat-api.md").read_text()
+_, BOTH, CHAT, COMPLETIONS, _ = re.split("^## ", DOCS, flags=re.MULTILINE)
 GOOD: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
+GOOD_COMPLETION: dict[str, Any] = {"model": "m", "prompt": "Hello"}
+TOOL: dict[str, Any] = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+STRICT: dict[str, Any] = {"type": "function", "function": {"name": "f", "strict": True}}
+SCHEMA = {"type": "json_schema", "json_schema": {"name": "s", "schema": {"type": "object"}}}
+CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 
 
 def refusal(body: dict[str, Any]) -> RequestError:
@@ -22,20 +39,32 @@ def refusal(body: dict[str, Any]) -> RequestError:
     return caught.value
 
 
-def test_the_documentation_lists_the_fields_of_the_code() -> None:
-    honoured, refused = DOCS.split("Accepted, and without effect")
-    for field in ChatRequest.model_fields:
-        assert re.search(rf"`{field}[`.]", honoured), field
-    ignored, refused = refused.split("Not supported")
-    assert set(re.findall(r"`(\w+)`", ignored)) - {"name"} == set(IGNORED)
+@pytest.mark.parametrize(
+    ("part", "request_type", "ignored", "neutral"),
+    [
+        (CHAT, ChatRequest, IGNORED, NEUTRAL),
+        (COMPLETIONS, CompletionRequest, COMPLETION_IGNORED, COMPLETION_NEUTRAL),
+    ],
+    ids=["chat", "completions"],
+)
+def test_the_documentation_lists_the_fields_of_the_code(
+    part: str, request_type: Any, ignored: frozenset[str], neutral: dict[str, Any]
+) -> None:
+    own, _, rest = part.partition("Accepted, and without effect")
+    for field in request_type.model_fields:
+        assert re.search(rf"`{field}[`.]", BOTH + own), field
+    told_ignored, _, refused = rest.partition("Not supported")
+    assert set(re.findall(r"`(\w+)`", told_ignored)) - {"name", "description"} == set(ignored)
     rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) ?\|$", refused, re.MULTILINE))
     told = {field: [json.loads(value) for value in re.findall("`(.+?)`", values)] for field, values in rows.items()}
-    assert told == {field: list(values) for field, values in NEUTRAL.items()}
+    assert told == {field: list(values) for field, values in neutral.items()}
 
 
 def test_every_field_of_openai_is_known_here() -> None:
-    official = set(CompletionCreateParamsBase.__annotations__)
-    assert official - set(ChatRequest.model_fields) - IGNORED - set(NEUTRAL) == set()
+    chat = set(CompletionCreateParamsBase.__annotations__)
+    assert chat - set(ChatRequest.model_fields) - IGNORED - set(NEUTRAL) == set()
+    text = set(text_completion.__annotations__)
+    assert text - set(CompletionRequest.model_fields) - COMPLETION_IGNORED - set(COMPLETION_NEUTRAL) == set()
 
 
 @pytest.mark.parametrize("field", sorted(NEUTRAL))
@@ -49,17 +78,79 @@ def test_an_unsupported_field_is_refused_unless_it_asks_for_nothing(field: str) 
 
 
 @pytest.mark.parametrize(
-    ("field", "value"),
+    ("more", "param"),
     [
-        ("n", 2),
-        ("tools", [{"type": "function", "function": {"name": "f"}}]),
-        ("response_format", {"type": "json_object"}),
-        ("frequency_penalty", 0.5),
-        ("logprobs", True),
+        ({"top_logprobs": 2}, "top_logprobs"),
+        ({"top_logprobs": 21, "logprobs": True}, "top_logprobs"),
+        ({"n": 0}, "n"),
+        ({"n": True}, "n"),
+        ({"min_p": 2}, "min_p"),
+        ({"presence_penalty": 3}, "presence_penalty"),
+        ({"logit_bias": {"7": 101}}, "logit_bias.7"),
+        ({"stream_options": {"include_usage": True}}, "stream_options"),
+        ({"tools": [TOOL, TOOL]}, "tools"),
+        ({"tools": [{"type": "custom", "custom": {"name": "f"}}]}, "tools.0.type"),
+        ({"tool_choice": "required"}, "tool_choice"),
+        ({"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "g"}}}, "tool_choice"),
+        ({"tools": [TOOL], "response_format": SCHEMA}, "response_format"),
+        ({"messages": [{"role": "tool", "content": "4"}]}, "messages.0.tool_call_id"),
+        ({"messages": [{"role": "user", "content": "4", "tool_calls": [CALL]}]}, "messages.0.tool_calls"),
+        ({"messages": [{"role": "user"}]}, "messages.0.content"),
     ],
+    ids=str,
 )
-def test_what_would_change_the_answer_is_refused(field: str, value: object) -> None:
-    assert refusal(GOOD | {field: value}).param == field
+def test_what_cannot_be_meant_is_refused(more: dict[str, Any], param: str) -> None:
+    assert refusal(GOOD | more).param == param
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"tools": [STRICT]},
+        {"tools": [TOOL], "tool_choice": "none", "response_format": SCHEMA},
+        {"tool_choice": "auto"},
+        {"messages": [{"role": "assistant", "tool_calls": [CALL]}]},
+        {"messages": [{"role": "tool", "content": "4", "tool_call_id": "c"}]},
+    ],
+    ids=str,
+)
+def test_what_fits_together_is_accepted(more: dict[str, Any]) -> None:
+    assert parse_chat(GOOD | more)
+
+
+def test_a_schema_that_is_nested_without_end_is_refused() -> None:
+    schema: dict[str, Any] = {}
+    for _ in range(100):
+        schema = {"properties": {"a": schema}}
+    form = {"type": "json_schema", "json_schema": {"name": "s", "schema": schema}}
+    assert "response_format" in (refusal(GOOD | {"response_format": form}).param or "")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "prompts"),
+    [("a", ("a",)), (["a", "b"], ("a", "b")), ([1, 2], ([1, 2],)), ([[1], [2, 3]], ([1], [2, 3]))],
+    ids=str,
+)
+def test_a_completion_has_one_prompt_or_several(prompt: Any, prompts: tuple[Any, ...]) -> None:
+    assert parse_completion(GOOD_COMPLETION | {"prompt": prompt}).prompts == prompts
+
+
+@pytest.mark.parametrize(
+    ("more", "param"),
+    [
+        ({"echo": True, "logprobs": 1}, "echo"),
+        ({"echo": True, "prompt": [1, 2]}, "echo"),
+        ({"suffix": "x"}, "suffix"),
+        ({"best_of": 2}, "best_of"),
+        ({"logprobs": 6}, "logprobs"),
+        ({"messages": []}, "messages"),
+    ],
+    ids=str,
+)
+def test_what_a_completion_cannot_mean_is_refused(more: dict[str, Any], param: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        parse_completion(GOOD_COMPLETION | more)
+    assert caught.value.param == param
 
 
 @pytest.mark.parametrize("field", sorted(IGNORED))

@@ -36,6 +36,8 @@ class GuideKind(str, Enum):
     JSON_OBJECT = "json_object"
     JSON_SCHEMA = "json_schema"
     REGEX = "regex"
+    STRUCTURAL_TAG = "structural_tag"
+    """Free text, in which what begins with a trigger goes on as one of the structures, as xgrammar describes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Guide:
 
     kind: GuideKind
     value: str = ""
-    """The schema as JSON text, or the expression."""
+    """The schema or the structures as JSON text, or the expression."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,13 @@ import uvloop
 
 from novacron_serving.engine import Engine
 from novacron_serving.engine.pytorch import PyTorchConfig, PyTorchEngine
+from novacron_serving.engine.tensorrt_llm.config import TensorRtLlmConfig
 from novacron_serving.engine.tensorrt_llm.engine import TensorRtLlmEngine
 from novacron_serving.server import DrainingServer, cluster_token, listen, main, read_config, uvicorn_config
 from novacron_serving.worker.app import WorkerApp
 from novacron_serving.worker.config import WorkerConfig
 from novacron_serving.worker.registration import Registration
+from novacron_serving.worker.tool_calls import tool_format
 
 log = logging.getLogger("novacron_serving.worker")
 
@@ -20,11 +22,16 @@ def engine_of(config: WorkerConfig) -> Engine:
     return TensorRtLlmEngine(config.model.path, config.engine)
 
 
+def adapters_of(config: WorkerConfig) -> tuple[str, ...]:
+    lora = config.engine.lora if isinstance(config.engine, TensorRtLlmConfig) else None
+    return tuple(lora.adapters) if lora else ()
+
+
 async def serve(config: WorkerConfig, token: str) -> None:
     bound = listen(config.host, config.port, "port")
     port = bound.getsockname()[1]
     engine = engine_of(config)
-    app = WorkerApp(config, engine)
+    app = WorkerApp(config, engine, token, adapters_of(config))
     registration = app.registration = Registration(config, engine, token, port)
     server = DrainingServer(uvicorn_config(app.asgi, config.drain_s), registration.drain)
     serving = asyncio.create_task(server.serve([bound]))
@@ -35,6 +42,7 @@ async def serve(config: WorkerConfig, token: str) -> None:
         server.should_exit = True
         await serving
         raise
+    app.tool_format = tool_format(config.model.path)
     app.loaded = True
     log.info("%s is loaded: %s tokens of context", config.model.id, engine.max_context_tokens)
     registering = asyncio.create_task(registration.run())

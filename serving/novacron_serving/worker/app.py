@@ -1,35 +1,48 @@
-"""The worker's HTTP API: chat completions of one model, health, readiness, metrics."""
+"""The worker's HTTP API: chat and completions of one model, health, readiness, metrics."""
 
 from __future__ import annotations
 
-import json
+import hmac
 import time
-import uuid
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from typing import Any, TypeVar
 
+import orjson
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from novacron_serving.engine import ChatPrompt, Delta, Engine, GenerationRequest, Sampling
+from novacron_serving.engine import Delta, Engine, GenerationRequest
 from novacron_serving.errors import RequestError
 from novacron_serving.protocol import contract
-from novacron_serving.protocol.openai import ChatRequest, parse_chat, unknown_model
+from novacron_serving.protocol.openai import parse_chat, parse_completion, unknown_model
 from novacron_serving.server import read_json
+from novacron_serving.worker.answers import events_or_error, unless_client_leaves
+from novacron_serving.worker.chat import Chat, chat_events, whole_chat
+from novacron_serving.worker.completions import Completion, answers, completion_events, whole_completion
 from novacron_serving.worker.config import WorkerConfig
 from novacron_serving.worker.registration import Registration
+from novacron_serving.worker.tool_calls import ToolFormat
+
+Item = TypeVar("Item")
 
 
 class WorkerApp:
     """State and handlers of one worker."""
 
-    def __init__(self, config: WorkerConfig, engine: Engine) -> None:
+    def __init__(self, config: WorkerConfig, engine: Engine, token: str, adapters: Sequence[str] = ()) -> None:
+        """Args: `token`: the cluster's; `adapters`: names of those that the engine has, served as `model:adapter`."""
         self.registration: Registration | None = None
         self.loaded = False
+        self.tool_format: ToolFormat | None = None
+        """Of the model's chat template; known once it is loaded."""
+        self._adapters = tuple(adapters)
         self._config = config
         self._engine = engine
         names = contract()["metrics"]
@@ -50,18 +63,24 @@ class WorkerApp:
         self.asgi = Starlette(
             routes=[
                 Route(paths["chat_completions"], self._chat, methods=["POST"]),
+                Route(paths["completions"], self._complete, methods=["POST"]),
                 Route(paths["models"], self._models),
                 Route(paths["health"], self._health),
                 Route(paths["ready"], self._ready),
                 Route(paths["metrics"], self._prometheus),
             ],
-            exception_handlers={RequestError: _answer_error, HTTPException: answer_http_error},
+            middleware=[Middleware(_OnlyTheCluster, token=token)],
+            exception_handlers={
+                RequestError: _answer_error,
+                HTTPException: answer_http_error,
+                ClientDisconnect: _client_left,
+            },
         )
 
     async def _health(self, request: Request) -> Response:
         del request
         healthy = not self.loaded or self._engine.healthy()
-        return JSONResponse({"status": "ok" if healthy else "the engine hangs"}, 200 if healthy else 503)
+        return JSONResponse({"status": "ok" if healthy else "the engine hangs or has died"}, 200 if healthy else 503)
 
     async def _ready(self, request: Request) -> Response:
         del request
@@ -73,82 +92,121 @@ class WorkerApp:
 
     async def _models(self, request: Request) -> Response:
         del request
-        return JSONResponse({"object": "list", "data": [model_entry(self._config.model.id)]})
+        return JSONResponse({"object": "list", "data": [model_entry(model) for model in self._model_ids()]})
 
     async def _prometheus(self, request: Request) -> Response:
         del request
         return Response(generate_latest(self._metrics), media_type="text/plain; version=0.0.4")
 
-    async def _chat(self, request: Request) -> Response:
-        body = await read_json(request.body, self._config.max_body_bytes, request.headers.get("content-length"))
-        chat = parse_chat(body)
-        if chat.model != self._config.model.id:
-            raise unknown_model(chat.model, [self._config.model.id])
+    def _adapter(self, model: str) -> str | None:
+        """Which adapter a model's name asks for. Raises `RequestError` (404) for one that is not served."""
+        base = self._config.model.id
+        if model == base:
+            return None
+        for adapter in self._adapters:
+            if model in (adapter, f"{base}:{adapter}"):
+                return adapter
+        raise unknown_model(model, self._model_ids())
+
+    def _model_ids(self) -> list[str]:
+        base = self._config.model.id
+        return [base, *(f"{base}:{adapter}" for adapter in self._adapters)]
+
+    async def _body(self, request: Request) -> object:
+        return await read_json(request.body, self._config.max_body_bytes, request.headers.get("content-length"))
+
+    def _check_loaded(self) -> None:
         if not self.loaded:
             raise RequestError(503, "the model is still loading", kind="server_error", code="not_ready")
-        generation = GenerationRequest(
-            request_id=f"chatcmpl-{uuid.uuid4().hex}",
-            prompt=ChatPrompt(tuple(chat.messages)),
-            sampling=Sampling(temperature=chat.temperature, top_p=chat.top_p, top_k=chat.top_k, seed=chat.seed),
-            max_tokens=chat.max_completion_tokens or chat.max_tokens,
-            stops=chat.stops,
-        )
-        deltas = self._measured(self._engine.generate(generation))
-        # The first piece decides between an answer and an error status.
-        first = await anext(deltas)
-        if chat.stream:
-            return StreamingResponse(_events(chat, generation, first, deltas), media_type="text/event-stream")
-        return JSONResponse(await self._whole(request, chat, generation, first, deltas))
 
-    async def _whole(
-        self,
-        request: Request,
-        chat: ChatRequest,
-        generation: GenerationRequest,
-        first: Delta,
-        deltas: AsyncIterator[Delta],
-    ) -> dict[str, Any]:
-        text, last = first.text, first
-        async for delta in deltas:
-            text, last = text + delta.text, delta
-            if await request.is_disconnected():
-                self._engine.abort(generation.request_id)
-                break
-        return {
-            "id": generation.request_id,
-            "object": "chat.completion",
-            "created": int(time.time()),
-            "model": chat.model,
-            "choices": [
-                {
-                    "index": 0,
-                    "message": {"role": "assistant", "content": text, "refusal": None},
-                    "logprobs": None,
-                    "finish_reason": last.finish_reason,
-                }
-            ],
-            "usage": _usage(last),
-        }
+    async def _chat(self, request: Request) -> Response:
+        asked = parse_chat(await self._body(request))
+        adapter = self._adapter(asked.model)
+        self._check_loaded()
+        chat = Chat(asked, adapter, self.tool_format)
+        deltas = self._measured(chat.generation)
+        try:
+            if not asked.stream:
+                return _json(await unless_client_leaves(request, whole_chat(chat, deltas)))
+            # The first piece decides between an answer and an error status.
+            first = await unless_client_leaves(request, _first(deltas))
+        except RequestError as error:
+            raise chat.refusal(error) from error
+        return _stream(chat_events(chat, _after(first, deltas)))
 
-    async def _measured(self, deltas: AsyncIterator[Delta]) -> AsyncIterator[Delta]:
+    async def _complete(self, request: Request) -> Response:
+        asked = parse_completion(await self._body(request))
+        adapter = self._adapter(asked.model)
+        self._check_loaded()
+        completion = Completion(asked, adapter)
+        deltas = answers(self._measured, completion)
+        if not asked.stream:
+            return _json(await unless_client_leaves(request, whole_completion(completion, deltas)))
+        first = await unless_client_leaves(request, _first(deltas))
+        return _stream(completion_events(completion, _after(first, deltas)))
+
+    async def _measured(self, generation: GenerationRequest) -> AsyncGenerator[Delta, None]:
         began = time.perf_counter()
-        last: Delta | None = None
-        async for delta in deltas:
-            if last is None:
-                self._first_token.observe(time.perf_counter() - began)
-            last = delta
-            yield delta
-        if last is not None:
-            self._duration.observe(time.perf_counter() - began)
-            self._tokens.labels("input").inc(last.prompt_tokens)
-            self._tokens.labels("output").inc(last.completion_tokens)
+        prompt_tokens = 0
+        completion_tokens: dict[int, int] = {}
+        async with aclosing(self._engine.generate(generation)) as deltas:  # type: ignore[type-var]
+            async for delta in deltas:
+                if not prompt_tokens:
+                    self._first_token.observe(time.perf_counter() - began)
+                prompt_tokens = delta.prompt_tokens
+                completion_tokens[delta.index] = delta.completion_tokens
+                yield delta
+        self._duration.observe(time.perf_counter() - began)
+        self._tokens.labels("input").inc(prompt_tokens)
+        self._tokens.labels("output").inc(sum(completion_tokens.values()))
+
+
+class _OnlyTheCluster:
+    """Lets only those ask the model who have the cluster's token; health, readiness and metrics are open."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self._app = app
+        self._expected = f"Bearer {token}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith("/v1/"):
+            given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+            if not hmac.compare_digest(given, self._expected):
+                message = "workers answer the coordinator only: ask that one, or send the cluster's token"
+                error = RequestError(401, message, kind="authentication_error", code="invalid_api_key")
+                await JSONResponse(error.body(), error.status)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+async def _first(items: AsyncIterator[Item]) -> Item:
+    return await anext(items)
+
+
+async def _after(first: Item, items: AsyncGenerator[Item, None]) -> AsyncGenerator[Item, None]:
+    async with aclosing(items):
+        yield first
+        async for item in items:
+            yield item
+
+
+def _json(body: object) -> Response:
+    return Response(orjson.dumps(body), media_type="application/json")
+
+
+def _stream(events: AsyncIterator[bytes]) -> Response:
+    return StreamingResponse(events_or_error(events), media_type="text/event-stream")
+
+
+async def _client_left(request: Request, error: Exception) -> Response:
+    del request, error
+    return Response(status_code=499)  # nobody reads it; nginx's number for logs
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:
     del request
     assert isinstance(error, RequestError)  # noqa: S101 - registered for this class alone
-    headers = {"Retry-After": "1"} if error.status in (429, 503) else None
-    return JSONResponse(error.body(), error.status, headers)
+    return JSONResponse(error.body(), error.status, error.headers)
 
 
 async def answer_http_error(request: Request, error: Exception) -> Response:
@@ -157,49 +215,6 @@ async def answer_http_error(request: Request, error: Exception) -> Response:
     message = f"{request.method} {request.url.path}: {error.detail}"
     body = RequestError(error.status_code, message, kind="invalid_request_error").body()
     return JSONResponse(body, error.status_code, error.headers)
-
-
-async def _events(
-    chat: ChatRequest, generation: GenerationRequest, first: Delta, deltas: AsyncIterator[Delta]
-) -> AsyncIterator[bytes]:
-    created = int(time.time())
-
-    def event(choices: list[dict[str, Any]], usage: dict[str, int] | None = None) -> bytes:
-        chunk: dict[str, Any] = {
-            "id": generation.request_id,
-            "object": "chat.completion.chunk",
-            "created": created,
-            "model": chat.model,
-            "choices": choices,
-        }
-        if chat.stream_options is not None and chat.stream_options.include_usage:
-            chunk["usage"] = usage
-        return b"data: " + json.dumps(chunk, separators=(",", ":")).encode() + b"\n\n"
-
-    def choice(delta: dict[str, Any], finish_reason: str | None = None) -> list[dict[str, Any]]:
-        return [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}]
-
-    yield event(choice({"role": "assistant", "content": "", "refusal": None}))
-    last = first
-    if first.text:
-        yield event(choice({"content": first.text}))
-    if first.finish_reason is None:
-        async for delta in deltas:
-            last = delta
-            if delta.text:
-                yield event(choice({"content": delta.text}))
-    yield event(choice({}, last.finish_reason))
-    if chat.stream_options is not None and chat.stream_options.include_usage:
-        yield event([], _usage(last))
-    yield b"data: [DONE]\n\n"
-
-
-def _usage(delta: Delta) -> dict[str, int]:
-    return {
-        "prompt_tokens": delta.prompt_tokens,
-        "completion_tokens": delta.completion_tokens,
-        "total_tokens": delta.prompt_tokens + delta.completion_tokens,
-    }
 
 
 def model_entry(model_id: str) -> dict[str, Any]:

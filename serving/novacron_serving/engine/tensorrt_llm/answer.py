@@ -7,7 +7,7 @@ from typing import Any
 
 from novacron_serving.engine import Delta, FinishReason, GenerationRequest, TokenLogprob
 from novacron_serving.engine.detokenizer import Detokenizer
-from novacron_serving.engine.tensorrt_llm.prompt import Tokens
+from novacron_serving.engine.tokens import Tokens
 from novacron_serving.errors import RequestError
 
 FINISH: Mapping[str, FinishReason] = {"stop": "stop", "length": "length"}

@@ -199,4 +199,6 @@ def guided_decoding(guide: Guide) -> Struct:
             fields = {"json": guide.value}
         case GuideKind.REGEX:
             fields = {"regex": guide.value}
+        case GuideKind.STRUCTURAL_TAG:
+            fields = {"structural_tag": guide.value}
     return Struct("GuidedDecodingParams", fields)

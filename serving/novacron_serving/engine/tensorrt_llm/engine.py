@@ -27,8 +27,8 @@ from novacron_serving.engine.tensorrt_llm.arguments import (
 from novacron_serving.engine.tensorrt_llm.config import DraftModel, Eagle3, TensorRtLlmConfig
 from novacron_serving.engine.tensorrt_llm.health import Pulse, executor_died
 from novacron_serving.engine.tensorrt_llm.launch import NO_TELEMETRY
-from novacron_serving.engine.tensorrt_llm.prompt import Tokens
 from novacron_serving.engine.tensorrt_llm.quantization import architecture_of, check_checkpoint
+from novacron_serving.engine.tokens import Tokens
 from novacron_serving.errors import RequestError, StartError, invalid, overloaded
 
 IMAGE = "nvcr.io/nvidia/tensorrt-llm/release"

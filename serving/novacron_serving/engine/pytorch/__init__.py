@@ -1,0 +1,11 @@
+"""The PyTorch engine: any Hugging Face causal language model, on CPU or CUDA, several requests in each forward pass.
+
+`engine` is what a worker talks to, `decoder` the thread that runs the model, `cache` the rows that are decoded
+together, `prefixes` the prompts that may come again, `answer` one of the answers, `sampling` how its tokens are chosen,
+`guides` what it is held to. PyTorch is imported when a model is loaded, not before.
+"""
+
+from novacron_serving.engine.pytorch.config import PyTorchConfig
+from novacron_serving.engine.pytorch.engine import PyTorchEngine
+
+__all__ = ["PyTorchConfig", "PyTorchEngine"]

@@ -1,0 +1,177 @@
+"""The PyTorch engine, as a worker sees it: reads the model, admits requests, hands their answers out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from novacron_serving.engine import ChatPrompt, Delta, EngineStats, GenerationRequest, TextPrompt
+from novacron_serving.engine.pytorch.answer import Job
+from novacron_serving.engine.pytorch.config import PyTorchConfig
+from novacron_serving.engine.pytorch.guides import Guides
+from novacron_serving.engine.tokens import Tokens
+from novacron_serving.errors import RequestError, StartError, invalid, overloaded
+
+if TYPE_CHECKING:
+    from novacron_serving.engine.pytorch.decoder import Decoder
+
+LONG_PROMPT_CHARACTERS = 20_000
+"""Such a prompt is tokenised in a thread: it takes milliseconds, and other requests would wait."""
+
+
+class PyTorchEngine:
+    """Decodes several requests in each forward pass. It has no adapters."""
+
+    def __init__(self, model_path: Path, config: PyTorchConfig) -> None:
+        self._path = model_path
+        self._config = config
+        self.max_concurrent_requests = config.max_concurrent_requests
+        self.max_context_tokens = 0
+        self._vocabulary = 0
+        self._tokens: Tokens | None = None
+        self._guides: Guides | None = None
+        self._decoder: Decoder | None = None
+        self._jobs: dict[str, Job] = {}
+
+    async def load(self) -> None:
+        """Read the model; raises `StartError` naming what is missing."""
+        if not (self._path / "config.json").is_file():
+            raise StartError(f"model.path {str(self._path)!r} holds no config.json; name a Hugging Face model folder")
+        await asyncio.get_running_loop().run_in_executor(None, self._load)
+
+    def _load(self) -> None:
+        import torch
+        from transformers import AutoModelForCausalLM
+
+        from novacron_serving.engine.pytorch.decoder import Decoder
+
+        torch.set_num_threads(self._config.threads)
+        device = self._config.device
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        if device == "cuda" and not torch.cuda.is_available():
+            raise StartError("engine.device is 'cuda', but PyTorch sees no CUDA device; use 'cpu' or 'auto'")
+        dtype = self._config.dtype
+        if dtype == "auto":
+            dtype = "bfloat16" if device == "cuda" else "float32"
+        try:
+            self._tokens = Tokens.load(self._path)
+            loaded = AutoModelForCausalLM.from_pretrained(
+                self._path, dtype=getattr(torch, dtype), local_files_only=True
+            )
+            model: Any = cast("Any", loaded).to(device).eval()
+            _try_out(model)
+        except StartError:
+            raise
+        except Exception as error:  # broken weights and configurations raise what they like
+            reason = " ".join(str(error).split())[:500] or type(error).__name__
+            raise StartError(f"model.path {str(self._path)!r} cannot be loaded: {reason}") from error
+        if not self._tokens.tokenizer.chat_template:
+            raise StartError(f"model.path {str(self._path)!r} has no chat template; the chat API needs one")
+        own = int(model.config.get_text_config().max_position_embeddings)
+        self.max_context_tokens = min(own, self._config.max_context_tokens or own)
+        ends = model.generation_config.eos_token_id
+        end_ids: list[int] = [ends] if isinstance(ends, int) else list(ends or ())
+        self._vocabulary = model.get_output_embeddings().weight.shape[0]
+        self._guides = Guides(self._tokens.tokenizer, self._vocabulary, end_ids)
+        self._decoder = Decoder(model, self._tokens, set(end_ids), self._config)
+
+    async def generate(self, request: GenerationRequest) -> AsyncIterator[Delta]:
+        """The answers, piece by piece."""
+        assert self._decoder is not None  # noqa: S101 - it was loaded
+        job = await self._admit(request)
+        open_answers = request.n
+        try:
+            self._decoder.submit(job)
+            while open_answers:
+                item = await job.queue.get()
+                if isinstance(item, Exception):
+                    raise item
+                open_answers -= item.finish_reason is not None
+                yield item
+        finally:
+            self._jobs.pop(request.request_id, None)
+            if open_answers:
+                self._decoder.cancel(job)
+
+    async def _admit(self, request: GenerationRequest) -> Job:
+        """Raises `RequestError` for what cannot be served."""
+        assert self._tokens is not None  # noqa: S101 - it was loaded
+        assert self._guides is not None  # noqa: S101 - it was loaded
+        if len(self._jobs) >= self.max_concurrent_requests + self._config.max_waiting_requests:
+            raise overloaded("every place is taken and the queue is full; try again in a moment")
+        if request.adapter is not None:
+            message = f"adapter {request.adapter!r} is not served here; this engine has none"
+            raise RequestError(404, message, kind="invalid_request_error", param="model", code="model_not_found")
+        if request.n > self.max_concurrent_requests:
+            raise invalid(
+                f"n: {request.n} answers at once; this worker makes {self.max_concurrent_requests} at most", "n"
+            )
+        if wrong := [token for token in request.sampling.logit_bias if not 0 <= token < self._vocabulary]:
+            raise invalid(
+                f"logit_bias: there is no token {wrong[0]}; ids go to {self._vocabulary - 1}", param="logit_bias"
+            )
+        prompt = await self._encode(request.prompt)
+        field = "messages" if isinstance(request.prompt, ChatPrompt) else "prompt"
+        room = self.max_context_tokens - len(prompt)
+        if not prompt:
+            raise invalid(f"{field}: it is empty; give at least one token", param=field)
+        if room < 1:
+            raise invalid(
+                f"{field}: {len(prompt)} tokens do not fit the context of {self.max_context_tokens}; shorten them",
+                param=field,
+                code="context_length_exceeded",
+            )
+        job = Job(request, prompt, min(request.max_tokens or room, room), matcher=None, loop=asyncio.get_running_loop())
+        self._jobs[request.request_id] = job
+        if request.guide is not None:  # large schemas take a while
+            try:
+                job.matcher = await asyncio.to_thread(self._guides.matcher, request.guide)
+            except BaseException:
+                self._jobs.pop(request.request_id, None)
+                raise
+        return job
+
+    async def _encode(self, prompt: ChatPrompt | TextPrompt) -> list[int]:
+        assert self._tokens is not None  # noqa: S101 - it was loaded
+        said = prompt.text if isinstance(prompt, TextPrompt) else "".join(one.text for one in prompt.messages)
+        if len(said) < LONG_PROMPT_CHARACTERS:
+            return self._tokens.encode(prompt)
+        return await asyncio.to_thread(self._tokens.encode, prompt)
+
+    def abort(self, request_id: str) -> None:
+        """Stop generating."""
+        if (job := self._jobs.get(request_id)) and self._decoder is not None:
+            self._decoder.cancel(job)
+
+    def stats(self) -> EngineStats:
+        """The present load; the cache's capacity is of prompts that may come again, its use of answers under way."""
+        capacity = self.max_concurrent_requests * self.max_context_tokens
+        if self._decoder is None:
+            return EngineStats(0, 0, 0.0, self._config.prefix_cache_tokens)
+        running, waiting, tokens = self._decoder.load()
+        return EngineStats(running, waiting, min(1.0, tokens / capacity), self._config.prefix_cache_tokens)
+
+    def healthy(self) -> bool:
+        """False before it is loaded, once the decoder has died, and while a step takes longer than any should."""
+        return self._decoder is not None and self._decoder.healthy()
+
+    async def unload(self) -> None:
+        """Stop everything and drop the model."""
+        if self._decoder is not None:
+            await asyncio.get_running_loop().run_in_executor(None, self._decoder.stop)
+        self._decoder = None
+
+
+def _try_out(model: Any) -> None:
+    """The first pass allocates: no user should wait for it. Raises `StartError` for a model without such a cache."""
+    import torch
+    from transformers import DynamicCache
+
+    cache = DynamicCache()
+    with torch.inference_mode():
+        model(input_ids=torch.tensor([[0]], device=model.device), past_key_values=cache, use_cache=True)
+    if not cache.layers or any(getattr(layer, "keys", None) is None for layer in cache.layers):
+        raise StartError("the model has layers without a key-value cache; only attention can be batched here")

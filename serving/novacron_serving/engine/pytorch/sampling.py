@@ -1,0 +1,96 @@
+"""Choosing one answer's next token from the model's logits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from novacron_serving.engine import Sampling
+from novacron_serving.engine.pytorch.guides import Matcher
+
+GREEDY_BELOW = 1e-5
+"""Temperatures: dividing by less gives infinities."""
+
+
+class Sampler:
+    """Knows what its answer has said so far."""
+
+    def __init__(
+        self,
+        sampling: Sampling,
+        prompt: list[int],
+        vocabulary_tokens: int,
+        device: Any,
+        matcher: Matcher | None = None,
+        index: int = 0,
+    ) -> None:
+        """Args: `matcher`: what the answer is held to; `index`: which of a request's answers, each has its own seed."""
+        import torch
+
+        self._sampling = sampling
+        self._matcher = matcher
+        self._greedy = sampling.temperature < GREEDY_BELOW
+        self._generator = torch.Generator(device=device)
+        if sampling.seed is not None:
+            self._generator.manual_seed((sampling.seed + index) % 2**63)
+        else:
+            self._generator.seed()
+        self._counts: Any = None
+        if sampling.presence_penalty or sampling.frequency_penalty:
+            self._counts = torch.zeros(vocabulary_tokens, device=device)
+        self._seen: Any = None
+        if sampling.repetition_penalty != 1:
+            self._seen = torch.zeros(vocabulary_tokens, dtype=torch.bool, device=device)
+            self._seen[torch.tensor(prompt, device=device)] = True
+        self._bias: Any = None
+        if sampling.logit_bias:
+            self._bias = torch.zeros(vocabulary_tokens, device=device)
+            for token, bias in sampling.logit_bias.items():
+                self._bias[token] = bias
+
+    @property
+    def takes_the_likeliest(self) -> bool:
+        """Whether the largest of the logits, as they are, decides."""
+        return self._greedy and self._matcher is None and all(x is None for x in (self._counts, self._seen, self._bias))
+
+    def choose(self, logits: Any) -> Any:
+        """A token, as a tensor of one number."""
+        import torch
+
+        sampling = self._sampling
+        logits = logits.float()
+        if self._bias is not None:
+            logits = logits + self._bias
+        if self._seen is not None:
+            penalty = sampling.repetition_penalty
+            logits = torch.where(self._seen, torch.where(logits > 0, logits / penalty, logits * penalty), logits)
+        if self._counts is not None:
+            logits = logits - sampling.frequency_penalty * self._counts - sampling.presence_penalty * (self._counts > 0)
+        if self._matcher is not None:
+            logits = logits.masked_fill(~self._matcher.allowed().to(logits.device), -torch.inf)
+        if self._greedy:
+            return logits.argmax()
+        return self._draw(logits / sampling.temperature)
+
+    def _draw(self, logits: Any) -> Any:
+        import torch
+
+        sampling = self._sampling
+        if sampling.top_k is not None and sampling.top_k < logits.numel():
+            kept, order = logits.topk(sampling.top_k)
+            logits = torch.full_like(logits, -torch.inf).scatter(0, order, kept)
+        probabilities = torch.softmax(logits, dim=-1)
+        if sampling.top_p < 1:
+            ranked, order = probabilities.sort(descending=True)
+            ranked[ranked.cumsum(-1) - ranked > sampling.top_p] = 0
+            probabilities = torch.zeros_like(probabilities).scatter(0, order, ranked)
+        if sampling.min_p > 0:
+            probabilities = probabilities.where(probabilities >= sampling.min_p * probabilities.max(), 0)
+        return torch.multinomial(probabilities, 1, generator=self._generator)[0]
+
+    def take(self, token: int) -> bool:
+        """The token that was chosen; true: the guide lets nothing come after it."""
+        if self._counts is not None:
+            self._counts[token] += 1
+        if self._seen is not None:
+            self._seen[token] = True
+        return self._matcher is not None and self._matcher.take(token)

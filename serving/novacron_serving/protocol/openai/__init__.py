@@ -1,0 +1,65 @@
+"""Requests of OpenAI's API, as far as the stack serves them.
+
+A field that would change the answer is honoured or refused, never dropped in silence; `docs/chat-api.md` has the lists.
+"""
+
+from novacron_serving.errors import RequestError
+from novacron_serving.protocol.openai.chat import IGNORED, NEUTRAL, ChatRequest, parse_chat
+from novacron_serving.protocol.openai.completions import (
+    COMPLETION_IGNORED,
+    COMPLETION_NEUTRAL,
+    DEFAULT_MAX_TOKENS,
+    CompletionRequest,
+    parse_completion,
+)
+from novacron_serving.protocol.openai.messages import CalledFunction, Message, TextPart, ToolCall
+from novacron_serving.protocol.openai.strict import SampledRequest, StreamOptions
+from novacron_serving.protocol.openai.tools import (
+    Function,
+    JsonObjectFormat,
+    JsonSchemaFormat,
+    NamedTool,
+    ResponseFormat,
+    TextFormat,
+    Tool,
+    ToolChoice,
+)
+
+__all__ = [
+    "COMPLETION_IGNORED",
+    "COMPLETION_NEUTRAL",
+    "DEFAULT_MAX_TOKENS",
+    "IGNORED",
+    "NEUTRAL",
+    "CalledFunction",
+    "ChatRequest",
+    "CompletionRequest",
+    "Function",
+    "JsonObjectFormat",
+    "JsonSchemaFormat",
+    "Message",
+    "NamedTool",
+    "ResponseFormat",
+    "SampledRequest",
+    "StreamOptions",
+    "TextFormat",
+    "TextPart",
+    "Tool",
+    "ToolCall",
+    "ToolChoice",
+    "parse_chat",
+    "parse_completion",
+    "unknown_model",
+]
+
+
+def unknown_model(model: str, known: list[str]) -> RequestError:
+    """404, as OpenAI answers."""
+    served = ", ".join(known) or "none"
+    return RequestError(
+        404,
+        f"model {model!r} is not served here; served: {served}",
+        kind="invalid_request_error",
+        param="model",
+        code="model_not_found",
+    )

@@ -1,0 +1,167 @@
+"""Text completions: from the request to the engine's, and from its deltas to OpenAI's answers and chunks."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+from novacron_serving.engine import Delta, GenerationRequest, TextPrompt, TokenLogprob
+from novacron_serving.protocol.openai import DEFAULT_MAX_TOKENS, CompletionRequest
+from novacron_serving.worker.answers import END, Usage, event
+from novacron_serving.worker.chat import sampling_of
+
+Generate = Callable[[GenerationRequest], AsyncIterator[Delta]]
+Answers = AsyncGenerator[tuple[int, Delta], None]
+"""Deltas, each with the number of its prompt."""
+
+
+class Completion:
+    """One completion request: a generation for each of its prompts."""
+
+    def __init__(self, request: CompletionRequest, adapter: str | None) -> None:
+        self.request = request
+        self.request_id = f"cmpl-{uuid.uuid4().hex}"
+        self.generations = [
+            GenerationRequest(
+                request_id=f"{self.request_id}-{number}",
+                prompt=TextPrompt(prompt) if isinstance(prompt, str) else TextPrompt(tokens=tuple(prompt)),
+                sampling=sampling_of(request),
+                max_tokens=request.max_tokens or DEFAULT_MAX_TOKENS,
+                stops=request.stops,
+                n=request.n,
+                logprobs=request.logprobs,
+                adapter=adapter,
+            )
+            for number, prompt in enumerate(request.prompts)
+        ]
+
+    @property
+    def echoes(self) -> list[str]:
+        """What each choice begins with."""
+        prompts = self.request.prompts
+        return [
+            prompt if self.request.echo and isinstance(prompt, str) else ""
+            for prompt in prompts
+            for _ in range(self.request.n)
+        ]
+
+    def choice_number(self, prompt: int, delta: Delta) -> int:
+        """As OpenAI numbers them: all answers to the first prompt, then all to the second."""
+        return prompt * self.request.n + delta.index
+
+
+async def answers(generate: Generate, completion: Completion) -> Answers:
+    """The deltas of all prompts, as they come. The first prompt that fails ends all."""
+    queue: asyncio.Queue[tuple[int, Delta] | BaseException | None] = asyncio.Queue()
+
+    async def read(number: int, generation: GenerationRequest) -> None:
+        try:
+            async for delta in generate(generation):
+                queue.put_nowait((number, delta))
+        except Exception as error:  # noqa: BLE001 - raised again where it is awaited
+            queue.put_nowait(error)
+        else:
+            queue.put_nowait(None)
+
+    tasks = [asyncio.create_task(read(number, one)) for number, one in enumerate(completion.generations)]
+    try:
+        left = len(tasks)
+        while left:
+            item = await queue.get()
+            if isinstance(item, BaseException):
+                raise item
+            if item is None:
+                left -= 1
+            else:
+                yield item
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@dataclass(slots=True)
+class _Choice:
+    text: str
+    logprobs: list[TokenLogprob] = field(default_factory=list[TokenLogprob])
+    finish_reason: str | None = None
+
+
+async def whole_completion(completion: Completion, deltas: Answers) -> dict[str, Any]:
+    """The answer in one piece."""
+    usage = Usage()
+    choices = [_Choice(echo) for echo in completion.echoes]
+    async for prompt, delta in deltas:
+        usage.add(delta, prompt)
+        choice = choices[completion.choice_number(prompt, delta)]
+        choice.text += delta.text
+        choice.logprobs += delta.logprobs
+        choice.finish_reason = delta.finish_reason
+    asked = completion.request.logprobs is not None
+    return _frame(completion) | {
+        "choices": [
+            {
+                "index": index,
+                "text": choice.text,
+                "logprobs": _logprobs(choice.logprobs, 0) if asked else None,
+                "finish_reason": choice.finish_reason,
+            }
+            for index, choice in enumerate(choices)
+        ],
+        "usage": usage.body(),
+    }
+
+
+async def completion_events(completion: Completion, deltas: Answers) -> AsyncIterator[bytes]:
+    """The answer in chunks."""
+    options = completion.request.stream_options
+    with_usage = options is not None and options.include_usage
+    frame = _frame(completion) | ({"usage": None} if with_usage else {})
+    usage = Usage()
+    offsets = [0] * len(completion.echoes)
+
+    def chunk(index: int, text: str, logprobs: Any = None, reason: str | None = None) -> bytes:
+        return event(
+            frame | {"choices": [{"index": index, "text": text, "logprobs": logprobs, "finish_reason": reason}]}
+        )
+
+    for index, echo in enumerate(completion.echoes):
+        if echo:
+            yield chunk(index, echo)
+    async with aclosing(deltas):
+        async for prompt, delta in deltas:
+            usage.add(delta, prompt)
+            index = completion.choice_number(prompt, delta)
+            logprobs = _logprobs(delta.logprobs, offsets[index]) if delta.logprobs else None
+            offsets[index] += sum(len(token.token) for token in delta.logprobs)
+            yield chunk(index, delta.text, logprobs, delta.finish_reason)
+    if with_usage:
+        yield event(frame | {"choices": [], "usage": usage.body()})
+    yield END
+
+
+def _frame(completion: Completion) -> dict[str, Any]:
+    return {
+        "id": completion.request_id,
+        "object": "text_completion",
+        "created": int(time.time()),
+        "model": completion.request.model,
+    }
+
+
+def _logprobs(tokens: list[TokenLogprob] | tuple[TokenLogprob, ...], offset: int) -> dict[str, Any]:
+    offsets: list[int] = []
+    for token in tokens:
+        offsets.append(offset)
+        offset += len(token.token)
+    return {
+        "tokens": [token.token for token in tokens],
+        "token_logprobs": [token.logprob for token in tokens],
+        "top_logprobs": [{top.token: top.logprob for top in token.top} for token in tokens],
+        "text_offset": offsets,
+    }

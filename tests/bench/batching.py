@@ -1,0 +1,84 @@
+"""`make bench-batching`: tokens a second of the PyTorch engine with 1, 4 and 16 requests at once.
+
+Each request answers with as many tokens as it may; its end is forbidden. The same with one place, so that requests wait
+for each other, is what batching is measured against. Rates are medians of several runs.
+
+`python -m tests.bench.batching [--model FOLDER] [--device cuda] [--threads 2] [--tokens 96] [--runs 3] [--guided]`
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import statistics
+import sys
+import time
+from pathlib import Path
+
+from novacron_serving.engine import ChatPrompt, GenerationRequest, Guide, GuideKind, Sampling
+from novacron_serving.engine.pytorch import PyTorchConfig, PyTorchEngine
+from novacron_serving.protocol.openai import Message
+
+TINY = Path(__file__).parents[2] / "serving" / "novacron_serving" / "models" / "tiny"
+END = 1
+CONCURRENCY = (1, 4, 16)
+GUIDE = Guide(GuideKind.JSON_SCHEMA, '{"type": "array", "items": {"type": "integer"}, "minItems": 1000}')
+
+
+def request(number: int, tokens: int, guided: bool) -> GenerationRequest:
+    return GenerationRequest(
+        request_id=f"r{number}",
+        prompt=ChatPrompt((Message(role="user", content="Tell me a story. " * (1 + number % 4)),)),
+        sampling=Sampling(temperature=0.8, top_p=0.95, seed=number, logit_bias={END: -100}),
+        max_tokens=tokens,
+        guide=GUIDE if guided else None,
+    )
+
+
+async def rate(engine: PyTorchEngine, concurrent: int, tokens: int, guided: bool) -> float:
+    """Tokens a second, over all requests."""
+
+    async def one(number: int) -> int:
+        made = 0
+        async for delta in engine.generate(request(number, tokens, guided)):
+            made = delta.completion_tokens
+        return made
+
+    began = time.perf_counter()
+    made = await asyncio.gather(*(one(number) for number in range(concurrent)))
+    return sum(made) / (time.perf_counter() - began)
+
+
+async def measure(arguments: argparse.Namespace, places: int) -> dict[int, float]:
+    config = PyTorchConfig(device=arguments.device, threads=arguments.threads, max_concurrent_requests=places)
+    engine = PyTorchEngine(arguments.model, config)
+    await engine.load()
+    await rate(engine, places, 8, arguments.guided)
+    rates = {
+        concurrent: statistics.median(
+            [await rate(engine, concurrent, arguments.tokens, arguments.guided) for _ in range(arguments.runs)]
+        )
+        for concurrent in CONCURRENCY
+    }
+    await engine.unload()
+    return rates
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--model", type=Path, default=TINY)
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--tokens", type=int, default=96)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--guided", action="store_true", help="answers are held to a JSON schema")
+    arguments = parser.parse_args()
+    sys.stdout.write(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}; tokens/s\n")
+    sys.stdout.write("places  " + "".join(f"{concurrent:>9} at once" for concurrent in CONCURRENCY) + "\n")
+    for places in (1, max(CONCURRENCY)):
+        rates = asyncio.run(measure(arguments, places))
+        sys.stdout.write(f"{places:>6}  " + "".join(f"{value:>17.0f}" for value in rates.values()) + "\n")
+
+
+main()

@@ -1,0 +1,201 @@
+"""The PyTorch engine with several requests in each step: they do not change each other, and what breaks is told."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from novacron_serving.engine import ChatPrompt, GenerationRequest, Sampling, TextPrompt
+from novacron_serving.engine.pytorch import PyTorchConfig, PyTorchEngine
+from novacron_serving.errors import RequestError
+from novacron_serving.protocol.openai import Message
+
+from .conftest import TINY
+
+QUESTIONS = (
+    "What is a GPU?",
+    "Hello",
+    "Tell me a story.",
+    "What is a cluster? " * 12,
+    "Count to five.",
+    "What sound does a dog make?",
+    "Who are you?",
+    "Say hello in five words.",
+)
+GREEDY = Sampling(temperature=0)
+ENDLESS = GenerationRequest(
+    request_id="endless", prompt=TextPrompt("Once"), sampling=Sampling(temperature=0, logit_bias={1: -100})
+)
+
+
+@asynccontextmanager
+async def loaded(**config: Any) -> AsyncIterator[PyTorchEngine]:
+    engine = PyTorchEngine(TINY, PyTorchConfig(device="cpu", **config))
+    await engine.load()
+    try:
+        yield engine
+    finally:
+        await engine.unload()
+
+
+def chat(number: int, text: str, sampling: Sampling = GREEDY, **options: Any) -> GenerationRequest:
+    prompt = ChatPrompt((Message(role="user", content=text),))
+    return GenerationRequest(request_id=f"r{number}", prompt=prompt, sampling=sampling, max_tokens=60, **options)
+
+
+async def text_of(engine: PyTorchEngine, request: GenerationRequest, after_s: float = 0) -> str:
+    await asyncio.sleep(after_s)
+    return "".join([delta.text async for delta in engine.generate(request)])
+
+
+async def until(true: Callable[[], bool], limit_s: float = 10) -> None:
+    end = time.monotonic() + limit_s
+    while not true():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.01)
+
+
+def test_an_answer_does_not_depend_on_who_is_in_the_same_batch() -> None:
+    async def run() -> None:
+        async with loaded(max_concurrent_requests=5, prefill_step_tokens=16) as engine:
+            seeded = Sampling(temperature=0.9, top_p=0.9, seed=4)
+            requests = [chat(number, text) for number, text in enumerate(QUESTIONS)]
+            requests += [chat(10 + number, text, seeded) for number, text in enumerate(QUESTIONS[:3])]
+            alone = [await text_of(engine, request) for request in requests]
+            # More than there are places: they join as others leave.
+            together = await asyncio.gather(
+                *(text_of(engine, request, 0.02 * at) for at, request in enumerate(requests))
+            )
+            assert list(together) == alone
+            assert len(set(alone)) > 6
+            assert engine.stats().kv_cache_utilization == 0
+
+    asyncio.run(run())
+
+
+def test_rows_of_a_step_are_computed_together() -> None:
+    async def run() -> None:
+        async with loaded(max_concurrent_requests=6) as engine:
+            passes: list[int] = []
+            decoder: Any = engine._decoder
+            step = decoder._rows.step
+            decoder._rows.step = lambda model, tokens: passes.append(len(tokens)) or step(model, tokens)
+            story = GenerationRequest(
+                request_id="s", prompt=TextPrompt("Once"), sampling=ENDLESS.sampling, max_tokens=40, n=6
+            )
+            texts: dict[int, str] = {}
+            async for delta in engine.generate(story):
+                texts[delta.index] = texts.get(delta.index, "") + delta.text
+            assert passes == [6] * 39  # the first token of each comes with the prompt
+            assert len(texts) == 6
+            assert len(set(texts.values())) == 1
+
+    asyncio.run(run())
+
+
+def test_closing_aborts_and_the_place_is_free_again() -> None:
+    async def run() -> None:
+        async with loaded(max_concurrent_requests=1, max_waiting_requests=1) as engine:
+            answer: Any = engine.generate(ENDLESS)
+            await anext(answer)
+            waits = asyncio.create_task(text_of(engine, chat(1, "Hello")))
+            await until(lambda: engine.stats().waiting_requests == 1)
+            assert engine.stats().running_requests == 1
+            with pytest.raises(RequestError, match="queue is full") as caught:
+                await text_of(engine, chat(2, "Hello"))
+            assert caught.value.status == 503
+            await answer.aclose()
+            assert await waits == "Hello! How can I help you today?"
+            await until(lambda: engine.stats().running_requests == 0)
+
+    asyncio.run(run())
+
+
+def test_an_aborted_answer_ends() -> None:
+    async def run() -> None:
+        async with loaded() as engine:
+            reasons: list[str | None] = []
+            async for delta in engine.generate(ENDLESS):
+                reasons.append(delta.finish_reason)
+                engine.abort(ENDLESS.request_id)
+            assert reasons[-1] == "stop"
+            assert len(reasons) < 100
+
+    asyncio.run(run())
+
+
+def breaks(change: Callable[[Any], None], meanwhile: Callable[[PyTorchEngine], Awaitable[None]]) -> None:
+    """Change the decoder of an engine while it answers."""
+
+    async def run() -> None:
+        async with loaded(hung_after_s=0.2) as engine:
+            answer: Any = engine.generate(ENDLESS)
+            await anext(answer)
+            assert engine.healthy()
+            change(engine._decoder)
+            await meanwhile(engine)
+            await answer.aclose()
+
+    asyncio.run(run())
+
+
+def test_an_engine_that_dies_is_unhealthy_and_its_requests_are_told() -> None:
+    def die(decoder: Any) -> None:
+        def broken(model: Any, tokens: Any) -> Any:
+            raise RuntimeError("the device fell off the bus")
+
+        decoder._rows.step = broken
+
+    async def meanwhile(engine: PyTorchEngine) -> None:
+        with pytest.raises(RequestError, match=r"off the bus|has stopped") as caught:
+            await text_of(engine, chat(1, "Hello"))
+        assert caught.value.status == 503
+        assert not engine.healthy()
+
+    breaks(die, meanwhile)
+
+
+def test_an_engine_that_hangs_is_unhealthy() -> None:
+    def hang(decoder: Any) -> None:
+        step = decoder._rows.step
+
+        def slow(model: Any, tokens: Any) -> Any:
+            time.sleep(0.6)
+            return step(model, tokens)
+
+        decoder._rows.step = slow
+
+    async def meanwhile(engine: PyTorchEngine) -> None:
+        await until(lambda: not engine.healthy(), 2)
+
+    breaks(hang, meanwhile)
+
+
+def test_a_distribution_that_is_none_fails_one_request_alone() -> None:
+    async def run() -> None:
+        async with loaded() as engine:
+            decoder: Any = engine._decoder
+            sampler = decoder._sampler
+
+            def broken(job: Any, index: int) -> Any:
+                made = sampler(job, index)
+                if job.request.request_id == "r7":
+                    made._bias = decoder._model.lm_head.weight[:, 0] * float("nan")
+                return made
+
+            decoder._sampler = broken
+            good, bad = await asyncio.gather(
+                text_of(engine, chat(6, "Hello")),
+                text_of(engine, chat(7, "Hello", Sampling())),
+                return_exceptions=True,
+            )
+            assert good == "Hello! How can I help you today?"
+            assert isinstance(bad, RequestError)
+            assert bad.status == 500
+            assert engine.healthy()
+
+    asyncio.run(run())

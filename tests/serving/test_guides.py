@@ -1,0 +1,130 @@
+"""Forms that answers are held to: whatever tokens are picked of those allowed, the text fits."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from typing import Any
+
+import jsonschema
+import pytest
+from novacron_serving.engine import Guide, GuideKind
+from novacron_serving.engine.pytorch.guides import Guides
+from novacron_serving.engine.tokens import Tokens
+from novacron_serving.errors import RequestError
+from novacron_serving.protocol.openai import Function, Tool
+from novacron_serving.worker.tool_calls import (
+    WRITTEN,
+    Arguments,
+    Call,
+    HermesReader,
+    JsonReader,
+    ToolFormat,
+    structures_of_calls,
+)
+
+from .conftest import TINY
+
+END = 1
+VOCABULARY = 1377
+
+
+@pytest.fixture(scope="module")
+def tokens() -> Tokens:
+    return Tokens.load(TINY)
+
+
+@pytest.fixture(scope="module")
+def guides(tokens: Tokens) -> Guides:
+    return Guides(tokens.tokenizer, VOCABULARY, [END])
+
+
+def walk(guides: Guides, tokens: Tokens, guide: Guide, seed: int, begin: str = "") -> str:
+    """Text of tokens that are picked at random from those allowed; it ends where it may."""
+    matcher, picks = guides.matcher(guide), random.Random(seed)  # noqa: S311
+    said: list[int] = []
+    for token in tokens.tokenizer.encode(begin, add_special_tokens=False):
+        assert matcher.allowed()[token]
+        matcher.take(token)
+        said.append(token)
+    for _ in range(400):
+        allowed = matcher.allowed().nonzero().flatten().tolist()
+        if END in allowed:
+            break
+        said.append(picks.choice(allowed))
+        if matcher.take(said[-1]):
+            break
+    else:
+        pytest.fail(f"no end: {tokens.decode(said)}")
+    return tokens.decode(said)
+
+
+SCHEMAS: list[dict[str, Any]] = [
+    {"enum": ["a", 1, None, {"b": []}]},
+    {"type": "object", "properties": {"a": {"type": "boolean"}, "b": {"type": "integer", "maximum": 99, "minimum": 0}},
+     "required": ["a", "b"], "additionalProperties": False},
+    {"type": "array", "items": {"anyOf": [{"type": "null"}, {"const": "x"}]}, "minItems": 2, "maxItems": 4},
+    {"$defs": {"tree": {"type": "object", "properties": {"l": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/tree"}]}},
+     "required": ["l"], "additionalProperties": False}}, "$ref": "#/$defs/tree"},
+    {"type": "string", "pattern": "^[a-c]{2,4}$"},
+    {"type": "string", "format": "date"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("schema", SCHEMAS, ids=str)
+def test_json_fits_its_schema(guides: Guides, tokens: Tokens, schema: dict[str, Any]) -> None:
+    for seed in range(5):
+        said = walk(guides, tokens, Guide(GuideKind.JSON_SCHEMA, json.dumps(schema)), seed)
+        jsonschema.validate(json.loads(said), schema, format_checker=jsonschema.FormatChecker())
+        assert "\n" not in said
+
+
+def test_text_fits_its_expression(guides: Guides, tokens: Tokens) -> None:
+    for seed in range(5):
+        assert re.fullmatch(
+            "(yes|no), [0-9]{3}!", walk(guides, tokens, Guide(GuideKind.REGEX, "(yes|no), [0-9]{3}!"), seed)
+        )
+
+
+@pytest.mark.parametrize("form", ToolFormat)
+def test_calls_among_text_fit_strict_functions(guides: Guides, tokens: Tokens, form: ToolFormat) -> None:
+    schema = SCHEMAS[1]
+    tools = [
+        Tool(type="function", function=Function(name=name, parameters=schema, strict=True)) for name in ("on", "off")
+    ]
+    guide = Guide(GuideKind.STRUCTURAL_TAG, json.dumps(structures_of_calls(tools, form)))
+    reader = (HermesReader if form is ToolFormat.HERMES else JsonReader)(tools, most_calls=None)
+    text = "Well, " if form is ToolFormat.HERMES else ""
+    for seed in range(5):
+        said = walk(guides, tokens, guide, seed, text + WRITTEN[form][0])
+        pieces = [*reader.feed(said), *reader.rest()]
+        assert [piece.name in ("on", "off") for piece in pieces if isinstance(piece, Call)] == [True]
+        (arguments,) = (piece.text for piece in pieces if isinstance(piece, Arguments))
+        jsonschema.validate(json.loads(arguments), schema)
+        reader.calls = 0
+
+
+@pytest.mark.parametrize(
+    "guide",
+    [
+        Guide(GuideKind.JSON_SCHEMA, '{"not": {}}'),
+        Guide(GuideKind.JSON_SCHEMA, '{"not": {}, "x-guidance": {"lenient": true}}'),
+        Guide(GuideKind.JSON_SCHEMA, '{"oneOf": [{"minimum": 1}, {"maximum": 9}]}'),
+        Guide(GuideKind.JSON_SCHEMA, '{"enum": []}'),
+        Guide(GuideKind.JSON_SCHEMA, '{"$defs": {"a": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"}'),
+        Guide(GuideKind.JSON_SCHEMA, "{"),
+        Guide(GuideKind.REGEX, "(a"),
+        Guide(GuideKind.STRUCTURAL_TAG, "{}"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_held_to_is_refused(guides: Guides, guide: Guide) -> None:
+    with pytest.raises(RequestError, match="response_format") as caught:
+        guides.matcher(guide)
+    assert (caught.value.status, caught.value.param) == (400, "response_format")
+
+
+def test_without_a_fast_tokenizer_forms_are_refused() -> None:
+    with pytest.raises(RequestError, match="cannot be held to a form"):
+        Guides(object(), VOCABULARY, [END]).matcher(Guide(GuideKind.JSON_OBJECT))

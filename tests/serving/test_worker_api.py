@@ -1,0 +1,375 @@
+"""A worker's HTTP API in this process: over an engine that says what a test wants, and over the tiny model."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import openai
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from novacron_serving.engine import Delta, EngineStats, GenerationRequest, GuideKind
+from novacron_serving.engine.pytorch import PyTorchConfig, PyTorchEngine
+from novacron_serving.errors import RequestError, invalid
+from novacron_serving.worker.app import WorkerApp
+from novacron_serving.worker.config import ModelConfig, WorkerConfig
+from novacron_serving.worker.tool_calls import ToolFormat
+
+from .conftest import MODEL, TINY, TOKEN
+
+CONFIG = WorkerConfig(
+    worker_id="w", port=0, coordinator="127.0.0.1:1", model=ModelConfig(id=MODEL, path=TINY), engine=PyTorchConfig()
+)
+HELLO: list[Any] = [{"role": "user", "content": "Hello"}]
+TOOLS: list[Any] = [
+    {"type": "function", "function": {"name": "weather", "description": "Of a city", "parameters": {"type": "object"}}}
+]
+
+
+@dataclass
+class Scripted:
+    """An engine that says these pieces, and keeps what it was asked."""
+
+    pieces: tuple[str, ...] = ("Hi",)
+    fails: RequestError | None = None
+    max_context_tokens: int = 100
+    max_concurrent_requests: int = 8
+    asked: list[GenerationRequest] = field(default_factory=list)
+    closed: int = 0
+    well: bool = True
+    endless: bool = False
+
+    async def load(self) -> None: ...
+
+    async def generate(self, request: GenerationRequest) -> AsyncIterator[Delta]:
+        self.asked.append(request)
+        try:
+            for at, piece in enumerate(self.pieces):
+                yield Delta(piece, 7, at + 1, cached_tokens=4)
+            if self.fails is not None:
+                raise self.fails
+            if self.endless:
+                await asyncio.Event().wait()
+            yield Delta("", 7, len(self.pieces), "stop", cached_tokens=4)
+        finally:
+            self.closed += 1
+
+    def abort(self, request_id: str) -> None: ...
+
+    def stats(self) -> EngineStats:
+        return EngineStats(0, 0, 0.0)
+
+    def healthy(self) -> bool:
+        return self.well
+
+    async def unload(self) -> None: ...
+
+
+def app_of(engine: Any, tool_format: ToolFormat | None = None, adapters: tuple[str, ...] = ()) -> WorkerApp:
+    app = WorkerApp(CONFIG, engine, TOKEN, adapters)
+    app.loaded = True
+    app.tool_format = tool_format
+    return app
+
+
+@asynccontextmanager
+async def client_of(app: WorkerApp, token: str = TOKEN) -> AsyncIterator[openai.AsyncOpenAI]:
+    transport = httpx.ASGITransport(app.asgi)
+    async with httpx.AsyncClient(transport=transport) as http:
+        yield openai.AsyncOpenAI(base_url="http://worker/v1", api_key=token, max_retries=0, http_client=http)
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(work)
+
+
+HERMES = ("I look. <tool", '_call>{"name": "weather", "arguments": ', '{"city": "Oslo"}}</tool_call>')
+LLAMA = ('{"name": "weather", ', '"parameters": {"city": "Oslo"}}')
+
+
+@pytest.mark.parametrize(
+    ("said", "form", "content"), [(HERMES, ToolFormat.HERMES, "I look. "), (LLAMA, ToolFormat.JSON, None)]
+)
+def test_a_model_that_decides_to_call(said: tuple[str, ...], form: ToolFormat, content: str | None) -> None:
+    async def work() -> None:
+        engine = Scripted(said)
+        async with client_of(app_of(engine, form)) as client:
+            answer = await client.chat.completions.create(model=MODEL, messages=HELLO, tools=TOOLS)
+            choice = answer.choices[0]
+            assert (choice.finish_reason, choice.message.content) == ("tool_calls", content)
+            assert choice.message.tool_calls is not None
+            call: Any = choice.message.tool_calls[0]
+            assert (call.function.name, json.loads(call.function.arguments)) == ("weather", {"city": "Oslo"})
+            assert answer.usage is not None
+            assert answer.usage.prompt_tokens_details is not None
+            assert answer.usage.prompt_tokens_details.cached_tokens == 4
+            # The client's own accumulator is the judge of the chunks.
+            async with client.chat.completions.stream(model=MODEL, messages=HELLO, tools=TOOLS) as stream:
+                final: Any = await stream.get_final_completion()
+            assert final.choices[0].finish_reason == "tool_calls"
+            assert final.choices[0].message.content == content
+            assert json.loads(final.choices[0].message.tool_calls[0].function.arguments) == {"city": "Oslo"}
+        told: Any = engine.asked[0].prompt
+        assert told.tools == tuple(TOOLS)
+
+    run(work())
+
+
+def test_tools_that_may_not_be_used_are_not_told_and_text_stays_text() -> None:
+    async def work() -> None:
+        engine = Scripted(HERMES)
+        async with client_of(app_of(engine, ToolFormat.HERMES)) as client:
+            answer = await client.chat.completions.create(model=MODEL, messages=HELLO, tools=TOOLS, tool_choice="none")
+        assert answer.choices[0].message.content == "".join(HERMES)
+        told: Any = engine.asked[0].prompt
+        assert told.tools == ()
+
+    run(work())
+
+
+def test_a_strict_function_is_held_to_where_the_model_decides() -> None:
+    async def work() -> None:
+        engine = Scripted(HERMES)
+        strict: list[Any] = [copy.deepcopy(TOOLS[0])]
+        strict[0]["function"]["strict"] = True
+        async with client_of(app_of(engine, ToolFormat.HERMES)) as client:
+            await client.chat.completions.create(model=MODEL, messages=HELLO, tools=strict)
+        guide = engine.asked[0].guide
+        assert guide is not None
+        assert guide.kind is GuideKind.STRUCTURAL_TAG
+        assert json.loads(guide.value)["structures"][0]["schema"] == TOOLS[0]["function"]["parameters"]
+
+    run(work())
+
+
+def test_a_failure_after_a_streams_beginning_is_an_event_and_not_an_end() -> None:
+    async def work() -> None:
+        engine = Scripted(("Hi",), fails=RequestError(503, "the engine has died", kind="server_error"))
+        async with client_of(app_of(engine)) as client:
+            stream: Any = await client.chat.completions.create(model=MODEL, messages=HELLO, stream=True)
+            with pytest.raises(openai.APIError, match="the engine has died"):
+                [chunk async for chunk in stream]
+            with pytest.raises(openai.InternalServerError):
+                await client.chat.completions.create(model=MODEL, messages=HELLO)
+            stream = await client.completions.create(model=MODEL, prompt="Hello", stream=True)
+            with pytest.raises(openai.APIError, match="the engine has died"):
+                [chunk async for chunk in stream]
+
+    run(work())
+
+
+def test_a_failure_before_it_is_a_status() -> None:
+    async def work() -> None:
+        engine = Scripted((), fails=invalid("messages: too long", param="messages"))
+        async with client_of(app_of(engine)) as client:
+            for stream in (False, True):
+                with pytest.raises(openai.BadRequestError, match="too long"):
+                    await client.chat.completions.create(model=MODEL, messages=HELLO, stream=stream)
+                with pytest.raises(openai.BadRequestError, match="too long"):
+                    await client.completions.create(model=MODEL, prompt=["a", "b"], stream=stream)
+
+    run(work())
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions"])
+def test_a_client_that_leaves_before_the_answer_is_whole_aborts_it(path: str) -> None:
+    async def work() -> None:
+        engine = Scripted(endless=True)
+        body = json.dumps({"model": MODEL, "messages": HELLO} if "chat" in path else {"model": MODEL, "prompt": "a"})
+        scope = {
+            "type": "http", "method": "POST", "path": path, "query_string": b"", "asgi": {"version": "3.0"},
+            "headers": [(b"authorization", f"Bearer {TOKEN}".encode())],
+        }  # fmt: skip
+        sent: list[Any] = []
+
+        async def receive() -> Any:
+            if not sent:
+                sent.append("body")
+                return {"type": "http.request", "body": body.encode(), "more_body": False}
+            await asyncio.sleep(0.05)  # the engine is asked meanwhile
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        await asyncio.wait_for(app_of(engine).asgi(scope, receive, send), 5)
+        assert engine.closed == 1
+
+    run(work())
+
+
+def test_adapters_are_models_of_their_own() -> None:
+    async def work() -> None:
+        engine = Scripted()
+        async with client_of(app_of(engine, adapters=("poet",))) as client:
+            assert [model.id async for model in client.models.list()] == [MODEL, f"{MODEL}:poet"]
+            for model in (MODEL, f"{MODEL}:poet", "poet"):
+                answer = await client.chat.completions.create(model=model, messages=HELLO)
+                assert answer.model == model
+            await client.completions.create(model=f"{MODEL}:poet", prompt="Hello")
+            with pytest.raises(openai.NotFoundError, match=f"served: {MODEL}, {MODEL}:poet"):
+                await client.chat.completions.create(model=f"{MODEL}:other", messages=HELLO)
+        assert [request.adapter for request in engine.asked] == [None, "poet", "poet", "poet"]
+
+    run(work())
+
+
+def test_only_who_has_the_clusters_token_is_answered() -> None:
+    async def work() -> None:
+        engine = Scripted()
+        app = app_of(engine)
+        async with client_of(app, "guessed") as client:
+            with pytest.raises(openai.AuthenticationError, match="the cluster's token"):
+                await client.chat.completions.create(model=MODEL, messages=HELLO)
+            with pytest.raises(openai.AuthenticationError):
+                await client.models.list()
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app.asgi), base_url="http://worker") as anybody:
+            assert (await anybody.post("/v1/completions", json={"model": MODEL, "prompt": "a"})).status_code == 401
+            assert (await anybody.get("/health")).status_code == 200
+            assert (await anybody.get("/metrics")).status_code == 200
+            assert (await anybody.get("/ready")).status_code == 503  # not registered
+            engine.well = False
+            assert (await anybody.get("/health")).status_code == 503
+        assert engine.asked == []
+
+    run(work())
+
+
+# Any JSON in any place of a request: an answer or an error that names a field, and no exception.
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"a": {"enum": [1, "x", None]}},
+    "required": ["a"],
+    "additionalProperties": False,
+}
+CALL = {"id": "c", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+COMMON: dict[str, Any] = {
+    "model": MODEL, "max_tokens": 2, "n": 1, "temperature": 1.0, "top_p": 0.9, "top_k": 5, "min_p": 0.1, "seed": 1,
+    "stop": ["x"], "presence_penalty": 0.5, "frequency_penalty": 0.5, "repetition_penalty": 1.1,
+    "logit_bias": {"5": 1.0}, "stream": False,
+}  # fmt: skip
+CHATS: list[dict[str, Any]] = [
+    COMMON
+    | {
+        "messages": [
+            {"role": "system", "content": [{"type": "text", "text": "Be brief."}]},
+            {"role": "assistant", "content": None, "tool_calls": [CALL]},
+            {"role": "tool", "tool_call_id": "c", "content": "4"},
+        ],
+        "tools": TOOLS,
+        "tool_choice": {"type": "function", "function": {"name": "weather"}},
+        "parallel_tool_calls": False,
+    },
+    COMMON
+    | {
+        "messages": HELLO,
+        "logprobs": True,
+        "top_logprobs": 2,
+        "max_completion_tokens": 2,
+        "response_format": {"type": "json_schema", "json_schema": {"name": "s", "schema": SCHEMA, "strict": True}},
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    },
+]
+COMPLETIONS: list[dict[str, Any]] = [
+    COMMON | {"prompt": ["Hello", "you"], "echo": True},
+    COMMON | {"prompt": [[1, 2], [3]], "logprobs": 2},
+]
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8)
+    | st.sampled_from(["auto", "text", "function", "json_object", "\x00", "<|end|>", "$ref", "\ud800"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where something could stand instead of what stands there."""
+    if path:
+        yield path
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from places(inner, (*path, key))
+    elif isinstance(value, list):
+        for at, inner in enumerate(value):
+            yield from places(inner, (*path, at))
+
+
+@st.composite
+def changed(draw: st.DrawFn, bodies: list[dict[str, Any]]) -> Any:
+    body = copy.deepcopy(draw(st.sampled_from(bodies)))
+    for path in draw(st.lists(st.sampled_from(sorted(places(body), key=str)), min_size=1, max_size=2)):
+        inner: Any = body
+        try:
+            for key in path[:-1]:
+                inner = inner[key]
+            key = draw(st.text(max_size=8)) if isinstance(inner, dict) and draw(st.booleans()) else path[-1]
+            inner[key] = draw(JSON)
+        except (IndexError, KeyError, TypeError):
+            continue  # the first change took this place away
+    return body
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Iterator[WorkerApp]:
+    engine = PyTorchEngine(TINY, PyTorchConfig(device="cpu", max_context_tokens=256))
+    asyncio.run(engine.load())
+    yield app_of(engine)
+    asyncio.run(engine.unload())
+
+
+def check(app: WorkerApp, path: str, body: Any) -> int:
+    async def work() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app.asgi), base_url="http://worker") as http:
+            return await http.post(
+                path, content=json.dumps(body).encode(), headers={"authorization": f"Bearer {TOKEN}"}
+            )
+
+    response = asyncio.run(work())
+    assert response.status_code in (200, 400, 404), response.text
+    if response.status_code == 200 and response.headers["content-type"].startswith("text/event-stream"):
+        assert response.text.endswith("data: [DONE]\n\n")
+    elif response.status_code != 200:
+        error = response.json()["error"]
+        assert error["message"]
+        assert set(error) == {"message", "type", "param", "code"}
+    return response.status_code
+
+
+@pytest.mark.parametrize(("path", "bodies"), [("/v1/chat/completions", CHATS), ("/v1/completions", COMPLETIONS)])
+def test_the_requests_that_are_changed_below_are_good(tiny: WorkerApp, path: str, bodies: list[Any]) -> None:
+    assert [check(tiny, path, body) for body in bodies] == [200, 200]
+
+
+@pytest.mark.parametrize(("path", "bodies"), [("/v1/chat/completions", CHATS), ("/v1/completions", COMPLETIONS)])
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_json_in_any_place_is_answered_or_refused(
+    tiny: WorkerApp, path: str, bodies: list[Any], data: st.DataObject
+) -> None:
+    check(tiny, path, data.draw(changed(bodies)))
+
+
+@pytest.mark.parametrize(("path", "bodies"), [("/v1/chat/completions", CHATS), ("/v1/completions", COMPLETIONS)])
+def test_every_wrong_type_in_every_place_is_answered_or_refused(tiny: WorkerApp, path: str, bodies: list[Any]) -> None:
+    for body in bodies:
+        for place in places(body):
+            for wrong in (None, True, -1, 1e300, "", "x", [], {}, [None], {"": None}):
+                made = copy.deepcopy(body)
+                inner: Any = made
+                for key in place[:-1]:
+                    inner = inner[key]
+                inner[place[-1]] = wrong
+                check(tiny, path, made)

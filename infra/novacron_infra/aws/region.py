@@ -178,7 +178,9 @@ class AwsRegion(pulumi.ComponentResource):
             child,
         )
         registry = AwsRegistry(
-            f"{name}-images", AwsRegistryArgs(key_arn=self.storage_key_arn, tags=tags, protect=protect), child
+            f"{name}-images",
+            AwsRegistryArgs(key_arn=self.storage_key_arn, prefix=tags.environment.lower(), tags=tags, protect=protect),
+            child,
         )
         self.outputs = {
             "platform": pulumi.Output.from_input(Platform.AWS.value),
@@ -190,7 +192,7 @@ class AwsRegion(pulumi.ComponentResource):
             "postgres_endpoint": postgres.endpoint,
             "postgres_secret": postgres.secret_arn,
             "redis_endpoint": redis.endpoint,
-            "registry": registry.host,
+            "registry": registry.url,
             "target_group_arn": ingress.target_group_arn,
         }
         self.register_outputs(self.outputs)

@@ -163,7 +163,15 @@ class GcpRegion(pulumi.ComponentResource):
         self._grant_models(name, args, workers)
         self._grant_databases(name, args, coordinators, postgres)
         registry = GcpRegistry(
-            f"{name}-images", GcpRegistryArgs(region=region, key_id=storage_key, tags=tags, protect=protect), child
+            f"{name}-images",
+            GcpRegistryArgs(
+                region=region,
+                key_id=storage_key,
+                repository=f"{tags.environment.lower()}-novacron",
+                tags=tags,
+                protect=protect,
+            ),
+            child,
         )
         ingress = GcpIngress(name, GcpIngressArgs(region=region, tags=tags, protect=protect), child)
         self.ingress_address = ingress.address

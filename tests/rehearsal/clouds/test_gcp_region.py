@@ -101,7 +101,7 @@ def test_whoever_uses_a_region_is_told_where_its_parts_are(up: Site) -> None:
     told = outputs["us-central1"]
     RegionOutputs.model_validate(told)
     assert told["model_bucket"] == "models-us-central1"
-    assert told["registry"] == "us-central1-docker.pkg.dev/acme-staging/novacron"
+    assert told["registry"] == "us-central1-docker.pkg.dev/acme-staging/staging-novacron"
     assert told["worker_identity"] != told["coordinator_identity"]
     assert told["worker_identity"].startswith("staging-us-central1-llm-")
     assert told["postgres_secret"] == "projects/acme-staging/secrets/staging-us-central1-postgres-login"

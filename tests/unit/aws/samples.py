@@ -102,7 +102,7 @@ REDIS = aws.AwsRedisArgs(
     key_arn=STORAGE_KEY,
     tags=TAGS,
 )
-REGISTRY = aws.AwsRegistryArgs(key_arn=STORAGE_KEY, tags=TAGS)
+REGISTRY = aws.AwsRegistryArgs(key_arn=STORAGE_KEY, prefix="prod", tags=TAGS)
 BLOCK = {"capacity": Capacity.CAPACITY_BLOCK, "reservation_id": "cr-0123456789abcdef0"}
 SHAPES: dict[str, NodePoolShape] = {
     "plain": replace(WORKERS, fabric=None),

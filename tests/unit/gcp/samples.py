@@ -141,7 +141,7 @@ REDIS = GcpRedisArgs(
     key_id=STORAGE_KEY,
     tags=TAGS,
 )
-REGISTRY = GcpRegistryArgs(region=REGION, key_id=STORAGE_KEY, tags=TAGS)
+REGISTRY = GcpRegistryArgs(region=REGION, key_id=STORAGE_KEY, repository="prod-novacron", tags=TAGS)
 INGRESS = GcpIngressArgs(region=REGION, tags=TAGS)
 POD_ACCOUNT = GkePodAccountArgs(
     workload_pool="acme-prod.svc.id.goog", namespace="novacron-llm", service_account="llm-workers"

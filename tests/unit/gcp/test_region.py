@@ -45,7 +45,7 @@ def test_what_it_tells(region: Graph) -> None:
     assert told["postgres_secret"] == f"projects/acme-prod/{NAME}-postgres-login"
     assert told["redis_endpoint"] == "10.0.128.7"
     assert told["ingress_address"] == "203.0.113.7"
-    assert told["registry"] == "us-central1-docker.pkg.dev/acme-prod/novacron"
+    assert told["registry"] == "us-central1-docker.pkg.dev/acme-prod/prod-novacron"
 
 
 def test_workers_read_the_models_and_nothing_else(region: Graph) -> None:

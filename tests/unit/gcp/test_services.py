@@ -114,7 +114,7 @@ def test_images_are_scanned_encrypted_and_never_overwritten(region: Graph) -> No
         {"tagState": "UNTAGGED", "olderThan": f"{14 * 24 * 3600}s"},
     )
     graph = declare(lambda opts: GcpRegistry("i", samples.REGISTRY, opts).url)
-    assert graph.result == "us-central1-docker.pkg.dev/acme-prod/novacron"
+    assert graph.result == "us-central1-docker.pkg.dev/acme-prod/prod-novacron"
 
 
 def test_the_front_door_is_an_address_of_the_region_that_stays(region: Graph) -> None:

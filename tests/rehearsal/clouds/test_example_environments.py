@@ -1,4 +1,4 @@
-"""Production on Google Cloud, on Azure and over three clouds: up, as it is described, and gone; two in one account."""
+"""Production on Google Cloud, on Azure and over three clouds: up, as it is described and as policies ask, and gone."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 import yaml
 from novacron_infra.outputs import EnvironmentOutputs
-from novacron_rehearsal import Workspace
+from novacron_rehearsal import PolicyPackSpec, Workspace
 
 from tests.rehearsal.clouds.conftest import Site, taken
 
 ROOT = Path(__file__).parents[3]
+PACK = PolicyPackSpec(ROOT / "policy")
 EXAMPLES = ROOT / "examples" / "environments"
 PROGRAM = (EXAMPLES / "__main__.py").read_text(encoding="utf-8")
 CLOUDS = {"prod-gcp": ["gcp"], "prod-azure": ["azure-native"], "prod-mixed": ["aws", "gcp", "azure-native"]}
@@ -30,8 +31,9 @@ def described(stack: str) -> dict[str, Any]:
 def test_production_comes_up_stays_as_it_is_and_goes_without_a_trace(site: Site, stack: str) -> None:
     values = described(stack) | {"protected": False}
     site.write(PROGRAM, **{"novacron:environment": values})
-    first = site.up()
+    first = site.up(policy_packs=[PACK])
     assert first.succeeded, first.errors
+    assert first.policy_violations == []
     outputs = EnvironmentOutputs.model_validate(first.outputs)
     assert set(outputs.regions) == {region["name"] for region in values["regions"]}
     assert outputs.endpoint == "https://api.novacron.ai"

@@ -8,6 +8,7 @@ from typing import Any
 from novacron_policy.properties import UNKNOWN, get, items, unknown
 
 _KEYS = {
+    "aws:cloudwatch/logGroup:LogGroup": ("kmsKeyId",),
     "aws:ebs/volume:Volume": ("kmsKeyId",),
     "aws:ec2/launchTemplate:LaunchTemplate": ("blockDeviceMappings[]?.ebs?.kmsKeyId",),
     "aws:ecr/repository:Repository": ("encryptionConfigurations[].kmsKey",),
@@ -29,6 +30,9 @@ _KEYS = {
     "gcp:container/cluster:Cluster": ("databaseEncryption.keyName", "nodePools[]?.nodeConfig.bootDiskKmsKey"),
     "gcp:container/nodePool:NodePool": ("nodeConfig.bootDiskKmsKey",),
     "gcp:filestore/instance:Instance": ("kmsKeyName",),
+    "gcp:logging/folderBucketConfig:FolderBucketConfig": ("cmekSettings.kmsKeyName",),
+    "gcp:logging/organizationBucketConfig:OrganizationBucketConfig": ("cmekSettings.kmsKeyName",),
+    "gcp:logging/projectBucketConfig:ProjectBucketConfig": ("cmekSettings.kmsKeyName",),
     "gcp:lustre/instance:Instance": ("kmsKey",),
     "gcp:memorystore/instance:Instance": ("kmsKey",),
     "gcp:redis/cluster:Cluster": ("kmsKey",),

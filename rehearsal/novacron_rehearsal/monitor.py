@@ -89,8 +89,11 @@ class Monitor(ResourceMonitorServicer):
             await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
         else:
             dialect = codec.Dialect(secrets=request.acceptSecrets, resources=request.acceptResources)
+            # Without it the program takes an output of what is excluded and not made for None, not for unknown: what
+            # has it as an input would not depend on it any more.
+            unknown = state.urn in self.deployment.selection.not_made
             return resource_pb2.RegisterResourceResponse(
-                urn=state.urn, id=state.id, object=codec.encode(state.outputs, dialect)
+                urn=state.urn, id=state.id, object=codec.encode(state.outputs, dialect), unknown=unknown
             )
 
     async def ReadResource(self, request: Any, context: Any) -> Any:  # noqa: N802

@@ -95,11 +95,43 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         ),
         "regions.2.name = northeurope: it has no Standard_ND96isr_H100_v5, which regions.2.elsewhere.workers asks for",
     ),
+    "a nearest region that Amazon does not have": (
+        prod(
+            {
+                "accounts": {"google_project": "novacron-prod"},
+                "regions.2.name": "europe-west4",
+                "regions.2.zones": ["europe-west4-b"],
+                "regions.2.elsewhere": {
+                    "platform": "gcp",
+                    "nearest": "eu-central-3",
+                    "coordinators": "c2-standard-60",
+                    "workers": "a3-highgpu-8g",
+                    "storage": "c2-standard-30",
+                    "admins": ["group:operators@novacron.ai"],
+                    "bucket": "novacron-models",
+                },
+            }
+        ),
+        "regions.2.elsewhere.nearest = eu-central-3: aws had no such region on 2026-11-25. Take ",
+    ),
     "a replica's fabric of another machine": (
         prod({"workers.machine": "p6-b300.48xlarge", "workers.network_interfaces": 32}),
         "workers.network_interfaces = 32: no such key",
     ),
     "an environment of 65 characters": (prod({"environment": LONG}), "environment = "),
+    "a region that Amazon does not have": (
+        prod({"regions.1.name": "us-west-5", "regions.1.zones": ["us-west-5a", "us-west-5b"]}),
+        "regions.1.name = us-west-5: aws had no such region on 2026-11-25. Take us-west-1 or us-west-2; if it was "
+        "opened since, set regions.1.new to true",
+    ),
+    "a region that Azure does not have": (
+        azure_stack({"regions.0.name": "westus4"}),
+        "regions.0.name = westus4: azure had no such region on 2026-11-25. Take westus or westus2 or westus3; if it",
+    ),
+    "a region that is like no other": (
+        azure_stack({"regions.0.name": "atlantis"}),
+        "regions.0.name = atlantis: azure had no such region on 2026-11-25. Write it as westus2; if it was opened",
+    ),
     "a region of 65 characters": (
         azure_stack({"regions.0.name": LONG}),
         f"regions.0.name = {LONG}: it has 65 characters, and no region's name has more than 24",
@@ -168,6 +200,11 @@ def test_a_stack_with_one_thing_wrong_has_one_error(values: dict[str, Any], says
     (found,) = error.value.problems
     assert str(found).startswith(f"novacron:environment.{says}")
     assert found.fix[0].isupper()
+
+
+def test_a_region_that_opened_after_the_list_was_made_is_taken_at_its_word() -> None:
+    region = {"regions.1.name": "us-west-5", "regions.1.zones": ["us-west-5a", "us-west-5b"], "regions.1.new": True}
+    assert "us-west-5" in {item.name for item in planned(prod(region)).regions}
 
 
 def test_the_azure_stack_is_otherwise_good() -> None:

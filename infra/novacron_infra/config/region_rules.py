@@ -5,12 +5,13 @@ As in `rules`, a part that is missing from `parts` is itself invalid and already
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Network
 from typing import Any
 
-from novacron_infra.catalog import Cloud, Offered, UnknownNameError, machine, machines, offer
+from novacron_infra.catalog import Cloud, Offered, UnknownNameError, machine, machines, offer, region_lists
 from novacron_infra.config.problems import problem
 from novacron_infra.config.sections import Accounts, Platform, Region, StoreKind, Traffic, WorkerCounts, Workers
 from novacron_infra.errors import Problem
@@ -36,6 +37,8 @@ CLUSTER_NETWORKS = {
 """What every cluster takes beside its region's network. On Google both lie inside it."""
 LONGEST_REGION_NAME = 24
 """One more than northamerica-northeast1 has: names made from a region's stay within what the clouds allow."""
+_NEAR = 0.8
+"""How alike names are that one may have been mistyped for: us-west-1 for us-west-5, not us-east-1."""
 LONGEST_LABEL = 63
 LONGEST_DNS_NAME = 253
 """Characters that fit into the 255 octets of RFC 1035, 2.3.4."""
@@ -98,7 +101,20 @@ def _regions(parts: Parts) -> Iterator[Problem]:
         if not re.fullmatch(pattern, region.name):
             rule = f"no region of {cloud.value} is named like this"
             yield problem(f"regions.{index}.name", region.name, rule, f"write it as {example}")
+        elif not region.new:
+            escape = f"; if it was opened since, set regions.{index}.new to true"
+            yield from _unlisted(f"regions.{index}.name", region.name, cloud, escape)
     yield from _region_workers(regions, parts.get("workers"))
+
+
+def _unlisted(path: str, name: str, platform: Platform, escape: str = "") -> Iterator[Problem]:
+    """A region that its cloud's list does not have: most likely it was mistyped, and a run would find out late."""
+    found = region_lists().get(Cloud(platform.value))
+    if found is None or name in found.names or len(name) > LONGEST_REGION_NAME:
+        return
+    near = sorted(difflib.get_close_matches(name, found.names, cutoff=_NEAR))
+    fix = f"take {' or '.join(near)}" if near else f"write it as {REGION_NAMES[platform][1]}"
+    yield problem(path, name, f"{platform.value} had no such region on {found.as_of}", fix + escape)
 
 
 def _networks(parts: Parts) -> Iterator[Problem]:
@@ -226,6 +242,8 @@ def _elsewhere(parts: Parts) -> Iterator[Problem]:
         if not re.fullmatch(pattern, other.nearest):
             rule = f"no region of {platform.value}, whose DNS answers, is named like this"
             yield problem(f"{path}.nearest", other.nearest, rule, f"write it as {example}")
+        elif other.nearest not in [item.name for item in regions if item.new]:
+            yield from _unlisted(f"{path}.nearest", other.nearest, platform)
 
 
 def _same_gpus(path: str, name: str, workers: Workers | None) -> Iterator[Problem]:

@@ -379,6 +379,8 @@ class Region(Section):
 
     name: Name
     """The cloud's name of the region."""
+    new: bool = False
+    """Whether the cloud has opened it since the catalogue's list of its regions was made."""
     dns_label: Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$")]
     """Regional name below the domain."""
     weight: Annotated[int, Field(ge=0, le=255)]

@@ -253,6 +253,17 @@ def test_a_region_elsewhere_is_refused_what_its_cloud_cannot_do(key: str, value:
     assert fix in problem.fix
 
 
+def test_a_region_elsewhere_has_its_store_there() -> None:
+    description = mixed()
+    description["regions"][2]["bucket"] = "server:/export"
+    with pytest.raises(ConfigurationError) as caught:
+        load(description)
+    assert [str(item) for item in caught.value.problems] == [
+        "novacron:environment.regions.2.bucket = server:/export: the region is in another cloud. Write it as "
+        "elsewhere.bucket"
+    ]
+
+
 def test_what_regions_on_other_clouds_need_of_the_environment_is_asked_for() -> None:
     description = mixed() | {"accounts": {}}
     description["regions"] = [description["regions"][2], description["regions"][0], description["regions"][3]]

@@ -218,7 +218,8 @@ class AwsSharedFilesArgs:
     existing_id: str | None = None
     """Of a file system that exists: it only gets mount targets, and must have none in another network."""
     replica: bool = False
-    """Whether it may be overwritten by replication from another region."""
+    """Whether it may be overwritten by replication from another region. Decided when it is made: a file system that
+    becomes one later needs `aws efs update-file-system-protection --replication-overwrite-protection DISABLED`."""
     throughput_mib_per_s: int = stores.EFS_MIB_PER_S
     weights_gb: float | None = None
     """Weights of one replica, 10^9 bytes, if it loads them from here."""

@@ -69,6 +69,7 @@ def azure_stack(changes: dict[str, Any]) -> dict[str, Any]:
 
 
 LONG = "x" * 65
+FILES = "fs-0123456789abcdef0"
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a machine that the region does not have": (
         azure_stack({"regions.0.name": "northeurope"}),
@@ -161,6 +162,43 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a bucket with dots and acceleration": (
         prod({"model.store.bucket": "models.novacron.ai"}),
         "model.store.bucket = models.novacron.ai: it is no name for s3",
+    ),
+    "no bucket": (
+        prod({"model.store": {"kind": "s3"}}),
+        "model.store.bucket = missing: s3 needs a name. Write it as novacron-models",
+    ),
+    "EFS on Azure": (
+        azure_stack({"model.store": {"kind": "efs"}}),
+        "model.store.kind = efs: azure has no EFS. Use nfs",
+    ),
+    "an EFS file system that is none": (
+        prod({"model.store": {"kind": "efs", "bucket": "models"}}),
+        "model.store.bucket = models: it is no name for efs. Write it as fs-0123456789abcdef0",
+    ),
+    "a second region's EFS file system that is none": (
+        prod({"model.store": {"kind": "efs"}, "regions.1.bucket": "models"}),
+        "regions.1.bucket = models: it is no name for efs. Write it as fs-0123456789abcdef0",
+    ),
+    "two regions with one EFS file system": (
+        prod({"model.store": {"kind": "efs", "bucket": FILES}, "regions.2.bucket": FILES}),
+        f"regions.2.bucket = {FILES}: us-west-2 has it, and a file system is in one region. Give each its own",
+    ),
+    "an NFS server without an export": (
+        azure_stack({"model.store": {"kind": "nfs", "bucket": "files.novacron.ai"}}),
+        "model.store.bucket = files.novacron.ai: it is no name for nfs. Write it as server:/export",
+    ),
+    "NFS on Amazon without a server": (
+        prod({"model.store": {"kind": "nfs"}}),
+        "model.store.bucket = missing: aws makes no NFS server of this kind. Name one that exists, such as "
+        "server:/export, or use efs",
+    ),
+    "a region's own S3 bucket": (
+        prod({"regions.1.bucket": "novacron-east"}),
+        "regions.1.bucket = novacron-east: each region's s3 bucket has a name made from model.store.bucket. Leave it",
+    ),
+    "the first region's NFS server as another's": (
+        prod({"model.store": {"kind": "nfs", "bucket": "a:/b"}, "regions.0.bucket": "a:/c"}),
+        "regions.0.bucket = a:/c: the first region's is that of the environment. Write it as model.store.bucket",
     ),
     "regions that overlap": (
         prod({"regions.2.network": "10.0.128.0/20"}),
@@ -333,6 +371,7 @@ COMPONENTS: list[tuple[Any, Any, Callable[..., Any]]] = [
             (aws.AwsModelReplication, aws_samples.REPLICATION),
             (aws.AwsFastFiles, aws_samples.FAST_FILES),
             (aws.AwsSharedFiles, aws_samples.SHARED_FILES),
+            (aws.AwsFileReplication, aws_samples.FILE_REPLICATION),
             (aws.AwsPostgres, aws_samples.POSTGRES),
             (aws.AwsRedis, aws_samples.REDIS),
             (aws.AwsRegistry, aws_samples.REGISTRY),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
+from novacron_infra.aws.file_replication import AwsFileReplication, AwsFileReplicationArgs
 from novacron_infra.aws.region import AwsRegion, AwsRegionArgs
 from novacron_infra.aws.replication import AwsModelReplication, AwsModelReplicationArgs, ReplicaArgs
 from novacron_infra.config import CloudEnvironment
@@ -12,6 +13,7 @@ from novacron_infra.config.sections import Platform
 from novacron_infra.generated import GeneratedSecret
 from novacron_infra.plan import EnvironmentPlan
 from novacron_infra.plan.pools import node_pools
+from novacron_infra.plan.stores import efs_copy
 from novacron_infra.tags import Tags
 
 
@@ -23,6 +25,7 @@ def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags)
     """
     store = config.model.store
     buckets = config.buckets(Platform.AWS)
+    copied = efs_copy(config)
     password = config.secrets.redis_password
     if password is None:
         password = GeneratedSecret(f"{tags.environment}-redis-password").value
@@ -53,30 +56,46 @@ def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags)
                 tags=tags,
                 protect=config.protected,
                 account_id=account_id,
+                store_kind=config.store_kind(region),
+                replica=copied is not None and copied[1] == region.name,
             ),
             pulumi.ResourceOptions(providers=[providers[region.name]]),
         )
         for region, planned in zip(config.regions, plan.regions, strict=True)
         if region.name in buckets
     }
-    (source, *others) = regions
+    stores = {name: region.store for name, region in regions.items() if region.store is not None}
+    (source, *others) = stores or ("",)
     if others:
         AwsModelReplication(
             f"{tags.environment}-models",
             AwsModelReplicationArgs(
-                source_bucket=buckets[source],
-                source_bucket_arn=regions[source].store.bucket_arn,
+                source_bucket=buckets[source] or "",
+                source_bucket_arn=stores[source].bucket_arn,
                 source_key_arn=regions[source].storage_key_arn,
                 replicas={
                     name: ReplicaArgs(
-                        bucket=buckets[name],
-                        bucket_arn=regions[name].store.bucket_arn,
+                        bucket=buckets[name] or "",
+                        bucket_arn=stores[name].bucket_arn,
                         key_arn=regions[name].storage_key_arn,
                     )
                     for name in others
                 },
                 tags=tags,
                 prefix=f"{store.prefix}/",
+            ),
+            pulumi.ResourceOptions(providers=[providers[source]]),
+        )
+    files = {name: region.files for name, region in regions.items() if region.files is not None}
+    if copied is not None:
+        source, replica = copied
+        AwsFileReplication(
+            f"{tags.environment}-files",
+            AwsFileReplicationArgs(
+                source_id=files[source].file_system_id,
+                replica_id=files[replica].file_system_id,
+                replica_region=replica,
+                tags=tags,
             ),
             pulumi.ResourceOptions(providers=[providers[source]]),
         )

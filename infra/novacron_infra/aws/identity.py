@@ -22,8 +22,8 @@ class EksPodRoleArgs:
     cluster_name: pulumi.Input[str]
     namespace: str
     service_account: str
-    policy: pulumi.Input[str]
-    """A policy document, such as `reads_models` makes."""
+    policy: pulumi.Input[str] | None
+    """A policy document, such as `reads_models` makes; None: nothing."""
     tags: Tags
 
 
@@ -38,7 +38,9 @@ class EksPodRole(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("identity")
         role = aws.iam.Role(f"{name}-role", assume_role_policy=pod_trust(), tags=tags, opts=child)
-        allowed = aws.iam.RolePolicy(f"{name}-role", role=role.id, policy=args.policy, opts=child)
+        allowed: list[pulumi.Resource] = []
+        if args.policy is not None:
+            allowed = [aws.iam.RolePolicy(f"{name}-role", role=role.id, policy=args.policy, opts=child)]
         aws.eks.PodIdentityAssociation(
             f"{name}-role",
             cluster_name=args.cluster_name,
@@ -46,7 +48,7 @@ class EksPodRole(pulumi.ComponentResource):
             service_account=args.service_account,
             role_arn=role.arn,
             tags=tags,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[allowed]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=allowed),
         )
         self.role_arn = role.arn
         self.register_outputs({"role_arn": self.role_arn})

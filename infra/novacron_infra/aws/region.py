@@ -19,9 +19,10 @@ from novacron_infra.aws.keys import AwsKeys, AwsKeysArgs, KeyUse
 from novacron_infra.aws.network import AwsNetwork, AwsNetworkArgs
 from novacron_infra.aws.node_pool import EksNodePool, EksNodePoolArgs
 from novacron_infra.aws.registry import AwsRegistry, AwsRegistryArgs
-from novacron_infra.aws.storage import AwsModelStore, AwsModelStoreArgs
-from novacron_infra.config.sections import Platform
+from novacron_infra.aws.storage import AwsModelStore, AwsModelStoreArgs, AwsSharedFiles, AwsSharedFilesArgs
+from novacron_infra.config.sections import Platform, StoreKind
 from novacron_infra.pools import NodePoolShape
+from novacron_infra.stores import nfs_address, store_url
 from novacron_infra.tags import Tags
 
 NAMESPACE = "novacron-llm"
@@ -44,8 +45,8 @@ class AwsRegionArgs:
     """From which the Kubernetes API is reached; none: it is private."""
     pools: Mapping[str, NodePoolShape]
     """By name, as the plan gives them; `coordinators` is among them."""
-    bucket: str
-    """Of the model store."""
+    bucket: str | None
+    """Of the model store, as `ModelStore.bucket` is written; None: an EFS file system that is made."""
     prefix: str
     """Where models lie in it."""
     postgres_storage_gib: int
@@ -58,6 +59,10 @@ class AwsRegionArgs:
     the front door's address."""
     account_id: str | None = None
     """None: the region's STS is asked."""
+    store_kind: StoreKind = StoreKind.S3
+    """Or EFS, or NFS on a server that exists."""
+    replica: bool = False
+    """Whether the EFS file system may be overwritten by replication from another region."""
 
 
 class AwsRegion(pulumi.ComponentResource):
@@ -70,7 +75,10 @@ class AwsRegion(pulumi.ComponentResource):
     """
 
     cluster: EksCluster
-    store: AwsModelStore
+    store: AwsModelStore | None
+    """None: models lie in files."""
+    files: AwsSharedFiles | None
+    """EFS."""
     storage_key_arn: pulumi.Output[str]
     ingress_address: pulumi.Output[str]
     """Host name of the front door."""
@@ -114,7 +122,7 @@ class AwsRegion(pulumi.ComponentResource):
         }
         EksAddons(
             name,
-            EksAddonsArgs(cluster_name=self.cluster.name, tags=tags),
+            EksAddonsArgs(cluster_name=self.cluster.name, tags=tags, shared_files=args.store_kind is StoreKind.EFS),
             pulumi.ResourceOptions(parent=self, depends_on=[pools["coordinators"]]),
         )
         ingress = AwsIngress(
@@ -129,20 +137,20 @@ class AwsRegion(pulumi.ComponentResource):
             child,
         )
         self.ingress_address = ingress.address
-        self.store = AwsModelStore(
-            f"{name}-models",
-            AwsModelStoreArgs(bucket=args.bucket, key_arn=self.storage_key_arn, tags=tags, protect=protect),
-            child,
-        )
+        self.store = self._bucket(name, args) if args.store_kind is StoreKind.S3 else None
+        self.files = self._files(name, args, network) if args.store_kind is StoreKind.EFS else None
         worker_role = EksPodRole(
             f"{name}-llm-workers",
             EksPodRoleArgs(
                 cluster_name=self.cluster.name,
                 namespace=NAMESPACE,
                 service_account="llm-workers",
+                # Who mounts files needs no rights: the network lets the cluster's nodes in.
                 policy=pulumi.Output.all(
                     bucket_arn=self.store.bucket_arn, key_arn=self.storage_key_arn, prefix=args.prefix
-                ).apply(_reads_models),
+                ).apply(_reads_models)
+                if self.store
+                else None,
                 tags=tags,
             ),
             child,
@@ -187,7 +195,7 @@ class AwsRegion(pulumi.ComponentResource):
             "cluster": self.cluster.name,
             "kubeconfig": self.cluster.kubeconfig,
             "ingress_address": self.ingress_address,
-            "model_bucket": self.store.bucket.bucket,
+            "model_store": self._models(args),
             "worker_identity": worker_role.role_arn,
             "postgres_endpoint": postgres.endpoint,
             "postgres_secret": postgres.secret_arn,
@@ -196,6 +204,38 @@ class AwsRegion(pulumi.ComponentResource):
             "target_group_arn": ingress.target_group_arn,
         }
         self.register_outputs(self.outputs)
+
+    def _bucket(self, name: str, args: AwsRegionArgs) -> AwsModelStore:
+        return AwsModelStore(
+            f"{name}-models",
+            AwsModelStoreArgs(
+                bucket=args.bucket or "", key_arn=self.storage_key_arn, tags=args.tags, protect=args.protect
+            ),
+            pulumi.ResourceOptions(parent=self),
+        )
+
+    def _files(self, name: str, args: AwsRegionArgs, network: AwsNetwork) -> AwsSharedFiles:
+        return AwsSharedFiles(
+            f"{name}-models",
+            AwsSharedFilesArgs(
+                subnet_ids=network.private_subnet_ids,
+                security_group_id=self.cluster.security_group_id,
+                key_arn=self.storage_key_arn,
+                tags=args.tags,
+                existing_id=args.bucket,
+                replica=args.replica,
+                protect=args.protect,
+            ),
+            pulumi.ResourceOptions(parent=self),
+        )
+
+    def _models(self, args: AwsRegionArgs) -> pulumi.Output[str]:
+        """Where models lie, as a URL."""
+        if self.files is not None:
+            return self.files.file_system_id.apply(lambda id_: store_url(f"efs://{id_}", args.prefix))
+        if self.store is not None:
+            return self.store.bucket.bucket.apply(lambda bucket: store_url(f"s3://{bucket}", args.prefix))
+        return pulumi.Output.from_input(store_url(nfs_address(args.bucket or ""), args.prefix))
 
     def _pool(self, shape: NodePoolShape, args: AwsRegionArgs, network: AwsNetwork) -> EksNodePoolArgs:
         return EksNodePoolArgs(

@@ -177,19 +177,30 @@ class StoreKind(str, Enum):
     EFS = "efs"
 
 
+OWN_STORE = {Platform.AWS: StoreKind.S3, Platform.GCP: StoreKind.GCS, Platform.AZURE: StoreKind.AZURE}
+"""The object storage of each cloud."""
+
+
 class ModelStore(Section):
     """Where the weights lie."""
 
     kind: StoreKind
-    bucket: Name
-    """s3, gcs: the bucket. azure: account/container. nfs: server:/export. efs: the file system's id."""
+    """s3, gcs, azure: a bucket in each region, in the object storage of the environment's cloud. efs: on AWS, an EFS
+    file system in each region, copied from the first to one other. nfs: a server that exists, or on Google Cloud and
+    Azure the cloud's own (Filestore, Azure Files) in each region, not copied."""
+    bucket: Name | None = None
+    """s3, gcs: the bucket. azure: account/container. nfs: server:/export of a server that exists and that every region
+    mounts; none: each region gets one, which AWS does not have. efs: id of the first region's file system, which exists
+    and has no mount targets yet; none: it is made."""
     prefix: Annotated[str, Field(pattern=r"^([A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*)?$")] = "models"
     """Folder below it, without leading or closing slash."""
 
-    def bucket_in(self, region: str, primary: str) -> str:
+    def bucket_in(self, region: str, primary: str) -> str | None:
         """The region's copy: such names are the whole world's, so each region's bucket, or account, has its own."""
-        if region == primary:
+        if region == primary or self.bucket is None or self.kind is StoreKind.NFS:
             return self.bucket
+        if self.kind is StoreKind.EFS:
+            return None
         if self.kind is StoreKind.AZURE:
             account, _, container = self.bucket.partition("/")
             return f"{account}{region}/{container}"
@@ -369,9 +380,11 @@ class Elsewhere(Section):
     """A machine of that cloud; needed where there are storage nodes."""
     admins: Annotated[tuple[Name, ...], Field(min_length=1)]
     """Who administrates the cluster, as that cloud names them."""
-    bucket: Name
-    """Model store in that cloud's object storage. Models get there as `model.store` gets them: nothing here copies
-    between clouds."""
+    store_kind: StoreKind | None = None
+    """None: that cloud's object storage. Or nfs, on AWS also efs, as in `model.store`."""
+    bucket: Name | None = None
+    """The region's own model store, written as in `model.store`; only nfs and efs can do without. Models get there as
+    `model.store` gets them: nothing here copies between clouds."""
 
 
 class Region(Section):
@@ -390,6 +403,9 @@ class Region(Section):
     three, Google one or more, Azure none."""
     network: Name | None = None
     """The private IPv4 network of the region, such as 10.0.0.0/16: needed, and each region has its own."""
+    bucket: Name | None = None
+    """nfs, efs: what exists in this region, server:/export or the file system's id; none: as `model.store` has it. Of
+    the first region `model.store.bucket` says it, of one in another cloud `elsewhere.bucket`."""
     workers: WorkerCounts | None = None
     """Of the environment's workers; none: by weight, in whole machines. Every region has it or none."""
     elsewhere: Elsewhere | None = None

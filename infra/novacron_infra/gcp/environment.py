@@ -42,19 +42,21 @@ def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags)
                 postgres_password=_secret(config.secrets.database_password),
                 tags=tags,
                 protect=config.protected,
+                store_kind=config.store_kind(region),
             ),
             pulumi.ResourceOptions(providers=[providers[region.name]]),
         )
         for region, planned in zip(config.regions, plan.regions, strict=True)
         if region.name in buckets
     }
-    (source, *others) = regions
+    stores = {name: region.store for name, region in regions.items() if region.store is not None}
+    (source, *others) = stores or ("",)
     if others:
         GcpModelReplication(
             f"{tags.environment}-models",
             GcpModelReplicationArgs(
-                source_bucket=regions[source].store.bucket.name,
-                replicas={name: ReplicaArgs(bucket=regions[name].store.bucket.name) for name in others},
+                source_bucket=stores[source].bucket.name,
+                replicas={name: ReplicaArgs(bucket=stores[name].bucket.name) for name in others},
                 tags=tags,
                 prefix=f"{store.prefix}/",
             ),

@@ -100,7 +100,7 @@ def test_whoever_uses_a_region_is_told_where_its_parts_are(up: Site) -> None:
     outputs = cast("dict[str, dict[str, str]]", up.up().outputs["regions"])
     told = outputs["us-central1"]
     RegionOutputs.model_validate(told)
-    assert told["model_bucket"] == "models-us-central1"
+    assert told["model_store"] == "gs://models-us-central1/models"
     assert told["registry"] == "us-central1-docker.pkg.dev/acme-staging/staging-novacron"
     assert told["worker_identity"] != told["coordinator_identity"]
     assert told["worker_identity"].startswith("staging-us-central1-llm-")

@@ -49,7 +49,8 @@ def up(stack: Stack = "local", engine: Which = Engine.AUTO, without_region: With
     project = find_project(Path.cwd())
     backend = choose(engine, project, stack, console)
     console.print(f"with the {backend.description}", style="dim")
-    cloud, exclude = regions.is_cloud(project, stack), regions.exclusions(project, stack, without_region or ())
+    cloud = regions.is_cloud(project, stack)
+    exclude = regions.deployed_exclusions(project, stack, without_region or (), backend)
     # What died since the last run is found by asking, not by trusting the state; but a dead region cannot be asked.
     if not backend.run(Operation.UP, refresh=not cloud, go_on=cloud, exclude=exclude):
         logs_hint = (
@@ -74,7 +75,8 @@ def preview(stack: Stack = "local", engine: Which = Engine.AUTO, without_region:
     project = find_project(Path.cwd())
     backend = choose(engine, project, stack, console)
     console.print(f"with the {backend.description}", style="dim")
-    if not backend.run(Operation.PREVIEW, exclude=regions.exclusions(project, stack, without_region or ())):
+    exclude = regions.deployed_exclusions(project, stack, without_region or (), backend)
+    if not backend.run(Operation.PREVIEW, exclude=exclude):
         raise OpsError("the preview failed")
 
 

@@ -7,7 +7,7 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 from novacron_infra.config import LocalEnvironment, load
@@ -17,12 +17,12 @@ from novacron_infra.plan import EnvironmentPlan, describe, plan_environment
 from novacron_infra.plan import values as plan_values
 from novacron_rehearsal import Operation, RehearsalError
 from novacron_rehearsal.display import Display
-from novacron_rehearsal.project import load_yaml
 from rich.console import Console
 from rich.table import Table
 
 from novacron_ops import local_processes, regions, rehearsing
 from novacron_ops.backends import Engine, choose, find_project, policy_packs
+from novacron_ops.description import configuration
 from novacron_ops.errors import Exit, OpsError
 
 app = typer.Typer(
@@ -176,11 +176,11 @@ def plan(stack: Stack = "prod", as_json: AsJson = False) -> None:
 
 def _planned(file: Path, as_json: bool) -> EnvironmentPlan | LocalEnvironment | None:
     """What a stack's environment comes to; the environment itself when it is local, None where the file has none."""
-    configuration = load_yaml(file).get("config")
-    if not isinstance(configuration, dict) or CONFIG_KEY not in configuration:
+    given = configuration(file)
+    if CONFIG_KEY not in given:
         return None
     try:
-        config = load(cast("dict[str, object]", configuration)[CONFIG_KEY])
+        config = load(given[CONFIG_KEY])
         return config if isinstance(config, LocalEnvironment) else plan_environment(config)
     except ConfigurationError as error:
         if as_json:

@@ -9,9 +9,9 @@ from typing import cast
 from novacron_infra.config import LocalEnvironment, load
 from novacron_infra.config.problems import KEY
 from novacron_rehearsal import urn
-from novacron_rehearsal.project import load_yaml
 
 from novacron_ops.backends import Backend
+from novacron_ops.description import configuration
 from novacron_ops.errors import Exit, OpsError
 
 
@@ -74,5 +74,4 @@ def _prefixes(project: Path, stack: str, without: Sequence[str]) -> dict[str, st
 
 
 def _given(project: Path, stack: str) -> object:
-    configuration = load_yaml(project / f"Pulumi.{stack}.yaml").get("config")
-    return cast("dict[str, object]", configuration).get(KEY) if isinstance(configuration, dict) else None
+    return configuration(project / f"Pulumi.{stack}.yaml").get(KEY)

@@ -15,6 +15,7 @@ import pulumi_aws as aws
 from novacron_infra.aws.checks import name_problems
 from novacron_infra.aws.iam import policy
 from novacron_infra.errors import Problem, refuse
+from novacron_infra.model_loading import slow_load
 from novacron_infra.tags import Tags
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
@@ -263,16 +264,8 @@ class AwsSharedFiles(pulumi.ComponentResource):
 
 def load_warning(weights_gb: float | None, throughput_mib_per_s: int, timeout_s: int) -> str | None:
     """What to tell someone whose replica loads its weights from EFS and would not be done in time."""
-    if weights_gb is None:
-        return None
     rate = min(throughput_mib_per_s, EFS_MEASURED_MIB_PER_S)
-    seconds = weights_gb * 1e9 / (rate * 2**20)
-    if seconds <= timeout_s:
-        return None
-    return (
-        f"loading {weights_gb:g} GB from EFS takes about {seconds / 60:.0f} min at {rate:.0f} MiB/s, and the loader "
-        f"waits {timeout_s / 60:g} min: use the bucket or Lustre, or raise loader.timeout_s"
-    )
+    return slow_load("EFS", weights_gb, rate, timeout_s, "the bucket or Lustre")
 
 
 def tls_only(bucket_arn: str) -> str:

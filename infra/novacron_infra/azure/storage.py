@@ -16,6 +16,7 @@ from novacron_infra.azure.checks import account_problems, name_problems, region_
 from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.private_link import PrivateService, private_endpoint
 from novacron_infra.errors import Problem, refuse
+from novacron_infra.model_loading import slow_load
 from novacron_infra.tags import Tags
 
 LUSTRE_STEP_TIB = {40: 48, 125: 16, 250: 8, 500: 4}
@@ -268,15 +269,7 @@ def load_warning(weights_gb: float | None, throughput_mib_per_s: int, timeout_s:
 
     At the share's rate, which all replicas have together: a single client reaches less.
     """
-    if weights_gb is None:
-        return None
-    seconds = weights_gb * 1e9 / (throughput_mib_per_s * 2**20)
-    if seconds <= timeout_s:
-        return None
-    return (
-        f"loading {weights_gb:g} GB from Azure Files takes about {seconds / 60:.0f} min at {throughput_mib_per_s} "
-        f"MiB/s, and the loader waits {timeout_s / 60:g} min: use Lustre, or raise loader.timeout_s"
-    )
+    return slow_load("Azure Files", weights_gb, throughput_mib_per_s, timeout_s, "Lustre")
 
 
 def _forget_versions(days: int) -> storage.ManagementPolicyRuleArgs:

@@ -14,6 +14,7 @@ import pulumi_gcp as gcp
 
 from novacron_infra.errors import Problem, refuse
 from novacron_infra.gcp.checks import label_problems, labels, name_problems
+from novacron_infra.model_loading import slow_load
 from novacron_infra.tags import Tags
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9_-]{1,61}[a-z0-9]")
@@ -290,15 +291,7 @@ class GcpSharedFiles(pulumi.ComponentResource):
 
 def load_warning(what: str, weights_gb: float | None, rate_mib_per_s: float, timeout_s: int) -> str | None:
     """What to tell someone whose replica loads its weights from there and would not be done in time."""
-    if weights_gb is None:
-        return None
-    seconds = weights_gb * 1e9 / (rate_mib_per_s * 2**20)
-    if seconds <= timeout_s:
-        return None
-    return (
-        f"loading {weights_gb:g} GB from {what} takes about {seconds / 60:.0f} min at {rate_mib_per_s:.0f} MiB/s, and "
-        f"the loader waits {timeout_s / 60:g} min: use something faster, or raise loader.timeout_s"
-    )
+    return slow_load(what, weights_gb, rate_mib_per_s, timeout_s, "something faster")
 
 
 def _around(region: str) -> str:

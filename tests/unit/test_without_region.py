@@ -34,6 +34,9 @@ class Asked:
     def outputs(self) -> dict[str, Any]:
         return {}
 
+    def urns(self) -> list[str]:
+        return [f"{URN}prod-{region}-cluster" for region in REGIONS]
+
     def forget(self) -> None:
         pass
 

@@ -207,6 +207,12 @@ def _store(parts: Parts) -> Iterator[Problem]:
         yield problem("model.store.kind", kind.value, rule, f"use {OWN_STORE[platform].value}")
     if kind is StoreKind.EFS and platform is not None and platform is not Platform.AWS:
         yield problem("model.store.kind", kind.value, f"{platform.value} has no EFS", "use nfs or the cloud's buckets")
+    models, configuration = serving.store.model_names, serving.store.configuration_names
+    # Models in the whole bucket leave configuration a folder of its own all the same.
+    if models and (models.startswith(configuration) or configuration.startswith(models)):
+        rule = f"it overlaps model.store.prefix {serving.store.prefix}: the two are copied at different rates"
+        fix = "name a folder beside it, such as configuration"
+        yield problem("model.store.configuration_prefix", serving.store.configuration_prefix, rule, fix)
 
 
 def _targets(parts: Parts) -> Iterator[Problem]:

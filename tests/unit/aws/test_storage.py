@@ -14,6 +14,7 @@ from novacron_infra.aws import (
     AwsModelStore,
     AwsSharedFiles,
     EksNodePool,
+    reads_models,
 )
 from novacron_infra.aws.storage import load_warning
 from novacron_infra.aws.volumes import ROOT_VOLUME, Gp3Volume, storage_class_parameters, volume_problems
@@ -90,6 +91,12 @@ def test_configuration_has_its_own_rule_where_models_are_in_the_whole_bucket() -
     priorities = {rule["id"]: rule["priority"] for rule in rules}
     assert [rule["filter"]["prefix"] for rule in rules] == ["", "", "configuration/", "configuration/"]
     assert priorities["us-east-1-configuration"] > priorities["us-east-1"]
+
+
+def test_workers_read_the_whole_bucket_where_models_are_in_it() -> None:
+    listing, getting, _ = json.loads(reads_models("arn:aws:s3:::models", samples.STORAGE_KEY, ""))["Statement"]
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": ["", "*"]}}
+    assert getting["Resource"] == "arn:aws:s3:::models/*"
 
 
 def test_replication_may_only_copy(region: Graph) -> None:

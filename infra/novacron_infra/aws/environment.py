@@ -1,4 +1,4 @@
-"""Amazon's part of an environment: its regions, each with a provider of its own, and the copies of the models."""
+"""Amazon's part of an environment: its regions, each with a provider of its own, and the copies between them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from novacron_infra.tags import Tags
 
 
 def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags) -> dict[str, AwsRegion]:
-    """The environment's regions on Amazon, by name. Models are copied from the first of them to the others.
+    """The environment's regions on Amazon, by name. Models and configuration are copied from the first to the others.
 
     Raises:
         ArgumentError: with everything that one of their parts refuses.
@@ -82,7 +82,8 @@ def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags)
                     for name in others
                 },
                 tags=tags,
-                prefix=f"{store.prefix}/",
+                prefix=store.model_names,
+                configuration_prefix=store.configuration_names,
             ),
             pulumi.ResourceOptions(providers=[providers[source]]),
         )

@@ -55,10 +55,11 @@ class EksPodRole(pulumi.ComponentResource):
 
 
 def reads_models(bucket_arn: str, key_arn: str, prefix: str = "models") -> str:
-    """A policy that reads the models below `prefix`, and nothing else."""
+    """A policy that reads the models below `prefix`, and nothing else. Empty: the whole bucket."""
+    folder = f"{prefix}/" if prefix else ""
     return policy(
-        _allow(["s3:ListBucket"], bucket_arn) | {"Condition": {"StringLike": {"s3:prefix": [prefix, f"{prefix}/*"]}}},
-        _allow(["s3:GetObject"], f"{bucket_arn}/{prefix}/*"),
+        _allow(["s3:ListBucket"], bucket_arn) | {"Condition": {"StringLike": {"s3:prefix": [prefix, f"{folder}*"]}}},
+        _allow(["s3:GetObject"], f"{bucket_arn}/{folder}*"),
         _allow(["kms:Decrypt"], key_arn),
     )
 

@@ -1,4 +1,4 @@
-"""Azure's part of an environment: its regions, each with a provider of its own, and the copies of the models."""
+"""Azure's part of an environment: its regions, each with a provider of its own, and the copies between them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from novacron_infra.tags import Tags
 
 
 def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags) -> dict[str, AzureRegion]:
-    """The environment's regions on Azure, by name. Models are copied from the first of them to the next two.
+    """The environment's regions on Azure, by name. Models and configuration are copied from the first to the next two.
 
     Raises:
         ArgumentError: with everything that one of their parts refuses.
@@ -58,7 +58,9 @@ def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags)
     (source, *others) = stores or ("",)
     copied, left = others[:MOST_REPLICAS], others[MOST_REPLICAS:]
     if left:
-        pulumi.log.warn(f"models are not copied to {', '.join(left)}: Azure copies a store to {MOST_REPLICAS} others")
+        pulumi.log.warn(
+            f"models and configuration are not copied to {', '.join(left)}: Azure copies to {MOST_REPLICAS} others"
+        )
     if copied:
         AzureModelReplication(
             f"{tags.environment}-models",
@@ -77,7 +79,8 @@ def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags)
                     for name in copied
                 },
                 tags=tags,
-                prefix=f"{store.prefix}/",
+                prefix=store.model_names,
+                configuration_prefix=store.configuration_names,
             ),
             pulumi.ResourceOptions(providers=[providers[source]]),
         )

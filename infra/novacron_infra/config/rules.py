@@ -200,6 +200,12 @@ def _store(parts: Parts) -> Iterator[Problem]:
         if not re.fullmatch(pattern, longest):
             rule = f"its copy {longest} has {len(longest)} characters and is no name for {kind.value}"
             yield problem("model.store.bucket", bucket, rule, f"shorten it, such as {example}")
+    models, configuration = serving.store.model_names, serving.store.configuration_names
+    # Models in the whole bucket leave configuration a folder of its own all the same.
+    if models and (models.startswith(configuration) or configuration.startswith(models)):
+        rule = f"it overlaps model.store.prefix {serving.store.prefix}: the two are copied at different rates"
+        fix = "name a folder beside it, such as configuration"
+        yield problem("model.store.configuration_prefix", serving.store.configuration_prefix, rule, fix)
 
 
 def _targets(parts: Parts) -> Iterator[Problem]:

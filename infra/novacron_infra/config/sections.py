@@ -193,7 +193,19 @@ class ModelStore(Section):
     mounts; none: each region gets one, which AWS does not have. efs: id of the first region's file system, which exists
     and has no mount targets yet; none: it is made."""
     prefix: Annotated[str, Field(pattern=r"^([A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*)?$")] = "models"
-    """Folder below it, without leading or closing slash."""
+    """Folder below it, without leading or closing slash; empty for the whole bucket."""
+    configuration_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$")] = "configuration"
+    """Folder beside it, without leading or closing slash: quality policy, manifests of served models, routing."""
+
+    @property
+    def model_names(self) -> str:
+        """What the names of the models' objects begin with."""
+        return f"{self.prefix}/" if self.prefix else ""
+
+    @property
+    def configuration_names(self) -> str:
+        """What the names of the configuration's objects begin with."""
+        return f"{self.configuration_prefix}/"
 
     def bucket_in(self, region: str, primary: str) -> str | None:
         """The region's copy: such names are the whole world's, so each region's bucket, or account, has its own."""

@@ -1,4 +1,4 @@
-"""Google's part of an environment: its regions, each with a provider of its own, and the copies of the models."""
+"""Google's part of an environment: its regions, each with a provider of its own, and the copies between them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from novacron_infra.tags import Tags
 
 
 def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags) -> dict[str, GcpRegion]:
-    """The environment's regions on Google Cloud, by name. Models are copied from the first of them to the others.
+    """The environment's regions on Google, by name. Models and configuration are copied from the first to the others.
 
     Raises:
         ArgumentError: with everything that one of their parts refuses.
@@ -55,10 +55,12 @@ def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags)
         GcpModelReplication(
             f"{tags.environment}-models",
             GcpModelReplicationArgs(
+                project=project,
                 source_bucket=stores[source].bucket.name,
                 replicas={name: ReplicaArgs(bucket=stores[name].bucket.name) for name in others},
                 tags=tags,
-                prefix=f"{store.prefix}/",
+                prefix=store.model_names,
+                configuration_prefix=store.configuration_names,
             ),
             pulumi.ResourceOptions(providers=[providers[source]]),
         )

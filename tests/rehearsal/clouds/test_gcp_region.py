@@ -54,6 +54,7 @@ PROGRAM = """
         GcpModelReplication(
             "staging-models",
             GcpModelReplicationArgs(
+                project="acme-staging",
                 source_bucket=regions[first].store.bucket.name,
                 replicas={name: ReplicaArgs(bucket=regions[name].store.bucket.name) for name in others},
                 tags=tags,

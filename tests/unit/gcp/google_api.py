@@ -289,7 +289,7 @@ CALLS: dict[str, Call] = {
     "gcp:storage/transferJob:TransferJob": Call(
         "storagetransfer.v1",
         "transferJobs.create",
-        _same("name", "description", "status", "transferSpec", "schedule"),
+        _same("name", "description", "status", "transferSpec", "schedule", "replicationSpec"),
     ),
 }
 """The call behind each type of resource."""

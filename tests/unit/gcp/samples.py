@@ -147,6 +147,7 @@ POD_ACCOUNT = GkePodAccountArgs(
     workload_pool="acme-prod.svc.id.goog", namespace="novacron-llm", service_account="llm-workers"
 )
 REPLICATION = GcpModelReplicationArgs(
+    project="acme-prod",
     source_bucket="novacron-models",
     replicas={"us-east1": ReplicaArgs(bucket="novacron-models-us-east1")},
     tags=TAGS,

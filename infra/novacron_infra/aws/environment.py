@@ -5,7 +5,7 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
-from novacron_infra.aws.region import AwsRegion, AwsRegionArgs
+from novacron_infra.aws.region import AwsRegion, AwsRegionArgs, DevicePluginImages
 from novacron_infra.aws.replication import AwsModelReplication, AwsModelReplicationArgs, ReplicaArgs
 from novacron_infra.config import CloudEnvironment
 from novacron_infra.config.sections import Platform
@@ -34,6 +34,9 @@ def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags)
         )
         for name in buckets
     }
+    images = DevicePluginImages(
+        nvidia=config.images.nvidia_device_plugin.reference, efa=config.images.efa_device_plugin.reference
+    )
     regions = {
         region.name: AwsRegion(
             f"{tags.environment}-{region.name}",
@@ -53,6 +56,7 @@ def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags)
                 tags=tags,
                 protect=config.protected,
                 account_id=account_id,
+                in_cluster=images if config.clusters.in_cluster else None,
             ),
             pulumi.ResourceOptions(providers=[providers[region.name]]),
         )

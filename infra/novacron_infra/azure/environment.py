@@ -46,6 +46,7 @@ def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags)
                 redis_nodes=config.data.redis_nodes,
                 tags=tags,
                 protect=config.protected,
+                in_cluster=config.clusters.in_cluster,
             ),
             pulumi.ResourceOptions(providers=[providers[region.name]]),
         )

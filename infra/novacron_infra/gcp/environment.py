@@ -42,6 +42,7 @@ def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags)
                 postgres_password=_secret(config.secrets.database_password),
                 tags=tags,
                 protect=config.protected,
+                in_cluster=config.clusters.in_cluster,
             ),
             pulumi.ResourceOptions(providers=[providers[region.name]]),
         )

@@ -64,6 +64,8 @@ class GcpRegionArgs:
     """Whether destroying the stack stops at what cannot be made again: keys, models, databases, images, address."""
     postgres_password: pulumi.Input[str] | None = None
     """A secret. None: it is made."""
+    in_cluster: bool = False
+    """Whether storage classes are made in the cluster, whose API has to be in reach then."""
 
 
 class GcpRegion(pulumi.ComponentResource):
@@ -110,7 +112,7 @@ class GcpRegion(pulumi.ComponentResource):
         )
         self._grant_admins(name, args)
         fabrics = self._fabrics(name, args, network)
-        for pool, shape in args.pools.items():
+        pools = [
             GkeNodePool(
                 f"{name}-{pool}",
                 GkeNodePoolArgs(
@@ -125,6 +127,10 @@ class GcpRegion(pulumi.ComponentResource):
                 ),
                 child,
             )
+            for pool, shape in args.pools.items()
+        ]
+        if args.in_cluster:
+            self._declare_in_cluster(name, args, storage_key, pools)
         self.store = GcpModelStore(
             f"{name}-models",
             GcpModelStoreArgs(bucket=args.bucket, region=region, key_id=storage_key, tags=tags, protect=protect),
@@ -196,6 +202,23 @@ class GcpRegion(pulumi.ComponentResource):
             ).interfaces
             for pool, shape in pools.items()
         }
+
+    def _declare_in_cluster(
+        self, name: str, args: GcpRegionArgs, key_id: pulumi.Input[str], pools: list[GkeNodePool]
+    ) -> None:
+        # Imported here: who wants none of it does not load the SDK of Kubernetes.
+        from novacron_infra.cluster_base import ClusterBase, ClusterBaseArgs
+        from novacron_infra.gcp.in_cluster import FORMER_DEFAULT, volume_classes
+
+        ClusterBase(
+            f"{name}-in-cluster",
+            ClusterBaseArgs(
+                kubeconfig=self.cluster.kubeconfig,
+                volume_classes=volume_classes(args.pools.values(), key_id),
+                former_default=FORMER_DEFAULT,
+            ),
+            pulumi.ResourceOptions(parent=self, depends_on=[self.cluster, *pools]),
+        )
 
     def _pods(self, name: str, service_account: str) -> GkePodAccount:
         return GkePodAccount(

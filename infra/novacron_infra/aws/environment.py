@@ -6,7 +6,7 @@ import pulumi
 import pulumi_aws as aws
 
 from novacron_infra.aws.file_replication import AwsFileReplication, AwsFileReplicationArgs
-from novacron_infra.aws.region import AwsRegion, AwsRegionArgs
+from novacron_infra.aws.region import AwsRegion, AwsRegionArgs, DevicePluginImages
 from novacron_infra.aws.replication import AwsModelReplication, AwsModelReplicationArgs, ReplicaArgs
 from novacron_infra.config import CloudEnvironment
 from novacron_infra.config.sections import Platform
@@ -37,6 +37,9 @@ def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags)
         )
         for name in buckets
     }
+    images = DevicePluginImages(
+        nvidia=config.images.nvidia_device_plugin.reference, efa=config.images.efa_device_plugin.reference
+    )
     regions = {
         region.name: AwsRegion(
             f"{tags.environment}-{region.name}",
@@ -58,6 +61,7 @@ def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags)
                 account_id=account_id,
                 store_kind=config.store_kind(region),
                 replica=copied is not None and copied[1] == region.name,
+                in_cluster=images if config.clusters.in_cluster else None,
             ),
             pulumi.ResourceOptions(providers=[providers[region.name]]),
         )

@@ -31,6 +31,14 @@ REDIS_TYPE = "cache.r7g.2xlarge"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DevicePluginImages:
+    """Images of the plugins that tell the kubelet of devices."""
+
+    nvidia: str
+    efa: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class AwsRegionArgs:
     """A region."""
 
@@ -63,6 +71,8 @@ class AwsRegionArgs:
     """Or EFS, or NFS on a server that exists."""
     replica: bool = False
     """Whether the EFS file system may be overwritten by replication from another region."""
+    in_cluster: DevicePluginImages | None = None
+    """With them, storage classes and device plugins are made in the cluster, whose API has to be in reach then."""
 
 
 class AwsRegion(pulumi.ComponentResource):
@@ -125,6 +135,8 @@ class AwsRegion(pulumi.ComponentResource):
             EksAddonsArgs(cluster_name=self.cluster.name, tags=tags, shared_files=args.store_kind is StoreKind.EFS),
             pulumi.ResourceOptions(parent=self, depends_on=[pools["coordinators"]]),
         )
+        if args.in_cluster is not None:
+            self._declare_in_cluster(name, args, args.in_cluster, list(pools.values()))
         ingress = AwsIngress(
             name,
             AwsIngressArgs(
@@ -247,6 +259,23 @@ class AwsRegion(pulumi.ComponentResource):
             disk_key_arn=self.storage_key_arn,
             tags=args.tags,
             fabric_security_group_id=network.fabric_security_group_id,
+        )
+
+    def _declare_in_cluster(
+        self, name: str, args: AwsRegionArgs, images: DevicePluginImages, pools: list[EksNodePool]
+    ) -> None:
+        # Imported here: who wants none of it does not load the SDK of Kubernetes.
+        from novacron_infra.aws.in_cluster import device_plugins, volume_classes
+        from novacron_infra.cluster_base import ClusterBase, ClusterBaseArgs
+
+        ClusterBase(
+            f"{name}-in-cluster",
+            ClusterBaseArgs(
+                kubeconfig=self.cluster.kubeconfig,
+                volume_classes=volume_classes(self.storage_key_arn),
+                device_plugins=device_plugins(args.pools.values(), images.nvidia, images.efa),
+            ),
+            pulumi.ResourceOptions(parent=self, depends_on=[self.cluster, *pools]),
         )
 
 

@@ -48,6 +48,7 @@ def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags)
                 protect=config.protected,
                 store_kind=config.store_kind(region),
                 prefix=store.prefix,
+                in_cluster=config.clusters.in_cluster,
             ),
             pulumi.ResourceOptions(providers=[providers[region.name]]),
         )

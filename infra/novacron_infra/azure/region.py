@@ -83,6 +83,8 @@ class AzureRegionArgs:
     """Or NFS: on Azure Files, or on a server that exists."""
     prefix: str = "models"
     """Where models lie in it."""
+    in_cluster: bool = False
+    """Whether storage classes are made in the cluster, whose API has to be in reach then."""
 
 
 class AzureRegion(pulumi.ComponentResource):
@@ -175,8 +177,11 @@ class AzureRegion(pulumi.ComponentResource):
             ),
             child,
         )
-        for pool, shape in args.pools.items():
-            AksNodePool(f"{name}-{pool}", self._pool(pool, shape, network), child)
+        pools = [
+            AksNodePool(f"{name}-{pool}", self._pool(pool, shape, network), child) for pool, shape in args.pools.items()
+        ]
+        if args.in_cluster:
+            self._declare_in_cluster(keys.disk_encryption_set_id, pools)
         kind, made = args.store_kind, args.bucket is None
         self.store = self._container(network, storage_key) if kind is StoreKind.AZURE else None
         self.files = self._files(network, storage_key) if kind is StoreKind.NFS and made else None
@@ -224,6 +229,21 @@ class AzureRegion(pulumi.ComponentResource):
             kubernetes_version=self._args.kubernetes_version,
             subnet_id=network.subnet_ids[SubnetUse.NODES],
             tags=self._args.tags,
+        )
+
+    def _declare_in_cluster(self, encryption_set_id: pulumi.Input[str], pools: list[AksNodePool]) -> None:
+        # Imported here: who wants none of it does not load the SDK of Kubernetes.
+        from novacron_infra.azure.in_cluster import FORMER_DEFAULT, volume_classes
+        from novacron_infra.cluster_base import ClusterBase, ClusterBaseArgs
+
+        ClusterBase(
+            f"{self._name}-in-cluster",
+            ClusterBaseArgs(
+                kubeconfig=self.cluster.kubeconfig,
+                volume_classes=volume_classes(self._args.pools.values(), encryption_set_id),
+                former_default=FORMER_DEFAULT,
+            ),
+            pulumi.ResourceOptions(parent=self, depends_on=[self.cluster, *pools]),
         )
 
     def _models(self) -> pulumi.Output[str]:

@@ -241,7 +241,7 @@ def _data(parts: Parts) -> Iterator[Problem]:
         rule = "a cluster has at least three primaries, each with one replica"
         yield problem("data.redis_nodes", data.redis_nodes, rule, "use 1, or an even number from 6")
     images: Images | None = parts.get("images")
-    for name in ("coordinator", "worker") if images is not None else ():
+    for name in Images.model_fields if images is not None else ():
         image = getattr(images, name)
         if image.tag == "latest" and image.digest is None:
             rule = "it means another image every day"

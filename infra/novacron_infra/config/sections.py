@@ -352,6 +352,10 @@ class Images(Section):
 
     coordinator: Image = Image(repository="novacron/coordinator", tag="0.1.0")
     worker: Image = Image(repository="novacron/worker", tag="0.1.0")
+    nvidia_device_plugin: Image = Image(repository="nvcr.io/nvidia/k8s-device-plugin", tag="v0.17.1")
+    """AWS only, with `clusters.in_cluster`. State the digest that you tested: the policies ask for it."""
+    efa_device_plugin: Image = Image(repository="public.ecr.aws/eks/aws-efa-k8s-device-plugin", tag="v0.5.20")
+    """AWS only, where workers have EFA. 0.5.10 or later: earlier ones miscount the devices of p6-b200."""
 
 
 class Clusters(Section):
@@ -364,6 +368,10 @@ class Clusters(Section):
     address on Google Cloud, object ids of Entra groups on Azure."""
     public_networks: tuple[Name, ...] = ()
     """IPv4 networks from which the API is reached over the internet; none: from nowhere."""
+    in_cluster: bool = False
+    """Whether storage classes and device plugins are made in the clusters. `up` then has to reach each API: run it in
+    the network, or from one of `public_networks`. Off: all that is outside of the clusters is made, and no GPU is
+    counted on AWS until a device plugin is there."""
 
 
 class Accounts(Section):

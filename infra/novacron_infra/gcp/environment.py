@@ -43,6 +43,7 @@ def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags)
                 tags=tags,
                 protect=config.protected,
                 store_kind=config.store_kind(region),
+                in_cluster=config.clusters.in_cluster,
             ),
             pulumi.ResourceOptions(providers=[providers[region.name]]),
         )

@@ -67,6 +67,8 @@ class GcpRegionArgs:
     """A secret. None: it is made."""
     store_kind: StoreKind = StoreKind.GCS
     """Or NFS: on Filestore, or on a server that exists."""
+    in_cluster: bool = False
+    """Whether storage classes are made in the cluster, whose API has to be in reach then."""
 
     @property
     def makes_files(self) -> bool:
@@ -131,7 +133,7 @@ class GcpRegion(pulumi.ComponentResource):
         )
         self._grant_admins(name, args)
         fabrics = self._fabrics(name, args, network)
-        for pool, shape in args.pools.items():
+        pools = [
             GkeNodePool(
                 f"{name}-{pool}",
                 GkeNodePoolArgs(
@@ -146,6 +148,10 @@ class GcpRegion(pulumi.ComponentResource):
                 ),
                 child,
             )
+            for pool, shape in args.pools.items()
+        ]
+        if args.in_cluster:
+            self._declare_in_cluster(name, args, storage_key, pools)
         self.store = self._bucket(name, args, storage_key) if args.store_kind is StoreKind.GCS else None
         self.files = self._files(name, args, network, storage_key) if args.makes_files else None
         postgres = GcpPostgres(
@@ -254,6 +260,23 @@ class GcpRegion(pulumi.ComponentResource):
             ).interfaces
             for pool, shape in pools.items()
         }
+
+    def _declare_in_cluster(
+        self, name: str, args: GcpRegionArgs, key_id: pulumi.Input[str], pools: list[GkeNodePool]
+    ) -> None:
+        # Imported here: who wants none of it does not load the SDK of Kubernetes.
+        from novacron_infra.cluster_base import ClusterBase, ClusterBaseArgs
+        from novacron_infra.gcp.in_cluster import FORMER_DEFAULT, volume_classes
+
+        ClusterBase(
+            f"{name}-in-cluster",
+            ClusterBaseArgs(
+                kubeconfig=self.cluster.kubeconfig,
+                volume_classes=volume_classes(args.pools.values(), key_id),
+                former_default=FORMER_DEFAULT,
+            ),
+            pulumi.ResourceOptions(parent=self, depends_on=[self.cluster, *pools]),
+        )
 
     def _pods(self, name: str, service_account: str) -> GkePodAccount:
         return GkePodAccount(

@@ -66,8 +66,8 @@ class GcpModelReplication(pulumi.ComponentResource):
     copies nothing that was there before it: the hourly job therefore takes the models, and the configuration once more.
 
     The project has the APIs `storagetransfer.googleapis.com`, `pubsub.googleapis.com` and `monitoring.googleapis.com`.
-    The services' agents get the project's Pub/Sub roles that replication asks for; a stack of the same project that is
-    destroyed takes them along. An account of Google Cloud has not been tried.
+    The services' agents get the project's Pub/Sub roles that replication asks for, and keep them when the stack is
+    destroyed: they are those of every stack in the project. An account of Google Cloud has not been tried.
 
     Raises:
         ArgumentError: there is no replica, or the alert goes off for every copy.
@@ -133,7 +133,7 @@ class GcpModelReplication(pulumi.ComponentResource):
                 project=self._args.project,
                 role=role,
                 member=member,
-                opts=pulumi.ResourceOptions(parent=self),
+                opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
             )
             for role, member in members.items()
         ]

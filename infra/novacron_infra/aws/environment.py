@@ -53,6 +53,7 @@ def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags)
                 pools=node_pools(plan, planned, region.zones),
                 bucket=buckets[region.name],
                 prefix=store.prefix,
+                configuration_prefix=store.configuration_prefix,
                 postgres_storage_gib=config.data.postgres_storage_gib,
                 redis_nodes=config.data.redis_nodes,
                 redis_password=pulumi.Output.from_input(password).apply(str),
@@ -88,6 +89,7 @@ def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags)
                 tags=tags,
                 prefix=store.model_names,
                 configuration_prefix=store.configuration_names,
+                alarm_topic_arns=config.alarms.aws_topic_arns,
             ),
             pulumi.ResourceOptions(providers=[providers[source]]),
         )
@@ -101,6 +103,7 @@ def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags)
                 replica_id=files[replica].file_system_id,
                 replica_region=replica,
                 tags=tags,
+                alarm_topic_arns=config.alarms.aws_topic_arns,
             ),
             pulumi.ResourceOptions(providers=[providers[source]]),
         )

@@ -54,15 +54,16 @@ class EksPodRole(pulumi.ComponentResource):
         self.register_outputs({"role_arn": self.role_arn})
 
 
-def reads_models(bucket_arn: str, key_arn: str, prefix: str = "models") -> str:
-    """A policy that reads the models below `prefix`, and nothing else. Empty: the whole bucket."""
-    folder = f"{prefix}/" if prefix else ""
+def reads_models(bucket_arn: str, key_arn: str, prefixes: Sequence[str] = ("models", "configuration")) -> str:
+    """A policy that reads what lies below the prefixes, and nothing else. An empty one: the whole bucket."""
+    folders = {prefix: f"{prefix}/" if prefix else "" for prefix in prefixes}
+    listed = [name for prefix, folder in folders.items() for name in (prefix, f"{folder}*")]
     return policy(
-        _allow(["s3:ListBucket"], bucket_arn) | {"Condition": {"StringLike": {"s3:prefix": [prefix, f"{folder}*"]}}},
-        _allow(["s3:GetObject"], f"{bucket_arn}/{folder}*"),
+        _allow(["s3:ListBucket"], bucket_arn) | {"Condition": {"StringLike": {"s3:prefix": listed}}},
+        _allow(["s3:GetObject"], [f"{bucket_arn}/{folder}*" for folder in folders.values()]),
         _allow(["kms:Decrypt"], key_arn),
     )
 
 
-def _allow(actions: Sequence[str], resource: str) -> dict[str, Any]:
+def _allow(actions: Sequence[str], resource: str | Sequence[str]) -> dict[str, Any]:
     return {"Effect": "Allow", "Action": list(actions), "Resource": resource}

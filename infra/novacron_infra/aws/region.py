@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 
@@ -65,6 +66,8 @@ class AwsRegionArgs:
     protect: bool
     """Whether destroying the stack stops at what cannot be made again: keys, models, databases, images,
     the front door's address."""
+    configuration_prefix: str = "configuration"
+    """Where configuration lies beside them."""
     account_id: str | None = None
     """None: the region's STS is asked."""
     store_kind: StoreKind = StoreKind.S3
@@ -159,7 +162,9 @@ class AwsRegion(pulumi.ComponentResource):
                 service_account="llm-workers",
                 # Who mounts files needs no rights: the network lets the cluster's nodes in.
                 policy=pulumi.Output.all(
-                    bucket_arn=self.store.bucket_arn, key_arn=self.storage_key_arn, prefix=args.prefix
+                    bucket_arn=self.store.bucket_arn,
+                    key_arn=self.storage_key_arn,
+                    prefixes=[args.prefix, args.configuration_prefix],
                 ).apply(_reads_models)
                 if self.store
                 else None,
@@ -279,5 +284,5 @@ class AwsRegion(pulumi.ComponentResource):
         )
 
 
-def _reads_models(known: Mapping[str, str]) -> str:
-    return reads_models(known["bucket_arn"], known["key_arn"], known["prefix"])
+def _reads_models(known: Mapping[str, Any]) -> str:
+    return reads_models(known["bucket_arn"], known["key_arn"], known["prefixes"])

@@ -82,6 +82,7 @@ def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags)
                 tags=tags,
                 prefix=store.model_names,
                 configuration_prefix=store.configuration_names,
+                alarm_action_group_ids=config.alarms.azure_action_groups,
             ),
             pulumi.ResourceOptions(providers=[providers[source]]),
         )

@@ -11,6 +11,7 @@ from pydantic.json_schema import SkipJsonSchema
 from novacron_infra.config.sections import (
     OWN_STORE,
     Accounts,
+    Alarms,
     Autoscaling,
     Caches,
     Clusters,
@@ -56,6 +57,7 @@ class CloudEnvironment(Section):
     platform: Literal[Platform.AWS, Platform.GCP, Platform.AZURE]
     """The cloud, whose DNS answers; a region may be elsewhere."""
     accounts: Accounts = Accounts()
+    alarms: Alarms = Alarms()
     regions: Annotated[tuple[Region, ...], Field(min_length=1)]
     """The first is the primary."""
     tags: dict[Name, Name] = {}  # noqa: RUF012 - a field's default, which pydantic copies

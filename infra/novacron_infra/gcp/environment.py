@@ -37,6 +37,7 @@ def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags)
                 pools=node_pools(plan, planned, region.zones),
                 bucket=buckets[region.name],
                 prefix=store.prefix,
+                configuration_prefix=store.configuration_prefix,
                 postgres_storage_gib=config.data.postgres_storage_gib,
                 redis_nodes=config.data.redis_nodes,
                 postgres_password=_secret(config.secrets.database_password),
@@ -62,6 +63,7 @@ def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags)
                 tags=tags,
                 prefix=store.model_names,
                 configuration_prefix=store.configuration_names,
+                alarm_channels=config.alarms.google_channels,
             ),
             pulumi.ResourceOptions(providers=[providers[source]]),
         )

@@ -17,7 +17,7 @@ from novacron_infra.config.sections import Platform, StoreKind
 from novacron_infra.errors import Problem, refuse
 from novacron_infra.gcp.cluster import GkeCluster, GkeClusterArgs
 from novacron_infra.gcp.databases import GcpPostgres, GcpPostgresArgs, GcpRedis, GcpRedisArgs
-from novacron_infra.gcp.identity import GkePodAccount, GkePodAccountArgs, in_folder
+from novacron_infra.gcp.identity import GkePodAccount, GkePodAccountArgs, in_folders
 from novacron_infra.gcp.ingress import GcpIngress, GcpIngressArgs
 from novacron_infra.gcp.keys import GcpKeys, GcpKeysArgs, KeyUse
 from novacron_infra.gcp.network import FabricInterface, GcpFabric, GcpFabricArgs, GcpNetwork, GcpNetworkArgs
@@ -65,6 +65,8 @@ class GcpRegionArgs:
     """Whether destroying the stack stops at what cannot be made again: keys, models, databases, images, address."""
     postgres_password: pulumi.Input[str] | None = None
     """A secret. None: it is made."""
+    configuration_prefix: str = "configuration"
+    """Where configuration lies beside them."""
     store_kind: StoreKind = StoreKind.GCS
     """Or NFS: on Filestore, or on a server that exists."""
     in_cluster: bool = False
@@ -307,7 +309,7 @@ class GcpRegion(pulumi.ComponentResource):
             role="roles/storage.objectViewer",
             member=workers.member,
             condition=gcp.storage.BucketIAMMemberConditionArgs(
-                title="models", expression=in_folder(args.bucket or "", args.prefix)
+                title="models", expression=in_folders(args.bucket or "", args.prefix, args.configuration_prefix)
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )

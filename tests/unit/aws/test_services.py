@@ -109,7 +109,10 @@ def test_workers_read_models_and_nothing_else(region: Graph) -> None:
     allowed = {action: item["Resource"] for item in document["Statement"] for action in item["Action"]}
     assert allowed == {
         "s3:ListBucket": "arn:aws:s3:::novacron-models",
-        "s3:GetObject": "arn:aws:s3:::novacron-models/models/*",
+        "s3:GetObject": [
+            "arn:aws:s3:::novacron-models/models/*",
+            "arn:aws:s3:::novacron-models/configuration/*",
+        ],
         "kms:Decrypt": samples.STORAGE_KEY,
     }
 

@@ -16,7 +16,7 @@ from novacron_infra.gcp import (
     GcpRegistry,
     GkePodAccount,
     ReplicaArgs,
-    in_folder,
+    in_folders,
 )
 from novacron_infra.gcp.checks import account_id
 
@@ -150,7 +150,9 @@ def test_the_account_of_a_long_name_has_an_id_that_google_takes() -> None:
 )
 def test_a_condition_holds_for_a_folder_and_for_listing(prefix: str, folder: str) -> None:
     expected = f'resource.type == "storage.googleapis.com/Bucket" || resource.name.startsWith("{folder}")'
-    assert in_folder("b", prefix) == expected
+    assert in_folders("b", prefix) == expected
+    also = ' || resource.name.startsWith("projects/_/buckets/b/objects/configuration/")'
+    assert in_folders("b", prefix, "configuration") == expected + also
 
 
 def test_models_are_copied_each_hour_and_never_deleted(region: Graph) -> None:

@@ -15,6 +15,10 @@ from novacron_infra.local import LocalServing, LocalServingArgs
 from novacron_infra.plan import EnvironmentPlan, describe, plan_environment
 from novacron_infra.tags import Tags
 
+_NOTHING_IN_CLUSTERS = (
+    "clusters.in_cluster is off: storage classes, and what makes GPUs known to Kubernetes, are yours to install"
+)
+
 
 class ServingRegion(Protocol):
     """What a region's component has in any cloud."""
@@ -64,6 +68,8 @@ def _build_cloud(config: CloudEnvironment) -> None:
     else:
         for warning in plan.store_warnings:
             pulumi.log.warn(warning)
+        if not config.clusters.in_cluster:
+            pulumi.log.info(_NOTHING_IN_CLUSTERS)
     check_endpoint(config)
     tags = Tags(environment=config.environment.value, more=config.tags)
     regions: dict[str, ServingRegion] = {}

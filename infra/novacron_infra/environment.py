@@ -9,14 +9,15 @@ from typing import Protocol
 import pulumi
 
 from novacron_infra.config import CloudEnvironment, EnvironmentConfig, LocalEnvironment
-from novacron_infra.config.problems import problem
-from novacron_infra.config.region_rules import OWN_STORE
 from novacron_infra.config.sections import Platform
 from novacron_infra.dns.environment import check_endpoint, declare_endpoint
-from novacron_infra.errors import ConfigurationError
 from novacron_infra.local import LocalServing, LocalServingArgs
 from novacron_infra.plan import EnvironmentPlan, describe, plan_environment
 from novacron_infra.tags import Tags
+
+_NOTHING_IN_CLUSTERS = (
+    "clusters.in_cluster is off: storage classes, and what makes GPUs known to Kubernetes, are yours to install"
+)
 
 
 class ServingRegion(Protocol):
@@ -64,7 +65,11 @@ def _build_cloud(config: CloudEnvironment) -> None:
     plan = plan_environment(config)
     if pulumi.runtime.is_dry_run():
         pulumi.log.info("\n".join(describe(plan)))
-    _check_store(config)
+    else:
+        for warning in plan.store_warnings:
+            pulumi.log.warn(warning)
+        if not config.clusters.in_cluster:
+            pulumi.log.info(_NOTHING_IN_CLUSTERS)
     check_endpoint(config)
     tags = Tags(environment=config.environment.value, more=config.tags)
     regions: dict[str, ServingRegion] = {}
@@ -76,13 +81,6 @@ def _build_cloud(config: CloudEnvironment) -> None:
         pulumi.export("endpoint", endpoint.domain.apply(lambda domain: f"https://{domain}"))
         for name in ("regional_names", "rto_s", "name_servers", "routing_controls", "switch_endpoints"):
             pulumi.export(name, getattr(endpoint, name))
-
-
-def _check_store(config: CloudEnvironment) -> None:
-    kind, own = config.model.store.kind, OWN_STORE[config.platform]
-    if kind is not own:
-        rule = "this version makes and replicates model stores in the cloud's own buckets only"
-        raise ConfigurationError([problem("model.store.kind", kind.value, rule, f"use {own.value}")])
 
 
 def _declaring(platform: Platform) -> DeclareRegions:

@@ -7,10 +7,13 @@ reference. `python -m novacron_infra.outputs` prints the page of them.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from novacron_infra.config.sections import Platform
+
+ModelStoreUrl = Annotated[str, Field(pattern=r"^(s3|gs|az|efs|nfs)://[^/]+(/[^/]+)*$")]
 
 
 class _Outputs(BaseModel):
@@ -30,8 +33,10 @@ class RegionOutputs(_Outputs):
     """For the cluster's administrators: it holds no credentials and signs in through the cloud's own command."""
     ingress_address: str
     """Host name (AWS) or IPv4 address of the region's load balancer."""
-    model_bucket: str
-    """Model store: the bucket; on Azure account/container."""
+    model_store: ModelStoreUrl
+    """Where models lie, as a URL with the prefix. Read as `worker_identity`: `s3://bucket/models`, `gs://bucket/models`,
+    `az://container@account.blob.core.windows.net/models`. Mounted by nodes, without any identity:
+    `efs://file-system-id/models`, `nfs://server/export/models`."""
     worker_identity: str
     """What the service account `llm-workers` acts as: ARN of a role, e-mail of a service account, client id."""
     coordinator_identity: str | None = None

@@ -46,6 +46,9 @@ class Capacity(str, Enum):
 
 RESERVED = (Capacity.RESERVATION, Capacity.CAPACITY_BLOCK)
 
+GPU_TAINT = "nvidia.com/gpu"
+"""Key of the taint that keeps pods without GPUs away; also the name of the resource."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NodeGroupShape:
@@ -113,6 +116,12 @@ class NodePoolShape:
                 maximum_nodes=maximum - floor,
             ),
         }
+
+
+def node_labels(shape: NodePoolShape, row: Machine) -> dict[str, str]:
+    """Kubernetes labels of a pool's nodes."""
+    labels = {"novacron.io/node-type": shape.role.value, "novacron.io/workload": "llm-inference"}
+    return labels | ({"nvidia.com/gpu.count": str(row.gpu_count)} if row.gpu else {})
 
 
 def shape_problems(path: str, shape: NodePoolShape, cloud: Cloud) -> list[Problem]:

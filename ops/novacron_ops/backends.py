@@ -44,6 +44,10 @@ class Backend(Protocol):
         """The stack's outputs, secrets redacted; empty for a stack that was never deployed."""
         ...
 
+    def urns(self) -> list[str]:
+        """Of everything in the state; empty for a stack that was never deployed."""
+        ...
+
     def export(self, *, show_secrets: bool) -> dict[str, Any]:
         """The state as `pulumi stack export` writes it."""
         ...
@@ -119,6 +123,10 @@ class RehearsalEngine:
         """As in `Backend`."""
         return {key: plain(value) for key, value in self._workspace.outputs().items()}
 
+    def urns(self) -> list[str]:
+        """As in `Backend`."""
+        return [state.urn for state in self._workspace.snapshot().resources]
+
     def export(self, *, show_secrets: bool) -> dict[str, Any]:
         """As in `Backend`."""
         return self._workspace.export(show_secrets=show_secrets)
@@ -176,6 +184,12 @@ class PulumiCli:
         """As in `Backend`."""
         done = self._call(["stack", "output", "--json", "--stack", self._stack], capture=True)
         return json.loads(done.stdout) if done.returncode == 0 else {}
+
+    def urns(self) -> list[str]:
+        """As in `Backend`."""
+        self._select()
+        deployment = self.export(show_secrets=False).get("deployment") or {}
+        return [resource["urn"] for resource in deployment.get("resources") or ()]
 
     def export(self, *, show_secrets: bool) -> dict[str, Any]:
         """As in `Backend`."""

@@ -7,7 +7,7 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 from novacron_infra.config import LocalEnvironment, load
@@ -17,12 +17,12 @@ from novacron_infra.plan import EnvironmentPlan, describe, plan_environment
 from novacron_infra.plan import values as plan_values
 from novacron_rehearsal import Operation, RehearsalError
 from novacron_rehearsal.display import Display
-from novacron_rehearsal.project import load_yaml
 from rich.console import Console
 from rich.table import Table
 
 from novacron_ops import local_processes, regions, rehearsing
 from novacron_ops.backends import Engine, choose, find_project, policy_packs
+from novacron_ops.description import configuration
 from novacron_ops.errors import Exit, OpsError
 
 app = typer.Typer(
@@ -49,7 +49,8 @@ def up(stack: Stack = "local", engine: Which = Engine.AUTO, without_region: With
     project = find_project(Path.cwd())
     backend = choose(engine, project, stack, console)
     console.print(f"with the {backend.description}", style="dim")
-    cloud, exclude = regions.is_cloud(project, stack), regions.exclusions(project, stack, without_region or ())
+    cloud = regions.is_cloud(project, stack)
+    exclude = regions.deployed_exclusions(project, stack, without_region or (), backend)
     # What died since the last run is found by asking, not by trusting the state; but a dead region cannot be asked.
     if not backend.run(Operation.UP, refresh=not cloud, go_on=cloud, exclude=exclude):
         logs_hint = (
@@ -74,7 +75,8 @@ def preview(stack: Stack = "local", engine: Which = Engine.AUTO, without_region:
     project = find_project(Path.cwd())
     backend = choose(engine, project, stack, console)
     console.print(f"with the {backend.description}", style="dim")
-    if not backend.run(Operation.PREVIEW, exclude=regions.exclusions(project, stack, without_region or ())):
+    exclude = regions.deployed_exclusions(project, stack, without_region or (), backend)
+    if not backend.run(Operation.PREVIEW, exclude=exclude):
         raise OpsError("the preview failed")
 
 
@@ -174,11 +176,11 @@ def plan(stack: Stack = "prod", as_json: AsJson = False) -> None:
 
 def _planned(file: Path, as_json: bool) -> EnvironmentPlan | LocalEnvironment | None:
     """What a stack's environment comes to; the environment itself when it is local, None where the file has none."""
-    configuration = load_yaml(file).get("config")
-    if not isinstance(configuration, dict) or CONFIG_KEY not in configuration:
+    given = configuration(file)
+    if CONFIG_KEY not in given:
         return None
     try:
-        config = load(cast("dict[str, object]", configuration)[CONFIG_KEY])
+        config = load(given[CONFIG_KEY])
         return config if isinstance(config, LocalEnvironment) else plan_environment(config)
     except ConfigurationError as error:
         if as_json:

@@ -8,8 +8,10 @@ from typing import cast
 
 from novacron_infra.config import LocalEnvironment, load
 from novacron_infra.config.problems import KEY
-from novacron_rehearsal.project import load_yaml
+from novacron_rehearsal import urn
 
+from novacron_ops.backends import Backend
+from novacron_ops.description import configuration
 from novacron_ops.errors import Exit, OpsError
 
 
@@ -25,8 +27,37 @@ def exclusions(project: Path, stack: str, without: Sequence[str]) -> tuple[str, 
     Raises:
         OpsError: for a region that the stack does not have.
     """
-    if not without:
+    prefixes = _prefixes(project, stack, without)
+    return tuple(f"**::{pattern}" for prefix in prefixes.values() for pattern in (prefix, f"{prefix}-*"))
+
+
+def deployed_exclusions(project: Path, stack: str, without: Sequence[str], backend: Backend) -> tuple[str, ...]:
+    """As `exclusions`, of regions that are deployed: what spans regions needs something of each.
+
+    CLI 3.260 would not refuse it: it writes a state that it cannot read again.
+
+    Raises:
+        OpsError: for a region that the stack, or its state, does not have.
+    """
+    exclude = exclusions(project, stack, without)
+    if not exclude:
         return ()
+    # A provider is nothing in a cloud, and is in the state even of a region that was left out when it was new.
+    names = [parsed.name for parsed in map(urn.parse, backend.urns()) if not urn.is_provider(parsed.type)]
+    for region, prefix in _prefixes(project, stack, without).items():
+        if not any(name == prefix or name.startswith(f"{prefix}-") for name in names):
+            raise OpsError(
+                f"--without-region {region}: the state of stack {stack!r} has nothing of this region; only one that is "
+                f"deployed can be left out. Drop the option, or take {region} out of {KEY}.regions for now",
+                Exit.BAD_INPUT,
+            )
+    return exclude
+
+
+def _prefixes(project: Path, stack: str, without: Sequence[str]) -> dict[str, str]:
+    """What the names of everything in each of these regions begin with."""
+    if not without:
+        return {}
     config = load(_given(project, stack))
     if isinstance(config, LocalEnvironment):
         raise OpsError(f"--without-region: stack {stack!r} is local and has no regions", Exit.BAD_INPUT)
@@ -39,10 +70,8 @@ def exclusions(project: Path, stack: str, without: Sequence[str]) -> tuple[str, 
             )
     if not set(known) - set(without):
         raise OpsError("--without-region: no region is left to update", Exit.BAD_INPUT)
-    prefixes = [f"**::{config.environment.value}-{name}" for name in without]
-    return tuple(pattern for prefix in prefixes for pattern in (prefix, f"{prefix}-*"))
+    return {name: f"{config.environment.value}-{name}" for name in without}
 
 
 def _given(project: Path, stack: str) -> object:
-    configuration = load_yaml(project / f"Pulumi.{stack}.yaml").get("config")
-    return cast("dict[str, object]", configuration).get(KEY) if isinstance(configuration, dict) else None
+    return configuration(project / f"Pulumi.{stack}.yaml").get(KEY)

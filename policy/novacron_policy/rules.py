@@ -64,12 +64,29 @@ RULES = (
         "customer-key-encryption",
         customer_key_encryption,
         Severity.MEDIUM,
-        looks_at="clusters' secrets; node disks and volumes; EFS, FSx for Lustre and Filestore; object storage; RDS",
+        looks_at="clusters' secrets; node disks and volumes; EFS, FSx for Lustre, Managed Lustre of Google and Azure, "
+        "Filestore; object storage; RDS, Cloud SQL and Azure's Postgres; ElastiCache, Memorystore and Azure Managed "
+        "Redis; ECR, Artifact Registry and Azure Container Registry; Secrets Manager and Secret Manager; CloudWatch's "
+        "log groups and Google's log buckets",
         remedy="Name a key of your own key management service in the property that the message gives.",
         limits="A bucket whose encryption no resource sets, and disks that an AWS launch template does not list: they "
-        "have the account's default key. Machines' own NVMe disks, which the hardware encrypts.",
+        "have the account's default key. Google's log buckets `_Default` and `_Required`, which come with the project "
+        "(`docs/decisions/0008-googles-logs-keep-the-projects-key.md`). Machines' own NVMe disks, which the hardware "
+        "encrypts.",
         framework=_cis_eks("5.3.1"),
-        tags=("CKV_AWS_58", "CKV_AWS_184", "CKV_AWS_189", "CKV_GCP_37", "CKV_AZURE_93", "CKV_AZURE_117"),
+        tags=(
+            "CKV_AWS_58",
+            "CKV_AWS_136",
+            "CKV_AWS_149",
+            "CKV_AWS_158",
+            "CKV_AWS_184",
+            "CKV_AWS_189",
+            "CKV_AWS_191",
+            "CKV_GCP_37",
+            "CKV_GCP_84",
+            "CKV_AZURE_93",
+            "CKV_AZURE_117",
+        ),
     ),
     Rule(
         "gpu-taint-and-toleration",

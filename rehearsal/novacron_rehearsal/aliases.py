@@ -1,11 +1,14 @@
-"""The names that a resource may have had before: its own aliases, and those that follow from its parents'."""
+"""Former names of a resource, from its own aliases and from its parents'; a state as it reads after renames."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from novacron_rehearsal import urn
 from novacron_rehearsal.goal import AliasSpec, Goal
+from novacron_rehearsal.providers.registry import reference, split_reference
+from novacron_rehearsal.resource import ResourceState
 
 
 def old_urns(stack: str, project: str, where: str, goal: Goal, former_parent: str) -> Iterator[str]:
@@ -23,6 +26,29 @@ def old_urns(stack: str, project: str, where: str, goal: Goal, former_parent: st
         if candidate not in seen:
             seen.add(candidate)
             yield candidate
+
+
+def with_new_names(old: ResourceState, names: Mapping[str, str]) -> ResourceState:
+    """An old state as it reads after renames, each a former and a present URN."""
+    if not names:
+        return old
+
+    def name(text: str) -> str:
+        return names.get(text, text)
+
+    provider = old.provider
+    if provider:
+        provider_urn, id_ = split_reference(provider)
+        provider = reference(name(provider_urn), id_)
+    return replace(
+        old,
+        urn=name(old.urn),
+        parent=name(old.parent),
+        provider=provider,
+        dependencies=[name(item) for item in old.dependencies],
+        property_dependencies={key: [name(i) for i in items] for key, items in old.property_dependencies.items()},
+        deleted_with=name(old.deleted_with),
+    )
 
 
 def _candidates(stack: str, project: str, goal: Goal, former_parent: str) -> Iterator[str]:

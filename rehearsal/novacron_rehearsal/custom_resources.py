@@ -65,10 +65,10 @@ async def custom_resource(
     return new
 
 
-async def read_resource(deployment: Deployment, where: str, goal: Goal, id_: str) -> ResourceState:
+async def read_resource(
+    deployment: Deployment, where: str, goal: Goal, id_: str, old: ResourceState | None
+) -> ResourceState:
     """Read what something else manages; a managed resource of that name is replaced by it."""
-    old = deployment.find_old(where, goal)
-    deployment.inherit(where, goal)
     new = ResourceState(
         urn=where,
         type=goal.type,

@@ -73,7 +73,11 @@ def _refuse(deployment: Deployment, protected: list[ResourceState]) -> None:
 
 
 def _without_needs_of(kept: list[ResourceState], unwanted: list[ResourceState]) -> list[ResourceState]:
-    """What can go while `kept` stays."""
+    """What can go while `kept` stays, all of it unwanted.
+
+    Unlike in `_with_needs`, what the program still wants passes nothing on: it is by now what the program says, and
+    what only its former state needed can go.
+    """
     staying = {state.urn for state in kept}
     # Users stand behind what they need in the state, so one pass from the end finds everything.
     for state in reversed(unwanted):
@@ -83,7 +87,11 @@ def _without_needs_of(kept: list[ResourceState], unwanted: list[ResourceState]) 
 
 
 def _with_needs(deployment: Deployment, roots: Iterable[str]) -> set[str]:
-    """The URNs and all that they needed before this run."""
+    """The URNs and all that they needed before this run, through anything in the state.
+
+    Unlike in `_without_needs_of`, the roots may be wanted too, and what is between them and the unwanted may not have
+    been brought to what the program says: a former need counts.
+    """
     found = set(roots)
     for state in reversed(deployment.old_order) if found else ():
         if state.urn in found:

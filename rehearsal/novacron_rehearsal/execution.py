@@ -28,6 +28,7 @@ from novacron_rehearsal.providers.builtin import BuiltinProvider, OutputsOf
 from novacron_rehearsal.providers.launch import Plugins
 from novacron_rehearsal.providers.registry import ProviderRegistry
 from novacron_rehearsal.refresh import refresh
+from novacron_rehearsal.registration import settle_stack_outputs
 from novacron_rehearsal.resource import ResourceState, Snapshot
 from novacron_rehearsal.run import Run, StateSink
 from novacron_rehearsal.values import PropertyMap
@@ -200,7 +201,7 @@ async def _run_program(setting: Setting, options: Options, monitor: Monitor, add
         await through
     if code and not deployment.failed and not deployment.cancelled:
         deployment.fail("", f"the program ended with exit status {code}")
-    deployment.settle_stack_outputs()
+    settle_stack_outputs(deployment)
 
 
 async def _after_program(deployment: Deployment) -> None:

@@ -12,7 +12,7 @@ from pulumi.runtime.proto import engine_pb2, provider_pb2, resource_pb2
 from pulumi.runtime.proto.engine_pb2_grpc import EngineServicer, add_EngineServicer_to_server
 from pulumi.runtime.proto.resource_pb2_grpc import ResourceMonitorServicer, add_ResourceMonitorServicer_to_server
 
-from novacron_rehearsal import codec, urn
+from novacron_rehearsal import codec, registration, urn
 from novacron_rehearsal.callbacks import Transforms
 from novacron_rehearsal.deployment import Deployment
 from novacron_rehearsal.errors import CancelledError, NotSupportedError, RehearsalError
@@ -74,7 +74,7 @@ class Monitor(ResourceMonitorServicer):
         try:
             request = await self._transforms.apply(request)
             goal = of_request(request)
-            state = await self.deployment.register(goal)
+            state = await registration.register(self.deployment, goal)
         except (StepFailedError, CancelledError) as error:
             if self.deployment.ending or not request.supportsResultReporting:
                 await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
@@ -89,8 +89,11 @@ class Monitor(ResourceMonitorServicer):
             await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
         else:
             dialect = codec.Dialect(secrets=request.acceptSecrets, resources=request.acceptResources)
+            # Without it the program takes an output of what is excluded and not made for None, not for unknown: what
+            # has it as an input would not depend on it any more.
+            unknown = state.urn in self.deployment.selection.not_made
             return resource_pb2.RegisterResourceResponse(
-                urn=state.urn, id=state.id, object=codec.encode(state.outputs, dialect)
+                urn=state.urn, id=state.id, object=codec.encode(state.outputs, dialect), unknown=unknown
             )
 
     async def ReadResource(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -110,7 +113,7 @@ class Monitor(ResourceMonitorServicer):
         )
         known_id = "" if request.id in codec.UNKNOWN_SENTINELS else request.id
         try:
-            state = await self.deployment.read(goal, known_id)
+            state = await registration.read(self.deployment, goal, known_id)
         except (StepFailedError, CancelledError) as error:
             await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
         else:
@@ -120,7 +123,7 @@ class Monitor(ResourceMonitorServicer):
     async def RegisterResourceOutputs(self, request: Any, context: Any) -> Any:  # noqa: N802
         """The outputs of a component or the stack."""
         try:
-            await self.deployment.register_outputs(request.urn, codec.decode(request.outputs))
+            await registration.register_outputs(self.deployment, request.urn, codec.decode(request.outputs))
         except StepFailedError as error:
             await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
         return Empty()
@@ -130,7 +133,9 @@ class Monitor(ResourceMonitorServicer):
         try:
             request = await self._transforms.apply_to_invoke(request)
             arguments = {key: codec.without_outputs(value) for key, value in codec.decode(request.args).items()}
-            result, failures = await self.deployment.invoke(request.tok, arguments, request.provider, request.version)
+            result, failures = await registration.invoke(
+                self.deployment, request.tok, arguments, request.provider, request.version
+            )
         except (StepFailedError, CancelledError) as error:
             await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
         except RehearsalError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from novacron_rehearsal.diff import compare
 from novacron_rehearsal.errors import RehearsalError
 from novacron_rehearsal.events import PropertyDiff, StepOp
 from novacron_rehearsal.goal import Goal
+from novacron_rehearsal.project import StackConfig
 from novacron_rehearsal.providers.client import DiffResult, failures_text
 from novacron_rehearsal.providers.launch import DYNAMIC_PACKAGE, Started
 from novacron_rehearsal.providers.registry import reference
@@ -29,8 +30,14 @@ if TYPE_CHECKING:
 class DefaultProviders:
     """The providers of resources that name none: one for each package and version, made when first needed."""
 
-    def __init__(self, deployment: Deployment, resources: Sequence[ResourceState]) -> None:
-        self._deployment = deployment
+    def __init__(
+        self,
+        register: Callable[[Goal], Awaitable[ResourceState]],
+        config: StackConfig,
+        resources: Sequence[ResourceState],
+    ) -> None:
+        self._register = register
+        self._config = config
         self._made: dict[tuple[str, str], asyncio.Future[str]] = {}
         self._newest = _newest_versions(resources)
 
@@ -64,7 +71,7 @@ class DefaultProviders:
             version=version,
         )
         try:
-            state = await self._deployment.register(goal)
+            state = await self._register(goal)
             future.set_result(reference(state.urn, state.id))
         except BaseException as error:
             future.set_exception(error)
@@ -74,7 +81,7 @@ class DefaultProviders:
 
     def _configuration(self, package: str) -> PropertyMap:
         """A package's part of the stack's configuration; dynamic providers get the whole of it, with full names."""
-        config = self._deployment.config
+        config = self._config
         found: PropertyMap = {}
         for key, text in config.values.items():
             namespace, _, name = key.partition(":")

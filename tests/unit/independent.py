@@ -34,7 +34,7 @@ class Cover:
     """Type and property."""
     unchecked: Sequence[tuple[str, str]]
     addressed: Sequence[tuple[str, str]]
-    """Those that stand in the call's address, of whose values the description says nothing."""
+    """Those that stand in the call's address, and of whose values the description says nothing."""
 
     @property
     def unchecked_types(self) -> set[str]:
@@ -80,7 +80,9 @@ def covers() -> list[Cover]:
             "discovery documents in google-api-python-client",
             [(item.type, name) for item in gcp_graph.declare(gcp_samples.region).custom for name in item.inputs],
             lambda type_, name: type_ in google_api.WITHOUT_DOCUMENT or name in google_api.NOT_SENT.get(type_, set()),
-            lambda type_, name: google_api.CALLS[type_].fields[name].startswith("?"),
+            lambda type_, name: (
+                google_api.CALLS[type_].fields[name].startswith("?") and not google_api.is_constrained(type_, name)
+            ),
         ),
         _cover(
             "Azure",

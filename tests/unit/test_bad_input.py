@@ -69,6 +69,7 @@ def azure_stack(changes: dict[str, Any]) -> dict[str, Any]:
 
 
 LONG = "x" * 65
+FILES = "fs-0123456789abcdef0"
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a machine that the region does not have": (
         azure_stack({"regions.0.name": "northeurope"}),
@@ -95,11 +96,43 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         ),
         "regions.2.name = northeurope: it has no Standard_ND96isr_H100_v5, which regions.2.elsewhere.workers asks for",
     ),
+    "a nearest region that Amazon does not have": (
+        prod(
+            {
+                "accounts": {"google_project": "novacron-prod"},
+                "regions.2.name": "europe-west4",
+                "regions.2.zones": ["europe-west4-b"],
+                "regions.2.elsewhere": {
+                    "platform": "gcp",
+                    "nearest": "eu-central-3",
+                    "coordinators": "c2-standard-60",
+                    "workers": "a3-highgpu-8g",
+                    "storage": "c2-standard-30",
+                    "admins": ["group:operators@novacron.ai"],
+                    "bucket": "novacron-models",
+                },
+            }
+        ),
+        "regions.2.elsewhere.nearest = eu-central-3: aws had no such region on 2026-11-25. Take ",
+    ),
     "a replica's fabric of another machine": (
         prod({"workers.machine": "p6-b300.48xlarge", "workers.network_interfaces": 32}),
         "workers.network_interfaces = 32: no such key",
     ),
     "an environment of 65 characters": (prod({"environment": LONG}), "environment = "),
+    "a region that Amazon does not have": (
+        prod({"regions.1.name": "us-west-5", "regions.1.zones": ["us-west-5a", "us-west-5b"]}),
+        "regions.1.name = us-west-5: aws had no such region on 2026-11-25. Take us-west-1 or us-west-2; if it was "
+        "opened since, set regions.1.new to true",
+    ),
+    "a region that Azure does not have": (
+        azure_stack({"regions.0.name": "westus4"}),
+        "regions.0.name = westus4: azure had no such region on 2026-11-25. Take westus or westus2 or westus3; if it",
+    ),
+    "a region that is like no other": (
+        azure_stack({"regions.0.name": "atlantis"}),
+        "regions.0.name = atlantis: azure had no such region on 2026-11-25. Write it as westus2; if it was opened",
+    ),
     "a region of 65 characters": (
         azure_stack({"regions.0.name": LONG}),
         f"regions.0.name = {LONG}: it has 65 characters, and no region's name has more than 24",
@@ -129,6 +162,43 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a bucket with dots and acceleration": (
         prod({"model.store.bucket": "models.novacron.ai"}),
         "model.store.bucket = models.novacron.ai: it is no name for s3",
+    ),
+    "no bucket": (
+        prod({"model.store": {"kind": "s3"}}),
+        "model.store.bucket = missing: s3 needs a name. Write it as novacron-models",
+    ),
+    "EFS on Azure": (
+        azure_stack({"model.store": {"kind": "efs"}}),
+        "model.store.kind = efs: azure has no EFS. Use nfs",
+    ),
+    "an EFS file system that is none": (
+        prod({"model.store": {"kind": "efs", "bucket": "models"}}),
+        "model.store.bucket = models: it is no name for efs. Write it as fs-0123456789abcdef0",
+    ),
+    "a second region's EFS file system that is none": (
+        prod({"model.store": {"kind": "efs"}, "regions.1.bucket": "models"}),
+        "regions.1.bucket = models: it is no name for efs. Write it as fs-0123456789abcdef0",
+    ),
+    "two regions with one EFS file system": (
+        prod({"model.store": {"kind": "efs", "bucket": FILES}, "regions.2.bucket": FILES}),
+        f"regions.2.bucket = {FILES}: us-west-2 has it, and a file system is in one region. Give each its own",
+    ),
+    "an NFS server without an export": (
+        azure_stack({"model.store": {"kind": "nfs", "bucket": "files.novacron.ai"}}),
+        "model.store.bucket = files.novacron.ai: it is no name for nfs. Write it as server:/export",
+    ),
+    "NFS on Amazon without a server": (
+        prod({"model.store": {"kind": "nfs"}}),
+        "model.store.bucket = missing: aws makes no NFS server of this kind. Name one that exists, such as "
+        "server:/export, or use efs",
+    ),
+    "a region's own S3 bucket": (
+        prod({"regions.1.bucket": "novacron-east"}),
+        "regions.1.bucket = novacron-east: each region's s3 bucket has a name made from model.store.bucket. Leave it",
+    ),
+    "the first region's NFS server as another's": (
+        prod({"model.store": {"kind": "nfs", "bucket": "a:/b"}, "regions.0.bucket": "a:/c"}),
+        "regions.0.bucket = a:/c: the first region's is that of the environment. Write it as model.store.bucket",
     ),
     "regions that overlap": (
         prod({"regions.2.network": "10.0.128.0/20"}),
@@ -168,6 +238,11 @@ def test_a_stack_with_one_thing_wrong_has_one_error(values: dict[str, Any], says
     (found,) = error.value.problems
     assert str(found).startswith(f"novacron:environment.{says}")
     assert found.fix[0].isupper()
+
+
+def test_a_region_that_opened_after_the_list_was_made_is_taken_at_its_word() -> None:
+    region = {"regions.1.name": "us-west-5", "regions.1.zones": ["us-west-5a", "us-west-5b"], "regions.1.new": True}
+    assert "us-west-5" in {item.name for item in planned(prod(region)).regions}
 
 
 def test_the_azure_stack_is_otherwise_good() -> None:
@@ -296,6 +371,7 @@ COMPONENTS: list[tuple[Any, Any, Callable[..., Any]]] = [
             (aws.AwsModelReplication, aws_samples.REPLICATION),
             (aws.AwsFastFiles, aws_samples.FAST_FILES),
             (aws.AwsSharedFiles, aws_samples.SHARED_FILES),
+            (aws.AwsFileReplication, aws_samples.FILE_REPLICATION),
             (aws.AwsPostgres, aws_samples.POSTGRES),
             (aws.AwsRedis, aws_samples.REDIS),
             (aws.AwsRegistry, aws_samples.REGISTRY),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 
+import botocore.session
 import pytest
 from novacron_infra.catalog import (
     Architecture,
+    Cloud,
     EngineKind,
     Machine,
     Model,
@@ -18,7 +20,9 @@ from novacron_infra.catalog import (
     machine,
     machines,
     models,
+    offer_lists,
     offered,
+    region_lists,
     resolve_quantization,
 )
 
@@ -53,6 +57,20 @@ def test_the_machines_of_the_three_clouds(name: str, card: str, count: int) -> N
     row = machine(name)
     assert (row.gpu, row.gpu_count) == (card, count)
     assert gpu(card).memory_mib % 1024 == 0
+
+
+def test_amazons_regions_are_those_that_botocore_knows() -> None:
+    session = botocore.session.get_session()
+    partitions = ("aws", "aws-cn", "aws-us-gov", "aws-eusc")  # the others are not reached from the internet
+    known = {name for partition in partitions for name in session.get_available_regions("ec2", partition)}
+    assert known == set(region_lists()[Cloud.AWS].names)
+
+
+@pytest.mark.parametrize("cloud", region_lists())
+def test_every_region_that_offers_a_machine_is_in_its_clouds_list(cloud: Cloud) -> None:
+    lists = [item for item in offer_lists() if item.cloud is cloud]
+    offering = {name for item in lists for regions in (item.covers, *item.offers.values()) for name in regions}
+    assert offering <= set(region_lists()[cloud].names)
 
 
 def test_a_misspelt_machine_suggests_the_nearest() -> None:

@@ -187,6 +187,9 @@ RULES: list[tuple[str, object, str, str, str]] = [
     ("model.store.bucket", "models.of.mine", "", "no name for s3", "novacron-models"),
     ("model.store", {"kind": "efs", "bucket": "models"}, "model.store.bucket", "no name for efs", "fs-"),
     ("model.store.prefix", "/models/", "", "pattern", "without leading"),
+    ("model.store.configuration_prefix", "", "", "pattern", "without leading"),
+    ("model.store.configuration_prefix", "models", "", "overlaps model.store.prefix models", "beside it"),
+    ("model.store.configuration_prefix", "models/settings", "", "overlaps model.store.prefix", "beside it"),
     ("model.loader", {"retries": -1}, "model.loader.retries", "greater than or equal to 0", "0 or more"),
     ("targets.quality_fraction", {"minimum": 97}, "targets.quality_fraction.minimum", "at most 1", "0.97"),
     ("targets.quality_fraction", {"minimum": 0.9, "maximum": 0.8}, "", "minimum exceeds", "swap"),
@@ -233,6 +236,24 @@ def test_a_wrong_value_is_named_with_its_rule_and_a_fix(
     problem = found[place or path]
     assert rule in problem.rule
     assert fix.lower() in problem.fix.lower()
+
+
+@pytest.mark.parametrize(
+    ("prefix", "configuration", "names"),
+    [
+        ("models", "configuration", ("models/", "configuration/")),
+        ("", "configuration", ("", "configuration/")),
+        ("llm/models", "llm/settings", ("llm/models/", "llm/settings/")),
+        ("models", "models2", ("models/", "models2/")),
+    ],
+)
+def test_models_and_configuration_have_folders_of_their_own(
+    prefix: str, configuration: str, names: tuple[str, str]
+) -> None:
+    store = CLOUD["model"]["store"] | {"prefix": prefix, "configuration_prefix": configuration}
+    config = load(changed("model.store", store))
+    assert isinstance(config, CloudEnvironment)
+    assert (config.model.store.model_names, config.model.store.configuration_names) == names
 
 
 def test_regions_have_names_of_their_own_weights_and_dns() -> None:

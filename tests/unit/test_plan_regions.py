@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from novacron_infra.config import CloudEnvironment, load
 from novacron_infra.errors import ConfigurationError
-from novacron_infra.plan import EnvironmentPlan, apportion, plan_environment
+from novacron_infra.plan import EnvironmentPlan, apportion, describe, plan_environment
+from novacron_infra.plan.stores import efs_copy
 
 ROOT = Path(__file__).parents[2]
 
@@ -157,6 +158,66 @@ def test_regions_of_several_clouds_share_one_environment() -> None:
     assert plan.recovery.service == "Route 53"
 
 
+SLOW = "at 355 MiB/s, and the loader waits 10 min: use s3, or raise loader.timeout_s"
+
+
+def test_the_plan_tells_what_files_as_model_store_mean() -> None:
+    def warnings(store: dict[str, str], **bucket: str) -> list[str]:
+        description = prod()
+        description["model"]["store"] = store
+        description["regions"][1] |= bucket
+        plan = planned(description)
+        lines = describe(plan)
+        assert [f"  {warning}" for warning in plan.store_warnings] == [
+            line for line in lines if line[2:] in plan.store_warnings
+        ]
+        return list(plan.store_warnings)
+
+    slow = f"loading 812 GB from EFS takes about 36 min {SLOW}"
+    assert warnings({"kind": "s3", "bucket": "models"}) == []
+    assert warnings({"kind": "efs"}) == [
+        slow,
+        "models are not copied to eu-west-1, ap-southeast-1: EFS copies a file system to one other",
+    ]
+    # A file system that exists is no replica: it would be overwritten.
+    assert warnings({"kind": "efs"}, bucket="fs-0123456789abcdef0") == [
+        slow,
+        "models are not copied to ap-southeast-1: EFS copies a file system to one other",
+    ]
+    reach = "nothing here connects their network with the server"
+    assert warnings({"kind": "nfs", "bucket": "a:/b"}, bucket="c:/d") == [
+        f"workers in us-west-2, eu-west-1, ap-southeast-1 mount a:/b: {reach}",
+        f"workers in us-east-1 mount c:/d: {reach}",
+    ]
+
+
+def test_models_go_from_the_first_file_system_to_the_next_that_is_made() -> None:
+    description = prod()
+    description["model"]["store"] = {"kind": "efs", "bucket": "fs-0123456789abcdef1"}
+    assert efs_copy(planned(description).config) == ("us-west-2", "us-east-1")
+    description["regions"][1]["bucket"] = "fs-0123456789abcdef2"
+    assert efs_copy(planned(description).config) == ("us-west-2", "eu-west-1")
+    assert efs_copy(planned(description | {"regions": description["regions"][:2]}).config) is None
+    assert efs_copy(planned(prod()).config) is None
+
+
+def test_filestore_and_azure_files_are_not_copied_between_regions() -> None:
+    description = mixed()
+    description["regions"] = [
+        description["regions"][0],
+        *(
+            description["regions"][2] | {"name": name, "dns_label": name, "network": network, "zones": [f"{name}-b"]}
+            for name, network in (("europe-west4", "10.2.0.0/16"), ("us-central1", "10.4.0.0/16"))
+        ),
+    ]
+    for region in description["regions"][1:]:
+        others = {key: value for key, value in region["elsewhere"].items() if key != "bucket"}
+        region["elsewhere"] = others | {"store_kind": "nfs"}
+    assert list(planned(description).store_warnings) == [
+        "models are not copied between europe-west4, us-central1: put them into each region's Filestore"
+    ]
+
+
 @pytest.mark.parametrize(
     ("key", "value", "rule", "fix"),
     [
@@ -172,6 +233,9 @@ def test_regions_of_several_clouds_share_one_environment() -> None:
         ("platform", "aws", "aws is the environment's own cloud", "Leave elsewhere out"),
         ("nearest", "europe-west4", "no region of aws, whose DNS answers", "us-west-2"),
         ("bucket", "Models", "no name for gcs", "novacron-models"),
+        ("bucket", None, "gcs needs a name", "novacron-models"),
+        ("store_kind", "efs", "gcp has no EFS", "Use nfs"),
+        ("store_kind", "s3", "gcp makes its own buckets", "gcs"),
     ],
 )
 def test_a_region_elsewhere_is_refused_what_its_cloud_cannot_do(key: str, value: object, rule: str, fix: str) -> None:
@@ -187,6 +251,17 @@ def test_a_region_elsewhere_is_refused_what_its_cloud_cannot_do(key: str, value:
     problem = found[f"regions.2.elsewhere.{key}"]
     assert rule in problem.rule
     assert fix in problem.fix
+
+
+def test_a_region_elsewhere_has_its_store_there() -> None:
+    description = mixed()
+    description["regions"][2]["bucket"] = "server:/export"
+    with pytest.raises(ConfigurationError) as caught:
+        load(description)
+    assert [str(item) for item in caught.value.problems] == [
+        "novacron:environment.regions.2.bucket = server:/export: the region is in another cloud. Write it as "
+        "elsewhere.bucket"
+    ]
 
 
 def test_what_regions_on_other_clouds_need_of_the_environment_is_asked_for() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -73,6 +74,16 @@ def prod() -> Report:
     resources = [item for region in regions for item in one_region(region)]
     resources.append(state("pulumi-python:dynamic:Resource", "secret"))
     return Report("prod", rehearsal(resources), planned("prod"))
+
+
+def test_what_files_as_model_store_mean_is_told_where_there_are_any(prod: Report) -> None:
+    slow = replace(planned("prod"), store_warnings=("loading takes long",))
+    told = replace(prod, plan=slow)
+    at = describe(told).index("Model store")
+    assert describe(told)[at + 1] == "  loading takes long"
+    assert "loading takes long" in page(told)
+    assert values(told)["plan"]["store_warnings"] == ["loading takes long"]
+    assert "Model store" not in describe(prod)
 
 
 def parsed(html: str) -> ET.Element:

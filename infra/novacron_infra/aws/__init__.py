@@ -3,6 +3,7 @@
 from novacron_infra.aws.addons import EksAddons, EksAddonsArgs
 from novacron_infra.aws.cluster import EksCluster, EksClusterArgs, EksClusterResources
 from novacron_infra.aws.databases import AwsPostgres, AwsPostgresArgs, AwsRedis, AwsRedisArgs
+from novacron_infra.aws.file_replication import AwsFileReplication, AwsFileReplicationArgs
 from novacron_infra.aws.identity import EksPodRole, EksPodRoleArgs, reads_models
 from novacron_infra.aws.ingress import AwsIngress, AwsIngressArgs
 from novacron_infra.aws.keys import AwsKeys, AwsKeysArgs, KeyUse
@@ -22,6 +23,8 @@ from novacron_infra.aws.storage import (
 __all__ = [
     "AwsFastFiles",
     "AwsFastFilesArgs",
+    "AwsFileReplication",
+    "AwsFileReplicationArgs",
     "AwsIngress",
     "AwsIngressArgs",
     "AwsKeys",

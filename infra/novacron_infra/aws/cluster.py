@@ -16,6 +16,7 @@ import pulumi_aws as aws
 from novacron_infra.aws.checks import name_problems, retention_problems
 from novacron_infra.aws.iam import service_trust
 from novacron_infra.errors import Problem, refuse
+from novacron_infra.kubeconfig import kubeconfig
 from novacron_infra.networks import WIDEST_PUBLIC_PREFIX, network
 from novacron_infra.tags import Tags
 
@@ -174,7 +175,7 @@ class EksCluster(pulumi.ComponentResource):
             endpoint=cluster.endpoint,
             authority=cluster.certificate_authority.apply(_authority),
             region=args.region,
-        ).apply(kubeconfig)
+        ).apply(_kubeconfig)
         self.register_outputs(
             {
                 "name": self.name,
@@ -212,37 +213,17 @@ class EksCluster(pulumi.ComponentResource):
         return entry
 
 
-def kubeconfig(known: Mapping[str, str]) -> str:
-    """A kubeconfig for `name`, `endpoint`, `authority` (base64) and `region`: kubectl takes JSON."""
-    name, region = known["name"], known["region"]
-    arguments = ["eks", "get-token", "--cluster-name", name, "--region", region, "--output", "json"]
-    return json.dumps(
-        {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": name,
-            "clusters": [
-                {
-                    "name": name,
-                    "cluster": {"server": known["endpoint"], "certificate-authority-data": known["authority"]},
-                }
-            ],
-            "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
-            "users": [
-                {
-                    "name": name,
-                    "user": {
-                        "exec": {
-                            "apiVersion": "client.authentication.k8s.io/v1",
-                            "command": "aws",
-                            "args": arguments,
-                            "interactiveMode": "Never",
-                        }
-                    },
-                }
-            ],
-        }
-    )
+def _kubeconfig(known: Mapping[str, str]) -> str:
+    """For `name`, `endpoint`, `authority` and `region` of a cluster."""
+    name = known["name"]
+    arguments = ["eks", "get-token", "--cluster-name", name, "--region", known["region"], "--output", "json"]
+    sign_in = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "command": "aws",
+        "args": arguments,
+        "interactiveMode": "Never",
+    }
+    return kubeconfig(name, known["endpoint"], known["authority"], sign_in)
 
 
 def _problems(name: str, args: EksClusterArgs) -> list[Problem]:

@@ -22,8 +22,8 @@ class EksPodRoleArgs:
     cluster_name: pulumi.Input[str]
     namespace: str
     service_account: str
-    policy: pulumi.Input[str]
-    """A policy document, such as `reads_models` makes."""
+    policy: pulumi.Input[str] | None
+    """A policy document, such as `reads_models` makes; None: nothing."""
     tags: Tags
 
 
@@ -38,7 +38,9 @@ class EksPodRole(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("identity")
         role = aws.iam.Role(f"{name}-role", assume_role_policy=pod_trust(), tags=tags, opts=child)
-        allowed = aws.iam.RolePolicy(f"{name}-role", role=role.id, policy=args.policy, opts=child)
+        allowed: list[pulumi.Resource] = []
+        if args.policy is not None:
+            allowed = [aws.iam.RolePolicy(f"{name}-role", role=role.id, policy=args.policy, opts=child)]
         aws.eks.PodIdentityAssociation(
             f"{name}-role",
             cluster_name=args.cluster_name,
@@ -46,20 +48,22 @@ class EksPodRole(pulumi.ComponentResource):
             service_account=args.service_account,
             role_arn=role.arn,
             tags=tags,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[allowed]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=allowed),
         )
         self.role_arn = role.arn
         self.register_outputs({"role_arn": self.role_arn})
 
 
-def reads_models(bucket_arn: str, key_arn: str, prefix: str = "models") -> str:
-    """A policy that reads the models below `prefix`, and nothing else."""
+def reads_models(bucket_arn: str, key_arn: str, prefixes: Sequence[str] = ("models", "configuration")) -> str:
+    """A policy that reads what lies below the prefixes, and nothing else. An empty one: the whole bucket."""
+    folders = {prefix: f"{prefix}/" if prefix else "" for prefix in prefixes}
+    listed = [name for prefix, folder in folders.items() for name in (prefix, f"{folder}*")]
     return policy(
-        _allow(["s3:ListBucket"], bucket_arn) | {"Condition": {"StringLike": {"s3:prefix": [prefix, f"{prefix}/*"]}}},
-        _allow(["s3:GetObject"], f"{bucket_arn}/{prefix}/*"),
+        _allow(["s3:ListBucket"], bucket_arn) | {"Condition": {"StringLike": {"s3:prefix": listed}}},
+        _allow(["s3:GetObject"], [f"{bucket_arn}/{folder}*" for folder in folders.values()]),
         _allow(["kms:Decrypt"], key_arn),
     )
 
 
-def _allow(actions: Sequence[str], resource: str) -> dict[str, Any]:
+def _allow(actions: Sequence[str], resource: str | Sequence[str]) -> dict[str, Any]:
     return {"Effect": "Allow", "Action": list(actions), "Resource": resource}

@@ -20,10 +20,9 @@ from novacron_infra.aws.user_data import user_data
 from novacron_infra.aws.volumes import ROOT_VOLUME, Gp3Volume, volume_problems
 from novacron_infra.catalog import Machine, machine
 from novacron_infra.errors import Problem, refuse
-from novacron_infra.pools import RESERVED, Capacity, NodeGroupShape, NodePoolShape, Placement
+from novacron_infra.pools import GPU_TAINT, RESERVED, Capacity, NodeGroupShape, NodePoolShape, Placement, node_labels
 from novacron_infra.tags import Tags
 
-GPU_TAINT = "nvidia.com/gpu"
 _NODE_POLICIES = ("AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly", "AmazonEKS_CNI_Policy")
 _MAX_UNAVAILABLE_PERCENT = 25
 _CAPACITY_TYPES = {
@@ -234,12 +233,6 @@ class EksNodePool(pulumi.ComponentResource):
                 ),
                 opts=self._child,
             )
-
-
-def node_labels(shape: NodePoolShape, row: Machine) -> dict[str, str]:
-    """Kubernetes labels of a pool's nodes."""
-    labels = {"novacron.io/node-type": shape.role.value, "novacron.io/workload": "llm-inference"}
-    return labels | ({"nvidia.com/gpu.count": str(row.gpu_count)} if row.gpu else {})
 
 
 def node_template(shape: NodePoolShape, row: Machine) -> dict[str, str]:

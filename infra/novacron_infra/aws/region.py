@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 
@@ -19,14 +20,23 @@ from novacron_infra.aws.keys import AwsKeys, AwsKeysArgs, KeyUse
 from novacron_infra.aws.network import AwsNetwork, AwsNetworkArgs
 from novacron_infra.aws.node_pool import EksNodePool, EksNodePoolArgs
 from novacron_infra.aws.registry import AwsRegistry, AwsRegistryArgs
-from novacron_infra.aws.storage import AwsModelStore, AwsModelStoreArgs
-from novacron_infra.config.sections import Platform
+from novacron_infra.aws.storage import AwsModelStore, AwsModelStoreArgs, AwsSharedFiles, AwsSharedFilesArgs
+from novacron_infra.config.sections import Platform, StoreKind
 from novacron_infra.pools import NodePoolShape
+from novacron_infra.stores import nfs_address, store_url
 from novacron_infra.tags import Tags
 
 NAMESPACE = "novacron-llm"
 POSTGRES_CLASS = "db.r7g.2xlarge"
 REDIS_TYPE = "cache.r7g.2xlarge"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DevicePluginImages:
+    """Images of the plugins that tell the kubelet of devices."""
+
+    nvidia: str
+    efa: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,8 +54,8 @@ class AwsRegionArgs:
     """From which the Kubernetes API is reached; none: it is private."""
     pools: Mapping[str, NodePoolShape]
     """By name, as the plan gives them; `coordinators` is among them."""
-    bucket: str
-    """Of the model store."""
+    bucket: str | None
+    """Of the model store, as `ModelStore.bucket` is written; None: an EFS file system that is made."""
     prefix: str
     """Where models lie in it."""
     postgres_storage_gib: int
@@ -56,8 +66,16 @@ class AwsRegionArgs:
     protect: bool
     """Whether destroying the stack stops at what cannot be made again: keys, models, databases, images,
     the front door's address."""
+    configuration_prefix: str = "configuration"
+    """Where configuration lies beside them."""
     account_id: str | None = None
     """None: the region's STS is asked."""
+    store_kind: StoreKind = StoreKind.S3
+    """Or EFS, or NFS on a server that exists."""
+    replica: bool = False
+    """Whether the EFS file system may be overwritten by replication from another region."""
+    in_cluster: DevicePluginImages | None = None
+    """With them, storage classes and device plugins are made in the cluster, whose API has to be in reach then."""
 
 
 class AwsRegion(pulumi.ComponentResource):
@@ -70,7 +88,10 @@ class AwsRegion(pulumi.ComponentResource):
     """
 
     cluster: EksCluster
-    store: AwsModelStore
+    store: AwsModelStore | None
+    """None: models lie in files."""
+    files: AwsSharedFiles | None
+    """EFS."""
     storage_key_arn: pulumi.Output[str]
     ingress_address: pulumi.Output[str]
     """Host name of the front door."""
@@ -114,9 +135,11 @@ class AwsRegion(pulumi.ComponentResource):
         }
         EksAddons(
             name,
-            EksAddonsArgs(cluster_name=self.cluster.name, tags=tags),
+            EksAddonsArgs(cluster_name=self.cluster.name, tags=tags, shared_files=args.store_kind is StoreKind.EFS),
             pulumi.ResourceOptions(parent=self, depends_on=[pools["coordinators"]]),
         )
+        if args.in_cluster is not None:
+            self._declare_in_cluster(name, args, args.in_cluster, list(pools.values()))
         ingress = AwsIngress(
             name,
             AwsIngressArgs(
@@ -129,20 +152,22 @@ class AwsRegion(pulumi.ComponentResource):
             child,
         )
         self.ingress_address = ingress.address
-        self.store = AwsModelStore(
-            f"{name}-models",
-            AwsModelStoreArgs(bucket=args.bucket, key_arn=self.storage_key_arn, tags=tags, protect=protect),
-            child,
-        )
+        self.store = self._bucket(name, args) if args.store_kind is StoreKind.S3 else None
+        self.files = self._files(name, args, network) if args.store_kind is StoreKind.EFS else None
         worker_role = EksPodRole(
             f"{name}-llm-workers",
             EksPodRoleArgs(
                 cluster_name=self.cluster.name,
                 namespace=NAMESPACE,
                 service_account="llm-workers",
+                # Who mounts files needs no rights: the network lets the cluster's nodes in.
                 policy=pulumi.Output.all(
-                    bucket_arn=self.store.bucket_arn, key_arn=self.storage_key_arn, prefix=args.prefix
-                ).apply(_reads_models),
+                    bucket_arn=self.store.bucket_arn,
+                    key_arn=self.storage_key_arn,
+                    prefixes=[args.prefix, args.configuration_prefix],
+                ).apply(_reads_models)
+                if self.store
+                else None,
                 tags=tags,
             ),
             child,
@@ -178,22 +203,56 @@ class AwsRegion(pulumi.ComponentResource):
             child,
         )
         registry = AwsRegistry(
-            f"{name}-images", AwsRegistryArgs(key_arn=self.storage_key_arn, tags=tags, protect=protect), child
+            f"{name}-images",
+            AwsRegistryArgs(key_arn=self.storage_key_arn, prefix=tags.environment.lower(), tags=tags, protect=protect),
+            child,
         )
         self.outputs = {
             "platform": pulumi.Output.from_input(Platform.AWS.value),
             "cluster": self.cluster.name,
             "kubeconfig": self.cluster.kubeconfig,
             "ingress_address": self.ingress_address,
-            "model_bucket": self.store.bucket.bucket,
+            "model_store": self._models(args),
             "worker_identity": worker_role.role_arn,
             "postgres_endpoint": postgres.endpoint,
             "postgres_secret": postgres.secret_arn,
             "redis_endpoint": redis.endpoint,
-            "registry": registry.host,
+            "registry": registry.url,
             "target_group_arn": ingress.target_group_arn,
         }
         self.register_outputs(self.outputs)
+
+    def _bucket(self, name: str, args: AwsRegionArgs) -> AwsModelStore:
+        return AwsModelStore(
+            f"{name}-models",
+            AwsModelStoreArgs(
+                bucket=args.bucket or "", key_arn=self.storage_key_arn, tags=args.tags, protect=args.protect
+            ),
+            pulumi.ResourceOptions(parent=self),
+        )
+
+    def _files(self, name: str, args: AwsRegionArgs, network: AwsNetwork) -> AwsSharedFiles:
+        return AwsSharedFiles(
+            f"{name}-models",
+            AwsSharedFilesArgs(
+                subnet_ids=network.private_subnet_ids,
+                security_group_id=self.cluster.security_group_id,
+                key_arn=self.storage_key_arn,
+                tags=args.tags,
+                existing_id=args.bucket,
+                replica=args.replica,
+                protect=args.protect,
+            ),
+            pulumi.ResourceOptions(parent=self),
+        )
+
+    def _models(self, args: AwsRegionArgs) -> pulumi.Output[str]:
+        """Where models lie, as a URL."""
+        if self.files is not None:
+            return self.files.file_system_id.apply(lambda id_: store_url(f"efs://{id_}", args.prefix))
+        if self.store is not None:
+            return self.store.bucket.bucket.apply(lambda bucket: store_url(f"s3://{bucket}", args.prefix))
+        return pulumi.Output.from_input(store_url(nfs_address(args.bucket or ""), args.prefix))
 
     def _pool(self, shape: NodePoolShape, args: AwsRegionArgs, network: AwsNetwork) -> EksNodePoolArgs:
         return EksNodePoolArgs(
@@ -207,6 +266,23 @@ class AwsRegion(pulumi.ComponentResource):
             fabric_security_group_id=network.fabric_security_group_id,
         )
 
+    def _declare_in_cluster(
+        self, name: str, args: AwsRegionArgs, images: DevicePluginImages, pools: list[EksNodePool]
+    ) -> None:
+        # Imported here: who wants none of it does not load the SDK of Kubernetes.
+        from novacron_infra.aws.in_cluster import device_plugins, volume_classes
+        from novacron_infra.cluster_base import ClusterBase, ClusterBaseArgs
 
-def _reads_models(known: Mapping[str, str]) -> str:
-    return reads_models(known["bucket_arn"], known["key_arn"], known["prefix"])
+        ClusterBase(
+            f"{name}-in-cluster",
+            ClusterBaseArgs(
+                kubeconfig=self.cluster.kubeconfig,
+                volume_classes=volume_classes(self.storage_key_arn),
+                device_plugins=device_plugins(args.pools.values(), images.nvidia, images.efa),
+            ),
+            pulumi.ResourceOptions(parent=self, depends_on=[self.cluster, *pools]),
+        )
+
+
+def _reads_models(known: Mapping[str, Any]) -> str:
+    return reads_models(known["bucket_arn"], known["key_arn"], known["prefixes"])

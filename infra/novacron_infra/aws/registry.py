@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 
 from novacron_infra.aws.checks import name_problems
-from novacron_infra.errors import refuse
+from novacron_infra.errors import Problem, refuse
 from novacron_infra.tags import Tags
+
+_PREFIX = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
+"""A part of a repository's name (ECR API reference, CreateRepository)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,31 +22,39 @@ class AwsRegistryArgs:
     """Repositories."""
 
     key_arn: pulumi.Input[str]
+    prefix: str
+    """What their names begin with, such as the environment's: an account has one repository of a name in a region."""
     tags: Tags
     repositories: tuple[str, ...] = ("novacron/coordinator", "novacron/worker")
+    """Their names after the prefix."""
     untagged_days: int = 14
     """How long an image stays that no tag names any more."""
     protect: bool = True
 
 
 class AwsRegistry(pulumi.ComponentResource):
-    """ECR repositories whose tags mean one image for ever."""
+    """ECR repositories whose tags mean one image for ever.
+
+    Raises:
+        ArgumentError: ECR has no such name.
+    """
 
     repositories: dict[str, aws.ecr.Repository]
     urls: dict[str, pulumi.Output[str]]
     """By repository, without tag."""
-    host: pulumi.Output[str]
-    """What their names begin with."""
+    url: pulumi.Output[str]
+    """What stands before an image's name: `<account>.dkr.ecr.<region>.amazonaws.com/<prefix>`; there only when all
+    repositories are."""
 
     def __init__(self, name: str, args: AwsRegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse(name_problems(name))
+        refuse([*name_problems(name), *_problems(name, args)])
         super().__init__("novacron:index:AwsRegistry", name, None, opts)
         self.repositories = {}
         for path in args.repositories:
             what = f"{name}-{path.replace('/', '-')}"
             repository = aws.ecr.Repository(
                 what,
-                name=path,
+                name=f"{args.prefix}/{path}",
                 image_tag_mutability="IMMUTABLE",
                 image_scanning_configuration=aws.ecr.RepositoryImageScanningConfigurationArgs(scan_on_push=True),
                 encryption_configurations=[
@@ -59,8 +71,17 @@ class AwsRegistry(pulumi.ComponentResource):
             )
             self.repositories[path] = repository
         self.urls = {path: repository.repository_url for path, repository in self.repositories.items()}
-        self.host = next(iter(self.urls.values())).apply(lambda url: url.split("/")[0])
-        self.register_outputs({"urls": self.urls, "host": self.host})
+        self.url = pulumi.Output.all(*self.urls.values()).apply(
+            lambda urls: f"{urls[0].partition('/')[0]}/{args.prefix}"
+        )
+        self.register_outputs({"urls": self.urls, "url": self.url})
+
+
+def _problems(name: str, args: AwsRegistryArgs) -> list[Problem]:
+    if _PREFIX.fullmatch(args.prefix):
+        return []
+    rule, fix = "no repository's name begins like this", "Use a-z and 0-9, with single ., _ and - between them"
+    return [Problem(f"{name}.prefix", args.prefix, rule, fix)]
 
 
 def _expires_untagged(days: int) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from novacron_infra import stores
 from novacron_infra.aws.checks import name_problems
 from novacron_infra.aws.iam import policy
 from novacron_infra.errors import Problem, refuse
@@ -25,8 +26,6 @@ _LUSTRE_EFA_STEP_GIB = {125: 38400, 250: 19200, 500: 9600, 1000: 4800}
 """FSx for Lustre user guide, "Increasing storage capacity", read on 2026-11-25."""
 EFS_MAX_MIB_PER_S = 3414
 """The highest of all regions (EFS API reference, CreateFileSystem)."""
-EFS_MEASURED_MIB_PER_S = 894 * 1024 / (43 * 60)
-"""Two p5en loaded 894 GiB in about 43 minutes (modelplane issue 204): the clients' rate, not the file system's."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -208,7 +207,7 @@ class AwsFastFiles(pulumi.ComponentResource):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AwsSharedFilesArgs:
-    """An EFS file system."""
+    """An EFS file system, new or not."""
 
     subnet_ids: Mapping[str, pulumi.Input[str]]
     """By zone."""
@@ -216,7 +215,12 @@ class AwsSharedFilesArgs:
     """The cluster's group, whose members reach each other."""
     key_arn: pulumi.Input[str]
     tags: Tags
-    throughput_mib_per_s: int = 2000
+    existing_id: str | None = None
+    """Of a file system that exists: it only gets mount targets, and must have none in another network."""
+    replica: bool = False
+    """Whether it may be overwritten by replication from another region. Decided when it is made: a file system that
+    becomes one later needs `aws efs update-file-system-protection --replication-overwrite-protection DISABLED`."""
+    throughput_mib_per_s: int = stores.EFS_MIB_PER_S
     weights_gb: float | None = None
     """Weights of one replica, 10^9 bytes, if it loads them from here."""
     load_timeout_s: int = 600
@@ -230,7 +234,8 @@ class AwsSharedFiles(pulumi.ComponentResource):
         ArgumentError: no region provisions this throughput.
     """
 
-    file_system: aws.efs.FileSystem
+    file_system: aws.efs.FileSystem | None
+    """None: it exists."""
     file_system_id: pulumi.Output[str]
 
     def __init__(self, name: str, args: AwsSharedFilesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -239,40 +244,42 @@ class AwsSharedFiles(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         if warning := load_warning(args.weights_gb, args.throughput_mib_per_s, args.load_timeout_s):
             pulumi.log.warn(f"{name}: {warning}", self)
-        self.file_system = aws.efs.FileSystem(
+        self.file_system = None if args.existing_id else self._file_system(name, args)
+        self.file_system_id = (
+            self.file_system.id if self.file_system else pulumi.Output.from_input(args.existing_id or "")
+        )
+        for zone, subnet in args.subnet_ids.items():
+            aws.efs.MountTarget(
+                f"{name}-{zone}",
+                file_system_id=self.file_system_id,
+                subnet_id=subnet,
+                security_groups=[args.security_group_id],
+                opts=child,
+            )
+        self.register_outputs({"file_system_id": self.file_system_id})
+
+    def _file_system(self, name: str, args: AwsSharedFilesArgs) -> aws.efs.FileSystem:
+        overwritten = aws.efs.FileSystemProtectionArgs(replication_overwrite="DISABLED")
+        return aws.efs.FileSystem(
             f"{name}-efs",
             encrypted=True,
             kms_key_id=args.key_arn,
             performance_mode="generalPurpose",
             throughput_mode="provisioned",
             provisioned_throughput_in_mibps=args.throughput_mib_per_s,
+            protection=overwritten if args.replica else None,
             tags=args.tags.of("models", Name=name),
-            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
+            # While it is a replica EFS says REPLICATING, which is nothing to set.
+            opts=pulumi.ResourceOptions(
+                parent=self, protect=args.protect, ignore_changes=["protection"] if args.replica else None
+            ),
         )
-        for zone, subnet in args.subnet_ids.items():
-            aws.efs.MountTarget(
-                f"{name}-{zone}",
-                file_system_id=self.file_system.id,
-                subnet_id=subnet,
-                security_groups=[args.security_group_id],
-                opts=child,
-            )
-        self.file_system_id = self.file_system.id
-        self.register_outputs({"file_system_id": self.file_system_id})
 
 
 def load_warning(weights_gb: float | None, throughput_mib_per_s: int, timeout_s: int) -> str | None:
     """What to tell someone whose replica loads its weights from EFS and would not be done in time."""
-    if weights_gb is None:
-        return None
-    rate = min(throughput_mib_per_s, EFS_MEASURED_MIB_PER_S)
-    seconds = weights_gb * 1e9 / (rate * 2**20)
-    if seconds <= timeout_s:
-        return None
-    return (
-        f"loading {weights_gb:g} GB from EFS takes about {seconds / 60:.0f} min at {rate:.0f} MiB/s, and the loader "
-        f"waits {timeout_s / 60:g} min: use the bucket or Lustre, or raise loader.timeout_s"
-    )
+    rate = min(throughput_mib_per_s, stores.EFS_MEASURED_MIB_PER_S)
+    return stores.load_warning("EFS", weights_gb, rate, timeout_s, "use the bucket or Lustre")
 
 
 def tls_only(bucket_arn: str) -> str:

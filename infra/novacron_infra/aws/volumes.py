@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import pulumi
+
 from novacron_infra.errors import Problem
 
 # EC2 API reference, CreateVolume, and EBS user guide, General Purpose SSD volumes; read on 2026-11-25.
@@ -45,7 +47,7 @@ def volume_problems(path: str, volume: Gp3Volume) -> list[Problem]:
     ]
 
 
-def storage_class_parameters(volume: Gp3Volume, key_arn: str) -> dict[str, str]:
+def storage_class_parameters(volume: Gp3Volume, key_arn: pulumi.Input[str]) -> dict[str, pulumi.Input[str]]:
     """Parameters of the storage class (EBS CSI driver) whose volumes are like this one; the size is the claim's."""
     return {
         "type": "gp3",

@@ -15,7 +15,7 @@ from pulumi_azure_native import authorization, containerservice, managedidentity
 from novacron_infra.azure.checks import name_problems, region_problems
 from novacron_infra.azure.iam import Role, grant, identity
 from novacron_infra.azure.keys import CustomerKey
-from novacron_infra.azure.kubeconfig import kubeconfig
+from novacron_infra.azure.kubeconfig import from_given
 from novacron_infra.azure.logs import send_logs
 from novacron_infra.errors import Problem, refuse
 from novacron_infra.networks import WIDEST_PUBLIC_PREFIX, network
@@ -140,7 +140,7 @@ class AksCluster(pulumi.ComponentResource):
             resource_name=cluster.name,
             opts=pulumi.InvokeOutputOptions(parent=self),
         )
-        self.kubeconfig = pulumi.Output.all(name=cluster.name, given=credentials.kubeconfigs[0].value).apply(kubeconfig)
+        self.kubeconfig = pulumi.Output.all(name=cluster.name, given=credentials.kubeconfigs[0].value).apply(from_given)
         self.register_outputs(
             {
                 "name": self.name,

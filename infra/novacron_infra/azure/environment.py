@@ -1,4 +1,4 @@
-"""Azure's part of an environment: its regions, each with a provider of its own, and the copies of the models."""
+"""Azure's part of an environment: its regions, each with a provider of its own, and the copies between them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from novacron_infra.tags import Tags
 
 
 def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags) -> dict[str, AzureRegion]:
-    """The environment's regions on Azure, by name. Models are copied from the first of them to the next two.
+    """The environment's regions on Azure, by name. Models and configuration are copied from the first to the next two.
 
     Raises:
         ArgumentError: with everything that one of their parts refuses.
@@ -46,35 +46,43 @@ def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags)
                 redis_nodes=config.data.redis_nodes,
                 tags=tags,
                 protect=config.protected,
+                store_kind=config.store_kind(region),
+                prefix=store.prefix,
+                in_cluster=config.clusters.in_cluster,
             ),
             pulumi.ResourceOptions(providers=[providers[region.name]]),
         )
         for region, planned in zip(config.regions, plan.regions, strict=True)
         if region.name in buckets
     }
-    (source, *others) = regions
+    stores = {name: region.store for name, region in regions.items() if region.store is not None}
+    (source, *others) = stores or ("",)
     copied, left = others[:MOST_REPLICAS], others[MOST_REPLICAS:]
     if left:
-        pulumi.log.warn(f"models are not copied to {', '.join(left)}: Azure copies a store to {MOST_REPLICAS} others")
+        pulumi.log.warn(
+            f"models and configuration are not copied to {', '.join(left)}: Azure copies to {MOST_REPLICAS} others"
+        )
     if copied:
         AzureModelReplication(
             f"{tags.environment}-models",
             AzureModelReplicationArgs(
-                source_account=regions[source].store.account.name,
-                source_account_id=regions[source].store.account_id,
-                source_container=regions[source].store.container_name,
+                source_account=stores[source].account.name,
+                source_account_id=stores[source].account_id,
+                source_container=stores[source].container_name,
                 source_resource_group=regions[source].resource_group_name,
                 replicas={
                     name: ReplicaArgs(
-                        account=regions[name].store.account.name,
-                        account_id=regions[name].store.account_id,
-                        container=regions[name].store.container_name,
+                        account=stores[name].account.name,
+                        account_id=stores[name].account_id,
+                        container=stores[name].container_name,
                         resource_group=regions[name].resource_group_name,
                     )
                     for name in copied
                 },
                 tags=tags,
-                prefix=f"{store.prefix}/",
+                prefix=store.model_names,
+                configuration_prefix=store.configuration_names,
+                alarm_action_group_ids=config.alarms.azure_action_groups,
             ),
             pulumi.ResourceOptions(providers=[providers[source]]),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -27,10 +27,11 @@ class AksPodIdentityArgs:
     """Of the cluster."""
     namespace: str
     service_account: str
-    role: Role
-    scope: pulumi.Input[str]
-    """The id of what the role is for."""
     tags: Tags
+    role: Role | None = None
+    """None: it may nothing yet."""
+    scope: pulumi.Input[str] | None = None
+    """The id of what the role is for."""
 
 
 class AksPodIdentity(pulumi.ComponentResource):
@@ -58,12 +59,12 @@ class AksPodIdentity(pulumi.ComponentResource):
             audiences=[AUDIENCE],
             opts=child,
         )
-        allowed = grant(f"{name}-identity", args.scope, args.role, own.principal_id, child)
-        self.client_id = pulumi.Output.all(client_id=own.client_id, trust=trust.id, allowed=allowed.id).apply(
-            _client_id
-        )
+        needed: list[pulumi.Output[str]] = [trust.id]
+        if args.role is not None and args.scope is not None:
+            needed.append(grant(f"{name}-identity", args.scope, args.role, own.principal_id, child).id)
+        self.client_id = pulumi.Output.all(own.client_id, *needed).apply(_first)
         self.register_outputs({"client_id": self.client_id})
 
 
-def _client_id(known: Mapping[str, str]) -> str:
-    return known["client_id"]
+def _first(values: Sequence[str]) -> str:
+    return values[0]

@@ -3,48 +3,25 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
+from novacron_infra.kubeconfig import kubeconfig
+
 KUBELOGIN_SERVER_ID = "6dae42f8-4368-4678-94ff-3960e28e3630"
 """The application of every AKS cluster with Entra ID (kubelogin's documentation, read on 2026-11-25)."""
 
 
-def kubeconfig(known: Mapping[str, str]) -> str:
+def from_given(known: Mapping[str, str]) -> str:
     """A kubeconfig for `name` from the one that AKS gives (base64 of YAML), without what that one signs in with."""
-    name = known["name"]
     given: dict[str, Any] = yaml.safe_load(base64.b64decode(known["given"]))
     server = given["clusters"][0]["cluster"]
-    return json.dumps(
-        {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": name,
-            "clusters": [
-                {
-                    "name": name,
-                    "cluster": {
-                        "server": server["server"],
-                        "certificate-authority-data": server["certificate-authority-data"],
-                    },
-                }
-            ],
-            "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
-            "users": [
-                {
-                    "name": name,
-                    "user": {
-                        "exec": {
-                            "apiVersion": "client.authentication.k8s.io/v1",
-                            "command": "kubelogin",
-                            "args": ["get-token", "--login", "azurecli", "--server-id", KUBELOGIN_SERVER_ID],
-                            "interactiveMode": "Never",
-                        }
-                    },
-                }
-            ],
-        }
-    )
+    sign_in = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "command": "kubelogin",
+        "args": ["get-token", "--login", "azurecli", "--server-id", KUBELOGIN_SERVER_ID],
+        "interactiveMode": "Never",
+    }
+    return kubeconfig(known["name"], server["server"], server["certificate-authority-data"], sign_in)

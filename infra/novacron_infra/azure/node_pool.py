@@ -18,10 +18,9 @@ from novacron_infra.azure.iam import Role, grant
 from novacron_infra.azure.node_config import kubelet_config, linux_os_config
 from novacron_infra.catalog import Machine, machine, machines
 from novacron_infra.errors import Problem, refuse
-from novacron_infra.pools import Capacity, NodeGroupShape, NodePoolShape, Placement
+from novacron_infra.pools import GPU_TAINT, Capacity, NodeGroupShape, NodePoolShape, Placement, node_labels
 from novacron_infra.tags import Tags
 
-GPU_TAINT = "nvidia.com/gpu"
 SPOT_LABEL = "kubernetes.azure.com/scalesetpriority"
 LONGEST_POOL_NAME = 8
 """AKS takes 12 characters; the spot pool beside the floor needs 4 of them."""
@@ -208,12 +207,6 @@ class AksNodePool(pulumi.ComponentResource):
                 delete_before_replace=True,
             ),
         )
-
-
-def node_labels(shape: NodePoolShape, row: Machine) -> dict[str, str]:
-    """Kubernetes labels of a pool's nodes."""
-    labels = {"novacron.io/node-type": shape.role.value, "novacron.io/workload": "llm-inference"}
-    return labels | ({"nvidia.com/gpu.count": str(row.gpu_count)} if row.gpu else {})
 
 
 def node_taints(row: Machine, group: NodeGroupShape) -> list[str]:

@@ -31,10 +31,16 @@ from novacron_infra.azure.network import AzureNetwork, AzureNetworkArgs, SubnetU
 from novacron_infra.azure.node_pool import AksNodePool, AksNodePoolArgs
 from novacron_infra.azure.private_link import PrivateService
 from novacron_infra.azure.registry import AzureRegistry, AzureRegistryArgs
-from novacron_infra.azure.storage import AzureModelStore, AzureModelStoreArgs
-from novacron_infra.config.sections import Platform
+from novacron_infra.azure.storage import (
+    AzureModelStore,
+    AzureModelStoreArgs,
+    AzureSharedFiles,
+    AzureSharedFilesArgs,
+)
+from novacron_infra.config.sections import Platform, StoreKind
 from novacron_infra.errors import Problem, refuse
 from novacron_infra.pools import NodePoolShape
+from novacron_infra.stores import nfs_address, store_url
 from novacron_infra.tags import Tags
 
 NAMESPACE = "novacron-llm"
@@ -64,8 +70,8 @@ class AzureRegionArgs:
     """From which the Kubernetes API is reached; none: it is private."""
     pools: Mapping[str, NodePoolShape]
     """By name, as the plan gives them. Zones are theirs: everything else is in all zones of the region."""
-    bucket: str
-    """Account and container of the model store: account/container."""
+    bucket: str | None
+    """Of the model store, as `ModelStore.bucket` is written; None: a share of Azure Files that is made."""
     postgres_storage_gib: int
     """One of `POSTGRES_SIZES_GIB`."""
     redis_nodes: int
@@ -73,6 +79,12 @@ class AzureRegionArgs:
     tags: Tags
     protect: bool
     """Whether destroying the stack stops at what cannot be made again: keys, models, databases, images."""
+    store_kind: StoreKind = StoreKind.AZURE
+    """Or NFS: on Azure Files, or on a server that exists."""
+    prefix: str = "models"
+    """Where models lie in it."""
+    in_cluster: bool = False
+    """Whether storage classes are made in the cluster, whose API has to be in reach then."""
 
 
 class AzureRegion(pulumi.ComponentResource):
@@ -89,7 +101,10 @@ class AzureRegion(pulumi.ComponentResource):
     """
 
     cluster: AksCluster
-    store: AzureModelStore
+    store: AzureModelStore | None
+    """None: models lie in files."""
+    files: AzureSharedFiles | None
+    """Azure Files."""
     ingress: AzureIngress
     ingress_address: pulumi.Output[str]
     """IPv4."""
@@ -162,9 +177,14 @@ class AzureRegion(pulumi.ComponentResource):
             ),
             child,
         )
-        for pool, shape in args.pools.items():
-            AksNodePool(f"{name}-{pool}", self._pool(pool, shape, network), child)
-        self.store = self._models(network, storage_key)
+        pools = [
+            AksNodePool(f"{name}-{pool}", self._pool(pool, shape, network), child) for pool, shape in args.pools.items()
+        ]
+        if args.in_cluster:
+            self._declare_in_cluster(keys.disk_encryption_set_id, pools)
+        kind, made = args.store_kind, args.bucket is None
+        self.store = self._container(network, storage_key) if kind is StoreKind.AZURE else None
+        self.files = self._files(network, storage_key) if kind is StoreKind.NFS and made else None
         workers = self._workers()
         postgres = self._postgres(network, storage_key, keys, logs)
         redis = self._redis(network, storage_key, keys)
@@ -186,9 +206,7 @@ class AzureRegion(pulumi.ComponentResource):
             "cluster": self.cluster.name,
             "kubeconfig": self.cluster.kubeconfig,
             "resource_group": self.resource_group_name,
-            "model_bucket": pulumi.Output.all(
-                account=self.store.account.name, container=self.store.container_name
-            ).apply(_bucket),
+            "model_store": self._models(),
             "worker_identity": workers.client_id,
             "postgres_endpoint": postgres.endpoint,
             "postgres_secret": postgres.secret_id,
@@ -213,8 +231,50 @@ class AzureRegion(pulumi.ComponentResource):
             tags=self._args.tags,
         )
 
-    def _models(self, network: AzureNetwork, key: CustomerKey) -> AzureModelStore:
-        account, _, container = self._args.bucket.partition("/")
+    def _declare_in_cluster(self, encryption_set_id: pulumi.Input[str], pools: list[AksNodePool]) -> None:
+        # Imported here: who wants none of it does not load the SDK of Kubernetes.
+        from novacron_infra.azure.in_cluster import FORMER_DEFAULT, volume_classes
+        from novacron_infra.cluster_base import ClusterBase, ClusterBaseArgs
+
+        ClusterBase(
+            f"{self._name}-in-cluster",
+            ClusterBaseArgs(
+                kubeconfig=self.cluster.kubeconfig,
+                volume_classes=volume_classes(self._args.pools.values(), encryption_set_id),
+                former_default=FORMER_DEFAULT,
+            ),
+            pulumi.ResourceOptions(parent=self, depends_on=[self.cluster, *pools]),
+        )
+
+    def _models(self) -> pulumi.Output[str]:
+        """Where models lie, as a URL."""
+        prefix = self._args.prefix
+        if self.store is not None:
+            address = pulumi.Output.format(
+                "az://{0}@{1}.blob.core.windows.net", self.store.container_name, self.store.account.name
+            )
+            return address.apply(lambda address: store_url(address, prefix))
+        export = self.files.export if self.files is not None else pulumi.Output.from_input(self._args.bucket or "")
+        return export.apply(lambda export: store_url(nfs_address(export), prefix))
+
+    def _files(self, network: AzureNetwork, key: CustomerKey) -> AzureSharedFiles:
+        return AzureSharedFiles(
+            f"{self._name}-models",
+            AzureSharedFilesArgs(
+                region=self._args.region,
+                resource_group=self.resource_group_name,
+                account=unique_name(f"{self._name}-models", self._args.subscription_id),
+                key=key,
+                endpoint_subnet_id=network.subnet_ids[SubnetUse.ENDPOINTS],
+                file_zone_id=network.dns_zone_ids[PrivateService.FILE],
+                tags=self._args.tags,
+                protect=self._args.protect,
+            ),
+            self._child,
+        )
+
+    def _container(self, network: AzureNetwork, key: CustomerKey) -> AzureModelStore:
+        account, _, container = (self._args.bucket or "").partition("/")
         return AzureModelStore(
             f"{self._name}-models",
             AzureModelStoreArgs(
@@ -240,9 +300,10 @@ class AzureRegion(pulumi.ComponentResource):
                 oidc_issuer=self.cluster.oidc_issuer,
                 namespace=NAMESPACE,
                 service_account="llm-workers",
-                role=Role.STORAGE_BLOB_DATA_READER,
+                # Who mounts files needs no rights: the network lets the cluster's nodes in.
+                role=Role.STORAGE_BLOB_DATA_READER if self.store else None,
                 # Roles are for a container, not for a prefix in it.
-                scope=self.store.container_id,
+                scope=self.store.container_id if self.store else None,
                 tags=self._args.tags,
             ),
             self._child,
@@ -313,18 +374,14 @@ def unique_name(name: str, subscription_id: str) -> str:
     return name.replace("-", "")[: _LONGEST_VAULT - _HASH_LENGTH] + digest
 
 
-def _bucket(known: Mapping[str, str]) -> str:
-    return f"{known['account']}/{known['container']}"
-
-
 def _problems(name: str, args: AzureRegionArgs) -> list[Problem]:
     found: list[Problem] = []
     if not _SUBSCRIPTION.fullmatch(args.subscription_id):
         rule, fix = "it is no subscription's id", "Write it as 00000000-0000-0000-0000-000000000000"
         found.append(Problem(f"{name}.subscription_id", args.subscription_id, rule, fix))
-    if "/" not in args.bucket:
+    if args.store_kind is StoreKind.AZURE and "/" not in (args.bucket or ""):
         rule = "it names no container"
-        found.append(Problem(f"{name}.bucket", args.bucket, rule, "Write it as account/container"))
+        found.append(Problem(f"{name}.bucket", args.bucket or "missing", rule, "Write it as account/container"))
     if redis_size(args.redis_nodes // 2) is None:
         rule = "Azure Managed Redis has no such size"
         found.append(Problem(f"{name}.redis_nodes", str(args.redis_nodes), rule, "Use fewer"))

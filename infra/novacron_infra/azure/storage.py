@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import storage, storagecache
 
+from novacron_infra import stores
 from novacron_infra.azure.accounts import storage_account
 from novacron_infra.azure.checks import account_problems, name_problems, region_problems
 from novacron_infra.azure.keys import CustomerKey
@@ -199,7 +200,7 @@ class AzureSharedFilesArgs:
     tags: Tags
     size_gib: int = 4096
     iops: int = 20_000
-    throughput_mib_per_s: int = 2000
+    throughput_mib_per_s: int = stores.AZURE_FILES_MIB_PER_S
     weights_gb: float | None = None
     """Weights of one replica, 10^9 bytes, if it loads them from here."""
     load_timeout_s: int = 600
@@ -217,6 +218,8 @@ class AzureSharedFiles(pulumi.ComponentResource):
 
     account: storage.StorageAccount
     share_name: pulumi.Output[str]
+    export: pulumi.Output[str]
+    """What clients mount: server:/account/share."""
 
     def __init__(self, name: str, args: AzureSharedFilesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         refuse([*name_problems(name), *region_problems(f"{name}.region", args.region), *_share_problems(name, args)])
@@ -260,6 +263,7 @@ class AzureSharedFiles(pulumi.ComponentResource):
             pulumi.ResourceOptions(parent=self),
         )
         self.share_name = share.name
+        self.export = pulumi.Output.format("{0}.file.core.windows.net:/{0}/{1}", self.account.name, self.share_name)
         self.register_outputs({"share_name": self.share_name})
 
 
@@ -268,15 +272,7 @@ def load_warning(weights_gb: float | None, throughput_mib_per_s: int, timeout_s:
 
     At the share's rate, which all replicas have together: a single client reaches less.
     """
-    if weights_gb is None:
-        return None
-    seconds = weights_gb * 1e9 / (throughput_mib_per_s * 2**20)
-    if seconds <= timeout_s:
-        return None
-    return (
-        f"loading {weights_gb:g} GB from Azure Files takes about {seconds / 60:.0f} min at {throughput_mib_per_s} "
-        f"MiB/s, and the loader waits {timeout_s / 60:g} min: use Lustre, or raise loader.timeout_s"
-    )
+    return stores.load_warning("Azure Files", weights_gb, throughput_mib_per_s, timeout_s, "use Lustre")
 
 
 def _forget_versions(days: int) -> storage.ManagementPolicyRuleArgs:

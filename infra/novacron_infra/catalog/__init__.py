@@ -1,4 +1,4 @@
-"""The dated catalogue: machines and the regions that offer them, GPUs, models, quantisations.
+"""The dated catalogue: machines and the regions that offer them, regions, GPUs, models, quantisations.
 
 Rows are data files beside this module. Lookups raise `UnknownNameError` with the nearest names; `resolve_quantization`
 raises `UnsupportedQuantizationError`.
@@ -17,6 +17,7 @@ from novacron_infra.catalog.lookup import (
     offer_lists,
     offered,
     quantizations,
+    region_lists,
     resolve_quantization,
 )
 from novacron_infra.catalog.types import (
@@ -36,6 +37,7 @@ from novacron_infra.catalog.types import (
     OfferList,
     Price,
     Quantization,
+    RegionList,
     WeightFormat,
 )
 
@@ -57,6 +59,7 @@ __all__ = [
     "Offered",
     "Price",
     "Quantization",
+    "RegionList",
     "UnknownNameError",
     "UnsupportedQuantizationError",
     "WeightFormat",
@@ -71,5 +74,6 @@ __all__ = [
     "offer_lists",
     "offered",
     "quantizations",
+    "region_lists",
     "resolve_quantization",
 ]

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from novacron_infra.catalog.errors import CatalogError, UnknownNameError, UnsupportedQuantizationError
 from novacron_infra.catalog.types import (
     Architecture,
+    Cloud,
     EngineKind,
     FormatName,
     Gpu,
@@ -24,6 +25,7 @@ from novacron_infra.catalog.types import (
     OfferList,
     Quantization,
     Quantizations,
+    RegionList,
     WeightFormat,
 )
 
@@ -57,6 +59,13 @@ def models() -> Mapping[str, Model]:
 def quantizations() -> Quantizations:
     """Weight formats and the support matrix."""
     return Quantizations.model_validate(_read("quantizations.yaml"))
+
+
+@cache
+def region_lists() -> Mapping[Cloud, RegionList]:
+    """The regions of the clouds of which a list has all."""
+    lists = TypeAdapter(tuple[RegionList, ...]).validate_python(_read("region_names.yaml"))
+    return MappingProxyType({item.cloud: item for item in lists})
 
 
 @cache

@@ -192,6 +192,13 @@ class Quantizations(Sourced):
     offer: dict[Architecture, tuple[Quantization, ...]]
 
 
+class RegionList(Sourced):
+    """All regions of a cloud, as of a day."""
+
+    cloud: Cloud
+    names: tuple[str, ...]
+
+
 class Offered(str, Enum):
     """Whether a region has a machine."""
 

@@ -9,7 +9,9 @@ from pydantic import ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from novacron_infra.config.sections import (
+    OWN_STORE,
     Accounts,
+    Alarms,
     Autoscaling,
     Caches,
     Clusters,
@@ -24,6 +26,7 @@ from novacron_infra.config.sections import (
     Region,
     Section,
     StorageNodes,
+    StoreKind,
     Targets,
     Traffic,
     Workers,
@@ -54,6 +57,7 @@ class CloudEnvironment(Section):
     platform: Literal[Platform.AWS, Platform.GCP, Platform.AZURE]
     """The cloud, whose DNS answers; a region may be elsewhere."""
     accounts: Accounts = Accounts()
+    alarms: Alarms = Alarms()
     regions: Annotated[tuple[Region, ...], Field(min_length=1)]
     """The first is the primary."""
     tags: dict[Name, Name] = {}  # noqa: RUF012 - a field's default, which pydantic copies
@@ -82,16 +86,25 @@ class CloudEnvironment(Section):
         """The clouds that have regions; the environment's own comes first."""
         return tuple(dict.fromkeys(region.platform(self.platform) for region in self.regions))
 
-    def buckets(self, platform: Platform) -> dict[str, str]:
-        """The model store of each region that is in that cloud, by the region's name."""
+    def buckets(self, platform: Platform) -> dict[str, str | None]:
+        """The model store of each region that is in that cloud, by the region's name.
+
+        Written as `model.store.bucket` is; None: a file system that is made.
+        """
         primary = self.regions[0].name
         return {
             region.name: region.elsewhere.bucket
             if region.elsewhere
-            else self.model.store.bucket_in(region.name, primary)
+            else region.bucket or self.model.store.bucket_in(region.name, primary)
             for region in self.regions
             if region.platform(self.platform) is platform
         }
+
+    def store_kind(self, region: Region) -> StoreKind:
+        """What kind of model store the region has."""
+        if region.elsewhere is None:
+            return self.model.store.kind
+        return region.elsewhere.store_kind or OWN_STORE[region.elsewhere.platform]
 
     def admins(self, region: Region) -> tuple[str, ...]:
         """Who administrates the region's cluster, as its cloud names them."""

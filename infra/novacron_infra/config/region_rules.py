@@ -5,14 +5,25 @@ As in `rules`, a part that is missing from `parts` is itself invalid and already
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Network
 from typing import Any
 
-from novacron_infra.catalog import Cloud, Offered, UnknownNameError, machine, machines, offer
+from novacron_infra.catalog import Cloud, Offered, UnknownNameError, machine, machines, offer, region_lists
 from novacron_infra.config.problems import problem
-from novacron_infra.config.sections import Accounts, Platform, Region, StoreKind, Traffic, WorkerCounts, Workers
+from novacron_infra.config.sections import (
+    OWN_STORE,
+    Accounts,
+    ModelServing,
+    Platform,
+    Region,
+    StoreKind,
+    Traffic,
+    WorkerCounts,
+    Workers,
+)
 from novacron_infra.errors import Problem
 from novacron_infra.networks import network
 
@@ -27,8 +38,6 @@ _ZONE_NAMES = {Platform.AWS: "{}[a-z]", Platform.GCP: "{}-[a-z]", Platform.AZURE
 _ZONE_EXAMPLES = {Platform.AWS: "{}a", Platform.GCP: "{}-a", Platform.AZURE: "1"}
 _ZONE_COUNTS = {Platform.AWS: (2, 3), Platform.GCP: (1, 3), Platform.AZURE: (0, 3)}
 _WIDEST_NETWORK, _NARROWEST_NETWORK = 16, 20
-OWN_STORE = {Platform.AWS: StoreKind.S3, Platform.GCP: StoreKind.GCS, Platform.AZURE: StoreKind.AZURE}
-"""The object storage of each cloud."""
 CLUSTER_NETWORKS = {
     Platform.AWS: {"services": "172.20.0.0/16"},
     Platform.AZURE: {"services": "172.20.0.0/16", "pods": "10.244.0.0/16"},
@@ -36,6 +45,8 @@ CLUSTER_NETWORKS = {
 """What every cluster takes beside its region's network. On Google both lie inside it."""
 LONGEST_REGION_NAME = 24
 """One more than northamerica-northeast1 has: names made from a region's stay within what the clouds allow."""
+_NEAR = 0.8
+"""How alike names are that one may have been mistyped for: us-west-1 for us-west-5, not us-east-1."""
 LONGEST_LABEL = 63
 LONGEST_DNS_NAME = 253
 """Characters that fit into the 255 octets of RFC 1035, 2.3.4."""
@@ -98,7 +109,20 @@ def _regions(parts: Parts) -> Iterator[Problem]:
         if not re.fullmatch(pattern, region.name):
             rule = f"no region of {cloud.value} is named like this"
             yield problem(f"regions.{index}.name", region.name, rule, f"write it as {example}")
+        elif not region.new:
+            escape = f"; if it was opened since, set regions.{index}.new to true"
+            yield from _unlisted(f"regions.{index}.name", region.name, cloud, escape)
     yield from _region_workers(regions, parts.get("workers"))
+
+
+def _unlisted(path: str, name: str, platform: Platform, escape: str = "") -> Iterator[Problem]:
+    """A region that its cloud's list does not have: most likely it was mistyped, and a run would find out late."""
+    found = region_lists().get(Cloud(platform.value))
+    if found is None or name in found.names or len(name) > LONGEST_REGION_NAME:
+        return
+    near = sorted(difflib.get_close_matches(name, found.names, cutoff=_NEAR))
+    fix = f"take {' or '.join(near)}" if near else f"write it as {REGION_NAMES[platform][1]}"
+    yield problem(path, name, f"{platform.value} had no such region on {found.as_of}", fix + escape)
 
 
 def _networks(parts: Parts) -> Iterator[Problem]:
@@ -218,14 +242,71 @@ def _elsewhere(parts: Parts) -> Iterator[Problem]:
         elif parts.get("storage") is not None:
             rule = "the environment has storage nodes"
             yield problem(f"{path}.storage", "missing", rule, f"name a machine of {other.platform.value}")
-        pattern, example = BUCKETS[OWN_STORE[other.platform]]
-        if not re.fullmatch(pattern, other.bucket):
-            rule = f"it is no name for {OWN_STORE[other.platform].value}"
-            yield problem(f"{path}.bucket", other.bucket, rule, f"write it as {example}")
+        kind = other.store_kind or OWN_STORE[other.platform]
+        yield from store_problems(f"{path}.store_kind", f"{path}.bucket", kind, other.bucket, other.platform)
         pattern, example = REGION_NAMES[platform]
         if not re.fullmatch(pattern, other.nearest):
             rule = f"no region of {platform.value}, whose DNS answers, is named like this"
             yield problem(f"{path}.nearest", other.nearest, rule, f"write it as {example}")
+        elif other.nearest not in [item.name for item in regions if item.new]:
+            yield from _unlisted(f"{path}.nearest", other.nearest, platform)
+
+
+def store_problems(
+    kind_path: str, path: str, kind: StoreKind, bucket: str | None, platform: Platform | None
+) -> Iterator[Problem]:
+    """Whether a cloud has such a model store, and whether it is named as that kind is."""
+    pattern, example = BUCKETS[kind]
+    if bucket is not None and not re.fullmatch(pattern, bucket):
+        yield problem(path, bucket, f"it is no name for {kind.value}", f"write it as {example}")
+    if bucket is None and kind in OWN_STORE.values():
+        yield problem(path, "missing", f"{kind.value} needs a name", f"write it as {example}")
+    if platform is None:
+        return
+    if kind in OWN_STORE.values() and kind is not OWN_STORE[platform]:
+        rule = f"{platform.value} makes its own buckets, {OWN_STORE[platform].value}"
+        yield problem(kind_path, kind.value, rule, f"use {OWN_STORE[platform].value}")
+    if kind is StoreKind.EFS and platform is not Platform.AWS:
+        yield problem(kind_path, kind.value, f"{platform.value} has no EFS", "use nfs or the cloud's buckets")
+    if kind is StoreKind.NFS and platform is Platform.AWS and bucket is None:
+        rule = "aws makes no NFS server of this kind"
+        yield problem(path, "missing", rule, f"name one that exists, such as {example}, or use efs")
+
+
+def _region_stores(parts: Parts) -> Iterator[Problem]:
+    """File systems that regions have already."""
+    serving: ModelServing | None = parts.get("model")
+    regions: tuple[Region, ...] = parts.get("regions") or ()
+    if serving is None:
+        return
+    taken: dict[str, str] = {}
+    for index, region in enumerate(regions):
+        yield from _region_store(f"regions.{index}.bucket", region, index, serving.store.kind)
+        kind, own, path = serving.store.kind, region.bucket, f"regions.{index}.bucket"
+        if region.elsewhere is not None:
+            kind, own, path = region.elsewhere.store_kind, region.elsewhere.bucket, f"regions.{index}.elsewhere.bucket"
+        elif index == 0:
+            own = serving.store.bucket
+        if kind is StoreKind.EFS and own is not None and own in taken:
+            yield problem(path, own, f"{taken[own]} has it, and a file system is in one region", "give each its own")
+        elif kind is StoreKind.EFS and own is not None:
+            taken[own] = region.name
+
+
+def _region_store(path: str, region: Region, index: int, kind: StoreKind) -> Iterator[Problem]:
+    if region.bucket is None:
+        return
+    pattern, example = BUCKETS[kind]
+    if region.elsewhere is not None:
+        yield problem(path, region.bucket, "the region is in another cloud", "write it as elsewhere.bucket")
+    elif index == 0:
+        rule = "the first region's is that of the environment"
+        yield problem(path, region.bucket, rule, "write it as model.store.bucket")
+    elif kind in OWN_STORE.values():
+        rule = f"each region's {kind.value} bucket has a name made from model.store.bucket"
+        yield problem(path, region.bucket, rule, "leave it out")
+    elif not re.fullmatch(pattern, region.bucket):
+        yield problem(path, region.bucket, f"it is no name for {kind.value}", f"write it as {example}")
 
 
 def _same_gpus(path: str, name: str, workers: Workers | None) -> Iterator[Problem]:
@@ -303,6 +384,7 @@ REGION_RULES = (
     _cluster_networks,
     _names,
     _elsewhere,
+    _region_stores,
     _accounts,
     _offers,
 )

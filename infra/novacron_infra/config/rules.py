@@ -14,13 +14,14 @@ from novacron_infra.config.region_rules import (
     BUCKETS,
     DNS_NAME,
     LONGEST_REGION_NAME,
-    OWN_STORE,
     REGION_RULES,
     Parts,
     bounds_problems,
     machine_problems,
+    store_problems,
 )
 from novacron_infra.config.sections import (
+    OWN_STORE,
     Autoscaling,
     Caches,
     Clusters,
@@ -33,7 +34,6 @@ from novacron_infra.config.sections import (
     ModelServing,
     Platform,
     Region,
-    StoreKind,
     Targets,
     Traffic,
     Workers,
@@ -189,24 +189,23 @@ def _store(parts: Parts) -> Iterator[Problem]:
     serving: ModelServing | None = parts.get("model")
     if serving is None:
         return
-    kind, bucket = serving.store.kind, serving.store.bucket
+    kind, bucket, platform = serving.store.kind, serving.store.bucket, parts.get("platform")
     pattern, example = BUCKETS[kind]
-    if not re.fullmatch(pattern, bucket):
-        yield problem("model.store.bucket", bucket, f"it is no name for {kind.value}", f"write it as {example}")
-    elif kind in OWN_STORE.values():
+    yield from store_problems("model.store.kind", "model.store.bucket", kind, bucket, platform)
+    if kind in OWN_STORE.values() and bucket is not None and re.fullmatch(pattern, bucket):
         regions: tuple[Region, ...] = parts.get("regions") or ()
         own = [item.name for item in regions if item.elsewhere is None and len(item.name) <= LONGEST_REGION_NAME]
-        names = [serving.store.bucket_in(name, own[0]) for name in own[1:]]
+        names = [serving.store.bucket_in(name, own[0]) or "" for name in own[1:]]
         longest = max(names, key=len, default=bucket)
         if not re.fullmatch(pattern, longest):
             rule = f"its copy {longest} has {len(longest)} characters and is no name for {kind.value}"
             yield problem("model.store.bucket", bucket, rule, f"shorten it, such as {example}")
-    platform: Platform | None = parts.get("platform")
-    if kind in OWN_STORE.values() and platform is not None and kind is not OWN_STORE[platform]:
-        rule = f"{platform.value} makes its own buckets, {OWN_STORE[platform].value}"
-        yield problem("model.store.kind", kind.value, rule, f"use {OWN_STORE[platform].value}")
-    if kind is StoreKind.EFS and platform is not None and platform is not Platform.AWS:
-        yield problem("model.store.kind", kind.value, f"{platform.value} has no EFS", "use nfs or the cloud's buckets")
+    models, configuration = serving.store.model_names, serving.store.configuration_names
+    # Models in the whole bucket leave configuration a folder of its own all the same.
+    if models and (models.startswith(configuration) or configuration.startswith(models)):
+        rule = f"it overlaps model.store.prefix {serving.store.prefix}: the two are copied at different rates"
+        fix = "name a folder beside it, such as configuration"
+        yield problem("model.store.configuration_prefix", serving.store.configuration_prefix, rule, fix)
 
 
 def _targets(parts: Parts) -> Iterator[Problem]:
@@ -242,7 +241,7 @@ def _data(parts: Parts) -> Iterator[Problem]:
         rule = "a cluster has at least three primaries, each with one replica"
         yield problem("data.redis_nodes", data.redis_nodes, rule, "use 1, or an even number from 6")
     images: Images | None = parts.get("images")
-    for name in ("coordinator", "worker") if images is not None else ():
+    for name in Images.model_fields if images is not None else ():
         image = getattr(images, name)
         if image.tag == "latest" and image.digest is None:
             rule = "it means another image every day"

@@ -39,6 +39,7 @@ def schemas() -> dict[Path, dict[str, Any]]:
         "machines": tuple[catalog.Machine, ...],
         "models": tuple[catalog.Model, ...],
         "quantizations": Quantizations,
+        "region_names": tuple[catalog.RegionList, ...],
         "regions": tuple[catalog.OfferList, ...],
     }
     return {HERE / "environment.schema.json": stack_file} | {

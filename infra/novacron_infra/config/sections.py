@@ -177,19 +177,42 @@ class StoreKind(str, Enum):
     EFS = "efs"
 
 
+OWN_STORE = {Platform.AWS: StoreKind.S3, Platform.GCP: StoreKind.GCS, Platform.AZURE: StoreKind.AZURE}
+"""The object storage of each cloud."""
+
+
 class ModelStore(Section):
     """Where the weights lie."""
 
     kind: StoreKind
-    bucket: Name
-    """s3, gcs: the bucket. azure: account/container. nfs: server:/export. efs: the file system's id."""
+    """s3, gcs, azure: a bucket in each region, in the object storage of the environment's cloud. efs: on AWS, an EFS
+    file system in each region, copied from the first to one other. nfs: a server that exists, or on Google Cloud and
+    Azure the cloud's own (Filestore, Azure Files) in each region, not copied."""
+    bucket: Name | None = None
+    """s3, gcs: the bucket. azure: account/container. nfs: server:/export of a server that exists and that every region
+    mounts; none: each region gets one, which AWS does not have. efs: id of the first region's file system, which exists
+    and has no mount targets yet; none: it is made."""
     prefix: Annotated[str, Field(pattern=r"^([A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*)?$")] = "models"
-    """Folder below it, without leading or closing slash."""
+    """Folder below it, without leading or closing slash; empty for the whole bucket."""
+    configuration_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$")] = "configuration"
+    """Folder beside it, without leading or closing slash: quality policy, manifests of served models, routing."""
 
-    def bucket_in(self, region: str, primary: str) -> str:
+    @property
+    def model_names(self) -> str:
+        """What the names of the models' objects begin with."""
+        return f"{self.prefix}/" if self.prefix else ""
+
+    @property
+    def configuration_names(self) -> str:
+        """What the names of the configuration's objects begin with."""
+        return f"{self.configuration_prefix}/"
+
+    def bucket_in(self, region: str, primary: str) -> str | None:
         """The region's copy: such names are the whole world's, so each region's bucket, or account, has its own."""
-        if region == primary:
+        if region == primary or self.bucket is None or self.kind is StoreKind.NFS:
             return self.bucket
+        if self.kind is StoreKind.EFS:
+            return None
         if self.kind is StoreKind.AZURE:
             account, _, container = self.bucket.partition("/")
             return f"{account}{region}/{container}"
@@ -329,6 +352,10 @@ class Images(Section):
 
     coordinator: Image = Image(repository="novacron/coordinator", tag="0.1.0")
     worker: Image = Image(repository="novacron/worker", tag="0.1.0")
+    nvidia_device_plugin: Image = Image(repository="nvcr.io/nvidia/k8s-device-plugin", tag="v0.17.1")
+    """AWS only, with `clusters.in_cluster`. State the digest that you tested: the policies ask for it."""
+    efa_device_plugin: Image = Image(repository="public.ecr.aws/eks/aws-efa-k8s-device-plugin", tag="v0.5.20")
+    """AWS only, where workers have EFA. 0.5.10 or later: earlier ones miscount the devices of p6-b200."""
 
 
 class Clusters(Section):
@@ -341,6 +368,10 @@ class Clusters(Section):
     address on Google Cloud, object ids of Entra groups on Azure."""
     public_networks: tuple[Name, ...] = ()
     """IPv4 networks from which the API is reached over the internet; none: from nowhere."""
+    in_cluster: bool = False
+    """Whether storage classes and device plugins are made in the clusters. `up` then has to reach each API: run it in
+    the network, or from one of `public_networks`. Off: all that is outside of the clusters is made, and no GPU is
+    counted on AWS until a device plugin is there."""
 
 
 class Accounts(Section):
@@ -352,6 +383,17 @@ class Accounts(Section):
     """Project of the regions on Google Cloud."""
     azure_subscription_id: Name | None = None
     """Subscription of the regions on Azure."""
+
+
+class Alarms(Section):
+    """Who is told when copies of models or configuration are late; nobody: the alarm shows in the cloud's console."""
+
+    aws_topic_arns: tuple[Name, ...] = ()
+    """ARNs of SNS topics in the first region on AWS."""
+    google_channels: tuple[Name, ...] = ()
+    """Notification channels of Cloud Monitoring: projects/…/notificationChannels/…"""
+    azure_action_groups: tuple[Name, ...] = ()
+    """Resource ids of action groups."""
 
 
 class Elsewhere(Section):
@@ -369,9 +411,11 @@ class Elsewhere(Section):
     """A machine of that cloud; needed where there are storage nodes."""
     admins: Annotated[tuple[Name, ...], Field(min_length=1)]
     """Who administrates the cluster, as that cloud names them."""
-    bucket: Name
-    """Model store in that cloud's object storage. Models get there as `model.store` gets them: nothing here copies
-    between clouds."""
+    store_kind: StoreKind | None = None
+    """None: that cloud's object storage. Or nfs, on AWS also efs, as in `model.store`."""
+    bucket: Name | None = None
+    """The region's own model store, written as in `model.store`; only nfs and efs can do without. Models get there as
+    `model.store` gets them: nothing here copies between clouds."""
 
 
 class Region(Section):
@@ -379,6 +423,8 @@ class Region(Section):
 
     name: Name
     """The cloud's name of the region."""
+    new: bool = False
+    """Whether the cloud has opened it since the catalogue's list of its regions was made."""
     dns_label: Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$")]
     """Regional name below the domain."""
     weight: Annotated[int, Field(ge=0, le=255)]
@@ -388,6 +434,9 @@ class Region(Section):
     three, Google one or more, Azure none."""
     network: Name | None = None
     """The private IPv4 network of the region, such as 10.0.0.0/16: needed, and each region has its own."""
+    bucket: Name | None = None
+    """nfs, efs: what exists in this region, server:/export or the file system's id; none: as `model.store` has it. Of
+    the first region `model.store.bucket` says it, of one in another cloud `elsewhere.bucket`."""
     workers: WorkerCounts | None = None
     """Of the environment's workers; none: by weight, in whole machines. Every region has it or none."""
     elsewhere: Elsewhere | None = None

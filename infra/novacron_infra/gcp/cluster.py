@@ -5,7 +5,6 @@ Not for nodes (`node_pool`). Who may sign in is the project's IAM: GKE has no li
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import pulumi_gcp as gcp
 from novacron_infra.errors import Problem, refuse
 from novacron_infra.gcp.checks import account_id, label_problems, labels, name_problems, zone_problems
 from novacron_infra.gcp.network import PODS_RANGE, SERVICES_RANGE
+from novacron_infra.kubeconfig import kubeconfig
 from novacron_infra.networks import WIDEST_PUBLIC_PREFIX, network
 from novacron_infra.tags import Tags
 
@@ -208,7 +208,7 @@ class GkeCluster(pulumi.ComponentResource):
         self.node_account_email = pulumi.Output.all(account.email, *(grant.role for grant in grants)).apply(_first)
         self.kubeconfig = pulumi.Output.all(
             name=cluster.name, endpoint=cluster.endpoint, authority=cluster.master_auth.apply(_authority)
-        ).apply(kubeconfig)
+        ).apply(_kubeconfig)
         self.register_outputs(
             {
                 "name": self.name,
@@ -220,40 +220,16 @@ class GkeCluster(pulumi.ComponentResource):
         )
 
 
-def kubeconfig(known: Mapping[str, str]) -> str:
-    """A kubeconfig for `name`, `endpoint` and `authority` (base64): kubectl takes JSON."""
-    name = known["name"]
-    return json.dumps(
-        {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": name,
-            "clusters": [
-                {
-                    "name": name,
-                    "cluster": {
-                        "server": f"https://{known['endpoint']}",
-                        "certificate-authority-data": known["authority"],
-                    },
-                }
-            ],
-            "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
-            "users": [
-                {
-                    "name": name,
-                    "user": {
-                        "exec": {
-                            "apiVersion": "client.authentication.k8s.io/v1beta1",
-                            "command": "gke-gcloud-auth-plugin",
-                            "installHint": "Install it with: gcloud components install gke-gcloud-auth-plugin",
-                            "provideClusterInfo": True,
-                            "interactiveMode": "Never",
-                        }
-                    },
-                }
-            ],
-        }
-    )
+def _kubeconfig(known: Mapping[str, str]) -> str:
+    """For `name`, `endpoint` and `authority` of a cluster."""
+    sign_in = {
+        "apiVersion": "client.authentication.k8s.io/v1beta1",
+        "command": "gke-gcloud-auth-plugin",
+        "installHint": "Install it with: gcloud components install gke-gcloud-auth-plugin",
+        "provideClusterInfo": True,
+        "interactiveMode": "Never",
+    }
+    return kubeconfig(known["name"], f"https://{known['endpoint']}", known["authority"], sign_in)
 
 
 def _problems(name: str, args: GkeClusterArgs) -> list[Problem]:

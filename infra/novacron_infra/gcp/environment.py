@@ -1,4 +1,4 @@
-"""Google's part of an environment: its regions, each with a provider of its own, and the copies of the models."""
+"""Google's part of an environment: its regions, each with a provider of its own, and the copies between them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from novacron_infra.tags import Tags
 
 
 def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags) -> dict[str, GcpRegion]:
-    """The environment's regions on Google Cloud, by name. Models are copied from the first of them to the others.
+    """The environment's regions on Google, by name. Models and configuration are copied from the first to the others.
 
     Raises:
         ArgumentError: with everything that one of their parts refuses.
@@ -37,26 +37,33 @@ def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags)
                 pools=node_pools(plan, planned, region.zones),
                 bucket=buckets[region.name],
                 prefix=store.prefix,
+                configuration_prefix=store.configuration_prefix,
                 postgres_storage_gib=config.data.postgres_storage_gib,
                 redis_nodes=config.data.redis_nodes,
                 postgres_password=_secret(config.secrets.database_password),
                 tags=tags,
                 protect=config.protected,
+                store_kind=config.store_kind(region),
+                in_cluster=config.clusters.in_cluster,
             ),
             pulumi.ResourceOptions(providers=[providers[region.name]]),
         )
         for region, planned in zip(config.regions, plan.regions, strict=True)
         if region.name in buckets
     }
-    (source, *others) = regions
+    stores = {name: region.store for name, region in regions.items() if region.store is not None}
+    (source, *others) = stores or ("",)
     if others:
         GcpModelReplication(
             f"{tags.environment}-models",
             GcpModelReplicationArgs(
-                source_bucket=regions[source].store.bucket.name,
-                replicas={name: ReplicaArgs(bucket=regions[name].store.bucket.name) for name in others},
+                project=project,
+                source_bucket=stores[source].bucket.name,
+                replicas={name: ReplicaArgs(bucket=stores[name].bucket.name) for name in others},
                 tags=tags,
-                prefix=f"{store.prefix}/",
+                prefix=store.model_names,
+                configuration_prefix=store.configuration_names,
+                alarm_channels=config.alarms.google_channels,
             ),
             pulumi.ResourceOptions(providers=[providers[source]]),
         )

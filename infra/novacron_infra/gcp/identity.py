@@ -53,7 +53,9 @@ class GkePodAccount(pulumi.ComponentResource):
         self.register_outputs({"email": self.email})
 
 
-def in_folder(bucket: str, prefix: str) -> str:
-    """A condition that holds for the objects below `prefix`, and for listing the bucket."""
-    folder = f"projects/_/buckets/{bucket}/objects/" + (f"{prefix}/" if prefix else "")
-    return f'resource.type == "storage.googleapis.com/Bucket" || resource.name.startsWith("{folder}")'
+def in_folders(bucket: str, *prefixes: str) -> str:
+    """A condition that holds for the objects below the prefixes, and for listing the bucket."""
+    objects = f"projects/_/buckets/{bucket}/objects/"
+    folders = [objects + (f"{prefix}/" if prefix else "") for prefix in prefixes]
+    parts = [f'resource.name.startsWith("{folder}")' for folder in folders]
+    return " || ".join(['resource.type == "storage.googleapis.com/Bucket"', *parts])

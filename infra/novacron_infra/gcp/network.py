@@ -48,6 +48,8 @@ class GcpNetworkResources:
 class GcpNetwork(pulumi.ComponentResource):
     """A VPC whose nodes are private, with flow logs, Cloud NAT, and private access to Google's own services.
 
+    The logs have the key of the project's log bucket (decision 8).
+
     Raises:
         ArgumentError: the network is not what GKE can use.
     """

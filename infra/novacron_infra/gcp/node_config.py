@@ -33,7 +33,7 @@ _ACCELERATORS = {
 }
 _ACCELERATOR_OF_MACHINE = {"a3-megagpu-8g": "nvidia-h100-mega-80gb"}
 """Where the GPU alone does not decide it. Names: GKE documentation, "GPUs in GKE"; read on 2026-11-25."""
-_HYPERDISK_ONLY = ("a3-ultragpu", "a4-highgpu")
+HYPERDISK_ONLY = ("a3-ultragpu", "a4-highgpu")
 """Series that take no persistent disk (Compute Engine documentation, "About Hyperdisk"; read on 2026-11-25)."""
 
 
@@ -88,7 +88,7 @@ def local_ssds(row: Machine) -> LocalSsds:
 
 def boot_disk_type(row: Machine) -> str:
     """The fastest type of boot disk that the machine's series takes at a size alone."""
-    return "hyperdisk-balanced" if row.name.startswith(_HYPERDISK_ONLY) else "pd-ssd"
+    return "hyperdisk-balanced" if row.name.startswith(HYPERDISK_ONLY) else "pd-ssd"
 
 
 def kubelet_config(row: Machine) -> KubeletConfig | None:

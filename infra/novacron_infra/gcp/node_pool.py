@@ -29,10 +29,9 @@ from novacron_infra.gcp.node_config import (
     kubelet_config,
     local_ssds,
 )
-from novacron_infra.pools import Capacity, NodeGroupShape, NodePoolShape, Placement
+from novacron_infra.pools import GPU_TAINT, Capacity, NodeGroupShape, NodePoolShape, Placement, node_labels
 from novacron_infra.tags import Tags
 
-GPU_TAINT = "nvidia.com/gpu"
 GPU_TAINT_VALUE = "present"
 """What GKE itself would add: with another value the pool's taints would differ from what was declared."""
 _RESERVATION_KEY = "compute.googleapis.com/reservation-name"
@@ -236,12 +235,6 @@ class GkeNodePool(pulumi.ComponentResource):
             metadata={"disable-legacy-endpoints": "true"},
             resource_labels=labels(args.tags, args.shape.role.value),
         )
-
-
-def node_labels(shape: NodePoolShape, row: Machine) -> dict[str, str]:
-    """Kubernetes labels of a pool's nodes."""
-    own = {"novacron.io/node-type": shape.role.value, "novacron.io/workload": "llm-inference"}
-    return own | ({"nvidia.com/gpu.count": str(row.gpu_count)} if row.gpu else {})
 
 
 def max_unavailable(group: NodeGroupShape) -> int:

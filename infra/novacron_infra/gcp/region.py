@@ -13,18 +13,19 @@ from ipaddress import IPv4Network
 import pulumi
 import pulumi_gcp as gcp
 
-from novacron_infra.config.sections import Platform
+from novacron_infra.config.sections import Platform, StoreKind
 from novacron_infra.errors import Problem, refuse
 from novacron_infra.gcp.cluster import GkeCluster, GkeClusterArgs
 from novacron_infra.gcp.databases import GcpPostgres, GcpPostgresArgs, GcpRedis, GcpRedisArgs
-from novacron_infra.gcp.identity import GkePodAccount, GkePodAccountArgs, in_folder
+from novacron_infra.gcp.identity import GkePodAccount, GkePodAccountArgs, in_folders
 from novacron_infra.gcp.ingress import GcpIngress, GcpIngressArgs
 from novacron_infra.gcp.keys import GcpKeys, GcpKeysArgs, KeyUse
 from novacron_infra.gcp.network import FabricInterface, GcpFabric, GcpFabricArgs, GcpNetwork, GcpNetworkArgs
 from novacron_infra.gcp.node_pool import GkeNodePool, GkeNodePoolArgs
 from novacron_infra.gcp.registry import GcpRegistry, GcpRegistryArgs
-from novacron_infra.gcp.storage import GcpModelStore, GcpModelStoreArgs
+from novacron_infra.gcp.storage import GcpModelStore, GcpModelStoreArgs, GcpSharedFiles, GcpSharedFilesArgs
 from novacron_infra.pools import NodePoolShape
+from novacron_infra.stores import FILESTORE_GIB, nfs_address, store_url
 from novacron_infra.tags import Tags
 
 NAMESPACE = "novacron-llm"
@@ -52,8 +53,8 @@ class GcpRegionArgs:
     """From which the Kubernetes API is reached; none: it is private."""
     pools: Mapping[str, NodePoolShape]
     """By name, as the plan gives them."""
-    bucket: str
-    """Of the model store."""
+    bucket: str | None
+    """Of the model store, as `ModelStore.bucket` is written; None: a Filestore instance that is made."""
     prefix: str
     """Where models lie in it."""
     postgres_storage_gib: int
@@ -64,6 +65,17 @@ class GcpRegionArgs:
     """Whether destroying the stack stops at what cannot be made again: keys, models, databases, images, address."""
     postgres_password: pulumi.Input[str] | None = None
     """A secret. None: it is made."""
+    configuration_prefix: str = "configuration"
+    """Where configuration lies beside them."""
+    store_kind: StoreKind = StoreKind.GCS
+    """Or NFS: on Filestore, or on a server that exists."""
+    in_cluster: bool = False
+    """Whether storage classes are made in the cluster, whose API has to be in reach then."""
+
+    @property
+    def makes_files(self) -> bool:
+        """Whether models lie on a Filestore instance that is made."""
+        return self.store_kind is StoreKind.NFS and self.bucket is None
 
 
 class GcpRegion(pulumi.ComponentResource):
@@ -71,14 +83,17 @@ class GcpRegion(pulumi.ComponentResource):
 
     Pass the region's provider as `providers`. Its project has these APIs: artifactregistry, cloudkms,
     cloudresourcemanager, compute, container, containerscanning, iam, networkconnectivity, redis, secretmanager,
-    servicenetworking, serviceusage, sqladmin and storage (each with `.googleapis.com`).
+    servicenetworking, serviceusage, sqladmin and storage (each with `.googleapis.com`); with Filestore also file.
 
     Raises:
         ArgumentError: with everything that one of its parts refuses.
     """
 
     cluster: GkeCluster
-    store: GcpModelStore
+    store: GcpModelStore | None
+    """None: models lie in files."""
+    files: GcpSharedFiles | None
+    """Filestore."""
     ingress_address: pulumi.Output[str]
     outputs: dict[str, pulumi.Output[str]]
     """Those of `novacron_infra.outputs.RegionOutputs`."""
@@ -89,7 +104,16 @@ class GcpRegion(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         region, tags, protect = args.region, args.tags, args.protect
         keys = GcpKeys(
-            name, GcpKeysArgs(location=region, tags=tags, databases=True, registry=True, protect=protect), child
+            name,
+            GcpKeysArgs(
+                location=region,
+                tags=tags,
+                filestore=args.makes_files,
+                databases=True,
+                registry=True,
+                protect=protect,
+            ),
+            child,
         )
         storage_key = keys.key_id(KeyUse.STORAGE)
         network = GcpNetwork(name, GcpNetworkArgs(region=region, cidr=args.network, tags=tags), child)
@@ -103,6 +127,7 @@ class GcpRegion(pulumi.ComponentResource):
                 subnet_id=network.subnet_id,
                 secrets_key_id=keys.key_id(KeyUse.CLUSTER),
                 public_cidrs=args.public_networks,
+                filestore=args.makes_files,
                 tags=tags,
                 protect=protect,
             ),
@@ -110,7 +135,7 @@ class GcpRegion(pulumi.ComponentResource):
         )
         self._grant_admins(name, args)
         fabrics = self._fabrics(name, args, network)
-        for pool, shape in args.pools.items():
+        pools = [
             GkeNodePool(
                 f"{name}-{pool}",
                 GkeNodePoolArgs(
@@ -125,11 +150,12 @@ class GcpRegion(pulumi.ComponentResource):
                 ),
                 child,
             )
-        self.store = GcpModelStore(
-            f"{name}-models",
-            GcpModelStoreArgs(bucket=args.bucket, region=region, key_id=storage_key, tags=tags, protect=protect),
-            child,
-        )
+            for pool, shape in args.pools.items()
+        ]
+        if args.in_cluster:
+            self._declare_in_cluster(name, args, storage_key, pools)
+        self.store = self._bucket(name, args, storage_key) if args.store_kind is StoreKind.GCS else None
+        self.files = self._files(name, args, network, storage_key) if args.makes_files else None
         postgres = GcpPostgres(
             f"{name}-postgres",
             GcpPostgresArgs(
@@ -160,10 +186,20 @@ class GcpRegion(pulumi.ComponentResource):
             child,
         )
         workers, coordinators = self._pods(name, "llm-workers"), self._pods(name, "llm-coordinators")
-        self._grant_models(name, args, workers)
+        if self.store is not None:
+            # Who mounts files needs no rights: the network lets the cluster's nodes in.
+            self._grant_models(name, args, self.store, workers)
         self._grant_databases(name, args, coordinators, postgres)
         registry = GcpRegistry(
-            f"{name}-images", GcpRegistryArgs(region=region, key_id=storage_key, tags=tags, protect=protect), child
+            f"{name}-images",
+            GcpRegistryArgs(
+                region=region,
+                key_id=storage_key,
+                repository=f"{tags.environment.lower()}-novacron",
+                tags=tags,
+                protect=protect,
+            ),
+            child,
         )
         ingress = GcpIngress(name, GcpIngressArgs(region=region, tags=tags, protect=protect), child)
         self.ingress_address = ingress.address
@@ -172,7 +208,7 @@ class GcpRegion(pulumi.ComponentResource):
             "cluster": self.cluster.name,
             "kubeconfig": self.cluster.kubeconfig,
             "ingress_address": self.ingress_address,
-            "model_bucket": self.store.bucket.name,
+            "model_store": self._models(args),
             "worker_identity": workers.email,
             "coordinator_identity": coordinators.email,
             "postgres_endpoint": postgres.endpoint,
@@ -181,6 +217,36 @@ class GcpRegion(pulumi.ComponentResource):
             "registry": registry.url,
         }
         self.register_outputs(self.outputs)
+
+    def _bucket(self, name: str, args: GcpRegionArgs, key_id: pulumi.Output[str]) -> GcpModelStore:
+        return GcpModelStore(
+            f"{name}-models",
+            GcpModelStoreArgs(
+                bucket=args.bucket or "", region=args.region, key_id=key_id, tags=args.tags, protect=args.protect
+            ),
+            pulumi.ResourceOptions(parent=self),
+        )
+
+    def _files(self, name: str, args: GcpRegionArgs, network: GcpNetwork, key_id: pulumi.Output[str]) -> GcpSharedFiles:
+        return GcpSharedFiles(
+            f"{name}-models",
+            GcpSharedFilesArgs(
+                zone=args.zones[0],  # the workers'
+                capacity_gib=FILESTORE_GIB,
+                network_id=network.services_network_id,
+                key_id=key_id,
+                tags=args.tags,
+                protect=args.protect,
+            ),
+            pulumi.ResourceOptions(parent=self),
+        )
+
+    def _models(self, args: GcpRegionArgs) -> pulumi.Output[str]:
+        """Where models lie, as a URL."""
+        if self.store is not None:
+            return self.store.url.apply(lambda url: store_url(url, args.prefix))
+        export = self.files.export if self.files is not None else pulumi.Output.from_input(args.bucket or "")
+        return export.apply(lambda export: store_url(nfs_address(export), args.prefix))
 
     def _fabrics(self, name: str, args: GcpRegionArgs, network: GcpNetwork) -> dict[str, tuple[FabricInterface, ...]]:
         """Each pool's interfaces, if it has a fabric: in addresses of its own, since the cluster has them all."""
@@ -196,6 +262,23 @@ class GcpRegion(pulumi.ComponentResource):
             ).interfaces
             for pool, shape in pools.items()
         }
+
+    def _declare_in_cluster(
+        self, name: str, args: GcpRegionArgs, key_id: pulumi.Input[str], pools: list[GkeNodePool]
+    ) -> None:
+        # Imported here: who wants none of it does not load the SDK of Kubernetes.
+        from novacron_infra.cluster_base import ClusterBase, ClusterBaseArgs
+        from novacron_infra.gcp.in_cluster import FORMER_DEFAULT, volume_classes
+
+        ClusterBase(
+            f"{name}-in-cluster",
+            ClusterBaseArgs(
+                kubeconfig=self.cluster.kubeconfig,
+                volume_classes=volume_classes(args.pools.values(), key_id),
+                former_default=FORMER_DEFAULT,
+            ),
+            pulumi.ResourceOptions(parent=self, depends_on=[self.cluster, *pools]),
+        )
 
     def _pods(self, name: str, service_account: str) -> GkePodAccount:
         return GkePodAccount(
@@ -219,14 +302,14 @@ class GcpRegion(pulumi.ComponentResource):
                 opts=pulumi.ResourceOptions(parent=self),
             )
 
-    def _grant_models(self, name: str, args: GcpRegionArgs, workers: GkePodAccount) -> None:
+    def _grant_models(self, name: str, args: GcpRegionArgs, store: GcpModelStore, workers: GkePodAccount) -> None:
         gcp.storage.BucketIAMMember(
             f"{name}-reads-models",
-            bucket=self.store.bucket.name,
+            bucket=store.bucket.name,
             role="roles/storage.objectViewer",
             member=workers.member,
             condition=gcp.storage.BucketIAMMemberConditionArgs(
-                title="models", expression=in_folder(args.bucket, args.prefix)
+                title="models", expression=in_folders(args.bucket or "", args.prefix, args.configuration_prefix)
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -22,9 +22,9 @@ class GcpRegistryArgs:
 
     region: str
     key_id: pulumi.Input[str]
+    repository: str
+    """Its name, such as prod-novacron: a project has one of a name in a region. It has all images."""
     tags: Tags
-    repository: str = "novacron"
-    """Its name, one of its kind in the project's region: it has all images."""
     untagged_days: int = 14
     """How long an image stays that no tag names any more."""
     protect: bool = True

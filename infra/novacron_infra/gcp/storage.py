@@ -6,12 +6,14 @@ Not for volumes of pods: their storage classes name what is made here.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 import pulumi
 import pulumi_gcp as gcp
 
+from novacron_infra import stores
 from novacron_infra.errors import Problem, refuse
 from novacron_infra.gcp.checks import label_problems, labels, name_problems
 from novacron_infra.tags import Tags
@@ -59,8 +61,6 @@ FILESTORE_RANGES = (
     FilestoreRange(smallest_gib=1_024, largest_gib=9_984, step_gib=256),
     FilestoreRange(smallest_gib=10_240, largest_gib=102_400, step_gib=2_560),
 )
-FILESTORE_READ_MIB_PER_S_PER_TIB = 260
-"""Filestore documentation, "Zonal service tier", read on 2026-11-25."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -261,11 +261,13 @@ class GcpSharedFiles(pulumi.ComponentResource):
 
     instance: gcp.filestore.Instance
     file_share: str
+    export: pulumi.Output[str]
+    """What clients mount: address:/share."""
 
     def __init__(self, name: str, args: GcpSharedFilesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         refuse([*name_problems(name), *label_problems(name, args.tags), *_filestore_problems(name, args)])
         super().__init__("novacron:index:GcpSharedFiles", name, None, opts)
-        rate = args.capacity_gib / _GIB_PER_TIB * FILESTORE_READ_MIB_PER_S_PER_TIB
+        rate = args.capacity_gib / _GIB_PER_TIB * stores.FILESTORE_READ_MIB_PER_S_PER_TIB
         if warning := load_warning("Filestore", args.weights_gb, rate, args.load_timeout_s):
             pulumi.log.warn(f"{name}: {warning}", self)
         self.file_share = "models"
@@ -285,20 +287,17 @@ class GcpSharedFiles(pulumi.ComponentResource):
             labels=labels(args.tags, "models"),
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
+        self.export = self.instance.networks.apply(_address).apply(lambda address: f"{address}:/{self.file_share}")
         self.register_outputs({"instance": self.instance.name, "file_share": self.file_share})
 
 
 def load_warning(what: str, weights_gb: float | None, rate_mib_per_s: float, timeout_s: int) -> str | None:
     """What to tell someone whose replica loads its weights from there and would not be done in time."""
-    if weights_gb is None:
-        return None
-    seconds = weights_gb * 1e9 / (rate_mib_per_s * 2**20)
-    if seconds <= timeout_s:
-        return None
-    return (
-        f"loading {weights_gb:g} GB from {what} takes about {seconds / 60:.0f} min at {rate_mib_per_s:.0f} MiB/s, and "
-        f"the loader waits {timeout_s / 60:g} min: use something faster, or raise loader.timeout_s"
-    )
+    return stores.load_warning(what, weights_gb, rate_mib_per_s, timeout_s, "use something faster")
+
+
+def _address(networks: Sequence[gcp.filestore.outputs.InstanceNetwork]) -> str:
+    return (networks[0].ip_addresses or [""])[0]
 
 
 def _around(region: str) -> str:

@@ -102,8 +102,8 @@ class AwsGpuRegion(pulumi.ComponentResource):
     """Of the EKS cluster."""
     kubeconfig: pulumi.Output[str]
     """JSON; signs in through the AWS CLI and holds no secret."""
-    model_bucket: pulumi.Output[str]
-    """Name of the model store's bucket."""
+    model_store: pulumi.Output[str]
+    """Where models lie: s3://bucket/prefix."""
     worker_identity: pulumi.Output[str]
     """The role with which pods of workers read models."""
     postgres_endpoint: pulumi.Output[str]
@@ -145,7 +145,7 @@ class AwsGpuRegion(pulumi.ComponentResource):
         ).outputs
         self.cluster_name = outputs["cluster"]
         self.kubeconfig = outputs["kubeconfig"]
-        self.model_bucket = outputs["model_bucket"]
+        self.model_store = outputs["model_store"]
         self.worker_identity = outputs["worker_identity"]
         self.postgres_endpoint = outputs["postgres_endpoint"]
         self.postgres_secret = outputs["postgres_secret"]

@@ -22,6 +22,7 @@ from novacron_infra.plan.machines import MachinePlan, Shortfall, shortfalls, uns
 from novacron_infra.plan.profiles import ProfilePlan, check_weights, size_profiles
 from novacron_infra.plan.regions import RegionPlan, WorkerShare, apportion, place_replicas, share_workers
 from novacron_infra.plan.sizing import ReplicaSize
+from novacron_infra.plan.stores import store_warnings
 
 HOURS_PER_MONTH = 730
 _NOT_PRICED = ("Kubernetes control planes", "network and load balancers", "object, block and file storage")
@@ -46,6 +47,8 @@ class EnvironmentPlan:
     weights_in_use_gb: float
     """Weights of the minimum replicas that the configuration states, 10^9 bytes."""
     shortfalls: tuple[Shortfall, ...]
+    store_warnings: tuple[str, ...]
+    """What to know of file systems as model stores."""
     unpriced: tuple[str, ...]
     """What `usd_per_hour` leaves out."""
 
@@ -154,6 +157,7 @@ def plan_environment(config: CloudEnvironment) -> EnvironmentPlan:
         losses=plan_losses(config, regions),
         weights_in_use_gb=weights_gb,
         shortfalls=tuple(_shortfalls(config)),
+        store_warnings=tuple(store_warnings(config, sizes)),
         unpriced=tuple(_unpriced(config, regions)),
     )
 

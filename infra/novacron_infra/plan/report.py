@@ -29,6 +29,7 @@ def describe(plan: EnvironmentPlan) -> list[str]:
         ["Replicas", *_indented(_profile_table(plan))],
         *([f"{item.name.value}: one replica", *_indented(item.size.arithmetic())] for item in plan.profiles),
         [_weights(plan), _loading(plan)],
+        *([["Model store", *_indented(plan.store_warnings)]] if plan.store_warnings else []),
         ["Targets, which no plan can prove: measure them", *_indented(_targets(plan))],
         ["Regions", *_indented(_region_table(plan))],
         ["When a region dies", *_indented(_failover(plan))],
@@ -71,6 +72,7 @@ def values(plan: EnvironmentPlan) -> dict[str, Any]:
         "machines": [_machine_values(item) for item in plan.machines],
         "usd_per_hour": round(plan.usd_per_hour, 2),
         "usd_per_month": round(plan.usd_per_hour * HOURS_PER_MONTH, 2),
+        "store_warnings": list(plan.store_warnings),
         "unpriced": list(plan.unpriced),
         "unknown_offers": [{"region": region, "machine": name} for region, name in plan.unknown_offers],
         "shortfalls": [
@@ -180,7 +182,8 @@ def _weights(plan: EnvironmentPlan) -> str:
 
 def _loading(plan: EnvironmentPlan) -> str:
     serving = plan.config.model
-    store = f"{serving.store.kind.value} {serving.store.bucket}/{serving.store.prefix}"
+    below = f"{serving.store.bucket}/" if serving.store.bucket else ""
+    store = f"{serving.store.kind.value} {below}{serving.store.prefix}"
     rate = f"{plan.load_gb_per_s:,.1f} GB/s"
     return f"Loading all {plan.replicas} replicas within {serving.loader.timeout_s} s takes {rate} from {store}"
 

@@ -41,6 +41,7 @@ def page(report: Report) -> str:
         *([_section("When a region dies", *_losses(plan))] if plan else []),
         _section("Slow to create", *_slow(report)),
         _section("Policies", *_policies(report)),
+        *([_section("Model store", _list(plan.store_warnings))] if plan and plan.store_warnings else []),
         *([_section("What the cost hint leaves out", _list(plan.unpriced))] if plan else []),
     ]
     ended = "" if run.succeeded else ' class="bad"'

@@ -116,6 +116,7 @@ def describe(report: Report) -> list[str]:
         *([["When a region dies", *_indented(_losses(plan))]] if plan else []),
         ["Slow to create: how long a provider waits at most. Limits, not measured times", *_indented(_slow(report))],
         ["Policies", *_indented(_policies(report))],
+        *([["Model store", *_indented(plan.store_warnings)]] if plan and plan.store_warnings else []),
         *([["The cost hint leaves out", *_indented(plan.unpriced)]] if plan else []),
         [cost_of_run(run)],
     ]

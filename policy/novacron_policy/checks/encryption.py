@@ -8,11 +8,14 @@ from typing import Any
 from novacron_policy.properties import UNKNOWN, get, items, unknown
 
 _KEYS = {
+    "aws:cloudwatch/logGroup:LogGroup": ("kmsKeyId",),
     "aws:ebs/volume:Volume": ("kmsKeyId",),
-    "aws:ec2/launchTemplate:LaunchTemplate": ("blockDeviceMappings[].ebs.kmsKeyId",),
+    "aws:ec2/launchTemplate:LaunchTemplate": ("blockDeviceMappings[]?.ebs?.kmsKeyId",),
+    "aws:ecr/repository:Repository": ("encryptionConfigurations[].kmsKey",),
     "aws:efs/fileSystem:FileSystem": ("kmsKeyId",),
     "aws:fsx/lustreFileSystem:LustreFileSystem": ("kmsKeyId",),
     "aws:eks/cluster:Cluster": ("encryptionConfig.provider.keyArn",),
+    "aws:elasticache/replicationGroup:ReplicationGroup": ("kmsKeyId",),
     "aws:rds/cluster:Cluster": ("kmsKeyId",),
     "aws:rds/instance:Instance": ("kmsKeyId",),
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": (
@@ -21,18 +24,40 @@ _KEYS = {
     "aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2": (
         "rules[].applyServerSideEncryptionByDefault.kmsMasterKeyId",
     ),
+    "aws:secretsmanager/secret:Secret": ("kmsKeyId",),
+    "gcp:artifactregistry/repository:Repository": ("kmsKeyName",),
     "gcp:compute/disk:Disk": ("diskEncryptionKey.kmsKeySelfLink",),
-    "gcp:container/cluster:Cluster": ("databaseEncryption.keyName", "nodePools[].nodeConfig.bootDiskKmsKey"),
+    "gcp:container/cluster:Cluster": ("databaseEncryption.keyName", "nodePools[]?.nodeConfig.bootDiskKmsKey"),
     "gcp:container/nodePool:NodePool": ("nodeConfig.bootDiskKmsKey",),
     "gcp:filestore/instance:Instance": ("kmsKeyName",),
+    "gcp:logging/folderBucketConfig:FolderBucketConfig": ("cmekSettings.kmsKeyName",),
+    "gcp:logging/organizationBucketConfig:OrganizationBucketConfig": ("cmekSettings.kmsKeyName",),
+    "gcp:logging/projectBucketConfig:ProjectBucketConfig": ("cmekSettings.kmsKeyName",),
+    "gcp:lustre/instance:Instance": ("kmsKey",),
+    "gcp:memorystore/instance:Instance": ("kmsKey",),
+    "gcp:redis/cluster:Cluster": ("kmsKey",),
+    "gcp:redis/instance:Instance": ("customerManagedKey",),
+    "gcp:secretmanager/regionalSecret:RegionalSecret": ("customerManagedEncryption.kmsKeyName",),
+    "gcp:secretmanager/secret:Secret": (
+        "replication.auto?.customerManagedEncryption.kmsKeyName",
+        "replication.userManaged?.replicas[].customerManagedEncryption.kmsKeyName",
+    ),
+    "gcp:sql/databaseInstance:DatabaseInstance": ("encryptionKeyName",),
     "gcp:storage/bucket:Bucket": ("encryption.defaultKmsKeyName",),
     "azure-native:compute:Disk": ("encryption.diskEncryptionSetId",),
+    "azure-native:containerregistry:Registry": ("encryption.keyVaultProperties.keyIdentifier",),
     "azure-native:containerservice:ManagedCluster": ("diskEncryptionSetID", "securityProfile.azureKeyVaultKms.keyId"),
+    "azure-native:dbforpostgresql:Server": ("dataEncryption.primaryKeyURI",),
+    "azure-native:redisenterprise:RedisEnterprise": ("encryption.customerManagedKeyEncryption.keyEncryptionKeyUrl",),
     "azure-native:storage:StorageAccount": ("encryption.keyVaultProperties.keyName",),
+    "azure-native:storagecache:AmlFilesystem": ("encryptionSettings.keyEncryptionKey.keyUrl",),
 }
+"""Where the key stands: `a[].key` in every item of a list, which has one at least; a step with `?` only where it is."""
 _SWITCHES = {
     "gcp:container/cluster:Cluster": ("databaseEncryption.state", "ENCRYPTED"),
+    "azure-native:containerregistry:Registry": ("encryption.status", "enabled"),
     "azure-native:containerservice:ManagedCluster": ("securityProfile.azureKeyVaultKms.enabled", True),
+    "azure-native:dbforpostgresql:Server": ("dataEncryption.type", "AzureKeyVault"),
     "azure-native:storage:StorageAccount": ("encryption.keySource", "Microsoft.Keyvault"),
 }
 """Where a key alone changes nothing: the property that puts it to use, and its value."""
@@ -52,19 +77,23 @@ def customer_key_encryption(resource_type: str, properties: Any) -> Iterator[str
 
 
 def _missing(properties: Any, path: str) -> Iterator[str]:
+    told = path.replace("?", "")
     for holder, key in _holders(properties, path):
         if holder is UNKNOWN:
-            yield unknown(path.rpartition(".")[0])
+            yield unknown(told.rpartition(".")[0] or told)
         elif not get(holder, key):
-            yield f"{path} is missing: name a key of your own, which you can rotate and revoke"
+            yield f"{told} is missing: name a key of your own, which you can rotate and revoke"
 
 
-def _holders(properties: Any, path: str) -> Iterator[tuple[Any, str]]:
-    """What should hold the key, and its name there; `a[].b.key` goes through every item of a list."""
-    path, _, key = path.rpartition(".")
-    listed, has_list, inner = path.rpartition("[].")
-    for item in items(get(properties, listed)) if has_list else [properties]:
-        holder = get(item, inner) if inner else item
-        # A mapping without `ebs` is a disk of the machine itself, which the hardware encrypts.
-        if holder is not None or inner != "ebs":
-            yield holder, key
+def _holders(value: Any, path: str) -> Iterator[tuple[Any, str]]:
+    """What should hold the key at the path's end, and its name there."""
+    step, _, rest = path.partition(".")
+    if not rest:
+        yield value, step
+        return
+    found = get(value, step.rstrip("[]?"))
+    # Among the optional: a mapping without `ebs` is a disk of the machine itself, which the hardware encrypts.
+    if found in (None, []) and step.endswith("?"):
+        return
+    for item in (items(found) or [None]) if "[]" in step else [found]:
+        yield from _holders(item, rest)

@@ -157,6 +157,8 @@ def _merged(value: Value, template: Value, subject: Subject) -> Value:
     if isinstance(value, dict) and isinstance(template, dict):
         beneath = {key: _merged(value.get(key), item, subject) for key, item in template.items()}
         return {**{key: item for key, item in beneath.items() if item is not None}, **value}
+    if isinstance(value, list) and isinstance(template, list) and template and isinstance(template[0], dict):
+        return [_merged(item, template[0], subject) for item in value]
     if value is not None:
         return value
     if not subject.seed:

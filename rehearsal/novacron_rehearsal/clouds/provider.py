@@ -19,7 +19,7 @@ from pulumi.runtime.proto.engine_pb2_grpc import EngineStub
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer
 
 from novacron_rehearsal import codec
-from novacron_rehearsal.clouds import faults, sdk
+from novacron_rehearsal.clouds import faults, knowledge, sdk
 from novacron_rehearsal.clouds.check import Problem, check, check_names
 from novacron_rehearsal.clouds.diffs import diff
 from novacron_rehearsal.clouds.invokes import invoke
@@ -183,7 +183,8 @@ class CloudProvider(ResourceProviderServicer):
                     "NovaCron); give it another name, or import it"
                 )
             made = outputs(subject)
-            if self._world.add((token, where.scope(token, inputs), identifier), inputs, made):
+            key = token, where.scope(token, inputs), identifier
+            if self._world.add(key, inputs, made) or knowledge.resource(token).again:
                 if is_made_up(token, inputs):
                     self._names.add((token, _name_of(token, inputs, where)))
                 return provider_pb2.CreateResponse(id=identifier, properties=codec.encode(made))

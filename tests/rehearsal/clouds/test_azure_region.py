@@ -42,6 +42,7 @@ PROGRAM = """
                 redis_nodes=6,
                 tags=tags,
                 protect=False,
+                in_cluster=True,
             ),
             pulumi.ResourceOptions(providers=[provider]),
         )
@@ -92,4 +93,4 @@ def test_regions_come_up_stay_as_they_are_and_go_without_a_trace(site: Site) -> 
 
     destroyed = site.workspace.destroy(site.options)
     assert destroyed.succeeded, destroyed.errors
-    assert site.made("azure-native") == []
+    assert site.made("azure-native") == site.made("kubernetes") == []

@@ -117,6 +117,17 @@ CHANGES: list[tuple[str, object, set[tuple[str, str]]]] = [
     ("coordinators", {"count": 2, "mode": "highly-available"}, both("coordinators-nodes")),
     ("workers", {"count": 32, "maximum": 32}, both("workers-nodes")),
     ("data.postgres_storage_gib", 200, both("postgres-postgres")),
+    (
+        "model.store.configuration_prefix",
+        "settings",
+        {("update", "dev-models-replication"), *both("llm-workers-role")},
+    ),
+    (
+        "alarms",
+        {"aws_topic_arns": ["arn:aws:sns:us-west-2:123456789012:on-call"]},
+        {("update", f"dev-models-lag-us-east-1{of}") for of in ("", "-configuration")},
+    ),
+    ("model.store.prefix", "", {("update", "dev-models-replication"), *both("llm-workers-role")}),
     # The answer of the region whose weight it is not, when that one is dead.
     ("regions.0.weight", 2, {("update", "dev-api-route53-us-east.spill.us-west")}),
     ("traffic.ttl_s", 30, dns("us-west", "us-east", *CHECKED)),

@@ -44,6 +44,7 @@ PROGRAM = """
                 },
                 bucket=buckets[name], prefix="models", postgres_storage_gib=100, redis_nodes=6, tags=tags,
                 protect=protect,
+                in_cluster=True,
             ),
             pulumi.ResourceOptions(providers=[provider]),
         )
@@ -54,6 +55,7 @@ PROGRAM = """
         GcpModelReplication(
             "staging-models",
             GcpModelReplicationArgs(
+                project="acme-staging",
                 source_bucket=regions[first].store.bucket.name,
                 replicas={name: ReplicaArgs(bucket=regions[name].store.bucket.name) for name in others},
                 tags=tags,
@@ -84,7 +86,7 @@ def test_regions_come_up_stay_as_they_are_and_go_without_a_trace(up: Site) -> No
     assert taken(up.workspace.preview(up.options)) == {}
     destroyed = up.workspace.destroy(up.options)
     assert destroyed.succeeded, destroyed.errors
-    assert up.made("gcp") == []
+    assert up.made("gcp") == up.made("kubernetes") == []
 
 
 def test_a_region_that_goes_takes_nothing_of_the_other_along(up: Site) -> None:
@@ -100,8 +102,8 @@ def test_whoever_uses_a_region_is_told_where_its_parts_are(up: Site) -> None:
     outputs = cast("dict[str, dict[str, str]]", up.up().outputs["regions"])
     told = outputs["us-central1"]
     RegionOutputs.model_validate(told)
-    assert told["model_bucket"] == "models-us-central1"
-    assert told["registry"] == "us-central1-docker.pkg.dev/acme-staging/novacron"
+    assert told["model_store"] == "gs://models-us-central1/models"
+    assert told["registry"] == "us-central1-docker.pkg.dev/acme-staging/staging-novacron"
     assert told["worker_identity"] != told["coordinator_identity"]
     assert told["worker_identity"].startswith("staging-us-central1-llm-")
     assert told["postgres_secret"] == "projects/acme-staging/secrets/staging-us-central1-postgres-login"

@@ -74,6 +74,9 @@ FAST_FILES = aws.AwsFastFilesArgs(
 SHARED_FILES = aws.AwsSharedFilesArgs(
     subnet_ids=POOL.subnet_ids, security_group_id=CLUSTER_GROUP, key_arn=STORAGE_KEY, tags=TAGS
 )
+FILE_REPLICATION = aws.AwsFileReplicationArgs(
+    source_id="fs-0123456789abcdef0", replica_id="fs-0123456789abcdef1", replica_region="us-east-1", tags=TAGS
+)
 ADDONS = aws.EksAddonsArgs(cluster_name="prod", tags=TAGS, shared_files=True, fast_files=True)
 INGRESS = aws.AwsIngressArgs(
     vpc_id="vpc-0123456789abcdef0", subnet_ids=SUBNETS, cluster_security_group_id=CLUSTER_GROUP, tags=TAGS
@@ -102,7 +105,7 @@ REDIS = aws.AwsRedisArgs(
     key_arn=STORAGE_KEY,
     tags=TAGS,
 )
-REGISTRY = aws.AwsRegistryArgs(key_arn=STORAGE_KEY, tags=TAGS)
+REGISTRY = aws.AwsRegistryArgs(key_arn=STORAGE_KEY, prefix="prod", tags=TAGS)
 BLOCK = {"capacity": Capacity.CAPACITY_BLOCK, "reservation_id": "cr-0123456789abcdef0"}
 SHAPES: dict[str, NodePoolShape] = {
     "plain": replace(WORKERS, fabric=None),
@@ -165,6 +168,7 @@ def region(opts: pulumi.ResourceOptions) -> dict[str, Any]:
     aws.AwsModelReplication("copies", REPLICATION, opts)
     aws.AwsFastFiles("fast", replace(FAST_FILES, key_arn=storage_key), opts)
     aws.AwsSharedFiles("shared", replace(SHARED_FILES, key_arn=storage_key), opts)
+    aws.AwsFileReplication("files", FILE_REPLICATION, opts)
     aws.EksAddons("addons", ADDONS, opts)
     aws.EksPodRole("workers", POD_ROLE, opts)
     aws.AwsPostgres("state", replace(POSTGRES, key_arn=storage_key), opts)

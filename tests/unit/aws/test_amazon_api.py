@@ -40,6 +40,7 @@ def longest(opts: pulumi.ResourceOptions) -> None:
     aws.AwsModelReplication(name, samples.REPLICATION, opts)
     aws.AwsFastFiles(name, samples.FAST_FILES, opts)
     aws.AwsSharedFiles(name, samples.SHARED_FILES, opts)
+    aws.AwsFileReplication(name, samples.FILE_REPLICATION, opts)
     aws.AwsPostgres(name, samples.POSTGRES, opts)
     aws.AwsRedis("r" * LONGEST_REDIS_NAME, samples.REDIS, opts)
     aws.AwsIngress("i" * LONGEST_INGRESS_NAME, samples.INGRESS, opts)

@@ -41,6 +41,7 @@ def test_everything_that_takes_tags_has_them(region: Graph) -> None:
         "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
         "aws:ecr/lifecyclePolicy:LifecyclePolicy",
         "aws:efs/mountTarget:MountTarget",
+        "aws:efs/replicationConfiguration:ReplicationConfiguration",
         "aws:kms/alias:Alias",
         "aws:s3/bucketAccelerateConfiguration:BucketAccelerateConfiguration",
         "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",

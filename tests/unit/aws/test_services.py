@@ -6,12 +6,13 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pulumi
 import pytest
-from novacron_infra.aws import AwsPostgres, AwsRedis, EksAddons
+from novacron_infra.aws import AwsPostgres, AwsRedis, AwsRegistry, EksAddons
 from novacron_infra.errors import ArgumentError
 
 from tests.unit.aws import samples
-from tests.unit.aws.graph import Graph, declare
+from tests.unit.aws.graph import ACCOUNT, Graph, declare
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,7 @@ def test_only_the_clusters_nodes_reach_a_database(region: Graph, pool: str, port
 
 def test_images_are_scanned_encrypted_and_never_overwritten(region: Graph) -> None:
     repositories = {item.inputs["name"]: item for item in region.of("aws:ecr/repository:Repository")}
-    assert set(repositories) == {"novacron/coordinator", "novacron/worker"}
+    assert set(repositories) == {"prod/novacron/coordinator", "prod/novacron/worker"}
     for repository in repositories.values():
         assert repository.protect
         assert repository.inputs["imageTagMutability"] == "IMMUTABLE"
@@ -67,6 +68,16 @@ def test_images_are_scanned_encrypted_and_never_overwritten(region: Graph) -> No
         assert repository.inputs["encryptionConfigurations"] == [
             {"encryptionType": "KMS", "kmsKey": samples.STORAGE_KEY}
         ]
+
+
+def test_an_images_name_follows_the_registry() -> None:
+    def registry(opts: pulumi.ResourceOptions) -> dict[str, Any]:
+        made = AwsRegistry("images", samples.REGISTRY, opts)
+        return {"registry": made.url, "urls": made.urls}
+
+    told = declare(registry).result
+    assert told["registry"] == f"{ACCOUNT}.dkr.ecr.us-west-2.amazonaws.com/prod"
+    assert told["urls"] == {path: f"{told['registry']}/{path}" for path in samples.REGISTRY.repositories}
 
 
 def test_storage_drivers_come_with_their_roles(region: Graph) -> None:
@@ -98,13 +109,20 @@ def test_workers_read_models_and_nothing_else(region: Graph) -> None:
     allowed = {action: item["Resource"] for item in document["Statement"] for action in item["Action"]}
     assert allowed == {
         "s3:ListBucket": "arn:aws:s3:::novacron-models",
-        "s3:GetObject": "arn:aws:s3:::novacron-models/models/*",
+        "s3:GetObject": [
+            "arn:aws:s3:::novacron-models/models/*",
+            "arn:aws:s3:::novacron-models/configuration/*",
+        ],
         "kms:Decrypt": samples.STORAGE_KEY,
     }
 
 
 def postgres(name: str = "state", **changes: Any) -> None:
     AwsPostgres(name, replace(samples.POSTGRES, **changes))
+
+
+def registry(name: str = "images", **changes: Any) -> None:
+    AwsRegistry(name, replace(samples.REGISTRY, **changes))
 
 
 def redis(name: str = "cache", **changes: Any) -> None:
@@ -117,6 +135,7 @@ def redis(name: str = "cache", **changes: Any) -> None:
         (postgres, {"storage_gib": 10}, "state.storage_gib = 10: RDS has 20 to 65536 GiB of gp3"),
         (postgres, {"backup_days": 0}, "state.backup_days = 0: RDS keeps backups for 1 to 35 days"),
         (postgres, {"subnet_ids": {"us-west-2a": "subnet-a"}}, "state.subnet_ids = us-west-2a: a database has subnets"),
+        (registry, {"prefix": "Prod_"}, "images.prefix = Prod_: no repository's name begins like this"),
         (redis, {"name": "x" * 27}, "it has 27 characters, and 26 leave room for what its resources' names add"),
         (redis, {"shards": 0}, "cache.shards = 0: ElastiCache has 1 to 500 nodes, and these are 0"),
         (redis, {"shards": 400}, "cache.shards = 400: ElastiCache has 1 to 500 nodes, and these are 800"),

@@ -14,6 +14,7 @@ from novacron_infra.aws import (
     AwsModelStore,
     AwsSharedFiles,
     EksNodePool,
+    reads_models,
 )
 from novacron_infra.aws.storage import load_warning
 from novacron_infra.aws.volumes import ROOT_VOLUME, Gp3Volume, storage_class_parameters, volume_problems
@@ -61,18 +62,41 @@ def test_acceleration_can_be_left_out() -> None:
 def test_each_region_gets_the_models_within_the_promise_and_an_alarm(region: Graph) -> None:
     config = region.one("aws:s3/bucketReplicationConfig:BucketReplicationConfig").inputs
     rules = {rule["id"]: rule for rule in config["rules"]}
-    assert set(rules) == {"us-east-1", "eu-west-1"}
-    assert len({rule["priority"] for rule in rules.values()}) == 2
-    for name, rule in rules.items():
+    assert len(config["rules"]) == len(rules) == len({rule["priority"] for rule in rules.values()})
+    assert set(rules) == {"us-east-1", "eu-west-1", "us-east-1-configuration", "eu-west-1-configuration"}
+    for rule_id, rule in rules.items():
+        name = rule_id.removesuffix("-configuration")
+        folder, lag_s = ("models/", 3600) if rule_id == name else ("configuration/", 300)
+        assert rule["filter"] == {"prefix": folder}
         destination = rule["destination"]
         assert destination["bucket"] == f"arn:aws:s3:::novacron-models-{name}"
         assert f":{name}:" in destination["encryptionConfiguration"]["replicaKmsKeyId"]
         assert destination["replicationTime"] == {"status": "Enabled", "time": {"minutes": 15}}
         assert rule["sourceSelectionCriteria"] == {"sseKmsEncryptedObjects": {"status": "Enabled"}}
         assert rule["deleteMarkerReplication"] == {"status": "Disabled"}
-        alarm = region.one("aws:cloudwatch/metricAlarm:MetricAlarm", f"copies-lag-{name}").inputs
-        assert (alarm["dimensions"]["RuleId"], alarm["threshold"]) == (name, 3600)
+        alarm = region.one("aws:cloudwatch/metricAlarm:MetricAlarm", f"copies-lag-{rule_id}").inputs
+        assert (alarm["dimensions"]["RuleId"], alarm["threshold"]) == (rule_id, lag_s)
         assert alarm["alarmActions"] == ["arn:aws:sns:us-west-2:123456789012:alarms"]
+
+
+def test_the_alarm_of_configuration_looks_each_minute(region: Graph) -> None:
+    alarm = region.one("aws:cloudwatch/metricAlarm:MetricAlarm", "copies-lag-us-east-1-configuration").inputs
+    assert (alarm["period"], alarm["evaluationPeriods"]) == (60, 1)
+
+
+def test_configuration_has_its_own_rule_where_models_are_in_the_whole_bucket() -> None:
+    args = replace(samples.REPLICATION, prefix="")
+    graph = declare(lambda opts: AwsModelReplication("copies", args, opts).replication.id)
+    rules = graph.one("aws:s3/bucketReplicationConfig:BucketReplicationConfig").inputs["rules"]
+    priorities = {rule["id"]: rule["priority"] for rule in rules}
+    assert [rule["filter"]["prefix"] for rule in rules] == ["", "", "configuration/", "configuration/"]
+    assert priorities["us-east-1-configuration"] > priorities["us-east-1"]
+
+
+def test_workers_read_the_whole_bucket_where_models_are_in_it() -> None:
+    listing, getting, _ = json.loads(reads_models("arn:aws:s3:::models", samples.STORAGE_KEY, [""]))["Statement"]
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": ["", "*"]}}
+    assert getting["Resource"] == ["arn:aws:s3:::models/*"]
 
 
 def test_replication_may_only_copy(region: Graph) -> None:
@@ -96,7 +120,7 @@ def test_efs_is_provisioned_and_reachable_from_every_zone(region: Graph) -> None
     inputs = region.one("aws:efs/fileSystem:FileSystem").inputs
     assert (inputs["throughputMode"], inputs["provisionedThroughputInMibps"]) == ("provisioned", 2000)
     targets = [item.inputs for item in region.of("aws:efs/mountTarget:MountTarget")]
-    assert [item["subnetId"] for item in targets] == list(samples.SUBNETS.values())
+    assert sorted(item["subnetId"] for item in targets) == sorted(samples.SUBNETS.values())
     assert all(item["securityGroups"] == [samples.CLUSTER_GROUP] for item in targets)
 
 
@@ -184,6 +208,11 @@ def workers(**changes: Any) -> None:
         (store, {"old_versions_days": 0}, "models.old_versions_days = 0: S3 keeps old versions for a day at least"),
         (copies, {"replicas": {}}, "copies.replicas = none: nothing would be replicated"),
         (copies, {"longest_lag_s": 300}, "copies.longest_lag_s = 300: replication promises 15 min"),
+        (
+            copies,
+            {"longest_configuration_lag_s": 30},
+            "copies.longest_configuration_lag_s = 30: its alarm looks every 60 s",
+        ),
         (
             fast,
             {"capacity_gib": 2400},

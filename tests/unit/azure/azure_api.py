@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib
+import re
 import types
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from azure.mgmt.authorization.v2022_04_01 import models as authorization
 from azure.mgmt.compute import models as compute
 from azure.mgmt.containerregistry import models as containerregistry
 from azure.mgmt.containerservice import models as containerservice
 from azure.mgmt.keyvault import models as keyvault
 from azure.mgmt.loganalytics import models as loganalytics
+from azure.mgmt.monitor import models as monitor
+from azure.mgmt.msi.v2024_11_30 import models as msi
 from azure.mgmt.network import models as network
 from azure.mgmt.postgresqlflexibleservers import models as postgres
 from azure.mgmt.privatedns import models as privatedns
@@ -30,6 +34,7 @@ from azure.mgmt.storagecache import models as storagecache
 from tests.unit.azure.graph import Registered
 
 MODELS: dict[str, type] = {
+    "authorization:RoleAssignment": authorization.RoleAssignmentCreateParameters,
     "compute:DiskEncryptionSet": compute.DiskEncryptionSet,
     "compute:ProximityPlacementGroup": compute.ProximityPlacementGroup,
     "containerregistry:Registry": containerregistry.Registry,
@@ -42,6 +47,9 @@ MODELS: dict[str, type] = {
     "keyvault:Key": keyvault.KeyCreateParameters,
     "keyvault:Secret": keyvault.SecretCreateOrUpdateParameters,
     "keyvault:Vault": keyvault.VaultCreateOrUpdateParameters,
+    "managedidentity:FederatedIdentityCredential": msi.FederatedIdentityCredential,
+    "managedidentity:UserAssignedIdentity": msi.Identity,
+    "monitor:MetricAlert": monitor.MetricAlertResource,
     "network:FlowLog": network.FlowLog,
     "network:NatGateway": network.NatGateway,
     "network:NetworkSecurityGroup": network.NetworkSecurityGroup,
@@ -65,14 +73,8 @@ MODELS: dict[str, type] = {
 }
 """The body of the call that creates each type of resource."""
 
-NO_MODELS = {
-    "authorization:RoleAssignment",
-    "managedidentity:UserAssignedIdentity",
-    "managedidentity:FederatedIdentityCredential",
-    "monitor:DiagnosticSetting",
-    "monitor:MetricAlert",
-}
-"""Types whose packages have no models that say enough."""
+NO_MODELS = {"monitor:DiagnosticSetting"}
+"""Types whose packages have no models."""
 
 IN_PATH = {
     "accountName",
@@ -83,6 +85,7 @@ IN_PATH = {
     "configurationName",
     "containerName",
     "databaseName",
+    "federatedIdentityCredentialResourceName",
     "keyName",
     "managementPolicyName",
     "networkWatcherName",
@@ -92,6 +95,7 @@ IN_PATH = {
     "registryName",
     "resourceGroupName",
     "resourceName",
+    "scope",
     "secretName",
     "serverName",
     "shareName",
@@ -109,6 +113,7 @@ _API_NAMES = {
     "keyVaultProperties": "keyvaultproperties",
     "keyVaultUri": "keyvaulturi",
     "networkRuleSet": "networkAcls",
+    "odataType": "odata.type",
 }
 """What the SDK calls differently."""
 
@@ -133,7 +138,7 @@ def _members(model: type) -> dict[str, tuple[Any, bool]]:
         hints = get_type_hints(model.__init__, known)
         read_only = {name for name, rules in model._validation.items() if rules.get("readonly")}
         return {
-            item["key"].rpartition(".")[2]: (hints.get(name, Any), name in read_only)
+            re.split(r"(?<!\\)\.", item["key"])[-1].replace("\\.", "."): (hints.get(name, Any), name in read_only)
             for name, item in model._attribute_map.items()
         }
     hints = get_type_hints(model, known)
@@ -172,6 +177,7 @@ def _check_model(value: Any, model: type, where: str) -> Iterator[str]:
     if not isinstance(value, Mapping):
         yield f"{where}: {value!r} is no {model.__name__}"
         return
+    model = _subtype(value, model)
     members = _members(model)
     inside = {}
     if "properties" in members:
@@ -192,6 +198,15 @@ def _check_model(value: Any, model: type, where: str) -> Iterator[str]:
         yield from _check(item, type_, f"{where}.{name}")
 
 
+def _subtype(value: Mapping[str, Any], model: Any) -> Any:
+    """An older generator's model of the kind that the value names, such as a metric alert's criteria."""
+    for discriminator, kinds in getattr(model, "_subtype_map", {}).items():
+        kind = value.get(re.sub(r"_(.)", lambda match: match[1].upper(), discriminator))
+        if kind in kinds:
+            return getattr(importlib.import_module(model.__module__), kinds[kind])
+    return model
+
+
 def _is_class(type_: Any, base: type) -> bool:
     return isinstance(type_, type) and issubclass(type_, base)
 
@@ -203,6 +218,6 @@ def _is(value: Any, type_: Any) -> bool:
         return not isinstance(value, bool) and isinstance(value, int | float) and float(value).is_integer()
     if type_ is float:
         return not isinstance(value, bool) and isinstance(value, int | float)
-    if type_ in (str, dt.time, dt.date, dt.datetime):
+    if type_ in (str, dt.time, dt.date, dt.datetime, dt.timedelta):
         return isinstance(value, str)
     return type_ is Any

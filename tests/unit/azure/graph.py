@@ -105,6 +105,8 @@ class _Mocks(mocks.Mocks):
             outputs["name"] = args.inputs["accountName"]
         if kind == "storage:BlobContainer":
             outputs["name"] = args.inputs["containerName"]
+        if kind == "storage:FileShare":
+            outputs["name"] = args.inputs["shareName"]
         if kind == "storage:ObjectReplicationPolicy":
             rules = [{"ruleId": f"rule-{args.name}", **rule} for rule in args.inputs["rules"]]
             outputs |= {"policyId": f"policy-{args.name}", "rules": rules}

@@ -8,10 +8,13 @@ from typing import Any
 import pulumi
 import pytest
 from novacron_infra.azure.region import AzureRegion, unique_name
+from novacron_infra.config.sections import StoreKind
 from novacron_infra.errors import ArgumentError
 
 from tests.unit.azure import samples
+from tests.unit.azure.azure_api import MODELS, problems
 from tests.unit.azure.graph import SUBSCRIPTION, Graph, declare
+from tests.unit.azure.test_azure_api import violations
 
 UNIQUE = unique_name("prod-westus2", SUBSCRIPTION)
 
@@ -33,7 +36,7 @@ def test_it_tells_what_others_need(region: Graph) -> None:
         "platform": "azure",
         "cluster": "prod-westus2",
         "resource_group": "prod-westus2",
-        "model_bucket": "novacronprodmodels/models",
+        "model_store": "az://models@novacronprodmodels.blob.core.windows.net/models",
         "worker_identity": "client-prod-westus2-llm-workers-identity",
         "postgres_endpoint": f"{UNIQUE}.postgres.database.azure.com:5432",
         "postgres_secret": f"https://{UNIQUE}.vault.azure.net/secrets/prod-westus2-postgres",
@@ -88,6 +91,24 @@ def test_one_redis_node_has_no_copy_and_no_cluster() -> None:
     graph = declare(lambda opts: whole(opts, redis_nodes=1))
     cluster = graph.one("redisenterprise:RedisEnterprise").inputs
     assert (cluster["sku"]["name"], cluster["highAvailability"]) == ("MemoryOptimized_M50", "Disabled")
+
+
+@pytest.mark.parametrize("export", [None, "files.acme.com:/export"])
+def test_where_models_lie_in_files_there_is_no_container_and_no_right_to_one(export: str | None) -> None:
+    graph = declare(lambda opts: whole(opts, store_kind=StoreKind.NFS, bucket=export))
+    modelled = [item for item in graph.custom if item.type.removeprefix("azure-native:") in MODELS]
+    assert [problem for item in modelled for problem in problems(item)] == []
+    assert [message for item in graph.custom for message in violations(item)] == []
+    assert graph.of("storage:BlobContainer") == []
+    assert not any("llm-workers" in item.name for item in graph.of("authorization:RoleAssignment"))
+    assert graph.result["worker_identity"] == "client-prod-westus2-llm-workers-identity"
+    account = unique_name("prod-westus2-models", SUBSCRIPTION)
+    made = f"nfs://{account}.file.core.windows.net/{account}/models/models"
+    assert graph.result["model_store"] == ("nfs://files.acme.com/export/models" if export else made)
+    shares = graph.of("storage:FileShare")
+    assert [(item.protect, item.inputs["provisionedBandwidthMibps"]) for item in shares] == (
+        [] if export else [(True, 2000)]
+    )
 
 
 def test_names_of_two_regions_or_subscriptions_are_never_the_same() -> None:

@@ -137,7 +137,10 @@ def test_both_ends_of_a_copy_have_the_same_policy(region: Graph) -> None:
     assert (there["sourceAccount"], there["destinationAccount"]) == (here["sourceAccount"], here["destinationAccount"])
     (rule,), (same,) = there["rules"], here["rules"]
     assert same == {"ruleId": "rule-copies-to-eastus", **rule}
-    assert rule["filters"] == {"prefixMatch": ["models/"], "minCreationTime": "1601-01-01T00:00:00Z"}
+    assert rule["filters"] == {
+        "prefixMatch": ["models/", "configuration/"],
+        "minCreationTime": "1601-01-01T00:00:00Z",
+    }
 
 
 def test_copies_wait_for_versions(region: Graph) -> None:
@@ -148,9 +151,10 @@ def test_copies_wait_for_versions(region: Graph) -> None:
 def test_an_alarm_goes_off_when_copies_are_late() -> None:
     args = replace(samples.REPLICATION, longest_lag_s=900, alarm_action_group_ids=("group",))
     graph = declare(lambda opts: AzureModelReplication("copies", args, opts).alarms["eastus"].id)
-    alarm = graph.one("monitor:MetricAlert").inputs
+    alarm = graph.one("monitor:MetricAlert", "copies-lag-eastus").inputs
     assert alarm["actions"] == [{"actionGroupId": "group"}]
-    assert alarm["scopes"] == [args.source_account_id]
+    (scope,) = alarm["scopes"]
+    assert scope.endswith("copies-from-source-to-eastus")
     (criterion,) = alarm["criteria"]["allOf"]
     assert (criterion["metricName"], criterion["operator"], criterion["threshold"]) == (
         "PendingOperationsForReplication",
@@ -159,7 +163,23 @@ def test_an_alarm_goes_off_when_copies_are_late() -> None:
     )
     ignored = {item["name"]: (item["operator"], item["values"]) for item in criterion["dimensions"]}
     assert ignored["TimeBucket"] == ("Exclude", ["0-5 mins", "5-10 mins", "10-15 mins"])
-    assert ignored["PolicyId"] == ("Include", ["policy-copies-from-source-to-eastus"])
+    assert list(ignored) == ["TimeBucket"]
+
+
+def test_configuration_is_late_after_five_minutes_and_models_within_the_hour(region: Graph) -> None:
+    def ignored(name: str) -> list[str]:
+        (criterion,) = region.one("monitor:MetricAlert", name).inputs["criteria"]["allOf"]
+        return criterion["dimensions"][0]["values"]
+
+    assert ignored("copies-lag-eastus-configuration") == ["0-5 mins"]
+    assert ignored("copies-lag-eastus") == ["0-5 mins", "5-10 mins", "10-15 mins", "15-30 mins"]
+
+
+def test_models_in_the_whole_container_are_copied_with_all_of_it() -> None:
+    args = replace(samples.REPLICATION, prefix="")
+    graph = declare(lambda opts: AzureModelReplication("copies", args, opts).alarms["eastus"].id)
+    (rule,) = graph.one("storage:ObjectReplicationPolicy", "copies-to-eastus").inputs["rules"]
+    assert rule["filters"] == {"minCreationTime": "1601-01-01T00:00:00Z"}
 
 
 @pytest.mark.parametrize(

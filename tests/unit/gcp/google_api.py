@@ -17,7 +17,7 @@ from typing import Any
 
 import googleapiclient
 
-from tests.unit.gcp.graph import Registered
+from tests.unit.gcp.graph import PROJECT, Registered
 
 AUTONAME = "-1234567"
 """What the provider adds to a logical name where no physical one is given."""
@@ -289,7 +289,7 @@ CALLS: dict[str, Call] = {
     "gcp:storage/transferJob:TransferJob": Call(
         "storagetransfer.v1",
         "transferJobs.create",
-        _same("name", "description", "status", "transferSpec", "schedule"),
+        _same("name", "description", "status", "transferSpec", "schedule", "replicationSpec"),
     ),
 }
 """The call behind each type of resource."""
@@ -305,6 +305,22 @@ NOT_SENT = {
     "gcp:storage/bucket:Bucket": {"forceDestroy"},
 }
 """Properties that steer the provider and reach no call."""
+
+_LOCATED = "projects/{project}/locations/{location}"
+_ADDRESSES = {
+    ("gcp:artifactregistry/repository:Repository", "?parent"): _LOCATED,
+    ("gcp:container/cluster:Cluster", "?parent"): _LOCATED,
+    ("gcp:container/nodePool:NodePool", "?parent"): _LOCATED + "/clusters/{cluster}",
+    ("gcp:filestore/instance:Instance", "?parent"): _LOCATED,
+    ("gcp:kms/keyRing:KeyRing", "?parent"): _LOCATED,
+    ("gcp:networkconnectivity/serviceConnectionPolicy:ServiceConnectionPolicy", "?parent"): _LOCATED,
+    ("gcp:projects/serviceIdentity:ServiceIdentity", "?parent"): "projects/{project}/services/{service}",
+    ("gcp:redis/cluster:Cluster", "?parent"): "projects/{project}/locations/{region}",
+    ("gcp:servicenetworking/connection:Connection", "?parent"): "services/{service}",
+}
+"""By type and parameter: the address that the provider makes of the properties in it."""
+_LOCATION = "[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?"
+"""What compute's document says of a region and of a zone."""
 
 _RENAMED = {
     "LoggingConfig.enableComponents": "componentConfig.enableComponents",
@@ -349,10 +365,34 @@ def problems(resource: Registered) -> list[str]:
         if path.startswith("?"):
             if path[1:] not in method["parameters"] or not isinstance(value, str):
                 found.append(f"{where}: {value!r} is no parameter of it")
-            continue
+            continue  # what its value may be: below, of all that stands in one parameter together
         body = {"$ref": method["request"]["$ref"]}
         found += [f"{where}{text}" for text in _check(value, *_at(call.api, body, path.split(".")), call.api)]
+    for parameter in {call.fields[name] for name in inputs if is_constrained(resource.type, name)}:
+        template = _ADDRESSES.get((resource.type, parameter), f"{{{parameter[1:]}}}")  # compute's are one property each
+        value = template.format(project=PROJECT, **inputs)
+        pattern = method["parameters"][parameter[1:]]["pattern"]
+        if not re.fullmatch(pattern, value):
+            found.append(f"{resource.name}: {call.method} {parameter}: {value!r} does not match {pattern}")
+    # Of a location the documents say only that it has no slash; compute's says what a region or a zone looks like.
+    found += [
+        f"{resource.name}.{name}: {inputs[name]!r} does not match {_LOCATION}"
+        for name in ("location", "region")
+        if call.fields.get(name) == "?parent" and name in inputs and not re.fullmatch(_LOCATION, str(inputs[name]))
+    ]
     return found
+
+
+def is_constrained(type_: str, name: str) -> bool:
+    """Whether a document has a pattern for the parameter in which a property stands, and the plan has all of it.
+
+    Not so for what refers to another resource by its id: the mocks' ids are not Google's.
+    """
+    call = CALLS[type_]
+    path = call.fields.get(name, "")
+    if not path.startswith("?") or "pattern" not in _method(call)["parameters"].get(path[1:], {}):
+        return False
+    return call.api == "compute.v1" or (type_, path) in _ADDRESSES
 
 
 def _method(call: Call) -> dict[str, Any]:

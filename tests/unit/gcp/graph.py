@@ -72,6 +72,8 @@ class _Mocks(mocks.Mocks):
             outputs["registryUri"] = f"us-central1-docker.pkg.dev/{PROJECT}/{args.inputs['repositoryId']}"
         if args.typ == "gcp:compute/address:Address":
             outputs["address"] = "203.0.113.7"
+        if args.typ == "gcp:filestore/instance:Instance":
+            outputs["networks"] = [{**item, "ipAddresses": ["10.0.240.7"]} for item in args.inputs["networks"]]
         if args.typ.endswith("GeneratedSecret"):
             outputs["value"] = PASSWORD
         return f"projects/{PROJECT}/{args.name}", outputs

@@ -141,12 +141,13 @@ REDIS = GcpRedisArgs(
     key_id=STORAGE_KEY,
     tags=TAGS,
 )
-REGISTRY = GcpRegistryArgs(region=REGION, key_id=STORAGE_KEY, tags=TAGS)
+REGISTRY = GcpRegistryArgs(region=REGION, key_id=STORAGE_KEY, repository="prod-novacron", tags=TAGS)
 INGRESS = GcpIngressArgs(region=REGION, tags=TAGS)
 POD_ACCOUNT = GkePodAccountArgs(
     workload_pool="acme-prod.svc.id.goog", namespace="novacron-llm", service_account="llm-workers"
 )
 REPLICATION = GcpModelReplicationArgs(
+    project="acme-prod",
     source_bucket="novacron-models",
     replicas={"us-east1": ReplicaArgs(bucket="novacron-models-us-east1")},
     tags=TAGS,

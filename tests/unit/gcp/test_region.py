@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from novacron_infra.catalog import FabricKind
+from novacron_infra.config.sections import StoreKind
 from novacron_infra.errors import ArgumentError
 from novacron_infra.gcp.network import address_plan
 from novacron_infra.gcp.region import GcpRegion
@@ -39,13 +40,13 @@ def test_everything_uses_the_provider_that_is_passed(region: Graph) -> None:
 def test_what_it_tells(region: Graph) -> None:
     told = region.result
     assert told["cluster"] == NAME
-    assert told["model_bucket"] == "novacron-models"
+    assert told["model_store"] == "gs://novacron-models/models"
     assert told["worker_identity"] == f"{NAME}-llm-workers@acme-prod.iam.gserviceaccount.com"
     assert told["postgres_endpoint"] == "10.0.240.3:5432"
     assert told["postgres_secret"] == f"projects/acme-prod/{NAME}-postgres-login"
     assert told["redis_endpoint"] == "10.0.128.7"
     assert told["ingress_address"] == "203.0.113.7"
-    assert told["registry"] == "us-central1-docker.pkg.dev/acme-prod/novacron"
+    assert told["registry"] == "us-central1-docker.pkg.dev/acme-prod/prod-novacron"
 
 
 def test_workers_read_the_models_and_nothing_else(region: Graph) -> None:
@@ -53,6 +54,39 @@ def test_workers_read_the_models_and_nothing_else(region: Graph) -> None:
     (grant,) = [item for item in region.custom if item.inputs.get("member") == member]
     assert (grant.inputs["bucket"], grant.inputs["role"]) == ("novacron-models", "roles/storage.objectViewer")
     assert "projects/_/buckets/novacron-models/objects/models/" in grant.inputs["condition"]["expression"]
+
+
+def with_nfs(export: str | None) -> Graph:
+    args = replace(samples.GCP_REGION, store_kind=StoreKind.NFS, bucket=export)
+    return declare(lambda opts: GcpRegion(NAME, args, opts).outputs)
+
+
+def test_models_may_lie_on_filestore() -> None:
+    graph = with_nfs(None)
+    assert graph.result["model_store"] == "nfs://10.0.240.7/models/models"
+    files = graph.one("gcp:filestore/instance:Instance")
+    assert (files.inputs["location"], files.protect) == (samples.GCP_REGION.zones[0], True)
+    assert files.inputs["fileShares"]["capacityGb"] == 7_936
+    cluster = graph.one("gcp:container/cluster:Cluster").inputs
+    assert cluster["addonsConfig"]["gcpFilestoreCsiDriverConfig"] == {"enabled": True}
+    assert [problem for item in graph.custom for problem in problems(item)] == []
+    assert [message for item in graph.custom for message in violations(item)] == []
+    agents = [item.inputs["member"] for item in graph.of("gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember")]
+    assert any("@cloud-filer" in agent for agent in agents)
+
+
+@pytest.mark.parametrize("export", [None, "files.acme.com:/export"])
+def test_where_models_lie_in_files_there_is_no_bucket_and_no_right_to_one(export: str | None) -> None:
+    graph = with_nfs(export)
+    assert graph.of("gcp:storage/bucket:Bucket") == []
+    assert graph.of("gcp:storage/bucketIAMMember:BucketIAMMember") == []
+    assert graph.result["worker_identity"]
+
+
+def test_for_an_nfs_server_that_exists_nothing_is_made() -> None:
+    graph = with_nfs("files.acme.com:/export")
+    assert graph.result["model_store"] == "nfs://files.acme.com/export/models"
+    assert graph.of("gcp:filestore/instance:Instance") == []
 
 
 def test_coordinators_sign_in_to_both_databases_and_do_nothing_else(region: Graph) -> None:

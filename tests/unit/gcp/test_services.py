@@ -16,7 +16,7 @@ from novacron_infra.gcp import (
     GcpRegistry,
     GkePodAccount,
     ReplicaArgs,
-    in_folder,
+    in_folders,
 )
 from novacron_infra.gcp.checks import account_id
 
@@ -114,7 +114,7 @@ def test_images_are_scanned_encrypted_and_never_overwritten(region: Graph) -> No
         {"tagState": "UNTAGGED", "olderThan": f"{14 * 24 * 3600}s"},
     )
     graph = declare(lambda opts: GcpRegistry("i", samples.REGISTRY, opts).url)
-    assert graph.result == "us-central1-docker.pkg.dev/acme-prod/novacron"
+    assert graph.result == "us-central1-docker.pkg.dev/acme-prod/prod-novacron"
 
 
 def test_the_front_door_is_an_address_of_the_region_that_stays(region: Graph) -> None:
@@ -150,15 +150,17 @@ def test_the_account_of_a_long_name_has_an_id_that_google_takes() -> None:
 )
 def test_a_condition_holds_for_a_folder_and_for_listing(prefix: str, folder: str) -> None:
     expected = f'resource.type == "storage.googleapis.com/Bucket" || resource.name.startsWith("{folder}")'
-    assert in_folder("b", prefix) == expected
+    assert in_folders("b", prefix) == expected
+    also = ' || resource.name.startsWith("projects/_/buckets/b/objects/configuration/")'
+    assert in_folders("b", prefix, "configuration") == expected + also
 
 
 def test_models_are_copied_each_hour_and_never_deleted(region: Graph) -> None:
-    job = region.one("gcp:storage/transferJob:TransferJob").inputs
+    job = region.one("gcp:storage/transferJob:TransferJob", "copies-to-us-east1").inputs
     spec = job["transferSpec"]
     assert spec["gcsDataSource"]["bucketName"] == "novacron-models"
     assert spec["gcsDataSink"]["bucketName"] == "novacron-models-us-east1"
-    assert spec["objectConditions"] == {"includePrefixes": ["models/"]}
+    assert spec["objectConditions"] == {"includePrefixes": ["models/", "configuration/"]}
     assert spec["transferOptions"] == {"overwriteWhen": "DIFFERENT", "deleteObjectsUniqueInSink": False}
     assert (job["status"], job["schedule"]["repeatInterval"]) == ("ENABLED", "3600s")
     assert job["name"] == "transferJobs/copies-to-us-east1"
@@ -171,14 +173,57 @@ def test_only_the_transfer_service_reads_the_source_and_writes_the_copies(region
     }
     assert {(item.inputs["bucket"], item.inputs["role"]) for item in grants} == {
         ("novacron-models", "roles/storage.objectViewer"),
-        ("novacron-models", "roles/storage.legacyBucketReader"),
+        ("novacron-models", "roles/storage.legacyBucketOwner"),
+        ("novacron-models-us-east1", "roles/storage.objectViewer"),
         ("novacron-models-us-east1", "roles/storage.legacyBucketWriter"),
     }
-    assert {item.name for item in grants} <= set(region.one("gcp:storage/transferJob:TransferJob").dependencies)
+    jobs = region.of("gcp:storage/transferJob:TransferJob")
+    assert len(jobs) == 2
+    assert all({item.name for item in grants} <= set(job.dependencies) for job in jobs)
+
+
+def test_a_change_of_configuration_starts_its_copy(region: Graph) -> None:
+    job = region.one("gcp:storage/transferJob:TransferJob", "copies-configuration-to-us-east1")
+    assert job.inputs["name"] == ""
+    assert job.inputs["replicationSpec"] == {
+        "gcsDataSource": {"bucketName": "novacron-models"},
+        "gcsDataSink": {"bucketName": "novacron-models-us-east1"},
+        "objectConditions": {"includePrefixes": ["configuration/"]},
+        "transferOptions": {"overwriteWhen": "DIFFERENT"},
+    }
+    assert not {"schedule", "transferSpec"} & set(job.inputs)
+    may = {item.name: item.inputs for item in region.of("gcp:projects/iAMMember:IAMMember")}
+    assert (may["copies-editor"]["role"], may["copies-publisher"]["role"]) == (
+        "roles/pubsub.editor",
+        "roles/pubsub.publisher",
+    )
+    assert may["copies-publisher"]["member"].endswith("@gs-project-accounts.iam.gserviceaccount.com")
+    assert {"copies-editor", "copies-publisher"} <= set(job.dependencies)
+
+
+def test_late_and_failed_copies_of_configuration_are_told(region: Graph) -> None:
+    alert = region.one("gcp:monitoring/alertPolicy:AlertPolicy", "copies-configuration-alert-us-east1").inputs
+    late, failed = (condition["conditionThreshold"] for condition in alert["conditions"])
+    between = 'source_bucket = "novacron-models" AND metric.labels.destination_bucket = "novacron-models-us-east1"'
+    assert 'metric.type = "storagetransfer.googleapis.com/transferjob/replication_latency"' in late["filter"]
+    assert late["thresholdValue"] == 300_000  # ms
+    assert late["aggregations"][0]["perSeriesAligner"] == "ALIGN_PERCENTILE_99"
+    assert '/object_replication_count" AND metric.labels.status = "failed"' in failed["filter"]
+    assert (failed["thresholdValue"], failed["aggregations"][0]["perSeriesAligner"]) == (0, "ALIGN_SUM")
+    assert all(item["filter"].endswith(between) for item in (late, failed))
+    assert alert["combiner"] == "OR"
+    assert alert["notificationChannels"] == ["projects/acme-prod/notificationChannels/1"]
+
+
+def test_models_in_the_whole_bucket_are_copied_with_all_of_it() -> None:
+    args = replace(samples.REPLICATION, prefix="")
+    graph = declare(lambda opts: list(GcpModelReplication("copies", args, opts).jobs))
+    job = graph.one("gcp:storage/transferJob:TransferJob", "copies-to-us-east1").inputs
+    assert "objectConditions" not in job["transferSpec"]
 
 
 def test_errors_of_a_copy_are_told(region: Graph) -> None:
-    alert = region.one("gcp:monitoring/alertPolicy:AlertPolicy").inputs
+    alert = region.one("gcp:monitoring/alertPolicy:AlertPolicy", "copies-alert-us-east1").inputs
     (condition,) = alert["conditions"]
     threshold = condition["conditionThreshold"]
     assert 'metric.type = "storagetransfer.googleapis.com/transferjob/error_count"' in threshold["filter"]
@@ -192,8 +237,9 @@ def test_each_region_has_a_copy_and_the_source_is_granted_once() -> None:
     args = replace(samples.REPLICATION, replicas=replicas)
     graph = declare(lambda opts: list(GcpModelReplication("copies", args, opts).jobs))
     assert graph.result == ["us-east1", "europe-west4"]
-    assert len(graph.of("gcp:storage/bucketIAMMember:BucketIAMMember")) == 2 + 2
-    assert len(graph.of("gcp:monitoring/alertPolicy:AlertPolicy")) == 2
+    assert len(graph.of("gcp:storage/bucketIAMMember:BucketIAMMember")) == 2 + 2 * 2
+    assert len(graph.of("gcp:projects/iAMMember:IAMMember")) == 2
+    assert len(graph.of("gcp:monitoring/alertPolicy:AlertPolicy")) == 2 * 2
 
 
 def postgres(name: str = "state", **changes: Any) -> None:
@@ -229,6 +275,11 @@ def copies(name: str = "copies", **changes: Any) -> None:
         (registry, {"repository": "nova/cron"}, "images.repository = nova/cron: Google has no such repository"),
         (registry, {"untagged_days": 0}, "images.untagged_days = 0: an image that a push is about to tag"),
         (copies, {"replicas": {}}, "copies.replicas = none: nothing would be replicated"),
+        (
+            copies,
+            {"longest_configuration_lag_s": 30},
+            "copies.longest_configuration_lag_s = 30: lags are sampled every 60 s",
+        ),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else getattr(value, "__name__", ""),
 )

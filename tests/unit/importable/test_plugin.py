@@ -38,7 +38,7 @@ COMPONENTS = {
     "novacron:index:AwsGpuRegion": {
         "required": "admins bucket coordinators kubernetesVersion network postgresStorageGib redisNodes redisPassword"
         " region tags workers zones",
-        "outputs": "clusterName ingressAddress kubeconfig modelBucket postgresEndpoint postgresSecret redisEndpoint"
+        "outputs": "clusterName ingressAddress kubeconfig modelStore postgresEndpoint postgresSecret redisEndpoint"
         " registry targetGroupArn workerIdentity",
     },
     "novacron:index:GkeGpuPool": {

@@ -1,0 +1,49 @@
+"""What an EKS cluster has before anything is deployed to it. The nodes' images bring driver and toolkit of the GPUs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pulumi
+
+from novacron_infra.aws.volumes import Gp3Volume, storage_class_parameters
+from novacron_infra.catalog import FabricKind
+from novacron_infra.cluster_base import FAST, FAST_IOPS, FAST_MIB_PER_S, DevicePlugin, VolumeClass
+from novacron_infra.pools import NodePoolShape
+
+PROVISIONER = "ebs.csi.aws.com"
+GENERAL = Gp3Volume(size_gib=6, iops=3_000, throughput_mib_per_s=125)
+"""What every gp3 volume has at no price of its own. The size is the least that carries it; a claim states its own."""
+FAST_VOLUME = Gp3Volume(size_gib=40, iops=FAST_IOPS, throughput_mib_per_s=FAST_MIB_PER_S)
+
+
+def volume_classes(key_arn: pulumi.Input[str]) -> tuple[VolumeClass, ...]:
+    """gp3 is the default: EKS has made none of its classes that since 1.30."""
+    return (
+        _class(FAST, FAST_VOLUME, key_arn),
+        _class("gp3", GENERAL, key_arn, default=True),
+    )
+
+
+def device_plugins(pools: Iterable[NodePoolShape], nvidia_image: str, efa_image: str) -> tuple[DevicePlugin, ...]:
+    """NVIDIA's, and Amazon's for EFA where a pool has it: neither is in the nodes' images."""
+    efa = sorted({shape.machine for shape in pools if shape.fabric is FabricKind.EFA})
+    nvidia = DevicePlugin(name="nvidia-device-plugin", image=nvidia_image)
+    if not efa:
+        return (nvidia,)
+    return (
+        nvidia,
+        DevicePlugin(
+            name="aws-efa-k8s-device-plugin",
+            image=efa_image,
+            machines=tuple(efa),
+            host_network=True,
+            host_paths=("/dev/infiniband",),
+        ),
+    )
+
+
+def _class(name: str, volume: Gp3Volume, key_arn: pulumi.Input[str], default: bool = False) -> VolumeClass:
+    return VolumeClass(
+        name=name, provisioner=PROVISIONER, parameters=storage_class_parameters(volume, key_arn), default=default
+    )

@@ -1,0 +1,40 @@
+"""What an AKS cluster has before anything is deployed to it.
+
+No device plugins: the owner of the GPU stack is the GPU operator, which brings its own, and the network operator brings
+InfiniBand's. A second one beside it would count every GPU twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pulumi
+
+from novacron_infra.cluster_base import FAST, FAST_IOPS, FAST_MIB_PER_S, VolumeClass
+from novacron_infra.pools import NodePoolShape, NodeRole
+
+PROVISIONER = "disk.csi.azure.com"
+FORMER_DEFAULT = "default"
+
+
+def volume_classes(pools: Iterable[NodePoolShape], encryption_set_id: pulumi.Input[str]) -> tuple[VolumeClass, ...]:
+    """The fast class is Premium SSD v2 where workers are in zones: it attaches to no machine outside of one."""
+    key = {"diskEncryptionSetID": encryption_set_id}
+    fast: dict[str, pulumi.Input[str]] = {"skuName": "Premium_LRS"}
+    workers = [shape for shape in pools if shape.role is NodeRole.WORKER]
+    if workers and all(shape.zones for shape in workers):
+        fast = {
+            "skuName": "PremiumV2_LRS",
+            "cachingMode": "None",
+            "DiskIOPSReadWrite": str(FAST_IOPS),
+            "DiskMBpsReadWrite": str(FAST_MIB_PER_S),
+        }
+    return (
+        VolumeClass(name=FAST, provisioner=PROVISIONER, parameters=fast | key),
+        VolumeClass(
+            name="general",
+            provisioner=PROVISIONER,
+            parameters={"skuName": "StandardSSD_LRS"} | key,
+            default=True,
+        ),
+    )

@@ -1,0 +1,33 @@
+"""What a GKE cluster has before anything is deployed to it. Driver and device plugin of the GPUs are GKE's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pulumi
+
+from novacron_infra.cluster_base import FAST, FAST_IOPS, FAST_MIB_PER_S, VolumeClass
+from novacron_infra.gcp.node_config import HYPERDISK_ONLY
+from novacron_infra.pools import NodePoolShape, NodeRole
+
+PROVISIONER = "pd.csi.storage.gke.io"
+FORMER_DEFAULT = "standard-rwo"
+_HYPERDISK = (*HYPERDISK_ONLY, "a3-highgpu", "a3-megagpu")
+"""Series that take Hyperdisk Balanced; a2, g2 and c2 do not. The a3 of this line are from memory: not verified."""
+
+
+def volume_classes(pools: Iterable[NodePoolShape], key_id: pulumi.Input[str]) -> tuple[VolumeClass, ...]:
+    """The fast class is for workers, the general one for the other pods. No type of disk attaches to every series."""
+    key = {"disk-encryption-kms-key": key_id}
+    fast: dict[str, pulumi.Input[str]] = {"type": "pd-ssd"}
+    workers = [shape.machine for shape in pools if shape.role is NodeRole.WORKER]
+    if workers and all(machine.startswith(_HYPERDISK) for machine in workers):
+        fast = {
+            "type": "hyperdisk-balanced",
+            "provisioned-iops-on-create": str(FAST_IOPS),
+            "provisioned-throughput-on-create": f"{FAST_MIB_PER_S}Mi",
+        }
+    return (
+        VolumeClass(name=FAST, provisioner=PROVISIONER, parameters=fast | key),
+        VolumeClass(name="general", provisioner=PROVISIONER, parameters={"type": "pd-balanced"} | key, default=True),
+    )

@@ -1,0 +1,69 @@
+"""An environment whose clusters have their storage classes and device plugins, on simulated clouds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from novacron_ops.regions import exclusions
+from novacron_rehearsal import Result
+
+from tests.rehearsal.clouds.conftest import Site, taken
+from tests.rehearsal.clouds.test_dead_region import ALIVE, DEAD, two_regions
+from tests.rehearsal.clouds.test_environment import PACK, describe, environment
+
+PINNED = {"repository": "registry.example/plugin", "tag": "v1", "digest": "sha256:" + "0" * 64}
+
+
+def in_cluster(values: dict[str, Any]) -> dict[str, Any]:
+    images = {"nvidia_device_plugin": PINNED, "efa_device_plugin": PINNED}
+    return values | {"clusters": values["clusters"] | {"in_cluster": True}, "images": images}
+
+
+def in_kubernetes(result: Result, prefix: str) -> set[str]:
+    return {
+        f"{step.op.value} {step.urn.rsplit('::', 1)[-1].removeprefix(prefix)}"
+        for step in result.steps
+        if "$kubernetes:" in step.urn and step.urn.rsplit("::", 1)[-1].startswith(prefix)
+    }
+
+
+def test_it_comes_up_stays_as_it_is_and_goes_without_a_trace(site: Site) -> None:
+    describe(site, in_cluster(environment("dev")))
+    first = site.up(policy_packs=[PACK])
+    assert first.succeeded, first.errors
+    assert first.policy_violations == []
+    made = in_kubernetes(first, f"{ALIVE}-in-cluster-")
+    assert {"create fast-ssd", "create gp3", "create nvidia-device-plugin"} <= made
+    assert len(site.made("kubernetes")) == len(made)
+    assert taken(site.workspace.preview(site.options)) == {}
+    destroyed = site.workspace.destroy(site.options)
+    assert destroyed.succeeded, destroyed.errors
+    order = [step.urn for step in destroyed.steps]
+    access = next(index for index, urn in enumerate(order) if "AccessPolicyAssociation" in urn)
+    # Who may sign in, and the pools, are there until nothing is in the cluster any more.
+    assert all(order.index(urn) < access for urn in order if "$kubernetes:" in urn)
+    assert site.made("kubernetes") == site.made("aws") == []
+
+
+@pytest.mark.parametrize("dead", ["kubernetes", "left out"])
+def test_a_cluster_that_does_not_answer_is_nobody_elses(site: Site, dead: str) -> None:
+    describe(site, in_cluster(two_regions()))
+    assert site.up().succeeded
+    changed = in_cluster(two_regions())
+    changed["images"] = {name: PINNED | {"tag": "v2"} for name in changed["images"]}
+    describe(site, changed)
+    plugins = {"update nvidia-device-plugin"}
+    options = replace(site.options, continue_on_error=True)
+    if dead == "left out":
+        options = replace(options, exclude=exclusions(site.folder, "dev", ["eu-west-1"]))
+    else:
+        site.faults.write_text(f"- {{fault: region_down, urn: '*kubernetes:apps*::{DEAD}-*'}}")
+    struck = site.workspace.up(options)
+    assert struck.succeeded is (dead == "left out"), struck.errors
+    assert plugins <= in_kubernetes(struck, f"{ALIVE}-in-cluster-")
+    assert not plugins & in_kubernetes(struck, f"{DEAD}-in-cluster-")
+    site.faults.write_text("")
+    assert plugins <= in_kubernetes(site.up(), f"{DEAD}-in-cluster-")
+    assert taken(site.up()) == {}

@@ -1,0 +1,109 @@
+"""Leaving a region out of an update: only one that is deployed, whichever engine runs the stack."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from novacron_ops.backends import Backend, PulumiCli, RehearsalEngine
+from novacron_ops.main import main
+from novacron_ops.regions import deployed_exclusions
+from rich.console import Console
+
+ROOT = Path(__file__).parents[2]
+URN = "urn:pulumi:prod::novacron::"
+STACK = URN + "pulumi:pulumi:Stack::novacron-prod"
+PROVIDER = {
+    "urn": URN + "pulumi:providers:aws::prod-eu-west-1",
+    "custom": True,
+    "id": "1",
+    "type": "pulumi:providers:aws",
+}
+OTHER = {"urn": URN + "novacron:aws:Region::prod-eu-west-10-x", "custom": False, "type": "novacron:aws:Region"}
+REGION = {"urn": URN + "novacron:aws:Region::prod-eu-west-1", "custom": False, "type": "novacron:aws:Region"}
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("Pulumi.yaml", "Pulumi.prod.yaml"):
+        (tmp_path / name).write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def state(*resources: dict[str, Any]) -> dict[str, Any]:
+    """What `pulumi stack export` writes."""
+    stack = {"urn": STACK, "custom": False, "type": "pulumi:pulumi:Stack"}
+    return {"version": 3, "deployment": {"manifest": {}, "resources": [stack, *resources]}}
+
+
+def cli(project: Path, exported: dict[str, Any]) -> PulumiCli:
+    """A CLI with this state, which notes how it is called."""
+    executable = project / "bin" / "pulumi"
+    executable.parent.mkdir(exist_ok=True)
+    (project / "exported.json").write_text(json.dumps(exported))
+    executable.write_text('#!/bin/sh\necho "$@" >> calls\ncase "$*" in *"stack export"*) cat exported.json ;; esac\n')
+    executable.chmod(0o755)
+    return PulumiCli(str(executable), project, "prod")
+
+
+def rehearsal(project: Path, exported: dict[str, Any]) -> RehearsalEngine:
+    engine = RehearsalEngine(project, "prod", Console())
+    engine.import_(exported)
+    return engine
+
+
+Make = Callable[[Path, dict[str, Any]], Backend]
+both = pytest.mark.parametrize("backend", [cli, rehearsal])
+
+
+@both
+def test_a_region_that_is_deployed_can_be_left_out(project: Path, backend: Make) -> None:
+    patterns = deployed_exclusions(project, "prod", ["eu-west-1"], backend(project, state(PROVIDER, REGION)))
+    assert patterns == ("**::prod-eu-west-1", "**::prod-eu-west-1-*")
+
+
+def novacron(*arguments: str) -> int:
+    """Its exit status."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sys, "argv", ["novacron", *arguments, "-s", "prod", "--without-region", "eu-west-1"])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    assert isinstance(ended.value.code, int)
+    return int(ended.value.code)
+
+
+@both
+@pytest.mark.parametrize("operation", ["up", "preview"])
+@pytest.mark.parametrize("resources", [[], [PROVIDER], [OTHER]], ids=["nothing", "its provider", "another's"])
+def test_a_region_that_is_not_deployed_is_refused_before_anything_runs(
+    project: Path,
+    backend: Make,
+    operation: str,
+    resources: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    backend(project, state(*resources))
+    monkeypatch.setenv("PATH", f"{project / 'bin'}:/usr/bin:/bin")
+    assert novacron(operation, "--engine", backend.__name__) == 2
+    told = capsys.readouterr().err
+    assert "--without-region eu-west-1: the state of stack 'prod' has nothing of this region" in told
+    assert "take eu-west-1 out of novacron:environment.regions for now" in told
+    calls = project / "calls"
+    called = [line.split()[1] for line in calls.read_text().splitlines()] if calls.exists() else []
+    assert set(called) <= {"stack"}  # `stack select` and `stack export`, no `up`
+
+
+@pytest.mark.parametrize("engine", ["cli", "rehearsal"])
+def test_a_stack_that_was_never_deployed_has_no_region(
+    project: Path, engine: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cli(project, {"version": 3, "deployment": {"manifest": {}, "metadata": {}}})
+    monkeypatch.setenv("PATH", f"{project / 'bin'}:/usr/bin:/bin")
+    assert novacron("up", "--engine", engine) == 2
+    assert "has nothing of this region" in capsys.readouterr().err

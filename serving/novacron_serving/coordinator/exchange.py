@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import time
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,11 @@ _PASSED_TO_WORKER = frozenset({b"traceparent", b"tracestate"})
 _LINGER_S = 2.0
 _BACKPRESSURE = (429, 503)
 _STATUS_LINES = {200: b"HTTP/1.1 200 OK\r\n"}
+_TOLD = re.compile(rb'"(?:prompt|completion)_tokens":\s*(\d+)')
+_TAIL_BYTES = 1024
+"""The end of an answer, in which its usage stands."""
+_BYTES_OF_TOKEN = 4
+"""Of a prompt whose tokens are not told: about what English takes."""
 _ids = map("{}-{:x}".format, itertools.repeat(token_hex(6)), itertools.count(1))
 
 
@@ -69,6 +75,8 @@ class Exchange:
         self._in_chunks = False
         self._retry_with: RequestError | None = None
         self._request_id = b""
+        self._tail = b""
+        self._events = 0
         self._cache_key: bytes | None = None
         self._kept: list[bytes] | None = None
         self._kept_bytes = 0
@@ -204,6 +212,8 @@ class Exchange:
 
     def _send(self, worker: Worker, *, fresh: bool) -> None:
         more = b"x-request-id: " + self._request_id + b"\r\n"
+        if self.caller.tokens is not None:
+            more += b"x-novacron-usage: tell\r\n"
         for name, value in self._headers:
             if name in _PASSED_TO_WORKER:
                 more += name + b": " + value + b"\r\n"
@@ -262,6 +272,9 @@ class Exchange:
             return
         if self._kept is not None:
             self._keep(data)
+        if self.caller.tokens is not None:
+            self._events += data.count(b"data: ")
+            self._tail = (self._tail + data)[-_TAIL_BYTES:]
         if self._answer_head:
             data, self._answer_head = self._answer_head + data, b""
         self._front.transport.write(data)
@@ -318,6 +331,12 @@ class Exchange:
         if not gate.retry(self):
             self.refuse(error)
 
+    def _charge(self) -> None:
+        """What the answer, or the part of it that was given, takes of the key's tokens."""
+        told = [int(tokens) for tokens in _TOLD.findall(self._tail)][-2:]
+        # A client that left before the end pays for what it got: an event for each token, about.
+        self.caller.used(sum(told) if told else len(self.body) // _BYTES_OF_TOKEN + self._events)
+
     # the end
 
     def refuse(self, error: RequestError) -> None:
@@ -341,6 +360,8 @@ class Exchange:
 
     def _finish(self, status: int) -> None:
         self._done = self.response_complete = True
+        if self._status and self.caller.tokens is not None:
+            self._charge()
         front, gate, worker = self._front, self._front.gate, self._worker
         connection, self._connection = self._connection, None
         if connection is not None:

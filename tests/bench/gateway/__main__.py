@@ -25,7 +25,7 @@ from typing import Any
 
 import psutil
 
-KEY = "sk-bench"
+KEY = "sk-" + hashlib.sha256(b"bench").hexdigest()
 BENCH = Path(".bench")
 CASES = [(1, False), (16, False), (256, False), (1, True), (16, True), (256, True)]
 """Connections, streaming."""
@@ -96,6 +96,12 @@ def portkey(ports: Ports, folder: Path) -> list[str]:
     return ["node", str(server), f"--port={ports.gateway}", "--headless"]
 
 
+def portkey_headers(ports: Ports) -> dict[str, str]:
+    """Portkey is told with each request where its backends are."""
+    targets = [{"provider": "openai", "api_key": "none", "custom_host": f"{url}/v1"} for url in ports.urls]
+    return {"x-portkey-config": json.dumps({"strategy": {"mode": "loadbalance"}, "targets": targets})}
+
+
 GATEWAYS = {
     "novacron": novacron,
     "vllm-router": rust("vllm-router"),
@@ -110,7 +116,7 @@ GATEWAYS = {
 def running(name: str) -> Iterator[tuple[Ports, psutil.Process]]:
     gateway, grpc, one, two, spare = free_ports(5)
     ports = Ports(gateway, grpc, (one, two), spare)
-    environment = os.environ | {"NOVACRON_CLUSTER_TOKEN": "bench"}
+    environment = os.environ | {"NOVACRON_CLUSTER_TOKEN": "bench", "LITELLM_MASTER_KEY": KEY}
     processes: list[subprocess.Popen[bytes]] = []
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("wb") as log:
 
@@ -123,7 +129,7 @@ def running(name: str) -> Iterator[tuple[Ports, psutil.Process]]:
                 start([sys.executable, "-m", "tests.bench.gateway.backend", str(port), *registering])
             time.sleep(0.5)
             start(GATEWAYS[name](ports, Path(folder)))
-            wait(ports.gateway, (Path(folder) / "log"))
+            wait(ports.gateway, headers(name, ports), Path(folder) / "log")
             yield ports, psutil.Process(processes[-1].pid)
         finally:
             for process in processes:
@@ -134,11 +140,11 @@ def running(name: str) -> Iterator[tuple[Ports, psutil.Process]]:
                 process.kill()
 
 
-def wait(port: int, log: Path) -> None:
+def wait(port: int, said: dict[str, str], log: Path) -> None:
     body = json.dumps({"model": "bench", "messages": [{"role": "user", "content": "Hello"}]}).encode()
     end = time.monotonic() + 90
     while True:
-        request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/chat/completions", body, headers())
+        request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/chat/completions", body, said)
         try:
             with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
                 answer.read()
@@ -149,12 +155,15 @@ def wait(port: int, log: Path) -> None:
             time.sleep(0.3)
 
 
-def headers() -> dict[str, str]:
-    return {"content-type": "application/json", "authorization": f"Bearer {KEY}"}
+def headers(name: str, ports: Ports) -> dict[str, str]:
+    more = portkey_headers(ports) if name == "portkey" else {}
+    return {"content-type": "application/json", "authorization": f"Bearer {KEY}"} | more
 
 
-def load(port: int, connections: int, seconds: float, stream: bool) -> dict[str, float]:
-    command = [sys.executable, "-m", "tests.bench.gateway.load", str(port), str(connections), str(seconds), KEY]
+def load(port: int, connections: int, seconds: float, stream: bool, said: dict[str, str]) -> dict[str, float]:
+    command = [
+        sys.executable, "-m", "tests.bench.gateway.load", str(port), str(connections), str(seconds), json.dumps(said),
+    ]  # fmt: skip
     done = subprocess.run(command + (["stream"] if stream else []), capture_output=True, check=True)
     return json.loads(done.stdout)
 
@@ -178,16 +187,17 @@ def main() -> None:
             with running("novacron" if name == "direct" else name) as (ports, _):
                 port = ports.backends[0] if name == "direct" else ports.gateway
                 for connections, stream in CASES:
-                    result = load(port, connections, arguments.seconds, stream)
+                    result = load(port, connections, arguments.seconds, stream, headers(name, ports))
                     results.setdefault((name, connections, stream), []).append(result)
             print(f"round {round_ + 1}: {name}", file=sys.stderr)  # noqa: T201
     table(["direct", *names], results)
     for name in names if arguments.requests else []:
         with running(name) as (ports, process):
-            load(ports.gateway, 16, 1, stream=False)
+            said = headers(name, ports)
+            load(ports.gateway, 16, 1, stream=False, said=said)
             before, answers = memory_mib(process), 0
             while answers < arguments.requests:
-                answers += int(load(ports.gateway, 64, 5, stream=False)["answers"]) or 1
+                answers += int(load(ports.gateway, 64, 5, stream=False, said=said)["answers"]) or 1
             print(f"{name}: {before:.0f} MiB, after {answers} requests {memory_mib(process):.0f} MiB")  # noqa: T201
 
 

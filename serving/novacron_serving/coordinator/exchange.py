@@ -29,6 +29,8 @@ _PASSED_TO_CLIENT = frozenset(
 )
 _PASSED_TO_WORKER = frozenset({b"traceparent", b"tracestate"})
 _LINGER_S = 2.0
+_END_OF_EVENT = b"\n\n\r\n"
+"""An event, and the chunk that it is."""
 _BACKPRESSURE = (429, 503)
 _STATUS_LINES = {200: b"HTTP/1.1 200 OK\r\n"}
 _TOLD = re.compile(rb'"(?:prompt|completion)_tokens":\s*(\d+)')
@@ -75,7 +77,7 @@ class Exchange:
         self._in_chunks = False
         self._retry_with: RequestError | None = None
         self._request_id = b""
-        self._tail = b""
+        self._last = self._tail = b""
         self._events = 0
         self._cache_key: bytes | None = None
         self._kept: list[bytes] | None = None
@@ -277,6 +279,7 @@ class Exchange:
             self._tail = (self._tail + data)[-_TAIL_BYTES:]
         if self._answer_head:
             data, self._answer_head = self._answer_head + data, b""
+        self._last = data
         self._front.transport.write(data)
 
     def _keep(self, data: bytes) -> None:
@@ -303,7 +306,7 @@ class Exchange:
 
     def lost(self, reason: str, *, reused: bool) -> None:
         """The connection to the worker is no more."""
-        connection, self._connection = self._connection, None
+        self._connection = None
         if self._done:
             return
         worker = self._worker
@@ -318,7 +321,7 @@ class Exchange:
             return
         # Part of the answer was sent: the client has to see that it is not whole.
         self.keep_alive = False
-        if self._in_chunks and connection is not None and connection.between_chunks:
+        if self._in_chunks and self._last.endswith(_END_OF_EVENT):  # a chunk of our own may follow
             event = b"data: " + json.dumps(overloaded("the worker failed in the middle of the answer").body()).encode()
             self.passes(b"%x\r\n%b\n\n\r\n0\r\n\r\n" % (len(event) + 2, event))
         self._finish(503)

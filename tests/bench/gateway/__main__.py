@@ -168,6 +168,11 @@ def load(port: int, connections: int, seconds: float, stream: bool, said: dict[s
     return json.loads(done.stdout)
 
 
+def cpu_s(process: psutil.Process) -> float:
+    times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
+    return sum(time.user + time.system for time in times)
+
+
 def memory_mib(process: psutil.Process) -> float:
     everyone = [process, *process.children(recursive=True)]
     return sum(one.memory_info().rss for one in everyone) / 2**20
@@ -184,10 +189,13 @@ def main() -> None:
     results: dict[tuple[str, int, bool], list[dict[str, float]]] = {}
     for round_ in range(arguments.rounds):
         for name in ["direct", *names]:
-            with running("novacron" if name == "direct" else name) as (ports, _):
+            with running("novacron" if name == "direct" else name) as (ports, process):
                 port = ports.backends[0] if name == "direct" else ports.gateway
                 for connections, stream in CASES:
+                    before_s = cpu_s(process)
                     result = load(port, connections, arguments.seconds, stream, headers(name, ports))
+                    asked = max(1, result["answers"] + result["uncounted"])
+                    result["cpu_us"] = 0 if name == "direct" else (cpu_s(process) - before_s) / asked * 1e6
                     results.setdefault((name, connections, stream), []).append(result)
             print(f"round {round_ + 1}: {name}", file=sys.stderr)  # noqa: T201
     table(["direct", *names], results)
@@ -205,18 +213,21 @@ def table(names: list[str], results: dict[tuple[str, int, bool], list[dict[str, 
     for stream in (False, True):
         columns = [connections for connections, streaming in CASES if streaming is stream]
         what = "TTFT p50" if stream else "p50"
-        print(f"\n{'streaming' if stream else 'whole answers'}: RPS / {what} / p99, ms; medians")  # noqa: T201
+        print(f"\n{'streaming' if stream else 'whole answers'}: RPS / {what} / p99, ms / CPU µs a request; medians")  # noqa: T201
         for name in names:
             cells: list[str] = []
             for connections in columns:
                 rounds = results[name, connections, stream]
-                rps, p50, p99 = (
+                rps, p50, p99, cpu_us = (
                     statistics.median(result[key] for result in rounds)
-                    for key in ("rps", "ttft_p50_ms" if stream else "p50_ms", "p99_ms")
+                    for key in ("rps", "ttft_p50_ms" if stream else "p50_ms", "p99_ms", "cpu_us")
                 )
                 failed = sum(result["errors"] + result["lost"] for result in rounds)
-                cells.append(f"{rps:>8,.0f} / {p50:.2f} / {p99:.1f}" + (f" ({failed:.0f} failed)" if failed else ""))
-            print(f"{name:14}" + "".join(f"{f'c={c}:':>8}{cell:26}" for c, cell in zip(columns, cells, strict=True)))  # noqa: T201
+                cells.append(
+                    f"{rps:>8,.0f} / {p50:.2f} / {p99:.1f} / {cpu_us:.0f}"
+                    + (f" ({failed:.0f} failed)" if failed else "")
+                )
+            print(f"{name:14}" + "".join(f"{f'c={c}:':>8}{cell:31}" for c, cell in zip(columns, cells, strict=True)))  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ class Client(asyncio.Protocol):
         now = time.perf_counter()
         load = self.load
         if self.began < load.begin:
-            pass
+            load.uncounted += 1
         elif self.parser.get_status_code() == 200:
             load.times.append(now - self.began)
             load.firsts.append(self.first - self.began)
@@ -73,7 +73,7 @@ class Load:
         self.end = self.begin + seconds
         self.times: list[float] = []
         self.firsts: list[float] = []
-        self.errors = self.lost = 0
+        self.errors = self.lost = self.uncounted = 0
 
 
 def request(port: int, stream: bool, headers: dict[str, str], at: int) -> bytes:
@@ -120,6 +120,7 @@ async def main(port: int, connections: int, seconds: float, stream: bool, header
         "answers": len(load.times),
         "errors": load.errors,
         "lost": load.lost,
+        "uncounted": load.uncounted,
     }
 
 

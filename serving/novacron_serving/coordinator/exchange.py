@@ -76,7 +76,7 @@ class Exchange:
         self._answer_head = b""
         self._in_chunks = False
         self._retry_with: RequestError | None = None
-        self._request_id = b""
+        self._request_id = self._origin = b""
         self._last = self._tail = b""
         self._events = 0
         self._cache_key: bytes | None = None
@@ -147,6 +147,8 @@ class Exchange:
                 authorization = value
             elif name == SESSION:
                 session = value
+            elif name == b"origin" and gate.allows_origin(value):
+                self._origin = value
             elif name == REQUEST_ID and len(value) <= 128 and value.isascii():
                 self._request_id = value
         if not self._request_id:
@@ -202,7 +204,11 @@ class Exchange:
     def _own_lines(self, more: bytes = b"") -> bytes:
         """The end of an answer's head: what belongs to this request."""
         close = b"" if self.keep_alive else b"connection: close\r\n"
-        return more + b"x-request-id: " + self._request_id + b"\r\n" + close + b"\r\n"
+        if self._origin:
+            more += b"access-control-allow-origin: " + self._origin + b"\r\nvary: origin\r\n"
+        if self._request_id:
+            more += b"x-request-id: " + self._request_id + b"\r\n"
+        return more + close + b"\r\n"
 
     # the worker's side
 
@@ -349,12 +355,8 @@ class Exchange:
         body = json.dumps(error.body()).encode()
         lines = [f"HTTP/1.1 {error.status} \r\ncontent-type: application/json\r\n".encode()]
         lines += [f"{name}: {value}\r\n".encode() for name, value in error.headers.items()]
-        if self._request_id:
-            lines.append(b"x-request-id: " + self._request_id + b"\r\n")
-        if not self.keep_alive:
-            lines.append(b"connection: close\r\n")
-        lines.append(b"content-length: %d\r\n\r\n" % len(body))
-        self._front.transport.write(b"".join((*lines, body)))
+        lines.append(b"content-length: %d\r\n" % len(body))
+        self._front.transport.write(b"".join((*lines, self._own_lines(), body)))
         self._finish(error.status)
 
     def _abandon(self) -> None:

@@ -78,6 +78,11 @@ class Gate:
         """Requests that wait for a worker's place."""
         return len(self._waiting)
 
+    def allows_origin(self, origin: bytes) -> bool:
+        """Whether a page of this origin may read answers."""
+        allowed = self.config.cors_origins
+        return bool(allowed) and ("*" in allowed or origin.decode("latin-1") in allowed)
+
     def read(self, body: bytes | bytearray) -> dict[str, Any]:
         """The one parse of a request. Raises `RequestError` (400)."""
         try:

@@ -64,8 +64,9 @@ def test_tls_ends_here_and_a_certificate_is_renewed_without_a_restart(tmp_path: 
 
     try:
         wait_until(lives, "it lives", 30)
+        stay = httpx.Limits(keepalive_expiry=60)
         context = ssl.create_default_context(cafile=files["certificate"])
-        with httpx.Client(base_url=f"https://localhost:{port}", verify=context, trust_env=False) as client:
+        with httpx.Client(base_url=f"https://localhost:{port}", verify=context, trust_env=False, limits=stay) as client:
             assert client.get("/health").status_code == 200
             refused = client.post("/v1/chat/completions", json=body({}))
             assert refused.status_code == 503

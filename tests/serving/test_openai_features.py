@@ -229,3 +229,13 @@ def test_log_probabilities_of_a_completion(client: openai.OpenAI) -> None:
     assert told.text_offset is not None
     assert [answer.choices[0].text[at] for at in told.text_offset] == [token[0] for token in told.tokens or ()]
     assert all(len(top) == 2 for top in told.top_logprobs or ())
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_json_that_comes_near_its_limit_is_closed_and_not_cut(client: openai.OpenAI, seed: int) -> None:
+    texts = {"a": {"type": "string"}, "b": {"type": "array", "items": {"type": "string"}}}
+    said = {"type": "object", "properties": texts, "required": ["a", "b"], "additionalProperties": False}
+    form: Any = {"type": "json_schema", "json_schema": {"name": "x", "schema": said, "strict": True}}
+    answer = ask(client, response_format=form, max_tokens=64, temperature=1.5, seed=seed)
+    assert answer.choices[0].finish_reason == "stop"
+    assert set(json.loads(answer.choices[0].message.content or "")) == {"a", "b"}

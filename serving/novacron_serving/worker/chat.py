@@ -151,7 +151,7 @@ class _Choice:
 
     def message(self) -> dict[str, Any]:
         content = self.content if self.content or not self.calls else None
-        message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": None}
+        message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": None, "annotations": []}
         return message | {"tool_calls": self.calls} if self.calls else message
 
 

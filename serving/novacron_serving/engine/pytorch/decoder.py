@@ -182,7 +182,9 @@ class Decoder:
 
     def _sampler(self, job: Job, index: int) -> Sampler:
         matcher = job.matcher.copy() if job.matcher is not None else None
-        return Sampler(job.request.sampling, job.prompt, self._vocabulary, self._model.device, matcher, index)
+        return Sampler(
+            job.request.sampling, job.prompt, self._vocabulary, self._model.device, matcher, index, job.max_tokens
+        )
 
     def _decode(self) -> None:
         self._step_began_s = time.monotonic()

@@ -9,6 +9,9 @@ from novacron_serving.engine import Guide, GuideKind
 from novacron_serving.errors import RequestError, invalid
 
 BITS = 32
+ENDING_TOKENS = 48
+"""So many tokens before its limit a JSON answer takes whatever closes it: cut, it would be of no use to anybody."""
+_CLOSES = frozenset('"}]')
 # No whitespace but a space after a comma or colon: a model that is held to JSON may otherwise write spaces for ever.
 # The schema itself may ask the library for options (`x-guidance`); leniency is not one that it gets.
 OPTIONS: dict[str, Any] = {
@@ -28,6 +31,9 @@ class Guides:
         self._tokens: Any = None
         self._reason = "its tokenizer is not one of the fast ones"
         self._vocabulary = vocabulary_tokens
+        self._end_ids = end_ids
+        self._closing: Any = None
+        self._tokenizer = tokenizer
         if end_ids and getattr(tokenizer, "is_fast", False):
             from llguidance import hf
 
@@ -51,7 +57,20 @@ class Guides:
         problems = [matcher.get_error()] if matcher.is_error() else matcher.get_grammar_warnings()
         if problems:
             raise _refusal("; ".join(problems))
-        return Matcher(matcher, self._vocabulary)
+        return Matcher(matcher, self._vocabulary, None if guide.kind is GuideKind.REGEX else self._closers())
+
+    def _closers(self) -> Any:
+        """A tensor with a truth value for each token: does it only close what is open?"""
+        import torch
+
+        if self._closing is None:
+            closing = torch.zeros(self._vocabulary, dtype=torch.bool)
+            for text, token in self._tokenizer.get_vocab().items():
+                if text and _CLOSES.issuperset(text) and token < self._vocabulary:
+                    closing[token] = True
+            closing[torch.tensor(self._end_ids)] = True
+            self._closing = closing
+        return self._closing
 
 
 def _grammar(guide: Guide) -> str:
@@ -80,16 +99,17 @@ def _grammar(guide: Guide) -> str:
 class Matcher:
     """Where one answer is in its form."""
 
-    def __init__(self, matcher: Any, vocabulary_tokens: int) -> None:
+    def __init__(self, matcher: Any, vocabulary_tokens: int, closers: Any) -> None:
         self._matcher = matcher
         self._vocabulary = vocabulary_tokens
+        self._closers = closers
 
     def copy(self) -> Matcher:
         """For another answer to the same prompt."""
-        return Matcher(self._matcher.deep_copy(), self._vocabulary)
+        return Matcher(self._matcher.deep_copy(), self._vocabulary, self._closers)
 
-    def allowed(self) -> Any:
-        """A tensor with a truth value for each token: may it come next?"""
+    def allowed(self, *, ending: bool = False) -> Any:
+        """A tensor with a truth value for each token: may it come next? When the answer has to end: does it close?"""
         import torch
 
         words = torch.zeros((self._vocabulary + BITS - 1) // BITS, dtype=torch.int32)
@@ -97,7 +117,12 @@ class Matcher:
         if self._matcher.is_error():
             raise RequestError(500, f"the guide failed: {self._matcher.get_error()}", kind="server_error")
         bits = (words[:, None] >> torch.arange(BITS, dtype=torch.int32)) & 1
-        return bits.flatten()[: self._vocabulary].bool()
+        allowed = bits.flatten()[: self._vocabulary].bool()
+        if ending and self._closers is not None:
+            closing = allowed & self._closers
+            if bool(closing.any()):
+                return closing
+        return allowed
 
     def take(self, token: int) -> bool:
         """The token that was chosen; true: nothing can come after it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from novacron_serving.engine import Sampling
-from novacron_serving.engine.pytorch.guides import Matcher
+from novacron_serving.engine.pytorch.guides import ENDING_TOKENS, Matcher
 
 GREEDY_BELOW = 1e-5
 """Temperatures: dividing by less gives infinities."""
@@ -22,11 +22,14 @@ class Sampler:
         device: Any,
         matcher: Matcher | None = None,
         index: int = 0,
+        max_tokens: int = 2**31,
     ) -> None:
         """Args: `matcher`: what the answer is held to; `index`: which of a request's answers, each has its own seed."""
         import torch
 
         self._sampling = sampling
+        self._left = max_tokens
+        self._ending = min(ENDING_TOKENS, max_tokens // 2)
         self._matcher = matcher
         self._greedy = sampling.temperature < GREEDY_BELOW
         self._generator = torch.Generator(device=device)
@@ -66,7 +69,9 @@ class Sampler:
         if self._counts is not None:
             logits = logits - sampling.frequency_penalty * self._counts - sampling.presence_penalty * (self._counts > 0)
         if self._matcher is not None:
-            logits = logits.masked_fill(~self._matcher.allowed().to(logits.device), -torch.inf)
+            logits = logits.masked_fill(
+                ~self._matcher.allowed(ending=self._left <= self._ending).to(logits.device), -torch.inf
+            )
         if self._greedy:
             return logits.argmax()
         return self._draw(logits / sampling.temperature)
@@ -89,6 +94,7 @@ class Sampler:
 
     def take(self, token: int) -> bool:
         """The token that was chosen; true: the guide lets nothing come after it."""
+        self._left -= 1
         if self._counts is not None:
             self._counts[token] += 1
         if self._seen is not None:

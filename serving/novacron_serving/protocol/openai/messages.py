@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import model_validator
 
@@ -43,6 +43,8 @@ class Message(Strict):
     tool_calls: list[ToolCall] | None = None
     tool_call_id: str | None = None
     """Which call a tool's message answers."""
+    annotations: list[Any] | None = None
+    """Accepted, and not shown to the model: clients send an answer's message back as it was."""
 
     @property
     def text(self) -> str:

@@ -51,7 +51,7 @@ def without_tokenizer(project: Project) -> dict[str, Any]:
 
 
 DIE_AT_START: dict[str, tuple[Any, str]] = {
-    "model without a tokenizer": (without_tokenizer, "cannot be loaded: "),
+    "model without a tokenizer": (without_tokenizer, "has no tokenizer that can be loaded: "),
     "no such device": (lambda _: {"workers": {"device": "cuda"}}, "PyTorch sees no CUDA device; use 'cpu' or 'auto'"),
 }
 

@@ -40,7 +40,13 @@ def test_a_local_stack_from_up_to_down(project: Project) -> None:
     assert project.pid("coordinator") != pids["coordinator"]
     project.port, old_url = project.port + 3, project.url
     # The new coordinator has heard of the worker, although that was not restarted.
-    assert ready(project) == {"ready": True, "draining": False, "active_workers": 1, "minimum_workers": 1, "degraded": {}}
+    assert ready(project) == {
+        "ready": True,
+        "draining": False,
+        "active_workers": 1,
+        "minimum_workers": 1,
+        "degraded": {},
+    }
     with pytest.raises(httpx.ConnectError):
         httpx.get(old_url)
 

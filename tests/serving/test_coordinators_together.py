@@ -82,6 +82,7 @@ def test_keys_are_made_listed_and_revoked(tmp_path: Path, coordinators: Any) -> 
         "priority": 0,
         "requests_per_minute": 100,
         "tokens_per_minute": None,
+        "cache": "off",
     } in listed
     assert key not in str(listed)
     assert "sha256" not in str(listed)

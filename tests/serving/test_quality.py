@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import re
 import shutil
@@ -15,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 import torch
+from novacron_ops import quality
 from novacron_serving.engine import ChatPrompt, GenerationRequest, Sampling
 from novacron_serving.engine.pytorch import PyTorchConfig, PyTorchEngine
 from novacron_serving.engine.pytorch.weights import Int4Linear, Int8Linear, read_model, weight_bytes
@@ -27,6 +29,7 @@ from novacron_serving.quality.score import Comparison, score
 from novacron_serving.worker.__main__ import tell_quality
 from novacron_serving.worker.app import WorkerApp
 from novacron_serving.worker.config import ModelConfig, WorkerConfig
+from rich.console import Console
 from safetensors.torch import load_file, save_file
 
 from .conftest import MODEL, TINY, TOKEN
@@ -214,11 +217,25 @@ def test_the_command_measures_and_holds_to_a_minimum(tmp_path: Path) -> None:
     printed = json.loads(done.stdout)
     assert printed == json.loads(report.read_text())
     assert [item["quantization"] for item in printed["measurements"]] == ["int8", "int4"]
-    done = command(f"--text={text}", f"--report={report}", "--quantization=int8", "--minimum=0.95")
-    assert done.returncode == 0, done.stderr
-    assert "int8, float32" in done.stdout
-    assert "95% interval" in done.stdout
-    assert {item.quantization for item in read(report).measurements} == {"int8", "int4"}  # the other is kept
+    assert quality.below(printed, 0.5) == []
+
+
+def test_the_command_shows_a_column_for_each_quantisation(found: dict[str, Measurement]) -> None:
+    report = Report(measurements=tuple(found.values())).model_dump(mode="json")
+    console = Console(file=io.StringIO(), width=80)
+    console.print(quality.table(report))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert all(f"{item}, float32" in shown for item in QUANTIZATIONS)
+    assert f"{found['int4'].score:.4f}" in shown
+    assert "95% interval" in shown
+
+
+def test_measuring_again_replaces_that_measurement_only(found: dict[str, Measurement]) -> None:
+    report = Report(measurements=tuple(found.values()))
+    again = found["int8"].model_copy(update={"score": 0.5})
+    assert set(report.with_measurement(again).measurements) == {found["none"], found["int4"], again}
+    other = found["int8"].model_copy(update={"dtype": "bfloat16"})
+    assert len(report.with_measurement(other).measurements) == 4
 
 
 @pytest.mark.parametrize(

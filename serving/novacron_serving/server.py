@@ -62,6 +62,10 @@ def listen(host: str, port: int, field: str) -> socket.socket:
     return bound
 
 
+KEEP_ALIVE_S = 75
+"""Longer than any client of ours keeps a connection that it does not use: `coordinator.upstream.IDLE_S`."""
+
+
 class DrainingServer(uvicorn.Server):
     """Calls `on_drain` when told to stop, before it waits for the requests under way."""
 
@@ -77,13 +81,15 @@ class DrainingServer(uvicorn.Server):
 
 
 def uvicorn_config(
-    app: object, grace_s: int, http: type[asyncio.Protocol] | str = "httptools", keep_alive_s: int = 75
+    app: object, grace_s: int, http: type[asyncio.Protocol] | str = "httptools", tls: tuple[Path, Path] | None = None
 ) -> uvicorn.Config:
     """The settings that coordinator and worker share."""
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         http=http,  # type: ignore[arg-type]
-        timeout_keep_alive=keep_alive_s,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        ssl_certfile=tls and tls[0],
+        ssl_keyfile=tls and tls[1],
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=grace_s,

@@ -142,7 +142,7 @@ def replay(trace: Iterable[Asked], policy: RoutingPolicy | None) -> dict[str, fl
     busy_until = [[0.0] * PLACES for _ in workers]
     for asked in trace:
         while ending and ending[0][0] <= asked.at_s:
-            heapq.heappop(ending)[2].worker.in_flight -= 1
+            heapq.heappop(ending)[2].worker.left()
         if chooser is None:
             mean = (sum(one.worker.load for one in workers) + 1) / WORKERS
             limit = max(MEAN_LOAD_FACTOR * mean, SLACK * PLACES)
@@ -161,8 +161,7 @@ def replay(trace: Iterable[Asked], policy: RoutingPolicy | None) -> dict[str, fl
         busy_until[slot][place] = begins_s + took_s
         waits.append(begins_s - asked.at_s + (len(asked.blocks) - found) / PREFILL_BLOCKS_PER_S)
         work[slot] += took_s
-        chosen.worker.in_flight += 1
-        chosen.worker.served_requests += 1
+        chosen.worker.sent()
         heapq.heappush(ending, (begins_s + took_s, next(ids), chosen))
     return {
         "hit_rate": hits / total,

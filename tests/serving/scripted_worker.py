@@ -92,6 +92,9 @@ class Connection(asyncio.Protocol):
                 await asyncio.sleep(0.1)
                 os.kill(os.getpid(), signal.SIGKILL)
             self.transport.write(event)
+        usage = f': usage {{"prompt_tokens":1,"completion_tokens":{count}}}\n\n'.encode()
+        if self.headers.get("x-novacron-usage"):
+            self.transport.write(b"%x\r\n%b\r\n" % (len(usage), usage))
         self.transport.write(self.event({}, "stop") + b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n")
 
     @staticmethod

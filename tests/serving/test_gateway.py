@@ -568,3 +568,23 @@ def test_headers_have_a_bound(gateway: Gateway) -> None:
                 for _ in range(20_000):
                     connection.sendall(endless)
     assert gateway.ask({}).status_code == 200
+
+
+def test_a_keys_tokens_are_those_that_went_in_and_came_out(fresh: Any) -> None:
+    keys = [
+        {"name": name, "sha256": hashlib.sha256(name.encode()).hexdigest(), "tokens_per_minute": 100}
+        for name in ("whole", "streams", "leaves")
+    ]
+    admin = {"name": "admin", "sha256": hashlib.sha256(b"sk-admin").hexdigest(), "role": "admin"}
+    gateway = fresh(api_keys=[*keys, admin])
+    gateway.start_workers("a")
+    script = {"*": {"chunks": 120}}
+    assert gateway.ask(script, key="whole").status_code == 200
+    with gateway.stream(script, key="streams") as answer:
+        assert ": usage" in answer.read().decode()
+    with gateway.stream({"*": {"chunks": 300, "every_s": 0.002}}, key="leaves") as answer:
+        lines = answer.iter_lines()
+        for _ in range(500):
+            next(lines)
+    for key in ("whole", "streams", "leaves"):
+        wait_until(lambda key=key: gateway.ask({}, key=key).status_code == 429, "its tokens are used up", 5)

@@ -149,6 +149,29 @@ def test_a_strict_function_is_held_to_where_the_model_decides() -> None:
     run(work())
 
 
+def test_a_stream_tells_its_usage_to_who_asks_by_header_and_clients_pass_over_it() -> None:
+    async def work() -> None:
+        told = {"x-novacron-usage": "tell"}
+        async with client_of(app_of(Scripted(("Hi", " you")))) as client:
+            for call in (
+                client.chat.completions.with_raw_response.create(
+                    model=MODEL, messages=HELLO, stream=True, extra_headers=told
+                ),
+                client.completions.with_raw_response.create(
+                    model=MODEL, prompt="Hello", stream=True, extra_headers=told
+                ),
+            ):
+                raw = await (await call).http_response.aread()
+                assert b'\n\n: usage {"prompt_tokens":' in raw
+                assert raw.endswith(b"\n\ndata: [DONE]\n\n")
+            stream: Any = await client.chat.completions.create(
+                model=MODEL, messages=HELLO, stream=True, extra_headers=told
+            )
+            assert "".join([chunk.choices[0].delta.content or "" async for chunk in stream]) == "Hi you"
+
+    run(work())
+
+
 def test_a_failure_after_a_streams_beginning_is_an_event_and_not_an_end() -> None:
     async def work() -> None:
         engine = Scripted(("Hi",), fails=RequestError(503, "the engine has died", kind="server_error"))

@@ -86,14 +86,14 @@ def covers() -> list[Cover]:
         ),
         _cover(
             "Azure",
-            "models in the azure-mgmt packages",
+            "models in the azure-mgmt packages, Microsoft's OpenAPI descriptions for names in addresses",
             [
                 (item.type.removeprefix("azure-native:"), name)
                 for item in azure_graph.declare(azure_samples.region).custom
                 for name in item.inputs
             ],
             lambda type_, _name: type_ in azure_api.NO_MODELS,
-            lambda _type, name: name in azure_api.IN_PATH,
+            lambda type_, name: name in azure_api.IN_PATH and azure_api.name_rule(type_, name) is None,
         ),
     ]
 

@@ -1,17 +1,22 @@
 """The coordinator: one address for clients, in front of all workers."""
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
+import ssl
+from collections.abc import Callable
+from pathlib import Path
 
 import grpc.aio
+import uvicorn
 import uvloop
 
 from novacron_serving.coordinator.access import Access, ApiKey, Role, digest_of
 from novacron_serving.coordinator.app import CoordinatorApp
 from novacron_serving.coordinator.cache import Answers, CacheConfig, Disk, Level, Shared
-from novacron_serving.coordinator.config import CoordinatorConfig
+from novacron_serving.coordinator.config import CoordinatorConfig, TlsConfig
 from novacron_serving.coordinator.database import Store
 from novacron_serving.coordinator.front import front
 from novacron_serving.coordinator.gate import Gate
@@ -57,12 +62,13 @@ async def serve(config: CoordinatorConfig, token: str) -> None:
         gate.draining = True
         await asyncio.sleep(config.drain_notice_s)
 
-    server = DrainingServer(uvicorn_config(app.asgi, config.drain_s, http=front(gate)), drain)
+    settings = uvicorn_config(app.asgi, config.drain_s, front(gate), tls_files(config.tls))
+    server = DrainingServer(settings, drain)
     log.info("serves http on %s:%s, workers on %s:%s", config.host, bound.getsockname()[1], config.host, grpc_port)
     # What is there now stays: the collector need not look at it again and again while requests wait.
     gc.collect()
     gc.freeze()
-    keeping_up = asyncio.create_task(upkeep.run())
+    keeping_up = asyncio.create_task(upkeep.run(renewing(settings, config.tls)))
     serving = asyncio.create_task(server.serve([bound]))
     await asyncio.wait({keeping_up, serving}, return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
@@ -72,6 +78,34 @@ async def serve(config: CoordinatorConfig, token: str) -> None:
     await upkeep.close()
     if not keeping_up.cancelled() and keeping_up.done():
         keeping_up.result()  # what ended it, and so the coordinator
+
+
+def tls_files(tls: TlsConfig | None) -> tuple[Path, Path] | None:
+    if tls is None:
+        return None
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(tls.certificate, tls.key)
+    except OSError as error:  # an SSLError is one
+        raise StartError(f"tls.certificate {str(tls.certificate)!r} and tls.key cannot be used: {error}") from error
+    return tls.certificate, tls.key
+
+
+def renewing(settings: uvicorn.Config, tls: TlsConfig | None) -> Callable[[], None]:
+    """Reads a certificate again whose file has changed; connections made from then on have it."""
+    seen = tls and tls.certificate.stat().st_mtime_ns
+
+    def renew() -> None:
+        nonlocal seen
+        if tls is None or settings.ssl is None:
+            return
+        with contextlib.suppress(OSError):  # it is being written: the next time, then
+            changed = tls.certificate.stat().st_mtime_ns
+            if changed != seen:
+                settings.ssl.load_cert_chain(tls.certificate, tls.key)
+                seen = changed
+                log.info("the certificate was renewed")
+
+    return renew
 
 
 def answers_of(config: CacheConfig | None, redis_url: str | None, metrics: Metrics) -> Answers | None:

@@ -9,6 +9,7 @@ from typing import Any
 from prometheus_client import generate_latest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -68,6 +69,13 @@ class CoordinatorApp:
             exception_handlers={RequestError: self._answer_error, HTTPException: answer_http_error},
         )
         self.asgi.router.redirect_slashes = False
+        if config.cors_origins:
+            self.asgi.add_middleware(
+                CORSMiddleware,
+                allow_origins=list(config.cors_origins),
+                allow_methods=["GET", "POST"],
+                allow_headers=["authorization", "content-type", "x-session-id"],
+            )
 
     def _may(self, role: Role) -> Callable[[Handler], Handler]:
         """Handlers for callers with at least this role."""

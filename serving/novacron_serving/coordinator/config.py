@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from novacron_serving.coordinator.access import ApiKey
 from novacron_serving.coordinator.cache import CacheConfig
 from novacron_serving.coordinator.routing import RoutingPolicy
+
+
+class TlsConfig(BaseModel):
+    """A certificate, read again when its file changes: it is renewed without a restart."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    certificate: Path
+    """PEM, with what it is signed by."""
+    key: Path
 
 
 class CoordinatorConfig(BaseModel):
@@ -17,6 +29,10 @@ class CoordinatorConfig(BaseModel):
     host: str = "127.0.0.1"
     http_port: int = Field(default=8080, ge=0, le=65535)
     grpc_port: int = Field(default=9090, ge=0, le=65535)
+    tls: TlsConfig | None = None
+    """None: HTTP, which is for loopback, or behind something that ends TLS."""
+    cors_origins: tuple[str, ...] = ()
+    """Pages of these origins, such as https://chat.example.com, may ask from a browser; `*`: all pages."""
     minimum_workers: int = Field(default=1, ge=0)
     """How many workers make the coordinator ready."""
     report_interval_s: float = Field(default=1.0, gt=0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import time
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
@@ -28,8 +29,15 @@ _PASSED_TO_CLIENT = frozenset(
 )
 _PASSED_TO_WORKER = frozenset({b"traceparent", b"tracestate"})
 _LINGER_S = 2.0
+_END_OF_EVENT = b"\n\n\r\n"
+"""An event, and the chunk that it is."""
 _BACKPRESSURE = (429, 503)
 _STATUS_LINES = {200: b"HTTP/1.1 200 OK\r\n"}
+_TOLD = re.compile(rb'"(?:prompt|completion)_tokens":\s*(\d+)')
+_TAIL_BYTES = 1024
+"""The end of an answer, in which its usage stands."""
+_BYTES_OF_TOKEN = 4
+"""Of a prompt whose tokens are not told: about what English takes."""
 _ids = map("{}-{:x}".format, itertools.repeat(token_hex(6)), itertools.count(1))
 
 
@@ -68,7 +76,9 @@ class Exchange:
         self._answer_head = b""
         self._in_chunks = False
         self._retry_with: RequestError | None = None
-        self._request_id = b""
+        self._request_id = self._origin = b""
+        self._last = self._tail = b""
+        self._events = 0
         self._cache_key: bytes | None = None
         self._kept: list[bytes] | None = None
         self._kept_bytes = 0
@@ -137,6 +147,8 @@ class Exchange:
                 authorization = value
             elif name == SESSION:
                 session = value
+            elif name == b"origin" and gate.allows_origin(value):
+                self._origin = value
             elif name == REQUEST_ID and len(value) <= 128 and value.isascii():
                 self._request_id = value
         if not self._request_id:
@@ -192,7 +204,11 @@ class Exchange:
     def _own_lines(self, more: bytes = b"") -> bytes:
         """The end of an answer's head: what belongs to this request."""
         close = b"" if self.keep_alive else b"connection: close\r\n"
-        return more + b"x-request-id: " + self._request_id + b"\r\n" + close + b"\r\n"
+        if self._origin:
+            more += b"access-control-allow-origin: " + self._origin + b"\r\nvary: origin\r\n"
+        if self._request_id:
+            more += b"x-request-id: " + self._request_id + b"\r\n"
+        return more + close + b"\r\n"
 
     # the worker's side
 
@@ -204,6 +220,8 @@ class Exchange:
 
     def _send(self, worker: Worker, *, fresh: bool) -> None:
         more = b"x-request-id: " + self._request_id + b"\r\n"
+        if self.caller.tokens is not None:
+            more += b"x-novacron-usage: tell\r\n"
         for name, value in self._headers:
             if name in _PASSED_TO_WORKER:
                 more += name + b": " + value + b"\r\n"
@@ -262,8 +280,12 @@ class Exchange:
             return
         if self._kept is not None:
             self._keep(data)
+        if self.caller.tokens is not None:
+            self._events += data.count(b"data: ")
+            self._tail = (self._tail + data)[-_TAIL_BYTES:]
         if self._answer_head:
             data, self._answer_head = self._answer_head + data, b""
+        self._last = data
         self._front.transport.write(data)
 
     def _keep(self, data: bytes) -> None:
@@ -290,7 +312,7 @@ class Exchange:
 
     def lost(self, reason: str, *, reused: bool) -> None:
         """The connection to the worker is no more."""
-        connection, self._connection = self._connection, None
+        self._connection = None
         if self._done:
             return
         worker = self._worker
@@ -305,7 +327,7 @@ class Exchange:
             return
         # Part of the answer was sent: the client has to see that it is not whole.
         self.keep_alive = False
-        if self._in_chunks and connection is not None and connection.between_chunks:
+        if self._in_chunks and self._last.endswith(_END_OF_EVENT):  # a chunk of our own may follow
             event = b"data: " + json.dumps(overloaded("the worker failed in the middle of the answer").body()).encode()
             self.passes(b"%x\r\n%b\n\n\r\n0\r\n\r\n" % (len(event) + 2, event))
         self._finish(503)
@@ -318,6 +340,12 @@ class Exchange:
         if not gate.retry(self):
             self.refuse(error)
 
+    def _charge(self) -> None:
+        """What the answer, or the part of it that was given, takes of the key's tokens."""
+        told = [int(tokens) for tokens in _TOLD.findall(self._tail)][-2:]
+        # A client that left before the end pays for what it got: an event for each token, about.
+        self.caller.used(sum(told) if told else len(self.body) // _BYTES_OF_TOKEN + self._events)
+
     # the end
 
     def refuse(self, error: RequestError) -> None:
@@ -327,12 +355,8 @@ class Exchange:
         body = json.dumps(error.body()).encode()
         lines = [f"HTTP/1.1 {error.status} \r\ncontent-type: application/json\r\n".encode()]
         lines += [f"{name}: {value}\r\n".encode() for name, value in error.headers.items()]
-        if self._request_id:
-            lines.append(b"x-request-id: " + self._request_id + b"\r\n")
-        if not self.keep_alive:
-            lines.append(b"connection: close\r\n")
-        lines.append(b"content-length: %d\r\n\r\n" % len(body))
-        self._front.transport.write(b"".join((*lines, body)))
+        lines.append(b"content-length: %d\r\n" % len(body))
+        self._front.transport.write(b"".join((*lines, self._own_lines(), body)))
         self._finish(error.status)
 
     def _abandon(self) -> None:
@@ -341,6 +365,8 @@ class Exchange:
 
     def _finish(self, status: int) -> None:
         self._done = self.response_complete = True
+        if self._status and self.caller.tokens is not None:
+            self._charge()
         front, gate, worker = self._front, self._front.gate, self._worker
         connection, self._connection = self._connection, None
         if connection is not None:

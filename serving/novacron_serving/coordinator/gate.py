@@ -78,6 +78,11 @@ class Gate:
         """Requests that wait for a worker's place."""
         return len(self._waiting)
 
+    def allows_origin(self, origin: bytes) -> bool:
+        """Whether a page of this origin may read answers."""
+        allowed = self.config.cors_origins
+        return bool(allowed) and ("*" in allowed or origin.decode("latin-1") in allowed)
+
     def read(self, body: bytes | bytearray) -> dict[str, Any]:
         """The one parse of a request. Raises `RequestError` (400)."""
         try:
@@ -159,8 +164,7 @@ class Gate:
         return chooser.choose(with_room, asked.prefix)
 
     def _send(self, asked: Asked, worker: Worker) -> None:
-        worker.in_flight += 1
-        worker.served_requests += 1
+        worker.sent()
         asked.tried.add(worker.worker_id)
         asked.first_byte_by_s = time.monotonic() + self.config.first_byte_timeout_s
         self._unanswered[asked] = None
@@ -173,7 +177,7 @@ class Gate:
     def left(self, asked: Asked, worker: Worker) -> None:
         """A worker has one request less: it answered, failed, or nobody waits any more."""
         self._unanswered.pop(asked, None)
-        worker.in_flight -= 1
+        worker.left()
         if self._waiting:
             self._fill(worker.model_id)
 

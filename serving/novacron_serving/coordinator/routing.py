@@ -93,7 +93,7 @@ class PrefixAffine:
         if len(workers) == 1:
             chosen = workers[0]
         else:
-            mean = (sum(worker.load for worker in workers) + 1) / len(workers)
+            mean = (sum([worker.load for worker in workers]) + 1) / len(workers)
             limit = max(MEAN_LOAD_FACTOR * mean, SLACK * workers[0].max_concurrent_requests)
             chosen = self._best([worker for worker in workers if worker.load < limit], prefix)
         self._sent(chosen, prefix)

@@ -18,6 +18,7 @@ from novacron_serving.coordinator.rates import SharedRates
 TICK_S = 0.25
 KEYS_S = 5.0
 RATES_S = 1.0
+CERTIFICATE_S = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +38,13 @@ class Upkeep:
         self._rates = rates
         self._migrated = False
 
-    async def run(self) -> None:
+    async def run(self, renew_certificate: Callable[[], None]) -> None:
         """Until it is cancelled."""
-        work = [self._every(TICK_S, self._tick)]
+
+        async def certificate() -> None:
+            renew_certificate()
+
+        work = [self._every(TICK_S, self._tick), self._every(CERTIFICATE_S, certificate)]
         if self._store is not None:
             work.append(self._every(KEYS_S, self.read_keys))
         if self._rates is not None:

@@ -50,7 +50,6 @@ class UpstreamConnection(asyncio.Protocol):
         self._first = request, receiver
         self._receiver: Receiver | None = None
         self._reused = False
-        self._at_boundary = True
         self._parser = httptools.HttpResponseParser(self)
         self._reset()
 
@@ -69,11 +68,6 @@ class UpstreamConnection(asyncio.Protocol):
         """Nobody waits any more: the worker sees the connection closed, and stops generating."""
         self._receiver = None
         self.transport.abort()
-
-    @property
-    def between_chunks(self) -> bool:
-        """Whether a chunk of one's own may follow what was passed on."""
-        return self._at_boundary
 
     # asyncio's and the parser's calls
 
@@ -132,12 +126,6 @@ class UpstreamConnection(asyncio.Protocol):
     def on_headers_complete(self) -> None:  # noqa: D102
         self._head_complete = True
         self._keep_alive = self._parser.should_keep_alive()
-
-    def on_chunk_header(self) -> None:  # noqa: D102
-        self._at_boundary = False
-
-    def on_chunk_complete(self) -> None:  # noqa: D102
-        self._at_boundary = True
 
     def on_message_complete(self) -> None:  # noqa: D102
         self._complete = True

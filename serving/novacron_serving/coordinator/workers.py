@@ -29,14 +29,12 @@ class WorkerStatus(str, Enum):
 
 @dataclass(slots=True, eq=False)
 class Worker:
-    """One worker. `load` is what routing goes by."""
+    """One worker, as routing sees it."""
 
     worker_id: str
     address: str
     model_id: str
     engine: str
-    model_digest: str
-    """Of the weights; empty: it does not say."""
     max_concurrent_requests: int
     max_context_tokens: int
     upstream: Upstream
@@ -44,6 +42,8 @@ class Worker:
     """Monotonic time of the last report."""
     capacity: int
     """Requests that it is given at once."""
+    model_digest: str = ""
+    """Of the weights; empty: it does not say."""
     kv_cache_capacity_tokens: int = DEFAULT_CACHE_TOKENS
     """What its cache holds; what was sent before that is taken to be forgotten."""
     slot: int = 0
@@ -52,8 +52,8 @@ class Worker:
     """Made from its id: the same at every coordinator."""
     in_flight: int = 0
     """Sent by this coordinator."""
-    of_others: int = 0
-    """What it reported beyond that: other coordinators' requests."""
+    load: int = 0
+    """These, and what it reported beyond them: other coordinators' requests."""
     draining: bool = False
     resting_until_s: float = 0.0
     failures: int = 0
@@ -61,15 +61,21 @@ class Worker:
     kv_cache_utilization: float = 0.0
     served_requests: int = 0
 
-    @property
-    def load(self) -> int:
-        """Requests that it has now."""
-        return self.in_flight + self.of_others
+    def sent(self) -> None:
+        """It has one request more."""
+        self.in_flight += 1
+        self.load += 1
+        self.served_requests += 1
+
+    def left(self) -> None:
+        """It has one less."""
+        self.in_flight -= 1
+        self.load -= 1
 
     def reported(self, requests: int) -> None:
-        """It said how many requests it has."""
+        """It said how many requests it has: this coordinator's and others'."""
         self.seen_s = time.monotonic()
-        self.of_others = max(0, requests - self.in_flight)
+        self.load = max(requests, self.in_flight)
 
     def failed(self, *, at_once: bool) -> None:
         """It gave no answer, or one that only a fault explains."""

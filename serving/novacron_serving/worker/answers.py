@@ -15,7 +15,8 @@ from novacron_serving.engine import Delta, TokenLogprob
 from novacron_serving.errors import RequestError
 
 Result = TypeVar("Result")
-END = b"data: [DONE]\n\n"
+TELL_USAGE = "x-novacron-usage"
+"""With this header a stream tells its usage in a comment, which clients pass over, before it ends."""
 
 
 @dataclass(slots=True)
@@ -50,6 +51,11 @@ class Usage:
             "total_tokens": self.prompt_tokens + self.completion_tokens,
             "prompt_tokens_details": {"cached_tokens": sum(delta.cached_tokens for delta in self._prompts.values())},
         }
+
+
+def end(usage: Usage, *, tell: bool) -> bytes:
+    """The end of a stream."""
+    return (b": usage " + orjson.dumps(usage.body()) + b"\n\n" if tell else b"") + b"data: [DONE]\n\n"
 
 
 def event(body: object) -> bytes:

@@ -24,7 +24,7 @@ from novacron_serving.protocol import contract
 from novacron_serving.protocol.openai import parse_chat, parse_completion, unknown_model
 from novacron_serving.quality.report import Measurement
 from novacron_serving.server import read_json
-from novacron_serving.worker.answers import events_or_error, unless_client_leaves
+from novacron_serving.worker.answers import TELL_USAGE, events_or_error, unless_client_leaves
 from novacron_serving.worker.chat import Chat, chat_events, whole_chat
 from novacron_serving.worker.completions import Completion, answers, completion_events, whole_completion
 from novacron_serving.worker.config import WorkerConfig
@@ -144,7 +144,7 @@ class WorkerApp:
             first = await unless_client_leaves(request, _first(deltas))
         except RequestError as error:
             raise chat.refusal(error) from error
-        return _stream(chat_events(chat, _after(first, deltas)))
+        return _stream(chat_events(chat, _after(first, deltas), tell_usage=TELL_USAGE in request.headers))
 
     async def _complete(self, request: Request) -> Response:
         asked = parse_completion(await self._body(request))
@@ -155,7 +155,7 @@ class WorkerApp:
         if not asked.stream:
             return _json(await unless_client_leaves(request, whole_completion(completion, deltas)))
         first = await unless_client_leaves(request, _first(deltas))
-        return _stream(completion_events(completion, _after(first, deltas)))
+        return _stream(completion_events(completion, _after(first, deltas), tell_usage=TELL_USAGE in request.headers))
 
     async def _measured(self, generation: GenerationRequest) -> AsyncGenerator[Delta, None]:
         began = time.perf_counter()

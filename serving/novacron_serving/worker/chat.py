@@ -20,7 +20,7 @@ from novacron_serving.protocol.openai import (
     TextFormat,
     Tool,
 )
-from novacron_serving.worker.answers import END, Usage, chat_logprobs, event
+from novacron_serving.worker.answers import Usage, chat_logprobs, end, event
 from novacron_serving.worker.tool_calls import (
     AnswerReader,
     Arguments,
@@ -184,7 +184,7 @@ async def whole_chat(chat: Chat, deltas: AsyncIterator[Delta]) -> dict[str, Any]
     }
 
 
-async def chat_events(chat: Chat, deltas: AsyncIterator[Delta]) -> AsyncIterator[bytes]:
+async def chat_events(chat: Chat, deltas: AsyncIterator[Delta], *, tell_usage: bool = False) -> AsyncIterator[bytes]:
     """The answer in chunks."""
     request = chat.request
     with_usage = request.stream_options is not None and request.stream_options.include_usage
@@ -220,7 +220,7 @@ async def chat_events(chat: Chat, deltas: AsyncIterator[Delta]) -> AsyncIterator
             yield chunk(delta.index, {}, chat.finish_reason(delta, reader))
     if with_usage:
         yield event(frame | {"choices": [], "usage": usage.body()})
-    yield END
+    yield end(usage, tell=tell_usage)
 
 
 def _pieces(reader: AnswerReader, delta: Delta) -> list[Piece]:

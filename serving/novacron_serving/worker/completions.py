@@ -12,7 +12,7 @@ from typing import Any
 
 from novacron_serving.engine import Delta, GenerationRequest, TextPrompt, TokenLogprob
 from novacron_serving.protocol.openai import DEFAULT_MAX_TOKENS, CompletionRequest
-from novacron_serving.worker.answers import END, Usage, event
+from novacron_serving.worker.answers import Usage, end, event
 from novacron_serving.worker.chat import sampling_of
 
 Generate = Callable[[GenerationRequest], AsyncIterator[Delta]]
@@ -117,7 +117,9 @@ async def whole_completion(completion: Completion, deltas: Answers) -> dict[str,
     }
 
 
-async def completion_events(completion: Completion, deltas: Answers) -> AsyncIterator[bytes]:
+async def completion_events(
+    completion: Completion, deltas: Answers, *, tell_usage: bool = False
+) -> AsyncIterator[bytes]:
     """The answer in chunks."""
     options = completion.request.stream_options
     with_usage = options is not None and options.include_usage
@@ -142,7 +144,7 @@ async def completion_events(completion: Completion, deltas: Answers) -> AsyncIte
             yield chunk(index, delta.text, logprobs, delta.finish_reason)
     if with_usage:
         yield event(frame | {"choices": [], "usage": usage.body()})
-    yield END
+    yield end(usage, tell=tell_usage)
 
 
 def _frame(completion: Completion) -> dict[str, Any]:

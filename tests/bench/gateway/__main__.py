@@ -25,7 +25,7 @@ from typing import Any
 
 import psutil
 
-KEY = "sk-bench"
+KEY = "sk-" + hashlib.sha256(b"bench").hexdigest()
 BENCH = Path(".bench")
 CASES = [(1, False), (16, False), (256, False), (1, True), (16, True), (256, True)]
 """Connections, streaming."""
@@ -96,6 +96,12 @@ def portkey(ports: Ports, folder: Path) -> list[str]:
     return ["node", str(server), f"--port={ports.gateway}", "--headless"]
 
 
+def portkey_headers(ports: Ports) -> dict[str, str]:
+    """Portkey is told with each request where its backends are."""
+    targets = [{"provider": "openai", "api_key": "none", "custom_host": f"{url}/v1"} for url in ports.urls]
+    return {"x-portkey-config": json.dumps({"strategy": {"mode": "loadbalance"}, "targets": targets})}
+
+
 GATEWAYS = {
     "novacron": novacron,
     "vllm-router": rust("vllm-router"),
@@ -110,7 +116,7 @@ GATEWAYS = {
 def running(name: str) -> Iterator[tuple[Ports, psutil.Process]]:
     gateway, grpc, one, two, spare = free_ports(5)
     ports = Ports(gateway, grpc, (one, two), spare)
-    environment = os.environ | {"NOVACRON_CLUSTER_TOKEN": "bench"}
+    environment = os.environ | {"NOVACRON_CLUSTER_TOKEN": "bench", "LITELLM_MASTER_KEY": KEY}
     processes: list[subprocess.Popen[bytes]] = []
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("wb") as log:
 
@@ -123,7 +129,7 @@ def running(name: str) -> Iterator[tuple[Ports, psutil.Process]]:
                 start([sys.executable, "-m", "tests.bench.gateway.backend", str(port), *registering])
             time.sleep(0.5)
             start(GATEWAYS[name](ports, Path(folder)))
-            wait(ports.gateway, (Path(folder) / "log"))
+            wait(ports.gateway, headers(name, ports), Path(folder) / "log")
             yield ports, psutil.Process(processes[-1].pid)
         finally:
             for process in processes:
@@ -134,11 +140,11 @@ def running(name: str) -> Iterator[tuple[Ports, psutil.Process]]:
                 process.kill()
 
 
-def wait(port: int, log: Path) -> None:
+def wait(port: int, said: dict[str, str], log: Path) -> None:
     body = json.dumps({"model": "bench", "messages": [{"role": "user", "content": "Hello"}]}).encode()
     end = time.monotonic() + 90
     while True:
-        request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/chat/completions", body, headers())
+        request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/chat/completions", body, said)
         try:
             with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
                 answer.read()
@@ -149,14 +155,22 @@ def wait(port: int, log: Path) -> None:
             time.sleep(0.3)
 
 
-def headers() -> dict[str, str]:
-    return {"content-type": "application/json", "authorization": f"Bearer {KEY}"}
+def headers(name: str, ports: Ports) -> dict[str, str]:
+    more = portkey_headers(ports) if name == "portkey" else {}
+    return {"content-type": "application/json", "authorization": f"Bearer {KEY}"} | more
 
 
-def load(port: int, connections: int, seconds: float, stream: bool) -> dict[str, float]:
-    command = [sys.executable, "-m", "tests.bench.gateway.load", str(port), str(connections), str(seconds), KEY]
+def load(port: int, connections: int, seconds: float, stream: bool, said: dict[str, str]) -> dict[str, float]:
+    command = [
+        sys.executable, "-m", "tests.bench.gateway.load", str(port), str(connections), str(seconds), json.dumps(said),
+    ]  # fmt: skip
     done = subprocess.run(command + (["stream"] if stream else []), capture_output=True, check=True)
     return json.loads(done.stdout)
+
+
+def cpu_s(process: psutil.Process) -> float:
+    times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
+    return sum(time.user + time.system for time in times)
 
 
 def memory_mib(process: psutil.Process) -> float:
@@ -175,19 +189,23 @@ def main() -> None:
     results: dict[tuple[str, int, bool], list[dict[str, float]]] = {}
     for round_ in range(arguments.rounds):
         for name in ["direct", *names]:
-            with running("novacron" if name == "direct" else name) as (ports, _):
+            with running("novacron" if name == "direct" else name) as (ports, process):
                 port = ports.backends[0] if name == "direct" else ports.gateway
                 for connections, stream in CASES:
-                    result = load(port, connections, arguments.seconds, stream)
+                    before_s = cpu_s(process)
+                    result = load(port, connections, arguments.seconds, stream, headers(name, ports))
+                    asked = max(1, result["answers"] + result["uncounted"])
+                    result["cpu_us"] = 0 if name == "direct" else (cpu_s(process) - before_s) / asked * 1e6
                     results.setdefault((name, connections, stream), []).append(result)
             print(f"round {round_ + 1}: {name}", file=sys.stderr)  # noqa: T201
     table(["direct", *names], results)
     for name in names if arguments.requests else []:
         with running(name) as (ports, process):
-            load(ports.gateway, 16, 1, stream=False)
+            said = headers(name, ports)
+            load(ports.gateway, 16, 1, stream=False, said=said)
             before, answers = memory_mib(process), 0
             while answers < arguments.requests:
-                answers += int(load(ports.gateway, 64, 5, stream=False)["answers"]) or 1
+                answers += int(load(ports.gateway, 64, 5, stream=False, said=said)["answers"]) or 1
             print(f"{name}: {before:.0f} MiB, after {answers} requests {memory_mib(process):.0f} MiB")  # noqa: T201
 
 
@@ -195,18 +213,21 @@ def table(names: list[str], results: dict[tuple[str, int, bool], list[dict[str, 
     for stream in (False, True):
         columns = [connections for connections, streaming in CASES if streaming is stream]
         what = "TTFT p50" if stream else "p50"
-        print(f"\n{'streaming' if stream else 'whole answers'}: RPS / {what} / p99, ms; medians")  # noqa: T201
+        print(f"\n{'streaming' if stream else 'whole answers'}: RPS / {what} / p99, ms / CPU µs a request; medians")  # noqa: T201
         for name in names:
             cells: list[str] = []
             for connections in columns:
                 rounds = results[name, connections, stream]
-                rps, p50, p99 = (
+                rps, p50, p99, cpu_us = (
                     statistics.median(result[key] for result in rounds)
-                    for key in ("rps", "ttft_p50_ms" if stream else "p50_ms", "p99_ms")
+                    for key in ("rps", "ttft_p50_ms" if stream else "p50_ms", "p99_ms", "cpu_us")
                 )
                 failed = sum(result["errors"] + result["lost"] for result in rounds)
-                cells.append(f"{rps:>8,.0f} / {p50:.2f} / {p99:.1f}" + (f" ({failed:.0f} failed)" if failed else ""))
-            print(f"{name:14}" + "".join(f"{f'c={c}:':>8}{cell:26}" for c, cell in zip(columns, cells, strict=True)))  # noqa: T201
+                cells.append(
+                    f"{rps:>8,.0f} / {p50:.2f} / {p99:.1f} / {cpu_us:.0f}"
+                    + (f" ({failed:.0f} failed)" if failed else "")
+                )
+            print(f"{name:14}" + "".join(f"{f'c={c}:':>8}{cell:31}" for c, cell in zip(columns, cells, strict=True)))  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 What each connection asks in the first fifth is not counted: gateways open their own connections then.
 
-`python -m … PORT CONNECTIONS SECONDS [stream] [key]` prints one line of JSON.
+`python -m … PORT CONNECTIONS SECONDS HEADERS [stream]` prints one line of JSON; the headers are JSON as well.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Client(asyncio.Protocol):
         now = time.perf_counter()
         load = self.load
         if self.began < load.begin:
-            pass
+            load.uncounted += 1
         elif self.parser.get_status_code() == 200:
             load.times.append(now - self.began)
             load.firsts.append(self.first - self.began)
@@ -73,10 +73,10 @@ class Load:
         self.end = self.begin + seconds
         self.times: list[float] = []
         self.firsts: list[float] = []
-        self.errors = self.lost = 0
+        self.errors = self.lost = self.uncounted = 0
 
 
-def request(port: int, stream: bool, key: str, at: int) -> bytes:
+def request(port: int, stream: bool, headers: dict[str, str], at: int) -> bytes:
     body = json.dumps(
         {
             "model": "bench",
@@ -89,17 +89,19 @@ def request(port: int, stream: bool, key: str, at: int) -> bytes:
         }
     ).encode()
     head = (
-        f"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nauthorization: Bearer {key}\r\n"
-        f"accept: */*\r\naccept-encoding: identity\r\nuser-agent: novacron-bench\r\n"
-        f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        f"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n"
+        + "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        + f"accept: */*\r\naccept-encoding: identity\r\ncontent-length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
 
 
-async def main(port: int, connections: int, seconds: float, stream: bool, key: str) -> dict[str, float]:
+async def main(port: int, connections: int, seconds: float, stream: bool, headers: dict[str, str]) -> dict[str, float]:
     load = Load(connections, seconds)
     for at in range(connections):
-        await load.loop.create_connection(lambda at=at: Client(load, request(port, stream, key, at)), "127.0.0.1", port)
+        await load.loop.create_connection(
+            lambda at=at: Client(load, request(port, stream, headers, at)), "127.0.0.1", port
+        )
     try:
         await asyncio.wait_for(load.done, seconds + 20)
     except asyncio.TimeoutError:
@@ -118,10 +120,11 @@ async def main(port: int, connections: int, seconds: float, stream: bool, key: s
         "answers": len(load.times),
         "errors": load.errors,
         "lost": load.lost,
+        "uncounted": load.uncounted,
     }
 
 
 if __name__ == "__main__":
-    _, port, connections, seconds, *more = sys.argv
-    key = next((word for word in more if word != "stream"), "none")
-    print(json.dumps(uvloop.run(main(int(port), int(connections), float(seconds), "stream" in more, key))))  # noqa: T201
+    _, port, connections, seconds, headers, *more = sys.argv
+    done = main(int(port), int(connections), float(seconds), "stream" in more, json.loads(headers))
+    print(json.dumps(uvloop.run(done)))  # noqa: T201

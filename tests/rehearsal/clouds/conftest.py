@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -40,6 +41,11 @@ class Site:
     def made(self, package: str) -> list[str]:
         """The types and ids of what exists in a cloud."""
         return [f"{token} {id_}" for token, _, id_ in World(self.exists / package).everything()]
+
+    def left(self, package: str) -> list[str]:
+        """As `made`, without grants of Google's own accounts: they are those of every stack in the project."""
+        shared = re.compile("gcp:projects/iAMMember:IAMMember .*/roles/pubsub[.]")
+        return [one for one in self.made(package) if not shared.match(one)]
 
 
 @contextmanager

@@ -86,7 +86,7 @@ def test_regions_come_up_stay_as_they_are_and_go_without_a_trace(up: Site) -> No
     assert taken(up.workspace.preview(up.options)) == {}
     destroyed = up.workspace.destroy(up.options)
     assert destroyed.succeeded, destroyed.errors
-    assert up.made("gcp") == up.made("kubernetes") == []
+    assert up.left("gcp") == up.made("kubernetes") == []
 
 
 def test_a_region_that_goes_takes_nothing_of_the_other_along(up: Site) -> None:

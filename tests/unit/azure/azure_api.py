@@ -2,7 +2,8 @@
 
 The models are independent of the Pulumi SDK: they say which members a body has, which of them only Azure writes, their
 types and the values of enumerations. What they do not say: lengths and patterns, which members exclude each other, and
-whether a thing that is referred to exists.
+whether a thing that is referred to exists. Lengths and patterns of names in a call's address are in
+azure_addresses.yaml, copied from Microsoft's OpenAPI descriptions.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ import importlib
 import re
 import types
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from enum import Enum
 from functools import cache
+from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+import yaml
 from azure.mgmt.authorization.v2022_04_01 import models as authorization
 from azure.mgmt.compute import models as compute
 from azure.mgmt.containerregistry import models as containerregistry
@@ -105,6 +109,57 @@ IN_PATH = {
 }
 """Inputs that stand in the call's address."""
 
+
+@dataclass(frozen=True, kw_only=True)
+class NameRule:
+    """What Microsoft's description says of a name in a call's address."""
+
+    source: str
+    """File in github.com/Azure/azure-rest-api-specs."""
+    version: str
+    """Of the API that it describes."""
+    pattern: str = ".*"
+    min_length: int = 0
+    """Characters."""
+    max_length: int | None = None
+    """Characters; None: not stated."""
+    values: tuple[str, ...] = ()
+    """The only ones, where there are such."""
+
+    def problem(self, name: str) -> str | None:
+        """What the rule has against a name."""
+        if self.values and name not in self.values:
+            return f"{name!r} is none of {list(self.values)}"
+        if len(name) < self.min_length or (self.max_length is not None and len(name) > self.max_length):
+            return f"{name!r} has {len(name)} characters, not {self.min_length} to {self.max_length or 'any number'}"
+        if not re.fullmatch(self.pattern, name):
+            return f"{name!r} does not match {self.pattern}"
+        return None
+
+
+def _name_rules() -> dict[tuple[str, str], NameRule]:
+    held = yaml.safe_load((Path(__file__).parent / "azure_addresses.yaml").read_text(encoding="utf-8"))
+    found: dict[tuple[str, str], NameRule] = {}
+    for type_, rules in held["rules"].items():
+        for name, row in rules.items():
+            source = held["sources"][row["source"]]
+            found[type_, name] = NameRule(
+                source=f"specification/{source['path']}",
+                version=str(source["version"]),
+                **{key: tuple(value) if key == "values" else value for key, value in row.items() if key != "source"},
+            )
+    return found
+
+
+NAME_RULES = _name_rules()
+"""By type and input; the type "*" is every one."""
+
+
+def name_rule(type_: str, name: str) -> NameRule | None:
+    """The rule of an input that stands in the call's address; None where Microsoft's description states none."""
+    return NAME_RULES.get((type_, name)) or NAME_RULES.get(("*", name))
+
+
 _API_NAMES = {
     "enableHttpsTrafficOnly": "supportsHttpsTrafficOnly",
     "encryptionIdentity": "identity",
@@ -124,8 +179,14 @@ def problems(resource: Registered) -> list[str]:
     if "identity" in body:  # the SDK takes a list of ids, the API a mapping of them
         identities = {name: {} for name in body["identity"]["userAssignedIdentities"]}
         body["identity"] = {**body["identity"], "userAssignedIdentities": identities}
-    model = MODELS[resource.type.removeprefix("azure-native:")]
-    return [f"{resource.name}{text}" for text in _check(body, model, "")]
+    type_ = resource.type.removeprefix("azure-native:")
+    found = [f"{resource.name}{text}" for text in _check(body, MODELS[type_], "")]
+    for name in resource.inputs.keys() & IN_PATH:
+        rule = name_rule(type_, name)
+        problem = rule.problem(resource.inputs[name]) if rule else None
+        if problem:
+            found.append(f"{resource.name}.{name}: {problem}")
+    return found
 
 
 @cache

@@ -111,8 +111,10 @@ class _Mocks(mocks.Mocks):
             rules = [{"ruleId": f"rule-{args.name}", **rule} for rule in args.inputs["rules"]]
             outputs |= {"policyId": f"policy-{args.name}", "rules": rules}
         if kind == "dbforpostgresql:Server":
+            outputs["name"] = args.inputs["serverName"]
             outputs["fullyQualifiedDomainName"] = f"{args.inputs['serverName']}.postgres.database.azure.com"
         if kind == "redisenterprise:RedisEnterprise":
+            outputs["name"] = args.inputs["clusterName"]
             outputs["hostName"] = f"{args.inputs['clusterName']}.westus2.redis.azure.net"
         if kind == "containerregistry:Registry":
             outputs["loginServer"] = f"{args.inputs['registryName']}.azurecr.io"

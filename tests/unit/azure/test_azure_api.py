@@ -1,7 +1,10 @@
-"""Planned resources against the models of the azure-mgmt packages, and all of them against the policy pack."""
+"""Planned resources against Azure's models and rules of names, and all of them against the policy pack."""
 
 from __future__ import annotations
 
+import importlib
+import inspect
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +12,7 @@ import pytest
 from novacron_policy.rules import RULES
 
 from tests.unit.azure import samples
-from tests.unit.azure.azure_api import MODELS, NO_MODELS, problems
+from tests.unit.azure.azure_api import IN_PATH, MODELS, NAME_RULES, NO_MODELS, problems
 from tests.unit.azure.graph import Graph, Registered, declare
 
 
@@ -32,6 +35,24 @@ def test_nearly_every_planned_property_is_checked(region: Graph) -> None:
     planned = sum(len(item.inputs) for item in region.custom)
     checked = sum(len(item.inputs) for item in modelled(region))
     assert checked / planned > 0.95
+
+
+def test_every_copied_rule_is_of_a_planned_name(region: Graph) -> None:
+    planned = {
+        (type_, name) for item in region.custom for name in item.inputs for type_ in ("*", item.type.split(":", 1)[1])
+    }
+    assert set(NAME_RULES) <= planned
+    assert {name for _, name in NAME_RULES} <= IN_PATH
+
+
+@pytest.mark.parametrize("type_", sorted({type_ for type_, _ in NAME_RULES} - {"*"}))
+def test_copied_rules_are_of_the_version_that_the_sdk_calls(type_: str) -> None:
+    module, _, name = type_.partition(":")
+    (called, *_) = re.findall(
+        r"Uses Azure REST API version ([0-9a-z-]+)",
+        inspect.getsource(getattr(importlib.import_module(f"pulumi_azure_native.{module}"), name)),
+    )
+    assert {rule.version for (owner, _), rule in NAME_RULES.items() if owner == type_} == {called}, "read it again"
 
 
 def violations(resource: Registered) -> list[str]:
@@ -112,6 +133,20 @@ ALERT = ("monitor:MetricAlert", "copies-lag-eastus")
             "models/",
             "ObjectReplicationPolicyFilter has no such member",
         ),
+        (("network:NatGateway", "network-nat"), "resourceGroupName", "g" * 91, "has 91 characters, not 1 to 90"),
+        (CLUSTER, "resourceGroupName", "nova cron", "does not match"),
+        (("keyvault:Vault", "keys-vault"), "vaultName", "novacron_prod", "does not match ^[a-zA-Z0-9-]{3,24}$"),
+        (("keyvault:Secret", "state-credentials"), "secretName", "state/password", "does not match"),
+        (POOL, "agentPoolName", "Infini", "does not match ^[a-z][a-z0-9]{0,11}$"),
+        (POOL, "agentPoolName", "infinibandnode", "has 14 characters, not 1 to 12"),
+        (POOL, "resourceName", "prod-", "does not match"),
+        (("storage:StorageAccount", "models-models"), "accountName", "novacron-models", "does not match ^[a-z0-9]+$"),
+        (("storage:BlobServiceProperties", "models-models"), "blobServicesName", "models", "is none of ['default']"),
+        (("storage:FileShare", "shared-files"), "shareName", "m", "has 1 characters, not 3 to 63"),
+        (("containerregistry:Registry", "images-registry"), "registryName", "nova-cron", "does not match"),
+        # Microsoft's pattern has no end; a name is held against it as a whole.
+        (("dbforpostgresql:Server", "state-server"), "serverName", "novacron-", "does not match"),
+        (("redisenterprise:RedisEnterprise", "cache-cluster"), "clusterName", "nova--cron", "does not match"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -111,6 +111,7 @@ def _build_local(config: LocalEnvironment, project_dir: Path) -> None:
             worker_base_port=config.workers.base_port,
             device=config.workers.device,
             threads=config.workers.threads,
+            quantization=config.model.quantization,
             start_timeout_s=config.workers.start_timeout_s,
         ),
     )

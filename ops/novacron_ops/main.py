@@ -20,7 +20,7 @@ from novacron_rehearsal.display import Display
 from rich.console import Console
 from rich.table import Table
 
-from novacron_ops import local_processes, regions, rehearsing
+from novacron_ops import local_processes, quality, regions, rehearsing
 from novacron_ops.backends import Engine, choose, find_project, policy_packs
 from novacron_ops.description import configuration
 from novacron_ops.errors import Exit, OpsError
@@ -217,6 +217,41 @@ def rehearse(
             console.print(f"as a page: {html}", highlight=False)
     if not found.succeeded:
         raise OpsError(f"stack {stack} would not come up")
+
+
+@app.command(name="quality")
+def measure_quality(
+    model: Annotated[Path | None, typer.Argument(help="A Hugging Face folder; the tiny model when left out.")] = None,
+    reference: Annotated[Path | None, typer.Option(help="What to compare with, in FP32; the model itself.")] = None,
+    quantization: Annotated[
+        list[quality.Quantization] | None, typer.Option(help="May be given again; int8 and int4 when left out.")
+    ] = None,
+    dtype: Annotated[quality.Dtype, typer.Option(help="What the model computes in.")] = quality.Dtype.FLOAT32,
+    device: Annotated[quality.Device, typer.Option(help="Where.")] = quality.Device.CPU,
+    text: Annotated[Path | None, typer.Option(help="Dialogues to compare on; the text that ships here.")] = None,
+    report: Annotated[Path | None, typer.Option(help="The report's file; quality.json beside the model.")] = None,
+    minimum: Annotated[float | None, typer.Option(min=0, max=1, help="Exit status 1 for a score below it.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a quantised model against FP32: the score from 0 to 1 that `targets.quality_fraction` is about."""
+    question = quality.Question(
+        model=model,
+        reference=reference,
+        quantizations=tuple(quantization or (quality.Quantization.INT8, quality.Quantization.INT4)),
+        dtype=dtype,
+        device=device,
+        text=text,
+        report=report,
+    )
+    found = quality.measure(question)
+    if as_json:
+        print(json.dumps(found))  # noqa: T201
+    else:
+        console.print(quality.table(found))
+        tokens = found["measurements"][0]["tokens"]
+        console.print(f"score: share of {tokens:,} next tokens at which the model and FP32 choose the same")
+    if minimum is not None and (problems := quality.below(found, minimum)):
+        raise OpsError("; ".join(problems))
 
 
 @app.command(name="export")

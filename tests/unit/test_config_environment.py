@@ -95,6 +95,14 @@ def test_the_platform_alone_is_a_whole_local_environment() -> None:
     )
 
 
+def test_a_local_model_is_quantised_as_the_engine_can() -> None:
+    config = load({"platform": "local", "model": {"quantization": "int8"}})
+    assert isinstance(config, LocalEnvironment)
+    assert config.model.quantization.value == "int8"
+    found = problems_of({"platform": "local", "model": {"quantization": "fp8"}})
+    assert "'none', 'int8' or 'int4'" in found["model.quantization"].rule
+
+
 def test_every_problem_is_told_at_once() -> None:
     found = problems_of(
         {

@@ -54,6 +54,7 @@ def tokenizer() -> Tokenizer:
 
 def test_the_folder_is_whole_and_small() -> None:
     files = {path.name: path.stat().st_size for path in TINY.iterdir()}
+    files.pop("quality.json", None)  # of `novacron quality`; git ignores it
     assert set(files) == FILES | {"MODEL_CARD.md"}
     assert sum(files.values()) <= LIMIT_BYTES
 

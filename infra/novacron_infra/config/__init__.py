@@ -5,7 +5,14 @@ What the environment takes is in `novacron_infra.plan`.
 
 from novacron_infra.config.environment import CloudEnvironment, EnvironmentSecrets
 from novacron_infra.config.loading import EnvironmentConfig, load
-from novacron_infra.config.local import CoordinatorConfig, Device, LocalEnvironment, ModelConfig, WorkersConfig
+from novacron_infra.config.local import (
+    CoordinatorConfig,
+    Device,
+    LocalEnvironment,
+    LocalQuantization,
+    ModelConfig,
+    WorkersConfig,
+)
 from novacron_infra.config.reading import load_stack
 from novacron_infra.config.sections import Platform
 
@@ -16,6 +23,7 @@ __all__ = [
     "EnvironmentConfig",
     "EnvironmentSecrets",
     "LocalEnvironment",
+    "LocalQuantization",
     "ModelConfig",
     "Platform",
     "WorkersConfig",

@@ -24,6 +24,14 @@ class Device(str, Enum):
     CUDA = "cuda"
 
 
+class LocalQuantization(str, Enum):
+    """What the PyTorch engine makes of the weights."""
+
+    NONE = "none"
+    INT8 = "int8"
+    INT4 = "int4"
+
+
 class ModelConfig(Section):
     """The model to serve."""
 
@@ -31,6 +39,8 @@ class ModelConfig(Section):
     """The name that clients ask for."""
     path: Path | None = None
     """A Hugging Face model folder; the tiny model that ships with NovaCron when left out."""
+    quantization: LocalQuantization = LocalQuantization.NONE
+    """Of the weights; `novacron quality` measures what it costs."""
 
 
 class CoordinatorConfig(Section):

@@ -11,7 +11,7 @@ from typing import Any
 
 import pulumi
 
-from novacron_infra.config import Device
+from novacron_infra.config import Device, LocalQuantization
 from novacron_infra.errors import LocalProcessError
 from novacron_infra.generated import GeneratedSecret
 from novacron_infra.local.resources import LocalProcess, LocalReadiness
@@ -35,6 +35,7 @@ class LocalServingArgs:
     worker_base_port: int = 9091
     device: Device = Device.AUTO
     threads: int = 1
+    quantization: LocalQuantization = LocalQuantization.NONE
     start_timeout_s: int = 120
 
 
@@ -95,7 +96,12 @@ class LocalServing(pulumi.ComponentResource):
                     "port": port,
                     "coordinator": f"127.0.0.1:{args.grpc_port}",
                     "model": {"id": args.model_id, "path": str(model_path)},
-                    "engine": {"kind": "pytorch", "device": args.device.value, "threads": args.threads},
+                    "engine": {
+                        "kind": "pytorch",
+                        "device": args.device.value,
+                        "threads": args.threads,
+                        "quantization": args.quantization.value,
+                    },
                 },
                 token_variable=token_variable,
                 token=token.value,

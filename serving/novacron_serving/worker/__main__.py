@@ -1,5 +1,6 @@
 import asyncio
 import logging
+import threading
 
 import uvloop
 
@@ -7,6 +8,8 @@ from novacron_serving.engine import Engine
 from novacron_serving.engine.pytorch import PyTorchConfig, PyTorchEngine
 from novacron_serving.engine.tensorrt_llm.config import TensorRtLlmConfig
 from novacron_serving.engine.tensorrt_llm.engine import TensorRtLlmEngine
+from novacron_serving.errors import StartError
+from novacron_serving.quality.report import FILE, measured
 from novacron_serving.server import DrainingServer, cluster_token, listen, main, read_config, uvicorn_config
 from novacron_serving.worker.app import WorkerApp
 from novacron_serving.worker.config import WorkerConfig
@@ -25,6 +28,21 @@ def engine_of(config: WorkerConfig) -> Engine:
 def adapters_of(config: WorkerConfig) -> tuple[str, ...]:
     lora = config.engine.lora if isinstance(config.engine, TensorRtLlmConfig) else None
     return tuple(lora.adapters) if lora else ()
+
+
+def tell_quality(app: WorkerApp, config: WorkerConfig, engine: Engine) -> None:
+    """What `novacron quality` measured of just this model, quantised like this; it reads the weights to be sure."""
+    if not isinstance(engine, PyTorchEngine) or not isinstance(config.engine, PyTorchConfig):
+        return  # nothing measures the other engine's formats
+    try:
+        found = measured(config.model.path, config.engine.quantization, engine.dtype)
+    except (OSError, StartError) as error:
+        log.warning("no quality is told: %s", error)
+        return
+    if found is None:
+        log.info("%s has no measurement of these weights, so quantised, in %s", config.model.id, FILE)
+    else:
+        app.tell_quality(found)
 
 
 async def serve(config: WorkerConfig, token: str) -> None:
@@ -46,6 +64,8 @@ async def serve(config: WorkerConfig, token: str) -> None:
     app.loaded = True
     log.info("%s is loaded: %s tokens of context", config.model.id, engine.max_context_tokens)
     registering = asyncio.create_task(registration.run())
+    # A daemon: large weights take minutes to read, and neither requests nor a stop wait for it.
+    threading.Thread(target=tell_quality, args=(app, config, engine), name="quality", daemon=True).start()
     await serving
     registering.cancel()
     await engine.unload()

@@ -22,6 +22,7 @@ from novacron_serving.engine import Delta, Engine, GenerationRequest
 from novacron_serving.errors import RequestError
 from novacron_serving.protocol import contract
 from novacron_serving.protocol.openai import parse_chat, parse_completion, unknown_model
+from novacron_serving.quality.report import Measurement
 from novacron_serving.server import read_json
 from novacron_serving.worker.answers import TELL_USAGE, events_or_error, unless_client_leaves
 from novacron_serving.worker.chat import Chat, chat_events, whole_chat
@@ -59,6 +60,11 @@ class WorkerApp:
         self._first_token = Histogram(names["time_to_first_token"], "Time to first token", registry=self._metrics)
         self._duration = Histogram(names["request_duration"], "Whole requests", registry=self._metrics)
         self._tokens = Counter(names["tokens"], "Tokens", ["kind"], registry=self._metrics)
+        labels = ["model", "quantization"]  # no series until something was measured
+        self._quality = Gauge(names["quality_score"], "Agreement with FP32, measured", labels, registry=self._metrics)
+        self._compression = Gauge(
+            names["compression_ratio"], "Bytes of FP32 weights per byte, measured", labels, registry=self._metrics
+        )
         paths = contract()["paths"]
         self.asgi = Starlette(
             routes=[
@@ -76,6 +82,12 @@ class WorkerApp:
                 ClientDisconnect: _client_left,
             },
         )
+
+    def tell_quality(self, measurement: Measurement) -> None:
+        """Export what was measured of the model that is served."""
+        labels = (self._config.model.id, measurement.quantization)
+        self._quality.labels(*labels).set(measurement.score)
+        self._compression.labels(*labels).set(measurement.compression_ratio)
 
     async def _health(self, request: Request) -> Response:
         del request

@@ -2,7 +2,8 @@
 
 `engine` is what a worker talks to, `decoder` the thread that runs the model, `cache` the rows that are decoded
 together, `prefixes` the prompts that may come again, `answer` one of the answers, `sampling` how its tokens are chosen,
-`guides` what it is held to. PyTorch is imported when a model is loaded, not before.
+`guides` what it is held to, `weights` how the model is read and quantised. PyTorch is imported when a model is loaded,
+not before.
 """
 
 from novacron_serving.engine.pytorch.config import PyTorchConfig

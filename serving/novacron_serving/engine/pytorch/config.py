@@ -15,6 +15,8 @@ class PyTorchConfig(BaseModel):
     kind: Literal["pytorch"] = "pytorch"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    quantization: Literal["none", "int8", "int4"] = "none"
+    """Of the weights, when they are loaded. `novacron quality` measures what it costs."""
     threads: int = Field(default=1, ge=1)
     max_concurrent_requests: int = Field(default=8, ge=1)
     """Answers that are decoded together; a request for `n` answers takes `n` of these places."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from novacron_serving.engine import ChatPrompt, Delta, EngineStats, GenerationRequest, TextPrompt
 from novacron_serving.engine.pytorch.answer import Job
@@ -29,6 +29,8 @@ class PyTorchEngine:
         self._config = config
         self.max_concurrent_requests = config.max_concurrent_requests
         self.max_context_tokens = 0
+        self.dtype: str = config.dtype
+        """What it computes in; `auto` until it is loaded."""
         self._vocabulary = 0
         self._tokens: Tokens | None = None
         self._guides: Guides | None = None
@@ -43,9 +45,9 @@ class PyTorchEngine:
 
     def _load(self) -> None:
         import torch
-        from transformers import AutoModelForCausalLM
 
         from novacron_serving.engine.pytorch.decoder import Decoder
+        from novacron_serving.engine.pytorch.weights import number_format, read_model
 
         torch.set_num_threads(self._config.threads)
         device = self._config.device
@@ -53,15 +55,10 @@ class PyTorchEngine:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         if device == "cuda" and not torch.cuda.is_available():
             raise StartError("engine.device is 'cuda', but PyTorch sees no CUDA device; use 'cpu' or 'auto'")
-        dtype = self._config.dtype
-        if dtype == "auto":
-            dtype = "bfloat16" if device == "cuda" else "float32"
+        self.dtype = number_format(self._config.dtype, device)
         try:
             self._tokens = Tokens.load(self._path)
-            loaded = AutoModelForCausalLM.from_pretrained(
-                self._path, dtype=getattr(torch, dtype), local_files_only=True
-            )
-            model: Any = cast("Any", loaded).to(device).eval()
+            model: Any = read_model(self._path, self.dtype, device, self._config.quantization)
             _try_out(model)
         except StartError:
             raise

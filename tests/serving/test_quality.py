@@ -1,0 +1,302 @@
+"""What quantisation costs: measured on the tiny model, told by its worker, and the arithmetic of the score."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import torch
+from novacron_ops import quality
+from novacron_serving.engine import ChatPrompt, GenerationRequest, Sampling
+from novacron_serving.engine.pytorch import PyTorchConfig, PyTorchEngine
+from novacron_serving.engine.pytorch.weights import Int4Linear, Int8Linear, read_model, weight_bytes
+from novacron_serving.errors import StartError
+from novacron_serving.protocol.openai import Message
+from novacron_serving.quality.__main__ import run
+from novacron_serving.quality.measure import read_text
+from novacron_serving.quality.report import FILE, TEXT, Measurement, Report, measured, read
+from novacron_serving.quality.score import Comparison, score
+from novacron_serving.worker.__main__ import tell_quality
+from novacron_serving.worker.app import WorkerApp
+from novacron_serving.worker.config import ModelConfig, WorkerConfig
+from rich.console import Console
+from safetensors.torch import load_file, save_file
+
+from .conftest import MODEL, TINY, TOKEN
+
+TRAINING_TEXT = Path(__file__).parents[2] / "serving" / "training" / "text.py"
+QUANTIZATIONS = ("none", "int8", "int4")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model with a report beside it, of all quantisations."""
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    shutil.copytree(TINY, folder, ignore=shutil.ignore_patterns(FILE))
+    run([f"--model={folder}", *(f"--quantization={item}" for item in QUANTIZATIONS)])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def found(model: Path) -> dict[str, Measurement]:
+    return {item.quantization: item for item in read(model / FILE).measurements}
+
+
+def broken(folder: Path) -> Path:
+    """The tiny model with the weights of each layer shuffled."""
+    shutil.copytree(TINY, folder, ignore=shutil.ignore_patterns(FILE))
+    torch.manual_seed(1)
+    weights = load_file(folder / "model.safetensors")
+    mixed = {
+        name: item.flatten()[torch.randperm(item.numel())].reshape(item.shape) if item.dim() == 2 else item
+        for name, item in weights.items()
+    }
+    save_file(mixed, folder / "model.safetensors", {"format": "pt"})
+    return folder
+
+
+def test_without_quantisation_a_model_agrees_with_itself(found: dict[str, Measurement]) -> None:
+    whole = found["none"]
+    assert (whole.score, whole.score_high, whole.perplexity_ratio, whole.compression_ratio) == (1, 1, 1, 1)
+    assert whole.score_low > 0.998
+    assert whole.mean_divergence_nats < 1e-6
+    assert whole.tokens > 2000
+
+
+def test_int8_is_nearly_the_model(found: dict[str, Measurement]) -> None:
+    assert 0.975 < found["int8"].score < 1
+    assert found["int8"].mean_divergence_nats < 0.005
+    assert found["int8"].perplexity_ratio == pytest.approx(1, abs=0.02)
+    assert 2.5 < found["int8"].compression_ratio < 4
+
+
+def test_int4_is_smaller_and_further_off(found: dict[str, Measurement]) -> None:
+    assert 0.75 < found["int4"].score < 0.93
+    assert found["int4"].score_high < found["int8"].score_low
+    assert found["int4"].mean_divergence_nats > 20 * found["int8"].mean_divergence_nats
+    assert found["int8"].compression_ratio < found["int4"].compression_ratio < 6
+
+
+def test_a_broken_model_agrees_by_chance_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = broken(tmp_path / "broken")
+    run([f"--model={folder}", f"--reference={TINY}", "--quantization=none"])
+    made = Report.model_validate_json(capsys.readouterr().out).measurements[0]
+    assert made.score < 0.05
+    assert made.mean_divergence_nats > 1
+    assert made.model_digest != made.reference_digest
+    assert made == read(folder / FILE).measurements[0]
+
+
+def test_the_text_was_not_learnt() -> None:
+    learnt = TRAINING_TEXT.read_text()
+    dialogues = read_text(TEXT)
+    assert len({dialogue.user for dialogue in dialogues}) == len(dialogues) >= 60
+    for dialogue in dialogues:
+        for sentence in re.split(r"(?<=[.!?]) ", dialogue.assistant):
+            assert sentence not in learnt
+
+
+# what is served
+
+
+@pytest.mark.parametrize(("quantization", "layer"), [("int8", Int8Linear), ("int4", Int4Linear)])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_layer_is_what_its_numbers_say(quantization: Any, layer: type[torch.nn.Module], dtype: str) -> None:
+    torch.manual_seed(1)
+    linear = torch.nn.Linear(96, 5, dtype=getattr(torch, dtype))
+    quantised = layer(linear)
+    # Asked for each input alone, a layer tells its weights.
+    weights = (quantised(torch.eye(96, dtype=linear.weight.dtype)) - linear.bias).T.float()
+    off = (weights - linear.weight.float()).abs()
+    span = linear.weight.float().abs().max()
+    step = span / 127 if quantization == "int8" else 2 * span / 15
+    rounding = 0.03 * span if dtype == "bfloat16" else 1e-3 * span
+    assert off.max() <= step / 2 + rounding
+    assert (linear.weight.float() - weights).abs().mean() > 0 or quantization == "int8"
+
+
+def test_weights_take_the_bytes_that_the_format_says() -> None:
+    layer = torch.nn.Linear(64, 10, bias=False)
+    assert weight_bytes(layer) == 64 * 10 * 4
+    assert weight_bytes(Int8Linear(layer)) == 64 * 10 + 10 * 4
+    assert weight_bytes(Int4Linear(layer)) == 64 * 10 // 2 + 2 * (64 // 32) * 10 * 2
+
+
+def test_int4_refuses_layers_that_have_no_whole_groups(tmp_path: Path) -> None:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=50, hidden_size=48, intermediate_size=64, num_hidden_layers=1, num_attention_heads=4
+    )
+    LlamaForCausalLM(config).save_pretrained(tmp_path)
+    read_model(tmp_path, "float32", "cpu", "int8")
+    with pytest.raises(StartError, match="48 inputs, no multiple of 32; use 'int8'"):
+        read_model(tmp_path, "float32", "cpu", "int4")
+
+
+async def answer(engine: PyTorchEngine) -> str:
+    prompt = ChatPrompt((Message(role="user", content="What is a GPU?"),))
+    request = GenerationRequest(request_id="r", prompt=prompt, sampling=Sampling(temperature=0), max_tokens=40)
+    return "".join([delta.text async for delta in engine.generate(request)])
+
+
+async def told(folder: Path, config: PyTorchConfig) -> tuple[str, str]:
+    """An answer, and the metrics of a worker that serves a folder."""
+    settings = WorkerConfig(
+        worker_id="w", port=0, coordinator="127.0.0.1:1", model=ModelConfig(id=MODEL, path=folder), engine=config
+    )
+    engine = PyTorchEngine(folder, config)
+    await engine.load()
+    try:
+        app = WorkerApp(settings, engine, TOKEN)
+        tell_quality(app, settings, engine)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app.asgi), base_url="http://w") as client:
+            return await answer(engine), (await client.get("/metrics")).text
+    finally:
+        await engine.unload()
+
+
+@pytest.mark.parametrize("quantization", QUANTIZATIONS)
+def test_a_worker_serves_quantised_and_tells_what_was_measured(
+    model: Path, found: dict[str, Measurement], quantization: Any
+) -> None:
+    text, metrics = asyncio.run(told(model, PyTorchConfig(device="cpu", quantization=quantization)))
+    assert "GPU is a" in text
+    labels = f'{{model="{MODEL}",quantization="{quantization}"}}'
+    assert f"novacron_quality_score{labels} {found[quantization].score!r}\n" in metrics
+    assert f"novacron_compression_ratio{labels} {found[quantization].compression_ratio!r}\n" in metrics
+
+
+def test_a_worker_tells_nothing_that_was_not_measured(model: Path, tmp_path: Path) -> None:
+    def silent(folder: Path, **settings: Any) -> bool:
+        _, metrics = asyncio.run(told(folder, PyTorchConfig(device="cpu", **settings)))
+        return "novacron_quality_score{" not in metrics and "novacron_compression_ratio{" not in metrics
+
+    assert silent(model, quantization="int8", dtype="bfloat16")
+    other = broken(tmp_path / "other")
+    assert silent(other, quantization="int8")
+    shutil.copy(model / FILE, other / FILE)  # of other weights
+    assert silent(other, quantization="int8")
+    (other / FILE).write_text("{")
+    assert silent(other, quantization="int8")
+
+
+def test_a_measurement_on_another_text_is_not_the_models_score(model: Path, tmp_path: Path) -> None:
+    folder, text = tmp_path / "tiny", tmp_path / "text.jsonl"
+    shutil.copytree(model, folder)
+    assert measured(folder, "int8", "float32") is not None
+    text.write_text(TEXT.read_text().splitlines()[0])
+    run([f"--model={folder}", f"--text={text}", "--quantization=int8"])
+    assert measured(folder, "int8", "float32") is None
+
+
+# the report and the command
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    program = [str(Path(sys.executable).with_name("novacron")), "quality"]
+    return subprocess.run([*program, *arguments], capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_command_measures_and_holds_to_a_minimum(tmp_path: Path) -> None:
+    text, report = tmp_path / "text.jsonl", tmp_path / "quality.json"
+    text.write_text("".join(TEXT.read_text().splitlines(keepends=True)[:8]))
+    done = command(f"--text={text}", f"--report={report}", "--json", "--minimum=0.95")
+    assert done.returncode == 1
+    assert re.fullmatch(r"error: int4, float32: the score 0\.\d{4} is below --minimum 0\.95\n", done.stderr)
+    printed = json.loads(done.stdout)
+    assert printed == json.loads(report.read_text())
+    assert [item["quantization"] for item in printed["measurements"]] == ["int8", "int4"]
+    assert quality.below(printed, 0.5) == []
+
+
+def test_the_command_shows_a_column_for_each_quantisation(found: dict[str, Measurement]) -> None:
+    report = Report(measurements=tuple(found.values())).model_dump(mode="json")
+    console = Console(file=io.StringIO(), width=80)
+    console.print(quality.table(report))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert all(f"{item}, float32" in shown for item in QUANTIZATIONS)
+    assert f"{found['int4'].score:.4f}" in shown
+    assert "95% interval" in shown
+
+
+def test_measuring_again_replaces_that_measurement_only(found: dict[str, Measurement]) -> None:
+    report = Report(measurements=tuple(found.values()))
+    again = found["int8"].model_copy(update={"score": 0.5})
+    assert set(report.with_measurement(again).measurements) == {found["none"], found["int4"], again}
+    other = found["int8"].model_copy(update={"dtype": "bfloat16"})
+    assert len(report.with_measurement(other).measurements) == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["/nowhere"], "error: '/nowhere' holds no config.json; name a Hugging Face model folder\n"),
+        (["--minimum=97"], "error: Invalid value for '--minimum'"),
+    ],
+)
+def test_bad_input_is_one_line(arguments: list[str], message: str) -> None:
+    done = command(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(message)
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("", "is empty"), ('{"user": "a", "assistant": "b"}\n{"user": "a"}\n', "line 2: a line is")],
+)
+def test_a_text_that_is_none_is_named(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "text.jsonl"
+    file.write_text(text)
+    with pytest.raises(StartError, match=message):
+        read_text(file)
+
+
+# the score
+
+
+def comparison(tokens: int, agreed: int) -> Comparison:
+    return Comparison(
+        tokens=tokens,
+        agreed=agreed,
+        surprise_nats=2.0 * tokens,
+        reference_surprise_nats=1.0 * tokens,
+        divergence_nats=0.5 * tokens,
+    )
+
+
+def test_the_score_is_the_share_that_agrees() -> None:
+    made = score([comparison(100, 95), comparison(300, 293)])
+    assert made.score == 0.97
+    assert (made.perplexity_ratio, made.mean_divergence_nats) == (pytest.approx(2.71828, abs=1e-4), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("agreed", "low", "high"),
+    [(970, 0.9575, 0.9790), (1000, 0.9962, 1.0), (0, 0.0, 0.0038)],  # Wilson's interval of as many in 1000
+)
+def test_the_interval_of_answers_that_are_alike(agreed: int, low: float, high: float) -> None:
+    made = score([comparison(100, agreed // 10)] * 10)
+    assert (made.score_low, made.score_high) == (pytest.approx(low, abs=1e-4), pytest.approx(high, abs=1e-4))
+
+
+def test_answers_that_differ_make_the_score_less_certain() -> None:
+    alike, apart = score([comparison(100, 50)] * 10), score([comparison(100, 0), comparison(100, 100)] * 5)
+    assert alike.score == apart.score
+    assert apart.score_high - apart.score_low > 5 * (alike.score_high - alike.score_low)
+
+
+def test_no_token_has_no_score() -> None:
+    with pytest.raises(ValueError, match="no token"):
+        score([replace(comparison(1, 1), tokens=0)])

@@ -104,8 +104,12 @@ def test_what_is_published_is_downloaded_once(tmp_path: Path, model: Path, publi
 
 def test_processes_that_want_the_same_model_fetch_it_once(tmp_path: Path, model: Path, published: StoreFolder) -> None:
     counted, files = breaking(published, lambda _: None)
+
+    def fetch(_: int) -> Path:
+        return download(counted, tmp_path / "cache")[0]
+
     with ThreadPoolExecutor(4) as pool:
-        folders = list(pool.map(lambda _: download(counted, tmp_path / "cache")[0], range(4)))
+        folders = list(pool.map(fetch, range(4)))
     assert len(set(folders)) == 1
     assert same(folders[0], model)
     assert files.read == 11, "each chunk once"
@@ -137,32 +141,27 @@ def test_a_full_disk_says_so_and_the_next_run_completes(tmp_path: Path, model: P
     assert same(download(published, tmp_path / "cache")[0], model)
 
 
-def weights(folder: StoreFolder) -> Path:
-    return Path(folder.at("deep/weights"))
-
-
 @pytest.mark.parametrize(
-    ("spoil", "message"),
+    ("file", "content", "message"),
     [
-        (lambda folder: weights(folder).write_bytes(b"short"), "has 5 bytes, and its manifest says 10240"),
-        (lambda folder: weights(folder).write_bytes(b"x" * 10240), "has the SHA-256 .* its manifest says"),
-        (lambda folder: weights(folder).unlink(), "deep/weights is missing"),
-        (lambda folder: Path(folder.at("manifest.json")).unlink(), r"has no manifest\.json"),
-        (lambda folder: Path(folder.at("manifest.json")).write_text("[]"), "is no manifest"),
+        ("deep/weights", b"short", "has 5 bytes, and its manifest says 10240"),
+        ("deep/weights", b"x" * 10240, "has the SHA-256 .* its manifest says"),
+        ("deep/weights", None, "deep/weights is missing"),
+        ("manifest.json", None, r"has no manifest\.json"),
+        ("manifest.json", b"[]", "is no manifest"),
     ],
-)  # fmt: skip
+)
 def test_what_is_spoiled_in_the_store_is_told_and_never_used(
-    tmp_path: Path, model: Path, published: StoreFolder, spoil: Callable[[StoreFolder], object], message: str
+    tmp_path: Path, model: Path, published: StoreFolder, file: str, content: bytes | None, message: str
 ) -> None:
-    whole = weights(published).read_bytes()
-    manifest = Path(published.at("manifest.json")).read_bytes()
-    spoil(published)
+    stored = Path(published.at(file))
+    whole = stored.read_bytes()
+    stored.write_bytes(content) if content is not None else stored.unlink()
     for read in (lambda: verify(published), lambda: download(published, tmp_path / "cache", QUICK)):
         with pytest.raises(StoreError, match=message):
             read()
     assert not (tmp_path / "cache").exists() or nothing_usable(tmp_path / "cache")
-    weights(published).write_bytes(whole)
-    Path(published.at("manifest.json")).write_bytes(manifest)
+    stored.write_bytes(whole)
     assert same(download(published, tmp_path / "cache")[0], model)
 
 

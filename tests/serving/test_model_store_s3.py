@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from novacron_serving.model_store import StoreError, download, open_folder, publish, verify
 
 from .conftest import TINY, answers, free_port, wait_until

@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -71,7 +72,9 @@ class Redis(Server):
 class Postgres(Server):
     """Postgres refuses to run as root: then it runs as `postgres` or `nobody`, who owns its folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self) -> None:
+        # Not below pytest's folders: only their owner may enter those.
+        folder = Path(tempfile.mkdtemp(prefix="novacron-postgres-"))
         super().__init__(folder)
         self._data = folder / "data"
         self._as: list[str] = []
@@ -79,9 +82,6 @@ class Postgres(Server):
             user = "postgres" if _exists("postgres") else "nobody"
             self._as = ["setpriv", f"--reuid={user}", "--clear-groups"]
             shutil.chown(folder, user)
-            for parent in folder.parents:
-                if parent.stat().st_uid == 0 and str(parent) != "/" and not parent.stat().st_mode & 0o001:
-                    parent.chmod(parent.stat().st_mode | 0o011)
         initdb = _program("initdb")
         assert initdb
         subprocess.run(
@@ -96,6 +96,10 @@ class Postgres(Server):
             *self._as, program, "-D", str(self._data), "-p", str(self.port), "-c", "listen_addresses=127.0.0.1",
             "-c", "unix_socket_directories=", "-c", "fsync=off",
         ]  # fmt: skip
+
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
     def url(self) -> str:

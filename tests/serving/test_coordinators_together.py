@@ -19,15 +19,13 @@ ADMIN = {"authorization": "Bearer sk-admin"}
 
 
 @pytest.fixture
-def postgres(tmp_path: Path) -> Iterator[Postgres]:
-    folder = tmp_path / "postgres"
-    folder.mkdir()
-    made = Postgres(folder)
-    made.start()
+def postgres() -> Iterator[Postgres]:
+    made = Postgres()
     try:
+        made.start()
         yield made
     finally:
-        made.stop()
+        made.remove()
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ from novacron_serving.quality.score import Comparison, score
 from novacron_serving.worker.__main__ import tell_quality
 from novacron_serving.worker.app import WorkerApp
 from novacron_serving.worker.config import ModelConfig, WorkerConfig
+from novacron_serving.worker.loading import Loader
 from rich.console import Console
 from safetensors.torch import load_file, save_file
 
@@ -155,11 +156,12 @@ async def told(folder: Path, config: PyTorchConfig) -> tuple[str, str]:
     settings = WorkerConfig(
         worker_id="w", port=0, coordinator="127.0.0.1:1", model=ModelConfig(id=MODEL, path=folder), engine=config
     )
-    engine = PyTorchEngine(folder, config)
-    await engine.load()
+    loader = Loader(settings, lambda here: PyTorchEngine(here, config))
+    await loader.start()
+    engine = loader.engine
     try:
         app = WorkerApp(settings, engine, TOKEN)
-        tell_quality(app, settings, engine)
+        tell_quality(app, settings, loader)
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app.asgi), base_url="http://w") as client:
             return await answer(engine), (await client.get("/metrics")).text
     finally:

@@ -132,7 +132,11 @@ def test_a_port_in_use_is_named(tmp_path: Path, field: str) -> None:
         ("coordinator", '{"http_port": ', "Invalid JSON"),
         ("coordinator", {"host": "0.0.0.0"}, "nobody needs a key: set api_keys or NOVACRON_ADMIN_KEY"),  # noqa: S104
         ("coordinator", {"cache": {"redis": True}}, "cache.redis is on, and no redis_url is set"),
-        ("worker", {"worker_id": "w", "port": 0, "coordinator": "nowhere", "model": {"id": "m"}}, "model.path: "),
+        (
+            "worker",
+            {"worker_id": "w", "port": 0, "coordinator": "nowhere", "model": {"id": "m"}},
+            "give either path or url",
+        ),
     ],
     ids=["wrong type", "unknown field", "not JSON", "open to all", "no Redis", "missing field"],
 )

@@ -15,6 +15,7 @@ import uvloop
 
 from novacron_serving.coordinator.access import Access, ApiKey, Role, digest_of
 from novacron_serving.coordinator.app import CoordinatorApp
+from novacron_serving.coordinator.assignments import Assignments
 from novacron_serving.coordinator.cache import Answers, CacheConfig, Disk, Level, Shared
 from novacron_serving.coordinator.config import CoordinatorConfig, TlsConfig
 from novacron_serving.coordinator.database import Store
@@ -22,6 +23,7 @@ from novacron_serving.coordinator.front import front
 from novacron_serving.coordinator.gate import Gate
 from novacron_serving.coordinator.keys_api import KeysApi
 from novacron_serving.coordinator.metrics import Metrics
+from novacron_serving.coordinator.models_api import ModelsApi
 from novacron_serving.coordinator.rates import SharedRates
 from novacron_serving.coordinator.registration import WorkersService
 from novacron_serving.coordinator.upkeep import Upkeep
@@ -49,9 +51,11 @@ async def serve(config: CoordinatorConfig, token: str) -> None:
     store = Store(database_url) if database_url else None
     upkeep = Upkeep(gate, access, keys, store, SharedRates(redis_url, access) if redis_url else None)
     await upkeep.read_keys()
-    app = CoordinatorApp(config, workers, gate, upkeep, KeysApi(store, upkeep, keys))
+    assignments = Assignments()
+    models = ModelsApi(config, store, workers, assignments)
+    app = CoordinatorApp(config, workers, gate, upkeep, KeysApi(store, upkeep, keys), models, assignments)
     grpc_server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-    add_WorkersServicer_to_server(WorkersService(workers, gate, config, token), grpc_server)
+    add_WorkersServicer_to_server(WorkersService(workers, gate, config, token, assignments), grpc_server)
     try:
         grpc_port = grpc_server.add_insecure_port(f"{config.host}:{config.grpc_port}")
     except RuntimeError as error:

@@ -15,10 +15,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from novacron_serving.coordinator.access import Role
+from novacron_serving.coordinator.assignments import Assignments
 from novacron_serving.coordinator.config import CoordinatorConfig
 from novacron_serving.coordinator.front import HOT_PATHS
 from novacron_serving.coordinator.gate import Gate
 from novacron_serving.coordinator.keys_api import KeysApi
+from novacron_serving.coordinator.models_api import ModelsApi
 from novacron_serving.coordinator.upkeep import Upkeep
 from novacron_serving.coordinator.workers import Worker, Workers
 from novacron_serving.errors import RequestError
@@ -32,7 +34,17 @@ Handler = Callable[[Request], Awaitable[Response]]
 class CoordinatorApp:
     """State and handlers of one coordinator."""
 
-    def __init__(self, config: CoordinatorConfig, workers: Workers, gate: Gate, upkeep: Upkeep, keys: KeysApi) -> None:
+    def __init__(
+        self,
+        config: CoordinatorConfig,
+        workers: Workers,
+        gate: Gate,
+        upkeep: Upkeep,
+        keys: KeysApi,
+        models: ModelsApi,
+        assignments: Assignments,
+    ) -> None:
+        self._assignments = assignments
         self._config = config
         self._workers = workers
         self._gate = gate
@@ -55,8 +67,11 @@ class CoordinatorApp:
             routes=[
                 *(Route(path.decode(), _not_plain, methods=["POST"]) for path in HOT_PATHS),
                 Route(paths["models"], user(self._models)),
-                Route(f"{prefix}/models", user(self._models)),
-                Route(f"{prefix}/models/{{model_id:path}}/load", operator(self._load), methods=["POST"]),
+                Route(f"{prefix}/models", user(models.list), methods=["GET"]),
+                Route(f"{prefix}/models", operator(models.register), methods=["POST"]),
+                Route(f"{prefix}/models/{{model_id:path}}/load", operator(models.load), methods=["POST"]),
+                Route(f"{prefix}/models/{{model_id:path}}/unload", operator(models.unload), methods=["POST"]),
+                Route(f"{prefix}/models/{{model_id:path}}/quality", operator(models.measure), methods=["PUT"]),
                 Route(paths["cluster_status"], user(self._status)),
                 Route(f"{prefix}/metrics", user(self._json_metrics)),
                 Route(f"{prefix}/keys", admin(keys.list), methods=["GET"]),
@@ -116,19 +131,6 @@ class CoordinatorApp:
         del request
         return JSONResponse({"object": "list", "data": [model_entry(model) for model in self._workers.models()]})
 
-    async def _load(self, request: Request) -> Response:
-        model_id: str = request.path_params["model_id"]
-        if model_id not in self._workers.models():
-            raise RequestError(
-                501,
-                f"model {model_id!r} is not loaded, and workers of this version load the one model that they are "
-                "started with; deploy a worker for it",
-                kind="invalid_request_error",
-                param="model",
-            )
-        count = len(self._workers.pools[model_id].active)
-        return JSONResponse({"model": model_id, "status": "loaded", "worker_count": count})
-
     async def _status(self, request: Request) -> Response:
         del request
         workers = self._workers.all()
@@ -152,6 +154,7 @@ class CoordinatorApp:
             "status": self._workers.status(worker).value,
             "address": worker.address,
             "model": worker.model_id,
+            "next_model": self._next_model(worker),
             "engine": worker.engine,
             "requests_in_flight": worker.in_flight,
             "served_requests": worker.served_requests,
@@ -160,6 +163,13 @@ class CoordinatorApp:
             "kv_cache_utilization": worker.kv_cache_utilization,
             "last_seen_s": round(time.monotonic() - worker.seen_s, 1),
         }
+
+    def _next_model(self, worker: Worker) -> dict[str, str] | None:
+        """What it was told to serve and does not yet, or could not."""
+        given = self._assignments.of(worker.worker_id)
+        if given is None:
+            return None
+        return {"model": given.model_id, "state": "failed" if given.failure else "loading", "reason": given.failure}
 
     async def _prometheus(self, request: Request) -> Response:
         del request

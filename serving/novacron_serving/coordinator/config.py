@@ -55,6 +55,10 @@ class CoordinatorConfig(BaseModel):
     """`postgresql://…` or `sqlite:///…`, where keys are kept; None: NOVACRON_DATABASE_URL, or no database."""
     redis_url: str | None = None
     """`redis://…` or `rediss://…`, where coordinators share rates; None: NOVACRON_REDIS_URL, or each for itself."""
+    minimum_quality: float | None = Field(default=None, ge=0, le=1)
+    """A model whose score is lower, or not known, is not loaded; None: any is."""
+    store_mounts: dict[str, Path] = {}
+    """Where the file systems of `efs://` and `nfs://` URLs are mounted, by the beginning of the URL."""
     cache: CacheConfig | None = None
     """For answers with temperature 0, to keys that ask for it; None: no answer is kept."""
     first_byte_timeout_s: float = Field(default=120.0, gt=0)

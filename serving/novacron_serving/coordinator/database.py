@@ -9,6 +9,7 @@ from importlib.resources import files
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from pydantic import BaseModel, ConfigDict
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from novacron_serving.coordinator.access import ApiKey
@@ -31,6 +32,33 @@ _keys = sa.Table(
     sa.Column("cache", sa.String),
     sa.Column("created_at", sa.DateTime(timezone=True)),
 )
+
+
+_models = sa.Table(
+    "models",
+    _metadata,
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("store_url", sa.String),
+    sa.Column("digest", sa.String),
+    sa.Column("quantization", sa.String),
+    sa.Column("quality", sa.Float),
+    sa.Column("created_at", sa.DateTime(timezone=True)),
+)
+
+
+class RegisteredModel(BaseModel):
+    """A model of a store that can be loaded."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str
+    store_url: str
+    digest: str
+    """SHA-256 of its manifest's files."""
+    quantization: str | None = None
+    """Of its weights."""
+    quality: float | None = None
+    """0 to 1; None: not measured."""
 
 
 class DatabaseGoneError(ServingError):
@@ -94,6 +122,41 @@ class Store:
         try:
             with self._engine.begin() as connection:
                 return connection.execute(sa.delete(_keys).where(_keys.c.name == name)).rowcount > 0
+        except SQLAlchemyError as error:
+            raise _gone(error) from error
+
+    def models(self) -> list[RegisteredModel]:
+        """All models, by id. Raises `DatabaseGoneError`."""
+        columns = [_models.c[name] for name in RegisteredModel.model_fields]
+        try:
+            with self._engine.connect() as connection:
+                rows: Sequence[sa.RowMapping] = (
+                    connection.execute(sa.select(*columns).order_by(_models.c.id)).mappings().all()
+                )
+        except SQLAlchemyError as error:
+            raise _gone(error) from error
+        return [RegisteredModel.model_validate(dict(row)) for row in rows]
+
+    def add_model(self, model: RegisteredModel) -> None:
+        """Keep a model. Raises `DatabaseGoneError`, or `RequestError` (409) when its id is taken."""
+        values = model.model_dump() | {"created_at": dt.datetime.now(dt.timezone.utc)}
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(sa.insert(_models).values(values))
+        except IntegrityError as error:
+            raise RequestError(
+                409, f"there is a model named {model.id!r} already; publish this one under another id",
+                kind="invalid_request_error", param="url",
+            ) from error  # fmt: skip
+        except SQLAlchemyError as error:
+            raise _gone(error) from error
+
+    def set_quality(self, model_id: str, digest: str, quality: float) -> bool:
+        """Keep a model's score; false: there is no such model with this digest. Raises `DatabaseGoneError`."""
+        these = (_models.c.id == model_id) & (_models.c.digest == digest)
+        try:
+            with self._engine.begin() as connection:
+                return connection.execute(sa.update(_models).where(these).values(quality=quality)).rowcount > 0
         except SQLAlchemyError as error:
             raise _gone(error) from error
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 
+from novacron_serving.coordinator.assignments import Assignments
 from novacron_serving.coordinator.config import CoordinatorConfig
 from novacron_serving.coordinator.gate import Gate
 from novacron_serving.coordinator.workers import Workers
@@ -17,7 +18,10 @@ from novacron_serving.protocol.worker_pb2_grpc import WorkersServicer
 class WorkersService(WorkersServicer):
     """The service of `worker.proto`."""
 
-    def __init__(self, workers: Workers, gate: Gate, config: CoordinatorConfig, token: str) -> None:
+    def __init__(
+        self, workers: Workers, gate: Gate, config: CoordinatorConfig, token: str, assignments: Assignments
+    ) -> None:
+        self._assignments = assignments
         self._workers = workers
         self._gate = gate
         self._config = config
@@ -41,6 +45,7 @@ class WorkersService(WorkersServicer):
             max_context_tokens=request.max_context_tokens,
             kv_cache_capacity_tokens=request.kv_cache_capacity_tokens,
         )
+        self._assignments.fulfilled(request.worker_id, request.assignment_id)
         self._gate.room()
         return worker_pb2.RegisterResponse(report_interval_s=self._config.report_interval_s)
 
@@ -53,7 +58,15 @@ class WorkersService(WorkersServicer):
         else:
             worker.reported(request.running_requests + request.waiting_requests)
             worker.kv_cache_utilization = request.kv_cache_utilization
-        return worker_pb2.ReportResponse()
+        if request.failed_assignment_id:
+            self._assignments.failed(request.worker_id, request.failed_assignment_id, request.failure)
+        if (given := self._assignments.pending(request.worker_id)) is None:
+            return worker_pb2.ReportResponse()
+        return worker_pb2.ReportResponse(
+            assignment=worker_pb2.Assignment(
+                id=given.assignment_id, model_id=given.model_id, store_url=given.store_url, model_digest=given.digest
+            )
+        )
 
     async def Drain(self, request: Any, context: Any) -> Any:  # noqa: N802
         """A worker is going."""

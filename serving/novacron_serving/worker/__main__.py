@@ -1,6 +1,7 @@
 import asyncio
 import logging
 import threading
+from pathlib import Path
 
 import uvloop
 
@@ -13,16 +14,16 @@ from novacron_serving.quality.report import FILE, measured
 from novacron_serving.server import DrainingServer, cluster_token, listen, main, read_config, uvicorn_config
 from novacron_serving.worker.app import WorkerApp
 from novacron_serving.worker.config import WorkerConfig
+from novacron_serving.worker.loading import Loader
 from novacron_serving.worker.registration import Registration
-from novacron_serving.worker.tool_calls import tool_format
 
 log = logging.getLogger("novacron_serving.worker")
 
 
-def engine_of(config: WorkerConfig) -> Engine:
+def engine_of(config: WorkerConfig, folder: Path) -> Engine:
     if isinstance(config.engine, PyTorchConfig):
-        return PyTorchEngine(config.model.path, config.engine)
-    return TensorRtLlmEngine(config.model.path, config.engine)
+        return PyTorchEngine(folder, config.engine)
+    return TensorRtLlmEngine(folder, config.engine)
 
 
 def adapters_of(config: WorkerConfig) -> tuple[str, ...]:
@@ -30,45 +31,52 @@ def adapters_of(config: WorkerConfig) -> tuple[str, ...]:
     return tuple(lora.adapters) if lora else ()
 
 
-def tell_quality(app: WorkerApp, config: WorkerConfig, engine: Engine) -> None:
+def tell_quality(app: WorkerApp, config: WorkerConfig, loader: Loader) -> None:
     """What `novacron quality` measured of just this model, quantised like this; it reads the weights to be sure."""
+    engine, model = loader.engine, loader.model
     if not isinstance(engine, PyTorchEngine) or not isinstance(config.engine, PyTorchConfig):
         return  # nothing measures the other engine's formats
     try:
-        found = measured(config.model.path, config.engine.quantization, engine.dtype)
+        found = measured(model.folder, config.engine.quantization, engine.dtype)
     except (OSError, StartError) as error:
         log.warning("no quality is told: %s", error)
         return
     if found is None:
-        log.info("%s has no measurement of these weights, so quantised, in %s", config.model.id, FILE)
-    else:
+        log.info("%s has no measurement of these weights, so quantised, in %s", model.model_id, FILE)
+    elif loader.model is model:
         app.tell_quality(found)
 
 
 async def serve(config: WorkerConfig, token: str) -> None:
     bound = listen(config.host, config.port, "port")
     port = bound.getsockname()[1]
-    engine = engine_of(config)
-    app = WorkerApp(config, engine, token, adapters_of(config))
-    registration = app.registration = Registration(config, engine, token, port)
+    loader = Loader(config, lambda folder: engine_of(config, folder))
+    app = loader.app = WorkerApp(config, loader.engine, token, adapters_of(config))
+
+    def telling() -> None:
+        # A daemon: large weights take minutes to read, and neither requests nor a stop wait for it.
+        threading.Thread(target=tell_quality, args=(app, config, loader), name="quality", daemon=True).start()
+
+    loader.loaded = telling
+    registration = app.registration = Registration(config, loader, token, port)
     server = DrainingServer(uvicorn_config(app.asgi, config.drain_s), registration.drain)
     serving = asyncio.create_task(server.serve([bound]))
-    log.info("%s listens on %s:%s and loads %s", config.worker_id, config.host, port, config.model.path)
+    log.info(
+        "%s listens on %s:%s and loads %s", config.worker_id, config.host, port, config.model.path or config.model.url
+    )
     try:
-        await engine.load()
+        await loader.start()
     except BaseException:
         server.should_exit = True
         await serving
         raise
-    app.tool_format = tool_format(config.model.path)
-    app.loaded = True
-    log.info("%s is loaded: %s tokens of context", config.model.id, engine.max_context_tokens)
+    log.info("%s is loaded: %s tokens of context", config.model.id, loader.engine.max_context_tokens)
     registering = asyncio.create_task(registration.run())
-    # A daemon: large weights take minutes to read, and neither requests nor a stop wait for it.
-    threading.Thread(target=tell_quality, args=(app, config, engine), name="quality", daemon=True).start()
+    # It ends by itself only when no model could be loaded any more: the process has to be started again.
+    registering.add_done_callback(lambda _: setattr(server, "should_exit", True))
     await serving
     registering.cancel()
-    await engine.unload()
+    await loader.engine.unload()
 
 
 def run(arguments: list[str]) -> None:

@@ -45,17 +45,18 @@ class WorkerApp:
         """Of the model's chat template; known once it is loaded."""
         self._adapters = tuple(adapters)
         self._config = config
+        self._model_id = config.model.id
         self._engine = engine
         names = contract()["metrics"]
         self._metrics = CollectorRegistry()
         Gauge(names["requests_running"], "Requests being generated", registry=self._metrics).set_function(
-            lambda: engine.stats().running_requests
+            lambda: self._engine.stats().running_requests
         )
         Gauge(names["requests_waiting"], "Requests waiting for a place", registry=self._metrics).set_function(
-            lambda: engine.stats().waiting_requests
+            lambda: self._engine.stats().waiting_requests
         )
         Gauge(names["kv_cache_utilization"], "Share of the cache in use", registry=self._metrics).set_function(
-            lambda: engine.stats().kv_cache_utilization
+            lambda: self._engine.stats().kv_cache_utilization
         )
         self._first_token = Histogram(names["time_to_first_token"], "Time to first token", registry=self._metrics)
         self._duration = Histogram(names["request_duration"], "Whole requests", registry=self._metrics)
@@ -85,9 +86,18 @@ class WorkerApp:
 
     def tell_quality(self, measurement: Measurement) -> None:
         """Export what was measured of the model that is served."""
-        labels = (self._config.model.id, measurement.quantization)
+        labels = (self._model_id, measurement.quantization)
         self._quality.labels(*labels).set(measurement.score)
         self._compression.labels(*labels).set(measurement.compression_ratio)
+
+    def serve(self, engine: Engine, model_id: str, tool_format: ToolFormat | None) -> None:
+        """Answer with this engine, which is loaded, from now on."""
+        self._engine = engine
+        self._model_id = model_id
+        self._quality.clear()  # of the model before
+        self._compression.clear()
+        self.tool_format = tool_format
+        self.loaded = True
 
     async def _health(self, request: Request) -> Response:
         del request
@@ -112,7 +122,7 @@ class WorkerApp:
 
     def _adapter(self, model: str) -> str | None:
         """Which adapter a model's name asks for. Raises `RequestError` (404) for one that is not served."""
-        base = self._config.model.id
+        base = self._model_id
         if model == base:
             return None
         for adapter in self._adapters:
@@ -121,7 +131,7 @@ class WorkerApp:
         raise unknown_model(model, self._model_ids())
 
     def _model_ids(self) -> list[str]:
-        base = self._config.model.id
+        base = self._model_id
         return [base, *(f"{base}:{adapter}" for adapter in self._adapters)]
 
     async def _body(self, request: Request) -> object:

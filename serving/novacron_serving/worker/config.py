@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from novacron_serving.engine.pytorch import PyTorchConfig
 from novacron_serving.engine.tensorrt_llm.config import TensorRtLlmConfig
+from novacron_serving.model_store import LoaderConfig
 
 EngineConfig = Annotated[PyTorchConfig | TensorRtLlmConfig, Field(discriminator="kind")]
 """Settings of an engine; `kind` says of which."""
@@ -20,7 +21,16 @@ class ModelConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: str = Field(min_length=1)
-    path: Path
+    path: Path | None = None
+    """The model's folder; or `url`."""
+    url: str | None = None
+    """The store that it is published in (docs/models.md)."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> ModelConfig:
+        if (self.path is None) == (self.url is None):
+            raise ValueError("give either path or url")
+        return self
 
 
 class WorkerConfig(BaseModel):
@@ -35,5 +45,10 @@ class WorkerConfig(BaseModel):
     """`host:port` of the coordinator's gRPC."""
     model: ModelConfig
     engine: EngineConfig = PyTorchConfig()
+    model_cache: Path = Path("~/.cache/novacron/models")
+    """Where models from stores are kept on this machine."""
+    store_mounts: dict[str, Path] = {}
+    """Where the file systems of `efs://` and `nfs://` URLs are mounted, by the beginning of the URL."""
+    loader: LoaderConfig = LoaderConfig()
     max_body_bytes: int = Field(default=4 * 2**20, ge=1024)
     drain_s: int = Field(default=30, ge=0)

@@ -1,0 +1,244 @@
+"""Models over HTTP: what there is, registered from stores, measured, loaded onto workers and unloaded."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from novacron_serving.coordinator.assignments import Assignment, Assignments
+from novacron_serving.coordinator.config import CoordinatorConfig
+from novacron_serving.coordinator.database import DatabaseGoneError, RegisteredModel, Store
+from novacron_serving.coordinator.workers import Worker, Workers
+from novacron_serving.errors import RequestError, overloaded
+from novacron_serving.model_store import StoreError, open_folder, read_manifest
+from novacron_serving.server import read_json
+from novacron_serving.worker.app import model_entry
+
+_LARGEST_BODY = 4096
+Body = TypeVar("Body", bound=BaseModel)
+
+
+class NewModel(BaseModel):
+    """A model to register: everything else is in its manifest."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str = Field(min_length=1, max_length=2000)
+
+
+class Quality(BaseModel):
+    """A measured score. Other fields of a report are not looked at."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model_digest: str
+    """Of the model that was measured."""
+    score: float = Field(ge=0, le=1)
+
+
+class Load(BaseModel):
+    """How a model is to be loaded."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    worker_count: int = Field(default=1, ge=1)
+    """Workers that serve it in the end."""
+    quantization: str | None = None
+    """Of the weights; None: as they were published. Workers do not quantise."""
+    performance_profile: str | None = Field(default=None, pattern="^balanced$")
+    """The worker's own settings are the only profile so far."""
+    force: bool = False
+    """Also take workers of which another model needs the last."""
+
+
+class Unload(BaseModel):
+    """How a model is to be unloaded."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    force: bool = False
+    """Also while requests for it are under way: they end, and new ones find no worker."""
+
+
+class ModelsApi:
+    """Handlers; who may call them is checked before."""
+
+    def __init__(
+        self, config: CoordinatorConfig, store: Store | None, workers: Workers, assignments: Assignments
+    ) -> None:
+        self._config = config
+        self._store = store
+        self._workers = workers
+        self._assignments = assignments
+
+    async def list(self, request: Request) -> Response:
+        """What is served, and what could be."""
+        del request
+        registered = {model.id: model for model in await self._registered()}
+        ids = sorted({*registered, *self._workers.models()})
+        return JSONResponse({"object": "list", "data": [self._describe(id_, registered.get(id_)) for id_ in ids]})
+
+    async def register(self, request: Request) -> Response:
+        """A model by its URL."""
+        store = self._database()
+        new = await _read(request, NewModel)
+
+        def read() -> RegisteredModel:
+            manifest = read_manifest(open_folder(new.url, self._config.store_mounts))
+            return RegisteredModel(
+                id=manifest.model_id, store_url=new.url, digest=manifest.digest, quantization=manifest.quantization
+            )
+
+        try:
+            model = await asyncio.to_thread(read)
+            await asyncio.to_thread(store.add_model, model)
+        except StoreError as error:
+            raise _unprocessable(f"url: {error}", "url") from error
+        except DatabaseGoneError as error:
+            raise _gone(error) from error
+        return JSONResponse(self._describe(model.id, model), 201)
+
+    async def measure(self, request: Request) -> Response:
+        """A score for a model."""
+        store, model = self._database(), await self._model(request)
+        quality = await _read(request, Quality)
+        try:
+            kept = await asyncio.to_thread(store.set_quality, model.id, quality.model_digest, quality.score)
+        except DatabaseGoneError as error:
+            raise _gone(error) from error
+        if not kept:
+            raise _conflict(f"model {model.id!r} has the digest {model.digest}, and another one was measured")
+        return JSONResponse(self._describe(model.id, model.model_copy(update={"quality": quality.score})))
+
+    async def load(self, request: Request) -> Response:
+        """Have so many workers serve a model; those with the least to do are taken."""
+        load = await _read(request, Load)
+        model_id: str = request.path_params["model_id"]
+        have = len(self._workers.pools[model_id].active) if model_id in self._workers.models() else 0
+        coming = [worker.worker_id for worker in self._workers.active() if self._comes(worker, model_id)]
+        if load.quantization is None and have >= load.worker_count:
+            return JSONResponse({"model": model_id, "status": "loaded", "worker_count": have})
+        model = await self._model(request)
+        if load.quantization not in (None, model.quantization):
+            raise _unprocessable(
+                f"quantization: {model_id!r} has {model.quantization or 'unquantised'} weights, and workers do not "
+                f"quantise; publish a model with {load.quantization} weights under another id", "quantization",
+            )  # fmt: skip
+        self._check_quality(model)
+        # Nothing waits from here on: what is counted stays so.
+        wanted = load.worker_count - have - len(coming)
+        taken = self._choose(model_id, max(0, wanted), force=load.force)
+        for worker in taken:
+            given = Assignment(model_id=model.id, store_url=model.store_url, digest=model.digest)
+            self._assignments.give(worker.worker_id, given)
+        coming += [worker.worker_id for worker in taken]
+        if not coming:
+            return JSONResponse({"model": model_id, "status": "loaded", "worker_count": have})
+        body = {"model": model_id, "status": "loading", "worker_count": have, "loading": sorted(coming)}
+        return JSONResponse(body, 202)
+
+    async def unload(self, request: Request) -> Response:
+        """Have its workers serve what they were started with."""
+        unload = await _read(request, Unload)
+        model = await self._model(request)
+        serving = [worker for worker in self._workers.active() if worker.model_id == model.id]
+        under_way = sum(worker.in_flight for worker in serving)
+        if under_way and not unload.force:
+            raise _conflict(f"model {model.id!r} has {under_way} requests under way; wait, or say force")
+        coming = [worker for worker in self._workers.active() if self._comes(worker, model.id)]
+        if not serving and not coming:
+            raise _conflict(f"model {model.id!r} is not loaded")
+        for worker in (*serving, *coming):
+            self._assignments.give(worker.worker_id, Assignment())
+        body = {"model": model.id, "status": "unloading", "workers": [worker.worker_id for worker in serving]}
+        return JSONResponse(body, 202)
+
+    def _choose(self, model_id: str, count: int, *, force: bool) -> list[Worker]:
+        left = {pool.model_id: len(pool.active) for pool in self._workers.pools.values()}
+        for worker in self._workers.active():
+            left[worker.model_id] -= self._assignments.pending(worker.worker_id) is not None
+        taken: list[Worker] = []
+        for worker in sorted(self._workers.active(), key=lambda worker: (worker.load, worker.worker_id)):
+            free = worker.model_id != model_id and self._assignments.pending(worker.worker_id) is None
+            if len(taken) < count and free and (force or left[worker.model_id] > self._config.minimum_workers):
+                taken.append(worker)
+                left[worker.model_id] -= 1
+        if len(taken) < count:
+            raise _conflict(
+                f"{count} more workers are wanted for {model_id!r}, and {len(taken)} can be taken: each model that is "
+                f"served keeps minimum_workers, {self._config.minimum_workers}; start more workers, ask for fewer, or "
+                "say force"
+            )
+        return taken
+
+    def _check_quality(self, model: RegisteredModel) -> None:
+        minimum = self._config.minimum_quality
+        if minimum is None or (model.quality is not None and model.quality >= minimum):
+            return
+        has = "was not measured" if model.quality is None else f"has the quality {model.quality:g}"
+        raise _conflict(
+            f"model {model.id!r} {has}, and minimum_quality is {minimum:g}; measure it with `novacron "
+            f"quality` and PUT the report to /api/v1/llm/models/{model.id}/quality"
+        )
+
+    def _comes(self, worker: Worker, model_id: str) -> bool:
+        pending = self._assignments.pending(worker.worker_id)
+        return pending is not None and pending.model_id == model_id
+
+    def _describe(self, model_id: str, model: RegisteredModel | None) -> dict[str, Any]:
+        count = len(self._workers.pools[model_id].active) if model_id in self._workers.pools else 0
+        loading = [worker.worker_id for worker in self._workers.all() if self._comes(worker, model_id)]
+        status = "loaded" if count else "loading" if loading else "registered"
+        told = {} if model is None else model.model_dump(exclude={"id"})
+        return model_entry(model_id) | {"status": status, "worker_count": count} | told
+
+    def _database(self) -> Store:
+        if self._store is None:
+            raise RequestError(
+                501, "models are registered in a database, and this coordinator has none: set database_url",
+                kind="invalid_request_error",
+            )  # fmt: skip
+        return self._store
+
+    async def _registered(self) -> list[RegisteredModel]:
+        try:
+            return [] if self._store is None else await asyncio.to_thread(self._store.models)
+        except DatabaseGoneError as error:
+            raise _gone(error) from error
+
+    async def _model(self, request: Request) -> RegisteredModel:
+        model_id: str = request.path_params["model_id"]
+        for model in await self._registered():
+            if model.id == model_id:
+                return model
+        raise RequestError(
+            404, f"no model {model_id!r} is registered; POST its store's URL to /api/v1/llm/models",
+            kind="invalid_request_error", param="model", code="model_not_found",
+        )  # fmt: skip
+
+
+async def _read(request: Request, kind: type[Body]) -> Body:
+    body = await request.body()
+    said = await read_json(request.body, _LARGEST_BODY, request.headers.get("content-length")) if body else {}
+    try:
+        return kind.model_validate(said)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(map(str, first["loc"]))
+        raise _unprocessable(f"{field or 'body'}: {first['msg']}", field or None) from error
+
+
+def _unprocessable(message: str, param: str | None) -> RequestError:
+    return RequestError(422, message, kind="invalid_request_error", param=param)
+
+
+def _conflict(message: str) -> RequestError:
+    return RequestError(409, message, kind="invalid_request_error")
+
+
+def _gone(error: DatabaseGoneError) -> RequestError:
+    return overloaded(f"the database cannot be asked at the moment: {error}")

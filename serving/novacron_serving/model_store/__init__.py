@@ -1,0 +1,21 @@
+"""Models in a store: folders of S3, Google Cloud Storage, Azure Blob Storage or files, each with a manifest."""
+
+from __future__ import annotations
+
+from novacron_serving.model_store.downloading import LoaderConfig, download
+from novacron_serving.model_store.folders import StoreError, StoreFolder, open_folder
+from novacron_serving.model_store.manifest import Manifest, ManifestFile, read_manifest
+from novacron_serving.model_store.publishing import publish, verify
+
+__all__ = [
+    "LoaderConfig",
+    "Manifest",
+    "ManifestFile",
+    "StoreError",
+    "StoreFolder",
+    "download",
+    "open_folder",
+    "publish",
+    "read_manifest",
+    "verify",
+]

@@ -1,0 +1,100 @@
+"""Putting a model into a store, and looking whether what lies there is still whole."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from pathlib import Path
+
+from novacron_serving.model_store.folders import StoreError, StoreFolder, one_line
+from novacron_serving.model_store.manifest import MANIFEST, Manifest, ManifestFile, read_manifest
+from novacron_serving.model_store.transfer import CHUNK_BYTES, for_each, persist
+
+_RETRIES, _PARALLEL = 3, 8
+
+
+def publish(source: Path, folder: StoreFolder, *, model_id: str, quantization: str | None = None) -> Manifest:
+    """Put a folder's files into the store, and last their manifest. A published model never changes.
+
+    Raises:
+        StoreError: when another model is published there, or a file cannot be read or written.
+    """
+    manifest = _describe(source, model_id, quantization)
+    try:
+        published = folder.size_bytes(MANIFEST) is not None
+    except Exception as error:
+        raise StoreError(f"store {folder.url!r} cannot be read: {one_line(error)}") from error
+    if published:
+        there = read_manifest(folder)
+        if there == manifest:
+            return manifest
+        raise StoreError(
+            f"store {folder.url!r} has the model {there.model_id!r} with the digest {there.digest[:12]}, and what is "
+            "published does not change: take another prefix"
+        )
+
+    def one(file: ManifestFile) -> None:
+        def put() -> None:
+            folder.files.put_file(str(source / file.path), folder.at(file.path))
+
+        persist(f"store {folder.url!r}: {file.path}", put, retries=_RETRIES, until_s=math.inf)
+
+    def finish() -> None:
+        folder.files.pipe_file(folder.at(MANIFEST), manifest.model_dump_json(indent=1).encode())
+
+    for_each(manifest.files, one, parallel=_PARALLEL)
+    persist(f"store {folder.url!r}: {MANIFEST}", finish, retries=_RETRIES, until_s=math.inf)
+    return manifest
+
+
+def verify(folder: StoreFolder) -> Manifest:
+    """Read all of a published model. Raises `StoreError` for the first file that is not what the manifest says."""
+    manifest = read_manifest(folder)
+
+    def one(file: ManifestFile) -> None:
+        def read() -> None:
+            _check(folder, file)
+
+        persist(f"store {folder.url!r}: {file.path}", read, retries=_RETRIES, until_s=math.inf)
+
+    for_each(manifest.files, one, parallel=_PARALLEL)
+    return manifest
+
+
+def _check(folder: StoreFolder, file: ManifestFile) -> None:
+    stored = folder.size_bytes(file.path)
+    if stored is None:
+        raise StoreError(f"store {folder.url!r}: {file.path} is missing")
+    if stored != file.size_bytes:
+        raise StoreError(
+            f"store {folder.url!r}: {file.path} has {stored} bytes, and its manifest says {file.size_bytes}"
+        )
+    seen = hashlib.sha256()
+    for at in range(0, file.size_bytes, CHUNK_BYTES):
+        seen.update(folder.read(file.path, at, min(at + CHUNK_BYTES, file.size_bytes)))
+    if seen.hexdigest() != file.sha256:
+        raise StoreError(
+            f"store {folder.url!r}: {file.path} has the SHA-256 {seen.hexdigest()}, and its manifest says {file.sha256}"
+        )
+
+
+def _describe(source: Path, model_id: str, quantization: str | None) -> Manifest:
+    try:
+        paths = sorted(path for path in source.rglob("*") if path.is_file() and path != source / MANIFEST)
+        files = tuple(
+            ManifestFile(path=path.relative_to(source).as_posix(), size_bytes=path.stat().st_size, sha256=_sha256(path))
+            for path in paths
+        )
+    except OSError as error:
+        raise StoreError(f"{error.filename or source} cannot be read: {error.strerror}") from error
+    if not files:
+        raise StoreError(f"folder {str(source)!r} has no files, or is none: give the folder with the model's files")
+    return Manifest(model_id=model_id, quantization=quantization, files=files)
+
+
+def _sha256(path: Path) -> str:
+    seen = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            seen.update(chunk)
+    return seen.hexdigest()

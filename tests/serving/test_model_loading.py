@@ -1,0 +1,166 @@
+"""Models that are registered, measured and loaded onto running workers; requests go on meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from novacron_serving.model_store import Manifest, open_folder, publish
+
+from .conftest import HTTP, MODEL, TINY, Stack, answers, start, wait_until
+
+pytestmark = pytest.mark.xdist_group("serving")
+
+
+class Models(Stack):
+    """A coordinator with a database, and workers that take models from stores."""
+
+    def start_coordinator(self) -> None:
+        config = {
+            "http_port": self.http_port,
+            "grpc_port": self.grpc_port,
+            "report_interval_s": 0.2,
+            "database_url": f"sqlite:///{self.folder}/models.db",
+            "minimum_quality": 0.97,
+        }
+        self.coordinator = start("coordinator", config, self.folder)
+        wait_until(lambda: answers(f"{self.url}/health"), "the coordinator lives")
+
+    def worker_config(self, worker_id: str, port: int) -> dict[str, Any]:
+        config = super().worker_config(worker_id, port) | {"model_cache": str(self.folder / "cache")}
+        return config | {"model": {"id": MODEL, "url": self.store(MODEL)}} if worker_id == "worker-1" else config
+
+    def store(self, model_id: str) -> str:
+        return f"file://{self.folder}/store/{model_id}"
+
+    def publish(self, model_id: str, source: Path = TINY) -> Manifest:
+        return publish(source, open_folder(self.store(model_id)), model_id=model_id)
+
+    def call(self, method: str, path: str, body: object = None) -> httpx.Response:
+        return HTTP.request(method, f"{self.url}/api/v1/llm/models{path}", json=body)
+
+    def register(self, model_id: str, source: Path = TINY, score: float | None = 0.98) -> Manifest:
+        manifest = self.publish(model_id, source)
+        assert self.call("POST", "", {"url": self.store(model_id)}).status_code == 201
+        if score is not None:
+            report = {"model_digest": manifest.digest, "score": score, "tasks": 5}
+            assert self.call("PUT", f"/{model_id}/quality", report).status_code == 200
+        return manifest
+
+    def workers_now(self) -> list[dict[str, Any]]:
+        return HTTP.get(f"{self.url}/api/v1/llm/cluster/status").json()["workers"]
+
+    def served(self) -> list[str]:
+        return sorted(worker["model"] for worker in self.workers_now() if worker["status"] == "active")
+
+    def ask(self, model: str) -> httpx.Response:
+        body = {"model": model, "messages": [{"role": "user", "content": "Hello"}], "temperature": 0, "max_tokens": 8}
+        return HTTP.post(f"{self.url}/v1/chat/completions", json=body)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Models]:
+    made = Models(tmp_path_factory.mktemp("models"))
+    try:
+        made.publish(MODEL)
+        made.start_coordinator()
+        made.start_workers("worker-0", "worker-1")
+        yield made
+    finally:
+        made.stop()
+
+
+def message(answer: httpx.Response) -> str:
+    return answer.json()["error"]["message"]
+
+
+def test_a_second_model_is_loaded_and_unloaded_and_no_request_fails(models: Models) -> None:
+    models.register("second")
+    statuses: list[int] = []
+    over = threading.Event()
+
+    def ask_on() -> None:
+        while not over.is_set():
+            statuses.append(models.ask(MODEL).status_code)
+
+    asking = [threading.Thread(target=ask_on) for _ in range(3)]
+    for thread in asking:
+        thread.start()
+    try:
+        started = models.call("POST", "/second/load", {"worker_count": 1})
+        assert started.status_code == 202, started.text
+        assert len(started.json()["loading"]) == 1
+        wait_until(lambda: models.served() == [MODEL, "second"], "one worker serves the second", 30)
+        assert models.ask("second").status_code == 200
+        again = models.call("POST", "/second/load", {"worker_count": 1})
+        assert (again.status_code, again.json()["status"]) == (200, "loaded")
+        refused = models.call("POST", "/second/load", {"worker_count": 2})
+        assert refused.status_code == 409
+        assert "minimum_workers" in message(refused)
+        assert models.call("POST", "/second/unload").status_code == 202
+        wait_until(lambda: models.served() == [MODEL, MODEL], "the first model is served again", 30)
+    finally:
+        over.set()
+        for thread in asking:
+            thread.join()
+    assert len(statuses) > 10
+    assert set(statuses) == {200}
+    assert models.ask("second").status_code == 503, "known, and served by nobody at the moment"
+
+
+def test_a_model_that_cannot_be_loaded_is_told_and_the_worker_serves_what_it_served(
+    models: Models, tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    models.register("broken", tmp_path)
+    assert models.call("POST", "/broken/load").status_code == 202
+
+    def failed() -> list[dict[str, Any]]:
+        told = [worker["next_model"] for worker in models.workers_now() if worker["next_model"]]
+        return [one for one in told if one["state"] == "failed"]
+
+    wait_until(lambda: bool(failed()), "the failure is told", 30)
+    assert failed()[0]["model"] == "broken"
+    assert "no tokenizer that can be loaded" in failed()[0]["reason"]
+    wait_until(lambda: models.served() == [MODEL, MODEL], "both serve again", 30)
+    assert models.ask(MODEL).status_code == 200
+
+
+def test_a_model_below_the_minimum_quality_is_not_loaded(models: Models) -> None:
+    manifest = models.register("poor", score=None)
+    refused = models.call("POST", "/poor/load")
+    assert refused.status_code == 409
+    assert "was not measured" in message(refused)
+    assert "novacron quality" in message(refused)
+    report = {"model_digest": manifest.digest, "score": 0.96}
+    assert models.call("PUT", "/poor/quality", report | {"model_digest": "other"}).status_code == 409
+    assert models.call("PUT", "/poor/quality", report).json()["quality"] == 0.96
+    refused = models.call("POST", "/poor/load")
+    assert refused.status_code == 409
+    assert "0.96" in message(refused)
+    assert "0.97" in message(refused)
+
+
+def test_what_cannot_be_registered_or_loaded_says_why(models: Models) -> None:
+    models.register("fine")
+    for method, path, body, status, said in (
+        ("POST", "", {"url": models.store("nothing")}, 422, "has no manifest.json"),
+        ("POST", "", {"url": "ftp://x/y"}, 422, "of no kind"),
+        ("POST", "", {"url": models.store("fine")}, 409, "already"),
+        ("POST", "/unknown/load", {}, 404, "is registered"),
+        ("POST", "/fine/load", {"quantization": "FP8"}, 422, "quantization"),
+        ("POST", "/fine/load", {"worker_count": 0}, 422, "worker_count"),
+        ("POST", "/fine/load", {"performance_profile": "fastest"}, 422, "performance_profile"),
+        ("POST", "/fine/unload", {}, 409, "is not loaded"),
+    ):  # fmt: skip
+        answer = models.call(method, path, body)
+        assert answer.status_code == status, (path, body, answer.text)
+        assert said in message(answer)
+    told = {model["id"]: model for model in models.call("GET", "").json()["data"]}
+    assert told["fine"]["status"] == "registered"
+    assert told["fine"]["quality"] == 0.98
+    assert told[MODEL]["status"] == "loaded"

@@ -1,0 +1,241 @@
+"""Models in stores: published whole, downloaded whole or not at all, gone on with after what breaks off."""
+
+from __future__ import annotations
+
+import errno
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from novacron_serving.errors import StartError
+from novacron_serving.model_store import (
+    LoaderConfig,
+    StoreError,
+    StoreFolder,
+    download,
+    open_folder,
+    publish,
+    read_manifest,
+    transfer,
+    verify,
+)
+
+from .conftest import TINY
+
+QUICK = LoaderConfig(retries=1)
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfer, "FIRST_PAUSE_S", 0.01)
+    for module in ("downloading", "publishing"):
+        monkeypatch.setattr(f"novacron_serving.model_store.{module}.CHUNK_BYTES", 2**10)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    folder = tmp_path / "model"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    (folder / "deep" / "weights").write_bytes(bytes(range(256)) * 40)
+    (folder / "empty").touch()
+    return folder
+
+
+@pytest.fixture
+def published(tmp_path: Path, model: Path) -> StoreFolder:
+    folder = open_folder(f"file://{tmp_path}/store/m")
+    publish(model, folder, model_id="m", quantization="FP8")
+    return folder
+
+
+class Breaking:
+    """A file system of which a read fails, now and then or always."""
+
+    def __init__(self, files: Any, fails: Callable[[int], Exception | None]) -> None:
+        self._files = files
+        self._fails = fails
+        self.read = 0
+        self._lock = threading.Lock()
+
+    def info(self, path: str) -> Any:
+        return self._files.info(path)
+
+    def cat_file(self, path: str, start: int | None = None, end: int | None = None) -> Any:
+        if path.endswith("manifest.json"):
+            return self._files.cat_file(path)
+        with self._lock:
+            self.read += 1
+            if error := self._fails(self.read):
+                raise error
+        return self._files.cat_file(path, start=start, end=end)
+
+
+def breaking(folder: StoreFolder, fails: Callable[[int], Exception | None]) -> tuple[StoreFolder, Breaking]:
+    files = Breaking(folder.files, fails)
+    return StoreFolder(url=folder.url, root=folder.root, files=files), files
+
+
+def same(folder: Path, model: Path) -> bool:
+    return all((folder / path.relative_to(model)).read_bytes() == path.read_bytes()
+               for path in model.rglob("*") if path.is_file())  # fmt: skip
+
+
+def nothing_usable(cache: Path) -> bool:
+    return not [path for path in cache.iterdir() if path.is_dir() and path.suffix != ".partial"]
+
+
+def test_what_is_published_is_downloaded_once(tmp_path: Path, model: Path, published: StoreFolder) -> None:
+    verify(published)
+    folder, manifest = download(published, tmp_path / "cache")
+    assert same(folder, model)
+    assert (manifest.model_id, manifest.quantization) == ("m", "FP8")
+    assert manifest.digest == folder.name
+    never, files = breaking(published, lambda _: OSError("the store is asked"))
+    assert download(never, tmp_path / "cache") == (folder, manifest)
+    assert files.read == 0
+
+
+def test_processes_that_want_the_same_model_fetch_it_once(tmp_path: Path, model: Path, published: StoreFolder) -> None:
+    counted, files = breaking(published, lambda _: None)
+
+    def fetch(_: int) -> Path:
+        return download(counted, tmp_path / "cache")[0]
+
+    with ThreadPoolExecutor(4) as pool:
+        folders = list(pool.map(fetch, range(4)))
+    assert len(set(folders)) == 1
+    assert same(folders[0], model)
+    assert files.read == 11, "each chunk once"
+
+
+def test_a_failure_that_passes_is_not_noticed(tmp_path: Path, model: Path, published: StoreFolder) -> None:
+    once, files = breaking(published, lambda read: ConnectionError("reset") if read == 5 else None)
+    assert same(download(once, tmp_path / "cache", QUICK)[0], model)
+    assert files.read == 12, "what was there was not fetched again"
+
+
+def test_a_download_that_broke_off_goes_on_where_it_stopped(
+    tmp_path: Path, model: Path, published: StoreFolder
+) -> None:
+    broken, _ = breaking(published, lambda read: ConnectionError("reset") if read > 6 else None)
+    with pytest.raises(StoreError, match=r"reset \(after 2 attempts\)"):
+        download(broken, tmp_path / "cache", QUICK)
+    assert nothing_usable(tmp_path / "cache")
+    counted, files = breaking(published, lambda _: None)
+    assert same(download(counted, tmp_path / "cache")[0], model)
+    assert files.read <= 6
+
+
+def test_a_full_disk_says_so_and_the_next_run_completes(tmp_path: Path, model: Path, published: StoreFolder) -> None:
+    full, _ = breaking(published, lambda read: OSError(errno.ENOSPC, "No space left on device") if read > 3 else None)
+    with pytest.raises(StoreError, match="the disk is full"):
+        download(full, tmp_path / "cache")
+    assert nothing_usable(tmp_path / "cache")
+    assert same(download(published, tmp_path / "cache")[0], model)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("deep/weights", b"short", "has 5 bytes, and its manifest says 10240"),
+        ("deep/weights", b"x" * 10240, "has the SHA-256 .* its manifest says"),
+        ("deep/weights", None, "deep/weights is missing"),
+        ("manifest.json", None, r"has no manifest\.json"),
+        ("manifest.json", b"[]", "is no manifest"),
+    ],
+)
+def test_what_is_spoiled_in_the_store_is_told_and_never_used(
+    tmp_path: Path, model: Path, published: StoreFolder, file: str, content: bytes | None, message: str
+) -> None:
+    stored = Path(published.at(file))
+    whole = stored.read_bytes()
+    stored.write_bytes(content) if content is not None else stored.unlink()
+    for read in (lambda: verify(published), lambda: download(published, tmp_path / "cache", QUICK)):
+        with pytest.raises(StoreError, match=message):
+            read()
+    assert not (tmp_path / "cache").exists() or nothing_usable(tmp_path / "cache")
+    stored.write_bytes(whole)
+    assert same(download(published, tmp_path / "cache")[0], model)
+
+
+@pytest.mark.parametrize("path", ["../outside", "/etc/passwd", "a/../../b", "a\\b", "manifest.json"])
+def test_a_manifest_cannot_name_files_elsewhere(published: StoreFolder, path: str) -> None:
+    manifest = json.loads(published.read("manifest.json"))
+    manifest["files"][0]["path"] = path
+    Path(published.at("manifest.json")).write_text(json.dumps(manifest))
+    with pytest.raises(StoreError, match="is no manifest"):
+        read_manifest(published)
+
+
+def test_a_download_ends_in_time(tmp_path: Path, published: StoreFolder) -> None:
+    with pytest.raises(StoreError, match="was not there in time"):
+        download(published, tmp_path / "cache", LoaderConfig(timeout_s=1e-9))
+
+
+def test_another_model_than_the_one_asked_for_is_refused(tmp_path: Path, published: StoreFolder) -> None:
+    with pytest.raises(StoreError, match="has another model"):
+        download(published, tmp_path / "cache", digest="0" * 64)
+
+
+def test_what_is_published_does_not_change(model: Path, published: StoreFolder) -> None:
+    publish(model, published, model_id="m", quantization="FP8")
+    (model / "config.json").write_text("[]")
+    with pytest.raises(StoreError, match="take another prefix"):
+        publish(model, published, model_id="m", quantization="FP8")
+    verify(published)
+
+
+def test_files_that_are_mounted_are_found_by_their_url(tmp_path: Path, model: Path) -> None:
+    mounts = {"efs://fs-1": tmp_path / "efs", "nfs://files/export": tmp_path / "nfs"}
+    for url in ("efs://fs-1/models/m", "nfs://files/export/m"):
+        publish(model, open_folder(url, mounts), model_id="m")
+    assert (tmp_path / "efs/models/m/manifest.json").exists()
+    assert (tmp_path / "nfs/m/manifest.json").exists()
+    with pytest.raises(StartError, match="store_mounts"):
+        open_folder("efs://fs-11/models", mounts)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("ftp://host/x", "of no kind that is known"),
+        ("models/tiny", "of no kind that is known"),
+        ("az://models/x", "names no account"),
+    ],
+)
+def test_a_url_that_cannot_be_used_says_why(url: str, message: str) -> None:
+    with pytest.raises(StoreError, match=message):
+        open_folder(url)
+
+
+def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "gcsfs", None)
+    with pytest.raises(StoreError, match=r"novacron-serving\[gcs\]"):
+        open_folder("gs://bucket/m")
+
+
+def test_the_commands_publish_and_verify(tmp_path: Path) -> None:
+    def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "novacron_serving.model_store", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    url = f"file://{tmp_path}/tiny"
+    done = command("publish", str(TINY), url, "--id", "tiny")
+    assert done.returncode == 0, done.stderr
+    assert command("verify", url).stdout == done.stdout
+    (tmp_path / "tiny" / "config.json").unlink()
+    failed = command("verify", url)
+    assert failed.returncode == 2
+    assert failed.stderr.count("\n") == 1
+    assert "config.json is missing" in failed.stderr

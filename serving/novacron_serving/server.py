@@ -120,3 +120,14 @@ async def read_json(receive: Callable[[], Awaitable[bytes]], limit: int, length:
         return orjson.loads(body)  # NaN, halves of surrogate pairs and endless nesting are no JSON to it
     except orjson.JSONDecodeError as error:
         raise RequestError(400, f"the body is not valid JSON: {error}", kind="invalid_request_error") from error
+
+
+def read_as(model: type[Config], said: object, status: int) -> Config:
+    """JSON as a model. Raises `RequestError` with this status that names the first wrong field."""
+    try:
+        return model.model_validate(said)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(map(str, first["loc"]))
+        message = f"{field or 'body'}: {first['msg']}"
+        raise RequestError(status, message, kind="invalid_request_error", param=field or None) from error

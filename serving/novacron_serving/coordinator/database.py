@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.resources import files
 
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from novacron_serving.coordinator.access import ApiKey
-from novacron_serving.errors import RequestError, ServingError
+from novacron_serving.errors import RequestError
 
 _MIGRATING = 6_013_200_405
 """Postgres' advisory lock while tables are made: coordinators start at the same time."""
@@ -61,8 +62,14 @@ class RegisteredModel(BaseModel):
     """0 to 1; None: not measured."""
 
 
-class DatabaseGoneError(ServingError):
-    """The database cannot be asked at the moment."""
+class DatabaseGoneError(RequestError):
+    """The database cannot be asked at the moment: 503 for who asked for what is in it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            503, f"the database cannot be asked at the moment: {reason}", kind="server_error", code="overloaded"
+        )
+        self.reason = reason
 
 
 class Store:
@@ -84,87 +91,79 @@ class Store:
         """Bring the tables to this version's shape. Raises `DatabaseGoneError`."""
         config = Config()
         config.set_main_option("script_location", str(files("novacron_serving.coordinator") / "migrations"))
-        try:
-            with self._engine.begin() as connection:
-                if self._postgres:
-                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATING)))
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
-        except SQLAlchemyError as error:
-            raise _gone(error) from error
+        with self._transaction() as connection:
+            if self._postgres:
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATING)))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
 
     def keys(self) -> list[ApiKey]:
         """All keys. Raises `DatabaseGoneError`."""
         columns = [_keys.c[name] for name in ApiKey.model_fields]
-        try:
-            with self._engine.connect() as connection:
-                rows: Sequence[sa.RowMapping] = connection.execute(sa.select(*columns)).mappings().all()
-        except SQLAlchemyError as error:
-            raise _gone(error) from error
+        with self._transaction() as connection:
+            rows: Sequence[sa.RowMapping] = connection.execute(sa.select(*columns)).mappings().all()
         return [ApiKey.model_validate(dict(row)) for row in rows]
 
     def add_key(self, key: ApiKey) -> None:
         """Keep a key. Raises `DatabaseGoneError`, or `RequestError` (409) when its name is taken."""
-        values = key.model_dump(mode="json") | {"created_at": dt.datetime.now(dt.timezone.utc)}
-        try:
-            with self._engine.begin() as connection:
-                connection.execute(sa.insert(_keys).values(values))
-        except IntegrityError as error:
-            raise RequestError(
-                409, f"name: there is a key named {key.name!r}; revoke it first, or take another name",
-                kind="invalid_request_error", param="name",
-            ) from error  # fmt: skip
-        except SQLAlchemyError as error:
-            raise _gone(error) from error
+        taken = f"name: there is a key named {key.name!r}; revoke it first, or take another name"
+        self._add(_keys, key.model_dump(mode="json"), taken, "name")
 
     def remove_key(self, name: str) -> bool:
         """Forget a key; false: there is none of that name. Raises `DatabaseGoneError`."""
-        try:
-            with self._engine.begin() as connection:
-                return connection.execute(sa.delete(_keys).where(_keys.c.name == name)).rowcount > 0
-        except SQLAlchemyError as error:
-            raise _gone(error) from error
+        with self._transaction() as connection:
+            return connection.execute(sa.delete(_keys).where(_keys.c.name == name)).rowcount > 0
 
     def models(self) -> list[RegisteredModel]:
         """All models, by id. Raises `DatabaseGoneError`."""
         columns = [_models.c[name] for name in RegisteredModel.model_fields]
-        try:
-            with self._engine.connect() as connection:
-                rows: Sequence[sa.RowMapping] = (
-                    connection.execute(sa.select(*columns).order_by(_models.c.id)).mappings().all()
-                )
-        except SQLAlchemyError as error:
-            raise _gone(error) from error
+        with self._transaction() as connection:
+            rows: Sequence[sa.RowMapping] = (
+                connection.execute(sa.select(*columns).order_by(_models.c.id)).mappings().all()
+            )
         return [RegisteredModel.model_validate(dict(row)) for row in rows]
 
     def add_model(self, model: RegisteredModel) -> None:
         """Keep a model. Raises `DatabaseGoneError`, or `RequestError` (409) when its id is taken."""
-        values = model.model_dump() | {"created_at": dt.datetime.now(dt.timezone.utc)}
-        try:
-            with self._engine.begin() as connection:
-                connection.execute(sa.insert(_models).values(values))
-        except IntegrityError as error:
-            raise RequestError(
-                409, f"there is a model named {model.id!r} already; publish this one under another id",
-                kind="invalid_request_error", param="url",
-            ) from error  # fmt: skip
-        except SQLAlchemyError as error:
-            raise _gone(error) from error
+        taken = f"there is a model named {model.id!r} already; publish this one under another id"
+        self._add(_models, model.model_dump(), taken, "url")
 
     def set_quality(self, model_id: str, digest: str, quality: float) -> bool:
         """Keep a model's score; false: there is no such model with this digest. Raises `DatabaseGoneError`."""
         these = (_models.c.id == model_id) & (_models.c.digest == digest)
+        with self._transaction() as connection:
+            return connection.execute(sa.update(_models).where(these).values(quality=quality)).rowcount > 0
+
+    def _add(self, table: sa.Table, values: Mapping[str, object], taken: str, param: str) -> None:
+        """A row more; `taken` says that its name is not free, which the field `param` is to change."""
+        row = {**values, "created_at": dt.datetime.now(dt.timezone.utc)}
+        try:
+            with self._transaction() as connection:
+                connection.execute(sa.insert(table).values(row))
+        except DatabaseGoneError as error:
+            if isinstance(error.__cause__, IntegrityError):
+                raise RequestError(409, taken, kind="invalid_request_error", param=param) from error
+            raise
+
+    @contextmanager
+    def _transaction(self) -> Generator[sa.Connection]:
+        """One transaction. Raises `DatabaseGoneError`, whose cause is the database's own error."""
         try:
             with self._engine.begin() as connection:
-                return connection.execute(sa.update(_models).where(these).values(quality=quality)).rowcount > 0
+                yield connection
         except SQLAlchemyError as error:
-            raise _gone(error) from error
+            cause = getattr(error, "orig", None) or error
+            raise DatabaseGoneError(" ".join(str(cause).split())[:200]) from error
 
     def close(self) -> None:
         """Close its connections."""
         self._engine.dispose()
 
 
-def _gone(error: SQLAlchemyError) -> DatabaseGoneError:
-    cause = getattr(error, "orig", None) or error
-    return DatabaseGoneError(" ".join(str(cause).split())[:200])
+def needed(store: Store | None, what: str) -> Store:
+    """The database for `what`. Raises `RequestError` (501) where there is none."""
+    if store is None:
+        raise RequestError(
+            501, f"{what} in a database, and this coordinator has none: set database_url", kind="invalid_request_error"
+        )
+    return store

@@ -18,6 +18,7 @@ from novacron_serving.coordinator.access import ANYBODY, Caller
 from novacron_serving.coordinator.upstream import UpstreamConnection
 from novacron_serving.coordinator.workers import Worker
 from novacron_serving.errors import RequestError, invalid, overloaded
+from novacron_serving.worker.answers import TELL_USAGE
 
 if TYPE_CHECKING:
     from novacron_serving.coordinator.cache import Answers
@@ -28,6 +29,7 @@ _PASSED_TO_CLIENT = frozenset(
     {b"content-type", b"content-length", b"transfer-encoding", b"retry-after", b"cache-control"}
 )
 _PASSED_TO_WORKER = frozenset({b"traceparent", b"tracestate"})
+_TELL_USAGE = f"{TELL_USAGE}: tell\r\n".encode()
 _LINGER_S = 2.0
 _END_OF_EVENT = b"\n\n\r\n"
 """An event, and the chunk that it is."""
@@ -221,7 +223,7 @@ class Exchange:
     def _send(self, worker: Worker, *, fresh: bool) -> None:
         more = b"x-request-id: " + self._request_id + b"\r\n"
         if self.caller.tokens is not None:
-            more += b"x-novacron-usage: tell\r\n"
+            more += _TELL_USAGE
         for name, value in self._headers:
             if name in _PASSED_TO_WORKER:
                 more += name + b": " + value + b"\r\n"

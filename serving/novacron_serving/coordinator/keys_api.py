@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import secrets
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from novacron_serving.coordinator.access import ApiKey, CacheUse, Role, digest_of
-from novacron_serving.coordinator.database import DatabaseGoneError, Store
+from novacron_serving.coordinator.database import Store, needed
 from novacron_serving.coordinator.upkeep import Upkeep
-from novacron_serving.errors import RequestError, invalid, overloaded
-from novacron_serving.server import read_json
+from novacron_serving.errors import RequestError, invalid
+from novacron_serving.server import read_as, read_json
 
 PREFIX = "nc-"
 _LARGEST_BODY = 4096
@@ -41,20 +41,12 @@ class KeysApi:
         self._configured = configured
 
     def _database(self) -> Store:
-        if self._store is None:
-            raise RequestError(
-                501, "keys are kept in a database, and this coordinator has none: set database_url",
-                kind="invalid_request_error",
-            )  # fmt: skip
-        return self._store
+        return needed(self._store, "keys are kept")
 
     async def list(self, request: Request) -> Response:
         """All keys, without their digests."""
         del request
-        try:
-            kept = [] if self._store is None else await asyncio.to_thread(self._store.keys)
-        except DatabaseGoneError as error:
-            raise _gone(error) from error
+        kept = [] if self._store is None else await asyncio.to_thread(self._store.keys)
         shown = [key.model_dump(mode="json", exclude={"sha256"}) for key in (*self._configured, *kept)]
         return JSONResponse({"object": "list", "data": shown})
 
@@ -62,35 +54,20 @@ class KeysApi:
         """A new key."""
         store = self._database()
         body = await read_json(request.body, _LARGEST_BODY, request.headers.get("content-length"))
-        try:
-            new = NewKey.model_validate(body)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            field = ".".join(map(str, first["loc"]))
-            raise invalid(f"{field or 'body'}: {first['msg']}", param=field or None) from error
+        new = read_as(NewKey, body, 400)
         if any(key.name == new.name for key in self._configured):
             raise invalid(f"name: {new.name!r} is a key of the configuration; take another", param="name")
         secret = PREFIX + secrets.token_urlsafe(32)
         key = ApiKey(sha256=digest_of(secret.encode()).hex(), **new.model_dump())
-        try:
-            await asyncio.to_thread(store.add_key, key)
-        except DatabaseGoneError as error:
-            raise _gone(error) from error
+        await asyncio.to_thread(store.add_key, key)
         await self._upkeep.read_keys()
         return JSONResponse(new.model_dump(mode="json") | {"key": secret}, 201)
 
     async def revoke(self, request: Request) -> Response:
         """A key is not known any more: at once here, within seconds at other coordinators."""
         name: str = request.path_params["name"]
-        try:
-            found = await asyncio.to_thread(self._database().remove_key, name)
-        except DatabaseGoneError as error:
-            raise _gone(error) from error
+        found = await asyncio.to_thread(self._database().remove_key, name)
         if not found:
             raise RequestError(404, f"there is no key named {name!r} in the database", kind="invalid_request_error")
         await self._upkeep.read_keys()
         return Response(status_code=204)
-
-
-def _gone(error: DatabaseGoneError) -> RequestError:
-    return overloaded(f"the database cannot be asked at the moment: {error}")

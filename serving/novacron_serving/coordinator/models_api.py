@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from novacron_serving.coordinator.assignments import Assignment, Assignments
 from novacron_serving.coordinator.config import CoordinatorConfig
-from novacron_serving.coordinator.database import DatabaseGoneError, RegisteredModel, Store
+from novacron_serving.coordinator.database import RegisteredModel, Store, needed
 from novacron_serving.coordinator.workers import Worker, Workers
-from novacron_serving.errors import RequestError, overloaded
+from novacron_serving.errors import RequestError
 from novacron_serving.model_store import StoreError, open_folder, read_manifest
-from novacron_serving.server import read_json
+from novacron_serving.server import read_as, read_json
 from novacron_serving.worker.app import model_entry
 
 _LARGEST_BODY = 4096
@@ -98,18 +98,13 @@ class ModelsApi:
             await asyncio.to_thread(store.add_model, model)
         except StoreError as error:
             raise _unprocessable(f"url: {error}", "url") from error
-        except DatabaseGoneError as error:
-            raise _gone(error) from error
         return JSONResponse(self._describe(model.id, model), 201)
 
     async def measure(self, request: Request) -> Response:
         """A score for a model."""
         store, model = self._database(), await self._model(request)
         quality = await _read(request, Quality)
-        try:
-            kept = await asyncio.to_thread(store.set_quality, model.id, quality.model_digest, quality.score)
-        except DatabaseGoneError as error:
-            raise _gone(error) from error
+        kept = await asyncio.to_thread(store.set_quality, model.id, quality.model_digest, quality.score)
         if not kept:
             raise _conflict(f"model {model.id!r} has the digest {model.digest}, and another one was measured")
         return JSONResponse(self._describe(model.id, model.model_copy(update={"quality": quality.score})))
@@ -197,18 +192,10 @@ class ModelsApi:
         return model_entry(model_id) | {"status": status, "worker_count": count} | told
 
     def _database(self) -> Store:
-        if self._store is None:
-            raise RequestError(
-                501, "models are registered in a database, and this coordinator has none: set database_url",
-                kind="invalid_request_error",
-            )  # fmt: skip
-        return self._store
+        return needed(self._store, "models are registered")
 
     async def _registered(self) -> list[RegisteredModel]:
-        try:
-            return [] if self._store is None else await asyncio.to_thread(self._store.models)
-        except DatabaseGoneError as error:
-            raise _gone(error) from error
+        return [] if self._store is None else await asyncio.to_thread(self._store.models)
 
     async def _model(self, request: Request) -> RegisteredModel:
         model_id: str = request.path_params["model_id"]
@@ -224,21 +211,12 @@ class ModelsApi:
 async def _read(request: Request, kind: type[Body]) -> Body:
     body = await request.body()
     said = await read_json(request.body, _LARGEST_BODY, request.headers.get("content-length")) if body else {}
-    try:
-        return kind.model_validate(said)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(map(str, first["loc"]))
-        raise _unprocessable(f"{field or 'body'}: {first['msg']}", field or None) from error
+    return read_as(kind, said, 422)
 
 
-def _unprocessable(message: str, param: str | None) -> RequestError:
+def _unprocessable(message: str, param: str) -> RequestError:
     return RequestError(422, message, kind="invalid_request_error", param=param)
 
 
 def _conflict(message: str) -> RequestError:
     return RequestError(409, message, kind="invalid_request_error")
-
-
-def _gone(error: DatabaseGoneError) -> RequestError:
-    return overloaded(f"the database cannot be asked at the moment: {error}")

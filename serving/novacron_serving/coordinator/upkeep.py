@@ -70,7 +70,7 @@ class Upkeep:
                 self._migrated = True
             keys = await asyncio.to_thread(self._store.keys)
         except DatabaseGoneError as error:
-            self._note("database", str(error))
+            self._note("database", error.reason)
             return
         self._note("database", None)
         self._access.replace((*self._first_keys, *keys))

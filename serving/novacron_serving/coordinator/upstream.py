@@ -13,7 +13,7 @@ import httptools
 
 CONNECT_TIMEOUT_S = 2.0
 IDLE_S = 30.0
-"""A connection unused for so long is closed; workers keep theirs longer, see `worker.__main__`."""
+"""A connection unused for so long is closed; workers keep theirs longer: `server.KEEP_ALIVE_S`."""
 
 
 class Receiver(Protocol):

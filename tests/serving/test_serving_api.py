@@ -63,6 +63,9 @@ def test_max_tokens_ends_an_answer(client: openai.OpenAI) -> None:
 
 def test_the_models_are_listed(client: openai.OpenAI) -> None:
     assert [model.id for model in client.models.list()] == [MODEL]
+    assert client.models.retrieve(MODEL).id == MODEL
+    with pytest.raises(openai.NotFoundError, match="served: novacron-tiny"):
+        client.models.retrieve("org/none")
 
 
 def test_a_seed_repeats_an_answer_and_another_seed_does_not(client: openai.OpenAI) -> None:

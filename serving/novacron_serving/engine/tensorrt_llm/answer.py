@@ -23,6 +23,7 @@ class Answer:
         self._index = index
         self._prompt_tokens = prompt_tokens
         self._tokens = tokens
+        self._end_id = None if request.ignore_eos else tokens.end_id
         self._logprobs = request.logprobs
         self._text = Detokenizer(tokens.decode, request.stops)
         self._read = 0
@@ -40,7 +41,7 @@ class Answer:
         reason: FinishReason | None = None
         for at in range(self._read, len(token_ids)):
             token = token_ids[at]
-            if token == self._tokens.end_id:
+            if token == self._end_id:
                 continue  # ends the answer and is no part of it
             self._counted += 1
             added, stopped = self._text.add(token)

@@ -49,9 +49,11 @@ async def serve(config: CoordinatorConfig, token: str) -> None:
     metrics = Metrics()
     gate = Gate(config, workers, access, metrics, answers_of(config.cache, redis_url, metrics))
     store = Store(database_url) if database_url else None
-    upkeep = Upkeep(gate, access, keys, store, SharedRates(redis_url, access) if redis_url else None)
+    assignments = Assignments(store)
+    rates = SharedRates(redis_url, access) if redis_url else None
+    upkeep = Upkeep(gate, access, keys, store, rates, workers, assignments)
     await upkeep.read_keys()
-    assignments = Assignments()
+    await upkeep.read_models()
     models = ModelsApi(config, store, workers, assignments)
     app = CoordinatorApp(config, workers, gate, upkeep, KeysApi(store, upkeep, keys), models, assignments)
     grpc_server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])

@@ -174,10 +174,10 @@ class CoordinatorApp:
 
     def _next_model(self, worker: Worker) -> dict[str, str] | None:
         """What it was told to serve and does not yet, or could not."""
-        given = self._assignments.of(worker.worker_id)
+        given, failure = self._assignments.given(worker), self._assignments.failure(worker)
         if given is None:
             return None
-        return {"model": given.model_id, "state": "failed" if given.failure else "loading", "reason": given.failure}
+        return {"model": given.model_id, "state": "failed" if failure else "loading", "reason": failure}
 
     async def _prometheus(self, request: Request) -> Response:
         del request

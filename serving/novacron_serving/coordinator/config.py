@@ -38,6 +38,8 @@ class CoordinatorConfig(BaseModel):
     report_interval_s: float = Field(default=1.0, gt=0)
     lost_after_s: float = Field(default=5.0, gt=0)
     """A worker that has not reported for so long gets no requests."""
+    forget_after_s: float = Field(default=600.0, gt=0)
+    """After so long it is not listed as lost any more, and its cache is taken to be gone."""
     max_body_bytes: int = Field(default=4 * 2**20, ge=1024)
     routing: RoutingPolicy = RoutingPolicy.PREFIX_AFFINE
     worker_queue: int = Field(default=4, ge=0)
@@ -52,7 +54,7 @@ class CoordinatorConfig(BaseModel):
     """Beside those of the database. With no key here and none in NOVACRON_ADMIN_KEY, whoever reaches the coordinator
     may do everything, so it listens on loopback only."""
     database_url: str | None = None
-    """`postgresql://…` or `sqlite:///…`, where keys are kept; None: NOVACRON_DATABASE_URL, or no database."""
+    """`postgresql://…` or `sqlite:///…`, for keys, models, assignments; None: NOVACRON_DATABASE_URL, or no database."""
     redis_url: str | None = None
     """`redis://…` or `rediss://…`, where coordinators share rates; None: NOVACRON_REDIS_URL, or each for itself."""
     minimum_quality: float | None = Field(default=None, ge=0, le=1)

@@ -14,10 +14,11 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from novacron_serving.coordinator.access import ApiKey
+from novacron_serving.coordinator.assignments import Assignment
 from novacron_serving.errors import RequestError
 
-_MIGRATING = 6_013_200_405
-"""Postgres' advisory lock while tables are made: coordinators start at the same time."""
+_MIGRATING, _ASSIGNING = 6_013_200_405, 6_013_200_406
+"""Postgres' advisory locks: coordinators start at the same time, and assign workers at the same time."""
 _TIMEOUT_S = 5
 
 _metadata = sa.MetaData()
@@ -43,6 +44,18 @@ _models = sa.Table(
     sa.Column("digest", sa.String),
     sa.Column("quantization", sa.String),
     sa.Column("quality", sa.Float),
+    sa.Column("created_at", sa.DateTime(timezone=True)),
+)
+
+_assignments = sa.Table(
+    "assignments",
+    _metadata,
+    sa.Column("worker_id", sa.String, primary_key=True),
+    sa.Column("revision", sa.BigInteger),
+    sa.Column("assignment_id", sa.String),
+    sa.Column("model_id", sa.String),
+    sa.Column("store_url", sa.String),
+    sa.Column("digest", sa.String),
     sa.Column("created_at", sa.DateTime(timezone=True)),
 )
 
@@ -92,8 +105,7 @@ class Store:
         config = Config()
         config.set_main_option("script_location", str(files("novacron_serving.coordinator") / "migrations"))
         with self._transaction() as connection:
-            if self._postgres:
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATING)))
+            self._lock(connection, _MIGRATING)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
@@ -133,6 +145,40 @@ class Store:
         these = (_models.c.id == model_id) & (_models.c.digest == digest)
         with self._transaction() as connection:
             return connection.execute(sa.update(_models).where(these).values(quality=quality)).rowcount > 0
+
+    def assignments(self) -> list[Assignment]:
+        """The last of each worker. Raises `DatabaseGoneError`."""
+        columns = [_assignments.c[name] for name in Assignment.model_fields]
+        with self._transaction() as connection:
+            rows: Sequence[sa.RowMapping] = connection.execute(sa.select(*columns)).mappings().all()
+        return [Assignment.model_validate(dict(row)) for row in rows]
+
+    def assign(self, given: Sequence[Assignment], latest: int) -> bool:
+        """Keep assignments of one revision; false: there is one after `latest` already, and nothing was kept.
+
+        Raises `DatabaseGoneError`.
+        """
+        now = dt.datetime.now(dt.timezone.utc)
+        with self._transaction() as connection:
+            self._lock(connection, _ASSIGNING)
+            # SQLite takes its lock for writing here: what is read afterwards stays so.
+            these = _assignments.c.worker_id.in_([one.worker_id for one in given])
+            connection.execute(sa.delete(_assignments).where(these & (_assignments.c.revision <= latest)))
+            later = sa.select(sa.func.count()).where(_assignments.c.revision > latest)
+            if connection.execute(later).scalar_one():
+                connection.rollback()
+                return False
+            connection.execute(sa.insert(_assignments), [one.model_dump() | {"created_at": now} for one in given])
+        return True
+
+    def remove_assignment(self, worker_id: str) -> None:
+        """Forget a worker's. Raises `DatabaseGoneError`."""
+        with self._transaction() as connection:
+            connection.execute(sa.delete(_assignments).where(_assignments.c.worker_id == worker_id))
+
+    def _lock(self, connection: sa.Connection, which: int) -> None:
+        if self._postgres:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(which)))
 
     def _add(self, table: sa.Table, values: Mapping[str, object], taken: str, param: str) -> None:
         """A row more; `taken` says that its name is not free, which the field `param` is to change."""

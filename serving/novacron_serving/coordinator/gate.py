@@ -22,6 +22,11 @@ from novacron_serving.coordinator.workers import Pool, Worker, Workers
 from novacron_serving.errors import RequestError, invalid, overloaded
 from novacron_serving.protocol.openai import unknown_model
 
+NOT_LOADED_RETRY_S = 10.0
+"""Somebody has to have the model loaded first."""
+REPORTS_TO_KNOW_ALL = 3
+"""Workers look for coordinators as often as they report: after so many intervals all that live have registered."""
+
 
 class Asked(Protocol):
     """A request on its way."""
@@ -72,6 +77,8 @@ class Gate:
         self._unanswered: dict[Asked, None] = {}
         """In the order in which they time out."""
         self._needs_prefix = config.routing is RoutingPolicy.PREFIX_AFFINE
+        self._began_s = time.monotonic()
+        workers.lost_its_cache = self._forget_cache
 
     @property
     def waiting(self) -> int:
@@ -107,12 +114,7 @@ class Gate:
             raise invalid("model: name the model to ask, see /v1/models", param="model")
         pool = self._workers.pools.get(model)
         if pool is None or not pool.active:
-            served = self._workers.models()
-            if not served:
-                raise overloaded("no worker is ready; see /api/v1/llm/cluster/status")
-            if pool is None:
-                raise unknown_model(model, served)
-            raise overloaded(f"no worker that serves {model} is ready at the moment")
+            raise self._not_served(model)
         if self.under_way >= self.config.max_requests:
             raise RequestError(
                 429,
@@ -125,6 +127,28 @@ class Gate:
             asked.prefix = blocks_of(request, session)
         self.under_way += 1
         self._send_or_wait(asked, pool)
+
+    def _not_served(self, model: str) -> RequestError:
+        """Why no worker can be asked: there is no such model, or only none that serves it now."""
+        workers = self._workers
+        if workers.knows(model):
+            if not any(worker.model_id == model for worker in workers.all()):
+                return RequestError(
+                    503,
+                    f"model {model!r} is not loaded: POST /api/v1/llm/models/{model}/load as an operator, or "
+                    "wait where /api/v1/llm/models says that it is loading",
+                    kind="server_error", code="model_not_loaded", retry_after_s=NOT_LOADED_RETRY_S,
+                )  # fmt: skip
+            return overloaded(f"no worker that serves {model} is ready at the moment; see /api/v1/llm/cluster/status")
+        if not workers.all():
+            return overloaded("no worker is ready; see /api/v1/llm/cluster/status")
+        if time.monotonic() - self._began_s < REPORTS_TO_KNOW_ALL * self.config.report_interval_s:
+            return overloaded(f"this coordinator has just started, and knows no worker yet that serves {model}")
+        return unknown_model(model, workers.models())
+
+    def _forget_cache(self, worker: Worker) -> None:
+        if (chooser := self._routers.get(worker.model_id)) is not None:
+            chooser.gone(worker)
 
     def retry(self, asked: Asked) -> bool:
         """Send it to a worker that was not tried yet; false: there is none, or it was tried often enough."""
@@ -210,6 +234,7 @@ class Gate:
 
     def tick(self) -> None:
         """Every now and then: who is lost, who waited too long."""
+        self._workers.forget()
         self._workers.renew()
         self._workers.close_idle_connections()
         self.room()

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from novacron_serving.coordinator.assignments import Assignment, Assignments
+from novacron_serving.coordinator.assignments import Assignments
 from novacron_serving.coordinator.config import CoordinatorConfig
 from novacron_serving.coordinator.database import RegisteredModel, Store, needed
-from novacron_serving.coordinator.workers import Worker, Workers
+from novacron_serving.coordinator.workers import Worker, Workers, WorkerStatus
 from novacron_serving.errors import RequestError
 from novacron_serving.model_store import StoreError, open_folder, read_manifest
 from novacron_serving.server import read_as, read_json
 from novacron_serving.worker.app import model_entry
 
 _LARGEST_BODY = 4096
+_ATTEMPTS = 3
+"""To assign workers, while other coordinators do so too."""
 Body = TypeVar("Body", bound=BaseModel)
 
 
@@ -98,6 +101,7 @@ class ModelsApi:
             await asyncio.to_thread(store.add_model, model)
         except StoreError as error:
             raise _unprocessable(f"url: {error}", "url") from error
+        self._workers.registered |= {model.id}
         return JSONResponse(self._describe(model.id, model), 201)
 
     async def measure(self, request: Request) -> Response:
@@ -113,8 +117,7 @@ class ModelsApi:
         """Have so many workers serve a model; those with the least to do are taken."""
         load = await _read(request, Load)
         model_id: str = request.path_params["model_id"]
-        have = len(self._workers.pools[model_id].active) if model_id in self._workers.models() else 0
-        coming = [worker.worker_id for worker in self._workers.active() if self._comes(worker, model_id)]
+        have = self._have(model_id)
         if load.quantization is None and have >= load.worker_count:
             return JSONResponse({"model": model_id, "status": "loaded", "worker_count": have})
         model = await self._model(request)
@@ -124,17 +127,17 @@ class ModelsApi:
                 f"quantise; publish a model with {load.quantization} weights under another id", "quantization",
             )  # fmt: skip
         self._check_quality(model)
-        # Nothing waits from here on: what is counted stays so.
-        wanted = load.worker_count - have - len(coming)
-        taken = self._choose(model_id, max(0, wanted), force=load.force)
-        for worker in taken:
-            given = Assignment(model_id=model.id, store_url=model.store_url, digest=model.digest)
-            self._assignments.give(worker.worker_id, given)
-        coming += [worker.worker_id for worker in taken]
+
+        def decide() -> list[Worker]:
+            wanted = load.worker_count - self._have(model_id) - len(self._coming(model_id))
+            return self._choose(model_id, max(0, wanted), force=load.force)
+
+        await self._assign(decide, model)
+        have, coming = self._have(model_id), self._coming(model_id)
         if not coming:
             return JSONResponse({"model": model_id, "status": "loaded", "worker_count": have})
-        body = {"model": model_id, "status": "loading", "worker_count": have, "loading": sorted(coming)}
-        return JSONResponse(body, 202)
+        loading = sorted(worker.worker_id for worker in coming)
+        return JSONResponse({"model": model_id, "status": "loading", "worker_count": have, "loading": loading}, 202)
 
     async def unload(self, request: Request) -> Response:
         """Have its workers serve what they were started with."""
@@ -144,21 +147,59 @@ class ModelsApi:
         under_way = sum(worker.in_flight for worker in serving)
         if under_way and not unload.force:
             raise _conflict(f"model {model.id!r} has {under_way} requests under way; wait, or say force")
-        coming = [worker for worker in self._workers.active() if self._comes(worker, model.id)]
-        if not serving and not coming:
+
+        def decide() -> list[Worker]:
+            # A lost worker that comes back is told then.
+            these = [worker for worker in self._workers.all() if self._serves_for_now(worker, model.id)]
+            if these:
+                return these
+            if serving:
+                raise _conflict(f"the workers that serve {model.id!r} were started with it: stop them instead")
             raise _conflict(f"model {model.id!r} is not loaded")
-        for worker in (*serving, *coming):
-            self._assignments.give(worker.worker_id, Assignment())
-        body = {"model": model.id, "status": "unloading", "workers": [worker.worker_id for worker in serving]}
+
+        told = await self._assign(decide, None)
+        body = {"model": model.id, "status": "unloading", "workers": [worker.worker_id for worker in told]}
         return JSONResponse(body, 202)
+
+    async def _assign(self, decide: Callable[[], list[Worker]], model: RegisteredModel | None) -> list[Worker]:
+        """Give those whom `decide` names this model, or the one they were started with."""
+        async with self._assignments.deciding:
+            for _ in range(_ATTEMPTS):
+                await self._assignments.read()
+                taken = decide()
+                told = (
+                    {}
+                    if model is None
+                    else {"model_id": model.id, "store_url": model.store_url, "digest": model.digest}
+                )
+                if await self._assignments.give(taken, **told):
+                    return taken
+        raise _conflict("other coordinators assign workers at the same time; ask again")
+
+    def _have(self, model_id: str) -> int:
+        """Workers that serve it, and go on doing so."""
+        active = self._workers.active()
+        return sum(worker.model_id == model_id and self._assignments.pending(worker) is None for worker in active)
+
+    def _coming(self, model_id: str) -> list[Worker]:
+        """Workers that load it; they are draining for part of that time."""
+        there = [one for one in self._workers.all() if self._workers.status(one) is not WorkerStatus.LOST]
+        return [worker for worker in there if self._comes(worker, model_id)]
+
+    def _serves_for_now(self, worker: Worker, model_id: str) -> bool:
+        """Whether it serves or loads a model that it was not started with."""
+        pending = self._assignments.pending(worker)
+        if pending is not None:
+            return pending.model_id == model_id
+        return worker.model_id == model_id and bool(worker.assignment_id)
 
     def _choose(self, model_id: str, count: int, *, force: bool) -> list[Worker]:
         left = {pool.model_id: len(pool.active) for pool in self._workers.pools.values()}
         for worker in self._workers.active():
-            left[worker.model_id] -= self._assignments.pending(worker.worker_id) is not None
+            left[worker.model_id] -= self._assignments.pending(worker) is not None
         taken: list[Worker] = []
         for worker in sorted(self._workers.active(), key=lambda worker: (worker.load, worker.worker_id)):
-            free = worker.model_id != model_id and self._assignments.pending(worker.worker_id) is None
+            free = worker.model_id != model_id and self._assignments.pending(worker) is None
             if len(taken) < count and free and (force or left[worker.model_id] > self._config.minimum_workers):
                 taken.append(worker)
                 left[worker.model_id] -= 1
@@ -181,7 +222,7 @@ class ModelsApi:
         )
 
     def _comes(self, worker: Worker, model_id: str) -> bool:
-        pending = self._assignments.pending(worker.worker_id)
+        pending = self._assignments.pending(worker)
         return pending is not None and pending.model_id == model_id
 
     def _describe(self, model_id: str, model: RegisteredModel | None) -> dict[str, Any]:

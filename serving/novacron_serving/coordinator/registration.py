@@ -10,7 +10,7 @@ import grpc
 from novacron_serving.coordinator.assignments import Assignments
 from novacron_serving.coordinator.config import CoordinatorConfig
 from novacron_serving.coordinator.gate import Gate
-from novacron_serving.coordinator.workers import Workers
+from novacron_serving.coordinator.workers import Worker, Workers
 from novacron_serving.protocol import worker_pb2
 from novacron_serving.protocol.worker_pb2_grpc import WorkersServicer
 
@@ -44,34 +44,45 @@ class WorkersService(WorkersServicer):
             max_concurrent_requests=request.max_concurrent_requests,
             max_context_tokens=request.max_context_tokens,
             kv_cache_capacity_tokens=request.kv_cache_capacity_tokens,
+            incarnation=request.incarnation,
+            assignment_id=request.assignment_id,
         )
-        self._assignments.fulfilled(request.worker_id, request.assignment_id)
         self._gate.room()
         return worker_pb2.RegisterResponse(report_interval_s=self._config.report_interval_s)
 
     async def Report(self, request: Any, context: Any) -> Any:  # noqa: N802
         """A worker lives."""
         await self._authenticate(context)
-        worker = self._workers.get(request.worker_id)
+        worker = self._workers.get(request.worker_id, request.incarnation)
         if worker is None:
-            await context.abort(grpc.StatusCode.NOT_FOUND, "register first")
-        else:
-            worker.reported(request.running_requests + request.waiting_requests)
-            worker.kv_cache_utilization = request.kv_cache_utilization
-        if request.failed_assignment_id:
-            self._assignments.failed(request.worker_id, request.failed_assignment_id, request.failure)
-        if (given := self._assignments.pending(request.worker_id)) is None:
+            return await context.abort(grpc.StatusCode.NOT_FOUND, "register first")
+        worker.reported(request.running_requests + request.waiting_requests)
+        worker.kv_cache_utilization = request.kv_cache_utilization
+        worker.failed_assignment_id, worker.failure = request.failed_assignment_id, request.failure
+        if request.draining and not worker.draining:
+            self._drain(worker)
+        if (given := self._assignments.pending(worker)) is None:
             return worker_pb2.ReportResponse()
         return worker_pb2.ReportResponse(
             assignment=worker_pb2.Assignment(
-                id=given.assignment_id, model_id=given.model_id, store_url=given.store_url, model_digest=given.digest
+                id=given.assignment_id,
+                revision=given.revision,
+                model_id=given.model_id,
+                store_url=given.store_url,
+                model_digest=given.digest,
             )
         )
 
     async def Drain(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """A worker is going."""
+        """A worker is going, or has nothing more to do before it goes."""
         await self._authenticate(context)
-        if (worker := self._workers.get(request.worker_id)) is not None:
-            worker.draining = True
-            self._workers.renew()
+        worker = self._workers.get(request.worker_id, request.incarnation)
+        if worker is not None and request.leaves:
+            self._workers.left(worker)
+        elif worker is not None:
+            self._drain(worker)
         return worker_pb2.DrainResponse()
+
+    def _drain(self, worker: Worker) -> None:
+        worker.draining = True
+        self._workers.renew()

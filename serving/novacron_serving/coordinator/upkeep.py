@@ -1,4 +1,4 @@
-"""What a coordinator does besides answering: look who is lost, read the keys again, tell the others of its rates.
+"""What a coordinator does besides answering: look who is lost, read again what coordinators share, tell of its rates.
 
 Without its database or Redis it goes on with what it knows; `degraded` says so, and `/ready` shows it.
 """
@@ -11,12 +11,15 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from novacron_serving.coordinator.access import Access, ApiKey
+from novacron_serving.coordinator.assignments import Assignments
 from novacron_serving.coordinator.database import DatabaseGoneError, Store
 from novacron_serving.coordinator.gate import Gate
 from novacron_serving.coordinator.rates import SharedRates
+from novacron_serving.coordinator.workers import Workers
 
 TICK_S = 0.25
 KEYS_S = 5.0
+MODELS_S = 1.0
 RATES_S = 1.0
 CERTIFICATE_S = 5.0
 
@@ -27,7 +30,14 @@ class Upkeep:
     """The tasks, and what they miss."""
 
     def __init__(
-        self, gate: Gate, access: Access, first_keys: tuple[ApiKey, ...], store: Store | None, rates: SharedRates | None
+        self,
+        gate: Gate,
+        access: Access,
+        first_keys: tuple[ApiKey, ...],
+        store: Store | None,
+        rates: SharedRates | None,
+        workers: Workers,
+        assignments: Assignments,
     ) -> None:
         self.degraded: dict[str, str] = {}
         """What cannot be asked, and why; by name."""
@@ -36,6 +46,8 @@ class Upkeep:
         self._first_keys = first_keys
         self._store = store
         self._rates = rates
+        self._workers = workers
+        self._assignments = assignments
         self._migrated = False
 
     async def run(self, renew_certificate: Callable[[], None]) -> None:
@@ -46,7 +58,7 @@ class Upkeep:
 
         work = [self._every(TICK_S, self._tick), self._every(CERTIFICATE_S, certificate)]
         if self._store is not None:
-            work.append(self._every(KEYS_S, self.read_keys))
+            work += [self._every(KEYS_S, self.read_keys), self._every(MODELS_S, self.read_models)]
         if self._rates is not None:
             work.append(self._every(RATES_S, self._share_rates))
         await asyncio.gather(*work)
@@ -74,6 +86,21 @@ class Upkeep:
             return
         self._note("database", None)
         self._access.replace((*self._first_keys, *keys))
+
+    async def read_models(self) -> None:
+        """Which models are registered, and which worker is to serve which."""
+        if self._store is None or not self._migrated:
+            return
+        try:
+            models = await asyncio.to_thread(self._store.models)
+            async with self._assignments.deciding:
+                await self._assignments.read()
+                await self._assignments.forget([worker.worker_id for worker in self._workers.all()])
+        except DatabaseGoneError as error:
+            self._note("database", error.reason)
+            return
+        self._note("database", None)
+        self._workers.registered = frozenset(model.id for model in models)
 
     async def _share_rates(self) -> None:
         assert self._rates is not None  # noqa: S101 - it would not run

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -44,6 +45,13 @@ class Worker:
     """Requests that it is given at once."""
     model_digest: str = ""
     """Of the weights; empty: it does not say."""
+    incarnation: str = ""
+    """Another one whenever what it had cached is lost; empty: it does not say."""
+    assignment_id: str = ""
+    """The assignment whose model it serves; empty: it serves what it was started with."""
+    failed_assignment_id: str = ""
+    failure: str = ""
+    """Why it could not fulfil that one."""
     kv_cache_capacity_tokens: int = DEFAULT_CACHE_TOKENS
     """What its cache holds; what was sent before that is taken to be forgotten."""
     slot: int = 0
@@ -110,6 +118,10 @@ class Workers:
         self._workers: dict[str, Worker] = {}
         self.pools: dict[str, Pool] = {}
         """By model; a model that was served once keeps its pool."""
+        self.registered: frozenset[str] = frozenset()
+        """Models that a worker may be told to serve."""
+        self.lost_its_cache: Callable[[Worker], None] = lambda _: None
+        """Called when a worker's cache is known to be lost, before its slot may be another's."""
 
     def register(
         self,
@@ -122,18 +134,25 @@ class Workers:
         max_concurrent_requests: int,
         max_context_tokens: int,
         kv_cache_capacity_tokens: int,
+        incarnation: str = "",
+        assignment_id: str = "",
     ) -> None:
-        """A worker is there, or there again."""
+        """A worker is there, or there again: as it was, or as a new process, of which nothing is held against it."""
         before = self._workers.get(worker_id)
-        if before is not None:
-            before.upstream.close()
-        slots = {worker.slot for worker in self._workers.values() if worker.worker_id != worker_id}
+        if before is not None and incarnation and before.incarnation == incarnation:
+            before.seen_s, before.draining, before.assignment_id = time.monotonic(), False, assignment_id
+            self.renew()
+            return
+        self._remove(worker_id)
+        slots = {worker.slot for worker in self._workers.values()}
         self._workers[worker_id] = Worker(
             worker_id=worker_id,
             address=address,
             model_id=model_id,
             engine=engine,
             model_digest=model_digest,
+            incarnation=incarnation,
+            assignment_id=assignment_id,
             max_concurrent_requests=max_concurrent_requests,
             max_context_tokens=max_context_tokens,
             upstream=Upstream(address, self._token),
@@ -145,13 +164,29 @@ class Workers:
         )
         self.renew()
 
-    def get(self, worker_id: str) -> Worker | None:
-        """A worker by its id."""
-        return self._workers.get(worker_id)
+    def left(self, worker: Worker) -> None:
+        """It has ended, and said so."""
+        self._remove(worker.worker_id)
+        self.renew()
+
+    def _remove(self, worker_id: str) -> None:
+        """Requests that it still has go on; nothing else is known of it any more."""
+        if (worker := self._workers.pop(worker_id, None)) is not None:
+            worker.upstream.close()
+            self.lost_its_cache(worker)
+
+    def get(self, worker_id: str, incarnation: str = "") -> Worker | None:
+        """A worker by its id; None as well when a later process has that id."""
+        worker = self._workers.get(worker_id)
+        return worker if worker is not None and worker.incarnation == (incarnation or worker.incarnation) else None
 
     def all(self) -> list[Worker]:
-        """Every worker ever seen, by id."""
+        """Those that are there, and those that were lost less than `forget_after_s` ago, by id."""
         return sorted(self._workers.values(), key=lambda worker: worker.worker_id)
+
+    def knows(self, model_id: str) -> bool:
+        """Whether there is this model: it is registered, or one of them, perhaps a lost one, served it last."""
+        return model_id in self.registered or any(worker.model_id == model_id for worker in self._workers.values())
 
     def status(self, worker: Worker) -> WorkerStatus:
         """Whether it is given requests."""
@@ -161,6 +196,14 @@ class Workers:
         if worker.draining:
             return WorkerStatus.DRAINING
         return WorkerStatus.FAILED if now < worker.resting_until_s else WorkerStatus.ACTIVE
+
+    def forget(self) -> None:
+        """Drop those that are lost for good. One that was draining was about to go anyway."""
+        now = time.monotonic()
+        for worker in self.all():
+            after_s = self._config.lost_after_s if worker.draining else self._config.forget_after_s
+            if now - worker.seen_s > after_s:
+                self._remove(worker.worker_id)
 
     def renew(self) -> None:
         """Find out again who is active: after whatever changes it, and every now and then."""

@@ -69,7 +69,7 @@ class WorkersServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Drain(self, request, context):
-        """A worker is going: route nothing new to it.
+        """Route nothing new to a worker: it is going, or loads another model.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -75,8 +75,11 @@ async def serve(config: WorkerConfig, token: str) -> None:
     # It ends by itself only when no model could be loaded any more: the process has to be started again.
     registering.add_done_callback(lambda _: setattr(server, "should_exit", True))
     await serving
+    await registration.leave()
     registering.cancel()
     await loader.engine.unload()
+    if registering.done() and not registering.cancelled():
+        registering.result()  # what ended it, and so the worker
 
 
 def run(arguments: list[str]) -> None:

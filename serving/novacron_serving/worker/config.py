@@ -13,6 +13,7 @@ from novacron_serving.model_store import LoaderConfig
 
 EngineConfig = Annotated[PyTorchConfig | TensorRtLlmConfig, Field(discriminator="kind")]
 """Settings of an engine; `kind` says of which."""
+HostAndPort = Annotated[str, Field(pattern=r"^[^:]+:\d+$")]
 
 
 class ModelConfig(BaseModel):
@@ -41,8 +42,9 @@ class WorkerConfig(BaseModel):
     worker_id: str = Field(min_length=1)
     host: str = "127.0.0.1"
     port: int = Field(ge=0, le=65535)
-    coordinator: str = Field(pattern=r"^[^:]+:\d+$")
-    """`host:port` of the coordinator's gRPC."""
+    coordinator: HostAndPort | Annotated[tuple[HostAndPort, ...], Field(min_length=1)]
+    """`host:port` of the coordinators' gRPC, or several: the worker registers with every address of each name, and
+    follows when a name gets others."""
     model: ModelConfig
     engine: EngineConfig = PyTorchConfig()
     model_cache: Path = Path("~/.cache/novacron/models")
@@ -52,3 +54,8 @@ class WorkerConfig(BaseModel):
     loader: LoaderConfig = LoaderConfig()
     max_body_bytes: int = Field(default=4 * 2**20, ge=1024)
     drain_s: int = Field(default=30, ge=0)
+
+    @property
+    def coordinators(self) -> tuple[str, ...]:
+        """One `host:port` or more."""
+        return (self.coordinator,) if isinstance(self.coordinator, str) else self.coordinator

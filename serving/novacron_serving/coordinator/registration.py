@@ -11,7 +11,7 @@ from novacron_serving.coordinator.assignments import Assignments
 from novacron_serving.coordinator.config import CoordinatorConfig
 from novacron_serving.coordinator.gate import Gate
 from novacron_serving.coordinator.workers import Workers
-from novacron_serving.protocol import worker_pb2
+from novacron_serving.protocol import WorkerRole, worker_pb2
 from novacron_serving.protocol.worker_pb2_grpc import WorkersServicer
 
 
@@ -35,6 +35,11 @@ class WorkersService(WorkersServicer):
     async def Register(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
         """A worker is there."""
         await self._authenticate(context)
+        try:
+            role = WorkerRole(request.role or WorkerRole.BOTH)
+        except ValueError:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"role {request.role!r} is not known here")
+            raise
         self._workers.register(
             worker_id=request.worker_id,
             address=request.address,
@@ -44,6 +49,8 @@ class WorkersService(WorkersServicer):
             max_concurrent_requests=request.max_concurrent_requests,
             max_context_tokens=request.max_context_tokens,
             kv_cache_capacity_tokens=request.kv_cache_capacity_tokens,
+            role=role,
+            adapters={adapter.name: adapter.digest for adapter in request.adapters},
         )
         self._assignments.fulfilled(request.worker_id, request.assignment_id)
         self._gate.room()

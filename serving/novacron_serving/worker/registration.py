@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import grpc
@@ -28,6 +29,8 @@ class Registration:
 
     def __init__(self, config: WorkerConfig, loader: Loader, token: str, port: int) -> None:
         self.registered = False
+        self.adapters: Mapping[str, str] = {}
+        """Digests of those that the engine has, by name."""
         self._config = config
         self._loader = loader
         self._assignment_id = ""
@@ -72,6 +75,8 @@ class Registration:
                 max_concurrent_requests=self._loader.engine.max_concurrent_requests,
                 max_context_tokens=self._loader.engine.max_context_tokens,
                 kv_cache_capacity_tokens=self._loader.engine.stats().kv_cache_capacity_tokens,
+                role=self._config.role.value,
+                adapters=[worker_pb2.Adapter(name=name, digest=digest) for name, digest in self.adapters.items()],
             ),
             metadata=self._metadata,
             timeout=CALL_TIMEOUT_S,

@@ -7,6 +7,10 @@ chunks    tokens of the answer (4)
 every_s   seconds between them (0)
 die       "before": end the process without an answer; "middle": after two chunks; "torn": within the third
 hang      never answer
+whole     asked to read a prompt only, answer it all the same
+
+`ROLE` says what it does of a request; `prefill` hands over "read by <its id>", with a byte that is no text. `ADAPTERS`
+are names with spaces between.
 """
 
 from __future__ import annotations
@@ -59,8 +63,12 @@ class Connection(asyncio.Protocol):
         if self.url == b"/seen":
             self.whole(200, {"requests": self.worker.requests, "aborted": self.worker.aborted})
             return
-        self.worker.requests.append({"path": self.url.decode(), "headers": self.headers, "bytes": len(self.body)})
-        self.task = asyncio.get_running_loop().create_task(self.answer(json.loads(self.body)))
+        handed_over = int(self.headers.get("x-novacron-hand-over", 0))
+        self.worker.requests.append({
+            "path": self.url.decode(), "headers": self.headers, "bytes": len(self.body),
+            "handed_over": self.body[:handed_over].decode("latin-1"),
+        })  # fmt: skip
+        self.task = asyncio.get_running_loop().create_task(self.answer(json.loads(self.body[handed_over:])))
 
     async def answer(self, request: dict[str, Any]) -> None:
         script = json.loads(request["messages"][-1]["content"])
@@ -73,6 +81,10 @@ class Connection(asyncio.Protocol):
             self.whole(act["status"], {"error": {"message": "as the script says", "type": "scripted"}})
             return
         count = act.get("chunks", 4)
+        if "x-novacron-prefill" in self.headers and not act.get("whole"):
+            await asyncio.sleep(act.get("every_s", 0))
+            self.hand_over(f"read by {self.worker.worker_id}".encode() + b"\xff")
+            return
         if not request.get("stream"):
             await asyncio.sleep(act.get("every_s", 0) * count)
             message = {"role": "assistant", "content": f"{self.worker.worker_id} " * count, "refusal": None}
@@ -104,6 +116,10 @@ class Connection(asyncio.Protocol):
         event = b"data: " + json.dumps(chunk).encode() + b"\n\n"
         return b"%x\r\n%b\r\n" % (len(event), event)
 
+    def hand_over(self, said: bytes) -> None:
+        head = f"HTTP/1.1 200 OK\r\nx-novacron-hand-over: 1\r\ncontent-length: {len(said)}\r\n\r\n"
+        self.transport.write(head.encode() + said)
+
     def whole(self, status: int, body: dict[str, Any]) -> None:
         content = json.dumps(body).encode()
         head = f"HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {len(content)}\r\n\r\n"
@@ -128,6 +144,10 @@ class Scripted:
             model_digest=os.environ.get("MODEL_DIGEST", "ab" * 32),
             max_concurrent_requests=self.places,
             max_context_tokens=8192,
+            role=os.environ.get("ROLE", ""),
+            adapters=[
+                worker_pb2.Adapter(name=name, digest="cd" * 32) for name in os.environ.get("ADAPTERS", "").split()
+            ],
         )
         async with grpc.aio.insecure_channel(self.coordinator) as channel:
             stub: Any = WorkersStub(channel)

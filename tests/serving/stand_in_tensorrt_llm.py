@@ -4,11 +4,16 @@ It answers with tokens that a test wrote down, and keeps the rules that the engi
 that holds all tokens so far; the reason to finish is there only at the very end; `abort` ends a request as cancelled;
 an error in the background ends the executor. Argument names are those of `data/tensorrt_llm.yaml`; any other is
 refused, as the library does. What it cannot show is whether the real library does so: the tests marked `gpu` do that.
+
+A prompt that is read for another one's answer leaves its tokens as a file of the folder `CACHES`, in place of a cache
+on a GPU; its opaque state names the file. Whoever answers takes it away, and fails where there is none, or another's.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
+import json
 import queue
 import sys
 from collections.abc import AsyncIterator
@@ -21,6 +26,9 @@ import pytest
 import yaml
 
 FACTS: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "data" / "tensorrt_llm.yaml").read_text())
+
+
+CACHES = Path("/nonexistent")
 
 
 class RequestError(RuntimeError):
@@ -60,12 +68,13 @@ class CompletionOutput:
     token_ids: list[int] = field(default_factory=list)
     logprobs: list[Any] = field(default_factory=list)
     finish_reason: str | None = None
+    disaggregated_params: Any = None
 
 
 class RequestOutput:
     """Yields itself, changed, as the library does."""
 
-    def __init__(self, llm: LLM, script: Script, prompt: list[int], sampling: Any) -> None:
+    def __init__(self, llm: LLM, script: Script, prompt: list[int], sampling: Any, half: Any = None) -> None:
         self.prompt_token_ids = prompt
         self.outputs = [CompletionOutput()]
         self.finished = False
@@ -73,7 +82,8 @@ class RequestOutput:
         self.aborts = 0
         self._llm = llm
         self._script = script
-        self._max_tokens = sampling.max_tokens
+        self._half = half
+        self._max_tokens = 1 if half is not None and half.request_type == "context_only" else sampling.max_tokens
         self._cancelled = asyncio.Event()
         self._steps = self._run()
 
@@ -107,6 +117,8 @@ class RequestOutput:
                 self._llm._executor.down = True  # "will shutdown the LLM instance"
             raise script.raises
         self.cached_tokens = script.cached_tokens
+        if self._half is not None and self._half.request_type == "generation_only":
+            self._fetch()
         wanted = script.tokens[: self._max_tokens]
         for at in range(0, len(wanted), script.per_output):
             if script.hangs_after is not None and at >= script.hangs_after * script.per_output:
@@ -121,7 +133,31 @@ class RequestOutput:
             if len(out.token_ids) == len(wanted):
                 self.finished = True
                 out.finish_reason = "length" if len(wanted) < len(script.tokens) else script.ends
+                if self._half is not None and self._half.request_type == "context_only":
+                    self._keep()
             yield
+
+    def _keep(self) -> None:
+        out = self.outputs[0]
+        if out.finish_reason == "length":
+            out.finish_reason = "not_finished"
+        number = next(self._llm.numbers)
+        cache = CACHES / f"{self._llm.arguments['model'].rpartition('/')[2]}-{id(self._llm)}-{number}"
+        cache.write_text(json.dumps(self.prompt_token_ids))
+        out.disaggregated_params = _class("DisaggregatedParams", FACTS["classes"]["DisaggregatedParams"])(
+            request_type="context_only",
+            first_gen_tokens=list(out.token_ids),
+            ctx_request_id=number,
+            opaque_state=str(cache).encode() + b"\0\xff",
+        )
+
+    def _fetch(self) -> None:
+        cache = Path(self._half.opaque_state.removesuffix(b"\0\xff").decode())
+        if not cache.is_file():
+            raise RequestError("the cache cannot be fetched")
+        assert json.loads(cache.read_text()) == self.prompt_token_ids
+        assert self._half.first_gen_tokens == self._script.tokens[:1]
+        cache.unlink()
 
 
 class Executor:
@@ -150,20 +186,33 @@ class LLM:
         self.calls: list[dict[str, Any]] = []
         self.results: list[RequestOutput] = []
         self.rows: list[dict[str, Any]] = []
+        self.numbers = itertools.count(2**40)
         self._executor: Any = Executor()
         LLM.made = self
 
     def generate_async(
-        self, inputs: list[int], sampling_params: Any = None, lora_request: Any = None, streaming: bool = False
+        self,
+        inputs: list[int],
+        sampling_params: Any = None,
+        lora_request: Any = None,
+        streaming: bool = False,
+        disaggregated_params: Any = None,
     ) -> RequestOutput:
         if self._executor is None or self._executor.is_shutdown():
             raise RuntimeError("LLM is shutting down")
         script = self.scripts.pop(0)
         if script.refuses is not None:
             raise script.refuses
-        assert streaming
-        self.calls.append({"inputs": inputs, "sampling": sampling_params, "lora": lora_request})
-        self.results.append(RequestOutput(self, script, inputs, sampling_params))
+        half = disaggregated_params and disaggregated_params.request_type
+        if half and "cache_transceiver_config" not in self.arguments:
+            raise AssertionError("kv_cache_transceiver is disabled")
+        if half == "context_only" and not self.arguments.get("disable_overlap_scheduler"):
+            raise ValueError("Context only requests are not supported in pytorch backend when overlap is enabled.")
+        assert streaming == (half != "context_only")
+        self.calls.append(
+            {"inputs": inputs, "sampling": sampling_params, "lora": lora_request, "half": disaggregated_params}
+        )
+        self.results.append(RequestOutput(self, script, inputs, sampling_params, disaggregated_params))
         return self.results[-1]
 
     async def get_stats_async(self, timeout: float | None = 2) -> AsyncIterator[dict[str, Any]]:

@@ -66,7 +66,7 @@ class Gateway:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.http_port}"
 
-    def start_workers(self, *worker_ids: str, places: int = 64, key: str = "sk-admin") -> None:
+    def start_workers(self, *worker_ids: str, places: int = 64, key: str = "sk-admin", **environment: str) -> None:
         for worker_id in worker_ids:
             port = self.ports.setdefault(worker_id, free_port())
             self.workers[worker_id] = subprocess.Popen(
@@ -75,7 +75,7 @@ class Gateway:
                     f"127.0.0.1:{self.grpc_port}", str(places),
                 ],
                 cwd=ROOT,
-                env={"NOVACRON_CLUSTER_TOKEN": "of-the-tests", "PATH": ""},
+                env={"NOVACRON_CLUSTER_TOKEN": "of-the-tests", "PATH": ""} | environment,
             )  # fmt: skip
         for worker_id in worker_ids:
             wait_until(lambda worker_id=worker_id: self.status(worker_id, key) == "active", f"{worker_id} is active")

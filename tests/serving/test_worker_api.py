@@ -233,13 +233,15 @@ def test_adapters_are_models_of_their_own() -> None:
         engine = Scripted()
         async with client_of(app_of(engine, adapters=("poet",))) as client:
             assert [model.id async for model in client.models.list()] == [MODEL, f"{MODEL}:poet"]
-            for model in (MODEL, f"{MODEL}:poet", "poet"):
+            assert [model.to_dict().get("parent") async for model in client.models.list()] == [None, MODEL]
+            for model in (MODEL, f"{MODEL}:poet"):
                 answer = await client.chat.completions.create(model=model, messages=HELLO)
                 assert answer.model == model
             await client.completions.create(model=f"{MODEL}:poet", prompt="Hello")
-            with pytest.raises(openai.NotFoundError, match=f"served: {MODEL}, {MODEL}:poet"):
-                await client.chat.completions.create(model=f"{MODEL}:other", messages=HELLO)
-        assert [request.adapter for request in engine.asked] == [None, "poet", "poet", "poet"]
+            for unknown in (f"{MODEL}:other", "poet"):
+                with pytest.raises(openai.NotFoundError, match=f"served: {MODEL}, {MODEL}:poet"):
+                    await client.chat.completions.create(model=unknown, messages=HELLO)
+        assert [request.adapter for request in engine.asked] == [None, "poet", "poet"]
 
     run(work())
 

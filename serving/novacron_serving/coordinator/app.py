@@ -131,7 +131,9 @@ class CoordinatorApp:
 
     async def _models(self, request: Request) -> Response:
         del request
-        return JSONResponse({"object": "list", "data": [model_entry(model) for model in self._workers.models()]})
+        pools = self._workers.pools
+        entries = [model_entry(model, pools[model].parent) for model in self._workers.models()]
+        return JSONResponse({"object": "list", "data": entries})
 
     async def _model(self, request: Request) -> Response:
         model_id: str = request.path_params["model_id"]
@@ -162,6 +164,8 @@ class CoordinatorApp:
             "status": self._workers.status(worker).value,
             "address": worker.address,
             "model": worker.model_id,
+            "adapters": [model for model in worker.models if model != worker.model_id],
+            "role": worker.role.value,
             "next_model": self._next_model(worker),
             "engine": worker.engine,
             "requests_in_flight": worker.in_flight,

@@ -44,6 +44,9 @@ class CoordinatorConfig(BaseModel):
     routing: RoutingPolicy = RoutingPolicy.PREFIX_AFFINE
     worker_queue: int = Field(default=4, ge=0)
     """Requests that a worker is given beyond those that it generates at once: the next is there when one ends."""
+    prefill_from_bytes: int = Field(default=0, ge=0)
+    """Of a model with workers that only read prompts: a request with a shorter body is answered whole by one that
+    answers, because to hand it over takes longer than to read it."""
     max_requests: int = Field(default=4096, ge=1)
     """Requests under way or waiting at the same time; beyond it the answer is 429."""
     queue_timeout_s: float = Field(default=60.0, gt=0)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import itertools
 import json
-import re
 import time
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from novacron_serving.coordinator.access import ANYBODY, Caller
-from novacron_serving.coordinator.upstream import UpstreamConnection
+from novacron_serving.coordinator.spent import Spent
+from novacron_serving.coordinator.upstream import Receiver, UpstreamConnection
 from novacron_serving.coordinator.workers import Worker
 from novacron_serving.errors import RequestError, invalid, overloaded
 from novacron_serving.worker.answers import TELL_USAGE
@@ -23,6 +23,7 @@ from novacron_serving.worker.answers import TELL_USAGE
 if TYPE_CHECKING:
     from novacron_serving.coordinator.cache import Answers
     from novacron_serving.coordinator.front import Front
+    from novacron_serving.coordinator.two_steps import TwoSteps
 
 REQUEST_ID, SESSION = b"x-request-id", b"x-session-id"
 _PASSED_TO_CLIENT = frozenset(
@@ -35,11 +36,6 @@ _END_OF_EVENT = b"\n\n\r\n"
 """An event, and the chunk that it is."""
 _BACKPRESSURE = (429, 503)
 _STATUS_LINES = {200: b"HTTP/1.1 200 OK\r\n"}
-_TOLD = re.compile(rb'"(?:prompt|completion)_tokens":\s*(\d+)')
-_TAIL_BYTES = 1024
-"""The end of an answer, in which its usage stands."""
-_BYTES_OF_TOKEN = 4
-"""Of a prompt whose tokens are not told: about what English takes."""
 _ids = map("{}-{:x}".format, itertools.repeat(token_hex(6)), itertools.count(1))
 
 
@@ -65,6 +61,7 @@ class Exchange:
         self.prefix: tuple[int, ...] = ()
         self.tried: set[str] = set()
         self.waits_since_s = self.first_byte_by_s = 0.0
+        self.steps: TwoSteps | None = None
         self._front = front
         self._path = path
         self._headers = headers
@@ -78,9 +75,8 @@ class Exchange:
         self._answer_head = b""
         self._in_chunks = False
         self._retry_with: RequestError | None = None
-        self._request_id = self._origin = b""
-        self._last = self._tail = b""
-        self._events = 0
+        self._request_id = self._origin = self._last = b""
+        self._spent: Spent | None = None
         self._cache_key: bytes | None = None
         self._kept: list[bytes] | None = None
         self._kept_bytes = 0
@@ -157,6 +153,7 @@ class Exchange:
             self._request_id = next(_ids).encode()
         try:
             self.caller = gate.access.caller(authorization)
+            self._spent = None if self.caller.tokens is None else Spent()
             request = gate.read(self.body)
             if self._front.http_1_0 and request.get("stream"):
                 raise invalid("stream: HTTP/1.0 has no way to stream an answer; use HTTP/1.1", param="stream")
@@ -227,8 +224,18 @@ class Exchange:
         for name, value in self._headers:
             if name in _PASSED_TO_WORKER:
                 more += name + b": " + value + b"\r\n"
-        upstream = worker.upstream
-        self._connection = upstream.send(upstream.request(self._path, self.body, more), self, fresh=fresh)
+        upstream, body = worker.upstream, self.body
+        receiver: Receiver = self
+        if self.steps is not None:
+            more, body, receiver = self.steps.dress(more, body)
+        self._connection = upstream.send(upstream.request(self._path, body, more), receiver, fresh=fresh)
+
+    def handed_over(self) -> None:
+        """One worker has read the prompt: another one is asked for the answer."""
+        first = self._worker
+        assert first is not None  # noqa: S101 - it was asked
+        self._worker = self._front.gate.handed_over(self, first)
+        self._send(self._worker, fresh=False)
 
     def connected(self, connection: UpstreamConnection) -> bool:
         """A connection was opened for it; false: it is not wanted any more."""
@@ -282,9 +289,8 @@ class Exchange:
             return
         if self._kept is not None:
             self._keep(data)
-        if self.caller.tokens is not None:
-            self._events += data.count(b"data: ")
-            self._tail = (self._tail + data)[-_TAIL_BYTES:]
+        if self._spent is not None:
+            self._spent.see(data)
         if self._answer_head:
             data, self._answer_head = self._answer_head + data, b""
         self._last = data
@@ -342,12 +348,6 @@ class Exchange:
         if not gate.retry(self):
             self.refuse(error)
 
-    def _charge(self) -> None:
-        """What the answer, or the part of it that was given, takes of the key's tokens."""
-        told = [int(tokens) for tokens in _TOLD.findall(self._tail)][-2:]
-        # A client that left before the end pays for what it got: an event for each token, about.
-        self.caller.used(sum(told) if told else len(self.body) // _BYTES_OF_TOKEN + self._events)
-
     # the end
 
     def refuse(self, error: RequestError) -> None:
@@ -367,8 +367,8 @@ class Exchange:
 
     def _finish(self, status: int) -> None:
         self._done = self.response_complete = True
-        if self._status and self.caller.tokens is not None:
-            self._charge()
+        if self._status and self._spent is not None:
+            self.caller.used(self._spent.tokens(self.body))
         front, gate, worker = self._front, self._front.gate, self._worker
         connection, self._connection = self._connection, None
         if connection is not None:

@@ -18,6 +18,7 @@ from novacron_serving.coordinator.cache import Answers
 from novacron_serving.coordinator.config import CoordinatorConfig
 from novacron_serving.coordinator.metrics import Metrics
 from novacron_serving.coordinator.routing import Router, RoutingPolicy, blocks_of, router
+from novacron_serving.coordinator.two_steps import Asking, TwoSteps, has_two
 from novacron_serving.coordinator.workers import Pool, Worker, Workers
 from novacron_serving.errors import RequestError, invalid, overloaded
 from novacron_serving.protocol.openai import unknown_model
@@ -28,9 +29,11 @@ REPORTS_TO_KNOW_ALL = 3
 """Workers look for coordinators as often as they report: after so many intervals all that live have registered."""
 
 
-class Asked(Protocol):
+class Asked(Asking, Protocol):
     """A request on its way."""
 
+    body: bytes | bytearray
+    steps: TwoSteps | None
     caller: Caller
     model: str
     prefix: tuple[int, ...]
@@ -71,6 +74,7 @@ class Gate:
         self.answers = answers
         self._workers = workers
         self._routers: dict[str, Router] = {}
+        self._prefill_routers: dict[str, Router] = {}
         self._queues: dict[str, FairQueue[Asked]] = {}
         self._waiting: dict[Asked, None] = {}
         """In the order in which they time out."""
@@ -125,6 +129,8 @@ class Gate:
         asked.model = model
         if self._needs_prefix or session is not None:
             asked.prefix = blocks_of(request, session)
+        if pool.prefill and len(asked.body) >= self.config.prefill_from_bytes and has_two(request):
+            asked.steps = TwoSteps(asked)
         self.under_way += 1
         self._send_or_wait(asked, pool)
 
@@ -132,7 +138,7 @@ class Gate:
         """Why no worker can be asked: there is no such model, or only none that serves it now."""
         workers = self._workers
         if workers.knows(model):
-            if not any(worker.model_id == model for worker in workers.all()):
+            if not any(model in worker.models for worker in workers.all()):
                 return RequestError(
                     503,
                     f"model {model!r} is not loaded: POST /api/v1/llm/models/{model}/load as an operator, or "
@@ -147,15 +153,18 @@ class Gate:
         return unknown_model(model, workers.models())
 
     def _forget_cache(self, worker: Worker) -> None:
-        if (chooser := self._routers.get(worker.model_id)) is not None:
-            chooser.gone(worker)
+        for routers in (self._routers, self._prefill_routers):
+            for model in worker.models:
+                if (chooser := routers.get(model)) is not None:
+                    chooser.gone(worker)
 
     def retry(self, asked: Asked) -> bool:
         """Send it to a worker that was not tried yet; false: there is none, or it was tried often enough."""
         pool = self._workers.pools[asked.model]
-        if len(asked.tried) >= self.config.attempts:
-            return False
-        if all(worker.worker_id in asked.tried for worker in pool.active):
+        if asked.steps is not None and pool.prefill:
+            if not asked.steps.may_try_again(pool, self.config.attempts):
+                return False
+        elif len(asked.tried) >= self.config.attempts or all(one.worker_id in asked.tried for one in pool.active):
             return False
         self.metrics.retries.inc()
         self._send_or_wait(asked, pool)
@@ -177,15 +186,21 @@ class Gate:
         return queue
 
     def _choose(self, asked: Asked, pool: Pool) -> Worker | None:
+        if asked.steps is not None and pool.prefill:
+            return asked.steps.choose(pool, self._router(self._prefill_routers, pool), asked.prefix)
         with_room = [worker for worker in pool.active if worker.load < worker.capacity]
         if asked.tried and any(worker.worker_id not in asked.tried for worker in pool.active):
             with_room = [worker for worker in with_room if worker.worker_id not in asked.tried]
         if not with_room:
             return None
-        chooser = self._routers.get(pool.model_id)
+        return self._router(self._routers, pool).choose(with_room, asked.prefix)
+
+    def _router(self, routers: dict[str, Router], pool: Pool) -> Router:
+        """One for each model, and so for each adapter: what one has in a cache is no other's."""
+        chooser = routers.get(pool.model_id)
         if chooser is None:
-            chooser = self._routers[pool.model_id] = router(self.config.routing)
-        return chooser.choose(with_room, asked.prefix)
+            chooser = routers[pool.model_id] = router(self.config.routing)
+        return chooser
 
     def _send(self, asked: Asked, worker: Worker) -> None:
         worker.sent()
@@ -201,9 +216,30 @@ class Gate:
     def left(self, asked: Asked, worker: Worker) -> None:
         """A worker has one request less: it answered, failed, or nobody waits any more."""
         self._unanswered.pop(asked, None)
+        self.free(worker)
+        if asked.steps is not None and (kept := asked.steps.left(worker)) is not None:
+            self.free(kept)
+
+    def handed_over(self, asked: Asked, first: Worker) -> Worker:
+        """A worker has read the prompt; which one is to answer."""
+        assert asked.steps is not None  # noqa: S101 - it was handed over
+        first.succeeded()
+        second, kept = asked.steps.next(self._workers.pools[asked.model])
+        if second is not kept:
+            second.sent()
+            self.free(kept)
+        asked.tried.add(second.worker_id)
+        self.free(first)
+        return second
+
+    def free(self, worker: Worker) -> None:
+        """One of a worker's places is free: for the next of those who wait."""
         worker.left()
         if self._waiting:
-            self._fill(worker.model_id)
+            # Its model and its adapters have it in turn.
+            first = worker.served_requests % len(worker.models)
+            for model_id in itertools.islice(itertools.cycle(worker.models), first, first + len(worker.models)):
+                self._fill(model_id)
 
     def over(self, asked: Asked) -> None:
         """A request that was admitted is done with."""

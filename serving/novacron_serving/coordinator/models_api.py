@@ -199,7 +199,7 @@ class ModelsApi:
             left[worker.model_id] -= self._assignments.pending(worker) is not None
         taken: list[Worker] = []
         for worker in sorted(self._workers.active(), key=lambda worker: (worker.load, worker.worker_id)):
-            free = worker.model_id != model_id and self._assignments.pending(worker) is None
+            free = worker.assignable and worker.model_id != model_id and self._assignments.pending(worker) is None
             if len(taken) < count and free and (force or left[worker.model_id] > self._config.minimum_workers):
                 taken.append(worker)
                 left[worker.model_id] -= 1

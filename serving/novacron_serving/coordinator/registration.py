@@ -11,7 +11,7 @@ from novacron_serving.coordinator.assignments import Assignments
 from novacron_serving.coordinator.config import CoordinatorConfig
 from novacron_serving.coordinator.gate import Gate
 from novacron_serving.coordinator.workers import Worker, Workers
-from novacron_serving.protocol import worker_pb2
+from novacron_serving.protocol import WorkerRole, worker_pb2
 from novacron_serving.protocol.worker_pb2_grpc import WorkersServicer
 
 
@@ -35,6 +35,11 @@ class WorkersService(WorkersServicer):
     async def Register(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
         """A worker is there."""
         await self._authenticate(context)
+        try:
+            role = WorkerRole(request.role or WorkerRole.BOTH)
+        except ValueError:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"role {request.role!r} is not known here")
+            raise
         self._workers.register(
             worker_id=request.worker_id,
             address=request.address,
@@ -46,6 +51,8 @@ class WorkersService(WorkersServicer):
             kv_cache_capacity_tokens=request.kv_cache_capacity_tokens,
             incarnation=request.incarnation,
             assignment_id=request.assignment_id,
+            role=role,
+            adapters={adapter.name: adapter.digest for adapter in request.adapters},
         )
         self._gate.room()
         return worker_pb2.RegisterResponse(report_interval_s=self._config.report_interval_s)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
 from novacron_serving.coordinator.config import CoordinatorConfig
 from novacron_serving.coordinator.upstream import Upstream
+from novacron_serving.protocol import WorkerRole, adapter_model
 
 FAILURES_IN_A_ROW = 5
 """Answers with a status of 500 or more (not 503) that make a worker rest; a connection that breaks does at once."""
@@ -52,6 +54,9 @@ class Worker:
     failed_assignment_id: str = ""
     failure: str = ""
     """Why it could not fulfil that one."""
+    models: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What it can be asked for, its model and its adapters, each with the digest of what is served by that name."""
+    role: WorkerRole = WorkerRole.BOTH
     kv_cache_capacity_tokens: int = DEFAULT_CACHE_TOKENS
     """What its cache holds; what was sent before that is taken to be forgotten."""
     slot: int = 0
@@ -68,6 +73,11 @@ class Worker:
     rests: int = 0
     kv_cache_utilization: float = 0.0
     served_requests: int = 0
+
+    @property
+    def assignable(self) -> bool:
+        """Whether it could serve another model: not in a pair's place, nor with one model's adapters."""
+        return self.role is WorkerRole.BOTH and len(self.models) == 1
 
     def sent(self) -> None:
         """It has one request more."""
@@ -104,9 +114,28 @@ class Pool:
     """The workers of one model. `active` is renewed by `Workers.renew`, so that routing has nothing to find out."""
 
     model_id: str
+    parent: str | None = None
+    """The model that this one is an adapter of."""
     active: list[Worker] = field(default_factory=list[Worker])
+    """Those that answer whole requests."""
+    decode: list[Worker] = field(default_factory=list[Worker])
+    """Those of them that answer what was handed over as well."""
+    prefill: list[Worker] = field(default_factory=list[Worker])
+    """Those that can hand over to one of `decode`. While there are none, requests are answered whole."""
     model_digest: str | None = None
     """What all of them serve; None while they differ, or do not say."""
+
+    def renew(self, workers: list[Worker]) -> None:
+        """Args: `workers`: those of this model that are active."""
+        self.active = [worker for worker in workers if worker.role is not WorkerRole.PREFILL]
+        self.decode = [worker for worker in workers if worker.role is WorkerRole.DECODE]
+        # A cache that other weights made would be taken for one's own.
+        taken = {worker.model_digest for worker in self.decode}
+        self.prefill = [
+            worker for worker in workers if worker.role is WorkerRole.PREFILL and worker.model_digest in taken
+        ]
+        digests = {worker.models[self.model_id] for worker in workers}
+        self.model_digest = next(iter(digests)) or None if len(digests) == 1 else None
 
 
 class Workers:
@@ -136,6 +165,8 @@ class Workers:
         kv_cache_capacity_tokens: int,
         incarnation: str = "",
         assignment_id: str = "",
+        role: WorkerRole = WorkerRole.BOTH,
+        adapters: Mapping[str, str] | None = None,
     ) -> None:
         """A worker is there, or there again: as it was, or as a new process, of which nothing is held against it."""
         before = self._workers.get(worker_id)
@@ -153,6 +184,9 @@ class Workers:
             model_digest=model_digest,
             incarnation=incarnation,
             assignment_id=assignment_id,
+            models={model_id: model_digest}
+            | {adapter_model(model_id, name): _with(model_digest, digest) for name, digest in (adapters or {}).items()},
+            role=role,
             max_concurrent_requests=max_concurrent_requests,
             max_context_tokens=max_context_tokens,
             upstream=Upstream(address, self._token),
@@ -186,7 +220,7 @@ class Workers:
 
     def knows(self, model_id: str) -> bool:
         """Whether there is this model: it is registered, or one of them, perhaps a lost one, served it last."""
-        return model_id in self.registered or any(worker.model_id == model_id for worker in self._workers.values())
+        return model_id in self.registered or any(model_id in worker.models for worker in self._workers.values())
 
     def status(self, worker: Worker) -> WorkerStatus:
         """Whether it is given requests."""
@@ -207,19 +241,21 @@ class Workers:
 
     def renew(self) -> None:
         """Find out again who is active: after whatever changes it, and every now and then."""
-        for pool in self.pools.values():
-            pool.active = []
+        active: dict[str, list[Worker]] = {model_id: [] for model_id in self.pools}
         for worker in self._workers.values():
-            pool = self.pools.setdefault(worker.model_id, Pool(worker.model_id))
-            if self.status(worker) is WorkerStatus.ACTIVE:
-                pool.active.append(worker)
-        for pool in self.pools.values():
-            digests = {worker.model_digest for worker in pool.active}
-            pool.model_digest = next(iter(digests)) or None if len(digests) == 1 else None
+            asked = self.status(worker) is WorkerStatus.ACTIVE
+            for model_id in worker.models:
+                if model_id not in self.pools:
+                    parent = None if model_id == worker.model_id else worker.model_id
+                    self.pools[model_id], active[model_id] = Pool(model_id, parent), []
+                if asked:
+                    active[model_id].append(worker)
+        for model_id, pool in self.pools.items():
+            pool.renew(active[model_id])
 
     def active(self) -> list[Worker]:
         """Those that are given requests."""
-        return [worker for pool in self.pools.values() for worker in pool.active]
+        return [worker for worker in self._workers.values() if self.status(worker) is WorkerStatus.ACTIVE]
 
     def models(self) -> list[str]:
         """What can be asked for now."""
@@ -229,3 +265,10 @@ class Workers:
         """Those that were not used for a while."""
         for worker in self._workers.values():
             worker.upstream.close_idle()
+
+
+def _with(model_digest: str, adapter_digest: str) -> str:
+    """Of a model with an adapter; empty while one of the two is not known."""
+    if not model_digest or not adapter_digest:
+        return ""
+    return hashlib.sha256(f"{model_digest} {adapter_digest}".encode()).hexdigest()

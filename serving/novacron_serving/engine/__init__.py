@@ -66,6 +66,23 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HandOver:
+    """What the engine that read a prompt tells the one that answers it; the latter fetches the cache by it."""
+
+    prompt: tuple[int, ...]
+    """Its tokens, as they were read."""
+    first_tokens: tuple[int, ...]
+    """Of the answer; they were sampled where the prompt was read."""
+    context_request_id: int
+    """The first engine's own number."""
+    opaque_state: bytes | None
+    """Where the cache lies; the engines' own words."""
+    draft_tokens: tuple[int, ...] | None = None
+    cached_tokens: int = 0
+    """Of the prompt, found in the first engine's cache."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRequest:
     """One prompt, and the answers to generate for it."""
 
@@ -87,6 +104,10 @@ class GenerationRequest:
     guide: Guide | None = None
     adapter: str | None = None
     """LoRA adapter by its name; None: the model as it is."""
+    hands_over: bool = False
+    """Read the prompt for another engine, which answers; an answer that ends at once is given all the same."""
+    handed_over: HandOver | None = None
+    """The prompt was read by another engine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +136,8 @@ class Delta:
     """Of the tokens that this delta adds, in order; empty when not asked for."""
     cached_tokens: int = 0
     """Of the prompt, found in the engine's key-value cache."""
+    hand_over: HandOver | None = None
+    """In place of an answer; the only delta then."""
 
 
 @dataclass(frozen=True, slots=True)

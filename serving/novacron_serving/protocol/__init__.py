@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from enum import Enum
 from importlib.resources import files
 from typing import Any
 
@@ -10,3 +11,18 @@ from typing import Any
 def contract() -> dict[str, Any]:
     """Paths, ports, metric names and process modules: the versioned contract with whoever deploys the stack."""
     return json.loads((files("novacron_serving.protocol") / "contract.json").read_text())
+
+
+class WorkerRole(str, Enum):
+    """What a worker does of a request."""
+
+    BOTH = "both"
+    PREFILL = "prefill"
+    """It reads prompts, and hands over what it has computed."""
+    DECODE = "decode"
+    """It answers what was handed over to it, and whole requests too."""
+
+
+def adapter_model(model_id: str, adapter: str) -> str:
+    """The name by which a request asks for an adapter."""
+    return f"{model_id}:{adapter}"

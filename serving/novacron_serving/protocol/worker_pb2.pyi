@@ -1,11 +1,12 @@
+from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from typing import ClassVar as _ClassVar, Mapping as _Mapping, Optional as _Optional, Union as _Union
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class RegisterRequest(_message.Message):
-    __slots__ = ("worker_id", "address", "model_id", "engine", "max_concurrent_requests", "max_context_tokens", "kv_cache_capacity_tokens", "model_digest", "assignment_id", "incarnation")
+    __slots__ = ("worker_id", "address", "model_id", "engine", "max_concurrent_requests", "max_context_tokens", "kv_cache_capacity_tokens", "model_digest", "assignment_id", "role", "adapters", "incarnation")
     WORKER_ID_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     MODEL_ID_FIELD_NUMBER: _ClassVar[int]
@@ -15,6 +16,8 @@ class RegisterRequest(_message.Message):
     KV_CACHE_CAPACITY_TOKENS_FIELD_NUMBER: _ClassVar[int]
     MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
     ASSIGNMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    ADAPTERS_FIELD_NUMBER: _ClassVar[int]
     INCARNATION_FIELD_NUMBER: _ClassVar[int]
     worker_id: str
     address: str
@@ -25,8 +28,18 @@ class RegisterRequest(_message.Message):
     kv_cache_capacity_tokens: int
     model_digest: str
     assignment_id: str
+    role: str
+    adapters: _containers.RepeatedCompositeFieldContainer[Adapter]
     incarnation: str
-    def __init__(self, worker_id: _Optional[str] = ..., address: _Optional[str] = ..., model_id: _Optional[str] = ..., engine: _Optional[str] = ..., max_concurrent_requests: _Optional[int] = ..., max_context_tokens: _Optional[int] = ..., kv_cache_capacity_tokens: _Optional[int] = ..., model_digest: _Optional[str] = ..., assignment_id: _Optional[str] = ..., incarnation: _Optional[str] = ...) -> None: ...
+    def __init__(self, worker_id: _Optional[str] = ..., address: _Optional[str] = ..., model_id: _Optional[str] = ..., engine: _Optional[str] = ..., max_concurrent_requests: _Optional[int] = ..., max_context_tokens: _Optional[int] = ..., kv_cache_capacity_tokens: _Optional[int] = ..., model_digest: _Optional[str] = ..., assignment_id: _Optional[str] = ..., role: _Optional[str] = ..., adapters: _Optional[_Iterable[_Union[Adapter, _Mapping]]] = ..., incarnation: _Optional[str] = ...) -> None: ...
+
+class Adapter(_message.Message):
+    __slots__ = ("name", "digest")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    digest: str
+    def __init__(self, name: _Optional[str] = ..., digest: _Optional[str] = ...) -> None: ...
 
 class RegisterResponse(_message.Message):
     __slots__ = ("report_interval_s",)

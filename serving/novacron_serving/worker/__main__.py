@@ -1,6 +1,8 @@
 import asyncio
+import hashlib
 import logging
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 import uvloop
@@ -10,7 +12,7 @@ from novacron_serving.engine.pytorch import PyTorchConfig, PyTorchEngine
 from novacron_serving.engine.tensorrt_llm.config import TensorRtLlmConfig
 from novacron_serving.engine.tensorrt_llm.engine import TensorRtLlmEngine
 from novacron_serving.errors import StartError
-from novacron_serving.quality.report import FILE, measured
+from novacron_serving.quality.report import FILE, file_digest, measured
 from novacron_serving.server import DrainingServer, cluster_token, listen, main, read_config, uvicorn_config
 from novacron_serving.worker.app import WorkerApp
 from novacron_serving.worker.config import WorkerConfig
@@ -26,9 +28,16 @@ def engine_of(config: WorkerConfig, folder: Path) -> Engine:
     return TensorRtLlmEngine(folder, config.engine)
 
 
-def adapters_of(config: WorkerConfig) -> tuple[str, ...]:
+def adapters_of(config: WorkerConfig) -> Mapping[str, Path]:
     lora = config.engine.lora if isinstance(config.engine, TensorRtLlmConfig) else None
-    return tuple(lora.adapters) if lora else ()
+    return lora.adapters if lora else {}
+
+
+def digest_of_adapter(folder: Path) -> str:
+    """Of all its files: an answer of other weights is not given again for it."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    said = "".join(f"{path.relative_to(folder).as_posix()} {file_digest(path)}\n" for path in files)
+    return hashlib.sha256(said.encode()).hexdigest()
 
 
 def tell_quality(app: WorkerApp, config: WorkerConfig, loader: Loader) -> None:
@@ -51,7 +60,8 @@ async def serve(config: WorkerConfig, token: str) -> None:
     bound = listen(config.host, config.port, "port")
     port = bound.getsockname()[1]
     loader = Loader(config, lambda folder: engine_of(config, folder))
-    app = loader.app = WorkerApp(config, loader.engine, token, adapters_of(config))
+    adapters = adapters_of(config)
+    app = loader.app = WorkerApp(config, loader.engine, token, tuple(adapters))
 
     def telling() -> None:
         # A daemon: large weights take minutes to read, and neither requests nor a stop wait for it.
@@ -70,6 +80,9 @@ async def serve(config: WorkerConfig, token: str) -> None:
         server.should_exit = True
         await serving
         raise
+    registration.adapters = await asyncio.to_thread(
+        lambda: {name: digest_of_adapter(folder) for name, folder in adapters.items()}
+    )
     log.info("%s is loaded: %s tokens of context", config.model.id, loader.engine.max_context_tokens)
     registering = asyncio.create_task(registration.run())
     # It ends by itself only when no model could be loaded any more: the process has to be started again.

@@ -6,6 +6,7 @@ import hmac
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import orjson
@@ -18,9 +19,9 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from novacron_serving.engine import Delta, Engine, GenerationRequest
+from novacron_serving.engine import Delta, Engine, GenerationRequest, HandOver
 from novacron_serving.errors import RequestError
-from novacron_serving.protocol import contract
+from novacron_serving.protocol import WorkerRole, adapter_model, contract
 from novacron_serving.protocol.openai import parse_chat, parse_completion, unknown_model
 from novacron_serving.quality.report import Measurement
 from novacron_serving.server import read_json
@@ -28,6 +29,7 @@ from novacron_serving.worker.answers import TELL_USAGE, events_or_error, unless_
 from novacron_serving.worker.chat import Chat, chat_events, whole_chat
 from novacron_serving.worker.completions import Completion, answers, completion_events, whole_completion
 from novacron_serving.worker.config import WorkerConfig
+from novacron_serving.worker.handing_over import HAND_OVER, PREFILL, seal, unseal
 from novacron_serving.worker.registration import Registration
 from novacron_serving.worker.tool_calls import ToolFormat
 
@@ -44,6 +46,7 @@ class WorkerApp:
         self.tool_format: ToolFormat | None = None
         """Of the model's chat template; known once it is loaded."""
         self._adapters = tuple(adapters)
+        self._token = token
         self._config = config
         self._model_id = config.model.id
         self._engine = engine
@@ -114,7 +117,9 @@ class WorkerApp:
 
     async def _models(self, request: Request) -> Response:
         del request
-        return JSONResponse({"object": "list", "data": [model_entry(model) for model in self._model_ids()]})
+        base, *adapters = self._model_ids()
+        entries = [model_entry(base), *(model_entry(adapter, base) for adapter in adapters)]
+        return JSONResponse({"object": "list", "data": entries})
 
     async def _prometheus(self, request: Request) -> Response:
         del request
@@ -126,45 +131,83 @@ class WorkerApp:
         if model == base:
             return None
         for adapter in self._adapters:
-            if model in (adapter, f"{base}:{adapter}"):
+            if model == adapter_model(base, adapter):
                 return adapter
         raise unknown_model(model, self._model_ids())
 
     def _model_ids(self) -> list[str]:
         base = self._model_id
-        return [base, *(f"{base}:{adapter}" for adapter in self._adapters)]
+        return [base, *(adapter_model(base, adapter) for adapter in self._adapters)]
 
-    async def _body(self, request: Request) -> object:
-        return await read_json(request.body, self._config.max_body_bytes, request.headers.get("content-length"))
+    async def _body(self, request: Request) -> tuple[object, HandOver | None]:
+        """What is asked; and what a worker that has read its prompt hands over."""
+        limit, announced = self._config.max_body_bytes, request.headers.get(HAND_OVER)
+        if announced is None:
+            return await read_json(request.body, limit, request.headers.get("content-length")), None
+        hand_over, asked = unseal(await request.body(), announced, self._token)
+
+        async def rest() -> bytes:
+            return asked
+
+        return await read_json(rest, limit, None), hand_over
+
+    def _half(self, generation: GenerationRequest, request: Request, handed_over: HandOver | None) -> GenerationRequest:
+        """The part of it that this worker does. Raises `RequestError` (503) for one that its role is not for."""
+        asked = WorkerRole.DECODE if handed_over else WorkerRole.PREFILL if PREFILL in request.headers else None
+        if asked is None:
+            return generation
+        if asked is not self._config.role:
+            raise RequestError(503, f"this worker's role is {self._config.role.value}", kind="server_error")
+        return replace(generation, hands_over=handed_over is None, handed_over=handed_over)
+
+    async def _hand_over(self, request: Request, first: Delta, rest: AsyncGenerator[Any, None]) -> Response:
+        assert first.hand_over is not None  # noqa: S101 - its caller has looked
+        async for _ in rest:  # nothing but its end
+            pass
+        sealed = seal(first.hand_over, await request.body(), self._token)
+        return Response(sealed, media_type="application/octet-stream", headers={HAND_OVER: "1"})
 
     def _check_loaded(self) -> None:
         if not self.loaded:
             raise RequestError(503, "the model is still loading", kind="server_error", code="not_ready")
 
     async def _chat(self, request: Request) -> Response:
-        asked = parse_chat(await self._body(request))
+        body, handed_over = await self._body(request)
+        asked = parse_chat(body)
         adapter = self._adapter(asked.model)
         self._check_loaded()
         chat = Chat(asked, adapter, self.tool_format)
+        chat.generation = self._half(chat.generation, request, handed_over)
         deltas = self._measured(chat.generation)
         try:
-            if not asked.stream:
+            if not asked.stream and not chat.generation.hands_over:
                 return _json(await unless_client_leaves(request, whole_chat(chat, deltas)))
-            # The first piece decides between an answer and an error status.
+            # The first piece decides between an answer, a hand-over and an error status.
             first = await unless_client_leaves(request, _first(deltas))
+            if first.hand_over is not None:
+                return await self._hand_over(request, first, deltas)
+            if not asked.stream:
+                return _json(await unless_client_leaves(request, whole_chat(chat, _after(first, deltas))))
         except RequestError as error:
             raise chat.refusal(error) from error
         return _stream(chat_events(chat, _after(first, deltas), tell_usage=TELL_USAGE in request.headers))
 
     async def _complete(self, request: Request) -> Response:
-        asked = parse_completion(await self._body(request))
+        body, handed_over = await self._body(request)
+        asked = parse_completion(body)
         adapter = self._adapter(asked.model)
         self._check_loaded()
         completion = Completion(asked, adapter)
+        if len(completion.generations) == 1:
+            completion.generations[0] = self._half(completion.generations[0], request, handed_over)
         deltas = answers(self._measured, completion)
-        if not asked.stream:
+        if not asked.stream and not completion.generations[0].hands_over:
             return _json(await unless_client_leaves(request, whole_completion(completion, deltas)))
         first = await unless_client_leaves(request, _first(deltas))
+        if first[1].hand_over is not None:
+            return await self._hand_over(request, first[1], deltas)
+        if not asked.stream:
+            return _json(await unless_client_leaves(request, whole_completion(completion, _after(first, deltas))))
         return _stream(completion_events(completion, _after(first, deltas), tell_usage=TELL_USAGE in request.headers))
 
     async def _measured(self, generation: GenerationRequest) -> AsyncGenerator[Delta, None]:
@@ -179,7 +222,8 @@ class WorkerApp:
                 completion_tokens[delta.index] = delta.completion_tokens
                 yield delta
         self._duration.observe(time.perf_counter() - began)
-        self._tokens.labels("input").inc(prompt_tokens)
+        if generation.handed_over is None:  # who read them has counted them
+            self._tokens.labels("input").inc(prompt_tokens)
         self._tokens.labels("output").inc(sum(completion_tokens.values()))
 
 
@@ -239,6 +283,7 @@ async def answer_http_error(request: Request, error: Exception) -> Response:
     return JSONResponse(body, error.status_code, error.headers)
 
 
-def model_entry(model_id: str) -> dict[str, Any]:
-    """A model as `/v1/models` lists it."""
-    return {"id": model_id, "object": "model", "created": 0, "owned_by": "novacron"}
+def model_entry(model_id: str, parent: str | None = None) -> dict[str, Any]:
+    """A model as `/v1/models` lists it. Args: `parent`: the model that it is an adapter of."""
+    entry = {"id": model_id, "object": "model", "created": 0, "owned_by": "novacron"}
+    return entry if parent is None else entry | {"parent": parent}

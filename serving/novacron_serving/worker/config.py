@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from novacron_serving.engine.pytorch import PyTorchConfig
 from novacron_serving.engine.tensorrt_llm.config import TensorRtLlmConfig
 from novacron_serving.model_store import LoaderConfig
+from novacron_serving.protocol import WorkerRole
 
 EngineConfig = Annotated[PyTorchConfig | TensorRtLlmConfig, Field(discriminator="kind")]
 """Settings of an engine; `kind` says of which."""
@@ -47,6 +48,8 @@ class WorkerConfig(BaseModel):
     follows when a name gets others."""
     model: ModelConfig
     engine: EngineConfig = PyTorchConfig()
+    role: WorkerRole = WorkerRole.BOTH
+    """What it does of a request: read prompts, answer them, or both (docs/tensorrt-llm.md)."""
     model_cache: Path = Path("~/.cache/novacron/models")
     """Where models from stores are kept on this machine."""
     store_mounts: dict[str, Path] = {}
@@ -59,3 +62,28 @@ class WorkerConfig(BaseModel):
     def coordinators(self) -> tuple[str, ...]:
         """One `host:port` or more."""
         return (self.coordinator,) if isinstance(self.coordinator, str) else self.coordinator
+
+    @model_validator(mode="after")
+    def _role_fits_engine(self) -> WorkerConfig:
+        role, engine = self.role, self.engine
+        if role is WorkerRole.BOTH:
+            return self
+        if not isinstance(engine, TensorRtLlmConfig):
+            raise ValueError(
+                f"role {role.value} needs engine.kind tensorrt-llm: {engine.kind} hands no cache over; use role both"
+            )
+        if engine.disaggregation is None:
+            raise ValueError(f"role {role.value} needs engine.disaggregation, by which a cache is handed over")
+        if engine.lora is not None:
+            raise ValueError(
+                f"role {role.value} does not go with engine.lora: TensorRT-LLM has not tested them together; use role "
+                "both, or leave the adapters out"
+            )
+        if role is WorkerRole.PREFILL and engine.overlap_scheduler:
+            raise ValueError("role prefill needs engine.overlap_scheduler false: TensorRT-LLM only reads prompts so")
+        if role is WorkerRole.PREFILL and engine.disaggregation.transfer_timeout_s is None:
+            raise ValueError(
+                "role prefill needs engine.disaggregation.transfer_timeout_s: a cache that nobody fetches would be "
+                "kept for ever"
+            )
+        return self

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import socket
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +50,8 @@ class Registration:
     """One worker's links to its coordinators, and what they assign to it."""
 
     def __init__(self, config: WorkerConfig, loader: Loader, token: str, port: int) -> None:
+        self.adapters: Mapping[str, str] = {}
+        """Digests of those that the engine has, by name."""
         self._config = config
         self._loader = loader
         self._metadata = (("authorization", f"Bearer {token}"),)
@@ -155,6 +158,8 @@ class Registration:
             max_concurrent_requests=engine.max_concurrent_requests,
             max_context_tokens=engine.max_context_tokens,
             kv_cache_capacity_tokens=engine.stats().kv_cache_capacity_tokens,
+            role=self._config.role.value,
+            adapters=[worker_pb2.Adapter(name=name, digest=digest) for name, digest in self.adapters.items()],
         )
 
     def _report(self) -> worker_pb2.LoadReport:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class PyTorchConfig(BaseModel):
@@ -29,3 +29,13 @@ class PyTorchConfig(BaseModel):
     """Of prompts, kept for those that begin alike; 0: none. It takes memory beside that of the answers under way."""
     hung_after_s: float = Field(default=60, gt=0)
     """A step that takes longer is taken for a hang."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_no_adapters(cls, given: Any) -> Any:
+        if isinstance(given, dict) and "lora" in cast("dict[str, Any]", given):
+            raise ValueError(
+                "lora: this engine has no adapters; use kind tensorrt-llm, or publish a model that the adapter is "
+                "merged into"
+            )
+        return given

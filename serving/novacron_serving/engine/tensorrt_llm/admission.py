@@ -25,6 +25,18 @@ def check_request(request: GenerationRequest, config: TensorRtLlmConfig, vocabul
         if not 0 <= token < vocabulary_tokens:
             raise invalid(f"logit_bias: there is no token {token}; ids go to {vocabulary_tokens - 1}", "logit_bias")
     _check_sampling(request, config)
+    if request.hands_over or request.handed_over is not None:
+        _check_halves(request, config)
+
+
+def _check_halves(request: GenerationRequest, config: TensorRtLlmConfig) -> None:
+    """The coordinator asks for none of this: its way of one request through two workers is for the others."""
+    if config.disaggregation is None:
+        raise RequestError(503, "this worker hands nothing over", kind="server_error")
+    if request.n > 1:
+        raise invalid("n: one answer at a time is handed over", param="n")
+    if request.logprobs is not None:  # those of the first token are not handed over before 1.3
+        raise invalid("logprobs: they are not handed over", param="logprobs")
 
 
 def _check_sampling(request: GenerationRequest, config: TensorRtLlmConfig) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from novacron_serving.engine import Delta, FinishReason, GenerationRequest, TokenLogprob
+from novacron_serving.engine import Delta, FinishReason, GenerationRequest, HandOver, TokenLogprob
 from novacron_serving.engine.detokenizer import Detokenizer
 from novacron_serving.engine.tokens import Tokens
 from novacron_serving.errors import RequestError
 
 FINISH: Mapping[str, FinishReason] = {"stop": "stop", "length": "length"}
+HANDED_OVER = ("not_finished", "length")
+"""The library reads a prompt as a request for one token: `length` is the end of that one, and not of the answer."""
 UNLIKELY = -9999.0
 """What OpenAI's API says of a token without a figure."""
 
@@ -25,6 +27,8 @@ class Answer:
         self._tokens = tokens
         self._end_id = None if request.ignore_eos else tokens.end_id
         self._logprobs = request.logprobs
+        self._hands_over = request.hands_over
+        self._handed_over = request.handed_over
         self._text = Detokenizer(tokens.decode, request.stops)
         self._read = 0
         self._counted = 0
@@ -36,6 +40,8 @@ class Answer:
             RequestError: when the engine itself gave the answer up.
         """
         completion = output.outputs[0]
+        if self._hands_over and completion.finish_reason in HANDED_OVER:
+            return self._hand_over(output)
         token_ids: list[int] = completion.token_ids
         text, logprobs = "", list[TokenLogprob]()
         reason: FinishReason | None = None
@@ -65,8 +71,24 @@ class Answer:
             reason,
             self._index,
             tuple(logprobs),
-            getattr(output, "cached_tokens", 0) or 0,
+            self._handed_over.cached_tokens if self._handed_over else _cached_tokens(output),
         )
+
+    def _hand_over(self, output: Any) -> Delta:
+        """The prompt was read, and the answer goes on elsewhere."""
+        said = output.outputs[0].disaggregated_params
+        if said is None or said.ctx_request_id is None:
+            raise RequestError(500, "the engine read the prompt and handed nothing over", kind="server_error")
+        self.finished = True
+        handed = HandOver(
+            prompt=tuple(output.prompt_token_ids),
+            first_tokens=tuple(said.first_gen_tokens or ()),
+            context_request_id=said.ctx_request_id,
+            opaque_state=said.opaque_state,
+            draft_tokens=None if said.draft_tokens is None else tuple(said.draft_tokens),
+            cached_tokens=_cached_tokens(output),
+        )
+        return Delta("", self._prompt_tokens, 0, hand_over=handed, cached_tokens=handed.cached_tokens)
 
     def cut(self) -> Delta:
         """The end of an answer that is aborted."""
@@ -91,3 +113,7 @@ class Answer:
     def _token(self, token: int, logprob: float, top: tuple[TokenLogprob, ...] = ()) -> TokenLogprob:
         text, raw = self._tokens.piece(token)
         return TokenLogprob(text, logprob, raw, top)
+
+
+def _cached_tokens(output: Any) -> int:
+    return getattr(output, "cached_tokens", 0) or 0

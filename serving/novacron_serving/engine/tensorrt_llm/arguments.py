@@ -156,6 +156,23 @@ def cache_transceiver(config: TensorRtLlmConfig) -> Struct | None:
     return Struct("CacheTransceiverConfig", fields)
 
 
+def disaggregated(request: GenerationRequest) -> Struct | None:
+    """`DisaggregatedParams` of a request that is one half of two."""
+    if request.hands_over:
+        return Struct("DisaggregatedParams", {"request_type": "context_only"})
+    handed = request.handed_over
+    if handed is None:
+        return None
+    fields: dict[str, Any] = {
+        "request_type": "generation_only",
+        "first_gen_tokens": list(handed.first_tokens),
+        "ctx_request_id": handed.context_request_id,
+        "opaque_state": handed.opaque_state,
+        "draft_tokens": None if handed.draft_tokens is None else list(handed.draft_tokens),
+    }
+    return Struct("DisaggregatedParams", fields)
+
+
 def sampling_arguments(request: GenerationRequest, max_tokens: int, seed: int) -> dict[str, Any]:
     """Arguments of `SamplingParams` for one of a request's answers; `embedding_bias` is a tensor, and not made here.
 

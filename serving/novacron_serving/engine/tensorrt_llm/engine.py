@@ -10,7 +10,7 @@ import logging
 import os
 import secrets
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from novacron_serving.engine.tensorrt_llm.answer import Answer
 from novacron_serving.engine.tensorrt_llm.arguments import (
     SEEDS,
     build,
+    disaggregated,
     llm_arguments,
     lora_request,
     sampling_arguments,
@@ -101,9 +102,12 @@ class TensorRtLlmEngine:
     async def generate(self, request: GenerationRequest) -> AsyncIterator[Delta]:
         """The answers, piece by piece; closing the iterator aborts what is left of them."""
         self._admit(request)
-        prompt = self._tokens.encode(request.prompt)
+        handed = request.handed_over
+        prompt = list(handed.prompt) if handed else self._tokens.encode(request.prompt)
         free = room(request, len(prompt), self.max_context_tokens, self._config)
         max_tokens = min(request.max_tokens or free, free)
+        if max_tokens == 1:  # the first token is the whole answer: nothing is left to hand over
+            request = replace(request, hands_over=False)
         run = self._runs[request.request_id] = _Run()
         try:
             self._submit(run, request, prompt, max_tokens)
@@ -112,7 +116,7 @@ class TensorRtLlmEngine:
                 item = await run.queue.get()
                 if isinstance(item, Exception):
                     raise item
-                open_answers -= item.finish_reason is not None
+                open_answers -= item.finish_reason is not None or item.hand_over is not None
                 yield item
         finally:
             self._runs.pop(request.request_id, None)
@@ -140,7 +144,8 @@ class TensorRtLlmEngine:
                         prompt,
                         sampling_params=_class("SamplingParams")(**sampling),
                         lora_request=adapter,
-                        streaming=True,
+                        streaming=not request.hands_over,
+                        disaggregated_params=build(disaggregated(request), _class),
                     )
                 )
                 self._pulse.begin()

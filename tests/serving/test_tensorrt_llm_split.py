@@ -1,6 +1,6 @@
-"""SIMULATED: a coordinator, two workers that read prompts and two that answer, as processes with our whole engine.
+"""SIMULATED: a coordinator, two workers that read prompts, two that answer and one with adapters, as processes.
 
-Below it is the stand-in for TensorRT-LLM, with files in place of caches: see there what that cannot show.
+Below our whole engine is the stand-in for TensorRT-LLM, with files in place of caches: see there what that cannot show.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from typing import Any
 import openai
 import pytest
 
-from .conftest import HTTP, MODEL, Stack, wait_until
+from .conftest import HTTP, MODEL, TINY, Stack, wait_until
 from .over_the_stand_in import TOKENIZER
 
 pytestmark = pytest.mark.xdist_group("serving")
 
 READERS, ANSWERERS = ("reader-0", "reader-1"), ("answerer-0", "answerer-1")
+ADAPTED, ADAPTERS = "adapted", ("law", "code")
 SAID = list(range(40, 60))
 TEXT: str = TOKENIZER.decode(SAID)
 STAND_IN = f"""
@@ -37,7 +38,9 @@ class LLM(stand_in.LLM):
             os.kill(os.getpid(), signal.SIGKILL)
         if half is not None and half.request_type == "generation_only" and told("lose"):
             stand_in.Path(half.opaque_state[:-2].decode()).unlink()
-        self.scripts.append(stand_in.Script({SAID}, every_s=0.01))
+        adapter = options["lora_request"]
+        said = {SAID} if adapter is None else [adapter.lora_int_id + 60] * 3
+        self.scripts.append(stand_in.Script(said, every_s=0.01))
         return super().generate_async(inputs, **options)
 
 
@@ -55,6 +58,11 @@ sys.modules["tensorrt_llm"].LLM = LLM
 
 class Split(Stack):
     def worker_config(self, worker_id: str, port: int) -> dict[str, Any]:
+        if worker_id == ADAPTED:
+            adapters = {name: str(self.folder / name) for name in ADAPTERS}
+            engine = {"kind": "tensorrt-llm", "gpu_architecture": "hopper", "lora": {"adapters": adapters}}
+            model = {"id": ADAPTED, "path": str(TINY)}
+            return super().worker_config(worker_id, port) | {"engine": engine, "model": model}
         reads = worker_id in READERS
         engine = {
             "kind": "tensorrt-llm",
@@ -83,13 +91,16 @@ def split(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Split]:
     folder = tmp_path_factory.mktemp("split")
     (folder / "caches").mkdir()
     (folder / "library").mkdir()
+    for name in ADAPTERS:
+        (folder / name).mkdir()
+        (folder / name / "adapter_config.json").write_text("{}")
     (folder / "library" / "tensorrt_llm.py").write_text(STAND_IN)
     made = Split(folder)
     before = dict(os.environ)
     os.environ |= {"PYTHONPATH": f"{folder / 'library'}:{Path(__file__).parents[2]}", "CACHES": str(folder / "caches")}
     try:
         made.start_coordinator()
-        made.start_workers(*READERS, *ANSWERERS)
+        made.start_workers(*READERS, *ANSWERERS, ADAPTED)
         yield made
     finally:
         made.stop()
@@ -138,6 +149,18 @@ def test_what_only_workers_say_to_each_other_is_refused_from_clients(split: Spli
                 client.chat.completions.create(
                     model=MODEL, messages=[{"role": "user", "content": "Hi"}], extra_body={field: {"request_type": "x"}}
                 )
+
+
+def test_adapters_are_asked_for_by_name(split: Split) -> None:
+    with split.client() as client:
+        parents = {model.id: model.to_dict().get("parent") for model in client.models.list()}
+        assert parents == {MODEL: None, ADAPTED: None, "adapted:law": ADAPTED, "adapted:code": ADAPTED}
+        for model, said in ((ADAPTED, SAID[:3]), ("adapted:law", [61] * 3), ("adapted:code", [62] * 3)):
+            answer = client.completions.create(model=model, prompt="Hi", max_tokens=3)
+            assert answer.choices[0].text == TOKENIZER.decode(said)
+        for model in ("adapted:cooking", f"{MODEL}:law", "law"):
+            with pytest.raises(openai.NotFoundError, match="served: adapted, adapted:code, adapted:law"):
+                client.completions.create(model=model, prompt="Hi", max_tokens=3)
 
 
 def test_many_at_once(split: Split) -> None:

@@ -45,7 +45,8 @@ class DeclareRegions(Protocol):
 def build(config: EnvironmentConfig, project_dir: Path) -> None:
     """Declare the environment's resources and export the stack's outputs.
 
-    Outputs of a local environment: `endpoint` (base URL of the API), `model` (the id to ask for), `logs` (folder).
+    Outputs of a local environment: `endpoint` (base URL of the API), `model` (the id to ask for), `logs` (folder),
+    and where clients need keys `admin_key`, a secret.
     Outputs of an environment on clouds: `regions`, by name with the outputs of the region's component; with `traffic`
     also `endpoint` (base URL of the API), `regional_names` (by region), `rto_s` (seconds that a dead region keeps its
     traffic, none with one region), `name_servers` (what the parent zone has to delegate to; empty for a zone that
@@ -103,18 +104,13 @@ def _build_local(config: LocalEnvironment, project_dir: Path) -> None:
         "serving",
         LocalServingArgs(
             run_dir=project_dir / ".novacron" / "run" / pulumi.get_stack(),
-            model_id=config.model.id,
-            model_path=project_dir / config.model.path if config.model.path else None,
-            http_port=config.coordinator.http_port,
-            grpc_port=config.coordinator.grpc_port,
-            worker_count=config.workers.count,
-            worker_base_port=config.workers.base_port,
-            device=config.workers.device,
-            threads=config.workers.threads,
-            quantization=config.model.quantization,
-            start_timeout_s=config.workers.start_timeout_s,
+            model=config.model.model_copy(update={"path": config.model.path and project_dir / config.model.path}),
+            coordinator=config.coordinator,
+            workers=config.workers,
         ),
     )
     pulumi.export("endpoint", serving.endpoint)
     pulumi.export("model", serving.model)
     pulumi.export("logs", serving.logs)
+    if serving.admin_key is not None:
+        pulumi.export("admin_key", serving.admin_key)

@@ -228,6 +228,16 @@ class PulumiCli:
         )
 
 
+def secret_output(backend: Backend, name: str) -> str | None:
+    """An output of the stack, in plain; `None` when it has no such secret."""
+    deployment = backend.export(show_secrets=True).get("deployment") or {}
+    for resource in deployment.get("resources") or ():
+        if resource["type"] == "pulumi:pulumi:Stack":
+            value = (resource.get("outputs") or {}).get(name) or {}
+            return json.loads(value["plaintext"]) if "plaintext" in value else None
+    return None
+
+
 def policy_packs(project_dir: Path, stack: str) -> list[PolicyPackSpec]:
     """The project's policy pack, where it has one, with the stack's configuration of it, where there is one."""
     pack = project_dir / "policy"

@@ -53,10 +53,12 @@ def stop_all(run_dir: Path) -> list[str]:
     return left
 
 
-def cluster_status(endpoint: str) -> dict[str, Any] | None:
+def cluster_status(endpoint: str, key: str | None) -> dict[str, Any] | None:
     """The coordinator's own account, `None` when it does not answer."""
+    headers = {} if key is None else {"authorization": f"Bearer {key}"}
     try:
-        response = httpx.get(f"{endpoint.removesuffix('/v1')}/api/v1/llm/cluster/status", timeout=2)
+        url = f"{endpoint.removesuffix('/v1')}/api/v1/llm/cluster/status"
+        response = httpx.get(url, headers=headers, timeout=2)
         return response.json()
     except (httpx.HTTPError, ValueError):
         return None

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from novacron_ops import local_processes, quality, regions, rehearsing
-from novacron_ops.backends import Engine, choose, find_project, policy_packs
+from novacron_ops.backends import Engine, choose, find_project, policy_packs, secret_output
 from novacron_ops.description import configuration
 from novacron_ops.errors import Exit, OpsError
 
@@ -65,7 +65,9 @@ def up(stack: Stack = "local", engine: Which = Engine.AUTO, without_region: With
     console.print(
         f"\n[bold]{endpoint}[/bold] answers, {time.monotonic() - began:.1f} s after you asked. Try it:", highlight=False
     )
-    print(f"\n  curl {endpoint}/chat/completions -H 'Content-Type: application/json' -d '{request}'\n")  # noqa: T201 - must stay one line
+    command = sys.argv[0] if sys.argv[0].endswith("novacron") else "novacron"
+    key = f' -H "Authorization: Bearer $({command} key -s {stack})"' if "admin_key" in outputs else ""
+    print(f"\n  curl {endpoint}/chat/completions -H 'Content-Type: application/json'{key} -d '{request}'\n")  # noqa: T201 - must stay one line
     console.print(f"Remove it all: make down (or novacron down -s {stack})", highlight=False)
 
 
@@ -99,10 +101,12 @@ def down(stack: Stack = "local", engine: Which = Engine.AUTO, without_region: Wi
 def status(stack: Stack = "local", engine: Which = Engine.AUTO, as_json: AsJson = False) -> None:
     """What runs, where, and how it is. Exit status 1 when something is not well."""
     project = find_project(Path.cwd())
-    outputs = choose(engine, project, stack, console).outputs()
+    backend = choose(engine, project, stack, console)
+    outputs = backend.outputs()
     services = local_processes.services(_run_dir(project, stack))
     endpoint = outputs.get("endpoint")
-    cluster = local_processes.cluster_status(endpoint) if isinstance(endpoint, str) else None
+    key = secret_output(backend, "admin_key") if "admin_key" in outputs else None
+    cluster = local_processes.cluster_status(endpoint, key) if isinstance(endpoint, str) else None
     active, total = local_processes.active_workers(cluster)
     if as_json:
         listed = [
@@ -123,6 +127,15 @@ def status(stack: Stack = "local", engine: Which = Engine.AUTO, as_json: AsJson 
         console.print(f"logs: {_run_dir(project, stack) / 'logs'}", highlight=False)
     if services and (cluster is None or active < total or any(service.status != "ready" for service in services)):
         raise typer.Exit(Exit.FAILED)
+
+
+@app.command()
+def key(stack: Stack = "local", engine: Which = Engine.AUTO) -> None:
+    """Write the administrator's API key of a stack whose clients need one."""
+    found = secret_output(choose(engine, find_project(Path.cwd()), stack, console), "admin_key")
+    if found is None:
+        raise OpsError(f"stack {stack} has no key: set coordinator.api_keys in Pulumi.{stack}.yaml, then `novacron up`")
+    print(found)  # noqa: T201 - for a shell's $(…)
 
 
 @app.command()

@@ -13,7 +13,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from novacron_rehearsal import urn
-from novacron_rehearsal.diff import compare
+from novacron_rehearsal.diff import compare, parse_path
 from novacron_rehearsal.events import (
     Diagnostic,
     DiffKind,
@@ -71,6 +71,23 @@ def show(value: Value) -> str:
     """A value on one line."""
     redacted = plain(value)
     return redacted if isinstance(redacted, str) else json.dumps(redacted, ensure_ascii=False)
+
+
+def _at(properties: PropertyMap, path: str) -> Value:
+    """The value at a path; the whole of what is secret or not known, though the path leads into it."""
+    value: Value = dict(properties)
+    try:
+        segments = parse_path(path)
+    except ValueError:  # a provider's own notation
+        segments = (path,)
+    for segment in segments:
+        if isinstance(value, dict):
+            value = value.get(str(segment))
+        elif isinstance(value, list):
+            value = value[segment] if isinstance(segment, int) and segment < len(value) else None
+        else:
+            break
+    return value
 
 
 class Display:
@@ -136,10 +153,9 @@ class Display:
                 continue
             sign = {"add": "+", "delete": "-"}.get(entry.kind.value.split("-")[0], "~")
             replaces = " (replaces)" if entry.kind.value.endswith("-replace") else ""
-            top = path.split(".")[0].split("[")[0]
-            change = f"{show(old.get(top))} → {show(new.get(top))}"
+            change = f"{show(_at(old, path))} → {show(_at(new, path))}"
             if entry.kind in (DiffKind.ADD, DiffKind.ADD_REPLACE):
-                change = show(new.get(top))
+                change = show(_at(new, path))
             self._line(f"      {sign} {urn.parse(event.urn).name} {path}: {change}{replaces}", "dim")
 
     def _ended(self, event: StepEnded) -> None:

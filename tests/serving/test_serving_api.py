@@ -61,8 +61,30 @@ def test_max_tokens_ends_an_answer(client: openai.OpenAI) -> None:
     assert answer.usage.completion_tokens == 4
 
 
+@pytest.mark.parametrize("temperature", [0, 1])
+def test_measurements_get_answers_of_the_length_they_ask_for(client: openai.OpenAI, temperature: int) -> None:
+    short = ask(client, "What is a GPU?", temperature=temperature).usage.completion_tokens
+    asked = short + 20
+    longer = ask(client, "What is a GPU?", temperature=temperature, extra_body={"min_tokens": asked})
+    assert longer.usage.completion_tokens >= asked
+    cut = ask(client, "Hello", temperature=temperature, max_tokens=150, extra_body={"ignore_eos": True})
+    assert (cut.usage.completion_tokens, cut.choices[0].finish_reason) == (150, "length")
+
+
+def test_a_minimum_that_cannot_be_is_refused(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="min_tokens: 9, and 8 are the most"):
+        ask(client, "Hello", max_tokens=8, extra_body={"min_tokens": 9})
+    with pytest.raises(openai.BadRequestError, match="min_tokens: 17, and 16 are the most"):
+        client.completions.create(model=MODEL, prompt="Hello", extra_body={"min_tokens": 17})
+    with pytest.raises(openai.BadRequestError, match="ignore_eos: not beside tools or a response_format"):
+        ask(client, "Hello", response_format={"type": "json_object"}, extra_body={"ignore_eos": True})
+
+
 def test_the_models_are_listed(client: openai.OpenAI) -> None:
     assert [model.id for model in client.models.list()] == [MODEL]
+    assert client.models.retrieve(MODEL).id == MODEL
+    with pytest.raises(openai.NotFoundError, match="served: novacron-tiny"):
+        client.models.retrieve("org/none")
 
 
 def test_a_seed_repeats_an_answer_and_another_seed_does_not(client: openai.OpenAI) -> None:

@@ -198,10 +198,11 @@ ALL_SAMPLING = Sampling(
     "asked",
     [
         request(),
+        request(min_tokens=3, ignore_eos=True),
         request(sampling=ALL_SAMPLING, logprobs=5, n=3, guide=Guide(GuideKind.JSON_SCHEMA, "{}")),
         request(sampling=Sampling(temperature=0), logprobs=0, guide=Guide(GuideKind.REGEX, "a+")),
     ],
-    ids=["plain", "all", "greedy"],
+    ids=["plain", "measured", "all", "greedy"],
 )
 def test_every_sampling_argument_is_one_of_the_librarys_and_of_its_type(asked: GenerationRequest) -> None:
     check(Struct("SamplingParams", sampling_arguments(asked, 7, 3)), "SamplingParams")

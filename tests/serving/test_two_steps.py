@@ -327,6 +327,7 @@ def test_adapters_are_models_where_there_are_some(fresh: Any) -> None:
     gateway.start_workers("c")
     listed = gateway.get("/v1/models").json()["data"]
     assert {model["id"]: model.get("parent") for model in listed} == {MODEL: None, LAW: MODEL, CODE: MODEL}
+    assert gateway.get(f"/v1/models/{LAW}").json()["parent"] == MODEL
     with concurrent.futures.ThreadPoolExecutor(8) as threads:
         ask = [threads.submit(gateway.ask, {"*": {"every_s": 0.02}}, model=LAW) for _ in range(16)]
         assert {said(one.result()) for one in ask} <= {"a", "b"}

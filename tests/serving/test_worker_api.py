@@ -279,7 +279,7 @@ CALL = {"id": "c", "type": "function", "function": {"name": "weather", "argument
 COMMON: dict[str, Any] = {
     "model": MODEL, "max_tokens": 2, "n": 1, "temperature": 1.0, "top_p": 0.9, "top_k": 5, "min_p": 0.1, "seed": 1,
     "stop": ["x"], "presence_penalty": 0.5, "frequency_penalty": 0.5, "repetition_penalty": 1.1,
-    "logit_bias": {"5": 1.0}, "stream": False,
+    "logit_bias": {"5": 1.0}, "stream": False, "min_tokens": 0, "ignore_eos": False,
 }  # fmt: skip
 CHATS: list[dict[str, Any]] = [
     COMMON

@@ -103,6 +103,20 @@ def test_a_local_model_is_quantised_as_the_engine_can() -> None:
     assert "'none', 'int8' or 'int4'" in found["model.quantization"].rule
 
 
+def test_a_local_coordinator_is_told_what_the_serving_package_can() -> None:
+    coordinator = {"routing": "round_robin", "api_keys": True, "minimum_quality": 0.97, "answer_cache": {"disk_mib": 5}}
+    config = load({"platform": "local", "coordinator": coordinator})
+    assert isinstance(config, LocalEnvironment)
+    assert config.coordinator.answer_cache is not None
+    wrong = {"routing": "random", "minimum_quality": 97, "answer_cache": {"memory": 5}, "max_requests": 0}
+    assert set(problems_of({"platform": "local", "coordinator": wrong})) == {
+        "coordinator.routing",
+        "coordinator.minimum_quality",
+        "coordinator.answer_cache.memory",
+        "coordinator.max_requests",
+    }
+
+
 def test_every_problem_is_told_at_once() -> None:
     found = problems_of(
         {

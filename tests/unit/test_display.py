@@ -34,8 +34,8 @@ def shown(*events: Event, terminal: bool = False) -> str:
 
 
 def a_run(operation: Operation) -> list[Event]:
-    old: dict[str, Value] = {"password": Secret("hunter1"), "size": 1, "deep": {"a": [Secret("hunter3")]}}
-    new: dict[str, Value] = {"password": Secret("hunter2"), "size": 2, "deep": {"a": [Secret("hunter4")]}}
+    old: dict[str, Value] = {"password": Secret("hunter1"), "size": 1, "deep": {"a": [Secret("hunter3"), 7], "b:c": 1}}
+    new: dict[str, Value] = {"password": Secret("hunter2"), "size": 2, "deep": {"a": [Secret("hunter4"), 8], "b:c": 2}}
     return [
         OperationStarted(operation, "shop", "dev", 16),
         StepStarted(DATABASE, StepOp.UPDATE, old=old, new=new),
@@ -61,6 +61,8 @@ def test_a_preview_shows_what_would_change() -> None:
     text = shown(*a_run(Operation.PREVIEW))
     assert "~ database size: 1 → 2" in text
     assert "~ database password: [secret] → [secret]" in text
+    assert "~ database deep.a[1]: 7 → 8" in text
+    assert '~ database deep["b:c"]: 1 → 2' in text
     assert "would update" in text
 
 

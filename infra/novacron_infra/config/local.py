@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from novacron_infra.config.problems import problem
-from novacron_infra.config.sections import Platform, Port, Section
+from novacron_infra.config.sections import Fraction, Platform, Port, Section
 from novacron_infra.errors import Problem
 
 LAST_PORT = 65535
@@ -43,6 +43,25 @@ class ModelConfig(Section):
     """Of the weights; `novacron quality` measures what it costs."""
 
 
+class Routing(str, Enum):
+    """How a worker is chosen for a request."""
+
+    PREFIX_AFFINE = "prefix_affine"
+    LEAST_LOADED = "least_loaded"
+    ROUND_ROBIN = "round_robin"
+
+
+class AnswerCache(Section):
+    """Answers with temperature 0 that are given again, to API keys that ask for it."""
+
+    memory_mib: int = Field(default=256, ge=1)
+    """In the coordinator."""
+    disk_mib: int = Field(default=0, ge=0)
+    """In the stack's folder; 0: none there."""
+    ttl_s: int = Field(default=3600, ge=1)
+    """An answer is given again for so long."""
+
+
 class CoordinatorConfig(Section):
     """The process that clients talk to."""
 
@@ -50,6 +69,18 @@ class CoordinatorConfig(Section):
     """OpenAI-compatible HTTP API."""
     grpc_port: Port = 9090
     """Where workers register."""
+    routing: Routing = Routing.PREFIX_AFFINE
+    """prefix_affine: where the beginning of the prompt was sent before, unless that worker has too much to do."""
+    max_requests: int = Field(default=4096, ge=1)
+    """Requests under way or waiting at the same time; beyond it the answer is 429."""
+    queue_timeout_s: float = Field(default=60.0, gt=0)
+    """A request that waited so long for a worker's place is answered with 503."""
+    api_keys: bool = False
+    """Whether clients need a key. The administrator's is made with the stack: `novacron key` shows it."""
+    answer_cache: AnswerCache | None = None
+    """None: no answer is kept."""
+    minimum_quality: Fraction | None = None
+    """A registered model whose measured score is lower, or not known, is not loaded; None: any is."""
 
 
 class WorkersConfig(Section):

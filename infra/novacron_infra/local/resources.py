@@ -6,6 +6,7 @@ Their providers are importable, so their serialised form is stable: nothing chan
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,7 @@ _INPUTS = (
     "run_dir",
     "module",
     "config",
-    "token_variable",
-    "token",
+    "secret_env",
     "ports",
     "ready_url",
     "ready_timeout_s",
@@ -34,12 +34,17 @@ def _spec(properties: dict[str, Any]) -> process.ProcessSpec:
         run_dir=Path(properties["run_dir"]),
         module=properties["module"],
         config=json.loads(properties["config"]),
-        secret_env={properties["token_variable"]: properties["token"]},
+        secret_env=properties["secret_env"],
         ports={field: int(port) for field, port in properties["ports"].items()},
         ready_url=properties["ready_url"],
         ready_timeout_s=float(properties["ready_timeout_s"]),
         triggers=properties["triggers"],
     )
+
+
+def _folder(properties: dict[str, Any]) -> Path:
+    """Without `_spec`: what an earlier version deployed has other properties, and is removed all the same."""
+    return Path(properties["run_dir"]) / properties["name"]
 
 
 def _outputs(properties: dict[str, Any]) -> dict[str, Any]:
@@ -64,14 +69,13 @@ class _ProcessProvider(ResourceProvider):
         return UpdateResult(_outputs(_news))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        spec = _spec(props)
-        state = process.read_state(spec.folder)
-        if not process.alive(spec.folder) or state.get("status") in ("failed", "stopped"):
+        folder = _folder(props)
+        if not process.alive(folder) or process.read_state(folder).get("status") in ("failed", "stopped"):
             return ReadResult("", {})
-        return ReadResult(id_, _outputs(props))
+        return ReadResult(id_, props)
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
-        process.remove(_spec(_props).folder)
+        process.remove(_folder(_props))
 
 
 class LocalProcess(Resource, module="local", name="Process"):
@@ -90,8 +94,7 @@ class LocalProcess(Resource, module="local", name="Process"):
         run_dir: Path,
         module: str,
         config: dict[str, Any],
-        token_variable: str,
-        token: pulumi.Input[str],
+        secret_env: Mapping[str, pulumi.Input[str]],
         ports: dict[str, int],
         ready_url: str,
         ready_timeout_s: float,
@@ -107,8 +110,7 @@ class LocalProcess(Resource, module="local", name="Process"):
                 "run_dir": str(run_dir),
                 "module": module,
                 "config": json.dumps(config, sort_keys=True),
-                "token_variable": token_variable,
-                "token": token,
+                "secret_env": secret_env,
                 "ports": ports,
                 "ready_url": ready_url,
                 "ready_timeout_s": ready_timeout_s,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pulumi
 
-from novacron_infra.config import Device, LocalQuantization
+from novacron_infra.config.local import CoordinatorConfig, ModelConfig, WorkersConfig
 from novacron_infra.errors import LocalProcessError
 from novacron_infra.generated import GeneratedSecret
 from novacron_infra.local.resources import LocalProcess, LocalReadiness
@@ -25,18 +25,11 @@ class LocalServingArgs:
     """What to run."""
 
     run_dir: Path
-    """Folder of logs, pid files and process configuration."""
-    model_id: str
-    model_path: Path | None = None
-    """A Hugging Face model folder; the tiny model that ships with novacron-serving when `None`."""
-    http_port: int = 8080
-    grpc_port: int = 9090
-    worker_count: int = 2
-    worker_base_port: int = 9091
-    device: Device = Device.AUTO
-    threads: int = 1
-    quantization: LocalQuantization = LocalQuantization.NONE
-    start_timeout_s: int = 120
+    """Folder of logs, pid files, process configuration, and the coordinator's database."""
+    model: ModelConfig = field(default_factory=ModelConfig)
+    """A path in it that is relative starts at the working directory."""
+    coordinator: CoordinatorConfig = field(default_factory=CoordinatorConfig)
+    workers: WorkersConfig = field(default_factory=WorkersConfig)
 
 
 class LocalServing(pulumi.ComponentResource):
@@ -52,39 +45,43 @@ class LocalServing(pulumi.ComponentResource):
     """The model's id."""
     logs: pulumi.Output[str]
     """Folder of the processes' logs."""
+    admin_key: pulumi.Output[str] | None
+    """The administrator's API key, a secret; None where clients need no key."""
 
     def __init__(self, name: str, args: LocalServingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("novacron:local:Serving", name, None, opts)
         package = _serving_package()
         contract: dict[str, Any] = json.loads((package / "protocol" / "contract.json").read_text())
-        model_path = (args.model_path or package / "models" / "tiny").resolve()
+        model_path = (args.model.path or package / "models" / "tiny").resolve()
         if problem := _model_problem(model_path):
             raise LocalProcessError(
                 f"novacron:environment.model.path = {model_path}: {problem}. Name a Hugging Face model folder"
             )
         code = digest_of_folder(package, "*.py")
-        token_variable = contract["environment"]["cluster_token"]
-        paths = contract["paths"]
-        token = GeneratedSecret(f"{name}-token", pulumi.ResourceOptions(parent=self))
+        variables, paths = contract["environment"], contract["paths"]
+        under = pulumi.ResourceOptions(parent=self)
+        token = {variables["cluster_token"]: GeneratedSecret(f"{name}-token", under).value}
+        self.admin_key = GeneratedSecret(f"{name}-admin-key", under).value if args.coordinator.api_keys else None
+        http_port, grpc_port = args.coordinator.http_port, args.coordinator.grpc_port
+        kept = args.run_dir / "coordinator"
         coordinator = LocalProcess(
             f"{name}-coordinator",
             service="coordinator",
             run_dir=args.run_dir,
             module=contract["processes"]["coordinator"]["module"],
-            config={"http_port": args.http_port, "grpc_port": args.grpc_port, "minimum_workers": args.worker_count},
-            token_variable=token_variable,
-            token=token.value,
-            ports={"coordinator.http_port": args.http_port, "coordinator.grpc_port": args.grpc_port},
-            ready_url=f"http://127.0.0.1:{args.http_port}{paths['health']}",
+            config=_coordinator_config(args, kept),
+            secret_env=token | ({variables["admin_key"]: self.admin_key} if self.admin_key is not None else {}),
+            ports={"coordinator.http_port": http_port, "coordinator.grpc_port": grpc_port},
+            ready_url=f"http://127.0.0.1:{http_port}{paths['health']}",
             ready_timeout_s=COORDINATOR_START_TIMEOUT_S,
             triggers=code,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=under,
         )
         model_digest = digest_of_folder(model_path, "*")
         processes = [coordinator]
-        ready_urls = [f"http://127.0.0.1:{args.http_port}{paths['ready']}"]
-        for index in range(args.worker_count):
-            port = args.worker_base_port + index
+        ready_urls = [f"http://127.0.0.1:{http_port}{paths['ready']}"]
+        for index in range(args.workers.count):
+            port = args.workers.base_port + index
             ready_urls.append(f"http://127.0.0.1:{port}{paths['ready']}")
             worker = LocalProcess(
                 f"{name}-worker-{index}",
@@ -94,20 +91,20 @@ class LocalServing(pulumi.ComponentResource):
                 config={
                     "worker_id": f"worker-{index}",
                     "port": port,
-                    "coordinator": f"127.0.0.1:{args.grpc_port}",
-                    "model": {"id": args.model_id, "path": str(model_path)},
+                    "coordinator": f"127.0.0.1:{grpc_port}",
+                    "model": {"id": args.model.id, "path": str(model_path)},
+                    "model_cache": str(kept / "models"),
                     "engine": {
                         "kind": "pytorch",
-                        "device": args.device.value,
-                        "threads": args.threads,
-                        "quantization": args.quantization.value,
+                        "device": args.workers.device.value,
+                        "threads": args.workers.threads,
+                        "quantization": args.model.quantization.value,
                     },
                 },
-                token_variable=token_variable,
-                token=token.value,
+                secret_env=token,
                 ports={"workers.base_port": port},
                 ready_url=ready_urls[-1],
-                ready_timeout_s=args.start_timeout_s,
+                ready_timeout_s=args.workers.start_timeout_s,
                 triggers=code + model_digest,
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[coordinator]),
             )
@@ -117,14 +114,36 @@ class LocalServing(pulumi.ComponentResource):
             f"{name}-ready",
             urls=ready_urls,
             processes=[process.digest for process in processes],
-            timeout_s=args.start_timeout_s,
+            timeout_s=args.workers.start_timeout_s,
             logs=args.run_dir / "logs",
             opts=pulumi.ResourceOptions(parent=self, depends_on=processes),
         )
-        self.endpoint = ready.id.apply(lambda _: f"http://127.0.0.1:{args.http_port}/v1")
-        self.model = pulumi.Output.from_input(args.model_id)
+        self.endpoint = ready.id.apply(lambda _: f"http://127.0.0.1:{http_port}/v1")
+        self.model = pulumi.Output.from_input(args.model.id)
         self.logs = pulumi.Output.from_input(str(args.run_dir / "logs"))
         self.register_outputs({"endpoint": self.endpoint, "model": self.model, "logs": self.logs})
+
+
+def _coordinator_config(args: LocalServingArgs, folder: Path) -> dict[str, Any]:
+    """As novacron-serving reads it; what the coordinator keeps goes into its `folder`, and goes with it."""
+    wanted = args.coordinator
+    cache = wanted.answer_cache
+    return {
+        "http_port": wanted.http_port,
+        "grpc_port": wanted.grpc_port,
+        "minimum_workers": args.workers.count,
+        "routing": wanted.routing.value,
+        "max_requests": wanted.max_requests,
+        "queue_timeout_s": wanted.queue_timeout_s,
+        "minimum_quality": wanted.minimum_quality,
+        "database_url": f"sqlite:///{folder / 'coordinator.db'}",
+        "cache": cache
+        and {
+            "memory_mib": cache.memory_mib,
+            "ttl_s": cache.ttl_s,
+            **({"disk": str(folder / "answers"), "disk_mib": cache.disk_mib} if cache.disk_mib else {}),
+        },
+    }
 
 
 def _serving_package() -> Path:

@@ -25,6 +25,7 @@ from novacron_serving.coordinator.upkeep import Upkeep
 from novacron_serving.coordinator.workers import Worker, Workers
 from novacron_serving.errors import RequestError
 from novacron_serving.protocol import contract
+from novacron_serving.protocol.openai import unknown_model
 from novacron_serving.worker.app import answer_http_error, model_entry
 
 _ROLES = tuple(Role)
@@ -67,6 +68,7 @@ class CoordinatorApp:
             routes=[
                 *(Route(path.decode(), _not_plain, methods=["POST"]) for path in HOT_PATHS),
                 Route(paths["models"], user(self._models)),
+                Route(f"{paths['models']}/{{model_id:path}}", user(self._model)),
                 Route(f"{prefix}/models", user(models.list), methods=["GET"]),
                 Route(f"{prefix}/models", operator(models.register), methods=["POST"]),
                 Route(f"{prefix}/models/{{model_id:path}}/load", operator(models.load), methods=["POST"]),
@@ -132,6 +134,12 @@ class CoordinatorApp:
         pools = self._workers.pools
         entries = [model_entry(model, pools[model].parent) for model in self._workers.models()]
         return JSONResponse({"object": "list", "data": entries})
+
+    async def _model(self, request: Request) -> Response:
+        model_id: str = request.path_params["model_id"]
+        if model_id not in (known := self._workers.models()):
+            raise unknown_model(model_id, sorted(known))
+        return JSONResponse(model_entry(model_id, self._workers.pools[model_id].parent))
 
     async def _status(self, request: Request) -> Response:
         del request

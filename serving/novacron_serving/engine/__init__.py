@@ -91,6 +91,10 @@ class GenerationRequest:
     sampling: Sampling = Sampling()
     max_tokens: int | None = None
     """None: what the context has room for."""
+    min_tokens: int = 0
+    """The model does not end the answer before; a stop text does."""
+    ignore_eos: bool = False
+    """The token that ends an answer counts as one without text."""
     stops: tuple[str, ...] = ()
     """Texts that end the answer and are not part of it."""
     n: int = 1

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from novacron_serving.engine import Delta, GenerationRequest, TextPrompt, TokenLogprob
-from novacron_serving.protocol.openai import DEFAULT_MAX_TOKENS, CompletionRequest
+from novacron_serving.protocol.openai import CompletionRequest
 from novacron_serving.worker.answers import Usage, end, event
 from novacron_serving.worker.chat import sampling_of
 
@@ -31,7 +31,9 @@ class Completion:
                 request_id=f"{self.request_id}-{number}",
                 prompt=TextPrompt(prompt) if isinstance(prompt, str) else TextPrompt(tokens=tuple(prompt)),
                 sampling=sampling_of(request),
-                max_tokens=request.max_tokens or DEFAULT_MAX_TOKENS,
+                max_tokens=request.most_tokens,
+                min_tokens=request.min_tokens,
+                ignore_eos=request.ignore_eos,
                 stops=request.stops,
                 n=request.n,
                 logprobs=request.logprobs,

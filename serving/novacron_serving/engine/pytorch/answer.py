@@ -42,7 +42,7 @@ class Answer:
         self.finished = False
         self._index = index
         self._tokens = tokens
-        self._end_ids = end_ids
+        self._end_ids: set[int] = set() if job.request.ignore_eos else end_ids
         self._count = 0
         self._text = Detokenizer(tokens.decode, job.request.stops)
 

@@ -183,8 +183,9 @@ class Decoder:
     def _sampler(self, job: Job, index: int) -> Sampler:
         matcher = job.matcher.copy() if job.matcher is not None else None
         return Sampler(
-            job.request.sampling, job.prompt, self._vocabulary, self._model.device, matcher, index, job.max_tokens
-        )
+            job.request.sampling, job.prompt, self._vocabulary, self._model.device, matcher, index, job.max_tokens,
+            (job.request.min_tokens, self._end_ids),
+        )  # fmt: skip
 
     def _decode(self) -> None:
         self._step_began_s = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from novacron_serving.engine import Sampling
@@ -23,12 +24,26 @@ class Sampler:
         matcher: Matcher | None = None,
         index: int = 0,
         max_tokens: int = 2**31,
+        not_before: tuple[int, Iterable[int]] = (0, ()),
     ) -> None:
-        """Args: `matcher`: what the answer is held to; `index`: which of a request's answers, each has its own seed."""
+        """Of one answer.
+
+        Args:
+            sampling: How to choose.
+            prompt: Its tokens.
+            vocabulary_tokens: How many logits there are.
+            device: Where they are.
+            matcher: What the answer is held to.
+            index: Which of a request's answers; each has its own seed.
+            max_tokens: After which the answer is cut.
+            not_before: So many tokens, and those that do not come before them.
+        """
         import torch
 
         self._sampling = sampling
         self._left = max_tokens
+        self._min_left, held_back = not_before
+        self._held_back = torch.tensor(list(held_back), device=device, dtype=torch.long)
         self._ending = min(ENDING_TOKENS, max_tokens // 2)
         self._matcher = matcher
         self._greedy = sampling.temperature < GREEDY_BELOW
@@ -53,7 +68,8 @@ class Sampler:
     @property
     def takes_the_likeliest(self) -> bool:
         """Whether the largest of the logits, as they are, decides."""
-        return self._greedy and self._matcher is None and all(x is None for x in (self._counts, self._seen, self._bias))
+        plain = all(x is None for x in (self._matcher, self._counts, self._seen, self._bias))
+        return self._greedy and plain and self._min_left <= 0
 
     def choose(self, logits: Any) -> Any:
         """A token, as a tensor of one number."""
@@ -68,6 +84,8 @@ class Sampler:
             logits = torch.where(self._seen, torch.where(logits > 0, logits / penalty, logits * penalty), logits)
         if self._counts is not None:
             logits = logits - sampling.frequency_penalty * self._counts - sampling.presence_penalty * (self._counts > 0)
+        if self._min_left > 0:
+            logits = logits.index_fill(0, self._held_back, -torch.inf)
         if self._matcher is not None:
             logits = logits.masked_fill(
                 ~self._matcher.allowed(ending=self._left <= self._ending).to(logits.device), -torch.inf
@@ -95,6 +113,7 @@ class Sampler:
     def take(self, token: int) -> bool:
         """The token that was chosen; true: the guide lets nothing come after it."""
         self._left -= 1
+        self._min_left -= 1
         if self._counts is not None:
             self._counts[token] += 1
         if self._seen is not None:

@@ -25,6 +25,7 @@ class Answer:
         self._index = index
         self._prompt_tokens = prompt_tokens
         self._tokens = tokens
+        self._end_id = None if request.ignore_eos else tokens.end_id
         self._logprobs = request.logprobs
         self._hands_over = request.hands_over
         self._handed_over = request.handed_over
@@ -46,7 +47,7 @@ class Answer:
         reason: FinishReason | None = None
         for at in range(self._read, len(token_ids)):
             token = token_ids[at]
-            if token == self._tokens.end_id:
+            if token == self._end_id:
                 continue  # ends the answer and is no part of it
             self._counted += 1
             added, stopped = self._text.add(token)

@@ -194,6 +194,10 @@ def sampling_arguments(request: GenerationRequest, max_tokens: int, seed: int) -
             arguments["top_k"] = sampling.top_k
         if sampling.min_p:
             arguments["min_p"] = sampling.min_p
+    if request.min_tokens:
+        arguments["min_tokens"] = request.min_tokens
+    if request.ignore_eos:
+        arguments["ignore_eos"] = True
     if sampling.presence_penalty:
         arguments["presence_penalty"] = sampling.presence_penalty
     if sampling.frequency_penalty:

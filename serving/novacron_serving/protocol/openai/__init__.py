@@ -8,7 +8,6 @@ from novacron_serving.protocol.openai.chat import IGNORED, NEUTRAL, ChatRequest,
 from novacron_serving.protocol.openai.completions import (
     COMPLETION_IGNORED,
     COMPLETION_NEUTRAL,
-    DEFAULT_MAX_TOKENS,
     CompletionRequest,
     parse_completion,
 )
@@ -28,7 +27,6 @@ from novacron_serving.protocol.openai.tools import (
 __all__ = [
     "COMPLETION_IGNORED",
     "COMPLETION_NEUTRAL",
-    "DEFAULT_MAX_TOKENS",
     "IGNORED",
     "NEUTRAL",
     "CalledFunction",

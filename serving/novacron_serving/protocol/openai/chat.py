@@ -52,6 +52,11 @@ class ChatRequest(SampledRequest):
     """False: one call at most."""
 
     @property
+    def most_tokens(self) -> int | None:
+        """The newer name counts first."""
+        return self.max_completion_tokens or self.max_tokens
+
+    @property
     def forced_tools(self) -> list[Tool]:
         """One of these has to be called; none: the model decides."""
         if isinstance(self.tool_choice, NamedTool):
@@ -78,6 +83,11 @@ class ChatRequest(SampledRequest):
             raise ValueError(f"tool_choice: there is no function {name!r} among the tools; name one of them")
         if self.offered_tools and not isinstance(self.response_format, TextFormat):
             raise ValueError("response_format: not beside tools that may be called; set tool_choice to none")
+        if (self.min_tokens or self.ignore_eos) and (
+            self.offered_tools or not isinstance(self.response_format, TextFormat)
+        ):
+            field = "min_tokens" if self.min_tokens else "ignore_eos"
+            raise ValueError(f"{field}: not beside tools or a response_format, which say where an answer ends")
         return self
 
 

@@ -31,6 +31,11 @@ class CompletionRequest(SampledRequest):
     logprobs: Annotated[int, Field(ge=0, le=5)] | None = None
 
     @property
+    def most_tokens(self) -> int:
+        """Of one completion."""
+        return self.max_tokens or DEFAULT_MAX_TOKENS
+
+    @property
     def prompts(self) -> tuple[str | list[int], ...]:
         """One or several, text or tokens."""
         prompt = self.prompt

@@ -57,6 +57,15 @@ class SampledRequest(Strict):
     """Not OpenAI's either: leave out tokens that are less likely than so much of the likeliest one."""
     repetition_penalty: Annotated[float, Field(gt=0, le=2)] = 1.0
     """Not OpenAI's either: divide the logits of tokens that were said, in the prompt too."""
+    min_tokens: Annotated[int, Field(ge=0)] = 0
+    """Not OpenAI's either: the model does not end an answer before it has so many tokens."""
+    ignore_eos: bool = False
+    """Not OpenAI's either: the token that ends an answer does not; for measurements."""
+
+    @property
+    def most_tokens(self) -> int | None:
+        """Of an answer; None: what the context has room for."""
+        return self.max_tokens
 
     @property
     def stops(self) -> tuple[str, ...]:
@@ -69,6 +78,13 @@ class SampledRequest(Strict):
     def _stream_options_are_a_streams(self) -> SampledRequest:
         if self.stream_options is not None and not self.stream:
             raise ValueError("stream_options: only with stream; leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _minimum_is_below_maximum(self) -> SampledRequest:
+        most = self.most_tokens
+        if most is not None and self.min_tokens > most:
+            raise ValueError(f"min_tokens: {self.min_tokens}, and {most} are the most; lower it, or raise max_tokens")
         return self
 
 

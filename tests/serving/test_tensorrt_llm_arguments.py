@@ -21,7 +21,13 @@ from .stand_in_tensorrt_llm import FACTS
 
 MODEL = Path("/models/llama")
 CONTEXT = 4096
-TYPES: dict[str, type | tuple[type, ...]] = {"str": str, "bool": bool, "int": int, "float": (int, float)}
+TYPES: dict[str, type | tuple[type, ...]] = {
+    "str": str,
+    "bool": bool,
+    "int": int,
+    "float": (int, float),
+    "bytes": bytes,
+}
 
 PLAIN: dict[str, Any] = {}
 SPECULATIVE = [

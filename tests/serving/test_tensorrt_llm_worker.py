@@ -16,6 +16,7 @@ from novacron_serving.engine.tensorrt_llm.config import TensorRtLlmConfig
 from novacron_serving.engine.tensorrt_llm.launch import hosts, launch
 from novacron_serving.errors import StartError
 from novacron_serving.protocol import contract
+from novacron_serving.worker.__main__ import digest_of_adapter
 from novacron_serving.worker.config import EngineConfig, WorkerConfig
 from novacron_serving.worker.launch import command, run
 from pydantic import ValidationError
@@ -170,3 +171,13 @@ def test_a_worker_of_another_engine_has_no_launcher(tmp_path: Path) -> None:
     path.write_text(json.dumps(worker({"kind": "pytorch"})))
     with pytest.raises(StartError, match="only 'tensorrt-llm' spans machines"):
         run(["--config", str(path)])
+
+
+def test_an_adapter_with_other_weights_has_another_digest(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text("{}")
+    (tmp_path / "adapter_model.safetensors").write_bytes(b"1")
+    first = digest_of_adapter(tmp_path)
+    assert digest_of_adapter(tmp_path) == first
+    assert re.fullmatch("[0-9a-f]{64}", first)
+    (tmp_path / "adapter_model.safetensors").write_bytes(b"2")
+    assert digest_of_adapter(tmp_path) != first

@@ -10,6 +10,8 @@ from typing import Any
 
 import httpx
 import pytest
+from novacron_serving.model_store import open_folder
+from novacron_serving.model_store.publishing import publish
 
 from .conftest import HTTP, wait_until
 from .scripted_worker import MODEL
@@ -232,6 +234,30 @@ def test_without_those_who_read_the_others_answer_whole_and_without_those_nobody
     assert split.get("/ready").json()["active_workers"] == 1
 
 
+def test_the_last_one_that_reads_dies_and_the_request_is_answered_whole(fresh: Any) -> None:
+    split = fresh()
+    split.start_workers("p1", ROLE="prefill")
+    split.start_workers("d1", ROLE="decode")
+    assert said(split.ask({"p1": {"die": "before"}})) == "d1"
+    assert split.seen("d1")["requests"][-1]["handed_over"] == ""
+    assert split.load() == [0, 0]
+
+
+def test_workers_with_a_role_or_adapters_are_given_no_other_model(fresh: Any, tmp_path: Path) -> None:
+    split = fresh(database_url=f"sqlite:///{tmp_path / 'keys.db'}", minimum_workers=0)
+    split.start_workers("p1", ROLE="prefill")
+    split.start_workers("a", ADAPTERS="law")
+    path = tmp_path / "model"
+    path.mkdir()
+    (path / "config.json").write_text("{}")
+    publish(path, open_folder(f"file://{tmp_path / 'store'}", {}), model_id="other")
+    admin = {"authorization": "Bearer sk-admin"}
+    models = f"{split.url}/api/v1/llm/models"
+    assert HTTP.post(models, json={"url": f"file://{tmp_path / 'store'}"}, headers=admin).status_code == 201
+    answer = HTTP.post(f"{models}/other/load", json={"worker_count": 1, "force": True}, headers=admin)
+    assert (answer.status_code, "and 0 can be taken" in answer.text) == (409, True)
+
+
 def test_other_weights_are_handed_nothing(fresh: Any) -> None:
     split = fresh()
     split.start_workers("p1", ROLE="prefill", MODEL_DIGEST="11" * 32)
@@ -301,6 +327,7 @@ def test_adapters_are_models_where_there_are_some(fresh: Any) -> None:
     gateway.start_workers("c")
     listed = gateway.get("/v1/models").json()["data"]
     assert {model["id"]: model.get("parent") for model in listed} == {MODEL: None, LAW: MODEL, CODE: MODEL}
+    assert gateway.get(f"/v1/models/{LAW}").json()["parent"] == MODEL
     with concurrent.futures.ThreadPoolExecutor(8) as threads:
         ask = [threads.submit(gateway.ask, {"*": {"every_s": 0.02}}, model=LAW) for _ in range(16)]
         assert {said(one.result()) for one in ask} <= {"a", "b"}

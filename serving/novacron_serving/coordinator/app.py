@@ -139,7 +139,7 @@ class CoordinatorApp:
         model_id: str = request.path_params["model_id"]
         if model_id not in (known := self._workers.models()):
             raise unknown_model(model_id, sorted(known))
-        return JSONResponse(model_entry(model_id))
+        return JSONResponse(model_entry(model_id, self._workers.pools[model_id].parent))
 
     async def _status(self, request: Request) -> Response:
         del request

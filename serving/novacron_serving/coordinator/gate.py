@@ -187,20 +187,21 @@ class Gate:
 
     def _choose(self, asked: Asked, pool: Pool) -> Worker | None:
         if asked.steps is not None and pool.prefill:
-            return asked.steps.choose(pool, self._router(self._prefill_routers, pool), asked.prefix)
+            routers = self._prefill_routers
+            chooser = routers.get(pool.model_id) or self._new_router(routers, pool)
+            return asked.steps.choose(pool, chooser, asked.prefix)
         with_room = [worker for worker in pool.active if worker.load < worker.capacity]
         if asked.tried and any(worker.worker_id not in asked.tried for worker in pool.active):
             with_room = [worker for worker in with_room if worker.worker_id not in asked.tried]
         if not with_room:
             return None
-        return self._router(self._routers, pool).choose(with_room, asked.prefix)
+        chooser = self._routers.get(pool.model_id) or self._new_router(self._routers, pool)
+        return chooser.choose(with_room, asked.prefix)
 
-    def _router(self, routers: dict[str, Router], pool: Pool) -> Router:
+    def _new_router(self, routers: dict[str, Router], pool: Pool) -> Router:
         """One for each model, and so for each adapter: what one has in a cache is no other's."""
-        chooser = routers.get(pool.model_id)
-        if chooser is None:
-            chooser = routers[pool.model_id] = router(self.config.routing)
-        return chooser
+        routers[pool.model_id] = router(self.config.routing)
+        return routers[pool.model_id]
 
     def _send(self, asked: Asked, worker: Worker) -> None:
         worker.sent()
@@ -216,7 +217,9 @@ class Gate:
     def left(self, asked: Asked, worker: Worker) -> None:
         """A worker has one request less: it answered, failed, or nobody waits any more."""
         self._unanswered.pop(asked, None)
-        self.free(worker)
+        worker.left()
+        if self._waiting:
+            self._fill_places_of(worker)
         if asked.steps is not None and (kept := asked.steps.left(worker)) is not None:
             self.free(kept)
 
@@ -233,13 +236,10 @@ class Gate:
         return second
 
     def free(self, worker: Worker) -> None:
-        """One of a worker's places is free: for the next of those who wait."""
+        """A place was kept for nothing."""
         worker.left()
         if self._waiting:
-            # Its model and its adapters have it in turn.
-            first = worker.served_requests % len(worker.models)
-            for model_id in itertools.islice(itertools.cycle(worker.models), first, first + len(worker.models)):
-                self._fill(model_id)
+            self._fill_places_of(worker)
 
     def over(self, asked: Asked) -> None:
         """A request that was admitted is done with."""
@@ -253,6 +253,12 @@ class Gate:
     def room(self) -> None:
         """There may be room for those who wait."""
         for model in self._queues:
+            self._fill(model)
+
+    def _fill_places_of(self, worker: Worker) -> None:
+        """Its model and its adapters have them in turn."""
+        first = worker.served_requests % len(worker.models)
+        for model in itertools.islice(itertools.cycle(worker.models), first, first + len(worker.models)):
             self._fill(model)
 
     def _fill(self, model: str) -> None:

@@ -128,6 +128,7 @@ class DisaggregationSettings(Settings):
     max_tokens_in_buffer: int = Field(ge=1)
     """At least the longest input: a longer one could never be handed over."""
     transfer_timeout_s: float | None = Field(default=None, gt=0)
+    """None: no limit. A worker that only reads prompts needs one: it keeps what it has read until it is fetched."""
 
 
 class TensorRtLlmConfig(Settings):

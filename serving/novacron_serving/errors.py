@@ -4,6 +4,23 @@ from __future__ import annotations
 
 import math
 
+from typing_extensions import TypedDict
+
+
+class ErrorDetail(TypedDict):
+    """What is wrong, and with which field."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class ErrorBody(TypedDict):
+    """An error, as OpenAI's clients understand it."""
+
+    error: ErrorDetail
+
 
 class ServingError(Exception):
     """Base of all errors here."""
@@ -38,7 +55,7 @@ class RequestError(ServingError):
         """Those that go with the status."""
         return {} if self.retry_after_s is None else {"retry-after": str(math.ceil(self.retry_after_s))}
 
-    def body(self) -> dict[str, dict[str, str | None]]:
+    def body(self) -> ErrorBody:
         """The JSON that OpenAI's clients understand."""
         return {"error": {"message": str(self), "type": self.kind, "param": self.param, "code": self.code}}
 

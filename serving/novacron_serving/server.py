@@ -123,9 +123,9 @@ async def read_json(receive: Callable[[], Awaitable[bytes]], limit: int, length:
 
 
 def read_as(model: type[Config], said: object, status: int) -> Config:
-    """JSON as a model. Raises `RequestError` with this status that names the first wrong field."""
+    """JSON as a model: a number is no text. Raises `RequestError` with this status that names the first wrong field."""
     try:
-        return model.model_validate(said)
+        return model.model_validate_json(orjson.dumps(said), strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(map(str, first["loc"]))

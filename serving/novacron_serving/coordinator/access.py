@@ -12,6 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from novacron_serving.errors import RequestError
 
+MOST_PER_MINUTE = 2**31 - 1
+"""What a column of the database holds."""
+
 
 class Role(str, Enum):
     """What a key may do; each may do what those before it may."""
@@ -42,8 +45,8 @@ class ApiKey(BaseModel):
     role: Role = Role.USER
     priority: int = Field(default=0, ge=-10, le=10)
     """Requests of a higher priority leave the queue before all others."""
-    requests_per_minute: int | None = Field(default=None, ge=1)
-    tokens_per_minute: int | None = Field(default=None, ge=1)
+    requests_per_minute: int | None = Field(default=None, ge=1, le=MOST_PER_MINUTE)
+    tokens_per_minute: int | None = Field(default=None, ge=1, le=MOST_PER_MINUTE)
     """Of prompts and answers, as far as workers tell them."""
     cache: CacheUse = CacheUse.OFF
 

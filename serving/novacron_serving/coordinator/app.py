@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from prometheus_client import generate_latest
 from starlette.applications import Starlette
@@ -14,8 +14,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from novacron_serving.coordinator import openapi
 from novacron_serving.coordinator.access import Role
 from novacron_serving.coordinator.assignments import Assignments
+from novacron_serving.coordinator.bodies import Alive, ClusterStatus, NextModel, Ready, ServedModels, WorkerBody
 from novacron_serving.coordinator.config import CoordinatorConfig
 from novacron_serving.coordinator.front import HOT_PATHS
 from novacron_serving.coordinator.gate import Gate
@@ -26,7 +28,7 @@ from novacron_serving.coordinator.workers import Worker, Workers
 from novacron_serving.errors import RequestError
 from novacron_serving.protocol import contract
 from novacron_serving.protocol.openai import unknown_model
-from novacron_serving.worker.app import answer_http_error, model_entry
+from novacron_serving.worker.app import answer_fault, answer_http_error, model_entry
 
 _ROLES = tuple(Role)
 Handler = Callable[[Request], Awaitable[Response]]
@@ -82,8 +84,13 @@ class CoordinatorApp:
                 Route(paths["health"], self._health),
                 Route(paths["ready"], self._ready),
                 Route(paths["metrics"], self._prometheus),
+                Route(paths["openapi"], _openapi),
             ],
-            exception_handlers={RequestError: self._answer_error, HTTPException: answer_http_error},
+            exception_handlers={
+                RequestError: self._answer_error,
+                HTTPException: answer_http_error,
+                Exception: answer_fault,
+            },
         )
         self.asgi.router.redirect_slashes = False
         if config.cors_origins:
@@ -114,13 +121,14 @@ class CoordinatorApp:
 
     async def _health(self, request: Request) -> Response:
         del request
-        return JSONResponse({"status": "ok"})
+        body: Alive = {"status": "ok"}
+        return JSONResponse(body)
 
     async def _ready(self, request: Request) -> Response:
         del request
         active = len(self._workers.active())
         ready = not self._gate.draining and active >= self._config.minimum_workers
-        body = {
+        body: Ready = {
             "ready": ready,
             "draining": self._gate.draining,
             "active_workers": active,
@@ -133,7 +141,8 @@ class CoordinatorApp:
         del request
         pools = self._workers.pools
         entries = [model_entry(model, pools[model].parent) for model in self._workers.models()]
-        return JSONResponse({"object": "list", "data": entries})
+        body: ServedModels = {"object": "list", "data": entries}
+        return JSONResponse(body)
 
     async def _model(self, request: Request) -> Response:
         model_id: str = request.path_params["model_id"]
@@ -144,21 +153,20 @@ class CoordinatorApp:
     async def _status(self, request: Request) -> Response:
         del request
         workers = self._workers.all()
-        return JSONResponse(
-            {
-                "cluster": {
-                    "total_workers": len(workers),
-                    "active_workers": len(self._workers.active()),
-                    "minimum_workers": self._config.minimum_workers,
-                    "requests_in_flight": self._gate.under_way,
-                    "requests_waiting": self._gate.waiting,
-                    "up_s": round(time.time() - self._began_s, 1),
-                },
-                "workers": [self._describe(worker) for worker in workers],
-            }
-        )
+        body: ClusterStatus = {
+            "cluster": {
+                "total_workers": len(workers),
+                "active_workers": len(self._workers.active()),
+                "minimum_workers": self._config.minimum_workers,
+                "requests_in_flight": self._gate.under_way,
+                "requests_waiting": self._gate.waiting,
+                "up_s": round(time.time() - self._began_s, 1),
+            },
+            "workers": [self._describe(worker) for worker in workers],
+        }
+        return JSONResponse(body)
 
-    def _describe(self, worker: Worker) -> dict[str, Any]:
+    def _describe(self, worker: Worker) -> WorkerBody:
         return {
             "worker_id": worker.worker_id,
             "status": self._workers.status(worker).value,
@@ -176,7 +184,7 @@ class CoordinatorApp:
             "last_seen_s": round(time.monotonic() - worker.seen_s, 1),
         }
 
-    def _next_model(self, worker: Worker) -> dict[str, str] | None:
+    def _next_model(self, worker: Worker) -> NextModel | None:
         """What it was told to serve and does not yet, or could not."""
         given, failure = self._assignments.given(worker), self._assignments.failure(worker)
         if given is None:
@@ -204,6 +212,12 @@ class CoordinatorApp:
         assert isinstance(error, RequestError)  # noqa: S101 - registered for this class alone
         self._gate.metrics.answered(error.status)
         return JSONResponse(error.body(), error.status, error.headers)
+
+
+async def _openapi(request: Request) -> Response:
+    del request
+    # Made when it is first asked for: a coordinator starts faster without it.
+    return JSONResponse(await asyncio.to_thread(openapi.document))
 
 
 async def _not_plain(request: Request) -> Response:

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from novacron_serving.coordinator.access import ApiKey, CacheUse, Role, digest_of
+from novacron_serving.coordinator.access import MOST_PER_MINUTE, ApiKey, CacheUse, Role, digest_of
+from novacron_serving.coordinator.bodies import KeyBodies, KeyBody, NewKeyBody
 from novacron_serving.coordinator.database import Store, needed
 from novacron_serving.coordinator.upkeep import Upkeep
 from novacron_serving.errors import RequestError, invalid
@@ -27,8 +28,8 @@ class NewKey(BaseModel):
     name: str = Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9._@-]+$")
     role: Role = Role.USER
     priority: int = Field(default=0, ge=-10, le=10)
-    requests_per_minute: int | None = Field(default=None, ge=1)
-    tokens_per_minute: int | None = Field(default=None, ge=1)
+    requests_per_minute: int | None = Field(default=None, ge=1, le=MOST_PER_MINUTE)
+    tokens_per_minute: int | None = Field(default=None, ge=1, le=MOST_PER_MINUTE)
     cache: CacheUse = CacheUse.OFF
 
 
@@ -47,8 +48,8 @@ class KeysApi:
         """All keys, without their digests."""
         del request
         kept = [] if self._store is None else await asyncio.to_thread(self._store.keys)
-        shown = [key.model_dump(mode="json", exclude={"sha256"}) for key in (*self._configured, *kept)]
-        return JSONResponse({"object": "list", "data": shown})
+        body: KeyBodies = {"object": "list", "data": [_shown(key) for key in (*self._configured, *kept)]}
+        return JSONResponse(body)
 
     async def make(self, request: Request) -> Response:
         """A new key."""
@@ -61,7 +62,8 @@ class KeysApi:
         key = ApiKey(sha256=digest_of(secret.encode()).hex(), **new.model_dump())
         await asyncio.to_thread(store.add_key, key)
         await self._upkeep.read_keys()
-        return JSONResponse(new.model_dump(mode="json") | {"key": secret}, 201)
+        made: NewKeyBody = {**_shown(key), "key": secret}
+        return JSONResponse(made, 201)
 
     async def revoke(self, request: Request) -> Response:
         """A key is not known any more: at once here, within seconds at other coordinators."""
@@ -71,3 +73,14 @@ class KeysApi:
             raise RequestError(404, f"there is no key named {name!r} in the database", kind="invalid_request_error")
         await self._upkeep.read_keys()
         return Response(status_code=204)
+
+
+def _shown(key: ApiKey) -> KeyBody:
+    return {
+        "name": key.name,
+        "role": key.role.value,
+        "priority": key.priority,
+        "requests_per_minute": key.requests_per_minute,
+        "tokens_per_minute": key.tokens_per_minute,
+        "cache": key.cache.value,
+    }

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from novacron_serving.coordinator.assignments import Assignments
+from novacron_serving.coordinator.bodies import KnownModel, KnownModels, Loading, Unloading
 from novacron_serving.coordinator.config import CoordinatorConfig
 from novacron_serving.coordinator.database import RegisteredModel, Store, needed
 from novacron_serving.coordinator.workers import Worker, Workers, WorkerStatus
@@ -28,7 +29,7 @@ Body = TypeVar("Body", bound=BaseModel)
 class NewModel(BaseModel):
     """A model to register: everything else is in its manifest."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     url: str = Field(min_length=1, max_length=2000)
 
@@ -36,7 +37,7 @@ class NewModel(BaseModel):
 class Quality(BaseModel):
     """A measured score. Other fields of a report are not looked at."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     model_digest: str
     """Of the model that was measured."""
@@ -46,13 +47,13 @@ class Quality(BaseModel):
 class Load(BaseModel):
     """How a model is to be loaded."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     worker_count: int = Field(default=1, ge=1)
     """Workers that serve it in the end."""
     quantization: str | None = None
     """Of the weights; None: as they were published. Workers do not quantise."""
-    performance_profile: str | None = Field(default=None, pattern="^balanced$")
+    performance_profile: Literal["balanced"] | None = None
     """The worker's own settings are the only profile so far."""
     force: bool = False
     """Also take workers of which another model needs the last."""
@@ -61,7 +62,7 @@ class Load(BaseModel):
 class Unload(BaseModel):
     """How a model is to be unloaded."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     force: bool = False
     """Also while requests for it are under way: they end, and new ones find no worker."""
@@ -83,7 +84,8 @@ class ModelsApi:
         del request
         registered = {model.id: model for model in await self._registered()}
         ids = sorted({*registered, *self._workers.models()})
-        return JSONResponse({"object": "list", "data": [self._describe(id_, registered.get(id_)) for id_ in ids]})
+        body: KnownModels = {"object": "list", "data": [self._describe(id_, registered.get(id_)) for id_ in ids]}
+        return JSONResponse(body)
 
     async def register(self, request: Request) -> Response:
         """A model by its URL."""
@@ -119,7 +121,7 @@ class ModelsApi:
         model_id: str = request.path_params["model_id"]
         have = self._have(model_id)
         if load.quantization is None and have >= load.worker_count:
-            return JSONResponse({"model": model_id, "status": "loaded", "worker_count": have})
+            return _loading(model_id, have, [])
         model = await self._model(request)
         if load.quantization not in (None, model.quantization):
             raise _unprocessable(
@@ -133,11 +135,7 @@ class ModelsApi:
             return self._choose(model_id, max(0, wanted), force=load.force)
 
         await self._assign(decide, model)
-        have, coming = self._have(model_id), self._coming(model_id)
-        if not coming:
-            return JSONResponse({"model": model_id, "status": "loaded", "worker_count": have})
-        loading = sorted(worker.worker_id for worker in coming)
-        return JSONResponse({"model": model_id, "status": "loading", "worker_count": have, "loading": loading}, 202)
+        return _loading(model_id, self._have(model_id), self._coming(model_id))
 
     async def unload(self, request: Request) -> Response:
         """Have its workers serve what they were started with."""
@@ -158,7 +156,7 @@ class ModelsApi:
             raise _conflict(f"model {model.id!r} is not loaded")
 
         told = await self._assign(decide, None)
-        body = {"model": model.id, "status": "unloading", "workers": [worker.worker_id for worker in told]}
+        body: Unloading = {"model": model.id, "status": "unloading", "workers": [one.worker_id for one in told]}
         return JSONResponse(body, 202)
 
     async def _assign(self, decide: Callable[[], list[Worker]], model: RegisteredModel | None) -> list[Worker]:
@@ -225,12 +223,15 @@ class ModelsApi:
         pending = self._assignments.pending(worker)
         return pending is not None and pending.model_id == model_id
 
-    def _describe(self, model_id: str, model: RegisteredModel | None) -> dict[str, Any]:
+    def _describe(self, model_id: str, model: RegisteredModel | None) -> KnownModel:
         count = len(self._workers.pools[model_id].active) if model_id in self._workers.pools else 0
         loading = [worker.worker_id for worker in self._workers.all() if self._comes(worker, model_id)]
         status = "loaded" if count else "loading" if loading else "registered"
-        told = {} if model is None else model.model_dump(exclude={"id"})
-        return model_entry(model_id) | {"status": status, "worker_count": count} | told
+        known: KnownModel = {**model_entry(model_id), "status": status, "worker_count": count}
+        if model is not None:
+            known["store_url"], known["digest"] = model.store_url, model.digest
+            known["quantization"], known["quality"] = model.quantization, model.quality
+        return known
 
     def _database(self) -> Store:
         return needed(self._store, "models are registered")
@@ -247,6 +248,13 @@ class ModelsApi:
             404, f"no model {model_id!r} is registered; POST its store's URL to /api/v1/llm/models",
             kind="invalid_request_error", param="model", code="model_not_found",
         )  # fmt: skip
+
+
+def _loading(model_id: str, have: int, coming: Sequence[Worker]) -> Response:
+    body: Loading = {"model": model_id, "status": "loading" if coming else "loaded", "worker_count": have}
+    if coming:
+        body["loading"] = sorted(worker.worker_id for worker in coming)
+    return JSONResponse(body, 202 if coming else 200)
 
 
 async def _read(request: Request, kind: type[Body]) -> Body:

@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from novacron_serving.engine import Delta, TokenLogprob
 from novacron_serving.errors import RequestError
+from novacron_serving.protocol.openai.answers import ChatLogprobs, LogprobBody, TopLogprobBody, UsageBody
 
 Result = TypeVar("Result")
 TELL_USAGE = "x-novacron-usage"
@@ -43,7 +44,7 @@ class Usage:
         """Of all answers."""
         return sum(self._answers.values())
 
-    def body(self) -> dict[str, Any]:
+    def body(self) -> UsageBody:
         """As OpenAI tells it."""
         return {
             "prompt_tokens": self.prompt_tokens,
@@ -72,14 +73,16 @@ async def events_or_error(events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield event(error.body())
 
 
-def logprob_body(token: TokenLogprob) -> dict[str, Any]:
+def logprob_body(token: TokenLogprob) -> TopLogprobBody:
     """One token as the chat API tells it."""
     return {"token": token.token, "logprob": token.logprob, "bytes": list(token.bytes)}
 
 
-def chat_logprobs(tokens: Sequence[TokenLogprob]) -> dict[str, Any]:
+def chat_logprobs(tokens: Sequence[TokenLogprob]) -> ChatLogprobs:
     """A choice's `logprobs`."""
-    content = [logprob_body(token) | {"top_logprobs": [logprob_body(top) for top in token.top]} for token in tokens]
+    content: list[LogprobBody] = [
+        {**logprob_body(token), "top_logprobs": [logprob_body(top) for top in token.top]} for token in tokens
+    ]
     return {"content": content, "refusal": None}
 
 

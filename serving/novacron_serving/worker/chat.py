@@ -20,6 +20,7 @@ from novacron_serving.protocol.openai import (
     TextFormat,
     Tool,
 )
+from novacron_serving.protocol.openai.answers import ChatCompletion, ChatMessageBody, ToolCallBody
 from novacron_serving.worker.answers import Usage, chat_logprobs, end, event
 from novacron_serving.worker.tool_calls import (
     AnswerReader,
@@ -137,7 +138,7 @@ class _Choice:
 
     reader: AnswerReader
     content: str = ""
-    calls: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    calls: list[ToolCallBody] = field(default_factory=list[ToolCallBody])
     logprobs: list[TokenLogprob] = field(default_factory=list[TokenLogprob])
     finish_reason: str | None = None
 
@@ -151,13 +152,15 @@ class _Choice:
                 case Arguments(number, text):
                     self.calls[number]["function"]["arguments"] += text
 
-    def message(self) -> dict[str, Any]:
+    def message(self) -> ChatMessageBody:
         content = self.content if self.content or not self.calls else None
-        message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": None, "annotations": []}
-        return message | {"tool_calls": self.calls} if self.calls else message
+        message: ChatMessageBody = {"role": "assistant", "content": content, "refusal": None, "annotations": []}
+        if self.calls:
+            message["tool_calls"] = self.calls
+        return message
 
 
-async def whole_chat(chat: Chat, deltas: AsyncIterator[Delta]) -> dict[str, Any]:
+async def whole_chat(chat: Chat, deltas: AsyncIterator[Delta]) -> ChatCompletion:
     """The answer in one piece."""
     usage = Usage()
     choices = [_Choice(chat.reader()) for _ in range(chat.request.n)]

@@ -8,10 +8,13 @@ import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+from typing_extensions import TypedDict
 
 from novacron_serving.engine import Delta, GenerationRequest, TextPrompt, TokenLogprob
 from novacron_serving.protocol.openai import CompletionRequest
+from novacron_serving.protocol.openai.answers import CompletionLogprobs, TextCompletion
 from novacron_serving.worker.answers import Usage, end, event
 from novacron_serving.worker.chat import sampling_of
 
@@ -87,6 +90,13 @@ async def answers(generate: Generate, completion: Completion) -> Answers:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+class _Frame(TypedDict):
+    id: str
+    object: Literal["text_completion"]
+    created: int
+    model: str
+
+
 @dataclass(slots=True)
 class _Choice:
     text: str
@@ -94,7 +104,7 @@ class _Choice:
     finish_reason: str | None = None
 
 
-async def whole_completion(completion: Completion, deltas: Answers) -> dict[str, Any]:
+async def whole_completion(completion: Completion, deltas: Answers) -> TextCompletion:
     """The answer in one piece."""
     usage = Usage()
     choices = [_Choice(echo) for echo in completion.echoes]
@@ -105,7 +115,8 @@ async def whole_completion(completion: Completion, deltas: Answers) -> dict[str,
         choice.logprobs += delta.logprobs
         choice.finish_reason = delta.finish_reason
     asked = completion.request.logprobs is not None
-    return _frame(completion) | {
+    return {
+        **_frame(completion),
         "choices": [
             {
                 "index": index,
@@ -125,7 +136,7 @@ async def completion_events(
     """The answer in chunks."""
     options = completion.request.stream_options
     with_usage = options is not None and options.include_usage
-    frame = _frame(completion) | ({"usage": None} if with_usage else {})
+    frame: dict[str, Any] = {**_frame(completion), **({"usage": None} if with_usage else {})}
     usage = Usage()
     offsets = [0] * len(completion.echoes)
 
@@ -149,7 +160,7 @@ async def completion_events(
     yield end(usage, tell=tell_usage)
 
 
-def _frame(completion: Completion) -> dict[str, Any]:
+def _frame(completion: Completion) -> _Frame:
     return {
         "id": completion.request_id,
         "object": "text_completion",
@@ -158,7 +169,7 @@ def _frame(completion: Completion) -> dict[str, Any]:
     }
 
 
-def _logprobs(tokens: list[TokenLogprob] | tuple[TokenLogprob, ...], offset: int) -> dict[str, Any]:
+def _logprobs(tokens: list[TokenLogprob] | tuple[TokenLogprob, ...], offset: int) -> CompletionLogprobs:
     offsets: list[int] = []
     for token in tokens:
         offsets.append(offset)

@@ -16,7 +16,9 @@ Request = TypeVar("Request", bound=BaseModel)
 class Strict(BaseModel):
     """No conversions, no unknown fields."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -55,7 +57,7 @@ class SampledRequest(Strict):
     """Not OpenAI's, but known from other servers: sample from the so many likeliest tokens."""
     min_p: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Not OpenAI's either: leave out tokens that are less likely than so much of the likeliest one."""
-    repetition_penalty: Annotated[float, Field(gt=0, le=2)] = 1.0
+    repetition_penalty: Annotated[float, Field(ge=0.01, le=2)] = 1.0
     """Not OpenAI's either: divide the logits of tokens that were said, in the prompt too."""
     min_tokens: Annotated[int, Field(ge=0)] = 0
     """Not OpenAI's either: the model does not end an answer before it has so many tokens."""

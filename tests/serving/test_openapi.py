@@ -1,0 +1,125 @@
+"""The API is what its OpenAPI document says: the paths, the answers, and what any request may lead to.
+
+schemathesis makes the requests. NOVACRON_SCHEMATHESIS_EXAMPLES asks for more of them, for each operation.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+import openapi_spec_validator
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+from novacron_serving.coordinator import openapi
+from novacron_serving.coordinator.access import Access
+from novacron_serving.coordinator.app import CoordinatorApp
+from novacron_serving.coordinator.assignments import Assignments
+from novacron_serving.coordinator.config import CoordinatorConfig
+from novacron_serving.coordinator.gate import Gate
+from novacron_serving.coordinator.keys_api import KeysApi
+from novacron_serving.coordinator.metrics import Metrics
+from novacron_serving.coordinator.models_api import ModelsApi
+from novacron_serving.coordinator.upkeep import Upkeep
+from novacron_serving.coordinator.workers import Workers
+from schemathesis import GenerationMode, checks
+
+from .conftest import MODEL, Stack, answers, start, wait_until
+
+pytestmark = pytest.mark.xdist_group("serving")
+KEY = "the administrator's"
+EXAMPLES = int(os.environ.get("NOVACRON_SCHEMATHESIS_EXAMPLES", "12"))
+HEALTH = list(HealthCheck)
+
+
+class WithKeys(Stack):
+    """Needs keys, and has a database to keep more of them."""
+
+    def start_coordinator(self) -> None:
+        database = f"sqlite:///{self.folder}/coordinator.db"
+        config = {"http_port": self.http_port, "grpc_port": self.grpc_port, "database_url": database}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("NOVACRON_ADMIN_KEY", KEY)
+            self.coordinator = start("coordinator", config, self.folder)
+        wait_until(lambda: answers(f"{self.url}/health"), "the coordinator lives")
+
+
+@pytest.fixture(scope="module")
+def with_keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WithKeys]:
+    made = WithKeys(tmp_path_factory.mktemp("openapi"))
+    try:
+        made.start_coordinator()
+        made.start_workers("worker-0")
+        yield made
+    finally:
+        made.stop()
+
+
+def test_the_document_is_valid_and_has_every_route(with_keys: WithKeys) -> None:
+    document = httpx.get(f"{with_keys.url}/openapi.json", timeout=10).json()
+    openapi_spec_validator.validate(document)
+    assert document["info"]["title"] == "NovaCron"
+    # What is not in it is not there, and what is in it is: with a method that no path has, each says so.
+    for path, operations in document["paths"].items():
+        answer = httpx.request("PATCH", with_keys.url + path, timeout=10)
+        assert answer.status_code == HTTPStatus.METHOD_NOT_ALLOWED, path
+        allowed = {method.lower() for method in answer.headers["allow"].split(", ")} - {"head", "options"}
+        assert allowed >= set(operations), path
+
+
+def test_every_route_is_in_the_document() -> None:
+    config, keys = CoordinatorConfig(), ()
+    workers, access, assignments = Workers(config, "token"), Access(keys, needs_key=False), Assignments(None)
+    gate = Gate(config, workers, access, Metrics())
+    upkeep = Upkeep(gate, access, keys, None, None, workers, assignments)
+    models = ModelsApi(config, None, workers, assignments)
+    app = CoordinatorApp(config, workers, gate, upkeep, KeysApi(None, upkeep, keys), models, assignments)
+    routes = {
+        (route.path.replace(":path}", "}"), method.lower()) for route in app.asgi.routes for method in route.methods
+    }
+    told = {(operation.path, operation.method) for operation in openapi.operations()}
+    assert {(path, method) for path, method in routes if method != "head"} == told
+
+
+@pytest.mark.parametrize("key", [None, "Bearer no such key", "Basic YTpi", "Bearer"])
+def test_what_needs_a_key_is_refused_without_a_known_one(with_keys: WithKeys, key: str | None) -> None:
+    headers = {} if key is None else {"authorization": key}
+    for one in openapi.operations():
+        path = with_keys.url + one.path.format(model_id=MODEL, name="nobody")
+        status = httpx.request(one.method, path, headers=headers, json={} if one.asks else None, timeout=10).status_code
+        assert (status == HTTPStatus.UNAUTHORIZED) is (one.role is not None), one
+
+
+SCHEMA = schemathesis.openapi.from_dict(openapi.document())
+SCHEMA.config.checks.negative_data_rejection.expected_statuses = list(range(400, 500))
+OPERATIONS = {f"{one.method} {one.path}": one for one in (found.ok() for found in SCHEMA.get_all_operations())}
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_any_request_is_answered_as_the_document_says(with_keys: WithKeys, name: str, mode: GenerationMode) -> None:
+    operation = OPERATIONS[name]
+
+    @settings(max_examples=EXAMPLES, derandomize=True, deadline=None, database=None, suppress_health_check=HEALTH)
+    @given(operation.as_strategy(generation_mode=mode))
+    def ask(case: Any) -> None:
+        if name.endswith("completions") and mode.is_positive:
+            case.body |= {"model": MODEL, "max_tokens": 2, "n": 1}  # else it would be 404, or take its time
+            case.body.pop("min_tokens", None)
+            case.body.pop("max_completion_tokens", None)
+        case.call_and_validate(
+            base_url=with_keys.url,
+            headers={"authorization": f"Bearer {KEY}"},
+            timeout=30,
+            # Fields of a request may not fit together, which no schema says; keys have a test of their own.
+            excluded_checks=[checks.positive_data_acceptance, checks.ignored_auth],
+        )
+
+    with contextlib.suppress(Unsatisfiable):  # there is no wrong way to ask for it
+        ask()

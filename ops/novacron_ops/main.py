@@ -68,6 +68,8 @@ def up(stack: Stack = "local", engine: Which = Engine.AUTO, without_region: With
     command = sys.argv[0] if sys.argv[0].endswith("novacron") else "novacron"
     key = f' -H "Authorization: Bearer $({command} key -s {stack})"' if "admin_key" in outputs else ""
     print(f"\n  curl {endpoint}/chat/completions -H 'Content-Type: application/json'{key} -d '{request}'\n")  # noqa: T201 - must stay one line
+    page = endpoint.removesuffix("/v1")
+    console.print(f"In a browser, {page} shows how it is, and has a box to chat in.", highlight=False)
     console.print(f"Remove it all: make down (or novacron down -s {stack})", highlight=False)
 
 

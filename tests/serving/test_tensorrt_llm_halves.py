@@ -322,6 +322,6 @@ def test_two_workers_over_http(path: str, stream: bool) -> None:
                 assert other.status_code in (400, 503)  # the one is no JSON to a reader of requests
             for client in (first, second):
                 counted = (await client.get("/metrics")).text
-                assert ('kind="input"' in counted) == (client is first)
+                assert ('gen_ai_token_type="input"' in counted) == (client is first)
 
     asyncio.run(run())

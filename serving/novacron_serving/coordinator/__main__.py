@@ -32,6 +32,7 @@ from novacron_serving.errors import StartError
 from novacron_serving.protocol import contract
 from novacron_serving.protocol.worker_pb2_grpc import add_WorkersServicer_to_server
 from novacron_serving.server import DrainingServer, cluster_token, listen, main, read_config, uvicorn_config
+from novacron_serving.tracing import tracing
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -68,7 +69,8 @@ async def serve(config: CoordinatorConfig, token: str) -> None:
         gate.draining = True
         await asyncio.sleep(config.drain_notice_s)
 
-    settings = uvicorn_config(app.asgi, config.drain_s, front(gate), tls_files(config.tls))
+    traces = tracing("novacron-coordinator")
+    settings = uvicorn_config(app.asgi, config.drain_s, front(gate, traces), tls_files(config.tls))
     server = DrainingServer(settings, drain)
     log.info("serves http on %s:%s, workers on %s:%s", config.host, bound.getsockname()[1], config.host, grpc_port)
     # What is there now stays: the collector need not look at it again and again while requests wait.
@@ -82,6 +84,8 @@ async def serve(config: CoordinatorConfig, token: str) -> None:
     keeping_up.cancel()
     await grpc_server.stop(1.0)
     await upkeep.close()
+    if traces is not None:
+        await asyncio.to_thread(traces.close)
     if not keeping_up.cancelled() and keeping_up.done():
         keeping_up.result()  # what ended it, and so the coordinator
 

@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from novacron_serving.coordinator.exchange import Exchange
 from novacron_serving.coordinator.gate import Gate
 from novacron_serving.protocol import contract
+from novacron_serving.tracing import Tracing
 
 
 def _hot_paths() -> dict[bytes, bytes]:
@@ -30,13 +31,19 @@ LARGEST_HEAD_BYTES = 2**17
 """Of a request whose head is still not complete; the parser itself has no bound."""
 
 
-def front(gate: Gate) -> type[HttpToolsProtocol]:
+def front(gate: Gate, tracing: Tracing | None = None) -> type[HttpToolsProtocol]:
     """The protocol class, for uvicorn's `http` setting."""
+    exchange = Exchange
+    if tracing is not None:
+        from novacron_serving.coordinator.traced import traced  # needs packages that may be missing
+
+        exchange = traced(tracing)
 
     class BoundFront(Front):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
             self.gate = gate
+            self._exchange = exchange
 
     return BoundFront
 
@@ -46,6 +53,7 @@ class Front(HttpToolsProtocol):
 
     gate: Gate
     http_1_0 = False
+    _exchange: type[Exchange] = Exchange
     _running: Exchange | None = None
     _in_head = False
     _head_bytes = 0
@@ -79,7 +87,7 @@ class Front(HttpToolsProtocol):
             super().on_headers_complete()
             return
         self.http_1_0 = parser.get_http_version() == "1.0"
-        exchange = Exchange(
+        exchange = self._exchange(
             self,
             path,
             self.headers,

@@ -150,6 +150,8 @@ class EngineStats:
     """Share in use, 0 to 1."""
     kv_cache_capacity_tokens: int = 0
     """What the cache holds at most; 0: the engine does not say."""
+    kv_cache_block_tokens: int = 0
+    """Tokens in a block of the cache; 0: it has none, or the engine does not say."""
 
 
 class Engine(Protocol):

@@ -14,6 +14,7 @@ from novacron_serving.engine.tensorrt_llm.engine import TensorRtLlmEngine
 from novacron_serving.errors import StartError
 from novacron_serving.quality.report import FILE, file_digest, measured
 from novacron_serving.server import DrainingServer, cluster_token, listen, main, read_config, uvicorn_config
+from novacron_serving.tracing import tracing
 from novacron_serving.worker.app import WorkerApp
 from novacron_serving.worker.config import WorkerConfig
 from novacron_serving.worker.loading import Loader
@@ -61,7 +62,8 @@ async def serve(config: WorkerConfig, token: str) -> None:
     port = bound.getsockname()[1]
     loader = Loader(config, lambda folder: engine_of(config, folder))
     adapters = adapters_of(config)
-    app = loader.app = WorkerApp(config, loader.engine, token, tuple(adapters))
+    traces = tracing("novacron-worker")
+    app = loader.app = WorkerApp(config, loader.engine, token, tuple(adapters), traces)
 
     def telling() -> None:
         # A daemon: large weights take minutes to read, and neither requests nor a stop wait for it.
@@ -91,6 +93,8 @@ async def serve(config: WorkerConfig, token: str) -> None:
     await registration.leave()
     registering.cancel()
     await loader.engine.unload()
+    if traces is not None:
+        await asyncio.to_thread(traces.close)
     if registering.done() and not registering.cancelled():
         registering.result()  # what ended it, and so the worker
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hmac
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import orjson
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import Gauge, generate_latest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -27,11 +26,13 @@ from novacron_serving.protocol.openai import parse_chat, parse_completion, unkno
 from novacron_serving.protocol.openai.answers import ModelBody
 from novacron_serving.quality.report import Measurement
 from novacron_serving.server import read_json
+from novacron_serving.tracing import Tracing
 from novacron_serving.worker.answers import TELL_USAGE, events_or_error, unless_client_leaves
 from novacron_serving.worker.chat import Chat, chat_events, whole_chat
 from novacron_serving.worker.completions import Completion, answers, completion_events, whole_completion
 from novacron_serving.worker.config import WorkerConfig
 from novacron_serving.worker.handing_over import HAND_OVER, PREFILL, seal, unseal
+from novacron_serving.worker.measuring import Measuring
 from novacron_serving.worker.registration import Registration
 from novacron_serving.worker.tool_calls import ToolFormat
 
@@ -41,7 +42,14 @@ Item = TypeVar("Item")
 class WorkerApp:
     """State and handlers of one worker."""
 
-    def __init__(self, config: WorkerConfig, engine: Engine, token: str, adapters: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        config: WorkerConfig,
+        engine: Engine,
+        token: str,
+        adapters: Sequence[str] = (),
+        tracing: Tracing | None = None,
+    ) -> None:
         """Args: `token`: the cluster's; `adapters`: names of those that the engine has, served as `model:adapter`."""
         self.registration: Registration | None = None
         self.loaded = False
@@ -53,19 +61,8 @@ class WorkerApp:
         self._model_id = config.model.id
         self._engine = engine
         names = contract()["metrics"]
-        self._metrics = CollectorRegistry()
-        Gauge(names["requests_running"], "Requests being generated", registry=self._metrics).set_function(
-            lambda: self._engine.stats().running_requests
-        )
-        Gauge(names["requests_waiting"], "Requests waiting for a place", registry=self._metrics).set_function(
-            lambda: self._engine.stats().waiting_requests
-        )
-        Gauge(names["kv_cache_utilization"], "Share of the cache in use", registry=self._metrics).set_function(
-            lambda: self._engine.stats().kv_cache_utilization
-        )
-        self._first_token = Histogram(names["time_to_first_token"], "Time to first token", registry=self._metrics)
-        self._duration = Histogram(names["request_duration"], "Whole requests", registry=self._metrics)
-        self._tokens = Counter(names["tokens"], "Tokens", ["kind"], registry=self._metrics)
+        self._measuring = Measuring(lambda: self._engine, tracing)
+        self._metrics = self._measuring.registry
         labels = ["model", "quantization"]  # no series until something was measured
         self._quality = Gauge(names["quality_score"], "Agreement with FP32, measured", labels, registry=self._metrics)
         self._compression = Gauge(
@@ -181,7 +178,7 @@ class WorkerApp:
         self._check_loaded()
         chat = Chat(asked, adapter, self.tool_format)
         chat.generation = self._half(chat.generation, request, handed_over)
-        deltas = self._measured(chat.generation)
+        deltas = self._measured(chat.generation, asked.model, request)
         try:
             if not asked.stream and not chat.generation.hands_over:
                 return _json(await unless_client_leaves(request, whole_chat(chat, deltas)))
@@ -203,7 +200,7 @@ class WorkerApp:
         completion = Completion(asked, adapter)
         if len(completion.generations) == 1:
             completion.generations[0] = self._half(completion.generations[0], request, handed_over)
-        deltas = answers(self._measured, completion)
+        deltas = answers(lambda generation: self._measured(generation, asked.model, request), completion)
         if not asked.stream and not completion.generations[0].hands_over:
             return _json(await unless_client_leaves(request, whole_completion(completion, deltas)))
         first = await unless_client_leaves(request, _first(deltas))
@@ -213,21 +210,9 @@ class WorkerApp:
             return _json(await unless_client_leaves(request, whole_completion(completion, _after(first, deltas))))
         return _stream(completion_events(completion, _after(first, deltas), tell_usage=TELL_USAGE in request.headers))
 
-    async def _measured(self, generation: GenerationRequest) -> AsyncGenerator[Delta, None]:
-        began = time.perf_counter()
-        prompt_tokens = 0
-        completion_tokens: dict[int, int] = {}
-        async with aclosing(self._engine.generate(generation)) as deltas:  # type: ignore[type-var]
-            async for delta in deltas:
-                if not prompt_tokens:
-                    self._first_token.observe(time.perf_counter() - began)
-                prompt_tokens = delta.prompt_tokens
-                completion_tokens[delta.index] = delta.completion_tokens
-                yield delta
-        self._duration.observe(time.perf_counter() - began)
-        if generation.handed_over is None:  # who read them has counted them
-            self._tokens.labels("input").inc(prompt_tokens)
-        self._tokens.labels("output").inc(sum(completion_tokens.values()))
+    def _measured(self, generation: GenerationRequest, model: str, request: Request) -> AsyncGenerator[Delta, None]:
+        deltas = cast("AsyncGenerator[Delta, None]", self._engine.generate(generation))
+        return self._measuring.measured(generation, deltas, model, request.headers)
 
 
 class _OnlyTheCluster:

@@ -233,7 +233,8 @@ class TensorRtLlmEngine:
             running = int(self._row.get("numActiveRequests", running))
             waiting = int(self._row.get("numQueuedRequests", waiting))
             used = int(cache.get("usedNumBlocks", 0))
-        return EngineStats(running, waiting, min(1.0, used / blocks), blocks * int(cache.get("tokensPerBlock", 0)))
+        block_tokens = int(cache.get("tokensPerBlock", 0))
+        return EngineStats(running, waiting, min(1.0, used / blocks), blocks * block_tokens, block_tokens)
 
     def healthy(self) -> bool:
         """False once the engine has died, and while it is silent with answers under way."""

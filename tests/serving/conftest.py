@@ -12,11 +12,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import openai
 import pytest
+
+if TYPE_CHECKING:
+    from .gateway import Gateway
 
 TINY = Path(__file__).parents[2] / "serving" / "novacron_serving" / "models" / "tiny"
 MODEL = "novacron-tiny"
@@ -143,3 +146,34 @@ def fresh_stack(tmp_path: Path) -> Iterator[Stack]:
 def client(stack: Stack) -> Iterator[openai.OpenAI]:
     with stack.client() as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """Two scripted workers behind a coordinator, which a test leaves alive."""
+    from .gateway import Gateway  # it needs this module
+
+    made = Gateway(tmp_path_factory.mktemp("gateway"))
+    try:
+        made.start_workers("a", "b")
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
+    """Such a coordinator with a test's own configuration, which it may break."""
+    from .gateway import Gateway
+
+    made: list[Gateway] = []
+
+    def make(**config: Any) -> Gateway:
+        made.append(Gateway(tmp_path / str(len(made)), **config))
+        return made[-1]
+
+    try:
+        yield make
+    finally:
+        for one in made:
+            one.stop()

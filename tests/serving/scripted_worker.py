@@ -1,4 +1,7 @@
-"""A worker that does what the request's last message says: `python -m … ID PORT COORDINATOR [PLACES]`.
+"""A worker that does what the request's last message says: `python -m … ID PORT COORDINATOR[,COORDINATOR…] [PLACES]`.
+
+It tells coordinators of itself as a real one does, and serves whatever model it is told to, unless that is in a store
+named `file:///broken`. SIGTERM has it drain and leave.
 
 The message is JSON: what each worker does by its id, `*` for all others; `{"*": {"chunks": 3}}` gives three tokens.
 
@@ -20,13 +23,18 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
-import grpc.aio
 import httptools
 import uvloop
-from novacron_serving.protocol import worker_pb2
-from novacron_serving.protocol.worker_pb2_grpc import WorkersStub
+from novacron_serving.engine import EngineStats
+from novacron_serving.errors import StartError
+from novacron_serving.protocol import WorkerRole
+from novacron_serving.worker.config import WorkerConfig
+from novacron_serving.worker.loading import Model
+from novacron_serving.worker.registration import Registration
 
 MODEL = "scripted"
 
@@ -38,8 +46,10 @@ class Connection(asyncio.Protocol):
         self.transport: Any = transport
         self.parser = httptools.HttpRequestParser(self)
         self.task: asyncio.Task[None] | None = None
+        self.worker.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        self.worker.connections.discard(self)
         if self.task is not None and not self.task.done():
             self.worker.aborted += 1
             self.task.cancel()
@@ -126,41 +136,66 @@ class Connection(asyncio.Protocol):
         self.transport.write(head.encode() + content)
 
 
+class Engine:
+    """What coordinators are told of it."""
+
+    max_context_tokens = 8192
+
+    def __init__(self, places: int) -> None:
+        self.max_concurrent_requests = places
+
+    def stats(self) -> EngineStats:
+        return EngineStats(running_requests=0, waiting_requests=0, kv_cache_utilization=0.0)
+
+
 class Scripted:
-    def __init__(self, worker_id: str, port: int, coordinator: str, places: int) -> None:
-        self.worker_id, self.port, self.coordinator, self.places = worker_id, port, coordinator, places
+    """Also what a real worker's `Loader` is to its registration."""
+
+    app = None
+
+    def __init__(self, worker_id: str, port: int, coordinators: str, places: int) -> None:
+        self.worker_id, self.port, self.places = worker_id, port, places
         self.requests: list[dict[str, Any]] = []
+        self.connections: set[Connection] = set()
         self.aborted = 0
+        self.engine = Engine(places)
+        first = os.environ.get("MODEL_DIGEST", "ab" * 32)
+        self.model = self._first = Model(model_id=MODEL, folder=Path(), digest=first)
+        told = {"worker_id": worker_id, "port": port, "coordinator": coordinators.split(",")}
+        config = WorkerConfig.model_validate(told | {"model": {"id": MODEL, "path": "."}})
+        # Not validated: only an engine that hands over may have a role.
+        config = config.model_copy(update={"role": WorkerRole(os.environ.get("ROLE", "both"))})
+        loader: Any = self
+        self._registration = Registration(config, loader, os.environ["NOVACRON_CLUSTER_TOKEN"], port)
+        self._registration.adapters = dict.fromkeys(os.environ.get("ADAPTERS", "").split(), "cd" * 32)
+
+    async def switch(self, model_id: str, url: str, digest: str, drain: Callable[[], Awaitable[None]]) -> None:
+        if url == "file:///broken":
+            raise StartError("the store is broken")
+        await drain()
+        await self.idle()
+        self.engine = Engine(self.places)
+        self.model = Model(model_id=model_id, folder=Path(), digest=digest) if model_id else self._first
+
+    async def idle(self) -> None:
+        if under_way := [one.task for one in self.connections if one.task is not None and not one.task.done()]:
+            await asyncio.wait(under_way)
 
     async def run(self) -> None:
         connection = type("Bound", (Connection,), {"worker": self})
-        await asyncio.get_running_loop().create_server(connection, "127.0.0.1", self.port, backlog=2048)
-        metadata = (("authorization", f"Bearer {os.environ['NOVACRON_CLUSTER_TOKEN']}"),)
-        registration = worker_pb2.RegisterRequest(
-            worker_id=self.worker_id,
-            address=f"127.0.0.1:{self.port}",
-            model_id=MODEL,
-            engine="scripted",
-            model_digest=os.environ.get("MODEL_DIGEST", "ab" * 32),
-            max_concurrent_requests=self.places,
-            max_context_tokens=8192,
-            role=os.environ.get("ROLE", ""),
-            adapters=[
-                worker_pb2.Adapter(name=name, digest="cd" * 32) for name in os.environ.get("ADAPTERS", "").split()
-            ],
-        )
-        async with grpc.aio.insecure_channel(self.coordinator) as channel:
-            stub: Any = WorkersStub(channel)
-            while True:
-                try:
-                    answer = await stub.Register(registration, metadata=metadata)
-                    while True:
-                        await asyncio.sleep(answer.report_interval_s)
-                        await stub.Report(worker_pb2.LoadReport(worker_id=self.worker_id), metadata=metadata)
-                except grpc.aio.AioRpcError:
-                    await asyncio.sleep(0.1)
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(connection, "127.0.0.1", self.port, backlog=2048)
+        told_to_stop = asyncio.Event()
+        loop.add_signal_handler(signal.SIGTERM, told_to_stop.set)
+        registering = asyncio.create_task(self._registration.run())
+        await told_to_stop.wait()
+        await self._registration.drain()
+        server.close()
+        await self.idle()
+        await self._registration.leave()
+        registering.cancel()
 
 
 if __name__ == "__main__":
-    _, worker_id, port, coordinator, *more = sys.argv
-    uvloop.run(Scripted(worker_id, int(port), coordinator, int(more[0]) if more else 64).run())
+    _, worker_id, port, coordinators, *more = sys.argv
+    uvloop.run(Scripted(worker_id, int(port), coordinators, int(more[0]) if more else 64).run())

@@ -11,7 +11,7 @@ import pytest
 
 from .conftest import HTTP
 from .databases import Redis, needs_redis
-from .test_gateway import Gateway, body
+from .gateway import Gateway, body
 
 SHA_OF_RARE = hashlib.sha256(b"rare").hexdigest()
 

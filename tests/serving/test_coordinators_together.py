@@ -11,7 +11,7 @@ import pytest
 
 from .conftest import HTTP, answers, wait_until
 from .databases import Postgres, Redis, needs_postgres, needs_redis
-from .test_gateway import Gateway
+from .gateway import Gateway
 
 pytestmark = pytest.mark.xdist_group("serving")
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from .conftest import HTTP, free_port, start, wait_until
-from .test_gateway import Gateway, body
+from .gateway import Gateway, body
 
 pytestmark = pytest.mark.xdist_group("serving")
 

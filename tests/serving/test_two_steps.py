@@ -14,8 +14,8 @@ from novacron_serving.model_store import open_folder
 from novacron_serving.model_store.publishing import publish
 
 from .conftest import HTTP, wait_until
+from .gateway import Gateway, body, said
 from .scripted_worker import MODEL
-from .test_gateway import Gateway, body, said
 
 pytestmark = pytest.mark.xdist_group("serving")
 

@@ -6,6 +6,7 @@ The text of prompts and answers is in no span.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from opentelemetry.util.types import Attributes
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-FLUSH_MS = 3000
+FLUSH_S = 3.0
 """How long a process that ends waits for its collector."""
 
 
@@ -53,8 +54,10 @@ class Tracing:
         return set_span_in_context(span)
 
     def close(self) -> None:
-        """Send what is left, within `FLUSH_MS`."""
-        self._provider.force_flush(FLUSH_MS)
+        """Send what is left, within `FLUSH_S`: the SDK's own bound is not kept while a collector is away."""
+        sending = threading.Thread(target=self._provider.force_flush, daemon=True)
+        sending.start()
+        sending.join(FLUSH_S)
 
 
 def tracing(service: str) -> Tracing | None:

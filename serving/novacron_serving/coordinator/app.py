@@ -1,4 +1,4 @@
-"""Everything that the coordinator answers itself: models, the cluster's status, health, metrics. Not for chat."""
+"""Everything that the coordinator answers itself: models, status, health, metrics, the page. Not for chat."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from novacron_serving.coordinator.front import HOT_PATHS
 from novacron_serving.coordinator.gate import Gate
 from novacron_serving.coordinator.keys_api import KeysApi
 from novacron_serving.coordinator.models_api import ModelsApi
+from novacron_serving.coordinator.page import page_routes
 from novacron_serving.coordinator.upkeep import Upkeep
 from novacron_serving.coordinator.workers import Worker, Workers
 from novacron_serving.errors import RequestError
@@ -80,6 +81,7 @@ class CoordinatorApp:
                 Route(paths["health"], self._health),
                 Route(paths["ready"], self._ready),
                 Route(paths["metrics"], self._prometheus),
+                *page_routes(),
             ],
             exception_handlers={RequestError: self._answer_error, HTTPException: answer_http_error},
         )

@@ -66,6 +66,7 @@ def up(stack: Stack = "local", engine: Which = Engine.AUTO, without_region: With
         f"\n[bold]{endpoint}[/bold] answers, {time.monotonic() - began:.1f} s after you asked. Try it:", highlight=False
     )
     print(f"\n  curl {endpoint}/chat/completions -H 'Content-Type: application/json' -d '{request}'\n")  # noqa: T201 - must stay one line
+    console.print(f"How it is, and a playground: {endpoint.removesuffix('/v1')}/", highlight=False)
     console.print(f"Remove it all: make down (or novacron down -s {stack})", highlight=False)
 
 

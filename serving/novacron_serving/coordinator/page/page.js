@@ -167,7 +167,7 @@ function latencies(what) {
   const recent = buckets.some(([, n]) => n > 0)
   if (!recent) buckets = now
   for (const part of [50, 95]) set($(`${what}-${part}`), duration(quantile(part / 100, buckets)))
-  set($(`${what}-of`), recent ? "since you look, 5 min at most" : now.some(([, n]) => n > 0) ? "since it started" : "")
+  set($(`${what}-of`), recent ? "while you look, last 5 min" : now.some(([, n]) => n > 0) ? "since it started" : "")
 }
 
 // the key

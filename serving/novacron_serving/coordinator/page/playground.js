@@ -66,7 +66,7 @@ function summary({firstAfter, first, last, pieces, usage, cached, finish}) {
   const tokens = usage?.completion_tokens ?? pieces, after = (last - first) / 1000
   return [
     firstAfter !== undefined && `first token after ${duration(firstAfter)}`,
-    after > 0 && tokens > 1 && `${rate((tokens - 1) / after)} tokens/s`,
+    !cached && after > 0 && tokens > 1 && `${rate((tokens - 1) / after)} tokens/s`,
     usage && `${count(usage.prompt_tokens)} + ${count(usage.completion_tokens)} tokens`,
     usage?.prompt_tokens_details?.cached_tokens > 0 && `${count(usage.prompt_tokens_details.cached_tokens)} of them cached`,
     cached && "an answer given before",

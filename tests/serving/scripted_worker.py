@@ -7,6 +7,7 @@ The message is JSON: what each worker does by its id, `*` for all others; `{"*":
 
 status    answer with this status and nothing else
 chunks    tokens of the answer (4)
+text      each of them (its id)
 every_s   seconds between them (0)
 die       "before": end the process without an answer; "middle": after two chunks; "torn": within the third
 hang      never answer
@@ -107,7 +108,7 @@ class Connection(asyncio.Protocol):
         )
         for at in range(count):
             await asyncio.sleep(act.get("every_s", 0))
-            event = self.event({"content": f"{self.worker.worker_id} "})
+            event = self.event({"content": act.get("text", f"{self.worker.worker_id} ")})
             if at == 2 and act.get("die") == "torn":
                 self.transport.write(event[:20])
             if at == 2 and "die" in act:

@@ -31,11 +31,12 @@ from novacron_serving.coordinator.workers import Workers
 from schemathesis import GenerationMode, checks
 
 from .conftest import MODEL, Stack, answers, start, wait_until
+from .test_page import FILES
 
 pytestmark = pytest.mark.xdist_group("serving")
 KEY = "the administrator's"
 EXAMPLES = int(os.environ.get("NOVACRON_SCHEMATHESIS_EXAMPLES", "12"))
-PAGE = {("/", "get"), ("/page/page.css", "get"), ("/page/page.js", "get")}
+PAGE = {(f"/{file}", "get") for file in ("", *FILES)}
 HEALTH = list(HealthCheck)
 
 

@@ -1,168 +1,214 @@
-"""The page in a real browser: what it shows of real processes, a chat that streams, keys, and that text stays text."""
+"""The coordinator's page in a real browser, before real workers, and scripted ones where they have to misbehave."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
-from .conftest import MODEL, Stack, answers, start, wait_until
+from .browser import Browser, needs_chromium
+from .conftest import HTTP, MODEL, Stack, wait_until
+from .gateway import Gateway
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = [
-    pytest.mark.xdist_group("serving"),
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on PATH"),
-]
-KEY = "of-the-administrator"
-OpenPage = Callable[[str], Page]
+pytestmark = pytest.mark.xdist_group("serving")
+
+ROOT = Path(__file__).parents[2]
+FILES = ("page/page.css", "page/common.js", "page/page.js", "page/playground.js")
+LATEST = "#talk > :last-child"
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        # In a container there is nothing for its sandbox to stand on.
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
+def one_browser() -> Iterator[Browser]:
+    made = Browser()
+    yield made
+    made.close()
 
 
 @pytest.fixture
-def open_page(browser: Browser) -> Iterator[OpenPage]:
-    """Opens an address; nothing on the page may have complained in the end, nor been kept from running."""
-    complaints: list[str] = []
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-
-    def told(message: ConsoleMessage) -> None:
-        # The browser's own word for an answer that is an error, or does not come.
-        if message.type in ("error", "warning") and not message.text.startswith("Failed to load resource"):
-            complaints.append(message.text)
-
-    def opened(url: str) -> Page:
-        page = context.new_page()
-        page.on("console", told)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(url)
-        return page
-
-    yield opened
-    context.close()
-    assert complaints == []
+def browser(one_browser: Browser) -> Browser:
+    one_browser.new_tab()
+    one_browser.size(1280, 860)
+    return one_browser
 
 
-class WithKeys(Stack):
-    """Needs a key."""
-
-    def start_coordinator(self) -> None:
-        config = {"http_port": self.http_port, "grpc_port": self.grpc_port, "report_interval_s": 0.2}
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("NOVACRON_ADMIN_KEY", KEY)
-            self.coordinator = start("coordinator", config, self.folder)
-        wait_until(lambda: answers(f"{self.url}/health"), "the coordinator lives")
-
-
-def send(page: Page, text: str) -> Any:
-    """The answer's turn."""
-    page.get_by_label("Message").fill(text)
-    page.get_by_role("button", name="Send").click()
-    return page.locator(".turn.assistant").last
-
-
-def test_what_runs_is_shown_and_a_chat_streams(stack: Stack, open_page: OpenPage) -> None:
-    page = open_page(stack.url)
-    expect(page.get_by_role("status").first).to_have_text("Ready")
-    expect(page.locator("#workers tbody tr")).to_contain_text(["worker-0"])
-    expect(page.locator("#workers tbody tr")).to_contain_text(["active"])
-    expect(page.locator("#models tbody tr")).to_contain_text([MODEL])
-    page.get_by_label("Temperature").fill("0")
-    answer = send(page, "What is a GPU?")
-    expect(answer.locator(".said")).to_contain_text("GPU")
-    expect(answer.locator(".told")).to_contain_text("tokens")
-    expect(answer.locator(".told")).to_contain_text("first token after")
-    # The second question goes on from the first answer.
-    expect(send(page, "What is a GPU?").locator(".told")).to_contain_text("of them cached")
-    page.get_by_role("button", name="New conversation").click()
-    expect(page.locator(".turn")).to_have_count(0)
-
-
-def test_an_answer_is_stopped_and_an_error_is_told(stack: Stack, open_page: OpenPage) -> None:
-    page = open_page(stack.url)
-    page.route("**/v1/chat/completions", lambda route: route.continue_(
-        post_data={**route.request.post_data_json, "ignore_eos": True}
-    ))  # fmt: skip
-    page.get_by_label("Max tokens").fill("490")
-    answer = send(page, "Tell me a story.")
-    expect(answer.locator(".said")).not_to_be_empty()
-    page.get_by_role("button", name="Stop").click()
-    expect(answer.locator(".told")).to_contain_text("stopped")
-    page.get_by_label("Max tokens").fill("")
-    refused = send(page, "hello " * 600)
-    expect(refused.locator(".failure")).to_contain_text("do not fit the context of 512")
-    expect(page.get_by_label("Message")).to_have_value("hello " * 600)
-
-
-def test_text_of_a_model_stays_text_and_a_cut_stream_is_told(stack: Stack, open_page: OpenPage) -> None:
-    page = open_page(stack.url)
-    attack = "<img src=x onerror=document.title='taken'><b>bold</b>"
-    chunk = {"choices": [{"index": 0, "delta": {"content": attack}, "finish_reason": None}]}
-    page.route("**/v1/chat/completions", lambda route: route.fulfill(
-        content_type="text/event-stream", body=f"data: {httpx.Response(200, json=chunk).text}\n\n"
-    ))  # fmt: skip
-    answer = send(page, "Hello")
-    expect(answer.locator(".said")).to_have_text(attack)
-    expect(answer.locator(".failure")).to_contain_text("ended without [DONE]")
-    assert "taken" not in page.title()
-
-
-def test_workers_and_the_coordinator_come_and_go(fresh_stack: Stack, open_page: OpenPage) -> None:
-    fresh_stack.start_coordinator()
-    page = open_page(fresh_stack.url)
-    expect(page.get_by_role("status").first).to_have_text("Not ready")
-    expect(page.locator("#notes")).to_contain_text("0 of at least 1 workers are active")
-    expect(page.get_by_role("button", name="Send")).to_be_disabled()
-    fresh_stack.start_workers("first")
-    expect(page.get_by_role("status").first).to_have_text("Ready")
-    expect(page.locator("#workers tbody tr")).to_contain_text(["first"])
-    fresh_stack.workers["first"].kill()
-    expect(page.locator("#workers tbody tr")).to_contain_text(["lost"], timeout=20_000)
-    fresh_stack.stop()
-    expect(page.get_by_role("status").first).to_have_text("No answer", timeout=15_000)
-    expect(page.locator("#notes")).to_contain_text("Last seen")
-
-
-def test_a_key_is_asked_for_where_keys_are(tmp_path: Any, open_page: OpenPage) -> None:
-    stack = WithKeys(tmp_path)
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """With keys, and a scripted worker."""
+    made = Gateway(tmp_path_factory.mktemp("page"))
     try:
-        stack.start_coordinator()
-        stack.start_workers("first")
-        page = open_page(stack.url)
-        expect(page.locator("#key-told")).to_have_text("This coordinator asks for an API key.")
-        expect(page.locator("#workers-none")).to_have_text("Enter an API key to see them.")
-        page.get_by_label("API key").fill("wrong")
-        page.get_by_role("button", name="Use it").click()
-        expect(page.locator("#key-told")).not_to_have_text("This coordinator asks for an API key.")
-        page.get_by_label("API key").fill(KEY)
-        page.get_by_role("button", name="Use it").click()
-        expect(page.locator("#workers tbody tr")).to_contain_text(["first"])
-        expect(page.get_by_label("API key")).to_be_hidden()
-        expect(send(page, "Hello").locator(".told")).to_contain_text("tokens")
-        page.reload()
-        expect(page.locator("#workers tbody tr")).to_contain_text(["first"])
-        assert page.evaluate("localStorage.length") == 0
+        made.start_workers("a")
+        yield made
     finally:
-        stack.stop()
+        made.stop()
 
 
-def test_its_files_are_cached_and_nothing_else_may_run_in_it(stack: Stack) -> None:
-    page = httpx.get(stack.url, timeout=10)
-    policy = page.headers["content-security-policy"]
-    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'")
-    assert "unsafe" not in policy
-    for path in ("/", "/page/page.css", "/page/page.js"):
-        tag = httpx.get(stack.url + path, timeout=10).headers["etag"]
-        assert httpx.get(stack.url + path, headers={"if-none-match": tag}, timeout=10).status_code == 304
-    for text in ("http://", "https://", "<style", "onclick="):
-        assert text not in page.text.replace("xmlns='http://www.w3.org/2000/svg'", "")
+def enter_key(browser: Browser, key: str) -> None:
+    browser.fill("#key", key)
+    browser.press("Enter")
+
+
+def ask(browser: Browser, said: str | dict[str, Any]) -> None:
+    browser.fill("#prompt", said if isinstance(said, str) else json.dumps(said))
+    browser.press("Enter")
+
+
+def with_key(browser: Browser, gateway: Gateway) -> None:
+    browser.open(gateway.url)
+    browser.wait_for("#key-told", "asks for an API key")
+    enter_key(browser, "sk-user")
+    browser.wait_for("#workers", "active")
+
+
+def test_its_files_come_with_a_strict_policy_and_are_not_sent_twice(stack: Stack) -> None:
+    for path in ("", *FILES):
+        answer = HTTP.get(f"{stack.url}/{path}")
+        assert answer.status_code == 200
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert (answer.headers["x-content-type-options"], answer.headers["referrer-policy"]) == (
+            "nosniff",
+            "no-referrer",
+        )
+        again = HTTP.get(f"{stack.url}/{path}", headers={"if-none-match": answer.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b"")
+    assert HTTP.head(stack.url).status_code == 200
+    assert HTTP.post(stack.url).status_code == 405
+
+
+def test_the_wheel_has_its_files(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT / "serving", check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    folder = "novacron_serving/coordinator"
+    assert {f"{folder}/{name}" for name in ("page/page.html", *FILES)} <= set(zipfile.ZipFile(wheel).namelist())
+
+
+@needs_chromium
+def test_it_shows_the_cluster_and_streams_a_conversation(stack: Stack, browser: Browser) -> None:
+    browser.open(stack.url)
+    browser.wait_for("#state", "Ready")
+    browser.wait_for("#workers", "worker-0")
+    browser.wait_for("#workers", "active")
+    browser.wait_for("#models", MODEL)
+    assert browser.do("document.querySelector('#key-panel').hidden")
+    ask(browser, "What is a GPU?")
+    browser.wait_for(f"{LATEST} .told", "tokens/s")
+    assert "A GPU is" in browser.text(f"{LATEST} .said")
+    assert "first token after" in browser.text(f"{LATEST} .told")
+    ask(browser, "And why is it fast?")
+    browser.wait_for("#talk > :nth-child(4) .told", "tokens")
+    browser.wait_for("#first-50", "ms")
+    browser.do("document.querySelector('#most').value = '2'")
+    ask(browser, "What is a GPU?")
+    browser.wait_for("#talk > :nth-child(6) .told", "ended at its limit of tokens")
+    assert browser.complaints == []
+
+
+@needs_chromium
+@pytest.mark.parametrize("dark", [False, True])
+def test_it_fits_a_narrow_window(stack: Stack, browser: Browser, dark: bool) -> None:
+    browser.size(380, 800, dark=dark)
+    browser.open(stack.url)
+    browser.wait_for("#workers", "active")
+    assert browser.do("document.documentElement.scrollWidth") <= 380
+    ground = browser.do("getComputedStyle(document.body).backgroundColor")
+    assert (ground == "rgb(255, 255, 255)") is not dark
+
+
+@needs_chromium
+def test_what_is_refused_is_told_in_the_apis_own_words(stack: Stack, browser: Browser) -> None:
+    browser.open(stack.url)
+    browser.wait_for("#workers", "active")
+    long = "What is a GPU? " * 2000
+    ask(browser, long)
+    browser.wait_for(f"{LATEST} .failure", "context")
+    assert browser.do("document.querySelector('#prompt').value") == long, "it may be changed and sent again"
+
+
+@needs_chromium
+def test_workers_come_and_go_and_the_coordinator_too(fresh_stack: Stack, browser: Browser) -> None:
+    fresh_stack.start_coordinator()
+    browser.open(fresh_stack.url)
+    browser.wait_for("#state", "Not ready")
+    browser.wait_for("#notes", "0 of at least 1 workers")
+    fresh_stack.start_workers("worker-0", "worker-1")
+    browser.wait_for("#workers-count", "2 of 2 active")
+    assert browser.text("#state") == "Ready"
+    fresh_stack.workers["worker-1"].kill()
+    browser.wait_for("#workers-count", "1 of")
+    coordinator = fresh_stack.coordinator
+    assert coordinator is not None
+    coordinator.terminate()
+    coordinator.wait(30)
+    browser.wait_for("#state", "No answer")
+    browser.wait_for("#notes", "Last seen")
+    fresh_stack.start_coordinator()
+    browser.wait_for("#state", "Ready")
+
+
+@needs_chromium
+def test_where_keys_are_asked_for_it_asks_for_one(gateway: Gateway, browser: Browser) -> None:
+    browser.open(gateway.url)
+    browser.wait_for("#key-told", "asks for an API key")
+    assert browser.do("document.activeElement.id") == "key"
+    assert browser.text("#workers tbody") == ""
+    enter_key(browser, "sk-wrong")
+    browser.wait_for("#key-told", "not known")
+    enter_key(browser, "sk-user")
+    browser.wait_for("#workers", "active")
+    assert browser.do("document.querySelector('#key-panel').hidden")
+    assert browser.do("[Object.values(sessionStorage), localStorage.length, document.cookie]") == [["sk-user"], 0, ""]
+    ask(browser, {"*": {"chunks": 3}})
+    browser.wait_for(f"{LATEST} .said", "a a a")
+    browser.click("#key-open")
+    browser.click("#key-forget")
+    browser.wait_for("#key-told", "asks for an API key")
+    assert browser.text("#workers tbody") == ""
+
+
+@needs_chromium
+@pytest.mark.parametrize("how", ["button", "Escape"])
+def test_stop_ends_the_generation(gateway: Gateway, browser: Browser, how: str) -> None:
+    with_key(browser, gateway)
+    before = gateway.seen("a")["aborted"]
+    ask(browser, {"*": {"chunks": 1000, "every_s": 0.05}})
+    browser.wait_for(f"{LATEST} .said", "a a a")
+    if how == "button":
+        browser.click("#stop")
+    else:
+        browser.press(how)
+    browser.wait_for(f"{LATEST} .told", "stopped")
+    wait_until(lambda: gateway.seen("a")["aborted"] == before + 1, "the worker is told")
+    assert browser.do("document.querySelector('#stop').hidden && !document.querySelector('#send').hidden")
+
+
+@needs_chromium
+def test_an_answer_stays_text(gateway: Gateway, browser: Browser) -> None:
+    with_key(browser, gateway)
+    browser.complaints.clear()
+    evil = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
+    ask(browser, {"*": {"chunks": 1, "text": evil}})
+    browser.wait_for(f"{LATEST} .said", evil)
+    assert browser.do("document.querySelectorAll('#talk img, #talk script').length") == 0
+    assert "owned" not in browser.do("document.title")
+    assert browser.complaints == []
+
+
+@needs_chromium
+def test_an_answer_that_is_cut_off_is_told_as_such(gateway: Gateway, browser: Browser) -> None:
+    with_key(browser, gateway)
+    gateway.start_workers("b")
+    try:
+        ask(browser, {"*": {"die": "middle"}})
+        browser.wait_for(f"{LATEST} .failure", "the worker failed in the middle of the answer")
+        assert browser.text(f"{LATEST} .said").strip() != ""
+    finally:
+        gateway.start_workers("a")

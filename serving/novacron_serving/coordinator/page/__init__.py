@@ -34,10 +34,10 @@ def page_routes() -> list[Route]:
     folder = files(__name__)
     told = {key: contract()[key] for key in ("paths", "metrics")}
     page = (folder / "page.html").read_text("utf-8").replace(_CONTRACT, html.escape(json.dumps(told)))
+    loaded = {"page.css": "text/css"} | dict.fromkeys(("common.js", "page.js", "playground.js"), "text/javascript")
     return [
         _route("/", page, "text/html"),
-        _route("/page/page.css", (folder / "page.css").read_text("utf-8"), "text/css"),
-        _route("/page/page.js", (folder / "page.js").read_text("utf-8"), "text/javascript"),
+        *(_route(f"/page/{name}", (folder / name).read_text("utf-8"), kind) for name, kind in loaded.items()),
     ]
 
 

@@ -1,32 +1,11 @@
-// How the cluster is, asked every two seconds; and a conversation with one of its models.
-// Text from the API is put in as text, never as HTML.
+// How the cluster is, asked every two seconds.
 
-const {paths, metrics: names} = JSON.parse(document.documentElement.dataset.contract)
-const EVERY_MS = 2000, TIMEOUT_MS = 4000, HISTORY_MS = 300_000, MODELS_EVERY = 5
-const KEY = "novacron-key"
-const $ = id => document.getElementById(id)
-const url = path => new URL(`.${path}`, document.baseURI)  // also where a proxy serves the page in a folder
+import {$, access, ask, count, duration, get, keep, make, names, paths, rate, set, share} from "./common.js"
+import {offer, startPlayground} from "./playground.js"
+
+const EVERY_MS = 2000, HISTORY_MS = 300_000, MODELS_EVERY = 5
 
 // what is shown
-
-const set = (node, text) => { if (node.textContent !== text) node.textContent = text }
-
-function make(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag)
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value)
-  node.append(...children)
-  return node
-}
-
-const count = value => Number(value).toLocaleString("en")
-const rate = value => value >= 100 ? count(Math.round(value)) : value.toFixed(value >= 10 || value === 0 ? 0 : 1)
-const share = value => `${Math.round(100 * value)}%`
-function duration(seconds) {
-  if (seconds === undefined) return "–"
-  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`
-  if (seconds < 60) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`
-  return seconds < 3600 ? `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s` : `${(seconds / 3600).toFixed(1)} h`
-}
 
 const PILLS = {active: "good", loaded: "good", draining: "warn", loading: "warn", failed: "bad", lost: "bad"}
 const pill = (node, text, kind = PILLS[text] ?? "") => { set(node, text); node.className = `pill ${kind}` }
@@ -42,9 +21,7 @@ function rows(table, entries, key, columns, fill) {
     if (!row) {
       row = make("tr", {role: "row", "data-key": entry[key]})
       row.append(make("th", {scope: "row", role: "rowheader", class: "name"}))
-      columns.forEach((title, at) => {
-        row.append(make("td", {role: "cell", "data-of": title, class: table.tHead.rows[0].cells[at + 1].className}))
-      })
+      for (const title of columns) row.append(make("td", {role: "cell", "data-of": title}))
     }
     if (body.rows[at] !== row) body.insertBefore(row, body.rows[at] ?? null)
     fill(entry, [...row.cells])
@@ -190,13 +167,12 @@ function latencies(what) {
   const recent = buckets.some(([, n]) => n > 0)
   if (!recent) buckets = now
   for (const part of [50, 95]) set($(`${what}-${part}`), duration(quantile(part / 100, buckets)))
-  set($(`${what}-of`), recent ? "since you look, 5 min at most" : now.some(([, n]) => n > 0) ? "since it started" : "")
+  set($(`${what}-of`), recent ? "while you look, last 5 min" : now.some(([, n]) => n > 0) ? "since it started" : "")
 }
 
 // the key
 
-let key = sessionStorage.getItem(KEY) ?? "", refused = false, trying = false
-const headers = () => key ? {authorization: `Bearer ${key}`} : {}
+let refused = false, trying = false
 
 function showKey(shown) {
   $("key-panel").hidden = !shown
@@ -215,7 +191,7 @@ function needKey(message) {
     offer([])
     showKey(true)
   }
-  set($("key-told"), key ? message : "This coordinator asks for an API key.")
+  set($("key-told"), access.key ? message : "This coordinator asks for an API key.")
 }
 
 $("key-open").onclick = () => showKey($("key-panel").hidden)
@@ -228,9 +204,7 @@ $("key-panel").onsubmit = event => {
 $("key-forget").onclick = () => { $("key").value = ""; useKey("") }
 
 function useKey(given) {
-  key = given
-  if (key) sessionStorage.setItem(KEY, key)
-  else sessionStorage.removeItem(KEY)
+  keep(given)
   refused = false
   trying = true
   round = 0
@@ -239,26 +213,6 @@ function useKey(given) {
 }
 
 // the loop
-
-class ApiError extends Error {
-  constructor(status, message) { super(message); this.status = status }
-}
-
-/** An error in OpenAI's shape, or what else came. */
-async function errorOf(response) {
-  const text = await response.text()
-  let told
-  try { told = JSON.parse(text).error } catch { /* a proxy's page, perhaps */ }
-  return new ApiError(response.status, told?.message ?? `${response.status} ${text.slice(0, 200) || response.statusText}`)
-}
-
-const get = path => fetch(url(path), {headers: headers(), cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS)})
-
-async function ask(path, kind = "json") {
-  const response = await get(path)
-  if (!response.ok) throw await errorOf(response)
-  return response[kind]()
-}
 
 let seen, timer, asking = false, again = false, round = 0, listed = ""
 
@@ -281,21 +235,21 @@ async function poll() {
 
 /** What needs a key, where keys are asked for. */
 async function pollGuarded() {
-  const used = key
+  const used = access.key
   try {
     const [status, served] = await Promise.all([ask(paths.cluster_status), ask(paths.models)])
     set($("workers-none"), "No worker is known yet.")
     set($("models-none"), "No model is served or registered.")
     showWorkers(status)
     offer(served.data.map(model => model.id))
-    if (trying && key === used) showKey(trying = false)
+    if (trying && access.key === used) showKey(trying = false)
     const now = JSON.stringify(served)
     if (round++ % MODELS_EVERY && listed === now) return
     listed = now
     showModels(await ask(`${paths.llm_prefix}/models`).then(told => told.data, () => served.data))  // its database may be away
   } catch (error) {
     if (error.status !== 401) throw error
-    if (key === used) needKey(error.message)
+    if (access.key === used) needKey(error.message)
   }
 }
 
@@ -330,141 +284,6 @@ function showNotes(notes, kind) {
   }
 }
 
-// the playground
-
-let conversation = [], stopper = null
-
-function offer(models) {
-  const picker = $("model"), had = [...picker.options].map(option => option.value)
-  if (models.join("\n") !== had.join("\n")) {
-    const chosen = picker.value
-    picker.replaceChildren(...models.map(model => new Option(model, model)))
-    if (models.includes(chosen)) picker.value = chosen
-  }
-  $("send").disabled = !models.length
-}
-
-function turn(role) {
-  $("talk").querySelector(".empty")?.remove()
-  const said = make("p", {class: "said"}), node = make("div", {class: `turn ${role}`}, make("span", {class: "hidden"}, role), said)
-  $("talk").append(node)
-  return {node, said}
-}
-
-/** Whether the end of the conversation is in view: then it stays so. */
-const follows = () => $("talk").scrollHeight - $("talk").scrollTop - $("talk").clientHeight < 40
-const scroll = () => { $("talk").scrollTop = $("talk").scrollHeight }
-
-/** The data of server-sent events. */
-async function* eventsOf(body) {
-  let rest = ""
-  for (const reader = body.pipeThrough(new TextDecoderStream()).getReader(); ;) {
-    const {value, done} = await reader.read()
-    if (done) return
-    const events = (rest + value).split(/\r?\n\r?\n/)
-    rest = events.pop()
-    for (const event of events) {
-      const data = event.split(/\r?\n/).filter(row => row.startsWith("data:")).map(row => row.slice(5).trimStart())
-      if (data.length) yield data.join("\n")  // others are comments
-    }
-  }
-}
-
-async function stream(request, signal, put) {
-  const began = performance.now(), told = {pieces: 0}
-  const response = await fetch(url(paths.chat_completions), {
-    method: "POST", signal, headers: {"content-type": "application/json", ...headers()}, body: JSON.stringify(request),
-  })
-  if (!response.ok) throw await errorOf(response)
-  told.cached = response.headers.get("x-novacron-cache") === "hit"
-  for await (const data of eventsOf(response.body)) {
-    if (data === "[DONE]") return told
-    const event = JSON.parse(data), choice = event.choices?.[0], text = choice?.delta?.content ?? choice?.delta?.refusal
-    if (event.error) throw new ApiError(200, event.error.message)
-    if (text) {
-      told.last = performance.now()
-      told.first ??= told.last
-      told.firstAfter ??= (told.first - began) / 1000
-      told.pieces += 1
-      put(text, told)
-    }
-    told.finish = choice?.finish_reason ?? told.finish
-    told.usage = event.usage ?? told.usage
-  }
-  throw new ApiError(200, "The answer was cut off: its stream ended without [DONE].")
-}
-
-function summary({firstAfter, first, last, pieces, usage, cached, finish}) {
-  const tokens = usage?.completion_tokens ?? pieces, after = (last - first) / 1000
-  return [
-    firstAfter !== undefined && `first token after ${duration(firstAfter)}`,
-    after > 0.05 && tokens > 1 && `${rate((tokens - 1) / after)} tokens/s`,
-    usage && `${count(usage.prompt_tokens)} + ${count(usage.completion_tokens)} tokens`,
-    usage?.prompt_tokens_details?.cached_tokens > 0 && `${count(usage.prompt_tokens_details.cached_tokens)} of them cached`,
-    cached && "an answer given before",
-    finish === "length" && "ended at its limit of tokens",
-  ].filter(Boolean).join(" · ")
-}
-
-async function send() {
-  const prompt = $("prompt").value, system = $("system").value.trim(), number = id => $(id).value === "" ? undefined : Number($(id).value)
-  if (!prompt.trim() || stopper || $("send").disabled || !$("ask").reportValidity()) return
-  const asked = turn("user"), {node, said} = turn("assistant"), text = new Text(), own = conversation
-  asked.said.textContent = prompt
-  said.append(text)
-  node.setAttribute("aria-busy", "true")  // read out when it is whole
-  $("prompt").value = ""
-  scroll()
-  stopper = new AbortController()
-  $("send").hidden = !($("stop").hidden = false)
-  const request = {
-    model: $("model").value,
-    messages: [...(system ? [{role: "system", content: system}] : []), ...own, {role: "user", content: prompt}],
-    temperature: number("temperature"), max_tokens: number("most"), stream: true, stream_options: {include_usage: true},
-  }
-  let told = {}, failure = ""
-  const put = (piece, sofar) => {
-    const at = follows()
-    told = sofar
-    text.appendData(piece)
-    if (at) scroll()
-  }
-  try {
-    told = await stream(request, stopper.signal, put)
-  } catch (error) {
-    if (error.name === "AbortError") told.finish = "stopped"
-    else failure = error instanceof ApiError ? error.message : "The connection broke: the coordinator does not answer, or something on the way."
-    if (error.status === 401) needKey(error.message)
-  }
-  const at = follows()
-  stopper = null
-  $("send").hidden = !($("stop").hidden = true)
-  node.removeAttribute("aria-busy")
-  if (!text.length) said.remove()
-  const end = [summary(told), told.finish === "stopped" && "stopped"].filter(Boolean).join(" · ")
-  if (end) node.append(make("p", {class: "told"}, end))
-  if (failure) node.append(make("p", {class: "failure"}, failure))
-  // What was answered is what the next prompt goes on from; a prompt without an answer may be sent again.
-  if (text.length) own.push({role: "user", content: prompt}, {role: "assistant", content: text.data})
-  else if (!$("prompt").value) $("prompt").value = prompt
-  if (at) scroll()
-}
-
-$("ask").onsubmit = event => { event.preventDefault(); send() }
-$("stop").onclick = () => { stopper?.abort(); $("prompt").focus() }
-$("prompt").onkeydown = event => {
-  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return
-  event.preventDefault()
-  send()
-}
-document.addEventListener("keydown", event => { if (event.key === "Escape") stopper?.abort() })
-$("anew").onclick = () => {
-  stopper?.abort()
-  conversation = []
-  $("talk").replaceChildren(make("p", {class: "empty"}, "A new conversation."))
-  $("prompt").focus()
-}
-
-offer([])
+startPlayground(needKey)
 document.addEventListener("visibilitychange", () => poll())
 poll()

@@ -33,19 +33,27 @@ def read_config(arguments: list[str], model: type[Config]) -> Config:
         raise StartError(f"configuration {path} cannot be read: {error.strerror}") from error
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(map(str, item['loc'])) or 'file'}: {item['msg']} "
-            f"(got {json.dumps(item['input'], default=str)[:80]})"
+            f"{'.'.join(map(str, item['loc'])) or 'file'}: {item['msg']}{_got(item['type'], item['input'])}"
             for item in error.errors(include_url=False)
         )
         raise StartError(f"configuration {path}: {problems}") from error
 
 
+def _got(problem: str, given: object) -> str:
+    """A wrong value; not one that nobody knows what it is, nor all around one that is missing: it may be a secret."""
+    if problem == "extra_forbidden" or isinstance(given, (dict, list)):
+        return ""
+    return f" (got {json.dumps(given, default=str)[:80]})"
+
+
 def cluster_token() -> str:
-    """The secret that coordinator and workers share. Raises `StartError` when it is not set."""
+    """The secret that coordinator and workers share. Raises `StartError` when it is not set, or is no header's text."""
     name: str = contract()["environment"]["cluster_token"]
     token = os.environ.get(name, "")
     if not token:
         raise StartError(f"{name} is not set; coordinator and workers need the same random text in it")
+    if not token.isascii() or not token.isprintable() or token != token.strip():
+        raise StartError(f"{name} has characters that a header cannot carry, perhaps the end of a line; take them out")
     return token
 
 

@@ -14,7 +14,8 @@ hang      never answer
 whole     asked to read a prompt only, answer it all the same
 
 `ROLE` says what it does of a request; `prefill` hands over "read by <its id>", with a byte that is no text. `ADAPTERS`
-are names with spaces between.
+are names with spaces between. `CLUSTER_TLS` is that part of a worker's configuration; `ADVERTISED_PORT` is told to
+coordinators in place of its port.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from typing import Any
 
 import httptools
 import uvloop
+from novacron_serving.cluster_tls import ClusterTls, ClusterTlsConfig
 from novacron_serving.engine import EngineStats
 from novacron_serving.errors import StartError
 from novacron_serving.protocol import WorkerRole
@@ -167,7 +169,11 @@ class Scripted:
         # Not validated: only an engine that hands over may have a role.
         config = config.model_copy(update={"role": WorkerRole(os.environ.get("ROLE", "both"))})
         loader: Any = self
-        self._registration = Registration(config, loader, os.environ["NOVACRON_CLUSTER_TOKEN"], port)
+        said = os.environ.get("CLUSTER_TLS")
+        self.tls = ClusterTls(ClusterTlsConfig.model_validate_json(said)) if said else None
+        advertised = int(os.environ.get("ADVERTISED_PORT", port))
+        token = os.environ["NOVACRON_CLUSTER_TOKEN"]
+        self._registration = Registration(config, loader, token, advertised, self.tls)
         self._registration.adapters = dict.fromkeys(os.environ.get("ADAPTERS", "").split(), "cd" * 32)
 
     async def switch(self, model_id: str, url: str, digest: str, drain: Callable[[], Awaitable[None]]) -> None:
@@ -185,7 +191,9 @@ class Scripted:
     async def run(self) -> None:
         connection = type("Bound", (Connection,), {"worker": self})
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(connection, "127.0.0.1", self.port, backlog=2048)
+        ssl = self.tls and self.tls.server
+        server = await loop.create_server(connection, "127.0.0.1", self.port, backlog=2048, ssl=ssl)
+        keeping = self.tls and asyncio.create_task(self.tls.keep())
         told_to_stop = asyncio.Event()
         loop.add_signal_handler(signal.SIGTERM, told_to_stop.set)
         registering = asyncio.create_task(self._registration.run())
@@ -195,6 +203,8 @@ class Scripted:
         await self.idle()
         await self._registration.leave()
         registering.cancel()
+        if keeping is not None:
+            keeping.cancel()
 
 
 if __name__ == "__main__":

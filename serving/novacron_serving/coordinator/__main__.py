@@ -13,6 +13,7 @@ import grpc.aio
 import uvicorn
 import uvloop
 
+from novacron_serving.cluster_tls import ClusterTls
 from novacron_serving.coordinator.access import Access, ApiKey, Role, digest_of
 from novacron_serving.coordinator.app import CoordinatorApp
 from novacron_serving.coordinator.assignments import Assignments
@@ -42,8 +43,9 @@ log = logging.getLogger("novacron_serving.coordinator")
 async def serve(config: CoordinatorConfig, token: str) -> None:
     names = contract()["environment"]
     keys = configured_keys(config, os.environ.get(names["admin_key"]))
+    cluster_tls = config.cluster_tls and ClusterTls(config.cluster_tls)
     bound = listen(config.host, config.http_port, "http_port")
-    workers = Workers(config, token)
+    workers = Workers(config, token, cluster_tls)
     access = Access(keys, needs_key=bool(keys))
     database_url = config.database_url or os.environ.get(names["database_url"])
     redis_url = config.redis_url or os.environ.get(names["redis_url"])
@@ -58,9 +60,14 @@ async def serve(config: CoordinatorConfig, token: str) -> None:
     models = ModelsApi(config, store, workers, assignments)
     app = CoordinatorApp(config, workers, gate, upkeep, KeysApi(store, upkeep, keys), models, assignments)
     grpc_server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-    add_WorkersServicer_to_server(WorkersService(workers, gate, config, token, assignments), grpc_server)
+    service = WorkersService(workers, gate, config, token, assignments, cluster_tls)
+    add_WorkersServicer_to_server(service, grpc_server)
+    grpc_address = f"{config.host}:{config.grpc_port}"
     try:
-        grpc_port = grpc_server.add_insecure_port(f"{config.host}:{config.grpc_port}")
+        if cluster_tls is None:
+            grpc_port = grpc_server.add_insecure_port(grpc_address)
+        else:
+            grpc_port = grpc_server.add_secure_port(grpc_address, cluster_tls.server_credentials())
     except RuntimeError as error:
         raise StartError(f"grpc_port {config.grpc_port} on {config.host} cannot be used; choose another") from error
     await grpc_server.start()
@@ -76,7 +83,7 @@ async def serve(config: CoordinatorConfig, token: str) -> None:
     # What is there now stays: the collector need not look at it again and again while requests wait.
     gc.collect()
     gc.freeze()
-    keeping_up = asyncio.create_task(upkeep.run(renewing(settings, config.tls)))
+    keeping_up = asyncio.create_task(upkeep.run(renewing(settings, config.tls, cluster_tls)))
     serving = asyncio.create_task(server.serve([bound]))
     await asyncio.wait({keeping_up, serving}, return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
@@ -100,12 +107,14 @@ def tls_files(tls: TlsConfig | None) -> tuple[Path, Path] | None:
     return tls.certificate, tls.key
 
 
-def renewing(settings: uvicorn.Config, tls: TlsConfig | None) -> Callable[[], None]:
-    """Reads a certificate again whose file has changed; connections made from then on have it."""
+def renewing(settings: uvicorn.Config, tls: TlsConfig | None, cluster_tls: ClusterTls | None) -> Callable[[], None]:
+    """Reads certificates again whose files have changed; connections made from then on have them."""
     seen = tls and tls.certificate.stat().st_mtime_ns
 
     def renew() -> None:
         nonlocal seen
+        if cluster_tls is not None:
+            cluster_tls.renew()
         if tls is None or settings.ssl is None:
             return
         with contextlib.suppress(OSError):  # it is being written: the next time, then

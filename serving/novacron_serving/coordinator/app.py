@@ -184,6 +184,7 @@ class CoordinatorApp:
             "max_context_tokens": worker.max_context_tokens,
             "kv_cache_utilization": worker.kv_cache_utilization,
             "last_seen_s": round(time.monotonic() - worker.seen_s, 1),
+            "distrust": worker.upstream.distrust or None,
         }
 
     def _next_model(self, worker: Worker) -> NextModel | None:

@@ -62,6 +62,8 @@ class WorkerBody(TypedDict):
     max_context_tokens: int
     kv_cache_utilization: float
     last_seen_s: float
+    distrust: str | None
+    """Why TLS with it fails."""
 
 
 class ClusterStatus(TypedDict):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from novacron_serving.cluster_tls import ClusterTlsConfig
 from novacron_serving.coordinator.access import ApiKey
 from novacron_serving.coordinator.cache import CacheConfig
 from novacron_serving.coordinator.routing import RoutingPolicy
@@ -31,6 +32,8 @@ class CoordinatorConfig(BaseModel):
     grpc_port: int = Field(default=9090, ge=0, le=65535)
     tls: TlsConfig | None = None
     """None: HTTP, which is for loopback, or behind something that ends TLS."""
+    cluster_tls: ClusterTlsConfig | None = None
+    """With workers, which then need it too; None: not encrypted, for loopback and networks that are."""
     cors_origins: tuple[str, ...] = ()
     """Pages of these origins, such as https://chat.example.com, may ask from a browser; `*`: all pages."""
     minimum_workers: int = Field(default=1, ge=0)

@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 
+from novacron_serving.cluster_tls import ClusterTls
 from novacron_serving.coordinator.assignments import Assignments
 from novacron_serving.coordinator.config import CoordinatorConfig
 from novacron_serving.coordinator.gate import Gate
@@ -19,8 +20,15 @@ class WorkersService(WorkersServicer):
     """The service of `worker.proto`."""
 
     def __init__(
-        self, workers: Workers, gate: Gate, config: CoordinatorConfig, token: str, assignments: Assignments
+        self,
+        workers: Workers,
+        gate: Gate,
+        config: CoordinatorConfig,
+        token: str,
+        assignments: Assignments,
+        tls: ClusterTls | None = None,
     ) -> None:
+        self._tls = tls
         self._assignments = assignments
         self._workers = workers
         self._gate = gate
@@ -28,6 +36,11 @@ class WorkersService(WorkersServicer):
         self._expected = f"Bearer {token}"
 
     async def _authenticate(self, context: Any) -> None:
+        if self._tls is not None:
+            names = context.auth_context().get("x509_subject_alternative_name", ())
+            if not self._tls.bears_the_name(name.decode("ascii", "replace") for name in names):
+                message = f"the worker's certificate does not bear the cluster's name, {self._tls.server_name}"
+                await context.abort(grpc.StatusCode.UNAUTHENTICATED, message)
         given = dict(context.invocation_metadata()).get("authorization", "")
         if not hmac.compare_digest(given, self._expected):
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, "the cluster token is not the coordinator's")

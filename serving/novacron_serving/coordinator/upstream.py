@@ -6,14 +6,20 @@ The parser only says where an answer's head and end are. Not for which worker is
 from __future__ import annotations
 
 import asyncio
+import logging
+import ssl
 import time
 from typing import Protocol
 
 import httptools
 
+from novacron_serving.cluster_tls import ClusterTls, why
+
 CONNECT_TIMEOUT_S = 2.0
 IDLE_S = 30.0
 """A connection unused for so long is closed; workers keep theirs longer: `server.KEEP_ALIVE_S`."""
+
+log = logging.getLogger(__name__)
 
 
 class Receiver(Protocol):
@@ -84,7 +90,8 @@ class UpstreamConnection(asyncio.Protocol):
         receiver, self._receiver = self._receiver, None
         if receiver is not None:
             nothing_came = not self._head_complete and not self._partial_head
-            receiver.lost(str(exc) if exc else "it closed the connection", reused=self._reused and nothing_came)
+            reason = self._upstream.why(exc) if exc else "it closed the connection"
+            receiver.lost(reason, reused=self._reused and nothing_came)
 
     def data_received(self, data: bytes) -> None:  # noqa: D102
         receiver = self._receiver
@@ -134,7 +141,11 @@ class UpstreamConnection(asyncio.Protocol):
 class Upstream:
     """All connections to one worker."""
 
-    def __init__(self, address: str, token: str) -> None:
+    def __init__(self, address: str, token: str, tls: ClusterTls | None = None) -> None:
+        self.distrust = ""
+        """Why TLS with it fails; empty: it does not."""
+        self._address = address
+        self._tls = tls
         self._host, _, port = address.rpartition(":")
         self._port = int(port)
         self._head_end = (
@@ -160,13 +171,28 @@ class Upstream:
         return None
 
     async def _connect(self, request: bytes, receiver: Receiver) -> None:
+        tls = self._tls
         connecting = asyncio.get_running_loop().create_connection(
-            lambda: UpstreamConnection(self, request, receiver), self._host, self._port
+            lambda: UpstreamConnection(self, request, receiver),
+            self._host,
+            self._port,
+            ssl=tls and tls.client,
+            server_hostname=tls and tls.server_name,
         )
         try:
             await asyncio.wait_for(connecting, CONNECT_TIMEOUT_S)
         except (OSError, asyncio.TimeoutError) as error:
-            receiver.lost(str(error) or f"no connection within {CONNECT_TIMEOUT_S:g} s", reused=False)
+            receiver.lost(self.why(error) or f"no connection within {CONNECT_TIMEOUT_S:g} s", reused=False)
+
+    def why(self, error: Exception) -> str:
+        """What went wrong with a connection; that the two sides do not trust each other is told once."""
+        if not isinstance(error, ssl.SSLError):
+            return str(error)
+        reason = why(error)
+        if reason != self.distrust:
+            log.warning("no request gets to the worker at %s: %s", self._address, reason)
+            self.distrust = reason
+        return reason
 
     def give_back(self, connection: UpstreamConnection) -> None:
         """It is free for the next request."""
@@ -175,6 +201,8 @@ class Upstream:
 
     def close_idle(self) -> None:
         """Close what was not used for a while; the first in the list waits longest."""
+        if self._idle:
+            self.distrust = ""
         limit_s = time.monotonic() - IDLE_S
         while self._idle and (self._idle[0].idle_since_s < limit_s or self._idle[0].transport.is_closing()):
             self._idle.pop(0).transport.close()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from novacron_serving.cluster_tls import ClusterTls
 from novacron_serving.coordinator.config import CoordinatorConfig
 from novacron_serving.coordinator.upstream import Upstream
 from novacron_serving.protocol import WorkerRole, adapter_model
@@ -141,8 +142,9 @@ class Pool:
 class Workers:
     """All workers by id, and by model."""
 
-    def __init__(self, config: CoordinatorConfig, token: str) -> None:
+    def __init__(self, config: CoordinatorConfig, token: str, tls: ClusterTls | None = None) -> None:
         self._config = config
+        self._tls = tls
         self._token = token
         self._workers: dict[str, Worker] = {}
         self.pools: dict[str, Pool] = {}
@@ -189,7 +191,7 @@ class Workers:
             role=role,
             max_concurrent_requests=max_concurrent_requests,
             max_context_tokens=max_context_tokens,
-            upstream=Upstream(address, self._token),
+            upstream=Upstream(address, self._token, self._tls),
             seen_s=time.monotonic(),
             capacity=max_concurrent_requests + self._config.worker_queue,
             kv_cache_capacity_tokens=kv_cache_capacity_tokens or DEFAULT_CACHE_TOKENS,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import uvloop
 
+from novacron_serving.cluster_tls import ClusterTls
 from novacron_serving.engine import Engine
 from novacron_serving.engine.pytorch import PyTorchConfig, PyTorchEngine
 from novacron_serving.engine.tensorrt_llm.config import TensorRtLlmConfig
@@ -16,6 +17,7 @@ from novacron_serving.quality.report import FILE, file_digest, measured
 from novacron_serving.server import DrainingServer, cluster_token, listen, main, read_config, uvicorn_config
 from novacron_serving.tracing import tracing
 from novacron_serving.worker.app import WorkerApp
+from novacron_serving.worker.certified import certified
 from novacron_serving.worker.config import WorkerConfig
 from novacron_serving.worker.loading import Loader
 from novacron_serving.worker.registration import Registration
@@ -58,6 +60,7 @@ def tell_quality(app: WorkerApp, config: WorkerConfig, loader: Loader) -> None:
 
 
 async def serve(config: WorkerConfig, token: str) -> None:
+    tls = config.cluster_tls and ClusterTls(config.cluster_tls)
     bound = listen(config.host, config.port, "port")
     port = bound.getsockname()[1]
     loader = Loader(config, lambda folder: engine_of(config, folder))
@@ -70,8 +73,12 @@ async def serve(config: WorkerConfig, token: str) -> None:
         threading.Thread(target=tell_quality, args=(app, config, loader), name="quality", daemon=True).start()
 
     loader.loaded = telling
-    registration = app.registration = Registration(config, loader, token, port)
-    server = DrainingServer(uvicorn_config(app.asgi, config.drain_s), registration.drain)
+    registration = app.registration = Registration(config, loader, token, port, tls)
+    settings = uvicorn_config(app.asgi, config.drain_s, certified(tls) if tls else "httptools")
+    settings.load()
+    settings.ssl = tls and tls.server
+    server = DrainingServer(settings, registration.drain)
+    renewing = tls and asyncio.create_task(tls.keep())
     serving = asyncio.create_task(server.serve([bound]))
     log.info(
         "%s listens on %s:%s and loads %s", config.worker_id, config.host, port, config.model.path or config.model.url
@@ -92,6 +99,8 @@ async def serve(config: WorkerConfig, token: str) -> None:
     await serving
     await registration.leave()
     registering.cancel()
+    if renewing is not None:
+        renewing.cancel()
     await loader.engine.unload()
     if traces is not None:
         await asyncio.to_thread(traces.close)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from novacron_serving.cluster_tls import ClusterTlsConfig
 from novacron_serving.engine.pytorch import PyTorchConfig
 from novacron_serving.engine.tensorrt_llm.config import TensorRtLlmConfig
 from novacron_serving.model_store import LoaderConfig
@@ -46,6 +47,8 @@ class WorkerConfig(BaseModel):
     coordinator: HostAndPort | Annotated[tuple[HostAndPort, ...], Field(min_length=1)]
     """`host:port` of the coordinators' gRPC, or several: the worker registers with every address of each name, and
     follows when a name gets others."""
+    cluster_tls: ClusterTlsConfig | None = None
+    """With coordinators; None: not encrypted, for loopback and networks that are (docs/coordinator.md)."""
     model: ModelConfig
     engine: EngineConfig = PyTorchConfig()
     role: WorkerRole = WorkerRole.BOTH

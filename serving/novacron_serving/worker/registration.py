@@ -17,15 +17,16 @@ from typing import Any
 import grpc
 import grpc.aio
 
+from novacron_serving.cluster_tls import ClusterTls, channel
 from novacron_serving.errors import StartError
 from novacron_serving.protocol import worker_pb2
 from novacron_serving.protocol.worker_pb2_grpc import WorkersStub
 from novacron_serving.worker.config import WorkerConfig
 from novacron_serving.worker.loading import Loader
 
-CHANNEL = (("grpc.enable_http_proxy", 0),)
-"""A proxy for the internet does not lead to the coordinator."""
 RETRY_S = 0.5
+DISTRUST_RETRY_S = 10.0
+"""Certificates that do not fit have to be replaced first, and both sides' gRPC logs each attempt."""
 CALL_TIMEOUT_S = 5.0
 TELL_TIMEOUT_S = 2.0
 
@@ -45,13 +46,19 @@ class _Link:
     """It does."""
     listed: bool = True
     """The configuration, or the name in it, leads to it."""
+    trouble: str = ""
+    """What it last answered instead; told once."""
+    retry_s: float = RETRY_S
     stub: Any = None
 
 
 class Registration:
     """One worker's links to its coordinators, and what they assign to it."""
 
-    def __init__(self, config: WorkerConfig, loader: Loader, token: str, port: int) -> None:
+    def __init__(
+        self, config: WorkerConfig, loader: Loader, token: str, port: int, tls: ClusterTls | None = None
+    ) -> None:
+        self._tls = tls
         self.adapters: Mapping[str, str] = {}
         """Digests of those that the engine has, by name."""
         self._config = config
@@ -119,18 +126,20 @@ class Registration:
         """Be known to a coordinator, until nothing leads to it and it does not answer any more."""
         while link.listed:
             # A channel that failed would wait longer and longer before it connects again.
-            async with grpc.aio.insecure_channel(link.address, options=CHANNEL) as channel:
-                link.stub = WorkersStub(channel)
+            async with channel(link.address, self._tls) as to:
+                link.stub = WorkersStub(to)
                 try:
                     await self._report_to(link)
                 except grpc.aio.AioRpcError as error:
-                    if link.known or error.code() == grpc.StatusCode.UNAUTHENTICATED:
-                        log.warning(
-                            "the coordinator at %s answers %s: %s", link.address, error.code().name, error.details()
-                        )
+                    trouble = f"{error.code().name}: {error.details()}"
+                    if link.known or trouble != link.trouble:
+                        distrust = await self._tls.distrust(link.address) if self._tls is not None else ""
+                        log.warning("the coordinator at %s: %s", link.address, distrust or trouble)
+                        link.retry_s = DISTRUST_RETRY_S if distrust else RETRY_S
+                    link.trouble = trouble
                 finally:
                     link.told, link.known, link.tried = False, False, True
-            await asyncio.sleep(RETRY_S)
+            await asyncio.sleep(link.retry_s)
         del self._links[link.address]
 
     async def _report_to(self, link: _Link) -> None:

@@ -1,0 +1,74 @@
+"""What nobody is to read: the cluster's token, keys, passwords; not on command lines, in logs, in answers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import HTTP, start, wait_until
+from .gateway import Gateway
+
+pytestmark = pytest.mark.xdist_group("serving")
+
+ADMIN = "sk-admin-of-the-secrets"
+PASSWORD = "a-password"
+
+
+def test_neither_logs_nor_command_lines_nor_answers_hold_a_secret(
+    fresh: Callable[..., Gateway], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOVACRON_ADMIN_KEY", ADMIN)
+    nowhere = {
+        "database_url": f"postgresql://somebody:{PASSWORD}@127.0.0.1:1/none",
+        "redis_url": f"redis://somebody:{PASSWORD}@127.0.0.1:1/0",
+    }
+    gateway = fresh(**nowhere)
+    gateway.start_workers("a")
+    asked: list[Any] = [
+        gateway.ask({}),
+        gateway.ask({}, key="sk-wrong-but-a-secret"),
+        gateway.ask({"*": {"status": 500}}),
+        gateway.ask({"*": {"die": "before"}}),
+        HTTP.post(f"{gateway.url}/api/v1/llm/keys", json={"name": "x"}, headers={"authorization": f"Bearer {ADMIN}"}),
+        *(gateway.get(path, ADMIN) for path in (
+            "/ready", "/metrics", "/api/v1/llm/metrics", "/api/v1/llm/cluster/status", "/api/v1/llm/keys", "/nowhere"
+        )),
+    ]  # fmt: skip
+    wait_until(lambda: len(HTTP.get(f"{gateway.url}/ready").json()["degraded"]) == 2, "it says what is away", 15)
+    asked.append(HTTP.get(f"{gateway.url}/ready"))
+    lines = [Path(f"/proc/{process.pid}/cmdline").read_bytes().decode() for process in (gateway.coordinator,)]
+    gateway.stop()
+    logs = [path.read_text() for path in gateway.folder.glob("*.log")]
+    assert logs
+    assert all("goes on without" in log for log in logs)
+    for text in [*lines, *logs, *(answer.text for answer in asked), *(str(answer.headers) for answer in asked)]:
+        for secret in (ADMIN, PASSWORD, "of-the-tests", "sk-wrong-but-a-secret", "sk-user"):
+            assert secret not in text
+
+
+@pytest.mark.parametrize("config", [
+    {"http_port": 0, "cluster_token": PASSWORD},
+    {"http_port": 0, "api_keys": [{"key": PASSWORD}]},
+    {"database_url": f"postgresql://somebody:{PASSWORD}@127.0.0.1/none", "http_port": "none"},
+])  # fmt: skip
+def test_a_wrong_file_is_told_without_what_may_be_a_secret(tmp_path: Path, config: dict[str, Any]) -> None:
+    coordinator = start("coordinator", config, tmp_path)
+    assert coordinator.wait(30) == 2
+    (log,) = tmp_path.glob("*.log")
+    assert "configuration" in log.read_text()
+    assert PASSWORD not in log.read_text()
+
+
+@pytest.mark.parametrize("token", ["", "one\n", " one", "größe"])
+def test_a_token_that_no_header_can_carry_is_refused(token: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from novacron_serving.server import cluster_token; cluster_token()"],
+        env=os.environ | {"NOVACRON_CLUSTER_TOKEN": token}, capture_output=True, check=False,
+    )  # fmt: skip
+    assert b"StartError: NOVACRON_CLUSTER_TOKEN" in done.stderr

@@ -38,8 +38,10 @@ class _Link:
     address: str
     tried: bool
     """It was asked once; it may have been away."""
+    told: bool = False
+    """It was sent a registration, and may know this worker."""
     known: bool = False
-    """It knows this worker."""
+    """It does."""
     listed: bool = True
     """The configuration, or the name in it, leads to it."""
     stub: Any = None
@@ -124,21 +126,23 @@ class Registration:
                             "the coordinator at %s answers %s: %s", link.address, error.code().name, error.details()
                         )
                 finally:
-                    link.known, link.tried = False, True
+                    link.told, link.known, link.tried = False, False, True
             await asyncio.sleep(RETRY_S)
         del self._links[link.address]
 
     async def _report_to(self, link: _Link) -> None:
         while True:
             await self._open.wait()  # who does not know of this worker need not learn of it now
-            version = self._version
+            version, link.told = self._version, True
             told = await link.stub.Register(self._register(), metadata=self._metadata, timeout=CALL_TIMEOUT_S)
             if not link.known:
                 log.info("registered with the coordinator at %s", link.address)
             link.known = link.tried = True
             self._interval_s = told.report_interval_s
-            while version == self._version:
+            while True:
                 await asyncio.sleep(self._interval_s)
+                if version != self._version:
+                    break
                 told = await link.stub.Report(self._report(), metadata=self._metadata, timeout=CALL_TIMEOUT_S)
                 self._take_up(told.assignment)
 
@@ -218,7 +222,7 @@ class Registration:
             except grpc.aio.AioRpcError:
                 log.info("the coordinator at %s could not be told of the drain", link.address)
 
-        await asyncio.gather(*(tell(link) for link in self._links.values() if link.known))
+        await asyncio.gather(*(tell(link) for link in self._links.values() if link.told))
 
 
 async def addresses_of(name: str) -> set[str]:

@@ -45,7 +45,9 @@ def coordinators(tmp_path: Path) -> Iterator[Callable[..., list[Gateway]]]:
     made: list[Gateway] = []
 
     def make(count: int, **config: Any) -> list[Gateway]:
-        made.extend(Gateway(tmp_path / f"coordinator-{at}", **config) for at in range(count))
+        made.extend(Gateway(tmp_path / f"coordinator-{at}", waits=False, **config) for at in range(count))
+        for one in made:
+            one.wait()
         return made
 
     try:

@@ -9,7 +9,7 @@ export UV_PYTHON_DOWNLOADS := never
 # A caller who turns byte code off pays ten seconds at each start of a worker.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up preview down rehearse status logs test test-unit check format golden bench-engine bench-rehearse bench-gateway bench-routing bench-batching stubs lock clean
+.PHONY: help up preview down rehearse status logs test test-unit check format golden bench-engine bench-rehearse bench-gateway bench-routing bench-batching check-clients check-stores stubs lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -73,11 +73,25 @@ bench-routing: .venv/dev.stamp ## how often prompts find their beginning cached,
 bench-batching: .venv/dev.stamp ## tokens a second of the PyTorch engine with 1, 4 and 16 requests at once
 	$(BIN)/python -m tests.bench.batching
 
+check-clients: .venv/dev.stamp .bench/clients.stamp ## OpenAI's JavaScript client, compatcanary and llm-comply against a stack (npm and pip install them)
+	$(BIN)/pytest tests/serving/test_outside_clients.py
+
+check-stores: .venv/dev.stamp .bench/stores.stamp ## the model store on S3, Azure and Google servers that others wrote (npm and go install two of them)
+	$(BIN)/pytest tests/serving/test_model_store_clouds.py
+
 .bench/gateways.stamp:
 	@mkdir -p .bench && cd .bench && ../$(BIN)/uv venv --quiet rust && ../$(BIN)/uv venv --quiet litellm
 	@$(BIN)/uv pip install --quiet --python .bench/rust vllm-router sglang-router smg
 	@$(BIN)/uv pip install --quiet --python .bench/litellm 'litellm[proxy]'
 	@npm install --silent --prefix .bench @portkey-ai/gateway && touch $@
+
+.bench/clients.stamp:
+	@npm install --silent --prefix .bench openai compatcanary
+	@$(BIN)/uv venv --quiet .bench/clients && $(BIN)/uv pip install --quiet --python .bench/clients llm-comply && touch $@
+
+.bench/stores.stamp:
+	@npm install --silent --prefix .bench azurite
+	@GOBIN=$(CURDIR)/.bench go install github.com/fsouza/fake-gcs-server@v1.56.1 && touch $@
 
 stubs: .venv/dev.stamp ## make the Python code of serving's .proto files again
 	$(BIN)/python -m grpc_tools.protoc -I serving --python_out=serving --pyi_out=serving --grpc_python_out=serving \

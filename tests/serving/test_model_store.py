@@ -216,8 +216,8 @@ def test_a_url_that_cannot_be_used_says_why(url: str, message: str) -> None:
 
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "gcsfs", None)
-    with pytest.raises(StoreError, match=r"novacron-serving\[gcs\]"):
+    monkeypatch.setitem(sys.modules, "obstore.fsspec", None)
+    with pytest.raises(StoreError, match=r"novacron-serving\[stores\]"):
         open_folder("gs://bucket/m")
 
 

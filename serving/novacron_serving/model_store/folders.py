@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +15,8 @@ import fsspec
 from novacron_serving.errors import StartError
 
 _MOUNTED = ("efs", "nfs")
-_EXTRAS = {"s3": "s3", "gs": "gcs", "az": "azure"}
-"""The extra of this package that a scheme needs."""
+_CODE = re.compile(r"<Code>(\w+)</Code>")
+_CLOUDS = ("s3", "gs", "az")
 
 
 class StoreError(StartError):
@@ -64,7 +66,7 @@ def open_folder(url: str, mounts: Mapping[str, Path] | None = None) -> StoreFold
         return _local(url, Path(unquote(parts.path)))
     if parts.scheme in _MOUNTED:
         return _local(url, _mounted(url, mounts or {}))
-    if parts.scheme not in _EXTRAS or not parts.netloc:
+    if parts.scheme not in _CLOUDS or not parts.netloc:
         raise StoreError(
             f"store URL {url!r} is of no kind that is known: s3, gs, az, efs, nfs or file, as s3://bucket/prefix"
         )
@@ -77,11 +79,11 @@ def open_folder(url: str, mounts: Mapping[str, Path] | None = None) -> StoreFold
         options = {"account_name": host.partition(".")[0]}
         root = f"{container}{parts.path}".rstrip("/")
     try:
-        # No lists kept: what another process publishes has to be seen.
-        files: Any = fsspec.filesystem(parts.scheme, use_listings_cache=False, skip_instance_cache=True, **options)
+        store: Any = importlib.import_module("obstore.fsspec").FsspecStore
+        # `persist` tries again, and goes on where it stopped: the library does not.
+        files: Any = store(parts.scheme, config=options, retry_config={"max_retries": 0}, skip_instance_cache=True)
     except ImportError as error:
-        extra = _EXTRAS[parts.scheme]
-        raise StoreError(f"store URL {url!r} needs a library: pip install 'novacron-serving[{extra}]'") from error
+        raise StoreError(f"store URL {url!r} needs a library: pip install 'novacron-serving[stores]'") from error
     except Exception as error:
         raise StoreError(f"store {url!r} cannot be opened: {one_line(error)}") from error
     return StoreFolder(url=url, root=root, files=files)
@@ -89,7 +91,10 @@ def open_folder(url: str, mounts: Mapping[str, Path] | None = None) -> StoreFold
 
 def one_line(error: BaseException) -> str:
     """An error of a library, short enough for a message."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    said = str(error).split("Debug source:")[0]
+    code = _CODE.search(said)  # what the store itself says, in a document of its own
+    more = f"{code[1]}: " if code else ""
+    return more + " ".join(said.split("<?xml")[0].split())[:300] or type(error).__name__
 
 
 def _local(url: str, folder: Path) -> StoreFolder:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from pathlib import PurePosixPath
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from novacron_serving.model_store.folders import StoreError, StoreFolder, one_line
+from novacron_serving.model_store.folders import StoreError, StoreFolder
+from novacron_serving.model_store.transfer import persist
 
 MANIFEST = "manifest.json"
+_RETRIES = 3
 _SHA256 = r"^[0-9a-f]{64}$"
 
 
@@ -64,14 +67,18 @@ class Manifest(BaseModel):
 
 def read_manifest(folder: StoreFolder) -> Manifest:
     """The manifest of a published model. Raises `StoreError` when there is none, or none that can be used."""
-    try:
-        text = folder.read(MANIFEST)
-    except FileNotFoundError as error:
-        raise StoreError(
-            f"store {folder.url!r} has no {MANIFEST}: publish the model there, and wait until that has ended"
-        ) from error
-    except Exception as error:
-        raise StoreError(f"store {folder.url!r} cannot be read: {one_line(error)}") from error
+    text = b""
+
+    def read() -> None:
+        nonlocal text
+        try:
+            text = folder.read(MANIFEST)
+        except FileNotFoundError as error:
+            raise StoreError(
+                f"store {folder.url!r} has no {MANIFEST}: publish the model there, and wait until that has ended"
+            ) from error
+
+    persist(f"store {folder.url!r} cannot be read", read, retries=_RETRIES, until_s=math.inf)
     try:
         return Manifest.model_validate_json(text)
     except ValidationError as error:

@@ -27,6 +27,7 @@ from novacron_serving.protocol.worker_pb2_grpc import WorkersStub
 from .certificates import Authority
 from .conftest import HTTP, MODEL, TOKEN, Stack, answers, free_port, start, wait_until
 from .gateway import ROOT, Gateway
+from .relay import Relay
 
 pytestmark = pytest.mark.xdist_group("serving")
 
@@ -278,37 +279,6 @@ def test_a_worker_that_cannot_be_verified_is_shown_with_the_reason_and_told_once
         assert workers[0]["distrust"] == "its certificate is not signed by the CA that is trusted here"
     assert log_of(gateway.folder, "coordinator").count("no request gets to the worker") == 1
     assert seen == [], "it was sent something"
-
-
-class Relay:
-    """Passes bytes on, and keeps them."""
-
-    def __init__(self, to_port: int) -> None:
-        self.recorded = bytearray()
-        self._to_port = to_port
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                one, _ = self._listener.accept()
-                other = socket.create_connection(("127.0.0.1", self._to_port))
-                for source, target in ((one, other), (other, one)):
-                    threading.Thread(target=self._pass, args=(source, target), daemon=True).start()
-
-    def _pass(self, source: socket.socket, target: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                self.recorded += data
-                target.sendall(data)
-        for each in (source, target):
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        self._listener.close()
 
 
 @pytest.mark.parametrize("encrypted_", [True, False], ids=["tls", "plain"])

@@ -133,7 +133,8 @@ class Registration:
                 except grpc.aio.AioRpcError as error:
                     trouble = f"{error.code().name}: {error.details()}"
                     if link.known or trouble != link.trouble:
-                        distrust = await self._tls.distrust(link.address) if self._tls is not None else ""
+                        away = error.code() == grpc.StatusCode.UNAVAILABLE
+                        distrust = await self._tls.distrust(link.address) if self._tls is not None and away else ""
                         log.warning("the coordinator at %s: %s", link.address, distrust or trouble)
                         link.retry_s = DISTRUST_RETRY_S if distrust else RETRY_S
                     link.trouble = trouble

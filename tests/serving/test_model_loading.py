@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import httpx
 import pytest
 from novacron_serving.model_store import Manifest, open_folder, publish
 
-from .conftest import HTTP, MODEL, TINY, Stack, answers, start, wait_until
+from .conftest import HTTP, MODEL, TINY, Stack, answers, free_port, start, wait_until
 
 pytestmark = pytest.mark.xdist_group("serving")
 
@@ -128,6 +129,44 @@ def test_a_model_that_cannot_be_loaded_is_told_and_the_worker_serves_what_it_ser
     assert "no tokenizer that can be loaded" in failed()[0]["reason"]
     wait_until(lambda: models.served() == [MODEL, MODEL], "both serve again", 30)
     assert models.ask(MODEL).status_code == 200
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """With room for no more than a part of the tiny model."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", folder], capture_output=True, check=False
+    ).returncode:
+        pytest.skip("file systems cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_a_disk_that_is_full_is_told_and_the_worker_serves_on(models: Models, small_disk: Path) -> None:
+    models.register("large")
+    config = models.worker_config("worker-2", free_port()) | {"model_cache": str(small_disk)}
+    process = start("worker", config, models.folder)
+    try:
+        wait_until(lambda: len(models.served()) == 3, "a third worker is there")
+        wait_until(
+            lambda: models.call("POST", "/large/load", {"worker_count": 3, "force": True}).status_code < 300, "told"
+        )
+
+        def third() -> dict[str, Any]:
+            return next(worker for worker in models.workers_now() if worker["worker_id"] == "worker-2")
+
+        wait_until(lambda: (third()["next_model"] or {}).get("state") == "failed", "it could not")
+        assert "the disk is full; make room" in third()["next_model"]["reason"]
+        assert (third()["status"], third()["model"]) == ("active", MODEL)
+        assert models.ask(MODEL).status_code == 200
+        assert [path for path in small_disk.rglob("*") if path.is_file() and path.suffix != ".lock"] == []
+        assert models.call("POST", "/large/unload", {"force": True}).status_code == 202
+        wait_until(lambda: models.served() == [MODEL] * 3, "the others serve what they served")
+    finally:
+        process.terminate()
+        process.wait(20)
 
 
 def test_a_model_below_the_minimum_quality_is_not_loaded(models: Models) -> None:

@@ -210,5 +210,7 @@ def test_an_answer_that_is_cut_off_is_told_as_such(gateway: Gateway, browser: Br
         ask(browser, {"*": {"die": "middle"}})
         browser.wait_for(f"{LATEST} .failure", "the worker failed in the middle of the answer")
         assert browser.text(f"{LATEST} .said").strip() != ""
+        wait_until(lambda: any(one.poll() is not None for one in gateway.workers.values()), "one has died")
     finally:
-        gateway.start_workers("a")
+        if gateway.workers["a"].poll() is not None:
+            gateway.start_workers("a")

@@ -43,7 +43,7 @@ def run(settings: dict[str, Any]) -> int:
     # A failed resource leaves futures behind that nobody awaits; the failure itself is reported by the engine.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     try:
-        loop.run_until_complete(runtime.run_in_stack(lambda: _execute(program)))
+        loop.run_until_complete(runtime.run_in_stack(lambda: _to_its_end(program)))
     except pulumi.RunError as error:
         if "Resource monitor has terminated" not in str(error):
             pulumi.log.error(str(error))
@@ -61,8 +61,18 @@ def run(settings: dict[str, Any]) -> int:
     return 0
 
 
-def _execute(program: str) -> None:
+async def _to_its_end(program: str) -> None:
+    """Run it, and wait for its outputs all at once.
+
+    The SDK waits for them one by one, and looks at all of them each time: a third of the time of large programs.
+    """
+    from pulumi.runtime.settings import SETTINGS
+
     runpy.run_path(program, run_name="__main__")
+    while pending := [output for output in list(SETTINGS.outputs) if not output.done()]:
+        done, _ = await asyncio.wait(pending, return_when=asyncio.FIRST_EXCEPTION)
+        if any(output.cancelled() or output.exception() is not None for output in done):
+            return  # the SDK tells of it
 
 
 def _user_traceback(program: str) -> str:

@@ -15,7 +15,7 @@ from .gateway import Gateway, body
 
 SHA_OF_RARE = hashlib.sha256(b"rare").hexdigest()
 
-pytestmark = pytest.mark.xdist_group("serving")
+pytestmark = pytest.mark.xdist_group("gateway")
 
 
 @pytest.fixture

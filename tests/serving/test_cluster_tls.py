@@ -29,7 +29,7 @@ from .conftest import HTTP, MODEL, TOKEN, Stack, answers, free_port, start, wait
 from .gateway import ROOT, Gateway
 from .relay import Relay
 
-pytestmark = pytest.mark.xdist_group("serving")
+pytestmark = pytest.mark.xdist_group("gateway")
 
 WITH_TOKEN = {"authorization": f"Bearer {TOKEN}"}
 CHAT = {"model": MODEL, "messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 8}

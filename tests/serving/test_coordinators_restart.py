@@ -20,7 +20,7 @@ from .databases import Postgres, Redis, needs_postgres, needs_redis
 from .gateway import Gateway, body
 from .test_coordinators_together import ADMIN, make_key
 
-pytestmark = [pytest.mark.xdist_group("serving"), needs_postgres, needs_redis]
+pytestmark = [pytest.mark.xdist_group("gateway"), needs_postgres, needs_redis]
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from .conftest import HTTP, answers, wait_until
 from .databases import Postgres, Redis, needs_postgres, needs_redis
 from .gateway import Gateway
 
-pytestmark = pytest.mark.xdist_group("serving")
+pytestmark = pytest.mark.xdist_group("gateway")
 
 ADMIN = {"authorization": "Bearer sk-admin"}
 

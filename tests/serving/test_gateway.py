@@ -13,7 +13,7 @@ from .conftest import HTTP, wait_until
 from .gateway import Gateway, body, said
 from .scripted_worker import MODEL
 
-pytestmark = pytest.mark.xdist_group("serving")
+pytestmark = pytest.mark.xdist_group("gateway")
 
 
 @pytest.mark.parametrize("authorization", [None, "Bearer wrong", "Basic sk-user", "Bearer", "sk-user"])

@@ -15,7 +15,7 @@ import pytest
 from .conftest import answers, wait_until
 from .gateway import Gateway, body, said
 
-pytestmark = pytest.mark.xdist_group("serving")
+pytestmark = pytest.mark.xdist_group("gateway")
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503])

@@ -13,7 +13,7 @@ import pytest
 from .conftest import wait_until
 from .gateway import ROOT, said
 
-pytestmark = pytest.mark.xdist_group("serving")
+pytestmark = pytest.mark.xdist_group("gateway")
 
 
 def test_requests_wait_for_a_place_by_priority_and_then_each_key_in_turn(fresh: Any) -> None:

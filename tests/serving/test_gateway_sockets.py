@@ -12,7 +12,7 @@ import pytest
 from .conftest import HTTP
 from .gateway import Gateway, body
 
-pytestmark = pytest.mark.xdist_group("serving")
+pytestmark = pytest.mark.xdist_group("gateway")
 
 
 def raw(gateway: Gateway, request: bytes, *, half_close: bool = False, wait_s: float = 5) -> bytes:

@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from .conftest import HTTP, MODEL, Stack, free_port, wait_until
 from .gateway import Gateway, body
 
-pytestmark = pytest.mark.xdist_group("serving")
+pytestmark = pytest.mark.xdist_group("gateway")
 SECRET = "a sentence that nobody else may read"
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 SAMPLED, NOT_SAMPLED = f"00-{TRACE}-{PARENT}-01", f"00-{TRACE}-{PARENT}-00"

@@ -14,7 +14,7 @@ from novacron_serving.model_store import Manifest, open_folder, publish
 
 from .conftest import HTTP, MODEL, TINY, Stack, answers, free_port, start, wait_until
 
-pytestmark = pytest.mark.xdist_group("serving")
+pytestmark = pytest.mark.xdist_group("gateway")
 
 
 class Models(Stack):

@@ -17,7 +17,7 @@ import pytest
 from .conftest import HTTP, MODEL, TINY, Stack, wait_until
 from .over_the_stand_in import TOKENIZER
 
-pytestmark = pytest.mark.xdist_group("serving")
+pytestmark = pytest.mark.xdist_group("gateway")
 
 READERS, ANSWERERS = ("reader-0", "reader-1"), ("answerer-0", "answerer-1")
 ADAPTED, ADAPTERS = "adapted", ("law", "code")

@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from .conftest import TINY, TOKEN, free_port, start, wait_until
 from .test_serving_processes import start_badly
 
-pytestmark = pytest.mark.xdist_group("serving")
+pytestmark = pytest.mark.xdist_group("gateway")
 WORKER: dict[str, Any] = {"worker_id": "w", "port": 0, "coordinator": "127.0.0.1:1"}
 LEADER = "novacron-0.novacron.serving"
 CONFIG = "/etc/novacron/worker.json"

@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 from .conftest import HTTP, free_port, start, wait_until
 from .gateway import Gateway, body
 
-pytestmark = pytest.mark.xdist_group("serving")
+pytestmark = pytest.mark.xdist_group("gateway")
 
 
 def certificate(folder: Path, name: str) -> dict[str, str]:

@@ -17,7 +17,7 @@ from .conftest import HTTP, wait_until
 from .gateway import Gateway, body, said
 from .scripted_worker import MODEL
 
-pytestmark = pytest.mark.xdist_group("serving")
+pytestmark = pytest.mark.xdist_group("gateway")
 
 HAND_OVER = "x-novacron-hand-over"
 PREFILL = "x-novacron-prefill"

@@ -11,7 +11,7 @@ import pytest
 
 from .conftest import MODEL, Stack, wait_until
 
-pytestmark = pytest.mark.xdist_group("serving")
+pytestmark = pytest.mark.xdist_group("gateway")
 
 
 def workers_of(stack: Stack) -> dict[str, str]:

@@ -24,7 +24,7 @@ from openai.types.chat.completion_create_params import CompletionCreateParamsBas
 from openai.types.completion_create_params import CompletionCreateParamsBase as text_completion  # noqa: N813
 
 DOCS = (Path(__file__).parents[2] / "docs" / "chat-api.md").read_text()
-_, BOTH, CHAT, COMPLETIONS, _ = re.split("^## ", DOCS, flags=re.MULTILINE)
+_, BOTH, CHAT, COMPLETIONS, *_ = re.split("^## ", DOCS, flags=re.MULTILINE)
 GOOD: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
 GOOD_COMPLETION: dict[str, Any] = {"model": "m", "prompt": "Hello"}
 TOOL: dict[str, Any] = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}

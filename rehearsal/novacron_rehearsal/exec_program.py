@@ -69,7 +69,8 @@ async def _to_its_end(program: str) -> None:
     from pulumi.runtime.settings import SETTINGS
 
     runpy.run_path(program, run_name="__main__")
-    while pending := [output for output in list(SETTINGS.outputs) if not output.done()]:
+    settings: Any = SETTINGS  # its own types do not fit together
+    while pending := [output for output in list(settings.outputs) if not output.done()]:
         done, _ = await asyncio.wait(pending, return_when=asyncio.FIRST_EXCEPTION)
         if any(output.cancelled() or output.exception() is not None for output in done):
             return  # the SDK tells of it

@@ -66,9 +66,12 @@ async def _to_its_end(program: str) -> None:
 
     The SDK waits for them one by one, and looks at all of them each time: a third of the time of large programs.
     """
+    from pulumi.runtime import get_root_resource
     from pulumi.runtime.settings import SETTINGS
 
     runpy.run_path(program, run_name="__main__")
+    if getattr(get_root_resource(), "_async_program", None) is not None:
+        return  # of `pulumi.run`: it begins after this, and outputs may wait for it
     settings: Any = SETTINGS  # its own types do not fit together
     while pending := [output for output in list(settings.outputs) if not output.done()]:
         done, _ = await asyncio.wait(pending, return_when=asyncio.FIRST_EXCEPTION)

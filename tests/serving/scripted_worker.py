@@ -34,7 +34,7 @@ import uvloop
 from novacron_serving.cluster_tls import ClusterTls, ClusterTlsConfig
 from novacron_serving.engine import EngineStats
 from novacron_serving.errors import StartError
-from novacron_serving.protocol import WorkerRole
+from novacron_serving.protocol import PerformanceProfile, WorkerRole
 from novacron_serving.worker.config import WorkerConfig
 from novacron_serving.worker.loading import Model
 from novacron_serving.worker.registration import Registration
@@ -167,7 +167,9 @@ class Scripted:
         told = {"worker_id": worker_id, "port": port, "coordinator": coordinators.split(",")}
         config = WorkerConfig.model_validate(told | {"model": {"id": MODEL, "path": "."}})
         # Not validated: only an engine that hands over may have a role.
-        config = config.model_copy(update={"role": WorkerRole(os.environ.get("ROLE", "both"))})
+        profile = PerformanceProfile(os.environ.get("PROFILE", "balanced"))
+        role = WorkerRole(os.environ.get("ROLE", "both"))
+        config = config.model_copy(update={"role": role, "performance_profile": profile})
         loader: Any = self
         said = os.environ.get("CLUSTER_TLS")
         self.tls = ClusterTls(ClusterTlsConfig.model_validate_json(said)) if said else None

@@ -120,6 +120,22 @@ def test_a_load_asked_at_one_is_known_to_all_and_survives_restarts(three: list[G
         wait_until(lambda gateway=gateway: models_at(gateway) == ["scripted", "scripted"], "all see it go", 10)
 
 
+def test_a_model_is_loaded_onto_workers_of_a_profile(fresh: Any, tmp_path: Path) -> None:
+    gateway = fresh(database_url=f"sqlite:///{tmp_path}/keys.db")
+    gateway.start_workers("a", "b", "c")
+    gateway.start_workers("q", PROFILE="quality")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "weights").write_text("none")
+    publish(tmp_path / "model", open_folder(f"file://{tmp_path}/store"), model_id="second")
+    assert called(gateway, "", {"url": f"file://{tmp_path}/store"}).status_code == 201
+    refused = called(gateway, "/second/load", {"performance_profile": "memory"})
+    assert (refused.status_code, "of the profile memory" in refused.text) == (409, True)
+    assert called(gateway, "/second/load", {"performance_profile": "quality"}).json()["loading"] == ["q"]
+    wait_until(lambda: models_at(gateway).count("second") == 1, "it is loaded", 10)
+    more = called(gateway, "/second/load", {"performance_profile": "balanced"}).json()
+    assert (more["worker_count"], len(more["loading"])) == (0, 1)
+
+
 def test_a_coordinator_is_killed_under_load_and_keys_and_rates_hold(three: list[Gateway]) -> None:
     one, two, last = three
     key = make_key(one, "limited", requests_per_minute=20)

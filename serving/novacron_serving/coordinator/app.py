@@ -176,6 +176,7 @@ class CoordinatorApp:
             "model": worker.model_id,
             "adapters": [model for model in worker.models if model != worker.model_id],
             "role": worker.role.value,
+            "performance_profile": worker.performance_profile.value,
             "next_model": self._next_model(worker),
             "engine": worker.engine,
             "requests_in_flight": worker.in_flight,

@@ -54,6 +54,7 @@ class WorkerBody(TypedDict):
     model: str
     adapters: list[str]
     role: str
+    performance_profile: str
     next_model: NextModel | None
     engine: str
     requests_in_flight: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
@@ -17,6 +17,7 @@ from novacron_serving.coordinator.database import RegisteredModel, Store, needed
 from novacron_serving.coordinator.workers import Worker, Workers, WorkerStatus
 from novacron_serving.errors import RequestError
 from novacron_serving.model_store import StoreError, open_folder, read_manifest
+from novacron_serving.protocol import PerformanceProfile
 from novacron_serving.server import read_as, read_json
 from novacron_serving.worker.app import model_entry
 
@@ -53,8 +54,8 @@ class Load(BaseModel):
     """Workers that serve it in the end."""
     quantization: str | None = None
     """Of the weights; None: as they were published. Workers do not quantise."""
-    performance_profile: Literal["balanced"] | None = None
-    """The worker's own settings are the only profile so far."""
+    performance_profile: PerformanceProfile | None = None
+    """Only workers of this profile are taken, and counted; None: any."""
     force: bool = False
     """Also take workers of which another model needs the last."""
 
@@ -119,7 +120,8 @@ class ModelsApi:
         """Have so many workers serve a model; those with the least to do are taken."""
         load = await _read(request, Load)
         model_id: str = request.path_params["model_id"]
-        have = self._have(model_id)
+        profile = load.performance_profile
+        have = self._have(model_id, profile)
         if load.quantization is None and have >= load.worker_count:
             return _loading(model_id, have, [])
         model = await self._model(request)
@@ -131,11 +133,11 @@ class ModelsApi:
         self._check_quality(model)
 
         def decide() -> list[Worker]:
-            wanted = load.worker_count - self._have(model_id) - len(self._coming(model_id))
-            return self._choose(model_id, max(0, wanted), force=load.force)
+            wanted = load.worker_count - self._have(model_id, profile) - len(self._coming(model_id, profile))
+            return self._choose(model_id, max(0, wanted), load)
 
         await self._assign(decide, model)
-        return _loading(model_id, self._have(model_id), self._coming(model_id))
+        return _loading(model_id, self._have(model_id, profile), self._coming(model_id, profile))
 
     async def unload(self, request: Request) -> Response:
         """Have its workers serve what they were started with."""
@@ -174,15 +176,15 @@ class ModelsApi:
                     return taken
         raise _conflict("other coordinators assign workers at the same time; ask again")
 
-    def _have(self, model_id: str) -> int:
-        """Workers that serve it, and go on doing so."""
-        active = self._workers.active()
-        return sum(worker.model_id == model_id and self._assignments.pending(worker) is None for worker in active)
+    def _have(self, model_id: str, profile: PerformanceProfile | None) -> int:
+        """Workers of a profile, or any, that serve it and go on doing so."""
+        serve = [worker for worker in self._workers.active() if worker.model_id == model_id]
+        return sum(_is_of(worker, profile) and self._assignments.pending(worker) is None for worker in serve)
 
-    def _coming(self, model_id: str) -> list[Worker]:
-        """Workers that load it; they are draining for part of that time."""
+    def _coming(self, model_id: str, profile: PerformanceProfile | None) -> list[Worker]:
+        """Workers of a profile, or any, that load it; they are draining for part of that time."""
         there = [one for one in self._workers.all() if self._workers.status(one) is not WorkerStatus.LOST]
-        return [worker for worker in there if self._comes(worker, model_id)]
+        return [worker for worker in there if _is_of(worker, profile) and self._comes(worker, model_id)]
 
     def _serves_for_now(self, worker: Worker, model_id: str) -> bool:
         """Whether it serves or loads a model that it was not started with."""
@@ -191,21 +193,23 @@ class ModelsApi:
             return pending.model_id == model_id
         return worker.model_id == model_id and bool(worker.assignment_id)
 
-    def _choose(self, model_id: str, count: int, *, force: bool) -> list[Worker]:
+    def _choose(self, model_id: str, count: int, load: Load) -> list[Worker]:
         left = {pool.model_id: len(pool.active) for pool in self._workers.pools.values()}
         for worker in self._workers.active():
             left[worker.model_id] -= self._assignments.pending(worker) is not None
         taken: list[Worker] = []
         for worker in sorted(self._workers.active(), key=lambda worker: (worker.load, worker.worker_id)):
             free = worker.assignable and worker.model_id != model_id and self._assignments.pending(worker) is None
-            if len(taken) < count and free and (force or left[worker.model_id] > self._config.minimum_workers):
+            free = free and _is_of(worker, load.performance_profile)
+            if len(taken) < count and free and (load.force or left[worker.model_id] > self._config.minimum_workers):
                 taken.append(worker)
                 left[worker.model_id] -= 1
         if len(taken) < count:
+            of = "" if load.performance_profile is None else f" of the profile {load.performance_profile.value}"
             raise _conflict(
-                f"{count} more workers are wanted for {model_id!r}, and {len(taken)} can be taken: each model that is "
-                f"served keeps minimum_workers, {self._config.minimum_workers}; start more workers, ask for fewer, or "
-                "say force"
+                f"{count} more workers{of} are wanted for {model_id!r}, and {len(taken)} can be taken: each model that "
+                f"is served keeps minimum_workers, {self._config.minimum_workers}; start more workers, ask for fewer, "
+                "or say force"
             )
         return taken
 
@@ -248,6 +252,10 @@ class ModelsApi:
             404, f"no model {model_id!r} is registered; POST its store's URL to /api/v1/llm/models",
             kind="invalid_request_error", param="model", code="model_not_found",
         )  # fmt: skip
+
+
+def _is_of(worker: Worker, profile: PerformanceProfile | None) -> bool:
+    return profile in (None, worker.performance_profile)
 
 
 def _loading(model_id: str, have: int, coming: Sequence[Worker]) -> Response:

@@ -12,7 +12,7 @@ from novacron_serving.coordinator.assignments import Assignments
 from novacron_serving.coordinator.config import CoordinatorConfig
 from novacron_serving.coordinator.gate import Gate
 from novacron_serving.coordinator.workers import Worker, Workers
-from novacron_serving.protocol import WorkerRole, worker_pb2
+from novacron_serving.protocol import PerformanceProfile, WorkerRole, worker_pb2
 from novacron_serving.protocol.worker_pb2_grpc import WorkersServicer
 
 
@@ -50,8 +50,9 @@ class WorkersService(WorkersServicer):
         await self._authenticate(context)
         try:
             role = WorkerRole(request.role or WorkerRole.BOTH)
-        except ValueError:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"role {request.role!r} is not known here")
+            profile = PerformanceProfile(request.performance_profile or PerformanceProfile.BALANCED)
+        except ValueError as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"it is not known here: {error}")
             raise
         self._workers.register(
             worker_id=request.worker_id,
@@ -65,6 +66,7 @@ class WorkersService(WorkersServicer):
             incarnation=request.incarnation,
             assignment_id=request.assignment_id,
             role=role,
+            performance_profile=profile,
             adapters={adapter.name: adapter.digest for adapter in request.adapters},
         )
         self._gate.room()

@@ -12,7 +12,7 @@ from enum import Enum
 from novacron_serving.cluster_tls import ClusterTls
 from novacron_serving.coordinator.config import CoordinatorConfig
 from novacron_serving.coordinator.upstream import Upstream
-from novacron_serving.protocol import WorkerRole, adapter_model
+from novacron_serving.protocol import PerformanceProfile, WorkerRole, adapter_model
 
 FAILURES_IN_A_ROW = 5
 """Answers with a status of 500 or more (not 503) that make a worker rest; a connection that breaks does at once."""
@@ -58,6 +58,7 @@ class Worker:
     models: Mapping[str, str] = field(default_factory=dict[str, str])
     """What it can be asked for, its model and its adapters, each with the digest of what is served by that name."""
     role: WorkerRole = WorkerRole.BOTH
+    performance_profile: PerformanceProfile = PerformanceProfile.BALANCED
     kv_cache_capacity_tokens: int = DEFAULT_CACHE_TOKENS
     """What its cache holds; what was sent before that is taken to be forgotten."""
     slot: int = 0
@@ -168,6 +169,7 @@ class Workers:
         incarnation: str = "",
         assignment_id: str = "",
         role: WorkerRole = WorkerRole.BOTH,
+        performance_profile: PerformanceProfile = PerformanceProfile.BALANCED,
         adapters: Mapping[str, str] | None = None,
     ) -> None:
         """A worker is there, or there again: as it was, or as a new process, of which nothing is held against it."""
@@ -189,6 +191,7 @@ class Workers:
             models={model_id: model_digest}
             | {adapter_model(model_id, name): _with(model_digest, digest) for name, digest in (adapters or {}).items()},
             role=role,
+            performance_profile=performance_profile,
             max_concurrent_requests=max_concurrent_requests,
             max_context_tokens=max_context_tokens,
             upstream=Upstream(address, self._token, self._tls),

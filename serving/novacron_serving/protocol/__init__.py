@@ -23,6 +23,14 @@ class WorkerRole(str, Enum):
     """It answers what was handed over to it, and whole requests too."""
 
 
+class PerformanceProfile(str, Enum):
+    """What a worker's settings were chosen for; a model can be loaded onto workers of one alone."""
+
+    BALANCED = "balanced"
+    QUALITY = "quality"
+    MEMORY = "memory"
+
+
 def adapter_model(model_id: str, adapter: str) -> str:
     """The name by which a request asks for an adapter."""
     return f"{model_id}:{adapter}"

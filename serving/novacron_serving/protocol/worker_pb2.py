@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&novacron_serving/protocol/worker.proto\x12\x13novacron.serving.v1\"\xb6\x02\n\x0fRegisterRequest\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x10\n\x08model_id\x18\x03 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x04 \x01(\t\x12\x1f\n\x17max_concurrent_requests\x18\x05 \x01(\r\x12\x1a\n\x12max_context_tokens\x18\x06 \x01(\r\x12 \n\x18kv_cache_capacity_tokens\x18\x07 \x01(\x04\x12\x14\n\x0cmodel_digest\x18\x08 \x01(\t\x12\x15\n\rassignment_id\x18\t \x01(\t\x12\x0c\n\x04role\x18\n \x01(\t\x12.\n\x08\x61\x64\x61pters\x18\x0b \x03(\x0b\x32\x1c.novacron.serving.v1.Adapter\x12\x13\n\x0bincarnation\x18\x14 \x01(\t\"\'\n\x07\x41\x64\x61pter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\"-\n\x10RegisterResponse\x12\x19\n\x11report_interval_s\x18\x01 \x01(\x01\"\xc7\x01\n\nLoadReport\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12\x18\n\x10running_requests\x18\x02 \x01(\r\x12\x18\n\x10waiting_requests\x18\x03 \x01(\r\x12\x1c\n\x14kv_cache_utilization\x18\x04 \x01(\x01\x12\x1c\n\x14\x66\x61iled_assignment_id\x18\x05 \x01(\t\x12\x0f\n\x07\x66\x61ilure\x18\x06 \x01(\t\x12\x10\n\x08\x64raining\x18\x14 \x01(\x08\x12\x13\n\x0bincarnation\x18\x15 \x01(\t\"E\n\x0eReportResponse\x12\x33\n\nassignment\x18\x01 \x01(\x0b\x32\x1f.novacron.serving.v1.Assignment\"e\n\nAssignment\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08model_id\x18\x02 \x01(\t\x12\x11\n\tstore_url\x18\x03 \x01(\t\x12\x14\n\x0cmodel_digest\x18\x04 \x01(\t\x12\x10\n\x08revision\x18\x05 \x01(\x04\"F\n\x0c\x44rainRequest\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12\x0e\n\x06leaves\x18\x14 \x01(\x08\x12\x13\n\x0bincarnation\x18\x15 \x01(\t\"\x0f\n\rDrainResponse2\x82\x02\n\x07Workers\x12W\n\x08Register\x12$.novacron.serving.v1.RegisterRequest\x1a%.novacron.serving.v1.RegisterResponse\x12N\n\x06Report\x12\x1f.novacron.serving.v1.LoadReport\x1a#.novacron.serving.v1.ReportResponse\x12N\n\x05\x44rain\x12!.novacron.serving.v1.DrainRequest\x1a\".novacron.serving.v1.DrainResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&novacron_serving/protocol/worker.proto\x12\x13novacron.serving.v1\"\xd3\x02\n\x0fRegisterRequest\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x10\n\x08model_id\x18\x03 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x04 \x01(\t\x12\x1f\n\x17max_concurrent_requests\x18\x05 \x01(\r\x12\x1a\n\x12max_context_tokens\x18\x06 \x01(\r\x12 \n\x18kv_cache_capacity_tokens\x18\x07 \x01(\x04\x12\x14\n\x0cmodel_digest\x18\x08 \x01(\t\x12\x15\n\rassignment_id\x18\t \x01(\t\x12\x0c\n\x04role\x18\n \x01(\t\x12.\n\x08\x61\x64\x61pters\x18\x0b \x03(\x0b\x32\x1c.novacron.serving.v1.Adapter\x12\x1b\n\x13performance_profile\x18\x0c \x01(\t\x12\x13\n\x0bincarnation\x18\x14 \x01(\t\"\'\n\x07\x41\x64\x61pter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\"-\n\x10RegisterResponse\x12\x19\n\x11report_interval_s\x18\x01 \x01(\x01\"\xc7\x01\n\nLoadReport\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12\x18\n\x10running_requests\x18\x02 \x01(\r\x12\x18\n\x10waiting_requests\x18\x03 \x01(\r\x12\x1c\n\x14kv_cache_utilization\x18\x04 \x01(\x01\x12\x1c\n\x14\x66\x61iled_assignment_id\x18\x05 \x01(\t\x12\x0f\n\x07\x66\x61ilure\x18\x06 \x01(\t\x12\x10\n\x08\x64raining\x18\x14 \x01(\x08\x12\x13\n\x0bincarnation\x18\x15 \x01(\t\"E\n\x0eReportResponse\x12\x33\n\nassignment\x18\x01 \x01(\x0b\x32\x1f.novacron.serving.v1.Assignment\"e\n\nAssignment\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08model_id\x18\x02 \x01(\t\x12\x11\n\tstore_url\x18\x03 \x01(\t\x12\x14\n\x0cmodel_digest\x18\x04 \x01(\t\x12\x10\n\x08revision\x18\x05 \x01(\x04\"F\n\x0c\x44rainRequest\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12\x0e\n\x06leaves\x18\x14 \x01(\x08\x12\x13\n\x0bincarnation\x18\x15 \x01(\t\"\x0f\n\rDrainResponse2\x82\x02\n\x07Workers\x12W\n\x08Register\x12$.novacron.serving.v1.RegisterRequest\x1a%.novacron.serving.v1.RegisterResponse\x12N\n\x06Report\x12\x1f.novacron.serving.v1.LoadReport\x1a#.novacron.serving.v1.ReportResponse\x12N\n\x05\x44rain\x12!.novacron.serving.v1.DrainRequest\x1a\".novacron.serving.v1.DrainResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,21 +32,21 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'novacron_serving.protocol.w
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_REGISTERREQUEST']._serialized_start=64
-  _globals['_REGISTERREQUEST']._serialized_end=374
-  _globals['_ADAPTER']._serialized_start=376
-  _globals['_ADAPTER']._serialized_end=415
-  _globals['_REGISTERRESPONSE']._serialized_start=417
-  _globals['_REGISTERRESPONSE']._serialized_end=462
-  _globals['_LOADREPORT']._serialized_start=465
-  _globals['_LOADREPORT']._serialized_end=664
-  _globals['_REPORTRESPONSE']._serialized_start=666
-  _globals['_REPORTRESPONSE']._serialized_end=735
-  _globals['_ASSIGNMENT']._serialized_start=737
-  _globals['_ASSIGNMENT']._serialized_end=838
-  _globals['_DRAINREQUEST']._serialized_start=840
-  _globals['_DRAINREQUEST']._serialized_end=910
-  _globals['_DRAINRESPONSE']._serialized_start=912
-  _globals['_DRAINRESPONSE']._serialized_end=927
-  _globals['_WORKERS']._serialized_start=930
-  _globals['_WORKERS']._serialized_end=1188
+  _globals['_REGISTERREQUEST']._serialized_end=403
+  _globals['_ADAPTER']._serialized_start=405
+  _globals['_ADAPTER']._serialized_end=444
+  _globals['_REGISTERRESPONSE']._serialized_start=446
+  _globals['_REGISTERRESPONSE']._serialized_end=491
+  _globals['_LOADREPORT']._serialized_start=494
+  _globals['_LOADREPORT']._serialized_end=693
+  _globals['_REPORTRESPONSE']._serialized_start=695
+  _globals['_REPORTRESPONSE']._serialized_end=764
+  _globals['_ASSIGNMENT']._serialized_start=766
+  _globals['_ASSIGNMENT']._serialized_end=867
+  _globals['_DRAINREQUEST']._serialized_start=869
+  _globals['_DRAINREQUEST']._serialized_end=939
+  _globals['_DRAINRESPONSE']._serialized_start=941
+  _globals['_DRAINRESPONSE']._serialized_end=956
+  _globals['_WORKERS']._serialized_start=959
+  _globals['_WORKERS']._serialized_end=1217
 # @@protoc_insertion_point(module_scope)

@@ -6,7 +6,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class RegisterRequest(_message.Message):
-    __slots__ = ("worker_id", "address", "model_id", "engine", "max_concurrent_requests", "max_context_tokens", "kv_cache_capacity_tokens", "model_digest", "assignment_id", "role", "adapters", "incarnation")
+    __slots__ = ("worker_id", "address", "model_id", "engine", "max_concurrent_requests", "max_context_tokens", "kv_cache_capacity_tokens", "model_digest", "assignment_id", "role", "adapters", "performance_profile", "incarnation")
     WORKER_ID_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     MODEL_ID_FIELD_NUMBER: _ClassVar[int]
@@ -18,6 +18,7 @@ class RegisterRequest(_message.Message):
     ASSIGNMENT_ID_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     ADAPTERS_FIELD_NUMBER: _ClassVar[int]
+    PERFORMANCE_PROFILE_FIELD_NUMBER: _ClassVar[int]
     INCARNATION_FIELD_NUMBER: _ClassVar[int]
     worker_id: str
     address: str
@@ -30,8 +31,9 @@ class RegisterRequest(_message.Message):
     assignment_id: str
     role: str
     adapters: _containers.RepeatedCompositeFieldContainer[Adapter]
+    performance_profile: str
     incarnation: str
-    def __init__(self, worker_id: _Optional[str] = ..., address: _Optional[str] = ..., model_id: _Optional[str] = ..., engine: _Optional[str] = ..., max_concurrent_requests: _Optional[int] = ..., max_context_tokens: _Optional[int] = ..., kv_cache_capacity_tokens: _Optional[int] = ..., model_digest: _Optional[str] = ..., assignment_id: _Optional[str] = ..., role: _Optional[str] = ..., adapters: _Optional[_Iterable[_Union[Adapter, _Mapping]]] = ..., incarnation: _Optional[str] = ...) -> None: ...
+    def __init__(self, worker_id: _Optional[str] = ..., address: _Optional[str] = ..., model_id: _Optional[str] = ..., engine: _Optional[str] = ..., max_concurrent_requests: _Optional[int] = ..., max_context_tokens: _Optional[int] = ..., kv_cache_capacity_tokens: _Optional[int] = ..., model_digest: _Optional[str] = ..., assignment_id: _Optional[str] = ..., role: _Optional[str] = ..., adapters: _Optional[_Iterable[_Union[Adapter, _Mapping]]] = ..., performance_profile: _Optional[str] = ..., incarnation: _Optional[str] = ...) -> None: ...
 
 class Adapter(_message.Message):
     __slots__ = ("name", "digest")

@@ -11,7 +11,7 @@ from novacron_serving.cluster_tls import ClusterTlsConfig
 from novacron_serving.engine.pytorch import PyTorchConfig
 from novacron_serving.engine.tensorrt_llm.config import TensorRtLlmConfig
 from novacron_serving.model_store import LoaderConfig
-from novacron_serving.protocol import WorkerRole
+from novacron_serving.protocol import PerformanceProfile, WorkerRole
 
 EngineConfig = Annotated[PyTorchConfig | TensorRtLlmConfig, Field(discriminator="kind")]
 """Settings of an engine; `kind` says of which."""
@@ -51,6 +51,8 @@ class WorkerConfig(BaseModel):
     """With coordinators; None: not encrypted, for loopback and networks that are (docs/coordinator.md)."""
     model: ModelConfig
     engine: EngineConfig = PyTorchConfig()
+    performance_profile: PerformanceProfile = PerformanceProfile.BALANCED
+    """What the settings of its engine were chosen for; told to coordinators, so that models find such workers."""
     role: WorkerRole = WorkerRole.BOTH
     """What it does of a request: read prompts, answer them, or both (docs/tensorrt-llm.md)."""
     model_cache: Path = Path("~/.cache/novacron/models")

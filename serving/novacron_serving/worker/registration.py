@@ -173,6 +173,7 @@ class Registration:
             max_context_tokens=engine.max_context_tokens,
             kv_cache_capacity_tokens=engine.stats().kv_cache_capacity_tokens,
             role=self._config.role.value,
+            performance_profile=self._config.performance_profile.value,
             adapters=[worker_pb2.Adapter(name=name, digest=digest) for name, digest in self.adapters.items()],
         )
 

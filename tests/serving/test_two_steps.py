@@ -201,8 +201,8 @@ def test_workers_that_die_before_the_first_byte(fresh: Any, stream: bool) -> Non
         answers = [one.result() for one in asking]
     assert [answer.status_code for answer in answers] == [200] * 12
     assert all("d2 " in answer.text for answer in answers)
-    assert not split.alive("p1")
-    assert not split.alive("d1")
+    wait_until(lambda: not split.alive("p1"), "p1 has died")
+    wait_until(lambda: not split.alive("d1"), "d1 has died")
     assert split.load() == [0] * 4
 
 

@@ -80,7 +80,7 @@ class ClusterTls:
 
     def bears_the_name(self, names: Iterable[str]) -> bool:
         """Whether a certificate of the CA, with these DNS names, is one of the cluster."""
-        return self.server_name.lower() in (name.lower() for name in names)
+        return _among(self.server_name, names)
 
     def server_credentials(self) -> grpc.ServerCredentials:
         """For gRPC, which asks for the files at each connection."""
@@ -166,6 +166,10 @@ def dns_names(certificate: Any) -> list[str]:
     return [name for kind, name in (certificate or {}).get("subjectAltName", ()) if kind == "DNS"]
 
 
+def _among(server_name: str, names: Iterable[str]) -> bool:
+    return server_name.lower() in (name.lower() for name in names)
+
+
 def why(error: ssl.SSLError) -> str:
     """A failure of TLS in words that say which side is at fault."""
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -206,7 +210,7 @@ def _read(config: ClusterTlsConfig) -> _Files:
         ) from error
     except ssl.SSLError as error:
         raise StartError(f"{_named(config, 'certificate')} cannot be used: {error}; have it signed again") from error
-    if config.server_name.lower() not in (name.lower() for name in dns_names(shown)):  # a wildcard is not the name
+    if not _among(config.server_name, dns_names(shown)):  # a wildcard is not the name
         raise StartError(f"{_named(config, 'certificate')} does not bear {config.server_name}; {_FIXES[_NAME]}")
     ends = dt.datetime.fromtimestamp(ssl.cert_time_to_seconds(shown["notAfter"]), dt.timezone.utc)
     return _Files(**content, server=server, client=client, ends=ends)

@@ -41,10 +41,8 @@ class Tracing:
 
     def headers(self, span: Span) -> dict[str, str]:
         """By which the other side's spans become this one's children."""
-        from opentelemetry.trace import set_span_in_context
-
         found: dict[str, str] = {}
-        self._propagator.inject(found, set_span_in_context(span))
+        self._propagator.inject(found, self.below(span))
         return found
 
     def below(self, span: Span) -> Context:

@@ -20,9 +20,10 @@ from novacron_serving.engine.tensorrt_llm.arguments import Struct, disaggregated
 from novacron_serving.engine.tensorrt_llm.config import TensorRtLlmConfig
 from novacron_serving.engine.tensorrt_llm.engine import TensorRtLlmEngine
 from novacron_serving.errors import RequestError
+from novacron_serving.protocol import HAND_OVER, PREFILL
 from novacron_serving.worker.app import WorkerApp
 from novacron_serving.worker.config import WorkerConfig
-from novacron_serving.worker.handing_over import HAND_OVER, PREFILL, seal, unseal
+from novacron_serving.worker.handing_over import seal, unseal
 from pydantic import ValidationError
 
 from . import stand_in_tensorrt_llm

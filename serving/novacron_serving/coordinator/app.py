@@ -27,9 +27,10 @@ from novacron_serving.coordinator.page import page_routes
 from novacron_serving.coordinator.upkeep import Upkeep
 from novacron_serving.coordinator.workers import Worker, Workers
 from novacron_serving.errors import RequestError
+from novacron_serving.http_errors import answer_error, answer_fault, answer_http_error
 from novacron_serving.protocol import contract
 from novacron_serving.protocol.openai import unknown_model
-from novacron_serving.worker.app import answer_fault, answer_http_error, model_entry
+from novacron_serving.protocol.openai.answers import model_entry
 
 _ROLES = tuple(Role)
 Handler = Callable[[Request], Awaitable[Response]]
@@ -212,10 +213,9 @@ class CoordinatorApp:
         return JSONResponse(samples)
 
     async def _answer_error(self, request: Request, error: Exception) -> Response:
-        del request
-        assert isinstance(error, RequestError)  # noqa: S101 - registered for this class alone
-        self._gate.metrics.answered(error.status)
-        return JSONResponse(error.body(), error.status, error.headers)
+        answer = await answer_error(request, error)
+        self._gate.metrics.answered(answer.status_code)
+        return answer
 
 
 async def _openapi(request: Request) -> Response:

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
+from typing import TypeVar
 
 import sqlalchemy as sa
 from alembic import command
@@ -20,6 +21,7 @@ from novacron_serving.errors import RequestError
 _MIGRATING, _ASSIGNING = 6_013_200_405, 6_013_200_406
 """Postgres' advisory locks: coordinators start at the same time, and assign workers at the same time."""
 _TIMEOUT_S = 5
+Row = TypeVar("Row", bound=BaseModel)
 
 _metadata = sa.MetaData()
 _keys = sa.Table(
@@ -111,10 +113,7 @@ class Store:
 
     def keys(self) -> list[ApiKey]:
         """All keys. Raises `DatabaseGoneError`."""
-        columns = [_keys.c[name] for name in ApiKey.model_fields]
-        with self._transaction() as connection:
-            rows: Sequence[sa.RowMapping] = connection.execute(sa.select(*columns)).mappings().all()
-        return [ApiKey.model_validate(dict(row)) for row in rows]
+        return self._all(_keys, ApiKey)
 
     def add_key(self, key: ApiKey) -> None:
         """Keep a key. Raises `DatabaseGoneError`, or `RequestError` (409) when its name is taken."""
@@ -128,12 +127,7 @@ class Store:
 
     def models(self) -> list[RegisteredModel]:
         """All models, by id. Raises `DatabaseGoneError`."""
-        columns = [_models.c[name] for name in RegisteredModel.model_fields]
-        with self._transaction() as connection:
-            rows: Sequence[sa.RowMapping] = (
-                connection.execute(sa.select(*columns).order_by(_models.c.id)).mappings().all()
-            )
-        return [RegisteredModel.model_validate(dict(row)) for row in rows]
+        return sorted(self._all(_models, RegisteredModel), key=lambda model: model.id)
 
     def add_model(self, model: RegisteredModel) -> None:
         """Keep a model. Raises `DatabaseGoneError`, or `RequestError` (409) when its id is taken."""
@@ -148,10 +142,7 @@ class Store:
 
     def assignments(self) -> list[Assignment]:
         """The last of each worker. Raises `DatabaseGoneError`."""
-        columns = [_assignments.c[name] for name in Assignment.model_fields]
-        with self._transaction() as connection:
-            rows: Sequence[sa.RowMapping] = connection.execute(sa.select(*columns)).mappings().all()
-        return [Assignment.model_validate(dict(row)) for row in rows]
+        return self._all(_assignments, Assignment)
 
     def assign(self, given: Sequence[Assignment], latest: int) -> bool:
         """Keep assignments of one revision; false: there is one after `latest` already, and nothing was kept.
@@ -175,6 +166,13 @@ class Store:
         """Forget a worker's. Raises `DatabaseGoneError`."""
         with self._transaction() as connection:
             connection.execute(sa.delete(_assignments).where(_assignments.c.worker_id == worker_id))
+
+    def _all(self, table: sa.Table, kind: type[Row]) -> list[Row]:
+        """All rows, each as what is kept in it."""
+        columns = [table.c[name] for name in kind.model_fields]
+        with self._transaction() as connection:
+            rows: Sequence[sa.RowMapping] = connection.execute(sa.select(*columns)).mappings().all()
+        return [kind.model_validate(dict(row)) for row in rows]
 
     def _lock(self, connection: sa.Connection, which: int) -> None:
         if self._postgres:

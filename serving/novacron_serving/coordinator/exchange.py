@@ -18,7 +18,7 @@ from novacron_serving.coordinator.spent import Spent
 from novacron_serving.coordinator.upstream import Receiver, UpstreamConnection
 from novacron_serving.coordinator.workers import Worker
 from novacron_serving.errors import RequestError, invalid, overloaded
-from novacron_serving.worker.answers import TELL_USAGE
+from novacron_serving.protocol import TELL_USAGE
 
 if TYPE_CHECKING:
     from novacron_serving.coordinator.cache import Answers

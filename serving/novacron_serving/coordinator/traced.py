@@ -34,6 +34,8 @@ class TracedExchange(Exchange):
     _span: Span | None = None
     _attempt: Span | None = None
     _asked_s = 0.0
+    _starts = 0
+    """How often it was given to a worker, or to a pair of them."""
 
     def _ask(self) -> None:
         if self._span is None and not self._done:
@@ -49,13 +51,14 @@ class TracedExchange(Exchange):
 
     def start(self, worker: Worker) -> None:
         """Ask this worker."""
-        if self._span is not None and len(self.tried) == 1:
+        self._starts += 1
+        if self._span is not None and self._starts == 1:
             self._span.set_attribute("novacron.queue_time_s", time.perf_counter() - self._asked_s)
         super().start(worker)
 
     def _send(self, worker: Worker, *, fresh: bool) -> None:
         assert self._span is not None  # noqa: S101 - it was asked
-        self._end_attempt(None if self._attempt is None else "reconnect" if fresh else "")
+        self._end_attempt()  # of who has read the prompt, if another one answers it
         told = {
             "gen_ai.request.model": self.model, "novacron.worker": worker.worker_id, "server.address": worker.address,
         }  # fmt: skip
@@ -113,7 +116,7 @@ class TracedExchange(Exchange):
         if self.model:
             span.update_name(f"{self._operation} {self.model}")
             attributes: dict[str, Any] = {
-                "gen_ai.request.model": self.model, "novacron.retries": max(0, len(self.tried) - 1),
+                "gen_ai.request.model": self.model, "novacron.retries": max(0, self._starts - 1),
             }  # fmt: skip
             span.set_attributes(attributes)
         span.set_attribute("http.response.status_code", status)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from novacron_serving.coordinator.upstream import Receiver, UpstreamConnection
-from novacron_serving.worker.handing_over import HAND_OVER, PREFILL
+from novacron_serving.protocol import HAND_OVER, PREFILL
 
 if TYPE_CHECKING:
     from novacron_serving.coordinator.routing import Router

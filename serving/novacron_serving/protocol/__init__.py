@@ -7,6 +7,13 @@ from enum import Enum
 from importlib.resources import files
 from typing import Any
 
+PREFILL = "x-novacron-prefill"
+"""The coordinator asks with this header: read the prompt for another worker."""
+HAND_OVER = "x-novacron-hand-over"
+"""Of an answer: it is a hand-over. Of a request: so many bytes of its body are one, and the request follows."""
+TELL_USAGE = "x-novacron-usage"
+"""With this header a stream tells its usage in a comment, which clients pass over, before it ends."""
+
 
 def contract() -> dict[str, Any]:
     """Paths, ports, metric names and process modules: the versioned contract with whoever deploys the stack."""

@@ -16,8 +16,6 @@ from novacron_serving.errors import RequestError
 from novacron_serving.protocol.openai.answers import ChatLogprobs, LogprobBody, TopLogprobBody, UsageBody
 
 Result = TypeVar("Result")
-TELL_USAGE = "x-novacron-usage"
-"""With this header a stream tells its usage in a comment, which clients pass over, before it ends."""
 
 
 @dataclass(slots=True)

@@ -6,7 +6,6 @@ import hmac
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from http import HTTPStatus
 from typing import Any, TypeVar, cast
 
 import orjson
@@ -16,22 +15,23 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.routing import Match, Route
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from novacron_serving.engine import Delta, Engine, GenerationRequest, HandOver
 from novacron_serving.errors import RequestError
-from novacron_serving.protocol import WorkerRole, adapter_model, contract
+from novacron_serving.http_errors import answer_error, answer_fault, answer_http_error
+from novacron_serving.protocol import HAND_OVER, PREFILL, TELL_USAGE, WorkerRole, adapter_model, contract
 from novacron_serving.protocol.openai import parse_chat, parse_completion, unknown_model
-from novacron_serving.protocol.openai.answers import ModelBody
+from novacron_serving.protocol.openai.answers import model_entry
 from novacron_serving.quality.report import Measurement
 from novacron_serving.server import read_json
 from novacron_serving.tracing import Tracing
-from novacron_serving.worker.answers import TELL_USAGE, events_or_error, unless_client_leaves
+from novacron_serving.worker.answers import events_or_error, unless_client_leaves
 from novacron_serving.worker.chat import Chat, chat_events, whole_chat
 from novacron_serving.worker.completions import Completion, answers, completion_events, whole_completion
 from novacron_serving.worker.config import WorkerConfig
-from novacron_serving.worker.handing_over import HAND_OVER, PREFILL, seal, unseal
+from novacron_serving.worker.handing_over import seal, unseal
 from novacron_serving.worker.measuring import Measuring
 from novacron_serving.worker.registration import Registration
 from novacron_serving.worker.tool_calls import ToolFormat
@@ -80,7 +80,7 @@ class WorkerApp:
             ],
             middleware=[Middleware(_OnlyTheCluster, token=token)],
             exception_handlers={
-                RequestError: _answer_error,
+                RequestError: answer_error,
                 HTTPException: answer_http_error,
                 Exception: answer_fault,
                 ClientDisconnect: _client_left,
@@ -255,36 +255,3 @@ def _stream(events: AsyncIterator[bytes]) -> Response:
 async def _client_left(request: Request, error: Exception) -> Response:
     del request, error
     return Response(status_code=499)  # nobody reads it; nginx's number for logs
-
-
-async def _answer_error(request: Request, error: Exception) -> Response:
-    del request
-    assert isinstance(error, RequestError)  # noqa: S101 - registered for this class alone
-    return JSONResponse(error.body(), error.status, error.headers)
-
-
-async def answer_fault(request: Request, error: Exception) -> Response:
-    """A mistake of ours, in OpenAI's shape; it is in the log."""
-    del request, error
-    body = RequestError(500, "the server has failed at this request", kind="server_error").body()
-    return JSONResponse(body, 500)
-
-
-async def answer_http_error(request: Request, error: Exception) -> Response:
-    """A wrong path or method, in OpenAI's shape."""
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class alone
-    message = f"{request.method} {request.url.path}: {error.detail}"
-    body = RequestError(error.status_code, message, kind="invalid_request_error").body()
-    headers = dict(error.headers or {})
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:  # starlette names the methods of one route, of several
-        routes = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
-        headers["allow"] = ", ".join(sorted({method for route in routes for method in route.methods or ()}))
-    return JSONResponse(body, error.status_code, headers)
-
-
-def model_entry(model_id: str, parent: str | None = None) -> ModelBody:
-    """A model as `/v1/models` lists it. Args: `parent`: the model that it is an adapter of."""
-    entry: ModelBody = {"id": model_id, "object": "model", "created": 0, "owned_by": "novacron"}
-    if parent is not None:
-        entry["parent"] = parent
-    return entry

@@ -16,11 +16,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from novacron_serving.engine import HandOver
 from novacron_serving.errors import RequestError
+from novacron_serving.protocol import HAND_OVER
 
-PREFILL = "x-novacron-prefill"
-"""The coordinator asks with this header: read the prompt for another worker."""
-HAND_OVER = "x-novacron-hand-over"
-"""Of an answer: it is a hand-over. Of a request: so many bytes of its body are one, and the request follows."""
 _SEAL_BYTES = hashlib.sha256().digest_size
 
 

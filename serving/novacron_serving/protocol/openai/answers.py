@@ -127,3 +127,11 @@ class ModelBody(TypedDict):
     owned_by: str
     parent: NotRequired[str]
     """The model that it is an adapter of."""
+
+
+def model_entry(model_id: str, parent: str | None = None) -> ModelBody:
+    """A model as `/v1/models` lists it. Args: `parent`: the model that it is an adapter of."""
+    entry: ModelBody = {"id": model_id, "object": "model", "created": 0, "owned_by": "novacron"}
+    if parent is not None:
+        entry["parent"] = parent
+    return entry

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 import openai
@@ -52,7 +52,7 @@ def answers(url: str, status: int = 200) -> bool:
         return False
 
 
-def start(module: str, config: dict[str, Any] | str, folder: Path) -> subprocess.Popen[bytes]:
+def start(module: str, config: dict[str, Any] | str, folder: Path, **environment: str) -> subprocess.Popen[bytes]:
     """`python -m novacron_serving.<module> --config FILE`; its stderr goes to `<FILE>.log`."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{module}-{time.monotonic_ns()}.json"
@@ -60,7 +60,7 @@ def start(module: str, config: dict[str, Any] | str, folder: Path) -> subprocess
     with path.with_suffix(".log").open("wb") as log:
         return subprocess.Popen(
             [sys.executable, "-m", f"novacron_serving.{module}", "--config", str(path)],
-            env=os.environ | {"NOVACRON_CLUSTER_TOKEN": TOKEN},
+            env=os.environ | {"NOVACRON_CLUSTER_TOKEN": TOKEN} | environment,
             stderr=log,
             stdout=log,
         )
@@ -76,6 +76,8 @@ class Stack:
     coordinator: subprocess.Popen[bytes] | None = None
     workers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     worker_ports: dict[str, int] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
+    """Of its processes, beside what they have in common."""
 
     @property
     def url(self) -> str:
@@ -85,17 +87,21 @@ class Stack:
         return f"http://127.0.0.1:{self.worker_ports[worker_id]}"
 
     def start_coordinator(self) -> None:
-        config = {"http_port": self.http_port, "grpc_port": self.grpc_port, "report_interval_s": 0.2}
-        self.coordinator = start("coordinator", config, self.folder)
+        self.coordinator = start("coordinator", self.coordinator_config(), self.folder, **self.environment)
         wait_until(lambda: answers(f"{self.url}/health"), "the coordinator lives")
 
     def start_workers(self, *worker_ids: str) -> None:
         for worker_id in worker_ids:
             port = self.worker_ports[worker_id] = free_port()
-            self.workers[worker_id] = start("worker", self.worker_config(worker_id, port), self.folder)
+            self.workers[worker_id] = start(
+                "worker", self.worker_config(worker_id, port), self.folder, **self.environment
+            )
         for worker_id in worker_ids:
             ready = f"{self.worker_url(worker_id)}/ready"
             wait_until(lambda ready=ready: answers(ready), f"{worker_id} is ready")
+
+    def coordinator_config(self) -> dict[str, Any]:
+        return {"http_port": self.http_port, "grpc_port": self.grpc_port, "report_interval_s": 0.2}
 
     def worker_config(self, worker_id: str, port: int) -> dict[str, Any]:
         return {
@@ -120,16 +126,25 @@ class Stack:
             process.wait()
 
 
-@pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A coordinator and one worker, for tests that leave them as they were."""
-    made = Stack(tmp_path_factory.mktemp("serving"))
+AnyStack = TypeVar("AnyStack", bound=Stack)
+
+
+@contextlib.contextmanager
+def running(made: AnyStack, *worker_ids: str) -> Iterator[AnyStack]:
+    """With these workers; nothing of it is left running."""
     try:
         made.start_coordinator()
-        made.start_workers("worker-0")
+        made.start_workers(*worker_ids)
         yield made
     finally:
         made.stop()
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A coordinator and one worker, for tests that leave them as they were."""
+    with running(Stack(tmp_path_factory.mktemp("serving")), "worker-0") as made:
+        yield made
 
 
 @pytest.fixture

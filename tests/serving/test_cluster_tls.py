@@ -40,10 +40,8 @@ class Encrypted(Stack):
 
     tls: dict[str, str]
 
-    def start_coordinator(self) -> None:
-        config = {"http_port": self.http_port, "grpc_port": self.grpc_port, "report_interval_s": 0.2}
-        self.coordinator = start("coordinator", config | {"cluster_tls": self.tls}, self.folder)
-        wait_until(lambda: answers(f"{self.url}/health"), "the coordinator lives")
+    def coordinator_config(self) -> dict[str, Any]:
+        return super().coordinator_config() | {"cluster_tls": self.tls}
 
     def worker_config(self, worker_id: str, port: int) -> dict[str, Any]:
         return super().worker_config(worker_id, port) | {"cluster_tls": self.tls}

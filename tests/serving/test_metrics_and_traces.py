@@ -16,7 +16,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from prometheus_client.parser import text_string_to_metric_families
 
-from .conftest import HTTP, MODEL, Stack, free_port, wait_until
+from .conftest import HTTP, MODEL, Stack, free_port, running, wait_until
 from .gateway import Gateway, body
 
 pytestmark = pytest.mark.xdist_group("gateway")
@@ -85,16 +85,8 @@ def collector() -> Iterator[Collector]:
 
 @pytest.fixture(scope="module")
 def traced(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[Stack]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in collector.environment.items():
-            patch.setenv(name, value)
-        made = Stack(tmp_path_factory.mktemp("traced"))
-        try:
-            made.start_coordinator()
-            made.start_workers("worker-0")
-            yield made
-        finally:
-            made.stop()
+    with running(Stack(tmp_path_factory.mktemp("traced"), environment=collector.environment), "worker-0") as made:
+        yield made
 
 
 def chat(url: str, said: str = SECRET, **more: Any) -> httpx.Response:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from novacron_serving.model_store import Manifest, open_folder, publish
 
-from .conftest import HTTP, MODEL, TINY, Stack, answers, free_port, start, wait_until
+from .conftest import HTTP, MODEL, TINY, Stack, free_port, running, start, wait_until
 
 pytestmark = pytest.mark.xdist_group("gateway")
 
@@ -20,16 +20,9 @@ pytestmark = pytest.mark.xdist_group("gateway")
 class Models(Stack):
     """A coordinator with a database, and workers that take models from stores."""
 
-    def start_coordinator(self) -> None:
-        config = {
-            "http_port": self.http_port,
-            "grpc_port": self.grpc_port,
-            "report_interval_s": 0.2,
-            "database_url": f"sqlite:///{self.folder}/models.db",
-            "minimum_quality": 0.97,
-        }
-        self.coordinator = start("coordinator", config, self.folder)
-        wait_until(lambda: answers(f"{self.url}/health"), "the coordinator lives")
+    def coordinator_config(self) -> dict[str, Any]:
+        database = f"sqlite:///{self.folder}/models.db"
+        return super().coordinator_config() | {"database_url": database, "minimum_quality": 0.97}
 
     def worker_config(self, worker_id: str, port: int) -> dict[str, Any]:
         config = super().worker_config(worker_id, port) | {"model_cache": str(self.folder / "cache")}
@@ -66,13 +59,9 @@ class Models(Stack):
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Models]:
     made = Models(tmp_path_factory.mktemp("models"))
-    try:
-        made.publish(MODEL)
-        made.start_coordinator()
-        made.start_workers("worker-0", "worker-1")
+    made.publish(MODEL)
+    with running(made, "worker-0", "worker-1"):
         yield made
-    finally:
-        made.stop()
 
 
 def message(answer: httpx.Response) -> str:

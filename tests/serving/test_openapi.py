@@ -30,7 +30,7 @@ from novacron_serving.coordinator.upkeep import Upkeep
 from novacron_serving.coordinator.workers import Workers
 from schemathesis import GenerationMode, checks
 
-from .conftest import MODEL, Stack, answers, start, wait_until
+from .conftest import MODEL, Stack, running
 from .test_page import FILES
 
 pytestmark = pytest.mark.xdist_group("serving")
@@ -43,24 +43,15 @@ HEALTH = list(HealthCheck)
 class WithKeys(Stack):
     """Needs keys, and has a database to keep more of them."""
 
-    def start_coordinator(self) -> None:
-        database = f"sqlite:///{self.folder}/coordinator.db"
-        config = {"http_port": self.http_port, "grpc_port": self.grpc_port, "database_url": database}
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("NOVACRON_ADMIN_KEY", KEY)
-            self.coordinator = start("coordinator", config, self.folder)
-        wait_until(lambda: answers(f"{self.url}/health"), "the coordinator lives")
+    def coordinator_config(self) -> dict[str, Any]:
+        return super().coordinator_config() | {"database_url": f"sqlite:///{self.folder}/coordinator.db"}
 
 
 @pytest.fixture(scope="module")
 def with_keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WithKeys]:
-    made = WithKeys(tmp_path_factory.mktemp("openapi"))
-    try:
-        made.start_coordinator()
-        made.start_workers("worker-0")
+    made = WithKeys(tmp_path_factory.mktemp("openapi"), environment={"NOVACRON_ADMIN_KEY": KEY})
+    with running(made, "worker-0"):
         yield made
-    finally:
-        made.stop()
 
 
 def test_the_document_is_valid_and_has_every_route(with_keys: WithKeys) -> None:

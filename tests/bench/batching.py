@@ -16,8 +16,8 @@ import sys
 import time
 from pathlib import Path
 
-from novacron_serving.engine import ChatPrompt, GenerationRequest, Guide, GuideKind, Sampling
-from novacron_serving.engine.pytorch import PyTorchConfig, PyTorchEngine
+from novacron_serving.engines import ChatPrompt, GenerationRequest, Guide, GuideKind, Sampling
+from novacron_serving.engines.pytorch import PyTorchConfig, PyTorchEngine
 from novacron_serving.protocol.openai import Message
 
 TINY = Path(__file__).parents[2] / "serving" / "novacron_serving" / "models" / "tiny"

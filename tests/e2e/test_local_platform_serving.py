@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import novacron_serving
 import pytest
-from novacron_serving.model_store import open_folder, publish
+from novacron_serving.models import open_folder, publish
 
 from .conftest import Project, wait_until
 

@@ -32,7 +32,7 @@ from typing import Any
 import httptools
 import uvloop
 from novacron_serving.cluster_tls import ClusterTls, ClusterTlsConfig
-from novacron_serving.engine import EngineStats
+from novacron_serving.engines import EngineStats
 from novacron_serving.errors import StartError
 from novacron_serving.protocol import PerformanceProfile, WorkerRole
 from novacron_serving.worker.config import WorkerConfig

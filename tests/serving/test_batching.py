@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from novacron_serving.engine import ChatPrompt, GenerationRequest, Sampling, TextPrompt
-from novacron_serving.engine.pytorch import PyTorchConfig, PyTorchEngine
+from novacron_serving.engines import ChatPrompt, GenerationRequest, Sampling, TextPrompt
+from novacron_serving.engines.pytorch import PyTorchConfig, PyTorchEngine
 from novacron_serving.errors import RequestError
 from novacron_serving.protocol.openai import Message
 

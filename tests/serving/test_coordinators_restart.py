@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
-from novacron_serving.model_store import open_folder, publish
+from novacron_serving.models import open_folder, publish
 
 from .conftest import HTTP, answers, wait_until
 from .databases import Postgres, Redis, needs_postgres, needs_redis

@@ -9,9 +9,9 @@ from typing import Any
 
 import jsonschema
 import pytest
-from novacron_serving.engine import Guide, GuideKind
-from novacron_serving.engine.pytorch.guides import Guides
-from novacron_serving.engine.tokens import Tokens
+from novacron_serving.engines import Guide, GuideKind
+from novacron_serving.engines.pytorch.guides import Guides
+from novacron_serving.engines.tokens import Tokens
 from novacron_serving.errors import RequestError
 from novacron_serving.protocol.openai import Function, Tool
 from novacron_serving.worker.tool_calls import (

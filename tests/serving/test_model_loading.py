@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from novacron_serving.model_store import Manifest, open_folder, publish
+from novacron_serving.models import Manifest, open_folder, publish
 
 from .conftest import HTTP, MODEL, TINY, Stack, free_port, running, start, wait_until
 

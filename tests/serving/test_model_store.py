@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from novacron_serving.errors import StartError
-from novacron_serving.model_store import (
+from novacron_serving.models import (
     LoaderConfig,
     StoreError,
     StoreFolder,
@@ -35,7 +35,7 @@ QUICK = LoaderConfig(retries=1)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfer, "FIRST_PAUSE_S", 0.01)
     for module in ("downloading", "publishing"):
-        monkeypatch.setattr(f"novacron_serving.model_store.{module}.CHUNK_BYTES", 2**10)
+        monkeypatch.setattr(f"novacron_serving.models.{module}.CHUNK_BYTES", 2**10)
 
 
 @pytest.fixture
@@ -224,7 +224,7 @@ def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_commands_publish_and_verify(tmp_path: Path) -> None:
     def command(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "novacron_serving.model_store", *arguments],
+            [sys.executable, "-m", "novacron_serving.models", *arguments],
             capture_output=True,
             text=True,
             check=False,

@@ -20,8 +20,8 @@ import boto3
 import httpx
 import pytest
 from azure.storage.blob import BlobServiceClient
-from novacron_serving.model_store import LoaderConfig, StoreError, StoreFolder, download, open_folder, publish, transfer
-from novacron_serving.model_store import verify as verify_model
+from novacron_serving.models import LoaderConfig, StoreError, StoreFolder, download, open_folder, publish, transfer
+from novacron_serving.models import verify as verify_model
 
 from .conftest import TINY, free_port, wait_until
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import torch
-from novacron_serving.engine import ChatPrompt, Sampling
-from novacron_serving.engine.pytorch.sampling import Sampler
-from novacron_serving.engine.tokens import Tokens
+from novacron_serving.engines import ChatPrompt, Sampling
+from novacron_serving.engines.pytorch.sampling import Sampler
+from novacron_serving.engines.tokens import Tokens
 from novacron_serving.errors import RequestError
 from novacron_serving.protocol.openai import Message
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers

@@ -17,9 +17,9 @@ import httpx
 import pytest
 import torch
 from novacron_ops import quality
-from novacron_serving.engine import ChatPrompt, GenerationRequest, Sampling
-from novacron_serving.engine.pytorch import PyTorchConfig, PyTorchEngine
-from novacron_serving.engine.pytorch.weights import Int4Linear, Int8Linear, read_model, weight_bytes
+from novacron_serving.engines import ChatPrompt, GenerationRequest, Sampling
+from novacron_serving.engines.pytorch import PyTorchConfig, PyTorchEngine
+from novacron_serving.engines.pytorch.weights import Int4Linear, Int8Linear, read_model, weight_bytes
 from novacron_serving.errors import StartError
 from novacron_serving.protocol.openai import Message
 from novacron_serving.quality.__main__ import run

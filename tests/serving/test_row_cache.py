@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from novacron_serving.engine.pytorch.cache import SPARE_COLUMNS, RowCache
-from novacron_serving.engine.pytorch.prefixes import PrefixCache
+from novacron_serving.engines.pytorch.cache import SPARE_COLUMNS, RowCache
+from novacron_serving.engines.pytorch.prefixes import PrefixCache
 from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache
 
 SMALL: dict[str, Any] = {

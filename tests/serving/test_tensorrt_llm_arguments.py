@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from novacron_serving.engine import GenerationRequest, Guide, GuideKind, Sampling, TextPrompt
-from novacron_serving.engine.tensorrt_llm.arguments import (
+from novacron_serving.engines import GenerationRequest, Guide, GuideKind, Sampling, TextPrompt
+from novacron_serving.engines.tensorrt_llm.arguments import (
     Struct,
     guided_decoding,
     llm_arguments,
     lora_request,
     sampling_arguments,
 )
-from novacron_serving.engine.tensorrt_llm.config import TensorRtLlmConfig
+from novacron_serving.engines.tensorrt_llm.config import TensorRtLlmConfig
 from pydantic import ValidationError
 
 from .stand_in_tensorrt_llm import FACTS

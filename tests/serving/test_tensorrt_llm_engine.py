@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from novacron_serving.engine import ChatPrompt, Guide, GuideKind, Sampling, TextPrompt
-from novacron_serving.engine.tensorrt_llm.config import TensorRtLlmConfig
-from novacron_serving.engine.tensorrt_llm.engine import TensorRtLlmEngine
+from novacron_serving.engines import ChatPrompt, Guide, GuideKind, Sampling, TextPrompt
+from novacron_serving.engines.tensorrt_llm.config import TensorRtLlmConfig
+from novacron_serving.engines.tensorrt_llm.engine import TensorRtLlmEngine
 from novacron_serving.errors import StartError
 from novacron_serving.protocol.openai import Message
 

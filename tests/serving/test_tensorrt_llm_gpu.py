@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from novacron_serving.engine import Delta, GenerationRequest, Guide, GuideKind, Sampling, TextPrompt
-from novacron_serving.engine.tensorrt_llm.config import TensorRtLlmConfig
-from novacron_serving.engine.tensorrt_llm.engine import TensorRtLlmEngine
+from novacron_serving.engines import Delta, GenerationRequest, Guide, GuideKind, Sampling, TextPrompt
+from novacron_serving.engines.tensorrt_llm.config import TensorRtLlmConfig
+from novacron_serving.engines.tensorrt_llm.engine import TensorRtLlmEngine
 
 MODEL = os.environ.get("NOVACRON_TEST_MODEL", "")
 pytestmark = [

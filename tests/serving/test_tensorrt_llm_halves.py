@@ -15,10 +15,10 @@ from typing import Any
 
 import httpx
 import pytest
-from novacron_serving.engine import Delta, HandOver
-from novacron_serving.engine.tensorrt_llm.arguments import Struct, disaggregated
-from novacron_serving.engine.tensorrt_llm.config import TensorRtLlmConfig
-from novacron_serving.engine.tensorrt_llm.engine import TensorRtLlmEngine
+from novacron_serving.engines import Delta, HandOver
+from novacron_serving.engines.tensorrt_llm.arguments import Struct, disaggregated
+from novacron_serving.engines.tensorrt_llm.config import TensorRtLlmConfig
+from novacron_serving.engines.tensorrt_llm.engine import TensorRtLlmEngine
 from novacron_serving.errors import RequestError
 from novacron_serving.protocol import HAND_OVER, PREFILL
 from novacron_serving.worker.app import WorkerApp

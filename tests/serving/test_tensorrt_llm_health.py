@@ -9,9 +9,9 @@ import asyncio
 from typing import Any
 
 import pytest
-from novacron_serving.engine import Guide, GuideKind
-from novacron_serving.engine.tensorrt_llm.config import TensorRtLlmConfig
-from novacron_serving.engine.tensorrt_llm.engine import TensorRtLlmEngine
+from novacron_serving.engines import Guide, GuideKind
+from novacron_serving.engines.tensorrt_llm.config import TensorRtLlmConfig
+from novacron_serving.engines.tensorrt_llm.engine import TensorRtLlmEngine
 from novacron_serving.errors import RequestError, StartError
 
 from .conftest import TINY

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from novacron_serving.engine import ChatPrompt, TextPrompt
-from novacron_serving.engine.tokens import Tokens
+from novacron_serving.engines import ChatPrompt, TextPrompt
+from novacron_serving.engines.tokens import Tokens
 from novacron_serving.errors import RequestError, StartError
 from novacron_serving.protocol.openai import Message
 

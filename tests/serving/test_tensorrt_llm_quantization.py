@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from novacron_serving.engine.tensorrt_llm.quantization import (
+from novacron_serving.engines.tensorrt_llm.quantization import (
     MEANING,
     SUPPORT,
     Architecture,

@@ -12,8 +12,8 @@ from typing import Any, get_args
 import httpx
 import pytest
 from novacron_infra.catalog import EngineKind
-from novacron_serving.engine.tensorrt_llm.config import TensorRtLlmConfig
-from novacron_serving.engine.tensorrt_llm.launch import hosts, launch
+from novacron_serving.engines.tensorrt_llm.config import TensorRtLlmConfig
+from novacron_serving.engines.tensorrt_llm.launch import hosts, launch
 from novacron_serving.errors import StartError
 from novacron_serving.protocol import contract
 from novacron_serving.worker.__main__ import digest_of_adapter

@@ -10,8 +10,8 @@ from typing import Any
 
 import httpx
 import pytest
-from novacron_serving.model_store import open_folder
-from novacron_serving.model_store.publishing import publish
+from novacron_serving.models import open_folder
+from novacron_serving.models.publishing import publish
 
 from .conftest import HTTP, wait_until
 from .gateway import Gateway, body, said

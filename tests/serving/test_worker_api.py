@@ -15,8 +15,8 @@ import openai
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from novacron_serving.engine import Delta, EngineStats, GenerationRequest, GuideKind
-from novacron_serving.engine.pytorch import PyTorchConfig, PyTorchEngine
+from novacron_serving.engines import Delta, EngineStats, GenerationRequest, GuideKind
+from novacron_serving.engines.pytorch import PyTorchConfig, PyTorchEngine
 from novacron_serving.errors import RequestError, invalid
 from novacron_serving.worker.app import WorkerApp
 from novacron_serving.worker.config import ModelConfig, WorkerConfig

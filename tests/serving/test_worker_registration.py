@@ -23,7 +23,7 @@ from novacron_serving.coordinator.gate import Gate
 from novacron_serving.coordinator.metrics import Metrics
 from novacron_serving.coordinator.registration import WorkersService
 from novacron_serving.coordinator.workers import Worker, Workers
-from novacron_serving.engine import EngineStats
+from novacron_serving.engines import EngineStats
 from novacron_serving.errors import StartError
 from novacron_serving.protocol.worker_pb2_grpc import add_WorkersServicer_to_server
 from novacron_serving.worker import registration as registration_module

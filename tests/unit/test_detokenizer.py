@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from novacron_serving.engine.detokenizer import Detokenizer
+from novacron_serving.engines.detokenizer import Detokenizer
 from tokenizers import Tokenizer, decoders, models
 
 TINY = Path(__file__).parents[2] / "serving" / "novacron_serving" / "models" / "tiny"

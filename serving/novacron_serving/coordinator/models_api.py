@@ -16,7 +16,7 @@ from novacron_serving.coordinator.config import CoordinatorConfig
 from novacron_serving.coordinator.database import RegisteredModel, Store, needed
 from novacron_serving.coordinator.workers import Worker, Workers, WorkerStatus
 from novacron_serving.errors import RequestError
-from novacron_serving.model_store import StoreError, open_folder, read_manifest
+from novacron_serving.models import StoreError, open_folder, read_manifest
 from novacron_serving.protocol import PerformanceProfile
 from novacron_serving.protocol.openai.answers import model_entry
 from novacron_serving.server import read_as, read_json

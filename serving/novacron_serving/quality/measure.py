@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from novacron_serving.engine import ChatPrompt
-from novacron_serving.engine.pytorch.weights import Quantization, number_format, read_model, weight_bytes
-from novacron_serving.engine.tokens import Tokens
+from novacron_serving.engines import ChatPrompt
+from novacron_serving.engines.pytorch.weights import Quantization, number_format, read_model, weight_bytes
+from novacron_serving.engines.tokens import Tokens
 from novacron_serving.errors import RequestError, StartError
 from novacron_serving.protocol.openai import Message
 from novacron_serving.quality.score import Comparison, Score, score

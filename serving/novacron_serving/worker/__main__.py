@@ -8,10 +8,10 @@ from pathlib import Path
 import uvloop
 
 from novacron_serving.cluster_tls import ClusterTls
-from novacron_serving.engine import Engine
-from novacron_serving.engine.pytorch import PyTorchConfig, PyTorchEngine
-from novacron_serving.engine.tensorrt_llm.config import TensorRtLlmConfig
-from novacron_serving.engine.tensorrt_llm.engine import TensorRtLlmEngine
+from novacron_serving.engines import Engine
+from novacron_serving.engines.pytorch import PyTorchConfig, PyTorchEngine
+from novacron_serving.engines.tensorrt_llm.config import TensorRtLlmConfig
+from novacron_serving.engines.tensorrt_llm.engine import TensorRtLlmEngine
 from novacron_serving.errors import StartError
 from novacron_serving.quality.report import FILE, file_digest, measured
 from novacron_serving.server import DrainingServer, cluster_token, listen, main, read_config, uvicorn_config

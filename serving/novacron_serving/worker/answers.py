@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import orjson
 from starlette.requests import ClientDisconnect, Request
 
-from novacron_serving.engine import Delta, TokenLogprob
+from novacron_serving.engines import Delta, TokenLogprob
 from novacron_serving.errors import RequestError
 from novacron_serving.protocol.openai.answers import ChatLogprobs, LogprobBody, TopLogprobBody, UsageBody
 

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from novacron_serving.engine import Delta, Engine, GenerationRequest, HandOver
+from novacron_serving.engines import Delta, Engine, GenerationRequest, HandOver
 from novacron_serving.errors import RequestError
 from novacron_serving.http_errors import answer_error, answer_fault, answer_http_error
 from novacron_serving.protocol import HAND_OVER, PREFILL, TELL_USAGE, WorkerRole, adapter_model, contract

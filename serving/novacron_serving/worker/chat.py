@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from novacron_serving.engine import ChatPrompt, Delta, GenerationRequest, Guide, GuideKind, Sampling, TokenLogprob
+from novacron_serving.engines import ChatPrompt, Delta, GenerationRequest, Guide, GuideKind, Sampling, TokenLogprob
 from novacron_serving.errors import RequestError, invalid
 from novacron_serving.protocol.openai import (
     ChatRequest,

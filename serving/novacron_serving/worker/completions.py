@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
-from novacron_serving.engine import Delta, GenerationRequest, TextPrompt, TokenLogprob
+from novacron_serving.engines import Delta, GenerationRequest, TextPrompt, TokenLogprob
 from novacron_serving.protocol.openai import CompletionRequest
 from novacron_serving.protocol.openai.answers import CompletionLogprobs, TextCompletion
 from novacron_serving.worker.answers import Usage, end, event

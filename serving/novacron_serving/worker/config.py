@@ -8,9 +8,9 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from novacron_serving.cluster_tls import ClusterTlsConfig
-from novacron_serving.engine.pytorch import PyTorchConfig
-from novacron_serving.engine.tensorrt_llm.config import TensorRtLlmConfig
-from novacron_serving.model_store import LoaderConfig
+from novacron_serving.engines.pytorch import PyTorchConfig
+from novacron_serving.engines.tensorrt_llm.config import TensorRtLlmConfig
+from novacron_serving.models import LoaderConfig
 from novacron_serving.protocol import PerformanceProfile, WorkerRole
 
 EngineConfig = Annotated[PyTorchConfig | TensorRtLlmConfig, Field(discriminator="kind")]

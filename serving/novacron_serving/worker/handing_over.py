@@ -14,7 +14,7 @@ from array import array
 import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from novacron_serving.engine import HandOver
+from novacron_serving.engines import HandOver
 from novacron_serving.errors import RequestError
 from novacron_serving.protocol import HAND_OVER
 

@@ -9,8 +9,8 @@ import os
 import sys
 from collections.abc import Mapping
 
-from novacron_serving.engine.tensorrt_llm.config import TensorRtLlmConfig
-from novacron_serving.engine.tensorrt_llm.launch import launch
+from novacron_serving.engines.tensorrt_llm.config import TensorRtLlmConfig
+from novacron_serving.engines.tensorrt_llm.launch import launch
 from novacron_serving.errors import StartError
 from novacron_serving.server import main, read_config
 from novacron_serving.worker.config import WorkerConfig

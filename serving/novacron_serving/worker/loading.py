@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from novacron_serving.engine import Engine
+from novacron_serving.engines import Engine
 from novacron_serving.errors import StartError
-from novacron_serving.model_store import StoreError, download, open_folder
+from novacron_serving.models import StoreError, download, open_folder
 from novacron_serving.worker.config import WorkerConfig
 from novacron_serving.worker.tool_calls import tool_format
 

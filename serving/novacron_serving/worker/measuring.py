@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Gauge, Histogram, Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from novacron_serving.engine import ChatPrompt, Delta, Engine, GenerationRequest
+from novacron_serving.engines import ChatPrompt, Delta, Engine, GenerationRequest
 from novacron_serving.errors import RequestError
 from novacron_serving.protocol import contract
 from novacron_serving.tracing import Tracing, fail

@@ -7,15 +7,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from novacron_serving.engine import ChatPrompt, Delta, EngineStats, GenerationRequest, TextPrompt
-from novacron_serving.engine.pytorch.answer import Job
-from novacron_serving.engine.pytorch.config import PyTorchConfig
-from novacron_serving.engine.pytorch.guides import Guides
-from novacron_serving.engine.tokens import Tokens
+from novacron_serving.engines import ChatPrompt, Delta, EngineStats, GenerationRequest, TextPrompt
+from novacron_serving.engines.pytorch.answer import Job
+from novacron_serving.engines.pytorch.config import PyTorchConfig
+from novacron_serving.engines.pytorch.guides import Guides
+from novacron_serving.engines.tokens import Tokens
 from novacron_serving.errors import RequestError, StartError, invalid, overloaded
 
 if TYPE_CHECKING:
-    from novacron_serving.engine.pytorch.decoder import Decoder
+    from novacron_serving.engines.pytorch.decoder import Decoder
 
 LONG_PROMPT_CHARACTERS = 20_000
 """Such a prompt is tokenised in a thread: it takes milliseconds, and other requests would wait."""
@@ -46,8 +46,8 @@ class PyTorchEngine:
     def _load(self) -> None:
         import torch
 
-        from novacron_serving.engine.pytorch.decoder import Decoder
-        from novacron_serving.engine.pytorch.weights import number_format, read_model
+        from novacron_serving.engines.pytorch.decoder import Decoder
+        from novacron_serving.engines.pytorch.weights import number_format, read_model
 
         torch.set_num_threads(self._config.threads)
         device = self._config.device

@@ -5,8 +5,8 @@ Issues and pull requests are NVIDIA/TensorRT-LLM's.
 
 from __future__ import annotations
 
-from novacron_serving.engine import ChatPrompt, GenerationRequest
-from novacron_serving.engine.tensorrt_llm.config import Sampler, TensorRtLlmConfig
+from novacron_serving.engines import ChatPrompt, GenerationRequest
+from novacron_serving.engines.tensorrt_llm.config import Sampler, TensorRtLlmConfig
 from novacron_serving.errors import RequestError, invalid
 
 PENALTIES = {"presence_penalty": 0.0, "frequency_penalty": 0.0, "repetition_penalty": 1.0}

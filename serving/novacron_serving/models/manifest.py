@@ -8,8 +8,8 @@ from pathlib import PurePosixPath
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from novacron_serving.model_store.folders import StoreError, StoreFolder
-from novacron_serving.model_store.transfer import persist
+from novacron_serving.models.folders import StoreError, StoreFolder
+from novacron_serving.models.transfer import persist
 
 MANIFEST = "manifest.json"
 _RETRIES = 3

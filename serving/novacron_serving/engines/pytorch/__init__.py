@@ -6,7 +6,7 @@ together, `prefixes` the prompts that may come again, `answer` one of the answer
 not before.
 """
 
-from novacron_serving.engine.pytorch.config import PyTorchConfig
-from novacron_serving.engine.pytorch.engine import PyTorchEngine
+from novacron_serving.engines.pytorch.config import PyTorchConfig
+from novacron_serving.engines.pytorch.engine import PyTorchEngine
 
 __all__ = ["PyTorchConfig", "PyTorchEngine"]

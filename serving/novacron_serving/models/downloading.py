@@ -13,9 +13,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from novacron_serving.model_store.folders import StoreError, StoreFolder
-from novacron_serving.model_store.manifest import MANIFEST, Manifest, ManifestFile, read_manifest
-from novacron_serving.model_store.transfer import CHUNK_BYTES, SpoiledError, for_each, persist
+from novacron_serving.models.folders import StoreError, StoreFolder
+from novacron_serving.models.manifest import MANIFEST, Manifest, ManifestFile, read_manifest
+from novacron_serving.models.transfer import CHUNK_BYTES, SpoiledError, for_each, persist
 
 log = logging.getLogger(__name__)
 

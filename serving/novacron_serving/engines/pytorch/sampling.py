@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from novacron_serving.engine import Sampling
-from novacron_serving.engine.pytorch.guides import ENDING_TOKENS, Matcher
+from novacron_serving.engines import Sampling
+from novacron_serving.engines.pytorch.guides import ENDING_TOKENS, Matcher
 
 GREEDY_BELOW = 1e-5
 """Temperatures: dividing by less gives infinities."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from novacron_serving.model_store.downloading import LoaderConfig, download
-from novacron_serving.model_store.folders import StoreError, StoreFolder, open_folder
-from novacron_serving.model_store.manifest import Manifest, ManifestFile, read_manifest
-from novacron_serving.model_store.publishing import publish, verify
+from novacron_serving.models.downloading import LoaderConfig, download
+from novacron_serving.models.folders import StoreError, StoreFolder, open_folder
+from novacron_serving.models.manifest import Manifest, ManifestFile, read_manifest
+from novacron_serving.models.publishing import publish, verify
 
 __all__ = [
     "LoaderConfig",

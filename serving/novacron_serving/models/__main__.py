@@ -2,7 +2,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from novacron_serving.model_store import StoreError, open_folder, publish, verify
+from novacron_serving.models import StoreError, open_folder, publish, verify
 from novacron_serving.server import main
 
 
@@ -14,7 +14,9 @@ def mount(text: str) -> tuple[str, Path]:
 
 
 def run(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser("model_store", description="Models in a store.")
+    parser = argparse.ArgumentParser(
+        "novacron_serving.models", description="Publish models to a store, and verify them."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     publishing = commands.add_parser("publish", help="put a folder's files into a store, and last their manifest")
     publishing.add_argument("folder", type=Path)
@@ -39,4 +41,4 @@ def run(arguments: list[str]) -> None:
     )
 
 
-main("model_store", run)
+main("models", run)

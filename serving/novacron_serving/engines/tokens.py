@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
-from novacron_serving.engine import ChatPrompt, TextPrompt
+from novacron_serving.engines import ChatPrompt, TextPrompt
 from novacron_serving.errors import StartError, invalid
 from novacron_serving.protocol.openai import Message
 

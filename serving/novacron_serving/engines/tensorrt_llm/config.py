@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from novacron_serving.engine.tensorrt_llm.quantization import Architecture, Quantization, resolve
+from novacron_serving.engines.tensorrt_llm.quantization import Architecture, Quantization, resolve
 
 
 class Settings(BaseModel):

@@ -7,11 +7,11 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any
 
-from novacron_serving.engine import Delta, FinishReason, GenerationRequest, TokenLogprob
-from novacron_serving.engine.detokenizer import Detokenizer
-from novacron_serving.engine.pytorch.guides import Matcher
-from novacron_serving.engine.pytorch.sampling import Sampler
-from novacron_serving.engine.tokens import Tokens
+from novacron_serving.engines import Delta, FinishReason, GenerationRequest, TokenLogprob
+from novacron_serving.engines.detokenizer import Detokenizer
+from novacron_serving.engines.pytorch.guides import Matcher
+from novacron_serving.engines.pytorch.sampling import Sampler
+from novacron_serving.engines.tokens import Tokens
 
 
 @dataclass(slots=True, eq=False)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from novacron_serving.engine import GenerationRequest, Guide, GuideKind
-from novacron_serving.engine.tensorrt_llm.config import (
+from novacron_serving.engines import GenerationRequest, Guide, GuideKind
+from novacron_serving.engines.tensorrt_llm.config import (
     DraftModel,
     Eagle3,
     LoraSettings,

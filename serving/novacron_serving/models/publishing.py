@@ -6,9 +6,9 @@ import hashlib
 import math
 from pathlib import Path
 
-from novacron_serving.model_store.folders import StoreError, StoreFolder, one_line
-from novacron_serving.model_store.manifest import MANIFEST, Manifest, ManifestFile, read_manifest
-from novacron_serving.model_store.transfer import CHUNK_BYTES, for_each, persist
+from novacron_serving.models.folders import StoreError, StoreFolder, one_line
+from novacron_serving.models.manifest import MANIFEST, Manifest, ManifestFile, read_manifest
+from novacron_serving.models.transfer import CHUNK_BYTES, for_each, persist
 
 _RETRIES, _PARALLEL = 3, 8
 

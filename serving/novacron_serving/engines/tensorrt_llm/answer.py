@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from novacron_serving.engine import Delta, FinishReason, GenerationRequest, HandOver, TokenLogprob
-from novacron_serving.engine.detokenizer import Detokenizer
-from novacron_serving.engine.tokens import Tokens
+from novacron_serving.engines import Delta, FinishReason, GenerationRequest, HandOver, TokenLogprob
+from novacron_serving.engines.detokenizer import Detokenizer
+from novacron_serving.engines.tokens import Tokens
 from novacron_serving.errors import RequestError
 
 FINISH: Mapping[str, FinishReason] = {"stop": "stop", "length": "length"}

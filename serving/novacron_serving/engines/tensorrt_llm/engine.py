@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from novacron_serving.engine import Delta, EngineStats, GenerationRequest
-from novacron_serving.engine.tensorrt_llm.admission import check_request, room
-from novacron_serving.engine.tensorrt_llm.answer import Answer
-from novacron_serving.engine.tensorrt_llm.arguments import (
+from novacron_serving.engines import Delta, EngineStats, GenerationRequest
+from novacron_serving.engines.tensorrt_llm.admission import check_request, room
+from novacron_serving.engines.tensorrt_llm.answer import Answer
+from novacron_serving.engines.tensorrt_llm.arguments import (
     SEEDS,
     build,
     disaggregated,
@@ -25,11 +25,11 @@ from novacron_serving.engine.tensorrt_llm.arguments import (
     lora_request,
     sampling_arguments,
 )
-from novacron_serving.engine.tensorrt_llm.config import DraftModel, Eagle3, TensorRtLlmConfig
-from novacron_serving.engine.tensorrt_llm.health import Pulse, executor_died
-from novacron_serving.engine.tensorrt_llm.launch import NO_TELEMETRY
-from novacron_serving.engine.tensorrt_llm.quantization import architecture_of, check_checkpoint
-from novacron_serving.engine.tokens import Tokens
+from novacron_serving.engines.tensorrt_llm.config import DraftModel, Eagle3, TensorRtLlmConfig
+from novacron_serving.engines.tensorrt_llm.health import Pulse, executor_died
+from novacron_serving.engines.tensorrt_llm.launch import NO_TELEMETRY
+from novacron_serving.engines.tensorrt_llm.quantization import architecture_of, check_checkpoint
+from novacron_serving.engines.tokens import Tokens
 from novacron_serving.errors import RequestError, StartError, invalid, overloaded
 
 IMAGE = "nvcr.io/nvidia/tensorrt-llm/release"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TypeVar
 
-from novacron_serving.model_store.folders import StoreError, one_line
+from novacron_serving.models.folders import StoreError, one_line
 
 Item = TypeVar("Item")
 CHUNK_BYTES = 16 * 2**20

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from novacron_serving.engine import Guide, GuideKind
+from novacron_serving.engines import Guide, GuideKind
 from novacron_serving.errors import RequestError, invalid
 
 BITS = 32

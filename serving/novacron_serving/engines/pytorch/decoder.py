@@ -16,13 +16,13 @@ from typing import Any
 
 import torch
 
-from novacron_serving.engine import Delta
-from novacron_serving.engine.pytorch.answer import Answer, Job
-from novacron_serving.engine.pytorch.cache import RowCache
-from novacron_serving.engine.pytorch.config import PyTorchConfig
-from novacron_serving.engine.pytorch.prefixes import PrefixCache
-from novacron_serving.engine.pytorch.sampling import Sampler
-from novacron_serving.engine.tokens import Tokens
+from novacron_serving.engines import Delta
+from novacron_serving.engines.pytorch.answer import Answer, Job
+from novacron_serving.engines.pytorch.cache import RowCache
+from novacron_serving.engines.pytorch.config import PyTorchConfig
+from novacron_serving.engines.pytorch.prefixes import PrefixCache
+from novacron_serving.engines.pytorch.sampling import Sampler
+from novacron_serving.engines.tokens import Tokens
 from novacron_serving.errors import RequestError
 
 log = logging.getLogger(__name__)

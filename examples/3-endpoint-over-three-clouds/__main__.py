@@ -1,7 +1,7 @@
 """One name for load balancers that exist already, on Amazon, Google and Azure. Route 53 answers."""
 
 import pulumi
-from novacron_infra.config.sections import HealthCheck, Platform, Region, Traffic
+from novacron_infra.config import HealthCheck, Platform, Region, Traffic
 from novacron_infra.dns import AddressKind, EndpointRegion, GlobalEndpoint, GlobalEndpointArgs, Probe, Route53
 
 config = pulumi.Config()

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pulumi
 from novacron_infra.catalog import Quantization
-from novacron_infra.config import CloudEnvironment, Platform, load
-from novacron_infra.config.sections import (
+from novacron_infra.config import (
     Caches,
+    CloudEnvironment,
     Clusters,
     CoordinatorMode,
     Coordinators,
@@ -16,6 +16,7 @@ from novacron_infra.config.sections import (
     ModelServing,
     ModelStore,
     Percentiles,
+    Platform,
     Profile,
     ProfileName,
     Range,
@@ -24,6 +25,7 @@ from novacron_infra.config.sections import (
     StoreKind,
     Targets,
     Workers,
+    load,
 )
 from novacron_infra.environment import build
 from novacron_infra.errors import NovaCronError

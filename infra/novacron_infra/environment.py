@@ -8,15 +8,14 @@ from typing import Protocol
 
 import pulumi
 
-from novacron_infra.config import CloudEnvironment, EnvironmentConfig, LocalEnvironment
-from novacron_infra.config.sections import Platform
+from novacron_infra.config import CloudEnvironment, EnvironmentConfig, LocalEnvironment, Platform
 from novacron_infra.dns.environment import check_endpoint, declare_endpoint
 from novacron_infra.local import LocalServing, LocalServingArgs
 from novacron_infra.plan import EnvironmentPlan, describe, plan_environment
 from novacron_infra.tags import Tags
 
 _NOTHING_IN_CLUSTERS = (
-    "clusters.in_cluster is off: storage classes, and what makes GPUs known to Kubernetes, are yours to install"
+    "clusters.add_ons is off: storage classes, and what makes GPUs known to Kubernetes, are yours to install"
 )
 
 
@@ -69,7 +68,7 @@ def _build_cloud(config: CloudEnvironment) -> None:
     else:
         for warning in plan.store_warnings:
             pulumi.log.warn(warning)
-        if not config.clusters.in_cluster:
+        if not config.clusters.add_ons:
             pulumi.log.info(_NOTHING_IN_CLUSTERS)
     check_endpoint(config)
     tags = Tags(environment=config.environment.value, more=config.tags)

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from novacron_infra.config.sections import Platform
+from novacron_infra.config import Platform
 
 ModelStoreUrl = Annotated[str, Field(pattern=r"^(s3|gs|az|efs|nfs)://[^/]+(/[^/]+)*$")]
 

@@ -18,9 +18,8 @@ import yaml
 from novacron_infra import aws, azure, gcp
 from novacron_infra.aws.databases import LONGEST_REDIS_NAME
 from novacron_infra.catalog import machine, offer_lists
-from novacron_infra.config import CloudEnvironment, load
+from novacron_infra.config import CloudEnvironment, EnvironmentName, Platform, load
 from novacron_infra.config.region_rules import CLUSTER_NETWORKS, LONGEST_REGION_NAME
-from novacron_infra.config.sections import EnvironmentName, Platform
 from novacron_infra.errors import ArgumentError, ConfigurationError
 from novacron_infra.plan import EnvironmentPlan, describe, plan_environment
 
@@ -83,7 +82,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
                 "accounts": {"azure_subscription_id": "00000000-0000-0000-0000-000000000000"},
                 "regions.2.name": "northeurope",
                 "regions.2.zones": [],
-                "regions.2.elsewhere": {
+                "regions.2.overrides": {
                     "platform": "azure",
                     "nearest": "eu-west-1",
                     "coordinators": "Standard_L80s_v3",
@@ -94,7 +93,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
                 },
             }
         ),
-        "regions.2.name = northeurope: it has no Standard_ND96isr_H100_v5, which regions.2.elsewhere.workers asks for",
+        "regions.2.name = northeurope: it has no Standard_ND96isr_H100_v5, which regions.2.overrides.workers asks for",
     ),
     "a nearest region that Amazon does not have": (
         prod(
@@ -102,7 +101,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
                 "accounts": {"google_project": "novacron-prod"},
                 "regions.2.name": "europe-west4",
                 "regions.2.zones": ["europe-west4-b"],
-                "regions.2.elsewhere": {
+                "regions.2.overrides": {
                     "platform": "gcp",
                     "nearest": "eu-central-3",
                     "coordinators": "c2-standard-60",
@@ -113,7 +112,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
                 },
             }
         ),
-        "regions.2.elsewhere.nearest = eu-central-3: aws had no such region on 2026-11-25. Take ",
+        "regions.2.overrides.nearest = eu-central-3: aws had no such region on 2026-11-25. Take ",
     ),
     "a replica's fabric of another machine": (
         prod({"workers.machine": "p6-b300.48xlarge", "workers.network_interfaces": 32}),

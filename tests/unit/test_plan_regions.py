@@ -211,8 +211,8 @@ def test_filestore_and_azure_files_are_not_copied_between_regions() -> None:
         ),
     ]
     for region in description["regions"][1:]:
-        others = {key: value for key, value in region["elsewhere"].items() if key != "bucket"}
-        region["elsewhere"] = others | {"store_kind": "nfs"}
+        others = {key: value for key, value in region["overrides"].items() if key != "bucket"}
+        region["overrides"] = others | {"store_kind": "nfs"}
     assert list(planned(description).store_warnings) == [
         "models are not copied between europe-west4, us-central1: put them into each region's Filestore"
     ]
@@ -230,7 +230,7 @@ def test_filestore_and_azure_files_are_not_copied_between_regions() -> None:
         ),
         ("coordinators", "c2", "must be in the catalogue", "c2-standard-30"),
         ("storage", None, "the environment has storage nodes", "gcp"),
-        ("platform", "aws", "aws is the environment's own cloud", "Leave elsewhere out"),
+        ("platform", "aws", "aws is the environment's own cloud", "Leave overrides out"),
         ("nearest", "europe-west4", "no region of aws, whose DNS answers", "us-west-2"),
         ("bucket", "Models", "no name for gcs", "novacron-models"),
         ("bucket", None, "gcs needs a name", "novacron-models"),
@@ -238,29 +238,29 @@ def test_filestore_and_azure_files_are_not_copied_between_regions() -> None:
         ("store_kind", "s3", "gcp makes its own buckets", "gcs"),
     ],
 )
-def test_a_region_elsewhere_is_refused_what_its_cloud_cannot_do(key: str, value: object, rule: str, fix: str) -> None:
+def test_overrides_that_the_regions_cloud_cannot_do_are_rejected(key: str, value: object, rule: str, fix: str) -> None:
     description = mixed()
-    elsewhere = description["regions"][2]["elsewhere"]
+    overrides = description["regions"][2]["overrides"]
     if value is None:
-        del elsewhere[key]
+        del overrides[key]
     else:
-        elsewhere[key] = value
+        overrides[key] = value
     with pytest.raises(ConfigurationError) as caught:
         load(description)
     found = {item.path.removeprefix("novacron:environment."): item for item in caught.value.problems}
-    problem = found[f"regions.2.elsewhere.{key}"]
+    problem = found[f"regions.2.overrides.{key}"]
     assert rule in problem.rule
     assert fix in problem.fix
 
 
-def test_a_region_elsewhere_has_its_store_there() -> None:
+def test_a_region_of_another_cloud_has_its_own_store() -> None:
     description = mixed()
     description["regions"][2]["bucket"] = "server:/export"
     with pytest.raises(ConfigurationError) as caught:
         load(description)
     assert [str(item) for item in caught.value.problems] == [
         "novacron:environment.regions.2.bucket = server:/export: the region is in another cloud. Write it as "
-        "elsewhere.bucket"
+        "overrides.bucket"
     ]
 
 
@@ -270,4 +270,4 @@ def test_what_regions_on_other_clouds_need_of_the_environment_is_asked_for() -> 
     with pytest.raises(ConfigurationError) as caught:
         load(description)
     found = {item.path.removeprefix("novacron:environment.") for item in caught.value.problems}
-    assert found == {"accounts.google_project", "accounts.azure_subscription_id", "regions.0.elsewhere.platform"}
+    assert found == {"accounts.google_project", "accounts.azure_subscription_id", "regions.0.overrides.platform"}

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 
 import pytest
 from novacron_infra.catalog import EngineKind, Quantization, gpu, resolve_quantization
-from novacron_infra.config.sections import ProfileName
+from novacron_infra.config import ProfileName
 from novacron_infra.plan.errors import PlanError
 from novacron_infra.plan.quantization import Period, choose_quantization, period
 

@@ -8,8 +8,7 @@ import pulumi_aws as aws
 from novacron_infra.aws.file_replication import AwsFileReplication, AwsFileReplicationArgs
 from novacron_infra.aws.region import AwsRegion, AwsRegionArgs, DevicePluginImages
 from novacron_infra.aws.replication import AwsModelReplication, AwsModelReplicationArgs, ReplicaArgs
-from novacron_infra.config import CloudEnvironment
-from novacron_infra.config.sections import Platform
+from novacron_infra.config import CloudEnvironment, Platform
 from novacron_infra.generated import GeneratedSecret
 from novacron_infra.plan import EnvironmentPlan
 from novacron_infra.plan.pools import node_pools
@@ -62,7 +61,7 @@ def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags)
                 account_id=account_id,
                 store_kind=config.store_kind(region),
                 replica=copied is not None and copied[1] == region.name,
-                in_cluster=images if config.clusters.in_cluster else None,
+                in_cluster=images if config.clusters.add_ons else None,
             ),
             pulumi.ResourceOptions(providers=[providers[region.name]]),
         )

@@ -21,7 +21,7 @@ from novacron_infra.aws.network import AwsNetwork, AwsNetworkArgs
 from novacron_infra.aws.node_pool import EksNodePool, EksNodePoolArgs
 from novacron_infra.aws.registry import AwsRegistry, AwsRegistryArgs
 from novacron_infra.aws.storage import AwsModelStore, AwsModelStoreArgs, AwsSharedFiles, AwsSharedFilesArgs
-from novacron_infra.config.sections import Platform, StoreKind
+from novacron_infra.config import Platform, StoreKind
 from novacron_infra.pools import NodePoolShape
 from novacron_infra.stores import nfs_address, store_url
 from novacron_infra.tags import Tags

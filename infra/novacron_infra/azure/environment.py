@@ -12,8 +12,7 @@ from novacron_infra.azure.replication import (
     AzureModelReplicationArgs,
     ReplicaArgs,
 )
-from novacron_infra.config import CloudEnvironment
-from novacron_infra.config.sections import Platform
+from novacron_infra.config import CloudEnvironment, Platform
 from novacron_infra.plan import EnvironmentPlan
 from novacron_infra.plan.pools import node_pools
 from novacron_infra.tags import Tags
@@ -48,7 +47,7 @@ def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags)
                 protect=config.protected,
                 store_kind=config.store_kind(region),
                 prefix=store.prefix,
-                in_cluster=config.clusters.in_cluster,
+                in_cluster=config.clusters.add_ons,
             ),
             pulumi.ResourceOptions(providers=[providers[region.name]]),
         )

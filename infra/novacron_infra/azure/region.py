@@ -37,7 +37,7 @@ from novacron_infra.azure.storage import (
     AzureSharedFiles,
     AzureSharedFilesArgs,
 )
-from novacron_infra.config.sections import Platform, StoreKind
+from novacron_infra.config import Platform, StoreKind
 from novacron_infra.errors import Problem, refuse
 from novacron_infra.pools import NodePoolShape
 from novacron_infra.stores import nfs_address, store_url

@@ -88,12 +88,12 @@ def offer(machine_name: str, region: str) -> Offer:
     lists = [item for item in offer_lists() if item.cloud is cloud]
     regions = {name: item for item in reversed(lists) for name in item.offers.get(machine_name, ())}
     refusing = next((item for item in lists if region in item.covers), None)
-    elsewhere = tuple(sorted(set(regions) - {region}))
+    other_regions = tuple(sorted(set(regions) - {region}))
     if region in regions:
-        return Offer(offered=Offered.YES, source=_dated(regions[region]), elsewhere=elsewhere)
+        return Offer(offered=Offered.YES, source=_dated(regions[region]), other_regions=other_regions)
     if refusing is not None:
-        return Offer(offered=Offered.NO, source=_dated(refusing), elsewhere=elsewhere)
-    return Offer(offered=Offered.UNKNOWN, source="", elsewhere=elsewhere)
+        return Offer(offered=Offered.NO, source=_dated(refusing), other_regions=other_regions)
+    return Offer(offered=Offered.UNKNOWN, source="", other_regions=other_regions)
 
 
 def gpu(name: str) -> Gpu:

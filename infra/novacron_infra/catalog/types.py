@@ -223,5 +223,5 @@ class Offer(Row):
     offered: Offered
     source: str
     """Source and day of the list that says yes or no; empty where none does."""
-    elsewhere: tuple[str, ...]
+    other_regions: tuple[str, ...]
     """Other regions that offer the machine."""

@@ -14,18 +14,67 @@ from novacron_infra.config.local import (
     WorkersConfig,
 )
 from novacron_infra.config.reading import load_stack
-from novacron_infra.config.sections import Platform
+from novacron_infra.config.sections.accounts import Accounts
+from novacron_infra.config.sections.alarms import Alarms
+from novacron_infra.config.sections.autoscaling import Autoscaling, Trigger
+from novacron_infra.config.sections.caches import Caches
+from novacron_infra.config.sections.clusters import Clusters
+from novacron_infra.config.sections.coordinators import CoordinatorMode, Coordinators
+from novacron_infra.config.sections.data import Data
+from novacron_infra.config.sections.hardware import Hardware, Resources
+from novacron_infra.config.sections.images import Image, Images
+from novacron_infra.config.sections.model import Loader, ModelServing, Profile, ProfileName
+from novacron_infra.config.sections.model_store import OWN_STORE, ModelStore, StoreKind
+from novacron_infra.config.sections.monitoring import Monitoring
+from novacron_infra.config.sections.platform import EnvironmentName, Platform
+from novacron_infra.config.sections.regions import Region, RegionOverrides
+from novacron_infra.config.sections.storage import StorageNodes
+from novacron_infra.config.sections.targets import Percentiles, Range, Targets
+from novacron_infra.config.sections.traffic import HealthCheck, Traffic
+from novacron_infra.config.sections.workers import WorkerCounts, Workers
 
 __all__ = [
+    "OWN_STORE",
+    "Accounts",
+    "Alarms",
+    "Autoscaling",
+    "Caches",
     "CloudEnvironment",
+    "Clusters",
     "CoordinatorConfig",
+    "CoordinatorMode",
+    "Coordinators",
+    "Data",
     "Device",
     "EnvironmentConfig",
+    "EnvironmentName",
     "EnvironmentSecrets",
+    "Hardware",
+    "HealthCheck",
+    "Image",
+    "Images",
+    "Loader",
     "LocalEnvironment",
     "LocalQuantization",
     "ModelConfig",
+    "ModelServing",
+    "ModelStore",
+    "Monitoring",
+    "Percentiles",
     "Platform",
+    "Profile",
+    "ProfileName",
+    "Range",
+    "Region",
+    "RegionOverrides",
+    "Resources",
+    "StorageNodes",
+    "StoreKind",
+    "Targets",
+    "Traffic",
+    "Trigger",
+    "WorkerCounts",
+    "Workers",
     "WorkersConfig",
     "load",
     "load_stack",

@@ -8,29 +8,24 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
-from novacron_infra.config.sections import (
-    OWN_STORE,
-    Accounts,
-    Alarms,
-    Autoscaling,
-    Caches,
-    Clusters,
-    Coordinators,
-    Data,
-    EnvironmentName,
-    Images,
-    ModelServing,
-    Monitoring,
-    Name,
-    Platform,
-    Region,
-    Section,
-    StorageNodes,
-    StoreKind,
-    Targets,
-    Traffic,
-    Workers,
-)
+from novacron_infra.config.sections.accounts import Accounts
+from novacron_infra.config.sections.alarms import Alarms
+from novacron_infra.config.sections.autoscaling import Autoscaling
+from novacron_infra.config.sections.base import Name, Section
+from novacron_infra.config.sections.caches import Caches
+from novacron_infra.config.sections.clusters import Clusters
+from novacron_infra.config.sections.coordinators import Coordinators
+from novacron_infra.config.sections.data import Data
+from novacron_infra.config.sections.images import Images
+from novacron_infra.config.sections.model import ModelServing
+from novacron_infra.config.sections.model_store import OWN_STORE, StoreKind
+from novacron_infra.config.sections.monitoring import Monitoring
+from novacron_infra.config.sections.platform import EnvironmentName, Platform
+from novacron_infra.config.sections.regions import Region
+from novacron_infra.config.sections.storage import StorageNodes
+from novacron_infra.config.sections.targets import Targets
+from novacron_infra.config.sections.traffic import Traffic
+from novacron_infra.config.sections.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -93,8 +88,8 @@ class CloudEnvironment(Section):
         """
         primary = self.regions[0].name
         return {
-            region.name: region.elsewhere.bucket
-            if region.elsewhere
+            region.name: region.overrides.bucket
+            if region.overrides
             else region.bucket or self.model.store.bucket_in(region.name, primary)
             for region in self.regions
             if region.platform(self.platform) is platform
@@ -102,13 +97,13 @@ class CloudEnvironment(Section):
 
     def store_kind(self, region: Region) -> StoreKind:
         """What kind of model store the region has."""
-        if region.elsewhere is None:
+        if region.overrides is None:
             return self.model.store.kind
-        return region.elsewhere.store_kind or OWN_STORE[region.elsewhere.platform]
+        return region.overrides.store_kind or OWN_STORE[region.overrides.platform]
 
     def admins(self, region: Region) -> tuple[str, ...]:
         """Who administrates the region's cluster, as its cloud names them."""
-        return region.elsewhere.admins if region.elsewhere else self.clusters.admins
+        return region.overrides.admins if region.overrides else self.clusters.admins
 
 
 def _camel(name: str) -> str:

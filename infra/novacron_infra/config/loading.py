@@ -16,8 +16,9 @@ from pydantic_core import ErrorDetails
 from novacron_infra.config.environment import CloudEnvironment, EnvironmentSecrets
 from novacron_infra.config.local import LocalEnvironment, broken_local_rules
 from novacron_infra.config.problems import problem
+from novacron_infra.config.renamed_keys import find_new_key
 from novacron_infra.config.rules import broken_cloud_rules
-from novacron_infra.config.sections import Platform
+from novacron_infra.config.sections.platform import Platform
 from novacron_infra.errors import ConfigurationError, Problem
 
 EnvironmentConfig: TypeAlias = LocalEnvironment | CloudEnvironment
@@ -136,6 +137,9 @@ def _problem(kind: type[BaseModel], detail: ErrorDetails) -> Problem:
 
 
 def _unknown_key(kind: type[BaseModel], path: str, detail: ErrorDetails) -> Problem:
+    new_key = find_new_key(detail["loc"])
+    if new_key is not None:
+        return problem(path, _shown(detail["input"]), "this key has a new name", f"Rename it to {new_key}.")
     key = str(detail["loc"][-1])
     owner = _model_at(kind, detail["loc"][:-1])
     known = sorted(set(owner.model_fields if owner else ()) - {"secrets"})

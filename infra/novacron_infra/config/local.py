@@ -10,7 +10,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from novacron_infra.config.problems import problem
-from novacron_infra.config.sections import Fraction, Platform, Port, Section
+from novacron_infra.config.sections.base import Fraction, Port, Section
+from novacron_infra.config.sections.platform import Platform
 from novacron_infra.errors import Problem
 
 LAST_PORT = 65535

@@ -13,17 +13,13 @@ from typing import Any
 
 from novacron_infra.catalog import Cloud, Offered, UnknownNameError, machine, machines, offer, region_lists
 from novacron_infra.config.problems import problem
-from novacron_infra.config.sections import (
-    OWN_STORE,
-    Accounts,
-    ModelServing,
-    Platform,
-    Region,
-    StoreKind,
-    Traffic,
-    WorkerCounts,
-    Workers,
-)
+from novacron_infra.config.sections.accounts import Accounts
+from novacron_infra.config.sections.model import ModelServing
+from novacron_infra.config.sections.model_store import OWN_STORE, StoreKind
+from novacron_infra.config.sections.platform import Platform
+from novacron_infra.config.sections.regions import Region
+from novacron_infra.config.sections.traffic import Traffic
+from novacron_infra.config.sections.workers import WorkerCounts, Workers
 from novacron_infra.errors import Problem
 from novacron_infra.networks import network
 
@@ -217,17 +213,17 @@ def machine_problems(path: str, name: str, platform: Platform | None, for_worker
         yield problem(path, name, "workers need GPUs and it has none", f"take {wished}")
 
 
-def _elsewhere(parts: Parts) -> Iterator[Problem]:
+def _overrides(parts: Parts) -> Iterator[Problem]:
     """Regions of another cloud than the environment's."""
     platform: Platform | None = parts.get("platform")
     regions: tuple[Region, ...] = parts.get("regions") or ()
     for index, region in enumerate(regions):
-        other, path = region.elsewhere, f"regions.{index}.elsewhere"
+        other, path = region.overrides, f"regions.{index}.overrides"
         if platform is None or other is None:
             continue
         if other.platform is platform:
             rule = f"{platform.value} is the environment's own cloud"
-            yield problem(f"{path}.platform", platform.value, rule, "leave elsewhere out")
+            yield problem(f"{path}.platform", platform.value, rule, "leave overrides out")
             continue
         if index == 0:
             rule = f"the first region is the primary, and the environment's platform is {platform.value}"
@@ -283,8 +279,8 @@ def _region_stores(parts: Parts) -> Iterator[Problem]:
     for index, region in enumerate(regions):
         yield from _region_store(f"regions.{index}.bucket", region, index, serving.store.kind)
         kind, own, path = serving.store.kind, region.bucket, f"regions.{index}.bucket"
-        if region.elsewhere is not None:
-            kind, own, path = region.elsewhere.store_kind, region.elsewhere.bucket, f"regions.{index}.elsewhere.bucket"
+        if region.overrides is not None:
+            kind, own, path = region.overrides.store_kind, region.overrides.bucket, f"regions.{index}.overrides.bucket"
         elif index == 0:
             own = serving.store.bucket
         if kind is StoreKind.EFS and own is not None and own in taken:
@@ -297,8 +293,8 @@ def _region_store(path: str, region: Region, index: int, kind: StoreKind) -> Ite
     if region.bucket is None:
         return
     pattern, example = BUCKETS[kind]
-    if region.elsewhere is not None:
-        yield problem(path, region.bucket, "the region is in another cloud", "write it as elsewhere.bucket")
+    if region.overrides is not None:
+        yield problem(path, region.bucket, "the region is in another cloud", "write it as overrides.bucket")
     elif index == 0:
         rule = "the first region's is that of the environment"
         yield problem(path, region.bucket, rule, "write it as model.store.bucket")
@@ -358,8 +354,12 @@ def _offers(parts: Parts) -> Iterator[Problem]:
             others = [item for item in machines().values() if (item.gpu is None) == (row.gpu is None)]
             here = [item.name for item in others if offer(item.name, region.name).offered is Offered.YES]
             fixes = [f"take {', '.join(here)}"] if here else []
-            fixes += [f"take a region that has it, such as {', '.join(found.elsewhere[:5])}"] if found.elsewhere else []
-            field = f"regions.{index}.elsewhere.{role}" if region.elsewhere else f"{role}.machine"
+            fixes += (
+                [f"take a region that has it, such as {', '.join(found.other_regions[:5])}"]
+                if found.other_regions
+                else []
+            )
+            field = f"regions.{index}.overrides.{role}" if region.overrides else f"{role}.machine"
             rule = f"it has no {row.name}, which {field} asks for ({found.source})"
             fix = f"{', or '.join(fixes)}; if it is offered by now, add the region to the catalogue's regions.yaml"
             yield problem(f"regions.{index}.name", region.name, rule, fix)
@@ -383,7 +383,7 @@ REGION_RULES = (
     _networks,
     _cluster_networks,
     _names,
-    _elsewhere,
+    _overrides,
     _region_stores,
     _accounts,
     _offers,

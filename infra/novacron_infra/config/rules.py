@@ -20,24 +20,19 @@ from novacron_infra.config.region_rules import (
     machine_problems,
     store_problems,
 )
-from novacron_infra.config.sections import (
-    OWN_STORE,
-    Autoscaling,
-    Caches,
-    Clusters,
-    CoordinatorMode,
-    Coordinators,
-    Data,
-    EnvironmentName,
-    HealthCheck,
-    Images,
-    ModelServing,
-    Platform,
-    Region,
-    Targets,
-    Traffic,
-    Workers,
-)
+from novacron_infra.config.sections.autoscaling import Autoscaling
+from novacron_infra.config.sections.caches import Caches
+from novacron_infra.config.sections.clusters import Clusters
+from novacron_infra.config.sections.coordinators import CoordinatorMode, Coordinators
+from novacron_infra.config.sections.data import Data
+from novacron_infra.config.sections.images import Images
+from novacron_infra.config.sections.model import ModelServing
+from novacron_infra.config.sections.model_store import OWN_STORE
+from novacron_infra.config.sections.platform import EnvironmentName, Platform
+from novacron_infra.config.sections.regions import Region
+from novacron_infra.config.sections.targets import Targets
+from novacron_infra.config.sections.traffic import HealthCheck, Traffic
+from novacron_infra.config.sections.workers import Workers
 from novacron_infra.errors import Problem
 from novacron_infra.networks import WIDEST_PUBLIC_PREFIX, network
 
@@ -194,7 +189,7 @@ def _store(parts: Parts) -> Iterator[Problem]:
     yield from store_problems("model.store.kind", "model.store.bucket", kind, bucket, platform)
     if kind in OWN_STORE.values() and bucket is not None and re.fullmatch(pattern, bucket):
         regions: tuple[Region, ...] = parts.get("regions") or ()
-        own = [item.name for item in regions if item.elsewhere is None and len(item.name) <= LONGEST_REGION_NAME]
+        own = [item.name for item in regions if item.overrides is None and len(item.name) <= LONGEST_REGION_NAME]
         names = [serving.store.bucket_in(name, own[0]) or "" for name in own[1:]]
         longest = max(names, key=len, default=bucket)
         if not re.fullmatch(pattern, longest):

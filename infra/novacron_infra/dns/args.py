@@ -8,7 +8,7 @@ from typing import ClassVar, TypeAlias
 
 import pulumi
 
-from novacron_infra.config.sections import Platform, Region, Traffic
+from novacron_infra.config import Platform, Region, Traffic
 from novacron_infra.tags import Tags
 
 

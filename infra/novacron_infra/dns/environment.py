@@ -6,8 +6,7 @@ from collections.abc import Mapping
 
 import pulumi
 
-from novacron_infra.config import CloudEnvironment
-from novacron_infra.config.sections import Platform, Traffic
+from novacron_infra.config import CloudEnvironment, Platform, Traffic
 from novacron_infra.dns.args import (
     AddressKind,
     CloudDns,
@@ -106,7 +105,7 @@ def _args(
             platform=region.platform(config.platform),
             address=addresses[region.name],
             address_kind=_ADDRESS_KINDS[region.platform(config.platform)],
-            nearest=region.elsewhere.nearest if region.elsewhere else None,
+            nearest=region.overrides.nearest if region.overrides else None,
         )
         for region in config.regions
     )

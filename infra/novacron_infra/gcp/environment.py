@@ -5,8 +5,7 @@ from __future__ import annotations
 import pulumi
 import pulumi_gcp as gcp
 
-from novacron_infra.config import CloudEnvironment
-from novacron_infra.config.sections import Platform
+from novacron_infra.config import CloudEnvironment, Platform
 from novacron_infra.gcp.region import GcpRegion, GcpRegionArgs
 from novacron_infra.gcp.replication import GcpModelReplication, GcpModelReplicationArgs, ReplicaArgs
 from novacron_infra.plan import EnvironmentPlan
@@ -44,7 +43,7 @@ def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags)
                 tags=tags,
                 protect=config.protected,
                 store_kind=config.store_kind(region),
-                in_cluster=config.clusters.in_cluster,
+                in_cluster=config.clusters.add_ons,
             ),
             pulumi.ResourceOptions(providers=[providers[region.name]]),
         )

@@ -13,7 +13,7 @@ from ipaddress import IPv4Network
 import pulumi
 import pulumi_gcp as gcp
 
-from novacron_infra.config.sections import Platform, StoreKind
+from novacron_infra.config import Platform, StoreKind
 from novacron_infra.errors import Problem, refuse
 from novacron_infra.gcp.cluster import GkeCluster, GkeClusterArgs
 from novacron_infra.gcp.databases import GcpPostgres, GcpPostgresArgs, GcpRedis, GcpRedisArgs

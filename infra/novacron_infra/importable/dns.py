@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from typing_extensions import NotRequired
 
 from novacron_infra import dns
-from novacron_infra.config.sections import HealthCheck, Platform, Region, Traffic
+from novacron_infra.config import HealthCheck, Platform, Region, Traffic
 from novacron_infra.errors import Problem, refuse
 from novacron_infra.importable.plain import settled
 

@@ -12,9 +12,9 @@ from math import ceil
 from typing import ParamSpec, TypeVar
 
 from novacron_infra.catalog import Cloud, Gpu, Machine, Offered, Price, gpu, machine, model, offer
+from novacron_infra.config import Region
 from novacron_infra.config.environment import CloudEnvironment
 from novacron_infra.config.problems import problem
-from novacron_infra.config.sections import Region
 from novacron_infra.errors import Problem
 from novacron_infra.plan.errors import PlanError
 from novacron_infra.plan.failover import Recovery, RegionLoss, plan_losses, plan_recovery

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from novacron_infra.config import Platform, Traffic
 from novacron_infra.config.environment import CloudEnvironment
 from novacron_infra.config.problems import problem
-from novacron_infra.config.sections import Platform, Traffic
 from novacron_infra.plan.errors import PlanError
 from novacron_infra.plan.regions import RegionPlan
 

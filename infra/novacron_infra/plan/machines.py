@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from novacron_infra.catalog import Machine, Price
+from novacron_infra.config import Hardware, Resources
 from novacron_infra.config.problems import problem
-from novacron_infra.config.sections import Hardware, Resources
 from novacron_infra.errors import Problem
 
 

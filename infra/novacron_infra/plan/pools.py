@@ -6,7 +6,7 @@ from dataclasses import replace
 from math import ceil, floor
 
 from novacron_infra.catalog import machine
-from novacron_infra.config.sections import Platform
+from novacron_infra.config import Platform
 from novacron_infra.plan.environment import EnvironmentPlan
 from novacron_infra.plan.regions import RegionPlan
 from novacron_infra.pools import Capacity, NodePoolShape, NodeRole, Placement

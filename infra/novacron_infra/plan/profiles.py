@@ -15,9 +15,9 @@ from novacron_infra.catalog import (
     offered,
     resolve_quantization,
 )
+from novacron_infra.config import ModelServing, Profile, ProfileName
 from novacron_infra.config.environment import CloudEnvironment
 from novacron_infra.config.problems import problem
-from novacron_infra.config.sections import ModelServing, Profile, ProfileName
 from novacron_infra.errors import Problem
 from novacron_infra.plan.errors import DoesNotFitError, PlanError
 from novacron_infra.plan.sizing import ReplicaSize, Workload, fit_replica

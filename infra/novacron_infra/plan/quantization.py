@@ -16,8 +16,8 @@ from novacron_infra.catalog import (
     UnsupportedQuantizationError,
     resolve_quantization,
 )
+from novacron_infra.config import ProfileName
 from novacron_infra.config.problems import problem
-from novacron_infra.config.sections import ProfileName
 from novacron_infra.plan.errors import PlanError
 
 PEAK_HOURS = range(9, 17)

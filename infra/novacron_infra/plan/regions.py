@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from math import ceil, gcd
 
 from novacron_infra.catalog import Machine
+from novacron_infra.config import Platform, Profile
 from novacron_infra.config.environment import CloudEnvironment
 from novacron_infra.config.problems import problem
-from novacron_infra.config.sections import Platform, Profile
 from novacron_infra.errors import Problem
 from novacron_infra.plan.errors import PlanError
 from novacron_infra.plan.machines import MachinePlan

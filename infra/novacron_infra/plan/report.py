@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from novacron_infra.catalog import Price
-from novacron_infra.config.sections import Range
+from novacron_infra.config import Range
 from novacron_infra.plan.environment import HOURS_PER_MONTH, EnvironmentPlan
 from novacron_infra.plan.failover import RegionLoss
 from novacron_infra.plan.machines import MachinePlan

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from novacron_infra.config import Platform, StoreKind
 from novacron_infra.config.environment import CloudEnvironment
-from novacron_infra.config.sections import Platform, StoreKind
 from novacron_infra.plan.sizing import ReplicaSize
 from novacron_infra.stores import (
     AZURE_FILES_MIB_PER_S,

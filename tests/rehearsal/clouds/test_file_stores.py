@@ -28,10 +28,10 @@ def over_three_clouds() -> dict[str, Any]:
     """EFS on Amazon, Filestore on Google, an NFS server that exists on Azure."""
     values = described("examples/environments/Pulumi.prod-mixed.yaml", {"kind": "efs"})
     for region in values["regions"]:
-        if "elsewhere" in region:
-            del region["elsewhere"]["bucket"]
-            region["elsewhere"]["store_kind"] = "nfs"
-    values["regions"][3]["elsewhere"]["bucket"] = "files.novacron.ai:/export"
+        if "overrides" in region:
+            del region["overrides"]["bucket"]
+            region["overrides"]["store_kind"] = "nfs"
+    values["regions"][3]["overrides"]["bucket"] = "files.novacron.ai:/export"
     return values
 
 

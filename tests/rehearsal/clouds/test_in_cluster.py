@@ -18,7 +18,7 @@ PINNED = {"repository": "registry.example/plugin", "tag": "v1", "digest": "sha25
 
 def in_cluster(values: dict[str, Any]) -> dict[str, Any]:
     images = {"nvidia_device_plugin": PINNED, "efa_device_plugin": PINNED}
-    return values | {"clusters": values["clusters"] | {"in_cluster": True}, "images": images}
+    return values | {"clusters": values["clusters"] | {"add_ons": True}, "images": images}
 
 
 def in_kubernetes(result: Result, prefix: str) -> set[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 import pytest
 from novacron_infra.aws.region import AwsRegion, AwsRegionArgs
-from novacron_infra.config.sections import StoreKind
+from novacron_infra.config import StoreKind
 
 from tests.unit.aws import samples
 from tests.unit.aws.amazon_api import problems

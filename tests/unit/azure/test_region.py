@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 import pytest
 from novacron_infra.azure.region import AzureRegion, unique_name
-from novacron_infra.config.sections import StoreKind
+from novacron_infra.config import StoreKind
 from novacron_infra.errors import ArgumentError
 
 from tests.unit.azure import samples

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pulumi
-from novacron_infra.config.sections import HealthCheck, Platform, Region, Traffic
+from novacron_infra.config import HealthCheck, Platform, Region, Traffic
 from novacron_infra.dns import (
     AddressKind,
     CloudDns,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from novacron_infra.config.sections import Platform
+from novacron_infra.config import Platform
 from novacron_infra.dns import AddressKind, CloudDns, CloudDnsRouting, Route53
 from novacron_infra.dns.args import DnsService
 

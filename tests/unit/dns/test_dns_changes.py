@@ -9,7 +9,7 @@ from typing import Any
 
 import pulumi
 import pytest
-from novacron_infra.config.sections import Platform, Region
+from novacron_infra.config import Platform, Region
 from novacron_infra.dns import CloudDns, GlobalEndpointArgs, Route53
 from novacron_infra.dns.args import DnsService
 from novacron_infra.plan import cloud_dns_rto_s, route_53_rto_s, traffic_manager_rto_s

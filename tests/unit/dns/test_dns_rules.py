@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from novacron_infra.config.sections import Platform
+from novacron_infra.config import Platform
 from novacron_infra.dns import (
     AddressKind,
     CloudDns,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from novacron_infra.catalog import FabricKind
-from novacron_infra.config.sections import StoreKind
+from novacron_infra.config import StoreKind
 from novacron_infra.errors import ArgumentError
 from novacron_infra.gcp.network import address_plan
 from novacron_infra.gcp.region import GcpRegion

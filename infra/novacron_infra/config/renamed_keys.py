@@ -1,0 +1,27 @@
+"""The configuration keys that have a new name. A stack file with an old name gets an error that states the new one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+RENAMED_KEYS = {
+    "clusters.in_cluster": "clusters.add_ons",
+    "regions.*.elsewhere": "regions.*.overrides",
+}
+"""The new path of each old path below `novacron:environment`; `*` stands for the number of a list's item.
+
+Add a line whenever you rename a key, and never remove one.
+"""
+
+
+def find_new_key(location: Sequence[int | str]) -> str | None:
+    """Return the new dotted path of the key at `location`, or None when the key never had another name.
+
+    The numbers of list items in the result are those of `location`.
+    """
+    pattern = ".".join("*" if isinstance(step, int) else step for step in location)
+    new = RENAMED_KEYS.get(pattern)
+    for step in location:
+        if new is not None and isinstance(step, int):
+            new = new.replace("*", str(step), 1)
+    return new

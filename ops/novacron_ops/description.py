@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import cast
 
-from novacron_rehearsal.project import load_yaml
+from novacron_rehearsal.yaml_files import read_yaml_mapping
 
 
 def configuration(file: Path) -> dict[str, object]:
@@ -14,5 +14,5 @@ def configuration(file: Path) -> dict[str, object]:
     Raises:
         RehearsalError: when the file is missing or cannot be read.
     """
-    found = load_yaml(file).get("config")
+    found = read_yaml_mapping(file).get("config")
     return cast("dict[str, object]", found) if isinstance(found, dict) else {}

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from novacron_rehearsal.errors import RehearsalError
 from novacron_rehearsal.store import StackSecrets
+from novacron_rehearsal.yaml_files import read_yaml_mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,43 +34,10 @@ class StackConfig:
     secret_keys: tuple[str, ...] = ()
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML in which a key stands once: PyYAML would let the last of two win."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} stands twice", problem_mark=key.start_mark)
-            seen.add(str(key.value))
-        return super().construct_mapping(node, deep)
-
-
-def load_yaml(path: Path) -> dict[str, Any]:
-    """A YAML file that holds a mapping.
-
-    Raises:
-        RehearsalError: when it is missing, not YAML, not a mapping, or has a key twice; with line and column.
-    """
-    try:
-        content = yaml.load(path.read_text(), _UniqueKeys)  # noqa: S506 - a safe loader
-    except FileNotFoundError as error:
-        raise RehearsalError(f"{path} does not exist; run in a Pulumi project's folder, or name one") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise RehearsalError(f"{path} cannot be read: {error}") from error
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: what looks like a date, but is none
-        raise RehearsalError(f"{path} is not valid YAML: {error}") from error
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise RehearsalError(f"{path} must hold a mapping of keys, not a {type(content).__name__}")
-    return content
-
-
 def load_project(folder: Path) -> Project:
     """Read Pulumi.yaml. Raises `RehearsalError` when it names no Python program."""
     path = folder / "Pulumi.yaml"
-    content = load_yaml(path)
+    content = read_yaml_mapping(path)
     name = content.get("name")
     if not isinstance(name, str) or not name:
         raise RehearsalError(f"{path}: `name` is missing; give the project a name")
@@ -108,7 +74,7 @@ def load_stack_config(folder: Path, project: Project, stack: str, secrets: Stack
         WrongPassphraseError: when a secure value needs another passphrase.
     """
     path = folder / f"Pulumi.{stack}.yaml"
-    content = load_yaml(path) if path.exists() else {}
+    content = read_yaml_mapping(path) if path.exists() else {}
     unknown = set(content) - {"config", "encryptionsalt", "secretsprovider", "encryptedkey", "environment"}
     if unknown:
         raise RehearsalError(f"{path}: unknown key {min(unknown)!r}; configuration stands under `config`")

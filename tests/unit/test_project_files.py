@@ -29,12 +29,12 @@ def folder(tmp_path: Path) -> Path:
     ("content", "said"),
     [
         ("name: shop\nruntime: [python\n", r"Pulumi\.yaml is not valid YAML:[\s\S]*line 3"),
-        ("- name\n", r"must hold a mapping of keys, not a list"),
+        ("- name\n", r"is a list; it must be a mapping"),
         ("runtime: python\n", r"`name` is missing"),
         ("name: shop\nruntime: nodejs\n", r"runtime 'nodejs' is not run"),
         (
             "name: shop\nruntime: python\nname: cart\n",
-            r"Pulumi\.yaml is not valid YAML: the key 'name' stands[\s\S]*line 3",
+            r"Pulumi\.yaml is not valid YAML: duplicate key 'name'[\s\S]*line 3",
         ),
     ],
 )
@@ -45,7 +45,9 @@ def test_a_project_file_that_cannot_be_used(tmp_path: Path, content: str, said: 
 
 
 def test_a_folder_without_a_project(tmp_path: Path) -> None:
-    with pytest.raises(RehearsalError, match=r"Pulumi\.yaml does not exist; run in a Pulumi project's folder"):
+    with pytest.raises(
+        RehearsalError, match=r"Pulumi\.yaml does not exist; run the command in the folder of a Pulumi project"
+    ):
         load_project(tmp_path)
 
 
@@ -53,7 +55,7 @@ def test_a_folder_without_a_project(tmp_path: Path) -> None:
     ("content", "said"),
     [
         ("config:\n  a: 'x\n", r"Pulumi\.dev\.yaml is not valid YAML:[\s\S]*line \d"),
-        ("config:\n  a: {b: 1, c: 2, b: 3}\n", r"the key 'b' stands twice[\s\S]*line 2, column 19"),
+        ("config:\n  a: {b: 1, c: 2, b: 3}\n", r"duplicate key 'b'[\s\S]*line 2, column 19"),
         ("shop:size: 3\n", r"unknown key 'shop:size'; configuration stands under `config`"),
         ("environment: [a]\n", "ESC environments need the Pulumi CLI"),
         ("encryptionsalt: nonsense\nconfig:\n  a: {secure: v1:x:y}\n", "encryptionsalt 'nonsense' is not"),

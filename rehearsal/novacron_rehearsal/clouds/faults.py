@@ -20,12 +20,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from novacron_rehearsal.clouds import knowledge
 from novacron_rehearsal.clouds.state import World
 from novacron_rehearsal.errors import RehearsalError
 from novacron_rehearsal.values import PropertyMap
+from novacron_rehearsal.yaml_files import parse_yaml
 
 KINDS = ("quota", "capacity", "slow", "region_down")
 _CREATING = ("create", "update")
@@ -66,9 +65,9 @@ def read(source: str) -> list[Fault]:
     """
     try:
         text = Path(source).read_text(encoding="utf-8") if _is_path(source) else source
-        content = yaml.safe_load(text)
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise RehearsalError(f"the faults {source!r} cannot be read: {error}") from error
+    content = parse_yaml(text, f"the faults {source!r}")
     if content is None:
         return []
     if not isinstance(content, list):

@@ -9,11 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
 from novacron_rehearsal.children import Child
 from novacron_rehearsal.errors import ProviderError
 from novacron_rehearsal.providers.client import Provider, RemoteProvider
+from novacron_rehearsal.yaml_files import read_yaml_mapping
 
 DYNAMIC_PACKAGE = "pulumi-python"
 START_TIMEOUT_S = 60.0
@@ -66,7 +65,7 @@ class Plugins:
             return [str(path / executable)], self.project_dir
         description = path / "PulumiPlugin.yaml"
         if description.is_file():
-            content = yaml.safe_load(description.read_text()) or {}
+            content = read_yaml_mapping(description)
             runtime = content.get("runtime")
             name = runtime.get("name") if isinstance(runtime, dict) else runtime
             if name == "python":

@@ -113,7 +113,7 @@ def test_slow_faults_add_up() -> None:
         ("[{fault: slow, seconds: long}]", "'seconds' must be a number"),
         ("[{fault: capacity, times: -1}]", "'times' must be a number that is not negative"),
         ("[{fault: capacity, type: 3}]", "'type' must be a text"),
-        ("[{", "cannot be read"),
+        ("[{", "is not valid YAML"),
         ("no/such/file.yaml", "cannot be read"),
     ],
 )

@@ -9,7 +9,7 @@ export UV_PYTHON_DOWNLOADS := never
 # A caller who turns byte code off pays ten seconds at each start of a worker.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up preview down rehearse status logs test test-unit check format golden bench-engine bench-rehearse bench-gateway bench-routing bench-batching check-clients check-stores stubs lock clean
+.PHONY: help up preview down rehearse status logs test test-unit check prose format golden bench-engine bench-rehearse bench-gateway bench-routing bench-batching check-clients check-stores stubs lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -43,6 +43,9 @@ check: .venv/dev.stamp ## format, lint, types, layers
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/basedpyright
+
+prose: .venv/dev.stamp ## the style check: banned phrases, where they are, and what to write instead
+	@$(BIN)/python -m tools.prose
 
 format: .venv/dev.stamp ## format and fix what can be fixed
 	$(BIN)/ruff format .

@@ -1,0 +1,1 @@
+"""Tools for the developers of NovaCron. Nothing here is installed with it."""

@@ -9,6 +9,7 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 LAST_LINES = 20
@@ -57,18 +58,36 @@ class Child:
         cwd: Path,
         env: Mapping[str, str],
         on_line: Callable[[str, bool], None],
+        stdin: bytes | None = None,
     ) -> Child:
-        """Start a program; `on_line(line, is_stderr)` gets what it writes once `pump` is called."""
+        """Start a program.
+
+        Args:
+            command: the program and its arguments. Every local user can read them: secrets belong in `stdin`.
+            cwd: its working folder.
+            env: its environment.
+            on_line: called with each line of its output, and whether it is standard error, once `pump` is called.
+            stdin: what it reads from standard input; nothing when left out.
+
+        Raises:
+            OSError: when the program cannot be started.
+        """
         process = await asyncio.create_subprocess_exec(
             *_tied_to_parent(command, env),
             cwd=cwd,
             env=_past_proxies(env),
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
             limit=1 << 20,
         )
+        if stdin is not None and process.stdin is not None:
+            # A program that ends without reading all of it is noticed by its exit status.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                process.stdin.write(stdin)
+                await process.stdin.drain()
+            process.stdin.close()
         return cls(process, on_line)
 
     async def first_line(self) -> str:

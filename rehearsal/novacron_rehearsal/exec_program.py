@@ -1,7 +1,8 @@
 """Runs a Pulumi program inside its own interpreter. Started by path, so it imports nothing of this package.
 
-Argument: one JSON object with monitor, engine, project, stack, organization, parallel, dry_run, root_directory, program
-(folder or file) and config with its secret keys. Exit status: 0 done, 1 ended with an error that is already reported.
+Standard input: one JSON object with monitor, engine, project, stack, organization, parallel, dry_run, root_directory,
+program (folder or file) and config with its secret keys. The program itself gets an empty standard input.
+Exit status: 0 when the program is done, 1 when it ended with an error that is already reported.
 """
 
 from __future__ import annotations
@@ -89,7 +90,8 @@ def _user_traceback(program: str) -> str:
 
 
 if __name__ == "__main__":
-    arguments = json.loads(sys.argv[1])
+    arguments = json.load(sys.stdin)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), sys.stdin.fileno())
     folder = arguments["program"] if os.path.isdir(arguments["program"]) else os.path.dirname(arguments["program"])  # noqa: PTH112, PTH120
     sys.path[0] = folder
     sys.argv = [arguments["program"]]

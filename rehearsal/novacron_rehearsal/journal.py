@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from novacron_rehearsal.errors import RehearsalError
+from novacron_rehearsal.private_files import open_private_file
 from novacron_rehearsal.resource import PendingOperation, ResourceState, Snapshot
 from novacron_rehearsal.state_codec import (
     Decrypt,
@@ -38,8 +39,7 @@ class Journal:
         self._salt = salt
         self._next = 1
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+            self._file = open_private_file(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
         except OSError as error:
             raise _unwritable(path, error) from error
         self._salt_written = salt()

@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from novacron_rehearsal.errors import RehearsalError
+from novacron_rehearsal.private_files import make_private_folder, open_private_file, write_private_file
 
 
 class StackLockedError(RehearsalError):
@@ -28,8 +29,8 @@ class StackLock:
 
     def __init__(self, backend_dir: Path, project: str, stack: str) -> None:
         kernel = backend_dir / "locks" / f"{project}.{stack}"
-        kernel.parent.mkdir(parents=True, exist_ok=True)
-        self._kernel = os.open(kernel, os.O_RDWR | os.O_CREAT, 0o600)
+        make_private_folder(kernel.parent, backend_dir)
+        self._kernel = open_private_file(kernel, os.O_RDWR | os.O_CREAT)
         self._folder = backend_dir / ".pulumi" / "locks" / "organization" / project / stack
         try:
             fcntl.flock(self._kernel, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -39,17 +40,14 @@ class StackLock:
         self._file = self._folder / f"{uuid.uuid4()}.json"
         try:
             self._refuse_others(stack)
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._file.write_text(
-                json.dumps(
-                    {
-                        "pid": os.getpid(),
-                        "username": _user(),
-                        "hostname": socket.gethostname(),
-                        "timestamp": datetime.now(timezone.utc).isoformat(),
-                    }
-                )
-            )
+            make_private_folder(self._folder, backend_dir)
+            holder = {
+                "pid": os.getpid(),
+                "username": _user(),
+                "hostname": socket.gethostname(),
+                "timestamp": datetime.now(timezone.utc).isoformat(),
+            }
+            write_private_file(self._file, json.dumps(holder).encode())
         except BaseException:
             with suppress(OSError):
                 self._file.unlink()

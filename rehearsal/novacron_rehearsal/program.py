@@ -32,7 +32,7 @@ class ProgramCall:
     env: Mapping[str, str]
 
     def settings(self) -> dict[str, object]:
-        """The argument of `exec_program`."""
+        """Return what `exec_program` reads from standard input."""
         return {
             "monitor": self.monitor,
             "engine": self.monitor,
@@ -56,8 +56,7 @@ def check(folder: Path) -> None:
 
 async def start(call: ProgramCall, on_line: Callable[[str, bool], None]) -> Child:
     """Start the program as a process of its own."""
-    arguments = json.dumps(call.settings())
-    command = [call.python, "-u", exec_program.__file__, arguments]
+    command = [call.python, "-u", exec_program.__file__]
     env = {
         **os.environ,
         **call.env,
@@ -67,7 +66,9 @@ async def start(call: ProgramCall, on_line: Callable[[str, bool], None]) -> Chil
         "PULUMI_ENGINE": call.monitor,
     }
     try:
-        child = await Child.start(command, cwd=call.folder, env=env, on_line=on_line)
+        # Standard input, because other local users can read a process's arguments: the configuration holds secrets.
+        settings = json.dumps(call.settings()).encode()
+        child = await Child.start(command, cwd=call.folder, env=env, on_line=on_line, stdin=settings)
     except OSError as error:
         raise ProgramError(f"the program's interpreter {call.python!r} cannot be started: {error}") from error
     child.pump()

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
 from novacron_rehearsal.errors import RehearsalError
+from novacron_rehearsal.private_files import make_private_folder, open_private_file
 
 ITERATIONS = 1_000_000
 """PBKDF2 rounds of `config.NewSymmetricCrypterFromPassphrase` (pulumi 3.272)."""
@@ -105,8 +106,8 @@ def resolve_passphrase(env: Mapping[str, str], backend_dir: Path) -> str:
             raise RehearsalError(f"PULUMI_CONFIG_PASSPHRASE_FILE {named!r} cannot be read: {error.strerror}") from error
     path = backend_dir / "passphrase"
     if not path.exists():
-        backend_dir.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        make_private_folder(backend_dir, backend_dir)
+        handle = open_private_file(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         with os.fdopen(handle, "w") as file:
             file.write(base64.urlsafe_b64encode(os.urandom(24)).decode())
     return path.read_text().strip()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -16,6 +15,7 @@ from novacron_rehearsal.errors import RehearsalError
 from novacron_rehearsal.journal import Journal, replay
 from novacron_rehearsal.lock import StackLock
 from novacron_rehearsal.ordering import ordered
+from novacron_rehearsal.private_files import FILE_MODE, make_private_folder, restrict, write_private_file
 from novacron_rehearsal.resource import PendingOperation, ResourceState, Snapshot
 from novacron_rehearsal.secrets import Secrets
 from novacron_rehearsal.state_codec import Decrypt, SecretCache
@@ -134,14 +134,12 @@ class StackFiles:
         meta = self.backend_dir / ".pulumi" / "meta.yaml"
         temporary = self.checkpoint.with_suffix(".json.tmp")
         try:
-            self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(self.checkpoint.parent, self.backend_dir)
             if not meta.exists():
-                meta.write_text("version: 1\n")
-            with temporary.open("wb") as file:
-                file.write(raw)
-                file.flush()
-                os.fsync(file.fileno())
+                write_private_file(meta, b"version: 1\n")
+            write_private_file(temporary, raw)
             if self.checkpoint.exists():
+                restrict(self.checkpoint, FILE_MODE)
                 shutil.copy2(self.checkpoint, f"{self.checkpoint}.bak")
             temporary.replace(self.checkpoint)
         except OSError as error:
@@ -167,6 +165,7 @@ class StackSession:
         self._files = files
         self._secrets = secrets
         try:
+            make_private_folder(files.journal.parent, files.backend_dir)
             self._lock = StackLock(files.backend_dir, files.project, files.stack)
         except OSError as error:
             raise RehearsalError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -9,6 +10,8 @@ import sys
 from typing import Any
 
 import pytest
+from novacron_rehearsal.secrets import Secrets
+from novacron_rehearsal.values import Secret
 
 ENGINE = """
 import sys
@@ -55,3 +58,36 @@ def test_a_proxy_in_the_environment_is_not_used_on_this_machine(lab: Any, monkey
         in_process=False,
     )
     assert result.succeeded, result.errors
+
+
+def test_configured_secrets_are_not_in_the_arguments_of_the_program(lab: Any) -> None:
+    lab.write(
+        """
+        from pathlib import Path
+        process = Path("/proc/self")
+        for name in ("cmdline", "environ"):
+            Path(name).write_bytes((process / name).read_bytes())
+        pulumi.export("read", pulumi.Config().require_secret("password"))
+        """
+    )
+    sealed = Secrets.new("correct horse")
+    (lab.folder / "Pulumi.dev.yaml").write_text(
+        json.dumps(
+            {"encryptionsalt": sealed.state, "config": {"lab:password": {"secure": sealed.encrypt("hunter2-secret")}}}
+        )
+    )
+    result = lab.up(in_process=False)
+    assert result.succeeded, result.errors
+    assert result.outputs == {"read": Secret("hunter2-secret")}
+    for name in ("cmdline", "environ"):
+        content = (lab.folder / name).read_bytes()
+        assert content
+        assert b"hunter2" not in content
+
+
+def test_a_configuration_larger_than_an_argument_may_be_reaches_the_program(lab: Any) -> None:
+    (lab.folder / "Pulumi.dev.yaml").write_text(json.dumps({"config": {"lab:text": "x" * 3_000_000}}))
+    lab.write('import sys\npulumi.export("sizes", [len(pulumi.Config().require("text")), len(sys.stdin.read())])')
+    result = lab.up(in_process=False)
+    assert result.succeeded, result.errors
+    assert result.outputs == {"sizes": [3_000_000, 0]}

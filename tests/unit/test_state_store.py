@@ -7,6 +7,7 @@ import getpass
 import json
 import os
 import socket
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -218,3 +219,54 @@ def test_a_read_only_folder_is_named(small_disk: Path) -> None:
     assert libc.mount(b"tmpfs", os.fsencode(small_disk), b"tmpfs", remount_read_only, None) == 0
     with pytest.raises(RehearsalError, match=r"folder .*disk.* cannot be written: Read-only file system; make it"):
         opened(StackFiles(small_disk / "backend", "shop", "dev"))
+
+
+@pytest.fixture(params=[0o022, 0o000], ids=["umask 022", "umask 000"])
+def open_umask(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = os.umask(request.param)
+    yield
+    os.umask(before)
+
+
+def modes(folder: Path) -> dict[str, int]:
+    """The permissions of a folder and of all that is in it."""
+    found = {path.relative_to(folder.parent).as_posix(): path for path in (folder, *folder.rglob("*"))}
+    return {name: stat.S_IMODE(path.stat().st_mode) for name, path in found.items()}
+
+
+def assert_private(folder: Path) -> None:
+    wrong = {name: oct(mode) for name, mode in modes(folder).items() if mode & 0o077}
+    assert not wrong
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_only_the_owner_can_read_the_state_whatever_the_umask(tmp_path: Path) -> None:
+    files = StackFiles(tmp_path / ".novacron", "shop", "dev")
+    keep(files, thing("a", password=Secret("hunter2")))
+    keep(files, thing("a", password=Secret("hunter3")))
+    passphrases.resolve_passphrase({}, files.backend_dir)
+    session = opened(files)
+    assert_private(files.backend_dir)
+    session.close()
+    assert len(modes(files.backend_dir)) > 8
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_a_state_folder_that_others_can_read_is_closed_by_the_next_run(tmp_path: Path) -> None:
+    files = StackFiles(tmp_path / ".novacron", "shop", "dev")
+    keep(files, thing("a"))
+    for path in (files.backend_dir, *files.backend_dir.rglob("*")):
+        path.chmod(0o777 if path.is_dir() else 0o666)
+    keep(files, thing("b"))
+    assert_private(files.backend_dir / ".pulumi" / "stacks")
+    folders = [path for path in files.backend_dir.rglob("*") if path.is_dir()]
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o700 for path in (files.backend_dir, *folders))
+
+
+def test_a_state_folder_of_the_user_s_choice_keeps_its_mode_and_what_is_made_in_it_is_private(tmp_path: Path) -> None:
+    chosen = tmp_path / "shared"
+    chosen.mkdir()
+    chosen.chmod(0o755)
+    keep(StackFiles(chosen, "shop", "dev"), thing("a"))
+    assert stat.S_IMODE(chosen.stat().st_mode) == 0o755
+    assert_private(chosen / ".pulumi")

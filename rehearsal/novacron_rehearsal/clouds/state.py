@@ -13,6 +13,7 @@ from google.protobuf.struct_pb2 import Struct
 
 from novacron_rehearsal import codec
 from novacron_rehearsal.clouds.places import digest
+from novacron_rehearsal.private_files import FOLDER_MODE, make_private_folder, restrict, write_private_file
 from novacron_rehearsal.values import PropertyMap
 
 Key = tuple[str, str, str]
@@ -33,7 +34,8 @@ class World:
         self._deleted: set[str] = set()
         self._lock = threading.RLock()
         if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_private_folder(folder, folder)
+            restrict(folder, FOLDER_MODE)
 
     def get(self, key: Key) -> tuple[PropertyMap, PropertyMap] | None:
         """A resource's inputs and outputs, `None` when it does not exist."""
@@ -104,5 +106,5 @@ class World:
             return
         # Whole or not at all: a run that is killed leaves no half of a file.
         beside = self._folder / f"{name}.{os.getpid()}.{threading.get_ident()}"
-        beside.write_text(json.dumps(entry))
+        write_private_file(beside, json.dumps(entry).encode())
         beside.replace(self._folder / f"{name}.json")

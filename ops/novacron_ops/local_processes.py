@@ -37,7 +37,7 @@ def services(run_dir: Path) -> list[LocalService]:
                 status=str(state.get("status", "starting")) if process.alive(folder) else "gone",
                 pid=state.get("child_pid"),
                 restarts=int(state.get("restarts", 0)),
-                up_s=time.time() - float(state.get("since", time.time())),
+                up_s=max(0.0, time.monotonic() - float(state.get("started_monotonic_s", time.monotonic()))),
             )
         )
     return found

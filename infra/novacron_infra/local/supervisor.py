@@ -41,7 +41,7 @@ class Supervisor:
             "child_pid": None,
             "restarts": 0,
             "exit_status": None,
-            "since": time.time(),
+            "started_monotonic_s": time.monotonic(),  # the wall clock may be set back
         }
 
     def run(self) -> None:
@@ -77,7 +77,7 @@ class Supervisor:
                 stderr=subprocess.STDOUT,
                 preexec_fn=_die_with_parent,  # noqa: PLW1509 - a supervisor has one thread
             )
-        self._tell(child_pid=self._child.pid, since=time.time())
+        self._tell(child_pid=self._child.pid, started_monotonic_s=time.monotonic())
         ready = False
         while self._child.poll() is None:
             if self._stopping.is_set():

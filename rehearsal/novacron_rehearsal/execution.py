@@ -53,6 +53,11 @@ class Options:
     """Run the program in this process: faster, for tests; one program at a time."""
     attached_providers: Mapping[str, int] = field(default_factory=dict[str, int])
     plugin_paths: Mapping[str, Path] = field(default_factory=dict[str, Path])
+    simulated_only: bool = False
+    """Start no provider plug-in, wherever one is found, and simulate dynamic resources: only `attached_providers` serve
+    resources. This is what makes a run a rehearsal."""
+    real_packages: frozenset[str] = frozenset()
+    """Packages that `simulated_only` starts for real all the same. `pulumi-python` stands for dynamic providers."""
 
 
 Cancel: TypeAlias = Callable[[], None]
@@ -224,7 +229,8 @@ async def _after_program(deployment: Deployment) -> None:
 
 def _plugins(setting: Setting, options: Options) -> Plugins:
     attached = dict(options.attached_providers)
-    for entry in filter(None, setting.env.get("PULUMI_DEBUG_PROVIDERS", "").split(",")):
+    debugged = "" if options.simulated_only else setting.env.get("PULUMI_DEBUG_PROVIDERS", "")
+    for entry in filter(None, debugged.split(",")):
         name, _, port = entry.partition(":")
         attached.setdefault(name, int(port))
     return Plugins(
@@ -238,6 +244,8 @@ def _plugins(setting: Setting, options: Options) -> Plugins:
             "PULUMI_PROJECT": setting.project.name,
             "PULUMI_STACK": setting.stack,
         },
+        simulated_only=options.simulated_only,
+        real=options.real_packages,
     )
 
 

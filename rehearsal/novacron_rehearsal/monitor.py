@@ -89,9 +89,11 @@ class Monitor(ResourceMonitorServicer):
             await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
         else:
             dialect = codec.Dialect(secrets=request.acceptSecrets, resources=request.acceptResources)
-            # Without it the program takes an output of what is excluded and not made for None, not for unknown: what
-            # has it as an input would not depend on it any more.
-            unknown = state.urn in self.deployment.selection.not_made
+            # `unknown` makes the program treat outputs that are missing here as unknown. Otherwise they would be None,
+            # and a resource that has one as an input would lose its dependency.
+            unknown = state.urn in self.deployment.selection.not_made or (
+                state.urn in self.deployment.registry.simulated_dynamic
+            )
             return resource_pb2.RegisterResourceResponse(
                 urn=state.urn, id=state.id, object=codec.encode(state.outputs, dialect), unknown=unknown
             )

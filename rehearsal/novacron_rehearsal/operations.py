@@ -52,6 +52,10 @@ class Result:
     policy_violations: list[PolicyViolated]
     duration_s: float
     cancelled: bool = False
+    started_plugins: frozenset[str] = frozenset()
+    """Packages whose provider ran as a process of this run: unlike attached ones, those are not simulated."""
+    simulated_dynamic: tuple[str, ...] = ()
+    """URNs of the dynamic resources whose provider did not run."""
 
     @property
     def errors(self) -> str:
@@ -192,8 +196,19 @@ class Workspace:
         duration = time.monotonic() - began
         emit(OperationEnded(operation, changes, duration, succeeded))
         outputs = deployment.outputs if deployment else {}
-        cancelled = deployment is not None and deployment.cancelled
-        return Result(operation, succeeded, changes, steps, outputs, diagnostics, violations, duration, cancelled)
+        return Result(
+            operation,
+            succeeded,
+            changes,
+            steps,
+            outputs,
+            diagnostics,
+            violations,
+            duration,
+            cancelled=deployment is not None and deployment.cancelled,
+            started_plugins=frozenset(deployment.registry.started_plugins) if deployment else frozenset(),
+            simulated_dynamic=tuple(deployment.registry.simulated_dynamic) if deployment else (),
+        )
 
     async def _locked(self, operation: Operation, options: Options, emit: EventSink) -> Deployment:
         base_folder.set(self.project.folder)

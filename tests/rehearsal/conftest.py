@@ -207,7 +207,11 @@ class Lab:
         self.provider = provider
         self.port = port
         (folder / "Pulumi.yaml").write_text("name: lab\nruntime: python\n")
-        self.workspace = Workspace(folder, "dev", passphrase="correct horse")
+        self.reopen()
+
+    def reopen(self, env: dict[str, str] | None = None) -> None:
+        """Read the project again; its providers get `env` too."""
+        self.workspace = Workspace(self.folder, "dev", passphrase="correct horse", env=env)
 
     def write(self, program: str) -> None:
         """Set the program; classes `Thing` and `Group` and the name `O` for `ResourceOptions` are there."""

@@ -30,6 +30,14 @@ class Plugins:
     paths: Mapping[str, Path] = field(default_factory=dict[str, Path])
     """Package to a folder (`PulumiPlugin.yaml`, or an executable) or an executable."""
     env: Mapping[str, str] = field(default_factory=dict[str, str])
+    simulated_only: bool = False
+    """Start nothing: only attached providers serve resources, and dynamic resources are simulated."""
+    real: frozenset[str] = frozenset()
+    """Packages that `simulated_only` starts all the same."""
+
+    def refuses(self, package: str) -> bool:
+        """Return whether the provider of a package must not be started."""
+        return self.simulated_only and package not in self.real
 
     def command(self, package: str, version: str) -> tuple[list[str], Path]:
         """How to start the provider of a package, and in which folder.
@@ -44,7 +52,8 @@ class Plugins:
             return self._of_path(self.paths[package], executable)
         if found := shutil.which(executable, path=self.env.get("PATH")):
             return [found], self.project_dir
-        home = Path(self.env.get("PULUMI_HOME", str(Path.home() / ".pulumi")))
+        env = {**os.environ, **self.env}
+        home = Path(env.get("PULUMI_HOME") or Path.home() / ".pulumi")
         candidates = sorted((home / "plugins").glob(f"resource-{package}-v{version or '*'}"))
         for folder in reversed(candidates):
             if (folder / executable).is_file():
@@ -94,7 +103,7 @@ async def start(
     """Start or attach to the provider of a package. Not configured yet.
 
     Raises:
-        ProviderError: when it cannot be found, started, or says no port.
+        ProviderError: when it must not be started, cannot be found or started, or prints no port.
     """
     port = plugins.attached.get(package)
     if port is not None:
@@ -105,6 +114,13 @@ async def start(
             await provider.close()
             raise ProviderError(f"the attached {package} provider on port {port} does not answer: {error}") from error
         return Started(provider, None)
+    if plugins.refuses(package):
+        served = ", ".join(sorted(plugins.attached)) or "none"
+        raise ProviderError(
+            f"package {package!r} is not simulated, and a rehearsal starts no real provider. Simulated packages: "
+            f"{served}. Install the package's Pulumi SDK for Python next to novacron: its classes describe the "
+            "resources that the simulation serves"
+        )
     command, cwd = plugins.command(package, version)
     env = {**os.environ, **plugins.env}
     try:

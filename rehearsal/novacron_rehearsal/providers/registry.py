@@ -10,10 +10,16 @@ from novacron_rehearsal.errors import ProviderError
 from novacron_rehearsal.events import Diagnostic, EventSink, Severity
 from novacron_rehearsal.providers.builtin import BUILTIN_PACKAGE
 from novacron_rehearsal.providers.client import Provider
-from novacron_rehearsal.providers.launch import Plugins, Started, start
+from novacron_rehearsal.providers.launch import DYNAMIC_PACKAGE, Plugins, Started, start
+from novacron_rehearsal.providers.simulated_dynamic import SimulatedDynamicProvider
 from novacron_rehearsal.resource import ResourceState
 from novacron_rehearsal.urn import package_of
 from novacron_rehearsal.values import UNKNOWN_SENTINEL, PropertyMap
+
+_SIMULATED_DYNAMIC = (
+    "simulated: its dynamic provider did not run. Its inputs serve as its outputs; an output that only the provider "
+    "computes is unknown"
+)
 
 
 def reference(urn: str, id_: str) -> str:
@@ -36,6 +42,10 @@ class ProviderRegistry:
         self._builtin = builtin
         self._emit = emit
         self._started: list[Started] = []
+        self.started_plugins: set[str] = set()
+        """Packages whose provider this run started as a process: those are not simulated."""
+        self.simulated_dynamic: dict[str, None] = {}
+        """URNs of the dynamic resources that were simulated, in order."""
         self._bound: dict[str, asyncio.Future[Provider | None]] = {}
         self._old_states: Callable[[str], ResourceState | None] = lambda _: None
 
@@ -47,6 +57,8 @@ class ProviderRegistry:
         """A provider of its own for one provider resource, not configured yet."""
         if package == BUILTIN_PACKAGE:
             return Started(self._builtin, None)
+        if package == DYNAMIC_PACKAGE and self._plugins.refuses(package):
+            return Started(SimulatedDynamicProvider(self._simulated), None)
 
         def on_line(line: str, is_stderr: bool) -> None:
             severity = Severity.WARNING if is_stderr else Severity.INFO
@@ -54,7 +66,14 @@ class ProviderRegistry:
 
         started = await start(self._plugins, package, version, self.engine_address, on_line)
         self._started.append(started)
+        if started.child is not None:
+            self.started_plugins.add(package)
         return started
+
+    def _simulated(self, urn: str) -> None:
+        if urn not in self.simulated_dynamic:
+            self.simulated_dynamic[urn] = None
+            self._emit(Diagnostic(Severity.WARNING, _SIMULATED_DYNAMIC, urn))
 
     async def bind(self, ref: str, started: Started, inputs: PropertyMap) -> None:
         """Configure a started provider and hand it out under a reference.

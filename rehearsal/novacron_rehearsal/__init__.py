@@ -23,7 +23,7 @@ from novacron_rehearsal.events import (
 )
 from novacron_rehearsal.execution import Options
 from novacron_rehearsal.operations import Result, Workspace
-from novacron_rehearsal.secrets import resolve_passphrase
+from novacron_rehearsal.secrets import find_passphrase, resolve_passphrase
 
 __all__ = [
     "Diagnostic",
@@ -43,5 +43,6 @@ __all__ = [
     "StepOp",
     "StepStarted",
     "Workspace",
+    "find_passphrase",
     "resolve_passphrase",
 ]

@@ -29,7 +29,7 @@ from novacron_rehearsal.events import (
     StepOp,
 )
 from novacron_rehearsal.execution import Cancel, Options, Setting, execute, stack_outputs
-from novacron_rehearsal.project import Project, load_project, load_stack_config
+from novacron_rehearsal.project import Project, StackConfig, load_project, load_stack_config
 from novacron_rehearsal.resource import PendingOperation, Snapshot
 from novacron_rehearsal.run import StepRecord, Unrecorded
 from novacron_rehearsal.store import StackFiles, StackSecrets, StackSession, passphrase_salt
@@ -70,7 +70,8 @@ class Workspace:
         project_dir: folder of Pulumi.yaml.
         stack: name of the stack.
         backend_dir: folder of the state, in the layout of Pulumi's file backend; `<project_dir>/.novacron` by default.
-        passphrase: encrypts the stack's secrets.
+        passphrase: encrypts the secrets in the state.
+        config_passphrase: decrypts the `secure` values of Pulumi.<stack>.yaml; `passphrase` when left out.
         env: additional environment of the program and the providers.
     """
 
@@ -80,6 +81,7 @@ class Workspace:
         stack: str,
         *,
         passphrase: str,
+        config_passphrase: str | None = None,
         backend_dir: Path | None = None,
         env: Mapping[str, str] | None = None,
     ) -> None:
@@ -88,6 +90,7 @@ class Workspace:
         self.backend_dir = (backend_dir or self.project_dir / ".novacron").resolve()
         self.project: Project = load_project(self.project_dir)
         self._passphrase = passphrase
+        self._config_passphrase = config_passphrase
         self._env = {"PULUMI_CONFIG_PASSPHRASE": passphrase, **(env or {})}
         self._files = StackFiles(self.backend_dir, self.project.name, stack)
         self._running: tuple[asyncio.AbstractEventLoop, Callable[[], None]] | None = None
@@ -216,7 +219,7 @@ class Workspace:
         setting = Setting(
             project=self.project,
             stack=self.stack,
-            config=load_stack_config(self.project_dir, self.project, self.stack, secrets),
+            config=self._config(secrets, options, emit),
             env=self._env,
             outputs_of=self._outputs_of,
             listen_for_cancel=self._listen_for_cancel,
@@ -250,6 +253,18 @@ class Workspace:
             return outcome.deployment
         finally:
             session.close()
+
+    def _config(self, secrets: StackSecrets, options: Options, emit: EventSink) -> StackConfig:
+        """Read the stack's configuration; a rehearsal does without the secrets that it cannot decrypt."""
+        if self._config_passphrase is not None:
+            secrets = StackSecrets(self._config_passphrase, self.stack)
+        config = load_stack_config(
+            self.project_dir, self.project, self.stack, secrets, make_up_secrets=options.simulated_only
+        )
+        for key, reason in config.made_up.items():
+            text = f"configuration {key} cannot be decrypted: the rehearsal uses a made-up value. Reason: {reason}"
+            emit(Diagnostic(Severity.WARNING, text))
+        return config
 
     def _outputs_of(self, name: str) -> PropertyMap:
         parts = name.split("/")

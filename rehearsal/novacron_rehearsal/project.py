@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import sys
 from collections.abc import Mapping
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from novacron_rehearsal.errors import RehearsalError
+from novacron_rehearsal.state_codec import Decrypt
 from novacron_rehearsal.store import StackSecrets
 from novacron_rehearsal.yaml_files import read_yaml_mapping
 
@@ -32,6 +35,8 @@ class StackConfig:
 
     values: dict[str, str] = field(default_factory=dict[str, str])
     secret_keys: tuple[str, ...] = ()
+    made_up: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Keys whose secret value could not be decrypted and was made up, each with the reason."""
 
 
 def load_project(folder: Path) -> Project:
@@ -66,8 +71,17 @@ def _interpreter(folder: Path, virtualenv: object) -> str:
     return sys.executable
 
 
-def load_stack_config(folder: Path, project: Project, stack: str, secrets: StackSecrets) -> StackConfig:
-    """Read Pulumi.<stack>.yaml over the project's defaults, decrypting what is `secure`.
+def load_stack_config(
+    folder: Path, project: Project, stack: str, secrets: StackSecrets, *, make_up_secrets: bool = False
+) -> StackConfig:
+    """Read Pulumi.<stack>.yaml over the project's defaults, and decrypt its `secure` values.
+
+    Args:
+        folder: the project's folder.
+        project: its Pulumi.yaml.
+        stack: name of the stack.
+        secrets: decrypts the values. Takes over the file's salt.
+        make_up_secrets: use a made-up value where one cannot be decrypted.
 
     Raises:
         RehearsalError: for a file that is not what it should be.
@@ -84,33 +98,66 @@ def load_stack_config(folder: Path, project: Project, stack: str, secrets: Stack
         secrets.salt = salt
     values: dict[str, str] = {}
     secret_keys: list[str] = []
+    made_up: dict[str, str] = {}
     for key, default in project.config_defaults.items():
         value = default.get("value", default.get("default")) if isinstance(default, dict) else default
         if value is not None:
             values[_qualified(key, project.name)] = _text(value)
     for key, value in (content.get("config") or {}).items():
         name = _qualified(str(key), project.name)
-        plain, secret = _reveal(value, secrets)
-        values[name] = _text(plain)
-        if secret:
+        decryption = _Decryption(secrets.cache.decrypt, make_up_secrets, content.get("secretsprovider"))
+        values[name] = _text(decryption.reveal(value))
+        if decryption.secret:
             secret_keys.append(name)
-    return StackConfig(values, tuple(secret_keys))
+        if decryption.problem:
+            made_up[name] = decryption.problem
+    return StackConfig(values, tuple(secret_keys), made_up)
 
 
 def _qualified(key: str, project: str) -> str:
     return key if ":" in key else f"{project}:{key}"
 
 
-def _reveal(value: Any, secrets: StackSecrets) -> tuple[Any, bool]:
-    if isinstance(value, dict):
-        if set(value) == {"secure"} and isinstance(value["secure"], str):
-            return secrets.cache.decrypt(value["secure"]), True
-        revealed = {key: _reveal(item, secrets) for key, item in value.items()}
-        return {key: item for key, (item, _) in revealed.items()}, any(secret for _, secret in revealed.values())
-    if isinstance(value, list):
-        items = [_reveal(item, secrets) for item in value]
-        return [item for item, _ in items], any(secret for _, secret in items)
-    return value, False
+@dataclass(slots=True)
+class _Decryption:
+    """Decrypts one configuration value."""
+
+    decrypt: Decrypt
+    make_up_secrets: bool
+    secrets_provider: object
+    secret: bool = False
+    """Whether any part of the value is secret."""
+    problem: str = ""
+    """Why a part of the value is made up; empty when none is."""
+
+    def reveal(self, value: Any) -> Any:
+        """Return the value with each `{secure: …}` in it decrypted."""
+        if isinstance(value, list):
+            return [self.reveal(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        if set(value) != {"secure"} or not isinstance(value["secure"], str):
+            return {key: self.reveal(item) for key, item in value.items()}
+        self.secret = True
+        try:
+            if self.secrets_provider not in (None, "passphrase"):
+                scheme = str(self.secrets_provider).partition("://")[0]
+                raise RehearsalError(
+                    f"secrets are encrypted with {scheme!r}; the rehearsal engine decrypts only with a passphrase. Use "
+                    "the Pulumi CLI, or change the stack's secrets provider with it"
+                )
+            return self.decrypt(value["secure"])
+        except RehearsalError as error:
+            if not self.make_up_secrets:
+                raise
+            self.problem = str(error)
+            return _made_up_secret(value["secure"])
+
+
+def _made_up_secret(ciphertext: str) -> str:
+    """Return 43 of A-Z, a-z, 0-9, - and _: a text that passwords and HTTP headers can hold, the same in every run."""
+    digest = hashlib.sha256(ciphertext.encode()).digest()
+    return ("rehearsal-" + base64.urlsafe_b64encode(digest).decode())[:43]
 
 
 def _text(value: Any) -> str:

@@ -87,12 +87,29 @@ class Secrets:
             return self._cipher.decrypt(base64.b64decode(nonce), base64.b64decode(sealed), None).decode()
         except (ValueError, InvalidTag) as error:
             raise RehearsalError(
-                "a secret cannot be decrypted: it is damaged or belongs to another passphrase; set it again"
+                "a secret cannot be decrypted: it is damaged, was encrypted with another passphrase, or was not "
+                "encrypted with a passphrase (as in Pulumi Cloud); set it again"
             ) from error
 
 
 def resolve_passphrase(env: Mapping[str, str], backend_dir: Path) -> str:
-    """The passphrase: from the environment as on the CLI, else from a file of random text made on first use.
+    """Return the passphrase as `find_passphrase` does; without one, make one and keep it in the file.
+
+    Raises:
+        RehearsalError: when PULUMI_CONFIG_PASSPHRASE_FILE cannot be read.
+    """
+    found = find_passphrase(env, backend_dir)
+    if found is not None:
+        return found
+    made = base64.urlsafe_b64encode(os.urandom(24)).decode()
+    make_private_folder(backend_dir, backend_dir)
+    with os.fdopen(open_private_file(backend_dir / "passphrase", os.O_WRONLY | os.O_CREAT | os.O_EXCL), "w") as file:
+        file.write(made)
+    return made
+
+
+def find_passphrase(env: Mapping[str, str], backend_dir: Path) -> str | None:
+    """Return the passphrase: from the environment as on the CLI, else from the file that `resolve_passphrase` makes.
 
     Raises:
         RehearsalError: when PULUMI_CONFIG_PASSPHRASE_FILE cannot be read.
@@ -105,9 +122,4 @@ def resolve_passphrase(env: Mapping[str, str], backend_dir: Path) -> str:
         except OSError as error:
             raise RehearsalError(f"PULUMI_CONFIG_PASSPHRASE_FILE {named!r} cannot be read: {error.strerror}") from error
     path = backend_dir / "passphrase"
-    if not path.exists():
-        make_private_folder(backend_dir, backend_dir)
-        handle = open_private_file(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-        with os.fdopen(handle, "w") as file:
-            file.write(base64.urlsafe_b64encode(os.urandom(24)).decode())
-    return path.read_text().strip()
+    return path.read_text().strip() if path.exists() else None

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from novacron_rehearsal import Severity, Workspace
+from novacron_rehearsal.secrets import Secrets
 from novacron_rehearsal.values import Secret
+
+from tests.rehearsal.conftest import Lab
 
 PROGRAM = """
 from novacron_infra.config import EnvironmentSecrets
@@ -40,3 +44,40 @@ def test_a_secret_that_the_stack_s_file_holds_in_plain_is_refused_beside_other_p
     assert "pulumi config set --secret novacron:apiKey" in result.errors
     assert "novacron:apiKey = (hidden): it is too short" in result.errors
     assert "hunter2" not in result.errors
+
+
+def test_a_rehearsal_decrypts_the_configuration_with_its_own_passphrase_not_with_that_of_the_state(lab: Lab) -> None:
+    sealed = Secrets.new("correct horse")
+    settings = {"encryptionsalt": sealed.state, "config": {"lab:password": {"secure": sealed.encrypt("hunter2")}}}
+    (lab.folder / "Pulumi.dev.yaml").write_text(json.dumps(settings))
+    lab.write('pulumi.export("password", pulumi.Config().require_secret("password"))')
+    workspace = Workspace(lab.folder, "dev", passphrase="of the state", config_passphrase="correct horse")
+    result = workspace.up(lab.options(simulated_only=True))
+    assert result.succeeded, result.errors
+    assert workspace.outputs() == {"password": Secret("hunter2")}
+    assert not [item for item in result.diagnostics if item.severity is Severity.WARNING]
+
+
+def test_a_rehearsal_says_which_secrets_of_the_configuration_it_made_up(lab: Lab) -> None:
+    settings = {"encryptionsalt": Secrets.new("correct horse").state, "config": {"lab:password": {"secure": "AAAB"}}}
+    (lab.folder / "Pulumi.dev.yaml").write_text(json.dumps(settings))
+    lab.write('pulumi.export("password", pulumi.Config().require_secret("password"))')
+    workspace = Workspace(lab.folder, "dev", passphrase="of the state", config_passphrase="")
+    result = workspace.up(lab.options(simulated_only=True))
+    assert result.succeeded, result.errors
+    password = result.outputs["password"]
+    assert isinstance(password, Secret)
+    assert str(password.value).startswith("rehearsal-")
+    [warning] = [item.message for item in result.diagnostics if item.severity is Severity.WARNING]
+    assert warning.startswith("configuration lab:password cannot be decrypted: the rehearsal uses a made-up value.")
+    refused = workspace.up(lab.options())
+    assert "the passphrase is wrong" in refused.errors
+
+
+def test_a_salt_without_a_secret_does_not_need_its_passphrase_in_a_rehearsal(lab: Lab) -> None:
+    settings = {"encryptionsalt": Secrets.new("correct horse").state, "config": {"lab:size": "1"}}
+    (lab.folder / "Pulumi.dev.yaml").write_text(json.dumps(settings))
+    workspace = Workspace(lab.folder, "dev", passphrase="of the state", config_passphrase="")
+    lab.write('Thing("a", password=Output.secret("hunter2"))')
+    result = workspace.up(lab.options(simulated_only=True))
+    assert result.succeeded, result.errors

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -99,3 +101,34 @@ def test_secure_values_are_decrypted_and_named_as_secret(folder: Path) -> None:
     assert sorted(config.secret_keys) == ["shop:nested", "shop:password"]
     with pytest.raises(WrongPassphraseError):
         load_stack_config(folder, project, "dev", StackSecrets("wrong", "dev"))
+
+
+SALT = "encryptionsalt: {salt}\n"
+KMS = "secretsprovider: awskms://alias/pulumi?region=us-west-2\nencryptedkey: AQIC\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "secure", "reason"),
+    [
+        (SALT, "v1", "the passphrase is wrong; set PULUMI_CONFIG_PASSPHRASE"),
+        ("", "AAABAJqVx8bI2p9mJbCe6HfV", "not encrypted with a passphrase (as in Pulumi Cloud)"),
+        (KMS, "v1:JbVbVbVbVbVbVbVb:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "encrypted with 'awskms'"),
+    ],
+    ids=["another passphrase", "Pulumi Cloud", "KMS"],
+)
+def test_a_secret_that_cannot_be_decrypted_can_be_made_up(folder: Path, head: str, secure: str, reason: str) -> None:
+    sealed = Secrets.new("correct horse")
+    secure = sealed.encrypt("hunter2") if secure == "v1" else secure
+    settings = {"plain": "x", "password": {"secure": secure}, "nested": {"key": {"secure": secure}, "size": 1}}
+    (folder / "Pulumi.dev.yaml").write_text(head.format(salt=sealed.state) + json.dumps({"config": settings})[1:-1])
+    project = load_project(folder)
+    with pytest.raises(RehearsalError, match=re.escape(reason)):
+        load_stack_config(folder, project, "dev", StackSecrets("wrong", "dev"))
+    config = load_stack_config(folder, project, "dev", StackSecrets("wrong", "dev"), make_up_secrets=True)
+    assert sorted(config.secret_keys) == sorted(config.made_up) == ["shop:nested", "shop:password"]
+    assert all(reason in text for text in config.made_up.values())
+    made_up = config.values["shop:password"]
+    assert made_up.startswith("rehearsal-")
+    assert len(made_up) == 43
+    assert json.loads(config.values["shop:nested"]) == {"key": made_up, "size": 1}
+    assert config.values["shop:plain"] == "x"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 from collections import Counter
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from novacron_rehearsal import EventSink, Options, PolicyPackSpec, PolicyViolated, Workspace
+from novacron_rehearsal import EventSink, Options, PolicyPackSpec, PolicyViolated, Workspace, find_passphrase
 from novacron_rehearsal import urn as urns
 from novacron_rehearsal.clouds import serve_clouds
 from novacron_rehearsal.resource import ResourceState
@@ -76,8 +77,15 @@ def rehearse(project_dir: Path, stack: str, packs: list[PolicyPackSpec], faults:
         RehearsalError: when the run cannot begin.
     """
     with TemporaryDirectory() as folder, serve_clouds(faults=faults) as ports:
-        workspace = Workspace(project_dir, stack, backend_dir=Path(folder), passphrase="rehearsal")  # noqa: S106 - of nothing
-        result = workspace.up(Options(attached_providers=ports, policy_packs=packs), on_event)
+        workspace = Workspace(
+            project_dir,
+            stack,
+            backend_dir=Path(folder),
+            passphrase="rehearsal",  # noqa: S106 - of a state that is thrown away
+            config_passphrase=find_passphrase(os.environ, project_dir / ".novacron") or "",
+        )
+        options = Options(attached_providers=ports, policy_packs=packs, simulated_only=True)
+        result = workspace.up(options, on_event)
         resources = workspace.snapshot().resources
     return Rehearsal(
         succeeded=result.succeeded,

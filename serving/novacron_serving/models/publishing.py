@@ -6,6 +6,7 @@ import hashlib
 import math
 from pathlib import Path
 
+from novacron_serving.models.completeness import check_files, list_files
 from novacron_serving.models.folders import StoreError, StoreFolder, one_line
 from novacron_serving.models.manifest import MANIFEST, Manifest, ManifestFile, read_manifest
 from novacron_serving.models.transfer import CHUNK_BYTES, for_each, persist
@@ -80,7 +81,8 @@ def _check(folder: StoreFolder, file: ManifestFile) -> None:
 
 def _describe(source: Path, model_id: str, quantization: str | None) -> Manifest:
     try:
-        paths = sorted(path for path in source.rglob("*") if path.is_file() and path != source / MANIFEST)
+        paths = [path for path in list_files(source) if path != source / MANIFEST]
+        check_files(paths)
         files = tuple(
             ManifestFile(path=path.relative_to(source).as_posix(), size_bytes=path.stat().st_size, sha256=_sha256(path))
             for path in paths
@@ -88,7 +90,7 @@ def _describe(source: Path, model_id: str, quantization: str | None) -> Manifest
     except OSError as error:
         raise StoreError(f"{error.filename or source} cannot be read: {error.strerror}") from error
     if not files:
-        raise StoreError(f"folder {str(source)!r} has no files, or is none: give the folder with the model's files")
+        raise StoreError(f"folder {str(source)!r} has no files; give the model's folder")
     return Manifest(model_id=model_id, quantization=quantization, files=files)
 
 

@@ -75,9 +75,24 @@ def _bias(linear: Any) -> torch.Tensor | None:
 
 
 def read_model(folder: Path, dtype: str, device: str, quantization: Quantization) -> Any:
-    """A causal language model, ready to be asked. Raises `StartError` for one that cannot be quantised so."""
-    loaded = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), local_files_only=True)
-    model: Any = cast("Any", loaded).eval()
+    """Load a causal language model in evaluation mode.
+
+    Raises:
+        StartError: the files lack some of the model's weights, or the model cannot be quantised this way.
+    """
+    loaded, loading = cast(
+        "tuple[Any, dict[str, Any]]",
+        AutoModelForCausalLM.from_pretrained(
+            folder, dtype=getattr(torch, dtype), local_files_only=True, output_loading_info=True
+        ),
+    )
+    # transformers only logs this, and serves random numbers in place of the missing weights.
+    if missing := sorted(loading["missing_keys"]):
+        raise StartError(
+            f"the weight files in {str(folder)!r} lack {len(missing)} of the model's tensors, such as {missing[0]!r}; "
+            "copy or publish the whole model again"
+        )
+    model: Any = loaded.eval()
     if quantization != "none":
         _quantize(model, quantization)
     return model.to(device)

@@ -5,7 +5,6 @@ import os
 # The engine starts processes beside its gRPC server; gRPC's own fork handlers abort the child now and then.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
 
-from novacron_rehearsal.analyzer import PolicyPackSpec
 from novacron_rehearsal.errors import RehearsalError
 from novacron_rehearsal.events import (
     Diagnostic,
@@ -23,6 +22,7 @@ from novacron_rehearsal.events import (
 )
 from novacron_rehearsal.execution import Options
 from novacron_rehearsal.operations import Result, Workspace
+from novacron_rehearsal.policy_reports import PolicyPackReport, PolicyPackSpec, PolicyPackState
 from novacron_rehearsal.secrets import find_passphrase, resolve_passphrase
 
 __all__ = [
@@ -33,7 +33,9 @@ __all__ = [
     "OperationEnded",
     "OperationStarted",
     "Options",
+    "PolicyPackReport",
     "PolicyPackSpec",
+    "PolicyPackState",
     "PolicyViolated",
     "RehearsalError",
     "Result",

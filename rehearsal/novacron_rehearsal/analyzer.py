@@ -20,6 +20,7 @@ from novacron_rehearsal.children import Child
 from novacron_rehearsal.errors import RehearsalError
 from novacron_rehearsal.events import PolicyViolated
 from novacron_rehearsal.policy_hooks import AnalyzedResource
+from novacron_rehearsal.policy_reports import PolicyPackSpec, PolicyReports
 from novacron_rehearsal.providers.client import CHANNEL_OPTIONS
 from novacron_rehearsal.values import PropertyMap, Secret, Value
 
@@ -33,16 +34,9 @@ class PolicyPackError(RehearsalError):
     """A policy pack cannot be loaded or asked."""
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyPackSpec:
-    """A pack's folder and, if any, the JSON file with its configuration."""
-
-    path: Path
-    config_path: Path | None = None
-
-
 @dataclass(slots=True)
 class _Pack:
+    path: Path
     name: str
     version: str
     policies: dict[str, Any]
@@ -58,6 +52,7 @@ class PolicyPacks:
     def __init__(
         self,
         specs: Sequence[PolicyPackSpec],
+        reports: PolicyReports,
         python: str,
         env: Mapping[str, str],
         project: str,
@@ -65,6 +60,8 @@ class PolicyPacks:
         dry_run: bool,
     ) -> None:
         self._specs = specs
+        self._reports = reports
+        reports.begin(specs)
         self._python = python
         self._env = {
             **os.environ,
@@ -87,6 +84,13 @@ class PolicyPacks:
             raise
 
     async def _load(self, spec: PolicyPackSpec, engine_address: str) -> _Pack:
+        try:
+            return await self._start_pack(spec, engine_address)
+        except PolicyPackError as error:
+            self._reports.failed(spec.path, str(error))
+            raise
+
+    async def _start_pack(self, spec: PolicyPackSpec, engine_address: str) -> _Pack:
         if not (spec.path / "PulumiPolicy.yaml").is_file():
             raise PolicyPackError(f"{spec.path} is not a policy pack: it holds no PulumiPolicy.yaml")
         child = await Child.start(
@@ -110,7 +114,9 @@ class PolicyPacks:
         try:
             info = await stub.GetAnalyzerInfo(Empty())
             policies = {policy.name: policy for policy in info.policies}
-            pack = _Pack(info.name, info.version, policies, remediates=False, stub=stub, channel=channel, child=child)
+            pack = _Pack(
+                spec.path, info.name, info.version, policies, remediates=False, stub=stub, channel=channel, child=child
+            )
             configuration = self._configuration(spec, pack, info)
             levels = [entry.enforcementLevel for entry in configuration.policyConfig.values()]
             pack.remediates = analyzer_pb2.REMEDIATE in levels
@@ -183,6 +189,8 @@ class PolicyPacks:
         request = analyzer_pb2.AnalyzeStackRequest(resources=[_stack_resource(resource) for resource in resources])
         hidden = [text for resource in resources for text in _secret_texts(resource.properties)]
         responses = await asyncio.gather(*(self._ask(pack, pack.stub.AnalyzeStack, request) for pack in self._packs))
+        for pack in self._packs:
+            self._reports.checked(pack.path)
         return [
             _violation(diagnostic, diagnostic.urn, hidden)
             for response in responses
@@ -194,7 +202,9 @@ class PolicyPacks:
             return await method(request)
         except grpc.aio.AioRpcError as error:
             said = "\n".join(pack.child.last_lines)
-            raise PolicyPackError(f"policy pack {pack.name!r} failed: {error.details()}\n{said}".rstrip()) from error
+            problem = f"policy pack {pack.name!r} failed: {error.details()}\n{said}".rstrip()
+            self._reports.failed(pack.path, problem)
+            raise PolicyPackError(problem) from error
 
     async def close(self) -> None:
         """End the packs' processes."""

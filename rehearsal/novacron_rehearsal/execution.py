@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from novacron_rehearsal import codec, program, urn
-from novacron_rehearsal.analyzer import PolicyPacks, PolicyPackSpec
+from novacron_rehearsal.analyzer import PolicyPacks
 from novacron_rehearsal.children import Child
 from novacron_rehearsal.deletion import delete_unwanted, warn_pending
 from novacron_rehearsal.deployment import Deployment
@@ -22,6 +22,7 @@ from novacron_rehearsal.events import Diagnostic, EventSink, Operation, Severity
 from novacron_rehearsal.monitor import EngineService, Monitor, serve
 from novacron_rehearsal.ordering import ordered
 from novacron_rehearsal.policy_hooks import NoPolicies, PolicyHooks, describe
+from novacron_rehearsal.policy_reports import PolicyPackSpec, PolicyReports
 from novacron_rehearsal.program import ProgramCall
 from novacron_rehearsal.project import Project, StackConfig
 from novacron_rehearsal.providers.builtin import BuiltinProvider, OutputsOf
@@ -60,6 +61,9 @@ class Options:
     """Packages that `simulated_only` starts for real all the same. `pulumi-python` stands for dynamic providers."""
 
 
+PROGRAM_OPERATIONS = (Operation.UP, Operation.PREVIEW)
+"""Operations that run the program, and so ask policy packs."""
+
 Cancel: TypeAlias = Callable[[], None]
 
 
@@ -73,6 +77,7 @@ class Setting:
     env: Mapping[str, str]
     """Additional environment of the program, the providers and the policy packs."""
     outputs_of: OutputsOf
+    policy_reports: PolicyReports
     listen_for_cancel: Callable[[Cancel], Callable[[], None]]
     """Takes what cancels the run; gives what ends the listening."""
 
@@ -107,9 +112,17 @@ async def execute(
         continue_on_error=options.continue_on_error,
     )
     registry = ProviderRegistry(_plugins(setting, options), BuiltinProvider(setting.outputs_of), emit)
-    packs = PolicyPacks(options.policy_packs, project.python, setting.env, run.project, run.stack, run.dry_run)
-    runs_program = operation in (Operation.UP, Operation.PREVIEW)
-    policies: PolicyHooks = packs if options.policy_packs and runs_program else NoPolicies()
+    policies: PolicyHooks = NoPolicies()
+    if operation in PROGRAM_OPERATIONS and options.policy_packs:
+        policies = PolicyPacks(
+            options.policy_packs,
+            setting.policy_reports,
+            project.python,
+            setting.env,
+            run.project,
+            run.stack,
+            run.dry_run,
+        )
     deployment = Deployment(run, snapshot.resources, sink, registry, policies, config, emit)
     warn_pending(deployment, snapshot.pending_operations)
     monitor = Monitor(deployment, config.values, list(config.secret_keys))

@@ -28,7 +28,8 @@ from novacron_rehearsal.events import (
     Severity,
     StepOp,
 )
-from novacron_rehearsal.execution import Cancel, Options, Setting, execute, stack_outputs
+from novacron_rehearsal.execution import PROGRAM_OPERATIONS, Cancel, Options, Setting, execute, stack_outputs
+from novacron_rehearsal.policy_reports import PolicyPackReport, PolicyPackState, PolicyReports
 from novacron_rehearsal.project import Project, StackConfig, load_project, load_stack_config
 from novacron_rehearsal.resource import PendingOperation, Snapshot
 from novacron_rehearsal.run import StepRecord, Unrecorded
@@ -56,6 +57,9 @@ class Result:
     """Packages whose provider ran as a process of this run: unlike attached ones, those are not simulated."""
     simulated_dynamic: tuple[str, ...] = ()
     """URNs of the dynamic resources whose provider did not run."""
+    policy_packs: tuple[PolicyPackReport, ...] = ()
+    """Every pack of `Options.policy_packs`, for operations that run the program. A run with a pack that has not checked
+    everything did not succeed."""
 
     @property
     def errors(self) -> str:
@@ -182,10 +186,11 @@ class Workspace:
                 on_event(event)
 
         emit(OperationStarted(operation, self.project.name, self.stack, options.parallel))
+        policy_reports = PolicyReports(options.policy_packs if operation in PROGRAM_OPERATIONS else ())
         deployment: Deployment | None = None
         succeeded = False
         try:
-            deployment = asyncio.run(self._locked(operation, options, emit))
+            deployment = asyncio.run(self._locked(operation, options, policy_reports, emit))
             succeeded = not deployment.failed and not deployment.cancelled
             if deployment.blocked:
                 succeeded = False
@@ -196,6 +201,10 @@ class Workspace:
         if succeeded and options.expect_no_changes and set(changes) - _QUIET_OPS:
             emit(Diagnostic(Severity.ERROR, "no changes were expected but changes were found"))
             succeeded = False
+        for report in policy_reports.all():
+            if succeeded and report.state is not PolicyPackState.CHECKED:
+                emit(Diagnostic(Severity.ERROR, f"policy pack {report.path}: {report.reason}"))
+                succeeded = False
         duration = time.monotonic() - began
         emit(OperationEnded(operation, changes, duration, succeeded))
         outputs = deployment.outputs if deployment else {}
@@ -211,9 +220,12 @@ class Workspace:
             cancelled=deployment is not None and deployment.cancelled,
             started_plugins=frozenset(deployment.registry.started_plugins) if deployment else frozenset(),
             simulated_dynamic=tuple(deployment.registry.simulated_dynamic) if deployment else (),
+            policy_packs=policy_reports.all(),
         )
 
-    async def _locked(self, operation: Operation, options: Options, emit: EventSink) -> Deployment:
+    async def _locked(
+        self, operation: Operation, options: Options, policy_reports: PolicyReports, emit: EventSink
+    ) -> Deployment:
         base_folder.set(self.project.folder)
         secrets = self._secrets()
         setting = Setting(
@@ -222,6 +234,7 @@ class Workspace:
             config=self._config(secrets, options, emit),
             env=self._env,
             outputs_of=self._outputs_of,
+            policy_reports=policy_reports,
             listen_for_cancel=self._listen_for_cancel,
         )
         if operation is Operation.PREVIEW:
@@ -232,10 +245,13 @@ class Workspace:
             snapshot = session.snapshot
             if operation is Operation.UP and options.policy_packs:
                 rehearsal = replace(options, refresh=False)
-                quietly = _only_problems(emit)
+                violations: list[PolicyViolated] = []
+                quietly = _only_problems(emit, violations)
                 ended = await execute(setting, Operation.PREVIEW, rehearsal, snapshot, Unrecorded(), quietly)
                 rehearsed = ended.deployment
                 if rehearsed.failed or rehearsed.cancelled or rehearsed.blocked:
+                    for violation in violations:
+                        emit(violation)
                     session.finish(snapshot)
                     rehearsed.steps = []
                     return rehearsed
@@ -292,12 +308,16 @@ class Workspace:
         return stop_listening
 
 
-def _only_problems(emit: EventSink) -> EventSink:
-    """The rehearsal before an `up` tells its user only what stops it."""
+def _only_problems(emit: EventSink, violations: list[PolicyViolated]) -> EventSink:
+    """Return the event sink of the preview before an `up`: it shows errors only.
+
+    Policy violations are collected: when the preview lets the `up` begin, that reports them itself.
+    """
 
     def pass_on(event: Event) -> None:
-        problem = isinstance(event, Diagnostic) and event.severity is Severity.ERROR
-        if problem or isinstance(event, PolicyViolated):
+        if isinstance(event, PolicyViolated):
+            violations.append(event)
+        elif isinstance(event, Diagnostic) and event.severity is Severity.ERROR:
             emit(event)
 
     return pass_on

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from novacron_rehearsal import PolicyPackSpec
+from novacron_rehearsal import PolicyPackSpec, PolicyPackState
 
 from tests.rehearsal.conftest import Lab
 
@@ -171,6 +171,40 @@ def test_a_pack_that_cannot_load_is_a_clear_error(lab: Lab, tmp_path: Path, cont
     assert str(pack) in result.errors
     assert said in result.errors
     assert lab.provider.world == {}
+    [report] = result.policy_packs
+    assert (report.path, report.state) == (pack, PolicyPackState.FAILED)
+    assert said in report.reason
+
+
+def test_a_program_that_fails_leaves_its_policies_unfinished_not_passed(lab: Lab) -> None:
+    result = lab.up('Thing("a")\nraise ValueError("no idea")', policy_packs=[PolicyPackSpec(PACK)])
+    assert not result.succeeded
+    [report] = result.policy_packs
+    assert report.state is PolicyPackState.UNFINISHED
+    assert "before the pack had checked every resource" in report.reason
+
+
+def test_a_program_that_exits_before_the_stack_is_checked_fails_the_run(lab: Lab) -> None:
+    result = lab.preview('Thing("a")\nraise SystemExit(0)', policy_packs=[PolicyPackSpec(PACK)])
+    assert not result.succeeded
+    assert f"policy pack {PACK}: the run ended before the pack had checked" in result.errors
+
+
+def test_policies_that_have_checked_everything_are_reported_so(lab: Lab) -> None:
+    result = lab.up('Thing("a")', policy_packs=[PolicyPackSpec(PACK)])
+    assert result.succeeded, result.errors
+    assert [report.state for report in result.policy_packs] == [PolicyPackState.CHECKED]
+    assert lab.workspace.refresh(lab.options(policy_packs=[PolicyPackSpec(PACK)])).policy_packs == ()
+
+
+def test_an_advisory_violation_is_reported_once_though_the_pack_also_checks_a_preview(lab: Lab, tmp_path: Path) -> None:
+    config = tmp_path / "policy.json"
+    config.write_text(json.dumps({"digest-pinned-image": "advisory"}))
+    lab.write(DEPLOYMENT)
+    both = {"sim": lab.port, "kubernetes": lab.port}
+    result = lab.up(policy_packs=[PolicyPackSpec(PACK, config)], attached_providers=both)
+    assert result.succeeded, result.errors
+    assert [item.urn for item in result.policy_violations] == [URN]
 
 
 def test_a_configuration_for_no_such_policy_is_refused(lab: Lab, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from novacron_infra.config.environment import CloudEnvironment
 from novacron_infra.plan import EnvironmentPlan, plan_environment
 from novacron_ops.rehearsing import PeakMemory, Rehearsal, Report, describe, find_waits, page, values
 from novacron_ops.rehearsing.run import NOWHERE, count_by_region
-from novacron_rehearsal import PolicyViolated
+from novacron_rehearsal import PolicyPackReport, PolicyPackState, PolicyViolated
 from novacron_rehearsal import urn as urns
 from novacron_rehearsal.resource import CustomTimeouts, ResourceState
 
@@ -55,7 +55,7 @@ def rehearsal(
         errors="a \x1b[1m<policy> said no" if violations else "",
         by_region=count_by_region(resources),
         waits=find_waits(resources),
-        policy_packs=packs,
+        policy_packs=tuple(PolicyPackReport(ROOT / "policy", PolicyPackState.CHECKED) for _ in range(packs)),
         violations=violations or [],
         duration_s=17.26,
         peak_memory=PeakMemory(183 * 2**20, 181 * 2**20),
@@ -250,3 +250,15 @@ def test_a_resource_is_where_its_provider_or_its_cluster_is() -> None:
 def test_every_limit_names_its_source() -> None:
     limits = yaml.safe_load((ROOT / "ops/novacron_ops/rehearsing/waits.yaml").read_text(encoding="utf-8"))["limits"]
     assert all(row["minutes"] > 0 and ("@" in row["source"] or "4.34" in row["source"]) for row in limits.values())
+
+
+def test_a_policy_pack_that_did_not_check_the_stack_is_never_reported_as_no_violation() -> None:
+    reason = "policy pack could not be loaded; it said:\nno module"
+    failed = replace(rehearsal([]), policy_packs=(PolicyPackReport(ROOT / "policy", PolicyPackState.FAILED, reason),))
+    report = Report("theirs", failed, None)
+    text = "\n".join(describe(report))
+    assert "no violation" not in text
+    assert "policy pack policy failed: policy pack could not be loaded; it said:; whether the stack" in text
+    assert values(report)["policies"][0]["state"] == "failed"
+    checked = replace(failed, policy_packs=(PolicyPackReport(ROOT / "policy", PolicyPackState.CHECKED),))
+    assert "no violation of 1 policy pack" in "\n".join(describe(Report("theirs", checked, None)))

@@ -9,6 +9,7 @@ from typing import Any
 
 from novacron_infra.plan import HOURS_PER_MONTH, EnvironmentPlan, RegionPlan
 from novacron_infra.plan import values as plan_values
+from novacron_rehearsal import PolicyPackState
 from novacron_rehearsal import urn as urns
 
 from novacron_ops.rehearsing.run import Rehearsal
@@ -96,7 +97,10 @@ def values(report: Report) -> dict[str, Any]:
             "longest_chain_limit_min": run.waits.longest_chain.limit_min,
             "without_limits": list(run.waits.without_limits),
         },
-        "policy_packs": run.policy_packs,
+        "policy_packs": len(run.policy_packs),
+        "policies": [
+            {"pack": str(pack.path), "state": pack.state.value, "reason": pack.reason} for pack in run.policy_packs
+        ],
         "violations": [
             {"policy": item.policy, "mandatory": item.mandatory, "urn": item.urn, "message": item.message}
             for item in run.violations
@@ -271,8 +275,20 @@ def _policies(report: Report) -> list[str]:
     packs = report.rehearsal.policy_packs
     if not packs:
         return ["the project has no policy pack"]
-    if not report.violations:
-        return [f"no violation of {packs} policy pack{'s' if packs > 1 else ''}"]
+    not_checked = [pack for pack in packs if pack.state is not PolicyPackState.CHECKED]
+    if not report.violations and not not_checked:
+        return [f"no violation of {len(packs)} policy pack{'s' if len(packs) > 1 else ''}"]
+    return [
+        *(
+            f"policy pack {pack.path.name} {pack.state.value}: {pack.reason.splitlines()[0]}; "
+            "whether the stack violates its policies is unknown"
+            for pack in not_checked
+        ),
+        *_violations(report),
+    ]
+
+
+def _violations(report: Report) -> list[str]:
     return [
         f"{'mandatory' if item.mandatory else 'advisory'} {item.policy}: {item.resources} times, first {item.first}: "
         f"{item.message}"

@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from novacron_rehearsal import EventSink, Options, PolicyPackSpec, PolicyViolated, Workspace, find_passphrase
+from novacron_rehearsal import (
+    EventSink,
+    Options,
+    PolicyPackReport,
+    PolicyPackSpec,
+    PolicyViolated,
+    Workspace,
+    find_passphrase,
+)
 from novacron_rehearsal import urn as urns
 from novacron_rehearsal.clouds import serve_clouds
 from novacron_rehearsal.resource import ResourceState
@@ -51,8 +59,8 @@ class Rehearsal:
     by_region: dict[str, Counter[str]]
     """Managed resources of each region by service, such as `aws:eks`."""
     waits: Waits
-    policy_packs: int
-    """How many packs every resource was held to."""
+    policy_packs: tuple[PolicyPackReport, ...]
+    """Every policy pack of the project, and whether it has checked the whole stack."""
     violations: list[PolicyViolated]
     duration_s: float
     peak_memory: PeakMemory
@@ -92,7 +100,7 @@ def rehearse(project_dir: Path, stack: str, packs: list[PolicyPackSpec], faults:
         errors=result.errors,
         by_region=count_by_region(resources),
         waits=find_waits(resources),
-        policy_packs=len(packs),
+        policy_packs=result.policy_packs,
         violations=result.policy_violations,
         duration_s=result.duration_s,
         peak_memory=PeakMemory.so_far(),

@@ -263,17 +263,3 @@ def without_secrets(value: Value) -> Value:
     if isinstance(value, list):
         return [without_secrets(item) for item in value]
     return value
-
-
-def mark_secrets_like(value: Value, reference: Value) -> Value:
-    """Mark secret in `value` what is secret at the same place of `reference`.
-
-    For providers that do not understand secrets: what went in secret must not come back plain.
-    """
-    if isinstance(reference, Secret):
-        return make_secret(value) if not isinstance(value, Unknown) else value
-    if isinstance(value, dict) and isinstance(reference, dict):
-        return {key: mark_secrets_like(item, reference.get(key)) for key, item in value.items()}
-    if isinstance(value, list) and isinstance(reference, list):
-        return [mark_secrets_like(v, reference[i] if i < len(reference) else None) for i, v in enumerate(value)]
-    return value

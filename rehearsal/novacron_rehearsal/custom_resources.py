@@ -7,7 +7,6 @@ too: `provider_resources.py`.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -290,9 +289,9 @@ async def _import(
         _settle(imported, outcome)
         imported.created = imported.modified = now()
         if old is None:
-            deployment.record(None, [], imported)
+            deployment.record(None, [], imported, before=new)
         else:
-            deployment.retire(old, imported)
+            deployment.retire(old, imported, before=new)
     if old is not None:
         deployment.announce(StepOp.REPLACE, new, old)
     # From here on it is like any resource that was there before the run.
@@ -302,7 +301,7 @@ async def _import(
 
 def _settle(new: ResourceState, outcome: Outcome) -> None:
     new.id = outcome.id
-    new.outputs = _with_secrets(outcome.outputs, new.additional_secret_outputs)
+    new.outputs = outcome.outputs
     new.init_errors = outcome.init_errors
     new.refresh_before_update = outcome.refresh_before_update
 
@@ -329,12 +328,6 @@ def _detail(old: ResourceState, new: ResourceState, diff: DiffResult) -> dict[st
 def _replacing(entry: PropertyDiff) -> PropertyDiff:
     kind = entry.kind.value
     return entry if kind.endswith("-replace") else replace(entry, kind=DiffKind(f"{kind}-replace"))
-
-
-def _with_secrets(outputs: PropertyMap, names: Sequence[str]) -> PropertyMap:
-    if not names:
-        return outputs
-    return {key: codec.make_secret(value) if key in names else value for key, value in outputs.items()}
 
 
 def _timeout(state: ResourceState, which: str) -> float:

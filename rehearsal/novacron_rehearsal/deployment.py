@@ -23,6 +23,7 @@ from novacron_rehearsal.providers.registry import ProviderRegistry, reference, s
 from novacron_rehearsal.registration import register
 from novacron_rehearsal.resource import OperationKind, PendingOperation, ResourceState
 from novacron_rehearsal.run import Run, StateSink, StepFailedError, StepRecord, StepSkippedError
+from novacron_rehearsal.secret_marks import mark_secrets
 from novacron_rehearsal.selection import Selection
 from novacron_rehearsal.values import PropertyMap
 
@@ -170,20 +171,41 @@ class Deployment:
 
     # -- recording ------------------------------------------------------------------------------------------------
 
-    def record(self, token: int | None, removed: list[ResourceState], new: ResourceState) -> None:
-        """A new or changed resource is in the state from here on."""
+    def record(
+        self,
+        token: int | None,
+        removed: list[ResourceState],
+        new: ResourceState,
+        before: ResourceState | None = None,
+    ) -> None:
+        """Put a new or changed resource into the state; what is secret in `before` stays secret."""
+        mark_secrets(new, before)
         self.news[new.urn] = new
         self.sink.commit(token, removed, [new])
 
     def keep(self, old: ResourceState, new: ResourceState) -> None:
         """A resource that exists stays, with what the program now says of it."""
+        if new is not old:
+            mark_secrets(new)
         self.news[new.urn] = new
         current = self.current(old)
         if current != new:
             self.sink.commit(None, [current], [new])
 
-    def retire(self, old: ResourceState, new: ResourceState, token: int | None = None) -> None:
-        """`new` takes the place of `old`, whose deletion is due after the program ends."""
+    def refreshed(self, old: ResourceState, new: ResourceState) -> None:
+        """Put a resource as its provider reads it into the state; what is secret in `old` stays secret."""
+        mark_secrets(new, old)
+        self.sink.commit(None, [old], [new])
+
+    def retire(
+        self,
+        old: ResourceState,
+        new: ResourceState,
+        token: int | None = None,
+        before: ResourceState | None = None,
+    ) -> None:
+        """Put `new` in the place of `old`, which is deleted after the program ends."""
+        mark_secrets(new, before)
         self.replaced.add(new.urn)
         self.news[new.urn] = new
         retired = replace(old, delete=True)

@@ -68,7 +68,7 @@ async def _one(deployment: Deployment, state: ResourceState) -> ResourceState | 
             init_errors=outcome.init_errors,
             modified=datetime.now(timezone.utc),
         )
-        deployment.sink.commit(None, [state], [fresh])
+        deployment.refreshed(state, fresh)
         return fresh
 
 

@@ -20,6 +20,7 @@ from novacron_rehearsal.provider_resources import provider_resource
 from novacron_rehearsal.providers.client import CheckFailure
 from novacron_rehearsal.resource import ResourceState, now
 from novacron_rehearsal.run import StepFailedError
+from novacron_rehearsal.secret_marks import mark_secrets
 from novacron_rehearsal.values import UNKNOWN, PropertyMap
 
 if TYPE_CHECKING:
@@ -100,8 +101,9 @@ def settle_stack_outputs(deployment: Deployment) -> None:
 
 def _set_outputs(deployment: Deployment, state: ResourceState, outputs: PropertyMap) -> None:
     changed = replace(state, outputs=outputs)
+    mark_secrets(changed)
     deployment.news[state.urn] = changed
-    if state.outputs != outputs:
+    if state.outputs != changed.outputs:
         deployment.sink.commit(None, [state], [changed])
 
 

@@ -10,6 +10,8 @@ from typing import Any
 from novacron_rehearsal import Workspace
 from novacron_rehearsal.values import Asset, Secret
 
+from tests.rehearsal.conftest import Lab
+
 
 def test_secrets_are_encrypted_in_the_state_and_stay_secret(lab: Any) -> None:
     result = lab.up(
@@ -27,6 +29,63 @@ def test_secrets_are_encrypted_in_the_state_and_stay_secret(lab: Any) -> None:
     assert "hunter2" not in on_disk
     assert "hunter2" in json.dumps(lab.workspace.export(show_secrets=True))
     assert lab.steps(lab.up()) == []
+
+
+def on_disk(lab: Lab) -> str:
+    return "".join(path.read_text() for path in (lab.folder / ".novacron").rglob("*.json*"))
+
+
+SECRETS = """
+Thing("a", password=Output.secret("hunter2"), opts=O(additional_secret_outputs=["made"]))
+"""
+
+
+def test_a_refresh_that_finds_a_change_keeps_secrets_secret(lab: Lab) -> None:
+    assert lab.up(SECRETS).succeeded
+    lab.provider.world["id-1"].update(password="hunter3", made="changed-made", size=2)
+    result = lab.workspace.refresh(lab.options())
+    assert lab.steps(result) == [("update", "a")]
+    state = lab.state()["a"]
+    assert state.outputs == {"password": Secret("hunter3"), "made": Secret("changed-made"), "size": 2}
+    assert state.inputs == {"password": Secret("hunter3"), "size": 2}
+    assert "hunter" not in on_disk(lab)
+    assert "changed-made" not in on_disk(lab)
+
+
+def test_an_import_keeps_secrets_secret(lab: Lab) -> None:
+    lab.provider.world["there"] = {"password": "hunter2", "made": "there-made"}
+    program = """
+    Thing("a", password=Output.secret("hunter2"), opts=O(import_="there", additional_secret_outputs=["made"]))
+    """
+    result = lab.up(program)
+    assert result.succeeded, result.errors
+    assert lab.state()["a"].outputs == {"password": Secret("hunter2"), "made": Secret("there-made")}
+    assert "hunter2" not in on_disk(lab)
+    assert "there-made" not in on_disk(lab)
+
+
+def test_a_read_resource_keeps_secrets_secret(lab: Lab) -> None:
+    lab.provider.world["there"] = {"size": 5, "made": "there-made"}
+    program = 'a = Thing("a", opts=O(id="there", additional_secret_outputs=["made"]))\npulumi.export("made", a.made)'
+    for result in (lab.up(program), lab.workspace.refresh(lab.options()), lab.up()):
+        assert result.succeeded, result.errors
+        assert lab.state()["a"].outputs["made"] == Secret("there-made")
+    assert "there-made" not in on_disk(lab)
+
+
+def test_an_unchanged_resource_becomes_secret_when_the_program_says_so(lab: Lab) -> None:
+    program = """
+    a = Thing("a", size=1{})
+    b = Thing("b", password={})
+    pulumi.export("made", a.made)
+    """
+    assert lab.up(program.format("", '"hunter2"')).succeeded
+    second = lab.up(program.format(', opts=O(additional_secret_outputs=["made"])', 'Output.secret("hunter2")'))
+    assert second.succeeded, second.errors
+    assert ("update", "a") not in lab.steps(second)
+    assert lab.state()["a"].outputs["made"] == Secret("id-1")
+    assert lab.state()["b"].outputs["password"] == Secret("hunter2")
+    assert second.outputs == {"made": Secret("id-1")}
 
 
 def test_assets_carry_their_hash_and_a_new_content_is_an_update(lab: Any) -> None:

@@ -17,8 +17,9 @@ from novacron_rehearsal import codec
 from novacron_rehearsal.errors import ProviderError, ProviderGoneError
 from novacron_rehearsal.events import DiffKind, PropertyDiff
 from novacron_rehearsal.resource import ResourceState
+from novacron_rehearsal.secret_marks import marked_like
 from novacron_rehearsal.urn import parse
-from novacron_rehearsal.values import PropertyMap, Value
+from novacron_rehearsal.values import PropertyMap
 
 CHANNEL_OPTIONS = [
     ("grpc.max_receive_message_length", -1),
@@ -320,7 +321,7 @@ class RemoteProvider:
             return Outcome(
                 id=partial.id or id_,
                 outputs=self._remark(codec.decode(partial.properties), inputs),
-                inputs=codec.decode(partial.inputs) if partial.HasField("inputs") else None,
+                inputs=self._remark(codec.decode(partial.inputs), inputs) if partial.HasField("inputs") else None,
                 init_errors=list(partial.reasons) or [error.details() or "initialization failed"],
             )
         new_id = id_ if method == "Update" else response.id
@@ -333,10 +334,8 @@ class RemoteProvider:
         )
 
     def _remark(self, values: PropertyMap, reference: PropertyMap) -> PropertyMap:
-        """What went in secret to a provider that does not know secrets is secret when it comes out."""
-        if self._dialect.secrets:
-            return values
-        return {key: codec.mark_secrets_like(value, _coarse(reference.get(key))) for key, value in values.items()}
+        """Return what a provider returned; one that does not know secrets returns the marked inputs in plain."""
+        return values if self._dialect.secrets else marked_like(values, reference)
 
     def _error(self, method: str, error: grpc.aio.AioRpcError) -> ProviderError:
         if error.code() == grpc.StatusCode.UNAVAILABLE:
@@ -356,11 +355,6 @@ def _said(details: str | None) -> str:
     last_frame = details.rfind("\n  File ")
     raised = re.search(r"^(?:\w+\.)+\w+: ", details[last_frame:], re.MULTILINE) if last_frame >= 0 else None
     return details[last_frame + raised.end() :].rstrip() if raised else details
-
-
-def _coarse(value: Value) -> Value:
-    """A top-level property that holds a secret anywhere counts as secret as a whole."""
-    return codec.make_secret(None) if codec.contains_secret(value) else None
 
 
 def _property_diff(entry: Any) -> PropertyDiff:

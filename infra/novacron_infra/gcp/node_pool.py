@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from hashlib import sha256
 
 import pulumi
 import pulumi_gcp as gcp
@@ -40,9 +41,11 @@ _MAX_UNAVAILABLE_SHARE = 4
 _MOST_UNAVAILABLE = 20
 _BOOT_DISK_GB = (50, 65_536)
 LONGEST_POOL_NAME = 26
-"""Of a component without a prefix. A node pool's name may have 40 characters: -nodes and 8 random ones take 14."""
-_PREFIX = re.compile(r"[a-z][a-z0-9-]{0,23}")
-"""The provider takes 31 characters, of which the suffix has seven: -nodes-."""
+"""Longest name of a component without `pool`. GKE limits a node pool's name to 40 characters: the suffix -nodes and the
+8 characters that Pulumi appends take 14."""
+_POOL = re.compile(r"[a-z][a-z0-9-]{0,18}")
+"""At most 19 characters: the suffix, a digest of 7 characters and what Pulumi appends take 21 of GKE's 40."""
+_DIGEST_LENGTH = 6
 _LONGEST_RUN_S = 7 * 86_400
 _SHORTEST_RUN_S = 600
 
@@ -65,8 +68,8 @@ class GkeNodePoolArgs:
     node_account_email: pulumi.Input[str]
     disk_key_id: pulumi.Input[str]
     tags: Tags
-    prefix: str | None = None
-    """What node pools are called in their cluster, before their suffix; none: as the component. A change replaces."""
+    pool: str | None = None
+    """What node pools are named in their cluster, before the suffix. None: as the component. A change replaces them."""
     fabric_interfaces: Sequence[FabricInterface] = ()
     """Those of a `GcpFabric` for this machine and zone."""
     automatic_fabric: bool = False
@@ -99,7 +102,7 @@ class GkeNodePool(pulumi.ComponentResource):
     def __init__(self, name: str, args: GkeNodePoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         refuse(
             [
-                *name_problems(name, LONGEST_POOL_NAME if args.prefix is None else NAME_CHARACTERS),
+                *name_problems(name, LONGEST_POOL_NAME if args.pool is None else NAME_CHARACTERS),
                 *label_problems(name, args.tags),
                 *pool_problems(name, args.shape),
                 *_problems(name, args),
@@ -118,8 +121,7 @@ class GkeNodePool(pulumi.ComponentResource):
         scaled = group.minimum_nodes != group.maximum_nodes
         nodes_per_zone = group.nodes // len(shape.zones)
         return gcp.container.NodePool(
-            f"{self._name}-{suffix}",
-            name_prefix=None if args.prefix is None else f"{args.prefix}-{suffix}-",
+            resource_name(self._name, args.pool, suffix),
             cluster=args.cluster_name,
             location=args.region,
             node_locations=list(shape.zones),
@@ -151,6 +153,7 @@ class GkeNodePool(pulumi.ComponentResource):
             node_config=self._node_config(group),
             opts=pulumi.ResourceOptions(
                 parent=self,
+                aliases=None if args.pool is None else [pulumi.Alias(name=f"{self._name}-{suffix}")],
                 # The autoscaler owns the number; a change of it here would replace the pool.
                 ignore_changes=["initialNodeCount"] if scaled else None,
                 # A replacement must not need the GPUs, or the reservation, twice.
@@ -237,6 +240,17 @@ class GkeNodePool(pulumi.ComponentResource):
         )
 
 
+def resource_name(component: str, pool: str | None, suffix: str) -> str:
+    """Return the name of a node pool in the stack, from which Pulumi makes its name in the cluster.
+
+    The provider refuses a `name_prefix`, because Pulumi always sets `name` as well. With `pool`, a digest of the
+    component's name distinguishes the pools of different clusters in one stack.
+    """
+    if pool is None:
+        return f"{component}-{suffix}"
+    return f"{pool}-{suffix}-{sha256(component.encode()).hexdigest()[:_DIGEST_LENGTH]}"
+
+
 def max_unavailable(group: NodeGroupShape) -> int:
     """How many nodes an update takes away at a time: a quarter, one at least, 20 as GKE's own limit."""
     return min(max(1, group.nodes // _MAX_UNAVAILABLE_SHARE), _MOST_UNAVAILABLE)
@@ -260,9 +274,9 @@ def _disks(args: GkeNodePoolArgs, row: Machine) -> int:
 
 def _problems(name: str, args: GkeNodePoolArgs) -> list[Problem]:
     found = zone_problems(name, args.region, args.shape.zones)
-    if args.prefix is not None and not _PREFIX.fullmatch(args.prefix):
-        rule, fix = "no node pool can be called so", "Use 24 of a-z, 0-9 and - at most, a letter first"
-        found.append(Problem(f"{name}.prefix", args.prefix, rule, fix))
+    if args.pool is not None and not _POOL.fullmatch(args.pool):
+        rule, fix = "it is not a valid name for a node pool", "Use at most 19 of a-z, 0-9 and -, starting with a letter"
+        found.append(Problem(f"{name}.pool", args.pool, rule, fix))
     for field, value, (low, high) in (
         ("boot_disk_gb", args.boot_disk_gb, _BOOT_DISK_GB),
         ("longest_run_s", args.longest_run_s, (_SHORTEST_RUN_S, _LONGEST_RUN_S)),

@@ -145,7 +145,7 @@ class GcpRegion(pulumi.ComponentResource):
                     node_account_email=self.cluster.node_account_email,
                     disk_key_id=storage_key,
                     tags=tags,
-                    prefix=pool,
+                    pool=pool,
                     fabric_interfaces=fabrics.get(pool, ()),
                 ),
                 child,

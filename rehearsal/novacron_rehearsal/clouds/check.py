@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from novacron_rehearsal.clouds import sdk
+from novacron_rehearsal.clouds import knowledge, sdk
 from novacron_rehearsal.clouds.schema import Fields, ListOf, MapOf, Object, OneOf, Scalar, Type, fields, schema
 from novacron_rehearsal.values import UNKNOWN, Archive, Asset, Output, PropertyMap, ResourceReference, Secret, Value
 
@@ -32,7 +32,20 @@ def check(token: str, inputs: PropertyMap) -> list[Problem]:
     """
     if sdk.is_custom(token):
         return list(_custom_resource(token, inputs))
-    return list(_object(inputs, schema(token).inputs, "", token))
+    return [*_object(inputs, schema(token).inputs, "", token), *_name_conflicts(token, inputs)]
+
+
+def _name_conflicts(token: str, inputs: PropertyMap) -> Iterator[Problem]:
+    """Yield a problem when the inputs have a name and a prefix for one, or when the provider will add the name."""
+    facts = knowledge.resource(token)
+    prefix = f"{facts.name}Prefix"
+    if not facts.name or inputs.get(prefix) is None:
+        return
+    if inputs.get(facts.name) is not None:
+        yield Problem(prefix, f"conflicts with {facts.name}; give one of the two")
+    elif facts.autonamed_with_prefix:
+        rule = f"conflicts with {facts.name}, which the provider adds when the program does not give it"
+        yield Problem(prefix, f"{rule}; leave the prefix out and name the resource")
 
 
 def check_names(token: str, inputs: PropertyMap) -> list[Problem]:

@@ -29,6 +29,8 @@ class ResourceFacts:
     replaces: tuple[str, ...]
     """Inputs (paths without indices) that cannot be changed in place. What is in the id cannot be either."""
     outputs: Mapping[str, Value]
+    autonamed_with_prefix: bool
+    """Whether the provider makes up a name even when the program gives a prefix, and then refuses both."""
     again: bool
     """Whether one that exists may be made once more, as a grant: both are the same then."""
 
@@ -65,6 +67,7 @@ def resource(token: str) -> ResourceFacts:
         replaces=tuple(sorted({*common.get("replaces", ()), *own.get("replaces", ())})),
         # A type for which what is common to all does not hold says null.
         outputs={k: v for k, v in {**common.get("outputs", {}), **own.get("outputs", {})}.items() if v is not None},
+        autonamed_with_prefix=own.get("autonamed_with_prefix", False),
         again=own.get("again", False),
     )
 

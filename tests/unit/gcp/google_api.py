@@ -169,7 +169,6 @@ CALLS: dict[str, Call] = {
         }
         | {
             "nodeLocations": "nodePool.locations",
-            "namePrefix": "nodePool.name",
             "nodeCount": "nodePool.initialNodeCount",
             "nodeConfig": "nodePool.config",
         },

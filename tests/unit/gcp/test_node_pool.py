@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -11,10 +12,11 @@ from novacron_infra.catalog import FabricKind, machine
 from novacron_infra.errors import ArgumentError
 from novacron_infra.gcp import GkeNodePool, GpuDriver
 from novacron_infra.gcp.node_config import system_config
-from novacron_infra.gcp.node_pool import max_unavailable
+from novacron_infra.gcp.node_pool import max_unavailable, resource_name
 from novacron_infra.pools import Capacity, NodeGroupShape, Placement
 
 from tests.unit.gcp import samples
+from tests.unit.gcp.google_api import AUTONAME
 from tests.unit.gcp.graph import Graph, Registered, declare
 
 POOL = "gcp:container/nodePool:NodePool"
@@ -212,8 +214,8 @@ INTERFACES = tuple(range(8))
     ("changes", "message"),
     [
         ({"region": "us-east4"}, "workers.zones = us-central1-a: us-central1-a does not lie in us-east4"),
-        ({"prefix": "x" * 25}, f"workers.prefix = {'x' * 25}: no node pool can be called so"),
-        ({"prefix": "Workers"}, "workers.prefix = Workers: no node pool can be called so"),
+        ({"pool": "x" * 20}, f"workers.pool = {'x' * 20}: it is not a valid name for a node pool"),
+        ({"pool": "Workers"}, "workers.pool = Workers: it is not a valid name for a node pool"),
         ({"boot_disk_gb": 10}, "workers.boot_disk_gb = 10: it lies outside 50 to 65536"),
         ({"longest_run_s": 1_000_000}, "workers.longest_run_s = 1000000: it lies outside 600 to 604800"),
         ({"local_ssds": 4}, "workers.local_ssds = 4: a3-megagpu-8g has 16 local disks"),
@@ -247,10 +249,24 @@ def test_what_the_pool_is_put_into_has_to_fit(changes: dict[str, Any], message: 
     assert len(error.value.problems) == 1
 
 
-def test_a_long_name_needs_a_prefix() -> None:
+def test_a_component_with_a_long_name_needs_a_pool_name() -> None:
     name = "staging-us-central1-workers"
     with pytest.raises(ArgumentError) as error:
         declare(lambda opts: GkeNodePool(name, samples.POOL, opts).node_pool_names)
     assert "it has 27 characters, and names made from it may have 26" in str(error.value)
-    graph = declare(lambda opts: GkeNodePool(name, replace(samples.POOL, prefix="workers"), opts).node_pool_names)
-    assert graph.one("gcp:container/nodePool:NodePool").inputs["namePrefix"] == "workers-nodes-"
+    graph = declare(lambda opts: GkeNodePool(name, replace(samples.POOL, pool="workers"), opts).node_pool_names)
+    node_pool = graph.one("gcp:container/nodePool:NodePool")
+    # Pulumi names it: the provider refuses `namePrefix` next to the name that Pulumi adds.
+    assert {"name", "namePrefix"} & node_pool.inputs.keys() == set()
+    assert re.fullmatch(r"workers-nodes-[0-9a-f]{6}", node_pool.name)
+
+
+def test_the_longest_pool_name_fits_the_40_characters_of_a_node_pool() -> None:
+    pool = "x" * 19
+    graph = declare(lambda opts: GkeNodePool("workers", replace(samples.POOL, pool=pool), opts).node_pool_names)
+    assert len(graph.one("gcp:container/nodePool:NodePool").name + AUTONAME) == 40
+
+
+def test_node_pools_of_two_clusters_have_different_names_in_the_stack() -> None:
+    names = {resource_name(f"prod-{region}-workers", "workers", "nodes") for region in ("us-east4", "us-central1")}
+    assert len(names) == 2

@@ -102,11 +102,8 @@ def test_admins_of_two_regions_are_granted_apart(region: Graph) -> None:
 
 
 def test_pools_are_called_by_their_role_in_the_cluster(region: Graph) -> None:
-    prefixes = {item.name: item.inputs["namePrefix"] for item in region.of(POOL)}
-    assert prefixes == {
-        f"{NAME}-coordinators-nodes": "coordinators-nodes-",
-        f"{NAME}-workers-nodes": "workers-nodes-",
-    }
+    names = {item.parent: item.name.rpartition("-")[0] for item in region.of(POOL)}
+    assert names == {f"{NAME}-coordinators": "coordinators-nodes", f"{NAME}-workers": "workers-nodes"}
 
 
 def test_workers_have_their_fabric_within_the_addresses_of_the_region(region: Graph) -> None:

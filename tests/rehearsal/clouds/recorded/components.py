@@ -6,7 +6,7 @@ import pulumi_azure_native as azure_native
 import pulumi_gcp as gcp
 from novacron_infra.aws import AwsFastFiles, AwsFastFilesArgs
 from novacron_infra.azure import AzureFastFiles, AzureFastFilesArgs, CustomerKey
-from novacron_infra.config.sections import Platform
+from novacron_infra.config import Platform
 from novacron_infra.dns import AddressKind
 from novacron_infra.gcp import DiskAccess, GcpFastFiles, GcpFastFilesArgs, GcpModelDisk, GcpModelDiskArgs
 from novacron_infra.importable.aws import AwsGpuRegion, EksGpuPool

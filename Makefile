@@ -1,6 +1,8 @@
 # Every target sets up what it needs: .venv from pinned, hashed requirements. Nothing happens when nothing changed.
 PYTHON ?= python3
 STACK  ?= local
+# More arguments for pytest: make test TESTS='--durations=15 tests/unit'
+TESTS  ?=
 BIN    := .venv/bin
 UV     := $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode
 PROJECTS := pyproject.toml infra/pyproject.toml serving/pyproject.toml
@@ -20,23 +22,23 @@ up: .venv/run.stamp ## deploy the local stack (STACK=… for another) and wait u
 preview: .venv/run.stamp ## show what `make up` would do, without doing it
 	@$(BIN)/novacron preview --stack $(STACK)
 
-down: .venv/run.stamp ## remove everything that `make up` made
+down: .venv/base.stamp ## remove everything that `make up` made
 	@$(BIN)/novacron down --stack $(STACK)
 
 rehearse: .venv/clouds.stamp ## bring STACK=prod up on simulated clouds: what would be made where, at which price, what would be refused
 	@$(BIN)/novacron rehearse --stack $(if $(filter local,$(STACK)),prod,$(STACK))
 
-status: .venv/run.stamp ## what runs, where, and how it is
+status: .venv/base.stamp ## what runs, where, and how it is
 	@$(BIN)/novacron status --stack $(STACK)
 
-logs: .venv/run.stamp ## the last lines of every process's log
+logs: .venv/base.stamp ## the last lines of every process's log
 	@$(BIN)/novacron logs --stack $(STACK)
 
 test: .venv/dev.stamp ## all tests
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadgroup $(TESTS)
 
-test-unit: .venv/dev.stamp ## the tests that start no process
-	$(BIN)/pytest -n 2 tests/unit
+test-unit: .venv/unit.stamp ## the tests that start no process; needs no torch
+	$(BIN)/pytest -n 2 tests/unit $(TESTS)
 
 check: .venv/dev.stamp ## format, lint, types, layers
 	$(BIN)/ruff format --check .
@@ -100,10 +102,10 @@ stubs: .venv/dev.stamp ## make the Python code of serving's .proto files again
 	$(BIN)/python -m grpc_tools.protoc -I serving --python_out=serving --pyi_out=serving --grpc_python_out=serving \
 	  novacron_serving/protocol/worker.proto
 
-lock: .venv/dev.stamp ## resolve requirements/*.in again, to the newest versions
-	cd requirements && for f in uv run clouds dev; do \
-	  ../$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes \
-	    --no-emit-index-url --no-header --no-annotate $$f.in -o $$f.txt || exit 1; done
+lock: .venv/dev.stamp ## resolve requirements/*.in to the newest versions; dev.in first, and the others to the same versions
+	cd requirements && lock="../$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
+	    --no-emit-index-url --no-header --no-annotate" && $$lock --upgrade dev.in -o dev.txt && \
+	  for f in uv base run clouds unit docs; do $$lock --upgrade -c dev.txt $$f.in -o $$f.txt || exit 1; done
 
 clean: ## remove the virtual environment and caches; a running stack has to be taken down first
 	@! ls .novacron/.pulumi/stacks/*/*.json >/dev/null 2>&1 || { echo "a stack may still run: make down, then rm -r .novacron"; exit 1; }
@@ -116,15 +118,27 @@ clean: ## remove the virtual environment and caches; a running stack has to be t
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-.venv/run.stamp: .venv/uv.stamp requirements/run.txt $(PROJECTS)
-	@$(UV) --require-hashes -r requirements/run.txt
+.venv/base.stamp: .venv/uv.stamp requirements/base.txt $(PROJECTS)
+	@$(UV) --require-hashes -r requirements/base.txt
 	@$(UV) --no-deps --no-build-isolation -e infra -e serving -e .
 	@touch $@
 
-.venv/clouds.stamp: .venv/run.stamp requirements/clouds.txt
+.venv/run.stamp: .venv/base.stamp requirements/run.txt
+	@$(UV) --require-hashes -r requirements/run.txt
+	@touch $@
+
+.venv/clouds.stamp: .venv/base.stamp requirements/clouds.txt
 	@$(UV) --require-hashes -r requirements/clouds.txt
 	@touch $@
 
-.venv/dev.stamp: .venv/run.stamp requirements/dev.txt
+.venv/unit.stamp: .venv/base.stamp requirements/unit.txt
+	@$(UV) --require-hashes -r requirements/unit.txt
+	@touch $@
+
+.venv/dev.stamp: .venv/base.stamp requirements/dev.txt
 	@$(UV) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+.venv/docs.stamp: .venv/base.stamp requirements/docs.txt
+	@$(UV) --require-hashes -r requirements/docs.txt
 	@touch $@

@@ -18,11 +18,11 @@ import httpx
 import openai
 import pytest
 
+from tests.tiny_model import MODEL, TINY
+
 if TYPE_CHECKING:
     from .gateway import Gateway
 
-TINY = Path(__file__).parents[2] / "serving" / "novacron_serving" / "models" / "tiny"
-MODEL = "novacron-tiny"
 START_S = 60.0
 HTTP = httpx.Client(timeout=60, trust_env=False)
 """One for all: making a client costs more than most requests here."""

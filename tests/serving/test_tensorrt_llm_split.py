@@ -14,8 +14,9 @@ from typing import Any
 import openai
 import pytest
 
+from tests.unit.serving.tensorrt_llm.harness import TOKENIZER
+
 from .conftest import HTTP, MODEL, TINY, Stack, wait_until
-from .over_the_stand_in import TOKENIZER
 
 pytestmark = pytest.mark.xdist_group("gateway")
 
@@ -25,7 +26,7 @@ SAID = list(range(40, 60))
 TEXT: str = TOKENIZER.decode(SAID)
 STAND_IN = f"""
 import os, signal, sys
-from tests.serving import stand_in_tensorrt_llm as stand_in
+from tests.unit.serving.tensorrt_llm import stand_in
 
 sys.modules.update(stand_in.modules())
 stand_in.CACHES = stand_in.Path(os.environ["CACHES"])

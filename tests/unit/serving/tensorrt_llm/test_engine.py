@@ -1,6 +1,6 @@
 """The TensorRT-LLM engine over a stand-in for the library: streams, stops, aborts, and what is refused.
 
-`stand_in_tensorrt_llm` says what it is, and what it cannot show.
+`stand_in` says what it is, and what it cannot show.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from novacron_serving.engines.tensorrt_llm.engine import TensorRtLlmEngine
 from novacron_serving.errors import StartError
 from novacron_serving.protocol.openai import Message
 
-from .conftest import TINY
-from .over_the_stand_in import END, STORY, TOKENIZER, answer, collect, failing, loaded, request, text_of, tokens, until
-from .stand_in_tensorrt_llm import LLM, Logprob, Script, stand_in  # noqa: F401
+from tests.tiny_model import TINY
+
+from .harness import END, STORY, TOKENIZER, answer, collect, failing, loaded, request, text_of, tokens, until
+from .stand_in import LLM, Logprob, Script
 
 pytestmark = pytest.mark.usefixtures("stand_in")
 
@@ -49,19 +50,30 @@ def test_what_is_asked_for_reaches_the_library() -> None:
     async def run() -> None:
         async with loaded(Script(tokens("a"))) as engine:
             guide = Guide(GuideKind.REGEX, "[a-z]+")
-            sampling = Sampling(temperature=0.5, logit_bias={3: -100.0})
+            sampling = Sampling(temperature=0.5)
             await collect(engine.generate(request(max_tokens=9, sampling=sampling, guide=guide)))
             (call,) = LLM.made.calls
             assert call["inputs"] == TOKENIZER.encode("Hi")
             given = call["sampling"].given
             assert (given["max_tokens"], given["temperature"]) == (9, 0.5)
             assert given["guided_decoding"].given == {"regex": "[a-z]+"}
-            bias = given["embedding_bias"]
-            assert (bias.shape[0], bias[3].item(), bias.abs().sum().item()) == (1377, -100.0, 100.0)
             assert LLM.made.arguments["model"] == str(TINY)
 
     asyncio.run(run())
     assert os.environ["TRTLLM_NO_USAGE_STATS"] == "1"
+
+
+def test_the_bias_of_logits_reaches_the_library() -> None:
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+
+    async def run() -> None:
+        async with loaded(Script(tokens("a"))) as engine:
+            await collect(engine.generate(request(sampling=Sampling(logit_bias={3: -100.0}))))
+            (call,) = LLM.made.calls
+            bias = call["sampling"].given["embedding_bias"]
+            assert (bias.shape[0], bias[3].item(), bias.abs().sum().item()) == (1377, -100.0, 100.0)
+
+    asyncio.run(run())
 
 
 def test_without_a_limit_an_answer_may_fill_the_context() -> None:

@@ -15,8 +15,9 @@ from novacron_serving.engines.tensorrt_llm.engine import TensorRtLlmEngine
 from novacron_serving.errors import RequestError
 from transformers import AutoTokenizer
 
-from .conftest import TINY
-from .stand_in_tensorrt_llm import LLM, Script
+from tests.tiny_model import TINY
+
+from .stand_in import LLM, Script
 
 TOKENIZER: Any = AutoTokenizer.from_pretrained(TINY, local_files_only=True)
 STORY = "Once upon a time there was a river."

@@ -1,6 +1,6 @@
 """The TensorRT-LLM engine over a stand-in for the library: errors, death, hangs and load.
 
-`stand_in_tensorrt_llm` says what it is, and what it cannot show.
+`stand_in` says what it is, and what it cannot show.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from novacron_serving.engines.tensorrt_llm.config import TensorRtLlmConfig
 from novacron_serving.engines.tensorrt_llm.engine import TensorRtLlmEngine
 from novacron_serving.errors import RequestError, StartError
 
-from .conftest import TINY
-from .over_the_stand_in import STORY, collect, failing, loaded, request, text_of, tokens, until
-from .stand_in_tensorrt_llm import LLM, Logprob, Script, stand_in  # noqa: F401
-from .stand_in_tensorrt_llm import RequestError as EngineRequestError
+from tests.tiny_model import TINY
+
+from .harness import STORY, collect, failing, loaded, request, text_of, tokens, until
+from .stand_in import LLM, Script
+from .stand_in import RequestError as EngineRequestError
 
 pytestmark = pytest.mark.usefixtures("stand_in")
 

@@ -23,7 +23,7 @@ from novacron_serving.protocol.openai import (
 from openai.types.chat.completion_create_params import CompletionCreateParamsBase
 from openai.types.completion_create_params import CompletionCreateParamsBase as text_completion  # noqa: N813
 
-DOCS = (Path(__file__).parents[2] / "docs" / "chat-api.md").read_text()
+DOCS = (Path(__file__).parents[3] / "docs" / "chat-api.md").read_text()
 _, BOTH, CHAT, COMPLETIONS, *_ = re.split("^## ", DOCS, flags=re.MULTILINE)
 GOOD: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
 GOOD_COMPLETION: dict[str, Any] = {"model": "m", "prompt": "Hello"}

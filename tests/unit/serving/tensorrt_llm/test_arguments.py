@@ -17,7 +17,7 @@ from novacron_serving.engines.tensorrt_llm.arguments import (
 from novacron_serving.engines.tensorrt_llm.config import TensorRtLlmConfig
 from pydantic import ValidationError
 
-from .stand_in_tensorrt_llm import FACTS
+from .stand_in import FACTS
 
 MODEL = Path("/models/llama")
 CONTEXT = 4096

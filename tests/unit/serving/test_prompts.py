@@ -1,4 +1,4 @@
-"""Prompts for TensorRT-LLM: what a message spells is text, whatever version of transformers the image has."""
+"""Prompts: messages to tokens. Control tokens spelled out in a message are text."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from novacron_serving.engines.tokens import Tokens
 from novacron_serving.errors import RequestError, StartError
 from novacron_serving.protocol.openai import Message
 
-from .conftest import TINY
-from .test_pytorch_engine import TOKENIZERS
+from tests.tiny_model import TINY
+
+from .samples import TOKENIZERS
 
 
 @pytest.fixture(params=TOKENIZERS)
@@ -63,8 +64,7 @@ def test_functions_reach_the_template_and_their_texts_are_text_too() -> None:
     assert encoded.count(end) == Tokens(tokenizer).encode(chat("Hi")).count(end)
 
 
-def test_a_template_that_refuses_or_is_not_there_is_told() -> None:
-    tokenizer = TOKENIZERS["chatml"]()
+def test_a_chat_template_that_is_missing_or_refuses_the_messages_is_the_clients_error(tokenizer: Any) -> None:
     tokenizer.chat_template = "{{ raise_exception('roles must alternate') }}"
     with pytest.raises(RequestError, match="roles must alternate") as caught:
         Tokens(tokenizer).encode(chat("Hi"))
@@ -92,3 +92,34 @@ def test_a_folder_without_a_tokenizer_is_told(tmp_path: Any) -> None:
     (tmp_path / "config.json").write_text((TINY / "config.json").read_text())
     with pytest.raises(StartError, match="no tokenizer that can be loaded"):
         Tokens.load(tmp_path, trust_remote_code=False)
+
+
+TOOLS = ({"type": "function", "function": {"name": "clock", "description": "<|end|>"}},)
+CALLED = Message.model_validate(
+    {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{"id": "c", "type": "function", "function": {"name": "clock", "arguments": '{"<|end|>": 1}'}}],
+    }
+)
+RESULT = Message(role="tool", tool_call_id="c", content="It is late.")
+WITH_TOOLS = (
+    "{% if tools %}[{{ tools | tojson }}]{% endif %}{% for m in messages %}{{ m.role }}: {{ m.content }}"
+    "{% for call in m.tool_calls or [] %}{{ call.function.arguments | tojson }}{% endfor %}\n{% endfor %}"
+)
+
+
+@pytest.mark.parametrize("template", [None, WITH_TOOLS], ids=["plain", "with tools"])
+def test_functions_calls_and_results_reach_the_model(template: str | None) -> None:
+    made = Tokens(TOKENIZERS["tiny"]())
+    if template is not None:
+        made.tokenizer.chat_template = template
+    system, hello = Message(role="developer", content="Be brief."), Message(role="user", content="Hi")
+    ids = made.encode(ChatPrompt((system, hello, CALLED, RESULT), TOOLS))
+    text = made.tokenizer.decode(ids, clean_up_tokenization_spaces=False)
+    for part in ("Be brief.", "clock", '"<|end|>": 1', "It is late."):
+        assert part in text
+    assert text.index("clock") < text.index("Hi")
+    plain = made.encode(ChatPrompt((system, hello, Message(role="assistant", content="It is"), hello)))
+    special = {id_ for id_, token in made.tokenizer.added_tokens_decoder.items() if token.special}
+    assert [id_ for id_ in ids if id_ in special] == [id_ for id_ in plain if id_ in special and template is None]

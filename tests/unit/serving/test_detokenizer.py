@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,7 +10,8 @@ from hypothesis import strategies as st
 from novacron_serving.engines.detokenizer import Detokenizer
 from tokenizers import Tokenizer, decoders, models
 
-TINY = Path(__file__).parents[2] / "serving" / "novacron_serving" / "models" / "tiny"
+from tests.tiny_model import TINY
+
 BYTE_LEVEL = Tokenizer.from_file(str(TINY / "tokenizer.json"))
 
 

@@ -6,10 +6,12 @@ import random
 from typing import Any
 
 import pytest
-import torch
-from novacron_serving.engines.pytorch.cache import SPARE_COLUMNS, RowCache
-from novacron_serving.engines.pytorch.prefixes import PrefixCache
-from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache
+from transformers import AutoConfig
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+from novacron_serving.engines.pytorch.cache import SPARE_COLUMNS, RowCache  # noqa: E402
+from novacron_serving.engines.pytorch.prefixes import PrefixCache  # noqa: E402
+from transformers import AutoModelForCausalLM, DynamicCache  # noqa: E402
 
 SMALL: dict[str, Any] = {
     "vocab_size": 50, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,

@@ -26,11 +26,12 @@ from novacron_serving.worker.config import WorkerConfig
 from novacron_serving.worker.handing_over import seal, unseal
 from pydantic import ValidationError
 
-from . import stand_in_tensorrt_llm
-from .conftest import TINY
-from .over_the_stand_in import END, STORY, TOKENIZER, collect, request, text_of, tokens, until
-from .stand_in_tensorrt_llm import FACTS, LLM, Script, stand_in  # noqa: F401
-from .test_tensorrt_llm_arguments import check
+from tests.tiny_model import TINY
+
+from . import stand_in as stand_in_module
+from .harness import END, STORY, TOKENIZER, collect, request, text_of, tokens, until
+from .stand_in import FACTS, LLM, Script
+from .test_arguments import check
 
 pytestmark = pytest.mark.usefixtures("stand_in")
 
@@ -43,7 +44,7 @@ HALVES = {"whole": request(), "reads": request(hands_over=True), "answers": requ
 
 @pytest.fixture(autouse=True)
 def caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(stand_in_tensorrt_llm, "CACHES", tmp_path)
+    monkeypatch.setattr(stand_in_module, "CACHES", tmp_path)
     return tmp_path
 
 

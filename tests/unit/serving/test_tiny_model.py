@@ -7,14 +7,14 @@ import json
 import re
 import struct
 from math import prod
-from pathlib import Path
 from typing import Any
 
 import jinja2
 import pytest
 from tokenizers import Tokenizer
 
-TINY = Path(__file__).parents[2] / "serving" / "novacron_serving" / "models" / "tiny"
+from tests.tiny_model import TINY
+
 FILES = {
     "chat_template.jinja",
     "config.json",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -25,8 +24,6 @@ from novacron_serving.models import (
     transfer,
     verify,
 )
-
-from .conftest import TINY
 
 QUICK = LoaderConfig(retries=1)
 
@@ -219,23 +216,3 @@ def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "obstore.fsspec", None)
     with pytest.raises(StoreError, match=r"novacron-serving\[stores\]"):
         open_folder("gs://bucket/m")
-
-
-def test_the_commands_publish_and_verify(tmp_path: Path) -> None:
-    def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "novacron_serving.models", *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    url = f"file://{tmp_path}/tiny"
-    done = command("publish", str(TINY), url, "--id", "tiny")
-    assert done.returncode == 0, done.stderr
-    assert command("verify", url).stdout == done.stdout
-    (tmp_path / "tiny" / "config.json").unlink()
-    failed = command("verify", url)
-    assert failed.returncode == 2
-    assert failed.stderr.count("\n") == 1
-    assert "config.json is missing" in failed.stderr

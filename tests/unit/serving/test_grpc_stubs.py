@@ -7,7 +7,7 @@ from pathlib import Path
 import grpc_tools
 from grpc_tools import protoc
 
-SERVING = Path(__file__).parents[2] / "serving"
+SERVING = Path(__file__).parents[3] / "serving"
 PROTO = Path("novacron_serving/protocol/worker.proto")
 
 

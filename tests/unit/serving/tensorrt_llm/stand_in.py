@@ -2,7 +2,7 @@
 
 It answers with tokens that a test wrote down, and keeps the rules that the engine relies on: outputs are one object
 that holds all tokens so far; the reason to finish is there only at the very end; `abort` ends a request as cancelled;
-an error in the background ends the executor. Argument names are those of `data/tensorrt_llm.yaml`; any other is
+an error in the background ends the executor. Argument names are those of `published_arguments.yaml`; any other is
 refused, as the library does. What it cannot show is whether the real library does so: the tests marked `gpu` do that.
 
 A prompt that is read for another one's answer leaves its tokens as a file of the folder `CACHES`, in place of a cache
@@ -15,17 +15,15 @@ import asyncio
 import itertools
 import json
 import queue
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import pytest
 import yaml
 
-FACTS: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "data" / "tensorrt_llm.yaml").read_text())
+FACTS: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "published_arguments.yaml").read_text())
 
 
 CACHES = Path("/nonexistent")
@@ -245,12 +243,3 @@ def modules() -> dict[str, ModuleType]:
     made["tensorrt_llm"].LLM = LLM  # type: ignore[attr-defined]
     made["tensorrt_llm"].__path__ = []
     return made
-
-
-@pytest.fixture
-def stand_in(monkeypatch: pytest.MonkeyPatch) -> type[LLM]:
-    """The stand-in in place of the library."""
-    for name, module in modules().items():
-        monkeypatch.setitem(sys.modules, name, module)
-    monkeypatch.setattr(LLM, "fails", None)
-    return LLM

@@ -19,7 +19,7 @@ from novacron_serving.engines.tensorrt_llm.quantization import (
     resolve,
 )
 
-CATALOG = Path(__file__).parents[2] / "infra" / "novacron_infra" / "catalog" / "quantizations.yaml"
+CATALOG = Path(__file__).parents[4] / "infra" / "novacron_infra" / "catalog" / "quantizations.yaml"
 
 
 def planners() -> dict[str, Any]:
@@ -124,7 +124,7 @@ def test_a_checkpoint_must_run_on_the_gpu_and_be_what_was_asked_for(tmp_path: Pa
 
 
 def test_the_page_has_the_matrix() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "tensorrt-llm.md").read_text()
+    page = (Path(__file__).parents[4] / "docs" / "tensorrt-llm.md").read_text()
     for architecture, formats in SUPPORT.items():
         meant = [
             MEANING[width][architecture].value if architecture in MEANING[width] else "refused"

@@ -24,7 +24,9 @@ from novacron_serving.worker.tool_calls import (
     structures_of_calls,
 )
 
-from .conftest import TINY
+from tests.tiny_model import TINY
+
+pytest.importorskip("torch", reason="PyTorch is not installed")
 
 END = 1
 VOCABULARY = 1377

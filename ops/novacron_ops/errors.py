@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """What the command's exit status says."""
+    """Exit status of the command."""
 
     OK = 0
     FAILED = 1
@@ -15,7 +15,7 @@ class Exit(IntEnum):
 
 
 class OpsError(Exception):
-    """Base of all errors here; `exit_status` is what the command ends with."""
+    """An error that ends the command with a message and `exit_status`."""
 
     def __init__(self, message: str, exit_status: Exit = Exit.FAILED) -> None:
         super().__init__(message)

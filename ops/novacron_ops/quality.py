@@ -1,4 +1,4 @@
-"""`novacron quality`: a quantised model beside its FP32 reference, measured by a process of the serving package."""
+"""Compare a quantized model with its FP32 reference, in a process of the serving package."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-
 from novacron_ops.errors import Exit, OpsError
+from novacron_ops.tables import Table
 
 
 class Quantization(str, Enum):
-    """What the PyTorch engine makes of weights."""
+    """Quantization of the weights by the PyTorch engine."""
 
     NONE = "none"
     INT8 = "int8"
@@ -25,7 +24,7 @@ class Quantization(str, Enum):
 
 
 class Dtype(str, Enum):
-    """What the model computes in."""
+    """Data type of the computation."""
 
     FLOAT32 = "float32"
     BFLOAT16 = "bfloat16"
@@ -33,7 +32,7 @@ class Dtype(str, Enum):
 
 
 class Device(str, Enum):
-    """Where it computes."""
+    """Device of the computation."""
 
     CPU = "cpu"
     CUDA = "cuda"
@@ -41,7 +40,7 @@ class Device(str, Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What is to be measured; None: the serving package's own choice."""
+    """What to measure. None leaves the choice to the serving package."""
 
     model: Path | None
     reference: Path | None
@@ -53,7 +52,11 @@ class Question:
 
 
 def measure(question: Question) -> dict[str, Any]:
-    """The report of this run; the file has it beside what was measured earlier. Raises `OpsError` with the reason."""
+    """Measure a model and return the report of this run; the report file keeps earlier measurements as well.
+
+    Raises:
+        OpsError: if the measurement fails, with the reason.
+    """
     paths = {name: getattr(question, name) for name in ("model", "reference", "text", "report")}
     arguments = [f"--{name}={path}" for name, path in paths.items() if path is not None]
     arguments += [f"--quantization={item.value}" for item in question.quantizations]
@@ -62,18 +65,19 @@ def measure(question: Question) -> dict[str, Any]:
         [sys.executable, "-m", "novacron_serving.quality", *arguments], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["it said nothing"])[-1].removeprefix("quality: ")
+        reason = (done.stderr.strip().splitlines() or ["the measurement failed without a message"])[-1].removeprefix(
+            "quality: "
+        )
         raise OpsError(reason, Exit.BAD_INPUT if done.returncode == Exit.BAD_INPUT else Exit.FAILED)
     return json.loads(done.stdout)
 
 
-def table(report: dict[str, Any]) -> Table:
-    """The measurements, a column each."""
-    made: list[dict[str, Any]] = report["measurements"]
-    shown = Table("against FP32", *(f"{item['quantization']}, {item['dtype']}" for item in made))
+def measurement_table(report: dict[str, Any]) -> Table:
+    """Return the measurements as a table with a column for each."""
+    measurements: list[dict[str, Any]] = report["measurements"]
     rows: list[tuple[str, Callable[[dict[str, Any]], str]]] = [
         ("score, 0 to 1", lambda item: f"{item['score']:.4f}"),
-        ("95% interval of it", lambda item: f"{item['score_low']:.4f}–{item['score_high']:.4f}"),
+        ("score, 95% interval", lambda item: f"{item['score_low']:.4f}–{item['score_high']:.4f}"),
         ("mean divergence, nats", lambda item: f"{item['mean_divergence_nats']:.5f}"),
         ("perplexity", lambda item: f"{item['perplexity']:,.2f}"),
         ("perplexity of FP32", lambda item: f"{item['reference_perplexity']:,.2f}"),
@@ -81,13 +85,12 @@ def table(report: dict[str, Any]) -> Table:
         ("weights", lambda item: f"{item['weight_bytes'] / 1e6:,.1f} MB"),
         ("compression ratio", lambda item: f"{item['compression_ratio']:.2f}"),
     ]
-    for name, value in rows:
-        shown.add_row(name, *map(value, made))
-    return shown
+    headings = ["compared with FP32", *(f"{item['quantization']}, {item['dtype']}" for item in measurements)]
+    return Table(headings, [[name, *map(value, measurements)] for name, value in rows])
 
 
-def below(report: dict[str, Any], minimum: float) -> list[str]:
-    """A sentence for each measurement whose score is below the minimum."""
+def find_low_scores(report: dict[str, Any], minimum: float) -> list[str]:
+    """Return a sentence for each measurement whose score is below the minimum."""
     return [
         f"{item['quantization']}, {item['dtype']}: the score {item['score']:.4f} is below --minimum {minimum:g}"
         for item in report["measurements"]

@@ -60,6 +60,8 @@ class Result:
     policy_packs: tuple[PolicyPackReport, ...] = ()
     """Every pack of `Options.policy_packs`, for operations that run the program. A run with a pack that has not checked
     everything did not succeed."""
+    started: bool = True
+    """False if the stack was locked or its state or configuration could not be read: the run changed nothing."""
 
     @property
     def errors(self) -> str:
@@ -189,8 +191,9 @@ class Workspace:
         policy_reports = PolicyReports(options.policy_packs if operation in PROGRAM_OPERATIONS else ())
         deployment: Deployment | None = None
         succeeded = False
+        started = threading.Event()
         try:
-            deployment = asyncio.run(self._locked(operation, options, policy_reports, emit))
+            deployment = asyncio.run(self._locked(operation, options, policy_reports, emit, started))
             succeeded = not deployment.failed and not deployment.cancelled
             if deployment.blocked:
                 succeeded = False
@@ -218,13 +221,19 @@ class Workspace:
             violations,
             duration,
             cancelled=deployment is not None and deployment.cancelled,
+            started=started.is_set(),
             started_plugins=frozenset(deployment.registry.started_plugins) if deployment else frozenset(),
             simulated_dynamic=tuple(deployment.registry.simulated_dynamic) if deployment else (),
             policy_packs=policy_reports.all(),
         )
 
     async def _locked(
-        self, operation: Operation, options: Options, policy_reports: PolicyReports, emit: EventSink
+        self,
+        operation: Operation,
+        options: Options,
+        policy_reports: PolicyReports,
+        emit: EventSink,
+        started: threading.Event,
     ) -> Deployment:
         base_folder.set(self.project.folder)
         secrets = self._secrets()
@@ -239,10 +248,12 @@ class Workspace:
         )
         if operation is Operation.PREVIEW:
             snapshot, _ = self._files.read(secrets)
+            started.set()
             return (await execute(setting, operation, options, snapshot, Unrecorded(), emit)).deployment
         session = StackSession(self._files, secrets)
         try:
             snapshot = session.snapshot
+            started.set()
             if operation is Operation.UP and options.policy_packs:
                 rehearsal = replace(options, refresh=False)
                 violations: list[PolicyViolated] = []

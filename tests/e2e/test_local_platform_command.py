@@ -77,7 +77,7 @@ def test_a_local_stack_from_up_to_down(project: Project) -> None:
 
 
 def test_before_any_up_there_is_nothing_to_show_and_nothing_to_remove(project: Project) -> None:
-    assert "is not deployed; `novacron up -s local` deploys it" in project.succeed("status")
+    assert "is not deployed; `novacron up -s local` deploys it" in project.fail("status")
     assert "it is not deployed; `novacron up -s local` deploys it" in project.run("logs").stdout
     assert "nothing to do" in project.succeed("down")
 
@@ -88,5 +88,5 @@ def test_bad_input_ends_with_2_and_says_what_to_do(project: Project, tmp_path: P
     assert "there is no Pulumi.nowhere.yaml; stacks here: local" in done.stderr
     assert project.run("up", "--no-such-option").returncode == 2
     (tmp_path / "Pulumi.yaml").rename(tmp_path / "elsewhere.yaml")
-    assert "run in the project's folder" in project.run("up").stderr
+    assert "run the command in the project's folder" in project.run("up").stderr
     (tmp_path / "elsewhere.yaml").rename(tmp_path / "Pulumi.yaml")

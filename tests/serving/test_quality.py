@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import re
 import shutil
@@ -30,7 +29,6 @@ from novacron_serving.worker.__main__ import tell_quality
 from novacron_serving.worker.app import WorkerApp
 from novacron_serving.worker.config import ModelConfig, WorkerConfig
 from novacron_serving.worker.loading import Loader
-from rich.console import Console
 from safetensors.torch import load_file, save_file
 
 from .conftest import MODEL, TINY, TOKEN
@@ -219,14 +217,12 @@ def test_the_command_measures_and_holds_to_a_minimum(tmp_path: Path) -> None:
     printed = json.loads(done.stdout)
     assert printed == json.loads(report.read_text())
     assert [item["quantization"] for item in printed["measurements"]] == ["int8", "int4"]
-    assert quality.below(printed, 0.5) == []
+    assert quality.find_low_scores(printed, 0.5) == []
 
 
 def test_the_command_shows_a_column_for_each_quantisation(found: dict[str, Measurement]) -> None:
     report = Report(measurements=tuple(found.values())).model_dump(mode="json")
-    console = Console(file=io.StringIO(), width=80)
-    console.print(quality.table(report))
-    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    shown = "\n".join(quality.measurement_table(report).lines())
     assert all(f"{item}, float32" in shown for item in QUANTIZATIONS)
     assert f"{found['int4'].score:.4f}" in shown
     assert "95% interval" in shown

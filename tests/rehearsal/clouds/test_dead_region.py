@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from novacron_ops.regions import exclusions
+from novacron_ops.project import ProjectStack
+from novacron_ops.regions import region_patterns
 from novacron_rehearsal import Options, Result
 from novacron_rehearsal.urn import STACK_TYPE
 
@@ -67,7 +68,7 @@ def test_the_others_are_updated_and_the_dead_one_catches_up(site: Site, left_out
     site.faults.write_text(DOWN)
     options: Options = replace(site.options, continue_on_error=True)
     if left_out:
-        patterns = exclusions(site.folder, "dev", ["eu-west-1"])
+        patterns = region_patterns(ProjectStack(site.folder, "dev"), ["eu-west-1"])
         options = replace(options, exclude=patterns)
     struck = site.workspace.up(options)
     assert struck.succeeded is left_out, struck.errors

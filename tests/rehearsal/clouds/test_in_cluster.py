@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from novacron_ops.regions import exclusions
+from novacron_ops.project import ProjectStack
+from novacron_ops.regions import region_patterns
 from novacron_rehearsal import Result
 
 from tests.rehearsal.clouds.conftest import Site, taken
@@ -57,7 +58,7 @@ def test_a_cluster_that_does_not_answer_is_nobody_elses(site: Site, dead: str) -
     plugins = {"update nvidia-device-plugin"}
     options = replace(site.options, continue_on_error=True)
     if dead == "left out":
-        options = replace(options, exclude=exclusions(site.folder, "dev", ["eu-west-1"]))
+        options = replace(options, exclude=region_patterns(ProjectStack(site.folder, "dev"), ["eu-west-1"]))
     else:
         site.faults.write_text(f"- {{fault: region_down, urn: '*kubernetes:apps*::{DEAD}-*'}}")
     struck = site.workspace.up(options)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from html import escape
 from pathlib import Path
 
 import pytest
-from novacron_ops.main import main
+
+from tests.unit.ops.running import novacron
 
 ROOT = Path(__file__).parents[3]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -43,13 +43,8 @@ onload = () => {{
 
 
 def rehearse(*arguments: str) -> int:
-    """Its exit status."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(sys, "argv", ["novacron", "rehearse", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-    assert isinstance(ended.value.code, int)
-    return int(ended.value.code)
+    """Run `novacron rehearse` and return its exit status."""
+    return novacron("rehearse", *arguments)
 
 
 @pytest.fixture
@@ -88,8 +83,16 @@ def test_a_program_that_fails_is_told_of_and_ends_with_1(project: Path, capsys: 
     ("content", "arguments", "said"),
     [
         ("config: {}\n", ["-s", "prod"], "there is no Pulumi.prod.yaml"),
-        ("config: {}\n", ["--html", "missing/page.html"], "there is no folder missing"),
+        ("config: {}\n", ["--html", "missing/page.html"], "the folder missing does not exist"),
         ("config: {novacron:environment: {platform: moon}}\n", [], "Use one of local, aws, gcp, azure"),
+        (
+            "config: {novacron:environment: {platform: local}}\n",
+            [],
+            "`novacron preview -s dev` shows what would change",
+        ),
+        ("config: {}\n", ["--faults", "missing.yaml"], "--faults: the faults 'missing.yaml' cannot be read"),
+        ("config: {}\n", ["--faults", "[{fault: capacty}]"], "must be one of quota, capacity, slow, region_down"),
+        ("config: {}\n", ["--faults", "[{fault: slow, second: 3}]"], "'second' is not known"),
     ],
 )
 def test_what_cannot_be_rehearsed_ends_with_2_before_anything_runs(
@@ -100,6 +103,21 @@ def test_what_cannot_be_rehearsed_ends_with_2_before_anything_runs(
     shown = capsys.readouterr()
     assert said in shown.err
     assert shown.out == ""
+
+
+def test_a_project_without_stack_files_can_be_rehearsed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "Pulumi.dev.yaml").unlink()
+    (project / "__main__.py").write_text("import pulumi; pulumi.export('a', 1)")
+    assert rehearse("-s", "dev", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["succeeded"] is True
+
+
+def test_the_web_page_is_readable_by_its_owner_only(project: Path) -> None:
+    (project / "__main__.py").write_text("")
+    (project / "page.html").write_text("before")
+    (project / "page.html").chmod(0o644)
+    assert rehearse("-s", "dev", "--html", "page.html") == 0
+    assert (project / "page.html").stat().st_mode & 0o777 == 0o600
 
 
 @pytest.fixture(scope="module")

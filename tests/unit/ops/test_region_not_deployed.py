@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from novacron_ops.backends import Backend, PulumiCli, RehearsalEngine
-from novacron_ops.main import main
-from novacron_ops.regions import deployed_exclusions
+from novacron_ops.project import ProjectStack
+from novacron_ops.regions import deployed_region_patterns
 from rich.console import Console
 
-ROOT = Path(__file__).parents[2]
+from tests.unit.ops.running import novacron
+
+ROOT = Path(__file__).parents[3]
 URN = "urn:pulumi:prod::novacron::"
 STACK = URN + "pulumi:pulumi:Stack::novacron-prod"
 PROVIDER = {
@@ -48,12 +49,12 @@ def cli(project: Path, exported: dict[str, Any]) -> PulumiCli:
     (project / "exported.json").write_text(json.dumps(exported))
     executable.write_text('#!/bin/sh\necho "$@" >> calls\ncase "$*" in *"stack export"*) cat exported.json ;; esac\n')
     executable.chmod(0o755)
-    return PulumiCli(str(executable), project, "prod")
+    return PulumiCli(str(executable), ProjectStack(project, "prod"))
 
 
 def rehearsal(project: Path, exported: dict[str, Any]) -> RehearsalEngine:
-    engine = RehearsalEngine(project, "prod", Console())
-    engine.import_(exported)
+    engine = RehearsalEngine(ProjectStack(project, "prod"), Console())
+    engine.import_state(exported)
     return engine
 
 
@@ -63,18 +64,14 @@ both = pytest.mark.parametrize("backend", [cli, rehearsal])
 
 @both
 def test_a_region_that_is_deployed_can_be_left_out(project: Path, backend: Make) -> None:
-    patterns = deployed_exclusions(project, "prod", ["eu-west-1"], backend(project, state(PROVIDER, REGION)))
+    stack = ProjectStack(project, "prod")
+    patterns = deployed_region_patterns(stack, ["eu-west-1"], backend(project, state(PROVIDER, REGION)))
     assert patterns == ("**::prod-eu-west-1", "**::prod-eu-west-1-*")
 
 
-def novacron(*arguments: str) -> int:
-    """Its exit status."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(sys, "argv", ["novacron", *arguments, "-s", "prod", "--without-region", "eu-west-1"])
-        with pytest.raises(SystemExit) as ended:
-            main()
-    assert isinstance(ended.value.code, int)
-    return int(ended.value.code)
+def run(operation: str, engine: str) -> int:
+    """Run a command without the region and return its exit status."""
+    return novacron(operation, "--engine", engine, "-s", "prod", "--without-region", "eu-west-1")
 
 
 @both
@@ -90,10 +87,10 @@ def test_a_region_that_is_not_deployed_is_refused_before_anything_runs(
 ) -> None:
     backend(project, state(*resources))
     monkeypatch.setenv("PATH", f"{project / 'bin'}:/usr/bin:/bin")
-    assert novacron(operation, "--engine", backend.__name__) == 2
+    assert run(operation, backend.__name__) == 2
     told = capsys.readouterr().err
-    assert "--without-region eu-west-1: the state of stack 'prod' has nothing of this region" in told
-    assert "take eu-west-1 out of novacron:environment.regions for now" in told
+    assert "--without-region eu-west-1: the state of stack 'prod' has no resources in this region" in told
+    assert "remove eu-west-1 from novacron:environment.regions for now" in told
     calls = project / "calls"
     called = [line.split()[1] for line in calls.read_text().splitlines()] if calls.exists() else []
     assert set(called) <= {"stack"}  # `stack select` and `stack export`, no `up`
@@ -105,5 +102,5 @@ def test_a_stack_that_was_never_deployed_has_no_region(
 ) -> None:
     cli(project, {"version": 3, "deployment": {"manifest": {}, "metadata": {}}})
     monkeypatch.setenv("PATH", f"{project / 'bin'}:/usr/bin:/bin")
-    assert novacron("up", "--engine", engine) == 2
-    assert "has nothing of this region" in capsys.readouterr().err
+    assert run("up", engine) == 2
+    assert "has no resources in this region" in capsys.readouterr().err

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
-from novacron_ops.main import main
 
-ROOT = Path(__file__).parents[2]
+from tests.unit.ops.running import novacron
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -21,13 +21,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def plan(*arguments: str) -> int:
-    """Its exit status."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(sys, "argv", ["novacron", "plan", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-    assert isinstance(ended.value.code, int)
-    return int(ended.value.code)
+    """Run `novacron plan` and return its exit status."""
+    return novacron("plan", *arguments)
 
 
 def test_text_and_json_are_the_golden_files(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,14 +65,15 @@ def test_a_file_without_a_cloud_environment_ends_with_2(
     assert said in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("content", "said"), [(None, "does not exist"), ("config: {a: 2024-13-45}\n", "not valid YAML")]
-)
-def test_a_file_that_cannot_be_read_ends_with_1(
-    project: Path, capsys: pytest.CaptureFixture[str], content: str | None, said: str
+def test_a_stack_file_that_is_not_yaml_ends_with_1(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "Pulumi.prod.yaml").write_text("config: {a: 2024-13-45}\n")
+    assert plan() == 1
+    assert "not valid YAML" in capsys.readouterr().err
+
+
+def test_a_missing_stack_file_ends_with_2_as_for_every_command(
+    project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (project / "Pulumi.prod.yaml").unlink()
-    if content is not None:
-        (project / "Pulumi.prod.yaml").write_text(content)
-    assert plan() == 1
-    assert said in capsys.readouterr().err
+    assert plan() == 2
+    assert "there is no Pulumi.prod.yaml; stacks here: local" in capsys.readouterr().err

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from novacron_ops import local_processes
-from novacron_ops import main as command
+from novacron_ops import backends, local_processes
+from novacron_ops.backends import RunOutcome
 from novacron_rehearsal import Operation
 from novacron_rehearsal.run import Run
 from novacron_rehearsal.selection import Selection
 
-ROOT = Path(__file__).parents[2]
+from tests.unit.ops.running import novacron
+
+ROOT = Path(__file__).parents[3]
 URN = "urn:pulumi:prod::novacron::novacron:index:AwsRegion$aws:eks/cluster:Cluster::"
 REGIONS = ("us-west-2", "us-east-1", "eu-west-1", "ap-southeast-1")
 COMMANDS = {"up": Operation.UP, "preview": Operation.PREVIEW, "down": Operation.DESTROY}
@@ -27,9 +28,9 @@ class Asked:
     description: str = "backend of a test"
     runs: list[tuple[Operation, dict[str, Any]]] = field(default_factory=list)
 
-    def run(self, operation: Operation, **options: Any) -> bool:
+    def run(self, operation: Operation, **options: Any) -> RunOutcome:
         self.runs.append((operation, options))
-        return True
+        return RunOutcome.SUCCEEDED
 
     def outputs(self) -> dict[str, Any]:
         return {}
@@ -47,25 +48,14 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Asked:
         (tmp_path / name).write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
     backend = Asked()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(command, "choose", lambda *_: backend)
-    monkeypatch.setattr(local_processes, "stop_all", lambda _: [])
+    monkeypatch.setattr(backends, "open_backend", lambda *_: backend)
+    monkeypatch.setattr(local_processes, "stop_leftovers", lambda _: [])
     return backend
 
 
-def novacron(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    """Its exit status."""
-    monkeypatch.setattr(sys, "argv", ["novacron", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        command.main()
-    assert isinstance(ended.value.code, int)
-    return int(ended.value.code)
-
-
 @pytest.mark.parametrize("name", COMMANDS)
-def test_each_command_leaves_out_all_of_a_region_and_nothing_else(
-    asked: Asked, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    assert novacron(monkeypatch, name, "-s", "prod", "--without-region", "us-east-1") == 0
+def test_each_command_leaves_out_all_of_a_region_and_nothing_else(asked: Asked, name: str) -> None:
+    assert novacron(name, "-s", "prod", "--without-region", "us-east-1") == 0
     ((operation, options),) = asked.runs
     assert operation is COMMANDS[name]
     assert options["exclude"] == ("**::prod-us-east-1", "**::prod-us-east-1-*")
@@ -78,19 +68,17 @@ def test_each_command_leaves_out_all_of_a_region_and_nothing_else(
 
 
 @pytest.mark.parametrize(("name", "goes_on"), [("up", True), ("preview", None), ("down", True)])
-def test_without_the_option_nothing_is_left_out(
-    asked: Asked, monkeypatch: pytest.MonkeyPatch, name: str, goes_on: bool | None
-) -> None:
-    assert novacron(monkeypatch, name, "-s", "prod") == 0
+def test_without_the_option_nothing_is_left_out(asked: Asked, name: str, goes_on: bool | None) -> None:
+    assert novacron(name, "-s", "prod") == 0
     ((_, options),) = asked.runs
     assert options["exclude"] == ()
-    assert options.get("go_on") is goes_on
+    assert options.get("continue_on_error") is goes_on
     assert not options.get("refresh")  # a dead region could not be asked
 
 
-def test_two_dead_regions_are_left_out_together(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_dead_regions_are_left_out_together(asked: Asked) -> None:
     options = [item for region in REGIONS[1:3] for item in ("--without-region", region)]
-    assert novacron(monkeypatch, "up", "-s", "prod", *options) == 0
+    assert novacron("up", "-s", "prod", *options) == 0
     ((_, given),) = asked.runs
     assert given["exclude"] == tuple(
         pattern for region in REGIONS[1:3] for pattern in (f"**::prod-{region}", f"**::prod-{region}-*")
@@ -103,12 +91,12 @@ def test_two_dead_regions_are_left_out_together(asked: Asked, monkeypatch: pytes
         (
             "prod",
             ["eu-west-2"],
-            f"--without-region eu-west-2: stack 'prod' has no such region; it has: {', '.join(REGIONS)}",
+            f"--without-region eu-west-2: stack 'prod' has no such region; its regions are {', '.join(REGIONS)}",
         ),
         # The names are no region's: they are changed also while every region is dead.
         ("prod", ["dns"], "--without-region dns: stack 'prod' has no such region"),
         ("prod", ["eu-west-1", "EU-WEST-1"], "--without-region EU-WEST-1: stack 'prod' has no such region"),
-        ("prod", REGIONS, "--without-region: no region is left to update"),
+        ("prod", REGIONS, "--without-region: all regions are left out"),
         ("local", ["us-west-2"], "--without-region: stack 'local' is local and has no regions"),
     ],
     ids=["unknown", "dns", "upper-case", "all", "local"],
@@ -116,7 +104,6 @@ def test_two_dead_regions_are_left_out_together(asked: Asked, monkeypatch: pytes
 @pytest.mark.parametrize("name", COMMANDS)
 def test_what_cannot_be_left_out_ends_with_2_before_anything_is_done(
     asked: Asked,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     name: str,
     stack: str,
@@ -124,6 +111,6 @@ def test_what_cannot_be_left_out_ends_with_2_before_anything_is_done(
     said: str,
 ) -> None:
     options = [item for region in regions for item in ("--without-region", region)]
-    assert novacron(monkeypatch, name, "-s", stack, *options) == 2
+    assert novacron(name, "-s", stack, *options) == 2
     assert said in capsys.readouterr().err
     assert asked.runs == []

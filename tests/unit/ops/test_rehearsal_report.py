@@ -20,7 +20,7 @@ from novacron_rehearsal import PolicyPackReport, PolicyPackState, PolicyViolated
 from novacron_rehearsal import urn as urns
 from novacron_rehearsal.resource import CustomTimeouts, ResourceState
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 XHTML = "{http://www.w3.org/1999/xhtml}"
 SVG = "{http://www.w3.org/2000/svg}"
 CLUSTER, NODES = "aws:eks/cluster:Cluster", "aws:eks/nodeGroup:NodeGroup"

@@ -1,0 +1,8 @@
+"""What runs a stack: the Pulumi CLI or the rehearsal engine. Both keep their state in the same folder and format."""
+
+from novacron_ops.backends.backend import Backend, RunOutcome, read_secret_output
+from novacron_ops.backends.choice import open_backend
+from novacron_ops.backends.pulumi_cli import PulumiCli
+from novacron_ops.backends.rehearsal_engine import RehearsalEngine
+
+__all__ = ["Backend", "PulumiCli", "RehearsalEngine", "RunOutcome", "open_backend", "read_secret_output"]

@@ -1,0 +1,105 @@
+"""The Pulumi CLI as the backend of a stack."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from typing import Any
+
+from novacron_rehearsal import Operation, resolve_passphrase
+
+from novacron_ops.backends.backend import RunOutcome
+from novacron_ops.errors import OpsError
+from novacron_ops.project import ProjectStack
+
+
+class PulumiCli:
+    """Runs a stack with `pulumi`, by default with the state in the project's folder."""
+
+    description = "Pulumi CLI"
+
+    def __init__(self, executable: str, stack: ProjectStack) -> None:
+        folder = stack.state_dir
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._executable = executable
+        self._stack = stack
+        self._env = dict(os.environ)
+        self._env.setdefault("PULUMI_BACKEND_URL", folder.resolve().as_uri())
+        self._env.setdefault("PULUMI_SKIP_UPDATE_CHECK", "true")
+        if "PULUMI_CONFIG_PASSPHRASE_FILE" not in self._env:
+            self._env["PULUMI_CONFIG_PASSPHRASE"] = resolve_passphrase(os.environ, folder)
+
+    def run(
+        self,
+        operation: Operation,
+        *,
+        refresh: bool = False,
+        continue_on_error: bool = False,
+        exclude: tuple[str, ...] = (),
+    ) -> RunOutcome:
+        """Run an operation as `Backend.run` describes. The CLI does not say whether a failed run had started."""
+        self._select()
+        arguments = [operation.value, "--stack", self._stack.name]
+        if operation is not Operation.PREVIEW:
+            # The preview before an `up` or a `destroy` finds errors before anything has been changed.
+            arguments += ["--yes", "--skip-preview"] if operation is Operation.REFRESH else ["--yes"]
+        if refresh:
+            arguments.append("--refresh")
+        if continue_on_error and operation is not Operation.PREVIEW:
+            arguments.append("--continue-on-error")
+        for pattern in exclude:
+            arguments += ["--exclude", pattern]
+        if operation in (Operation.UP, Operation.PREVIEW):
+            for pack in self._stack.policy_packs():
+                arguments += ["--policy-pack", str(pack.path)]
+                if pack.config_path is not None:
+                    arguments += ["--policy-pack-config", str(pack.config_path)]
+        return RunOutcome.SUCCEEDED if self._call(arguments).returncode == 0 else RunOutcome.FAILED
+
+    def outputs(self) -> dict[str, Any]:
+        """Return the stack's outputs with secrets redacted; empty if the stack was never deployed."""
+        done = self._call(["stack", "output", "--json", "--stack", self._stack.name], capture=True)
+        return json.loads(done.stdout) if done.returncode == 0 else {}
+
+    def urns(self) -> list[str]:
+        """Return the URNs of all resources in the state; empty if the stack was never deployed."""
+        self._select()
+        deployment = self.export_state(show_secrets=False).get("deployment") or {}
+        return [resource["urn"] for resource in deployment.get("resources") or ()]
+
+    def export_state(self, *, show_secrets: bool) -> dict[str, Any]:
+        """Return the state in the format of `pulumi stack export`."""
+        arguments = ["stack", "export", "--stack", self._stack.name, *(["--show-secrets"] if show_secrets else [])]
+        return json.loads(self._checked(arguments))
+
+    def import_state(self, exported: dict[str, Any]) -> None:
+        """Replace the state with an exported one."""
+        self._select()
+        self._checked(["stack", "import", "--stack", self._stack.name], json.dumps(exported))
+
+    def forget(self) -> None:
+        """Remove the state of a stack that has no resources left."""
+        self._call(["stack", "rm", "--yes", "--preserve-config", "--stack", self._stack.name], capture=True)
+
+    def _select(self) -> None:
+        self._checked(["stack", "select", "--create", "--stack", self._stack.name])
+
+    def _checked(self, arguments: list[str], text: str | None = None) -> str:
+        done = self._call(arguments, capture=True, text=text)
+        if done.returncode:
+            raise OpsError(f"pulumi {' '.join(arguments)}: {done.stderr.strip()}")
+        return done.stdout
+
+    def _call(
+        self, arguments: list[str], *, capture: bool = False, text: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [self._executable, "--non-interactive", *arguments],
+            cwd=self._stack.folder,
+            env=self._env,
+            input=text,
+            capture_output=capture,
+            text=True,
+            check=False,
+        )

@@ -1,0 +1,84 @@
+"""The rehearsal engine of this project as the backend of a stack."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from novacron_rehearsal import Operation, Options, Workspace, resolve_passphrase
+from novacron_rehearsal.display import Display, plain
+from rich.console import Console
+
+from novacron_ops.backends.backend import RunOutcome
+from novacron_ops.errors import Exit, OpsError
+from novacron_ops.project import ProjectStack
+
+
+class RehearsalEngine:
+    """Runs a stack in this process, with real provider plugins and the state in the project's folder."""
+
+    description = "rehearsal engine (for local, trial and CI use; production uses the Pulumi CLI)"
+
+    def __init__(self, stack: ProjectStack, console: Console) -> None:
+        self._console = console
+        self._policy_packs = stack.policy_packs()
+        self._workspace = Workspace(
+            stack.folder,
+            stack.name,
+            backend_dir=stack.state_dir,
+            passphrase=resolve_passphrase(os.environ, stack.state_dir),
+        )
+
+    def run(
+        self,
+        operation: Operation,
+        *,
+        refresh: bool = False,
+        continue_on_error: bool = False,
+        exclude: tuple[str, ...] = (),
+    ) -> RunOutcome:
+        """Run an operation as `Backend.run` describes.
+
+        Raises:
+            OpsError: if the run was interrupted.
+        """
+        options = Options(
+            refresh=refresh,
+            policy_packs=self._policy_packs,
+            continue_on_error=continue_on_error,
+            exclude=exclude,
+        )
+        run = {
+            Operation.PREVIEW: self._workspace.preview,
+            Operation.UP: self._workspace.up,
+            Operation.REFRESH: self._workspace.refresh,
+            Operation.DESTROY: self._workspace.destroy,
+        }[operation]
+        with Display(self._console) as display:
+            result = run(options, display)
+        if result.cancelled:
+            raise OpsError("interrupted; run the same command again to continue", Exit.INTERRUPTED)
+        if result.succeeded:
+            return RunOutcome.SUCCEEDED
+        return RunOutcome.FAILED if result.started else RunOutcome.NOT_STARTED
+
+    def outputs(self) -> dict[str, Any]:
+        """Return the stack's outputs with secrets redacted; empty if the stack was never deployed."""
+        return {key: plain(value) for key, value in self._workspace.outputs().items()}
+
+    def urns(self) -> list[str]:
+        """Return the URNs of all resources in the state; empty if the stack was never deployed."""
+        return [state.urn for state in self._workspace.snapshot().resources]
+
+    def export_state(self, *, show_secrets: bool) -> dict[str, Any]:
+        """Return the state in the format of `pulumi stack export`."""
+        return self._workspace.export(show_secrets=show_secrets)
+
+    def import_state(self, exported: dict[str, Any]) -> None:
+        """Replace the state with an exported one."""
+        self._workspace.import_(exported)
+
+    def forget(self) -> None:
+        """Remove the state of a stack that has no resources left."""
+        if not self._workspace.snapshot().resources:
+            self._workspace.forget()

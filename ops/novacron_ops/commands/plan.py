@@ -1,0 +1,43 @@
+"""`novacron plan`."""
+
+from __future__ import annotations
+
+import json
+
+from novacron_ops.console import write_lines
+from novacron_ops.errors import Exit, OpsError
+from novacron_ops.options import JsonOption, StackOption
+
+
+def plan(stack: StackOption = "prod", as_json: JsonOption = False) -> None:
+    """Show the size, price and failover time of a cloud stack.
+
+    The plan lists nodes, replicas, memory, targets and items without a price. It comes from the stack's
+    configuration and the catalogue; no cloud is contacted.
+
+    \b
+    Examples:
+      novacron plan -s prod
+      novacron plan -s prod --json
+    """
+    from novacron_infra.config import LocalEnvironment
+    from novacron_infra.plan import describe, values
+
+    from novacron_ops.environment_plan import describe_missing_environment, load_plan
+    from novacron_ops.project import find_stack
+
+    target = find_stack(stack)
+    found = load_plan(target, as_json)
+    if found is None:
+        raise OpsError(
+            f"{describe_missing_environment(target)}, so there is nothing to plan. If the program builds its "
+            f"environment in Python, run `novacron rehearse -s {stack}`",
+            Exit.BAD_INPUT,
+        )
+    if isinstance(found, LocalEnvironment):
+        raise OpsError(
+            f"stack {stack!r} is local: there is nothing to plan; `novacron preview -s {stack}` shows what would "
+            "change",
+            Exit.BAD_INPUT,
+        )
+    write_lines([json.dumps(values(found), indent=1, ensure_ascii=False)] if as_json else describe(found))

@@ -1,0 +1,31 @@
+"""`novacron preview`."""
+
+from __future__ import annotations
+
+from novacron_ops.console import console, say
+from novacron_ops.errors import OpsError
+from novacron_ops.options import Engine, EngineOption, StackOption, WithoutRegionOption
+
+
+def preview(
+    stack: StackOption = "local", engine: EngineOption = Engine.AUTO, without_region: WithoutRegionOption = None
+) -> None:
+    """Show what `novacron up` would change.
+
+    \b
+    Examples:
+      novacron preview
+      novacron preview -s prod --without-region eu-west-1
+    """
+    from novacron_rehearsal import Operation
+
+    from novacron_ops.backends import RunOutcome, open_backend
+    from novacron_ops.project import find_stack
+    from novacron_ops.regions import deployed_region_patterns
+
+    target = find_stack(stack)
+    backend = open_backend(engine, target, console)
+    say(f"Using the {backend.description}.", style="dim")
+    exclude = deployed_region_patterns(target, without_region or (), backend)
+    if backend.run(Operation.PREVIEW, exclude=exclude) is not RunOutcome.SUCCEEDED:
+        raise OpsError(f"the preview of stack {stack} failed; nothing was changed")

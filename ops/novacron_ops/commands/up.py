@@ -1,0 +1,72 @@
+"""`novacron up`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from novacron_ops.console import console, say, write_lines
+from novacron_ops.errors import OpsError
+from novacron_ops.options import Engine, EngineOption, StackOption, WithoutRegionOption
+
+if TYPE_CHECKING:
+    from novacron_ops.backends import Backend
+    from novacron_ops.project import ProjectStack
+
+
+def up(
+    stack: StackOption = "local", engine: EngineOption = Engine.AUTO, without_region: WithoutRegionOption = None
+) -> None:
+    """Deploy a stack and wait until it answers.
+
+    Run it again after an interruption or an error: it continues where the last run ended.
+
+    \b
+    Examples:
+      novacron up
+      novacron up -s prod --without-region eu-west-1
+    """
+    from novacron_rehearsal import Operation
+
+    from novacron_ops.backends import RunOutcome, open_backend
+    from novacron_ops.project import find_stack
+    from novacron_ops.regions import deployed_region_patterns
+
+    started_s = time.monotonic()
+    target = find_stack(stack)
+    backend = open_backend(engine, target, console)
+    say(f"Using the {backend.description}.", style="dim")
+    is_cloud = target.is_cloud()
+    # A refresh finds local processes that died since the last run. It would fail for a region that is unreachable.
+    outcome = backend.run(
+        Operation.UP,
+        refresh=not is_cloud,
+        continue_on_error=is_cloud,
+        exclude=deployed_region_patterns(target, without_region or (), backend),
+    )
+    if outcome is RunOutcome.NOT_STARTED:
+        raise OpsError(f"stack {stack} was not changed; fix the problem above and run the command again")
+    if outcome is RunOutcome.FAILED:
+        has_logs = any((target.run_dir / "logs").glob("*.log"))
+        raise OpsError(
+            f"stack {stack} is not fully deployed; resources that were created are kept"
+            + (f". `novacron logs -s {stack}` shows what the processes printed" if has_logs else "")
+        )
+    _print_next_steps(target, backend, time.monotonic() - started_s)
+
+
+def _print_next_steps(target: ProjectStack, backend: Backend, duration_s: float) -> None:
+    """Print how to use a stack that serves a model; nothing for other stacks."""
+    outputs = backend.outputs()
+    endpoint, model = outputs.get("endpoint"), outputs.get("model")
+    if not isinstance(endpoint, str) or not isinstance(model, str):
+        return
+    request = json.dumps({"model": model, "messages": [{"role": "user", "content": "What is a GPU?"}]})
+    command = sys.argv[0] if sys.argv[0].endswith("novacron") else "novacron"
+    key = f' -H "Authorization: Bearer $({command} key -s {target.name})"' if "admin_key" in outputs else ""
+    say(f"\n{endpoint} answers after {duration_s:.1f} s. Try it:", style="bold")
+    write_lines([f"\n  curl {endpoint}/chat/completions -H 'Content-Type: application/json'{key} -d '{request}'\n"])
+    say(f"{endpoint.removesuffix('/v1')} shows the cluster's status and a chat in the browser.")
+    say(f"Remove the stack: make down (or novacron down -s {target.name})")

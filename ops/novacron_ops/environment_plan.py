@@ -1,0 +1,48 @@
+"""The plan of the environment in a stack's configuration."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import typer
+from novacron_infra.config import LocalEnvironment, load
+from novacron_infra.errors import ConfigurationError
+from novacron_infra.plan import EnvironmentPlan, plan_environment
+
+from novacron_ops.console import write_lines
+from novacron_ops.errors import Exit, OpsError
+from novacron_ops.project import ENVIRONMENT_KEY, ProjectStack
+
+
+def load_plan(stack: ProjectStack, as_json: bool) -> EnvironmentPlan | LocalEnvironment | None:
+    """Return the plan of a stack's environment, a local environment itself, or None if the stack configures none.
+
+    Args:
+        stack: the stack.
+        as_json: print the problems of a configuration as JSON on standard output instead of raising their text.
+
+    Raises:
+        OpsError: if the configuration is invalid or cannot be planned.
+    """
+    configuration = stack.read_configuration()
+    if ENVIRONMENT_KEY not in configuration:
+        return None
+    try:
+        config = load(configuration[ENVIRONMENT_KEY])
+        return config if isinstance(config, LocalEnvironment) else plan_environment(config)
+    except ConfigurationError as error:
+        if as_json:
+            problems = [asdict(problem) for problem in error.problems]
+            write_lines([json.dumps({"problems": problems}, ensure_ascii=False)])
+            raise typer.Exit(Exit.BAD_INPUT) from error
+        raise OpsError(str(error), Exit.BAD_INPUT) from error
+
+
+def describe_missing_environment(stack: ProjectStack) -> str:
+    """Return a sentence that says where an environment was expected, with a hint if its key has no namespace."""
+    text = f"stack {stack.name!r} has no {ENVIRONMENT_KEY} below config in {stack.file} or Pulumi.yaml"
+    misplaced = f"{stack.project_name}:environment"
+    if misplaced != ENVIRONMENT_KEY and misplaced in stack.read_configuration():
+        text += f"; its key `environment` belongs to the project and means {misplaced}: write {ENVIRONMENT_KEY}"
+    return text

@@ -1,0 +1,55 @@
+"""Files that the command writes for its user."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from novacron_ops.errors import Exit, OpsError
+
+
+def check_writable(option: str, file: Path) -> None:
+    """Refuse a path that `write_private` would refuse, before any work is done.
+
+    Args:
+        option: name of the command-line option or argument, for the message.
+        file: path as the user typed it.
+
+    Raises:
+        OpsError: if the folder is missing, or the path is a link or not a regular file.
+    """
+    if not file.parent.is_dir():
+        raise OpsError(f"{option} {file}: the folder {file.parent} does not exist; create it first", Exit.BAD_INPUT)
+    if file.is_symlink():
+        raise OpsError(
+            f"{option} {file} is a symbolic link; name the file itself, or remove the link first", Exit.BAD_INPUT
+        )
+    if file.exists() and not file.is_file():
+        raise OpsError(f"{option} {file} is not a regular file; name a file", Exit.BAD_INPUT)
+
+
+def write_private(option: str, file: Path, text: str) -> None:
+    """Write a file that only its owner can read, in one step: readers see the old content or the new one.
+
+    The mode of an existing file does not matter, because a new file replaces it. Links are not followed.
+
+    Raises:
+        OpsError: for a path that `check_writable` refuses, and if the file cannot be written.
+    """
+    check_writable(option, file)
+    try:
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)  # made with mode 0600
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
+                handle.write(text)
+                handle.flush()
+                os.fsync(handle.fileno())
+            Path(temporary).replace(file)
+        except BaseException:
+            with suppress(OSError):
+                Path(temporary).unlink()
+            raise
+    except OSError as error:
+        raise OpsError(f"{option} {file} cannot be written: {error.strerror}") from error

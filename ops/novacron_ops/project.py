@@ -1,0 +1,144 @@
+"""The Pulumi project in which the command runs, and the files of one of its stacks."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from novacron_infra.config.problems import KEY as ENVIRONMENT_KEY
+from novacron_rehearsal import PolicyPackSpec
+from novacron_rehearsal.project import load_project
+from novacron_rehearsal.yaml_files import read_yaml_mapping
+
+from novacron_ops.errors import Exit, OpsError
+
+_STACK_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectStack:
+    """A stack of the Pulumi project in a folder. It may not be deployed, and it may have no file of its own."""
+
+    folder: Path
+    """Folder of Pulumi.yaml."""
+    name: str
+
+    @property
+    def file(self) -> Path:
+        """The stack's configuration file, `Pulumi.<stack>.yaml`."""
+        return self.folder / f"Pulumi.{self.name}.yaml"
+
+    @property
+    def state_dir(self) -> Path:
+        """Folder of the state; the Pulumi CLI uses it unless PULUMI_BACKEND_URL names another one."""
+        return self.folder / ".novacron"
+
+    @property
+    def run_dir(self) -> Path:
+        """Folder of a local stack's processes and logs."""
+        return self.state_dir / "run" / self.name
+
+    @property
+    def project_name(self) -> str:
+        """The `name` in Pulumi.yaml."""
+        return load_project(self.folder).name
+
+    def read_configuration(self) -> dict[str, object]:
+        """Return the stack's configuration over the project's defaults, by key with namespace.
+
+        A key without a namespace belongs to the project, as in Pulumi. A key without a value is there, as None.
+
+        Raises:
+            RehearsalError: if a file cannot be read.
+        """
+        defaults = _section(read_yaml_mapping(self.folder / "Pulumi.yaml"))
+        values = {key: _default(value) for key, value in defaults.items()}
+        if self.file.exists():
+            values |= _section(read_yaml_mapping(self.file))
+        project = self.project_name
+        return {key if ":" in key else f"{project}:{key}": value for key, value in values.items()}
+
+    def read_environment(self) -> object:
+        """Return the environment in the stack's configuration as plain values, None if there is none."""
+        return self.read_configuration().get(ENVIRONMENT_KEY)
+
+    def is_cloud(self) -> bool:
+        """Return whether the stack's configuration describes an environment on clouds, valid or not."""
+        return self._platform() not in (None, "local")
+
+    def is_local(self) -> bool:
+        """Return whether the stack's configuration describes an environment of processes on this machine."""
+        return self._platform() == "local"
+
+    def _platform(self) -> object:
+        """Return the environment's platform as it is written, None without an environment."""
+        given = self.read_environment()
+        return cast("dict[str, object]", given).get("platform", "missing") if isinstance(given, dict) else None
+
+    def policy_packs(self) -> list[PolicyPackSpec]:
+        """Return the project's policy pack with its configuration for this stack; empty if there is no pack."""
+        pack = self.folder / "policy"
+        if not (pack / "PulumiPolicy.yaml").is_file():
+            return []
+        config = pack / "config" / f"{self.name}.json"
+        return [PolicyPackSpec(pack, config if config.is_file() else None)]
+
+
+def find_stack(name: str, start: Path | None = None) -> ProjectStack:
+    """Return a stack of the project that contains the current folder.
+
+    A stack needs no file of its own if the project has no stack files at all, or if it has been deployed.
+
+    Args:
+        name: the stack's name.
+        start: folder to search from; the current folder by default.
+
+    Raises:
+        OpsError: if there is no project, or the project has other stacks but not this one.
+    """
+    stack = ProjectStack(find_project(start or Path.cwd()), name)
+    if not _STACK_NAME.fullmatch(name):
+        raise OpsError(
+            f"stack {name!r}: a stack's name has 1 to 100 letters, digits, hyphens, underscores and dots",
+            Exit.BAD_INPUT,
+        )
+    if stack.file.is_file() or (stack.state_dir / ".pulumi/stacks" / stack.project_name / f"{name}.json").is_file():
+        return stack
+    known = sorted(
+        file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in stack.folder.glob("Pulumi.*.yaml")
+    )
+    if known:
+        raise OpsError(
+            f"stack {name!r}: there is no Pulumi.{name}.yaml; stacks here: {', '.join(known)}", Exit.BAD_INPUT
+        )
+    return stack
+
+
+def find_project(start: Path) -> Path:
+    """Return the nearest folder, from `start` upwards, that contains a Pulumi.yaml.
+
+    Raises:
+        OpsError: if there is none.
+        RehearsalError: if the Pulumi.yaml is not that of a Python program.
+    """
+    for folder in (start, *start.parents):
+        if (folder / "Pulumi.yaml").is_file():
+            load_project(folder)
+            return folder
+    raise OpsError(f"no Pulumi.yaml in {start} or above it; run the command in the project's folder", Exit.BAD_INPUT)
+
+
+def _section(content: dict[str, object]) -> dict[str, object]:
+    """Return the mapping below `config`; empty if it is something else, which the engine reports."""
+    section = content.get("config")
+    return {str(key): value for key, value in section.items()} if isinstance(section, dict) else {}
+
+
+def _default(value: object) -> object:
+    """Return a project default, which may be written as `{value: …}` or `{default: …}`."""
+    if not isinstance(value, dict):
+        return value
+    described = cast("dict[str, object]", value)
+    return described.get("value", described.get("default"))

@@ -1,0 +1,119 @@
+"""`novacron down` of a stack that it must not touch: locked, with a damaged state or with another passphrase."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from novacron_ops import local_processes
+from novacron_rehearsal import secrets as passphrases
+from novacron_rehearsal.lock import StackLock
+from novacron_rehearsal.secrets import Secrets
+
+from tests.unit.ops.running import novacron
+
+STACK = {"urn": "urn:pulumi:local::shop::pulumi:pulumi:Stack::shop-local", "type": "pulumi:pulumi:Stack"}
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with a stack that is deployed and a folder of one of its processes."""
+    monkeypatch.setattr(passphrases, "ITERATIONS", 1000)
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "correct horse")
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: python\n")
+    (tmp_path / "Pulumi.local.yaml").write_text("config: {novacron:environment: {platform: local}}\n")
+    sealed = Secrets.new("correct horse")
+    signature = "4dabf18193072939515e22adb298388d"
+    secret = {signature: "1b47061264138c4ac30d75fd1eb44270", "ciphertext": sealed.encrypt('"s3cret"')}
+    deployment = {
+        "manifest": {},
+        "secrets_providers": {"type": "passphrase", "state": {"salt": sealed.state}},
+        "resources": [{**STACK, "custom": False, "outputs": {"admin_key": secret}}],
+    }
+    state_file(tmp_path).parent.mkdir(parents=True)
+    state_file(tmp_path).write_text(json.dumps({"version": 3, "checkpoint": {"latest": deployment}}))
+    worker = tmp_path / ".novacron/run/local/worker-0"
+    worker.mkdir(parents=True)
+    (worker / "supervisor.json").write_text("{}")
+    return tmp_path
+
+
+def state_file(project: Path) -> Path:
+    return project / ".novacron/.pulumi/stacks/shop/local.json"
+
+
+@pytest.fixture
+def stopped(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The run folders whose processes were stopped."""
+    calls: list[Path] = []
+
+    def stop(run_dir: Path) -> list[str]:
+        calls.append(run_dir)
+        return []
+
+    monkeypatch.setattr(local_processes, "stop_leftovers", stop)
+    return calls
+
+
+@pytest.fixture
+def locked(project: Path) -> Iterator[None]:
+    lock = StackLock(project / ".novacron", "shop", "local")
+    yield
+    lock.release()
+
+
+def assert_untouched(project: Path, before: str, stopped: list[Path]) -> None:
+    assert state_file(project).read_text() == before
+    assert stopped == []
+    assert (project / ".novacron/run/local/worker-0/supervisor.json").exists()
+
+
+@pytest.mark.usefixtures("locked")
+def test_a_locked_stack_is_not_touched(project: Path, stopped: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    before = state_file(project).read_text()
+    assert novacron("down") == 1
+    told = capsys.readouterr()
+    assert "stack 'local' is locked by another run" in told.out
+    assert "stack local was not removed: nothing was changed" in told.err
+    assert_untouched(project, before, stopped)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [("{", "is damaged"), ("[]", "is not a Pulumi checkpoint"), ("", "is damaged")],
+    ids=["truncated", "a list", "empty"],
+)
+def test_a_stack_with_a_damaged_state_is_not_touched(
+    project: Path, stopped: list[Path], capsys: pytest.CaptureFixture[str], content: str, said: str
+) -> None:
+    state_file(project).write_text(content)
+    assert novacron("down") == 1
+    told = capsys.readouterr()
+    assert said in told.out
+    assert ".bak" in told.out
+    assert "nothing was changed. Fix the problem above" in told.err
+    assert_untouched(project, content, stopped)
+
+
+def test_a_stack_with_another_passphrase_is_not_touched(
+    project: Path, stopped: list[Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "wrong")
+    before = state_file(project).read_text()
+    assert novacron("down") == 1
+    told = capsys.readouterr()
+    assert "set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE" in told.out
+    assert "nothing was changed. Fix the problem above" in told.err
+    assert_untouched(project, before, stopped)
+
+
+def test_a_removed_stack_has_its_leftover_processes_stopped_and_its_state_forgotten(
+    project: Path, stopped: list[Path]
+) -> None:
+    assert novacron("down") == 0
+    assert stopped == [project / ".novacron/run/local"]
+    assert not state_file(project).exists()

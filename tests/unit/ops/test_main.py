@@ -1,0 +1,65 @@
+"""`novacron` itself: help, version and usage errors."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from novacron_ops.main import SECTIONS
+
+from tests.unit.ops.running import novacron
+
+COMMANDS = [name for commands in SECTIONS.values() for name in commands]
+
+
+def test_without_arguments_the_command_prints_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert novacron() == 0
+    without = capsys.readouterr()
+    assert novacron("--help") == 0
+    assert without.out == capsys.readouterr().out
+    assert without.err == ""
+    assert all(f"\n  {name} " in without.out for name in COMMANDS)
+    assert "..." not in without.out.replace("[ARGS]...", "")
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    assert novacron("--version") == 0
+    assert capsys.readouterr().out.startswith("novacron 0.")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert novacron(name, "--help") == 0
+    told = capsys.readouterr().out
+    assert "Example" in told
+    assert "novacron " + name in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["u"], "error: No such command 'u'. Did you mean 'up'?"),
+        (["up", "--no-such-option"], "error: No such option: --no-such-option"),
+        (["up", "--engine", "moon"], "'moon' is not one of 'auto', 'cli', 'rehearsal'"),
+        (["import"], "error: Missing argument"),
+        (["logs", "-n", "0"], "Invalid value for '--lines' / '-n'"),
+        (["setup"], "nothing to install; name a tool: novacron setup --pulumi"),
+    ],
+)
+def test_usage_errors_end_with_2_and_say_what_is_wrong(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert novacron(*arguments) == 2
+    told = capsys.readouterr()
+    assert said in told.err
+    assert told.out == ""
+
+
+def test_help_does_not_load_the_engine() -> None:
+    program = (
+        "import sys; from novacron_ops import main; heavy = {'grpc', 'pulumi', 'novacron_rehearsal', 'pydantic'}; "
+        "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -91,11 +91,12 @@ class Monitor(ResourceMonitorServicer):
             dialect = codec.Dialect(secrets=request.acceptSecrets, resources=request.acceptResources)
             # `unknown` makes the program treat outputs that are missing here as unknown. Otherwise they would be None,
             # and a resource that has one as an input would lose its dependency.
-            unknown = state.urn in self.deployment.selection.not_made or (
-                state.urn in self.deployment.registry.simulated_dynamic
-            )
+            outputs, unknown = state.outputs, state.urn in self.deployment.registry.simulated_dynamic
+            if not self.deployment.run.dry_run:
+                outputs = {key: value for key, value in outputs.items() if not codec.contains_unknown(value)}
+                unknown |= len(outputs) < len(state.outputs) or state.urn in self.deployment.selection.not_made
             return resource_pb2.RegisterResourceResponse(
-                urn=state.urn, id=state.id, object=codec.encode(state.outputs, dialect), unknown=unknown
+                urn=state.urn, id=state.id, object=codec.encode(outputs, dialect), unknown=unknown
             )
 
     async def ReadResource(self, request: Any, context: Any) -> Any:  # noqa: N802

@@ -13,7 +13,7 @@ import os
 import sys
 from pathlib import Path
 
-from novacron_rehearsal.clouds import server
+from novacron_rehearsal.clouds import sdk, server
 from novacron_rehearsal.errors import RehearsalError
 
 
@@ -22,7 +22,7 @@ def main(arguments: list[str]) -> str | None:
         case ["serve", *packages]:
             state = os.environ.get(server.STATE_VARIABLE)
             with server.serve_clouds(
-                packages or server.PACKAGES,
+                packages,
                 state=Path(state) if state else None,
                 faults=os.environ.get(server.FAULTS_VARIABLE, ""),
             ) as ports:
@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> str | None:
             sys.stdout.write("plugins:\n  providers:\n")
             for package, path in server.write_plugins(Path(folder).resolve()).items():
                 sys.stdout.write(f"    - {{name: {package}, path: {path}}}\n")
-        case [package, *rest] if package in server.PACKAGES:
+        case [package, *rest] if package in sdk.distributions():
             server.run_plugin(package, rest[0] if rest else "")
         case _:
             return __doc__

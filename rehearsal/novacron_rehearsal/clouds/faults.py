@@ -27,6 +27,12 @@ from novacron_rehearsal.values import PropertyMap
 from novacron_rehearsal.yaml_files import parse_yaml
 
 KINDS = ("quota", "capacity", "slow", "region_down")
+_ANY_CLOUD = {
+    "quota": "quota exceeded: {code} ({instance})",
+    "capacity": "no capacity for {instance} in {region}",
+    "region_down": "{region} is unreachable: dial tcp: i/o timeout",
+}
+"""Wording for a package whose cloud's own is not known."""
 _CREATING = ("create", "update")
 _INSTANCES = ("instanceTypes", "instanceType", "vmSize", "machineType")
 
@@ -113,7 +119,7 @@ def strike(
             seconds += fault.seconds
             continue
         package = token.partition(":")[0]
-        text = knowledge.cloud(package).faults[fault.fault]
+        text = knowledge.cloud(package).faults.get(fault.fault, _ANY_CLOUD[fault.fault])
         where = {"type": token, "region": region, "code": fault.code, "instance": instance_type(inputs) or token}
         raise SimulatedFaultError(f"{text.format_map(where)} (simulated by NovaCron: fault {fault.fault!r})")
     return seconds

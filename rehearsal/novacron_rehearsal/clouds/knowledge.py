@@ -15,6 +15,12 @@ from novacron_rehearsal.clouds.schema import schema
 from novacron_rehearsal.values import Value
 
 EVERY_TYPE = "*"
+_DATA = Path(__file__).parent / "data"
+
+
+def described() -> list[str]:
+    """Return the packages of which more is known than their SDK says."""
+    return sorted(path.stem for path in _DATA.glob("*.yaml") if path.stem != "other")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,8 @@ class ResourceFacts:
     """Whether the provider makes up a name even when the program gives a prefix, and then refuses both."""
     again: bool
     """Whether one that exists may be made once more, as a grant: both are the same then."""
+    unique_ids: bool
+    """Whether the id tells it from others of its type in the same region."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +58,9 @@ class CloudFacts:
 @cache
 def cloud(package: str) -> CloudFacts:
     """What is known of a package's cloud."""
-    path = Path(__file__).parent / "data" / f"{package}.yaml"
+    path = _DATA / f"{package}.yaml"
+    if not path.exists():
+        path = _DATA / "other.yaml"
     return CloudFacts(**yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
@@ -69,6 +79,7 @@ def resource(token: str) -> ResourceFacts:
         outputs={k: v for k, v in {**common.get("outputs", {}), **own.get("outputs", {})}.items() if v is not None},
         autonamed_with_prefix=own.get("autonamed_with_prefix", False),
         again=own.get("again", False),
+        unique_ids=common.get("unique_ids", True),
     )
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from novacron_rehearsal import codec
 from novacron_rehearsal.clouds import knowledge, sdk, templates
 from novacron_rehearsal.clouds.places import MADE_UP, Place, digest, made_up
+from novacron_rehearsal.clouds.random_values import existing_random, make_random
 from novacron_rehearsal.clouds.schema import Fields, ListOf, MapOf, Object, Scalar, Type, fields, schema
 from novacron_rehearsal.values import UNKNOWN, PropertyMap, Value
 
@@ -44,6 +45,8 @@ class Subject:
         value = self.inputs.get(name)
         if value is not None:
             return value
+        if name == "unknown":
+            return UNKNOWN
         if name in MADE_UP:
             return made_up(name, self.seed)
         facts = knowledge.resource(self.token)
@@ -95,14 +98,17 @@ def named(subject: Subject, olds: PropertyMap) -> PropertyMap:
 
 def identity(subject: Subject) -> str:
     """The id of a resource that is made now."""
+    if subject.place.package == "random":
+        return make_random(subject.token, subject.inputs, subject.seed).id
     template = knowledge.resource(subject.token).id
     if subject.place.package == "kubernetes" and not template:
         name = str(_at(subject.inputs, knowledge.resource(subject.token).name))
         return f"{namespace}/{name}" if (namespace := _namespace(subject)) else name
     try:
-        return str(templates.fill(template, subject.lookup))
+        filled = templates.fill(template, subject.lookup)
     except KeyError:
-        return f"{subject.lookup('kind')}-{subject.seed[:17]}"
+        filled = UNKNOWN
+    return f"{subject.lookup('kind')}-{subject.seed[:17]}" if filled is UNKNOWN else str(filled)
 
 
 def outputs(subject: Subject) -> PropertyMap:
@@ -114,6 +120,8 @@ def outputs(subject: Subject) -> PropertyMap:
         for name, template in facts.outputs.items()
         if (merged := _merged(given.get(name), template, subject)) is not None
     }
+    if subject.place.package == "random":
+        computed |= make_random(subject.token, subject.inputs, subject.seed).outputs
     state: PropertyMap = {**given, **computed}
     metadata = state.get("metadata")
     if subject.place.package == "kubernetes" and isinstance(metadata, dict) and (namespace := _namespace(subject)):
@@ -134,6 +142,10 @@ def existing(token: str, urn: str, where: Place, identifier: str, state: Propert
     """The outputs of something that a program reads but did not make, from its id and what the program says of it."""
     *before, name = re.split(r"[/:|]", identifier)
     facts = knowledge.resource(token)
+    if where.package == "random":
+        found = existing_random(identifier, state)
+        outputs_known = schema(token).outputs
+        return {key: value for key, value in found.items() if key in outputs_known}
     if facts.name.startswith("metadata."):
         known: PropertyMap = {"metadata": {"name": name, **({"namespace": before[-1]} if before else {})}}
     else:

@@ -53,7 +53,7 @@ class Place:
 
     def region(self, inputs: Mapping[str, Value]) -> str:
         """The region of a resource, also where a zone is given; of Kubernetes, its cluster."""
-        for name in _REGION[self.package]:
+        for name in _REGION.get(self.package, ("region", "location")):
             if isinstance(value := codec.without_secrets(inputs.get(name)), str):
                 return re.sub(r"-[a-z]$", "", value) if self.package == "gcp" else value
         return self.variables.get("region") or self.variables.get("location") or self.cluster

@@ -126,9 +126,7 @@ class CloudProvider(ResourceProviderServicer):
         problems = check(token, inputs)
         failures = [problem for problem in problems if problem.certain]
         for doubt in (problem for problem in problems if not problem.certain):
-            text = (
-                f"{doubt.property} {doubt.reason} ({sdk.DISTRIBUTIONS[self.package]} {self._version} knows no others)"
-            )
+            text = f"{doubt.property} {doubt.reason} ({sdk.distribution(self.package)} {self._version} knows no others)"
             self._tell(context, "WARNING", text, request.urn)
         if not failures:
             if olds and is_made_up(token, olds):
@@ -183,7 +181,7 @@ class CloudProvider(ResourceProviderServicer):
                     "NovaCron); give it another name, or import it"
                 )
             made = outputs(subject)
-            key = token, where.scope(token, inputs), identifier
+            key = _key(request.urn, where, inputs, identifier)
             if self._world.add(key, inputs, made) or knowledge.resource(token).again:
                 if is_made_up(token, inputs):
                     self._names.add((token, _name_of(token, inputs, where)))
@@ -199,7 +197,7 @@ class CloudProvider(ResourceProviderServicer):
         made = outputs(Subject(token, request.urn, where, inputs, seed))
         if not request.preview:
             self._strike("update", request.urn, context, inputs)
-            self._world.put((token, where.scope(token, inputs), request.id), inputs, made)
+            self._world.put(_key(request.urn, where, inputs, request.id), inputs, made)
         return provider_pb2.UpdateResponse(properties=codec.encode(made))
 
     @_answering
@@ -210,7 +208,7 @@ class CloudProvider(ResourceProviderServicer):
         self._strike("read", request.urn, context, inputs)
         if inputs or "id" in state:  # what real providers record; reading it here would make it look simulated
             self._seed(request.urn, state)
-        key: Key = (token, where.scope(token, inputs or state), request.id)
+        key = _key(request.urn, where, inputs or state, request.id)
         if found := self._world.get(key):
             inputs, state = found
         elif self._world.knows_all or self._world.removed(key):
@@ -228,7 +226,7 @@ class CloudProvider(ResourceProviderServicer):
         inputs, token, where = codec.decode(request.old_inputs), parse(request.urn).type, self._place(context)
         self._seed(request.urn, codec.decode(request.properties))
         self._strike("delete", request.urn, context, inputs)
-        self._world.remove((token, where.scope(token, inputs), request.id))
+        self._world.remove(_key(request.urn, where, inputs, request.id))
         if is_made_up(token, inputs):
             self._names.discard((token, _name_of(token, inputs, where)))
         return Empty()
@@ -291,6 +289,13 @@ class CloudProvider(ResourceProviderServicer):
 
 def _failures(found: list[Problem]) -> list[Any]:
     return [provider_pb2.CheckFailure(property=item.property, reason=item.reason) for item in found]
+
+
+def _key(urn: str, where: Place, inputs: PropertyMap, identifier: str) -> Key:
+    """Return what tells a resource from all others of its cloud."""
+    token = parse(urn).type
+    scope = where.scope(token, inputs) if knowledge.resource(token).unique_ids else urn
+    return token, scope, identifier
 
 
 def _name_of(token: str, inputs: PropertyMap, where: Place) -> str:

@@ -8,21 +8,16 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.metadata
+import json
 import re
 import sys
 import threading
+from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from novacron_rehearsal.errors import RehearsalError
-
-DISTRIBUTIONS = {
-    "aws": "pulumi-aws",
-    "gcp": "pulumi-gcp",
-    "azure-native": "pulumi-azure-native",
-    "kubernetes": "pulumi-kubernetes",
-}
-"""The packages that are simulated, and the distribution that describes each."""
 
 PROVIDER = "pulumi:providers"
 """The module of the tokens of providers themselves."""
@@ -36,22 +31,45 @@ class UnknownTypeError(RehearsalError):
 
 
 @cache
-def version(package: str) -> str:
-    """The version of the installed SDK.
+def distributions() -> Mapping[str, str]:
+    """Return the installed SDKs, which are what can be simulated: distribution by package, in order of the packages.
+
+    Every SDK says in its `pulumi-plugin.json` of which package it is.
+    """
+    found: dict[str, str] = {}
+    for distribution in importlib.metadata.distributions():
+        name = distribution.metadata["Name"].lower().replace("_", "-")
+        if not name.startswith("pulumi"):
+            continue
+        path = Path(str(distribution.locate_file(f"{name.replace('-', '_')}/pulumi-plugin.json")))
+        try:
+            described = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if described.get("resource"):
+            found[described.get("name") or name.removeprefix("pulumi-")] = name
+    return dict(sorted(found.items()))
+
+
+def distribution(package: str) -> str:
+    """Return the distribution of a package's SDK, for example `pulumi-aws`.
 
     Raises:
-        RehearsalError: when it is not installed, or the package is not simulated.
+        RehearsalError: when it is not installed.
     """
-    try:
-        return importlib.metadata.version(DISTRIBUTIONS[package])
-    except KeyError:
-        known = ", ".join(DISTRIBUTIONS)
-        raise RehearsalError(f"package {package!r} is not simulated; the simulated ones are {known}") from None
-    except importlib.metadata.PackageNotFoundError as error:
+    known = distributions()
+    if package not in known:
         raise RehearsalError(
-            f"the simulation of {package} needs {DISTRIBUTIONS[package]}; install it where this runs: "
-            f"{sys.executable} -m pip install {DISTRIBUTIONS[package]}"
-        ) from error
+            f"package {package!r} is not simulated: the simulation needs its SDK. Install it where this runs: "
+            f"{sys.executable} -m pip install pulumi-{package}. SDKs installed here: {', '.join(known) or 'none'}"
+        )
+    return known[package]
+
+
+@cache
+def version(package: str) -> str:
+    """Return the version of a package's SDK. Raises `RehearsalError` when it is not installed."""
+    return importlib.metadata.version(distribution(package))
 
 
 def package_of(token: str) -> str:
@@ -97,7 +115,7 @@ def resource_class(token: str) -> type[Any]:
     if wanted not in classes:
         near = difflib.get_close_matches(wanted, tokens(package), n=1, cutoff=0.5)
         raise UnknownTypeError(
-            f"{token} is no resource of {DISTRIBUTIONS[package]} {version(package)}"
+            f"{token} is no resource of {distribution(package)} {version(package)}"
             + (f"; the nearest is {near[0]}" if near else "")
         )
     with IMPORTING:
@@ -110,7 +128,7 @@ def tokens(package: str) -> list[str]:
 
 
 def _module_name(package: str) -> str:
-    return DISTRIBUTIONS[package].replace("-", "_")
+    return distribution(package).replace("-", "_")
 
 
 @cache

@@ -17,34 +17,34 @@ from pulumi.runtime.proto.provider_pb2_grpc import add_ResourceProviderServicer_
 from novacron_rehearsal.clouds import sdk
 from novacron_rehearsal.clouds.provider import CloudProvider
 from novacron_rehearsal.clouds.state import World
+from novacron_rehearsal.private_files import make_private_folder
 from novacron_rehearsal.providers.client import CHANNEL_OPTIONS
 
 STATE_VARIABLE = "NOVACRON_CLOUDS_STATE"
 FAULTS_VARIABLE = "NOVACRON_FAULTS"
-PACKAGES = tuple(sdk.DISTRIBUTIONS)
 _WORKERS = 64
 
 
 @contextmanager
 def serve_clouds(
-    packages: Sequence[str] = PACKAGES, *, state: Path | None = None, faults: Path | str = ""
+    packages: Sequence[str] | None = None, *, state: Path | None = None, faults: Path | str = ""
 ) -> Generator[dict[str, int]]:
     """Serve simulated clouds as long as the context lasts; gives the port of each package.
 
     The ports are what `Options.attached_providers` takes, or `PULUMI_DEBUG_PROVIDERS` of the Pulumi CLI.
 
     Args:
-        packages: which ones.
+        packages: which ones; every package whose SDK is installed when left out.
         state: folder in which what exists is kept; in memory without one.
         faults: YAML file of faults, or their text (`faults.py`).
 
     Raises:
-        RehearsalError: when a package is not simulated, or its SDK is not installed.
+        RehearsalError: when the SDK of a package is not installed.
     """
     servers: list[grpc.Server] = []
     try:
         ports: dict[str, int] = {}
-        for package in packages:
+        for package in packages or sdk.distributions():
             world = World(None if state is None else state / package)
             server, ports[package] = _start(CloudProvider(package, world, str(faults)))
             servers.append(server)
@@ -74,19 +74,24 @@ def wait_for_signal() -> None:
     done.wait()
 
 
-def write_plugins(folder: Path, packages: Sequence[str] = PACKAGES) -> dict[str, Path]:
+def write_plugins(folder: Path, packages: Sequence[str] | None = None) -> dict[str, Path]:
     """Write a plugin executable for each package; the folders are `plugins.providers` paths of Pulumi.yaml.
 
-    They run with this process's interpreter. They are in folders of their own and never on PATH by themselves: a
-    simulated provider must not take the place of a real one unasked.
+    Args:
+        folder: where to write them. They are never on PATH by themselves: a simulated provider must not take the place
+            of a real one unasked.
+        packages: which ones; every package whose SDK is installed when left out.
+
+    Returns:
+        The folder of each package's executable, which runs with this process's interpreter.
     """
     folders: dict[str, Path] = {}
-    for package in packages:
+    for package in packages or sdk.distributions():
         folders[package] = folder / package
-        folders[package].mkdir(parents=True, exist_ok=True)
+        make_private_folder(folders[package], folder)
         executable = folders[package] / f"pulumi-resource-{package}"
         executable.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m novacron_rehearsal.clouds {package} "$@"\n')
-        executable.chmod(0o755)
+        executable.chmod(0o700)
     return folders
 
 

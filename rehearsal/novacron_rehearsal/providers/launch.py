@@ -63,8 +63,8 @@ class Plugins:
             + (f" version {version}" if version else "")
             + f": looked for an attached port, plugins.providers in Pulumi.yaml, {executable} on PATH and under "
             f"{home}/plugins. "
-            "Name a provider in one of these places; `python -m novacron_rehearsal.clouds plugins FOLDER` writes "
-            "simulated ones for aws, gcp, azure-native and kubernetes"
+            "Put a provider in one of these places. `python -m novacron_rehearsal.clouds plugins FOLDER` writes "
+            "simulated ones for every package whose Pulumi SDK is installed"
         )
 
     def _of_path(self, path: Path, executable: str) -> tuple[list[str], Path]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from novacron_rehearsal import codec
-from novacron_rehearsal.clouds import knowledge, sdk, templates
+from novacron_rehearsal.clouds import knowledge, templates
 from novacron_rehearsal.clouds.diffs import replacing
 from novacron_rehearsal.clouds.outputs import Subject, identity, outputs
 from novacron_rehearsal.clouds.places import place
@@ -15,7 +15,7 @@ from novacron_rehearsal.clouds.schema import Fields, ListOf, MapOf, Object, OneO
 
 KNOWN = [
     (package, token)
-    for package in sdk.DISTRIBUTIONS
+    for package in knowledge.described()
     for token in knowledge.cloud(package).types
     if token != knowledge.EVERY_TYPE
 ]
@@ -101,7 +101,7 @@ def problems(value: Any, wanted: Type) -> Iterator[str]:
         yield f"{value!r} is no whole number"
 
 
-@pytest.mark.parametrize("package", sdk.DISTRIBUTIONS)
+@pytest.mark.parametrize("package", knowledge.described())
 def test_patterns_ask_for_variables_that_every_resource_has(package: str) -> None:
     always = {*place(package, {}).variables, "hex", "uuid", "byte", "id", "kind", "service", "name"}
     asked = {name for text in knowledge.cloud(package).patterns.values() for name in templates.names(text)}

@@ -12,7 +12,7 @@ from novacron_rehearsal.clouds.places import place
 from novacron_rehearsal.errors import RehearsalError
 from novacron_rehearsal.values import PropertyMap, Value
 
-FUNCTIONS = [(package, token) for package in sdk.DISTRIBUTIONS for token in knowledge.cloud(package).functions]
+FUNCTIONS = [(package, token) for package in knowledge.described() for token in knowledge.cloud(package).functions]
 
 
 def call(token: str, arguments: PropertyMap, **config: Any) -> PropertyMap:
@@ -119,7 +119,7 @@ def test_yaml_documents_are_taken_apart() -> None:
         call("kubernetes:yaml:decode", {"text": "a: [1"})
 
 
-@pytest.mark.parametrize("package", sdk.DISTRIBUTIONS)
+@pytest.mark.parametrize("package", knowledge.described())
 def test_any_other_function_is_refused_with_what_to_add(package: str) -> None:
     with pytest.raises(UnknownFunctionError, match=rf"Add it under `functions` in .*data/{package}\.yaml"):
         call(f"{package}:some/getThing:getThing", {})

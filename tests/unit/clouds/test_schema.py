@@ -28,7 +28,7 @@ def walk(known: Fields, seen: set[type]) -> None:
                 walk(fields(cls), seen)
 
 
-@pytest.mark.parametrize("package", sdk.DISTRIBUTIONS)
+@pytest.mark.parametrize("package", ["aws", "gcp", "azure-native", "kubernetes"])
 def test_a_sample_of_classes_is_understood_to_the_last_nested_type(package: str) -> None:
     sample = random.Random(4).sample(sdk.tokens(package), 150)  # noqa: S311 - the same sample every time
     seen: set[type] = set()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 from typing import Any
 
-import pytest
 from novacron_rehearsal.values import UNKNOWN
 
 from tests.rehearsal.clouds.conftest import Site, taken
@@ -46,7 +44,6 @@ def test_random_results_stay_until_a_keeper_changes(site: Site) -> None:
     assert site.made("random") == []
 
 
-@pytest.mark.skipif(importlib.util.find_spec("pulumi_command") is None, reason="pulumi-command is not installed")
 def test_a_command_does_not_run_and_what_it_prints_is_unknown(site: Site) -> None:
     site.write(
         """
@@ -66,7 +63,6 @@ def test_a_command_does_not_run_and_what_it_prints_is_unknown(site: Site) -> Non
     assert not (site.folder / "really-made").exists()
 
 
-@pytest.mark.skipif(importlib.util.find_spec("pulumi_tls") is None, reason="pulumi-tls is not installed")
 def test_a_package_of_which_only_the_sdk_is_known_is_checked_and_made(site: Site) -> None:
     program = """
     import pulumi, pulumi_tls as tls

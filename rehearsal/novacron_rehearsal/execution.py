@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
 from novacron_rehearsal import codec, program, urn
@@ -98,6 +99,19 @@ async def execute(
     Raises:
         RehearsalError: when the run cannot begin; what fails in it is told in the outcome.
     """
+    with TemporaryDirectory(prefix="novacron-") as socket_dir:  # its mode is 0700
+        return await _execute(setting, operation, options, snapshot, sink, emit, Path(socket_dir))
+
+
+async def _execute(
+    setting: Setting,
+    operation: Operation,
+    options: Options,
+    snapshot: Snapshot,
+    sink: StateSink,
+    emit: EventSink,
+    socket_dir: Path,
+) -> Outcome:
     project, config = setting.project, setting.config
     run = Run(
         operation=operation,
@@ -111,7 +125,7 @@ async def execute(
         exclude=options.exclude,
         continue_on_error=options.continue_on_error,
     )
-    registry = ProviderRegistry(_plugins(setting, options), BuiltinProvider(setting.outputs_of), emit)
+    registry = ProviderRegistry(_plugins(setting, options, socket_dir), BuiltinProvider(setting.outputs_of), emit)
     policies: PolicyHooks = NoPolicies()
     if operation in PROGRAM_OPERATIONS and options.policy_packs:
         policies = PolicyPacks(
@@ -126,13 +140,13 @@ async def execute(
     deployment = Deployment(run, snapshot.resources, sink, registry, policies, config, emit)
     warn_pending(deployment, snapshot.pending_operations)
     monitor = Monitor(deployment, config.values, list(config.secret_keys))
-    server, address = await serve(monitor, EngineService(monitor))
-    registry.engine_address = address
+    serving = await serve(monitor, EngineService(monitor), socket_dir)
+    registry.engine_address = serving.engine_address
     child: list[Child] = []
     stop_listening = setting.listen_for_cancel(_canceller(monitor, registry, child))
     try:
         if isinstance(policies, PolicyPacks):
-            await policies.start(address)
+            await policies.start(serving.engine_address)
         if operation is Operation.REFRESH or options.refresh:
             fresh = await refresh(deployment)
             if operation is Operation.REFRESH or deployment.failed or deployment.cancelled:
@@ -145,7 +159,7 @@ async def execute(
         if operation is Operation.DESTROY:
             await delete_unwanted(deployment)
         else:
-            await _run_program(setting, options, monitor, address, child)
+            await _run_program(setting, options, monitor, serving.program_address, child)
         return Outcome(deployment, deployment.snapshot())
     finally:
         stop_listening()
@@ -155,7 +169,7 @@ async def execute(
         await registry.close()
         if isinstance(policies, PolicyPacks):
             await policies.close()
-        await server.stop(None)
+        await serving.stop()
 
 
 def _canceller(monitor: Monitor, registry: ProviderRegistry, child: list[Child]) -> Cancel:
@@ -240,7 +254,7 @@ async def _after_program(deployment: Deployment) -> None:
         deployment.fail("", str(error))
 
 
-def _plugins(setting: Setting, options: Options) -> Plugins:
+def _plugins(setting: Setting, options: Options, socket_dir: Path) -> Plugins:
     attached = dict(options.attached_providers)
     debugged = "" if options.simulated_only else setting.env.get("PULUMI_DEBUG_PROVIDERS", "")
     for entry in filter(None, debugged.split(",")):
@@ -249,6 +263,7 @@ def _plugins(setting: Setting, options: Options) -> Plugins:
     return Plugins(
         python=setting.project.python,
         project_dir=setting.project.folder,
+        socket_dir=socket_dir,
         attached=attached,
         paths={**setting.project.plugin_paths, **options.plugin_paths},
         env={

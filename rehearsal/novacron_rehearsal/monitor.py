@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -251,11 +253,31 @@ class EngineService(EngineServicer):
         return Empty()
 
 
-async def serve(monitor: Monitor, engine: EngineService) -> tuple[Any, str]:
-    """Start the server; it and its address."""
-    server = grpc.aio.server(options=CHANNEL_OPTIONS)
-    add_ResourceMonitorServicer_to_server(monitor, server)
-    add_EngineServicer_to_server(engine, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    return server, f"127.0.0.1:{port}"
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """The two servers of a run."""
+
+    servers: list[grpc.aio.Server]
+    program_address: str
+    """For the program: a socket that only this user can open. Who can register resources can run code as this user."""
+    engine_address: str
+    """For providers and policy packs, which log only: a port of this machine, because plug-ins expect one."""
+
+    async def stop(self) -> None:
+        """End both servers, and the calls that still run."""
+        for server in self.servers:
+            await server.stop(None)
+
+
+async def serve(monitor: Monitor, engine: EngineService, socket_dir: Path) -> Serving:
+    """Start the servers of a run. `socket_dir` is a folder that only this user can open."""
+    program, plugins = (grpc.aio.server(options=CHANNEL_OPTIONS) for _ in range(2))
+    add_ResourceMonitorServicer_to_server(monitor, program)
+    for server in (program, plugins):
+        add_EngineServicer_to_server(engine, server)
+    socket = f"unix:{socket_dir / 'monitor'}"
+    program.add_insecure_port(socket)
+    port = plugins.add_insecure_port("127.0.0.1:0")
+    await program.start()
+    await plugins.start()
+    return Serving([program, plugins], socket, f"127.0.0.1:{port}")

@@ -7,11 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-from typing import Any
+import textwrap
 
 import pytest
 from novacron_rehearsal.secrets import Secrets
 from novacron_rehearsal.values import Secret
+
+from tests.rehearsal.conftest import Lab
 
 ENGINE = """
 import sys
@@ -22,7 +24,7 @@ workspace.up(Options(), lambda event: print(getattr(event, "message", ""), flush
 """
 
 
-def test_the_program_ends_when_its_engine_is_killed(lab: Any) -> None:
+def test_the_program_ends_when_its_engine_is_killed(lab: Lab) -> None:
     fifo = lab.folder / "fifo"
     os.mkfifo(fifo)
     lab.write(f'import os, time\nopened = open({str(fifo)!r}, "w")\nprint("running", flush=True)\ntime.sleep(60)')
@@ -38,7 +40,7 @@ def test_the_program_ends_when_its_engine_is_killed(lab: Any) -> None:
         assert held_by_the_program.read() == ""
 
 
-def test_a_proxy_in_the_environment_is_not_used_on_this_machine(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_in_the_environment_is_not_used_on_this_machine(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "grpc_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     result = lab.up(
@@ -60,7 +62,7 @@ def test_a_proxy_in_the_environment_is_not_used_on_this_machine(lab: Any, monkey
     assert result.succeeded, result.errors
 
 
-def test_configured_secrets_are_not_in_the_arguments_of_the_program(lab: Any) -> None:
+def test_configured_secrets_are_not_in_the_arguments_of_the_program(lab: Lab) -> None:
     lab.write(
         """
         from pathlib import Path
@@ -85,9 +87,73 @@ def test_configured_secrets_are_not_in_the_arguments_of_the_program(lab: Any) ->
         assert b"hunter2" not in content
 
 
-def test_a_configuration_larger_than_an_argument_may_be_reaches_the_program(lab: Any) -> None:
+def test_a_configuration_larger_than_an_argument_may_be_reaches_the_program(lab: Lab) -> None:
     (lab.folder / "Pulumi.dev.yaml").write_text(json.dumps({"config": {"lab:text": "x" * 3_000_000}}))
     lab.write('import sys\npulumi.export("sizes", [len(pulumi.Config().require("text")), len(sys.stdin.read())])')
     result = lab.up(in_process=False)
     assert result.succeeded, result.errors
     assert result.outputs == {"sizes": [3_000_000, 0]}
+
+
+def test_other_local_users_reach_neither_dynamic_providers_nor_the_registration_of_resources(lab: Lab) -> None:
+    """Whoever reaches one of them can run code as the user who deploys."""
+    (lab.folder / "note_provider.py").write_text(
+        textwrap.dedent(
+            """
+            from pulumi.dynamic import CreateResult, Resource, ResourceProvider
+
+            class Note(ResourceProvider):
+                def create(self, props):
+                    return CreateResult("made", props)
+
+            class Piece(Resource):
+                def __init__(self):
+                    super().__init__(Note(), "piece", {})
+            """
+        )
+    )
+    result = lab.up(
+        """
+        import os
+        import grpc
+        import note_provider
+        import psutil
+        from pulumi.runtime.proto import provider_pb2
+        from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderStub
+        from pulumi.runtime.proto.resource_pb2 import SupportsFeatureRequest
+        from pulumi.runtime.proto.resource_pb2_grpc import ResourceMonitorStub
+
+        def listening_ports():
+            engine = psutil.Process(os.getppid())
+            processes = [engine, *engine.children(recursive=True)]
+            found = [item for process in processes for item in process.net_connections("tcp")]
+            return {item.laddr.port for item in found if item.status == psutil.CONN_LISTEN}
+
+        def reached(port):
+            with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+                for call, request in (
+                    (ResourceProviderStub(channel).Check, provider_pb2.CheckRequest(urn="urn:pulumi:a::b::c::attack")),
+                    (ResourceMonitorStub(channel).SupportsFeature, SupportsFeatureRequest(id="secrets")),
+                ):
+                    try:
+                        call(request, timeout=2)
+                        yield port
+                    except grpc.RpcError as error:
+                        if "__provider" in (error.details() or ""):
+                            yield port
+
+        def attack(_):
+            return [port for candidate in listening_ports() - {SIM} for port in reached(candidate)]
+
+        piece = note_provider.Piece()
+        pulumi.export("made", piece.id)
+        pulumi.export("ports", piece.id.apply(lambda _: len(listening_ports())))
+        pulumi.export("reached", piece.id.apply(attack))
+        monitor = os.environ["PULUMI_MONITOR"].removeprefix("unix:")
+        pulumi.export("mode", oct(os.stat(os.path.dirname(monitor)).st_mode & 0o777))
+        """.replace("SIM", str(lab.port)),
+        in_process=False,
+    )
+    assert result.succeeded, result.errors
+    assert result.outputs.pop("ports") in (2, 3)  # the simulated provider's, the engine's and perhaps the program's own
+    assert result.outputs == {"made": "made", "reached": [], "mode": "0o700"}

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from novacron_rehearsal import exec_dynamic
 from novacron_rehearsal.children import Child
 from novacron_rehearsal.errors import ProviderError
 from novacron_rehearsal.providers.client import Provider, RemoteProvider
@@ -25,6 +27,8 @@ class Plugins:
     python: str
     """The interpreter of the program's environment; dynamic providers run in it too."""
     project_dir: Path
+    socket_dir: Path
+    """A folder that only this user can open: the sockets of this run are in it."""
     attached: Mapping[str, int] = field(default_factory=dict[str, int])
     """Package to the port of a provider that runs already."""
     paths: Mapping[str, Path] = field(default_factory=dict[str, Path])
@@ -45,8 +49,6 @@ class Plugins:
         Raises:
             ProviderError: when there is none, with the places that were looked at.
         """
-        if package == DYNAMIC_PACKAGE:
-            return [self.python, "-u", "-m", "pulumi.dynamic"], self.project_dir
         executable = f"pulumi-resource-{package}"
         if package in self.paths:
             return self._of_path(self.paths[package], executable)
@@ -121,10 +123,16 @@ async def start(
             f"{served}. Install the package's Pulumi SDK for Python next to novacron: its classes describe the "
             "resources that the simulation serves"
         )
-    command, cwd = plugins.command(package, version)
+    if package == DYNAMIC_PACKAGE:
+        socket = plugins.socket_dir / f"dynamic-{uuid.uuid4().hex[:8]}"
+        command, cwd = [plugins.python, "-u", exec_dynamic.__file__, str(socket)], plugins.project_dir
+        arguments, address = command, f"unix:{socket}"
+    else:
+        command, cwd = plugins.command(package, version)
+        arguments, address = [*command, engine_address], ""
     env = {**os.environ, **plugins.env}
     try:
-        child = await Child.start([*command, engine_address], cwd=cwd, env=env, on_line=on_line)
+        child = await Child.start(arguments, cwd=cwd, env=env, on_line=on_line)
     except OSError as error:
         raise ProviderError(f"the {package} provider cannot be started ({' '.join(command)}): {error}") from error
     try:
@@ -136,4 +144,4 @@ async def start(
         await child.stop(grace_s=0.5)
         said = "\n".join(child.last_lines) or line or "nothing"
         raise ProviderError(f"the {package} provider printed no port as its first line; it said:\n{said}")
-    return Started(RemoteProvider(package, f"127.0.0.1:{line}"), child)
+    return Started(RemoteProvider(package, address or f"127.0.0.1:{line}"), child)

@@ -40,7 +40,7 @@ def rehearse(
     from novacron_rehearsal.display import Display
     from rich.console import Console
 
-    from novacron_ops import rehearsing
+    from novacron_ops import rehearsal
     from novacron_ops.environment_plan import load_plan
     from novacron_ops.project import find_stack
 
@@ -59,14 +59,14 @@ def rehearse(
             Exit.BAD_INPUT,
         )
     with Display(Console(stderr=True, soft_wrap=True)) as display:
-        found = rehearsing.rehearse(target.folder, stack, target.policy_packs(), faults, display)
-    report = rehearsing.Report(stack, found, planned)
+        found = rehearsal.rehearse(target, faults, display)
+    report = rehearsal.Report(stack, found, planned)
     if html is not None:
-        write_private("--html", html, rehearsing.page(report))
+        write_private("--html", html, rehearsal.render_page(report))
     if as_json:
-        write_lines([json.dumps(rehearsing.values(report), ensure_ascii=False)])
+        write_lines([json.dumps(rehearsal.report_values(report), ensure_ascii=False)])
     else:
-        write_lines(rehearsing.describe(report))
+        write_lines(rehearsal.report_lines(report))
         if html is not None:
             say(f"web page: {html}")
     if not found.succeeded:

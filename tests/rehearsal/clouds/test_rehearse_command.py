@@ -59,9 +59,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_program_that_is_no_environment_of_ours(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert rehearse("-s", "dev", "--html", "page.html") == 0
     told = capsys.readouterr().out
-    assert "dev on simulated clouds: 3 resources came up" in told
+    assert "dev on simulated clouds: 3 cloud resources created. Only simulated providers ran." in told
     assert "eu-west-1          3" in told
-    assert "at most 120 min of such waits along the longest chain: cluster 30 → nodes 90" in told
+    assert "longest chain of dependencies: at most 120 min: cluster 30 → nodes 90" in told
     assert "the project has no policy pack" in told
     assert "USD" not in told
     assert "at most 120 min" in (project / "page.html").read_text(encoding="utf-8")
@@ -75,7 +75,7 @@ def test_a_program_that_fails_is_told_of_and_ends_with_1(project: Path, capsys: 
     assert (told["succeeded"], told["resources"], told["plan"]) == (False, 0, None)
     assert "ValueError: no <idea>" in told["errors"]
     written = (project / "page.html").read_text(encoding="utf-8")
-    assert "it would not come up" in written
+    assert "the deployment failed after 0 cloud resources created" in written
     assert "ValueError: no &lt;idea&gt;" in written
 
 

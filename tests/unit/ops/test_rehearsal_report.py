@@ -1,4 +1,4 @@
-"""What a rehearsal tells before anything is paid for: its figures are the plan's and the run's, in every form."""
+"""The report of a rehearsal: text, JSON and web page have the figures of the plan and of the run."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ import yaml
 from novacron_infra.config import load
 from novacron_infra.config.environment import CloudEnvironment
 from novacron_infra.plan import EnvironmentPlan, plan_environment
-from novacron_ops.rehearsing import PeakMemory, Rehearsal, Report, describe, find_waits, page, values
-from novacron_ops.rehearsing.run import NOWHERE, count_by_region
+from novacron_ops.rehearsal import PeakMemory, Rehearsal, Report, render_page, report_lines, report_values
+from novacron_ops.rehearsal.placement import GLOBAL, count_by_region
+from novacron_ops.rehearsal.timeouts import find_timeouts
 from novacron_rehearsal import PolicyPackReport, PolicyPackState, PolicyViolated
 from novacron_rehearsal import urn as urns
 from novacron_rehearsal.resource import CustomTimeouts, ResourceState
@@ -47,14 +48,14 @@ def state(
     )
 
 
-def rehearsal(
+def rehearsed(
     resources: list[ResourceState], violations: list[PolicyViolated] | None = None, packs: int = 1
 ) -> Rehearsal:
     return Rehearsal(
         succeeded=not violations,
         errors="a \x1b[1m<policy> said no" if violations else "",
         by_region=count_by_region(resources),
-        waits=find_waits(resources),
+        timeouts=find_timeouts(resources),
         policy_packs=tuple(PolicyPackReport(ROOT / "policy", PolicyPackState.CHECKED) for _ in range(packs)),
         violations=violations or [],
         duration_s=17.26,
@@ -73,17 +74,17 @@ def prod() -> Report:
     regions = ("us-west-2", "us-east-1", "eu-west-1", "ap-southeast-1")
     resources = [item for region in regions for item in one_region(region)]
     resources.append(state("pulumi-python:dynamic:Resource", "secret"))
-    return Report("prod", rehearsal(resources), planned("prod"))
+    return Report("prod", rehearsed(resources), planned("prod"))
 
 
-def test_what_files_as_model_store_mean_is_told_where_there_are_any(prod: Report) -> None:
+def test_warnings_about_a_file_system_as_model_store_are_in_every_form(prod: Report) -> None:
     slow = replace(planned("prod"), store_warnings=("loading takes long",))
     told = replace(prod, plan=slow)
-    at = describe(told).index("Model store")
-    assert describe(told)[at + 1] == "  loading takes long"
-    assert "loading takes long" in page(told)
-    assert values(told)["plan"]["store_warnings"] == ["loading takes long"]
-    assert "Model store" not in describe(prod)
+    at = report_lines(told).index("Model store")
+    assert report_lines(told)[at + 1] == "  loading takes long"
+    assert "loading takes long" in render_page(told)
+    assert report_values(told)["plan"]["store_warnings"] == ["loading takes long"]
+    assert "Model store" not in report_lines(prod)
 
 
 def parsed(html: str) -> ET.Element:
@@ -100,13 +101,13 @@ def tables(html: str) -> dict[str, list[list[str]]]:
     }
 
 
-def test_the_page_has_the_figures_of_the_plan_and_of_the_run(prod: Report) -> None:
+def test_the_web_page_has_the_figures_of_the_plan_and_of_the_run(prod: Report) -> None:
     plan = prod.plan
     assert plan is not None
-    found = tables(page(prod))
+    found = tables(render_page(prod))
     head, *rows = found["Resources by region"]
     by_region = {row[0]: dict(zip(head, row, strict=True)) for row in rows}
-    assert [*by_region] == [*(region.name for region in plan.regions), NOWHERE]
+    assert [*by_region] == [*(region.name for region in plan.regions), GLOBAL]
     for region in plan.regions:
         row = by_region[region.name]
         assert row["GPUs"] == f"{region.gpus} × {plan.gpu.name}"
@@ -114,13 +115,13 @@ def test_the_page_has_the_figures_of_the_plan_and_of_the_run(prod: Report) -> No
         assert row["traffic"] == f"{region.traffic_fraction:.0%}"
         assert row["machines"].count("×") == len(region.machines)
         assert row["simulated resources"] == "2"
-    assert by_region[NOWHERE]["simulated resources"] == "1"
-    assert [row[0] for row in found["When a region dies"][1:]] == [loss.region for loss in plan.losses]
-    assert [row[1] for row in found["When a region dies"][1:]] == ["40%", "30%", "20%", "10%"]
+    assert by_region[GLOBAL]["simulated resources"] == "1"
+    assert [row[0] for row in found["Region failure"][1:]] == [loss.region for loss in plan.losses]
+    assert [row[1] for row in found["Region failure"][1:]] == ["40%", "30%", "20%", "10%"]
     assert [row[:3] for row in found["Slow to create"][1:]] == [[NODES, "4", "60 min"], [CLUSTER, "4", "30 min"]]
-    tiles = dict(zip(*(texts(page(prod), tag) for tag in ("dt", "dd")), strict=True))
-    assert tiles["USD an hour, list price"] == f"{plan.usd_per_hour:,.2f}" == "1,034.36"
-    assert tiles["RTO: until clients have left a dead region"] == "168 s"
+    tiles = dict(zip(*(texts(render_page(prod), tag) for tag in ("dt", "dd")), strict=True))
+    assert tiles["USD per hour, list price"] == f"{plan.usd_per_hour:,.2f}" == "1,034.36"
+    assert tiles["RTO: until clients have left a failed region"] == "168 s"
     assert tiles["GPUs: 128 × H100-80GB"] == "128"
     assert tiles["simulated resources"] == "9"
     assert tiles["policy violations"] == "0"
@@ -130,10 +131,10 @@ def texts(html: str, tag: str) -> list[str]:
     return [item.text or "" for item in parsed(html).iter(f"{XHTML}{tag}")]
 
 
-def test_the_pictures_have_every_region_its_gpus_and_price_and_are_named(prod: Report) -> None:
+def test_the_topology_shows_gpus_and_price_of_every_region_and_has_a_text_alternative(prod: Report) -> None:
     plan = prod.plan
     assert plan is not None
-    pictures = list(parsed(page(prod)).iter(f"{SVG}svg"))
+    pictures = list(parsed(render_page(prod)).iter(f"{SVG}svg"))
     assert len(pictures) == 2
     ids = [item.attrib["id"] for picture in pictures for item in picture.iter() if "id" in item.attrib]
     assert len(ids) == len(set(ids))
@@ -146,13 +147,13 @@ def test_the_pictures_have_every_region_its_gpus_and_price_and_are_named(prod: R
         for region in plan.regions:
             assert region.name in shown
             assert f"{region.gpus} × {plan.gpu.name}" in shown
-            assert f"{region.usd_per_hour:,.2f} USD an hour, list price" in shown
+            assert f"{region.usd_per_hour:,.2f} USD per hour, list price" in shown
             assert f"{region.name} with {region.traffic_fraction:.0%} of the traffic" in named[desc]
         arrows = [item for item in picture.iter(f"{SVG}path") if "marker-end" in item.attrib]
         assert len(arrows) == len(plan.regions)
 
 
-def test_the_page_asks_for_nothing_and_runs_nothing(prod: Report) -> None:
+def test_the_web_page_has_no_scripts_and_loads_nothing(prod: Report) -> None:
     class Links(HTMLParser):
         found: list[str] = []  # noqa: RUF012
 
@@ -160,60 +161,58 @@ def test_the_page_asks_for_nothing_and_runs_nothing(prod: Report) -> None:
             self.found += [tag] if tag in {"script", "link", "img", "iframe"} else []
             self.found += [name for name, _ in attrs if name in {"src", "href", "style"} or name.startswith("on")]
 
-    html, links = page(prod), Links()
+    html, links = render_page(prod), Links()
     links.feed(html)
     assert links.found == []
     assert "url(http" not in html
     assert "@import" not in html
 
 
-def test_text_and_values_say_the_same(prod: Report) -> None:
-    told = json.loads(json.dumps(values(prod)))
+def test_text_and_json_have_the_same_figures(prod: Report) -> None:
+    told = json.loads(json.dumps(report_values(prod)))
     assert told["simulated"] is True
     assert told["resources"] == 9
     assert told["regions"]["us-east-1"] == {"aws:eks": 2}
     assert told["plan"]["usd_per_hour"] == 1034.36
     assert told["slow_to_create"]["longest_chain_limit_min"] == 90
     assert told["peak_memory_mib"] == {"own_process": 183, "largest_child": 181}
-    text = "\n".join(describe(prod))
-    assert "128 × H100-80GB, 1,034.36 USD/h = 755,083 USD/month at list price, 168 s until" in text
-    assert (
-        "at most 90 min of such waits along the longest chain: ap-southeast-1-cluster 30 → ap-southeast-1-nodes 60"
-        in text
-    )
-    assert "not measured times" in text
+    text = "\n".join(report_lines(prod))
+    assert "128 × H100-80GB, 1,034.36 USD/h = 755,083 USD/month at list price; clients leave a failed region" in text
+    assert "longest chain of dependencies: at most 90 min: ap-southeast-1-cluster 30 → ap-southeast-1-nodes 60" in text
+    assert "not measured" in text
     assert "us-west-2, us-east-1, eu-west-1, ap-southeast-1: 2 aws:eks" in text
     assert "took 17.3 s" in text
 
 
-def test_one_region_is_told_that_nothing_takes_over() -> None:
-    report = Report("dev", rehearsal(one_region("us-west-2")), planned("dev"))
-    assert "nothing takes over: us-west-2 is the only region" in "\n".join(describe(report))
-    html = page(report)
-    assert "When a region dies" not in tables(html)
-    assert "nothing takes over when it dies" in html
+def test_with_one_region_the_report_says_that_no_region_takes_over() -> None:
+    report = Report("dev", rehearsed(one_region("us-west-2")), planned("dev"))
+    assert "us-west-2 is the only region: no region takes over when it fails" in "\n".join(report_lines(report))
+    html = render_page(report)
+    assert "Region failure" not in tables(html)
+    assert "no region takes over when it fails" in html
 
 
-def test_a_program_of_someone_else_is_told_of_without_a_plan() -> None:
+def test_the_report_of_a_program_without_an_environment_has_no_plan() -> None:
     named = PolicyViolated("pack", "no-<b>", 'says "no" & <why>', "urn:pulumi:a::b::t::n", mandatory=True)
     advised = PolicyViolated("pack", "advice", "better not", "", mandatory=False)
-    report = Report("theirs", rehearsal(one_region("eu-west-1"), [advised, named, named]), None)
-    assert values(report)["plan"] is None
-    text = "\n".join(describe(report))
-    assert "it would not come up" in text
+    again = replace(named, urn="urn:pulumi:a::b::t::m")
+    report = Report("theirs", rehearsed(one_region("eu-west-1"), [advised, named, named, again]), None)
+    assert report_values(report)["plan"] is None
+    text = "\n".join(report_lines(report))
+    assert "the deployment failed after 2 cloud resources created" in text
     assert "USD" not in text
-    assert "mandatory no-<b>: 2 times, first t n" in text
-    assert "advisory advice: 1 times, first the stack: better not" in text
-    found = tables(page(report))
+    assert "mandatory no-<b>: 2 resources, first t n: says" in text
+    assert "advisory advice: the stack: better not" in text
+    found = tables(render_page(report))
     assert found["Resources by region"][1:] == [["eu-west-1", "2", "2 aws:eks"]]
     assert found["Policy violations"][1] == ["no-<b>", "mandatory", "2", "t n", 'says "no" & <why>']
-    assert texts(page(report), "pre") == ["a [1m<policy> said no"]
-    nothing = Report("theirs", rehearsal([], packs=0), None)
-    assert "the project has no policy pack" in "\n".join(describe(nothing))
-    assert tables(page(nothing))["Resources by region"] == [["region", "simulated resources", "by service"]]
+    assert texts(render_page(report), "pre") == ["a [1m<policy> said no"]
+    nothing = Report("theirs", rehearsed([], packs=0), None)
+    assert "the project has no policy pack" in "\n".join(report_lines(nothing))
+    assert tables(render_page(nothing))["Resources by region"] == [["region", "simulated resources", "by service"]]
 
 
-def test_waits_add_up_along_the_longest_chain_only() -> None:
+def test_timeouts_add_up_along_the_longest_chain_of_dependencies() -> None:
     cluster = state(CLUSTER, "cluster")
     group = ResourceState(urns.make("prod", "novacron", "", "a:b:Group", "group"), "a:b:Group", custom=False)
     group.dependencies = [cluster.urn]
@@ -223,15 +222,15 @@ def test_waits_add_up_along_the_longest_chain_only() -> None:
     database = state("aws:rds/instance:Instance", "database")
     database.custom_timeouts = CustomTimeouts(create_s=5400)
     unknown = state("azure-native:storage:StorageAccount", "account", addon)
-    waits = find_waits([cluster, group, nodes, addon, database, unknown])
-    assert [link.name for link in waits.longest_chain.links] == ["cluster", "nodes", "addon"]
-    assert waits.longest_chain.limit_min == 110
-    assert waits.types[0].limit_min == 90
-    assert waits.types[0].source == "the stack's own customTimeouts"
-    assert waits.without_limits == ("azure-native",)
+    timeouts = find_timeouts([cluster, group, nodes, addon, database, unknown])
+    assert [link.name for link in timeouts.longest_chain.links] == ["cluster", "nodes", "addon"]
+    assert timeouts.longest_chain.limit_min == 110
+    assert timeouts.types[0].limit_min == 90
+    assert timeouts.types[0].source == "the stack's own customTimeouts"
+    assert timeouts.unknown_packages == ("azure-native",)
 
 
-def test_a_resource_is_where_its_provider_or_its_cluster_is() -> None:
+def test_a_resource_counts_in_the_region_of_its_provider_or_its_cluster() -> None:
     google = state("pulumi:providers:gcp", "google", project="p")
     cluster = state("gcp:container/cluster:Cluster", "cluster", provider=google, location="us-east4")
     api = state("pulumi:providers:kubernetes", "api", cluster)
@@ -243,22 +242,57 @@ def test_a_resource_is_where_its_provider_or_its_cluster_is() -> None:
     assert count_by_region([google, cluster, api, pod, role, group, subnet, record]) == {
         "us-east4": Counter({"gcp:container": 1, "kubernetes:apps": 1}),
         "eastus": Counter({"azure-native:resources": 1, "azure-native:network": 1}),
-        NOWHERE: Counter({"gcp:projects": 1, "gcp:dns": 1}),
+        GLOBAL: Counter({"gcp:projects": 1, "gcp:dns": 1}),
     }
 
 
-def test_every_limit_names_its_source() -> None:
-    limits = yaml.safe_load((ROOT / "ops/novacron_ops/rehearsing/waits.yaml").read_text(encoding="utf-8"))["limits"]
+def test_every_stated_timeout_names_its_source() -> None:
+    limits = yaml.safe_load((ROOT / "ops/novacron_ops/rehearsal/timeouts.yaml").read_text(encoding="utf-8"))["timeouts"]
     assert all(row["minutes"] > 0 and ("@" in row["source"] or "4.34" in row["source"]) for row in limits.values())
 
 
 def test_a_policy_pack_that_did_not_check_the_stack_is_never_reported_as_no_violation() -> None:
     reason = "policy pack could not be loaded; it said:\nno module"
-    failed = replace(rehearsal([]), policy_packs=(PolicyPackReport(ROOT / "policy", PolicyPackState.FAILED, reason),))
+    failed = replace(rehearsed([]), policy_packs=(PolicyPackReport(ROOT / "policy", PolicyPackState.FAILED, reason),))
     report = Report("theirs", failed, None)
-    text = "\n".join(describe(report))
+    text = "\n".join(report_lines(report))
     assert "no violation" not in text
-    assert "policy pack policy failed: policy pack could not be loaded; it said:; whether the stack" in text
-    assert values(report)["policies"][0]["state"] == "failed"
+    assert "policy pack 'policy' failed: policy pack could not be loaded; it said. Whether the stack" in text
+    assert report_values(report)["policies"][0]["state"] == "failed"
+    html = render_page(report)
+    assert dict(zip(texts(html, "dt"), texts(html, "dd"), strict=True))["policy violations"] == "unknown"
+    assert any("Whether the stack violates its policies is unknown" in text for text in texts(html, "p"))
+    assert "No violation" not in html
+    assert "no violation" not in html
     checked = replace(failed, policy_packs=(PolicyPackReport(ROOT / "policy", PolicyPackState.CHECKED),))
-    assert "no violation of 1 policy pack" in "\n".join(describe(Report("theirs", checked, None)))
+    assert "no violations; 1 policy pack checked every resource" in "\n".join(
+        report_lines(Report("theirs", checked, None))
+    )
+
+
+def test_violations_found_before_a_pack_failed_are_a_lower_bound() -> None:
+    found = PolicyViolated("pack", "no-public-bucket", "is public", "urn:pulumi:a::b::t::n", mandatory=True)
+    unfinished = PolicyPackReport(ROOT / "policy", PolicyPackState.UNFINISHED, "the run ended before")
+    report = Report("theirs", replace(rehearsed([], [found]), policy_packs=(unfinished,)), None)
+    html = render_page(report)
+    assert dict(zip(texts(html, "dt"), texts(html, "dd"), strict=True))["policy violations"] == "1 or more"
+    text = "\n".join(report_lines(report))
+    assert "policy pack 'policy' unfinished: the run ended before. Whether" in text
+    assert "mandatory no-public-bucket: t n: is public" in text
+
+
+def test_several_violations_of_one_policy_by_one_resource_count_as_one_resource() -> None:
+    found = PolicyViolated("pack", "encryption", "no key", "urn:pulumi:a::b::t::n", mandatory=False)
+    report = Report("theirs", rehearsed([], [found, replace(found, message="no log key")]), None)
+    assert "  advisory encryption: t n: no key" in report_lines(report)
+
+
+def test_the_report_names_real_providers_and_counts_dynamic_resources_that_did_not_run() -> None:
+    ran = replace(rehearsed([]), started_plugins=frozenset({"random"}), simulated_dynamic=("urn:a", "urn:b"))
+    report = Report("theirs", ran, None)
+    assert report_lines(report)[:2] == [
+        "theirs on simulated clouds: 0 cloud resources created. The real providers of random ran.",
+        "2 dynamic resources simulated: the code of their providers did not run",
+    ]
+    assert "2 dynamic resources simulated" in render_page(report)
+    assert report_values(report)["simulated"] is False

@@ -1,0 +1,257 @@
+"""A rehearsal joined with the plan of its environment: the figures, tables and sentences that every form shares."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from novacron_infra.plan import HOURS_PER_MONTH, EnvironmentPlan, RegionPlan
+from novacron_infra.plan import values as plan_values
+from novacron_rehearsal import PolicyPackReport, PolicyPackState
+from novacron_rehearsal import urn as urns
+
+from novacron_ops.rehearsal.run import Rehearsal
+from novacron_ops.tables import Table
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyViolations:
+    """The violations of one policy."""
+
+    policy: str
+    mandatory: bool
+    resources: int
+    """The number of resources that violate it."""
+    first: str
+    """Type and name of the first of them; `the stack` for a policy that checks all resources together."""
+    message: str
+    """The policy's message about the first of them."""
+
+    @property
+    def level(self) -> str:
+        """The policy's enforcement level."""
+        return "mandatory" if self.mandatory else "advisory"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A rehearsal and the plan of its environment; without a plan if the stack's configuration has no environment."""
+
+    stack: str
+    rehearsal: Rehearsal
+    plan: EnvironmentPlan | None
+
+    @property
+    def violations(self) -> tuple[PolicyViolations, ...]:
+        """The violations by policy, mandatory policies first. A resource counts once for each policy."""
+        by_policy: dict[str, list[int]] = {}
+        items = self.rehearsal.violations
+        for index, item in enumerate(items):
+            by_policy.setdefault(item.policy, []).append(index)
+        grouped = [
+            PolicyViolations(
+                policy,
+                any(items[index].mandatory for index in indices),
+                len({items[index].urn for index in indices}),
+                _describe_resource(items[indices[0]].urn),
+                items[indices[0]].message,
+            )
+            for policy, indices in by_policy.items()
+        ]
+        return tuple(sorted(grouped, key=lambda group: (not group.mandatory, group.policy)))
+
+    @property
+    def unchecked_packs(self) -> tuple[PolicyPackReport, ...]:
+        """The policy packs that have not checked the whole stack."""
+        return tuple(pack for pack in self.rehearsal.policy_packs if pack.state is not PolicyPackState.CHECKED)
+
+    @property
+    def regions(self) -> tuple[tuple[str, RegionPlan | None, Counter[str]], ...]:
+        """Name, plan and simulated resources by service: the plan's regions in its order, then the others."""
+        counts = self.rehearsal.by_region
+        planned = {region.name: region for region in self.plan.regions} if self.plan else {}
+        others = sorted(counts.keys() - planned.keys())
+        return tuple((name, planned.get(name), counts.get(name, Counter())) for name in (*planned, *others))
+
+
+def _describe_resource(urn: str) -> str:
+    return f"{urns.parse(urn).type} {urns.parse(urn).name}" if urn else "the stack"
+
+
+def report_values(report: Report) -> dict[str, Any]:
+    """Return the report as JSON values. Keys have their units; `plan` is the output of `novacron plan --json`."""
+    run = report.rehearsal
+    return {
+        "simulated": not run.started_plugins,
+        "stack": report.stack,
+        "succeeded": run.succeeded,
+        "errors": run.errors,
+        "resources": run.resources,
+        "duration_s": round(run.duration_s, 1),
+        "peak_memory_mib": {
+            "own_process": round(run.peak_memory.own / 2**20),
+            "largest_child": round(run.peak_memory.largest_child / 2**20),
+        },
+        "regions": {name: dict(sorted(counts.items())) for name, _, counts in report.regions},
+        "slow_to_create": {
+            "read": run.timeouts.as_of,
+            "types": [
+                {"type": item.type, "count": item.count, "limit_min": item.limit_min, "source": item.source}
+                for item in run.timeouts.types
+            ],
+            "longest_chain": [
+                {"name": link.name, "type": link.type, "limit_min": link.limit_min}
+                for link in run.timeouts.longest_chain.links
+            ],
+            "longest_chain_limit_min": run.timeouts.longest_chain.limit_min,
+            "without_limits": list(run.timeouts.unknown_packages),
+        },
+        "policy_packs": len(run.policy_packs),
+        "policies": [
+            {"pack": str(pack.path), "state": pack.state.value, "reason": pack.reason} for pack in run.policy_packs
+        ],
+        "violations": [
+            {"policy": item.policy, "mandatory": item.mandatory, "urn": item.urn, "message": item.message}
+            for item in run.violations
+        ],
+        "plan": report.plan and plan_values(report.plan),
+    }
+
+
+def describe_outcome(report: Report) -> str:
+    """Return a sentence on how the run ended, and one on what it ran."""
+    run = report.rehearsal
+    created = f"{count(run.resources, 'cloud resource')} created"
+    ended = created if run.succeeded else f"the deployment failed after {created}"
+    ran = (
+        f"The real providers of {', '.join(sorted(run.started_plugins))} ran."
+        if run.started_plugins
+        else "Only simulated providers ran."
+    )
+    return f"{report.stack} on simulated clouds: {ended}. {ran}"
+
+
+def dynamic_notes(report: Report) -> list[str]:
+    """Return a sentence on the dynamic resources of the program, if it has any."""
+    number = len(report.rehearsal.simulated_dynamic)
+    return [f"{count(number, 'dynamic resource')} simulated: the code of their providers did not run"] if number else []
+
+
+def summarize_plan(plan: EnvironmentPlan) -> str:
+    """Return GPUs, price and failover time on one line."""
+    failover = f"; clients leave a failed region within {plan.recovery.rto_s} s" if plan.recovery else ""
+    monthly = plan.usd_per_hour * HOURS_PER_MONTH
+    price = f"{plan.usd_per_hour:,.2f} USD/h = {monthly:,.0f} USD/month at list price"
+    return f"{count_gpus(plan.regions)}, {price}{failover}"
+
+
+def count_gpus(regions: Sequence[RegionPlan]) -> str:
+    """Return the number of GPUs of each type that workers have in these regions before any scaling."""
+    found: Counter[str] = Counter()
+    for region in regions:
+        gpu = next((item.machine.gpu for item in region.machines if item.machine.gpu), "GPU")
+        found[gpu] += region.gpus
+    return " + ".join(f"{number} × {gpu}" for gpu, number in found.items())
+
+
+def list_machines(region: RegionPlan) -> list[str]:
+    """Return the machines of a region, one line for each role."""
+    return [f"{item.count} × {item.machine.name} {item.role}" for item in region.machines]
+
+
+def list_services(counts: Counter[str]) -> str:
+    """Return resources by service, the most numerous first."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{number} {service}" for service, number in ordered) or "none"
+
+
+def describe_recovery(plan: EnvironmentPlan) -> str:
+    """Return how long the clients of a failed region need to reach another one."""
+    if plan.recovery is None:
+        return f"{plan.regions[0].name} is the only region: no region takes over when it fails"
+    return (
+        f"{plan.recovery.service}: {plan.recovery.arithmetic} until clients have left the region; the provider's own "
+        "propagation delay comes on top and has no stated limit"
+    )
+
+
+FAILURE_NOTES = (
+    "safe load: the highest load of the environment at which no other region is overloaded after the failure",
+    "load: of the most loaded region after the failure, if all regions were at the scale-up threshold before; requests "
+    "wait above 100%",
+)
+
+
+def failure_table(plan: EnvironmentPlan) -> Table:
+    """Return the consequences of each region's failure."""
+    return Table(
+        ("failed region", "traffic", "safe load", "most loaded", "load before scaling", "load at maximum workers"),
+        [
+            [
+                loss.region,
+                f"{loss.traffic_fraction:.0%}",
+                f"{loss.safe_load_fraction:.0%}",
+                loss.fullest_region,
+                *(
+                    "–" if value is None else f"{value:.0%}"
+                    for value in (loss.load_after_fraction, loss.load_at_maximum_fraction)
+                ),
+            ]
+            for loss in plan.losses
+        ],
+    )
+
+
+def timeout_table(report: Report) -> Table:
+    """Return the creation timeouts by type."""
+    return Table(
+        ("type", "count", "timeout", f"source (read {report.rehearsal.timeouts.as_of})"),
+        [
+            [item.type, str(item.count), f"{item.limit_min:g} min", item.source]
+            for item in report.rehearsal.timeouts.types
+        ],
+    )
+
+
+def timeout_notes(report: Report) -> list[str]:
+    """Return sentences on the longest chain of timeouts, and on packages without known timeouts."""
+    timeouts = report.rehearsal.timeouts
+    chain, notes = timeouts.longest_chain, list[str]()
+    if chain.links:
+        links = " → ".join(f"{link.name} {link.limit_min:g}" for link in chain.links)
+        notes.append(f"longest chain of dependencies: at most {chain.limit_min:g} min: {links}")
+    if timeouts.unknown_packages:
+        notes.append(f"no timeouts are known for resources of {', '.join(timeouts.unknown_packages)}")
+    return notes or ([] if timeouts.types else ["no resource has a known timeout"])
+
+
+def policy_notes(report: Report) -> list[str]:
+    """Return sentences on the policy packs: which ones did not check the stack, and whether there are no violations."""
+    packs = report.rehearsal.policy_packs
+    if not packs:
+        return ["the project has no policy pack"]
+    if report.unchecked_packs:
+        return [
+            f"policy pack {pack.path.name!r} {pack.state.value}: {pack.reason.splitlines()[0].rstrip(':')}. Whether the "
+            "stack violates its policies is unknown"
+            for pack in report.unchecked_packs
+        ]
+    if report.violations:
+        return []
+    return [f"no violations; {count(len(packs), 'policy pack')} checked every resource"]
+
+
+def describe_cost_of_run(run: Rehearsal) -> str:
+    """Return the time and memory that the rehearsal itself needed."""
+    own, child = run.peak_memory.own / 2**20, run.peak_memory.largest_child / 2**20
+    return (
+        f"The rehearsal took {run.duration_s:.1f} s. Peak memory: {own:,.0f} MiB in this process (engine and simulated "
+        f"clouds), {child:,.0f} MiB in its largest child process"
+    )
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun, such as `1 resource` or `2 resources`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

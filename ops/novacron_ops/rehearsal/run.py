@@ -1,0 +1,98 @@
+"""Running a rehearsal: deploy a stack to simulated clouds, in a state of its own that is thrown away."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from novacron_rehearsal import EventSink, Options, PolicyPackReport, PolicyViolated, Workspace, find_passphrase
+from novacron_rehearsal.clouds import serve_clouds
+
+from novacron_ops.project import ProjectStack
+from novacron_ops.rehearsal.placement import count_by_region
+from novacron_ops.rehearsal.timeouts import CreationTimeouts, find_timeouts
+
+
+@dataclass(frozen=True, slots=True)
+class PeakMemory:
+    """Highest resident memory of a run in bytes, from `getrusage`."""
+
+    own: int
+    """Of this process: the engine and the simulated clouds."""
+    largest_child: int
+    """Of the largest child process: the program or a policy pack. An upper bound: on Linux it includes what a child
+    had from its parent before it started its own program."""
+
+    @classmethod
+    def measure(cls) -> PeakMemory:
+        """Return the peak so far of this process and of its children that have ended."""
+        unit = 1 if sys.platform == "darwin" else 1024  # macOS reports bytes, Linux kibibytes
+        own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        return cls(own.ru_maxrss * unit, children.ru_maxrss * unit)
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """The result of a rehearsal."""
+
+    succeeded: bool
+    errors: str
+    """Error messages, one or more lines each; empty if the rehearsal succeeded."""
+    by_region: dict[str, Counter[str]]
+    """Managed resources of each region by service, such as `aws:eks`."""
+    timeouts: CreationTimeouts
+    policy_packs: tuple[PolicyPackReport, ...]
+    """Every policy pack of the project, and whether it has checked the whole stack."""
+    violations: list[PolicyViolated]
+    duration_s: float
+    peak_memory: PeakMemory
+    simulated_dynamic: tuple[str, ...] = ()
+    """URNs of the dynamic resources whose providers did not run."""
+    started_plugins: frozenset[str] = frozenset()
+    """Packages whose real provider ran."""
+
+    @property
+    def resources(self) -> int:
+        """The number of managed resources in all regions."""
+        return sum(count.total() for count in self.by_region.values())
+
+
+def rehearse(stack: ProjectStack, faults: str, on_event: EventSink) -> Rehearsal:
+    """Deploy a stack from nothing to simulated clouds. Only simulated providers run.
+
+    Args:
+        stack: the stack, whose policy packs check every resource.
+        faults: a file of faults to inject, or their text; empty for none.
+        on_event: receives every event of the run.
+
+    Raises:
+        RehearsalError: if the run cannot start.
+    """
+    with TemporaryDirectory() as folder, serve_clouds(faults=faults) as ports:
+        workspace = Workspace(
+            stack.folder,
+            stack.name,
+            backend_dir=Path(folder),
+            passphrase="rehearsal",  # noqa: S106 - of a state that is thrown away
+            config_passphrase=find_passphrase(os.environ, stack.state_dir) or "",
+        )
+        options = Options(attached_providers=ports, policy_packs=stack.policy_packs(), simulated_only=True)
+        result = workspace.up(options, on_event)
+        resources = workspace.snapshot().resources
+    return Rehearsal(
+        succeeded=result.succeeded,
+        errors=result.errors,
+        by_region=count_by_region(resources),
+        timeouts=find_timeouts(resources),
+        policy_packs=result.policy_packs,
+        violations=result.policy_violations,
+        duration_s=result.duration_s,
+        peak_memory=PeakMemory.measure(),
+        simulated_dynamic=result.simulated_dynamic,
+        started_plugins=result.started_plugins,
+    )

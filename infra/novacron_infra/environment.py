@@ -106,6 +106,7 @@ def _build_local(config: LocalEnvironment, project_dir: Path) -> None:
             model=config.model.model_copy(update={"path": config.model.path and project_dir / config.model.path}),
             coordinator=config.coordinator,
             workers=config.workers,
+            pass_env=tuple(config.pass_env),
         ),
     )
     pulumi.export("endpoint", serving.endpoint)

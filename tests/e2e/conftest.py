@@ -56,6 +56,8 @@ class Project:
     def __post_init__(self) -> None:
         shutil.copy(ROOT / "__main__.py", self.folder)
         description = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
+        # The environment that runs the tests has all that the copy needs: .venv is the repository's alone.
+        del description["plugins"]
         (self.folder / "Pulumi.yaml").write_text(yaml.safe_dump({**description, "runtime": {"name": "python"}}))
         self.describe()
 
@@ -126,11 +128,12 @@ class Project:
         return told
 
     def processes(self) -> list[psutil.Process]:
-        """All that runs and was started from here, however indirectly."""
+        """Every process that was started from here, however indirectly: by the mark, or by the files that it names."""
         found: list[psutil.Process] = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
-                if process.environ().get(MARK) == self.mark and process.status() != psutil.STATUS_ZOMBIE:
+                ours = process.environ().get(MARK) == self.mark or str(self.folder) in " ".join(process.cmdline())
+                if ours and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
         return found
 

@@ -2,39 +2,77 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+from novacron_infra.local.ports import can_listen
 
-from .conftest import ROOT, Project
+from .conftest import ROOT, Project, wait_until
 
 TINY = ROOT / "serving" / "novacron_serving" / "models" / "tiny"
 pytestmark = pytest.mark.xdist_group("local platform")
 
 
-def test_a_port_in_use_is_told_with_its_holder(project: Project) -> None:
-    with socket.create_server(("127.0.0.1", project.port + 1)):
-        told = project.fail("up")
-    assert f"port {project.port + 1} is in use by pid {os.getpid()} " in told
-    assert "set another in novacron:environment.coordinator.grpc_port" in told
+def test_all_ports_in_use_are_reported_in_one_run_with_their_holder(project: Project) -> None:
+    taken = [project.port, project.port + 1, project.port + 3]
+    project.describe(workers={"count": 2, "base_port": project.port + 2})
+    with contextlib.ExitStack() as stack:
+        for port in taken:
+            stack.enter_context(socket.create_server(("127.0.0.1", port)))
+        warned, told = project.succeed("preview"), project.fail("up")
+    fields = ("coordinator.http_port", "coordinator.grpc_port", "workers.base_port")
+    values = (taken[0], taken[1], project.port + 2)
+    for port, field, value in zip(taken, fields, values, strict=True):
+        of = "" if port == value else " of worker-1"
+        problem = f"novacron:environment.{field} = {value}: port {port}{of} is in use by pid {os.getpid()} "
+        assert problem in told
+        assert problem in warned
+    assert "Stop that process, or set another port" in told
     assert project.services() == []
 
 
+def test_a_port_that_another_stack_of_novacron_holds_is_reported_with_the_command_that_frees_it(
+    project: Project, tmp_path: Path
+) -> None:
+    other = tmp_path / "other project"
+    server = f"import socket, time; s = socket.create_server(('127.0.0.1', {project.port})); time.sleep(600)"
+    config = str(other / ".novacron" / "run" / "dev" / "coordinator" / "config.json")
+    holder = subprocess.Popen([sys.executable, "-c", server, "novacron_serving.coordinator", "--config", config])
+    try:
+        wait_until(lambda: not can_listen(project.port), "it listens")
+        told = project.fail("up")
+    finally:
+        holder.kill()
+        holder.wait()
+    assert f"is in use by pid {holder.pid}, coordinator of the NovaCron stack 'dev' in {other}" in told
+    assert f"Run `novacron down -s dev` in {other}, or set another port" in told
+
+
 MODELS: dict[str, tuple[dict[str, str], str]] = {
-    "missing": ({}, "holds no config.json. Name a Hugging Face model folder"),
+    "without a configuration": ({"README.md": ""}, "the folder has no config.json. Name a Hugging Face model folder"),
     "no JSON": ({"config.json": "{"}, "its config.json is not valid JSON"),
-    "of something else": ({"config.json": '{"name": "x"}'}, "its config.json names no model_type"),
-    "no weights": ({"config.json": '{"model_type": "llama"}'}, "holds no weights"),
+    "of something else": ({"config.json": '{"name": "x"}'}, "its config.json has no model_type"),
+    "no weights": ({"config.json": '{"model_type": "llama"}'}, "the folder has no weights"),
 }
 
 
+def test_a_model_folder_that_does_not_exist_is_reported_with_its_whole_path(project: Project) -> None:
+    project.variables["HOME"] = str(project.folder)
+    for path, whole in (("nowhere", project.folder / "nowhere"), ("~/models/mine", project.folder / "models" / "mine")):
+        project.describe(model={"id": "mine", "path": path})
+        expected = f"novacron:environment.model.path = {whole}: the folder does not exist. Name a Hugging Face model"
+        assert expected in project.fail("preview")
+
+
 @pytest.mark.parametrize("files", MODELS)
-def test_a_folder_that_is_no_model_is_told_before_anything_starts(project: Project, files: str) -> None:
+def test_a_folder_that_is_not_a_model_is_reported_before_anything_starts(project: Project, files: str) -> None:
     content, expected = MODELS[files]
     (project.folder / "model").mkdir()
     for name, text in content.items():

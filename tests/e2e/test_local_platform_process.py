@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -20,8 +21,10 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
+from novacron_infra.clock import ManualClock
 from novacron_infra.errors import LocalProcessError
 from novacron_infra.local import process, readiness
+from novacron_infra.local import supervisor as supervisor_module
 from novacron_infra.local.process import ProcessSpec
 from novacron_infra.local.supervisor import Supervisor
 
@@ -138,9 +141,14 @@ def test_a_process_that_dies_at_start_is_shown_with_its_last_words(spec: Process
     assert processes_of(spec) == []
 
 
-def test_a_process_that_is_never_ready_is_stopped(spec: ProcessSpec) -> None:
-    with pytest.raises(LocalProcessError, match="not ready within 1 s"):
-        process.start(replace(spec, config={**spec.config, "ready": False}, ready_timeout_s=1))
+@pytest.mark.parametrize(
+    ("timeout_field", "advice"),
+    [("", "never returned 200; the last lines of"), ("workers.start_timeout_s", "raise novacron:environment.workers.")],
+)
+def test_a_process_that_is_never_ready_is_stopped(spec: ProcessSpec, timeout_field: str, advice: str) -> None:
+    never = replace(spec, config={**spec.config, "ready": False}, ready_timeout_s=600, timeout_field=timeout_field)
+    with pytest.raises(LocalProcessError, match=f"not ready within 600 s: .*{advice}"):
+        process.start(never, ManualClock())
     assert processes_of(spec) == []
 
 
@@ -174,20 +182,47 @@ def test_a_disk_that_fills_up_later_does_not_end_the_process(tmp_path: Path, mon
 
     supervisor = Supervisor({"folder": str(tmp_path), "digest": ""})
     with monkeypatch.context() as disk:
-        disk.setattr(Path, "write_text", full)
-        with pytest.raises(OSError, match="No space"):  # nobody could find it, nor stop it
-            supervisor._tell(status="starting")
-    supervisor._tell(status="ready")
-    monkeypatch.setattr(Path, "write_text", full)
-    supervisor._tell(status="starting")
+        disk.setattr(supervisor_module, "write_private", full)
+        with pytest.raises(OSError, match="No space"):  # without a state file, no command could find or stop it
+            supervisor._write_state(status="starting")
+    supervisor._write_state(status="ready")
+    monkeypatch.setattr(supervisor_module, "write_private", full)
+    supervisor._write_state(status="starting")
     assert process.read_state(tmp_path)["status"] == "ready"
+
+
+def test_a_process_of_the_stack_that_another_command_stops_says_so(spec: ProcessSpec) -> None:
+    until_stopped = threading.Thread(target=lambda: (until(lambda: process.alive(spec.folder)), stop_soon(spec)))
+    until_stopped.start()
+    with pytest.raises(LocalProcessError, match="service was stopped while it started, by another command or a signal"):
+        process.start(replace(spec, config={**spec.config, "ready": False}))
+    until_stopped.join()
+    assert processes_of(spec) == []
+
+
+def stop_soon(spec: ProcessSpec) -> None:
+    until(lambda: process.read_state(spec.folder).get("child_pid"))
+    os.kill(process.read_state(spec.folder)["supervisor_pid"], signal.SIGTERM)
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ({"status": "failed", "exit_status": 2}, "ended at its start (exit status 2)"),
+        ({"status": "failed", "exit_status": -9}, "was killed at its start (SIGKILL)"),
+        ({"status": "starting", "exit_status": None}, "ended at its start: its supervisor was killed"),
+        ({}, "ended at its start: its supervisor was killed"),
+    ],
+)
+def test_how_a_process_ended_is_described(state: dict[str, object], said: str) -> None:
+    assert process._describe_end(state) == said
 
 
 def test_readiness_waits_for_all_and_tells_which_one_it_lacks(spec: ProcessSpec) -> None:
     process.start(spec)
     readiness.await_ready([spec.ready_url], 1, "logs")
     closed = f"http://127.0.0.1:{free_port()}/ready"
-    assert f"{closed} does not answer: " in str(readiness.not_ready([spec.ready_url, closed]))
+    assert f"{closed} does not answer: " in str(readiness.find_unready([spec.ready_url, closed]))
     process.start(replace(spec, config={**spec.config, "later": True}, ready_url=spec.ready_url.replace("ready", "up")))
     with pytest.raises(
         LocalProcessError, match=rf"not ready within 0\.2 s: {spec.ready_url} answers 503.* logs in here"

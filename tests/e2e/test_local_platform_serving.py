@@ -20,7 +20,7 @@ TINY = Path(novacron_serving.__file__).parent / "models" / "tiny"
 
 
 def test_keys_models_and_cache_of_a_local_stack(project: Project, tmp_path: Path) -> None:
-    wanted = {"api_keys": True, "minimum_quality": 0.97, "answer_cache": {"disk_mib": 10}}
+    wanted = {"api_keys": True, "minimum_quality": 0.97, "response_cache": {"disk_mib": 10}}
     project.describe(coordinator=wanted)
     told = project.succeed("up")
     key = project.succeed("key").strip()

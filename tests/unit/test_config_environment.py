@@ -104,17 +104,45 @@ def test_a_local_model_is_quantised_as_the_engine_can() -> None:
 
 
 def test_a_local_coordinator_is_told_what_the_serving_package_can() -> None:
-    coordinator = {"routing": "round_robin", "api_keys": True, "minimum_quality": 0.97, "answer_cache": {"disk_mib": 5}}
+    coordinator = {
+        "routing": "round_robin",
+        "api_keys": True,
+        "minimum_quality": 0.97,
+        "response_cache": {"disk_mib": 5},
+    }
     config = load({"platform": "local", "coordinator": coordinator})
     assert isinstance(config, LocalEnvironment)
-    assert config.coordinator.answer_cache is not None
-    wrong = {"routing": "random", "minimum_quality": 97, "answer_cache": {"memory": 5}, "max_requests": 0}
+    assert config.coordinator.response_cache is not None
+    wrong = {"routing": "random", "minimum_quality": 97, "response_cache": {"memory": 5}, "max_requests": 0}
     assert set(problems_of({"platform": "local", "coordinator": wrong})) == {
         "coordinator.routing",
         "coordinator.minimum_quality",
-        "coordinator.answer_cache.memory",
+        "coordinator.response_cache.memory",
         "coordinator.max_requests",
     }
+
+
+def test_a_local_model_s_path_may_begin_with_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+    config = load({"platform": "local", "model": {"path": "~/models/mine"}})
+    assert isinstance(config, LocalEnvironment)
+    assert config.model.path == Path("/home/ada/models/mine")
+    found = problems_of({"platform": "local", "model": {"path": "~no-such-user/mine"}})
+    assert "~no-such-user has no home folder on this machine; write the whole path" in found["model.path"].rule
+
+
+def test_variables_that_local_processes_inherit_are_names_or_prefixes() -> None:
+    config = load({"platform": "local", "pass_env": ["AWS_*", "MY_TOKEN"]})
+    assert isinstance(config, LocalEnvironment)
+    assert config.pass_env == ["AWS_*", "MY_TOKEN"]
+    found = problems_of({"platform": "local", "pass_env": ["*", "A-B", "PULUMI_*"]})
+    assert set(found) == {"pass_env.0", "pass_env.1", "pass_env.2"}
+    assert "they hold the passphrase of its secrets" in found["pass_env.2"].rule
+
+
+def test_the_former_name_of_the_response_cache_is_answered_with_the_new_one() -> None:
+    found = problems_of({"platform": "local", "coordinator": {"answer_cache": {}}})
+    assert "coordinator.response_cache" in str(found["coordinator.answer_cache"])
 
 
 def test_every_problem_is_told_at_once() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from novacron_infra.config.problems import problem
 from novacron_infra.config.sections.base import Fraction, Port, Section
@@ -17,8 +17,26 @@ from novacron_infra.errors import Problem
 LAST_PORT = 65535
 
 
+def _expand_home(path: Path) -> Path:
+    """Replace `~` and `~user` by the home folder."""
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"{path.parts[0]} has no home folder on this machine; write the whole path") from error
+
+
+def _check_inheritable(pattern: str) -> str:
+    if pattern.startswith("PULUMI"):
+        raise ValueError("variables of Pulumi stay with the deployment: they hold the passphrase of its secrets")
+    return pattern
+
+
+EnvironmentPattern = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*\*?$"), AfterValidator(_check_inheritable)]
+"""The name of an environment variable, or how its name begins and `*`."""
+
+
 class Device(str, Enum):
-    """What the PyTorch engine computes on."""
+    """The device that the PyTorch engine computes on."""
 
     AUTO = "auto"
     CPU = "cpu"
@@ -26,7 +44,7 @@ class Device(str, Enum):
 
 
 class LocalQuantization(str, Enum):
-    """What the PyTorch engine makes of the weights."""
+    """How the PyTorch engine quantises the weights."""
 
     NONE = "none"
     INT8 = "int8"
@@ -38,64 +56,67 @@ class ModelConfig(Section):
 
     id: str = Field(default="novacron-tiny", min_length=1)
     """The name that clients ask for."""
-    path: Path | None = None
-    """A Hugging Face model folder; the tiny model that ships with NovaCron when left out."""
+    path: Annotated[Path, AfterValidator(_expand_home)] | None = None
+    """A Hugging Face model folder, relative to the project's folder; `~` is the home folder. When left out: the tiny
+    model that ships with NovaCron."""
     quantization: LocalQuantization = LocalQuantization.NONE
-    """Of the weights; `novacron quality` measures what it costs."""
+    """Quantisation of the weights; `novacron quality` measures what it costs."""
 
 
 class Routing(str, Enum):
-    """How a worker is chosen for a request."""
+    """How the coordinator chooses a worker for a request."""
 
     PREFIX_AFFINE = "prefix_affine"
     LEAST_LOADED = "least_loaded"
     ROUND_ROBIN = "round_robin"
 
 
-class AnswerCache(Section):
-    """Answers with temperature 0 that are given again, to API keys that ask for it."""
+class ResponseCache(Section):
+    """A cache of responses with temperature 0, for API keys that ask for it."""
 
     memory_mib: int = Field(default=256, ge=1)
-    """In the coordinator."""
+    """Size in the coordinator's memory, in MiB."""
     disk_mib: int = Field(default=0, ge=0)
-    """In the stack's folder; 0: none there."""
+    """Size on disk, in the stack's folder, in MiB; 0: none on disk."""
     ttl_s: int = Field(default=3600, ge=1)
-    """An answer is given again for so long."""
+    """Time to live of a cached response, in seconds."""
 
 
 class CoordinatorConfig(Section):
     """The process that clients talk to."""
 
     http_port: Port = 8080
-    """OpenAI-compatible HTTP API."""
+    """Port of the OpenAI-compatible HTTP API."""
     grpc_port: Port = 9090
-    """Where workers register."""
+    """Port where workers register."""
     routing: Routing = Routing.PREFIX_AFFINE
-    """prefix_affine: where the beginning of the prompt was sent before, unless that worker has too much to do."""
+    """prefix_affine: the worker with the longest cached prefix of the prompt, unless it is overloaded; least_loaded;
+    round_robin."""
     max_requests: int = Field(default=4096, ge=1)
-    """Requests under way or waiting at the same time; beyond it the answer is 429."""
+    """Requests in flight or waiting at the same time; the coordinator answers further ones with 429."""
     queue_timeout_s: float = Field(default=60.0, gt=0)
-    """A request that waited so long for a worker's place is answered with 503."""
+    """Seconds that a request waits for a worker before the coordinator answers it with 503."""
     api_keys: bool = False
-    """Whether clients need a key. The administrator's is made with the stack: `novacron key` shows it."""
-    answer_cache: AnswerCache | None = None
-    """None: no answer is kept."""
+    """Whether clients need an API key. `novacron key` shows the administrator's, which is generated with the stack."""
+    response_cache: ResponseCache | None = None
+    """None: no response is cached."""
     minimum_quality: Fraction | None = None
-    """A registered model whose measured score is lower, or not known, is not loaded; None: any is."""
+    """The lowest quality score of a registered model that may be loaded; a model without a score may not. None: any
+    model may."""
 
 
 class WorkersConfig(Section):
     """The processes that hold the model."""
 
     count: int = Field(default=2, ge=1, le=64)
-    """Worker processes."""
+    """Number of worker processes."""
     base_port: Port = 9091
-    """The first worker's port; the others follow it."""
+    """Port of the first worker; the others have the ports after it."""
     device: Device = Device.AUTO
     threads: int = Field(default=1, ge=1, le=1024)
     """CPU threads of each worker."""
     start_timeout_s: int = Field(default=120, ge=1, le=3600)
-    """How long loading the model may take."""
+    """Seconds that a worker may take to load the model."""
 
 
 class LocalEnvironment(Section):
@@ -106,10 +127,18 @@ class LocalEnvironment(Section):
     model: ModelConfig = ModelConfig()
     coordinator: CoordinatorConfig = CoordinatorConfig()
     workers: WorkersConfig = WorkersConfig()
+    pass_env: list[EnvironmentPattern] = Field(default_factory=list[EnvironmentPattern])
+    """Environment variables that the processes inherit from the shell that deploys them, in addition to the ones that
+    every stack needs (docs/local-stack.md): names, or patterns that end in `*`. Models in S3 need `AWS_*`, for
+    example."""
 
 
 def broken_local_rules(parts: Mapping[str, Any]) -> list[Problem]:
-    """The rules between parts that do not hold; a part that is not in `parts` is itself invalid."""
+    """Return a problem for each rule between sections that does not hold.
+
+    Args:
+        parts: the valid sections, by name; a section that is not in it is itself invalid.
+    """
     coordinator: CoordinatorConfig | None = parts.get("coordinator")
     workers: WorkersConfig | None = parts.get("workers")
     found: list[Problem] = []
@@ -121,13 +150,13 @@ def broken_local_rules(parts: Mapping[str, Any]) -> list[Problem]:
         return found
     first, last = workers.base_port, workers.base_port + workers.count - 1
     if last > LAST_PORT:
-        rule = f"worker {workers.count} would listen on {last}, above {LAST_PORT}"
+        rule = f"worker-{workers.count - 1} would listen on {last}, above {LAST_PORT}"
         found.append(problem("workers.base_port", first, rule, f"Use at most {LAST_PORT + 1 - workers.count}"))
     if coordinator is not None:
         ports = {"http_port": coordinator.http_port, "grpc_port": coordinator.grpc_port}
         found += [
             problem(
-                f"coordinator.{name}", port, f"it lies among the workers' ports {first} to {last}", "Move one of them"
+                f"coordinator.{name}", port, f"it is one of the workers' ports, {first} to {last}", "Move one of them"
             )
             for name, port in ports.items()
             if first <= port <= last

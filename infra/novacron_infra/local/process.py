@@ -1,4 +1,15 @@
-"""Starting, adopting and stopping supervised processes. Idempotent: an interrupted deployment is simply run again."""
+"""Start, adopt and stop supervised processes. Every step can be repeated: run an interrupted deployment again.
+
+The states of a process, as its supervisor writes them to `state.json`:
+
+    starting ──► ready ──► starting …      it died and is started again
+        │          └─────► failed          it died too often
+        ├────────────────► failed          its first start failed
+        └──── any ───────► stopped         its supervisor was asked to stop
+
+A lock file says whether a supervisor is alive. `start` takes the lock and hands it to the supervisor, which holds it
+until it ends, however it ends.
+"""
 
 from __future__ import annotations
 
@@ -8,24 +19,35 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from novacron_infra.clock import SYSTEM_CLOCK, Clock
 from novacron_infra.errors import LocalProcessError
+from novacron_infra.local.files import (
+    PRIVATE_FILE,
+    PRIVATE_UMASK,
+    close_to_others,
+    make_private_folder,
+    open_private_log,
+    write_private,
+)
+from novacron_infra.local.ports import can_listen, describe_holder, listening_ports
+from novacron_infra.local.variables import select_variables
 
 LOG_LINES = 20
 STOP_GRACE_S = 35.0
 POLL_S = 0.05
 MINIMUM_FREE_BYTES = 2**20
 LOCK_WAIT_S = 15.0
+SUPERVISOR = "novacron_infra.local.supervisor"
+SUPERVISOR_FILE = "supervisor.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,35 +59,47 @@ class ProcessSpec:
     module: str
     """Run as `python -m MODULE --config FILE`."""
     config: Mapping[str, Any]
-    """Written to the file; never holds a secret."""
+    """The content of the file; never a secret."""
     secret_env: Mapping[str, str]
-    """Given in the environment, never written down."""
+    """Secrets, which the process gets as environment variables and which are written nowhere."""
     ports: Mapping[str, int]
-    """Field of the environment's configuration to the port that it sets."""
+    """The ports that it listens on, by the field of the environment's configuration that sets each."""
     ready_url: str
     ready_timeout_s: float
     triggers: str
-    """Digest of what the process is made of: another one restarts it."""
+    """Digest of the code and the model: a new one restarts the process."""
+    pass_env: tuple[str, ...] = ()
+    """Names or patterns of further environment variables that the process inherits."""
+    timeout_field: str = field(default="", compare=False)
+    """The field of the environment's configuration that sets `ready_timeout_s`; empty where none does."""
 
     @property
     def folder(self) -> Path:
-        """Where its files are."""
+        """The folder of its files."""
         return self.run_dir / self.name
 
     @property
     def log(self) -> Path:
-        """What it writes."""
+        """The file with everything that it writes."""
         return self.run_dir / "logs" / f"{self.name}.log"
 
     @property
     def digest(self) -> str:
-        """What tells this specification from another."""
-        content = [self.module, dict(self.config), self.triggers, sorted(self.secret_env.items()), sys.executable]
+        """A digest of everything that needs a restart when it changes."""
+        content: list[object] = [
+            self.module,
+            dict(self.config),
+            self.triggers,
+            sorted(self.secret_env.items()),
+            sys.executable,
+        ]
+        if self.pass_env:  # a process of a version before has none, and is kept
+            content.append(sorted(self.pass_env))
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def read_state(folder: Path) -> dict[str, Any]:
-    """What the supervisor last told; empty when there is none."""
+    """Return the state that the supervisor wrote last; empty when there is none."""
     try:
         return json.loads((folder / "state.json").read_text())
     except (OSError, ValueError):
@@ -73,13 +107,13 @@ def read_state(folder: Path) -> dict[str, Any]:
 
 
 def alive(folder: Path) -> bool:
-    """Whether a supervisor lives: the lock is held from just before its start until its end, however it ends."""
+    """Return whether a supervisor is alive, or about to be: one that is being started counts."""
     try:
         lock = os.open(folder / "lock", os.O_RDWR)
     except OSError:
         return False
     try:
-        # Shared, so that two who look at the same time do not take each other for an owner.
+        # Shared, so that two callers who look at the same time do not mistake each other for a supervisor.
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
@@ -88,59 +122,118 @@ def alive(folder: Path) -> bool:
     return False
 
 
-def start(spec: ProcessSpec) -> None:
-    """Bring the process up and wait until it is ready; one that runs with the same specification is kept.
+def find_supervisor(folder: Path) -> psutil.Process | None:
+    """Return the running supervisor of a process, None when there is none.
 
-    Raises:
-        LocalProcessError: for a port in use, a full disk, a process that dies at its start or is not ready in time;
-            with its last log lines. Nothing of it is left running.
+    The process id in `state.json` may be that of another process by now: the command line decides.
+    """
+    pid = read_state(folder).get("supervisor_pid")
+    if isinstance(pid, int):
+        try:
+            process = psutil.Process(pid)
+        except (psutil.Error, ValueError, OverflowError):
+            process = None
+        if process is not None and supervised_folder(process) == folder:
+            return process
+    return next((process for process in psutil.process_iter() if supervised_folder(process) == folder), None)
+
+
+def supervised_folder(process: psutil.Process) -> Path | None:
+    """Return the folder of the process that a supervisor keeps running; None for any other process.
+
+    A supervisor runs as the folder's owner: another user's process with the same command line is not one.
     """
     try:
-        _start(spec)
+        command = process.cmdline()
+        user = process.uids().effective
+    except psutil.Error:
+        return None
+    if SUPERVISOR not in command[:-1]:
+        return None
+    file = Path(command[command.index(SUPERVISOR) + 1])
+    return file.parent if file.name == SUPERVISOR_FILE and user == _owner(file.parent) else None
+
+
+def _owner(folder: Path) -> int:
+    """The user id that a folder belongs to; this user's where the folder is gone."""
+    try:
+        return folder.stat().st_uid
+    except OSError:
+        return os.geteuid()
+
+
+def find_folders(run_dir: Path) -> list[Path]:
+    """Return the folders of all processes of a stack: those with files, and those that run although theirs are gone."""
+    folders = {folder for folder in run_dir.glob("*/") if (folder / "lock").exists()}
+    running = (supervised_folder(process) for process in psutil.process_iter())
+    return sorted(folders | {folder for folder in running if folder is not None and folder.parent == run_dir})
+
+
+def own_ports(folder: Path) -> list[int]:
+    """Return the ports on which the process in a folder listens now."""
+    supervisor = find_supervisor(folder) if alive(folder) else None
+    if supervisor is None:
+        return []
+    try:
+        children = supervisor.children(recursive=True)
+    except psutil.Error:
+        return []
+    return [port for child in children for port in listening_ports(child)]
+
+
+def start(spec: ProcessSpec, clock: Clock = SYSTEM_CLOCK) -> None:
+    """Start a process and wait until it is ready. Keep one that runs with the same specification.
+
+    Raises:
+        LocalProcessError: a port is in use, the disk is full, the process dies at its start or is not ready in time;
+            with its last log lines. Nothing of it keeps running.
+    """
+    try:
+        _start(spec, clock)
     except OSError as error:
         raise LocalProcessError(
-            f"{spec.name}: {error.filename or spec.folder} cannot be written: {error.strerror}; its files have to lie "
-            f"in {spec.run_dir}"
+            f"{spec.name}: {error.filename or spec.folder} cannot be written: {error.strerror}. NovaCron keeps the "
+            f"process's files in {spec.run_dir}: make that folder writable"
         ) from error
 
 
-def _start(spec: ProcessSpec) -> None:
+def _start(spec: ProcessSpec, clock: Clock) -> None:
     if alive(spec.folder):
-        if _told_state(spec.folder).get("digest") == spec.digest:
+        if _first_state(spec.folder, clock).get("digest") == spec.digest:
             try:
-                _await_ready(spec)
+                _await_ready(spec, clock)
             except LocalProcessError:
-                stop(spec.folder)
+                stop(spec.folder, clock)
             else:
                 return
         else:
-            stop(spec.folder)
-    spec.folder.mkdir(parents=True, exist_ok=True)
-    spec.log.parent.mkdir(parents=True, exist_ok=True)
-    _refuse_full_disk(spec)
-    lock = _take_lock(spec.folder)
+            stop(spec.folder, clock)
+    for folder in (spec.run_dir, spec.folder, spec.log.parent):
+        make_private_folder(folder)
+    close_to_others(spec.folder)
+    _check_free_space(spec)
+    lock = _take_lock(spec.folder, clock)
     try:
-        for field, port in spec.ports.items():
-            _refuse_used_port(spec.name, field, port)
+        _check_ports(spec)
         supervisor = _launch(spec, lock)
     finally:
         os.close(lock)  # the supervisor has its own copy of the descriptor, and with it the lock
     try:
-        _await_ready(spec, supervisor)
+        _await_ready(spec, clock, supervisor)
     except LocalProcessError:
-        stop(spec.folder)
+        stop(spec.folder, clock)
         raise
 
 
-def _take_lock(folder: Path) -> int:
-    """Own the process until its supervisor does: a run killed between the two leaves no process without a lock."""
-    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    deadline = time.monotonic() + LOCK_WAIT_S
+def _take_lock(folder: Path, clock: Clock) -> int:
+    """Take the lock for the supervisor: a run that is killed before the supervisor runs leaves no process without."""
+    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
+    deadline = clock.monotonic() + LOCK_WAIT_S
     while not _try_lock(lock):
-        if time.monotonic() > deadline:
+        if clock.monotonic() > deadline:
             os.close(lock)
-            raise LocalProcessError(f"{folder.name} is being started by another run; wait until that has ended")
-        time.sleep(POLL_S)
+            raise LocalProcessError(f"another run is starting {folder.name}; wait until that run has ended")
+        clock.sleep(POLL_S)
     return lock
 
 
@@ -152,20 +245,20 @@ def _try_lock(lock: int) -> bool:
     return True
 
 
-def _told_state(folder: Path) -> dict[str, Any]:
-    """The state of a supervisor that lives; waits for one that has only just been started."""
-    deadline = time.monotonic() + LOCK_WAIT_S
-    while not (state := read_state(folder)) and alive(folder) and time.monotonic() < deadline:
-        time.sleep(POLL_S)
+def _first_state(folder: Path, clock: Clock) -> dict[str, Any]:
+    """Return the state of a supervisor that is alive. Wait for one that has only just been started."""
+    deadline = clock.monotonic() + LOCK_WAIT_S
+    while not (state := read_state(folder)) and alive(folder) and clock.monotonic() < deadline:
+        clock.sleep(POLL_S)
     return state
 
 
 def _launch(spec: ProcessSpec, lock: int) -> subprocess.Popen[bytes]:
     (spec.folder / "state.json").unlink(missing_ok=True)
     config = spec.folder / "config.json"
-    _write_private(config, json.dumps(dict(spec.config), indent=1))
-    supervisor_spec = spec.folder / "supervisor.json"
-    _write_private(
+    write_private(config, json.dumps(dict(spec.config), indent=1))
+    supervisor_spec = spec.folder / SUPERVISOR_FILE
+    write_private(
         supervisor_spec,
         json.dumps(
             {
@@ -178,55 +271,73 @@ def _launch(spec: ProcessSpec, lock: int) -> subprocess.Popen[bytes]:
             }
         ),
     )
-    with spec.log.open("ab") as log:
-        # Of our environment, what belongs to the deployment stays here: its passphrase above all.
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith("PULUMI_")}
+    with open_private_log(spec.log) as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "novacron_infra.local.supervisor", str(supervisor_spec), str(lock)],
+            [sys.executable, "-m", SUPERVISOR, str(supervisor_spec), str(lock)],
             cwd=spec.folder,
-            env={**inherited, **spec.secret_env},
+            env={**select_variables(os.environ, spec.pass_env), **spec.secret_env},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             pass_fds=(lock,),
             start_new_session=True,
+            umask=PRIVATE_UMASK,
         )
 
 
-def _await_ready(spec: ProcessSpec, supervisor: subprocess.Popen[bytes] | None = None) -> None:
-    deadline = time.monotonic() + spec.ready_timeout_s
-    while time.monotonic() < deadline:
+def _await_ready(spec: ProcessSpec, clock: Clock, supervisor: subprocess.Popen[bytes] | None = None) -> None:
+    deadline = clock.monotonic() + spec.ready_timeout_s
+    while clock.monotonic() < deadline:
         state = read_state(spec.folder)
         if state.get("status") == "ready":
             return
         dead = supervisor.poll() is not None if supervisor is not None else not alive(spec.folder)
-        if state.get("status") == "failed" or dead:
-            raise LocalProcessError(
-                f"{spec.name} ended at its start (exit status {state.get('exit_status')}); {_last_lines(spec.log)}"
-            )
-        time.sleep(POLL_S)
+        if state.get("status") in ("failed", "stopped") or dead:
+            raise LocalProcessError(f"{spec.name} {_describe_end(state)}; {_last_lines(spec.log)}")
+        clock.sleep(POLL_S)
+    longer = f"raise novacron:environment.{spec.timeout_field} if it needs longer; " if spec.timeout_field else ""
     raise LocalProcessError(
-        f"{spec.name} was not ready within {spec.ready_timeout_s:g} s (it never answered {spec.ready_url}); raise "
-        f"workers.start_timeout_s if it needs longer; {_last_lines(spec.log)}"
+        f"{spec.name} was not ready within {spec.ready_timeout_s:g} s: {spec.ready_url} never returned 200; {longer}"
+        f"{_last_lines(spec.log)}"
     )
 
 
-def stop(folder: Path) -> None:
-    """End the process and its supervisor, whatever state they are in."""
-    deadline = time.monotonic() + STOP_GRACE_S
-    while alive(folder):
-        pid = read_state(folder).get("supervisor_pid")
-        if isinstance(pid, int):
-            _send(pid, signal.SIGKILL if time.monotonic() > deadline else signal.SIGTERM)
-        elif time.monotonic() > deadline:
+def _describe_end(state: Mapping[str, Any]) -> str:
+    """How a process ended that never was ready."""
+    status = state.get("exit_status")
+    if state.get("status") == "stopped":
+        return "was stopped while it started, by another command or a signal"
+    if status is None:
+        return "ended at its start: its supervisor was killed"
+    if status < 0:
+        return f"was killed at its start ({signal.Signals(-status).name})"
+    return f"ended at its start (exit status {status})"
+
+
+def stop(folder: Path, clock: Clock = SYSTEM_CLOCK) -> None:
+    """Stop a process and its supervisor, whatever state they are in.
+
+    Raises:
+        LocalProcessError: a program that is not the supervisor holds the lock.
+    """
+    deadline = clock.monotonic() + STOP_GRACE_S
+    while (supervisor := find_supervisor(folder)) is not None or alive(folder):
+        overdue = clock.monotonic() > deadline
+        if supervisor is not None:
+            try:
+                supervisor.send_signal(signal.SIGKILL if overdue else signal.SIGTERM)
+            except psutil.NoSuchProcess:
+                continue
+        elif overdue:
             raise LocalProcessError(
-                f"the supervisor of {folder.name} holds {folder}/lock but told no pid; end it by hand"
+                f"a program holds {folder}/lock but is not the supervisor of {folder.name}; find it with "
+                f"`fuser {folder}/lock` and end it"
             )
-        time.sleep(POLL_S)
+        clock.sleep(POLL_S)
 
 
 def remove(folder: Path) -> None:
-    """Stop the process and remove its files and its log."""
+    """Stop a process and remove its files and its log."""
     stop(folder)
     shutil.rmtree(folder, ignore_errors=True)
     logs = folder.parent / "logs"
@@ -239,14 +350,7 @@ def remove(folder: Path) -> None:
             return
 
 
-def _send(pid: int, number: signal.Signals) -> None:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return
-
-
-def _refuse_full_disk(spec: ProcessSpec) -> None:
+def _check_free_space(spec: ProcessSpec) -> None:
     free = shutil.disk_usage(spec.folder).free
     if free < MINIMUM_FREE_BYTES:
         raise LocalProcessError(
@@ -255,31 +359,16 @@ def _refuse_full_disk(spec: ProcessSpec) -> None:
         )
 
 
-def _refuse_used_port(name: str, field: str, port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise LocalProcessError(
-                f"{name}: port {port} is in use{_holder(port)}; free it, or set another in novacron:environment.{field}"
-            ) from error
-
-
-def _holder(port: int) -> str:
-    try:
-        connections = psutil.net_connections("tcp")
-    except psutil.AccessDenied:
-        return ""
-    for connection in connections:
-        if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN:
-            if connection.pid is None:
-                return ""
-            try:
-                return f" by pid {connection.pid} ({psutil.Process(connection.pid).name()})"
-            except psutil.NoSuchProcess:
-                return ""
-    return ""
+def _check_ports(spec: ProcessSpec) -> None:
+    problems: list[str] = []
+    for name, port in spec.ports.items():
+        if not can_listen(port):
+            holder = describe_holder(port)
+            problems.append(
+                f"port {port} is in use{holder.description}. {holder.remedy} in novacron:environment.{name}"
+            )
+    if problems:
+        raise LocalProcessError(f"{spec.name}: {'; '.join(problems)}")
 
 
 def _last_lines(log: Path) -> str:
@@ -288,11 +377,3 @@ def _last_lines(log: Path) -> str:
     except OSError:
         lines = []
     return "\n".join([f"the last lines of {log}:", *(f"    {line}" for line in lines)])
-
-
-def _write_private(path: Path, text: str) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
-    temporary.replace(path)

@@ -1,23 +1,25 @@
-"""Waiting until the processes answer as one stack: each may be ready by itself before they know of each other."""
+"""Wait until the processes answer as one stack: each can be ready before the coordinator knows of all workers."""
 
 from __future__ import annotations
 
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
 
+from novacron_infra.clock import SYSTEM_CLOCK, Clock
 from novacron_infra.errors import LocalProcessError
 
 POLL_S = 0.1
 ANSWER_S = 5.0
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Opens loopback addresses, past any proxy that the environment names."""
 
 
-def not_ready(urls: Sequence[str]) -> str | None:
-    """The first address that does not say that it is ready, with its answer; `None` when all do."""
+def find_unready(urls: Sequence[str]) -> str | None:
+    """Return a description of the first address that does not return 200; None when all do."""
     for url in urls:
         try:
-            with urllib.request.urlopen(url, timeout=ANSWER_S):  # noqa: S310 - a loopback address of our own
+            with DIRECT.open(url, timeout=ANSWER_S):
                 pass
         except urllib.error.HTTPError as error:
             with error:
@@ -27,17 +29,18 @@ def not_ready(urls: Sequence[str]) -> str | None:
     return None
 
 
-def await_ready(urls: Sequence[str], timeout_s: float, logs: str) -> None:
-    """Wait until all say that they are ready.
+def await_ready(urls: Sequence[str], timeout_s: float, logs: str, clock: Clock = SYSTEM_CLOCK) -> None:
+    """Wait until all addresses return 200.
 
     Raises:
-        LocalProcessError: when one does not within the time.
+        LocalProcessError: one does not within the time.
     """
-    deadline = time.monotonic() + timeout_s
-    while problem := not_ready(urls):
-        if time.monotonic() > deadline:
+    deadline = clock.monotonic() + timeout_s
+    while problem := find_unready(urls):
+        if clock.monotonic() > deadline:
             raise LocalProcessError(
-                f"the processes run, but the stack was not ready within {timeout_s:g} s: {problem}; the logs in {logs} "
-                "may tell why. Raise workers.start_timeout_s if it needs longer"
+                f"the processes run, but the stack was not ready within {timeout_s:g} s: {problem}. Look in the logs "
+                f"in {logs} for the reason; raise novacron:environment.workers.start_timeout_s if the model needs "
+                "longer to load"
             )
-        time.sleep(POLL_S)
+        clock.sleep(POLL_S)

@@ -1,22 +1,24 @@
-"""The component: a coordinator and its workers as processes on 127.0.0.1."""
+"""LocalServing: a coordinator and its workers as processes on 127.0.0.1."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import pulumi
 
 from novacron_infra.config.local import CoordinatorConfig, ModelConfig, WorkersConfig
-from novacron_infra.errors import LocalProcessError
-from novacron_infra.generated import GeneratedSecret
-from novacron_infra.local.resources import LocalProcess, LocalReadiness
+from novacron_infra.config.problems import problem
+from novacron_infra.errors import ConfigurationError, Problem
+from novacron_infra.local.contract import find_serving, read_contract
+from novacron_infra.local.model_folder import digest_folder, find_model_problem
+from novacron_infra.local.ports import can_listen, describe_holder
+from novacron_infra.local.process import own_ports
+from novacron_infra.local.resources import LocalProcess, LocalReadiness, LocalSecret
+from novacron_infra.workloads.serving_config import build_coordinator_file, build_pytorch_worker_file
 
-HASHED_WHOLE_BYTES = 16 * 2**20
+COORDINATOR = "coordinator"
 COORDINATOR_START_TIMEOUT_S = 60.0
 
 
@@ -25,18 +27,21 @@ class LocalServingArgs:
     """What to run."""
 
     run_dir: Path
-    """Folder of logs, pid files, process configuration, and the coordinator's database."""
+    """The folder of logs, state, process configuration, and the coordinator's database."""
     model: ModelConfig = field(default_factory=ModelConfig)
-    """A path in it that is relative starts at the working directory."""
+    """A relative path starts at the working directory."""
     coordinator: CoordinatorConfig = field(default_factory=CoordinatorConfig)
     workers: WorkersConfig = field(default_factory=WorkersConfig)
+    pass_env: tuple[str, ...] = ()
+    """Further environment variables that the processes inherit, by name or pattern, such as `AWS_*`."""
 
 
 class LocalServing(pulumi.ComponentResource):
     """The serving stack on this machine.
 
     Raises:
-        LocalProcessError: when novacron-serving is not installed or the model folder is missing.
+        LocalProcessError: novacron-serving is not installed.
+        ConfigurationError: the model folder is not one, or ports are in use. A preview warns of the ports.
     """
 
     endpoint: pulumi.Output[str]
@@ -44,72 +49,72 @@ class LocalServing(pulumi.ComponentResource):
     model: pulumi.Output[str]
     """The model's id."""
     logs: pulumi.Output[str]
-    """Folder of the processes' logs."""
+    """The folder of the processes' logs."""
     admin_key: pulumi.Output[str] | None
     """The administrator's API key, a secret; None where clients need no key."""
 
     def __init__(self, name: str, args: LocalServingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("novacron:local:Serving", name, None, opts)
-        package = _serving_package()
-        contract: dict[str, Any] = json.loads((package / "protocol" / "contract.json").read_text())
-        model_path = (args.model.path or package / "models" / "tiny").resolve()
-        if problem := _model_problem(model_path):
-            raise LocalProcessError(
-                f"novacron:environment.model.path = {model_path}: {problem}. Name a Hugging Face model folder"
-            )
-        code = digest_of_folder(package, "*.py")
-        variables, paths = contract["environment"], contract["paths"]
-        under = pulumi.ResourceOptions(parent=self)
-        token = {variables["cluster_token"]: GeneratedSecret(f"{name}-token", under).value}
-        self.admin_key = GeneratedSecret(f"{name}-admin-key", under).value if args.coordinator.api_keys else None
+        contract, package = read_contract(), find_serving()
+        model_folder = _find_model(args.model, package)
+        _check_ports(args)
+        code = digest_folder(package, "*.py")
+        paths = contract.paths
+        child = pulumi.ResourceOptions(parent=self)
+        token = {contract.environment["cluster_token"]: LocalSecret(f"{name}-token", child).value}
+        self.admin_key = LocalSecret(f"{name}-admin-key", child).value if args.coordinator.api_keys else None
+        admin = {} if self.admin_key is None else {contract.environment["admin_key"]: self.admin_key}
         http_port, grpc_port = args.coordinator.http_port, args.coordinator.grpc_port
-        kept = args.run_dir / "coordinator"
+        data = args.run_dir / COORDINATOR
+        shared: _Shared = {"run_dir": args.run_dir, "pass_env": args.pass_env}
         coordinator = LocalProcess(
             f"{name}-coordinator",
-            service="coordinator",
-            run_dir=args.run_dir,
-            module=contract["processes"]["coordinator"]["module"],
-            config=_coordinator_config(args, kept),
-            secret_env=token | ({variables["admin_key"]: self.admin_key} if self.admin_key is not None else {}),
+            service=COORDINATOR,
+            module=contract.processes["coordinator"].module,
+            config=build_coordinator_file(
+                args.coordinator,
+                minimum_workers=args.workers.count,
+                database_url=f"sqlite:///{data / 'coordinator.db'}",
+                cache_folder=data / "answers",
+            ),
+            secret_env=token | admin,
             ports={"coordinator.http_port": http_port, "coordinator.grpc_port": grpc_port},
             ready_url=f"http://127.0.0.1:{http_port}{paths['health']}",
             ready_timeout_s=COORDINATOR_START_TIMEOUT_S,
             triggers=code,
-            opts=under,
+            opts=child,
+            **shared,
         )
-        model_digest = digest_of_folder(model_path, "*")
+        model_digest = digest_folder(model_folder, "*")
         processes = [coordinator]
         ready_urls = [f"http://127.0.0.1:{http_port}{paths['ready']}"]
         for index in range(args.workers.count):
-            port = args.workers.base_port + index
+            worker_id, port = _worker(args.workers, index)
             ready_urls.append(f"http://127.0.0.1:{port}{paths['ready']}")
             worker = LocalProcess(
-                f"{name}-worker-{index}",
-                service=f"worker-{index}",
-                run_dir=args.run_dir,
-                module=contract["processes"]["worker"]["module"],
-                config={
-                    "worker_id": f"worker-{index}",
-                    "port": port,
-                    "coordinator": f"127.0.0.1:{grpc_port}",
-                    "model": {"id": args.model.id, "path": str(model_path)},
-                    "model_cache": str(kept / "models"),
-                    "engine": {
-                        "kind": "pytorch",
-                        "device": args.workers.device.value,
-                        "threads": args.workers.threads,
-                        "quantization": args.model.quantization.value,
-                    },
-                },
+                f"{name}-{worker_id}",
+                service=worker_id,
+                module=contract.processes["worker"].module,
+                config=build_pytorch_worker_file(
+                    args.workers,
+                    args.model,
+                    worker_id=worker_id,
+                    port=port,
+                    coordinator=f"127.0.0.1:{grpc_port}",
+                    model_folder=model_folder,
+                    model_cache=data / "models",
+                ),
                 secret_env=token,
                 ports={"workers.base_port": port},
                 ready_url=ready_urls[-1],
                 ready_timeout_s=args.workers.start_timeout_s,
+                timeout_field="workers.start_timeout_s",
                 triggers=code + model_digest,
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[coordinator]),
+                **shared,
             )
             processes.append(worker)
-        # A coordinator that was restarted alone has to hear from its workers again.
+        # Workers register again with a coordinator that was restarted alone.
         ready = LocalReadiness(
             f"{name}-ready",
             urls=ready_urls,
@@ -124,61 +129,53 @@ class LocalServing(pulumi.ComponentResource):
         self.register_outputs({"endpoint": self.endpoint, "model": self.model, "logs": self.logs})
 
 
-def _coordinator_config(args: LocalServingArgs, folder: Path) -> dict[str, Any]:
-    """As novacron-serving reads it; what the coordinator keeps goes into its `folder`, and goes with it."""
-    wanted = args.coordinator
-    cache = wanted.answer_cache
-    return {
-        "http_port": wanted.http_port,
-        "grpc_port": wanted.grpc_port,
-        "minimum_workers": args.workers.count,
-        "routing": wanted.routing.value,
-        "max_requests": wanted.max_requests,
-        "queue_timeout_s": wanted.queue_timeout_s,
-        "minimum_quality": wanted.minimum_quality,
-        "database_url": f"sqlite:///{folder / 'coordinator.db'}",
-        "cache": cache
-        and {
-            "memory_mib": cache.memory_mib,
-            "ttl_s": cache.ttl_s,
-            **({"disk": str(folder / "answers"), "disk_mib": cache.disk_mib} if cache.disk_mib else {}),
-        },
-    }
+class _Shared(TypedDict):
+    """Arguments of every process."""
+
+    run_dir: Path
+    pass_env: tuple[str, ...]
 
 
-def _serving_package() -> Path:
-    """The installed package's folder. It is read as data and run as processes, never imported."""
-    found = find_spec("novacron_serving")
-    if found is None or not found.submodule_search_locations:
-        raise LocalProcessError("the package novacron-serving is not installed here; run `make up`, or pip install it")
-    return Path(next(iter(found.submodule_search_locations)))
+def _worker(workers: WorkersConfig, index: int) -> tuple[str, int]:
+    """The name and the port of a worker."""
+    return f"worker-{index}", workers.base_port + index
 
 
-def _model_problem(folder: Path) -> str | None:
-    """What a Hugging Face model folder would have and this one lacks, as far as that shows before it is loaded."""
-    try:
-        config = json.loads((folder / "config.json").read_bytes())
-    except OSError:
-        return "holds no config.json"
-    except ValueError as error:
-        return f"its config.json is not valid JSON ({error})"
-    if not isinstance(config, dict) or "model_type" not in config:
-        return "its config.json names no model_type"
-    if not any(any(folder.glob(pattern)) for pattern in ("*.safetensors", "*.bin")):
-        return "holds no weights (*.safetensors or *.bin)"
-    return None
+def _find_model(model: ModelConfig, package: Path) -> Path:
+    """The model's folder: the configured one, or the tiny model that ships with novacron-serving."""
+    if model.path is None:
+        return (package / "models" / "tiny").resolve()
+    folder = model.path.resolve()
+    if wrong := find_model_problem(folder):
+        fix = "Name a Hugging Face model folder, or leave the path out for the tiny model"
+        raise ConfigurationError([problem("model.path", folder, wrong, fix)])
+    return folder
 
 
-def digest_of_folder(folder: Path, pattern: str) -> str:
-    """What the files are: small ones by content, large ones by size and time of change."""
-    digest = hashlib.sha256()
-    for file in sorted(folder.rglob(pattern)):
-        if not file.is_file() or "__pycache__" in file.parts:
-            continue
-        status = file.stat()
-        digest.update(f"{file.relative_to(folder)}\0{status.st_size}\0".encode())
-        if status.st_size <= HASHED_WHOLE_BYTES:
-            digest.update(file.read_bytes())
-        else:
-            digest.update(str(status.st_mtime_ns).encode())
-    return digest.hexdigest()
+def _check_ports(args: LocalServingArgs) -> None:
+    """Report all ports that other programs use, before anything is started."""
+    settings = args.coordinator
+    wanted = [
+        (COORDINATOR, "coordinator.http_port", settings.http_port, settings.http_port),
+        (COORDINATOR, "coordinator.grpc_port", settings.grpc_port, settings.grpc_port),
+    ]
+    for index in range(args.workers.count):
+        worker_id, port = _worker(args.workers, index)
+        wanted.append((worker_id, "workers.base_port", args.workers.base_port, port))
+    problems = [
+        _port_problem(service, key, value, port)
+        for service, key, value, port in wanted
+        if not can_listen(port) and port not in own_ports(args.run_dir / service)
+    ]
+    if not problems:
+        return
+    error = ConfigurationError(problems)
+    if not pulumi.runtime.is_dry_run():
+        raise error
+    pulumi.log.warn(str(error))
+
+
+def _port_problem(service: str, key: str, value: int, port: int) -> Problem:
+    holder = describe_holder(port)
+    of = "" if port == value else f" of {service}"
+    return problem(key, value, f"port {port}{of} is in use{holder.description}", holder.remedy)

@@ -1,7 +1,7 @@
-"""Keeps one process running: `python -m novacron_infra.local.supervisor SPEC.json LOCK_FD`.
+"""Keep one process running: `python -m novacron_infra.local.supervisor SPEC.json LOCK_FD`.
 
-Lives in a session of its own, so it outlasts the deployment that started it. Restarts the process when it dies, tells
-its state in `state.json`, and takes the process with it when it ends, however it ends (on Linux).
+A supervisor is the leader of its own session, so it outlives the deployment that started it. It restarts the process
+when it dies, writes the process's state to `state.json`, and on Linux takes the process with it however it ends.
 """
 
 from __future__ import annotations
@@ -9,15 +9,17 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
 import threading
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
+
+from novacron_infra.clock import SYSTEM_CLOCK, Clock
+from novacron_infra.local.files import PRIVATE_UMASK, open_private_log, write_private
+from novacron_infra.local.readiness import DIRECT
 
 RESTARTS = 5
 RESTARTS_WITHIN_S = 60.0
@@ -29,8 +31,9 @@ PR_SET_PDEATHSIG = 1
 class Supervisor:
     """One process and its state file."""
 
-    def __init__(self, spec: dict[str, Any]) -> None:
+    def __init__(self, spec: dict[str, Any], clock: Clock = SYSTEM_CLOCK) -> None:
         self._spec = spec
+        self._clock = clock
         self._folder = Path(spec["folder"])
         self._stopping = threading.Event()
         self._child: subprocess.Popen[bytes] | None = None
@@ -41,34 +44,34 @@ class Supervisor:
             "child_pid": None,
             "restarts": 0,
             "exit_status": None,
-            "started_monotonic_s": time.monotonic(),  # the wall clock may be set back
+            "since": clock.time(),
         }
 
     def run(self) -> None:
-        """Until told to stop, or the process fails too often."""
+        """Keep the process running until a signal ends this, or the process dies too often."""
         signal.signal(signal.SIGTERM, lambda _number, _frame: self._stopping.set())
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        died: list[float] = []
+        deaths: list[float] = []
         while not self._stopping.is_set():
             was_ready = self._run_once()
             if self._stopping.is_set():
                 break
-            now = time.monotonic()
-            died = [when for when in died if now - when < RESTARTS_WITHIN_S] + [now]
-            if (not was_ready and self._state["restarts"] == 0) or len(died) > RESTARTS:
-                # A first start that fails is for its user to mend; so is one that fails again and again.
-                self._tell(status="failed")
+            now = self._clock.monotonic()
+            deaths = [when for when in deaths if now - when < RESTARTS_WITHIN_S] + [now]
+            if (not was_ready and self._state["restarts"] == 0) or len(deaths) > RESTARTS:
+                # A restart does not help a first start that fails, nor a process that dies again and again.
+                self._write_state(status="failed")
                 return
-            self._tell(status="starting", restarts=self._state["restarts"] + 1)
-            self._stopping.wait(min(0.2 * 2 ** len(died), 5.0))
-        self._tell(status="stopped")
+            self._write_state(status="starting", restarts=self._state["restarts"] + 1)
+            self._stopping.wait(min(0.2 * 2 ** len(deaths), 5.0))
+        self._write_state(status="stopped")
 
     def _run_once(self) -> bool:
-        """One life of the process; whether it ever was ready."""
-        with Path(self._spec["log"]).open("ab") as log:
-            if log.tell() > MAX_LOG_BYTES:
-                Path(self._spec["log"]).replace(f"{self._spec['log']}.1")
-                return self._run_once()
+        """Run the process once, to its end. Return whether it ever was ready."""
+        log_file = Path(self._spec["log"])
+        if log_file.exists() and log_file.stat().st_size > MAX_LOG_BYTES:
+            log_file.replace(f"{log_file}.1")
+        with open_private_log(log_file) as log:
             self._child = subprocess.Popen(
                 self._spec["command"],
                 cwd=self._folder,
@@ -77,17 +80,17 @@ class Supervisor:
                 stderr=subprocess.STDOUT,
                 preexec_fn=_die_with_parent,  # noqa: PLW1509 - a supervisor has one thread
             )
-        self._tell(child_pid=self._child.pid, started_monotonic_s=time.monotonic())
+        self._write_state(child_pid=self._child.pid, since=self._clock.time())
         ready = False
         while self._child.poll() is None:
             if self._stopping.is_set():
                 self._end(self._child)
                 break
-            if not ready and _answers(self._spec["ready_url"]):
+            if not ready and _is_ready(self._spec["ready_url"]):
                 ready = True
-                self._tell(status="ready")
+                self._write_state(status="ready")
             self._stopping.wait(POLL_S if not ready else POLL_S * 5)
-        self._tell(exit_status=self._child.wait(), child_pid=None)
+        self._write_state(exit_status=self._child.wait(), child_pid=None)
         return ready
 
     def _end(self, child: subprocess.Popen[bytes]) -> None:
@@ -97,16 +100,14 @@ class Supervisor:
         except subprocess.TimeoutExpired:
             child.kill()
 
-    def _tell(self, **changes: Any) -> None:
+    def _write_state(self, **changes: Any) -> None:
         self._state.update(changes)
-        told = self._folder / "state.json"
-        temporary = self._folder / "state.json.tmp"
+        file = self._folder / "state.json"
         try:
-            temporary.write_text(json.dumps(self._state))
-            temporary.replace(told)
+            write_private(file, json.dumps(self._state))
         except OSError:
             # A disk that fills up later must not end a process that serves.
-            if not told.exists():
+            if not file.exists():
                 raise
 
 
@@ -115,16 +116,23 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _answers(url: str) -> bool:
+def _is_ready(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 - a loopback address of our own
+        with DIRECT.open(url, timeout=2) as response:
             return response.status == 200
-    except (urllib.error.URLError, OSError, ValueError):
+    except (OSError, ValueError):
         return False
 
 
+def keep_secrets_private() -> None:
+    """Let this process and its children write private files only, and no core dumps: those hold secrets."""
+    os.umask(PRIVATE_UMASK)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
 def main() -> None:
-    """Run, holding the inherited lock that tells others of this supervisor's life."""
+    """Run, holding the inherited lock that shows others that this supervisor is alive."""
+    keep_secrets_private()
     os.set_inheritable(int(sys.argv[2]), False)
     Supervisor(json.loads(Path(sys.argv[1]).read_text())).run()
 

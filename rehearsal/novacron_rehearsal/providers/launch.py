@@ -52,7 +52,9 @@ class Plugins:
         executable = f"pulumi-resource-{package}"
         if package in self.paths:
             return self._of_path(self.paths[package], executable)
-        if found := shutil.which(executable, path=self.env.get("PATH")):
+        # pip installs a provider that comes with a Python package next to the interpreter, on PATH or not.
+        search = os.pathsep.join([str(Path(self.python).parent), self.env.get("PATH") or os.environ.get("PATH", "")])
+        if found := shutil.which(executable, path=search):
             return [found], self.project_dir
         env = {**os.environ, **self.env}
         home = Path(env.get("PULUMI_HOME") or Path.home() / ".pulumi")
@@ -63,8 +65,8 @@ class Plugins:
         raise ProviderError(
             f"no provider plugin for package {package!r}"
             + (f" version {version}" if version else "")
-            + f": looked for an attached port, plugins.providers in Pulumi.yaml, {executable} on PATH and under "
-            f"{home}/plugins. "
+            + f": looked for an attached port, plugins.providers in Pulumi.yaml, {executable} next to {self.python}, "
+            f"on PATH and under {home}/plugins. "
             "Put a provider in one of these places. `python -m novacron_rehearsal.clouds plugins FOLDER` writes "
             "simulated ones for every package whose Pulumi SDK is installed"
         )

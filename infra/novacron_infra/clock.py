@@ -1,0 +1,59 @@
+"""Clocks. Code that waits takes a `Clock`, so that a test can move time by hand instead of sleeping."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """A source of time."""
+
+    def time(self) -> float:
+        """Return the wall-clock time in seconds since the epoch. It can jump; other processes see the same time."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds on a clock that never goes backwards. Only differences are meaningful."""
+        ...
+
+    def sleep(self, seconds: float, /) -> None:
+        """Return once this many seconds have passed on the monotonic clock."""
+        ...
+
+
+class SystemClock:
+    """The clock of the operating system."""
+
+    monotonic = staticmethod(time.monotonic)
+    sleep = staticmethod(time.sleep)
+    time = staticmethod(time.time)
+
+
+class ManualClock:
+    """A clock for tests. It moves only when someone sleeps on it, or calls `advance`."""
+
+    def __init__(self, *, time: float = 1_700_000_000.0, monotonic: float = 1_000.0) -> None:
+        self._time = time
+        self._monotonic = monotonic
+
+    def time(self) -> float:
+        """Return the wall-clock time in seconds since the epoch."""
+        return self._time
+
+    def monotonic(self) -> float:
+        """Return the monotonic time in seconds."""
+        return self._monotonic
+
+    def sleep(self, seconds: float, /) -> None:
+        """Move the clock forward and return at once."""
+        self.advance(seconds)
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock forward by this many seconds."""
+        self._time += seconds
+        self._monotonic += seconds
+
+
+SYSTEM_CLOCK = SystemClock()
+"""The default wherever a clock is optional."""

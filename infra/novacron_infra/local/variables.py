@@ -1,0 +1,69 @@
+"""The environment variables that local processes inherit from the shell that deploys them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+
+INHERITED = (
+    # The user and the system.
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "LANG",
+    "LANGUAGE",
+    "LC_*",
+    "TZ",
+    "TMPDIR",
+    "XDG_CACHE_HOME",
+    # Python and the libraries that it loads.
+    "PYTHON*",
+    "VIRTUAL_ENV",
+    "LD_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH",
+    # The network: proxies and certificate authorities.
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    # Models and the hardware that they run on.
+    "HF_*",
+    "TRANSFORMERS_*",
+    "TOKENIZERS_*",
+    "TORCH*",
+    "PYTORCH_*",
+    "CUDA_*",
+    "NVIDIA_*",
+    "OMP_*",
+    "MKL_*",
+    # Traces.
+    "OTEL_*",
+)
+"""Names, and patterns that end in `*`. Cloud credentials are not among them: `pass_env` adds what a stack needs."""
+
+NEVER_INHERITED = "PULUMI_*"
+"""They belong to the deployment: the passphrase of its secrets above all."""
+
+
+def select_variables(environment: Mapping[str, str], more: Iterable[str] = ()) -> dict[str, str]:
+    """Return the variables that a local process gets.
+
+    Args:
+        environment: the variables of the deploying shell.
+        more: names or patterns of further variables, as in `pass_env`.
+    """
+    patterns = (*INHERITED, *more)
+    return {
+        name: value
+        for name, value in environment.items()
+        if any(fnmatchcase(name, pattern) for pattern in patterns) and not fnmatchcase(name, NEVER_INHERITED)
+    }

@@ -1,0 +1,52 @@
+"""The environment variables that a local process inherits: a list, to which a stack can add."""
+
+from __future__ import annotations
+
+import pytest
+from novacron_infra.local.variables import select_variables
+
+CREDENTIALS = {
+    "AWS_SECRET_ACCESS_KEY": "aws",
+    "ARM_CLIENT_SECRET": "azure",
+    "AZURE_CLIENT_SECRET": "azure",
+    "GOOGLE_APPLICATION_CREDENTIALS": "gcp",
+    "GITHUB_TOKEN": "git",
+    "NOVACRON_ADMIN_KEY": "another stack's",
+    "PULUMI_CONFIG_PASSPHRASE": "state",
+    "PULUMI_ACCESS_TOKEN": "cloud",
+}
+NEEDED = dict.fromkeys(
+    (
+        "PATH",
+        "HOME",
+        "LANG",
+        "LC_ALL",
+        "TMPDIR",
+        "https_proxy",
+        "NO_PROXY",
+        "SSL_CERT_FILE",
+        "REQUESTS_CA_BUNDLE",
+        "HF_HOME",
+        "CUDA_VISIBLE_DEVICES",
+        "NVIDIA_VISIBLE_DEVICES",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+    ),
+    "value",
+)
+
+
+def test_credentials_of_the_deploying_shell_are_not_inherited() -> None:
+    assert select_variables(CREDENTIALS | NEEDED) == NEEDED
+
+
+@pytest.mark.parametrize(
+    ("more", "added"),
+    [(["AWS_*"], ["AWS_SECRET_ACCESS_KEY"]), (["GITHUB_TOKEN"], ["GITHUB_TOKEN"]), (["aws_*"], []), ([], [])],
+)
+def test_a_stack_adds_the_variables_that_it_needs(more: list[str], added: list[str]) -> None:
+    assert sorted(select_variables(CREDENTIALS, more)) == added
+
+
+@pytest.mark.parametrize("pattern", ["PULUMI_*", "P*", "PULUMI_CONFIG_PASSPHRASE"])
+def test_pulumi_s_variables_are_never_inherited(pattern: str) -> None:
+    assert select_variables(CREDENTIALS, [pattern]) == {}

@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS := never
 # A caller who turns byte code off pays ten seconds at each start of a worker.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up preview down rehearse status logs test test-unit check prose format golden bench-engine bench-rehearse bench-gateway bench-routing bench-batching check-clients check-stores stubs lock clean
+.PHONY: help up preview down rehearse status logs test test-unit check prose docs format golden bench-engine bench-rehearse bench-gateway bench-routing bench-batching check-clients check-stores stubs lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -48,6 +48,10 @@ check: .venv/dev.stamp ## format, lint, types, layers
 
 prose: .venv/dev.stamp ## the style check: banned phrases, where they are, and what to write instead
 	@$(BIN)/python -m tools.prose
+
+docs: .venv/docs.stamp ## build the documentation site into site/
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	@echo "Open site/index.html"
 
 format: .venv/dev.stamp ## format and fix what can be fixed
 	$(BIN)/ruff format .

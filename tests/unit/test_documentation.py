@@ -1,0 +1,78 @@
+"""Documentation names files, make targets and pages that exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tools.site.pages import GENERATED
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = {path.name for path in ROOT.iterdir() if path.is_dir()} - {".venv", ".novacron", ".bench", "site"}
+PAGES = sorted(
+    path.relative_to(ROOT)
+    for pattern in ("*.md", "docs/**/*.md", "policy/*.md", "examples/*.md", "images/*.md")
+    for path in ROOT.glob(pattern)
+)
+SITE = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
+HISTORY = {Path("CHANGELOG.md")}
+"""Pages that also name what is gone."""
+
+
+def read_prose(page: Path) -> str:
+    return re.sub(r"^```.*?^```", "", (ROOT / page).read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in HISTORY], ids=str)
+def test_every_path_that_a_page_names_exists(page: Path) -> None:
+    named = re.findall(r"`((?:[\w.*-]+/)+[\w.*-]*|__main__\.py|Pulumi\.[\w.*-]*yaml)`", read_prose(page))
+    missing = [
+        path
+        for path in named
+        if (path.split("/")[0] in FOLDERS or "/" not in path) and not any(ROOT.glob(path.rstrip("/")))
+    ]
+    assert missing == []
+
+
+def test_contributing_answers_twenty_questions_with_paths() -> None:
+    section = (ROOT / "CONTRIBUTING.md").read_text().partition("## Where is …?\n")[2]
+    rows = re.findall(r"^\| .+\? \| (.+) \|$", section, re.MULTILINE)
+    assert len(rows) >= 20
+    assert all(any(ROOT.glob(path)) for row in rows for path in re.findall(r"`([^`]+)`", row))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_every_relative_link_leads_to_a_file(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", read_prose(page))
+    generated = {ROOT / "docs" / name for name in GENERATED}
+    targets = [(ROOT / page).parent.joinpath(link).resolve() for link in links]
+    assert [target for target in targets if not target.exists() and target not in generated] == []
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in HISTORY], ids=str)
+def test_every_make_target_that_a_page_names_exists(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"`make ([a-z-]+[a-z])\b", (ROOT / page).read_text())) <= targets
+
+
+def test_every_page_is_in_the_navigation_of_the_site() -> None:
+    listed = set(re.findall(r"[\w/-]+\.md", yaml.safe_dump(SITE["nav"])))
+    exist = {str(path.relative_to("docs")) for path in PAGES if path.parts[0] == "docs"} | set(GENERATED)
+    decisions = {page for page in exist if re.match(r"decisions/\d", page)}
+    assert listed == exist - decisions
+
+
+def test_every_decision_is_listed() -> None:
+    listed = GENERATED["decisions/index.md"]()
+    names = [path.name for path in (ROOT / "docs/decisions").glob("*.md")]
+    assert names
+    assert [name for name in names if f"]({name})" not in listed] == []
+
+
+def test_the_site_loads_nothing_from_another_server() -> None:
+    assert SITE["theme"]["font"] is False
+    assert "offline" in [plugin if isinstance(plugin, str) else next(iter(plugin)) for plugin in SITE["plugins"]]
+    assert not [path for path in [*SITE["extra_css"], *SITE.get("extra_javascript", [])] if "//" in path]

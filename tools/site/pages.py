@@ -36,7 +36,12 @@ def _configuration() -> str:
 
 def _decisions() -> str:
     """Return the list of the decision records."""
-    lines = ["# Decisions", "", "Each page records one choice that a newcomer would question, and the reason for it.", ""]
+    lines = [
+        "# Decisions",
+        "",
+        "Each page records one choice that a newcomer would question, and the reason for it.",
+        "",
+    ]
     for path in sorted((ROOT / "docs/decisions").glob("0*.md")):
         number, _, title = path.read_text("utf-8").split("\n", 1)[0].removeprefix("# ").partition(". ")
         lines.append(f"{number}. [{title}]({path.name})")

@@ -73,7 +73,7 @@ bench-engine: .venv/dev.stamp ## time and memory of preview and up for 50, 500 a
 bench-rehearse: .venv/dev.stamp ## time and memory of rehearsing prod, and what of it the components cost
 	$(BIN)/python -m tests.bench.rehearse
 
-bench-gateway: .venv/dev.stamp .bench/gateways.stamp ## our coordinator beside litellm, portkey, sglang-router, smg and vllm-router: speed and memory
+bench-gateway: .venv/dev.stamp .bench/gateways.stamp ## our coordinator compared with litellm, portkey, sglang-router, smg and vllm-router: speed and memory
 	$(BIN)/python -m tests.bench.gateway
 
 bench-routing: .venv/dev.stamp ## how often prompts find their beginning cached, by routing policy, on simulated workers
@@ -85,7 +85,7 @@ bench-batching: .venv/dev.stamp ## tokens a second of the PyTorch engine with 1,
 check-clients: .venv/dev.stamp .bench/clients.stamp ## OpenAI's JavaScript client, compatcanary and llm-comply against a stack (npm and pip install them)
 	$(BIN)/pytest tests/serving/test_outside_clients.py
 
-check-stores: .venv/dev.stamp .bench/stores.stamp ## the model store on S3, Azure and Google servers that others wrote (npm and go install two of them)
+check-stores: .venv/dev.stamp .bench/stores.stamp ## the model store on servers of S3's, Azure's and Google Cloud's APIs that others wrote (npm and go install two of them)
 	$(BIN)/pytest tests/serving/test_model_store_clouds.py
 
 .bench/gateways.stamp:

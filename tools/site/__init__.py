@@ -1,1 +1,1 @@
-"""What `make docs` adds to mkdocs."""
+"""The documentation site: pages that `make docs` generates."""

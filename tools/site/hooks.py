@@ -10,7 +10,7 @@ from mkdocs.structure.files import File, Files
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tools.site.pages import generate_pages  # noqa: E402 - mkdocs runs this file outside of any package
+from tools.site.pages import generate_pages
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

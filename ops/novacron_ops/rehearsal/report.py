@@ -234,8 +234,8 @@ def policy_notes(report: Report) -> list[str]:
         return ["the project has no policy pack"]
     if report.unchecked_packs:
         return [
-            f"policy pack {pack.path.name!r} {pack.state.value}: {pack.reason.splitlines()[0].rstrip(':')}. Whether the "
-            "stack violates its policies is unknown"
+            f"policy pack {pack.path.name!r} {pack.state.value}: {pack.reason.splitlines()[0].rstrip(':')}. Whether "
+            "the stack violates its policies is unknown"
             for pack in report.unchecked_packs
         ]
     if report.violations:

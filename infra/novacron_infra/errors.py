@@ -1,54 +1,86 @@
-"""Errors of the infrastructure package. Every message names the field or thing, its value, the rule and a fix."""
+"""Errors of this package. Every problem states a path, the value at it, the rule that it breaks and a fix."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+_SHOWN_ITEMS = 10
+"""Items of one list whose problems a message shows."""
 
 
 class NovaCronError(Exception):
-    """Base of all errors here."""
+    """Base class of all errors of this package."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with a configuration."""
+    """One thing that is wrong with a configuration or with the arguments of a component."""
 
     path: str
+    """The dotted path of the value."""
     value: str
+    """The value as the user typed it."""
     rule: str
+    """The rule that the value breaks: a clause without a full stop."""
     fix: str
+    """What to do: whole sentences. The last one has no full stop, because it often ends with a value to copy."""
     details: tuple[str, ...] = ()
-    """The arithmetic behind the rule, and what would hold."""
+    """Further lines: the arithmetic behind the rule, and the values that would keep it."""
 
     def __str__(self) -> str:
-        return "\n".join(
-            [f"{self.path} = {self.value}: {self.rule}. {self.fix}", *(f"      {x}" for x in self.details)]
-        )
+        head = f"{self.path} = {self.value}: {self.rule}. {self.fix}"
+        return "\n".join([head, *(f"      {line}" for line in self.details)])
 
 
 class ConfigurationError(NovaCronError):
-    """A configuration with everything that is wrong with it."""
+    """A configuration with problems. `problems` has all of them; the message shows the first ten items of each list."""
 
     subject = "the environment has"
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        super().__init__("\n".join([f"{self.subject} {count}:", *(f"  - {problem}" for problem in problems)]))
+        super().__init__("\n".join([f"{self.subject} {count}:", *(f"  - {line}" for line in _shorten(problems))]))
 
 
 class ArgumentError(ConfigurationError):
-    """Arguments of a component with everything that is wrong with them. Nothing was created."""
+    """The arguments of a component have problems. The component created nothing."""
 
     subject = "the arguments have"
 
 
 def refuse(problems: Sequence[Problem]) -> None:
-    """Ends a component before it makes anything, when something is wrong. Raises ArgumentError."""
+    """Raise an ArgumentError when there are problems; components call it before they declare any resource."""
     if problems:
         raise ArgumentError(problems)
 
 
 class LocalProcessError(NovaCronError):
-    """A local process cannot be started or did not become ready."""
+    """A local process that cannot be started or did not become ready."""
+
+
+def _shorten(problems: Sequence[Problem]) -> Iterator[str]:
+    """Yield the problems as text; of each list the first ten items with problems, then the number of the others."""
+    items: defaultdict[str, dict[str, None]] = defaultdict(dict)
+    for problem in problems:
+        name, item = _find_list(problem.path)
+        if item is not None:
+            items[name][item] = None
+    shown = {name: set(list(found)[:_SHOWN_ITEMS]) for name, found in items.items()}
+    summarized: set[str] = set()
+    for problem in problems:
+        name, item = _find_list(problem.path)
+        if item is None or item in shown[name]:
+            yield str(problem)
+        elif name not in summarized:
+            summarized.add(name)
+            yield f"{name}: {len(items[name]) - _SHOWN_ITEMS} more items have problems"
+
+
+def _find_list(path: str) -> tuple[str, str | None]:
+    """Return the path of the innermost list in `path` and the number of the item, or None for a path without a list."""
+    steps = path.split(".")
+    numbers = [index for index, step in enumerate(steps) if step.isdigit()]
+    return (".".join(steps[: numbers[-1]]), steps[numbers[-1]]) if numbers else (path, None)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from novacron_infra.catalog import Cloud, FabricKind, Machine, UnknownNameError, machines
+from novacron_infra.catalog import Cloud, FabricKind, Machine, UnknownNameError, load_machines
 from novacron_infra.errors import Problem
 
 
@@ -126,7 +126,7 @@ def node_labels(shape: NodePoolShape, row: Machine) -> dict[str, str]:
 
 def shape_problems(path: str, shape: NodePoolShape, cloud: Cloud) -> list[Problem]:
     """What is wrong with a pool in any cloud; `path` is the pool's name, before its fields' names."""
-    row = machines().get(shape.machine)
+    row = load_machines().get(shape.machine)
     rules = (_machines, _counts, _reservations, _placement, _fabric, _zones)
     return [
         Problem(f"{path}.{field}", str(value), rule, fix)
@@ -141,7 +141,7 @@ _Finding = tuple[str, object, str, str]
 
 def _machines(shape: NodePoolShape, row: Machine | None, cloud: Cloud) -> Iterator[_Finding]:
     if row is None:
-        hint = UnknownNameError("machine", shape.machine, machines()).hint
+        hint = UnknownNameError("machine", shape.machine, load_machines()).hint
         yield "machine", shape.machine, "the machine must be in the catalogue", hint[:1].upper() + hint[1:]
     elif row.cloud is not cloud:
         rule = f"it is a machine of {row.cloud.value}, not {cloud.value}"

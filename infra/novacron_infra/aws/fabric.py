@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from novacron_infra.catalog import CatalogError, FabricKind, machine
+from novacron_infra.catalog import CatalogError, FabricKind, find_machine
 
 
 class InterfaceType(str, Enum):
@@ -39,7 +39,7 @@ def efa_interfaces(machine_name: str) -> tuple[NetworkInterface, ...]:
         UnknownNameError: the machine is not in the catalogue.
         CatalogError: it has no EFA, or the catalogue does not say on which cards. Never fewer interfaces instead.
     """
-    fabric = machine(machine_name).fabric
+    fabric = find_machine(machine_name).fabric
     if fabric is None or fabric.kind is not FabricKind.EFA:
         raise CatalogError(f"{machine_name} has no EFA: use a machine that has, or no fabric")
     if fabric.first_card is None:

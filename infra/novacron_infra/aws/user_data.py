@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from novacron_infra.catalog import Machine, gpu
+from novacron_infra.catalog import Machine, find_gpu
 
 _BOUNDARY = "//novacron//"
 _LOCKED_MEMORY_BYTES = 2**50
@@ -98,7 +98,7 @@ def _tuning(row: Machine) -> str:
         "done",
     ]
     if row.gpu is not None:
-        clocks = gpu(row.gpu).clocks
+        clocks = find_gpu(row.gpu).clocks
         lines += ["nvidia-smi -pm 1", f"nvidia-smi -ac {clocks.memory_mhz},{clocks.graphics_mhz}"]
     return "\n".join([*lines, "exit 0", ""])
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from novacron_infra.catalog import CatalogError, FabricKind, machine
+from novacron_infra.catalog import CatalogError, FabricKind, find_machine
 
 INFINIBAND_FEATURE = "Microsoft.ContainerService/AKSInfinibandSupport"
 """Registered once for a subscription (`az feature register`), before the first pool: it keeps a pool's machines in one
@@ -32,7 +32,7 @@ def infiniband_interfaces(machine_name: str) -> int:
         UnknownNameError: the machine is not in the catalogue.
         CatalogError: it has no InfiniBand.
     """
-    fabric = machine(machine_name).fabric
+    fabric = find_machine(machine_name).fabric
     if fabric is None or fabric.kind is not FabricKind.INFINIBAND:
         raise CatalogError(f"{machine_name} has no InfiniBand: use a size that has (with an r), or no fabric")
     return fabric.interfaces

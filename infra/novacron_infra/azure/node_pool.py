@@ -16,7 +16,7 @@ from novacron_infra.azure.capacity import pool_problems
 from novacron_infra.azure.checks import name_problems, region_problems
 from novacron_infra.azure.iam import Role, grant
 from novacron_infra.azure.node_config import kubelet_config, linux_os_config
-from novacron_infra.catalog import Machine, machine, machines
+from novacron_infra.catalog import Machine, find_machine, load_machines
 from novacron_infra.errors import Problem, refuse
 from novacron_infra.pools import GPU_TAINT, Capacity, NodeGroupShape, NodePoolShape, Placement, node_labels
 from novacron_infra.tags import Tags
@@ -113,7 +113,7 @@ class AksNodePool(pulumi.ComponentResource):
             ]
         )
         super().__init__("novacron:index:AksNodePool", name, None, opts)
-        self._name, self._args, self._row = name, args, machine(args.shape.machine)
+        self._name, self._args, self._row = name, args, find_machine(args.shape.machine)
         self._child = pulumi.ResourceOptions(parent=self)
         self._tags = args.tags.of(args.shape.role.value)
         placement_group = self._placement_group() if args.shape.placement is Placement.CLUSTER else None
@@ -229,7 +229,7 @@ def _problems(name: str, args: AksNodePoolArgs) -> list[Problem]:
     if not _MIN_DISK_GIB <= args.os_disk_gib <= _MAX_DISK_GIB:
         rule = f"a system disk has {_MIN_DISK_GIB} to {_MAX_DISK_GIB} GiB"
         found.append(Problem(f"{name}.os_disk_gib", str(args.os_disk_gib), rule, "Stay within"))
-    row = machines().get(args.shape.machine)
+    row = load_machines().get(args.shape.machine)
     if args.os_disk is DiskPlace.LOCAL and row is not None and not row.local_nvme_gb:
         rule = f"{row.name} has no local disk"
         found.append(Problem(f"{name}.os_disk", args.os_disk.value, rule, f"Use {DiskPlace.MANAGED.value}"))

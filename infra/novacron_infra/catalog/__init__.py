@@ -1,23 +1,23 @@
-"""The dated catalogue: machines and the regions that offer them, regions, GPUs, models, quantisations.
+"""The dated catalogue: machines, the regions that offer them, GPUs, models and quantisations.
 
-Rows are data files beside this module. Lookups raise `UnknownNameError` with the nearest names; `resolve_quantization`
-raises `UnsupportedQuantizationError`.
+The entries are YAML files in this package. `find_…` functions raise `UnknownNameError` with the most similar names;
+`resolve_quantization` raises `UnsupportedQuantizationError`.
 """
 
-from novacron_infra.catalog.errors import CatalogError, UnknownNameError, UnsupportedQuantizationError
-from novacron_infra.catalog.hugging_face import model_from_folder
+from novacron_infra.catalog.errors import CatalogError, UnknownNameError, UnsupportedQuantizationError, suggest_names
+from novacron_infra.catalog.hugging_face import read_model_folder
 from novacron_infra.catalog.lookup import (
-    gpu,
-    gpus,
-    machine,
-    machines,
-    model,
-    models,
-    offer,
-    offer_lists,
-    offered,
-    quantizations,
-    region_lists,
+    find_gpu,
+    find_machine,
+    find_model,
+    find_offer,
+    list_supported_quantizations,
+    load_gpus,
+    load_machines,
+    load_models,
+    load_offer_lists,
+    load_quantizations,
+    load_region_lists,
     resolve_quantization,
 )
 from novacron_infra.catalog.types import (
@@ -63,17 +63,18 @@ __all__ = [
     "UnknownNameError",
     "UnsupportedQuantizationError",
     "WeightFormat",
-    "gpu",
-    "gpus",
-    "machine",
-    "machines",
-    "model",
-    "model_from_folder",
-    "models",
-    "offer",
-    "offer_lists",
-    "offered",
-    "quantizations",
-    "region_lists",
+    "find_gpu",
+    "find_machine",
+    "find_model",
+    "find_offer",
+    "list_supported_quantizations",
+    "load_gpus",
+    "load_machines",
+    "load_models",
+    "load_offer_lists",
+    "load_quantizations",
+    "load_region_lists",
+    "read_model_folder",
     "resolve_quantization",
+    "suggest_names",
 ]

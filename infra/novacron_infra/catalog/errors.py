@@ -1,4 +1,4 @@
-"""What can go wrong when the catalogue is asked."""
+"""Errors of the catalogue, and suggestions for names that it does not have."""
 
 from __future__ import annotations
 
@@ -9,25 +9,37 @@ from novacron_infra.errors import NovaCronError
 
 
 class CatalogError(NovaCronError):
-    """Base of the catalogue's errors."""
+    """Base class of the catalogue's errors."""
 
 
 class UnknownNameError(CatalogError):
-    """A name that is in no row; `hint` has the nearest ones."""
+    """A name that is not in the catalogue. `hint` suggests the names that are most like it."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
-        names = sorted(known)
-        near = difflib.get_close_matches(name, names, n=3)
-        self.hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(names)}"
-        super().__init__(f"{kind} {name!r} is not in the catalogue: {self.hint}")
+        self.hint = suggest_names(name, known)
+        super().__init__(f"{kind} {name!r} is not in the catalogue. {self.hint}")
 
 
 class UnsupportedQuantizationError(CatalogError):
-    """An engine does not run this quantisation on this architecture."""
+    """A quantisation that an engine does not run on a GPU architecture. `offered` has those that it runs."""
 
     def __init__(self, quantization: str, engine: str, architecture: str, offered: tuple[str, ...]) -> None:
         super().__init__(
-            f"quantization {quantization!r}: {engine} has no such format on {architecture} GPUs; "
-            f"use {' or '.join(offered)}"
+            f"quantization {quantization!r}: {engine} does not support this format on {architecture} GPUs. "
+            f"Use {' or '.join(offered)}"
         )
         self.offered = offered
+
+
+def suggest_names(name: str, known: Iterable[str]) -> str:
+    """Return a sentence that suggests what to write instead of `name`.
+
+    Names are case-sensitive: one that differs in case only is suggested alone. Otherwise the sentence has up to three
+    similar names, or all known ones when none is similar.
+    """
+    names = sorted(known)
+    same = [item for item in names if item.lower() == name.lower()]
+    if same:
+        return f"Names are case-sensitive: use {same[0]}"
+    near = difflib.get_close_matches(name, names, n=3)
+    return f"Did you mean {' or '.join(near)}?" if near else f"Use one of {', '.join(names)}"

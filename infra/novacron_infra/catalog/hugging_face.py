@@ -11,7 +11,7 @@ from novacron_infra.catalog.errors import CatalogError
 from novacron_infra.catalog.types import Model
 
 
-def model_from_folder(folder: Path) -> Model:
+def read_model_folder(folder: Path) -> Model:
     """Reads `folder`/config.json. Raises CatalogError when the folder is no Hugging Face model of a known shape."""
     path = folder / "config.json"
     try:

@@ -34,47 +34,47 @@ _RowT = TypeVar("_RowT", Gpu, Machine, Model)
 
 
 @cache
-def gpus() -> Mapping[str, Gpu]:
+def load_gpus() -> Mapping[str, Gpu]:
     """All GPU models by name."""
     return _rows("gpus.yaml", Gpu)
 
 
 @cache
-def machines() -> Mapping[str, Machine]:
-    """All machine types by name; every `gpu` names a row of `gpus()`."""
+def load_machines() -> Mapping[str, Machine]:
+    """All machine types by name; every `gpu` names a row of `load_gpus()`."""
     rows = _rows("machines.yaml", Machine)
     for row in rows.values():
-        if (row.gpu is None) != (row.gpu_count == 0) or (row.gpu is not None and row.gpu not in gpus()):
+        if (row.gpu is None) != (row.gpu_count == 0) or (row.gpu is not None and row.gpu not in load_gpus()):
             raise CatalogError(f"machines.yaml: {row.name}: gpu {row.gpu!r} × {row.gpu_count} is no GPU of gpus.yaml")
     return rows
 
 
 @cache
-def models() -> Mapping[str, Model]:
+def load_models() -> Mapping[str, Model]:
     """All models by name."""
     return _rows("models.yaml", Model)
 
 
 @cache
-def quantizations() -> Quantizations:
+def load_quantizations() -> Quantizations:
     """Weight formats and the support matrix."""
     return Quantizations.model_validate(_read("quantizations.yaml"))
 
 
 @cache
-def region_lists() -> Mapping[Cloud, RegionList]:
+def load_region_lists() -> Mapping[Cloud, RegionList]:
     """The regions of the clouds of which a list has all."""
     lists = TypeAdapter(tuple[RegionList, ...]).validate_python(_read("region_names.yaml"))
     return MappingProxyType({item.cloud: item for item in lists})
 
 
 @cache
-def offer_lists() -> tuple[OfferList, ...]:
-    """The lists of which regions offer which machines; every machine is a row of `machines()`, in its own cloud."""
+def load_offer_lists() -> tuple[OfferList, ...]:
+    """Return the lists of regions that offer machines. Every machine is one of `load_machines()`, in its own cloud."""
     lists = TypeAdapter(tuple[OfferList, ...]).validate_python(_read("regions.yaml"))
     for item in lists:
         for name, regions in item.offers.items():
-            if name not in machines() or machines()[name].cloud is not item.cloud:
+            if name not in load_machines() or load_machines()[name].cloud is not item.cloud:
                 raise CatalogError(f"regions.yaml: {item.source}: {name!r} is no {item.cloud.value} machine")
             strangers = set(regions) - set(item.covers) if item.covers else set[str]()
             if strangers:
@@ -82,10 +82,10 @@ def offer_lists() -> tuple[OfferList, ...]:
     return lists
 
 
-def offer(machine_name: str, region: str) -> Offer:
+def find_offer(machine_name: str, region: str) -> Offer:
     """Whether a region has a machine, as far as the lists know. Raises UnknownNameError for the machine."""
-    cloud = machine(machine_name).cloud
-    lists = [item for item in offer_lists() if item.cloud is cloud]
+    cloud = find_machine(machine_name).cloud
+    lists = [item for item in load_offer_lists() if item.cloud is cloud]
     regions = {name: item for item in reversed(lists) for name in item.offers.get(machine_name, ())}
     refusing = next((item for item in lists if region in item.covers), None)
     other_regions = tuple(sorted(set(regions) - {region}))
@@ -96,39 +96,39 @@ def offer(machine_name: str, region: str) -> Offer:
     return Offer(offered=Offered.UNKNOWN, source="", other_regions=other_regions)
 
 
-def gpu(name: str) -> Gpu:
+def find_gpu(name: str) -> Gpu:
     """The GPU model of that name. Raises UnknownNameError."""
-    return _named("GPU", name, gpus())
+    return _named("GPU", name, load_gpus())
 
 
-def machine(name: str) -> Machine:
+def find_machine(name: str) -> Machine:
     """The machine type of that name. Raises UnknownNameError."""
-    return _named("machine", name, machines())
+    return _named("machine", name, load_machines())
 
 
-def model(name: str) -> Model:
+def find_model(name: str) -> Model:
     """The model of that name. Raises UnknownNameError."""
-    return _named("model", name, models())
+    return _named("model", name, load_models())
 
 
-def offered(engine: EngineKind, architecture: Architecture) -> tuple[Quantization, ...]:
+def list_supported_quantizations(engine: EngineKind, architecture: Architecture) -> tuple[Quantization, ...]:
     """What to ask for instead, where a quantisation is rejected: best quality for the memory first."""
     return tuple(
-        q for q in quantizations().offer[architecture] if _format_name(q, engine, architecture) is not None
-    ) or tuple(Quantization(name.value) for name in quantizations().support[engine].get(architecture, ()))
+        q for q in load_quantizations().offer[architecture] if _format_name(q, engine, architecture) is not None
+    ) or tuple(Quantization(name.value) for name in load_quantizations().support[engine].get(architecture, ()))
 
 
 def resolve_quantization(asked: Quantization, engine: EngineKind, architecture: Architecture) -> WeightFormat:
     """The format that `asked` means on that GPU ("int8" is FP8 on Hopper). Raises UnsupportedQuantizationError."""
     name = _format_name(asked, engine, architecture)
     if name is None:
-        alternatives = tuple(q.value for q in offered(engine, architecture))
+        alternatives = tuple(q.value for q in list_supported_quantizations(engine, architecture))
         raise UnsupportedQuantizationError(asked.value, engine.value, architecture.value, alternatives)
-    return next(row for row in quantizations().formats if row.name is name)
+    return next(row for row in load_quantizations().formats if row.name is name)
 
 
 def _format_name(asked: Quantization, engine: EngineKind, architecture: Architecture) -> FormatName | None:
-    table = quantizations()
+    table = load_quantizations()
     supported = table.support[engine].get(architecture, ())
     name = table.meaning[asked].get(architecture) if asked in table.meaning else FormatName(asked.value)
     return name if name in supported else None

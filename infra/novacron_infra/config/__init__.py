@@ -1,6 +1,6 @@
-"""The typed description of an environment, and reading it from a stack's configuration.
+"""The configuration of an environment: its types, its rules, and how it is read from a stack file.
 
-What the environment takes is in `novacron_infra.plan`.
+`novacron_infra.plan` computes the machines, replicas and cost of an environment.
 """
 
 from novacron_infra.config.environment import CloudEnvironment, EnvironmentSecrets

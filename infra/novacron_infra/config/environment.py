@@ -1,4 +1,4 @@
-"""CloudEnvironment: dev, staging and prod on a cloud. The rules between its parts are in `rules`."""
+"""An environment in a cloud, and the secrets of its stack."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from novacron_infra.config.sections.workers import Workers
 
 @dataclass(frozen=True)
 class EnvironmentSecrets:
-    """Secrets of the stack: Pulumi outputs or plain strings. None means: to be generated, never a default."""
+    """The secrets of a stack, as Pulumi outputs or plain strings. A secret that is None is generated."""
 
     database_password: object | None = field(default=None, repr=False)
     redis_password: object | None = field(default=None, repr=False)
@@ -39,52 +39,67 @@ class EnvironmentSecrets:
 
     @staticmethod
     def config_keys() -> dict[str, str]:
-        """The key below `novacron:` that may hold each of them: `database_password` in `databasePassword`."""
-        return {item.name: _camel(item.name) for item in fields(EnvironmentSecrets)}
+        """Return the configuration key of each secret below `novacron:`, such as `databasePassword`."""
+        return {item.name: _to_camel_case(item.name) for item in fields(EnvironmentSecrets)}
 
 
 class CloudEnvironment(Section):
-    """An environment on a cloud."""
+    """An environment in a cloud. `rules` has the rules between its sections."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     environment: EnvironmentName
+    """Name of the environment."""
     platform: Literal[Platform.AWS, Platform.GCP, Platform.AZURE]
-    """The cloud, whose DNS answers; a region may be elsewhere."""
+    """Cloud of the environment, which also serves its global DNS. A region can be in another cloud: see
+    `regions[].overrides`."""
     accounts: Accounts = Accounts()
+    """The cloud accounts that own the resources."""
     alarms: Alarms = Alarms()
+    """Where the clouds send alarms."""
     regions: Annotated[tuple[Region, ...], Field(min_length=1)]
-    """The first is the primary."""
-    tags: dict[Name, Name] = {}  # noqa: RUF012 - a field's default, which pydantic copies
-    """Tags of every resource beside Environment, Project and Component, such as an owner; labels on Google Cloud."""
+    """The regions that serve. The first one is the primary."""
+    tags: dict[Name, Name] = {}  # noqa: RUF012 - pydantic copies the default of a field
+    """Tags of every resource, such as `owner: search-team`; labels on Google Cloud. The environment adds Environment,
+    Project and Component."""
     protected: bool = True
-    """Whether destroying the stack stops at what cannot be made again: keys, models, databases, images."""
+    """Whether to protect resources that cannot be recreated (keys, models, databases, images) from deletion. Set it to
+    false before you destroy the stack."""
     clusters: Clusters
+    """The Kubernetes cluster of each region."""
     coordinators: Coordinators
+    """The coordinators: the processes that clients talk to."""
     workers: Workers
+    """The workers: the processes that hold the model."""
     storage: StorageNodes | None = None
-    """None: no storage nodes."""
+    """The storage nodes. Without it, the environment has none."""
     model: ModelServing
+    """The model, and how it is served."""
     targets: Targets
+    """The latency, throughput, quality and availability that the environment promises."""
     autoscaling: Autoscaling | None = None
-    """None: the workers stay as many as they are."""
+    """When workers are added and removed. Without it, the number of workers stays at `workers.count`."""
     caches: Caches = Caches()
+    """The three levels of the response cache in each region."""
     monitoring: Monitoring = Monitoring()
+    """Metrics and dashboards."""
     data: Data = Data()
+    """Postgres and Redis of each region."""
     images: Images = Images()
+    """The container images of the serving stack."""
     traffic: Traffic | None = None
-    """Global DNS; needed by two regions and more."""
+    """Global DNS. Needed by an environment with more than one region."""
     secrets: SkipJsonSchema[EnvironmentSecrets] = Field(default=EnvironmentSecrets(), exclude=True, repr=False)
 
     @property
     def platforms(self) -> tuple[Platform, ...]:
-        """The clouds that have regions; the environment's own comes first."""
+        """The clouds that have regions, in the order of the regions."""
         return tuple(dict.fromkeys(region.platform(self.platform) for region in self.regions))
 
     def buckets(self, platform: Platform) -> dict[str, str | None]:
-        """The model store of each region that is in that cloud, by the region's name.
+        """Return the name of the model store of each region in `platform`, by the region's name.
 
-        Written as `model.store.bucket` is; None: a file system that is made.
+        The names are written as `model.store.bucket`. A name is None where a file system is created.
         """
         primary = self.regions[0].name
         return {
@@ -96,16 +111,16 @@ class CloudEnvironment(Section):
         }
 
     def store_kind(self, region: Region) -> StoreKind:
-        """What kind of model store the region has."""
+        """Return the kind of the region's model store."""
         if region.overrides is None:
             return self.model.store.kind
         return region.overrides.store_kind or OWN_STORE[region.overrides.platform]
 
     def admins(self, region: Region) -> tuple[str, ...]:
-        """Who administrates the region's cluster, as its cloud names them."""
+        """Return the administrators of the region's cluster, as its cloud names them."""
         return region.overrides.admins if region.overrides else self.clusters.admins
 
 
-def _camel(name: str) -> str:
-    head, *rest = name.split("_")
-    return head + "".join(word.capitalize() for word in rest)
+def _to_camel_case(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)

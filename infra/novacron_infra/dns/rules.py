@@ -7,16 +7,18 @@ import re
 from collections.abc import Iterator
 
 from novacron_infra.config.problems import problem
-from novacron_infra.config.region_rules import (
-    DNS_NAME,
+from novacron_infra.config.rules.regions import REGION_NAMES
+from novacron_infra.config.rules.traffic import (
+    DNS_NAME_RULE,
     LONGEST_DNS_NAME,
     LONGEST_LABEL,
-    REGION_NAMES,
-    dns_label_problems,
-    dns_name_problems,
-    shared_region_problems,
+    check_dns_labels,
+    check_domain,
+    check_probe_timeout,
+    check_region_weights,
+    check_unique_labels,
+    is_dns_name,
 )
-from novacron_infra.config.rules import health_check_problems
 from novacron_infra.dns.args import (
     AddressKind,
     CloudDns,
@@ -70,7 +72,9 @@ def _regions(args: GlobalEndpointArgs) -> Iterator[Problem]:
         yield _own("failover", args.failover, rule, "Add a region, or say failover=False")
     if not args.failover and count > 1:
         yield _own("failover", args.failover, f"{count} regions take over from each other", "Leave it out")
-    yield from shared_region_problems([item.region for item in args.regions])
+    regions = [item.region for item in args.regions]
+    yield from check_unique_labels(regions)
+    yield from check_region_weights(regions)
 
 
 def _addresses(args: GlobalEndpointArgs) -> Iterator[Problem]:
@@ -78,7 +82,7 @@ def _addresses(args: GlobalEndpointArgs) -> Iterator[Problem]:
     for index, item in enumerate(args.regions):
         if isinstance(item.address, str):
             kind = AddressKind.IPV4 if _is_ipv4(item.address) else AddressKind.HOSTNAME
-            if kind is AddressKind.HOSTNAME and not DNS_NAME.fullmatch(item.address.rstrip(".").lower()):
+            if kind is AddressKind.HOSTNAME and not is_dns_name(item.address.rstrip(".").lower()):
                 rule = "it is neither an IPv4 address nor a host name"
                 yield _own(f"regions.{index}.address", item.address, rule, "Give the load balancer's")
             elif item.address == domain or item.address.endswith(f".{domain}"):
@@ -100,11 +104,10 @@ def _addresses(args: GlobalEndpointArgs) -> Iterator[Problem]:
 
 def _names(args: GlobalEndpointArgs) -> Iterator[Problem]:
     domain, zone = args.traffic.domain, args.service.zone_name
-    yield from dns_name_problems(domain)
-    yield from dns_label_problems([item.region for item in args.regions])
-    if not DNS_NAME.fullmatch(zone):
-        rule = "it is no DNS name in lower case, without a dot at its end"
-        yield _own("service.zone_name", zone, rule, "Write it as novacron.ai")
+    yield from check_domain(domain)
+    yield from check_dns_labels([item.region for item in args.regions])
+    if not is_dns_name(zone):
+        yield _own("service.zone_name", zone, DNS_NAME_RULE, "Write it like example.com")
     if not args.at_apex and not domain.endswith(f".{zone}"):
         yield _own("service.zone_name", zone, f"{domain} is not in it", "Name the zone that holds the domain")
     names = [args.regional_name(item) for item in args.regions]
@@ -113,13 +116,13 @@ def _names(args: GlobalEndpointArgs) -> Iterator[Problem]:
     longest = max(names, key=len, default="")
     if len(longest) > LONGEST_DNS_NAME:
         rule = f"{longest} has {len(longest)} characters; DNS allows {LONGEST_DNS_NAME}"
-        yield problem("traffic.domain", domain, rule, "shorten it or the regions' dns_label")
+        yield problem("traffic.domain", domain, rule, "Shorten it or the regions' dns_label")
 
 
 def _nearest(args: GlobalEndpointArgs) -> Iterator[Problem]:
     weighted = isinstance(args.service, CloudDns) and args.service.routing is CloudDnsRouting.WEIGHTED
     cloud = args.service.platform
-    pattern, example = REGION_NAMES[cloud]
+    names = REGION_NAMES[cloud]
     seen: set[str] = set()
     for index, item in enumerate(args.regions):
         if weighted or item.region.weight == 0:
@@ -129,9 +132,9 @@ def _nearest(args: GlobalEndpointArgs) -> Iterator[Problem]:
         if place is None:
             rule = f"{item.region.name} is in {item.platform.value}, and {cloud.value} answers by nearness"
             yield _own(path, "None", rule, f"Name the region of {cloud.value} that is nearest")
-        elif not re.fullmatch(pattern, place):
+        elif not names.matches(place):
             rule = f"no region of {cloud.value} is named like this"
-            yield _own(path, place, rule, f"Write it as {example}")
+            yield _own(path, place, rule, f"Write it like {names.example}")
         elif place in seen and not isinstance(args.service, TrafficManager):
             rule = "another region has it, and the service takes each place once"
             yield _own(path, place, rule, "Name the next nearest region")
@@ -152,7 +155,7 @@ def _probe(args: GlobalEndpointArgs) -> Iterator[Problem]:
     elif not probe.path.startswith("/") or len(probe.path) > LONGEST_PATH:
         rule = f"a path begins with / and has {LONGEST_PATH} characters at most"
         yield _own("probe.path", probe.path, rule, "Write it as /ready")
-    yield from health_check_problems(args.service.platform, args.traffic.health_check)
+    yield from check_probe_timeout(args.service.platform, args.traffic.health_check)
 
 
 def _service(args: GlobalEndpointArgs) -> Iterator[Problem]:
@@ -169,7 +172,7 @@ def _route53(args: GlobalEndpointArgs, service: Route53) -> Iterator[Problem]:
         yield _own("service.cluster_arn", "set", "without drain_switch nothing uses it", "Say drain_switch=True")
     if service.drain_switch and len(args.traffic.domain) > LONGEST_ARC_NAME:
         rule = f"ARC's control panel is named after it and takes {LONGEST_ARC_NAME} characters"
-        yield problem("traffic.domain", args.traffic.domain, rule, "shorten it, or leave drain_switch out")
+        yield problem("traffic.domain", args.traffic.domain, rule, "Shorten it, or remove drain_switch")
 
 
 def _cloud_dns(args: GlobalEndpointArgs, service: CloudDns) -> Iterator[Problem]:
@@ -179,11 +182,11 @@ def _cloud_dns(args: GlobalEndpointArgs, service: CloudDns) -> Iterator[Problem]
         yield _own("service.probe_regions", ", ".join(regions), rule, "Name three different ones")
     if interval_s > CLOUD_DNS_LONGEST_INTERVAL_S:
         rule = f"Google Cloud probes every {CLOUD_DNS_LONGEST_INTERVAL_S} s at least"
-        yield problem("traffic.health_check.interval_s", interval_s, rule, "use 30")
+        yield problem("traffic.health_check.interval_s", interval_s, rule, "Use 30")
     for index, item in enumerate(args.regions):
         if item.region.weight == 0 and args.active:
             rule = "Cloud DNS would never send a standby the traffic of the others"
-            yield problem(f"regions.{index}.weight", 0, rule, "give it a weight, or use another service")
+            yield problem(f"regions.{index}.weight", 0, rule, "Give it a weight, or use another service")
 
 
 def _traffic_manager(args: GlobalEndpointArgs, service: TrafficManager) -> Iterator[Problem]:
@@ -192,10 +195,10 @@ def _traffic_manager(args: GlobalEndpointArgs, service: TrafficManager) -> Itera
     timeout_s = check.timeout_s or DEFAULT_TIMEOUT_S
     if not DEFAULT_TIMEOUT_S <= timeout_s <= longest_s:
         rule = f"with interval_s {check.interval_s} Traffic Manager waits {DEFAULT_TIMEOUT_S} to {longest_s} s"
-        yield problem("traffic.health_check.timeout_s", timeout_s, rule, f"use {DEFAULT_TIMEOUT_S}")
+        yield problem("traffic.health_check.timeout_s", timeout_s, rule, f"Use {DEFAULT_TIMEOUT_S}")
     if args.at_apex:
         rule = "Traffic Manager is reached by a CNAME, which cannot stand at the zone's apex"
-        yield problem("traffic.domain", args.traffic.domain, rule, "put the domain below the zone")
+        yield problem("traffic.domain", args.traffic.domain, rule, "Put the domain below the zone")
     names = [profile_name(service, profile) for profile in traffic_manager_profiles(args)]
     if not re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", service.relative_name):
         rule = "a label below trafficmanager.net has a-z, 0-9 and - inside"

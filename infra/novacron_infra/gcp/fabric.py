@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from novacron_infra.catalog import CatalogError, FabricKind, machine
+from novacron_infra.catalog import CatalogError, FabricKind, find_machine
 
 # GKE documentation: "Maximize GPU network bandwidth in Standard mode clusters" for TCPX and TCPXO, "RDMA network
 # profiles" and "Create an AI-optimized GKE cluster" for RoCE; read on 2026-11-25.
@@ -44,7 +44,7 @@ def fabric_networks(machine_name: str) -> tuple[FabricNetwork, ...]:
         UnknownNameError: the machine is not in the catalogue.
         CatalogError: it has no fabric of Google's. Never fewer networks instead.
     """
-    fabric = machine(machine_name).fabric
+    fabric = find_machine(machine_name).fabric
     if fabric is None or fabric.kind not in (FabricKind.TCPX, FabricKind.TCPXO, FabricKind.ROCE):
         raise CatalogError(f"{machine_name} has no fabric of Google's: use a machine that has, or no fabric")
     if fabric.kind is FabricKind.ROCE:

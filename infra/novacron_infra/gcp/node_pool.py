@@ -15,7 +15,7 @@ from hashlib import sha256
 import pulumi
 import pulumi_gcp as gcp
 
-from novacron_infra.catalog import Machine, machine, machines
+from novacron_infra.catalog import Machine, find_machine, load_machines
 from novacron_infra.errors import Problem, refuse
 from novacron_infra.gcp.capacity import SCHEDULED, pool_problems
 from novacron_infra.gcp.checks import NAME_CHARACTERS, label_problems, labels, name_problems, zone_problems
@@ -109,7 +109,7 @@ class GkeNodePool(pulumi.ComponentResource):
             ]
         )
         super().__init__("novacron:index:GkeNodePool", name, None, opts)
-        self._name, self._args, self._row = name, args, machine(args.shape.machine)
+        self._name, self._args, self._row = name, args, find_machine(args.shape.machine)
         pools = {suffix: self._node_pool(suffix, group) for suffix, group in args.shape.groups.items()}
         self.resources = GkeNodePoolResources(node_pools=pools)
         self.node_pool_names = {suffix: pool.name for suffix, pool in pools.items()}
@@ -287,7 +287,7 @@ def _problems(name: str, args: GkeNodePoolArgs) -> list[Problem]:
 
 
 def _disk_problems(name: str, args: GkeNodePoolArgs) -> list[Problem]:
-    row = machines().get(args.shape.machine)
+    row = load_machines().get(args.shape.machine)
     if row is None or args.local_ssds is None or args.local_ssds in local_ssds(row).allowed:
         return []
     allowed = ", ".join(map(str, local_ssds(row).allowed))
@@ -306,7 +306,7 @@ def _fabric_problems(name: str, args: GkeNodePoolArgs) -> list[Problem]:
             value = f"{given} interfaces" if given else "True"
             return [Problem(what, value, "the pool has no fabric", "Leave it out, or name the machine's fabric")]
         return []
-    row = machines().get(args.shape.machine)
+    row = load_machines().get(args.shape.machine)
     if args.automatic_fabric or row is None or row.fabric is None or row.fabric.kind is not args.shape.fabric:
         return []  # or `pool_problems` says what is wrong
     needed = fabric_interfaces(row.name)

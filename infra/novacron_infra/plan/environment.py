@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import ParamSpec, TypeVar
 
-from novacron_infra.catalog import Cloud, Gpu, Machine, Offered, Price, gpu, machine, model, offer
+from novacron_infra.catalog import Cloud, Gpu, Machine, Offered, Price, find_gpu, find_machine, find_model, find_offer
 from novacron_infra.config import Region
 from novacron_infra.config.environment import CloudEnvironment
 from novacron_infra.config.problems import problem
@@ -81,7 +81,7 @@ class EnvironmentPlan:
     def unused_gpus(self) -> int:
         """GPUs of the machines that no pod uses."""
         used = sum(profile.replicas * profile.size.gpus for profile in self.profiles)
-        return self.nodes * machine(self.config.workers.machine).gpu_count - used
+        return self.nodes * find_machine(self.config.workers.machine).gpu_count - used
 
     @property
     def machines(self) -> tuple[MachinePlan, ...]:
@@ -92,7 +92,7 @@ class EnvironmentPlan:
         order = {role: index for index, role in enumerate(self.roles)}
         # Stable: within a role, in the order of the regions.
         kinds = sorted(counts.items(), key=lambda item: order[item[0][0]])
-        return tuple(MachinePlan(role, machine(name), count) for (role, name), count in kinds)
+        return tuple(MachinePlan(role, find_machine(name), count) for (role, name), count in kinds)
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -103,7 +103,7 @@ class EnvironmentPlan:
     def unknown_offers(self) -> tuple[tuple[str, str], ...]:
         """Regions and machines of which no list of the catalogue knows whether the region has the machine."""
         wanted = dict.fromkeys((region.name, item.machine.name) for region in self.regions for item in region.machines)
-        return tuple(pair for pair in wanted if offer(pair[1], pair[0]).offered is Offered.UNKNOWN)
+        return tuple(pair for pair in wanted if find_offer(pair[1], pair[0]).offered is Offered.UNKNOWN)
 
     @property
     def usd_per_hour(self) -> float:
@@ -125,10 +125,12 @@ def plan_environment(config: CloudEnvironment) -> EnvironmentPlan:
             minimum replicas that do not fit, a region that cannot hold one, weights above their bound, requests that
             leave a machine no room, a failover that is slower than its target.
     """
-    workers, row, shape = config.workers, machine(config.workers.machine), model(config.model.id)
+    workers, row, shape = config.workers, find_machine(config.workers.machine), find_model(config.model.id)
     if row.gpu is None:
-        raise PlanError([problem("workers.machine", row.name, "it has no GPU", "take a machine with GPUs")])
-    card = gpu(row.gpu)
+        raise PlanError(
+            [problem("workers.machine", row.name, "it has no GPUs, and workers need them", "Use a machine with GPUs")]
+        )
+    card = find_gpu(row.gpu)
     found: list[Problem] = []
     shares = _unless_refused(found, share_workers, config, row.gpu_count)
     # A replica stays within a region: the largest one decides what can be held at all.
@@ -183,7 +185,7 @@ def _share_storage(config: CloudEnvironment, shares: Sequence[WorkerShare]) -> l
     counts = apportion(config.storage.count, [share.count for share in shares])
     if 0 in counts:
         rule = f"{len(shares)} regions share them as their workers ({', '.join(map(str, counts))}): one would have none"
-        raise PlanError([problem("storage.count", config.storage.count, rule, "raise it")])
+        raise PlanError([problem("storage.count", config.storage.count, rule, f"Use {len(shares)} or more")])
     return counts
 
 
@@ -226,7 +228,7 @@ def _rows(config: CloudEnvironment, region: Region) -> dict[str, Machine]:
     own = {"coordinators": config.coordinators.machine, "workers": config.workers.machine}
     if config.storage is not None:
         own["storage"] = config.storage.machine
-    return {role: machine(region.machine(role, name) or name) for role, name in own.items()}
+    return {role: find_machine(region.machine(role, name) or name) for role, name in own.items()}
 
 
 def _kinds(config: CloudEnvironment, role: str) -> list[Machine]:

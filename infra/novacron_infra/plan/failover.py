@@ -72,7 +72,7 @@ def check_recovery(platform: Platform, traffic: Traffic) -> Recovery:
     target_s = traffic.rto_target_s
     if target_s is not None and recovery.rto_s > target_s:
         rule = f"a dead region keeps its traffic for {recovery.rto_s} s"
-        fix = "lower traffic.ttl_s, health_check.interval_s or failure_threshold, or raise the target"
+        fix = "Lower traffic.ttl_s, health_check.interval_s or failure_threshold, or raise the target"
         details = [f"{recovery.service}: {recovery.arithmetic}"]
         raise PlanError([problem("traffic.rto_target_s", target_s, rule, fix, details)])
     return recovery
@@ -112,21 +112,21 @@ def plan_losses(config: CloudEnvironment, regions: Sequence[RegionPlan]) -> tupl
 def route_53_rto_s(interval_s: int, failures: int, ttl_s: int) -> int:
     """Failures × (interval + timeout) + TTL. Raises PlanError where Route 53 has no such interval."""
     if interval_s not in (10, 30):
-        raise PlanError([problem(_INTERVAL, interval_s, "Route 53 checks every 10 or 30 s", "use one of them")])
+        raise PlanError([problem(_INTERVAL, interval_s, "Route 53 checks every 10 or 30 s", "Use 10 or 30")])
     return failures * (interval_s + ROUTE_53_TIMEOUT_S) + ttl_s
 
 
 def traffic_manager_rto_s(interval_s: int, tolerated_failures: int, timeout_s: int, ttl_s: int) -> int:
     """Interval + tolerated failures × interval + timeout + TTL. Raises PlanError where Azure has no such interval."""
     if interval_s not in (10, 30):
-        raise PlanError([problem(_INTERVAL, interval_s, "Traffic Manager checks every 10 or 30 s", "use one of them")])
+        raise PlanError([problem(_INTERVAL, interval_s, "Traffic Manager checks every 10 or 30 s", "Use 10 or 30")])
     return interval_s + tolerated_failures * interval_s + timeout_s + ttl_s
 
 
 def cloud_dns_rto_s(failures: int, timeout_s: int, ttl_s: int, interval_s: int = CLOUD_DNS_MINIMUM_INTERVAL_S) -> int:
     """Failures × interval + timeout + TTL. Raises PlanError below the 30 s that three source regions force."""
     if interval_s < CLOUD_DNS_MINIMUM_INTERVAL_S:
-        raise PlanError([problem(_INTERVAL, interval_s, "public Cloud DNS zones need 30 s or more", "use 30")])
+        raise PlanError([problem(_INTERVAL, interval_s, "public Cloud DNS zones need 30 s or more", "Use 30 or more")])
     return failures * interval_s + timeout_s + ttl_s
 
 

@@ -62,7 +62,7 @@ def unschedulable(role: str, resources: Resources, row: Machine, pods: int) -> l
             f"{role}.resources.{what}",
             f"{request:g}",
             f"{pods} × {request:g} on a {row.name} with {has:g}, and a node keeps some for itself",
-            f"request less than {has / pods:g}, or take a larger machine",
+            f"Request less than {has / pods:g}, or use a larger machine",
         )
         for what, request, has in (
             ("cpu_request", resources.cpu_request, row.vcpus),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import ceil, floor
 
-from novacron_infra.catalog import machine
+from novacron_infra.catalog import find_machine
 from novacron_infra.config import Platform
 from novacron_infra.plan.environment import EnvironmentPlan
 from novacron_infra.plan.regions import RegionPlan
@@ -46,7 +46,7 @@ def _evenly_spread(pool: NodePoolShape) -> NodePoolShape:
 
 
 def _workers(plan: EnvironmentPlan, region: RegionPlan, pool: NodePoolShape) -> NodePoolShape:
-    workers, row = plan.config.workers, machine(pool.machine)
+    workers, row = plan.config.workers, find_machine(pool.machine)
     if plan.config.autoscaling is not None:
         fewest = ceil(region.workers.minimum * workers.gpus_per_worker / row.gpu_count)
         pool = replace(pool, minimum_nodes=fewest, maximum_nodes=region.maximum_nodes)

@@ -11,8 +11,8 @@ from novacron_infra.catalog import (
     Model,
     Quantization,
     UnsupportedQuantizationError,
-    machines,
-    offered,
+    list_supported_quantizations,
+    load_machines,
     resolve_quantization,
 )
 from novacron_infra.config import ModelServing, Profile, ProfileName
@@ -94,7 +94,7 @@ def check_weights(config: CloudEnvironment, sizes: list[ReplicaSize]) -> float:
     if bound is not None and weights_gb > bound:
         sums = " + ".join(f"{count} × {weight:,.0f}" for count, weight in pairs if count)
         rule = f"the minimum replicas weigh {sums} = {weights_gb:,.0f} GB"
-        fix = "lower a profile's minimum_replicas, quantise it more, or raise the bound"
+        fix = "Lower a profile's minimum_replicas, quantise it more, or raise the bound"
         raise PlanError([problem("targets.weights_in_use_gb.maximum", f"{bound:g}", rule, fix)])
     return weights_gb
 
@@ -115,12 +115,12 @@ def _sized(serving: ModelServing, profile: Profile, shape: Model, limit: _Limit,
     except UnsupportedQuantizationError as error:
         rule = f"{serving.engine.value} has no such format on {card.architecture.value} GPUs such as {card.name}"
         fits = [f"fits: {line}" for line in _alternatives(serving, profile, shape, limit)]
-        fix = f"use {' or '.join(error.offered)}"
+        fix = f"Use {' or '.join(error.offered)}"
         return problem(f"{path}.quantization", profile.quantization.value, rule, fix, fits)
     except DoesNotFitError as error:
         rule = f"it does not fit the {limit.gpus} × {card.name} that the largest region has {limit.when}"
         fits = [f"fits: {line}" for line in _alternatives(serving, profile, shape, limit)]
-        fix = "take one that fits, more workers or another machine"
+        fix = "Use one that fits, more workers or another machine"
         value = f"{shape.name} {profile.quantization.value}"
         return problem(path, value, rule, fix, [*error.arithmetic, *(fits or ["nothing else on these machines fits"])])
 
@@ -138,7 +138,7 @@ def _workload(serving: ModelServing) -> Workload:
 def _alternatives(serving: ModelServing, profile: Profile, shape: Model, limit: _Limit) -> Iterator[str]:
     """The same format and the others, in their smallest shapes on any number of such machines."""
     engine, architecture, per_node = serving.engine, limit.card.architecture, limit.row.gpu_count
-    others = [item for item in offered(engine, architecture) if item is not profile.quantization]
+    others = [item for item in list_supported_quantizations(engine, architecture) if item is not profile.quantization]
     for quantization in (profile.quantization, *others):
         try:
             weights = resolve_quantization(quantization, engine, architecture)
@@ -150,11 +150,11 @@ def _alternatives(serving: ModelServing, profile: Profile, shape: Model, limit: 
 
 
 def _no_fabric(size: ReplicaSize, profile: Profile, row: Machine) -> Problem:
-    others = [item.name for item in machines().values() if item.cloud is row.cloud and item.fabric is not None]
+    others = [item.name for item in load_machines().values() if item.cloud is row.cloud and item.fabric is not None]
     return problem(
         "workers.machine",
         row.name,
         f"a replica of {profile.name.value} takes {size.gpus} GPUs, more than its {row.gpu_count}, and the catalogue "
         "knows no fast fabric between such machines",
-        f"take {', '.join(others)}, or a smaller quantization",
+        f"Use {', '.join(others)}, or a smaller quantization",
     )

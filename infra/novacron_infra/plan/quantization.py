@@ -91,7 +91,7 @@ def choose_quantization(
             return item
         refusals.append(f"{item.value}: {refusal}")
     rule = f"no quantisation is allowed for {engine.value} on {card.name}"
-    fix = "measure the missing scores with `novacron quality`, or lower the floor"
+    fix = "Measure the missing scores with `novacron quality`, or lower the floor"
     raise PlanError([problem("targets.quality_fraction.minimum", floor, rule, fix, refusals)])
 
 

@@ -87,16 +87,15 @@ def share_workers(config: CloudEnvironment, gpus_per_node: int) -> list[WorkerSh
         return [WorkerShare(workers.count, workers.minimum, workers.maximum)]
     unit = gpus_per_node // gcd(gpus_per_node, workers.gpus_per_worker)
     totals = {"count": workers.count, "minimum": workers.minimum, "maximum": workers.maximum}
-    problems = [
-        problem(
-            f"workers.{name}",
-            total,
-            f"{len(regions)} regions share whole machines of {gpus_per_node} GPUs, {unit} workers each",
-            f"use {max(unit, total // unit * unit)} or {ceil(total / unit) * unit}, or state regions' own workers",
-        )
-        for name, total in totals.items()
-        if total % unit
-    ]
+    problems: list[Problem] = []
+    for name, total in totals.items():
+        if total % unit:
+            rule = (
+                f"{len(regions)} regions share whole machines of {gpus_per_node} GPUs, which hold {unit} workers each"
+            )
+            near = [str(count) for count in (total // unit * unit, ceil(total / unit) * unit) if count]
+            fix = f"Use {' or '.join(near)}, or state the workers of every region"
+            problems.append(problem(f"workers.{name}", total, rule, fix))
     if problems:
         raise PlanError(problems)
     weights = [region.weight for region in regions]
@@ -157,15 +156,19 @@ def _check_each_region(
         gpus = share.minimum * workers.gpus_per_worker
         if _Room(gpus, row.gpu_count).take(size):
             continue
-        where = f"regions.{index}" + (".workers.minimum" if region.workers else "")
-        rule = f"it cannot hold one replica of profile {profile.name.value} when scaled down"
-        fix = "raise workers.minimum or the region's weight, state the regions' own workers, or remove the region"
+        rule = f"with its minimum of workers {region.name} cannot hold one replica of profile {profile.name.value}"
         own = f"{share.minimum} workers × {workers.gpus_per_worker} = {gpus} × {size.gpu.name}"
-        by_weight = (
-            f"weight {region.weight} of {whole} of workers.minimum {workers.minimum}, in whole {row.name}: {own}"
-        )
-        details = [own if region.workers else by_weight, f"one replica: {_shape(size)}"]
-        problems.append(problem(where, region.name, rule, fix, details))
+        replica = f"one replica: {_shape(size)}"
+        if region.workers:
+            needed = ceil(size.gpus / workers.gpus_per_worker)
+            fix = f"Use {needed} or more, or remove the region"
+            problems.append(problem(f"regions.{index}.workers.minimum", share.minimum, rule, fix, [own, replica]))
+        else:
+            fix = "Raise the weight or workers.minimum, state the workers of every region, or remove the region"
+            by_weight = (
+                f"weight {region.weight} of {whole} of workers.minimum {workers.minimum}, in whole {row.name}: {own}"
+            )
+            problems.append(problem(f"regions.{index}.weight", region.weight, rule, fix, [by_weight, replica]))
     if problems:
         raise PlanError(problems)
 
@@ -202,7 +205,7 @@ def _minimum_does_not_fit(
         "workers.minimum",
         minimum,
         f"{minimum} × {per_worker} = {minimum * per_worker} × {sizes[0].gpu.name} do not hold the minimum replicas",
-        f"raise it to {ceil(total / per_worker)} or more, or lower a profile's minimum_replicas",
+        f"Raise it to {ceil(total / per_worker)} or more, or lower a profile's minimum_replicas",
         [
             *lines,
             f"together {total} GPUs; a replica stays in one region, a tensor-parallel group on one machine of "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from novacron_infra.aws.fabric import InterfaceType, efa_interfaces
-from novacron_infra.catalog import CatalogError, Cloud, FabricKind, UnknownNameError, machines
+from novacron_infra.catalog import CatalogError, Cloud, FabricKind, UnknownNameError, load_machines
 
 # Card 0 carries EFA beside its address (device 1); every other EFA card has it as device 0.
 EFA_CARDS = {
@@ -34,7 +34,7 @@ def test_card_0_of_p6_b300_has_no_efa() -> None:
 def test_every_machine_of_the_catalogue_with_efa_has_a_layout() -> None:
     with_efa = {
         row.name
-        for row in machines().values()
+        for row in load_machines().values()
         if row.cloud is Cloud.AWS and row.fabric is not None and row.fabric.kind is FabricKind.EFA
     }
     assert with_efa == set(EFA_CARDS)
@@ -52,9 +52,9 @@ def test_an_unknown_machine_gets_none() -> None:
 
 
 def test_a_machine_whose_cards_nobody_knows_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    row = machines()["p5.48xlarge"]
+    row = load_machines()["p5.48xlarge"]
     assert row.fabric is not None
     unknown = row.model_copy(update={"fabric": row.fabric.model_copy(update={"first_card": None})})
-    monkeypatch.setattr("novacron_infra.aws.fabric.machine", lambda _: unknown)
+    monkeypatch.setattr("novacron_infra.aws.fabric.find_machine", lambda _: unknown)
     with pytest.raises(CatalogError, match="does not say which network cards"):
         efa_interfaces("p5.48xlarge")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from novacron_infra.aws import EksNodePool
 from novacron_infra.aws.user_data import user_data
-from novacron_infra.catalog import machine
+from novacron_infra.catalog import find_machine
 from novacron_infra.errors import ArgumentError
 from novacron_infra.pools import Capacity, Placement
 
@@ -52,13 +52,13 @@ def test_every_pool_is_encrypted_tuned_and_keeps_pods_off_its_credentials(region
         "httpPutResponseHopLimit": 1,
     }
     text = base64.b64decode(inputs["userData"]).decode()
-    assert text == user_data(machine(samples.SHAPES[pool].machine))
+    assert text == user_data(find_machine(samples.SHAPES[pool].machine))
     assert {spec["resourceType"] for spec in inputs["tagSpecifications"]} == {"instance", "volume", "network-interface"}
 
 
 @pytest.mark.parametrize("pool", samples.SHAPES)
 def test_gpus_are_tainted_and_updated_without_surge(region: Graph, pool: str) -> None:
-    has_gpus = machine(samples.SHAPES[pool].machine).gpu is not None
+    has_gpus = find_machine(samples.SHAPES[pool].machine).gpu is not None
     taint = {"key": "nvidia.com/gpu", "value": "true", "effect": "NO_SCHEDULE"}
     for group in groups(region, pool).values():
         assert group.inputs.get("taints") == ([taint] if has_gpus else None)

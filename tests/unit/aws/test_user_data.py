@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 import yaml
 from novacron_infra.aws.user_data import user_data
-from novacron_infra.catalog import Cloud, machine, machines
+from novacron_infra.catalog import Cloud, find_machine, load_machines
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "aws"
 MACHINES = ["c6i.8xlarge", "i4i.16xlarge", "p4d.24xlarge", "p5.48xlarge", "p6-b300.48xlarge"]
 
 
 def parts(name: str) -> list[Message]:
-    message = message_from_string(user_data(machine(name)))
+    message = message_from_string(user_data(find_machine(name)))
     assert message.is_multipart()
     found = message.get_payload()
     assert isinstance(found, list)
@@ -27,11 +27,11 @@ def parts(name: str) -> list[Message]:
 @pytest.mark.parametrize("name", MACHINES)
 def test_golden(name: str) -> None:
     expected = (GOLDEN / f"user-data-{name}.txt").read_text(encoding="utf-8")
-    assert user_data(machine(name)) == expected, "run make golden"
+    assert user_data(find_machine(name)) == expected, "run make golden"
 
 
 @pytest.mark.parametrize(
-    "row", [row for row in machines().values() if row.cloud is Cloud.AWS], ids=lambda row: row.name
+    "row", [row for row in load_machines().values() if row.cloud is Cloud.AWS], ids=lambda row: row.name
 )
 def test_it_is_what_eks_merges(row) -> None:
     node_config, script = parts(row.name)
@@ -55,7 +55,7 @@ def test_the_script_writes_scripts_that_bash_can_read(name: str, tmp_path: Path)
     tuning = tmp_path / "usr/local/sbin/novacron-tuning"
     subprocess.run(["bash", "-n", tuning], check=True, timeout=20)
     assert tuning.stat().st_mode & 0o111
-    assert ("nvidia-smi" in tuning.read_text()) == (machine(name).gpu is not None)
+    assert ("nvidia-smi" in tuning.read_text()) == (find_machine(name).gpu is not None)
     settings = dict(
         line.split(" = ") for line in (tmp_path / "etc/sysctl.d/90-novacron.conf").read_text().splitlines() if line
     )
@@ -64,4 +64,4 @@ def test_the_script_writes_scripts_that_bash_can_read(name: str, tmp_path: Path)
 
 
 def test_nothing_writes_to_infiniband() -> None:
-    assert not any("infiniband" in user_data(row) for row in machines().values() if row.cloud is Cloud.AWS)
+    assert not any("infiniband" in user_data(row) for row in load_machines().values() if row.cloud is Cloud.AWS)

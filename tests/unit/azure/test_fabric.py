@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from novacron_infra.azure.fabric import infiniband_interfaces, lacks_infiniband
-from novacron_infra.catalog import CatalogError, Cloud, FabricKind, UnknownNameError, machines
+from novacron_infra.catalog import CatalogError, Cloud, FabricKind, UnknownNameError, load_machines
 
-AZURE = [row for row in machines().values() if row.cloud is Cloud.AZURE]
+AZURE = [row for row in load_machines().values() if row.cloud is Cloud.AZURE]
 
 
 @pytest.mark.parametrize(

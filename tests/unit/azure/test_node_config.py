@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 from novacron_infra.azure.node_config import kubelet_config, linux_os_config, node_config
-from novacron_infra.catalog import Cloud, Machine, machine, machines
+from novacron_infra.catalog import Cloud, Machine, find_machine, load_machines
 from pulumi_azure_native import containerservice
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "azure"
-MACHINES = [row.name for row in machines().values() if row.cloud is Cloud.AZURE]
+MACHINES = [row.name for row in load_machines().values() if row.cloud is Cloud.AZURE]
 
 # AKS custom node configuration reference, Linux sysctls, read on 2026-11-25.
 LIMITS = {
@@ -28,7 +28,7 @@ def rendered(row: Machine) -> str:
 @pytest.mark.parametrize("name", MACHINES)
 def test_golden(name: str) -> None:
     expected = (GOLDEN / f"node-config-{name}.yaml").read_text(encoding="utf-8")
-    assert rendered(machine(name)) == expected, "run make golden"
+    assert rendered(find_machine(name)) == expected, "run make golden"
 
 
 def test_every_sysctl_is_within_what_aks_takes() -> None:
@@ -42,9 +42,9 @@ def test_every_sysctl_is_within_what_aks_takes() -> None:
 
 @pytest.mark.parametrize("name", MACHINES)
 def test_only_nodes_with_gpus_pin_cores(name: str) -> None:
-    config = kubelet_config(machine(name))
+    config = kubelet_config(find_machine(name))
     pinned = config.get("cpu_manager_policy") == "static"
-    assert pinned == (machine(name).gpu is not None)
+    assert pinned == (find_machine(name).gpu is not None)
     assert config["image_gc_low_threshold"] < config["image_gc_high_threshold"]
 
 

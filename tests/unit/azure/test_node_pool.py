@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from novacron_infra.azure import AksNodePool, DiskPlace, GpuStack, OsSku
-from novacron_infra.catalog import machine
+from novacron_infra.catalog import find_machine
 from novacron_infra.errors import ArgumentError
 from novacron_infra.pools import Capacity, Placement
 
@@ -47,7 +47,7 @@ def test_every_pool_is_encrypted_private_and_tuned(region: Graph, pool: str) -> 
 
 @pytest.mark.parametrize("pool", samples.SHAPES)
 def test_gpus_are_tainted_have_one_owner_and_are_updated_without_surge(region: Graph, pool: str) -> None:
-    has_gpus = machine(samples.SHAPES[pool].machine).gpu is not None
+    has_gpus = find_machine(samples.SHAPES[pool].machine).gpu is not None
     for group in groups(region, pool).values():
         inputs = group.inputs
         assert ("nvidia.com/gpu=true:NoSchedule" in inputs.get("nodeTaints", [])) == has_gpus

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from novacron_infra.catalog import CatalogError, Cloud, UnknownNameError, machines
+from novacron_infra.catalog import CatalogError, Cloud, UnknownNameError, load_machines
 from novacron_infra.gcp.fabric import InterfaceType, fabric_interfaces, fabric_networks, rdma_profile
 
 GVNIC, RDMA = InterfaceType.GVNIC, InterfaceType.RDMA
@@ -31,7 +31,7 @@ def test_a_node_has_one_interface_in_each_subnet(name: str, interfaces: int) -> 
 
 
 def test_every_machine_of_the_catalogue_with_a_fabric_has_a_layout() -> None:
-    with_fabric = {row.name for row in machines().values() if row.cloud is Cloud.GCP and row.fabric is not None}
+    with_fabric = {row.name for row in load_machines().values() if row.cloud is Cloud.GCP and row.fabric is not None}
     assert with_fabric == set(LAYOUTS)
 
 

@@ -7,20 +7,20 @@ from pathlib import Path
 
 import pytest
 import yaml
-from novacron_infra.catalog import CatalogError, Cloud, machine, machines
+from novacron_infra.catalog import CatalogError, Cloud, find_machine, load_machines
 from novacron_infra.gcp.node_config import LOCAL_SSD_GB, accelerator, boot_disk_type, local_ssds, system_config
 
 from tests.unit.gcp.google_api import document
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "gcp"
 MACHINES = ["c2-standard-60", "c2-standard-30", "a2-ultragpu-8g", "a3-highgpu-8g", "a3-ultragpu-8g"]
-GOOGLE = [row for row in machines().values() if row.cloud is Cloud.GCP]
+GOOGLE = [row for row in load_machines().values() if row.cloud is Cloud.GCP]
 
 
 @pytest.mark.parametrize("name", MACHINES)
 def test_golden(name: str) -> None:
     expected = (GOLDEN / f"node-config-{name}.yaml").read_text(encoding="utf-8")
-    assert system_config(machine(name)) == expected, "run make golden"
+    assert system_config(find_machine(name)) == expected, "run make golden"
 
 
 @pytest.mark.parametrize("row", GOOGLE, ids=lambda row: row.name)
@@ -55,7 +55,7 @@ def test_only_gpu_nodes_align_cores_with_gpus(row) -> None:
     ],
 )
 def test_accelerators_have_googles_names(name: str, expected: str | None) -> None:
-    assert accelerator(machine(name)) == expected
+    assert accelerator(find_machine(name)) == expected
 
 
 def test_every_machine_of_the_catalogue_has_an_accelerator() -> None:
@@ -64,7 +64,7 @@ def test_every_machine_of_the_catalogue_has_an_accelerator() -> None:
 
 def test_another_clouds_gpu_has_no_name() -> None:
     with pytest.raises(CatalogError, match=r"p6-b300\.48xlarge: Google has no name for B300"):
-        accelerator(machine("p6-b300.48xlarge"))
+        accelerator(find_machine("p6-b300.48xlarge"))
 
 
 def test_local_disks_are_the_catalogues_where_it_knows_them() -> None:
@@ -73,7 +73,7 @@ def test_local_disks_are_the_catalogues_where_it_knows_them() -> None:
         assert disks.default in disks.allowed
         if row.local_nvme_gb is not None:
             assert disks.allowed == (row.local_nvme_gb / LOCAL_SSD_GB,)
-    assert local_ssds(machine("a3-ultragpu-8g")).default == 32
+    assert local_ssds(find_machine("a3-ultragpu-8g")).default == 32
 
 
 def test_series_without_persistent_disks_get_a_hyperdisk() -> None:

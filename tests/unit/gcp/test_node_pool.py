@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from novacron_infra.catalog import FabricKind, machine
+from novacron_infra.catalog import FabricKind, find_machine
 from novacron_infra.errors import ArgumentError
 from novacron_infra.gcp import GkeNodePool, GpuDriver
 from novacron_infra.gcp.node_config import system_config
@@ -37,7 +37,7 @@ def node(region: Graph, pool: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("pool", samples.SHAPES)
 def test_every_pool_is_encrypted_tuned_and_keeps_pods_off_its_credentials(region: Graph, pool: str) -> None:
-    row = machine(samples.SHAPES[pool].machine)
+    row = find_machine(samples.SHAPES[pool].machine)
     for item in pools(region, pool).values():
         config = item.inputs["nodeConfig"]
         assert config["bootDiskKmsKey"] == "projects/acme-prod/keys-storage"
@@ -58,7 +58,7 @@ def test_every_pool_is_encrypted_tuned_and_keeps_pods_off_its_credentials(region
 
 @pytest.mark.parametrize("pool", samples.SHAPES)
 def test_gpus_are_tainted_have_one_driver_and_are_updated_without_surge(region: Graph, pool: str) -> None:
-    has_gpus = machine(samples.SHAPES[pool].machine).gpu is not None
+    has_gpus = find_machine(samples.SHAPES[pool].machine).gpu is not None
     taint = {"key": "nvidia.com/gpu", "value": "present", "effect": "NO_SCHEDULE"}
     for item in pools(region, pool).values():
         config = item.inputs["nodeConfig"]

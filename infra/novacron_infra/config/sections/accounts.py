@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from novacron_infra.config.sections.base import Name, Section, TextPattern
 
-from novacron_infra.config.sections.base import Name, Section
+AwsAccountId = Annotated[str, TextPattern(r"\d{12}", "an AWS account id has 12 digits, in quotes", "123456789012")]
 
 
 class Accounts(Section):
-    """Whose the resources are, where the clouds' own configuration does not say it."""
+    """The cloud accounts that own the resources.
 
-    aws_account_id: Annotated[str, Field(pattern=r"^\d{12}$")] | None = None
-    """Account of the regions on AWS; none: every run asks each region's STS, and ends where it is dead."""
+    State them where the clouds' own configuration, such as an AWS profile, does not.
+    """
+
+    aws_account_id: AwsAccountId | None = None
+    """AWS account of the regions on AWS, 12 digits in quotes. Without it, every run asks AWS STS in each region, and a
+    run fails while the STS of one region does not answer."""
     google_project: Name | None = None
-    """Project of the regions on Google Cloud."""
+    """Id of the Google Cloud project that owns the regions on `gcp`, such as novacron-prod. Needed there."""
     azure_subscription_id: Name | None = None
-    """Subscription of the regions on Azure."""
+    """Id of the Azure subscription that owns the regions on `azure`, as `az account show --query id` prints it. Needed
+    there."""

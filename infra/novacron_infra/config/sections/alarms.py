@@ -6,11 +6,14 @@ from novacron_infra.config.sections.base import Name, Section
 
 
 class Alarms(Section):
-    """Who is told when copies of models or configuration are late; nobody: the alarm shows in the cloud's console."""
+    """Where the clouds send an alarm when models or configuration are replicated too late.
+
+    Without a destination an alarm is only shown in the cloud's console.
+    """
 
     aws_topic_arns: tuple[Name, ...] = ()
-    """ARNs of SNS topics in the first region on AWS."""
+    """ARNs of SNS topics, which must be in the first region on AWS."""
     google_channels: tuple[Name, ...] = ()
-    """Notification channels of Cloud Monitoring: projects/…/notificationChannels/…"""
+    """Notification channels of Cloud Monitoring, written projects/PROJECT/notificationChannels/ID."""
     azure_action_groups: tuple[Name, ...] = ()
-    """Resource ids of action groups."""
+    """Resource ids of Azure Monitor action groups."""

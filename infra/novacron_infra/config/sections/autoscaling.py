@@ -8,22 +8,24 @@ from novacron_infra.config.sections.base import Fraction, Section
 
 
 class Trigger(Section):
-    """A utilisation that must last."""
+    """A utilization of the workers that has to last for some time."""
 
     utilization_fraction: Fraction
-    """Of the workers, 0 to 1."""
+    """Utilization of the workers, as a fraction: 0.8 is 80%."""
     for_s: PositiveInt
-    """How long it must last."""
+    """Seconds that the utilization must last."""
 
 
 class Autoscaling(Section):
     """When workers are added and removed."""
 
     scale_up: Trigger = Trigger(utilization_fraction=0.8, for_s=300)
+    """When the utilization is above this value for this time, workers are added."""
     scale_down: Trigger = Trigger(utilization_fraction=0.4, for_s=900)
+    """When the utilization is below this value for this time, workers are removed."""
     ceiling_workers: PositiveInt = 256
-    """The highest workers.maximum that a person may set."""
+    """Highest number that `workers.maximum` may be set to."""
     cpu_target_fraction: Fraction = 0.8
-    """CPU utilisation that the horizontal pod autoscaler aims at."""
+    """CPU utilization that the horizontal pod autoscaler keeps, as a fraction."""
     gpu_target_fraction: Fraction = 0.85
-    """GPU utilisation that it aims at."""
+    """GPU utilization that the horizontal pod autoscaler keeps, as a fraction."""

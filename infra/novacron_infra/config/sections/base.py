@@ -1,20 +1,55 @@
-"""What every section of a stack file is made of: the strict base class and the field types that sections share."""
+"""What the sections of a stack file have in common: their base class and field types."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core.core_schema import no_info_after_validator_function
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=0, le=10_000)]
-Instances = Annotated[int, Field(gt=0, le=10_000)]
+Instances = Annotated[int, Field(ge=1, le=10_000)]
 Name = Annotated[str, Field(min_length=1)]
 
 
+@dataclass(frozen=True)
+class TextPattern:
+    """How a text is written. As metadata of a text field it validates the field and reports the rule in words."""
+
+    ERROR_TYPE: ClassVar[str] = "text_pattern"
+    """The type of the validation error; its context has `rule` and `example`."""
+
+    pattern: str
+    """A regular expression that the whole text matches."""
+    rule: str
+    """The pattern in words, as a clause."""
+    example: str
+    """A text that matches."""
+
+    def matches(self, text: str) -> bool:
+        """Return whether `text` matches."""
+        return re.fullmatch(self.pattern, text) is not None
+
+    def __get_pydantic_core_schema__(self, source: type, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return no_info_after_validator_function(self._validate, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(schema) | {"pattern": f"^{self.pattern}$", "examples": [self.example]}
+
+    def _validate(self, text: str) -> str:
+        if not self.matches(text):
+            raise PydanticCustomError("text_pattern", "{rule}", {"rule": self.rule, "example": self.example})
+        return text
+
+
 class Section(BaseModel):
-    """Frozen, strict, and no key that nobody reads."""
+    """Base class of the sections: frozen, strict about types, and without unknown keys."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True

@@ -8,11 +8,11 @@ from novacron_infra.config.sections.base import Section
 
 
 class Caches(Section):
-    """The three cache levels of each region; caches stay local."""
+    """The three levels of the response cache in each region. Regions do not share them."""
 
     memory_gib: PositiveInt = 64
-    """L1, in the memory of each coordinator."""
+    """Level 1: GiB in the memory of each coordinator."""
     distributed_gib: PositiveInt = 2048
-    """L2, in the memory of the Redis cluster."""
+    """Level 2: GiB in the memory of the region's Redis cluster."""
     persistent_gib: PositiveInt = 20480
-    """L3, on disks."""
+    """Level 3: GiB on disks."""

@@ -6,20 +6,25 @@ from typing import Annotated
 
 from pydantic import Field
 
-from novacron_infra.config.sections.base import Name, Section
+from novacron_infra.config.sections.base import Name, Section, TextPattern
+
+KubernetesVersion = Annotated[
+    str, TextPattern(r"1\.\d{2}", "a Kubernetes version is written as its minor version", "1.34")
+]
 
 
 class Clusters(Section):
-    """The Kubernetes clusters, one in each region. Their API is private unless `public_networks` says for whom not."""
+    """The Kubernetes clusters, one in each region. Their APIs are private unless `public_networks` is set."""
 
-    version: Annotated[str, Field(pattern=r"^1\.\d{2}$")] = "1.34"
-    """Minor version of Kubernetes."""
+    version: KubernetesVersion = "1.34"
+    """Minor version of Kubernetes, in quotes."""
     admins: Annotated[tuple[Name, ...], Field(min_length=1)]
-    """Who administrates them, as the cloud names them: ARNs of IAM roles or users on AWS, `group:` or `user:` and an
-    address on Google Cloud, object ids of Entra groups on Azure."""
+    """Administrators of the clusters, as the cloud names them. AWS: ARNs of IAM roles or users. Google Cloud: `group:`
+    or `user:` and an address. Azure: object ids of Entra groups."""
     public_networks: tuple[Name, ...] = ()
-    """IPv4 networks from which the API is reached over the internet; none: from nowhere."""
+    """IPv4 networks that reach the clusters' APIs over the internet, such as 203.0.113.0/24. Without any, the APIs are
+    private."""
     add_ons: bool = False
-    """Whether storage classes and device plugins are made in the clusters. `up` then has to reach each API: run it in
-    the network, or from one of `public_networks`. Off: all that is outside of the clusters is made, and no GPU is
-    counted on AWS until a device plugin is there."""
+    """Whether to create storage classes and device plugins in the clusters. `novacron up` must then reach each API, so
+    run it inside the network or from one of `public_networks`. Without add-ons, a cluster on AWS has no GPUs to
+    schedule until you install a device plugin."""

@@ -9,24 +9,31 @@ from novacron_infra.config.sections.hardware import Hardware, Resources
 
 
 class CoordinatorMode(str, Enum):
-    """How several coordinators share the work."""
+    """How the coordinators of a region share the work."""
 
     SINGLE = "single"
+    """One coordinator."""
     HIGHLY_AVAILABLE = "highly-available"
+    """Two or more."""
     ACTIVE_ACTIVE_STANDBY = "active-active-standby"
+    """Three or more: two active and the others on standby."""
 
 
 class Coordinators(Section):
-    """The coordinators."""
+    """The coordinators: the processes that clients talk to."""
 
     count: Instances
-    """Coordinators of each region."""
+    """Number of coordinators in each region."""
     mode: CoordinatorMode
+    """How the coordinators share the work. `single` needs exactly one, `highly-available` two or more, and
+    `active-active-standby` three or more."""
     machine: Name
-    """A machine of the catalogue."""
+    """Machine type of the coordinators, a name from the catalogue such as i4i.16xlarge."""
     hardware: Hardware
+    """Hardware that one coordinator needs. The plan reports where the machine has less."""
     resources: Resources = Resources(cpu_request=16, cpu_limit=32, memory_request_gib=64, memory_limit_gib=128)
+    """Requests and limits of a coordinator's container."""
     http_port: Port = 8080
-    """HTTP API."""
+    """Port of the OpenAI-compatible HTTP API."""
     grpc_port: Port = 9090
-    """Where workers register."""
+    """Port where workers register."""

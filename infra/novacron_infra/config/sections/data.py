@@ -10,9 +10,10 @@ from novacron_infra.config.sections.base import Section
 
 
 class Data(Section):
-    """Postgres and the Redis-compatible service of each region; their passwords are secrets."""
+    """Postgres and the Redis-compatible service of each region. Their passwords are secrets of the stack."""
 
     postgres_storage_gib: PositiveInt = 1024
-    """Disk of Postgres."""
-    redis_nodes: Annotated[int, Field(gt=0, le=500)] = 6
-    """1: no cluster. Else at least three primaries, each with one replica: an even number from 6."""
+    """Disk size of Postgres in GiB."""
+    redis_nodes: Annotated[int, Field(ge=1, le=500)] = 6
+    """Number of Redis nodes: 1 for a single node, or an even number from 6 for a cluster, which has at least three
+    primaries with one replica each."""

@@ -1,33 +1,38 @@
-"""`hardware` and `resources`: the machine that a role needs, and the requests and limits of its container."""
+"""`hardware` and `resources`: what a process needs of its machine, and the requests and limits of its container."""
 
 from __future__ import annotations
+
+from typing import Literal, TypeAlias
 
 from pydantic import PositiveFloat, PositiveInt
 
 from novacron_infra.config.sections.base import Section
 
+Role: TypeAlias = Literal["coordinators", "workers", "storage"]
+"""What a machine is for; also the key that describes it."""
+
 
 class Hardware(Section):
-    """What one coordinator, worker or storage node is wished to have; the plan compares it with the machine."""
+    """The hardware that one coordinator, worker or storage node needs. The plan compares it with the machine."""
 
     cores: PositiveInt
     """CPU cores."""
     memory_gib: PositiveFloat
-    """Main memory."""
+    """Main memory in GiB."""
     nvme_tb: PositiveFloat
-    """Local NVMe, 10^12 bytes."""
+    """Local NVMe storage in TB (10^12 bytes)."""
     network_gbps: PositiveFloat
-    """Network bandwidth, 10^9 bits a second."""
+    """Network bandwidth in Gbit/s (10^9 bits a second)."""
 
 
 class Resources(Section):
     """Requests and limits of a container."""
 
     cpu_request: PositiveFloat
-    """CPUs that the scheduler sets aside."""
+    """CPUs that the scheduler reserves."""
     cpu_limit: PositiveFloat
-    """CPUs at most."""
+    """CPUs that the container uses at most."""
     memory_request_gib: PositiveFloat
-    """Memory that the scheduler sets aside."""
+    """Memory in GiB that the scheduler reserves."""
     memory_limit_gib: PositiveFloat
-    """Memory at most."""
+    """Memory in GiB that the container uses at most."""

@@ -4,33 +4,55 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from novacron_infra.config.sections.base import Section, TextPattern
 
-from novacron_infra.config.sections.base import Section
+Repository = Annotated[
+    str,
+    TextPattern(
+        r"[a-z0-9][a-z0-9._:/-]*",
+        "a repository is a registry and a path in lower case, without a tag",
+        "registry.example.com/novacron/worker",
+    ),
+]
+Tag = Annotated[
+    str,
+    TextPattern(
+        r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}",
+        "a tag has 1 to 128 letters, digits, underscores, dots and hyphens, and does not start with . or -",
+        "0.1.0",
+    ),
+]
+Digest = Annotated[
+    str, TextPattern(r"sha256:[0-9a-f]{64}", "a digest is sha256: and 64 hexadecimal digits", f"sha256:{'0' * 64}")
+]
 
 
 class Image(Section):
-    """A container image; `digest` pins it."""
+    """A container image."""
 
-    repository: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._:/-]*$")]
-    """Registry and path, without tag."""
-    tag: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")]
-    """A version; never latest without a digest."""
-    digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
-    """sha256:… of the image index."""
+    repository: Repository
+    """Registry and path of the image, without the tag."""
+    tag: Tag
+    """Version of the image. `latest` needs a digest."""
+    digest: Digest | None = None
+    """Digest of the image index, which pins the image."""
 
     @property
     def reference(self) -> str:
-        """As Kubernetes takes it."""
+        """The image's name in a Kubernetes manifest."""
         return f"{self.repository}:{self.tag}" + (f"@{self.digest}" if self.digest else "")
 
 
 class Images(Section):
-    """Images of the serving stack."""
+    """The container images of the serving stack."""
 
     coordinator: Image = Image(repository="novacron/coordinator", tag="0.1.0")
+    """Image of the coordinators."""
     worker: Image = Image(repository="novacron/worker", tag="0.1.0")
+    """Image of the workers."""
     nvidia_device_plugin: Image = Image(repository="nvcr.io/nvidia/k8s-device-plugin", tag="v0.17.1")
-    """AWS only, with `clusters.add_ons`. State the digest that you tested: the policies ask for it."""
+    """Image of NVIDIA's device plugin, which `clusters.add_ons` installs on AWS. State the digest that you tested: the
+    policy `digest-pinned-image` asks for it."""
     efa_device_plugin: Image = Image(repository="public.ecr.aws/eks/aws-efa-k8s-device-plugin", tag="v0.5.20")
-    """AWS only, where workers have EFA. 0.5.10 or later: earlier ones miscount the devices of p6-b200."""
+    """Image of the EFA device plugin, which `clusters.add_ons` installs on AWS where workers have EFA. Use 0.5.10 or
+    later: earlier versions miscount the devices of p6-b200 machines."""

@@ -13,54 +13,63 @@ from novacron_infra.config.sections.model_store import ModelStore
 
 
 class ProfileName(str, Enum):
-    """Why a replica has the quantisation that it has."""
+    """What the quantization of a replica favours."""
 
     BALANCED = "balanced"
+    """Both quality and memory."""
     QUALITY = "quality"
+    """Quality: a wider number format."""
     MEMORY = "memory"
+    """Memory: a narrower number format."""
 
 
 class Profile(Section):
-    """A kind of replica. The first profile takes the GPUs that the minima of the others leave."""
+    """A kind of replica. The first profile also gets the GPUs that the minimum replicas of all profiles leave free."""
 
     name: ProfileName
+    """What the quantization of these replicas favours."""
     quantization: Quantization
+    """Number format of the weights: a width such as `int8`, which the GPU's generation turns into a format, or a format
+    such as `fp8`."""
     minimum_replicas: Count
-    """Never fewer in all regions; 0: started on demand."""
+    """Number of replicas that always run, in all regions together. With 0, replicas start on demand."""
     tensor_parallel: PositiveInt | None = None
-    """GPUs of one node that share each layer; none: the smallest that fits."""
+    """Number of GPUs of one node that share each layer. Without it, the plan chooses the smallest replica that fits."""
     pipeline_parallel: PositiveInt | None = None
-    """Nodes that share the layers; none: the smallest that fits."""
+    """Number of nodes that share the layers. Without it, the plan chooses the smallest replica that fits."""
 
 
 class Loader(Section):
-    """How weights come from the model store."""
+    """How workers load weights from the model store."""
 
     timeout_s: PositiveInt = 600
-    """For one replica, all retries included."""
+    """Seconds that loading one replica may take, including retries."""
     retries: Annotated[int, Field(ge=0, le=100)] = 3
-    """Further attempts after a failed read."""
-    parallel: Annotated[int, Field(gt=0, le=1024)] = 8
-    """Files that are read at once."""
+    """Number of times that a failed read is repeated."""
+    parallel: Annotated[int, Field(ge=1, le=1024)] = 8
+    """Number of files that are read at the same time."""
 
 
 class ModelServing(Section):
     """The model, and how it is served."""
 
     id: Name
-    """A model of the catalogue."""
+    """Model to serve, a name from the catalogue such as llama-3.1-405b."""
     engine: EngineKind = EngineKind.TENSORRT_LLM
+    """Inference engine that runs the model."""
     context_tokens: PositiveInt
-    """Longest prompt and answer together."""
+    """Longest context in tokens: prompt and completion together."""
     profiles: Annotated[tuple[Profile, ...], Field(min_length=1)]
-    """Kinds of replicas; the first serves by default."""
+    """Kinds of replicas. The first one serves requests that do not ask for another."""
     minimum_concurrent_sequences: PositiveInt = 1
-    """Sequences of the whole context that one replica must hold at once."""
+    """Number of sequences of the longest context that the KV cache of one replica must hold."""
     max_batch_tokens: PositiveInt = 8192
-    """Tokens of one engine step (max_num_tokens)."""
+    """Highest number of tokens in one step of the engine (`max_num_tokens` of TensorRT-LLM)."""
     kv_cache: KvCacheType | None = None
-    """Number format of the KV cache; none: the one that goes with the weights."""
+    """Number format of the KV cache. Without it, the format that suits the weights."""
     kv_cache_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.9
-    """Of the memory that is free once the weights are loaded."""
+    """Part of the GPU memory that is free after loading the weights, which the KV cache uses."""
     store: ModelStore
+    """Where the weights are stored."""
     loader: Loader = Loader()
+    """How workers load weights from the model store."""

@@ -11,8 +11,8 @@ class Monitoring(Section):
     """Metrics and dashboards."""
 
     scrape_interval_s: PositiveInt = 15
-    """Of Prometheus."""
+    """Seconds between two scrapes of a target by Prometheus."""
     retention_days: PositiveInt = 30
-    """Of Prometheus."""
+    """Days that Prometheus keeps metrics."""
     grafana: bool = True
-    """Grafana with its dashboards; its password is a secret."""
+    """Whether to install Grafana with its dashboards. Its password is a secret of the stack."""

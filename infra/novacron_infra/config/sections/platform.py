@@ -1,4 +1,4 @@
-"""`environment` and `platform`: the environments, and the clouds they run in."""
+"""`environment` and `platform`: the name of an environment, and where it runs."""
 
 from __future__ import annotations
 
@@ -9,14 +9,21 @@ class EnvironmentName(str, Enum):
     """The environments that run in a cloud."""
 
     DEV = "dev"
+    """For development."""
     STAGING = "staging"
+    """For tests before a release."""
     PROD = "prod"
+    """For production."""
 
 
 class Platform(str, Enum):
-    """Where an environment runs."""
+    """Where an environment or a region runs."""
 
     LOCAL = "local"
+    """Processes on this machine."""
     AWS = "aws"
+    """Amazon Web Services."""
     GCP = "gcp"
+    """Google Cloud."""
     AZURE = "azure"
+    """Microsoft Azure."""

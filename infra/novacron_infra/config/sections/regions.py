@@ -6,68 +6,87 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from novacron_infra.config.sections.base import Name, Section
+from novacron_infra.config.sections.base import Name, Section, TextPattern
+from novacron_infra.config.sections.hardware import Role
 from novacron_infra.config.sections.model_store import StoreKind
 from novacron_infra.config.sections.platform import Platform
 from novacron_infra.config.sections.workers import WorkerCounts
+
+DnsLabel = Annotated[
+    str,
+    TextPattern(
+        r"[a-z]([a-z0-9-]*[a-z0-9])?",
+        "a DNS label has lower-case letters, digits and hyphens, starts with a letter and does not end with a hyphen",
+        "us-west",
+    ),
+]
 
 
 class RegionOverrides(Section):
     """Values of a region that is in another cloud than the environment."""
 
     platform: Literal[Platform.AWS, Platform.GCP, Platform.AZURE]
-    """The region's cloud."""
+    """Cloud of the region."""
     nearest: Name
-    """The region of the environment's cloud, whose DNS answers, that is nearest to it."""
+    """Region of the environment's cloud that is nearest to this one. The DNS service of that cloud routes by it."""
     coordinators: Name
-    """A machine of that cloud."""
+    """Machine type of the coordinators in this cloud, a name from the catalogue."""
     workers: Name
-    """A machine of that cloud with the GPUs of `workers.machine`: a worker is the same everywhere."""
+    """Machine type of the workers in this cloud, a name from the catalogue. It must have the same GPUs as
+    `workers.machine`, because workers are the same in every region."""
     storage: Name | None = None
-    """A machine of that cloud; needed where there are storage nodes."""
+    """Machine type of the storage nodes in this cloud. Needed where the environment has storage nodes."""
     admins: Annotated[tuple[Name, ...], Field(min_length=1)]
-    """Who administrates the cluster, as that cloud names them."""
+    """Administrators of the cluster, as this cloud names them: see `clusters.admins`."""
     store_kind: StoreKind | None = None
-    """None: that cloud's object storage. Or nfs, on AWS also efs, as in `model.store`."""
+    """Kind of the region's model store: `nfs`, or `efs` on AWS. Without it, the object storage of this cloud."""
     bucket: Name | None = None
-    """The region's own model store, written as in `model.store`; only nfs and efs can do without. Models get there as
-    `model.store` gets them: nothing here copies between clouds."""
+    """Name of the region's model store, written as `model.store.bucket`. Needed for buckets. Models are not replicated
+    between clouds: upload them to this store as well."""
 
 
 class Region(Section):
-    """A region that serves; the first is the primary."""
+    """A region that serves. The first one is the primary."""
 
     name: Name
-    """The cloud's name of the region."""
+    """Name of the region, as its cloud writes it."""
     new: bool = False
-    """Whether the cloud has opened it since the catalogue's list of its regions was made."""
-    dns_label: Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$")]
-    """Regional name below the domain."""
+    """Whether the cloud opened the region after the catalogue's list of regions was made."""
+    dns_label: DnsLabel
+    """Label of the region below the domain: `us-west` becomes us-west.api.example.com."""
     weight: Annotated[int, Field(ge=0, le=255)]
-    """Share of the traffic, relative to the other regions; 0: none, until others are dead."""
+    """Share of the traffic, relative to the weights of the other regions. With 0 the region is a standby, which gets
+    traffic only when every other region is dead."""
     zones: tuple[Name, ...] = ()
-    """Availability zones, the preferred one first: workers whose replicas span nodes all stand there. AWS needs two or
-    three, Google one or more, Azure none."""
+    """Availability zones, the preferred one first: replicas that span several nodes run there. AWS needs 2 or 3 zones,
+    Google Cloud 1 to 3, Azure up to 3."""
     network: Name | None = None
-    """The private IPv4 network of the region, such as 10.0.0.0/16: needed, and each region has its own."""
+    """Private IPv4 network of the region, /16 to /20, such as 10.0.0.0/16. Needed, and different in each region."""
     bucket: Name | None = None
-    """nfs, efs: what exists in this region, server:/export or the file system's id; none: as `model.store` has it. Of
-    the first region `model.store.bucket` says it, of one in another cloud `overrides.bucket`."""
+    """Existing file system of this region, where `model.store.kind` is `nfs` (server:/export) or `efs` (its id). The
+    first region uses `model.store.bucket`, and a region in another cloud `overrides.bucket`."""
     workers: WorkerCounts | None = None
-    """Of the environment's workers; none: by weight, in whole machines. Every region has it or none."""
+    """Number of workers in this region. State it for every region or for none. Without it, workers are shared by
+    weight, in whole machines."""
     overrides: RegionOverrides | None = None
-    """For a region of another cloud than the environment's."""
+    """Values of a region that is in another cloud than the environment."""
 
     def platform(self, environment: Platform) -> Platform:
         """Return the region's cloud, given the cloud of its environment."""
         return self.overrides.platform if self.overrides else environment
 
-    def machine(self, role: str, environment: str) -> str | None:
-        """Return the region's machine for `role`, or None when its overrides name none.
+    def machine(self, role: Role, environment: str) -> str | None:
+        """Return the region's machine for a role, or None when its overrides name none.
 
         Args:
-            role: `coordinators`, `workers` or `storage`.
+            role: the key of the role.
             environment: the environment's own machine for that role.
         """
-        own: str | None = getattr(self.overrides, role) if self.overrides else environment
-        return own
+        if self.overrides is None:
+            return environment
+        machines = {
+            "coordinators": self.overrides.coordinators,
+            "workers": self.overrides.workers,
+            "storage": self.overrides.storage,
+        }
+        return machines[role]

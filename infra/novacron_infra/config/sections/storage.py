@@ -7,10 +7,11 @@ from novacron_infra.config.sections.hardware import Hardware
 
 
 class StorageNodes(Section):
-    """Storage nodes of the whole environment; its regions share them as they share the workers."""
+    """The storage nodes of the whole environment. Regions share them in proportion to their workers."""
 
     count: Instances
-    """Storage nodes of all regions."""
+    """Number of storage nodes in all regions."""
     machine: Name
-    """A machine of the catalogue."""
+    """Machine type of the storage nodes, a name from the catalogue."""
     hardware: Hardware
+    """Hardware that one storage node needs. The plan reports where the machine has less."""

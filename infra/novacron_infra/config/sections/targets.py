@@ -8,39 +8,44 @@ from pydantic import Field, PositiveFloat
 
 from novacron_infra.config.sections.base import Section
 
+_HOURS_PER_YEAR = 8760
+
 
 class Percentiles(Section):
-    """A latency at two percentiles, seconds."""
+    """A latency at two percentiles."""
 
     p50: PositiveFloat
-    """The median."""
+    """Median in seconds."""
     p95: PositiveFloat
-    """The 95th percentile."""
+    """95th percentile in seconds."""
 
 
 class Range(Section):
-    """From and to, both included; no `maximum` is no upper bound."""
+    """A range of values that includes both bounds."""
 
     minimum: PositiveFloat
-    """At least."""
+    """Lowest value."""
     maximum: PositiveFloat | None = None
-    """At most; none: no bound."""
+    """Highest value. Without it, the range has no upper bound."""
 
 
 class Targets(Section):
-    """What the environment promises."""
+    """The latency, throughput, quality and availability that the environment promises."""
 
     time_to_first_token_s: Percentiles
+    """Seconds from a request to its first token."""
     inter_token_latency_s: Percentiles
+    """Seconds between two tokens of a response."""
     throughput_tokens_per_s: Range
+    """Tokens that the environment generates in a second."""
     quality_fraction: Range
-    """Against FP32."""
+    """Quality of the quantized model relative to FP32, as a fraction: 0.97 is 97%."""
     weights_in_use_gb: Range
-    """Weights of the minimum replicas, 10^9 bytes."""
+    """Memory of the weights of all minimum replicas in GB (10^9 bytes). A plan above the maximum is rejected."""
     availability_fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """Part of the year: 0.999 leaves 8.76 hours."""
+    """Part of the year in which the environment is available: 0.999 allows 8.76 hours of downtime."""
 
     @property
     def unavailable_h_per_year(self) -> float | None:
-        """Hours a year that the availability leaves."""
-        return None if self.availability_fraction is None else (1 - self.availability_fraction) * 8760
+        """Hours of downtime a year that the availability allows."""
+        return None if self.availability_fraction is None else (1 - self.availability_fraction) * _HOURS_PER_YEAR

@@ -10,30 +10,33 @@ from novacron_infra.config.sections.base import Name, Section
 
 
 class HealthCheck(Section):
-    """How a region is found dead. The probe's timeout is the provider's."""
+    """How global DNS finds out that a region is dead."""
 
     interval_s: PositiveInt = 30
-    """Between two probes: 10 or 30 with Route 53 and Traffic Manager, 30 or more with Cloud DNS."""
+    """Seconds between two probes: 10 or 30 with Route 53 and Traffic Manager, 30 or more with Cloud DNS."""
     timeout_s: PositiveInt | None = None
-    """None: the provider's. Route 53 has its own, 6 s; the others use 5 s unless told."""
+    """Seconds that a probe waits for a response. Without it, 5. Route 53 has a fixed timeout of 6, so leave it out
+    there."""
     failure_threshold: Annotated[int, Field(ge=2, le=10)] = 3
-    """Failures in a row until a region counts as dead."""
+    """Number of failed probes in a row after which a region counts as dead."""
 
 
 class Traffic(Section):
-    """Global DNS."""
+    """Global DNS, which the environment's cloud serves."""
 
     domain: Name = "api.novacron.ai"
-    """The name that clients use; regional names lie below it."""
+    """Domain name that clients use. The names of the regions are below it."""
     zone: Name | None = None
-    """The DNS zone that holds the domain; none: the domain without its first label."""
+    """DNS zone that holds the domain. Without it, the domain without its first label."""
     existing_zone: Name | None = None
-    """Of a zone that exists: its id on Route 53, its managed zone on Cloud DNS, its resource group on Azure. None: the
-    zone is made, and the parent zone has to delegate to it."""
+    """An existing DNS zone to use: its id on Route 53, its managed zone on Cloud DNS, its resource group on Azure.
+    Without it, the zone is created, and you have to delegate to it from the parent zone."""
     drain_switch: bool = False
-    """Route 53 only, billed by the hour: switches that take a region out of all answers without an update."""
+    """Whether to create switches that take a region out of all DNS answers without an update. Route 53 only; AWS bills
+    them by the hour."""
     ttl_s: Annotated[int, Field(ge=1, le=86400)] = 60
-    """How long resolvers keep an answer; prod allows 60 at most."""
+    """Seconds that resolvers cache an answer, at most 60 in prod."""
     rto_target_s: PositiveInt | None = None
-    """The longest that a dead region may keep its traffic; a plan that takes longer is rejected."""
+    """Longest time in seconds in which a dead region may still get traffic. A slower plan is rejected."""
     health_check: HealthCheck = HealthCheck()
+    """How global DNS finds out that a region is dead."""

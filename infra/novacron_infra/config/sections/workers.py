@@ -11,34 +11,36 @@ from novacron_infra.config.sections.hardware import Hardware, Resources
 
 
 class WorkerCounts(Section):
-    """How many workers there are, and between which bounds."""
+    """The number of workers and its bounds."""
 
     count: Instances
-    """Workers at the start."""
+    """Number of workers at the start."""
     minimum: Instances
-    """Never fewer workers than this."""
+    """Lowest number of workers that autoscaling keeps."""
     maximum: Instances
-    """Autoscaling stops here."""
+    """Highest number of workers that autoscaling adds up to."""
 
 
 class Workers(WorkerCounts):
-    """Capacity units of `gpus_per_worker` GPUs each; how many machines that takes is derived from the catalogue.
+    """The workers of the whole environment, which its regions share.
 
-    The counts are the environment's: its regions share them, see `Region.workers`.
+    A worker is a unit of capacity with `gpus_per_worker` GPUs. The plan derives the number of machines from the
+    catalogue.
     """
 
-    gpus_per_worker: Annotated[int, Field(gt=0, le=64)]
-    """GPUs of one worker."""
+    gpus_per_worker: Annotated[int, Field(ge=1, le=64)]
+    """Number of GPUs of one worker."""
     machine: Name
-    """A GPU machine of the catalogue."""
+    """Machine type of the workers, a GPU machine from the catalogue such as p5.48xlarge."""
     hardware: Hardware
-    """Per worker, not per machine."""
+    """Hardware that one worker needs, not one machine. The plan reports where the machine has less."""
     resources: Resources = Resources(cpu_request=32, cpu_limit=64, memory_request_gib=256, memory_limit_gib=512)
+    """Requests and limits of a worker's container."""
     shared_memory_gib: PositiveFloat = 32
-    """Memory-backed /dev/shm of each pod."""
+    """Size of the memory-backed /dev/shm of each pod in GiB."""
     spot_fraction: Annotated[float, Field(ge=0, le=0.7)] = 0.0
-    """Part of the workers that may run on spot capacity, 0.7 at most."""
+    """Part of the workers that may run on spot capacity, as a fraction up to 0.7."""
     coordination_port: Port = 9091
-    """Coordination between workers."""
+    """Port for coordination between workers."""
     tensor_port: Port = 9092
-    """Tensor traffic between workers."""
+    """Port for tensor traffic between workers."""

@@ -17,7 +17,7 @@ from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
 
 CASES = [
     pytest.param(file.stem, case, id=f"{file.stem}: {case['what']}")
-    for file in sorted((Path(__file__).parent / "policy_cases").glob("*.json"))
+    for file in sorted((Path(__file__).parent / "cases").glob("*.json"))
     for case in json.loads(file.read_text())
 ]
 URN = "urn:pulumi:s::p::t::n"
@@ -106,7 +106,7 @@ def test_a_pod_is_found_in_a_custom_resource_that_nobody_has_heard_of() -> None:
     assert "image 'worker:latest' is not pinned" in violations("digest-pinned-image", resource)[0]
 
 
-@pytest.mark.parametrize("machine", catalog.machines().values(), ids=lambda machine: machine.name)
+@pytest.mark.parametrize("machine", catalog.load_machines().values(), ids=lambda machine: machine.name)
 def test_the_catalogues_gpu_machines_are_recognised_and_no_others(machine: catalog.Machine) -> None:
     pattern = {"aws": gpu.AWS_GPU, "gcp": gpu.GCP_GPU, "azure": gpu.AZURE_GPU}[machine.cloud]
     assert (pattern.search(machine.name) is not None) == (machine.gpu_count > 0)

@@ -15,7 +15,7 @@ from novacron_infra.errors import ConfigurationError
 from novacron_infra.plan import EnvironmentPlan, apportion, describe, plan_environment
 from novacron_infra.plan.stores import efs_copy
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def prod() -> dict[str, Any]:
@@ -221,21 +221,21 @@ def test_filestore_and_azure_files_are_not_copied_between_regions() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "rule", "fix"),
     [
-        ("workers", "p5.48xlarge", "a machine of aws, not gcp", "a3-highgpu-8g"),
+        ("workers", "p5.48xlarge", "a machine of aws, and the region is on gcp", "a3-highgpu-8g"),
         (
             "workers",
             "a3-ultragpu-8g",
             "8 × H200-141GB, and p5.48xlarge of the other regions has 8 × H100-80GB",
             "a3-high",
         ),
-        ("coordinators", "c2", "must be in the catalogue", "c2-standard-30"),
+        ("coordinators", "c2", "it is not a machine of gcp in the catalogue", "c2-standard-30"),
         ("storage", None, "the environment has storage nodes", "gcp"),
-        ("platform", "aws", "aws is the environment's own cloud", "Leave overrides out"),
-        ("nearest", "europe-west4", "no region of aws, whose DNS answers", "us-west-2"),
-        ("bucket", "Models", "no name for gcs", "novacron-models"),
+        ("platform", "aws", "aws is the environment's own cloud", "Remove overrides"),
+        ("nearest", "europe-west4", "it is not a region of aws, whose DNS service", "us-west-2"),
+        ("bucket", "Models", "a Cloud Storage bucket has 3 to 63", "novacron-models"),
         ("bucket", None, "gcs needs a name", "novacron-models"),
-        ("store_kind", "efs", "gcp has no EFS", "Use nfs"),
-        ("store_kind", "s3", "gcp makes its own buckets", "gcs"),
+        ("store_kind", "efs", "gcp does not have EFS", "Use nfs"),
+        ("store_kind", "s3", "the object storage of gcp is gcs", "gcs"),
     ],
 )
 def test_overrides_that_the_regions_cloud_cannot_do_are_rejected(key: str, value: object, rule: str, fix: str) -> None:
@@ -259,8 +259,8 @@ def test_a_region_of_another_cloud_has_its_own_store() -> None:
     with pytest.raises(ConfigurationError) as caught:
         load(description)
     assert [str(item) for item in caught.value.problems] == [
-        "novacron:environment.regions.2.bucket = server:/export: the region is in another cloud. Write it as "
-        "overrides.bucket"
+        "novacron:environment.regions.2.bucket = server:/export: the region is in another cloud. Move it to "
+        "regions.2.overrides.bucket"
     ]
 
 

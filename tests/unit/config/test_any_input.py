@@ -1,26 +1,22 @@
-"""Whatever is written into a stack's file, the answer is an environment or problems with path, value, rule and fix."""
+"""Any content of a stack file gives an environment, or problems with a path, a value, a rule and a fix."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from novacron_infra.config import CloudEnvironment, load
 from novacron_infra.errors import ConfigurationError
 from novacron_infra.plan import describe, plan_environment, values
 
-PROD = yaml.safe_load((Path(__file__).parents[2] / "Pulumi.prod.yaml").read_text(encoding="utf-8"))["config"][
-    "novacron:environment"
-]
+from tests.unit.config.environments import PROD
 
 
 def places(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    """Every place of a nested value but the whole."""
+    """Yield the path of every value inside a nested value."""
     if path:
         yield path
     if isinstance(value, dict | list):
@@ -29,7 +25,7 @@ def places(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str |
 
 
 def put(values_: Any, path: tuple[str | int, ...], value: object) -> Any:
-    """A copy with another value at that place."""
+    """Return a copy with another value at that path."""
     changed = copy.deepcopy(values_)
     at = changed
     for step in path[:-1]:
@@ -55,7 +51,9 @@ anything = st.recursive(
 
 @settings(max_examples=300, deadline=None)
 @given(changes=st.lists(st.tuples(st.sampled_from(list(places(PROD))), anything), min_size=1, max_size=2))
-def test_any_value_anywhere_is_an_environment_or_problems(changes: list[tuple[tuple[str | int, ...], object]]) -> None:
+def test_any_value_at_any_key_gives_an_environment_or_problems(
+    changes: list[tuple[tuple[str | int, ...], object]],
+) -> None:
     description = PROD
     for path, value in sorted(changes, key=lambda change: -len(change[0])):
         description = put(description, path, value)

@@ -16,24 +16,24 @@ from novacron_infra.catalog import (
     Quantization,
     UnknownNameError,
     UnsupportedQuantizationError,
-    gpu,
-    machine,
-    machines,
-    models,
-    offer_lists,
-    offered,
-    region_lists,
+    find_gpu,
+    find_machine,
+    list_supported_quantizations,
+    load_machines,
+    load_models,
+    load_offer_lists,
+    load_region_lists,
     resolve_quantization,
 )
 
 
-@pytest.mark.parametrize("row", models().values(), ids=lambda row: row.name)
+@pytest.mark.parametrize("row", load_models().values(), ids=lambda row: row.name)
 def test_parameters_follow_from_the_shape(row: Model) -> None:
     tables = 1 if row.tied_embeddings else 2
     assert row.parameters == row.layers * row.layer_parameters + tables * row.embedding_parameters + row.hidden
 
 
-@pytest.mark.parametrize("row", machines().values(), ids=lambda row: row.name)
+@pytest.mark.parametrize("row", load_machines().values(), ids=lambda row: row.name)
 def test_a_machine_says_where_its_figures_are_from(row: Machine) -> None:
     latest = dt.date(2026, 11, 25)
     assert row.as_of <= latest
@@ -54,41 +54,41 @@ def test_a_machine_says_where_its_figures_are_from(row: Machine) -> None:
     ],
 )
 def test_the_machines_of_the_three_clouds(name: str, card: str, count: int) -> None:
-    row = machine(name)
+    row = find_machine(name)
     assert (row.gpu, row.gpu_count) == (card, count)
-    assert gpu(card).memory_mib % 1024 == 0
+    assert find_gpu(card).memory_mib % 1024 == 0
 
 
 def test_amazons_regions_are_those_that_botocore_knows() -> None:
     session = botocore.session.get_session()
     partitions = ("aws", "aws-cn", "aws-us-gov", "aws-eusc")  # the others are not reached from the internet
     known = {name for partition in partitions for name in session.get_available_regions("ec2", partition)}
-    assert known == set(region_lists()[Cloud.AWS].names)
+    assert known == set(load_region_lists()[Cloud.AWS].names)
 
 
-@pytest.mark.parametrize("cloud", region_lists())
+@pytest.mark.parametrize("cloud", load_region_lists())
 def test_every_region_that_offers_a_machine_is_in_its_clouds_list(cloud: Cloud) -> None:
-    lists = [item for item in offer_lists() if item.cloud is cloud]
+    lists = [item for item in load_offer_lists() if item.cloud is cloud]
     offering = {name for item in lists for regions in (item.covers, *item.offers.values()) for name in regions}
-    assert offering <= set(region_lists()[cloud].names)
+    assert offering <= set(load_region_lists()[cloud].names)
 
 
-def test_a_misspelt_machine_suggests_the_nearest() -> None:
-    with pytest.raises(UnknownNameError, match=r"did you mean .*p5\.48xlarge"):
-        machine("p5.48xlrage")
+def test_a_misspelt_machine_suggests_similar_names() -> None:
+    with pytest.raises(UnknownNameError, match=r"Did you mean .*p5\.48xlarge"):
+        find_machine("p5.48xlrage")
 
 
 def test_eight_bits_mean_fp8_on_hopper_and_nothing_on_ampere() -> None:
     engine = EngineKind.TENSORRT_LLM
     assert resolve_quantization(Quantization.INT8, engine, Architecture.HOPPER).name.value == "fp8"
-    with pytest.raises(UnsupportedQuantizationError, match="use int4 or bf16"):
+    with pytest.raises(UnsupportedQuantizationError, match="Use int4 or bf16"):
         resolve_quantization(Quantization.INT8, engine, Architecture.AMPERE)
 
 
 @pytest.mark.parametrize("engine", EngineKind)
 @pytest.mark.parametrize("architecture", [Architecture.AMPERE, Architecture.HOPPER, Architecture.BLACKWELL])
 def test_whatever_is_offered_instead_is_supported(engine: EngineKind, architecture: Architecture) -> None:
-    alternatives = offered(engine, architecture)
+    alternatives = list_supported_quantizations(engine, architecture)
     assert alternatives
     for quantization in alternatives:
         assert resolve_quantization(quantization, engine, architecture).bytes_per_parameter > 0

@@ -14,8 +14,8 @@ from novacron_infra.config.schema import schemas
 from novacron_infra.errors import Problem
 from novacron_infra.plan import EnvironmentPlan, PlanError, describe, plan_environment, values
 
-ROOT = Path(__file__).parents[2]
-GOLDEN = Path(__file__).parent / "golden"
+ROOT = Path(__file__).parents[3]
+GOLDEN = Path(__file__).parents[1] / "golden"
 REQUESTS = {"cpu_request": 1, "cpu_limit": 1, "memory_request_gib": 1, "memory_limit_gib": 100}
 
 IOWA = {"name": "us-central1", "dns_label": "us", "weight": 1, "network": "10.0.0.0/16", "zones": ["us-central1-a"]}
@@ -202,11 +202,16 @@ def test_a_machine_without_a_public_price_is_said_and_not_counted() -> None:
             "workers.resources.cpu_request",
             ["1 × 300 on a p5.48xlarge with 192"],
         ),
-        ("prod", {"workers": {"count": 62}}, "workers.count", ["whole machines of 8 GPUs, 4 workers", "Use 60 or 64"]),
+        (
+            "prod",
+            {"workers": {"count": 62}},
+            "workers.count",
+            ["whole machines of 8 GPUs, which hold 4 workers", "Use 60 or 64"],
+        ),
         (
             "prod",
             {"workers": {"minimum": 4}},
-            "regions.1",
+            "regions.1.weight",
             ["weight 30 of 100 of workers.minimum 4", "0 workers × 2 = 0", "one replica: 8 GPUs (TP8 × PP1)"],
         ),
         ("prod", {"storage": {"count": 3}}, "storage.count", ["one would have none"]),
@@ -223,7 +228,7 @@ def test_a_machine_without_a_public_price_is_said_and_not_counted() -> None:
                 "targets": {"weights_in_use_gb": {"minimum": 1}},
             },
             "workers.machine",
-            ["takes 16 GPUs, more than its 8", "Take a3-highgpu-8g"],
+            ["takes 16 GPUs, more than its 8", "Use a3-highgpu-8g"],
         ),
     ],
 )

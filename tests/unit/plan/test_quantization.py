@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 import pytest
-from novacron_infra.catalog import EngineKind, Quantization, gpu, resolve_quantization
+from novacron_infra.catalog import EngineKind, Quantization, find_gpu, resolve_quantization
 from novacron_infra.config import ProfileName
 from novacron_infra.plan.errors import PlanError
 from novacron_infra.plan.quantization import Period, choose_quantization, period
@@ -84,7 +84,7 @@ def test_what_is_chosen(
         ProfileName(profile),
         Period(when),
         engine=EngineKind.TENSORRT_LLM,
-        card=gpu(card),
+        card=find_gpu(card),
         scores=scores,
         floor=floor,
     )
@@ -98,14 +98,14 @@ def test_what_is_chosen(
 def test_what_is_chosen_runs_and_reaches_the_floor(profile: ProfileName, when: Period, card: str, floor: float) -> None:
     scores = ONLY_FP16
     engine = EngineKind.TENSORRT_LLM
-    chosen = choose_quantization(profile, when, engine=engine, card=gpu(card), scores=scores, floor=floor)
-    resolve_quantization(chosen, engine, gpu(card).architecture)
+    chosen = choose_quantization(profile, when, engine=engine, card=find_gpu(card), scores=scores, floor=floor)
+    resolve_quantization(chosen, engine, find_gpu(card).architecture)
     assert scores[chosen] >= floor
 
 
 def test_fp32_needs_no_score() -> None:
     chosen = choose_quantization(
-        ProfileName.MEMORY, Period.PEAK, engine=EngineKind.PYTORCH, card=gpu("H100-80GB"), scores={}, floor=0.97
+        ProfileName.MEMORY, Period.PEAK, engine=EngineKind.PYTORCH, card=find_gpu("H100-80GB"), scores={}, floor=0.97
     )
     assert chosen is Quantization.FP32
 
@@ -127,7 +127,7 @@ def test_where_nothing_is_allowed_every_reason_is_told(
             ProfileName.BALANCED,
             Period.PEAK,
             engine=EngineKind.TENSORRT_LLM,
-            card=gpu("H100-80GB"),
+            card=find_gpu("H100-80GB"),
             scores=scores,
             floor=floor,
         )

@@ -27,7 +27,7 @@ def test_a_renamed_key_is_rejected_with_its_new_name(values: dict[str, Any], old
         load(copy.deepcopy(values))
     problems = {problem.path: problem for problem in caught.value.problems}
     problem = problems[f"novacron:environment.{old}"]
-    assert (problem.rule, problem.fix) == ("this key has a new name", f"Rename it to {new}.")
+    assert (problem.rule, problem.fix) == ("this key has a new name", f"Rename it to {new}")
 
 
 @pytest.mark.parametrize("new", RENAMED_KEYS.values())

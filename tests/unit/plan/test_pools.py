@@ -13,7 +13,7 @@ from novacron_infra.config import CloudEnvironment, load
 from novacron_infra.plan import node_pools, plan_environment
 from novacron_infra.pools import Capacity, NodePoolShape, NodeRole, Placement
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def described(stack: str) -> dict[str, Any]:

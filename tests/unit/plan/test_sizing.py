@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from novacron_infra.catalog import EngineKind, Quantization, gpu, model, resolve_quantization
+from novacron_infra.catalog import EngineKind, Quantization, find_gpu, find_model, resolve_quantization
 from novacron_infra.plan import DoesNotFitError, ReplicaSize, Workload, fit_replica, size_replica
 
-LLAMA = model("llama-3.1-405b")
+LLAMA = find_model("llama-3.1-405b")
 
 
 def sized(gpu_name: str, asked: str, tp: int = 8, pp: int = 1, **workload: int) -> ReplicaSize:
-    card = gpu(gpu_name)
+    card = find_gpu(gpu_name)
     weights = resolve_quantization(Quantization(asked), EngineKind.TENSORRT_LLM, card.architecture)
     return size_replica(LLAMA, weights, card, tp, pp, Workload(**{"context_tokens": 32768, **workload}))
 
@@ -45,22 +45,22 @@ def test_405b_at_tp8_is_within_2_percent_of_aiconfigurator(
     ],
 )
 def test_the_smallest_shape_that_fits_405b(gpu_name: str, asked: str, expected: tuple[int, int]) -> None:
-    card = gpu(gpu_name)
+    card = find_gpu(gpu_name)
     weights = resolve_quantization(Quantization(asked), EngineKind.TENSORRT_LLM, card.architecture)
     size = fit_replica(LLAMA, weights, card, 8, 64, Workload(32768))
     assert (size.tensor_parallel, size.pipeline_parallel) == expected
 
 
 def test_what_does_not_fit_shows_its_arithmetic() -> None:
-    weights = resolve_quantization(Quantization.INT8, EngineKind.TENSORRT_LLM, gpu("H100-80GB").architecture)
+    weights = resolve_quantization(Quantization.INT8, EngineKind.TENSORRT_LLM, find_gpu("H100-80GB").architecture)
     with pytest.raises(DoesNotFitError, match=r"410 GB against 344 GB") as caught:
-        fit_replica(LLAMA, weights, gpu("A100-40GB"), 8, 8, Workload(32768))
+        fit_replica(LLAMA, weights, find_gpu("A100-40GB"), 8, 8, Workload(32768))
     assert "GiB free" in str(caught.value)
 
 
 def test_one_byte_a_parameter_takes_two_of_the_40_gb_machines() -> None:
-    weights = resolve_quantization(Quantization.INT8, EngineKind.TENSORRT_LLM, gpu("H100-80GB").architecture)
-    size = fit_replica(LLAMA, weights, gpu("A100-40GB"), 8, 64, Workload(32768))
+    weights = resolve_quantization(Quantization.INT8, EngineKind.TENSORRT_LLM, find_gpu("H100-80GB").architecture)
+    size = fit_replica(LLAMA, weights, find_gpu("A100-40GB"), 8, 64, Workload(32768))
     assert (size.tensor_parallel, size.pipeline_parallel) == (8, 2)
 
 

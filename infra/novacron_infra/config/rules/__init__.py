@@ -1,0 +1,45 @@
+"""The rules between the parts of a cloud environment: those that no single field can check."""
+
+from __future__ import annotations
+
+from novacron_infra.config.rules.machines import check_machines, check_offers
+from novacron_infra.config.rules.model import check_model, check_targets
+from novacron_infra.config.rules.model_store import check_model_store, check_region_stores
+from novacron_infra.config.rules.networks import check_cluster_networks, check_public_networks, check_region_networks
+from novacron_infra.config.rules.overrides import check_overrides
+from novacron_infra.config.rules.parts import Parts
+from novacron_infra.config.rules.processes import check_coordinators, check_resources, check_workers
+from novacron_infra.config.rules.regions import check_regions
+from novacron_infra.config.rules.services import check_accounts, check_images, check_redis, check_tags
+from novacron_infra.config.rules.traffic import check_traffic
+from novacron_infra.errors import Problem
+
+_RULES = (
+    check_regions,
+    check_region_networks,
+    check_cluster_networks,
+    check_overrides,
+    check_region_stores,
+    check_accounts,
+    check_offers,
+    check_public_networks,
+    check_traffic,
+    check_coordinators,
+    check_machines,
+    check_workers,
+    check_resources,
+    check_model,
+    check_model_store,
+    check_targets,
+    check_redis,
+    check_images,
+    check_tags,
+)
+
+
+def check_cloud_environment(parts: Parts) -> list[Problem]:
+    """Return a problem for every rule that the parts break.
+
+    A part that is not in `parts` is itself invalid and already reported; the rules that need it do not run.
+    """
+    return [found for rule in _RULES for found in rule(parts)]

@@ -1,0 +1,139 @@
+"""Rules for the model store of an environment and of each region."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from novacron_infra.config.problems import MISSING, problem
+from novacron_infra.config.rules.parts import Parts
+from novacron_infra.config.rules.regions import LONGEST_REGION_NAME
+from novacron_infra.config.sections.base import TextPattern
+from novacron_infra.config.sections.model_store import OWN_STORE, StoreKind
+from novacron_infra.config.sections.platform import Platform
+from novacron_infra.config.sections.regions import Region
+from novacron_infra.errors import Problem
+
+BUCKETS = {
+    # No dots: transfer acceleration and TLS wildcard certificates do not support them.
+    StoreKind.S3: TextPattern(
+        r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]",
+        "an S3 bucket has 3 to 63 lower-case letters, digits and hyphens, and no hyphen at either end",
+        "novacron-models",
+    ),
+    # No dots: Google Cloud then asks for proof that the user owns the domain.
+    StoreKind.GCS: TextPattern(
+        r"(?!goog)[a-z0-9][a-z0-9_-]{1,61}[a-z0-9]",
+        "a Cloud Storage bucket has 3 to 63 lower-case letters, digits, hyphens and underscores, starts and ends with "
+        "a letter or digit, and does not start with goog",
+        "novacron-models",
+    ),
+    StoreKind.AZURE: TextPattern(
+        r"[a-z0-9]{3,24}/(?=.{3,63}$)[a-z0-9](-?[a-z0-9])*",
+        "an Azure store is written account/container: 3 to 24 lower-case letters and digits, then 3 to 63 of them with "
+        "single hyphens inside",
+        "novacronmodels/models",
+    ),
+    StoreKind.NFS: TextPattern(
+        r"[A-Za-z0-9.-]+:/\S*", "an NFS store is written server:/export", "files.example.com:/models"
+    ),
+    StoreKind.EFS: TextPattern(
+        r"fs-[0-9a-f]{8,40}",
+        "an EFS id is fs- and 8 to 40 hexadecimal digits",
+        "fs-0123456789abcdef0",
+    ),
+}
+
+
+def check_store(
+    kind_path: str, path: str, kind: StoreKind, bucket: str | None, platform: Platform | None
+) -> Iterator[Problem]:
+    """Report a kind of store that the cloud does not have, and a name that this kind does not allow.
+
+    Args:
+        kind_path: the path of the store's kind.
+        path: the path of its bucket.
+        kind: the kind of store.
+        bucket: its name as the user typed it, or None.
+        platform: the cloud of its region, or None when it is not known.
+    """
+    name_rule = BUCKETS[kind]
+    if bucket is not None and not name_rule.matches(bucket):
+        yield problem(path, bucket, name_rule.rule, f"Write it like {name_rule.example}")
+    if bucket is None and kind in OWN_STORE.values():
+        yield problem(path, MISSING, f"a store of kind {kind.value} needs a name", f"Write it like {name_rule.example}")
+    if platform is None:
+        return
+    own = OWN_STORE[platform].value
+    if kind in OWN_STORE.values() and kind.value != own:
+        yield problem(kind_path, kind.value, f"the object storage of {platform.value} is {own}", f"Use {own}")
+    if kind is StoreKind.EFS and platform is not Platform.AWS:
+        yield problem(kind_path, kind.value, f"{platform.value} does not have EFS", f"Use nfs or {own}")
+    if kind is StoreKind.NFS and platform is Platform.AWS and bucket is None:
+        fix = f"Name a server that exists, like {name_rule.example}, or use efs"
+        yield problem(path, MISSING, "on aws, nfs needs a server that exists", fix)
+
+
+def check_model_store(parts: Parts) -> Iterator[Problem]:
+    """Check the environment's model store and the names made from it."""
+    serving = parts.get("model")
+    if serving is None:
+        return
+    store = serving.store
+    name_rule = BUCKETS[store.kind]
+    yield from check_store("model.store.kind", "model.store.bucket", store.kind, store.bucket, parts.get("platform"))
+    if store.kind in OWN_STORE.values() and store.bucket is not None and name_rule.matches(store.bucket):
+        regions = [item.name for item in parts.get("regions", ()) if item.overrides is None]
+        # A longer region name has a problem of its own.
+        own = [name for name in regions if len(name) <= LONGEST_REGION_NAME]
+        names = [store.bucket_in(name, own[0]) or "" for name in own[1:]]
+        longest = max(names, key=len, default=store.bucket)
+        if not name_rule.matches(longest):
+            rule = f"the bucket of another region would be {longest}, {len(longest)} characters; {name_rule.rule}"
+            yield problem("model.store.bucket", store.bucket, rule, f"Use a shorter name, like {name_rule.example}")
+    models, configuration = store.model_names, store.configuration_names
+    # Models in the whole bucket still leave the configuration a folder of its own.
+    if models and (models.startswith(configuration) or configuration.startswith(models)):
+        rule = f"it overlaps model.store.prefix {store.prefix}, and the two are replicated at different rates"
+        fix = "Use a folder outside of it, such as configuration"
+        yield problem("model.store.configuration_prefix", store.configuration_prefix, rule, fix)
+
+
+def check_region_stores(parts: Parts) -> Iterator[Problem]:
+    """Check the existing file systems of regions."""
+    serving = parts.get("model")
+    if serving is None:
+        return
+    used_by: dict[str, str] = {}
+    for index, region in enumerate(parts.get("regions", ())):
+        yield from _check_region_store(f"regions.{index}.bucket", region, index, serving.store.kind)
+        kind, file_system, path = serving.store.kind, region.bucket, f"regions.{index}.bucket"
+        if region.overrides is not None:
+            kind = region.overrides.store_kind or OWN_STORE[region.overrides.platform]
+            file_system = region.overrides.bucket
+            path = f"regions.{index}.overrides.bucket"
+        elif index == 0:
+            file_system = serving.store.bucket
+        if kind is not StoreKind.EFS or file_system is None:
+            continue
+        if file_system in used_by:
+            rule = f"{used_by[file_system]} has this file system, and a file system belongs to one region"
+            yield problem(path, file_system, rule, "Name another file system")
+        else:
+            used_by[file_system] = region.name
+
+
+def _check_region_store(path: str, region: Region, index: int, kind: StoreKind) -> Iterator[Problem]:
+    if region.bucket is None:
+        return
+    name_rule = BUCKETS[kind]
+    if region.overrides is not None:
+        rule = "the region is in another cloud"
+        yield problem(path, region.bucket, rule, f"Move it to regions.{index}.overrides.bucket")
+    elif index == 0:
+        rule = "the first region has the environment's own store"
+        yield problem(path, region.bucket, rule, "Move it to model.store.bucket")
+    elif kind in OWN_STORE.values():
+        rule = f"the name of each region's {kind.value} bucket is made from model.store.bucket"
+        yield problem(path, region.bucket, rule, "Remove this key")
+    elif not name_rule.matches(region.bucket):
+        yield problem(path, region.bucket, name_rule.rule, f"Write it like {name_rule.example}")

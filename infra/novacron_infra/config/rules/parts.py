@@ -1,0 +1,48 @@
+"""The valid parts of a cloud environment. The rules between parts read them."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from novacron_infra.catalog import Cloud
+from novacron_infra.config.sections.accounts import Accounts
+from novacron_infra.config.sections.autoscaling import Autoscaling
+from novacron_infra.config.sections.caches import Caches
+from novacron_infra.config.sections.clusters import Clusters
+from novacron_infra.config.sections.coordinators import Coordinators
+from novacron_infra.config.sections.data import Data
+from novacron_infra.config.sections.images import Images
+from novacron_infra.config.sections.model import ModelServing
+from novacron_infra.config.sections.platform import EnvironmentName, Platform
+from novacron_infra.config.sections.regions import Region
+from novacron_infra.config.sections.storage import StorageNodes
+from novacron_infra.config.sections.targets import Targets
+from novacron_infra.config.sections.traffic import Traffic
+from novacron_infra.config.sections.workers import Workers
+
+
+class Parts(TypedDict, total=False):
+    """The fields of a cloud environment that are valid. A field that is not here already has a problem of its own."""
+
+    environment: EnvironmentName
+    platform: Platform
+    accounts: Accounts
+    regions: tuple[Region, ...]
+    tags: dict[str, str]
+    clusters: Clusters
+    coordinators: Coordinators
+    workers: Workers
+    storage: StorageNodes | None
+    model: ModelServing
+    targets: Targets
+    autoscaling: Autoscaling | None
+    caches: Caches
+    data: Data
+    images: Images
+    traffic: Traffic | None
+
+
+def find_cloud(parts: Parts, region: Region) -> Cloud | None:
+    """Return the cloud that a region is in, or None when the environment's platform is not known."""
+    platform = parts.get("platform")
+    return None if platform is None else Cloud(region.platform(platform).value)

@@ -1,0 +1,99 @@
+"""Rules for coordinators and workers: their number, ports and resources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from novacron_infra.config.problems import problem
+from novacron_infra.config.rules.parts import Parts
+from novacron_infra.config.sections.coordinators import CoordinatorMode
+from novacron_infra.config.sections.hardware import Resources
+from novacron_infra.config.sections.workers import WorkerCounts
+from novacron_infra.errors import Problem
+
+_MINIMUM_COORDINATORS = {
+    CoordinatorMode.SINGLE: 1,
+    CoordinatorMode.HIGHLY_AVAILABLE: 2,
+    CoordinatorMode.ACTIVE_ACTIVE_STANDBY: 3,
+}
+
+
+def check_worker_bounds(path: str, workers: WorkerCounts) -> Iterator[Problem]:
+    """Report a number of workers outside of its bounds, and bounds in the wrong order."""
+    if workers.minimum > workers.maximum:
+        rule = f"it is more than {path}.maximum, {workers.maximum}"
+        yield problem(f"{path}.minimum", workers.minimum, rule, f"Use {workers.maximum} or less, or raise the maximum")
+    elif workers.count < workers.minimum:
+        rule = f"it is less than {path}.minimum, {workers.minimum}"
+        yield problem(f"{path}.count", workers.count, rule, f"Use {workers.minimum} or more, or lower the minimum")
+    elif workers.count > workers.maximum:
+        rule = f"it is more than {path}.maximum, {workers.maximum}"
+        yield problem(f"{path}.count", workers.count, rule, f"Use {workers.maximum} or less, or raise the maximum")
+
+
+def check_coordinators(parts: Parts) -> Iterator[Problem]:
+    """Check the coordinators' mode, memory cache and ports."""
+    coordinators = parts.get("coordinators")
+    if coordinators is None:
+        return
+    mode, count = coordinators.mode, coordinators.count
+    fewest = _MINIMUM_COORDINATORS[mode]
+    if count < fewest or (mode is CoordinatorMode.SINGLE and count > 1):
+        number = "1" if mode is CoordinatorMode.SINGLE else f"{fewest} or more"
+        other = [
+            item.value
+            for item, minimum in _MINIMUM_COORDINATORS.items()
+            if (count == minimum if item is CoordinatorMode.SINGLE else count >= minimum)
+        ]
+        rule = f"this mode needs coordinators.count {number}, and it is {count}"
+        fix = f"Set the mode to {' or '.join(other)}, or coordinators.count to {number}"
+        yield problem("coordinators.mode", mode.value, rule, fix)
+    caches = parts.get("caches")
+    limit = coordinators.resources.memory_limit_gib
+    if caches is not None and caches.memory_gib >= limit:
+        rule = f"it must be less than coordinators.resources.memory_limit_gib, {limit:g}"
+        yield problem("caches.memory_gib", caches.memory_gib, rule, f"Use less than {limit:g}, or raise the limit")
+    if coordinators.http_port == coordinators.grpc_port:
+        rule = "coordinators.http_port is the same port"
+        yield problem("coordinators.grpc_port", coordinators.grpc_port, rule, "Use two different ports")
+
+
+def check_workers(parts: Parts) -> Iterator[Problem]:
+    """Check the number of workers, their ports and their autoscaling."""
+    workers, scaling = parts.get("workers"), parts.get("autoscaling")
+    if workers is not None:
+        yield from check_worker_bounds("workers", workers)
+        if workers.coordination_port == workers.tensor_port:
+            rule = "workers.coordination_port is the same port"
+            yield problem("workers.tensor_port", workers.tensor_port, rule, "Use two different ports")
+    if scaling is None:
+        return
+    if workers is not None and workers.maximum > scaling.ceiling_workers:
+        rule = f"it is above autoscaling.ceiling_workers, {scaling.ceiling_workers}"
+        fix = f"Use {scaling.ceiling_workers} or less, or raise the ceiling"
+        yield problem("workers.maximum", workers.maximum, rule, fix)
+    up, down = scaling.scale_up.utilization_fraction, scaling.scale_down.utilization_fraction
+    if down >= up:
+        rule = f"it must be below autoscaling.scale_up.utilization_fraction, {up:g}, or the pool flaps"
+        fix = "Leave a gap between the two, such as 0.4 and 0.8"
+        yield problem("autoscaling.scale_down.utilization_fraction", down, rule, fix)
+
+
+def check_resources(parts: Parts) -> Iterator[Problem]:
+    """Report a container's request that is more than its limit."""
+    coordinators, workers = parts.get("coordinators"), parts.get("workers")
+    if coordinators is not None:
+        yield from _check_container("coordinators.resources", coordinators.resources)
+    if workers is not None:
+        yield from _check_container("workers.resources", workers.resources)
+
+
+def _check_container(path: str, resources: Resources) -> Iterator[Problem]:
+    pairs = (
+        ("cpu_request", resources.cpu_request, "cpu_limit", resources.cpu_limit),
+        ("memory_request_gib", resources.memory_request_gib, "memory_limit_gib", resources.memory_limit_gib),
+    )
+    for name, request, limit_name, limit in pairs:
+        if request > limit:
+            rule = f"it is more than {path}.{limit_name}, {limit:g}"
+            yield problem(f"{path}.{name}", request, rule, f"Use {limit:g} or less, or raise the limit")

@@ -1,0 +1,124 @@
+"""Rules for the names, zones and workers of regions."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from novacron_infra.catalog import Cloud, load_region_lists
+from novacron_infra.config.problems import MISSING, problem
+from novacron_infra.config.rules.parts import Parts
+from novacron_infra.config.rules.processes import check_worker_bounds
+from novacron_infra.config.rules.traffic import check_region_weights, check_unique_labels
+from novacron_infra.config.sections.platform import Platform
+from novacron_infra.config.sections.regions import Region
+from novacron_infra.config.sections.workers import Workers
+from novacron_infra.errors import Problem
+
+
+@dataclass(frozen=True)
+class RegionNames:
+    """How a cloud writes its regions and zones, and how many zones a region of ours has there."""
+
+    pattern: str
+    example: str
+    zone_pattern: str
+    """A pattern with `{}` for the region."""
+    zone_example: str
+    minimum_zones: int
+    maximum_zones: int = 3
+
+    def matches(self, region: str) -> bool:
+        """Return whether `region` is written as this cloud writes regions."""
+        return re.fullmatch(self.pattern, region) is not None
+
+
+REGION_NAMES = {
+    Platform.AWS: RegionNames(r"[a-z]{2}(-[a-z]+)+-\d+", "us-west-2", "{}[a-z]", "{}a", 2),
+    Platform.GCP: RegionNames(r"[a-z]+-[a-z]+\d+", "us-central1", "{}-[a-z]", "{}-a", 1),
+    Platform.AZURE: RegionNames(r"[a-z]+\d?", "westus2", "[1-3]", "1", 0),
+}
+LONGEST_REGION_NAME = 24
+"""Characters, one more than northamerica-northeast1 has: names made from a region's then keep the clouds' limits."""
+_TYPO_SIMILARITY = 0.8
+"""How similar two names are when one is likely a typo of the other: us-west-5 and us-west-1, not us-east-1."""
+
+
+def check_regions(parts: Parts) -> Iterator[Problem]:
+    """Check the regions' names, zones and workers."""
+    regions, platform = parts.get("regions", ()), parts.get("platform")
+    yield from check_unique_labels(regions)
+    yield from check_region_weights(regions)
+    for index, region in enumerate(regions):
+        path = f"regions.{index}.name"
+        if len(region.name) > LONGEST_REGION_NAME:
+            rule = f"it has {len(region.name)} characters, and the name of a region has at most {LONGEST_REGION_NAME}"
+            yield problem(path, region.name, rule, "Write the name as the cloud writes it")
+        elif platform is not None:
+            cloud = region.platform(platform)
+            if not REGION_NAMES[cloud].matches(region.name):
+                rule = f"it is not written like a region of {cloud.value}"
+                yield problem(path, region.name, rule, f"Write it like {REGION_NAMES[cloud].example}")
+                continue
+            if not region.new:
+                escape = f". If it has opened since, set regions.{index}.new to true"
+                yield from check_region_exists(path, region.name, cloud, escape)
+            yield from _check_zones(f"regions.{index}.zones", region, cloud)
+    yield from _check_region_workers(regions, parts.get("workers"))
+
+
+def check_region_exists(path: str, name: str, platform: Platform, escape: str = "") -> Iterator[Problem]:
+    """Report a region that is not on the catalogue's list of its cloud: a typo would otherwise show late.
+
+    Args:
+        path: the path of the name.
+        name: the region, as the user typed it.
+        platform: its cloud.
+        escape: what to do when the list is out of date, appended to the fix.
+    """
+    found = load_region_lists().get(Cloud(platform.value))
+    if found is None or name in found.names:
+        return
+    near = sorted(difflib.get_close_matches(name, found.names, cutoff=_TYPO_SIMILARITY))
+    fix = f"Did you mean {' or '.join(near)}?" if near else f"Write it like {REGION_NAMES[platform].example}"
+    escape = escape.removeprefix(".") if near else escape
+    yield problem(path, name, f"{platform.value} had no such region on {found.as_of}", fix + escape)
+
+
+def _check_zones(path: str, region: Region, platform: Platform) -> Iterator[Problem]:
+    names = REGION_NAMES[platform]
+    example = names.zone_example.format(region.name)
+    fewest, most = names.minimum_zones, names.maximum_zones
+    if not fewest <= len(region.zones) <= most:
+        rule = f"a region on {platform.value} has {fewest} to {most} zones"
+        fix = f"List {fewest} to {most} zones, such as {example}" if fewest else f"List at most {most} zones"
+        yield problem(path, ", ".join(region.zones) or MISSING, rule, fix)
+    for number, zone in enumerate(region.zones):
+        if zone in region.zones[:number]:
+            yield problem(f"{path}.{number}", zone, "the region already has this zone", "Name each zone once")
+        elif not re.fullmatch(names.zone_pattern.format(re.escape(region.name)), zone):
+            rule = f"it is not written like a zone of {region.name}"
+            yield problem(f"{path}.{number}", zone, rule, f"Write it like {example}")
+
+
+def _check_region_workers(regions: Sequence[Region], workers: Workers | None) -> Iterator[Problem]:
+    stated = [region.workers for region in regions if region.workers is not None]
+    for index, region in enumerate(regions):
+        if region.workers is not None:
+            yield from check_worker_bounds(f"regions.{index}.workers", region.workers)
+        elif stated:
+            rule = "other regions state their workers, and this one does not"
+            yield problem(f"regions.{index}.workers", MISSING, rule, "State the workers of every region, or of none")
+    if workers is None or not stated or len(stated) != len(regions):
+        return
+    sums: Counter[str] = Counter()
+    for share in stated:
+        sums.update(count=share.count, minimum=share.minimum, maximum=share.maximum)
+    totals = {"count": workers.count, "minimum": workers.minimum, "maximum": workers.maximum}
+    for name, total in totals.items():
+        if total != sums[name]:
+            rule = f"workers.{name} of the regions add up to {sums[name]}"
+            yield problem(f"workers.{name}", total, rule, f"Use {sums[name]}, or change the regions")

@@ -15,6 +15,7 @@ from novacron_infra.catalog import Cloud, Gpu, Machine, Offered, Price, find_gpu
 from novacron_infra.config import Region
 from novacron_infra.config.environment import CloudEnvironment
 from novacron_infra.config.problems import problem
+from novacron_infra.config.sections.hardware import Role
 from novacron_infra.errors import Problem
 from novacron_infra.plan.errors import PlanError
 from novacron_infra.plan.failover import Recovery, RegionLoss, plan_losses, plan_recovery
@@ -225,7 +226,7 @@ def _regions(
 
 def _rows(config: CloudEnvironment, region: Region) -> dict[str, Machine]:
     """The region's machine of each role that the environment has."""
-    own = {"coordinators": config.coordinators.machine, "workers": config.workers.machine}
+    own: dict[Role, str] = {"coordinators": config.coordinators.machine, "workers": config.workers.machine}
     if config.storage is not None:
         own["storage"] = config.storage.machine
     return {role: find_machine(region.machine(role, name) or name) for role, name in own.items()}

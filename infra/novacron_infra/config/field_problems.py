@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 from novacron_infra.config.environment import EnvironmentSecrets
 from novacron_infra.config.problems import HIDDEN, MISSING, join_path, problem
 from novacron_infra.config.renamed_keys import find_new_key
-from novacron_infra.config.sections.base import TextPattern
+from novacron_infra.config.sections.base import BROKEN_RULE
 from novacron_infra.errors import Problem
 
 Location = tuple[int | str, ...]
@@ -60,8 +60,8 @@ def describe_problem(kind: type[BaseModel], detail: ErrorDetails) -> Problem:
 
 def _describe_rule(kind: type[BaseModel], detail: ErrorDetails) -> tuple[str, str]:
     context = detail.get("ctx", {})
-    if detail["type"] == TextPattern.ERROR_TYPE:
-        return str(context["rule"]), f"Write it like {context['example']}"
+    if detail["type"] == BROKEN_RULE:
+        return str(context["rule"]), str(context["fix"])
     if detail["type"] in ("enum", "literal_error"):
         choices = str(context["expected"]).replace("'", "")
         return "it is not a valid value", f"Use {choices}"

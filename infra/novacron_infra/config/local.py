@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from novacron_infra.config.problems import problem
-from novacron_infra.config.sections.base import Fraction, Port, Section
+from novacron_infra.config.sections.base import Fraction, Port, Section, TextPattern, broken_rule
 from novacron_infra.config.sections.platform import Platform
 from novacron_infra.errors import Problem
 
@@ -22,16 +22,24 @@ def _expand_home(path: Path) -> Path:
     try:
         return path.expanduser()
     except RuntimeError as error:
-        raise ValueError(f"{path.parts[0]} has no home folder on this machine; write the whole path") from error
+        rule = f"{path.parts[0]} has no home folder on this machine"
+        raise broken_rule(rule, "Write the whole path") from error
 
 
 def _check_inheritable(pattern: str) -> str:
     if pattern.startswith("PULUMI"):
-        raise ValueError("variables of Pulumi stay with the deployment: they hold the passphrase of its secrets")
+        rule = "variables of Pulumi stay with the deployment, because they hold the passphrase of its secrets"
+        raise broken_rule(rule, "Remove it")
     return pattern
 
 
-EnvironmentPattern = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*\*?$"), AfterValidator(_check_inheritable)]
+EnvironmentPattern = Annotated[
+    str,
+    TextPattern(
+        r"[A-Za-z_][A-Za-z0-9_]*\*?", "it is not the name of a variable, nor the beginning of one and *", "AWS_*"
+    ),
+    AfterValidator(_check_inheritable),
+]
 """The name of an environment variable, or how its name begins and `*`."""
 
 

@@ -39,7 +39,12 @@ def test_a_local_model_has_only_the_quantizations_of_the_pytorch_engine() -> Non
 
 
 def test_a_local_coordinator_has_the_options_of_the_serving_package() -> None:
-    coordinator = {"routing": "round_robin", "api_keys": True, "minimum_quality": 0.97, "response_cache": {"disk_mib": 5}}
+    coordinator = {
+        "routing": "round_robin",
+        "api_keys": True,
+        "minimum_quality": 0.97,
+        "response_cache": {"disk_mib": 5},
+    }
     config = load({"platform": "local", "coordinator": coordinator})
     assert isinstance(config, LocalEnvironment)
     assert config.coordinator.response_cache is not None

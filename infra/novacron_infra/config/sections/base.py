@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
@@ -18,12 +18,18 @@ Instances = Annotated[int, Field(ge=1, le=10_000)]
 Name = Annotated[str, Field(min_length=1)]
 
 
+BROKEN_RULE = "broken_rule"
+"""The type of validation errors whose context has a `rule` and a `fix`."""
+
+
+def broken_rule(rule: str, fix: str) -> PydanticCustomError:
+    """Return the error for a validator to raise: the rule as a clause, and the fix as whole sentences."""
+    return PydanticCustomError("broken_rule", "{rule}", {"rule": rule, "fix": fix})
+
+
 @dataclass(frozen=True)
 class TextPattern:
     """How a text is written. As metadata of a text field it validates the field and reports the rule in words."""
-
-    ERROR_TYPE: ClassVar[str] = "text_pattern"
-    """The type of the validation error; its context has `rule` and `example`."""
 
     pattern: str
     """A regular expression that the whole text matches."""
@@ -44,7 +50,7 @@ class TextPattern:
 
     def _validate(self, text: str) -> str:
         if not self.matches(text):
-            raise PydanticCustomError("text_pattern", "{rule}", {"rule": self.rule, "example": self.example})
+            raise broken_rule(self.rule, f"Write it like {self.example}")
         return text
 
 

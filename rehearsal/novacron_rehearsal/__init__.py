@@ -5,6 +5,7 @@ import os
 # The engine starts processes beside its gRPC server; gRPC's own fork handlers abort the child now and then.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
 
+from novacron_rehearsal.engine.execution import Options
 from novacron_rehearsal.errors import RehearsalError
 from novacron_rehearsal.events import (
     Diagnostic,
@@ -20,10 +21,9 @@ from novacron_rehearsal.events import (
     StepOp,
     StepStarted,
 )
-from novacron_rehearsal.execution import Options
-from novacron_rehearsal.operations import Result, Workspace
-from novacron_rehearsal.policy_reports import PolicyPackReport, PolicyPackSpec, PolicyPackState
-from novacron_rehearsal.secrets import find_passphrase, resolve_passphrase
+from novacron_rehearsal.policies.reports import PolicyPackReport, PolicyPackSpec, PolicyPackState
+from novacron_rehearsal.state.secrets import find_passphrase, resolve_passphrase
+from novacron_rehearsal.workspace import Result, Workspace
 
 __all__ = [
     "Diagnostic",

@@ -13,7 +13,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from novacron_rehearsal import urn
-from novacron_rehearsal.diff import compare, parse_path
+from novacron_rehearsal.engine.diff import compare, parse_path
 from novacron_rehearsal.events import (
     Diagnostic,
     DiffKind,

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from novacron_rehearsal.errors import RehearsalError
-from novacron_rehearsal.state_codec import Decrypt
-from novacron_rehearsal.store import StackSecrets
+from novacron_rehearsal.state.codec import Decrypt
+from novacron_rehearsal.state.stack_secrets import StackSecrets
 from novacron_rehearsal.yaml_files import read_yaml_mapping
 
 

@@ -106,3 +106,75 @@ Value: TypeAlias = Union[  # noqa: UP007 - the quoted names cannot be joined wit
     None,
 ]
 PropertyMap: TypeAlias = dict[str, Value]
+
+
+def make_secret(value: Value) -> Secret:
+    """A secret, never nested directly in another."""
+    return value if isinstance(value, Secret) else Secret(value)
+
+
+def plain_output(value: Output) -> Value:
+    """An output without its dependencies: an unknown, a secret or the value itself."""
+    if value.value is UNKNOWN:
+        return UNKNOWN
+    return make_secret(value.value) if value.secret else value.value
+
+
+def contains_unknown(value: Value) -> bool:
+    """Whether any part of a value is unknown."""
+    if value is UNKNOWN:
+        return True
+    if isinstance(value, dict):
+        return any(contains_unknown(item) for item in value.values())
+    if isinstance(value, list):
+        return any(contains_unknown(item) for item in value)
+    if isinstance(value, (Secret, Output)):
+        return contains_unknown(value.value)
+    return False
+
+
+def contains_secret(value: Value) -> bool:
+    """Whether any part of a value is secret."""
+    if isinstance(value, Secret):
+        return True
+    if isinstance(value, Output):
+        return value.secret or contains_secret(value.value)
+    if isinstance(value, dict):
+        return any(contains_secret(item) for item in value.values())
+    if isinstance(value, list):
+        return any(contains_secret(item) for item in value)
+    return False
+
+
+def output_dependencies(value: Value) -> set[str]:
+    """The URNs that the outputs in a value depend on."""
+    if isinstance(value, Output):
+        return {*value.dependencies, *output_dependencies(value.value)}
+    if isinstance(value, Secret):
+        return output_dependencies(value.value)
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return {where for item in items for where in output_dependencies(item)}
+
+
+def without_outputs(value: Value) -> Value:
+    """The value with every first-class output folded into a plain value, as the state keeps it."""
+    if isinstance(value, Output):
+        return without_outputs(plain_output(value))
+    if isinstance(value, dict):
+        return {key: without_outputs(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_outputs(item) for item in value]
+    if isinstance(value, Secret):
+        return make_secret(without_outputs(value.value))
+    return value
+
+
+def without_secrets(value: Value) -> Value:
+    """The value with every secret unwrapped."""
+    if isinstance(value, Secret):
+        return without_secrets(value.value)
+    if isinstance(value, dict):
+        return {key: without_secrets(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_secrets(item) for item in value]
+    return value

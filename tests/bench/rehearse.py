@@ -22,11 +22,11 @@ from statistics import median
 from typing import Any
 
 from novacron_infra.generated import GeneratedSecret
-from novacron_rehearsal import Options, Workspace, codec
+from novacron_rehearsal import Options, Workspace
 from novacron_rehearsal import urn as urns
 from novacron_rehearsal.clouds import sdk, serve_clouds
-from novacron_rehearsal.resource import ResourceState
-from novacron_rehearsal.values import Value
+from novacron_rehearsal.state.resource import ResourceState
+from novacron_rehearsal.values import Value, without_secrets
 
 from tests.bench.engine import Figures, measure
 
@@ -124,8 +124,8 @@ def _python_names(cls: type[Any]) -> dict[str, str]:
 
 
 def _literal(value: Value) -> str:
-    plain = repr(codec.without_secrets(value))
-    return plain if value == codec.without_secrets(value) else f"pulumi.Output.secret({plain})"
+    plain = repr(without_secrets(value))
+    return plain if value == without_secrets(value) else f"pulumi.Output.secret({plain})"
 
 
 def write_project(folder: Path, stack: str, description: str, program: str) -> None:

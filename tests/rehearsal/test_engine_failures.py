@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 import pytest
-from novacron_rehearsal.resource import OperationKind
+from novacron_rehearsal.state.resource import OperationKind
 
 
 def test_a_failure_lets_what_is_under_way_finish_and_keeps_it(lab: Any) -> None:

@@ -10,7 +10,7 @@ import sys
 import textwrap
 
 import pytest
-from novacron_rehearsal.secrets import Secrets
+from novacron_rehearsal.state.secrets import Secrets
 from novacron_rehearsal.values import Secret
 
 from tests.rehearsal.conftest import Lab

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from novacron_rehearsal import Severity, Workspace
-from novacron_rehearsal.secrets import Secrets
+from novacron_rehearsal.state.secrets import Secrets
 from novacron_rehearsal.values import Secret
 
 from tests.rehearsal.conftest import Lab

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from novacron_rehearsal import Workspace
 from novacron_rehearsal.errors import RehearsalError
-from novacron_rehearsal.resource import OperationKind
-from novacron_rehearsal.secrets import WrongPassphraseError
+from novacron_rehearsal.state.resource import OperationKind
+from novacron_rehearsal.state.secrets import WrongPassphraseError
 from novacron_rehearsal.values import Secret
 
 from tests.rehearsal.pulumi_cli import needs_pulumi, run

@@ -20,7 +20,7 @@ def down(
       novacron down -s dev
     """
     from novacron_rehearsal import Operation
-    from novacron_rehearsal.lock import StackLock, StackLockedError
+    from novacron_rehearsal.state.lock import StackLock, StackLockedError
 
     from novacron_ops import local_processes
     from novacron_ops.backends import RunOutcome, open_backend

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from novacron_rehearsal import urn as urns
-from novacron_rehearsal.resource import ResourceState
+from novacron_rehearsal.state.resource import ResourceState
 
 GLOBAL = "all regions"
 """Name of the group of resources that are in no single region."""

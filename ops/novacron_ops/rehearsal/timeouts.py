@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 from novacron_rehearsal import urn as urns
-from novacron_rehearsal.resource import ResourceState
+from novacron_rehearsal.state.resource import ResourceState
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from novacron_rehearsal import codec
 from novacron_rehearsal.clouds import knowledge, sdk, templates
 from novacron_rehearsal.clouds.outputs import is_made_up
 from novacron_rehearsal.clouds.schema import schema
 from novacron_rehearsal.events import DiffKind, PropertyDiff
 from novacron_rehearsal.providers.client import DiffResult
-from novacron_rehearsal.values import PropertyMap, Value
+from novacron_rehearsal.values import PropertyMap, Value, without_secrets
 
 _REPLACING = {
     DiffKind.ADD: DiffKind.ADD_REPLACE,
@@ -59,7 +58,7 @@ def replacing(token: str) -> frozenset[str]:
 
 def _keeps_its_name(token: str, olds: PropertyMap, news: PropertyMap) -> bool:
     first, *rest = knowledge.resource(token).name.split(".")
-    old, new = (codec.without_secrets(inputs.get(first)) for inputs in (olds, news))
+    old, new = (without_secrets(inputs.get(first)) for inputs in (olds, news))
     for key in rest:
         old, new = (value.get(key) if isinstance(value, dict) else None for value in (old, new))
     return new is not None and old == new and not is_made_up(token, news)
@@ -78,7 +77,7 @@ def _changes(old: Mapping[str, Value], new: Mapping[str, Value], path: str) -> I
 
 
 def _change(old: Value, new: Value, path: str) -> Iterator[tuple[str, DiffKind]]:
-    old, new = codec.without_secrets(old), codec.without_secrets(new)
+    old, new = without_secrets(old), without_secrets(new)
     if isinstance(old, dict) and isinstance(new, dict):
         yield from _changes(old, new, path)
     elif isinstance(old, list) and isinstance(new, list):

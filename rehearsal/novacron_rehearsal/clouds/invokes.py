@@ -9,11 +9,10 @@ from typing import Any
 
 import yaml
 
-from novacron_rehearsal import codec
 from novacron_rehearsal.clouds import knowledge, sdk, templates
 from novacron_rehearsal.clouds.places import CERTIFICATE, MADE_UP, Place, digest, made_up
 from novacron_rehearsal.errors import RehearsalError
-from novacron_rehearsal.values import UNKNOWN, PropertyMap, Value
+from novacron_rehearsal.values import UNKNOWN, PropertyMap, Value, without_secrets
 
 
 class UnknownFunctionError(RehearsalError):
@@ -34,7 +33,7 @@ def invoke(token: str, arguments: PropertyMap, place: Place) -> PropertyMap:
             f"Add it under `functions` in novacron_rehearsal/clouds/data/{place.package}.yaml, or give the program the "
             "value as configuration"
         )
-    given = {key: codec.without_secrets(value) for key, value in arguments.items()}
+    given = {key: without_secrets(value) for key, value in arguments.items()}
     if plain in _COMPUTED:
         return _COMPUTED[plain](given, place)
     seed = digest(plain, given, place.variables)

@@ -10,12 +10,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from novacron_rehearsal import codec
 from novacron_rehearsal.clouds import knowledge, sdk, templates
 from novacron_rehearsal.clouds.places import MADE_UP, Place, digest, made_up
 from novacron_rehearsal.clouds.random_values import existing_random, make_random
 from novacron_rehearsal.clouds.schema import Fields, ListOf, MapOf, Object, Scalar, Type, fields, schema
-from novacron_rehearsal.values import UNKNOWN, PropertyMap, Value
+from novacron_rehearsal.values import UNKNOWN, PropertyMap, Value, make_secret, without_secrets
 
 LABEL = "__simulated"
 DEFAULTS = "__defaults"
@@ -134,7 +133,7 @@ def outputs(subject: Subject) -> PropertyMap:
         state = _completed(state, known.outputs, subject, ())
         for name in known.secret_outputs & state.keys():
             if state[name] is not UNKNOWN:
-                state[name] = codec.make_secret(state[name])
+                state[name] = make_secret(state[name])
     return {**state, LABEL: subject.seed or UNKNOWN}
 
 
@@ -239,7 +238,7 @@ def _at(properties: Mapping[str, Value], path: str) -> Value:
     """What stands at a dotted path; `KeyError` when nothing does."""
     value: Value = dict(properties)
     for key in path.split("."):
-        value = codec.without_secrets(value)
+        value = without_secrets(value)
         if value is UNKNOWN:
             return UNKNOWN
         if not isinstance(value, dict):
@@ -273,5 +272,5 @@ def is_made_up(token: str, inputs: PropertyMap) -> bool:
 def _with(inputs: PropertyMap, path: list[str], name: Value) -> PropertyMap:
     if len(path) == 1:
         return {**inputs, path[0]: name, DEFAULTS: [path[0]]}
-    inner = codec.without_secrets(inputs.get(path[0]))
+    inner = without_secrets(inputs.get(path[0]))
     return {**inputs, path[0]: _with(inner if isinstance(inner, dict) else {}, path[1:], name)}

@@ -13,9 +13,8 @@ from typing import Any
 
 import yaml
 
-from novacron_rehearsal import codec
 from novacron_rehearsal.clouds import knowledge
-from novacron_rehearsal.values import PropertyMap, Value
+from novacron_rehearsal.values import PropertyMap, Value, without_secrets
 
 _ENVIRONMENT = {
     "aws": {"region": ("AWS_REGION", "AWS_DEFAULT_REGION")},
@@ -54,7 +53,7 @@ class Place:
     def region(self, inputs: Mapping[str, Value]) -> str:
         """The region of a resource, also where a zone is given; of Kubernetes, its cluster."""
         for name in _REGION.get(self.package, ("region", "location")):
-            if isinstance(value := codec.without_secrets(inputs.get(name)), str):
+            if isinstance(value := without_secrets(inputs.get(name)), str):
                 return re.sub(r"-[a-z]$", "", value) if self.package == "gcp" else value
         return self.variables.get("region") or self.variables.get("location") or self.cluster
 
@@ -71,7 +70,7 @@ def place(package: str, config: PropertyMap) -> Place:
     for name, candidates in _ENVIRONMENT.get(package, {}).items():
         variables[name] = next((found for key in candidates if (found := os.environ.get(key))), variables.get(name, ""))
     for name in _CONFIG.get(package, ()):
-        if isinstance(value := codec.without_secrets(config.get(_CONFIG_NAMES.get(name, name))), str) and value:
+        if isinstance(value := without_secrets(config.get(_CONFIG_NAMES.get(name, name))), str) and value:
             variables[name] = value
     if package == "gcp":
         variables["zone"] = variables["zone"] or f"{variables['region']}-a"
@@ -79,7 +78,7 @@ def place(package: str, config: PropertyMap) -> Place:
     if package == "aws":
         variables["partition"] = _partition(variables["region"])
     variables["certificate"] = CERTIFICATE
-    return Place(package, variables, _cluster(codec.without_secrets(config.get("kubeconfig"))))
+    return Place(package, variables, _cluster(without_secrets(config.get("kubeconfig"))))
 
 
 def _partition(region: str) -> str:

@@ -18,7 +18,6 @@ from pulumi.runtime.proto import engine_pb2, plugin_pb2, provider_pb2
 from pulumi.runtime.proto.engine_pb2_grpc import EngineStub
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer
 
-from novacron_rehearsal import codec
 from novacron_rehearsal.clouds import faults, knowledge, sdk
 from novacron_rehearsal.clouds.check import Problem, check, check_names
 from novacron_rehearsal.clouds.diffs import diff
@@ -27,6 +26,7 @@ from novacron_rehearsal.clouds.outputs import LABEL, Subject, existing, identity
 from novacron_rehearsal.clouds.places import Place, digest, place
 from novacron_rehearsal.clouds.state import Key, World
 from novacron_rehearsal.errors import RehearsalError
+from novacron_rehearsal.protocol import codec
 from novacron_rehearsal.urn import parse
 from novacron_rehearsal.values import PropertyMap
 

@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 
-from novacron_rehearsal import codec
 from novacron_rehearsal.errors import RehearsalError
-from novacron_rehearsal.values import UNKNOWN, PropertyMap, Value
+from novacron_rehearsal.values import UNKNOWN, PropertyMap, Value, contains_unknown, without_secrets
 
 _SPECIAL = "!@#$%&*()-_=+[]{}<>:?"
 _CLASSES = {"lower": string.ascii_lowercase, "upper": string.ascii_uppercase, "numeric": string.digits}
@@ -42,8 +41,8 @@ def make_random(token: str, inputs: PropertyMap, seed: str) -> RandomResult:
     """
     kind = token.rpartition(":")[2]
     make, computed = _KINDS.get(kind, (None, ()))
-    given = {name: codec.without_secrets(value) for name, value in inputs.items() if value is not None}
-    if make is not None and seed and not any(codec.contains_unknown(value) for value in given.values()):
+    given = {name: without_secrets(value) for name, value in inputs.items() if value is not None}
+    if make is not None and seed and not any(contains_unknown(value) for value in given.values()):
         return make(given, Random(seed))  # noqa: S311 - the result must not change from run to run
     return RandomResult(f"{kind}-{seed[:12]}", dict.fromkeys(computed, UNKNOWN))
 

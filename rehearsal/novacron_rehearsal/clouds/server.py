@@ -17,8 +17,8 @@ from pulumi.runtime.proto.provider_pb2_grpc import add_ResourceProviderServicer_
 from novacron_rehearsal.clouds import sdk
 from novacron_rehearsal.clouds.provider import CloudProvider
 from novacron_rehearsal.clouds.state import World
-from novacron_rehearsal.private_files import make_private_folder
-from novacron_rehearsal.providers.client import CHANNEL_OPTIONS
+from novacron_rehearsal.protocol.channels import CHANNEL_OPTIONS
+from novacron_rehearsal.state.private_files import make_private_folder
 
 STATE_VARIABLE = "NOVACRON_CLOUDS_STATE"
 FAULTS_VARIABLE = "NOVACRON_FAULTS"

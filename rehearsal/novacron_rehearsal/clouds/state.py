@@ -11,9 +11,9 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.struct_pb2 import Struct
 
-from novacron_rehearsal import codec
 from novacron_rehearsal.clouds.places import digest
-from novacron_rehearsal.private_files import FOLDER_MODE, make_private_folder, restrict, write_private_file
+from novacron_rehearsal.protocol import codec
+from novacron_rehearsal.state.private_files import FOLDER_MODE, make_private_folder, restrict, write_private_file
 from novacron_rehearsal.values import PropertyMap
 
 Key = tuple[str, str, str]

@@ -14,8 +14,7 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from novacron_rehearsal import codec
-from novacron_rehearsal.values import UNKNOWN, Value
+from novacron_rehearsal.values import UNKNOWN, Value, contains_unknown, without_secrets
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][\w.]*)(?:=(@?)([^{}:]*))?(?::(\w+))?\}")
 
@@ -46,7 +45,7 @@ def fill(template: Any, lookup: Lookup) -> Value:
     if whole := _PLACEHOLDER.fullmatch(template):
         return _resolve(whole, lookup)
     values = [_resolve(match, lookup) for match in _PLACEHOLDER.finditer(template)]
-    if any(codec.contains_unknown(value) for value in values):
+    if any(contains_unknown(value) for value in values):
         return UNKNOWN
     texts = iter(values)
     return _PLACEHOLDER.sub(lambda _: str(next(texts)), template)
@@ -63,7 +62,7 @@ def _resolve(match: re.Match[str], lookup: Lookup) -> Value:
     path, other, default, how = match.groups()
     first, *rest = path.split(".")
     try:
-        value = codec.without_secrets(lookup(first))
+        value = without_secrets(lookup(first))
         for key in rest:
             if isinstance(value, dict):
                 value = value[key]

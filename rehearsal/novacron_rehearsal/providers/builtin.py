@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from novacron_rehearsal import codec
 from novacron_rehearsal.errors import NotSupportedError, ProviderError
 from novacron_rehearsal.providers.client import CheckFailure, DiffResult, Outcome
-from novacron_rehearsal.resource import ResourceState
-from novacron_rehearsal.values import PropertyMap
+from novacron_rehearsal.state.resource import ResourceState
+from novacron_rehearsal.values import PropertyMap, contains_secret, without_secrets
 
 BUILTIN_PACKAGE = "pulumi"
 STACK_REFERENCE = "pulumi:pulumi:StackReference"
@@ -68,11 +67,11 @@ class BuiltinProvider:
         return self._read(inputs or {"name": id_})
 
     def _read(self, inputs: PropertyMap) -> Outcome:
-        name = codec.without_secrets(inputs["name"])
+        name = without_secrets(inputs["name"])
         if not isinstance(name, str):
             raise ProviderError(f"stack reference {name!r}: the name must be known text")
         outputs = self._outputs_of(name)
-        secret_names = sorted(key for key, value in outputs.items() if codec.contains_secret(value))
+        secret_names = sorted(key for key, value in outputs.items() if contains_secret(value))
         return Outcome(
             id=name,
             outputs={"name": name, "outputs": outputs, "secretOutputNames": [*secret_names]},

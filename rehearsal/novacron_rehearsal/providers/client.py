@@ -13,21 +13,14 @@ from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto import plugin_pb2, provider_pb2
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderStub
 
-from novacron_rehearsal import codec
 from novacron_rehearsal.errors import ProviderError, ProviderGoneError
 from novacron_rehearsal.events import DiffKind, PropertyDiff
-from novacron_rehearsal.resource import ResourceState
-from novacron_rehearsal.secret_marks import marked_like
+from novacron_rehearsal.protocol import codec
+from novacron_rehearsal.protocol.channels import CHANNEL_OPTIONS
+from novacron_rehearsal.state.resource import ResourceState
+from novacron_rehearsal.state.secret_marks import marked_like
 from novacron_rehearsal.urn import parse
-from novacron_rehearsal.values import PropertyMap
-
-CHANNEL_OPTIONS = [
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
-    ("grpc.enable_http_proxy", 0),  # everyone that the engine talks to is on this machine
-    # Otherwise two providers at one attached port share a connection, by which such a port tells them apart.
-    ("grpc.use_local_subchannel_pool", 1),
-]
+from novacron_rehearsal.values import PropertyMap, without_secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +130,7 @@ class RemoteProvider:
         plain = {key: value for key, value in inputs.items() if key not in ("version", "__internal")}
         variables = {
             f"{self.package}:config:{key}": value
-            for key, value in ((k, codec.without_secrets(v)) for k, v in plain.items())
+            for key, value in ((k, without_secrets(v)) for k, v in plain.items())
             if isinstance(value, str)
         }
         name = parse(urn)

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from novacron_rehearsal import exec_dynamic
-from novacron_rehearsal.children import Child
 from novacron_rehearsal.errors import ProviderError
+from novacron_rehearsal.protocol import exec_dynamic
+from novacron_rehearsal.protocol.children import Child
 from novacron_rehearsal.providers.client import Provider, RemoteProvider
 from novacron_rehearsal.yaml_files import read_yaml_mapping
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from novacron_rehearsal import codec
 from novacron_rehearsal.errors import ProviderError
 from novacron_rehearsal.events import Diagnostic, EventSink, Severity
 from novacron_rehearsal.providers.builtin import BUILTIN_PACKAGE
 from novacron_rehearsal.providers.client import Provider
 from novacron_rehearsal.providers.launch import DYNAMIC_PACKAGE, Plugins, Started, start
 from novacron_rehearsal.providers.simulated_dynamic import SimulatedDynamicProvider
-from novacron_rehearsal.resource import ResourceState
+from novacron_rehearsal.state.resource import ResourceState
 from novacron_rehearsal.urn import package_of
-from novacron_rehearsal.values import UNKNOWN_SENTINEL, PropertyMap
+from novacron_rehearsal.values import UNKNOWN_SENTINEL, PropertyMap, contains_unknown
 
 _SIMULATED_DYNAMIC = (
     "simulated: its dynamic provider did not run. Its inputs serve as its outputs; an output that only the provider "
@@ -84,7 +83,7 @@ class ProviderRegistry:
         future.add_done_callback(_retrieve)
         self._bound[ref] = future
         try:
-            if codec.contains_unknown(inputs):
+            if contains_unknown(inputs):
                 future.set_result(None)
             else:
                 await started.provider.configure(split_reference(ref)[0], inputs)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from novacron_rehearsal.errors import NotSupportedError, ProviderError
 from novacron_rehearsal.providers.client import CheckFailure, DiffResult, Outcome
-from novacron_rehearsal.resource import ResourceState
+from novacron_rehearsal.state.resource import ResourceState
 from novacron_rehearsal.values import PropertyMap
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from novacron_rehearsal import StepOp
-from novacron_rehearsal.run import StepRecord
+from novacron_rehearsal.engine.run import StepRecord
 
 from tests.rehearsal.clouds.conftest import Site
 from tests.rehearsal.clouds.recorded import STACKS, describe, read_state

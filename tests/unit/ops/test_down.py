@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from novacron_ops import local_processes
-from novacron_rehearsal import secrets as passphrases
-from novacron_rehearsal.lock import StackLock
-from novacron_rehearsal.secrets import Secrets
+from novacron_rehearsal.state import secrets as passphrases
+from novacron_rehearsal.state.lock import StackLock
+from novacron_rehearsal.state.secrets import Secrets
 
 from tests.unit.ops.running import novacron
 

@@ -19,7 +19,7 @@ from novacron_ops.rehearsal.placement import GLOBAL, count_by_region
 from novacron_ops.rehearsal.timeouts import find_timeouts
 from novacron_rehearsal import PolicyPackReport, PolicyPackState, PolicyViolated
 from novacron_rehearsal import urn as urns
-from novacron_rehearsal.resource import CustomTimeouts, ResourceState
+from novacron_rehearsal.state.resource import CustomTimeouts, ResourceState
 
 ROOT = Path(__file__).parents[3]
 XHTML = "{http://www.w3.org/1999/xhtml}"

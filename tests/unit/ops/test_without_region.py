@@ -10,8 +10,8 @@ import pytest
 from novacron_ops import backends, local_processes
 from novacron_ops.backends import RunOutcome
 from novacron_rehearsal import Operation
-from novacron_rehearsal.run import Run
-from novacron_rehearsal.selection import Selection
+from novacron_rehearsal.engine.run import Run
+from novacron_rehearsal.engine.selection import Selection
 
 from tests.unit.ops.running import novacron
 

@@ -1,0 +1,79 @@
+"""Former names of a resource, from its own aliases and from its parents'; a state as it reads after renames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from novacron_rehearsal import urn
+from novacron_rehearsal.protocol.goal import AliasSpec, Goal
+from novacron_rehearsal.providers.registry import reference, split_reference
+from novacron_rehearsal.state.resource import ResourceState
+
+
+def old_urns(stack: str, project: str, where: str, goal: Goal, former_parent: str) -> Iterator[str]:
+    """Candidates for the resource's former URN, nearest first.
+
+    Args:
+        stack: name of the stack.
+        project: name of the project.
+        where: the resource's present URN.
+        goal: what the program wants of it.
+        former_parent: the parent's former URN; empty where it has kept its name.
+    """
+    seen = {where}
+    for candidate in _candidates(stack, project, goal, former_parent):
+        if candidate not in seen:
+            seen.add(candidate)
+            yield candidate
+
+
+def with_new_names(old: ResourceState, names: Mapping[str, str]) -> ResourceState:
+    """An old state as it reads after renames, each a former and a present URN."""
+    if not names:
+        return old
+
+    def name(text: str) -> str:
+        return names.get(text, text)
+
+    provider = old.provider
+    if provider:
+        provider_urn, id_ = split_reference(provider)
+        provider = reference(name(provider_urn), id_)
+    return replace(
+        old,
+        urn=name(old.urn),
+        parent=name(old.parent),
+        provider=provider,
+        dependencies=[name(item) for item in old.dependencies],
+        property_dependencies={key: [name(i) for i in items] for key, items in old.property_dependencies.items()},
+        deleted_with=name(old.deleted_with),
+    )
+
+
+def _candidates(stack: str, project: str, goal: Goal, former_parent: str) -> Iterator[str]:
+    yield from goal.alias_urns
+    specs = [*goal.alias_specs]
+    for spec in specs:
+        parent = "" if spec.no_parent else spec.parent or goal.parent
+        yield _make(stack, project, goal, spec, parent)
+    if not former_parent:
+        return
+    for spec in [AliasSpec(), *specs]:
+        if spec.parent or spec.no_parent:
+            continue
+        name = spec.name or goal.name
+        yield _make(stack, project, goal, spec, former_parent, _follow(name, goal.parent, former_parent))
+        yield _make(stack, project, goal, spec, former_parent)
+
+
+def _make(stack: str, project: str, goal: Goal, spec: AliasSpec, parent: str, name: str = "") -> str:
+    return urn.make(
+        spec.stack or stack, spec.project or project, parent, spec.type or goal.type, name or spec.name or goal.name
+    )
+
+
+def _follow(name: str, parent: str, former_parent: str) -> str:
+    """Children named after their parent were named after its former name."""
+    now, before = urn.parse(parent).name, urn.parse(former_parent).name
+    return before + name[len(now) :] if name.startswith(now) else name

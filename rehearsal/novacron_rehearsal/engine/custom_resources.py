@@ -1,0 +1,340 @@
+"""What a registration means for a custom resource: same, create, update, replace, import or read.
+
+What it decides is carried out with the provider and recorded through the deployment. Providers themselves are resources
+too: `provider_resources.py`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+
+from novacron_rehearsal.engine.default_providers import is_default
+from novacron_rehearsal.engine.deletion import delete_before_replace
+from novacron_rehearsal.engine.deployment import Deployment
+from novacron_rehearsal.engine.diff import compare, matches, parse_path
+from novacron_rehearsal.errors import RehearsalError
+from novacron_rehearsal.events import Diagnostic, DiffKind, PropertyDiff, Severity, StepOp
+from novacron_rehearsal.protocol.goal import Goal
+from novacron_rehearsal.providers.client import DiffResult, Outcome, Provider, failures_text
+from novacron_rehearsal.providers.registry import split_reference
+from novacron_rehearsal.state.resource import OperationKind, ResourceState, now
+from novacron_rehearsal.values import PropertyMap, Value, contains_unknown
+
+
+async def custom_resource(
+    deployment: Deployment, new: ResourceState, old: ResourceState | None, provider: Provider | None, goal: Goal
+) -> ResourceState:
+    """Bring a custom resource to what the program wants."""
+    if old is not None and (old.external or not old.custom):
+        # It was only read before (or a component); managing it begins with a creation.
+        deployment.delete_later(old)
+        old = None
+    gone = old is not None and (old.urn in deployment.deleted_early or old.pending_replacement)
+    base = None if gone else old
+    importing = bool(new.import_id) and (base is None or (base.import_id or base.id) != new.import_id)
+    if importing:
+        base = await _import(deployment, new, base, provider)
+    goal_inputs = new.inputs
+    new.inputs = await _check(new, base.inputs if base else {}, goal_inputs, provider)
+    new.inputs = await deployment.ask_policies(new, new.inputs)
+    if base is None:
+        if old is not None:
+            return await _recreate(deployment, new, old, provider)
+        async with deployment.step(StepOp.CREATE, new, None):
+            await _make(deployment, new, provider, [])
+        return new
+    diff = await _diff(deployment, new, base, provider, goal)
+    if diff.replaces or _forced_replacement(deployment, new, base):
+        return await _replace(deployment, new, base, provider, goal, goal_inputs, diff)
+    if diff.changes or base.init_errors:
+        return await _update(deployment, new, base, provider, diff)
+    new.id, new.outputs = base.id, base.outputs
+    new.created, new.modified = base.created, base.modified
+    new.init_errors = base.init_errors
+    if importing:
+        deployment.keep(base, new)
+        return new
+    async with deployment.step(StepOp.SAME, new, base):
+        deployment.keep(base, new)
+    return new
+
+
+async def read_resource(
+    deployment: Deployment, where: str, goal: Goal, id_: str, old: ResourceState | None
+) -> ResourceState:
+    """Read what something else manages; a managed resource of that name is replaced by it."""
+    new = ResourceState(
+        urn=where,
+        type=goal.type,
+        custom=True,
+        id=id_,
+        inputs=goal.inputs,
+        parent=goal.parent,
+        dependencies=goal.dependencies,
+        external=True,
+        additional_secret_outputs=goal.additional_secret_outputs,
+        source_position=goal.source_position,
+    )
+    new.provider = await deployment.providers.reference_for(goal)
+    provider = await deployment.registry.get(new.provider)
+    known = id_ and not any(contains_unknown(value) for value in goal.inputs.values())
+    displaced = old if old is not None and not old.external else None
+    op = StepOp.READ_REPLACEMENT if displaced is not None else StepOp.READ
+    async with deployment.step(op, new, old):
+        if provider is None or not known:
+            new.outputs = {}
+        else:
+            outcome = await provider.read(where, id_, goal.inputs, goal.inputs)
+            if not outcome.id:
+                raise RehearsalError(f"resource {id_!r} does not exist")
+            _settle(new, outcome)
+        if displaced is not None:
+            deployment.retire(displaced, new)
+        else:
+            deployment.record(None, [] if old is None else [deployment.current(old)], new)
+    if displaced is not None:
+        deployment.announce(StepOp.REPLACE, new, displaced)
+    return new
+
+
+async def _check(new: ResourceState, olds: PropertyMap, news: PropertyMap, provider: Provider | None) -> PropertyMap:
+    if provider is None:
+        return news
+    inputs, failures = await provider.check(new.urn, olds, news, uuid.uuid4().bytes * 2)
+    if failures:
+        raise RehearsalError(failures_text(new, failures))
+    return inputs
+
+
+async def _diff(
+    deployment: Deployment, new: ResourceState, old: ResourceState, provider: Provider | None, goal: Goal
+) -> DiffResult:
+    if provider is None:
+        deployment.emit(Diagnostic(Severity.WARNING, _PROVIDER_UNKNOWN, new.urn))
+        return DiffResult(changes=True)
+    diff = await provider.diff(old, new.inputs, goal.ignore_changes)
+    if diff.changes is None:
+        detailed = compare(old.inputs, new.inputs)
+        diff = replace(diff, changes=bool(detailed), detailed=detailed)
+    patterns = [parse_path(text) for text in goal.replace_on_changes]
+    # Only what the provider itself calls changed can force a replacement.
+    forced = [
+        path
+        for path in {*diff.detailed, *diff.diffs}
+        if any(matches(pattern, parse_path(path)) for pattern in patterns)
+    ]
+    if diff.changes and forced:
+        detailed = {path: _replacing(entry) if path in forced else entry for path, entry in diff.detailed.items()}
+        diff = replace(diff, replaces=[*diff.replaces, *forced], detailed=detailed)
+    if diff.changes and not diff.detailed:
+        diff = replace(diff, detailed=_detail(old, new, diff))
+    return diff
+
+
+def _forced_replacement(deployment: Deployment, new: ResourceState, old: ResourceState) -> bool:
+    if new.urn in deployment.run.replace or old.taint or any(item in deployment.replaced for item in new.replace_with):
+        return True
+    if new.replacement_trigger != old.replacement_trigger and not contains_unknown(new.replacement_trigger):
+        return old.replacement_trigger is not None
+    if new.provider == old.provider:
+        return False
+    new_urn, new_id = split_reference(new.provider)
+    old_urn, old_id = split_reference(old.provider)
+    if deployment.renamed.get(old_urn, old_urn) == new_urn and (new_id == old_id or new_urn not in deployment.replaced):
+        return False
+    return not (is_default(new_urn) and is_default(old_urn))
+
+
+async def _recreate(
+    deployment: Deployment, new: ResourceState, old: ResourceState, provider: Provider | None
+) -> ResourceState:
+    """The second half of a delete-before-replace."""
+    deployment.replaced.add(new.urn)
+    deployment.announce(StepOp.REPLACE, new, old)
+    async with deployment.step(StepOp.CREATE_REPLACEMENT, new, old):
+        await _make(deployment, new, provider, [deployment.current(old)])
+    return new
+
+
+async def _make(
+    deployment: Deployment, new: ResourceState, provider: Provider | None, removed: list[ResourceState]
+) -> None:
+    if deployment.run.dry_run:
+        outcome = await _preview_create(new, provider)
+    elif provider is None:
+        raise RehearsalError("its provider's configuration is still unknown")
+    else:
+        token, outcome = await _create(deployment, new, provider)
+        _settle(new, outcome)
+        new.created = new.modified = now()
+        deployment.record(token, removed, new)
+        _raise_init_errors(new)
+        return
+    _settle(new, outcome)
+    deployment.record(None, removed, new)
+
+
+async def _create(deployment: Deployment, new: ResourceState, provider: Provider) -> tuple[int, Outcome]:
+    """Have it created; its end is still to be recorded under the token."""
+    with deployment.operation(OperationKind.CREATING, new) as token:
+        outcome = await provider.create(new.urn, new.inputs, _timeout(new, "create_s"), preview=False)
+        if not outcome.id:
+            raise RehearsalError("the provider created it without an id; that is a bug of the provider")
+    return token, outcome
+
+
+async def _preview_create(new: ResourceState, provider: Provider | None) -> Outcome:
+    if provider is not None and provider.supports_preview:
+        return await provider.create(new.urn, new.inputs, _timeout(new, "create_s"), preview=True)
+    return Outcome(id="", outputs=dict(new.inputs) if provider is not None else {})
+
+
+async def _update(
+    deployment: Deployment, new: ResourceState, old: ResourceState, provider: Provider | None, diff: DiffResult
+) -> ResourceState:
+    new.id, new.created, new.modified = old.id, old.created, old.modified
+    async with deployment.step(StepOp.UPDATE, new, old, diff.detailed):
+        timeout = _timeout(new, "update_s")
+        if deployment.run.dry_run:
+            if provider is not None and provider.supports_preview:
+                outcome = await provider.update(old, new.inputs, timeout, new.ignore_changes, preview=True)
+            else:
+                outcome = Outcome(id=old.id, outputs=dict(new.inputs))
+            _settle(new, replace(outcome, id=old.id))
+            deployment.keep(old, new)
+            return new
+        if provider is None:
+            raise RehearsalError("its provider's configuration is still unknown")
+        with deployment.operation(OperationKind.UPDATING, replace(new, outputs=old.outputs)) as token:
+            outcome = await provider.update(old, new.inputs, timeout, new.ignore_changes, preview=False)
+        _settle(new, replace(outcome, id=old.id))
+        new.modified = now()
+        if new.init_errors:
+            # The next run must find that this change is still to be made.
+            new.inputs = old.inputs
+        deployment.record(token, [deployment.current(old)], new)
+        _raise_init_errors(new)
+    return new
+
+
+async def _replace(
+    deployment: Deployment,
+    new: ResourceState,
+    old: ResourceState,
+    provider: Provider | None,
+    goal: Goal,
+    goal_inputs: PropertyMap,
+    diff: DiffResult,
+) -> ResourceState:
+    if new.import_id:
+        problem = (
+            "it was imported and would have to be replaced; an imported resource is never replaced while its "
+            "`import_` option stands: make the program's inputs match the resource, or remove the option"
+        )
+        if not deployment.run.dry_run:
+            raise RehearsalError(problem)
+        deployment.emit(Diagnostic(Severity.WARNING, problem, new.urn))
+    if old.protect and new.protect:
+        deployment.refuse(new.urn, _PROTECTED)
+    # The replacement is a new resource: names that a provider makes up must not come from the old one.
+    new.inputs = await _check(new, {}, goal_inputs, provider)
+    deployment.replaced.add(new.urn)
+    before = goal.delete_before_replace
+    if diff.delete_before_replace if before is None else before:
+        await delete_before_replace(deployment, old)
+        deployment.announce(StepOp.REPLACE, new, old, diff.detailed)
+        async with deployment.step(StepOp.CREATE_REPLACEMENT, new, old, diff.detailed):
+            await _make(deployment, new, provider, [deployment.current(old)])
+        return new
+    async with deployment.step(StepOp.CREATE_REPLACEMENT, new, old, diff.detailed):
+        if deployment.run.dry_run:
+            _settle(new, await _preview_create(new, provider))
+            deployment.retire(old, new)
+        else:
+            await _make_beside(deployment, new, old, provider)
+    deployment.announce(StepOp.REPLACE, new, old, diff.detailed)
+    return new
+
+
+async def _make_beside(
+    deployment: Deployment, new: ResourceState, old: ResourceState, provider: Provider | None
+) -> None:
+    if provider is None:
+        raise RehearsalError("its provider's configuration is still unknown")
+    token, outcome = await _create(deployment, new, provider)
+    _settle(new, outcome)
+    new.created = new.modified = now()
+    deployment.retire(old, new, token)
+    _raise_init_errors(new)
+
+
+async def _import(
+    deployment: Deployment, new: ResourceState, old: ResourceState | None, provider: Provider | None
+) -> ResourceState:
+    """Take over what exists, as it is; where the program wants it otherwise, an update follows."""
+    if provider is None:
+        raise RehearsalError("it cannot be imported while its provider's configuration is unknown")
+    async with deployment.step(StepOp.IMPORT if old is None else StepOp.IMPORT_REPLACEMENT, new, old):
+        outcome = await provider.read(new.urn, new.import_id, {}, {})
+        if not outcome.id:
+            raise RehearsalError(f"resource {new.import_id!r} does not exist; `import_` needs the id of one that does")
+        if outcome.inputs is None:
+            raise RehearsalError("the provider does not support importing")
+        imported = replace(new, inputs=outcome.inputs)
+        _settle(imported, outcome)
+        imported.created = imported.modified = now()
+        if old is None:
+            deployment.record(None, [], imported, before=new)
+        else:
+            deployment.retire(old, imported, before=new)
+    if old is not None:
+        deployment.announce(StepOp.REPLACE, new, old)
+    # From here on it is like any resource that was there before the run.
+    deployment.adopt(imported)
+    return imported
+
+
+def _settle(new: ResourceState, outcome: Outcome) -> None:
+    new.id = outcome.id
+    new.outputs = outcome.outputs
+    new.init_errors = outcome.init_errors
+    new.refresh_before_update = outcome.refresh_before_update
+
+
+def _raise_init_errors(new: ResourceState) -> None:
+    if new.init_errors:
+        reasons = "\n".join(f"- {reason}" for reason in new.init_errors)
+        raise RehearsalError(f"it exists but did not become ready; its state is kept:\n{reasons}")
+
+
+def _detail(old: ResourceState, new: ResourceState, diff: DiffResult) -> dict[str, PropertyDiff]:
+    """A detailed diff for a provider that gave none."""
+    entries = compare(old.inputs, new.inputs)
+    if diff.diffs and not entries:
+        entries = {path: PropertyDiff(DiffKind.UPDATE) for path in diff.diffs}
+    patterns = [parse_path(text) for text in diff.replaces]
+    return {
+        path: _replacing(entry) if any(matches(pattern, parse_path(path)) for pattern in patterns) else entry
+        for path, entry in entries.items()
+        if not path.startswith("__")
+    }
+
+
+def _replacing(entry: PropertyDiff) -> PropertyDiff:
+    kind = entry.kind.value
+    return entry if kind.endswith("-replace") else replace(entry, kind=DiffKind(f"{kind}-replace"))
+
+
+def _timeout(state: ResourceState, which: str) -> float:
+    value: Value = getattr(state.custom_timeouts, which) if state.custom_timeouts else 0
+    return float(value) if isinstance(value, (int, float)) else 0.0
+
+
+_PROVIDER_UNKNOWN = (
+    "its provider's configuration is not known during preview: an update is assumed, it may turn out to be none"
+)
+_PROTECTED = (
+    "it is protected and would have to be replaced; unset `protect` in its options and run again, "
+    "or undo the change that replaces it"
+)

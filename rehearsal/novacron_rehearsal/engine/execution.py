@@ -1,0 +1,297 @@
+"""One run: its providers, policies, server and program, from the first to the last.
+
+What is done with a stack's state before and after is in `operations.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeAlias
+
+from novacron_rehearsal import urn
+from novacron_rehearsal.engine.default_providers import DefaultProviders
+from novacron_rehearsal.engine.deletion import delete_unwanted, warn_pending
+from novacron_rehearsal.engine.deployment import Deployment
+from novacron_rehearsal.engine.monitor import EngineService, Monitor, serve
+from novacron_rehearsal.engine.refresh import refresh
+from novacron_rehearsal.engine.registration import register, settle_stack_outputs
+from novacron_rehearsal.engine.run import Run, StateSink
+from novacron_rehearsal.errors import RehearsalError
+from novacron_rehearsal.events import Diagnostic, EventSink, Operation, Severity, StepOp
+from novacron_rehearsal.policies.analyzer import PolicyPacks
+from novacron_rehearsal.policies.hooks import NoPolicies, PolicyHooks, describe
+from novacron_rehearsal.policies.reports import PolicyPackSpec, PolicyReports
+from novacron_rehearsal.project import Project, StackConfig
+from novacron_rehearsal.protocol import program
+from novacron_rehearsal.protocol.children import Child
+from novacron_rehearsal.protocol.goal import Goal
+from novacron_rehearsal.protocol.program import ProgramCall
+from novacron_rehearsal.providers.builtin import BuiltinProvider, OutputsOf
+from novacron_rehearsal.providers.launch import Plugins
+from novacron_rehearsal.providers.registry import ProviderRegistry
+from novacron_rehearsal.state.ordering import ordered
+from novacron_rehearsal.state.resource import ResourceState, Snapshot
+from novacron_rehearsal.values import PropertyMap, without_outputs
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run."""
+
+    parallel: int = 16
+    targets: Sequence[str] = ()
+    target_dependents: bool = False
+    replace: Sequence[str] = ()
+    exclude: tuple[str, ...] = ()
+    """URNs that stay as they are; `*` is anything within a part of a URN, `**` anything."""
+    continue_on_error: bool = False
+    """A step that fails stops only what depends on it; the run fails all the same."""
+    refresh: bool = False
+    policy_packs: Sequence[PolicyPackSpec] = ()
+    expect_no_changes: bool = False
+    in_process: bool = False
+    """Run the program in this process: faster, for tests; one program at a time."""
+    attached_providers: Mapping[str, int] = field(default_factory=dict[str, int])
+    plugin_paths: Mapping[str, Path] = field(default_factory=dict[str, Path])
+    simulated_only: bool = False
+    """Start no provider plug-in, wherever one is found, and simulate dynamic resources: only `attached_providers` serve
+    resources. This is what makes a run a rehearsal."""
+    real_packages: frozenset[str] = frozenset()
+    """Packages that `simulated_only` starts for real all the same. `pulumi-python` stands for dynamic providers."""
+
+
+PROGRAM_OPERATIONS = (Operation.UP, Operation.PREVIEW)
+"""Operations that run the program, and so ask policy packs."""
+
+Cancel: TypeAlias = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all runs over a stack have in common."""
+
+    project: Project
+    stack: str
+    config: StackConfig
+    env: Mapping[str, str]
+    """Additional environment of the program, the providers and the policy packs."""
+    outputs_of: OutputsOf
+    policy_reports: PolicyReports
+    listen_for_cancel: Callable[[Cancel], Callable[[], None]]
+    """Takes what cancels the run; gives what ends the listening."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a run ended, and the resources as they are now."""
+
+    deployment: Deployment
+    resources: list[ResourceState]
+
+
+async def execute(
+    setting: Setting, operation: Operation, options: Options, snapshot: Snapshot, sink: StateSink, emit: EventSink
+) -> Outcome:
+    """Run an operation over a state; every step is recorded in `sink` as it happens.
+
+    Raises:
+        RehearsalError: when the run cannot begin; what fails in it is told in the outcome.
+    """
+    with TemporaryDirectory(prefix="novacron-") as socket_dir:  # its mode is 0700
+        return await _execute(setting, operation, options, snapshot, sink, emit, Path(socket_dir))
+
+
+async def _execute(
+    setting: Setting,
+    operation: Operation,
+    options: Options,
+    snapshot: Snapshot,
+    sink: StateSink,
+    emit: EventSink,
+    socket_dir: Path,
+) -> Outcome:
+    project, config = setting.project, setting.config
+    run = Run(
+        operation=operation,
+        project=project.name,
+        stack=setting.stack,
+        dry_run=operation is Operation.PREVIEW,
+        parallel=options.parallel,
+        targets=frozenset(options.targets),
+        target_dependents=options.target_dependents,
+        replace=frozenset(options.replace),
+        exclude=options.exclude,
+        continue_on_error=options.continue_on_error,
+    )
+    registry = ProviderRegistry(_plugins(setting, options, socket_dir), BuiltinProvider(setting.outputs_of), emit)
+    policies: PolicyHooks = NoPolicies()
+    if operation in PROGRAM_OPERATIONS and options.policy_packs:
+        policies = PolicyPacks(
+            options.policy_packs,
+            setting.policy_reports,
+            project.python,
+            setting.env,
+            run.project,
+            run.stack,
+            run.dry_run,
+        )
+
+    def deploy(resources: Sequence[ResourceState]) -> Deployment:
+        async def register_default(goal: Goal) -> ResourceState:
+            return await register(deployment, goal)
+
+        defaults = DefaultProviders(register_default, config, resources)
+        deployment = Deployment(run, resources, sink, registry, policies, defaults, emit)
+        return deployment
+
+    deployment = deploy(snapshot.resources)
+    warn_pending(deployment, snapshot.pending_operations)
+    monitor = Monitor(deployment, config.values, list(config.secret_keys))
+    serving = await serve(monitor, EngineService(monitor), socket_dir)
+    registry.engine_address = serving.engine_address
+    child: list[Child] = []
+    stop_listening = setting.listen_for_cancel(_canceller(monitor, registry, child))
+    try:
+        if isinstance(policies, PolicyPacks):
+            await policies.start(serving.engine_address)
+        if operation is Operation.REFRESH or options.refresh:
+            fresh = await refresh(deployment)
+            if operation is Operation.REFRESH or deployment.failed or deployment.cancelled:
+                deployment.outputs = stack_outputs(Snapshot(fresh))
+                return Outcome(deployment, ordered(fresh))
+            steps = [step for step in deployment.steps if step.op is not StepOp.SAME]
+            deployment = deploy(fresh)
+            deployment.steps = steps
+            monitor.deployment = deployment
+        if operation is Operation.DESTROY:
+            await delete_unwanted(deployment)
+        else:
+            await _run_program(setting, options, monitor, serving.program_address, child)
+        return Outcome(deployment, deployment.snapshot())
+    finally:
+        stop_listening()
+        await monitor.close()
+        for process in child:
+            await process.stop(grace_s=1.0)
+        await registry.close()
+        if isinstance(policies, PolicyPacks):
+            await policies.close()
+        await serving.stop()
+
+
+def _canceller(monitor: Monitor, registry: ProviderRegistry, child: list[Child]) -> Cancel:
+    """Called once it begins an orderly end, called again it ends at once: the journal keeps the state."""
+    tasks: list[asyncio.Task[Any]] = []
+
+    def cancel() -> None:
+        deployment = monitor.deployment
+        if deployment.cancelled:
+            tasks.extend(asyncio.create_task(process.stop(grace_s=0)) for process in child)
+            return
+        deployment.cancel()
+        deployment.emit(
+            Diagnostic(Severity.WARNING, "cancelling: what is under way is finished first; again to end at once")
+        )
+        tasks.append(asyncio.create_task(registry.cancel()))
+        monitor.program_done.set()
+        monitor.deletes_done.set()
+        tasks.extend(asyncio.create_task(process.stop(grace_s=3)) for process in child)
+
+    return cancel
+
+
+async def _run_program(setting: Setting, options: Options, monitor: Monitor, address: str, child: list[Child]) -> None:
+    deployment, project = monitor.deployment, setting.project
+    program.check(project.folder)
+    call = ProgramCall(
+        folder=project.folder,
+        python=project.python,
+        project=project.name,
+        stack=setting.stack,
+        monitor=address,
+        dry_run=deployment.run.dry_run,
+        parallel=options.parallel,
+        config=setting.config.values,
+        config_secret_keys=setting.config.secret_keys,
+        env=setting.env,
+    )
+
+    def on_line(line: str, is_stderr: bool) -> None:
+        deployment.emit(Diagnostic(Severity.WARNING if is_stderr else Severity.INFO, line))
+
+    if options.in_process:
+        ending: asyncio.Task[int] = asyncio.create_task(program.run_in_process(call))
+    else:
+        process = await program.start(call, on_line)
+        child.append(process)
+        ending = asyncio.create_task(process.wait())
+    through = asyncio.create_task(monitor.program_done.wait())
+    await asyncio.wait({ending, through}, return_when=asyncio.FIRST_COMPLETED)
+    await deployment.quiet()
+    if not ending.done() and not deployment.ending:
+        await _after_program(deployment)
+    monitor.deletes_done.set()
+    try:
+        code = await asyncio.wait_for(asyncio.shield(ending), 30 if deployment.cancelled else None)
+    except asyncio.TimeoutError:
+        code = 1
+    through.cancel()
+    with suppress(asyncio.CancelledError):
+        await through
+    if code and not deployment.failed and not deployment.cancelled:
+        deployment.fail("", f"the program ended with exit status {code}")
+    settle_stack_outputs(deployment)
+
+
+async def _after_program(deployment: Deployment) -> None:
+    described = [
+        describe(state, deployment.news.get(state.provider.rpartition("::")[0]), {**state.inputs, **state.outputs})
+        for state in deployment.news.values()
+    ]
+    violations = [] if deployment.failed else await deployment.policies.analyze_stack(described)
+    for violation in violations:
+        deployment.emit(violation)
+        deployment.blocked |= violation.mandatory
+    if deployment.blocked and not deployment.run.dry_run:
+        deployment.failed = deployment.stopped = True
+        return
+    try:
+        await delete_unwanted(deployment)
+    except RehearsalError as error:
+        deployment.fail("", str(error))
+
+
+def _plugins(setting: Setting, options: Options, socket_dir: Path) -> Plugins:
+    attached = dict(options.attached_providers)
+    debugged = "" if options.simulated_only else setting.env.get("PULUMI_DEBUG_PROVIDERS", "")
+    for entry in filter(None, debugged.split(",")):
+        name, _, port = entry.partition(":")
+        attached.setdefault(name, int(port))
+    return Plugins(
+        python=setting.project.python,
+        project_dir=setting.project.folder,
+        socket_dir=socket_dir,
+        attached=attached,
+        paths={**setting.project.plugin_paths, **options.plugin_paths},
+        env={
+            **setting.env,
+            "PULUMI_CONFIG_PASSPHRASE": "",
+            "PULUMI_PROJECT": setting.project.name,
+            "PULUMI_STACK": setting.stack,
+        },
+        simulated_only=options.simulated_only,
+        real=options.real_packages,
+    )
+
+
+def stack_outputs(snapshot: Snapshot) -> PropertyMap:
+    """The outputs that a stack's state holds."""
+    for state in snapshot.resources:
+        if state.type == urn.STACK_TYPE:
+            return {key: without_outputs(value) for key, value in state.outputs.items()}
+    return {}

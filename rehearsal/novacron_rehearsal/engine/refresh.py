@@ -1,0 +1,84 @@
+"""Refreshing: asking providers what the recorded resources really are."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timezone
+from time import monotonic
+
+from novacron_rehearsal import urn
+from novacron_rehearsal.engine.deployment import Deployment
+from novacron_rehearsal.engine.diff import compare
+from novacron_rehearsal.errors import RehearsalError
+from novacron_rehearsal.events import StepEnded, StepOp, StepStarted
+from novacron_rehearsal.state.resource import ResourceState
+
+
+async def refresh(deployment: Deployment) -> list[ResourceState]:
+    """Read every managed resource; the resources as they are, in the state's order, the vanished ones left out."""
+    states = list(deployment.old_order)
+    results = await asyncio.gather(*(_one(deployment, state) for state in states))
+    found = [result for result in results if result is not None]
+    known = {state.urn for state in found}
+    return [_without_vanished(state, known.__contains__) for state in found]
+
+
+async def _one(deployment: Deployment, state: ResourceState) -> ResourceState | None:
+    targets = deployment.run.targets
+    outside = state.urn not in targets if targets else deployment.selection.excludes(state.urn)
+    if state.delete or outside:
+        return state
+    if not state.custom or urn.is_provider(state.type):
+        deployment.note(StepOp.SAME, state.urn)
+        return state
+    async with deployment.slots:
+        if deployment.failed or deployment.cancelled:
+            return state
+        began = monotonic()
+        deployment.emit(StepStarted(state.urn, StepOp.REFRESH, state.parent, state.inputs, None))
+        try:
+            provider = await deployment.registry.get(state.provider)
+            if provider is None:
+                return state
+            outcome = await provider.read(state.urn, state.id, state.inputs, state.outputs)
+        except RehearsalError as error:
+            deployment.emit(StepEnded(state.urn, StepOp.REFRESH, str(error), monotonic() - began))
+            deployment.fail(state.urn, str(error))
+            return state
+        took = monotonic() - began
+        if not outcome.id:
+            deployment.emit(StepEnded(state.urn, StepOp.DELETE, "", took))
+            deployment.note(StepOp.DELETE, state.urn)
+            deployment.sink.commit(None, [state], [])
+            return None
+        inputs = state.inputs if outcome.inputs is None else outcome.inputs
+        changed = compare(state.outputs, outcome.outputs) or compare(state.inputs, inputs)
+        op = StepOp.UPDATE if changed else StepOp.SAME
+        deployment.emit(StepEnded(state.urn, op, "", took))
+        deployment.note(op, state.urn, compare(state.outputs, outcome.outputs))
+        if not changed and outcome.init_errors == state.init_errors:
+            return state
+        fresh = replace(
+            state,
+            id=outcome.id,
+            inputs=inputs,
+            outputs=outcome.outputs,
+            init_errors=outcome.init_errors,
+            modified=datetime.now(timezone.utc),
+        )
+        deployment.refreshed(state, fresh)
+        return fresh
+
+
+def _without_vanished(state: ResourceState, known: Callable[[str], bool]) -> ResourceState:
+    """No dependency may point to what is gone, and properties without any are not listed (as the CLI leaves it)."""
+    property_dependencies = {
+        key: [where for where in urns if known(where)] for key, urns in state.property_dependencies.items()
+    }
+    return replace(
+        state,
+        dependencies=[where for where in state.dependencies if known(where)],
+        property_dependencies={key: urns for key, urns in property_dependencies.items() if urns},
+    )

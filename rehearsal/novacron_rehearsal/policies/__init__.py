@@ -1,0 +1,1 @@
+"""Policy packs: started, asked, and whether each has checked the whole stack."""

@@ -1,0 +1,304 @@
+"""Policy packs: started as processes, asked over Pulumi's Analyzer protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import grpc.aio
+from google.protobuf.empty_pb2 import Empty
+from pulumi.runtime.proto import analyzer_pb2
+from pulumi.runtime.proto.analyzer_pb2_grpc import AnalyzerStub
+
+from novacron_rehearsal.errors import RehearsalError
+from novacron_rehearsal.events import PolicyViolated
+from novacron_rehearsal.policies.hooks import AnalyzedResource
+from novacron_rehearsal.policies.reports import PolicyPackSpec, PolicyReports
+from novacron_rehearsal.protocol import codec
+from novacron_rehearsal.protocol.channels import CHANNEL_OPTIONS
+from novacron_rehearsal.protocol.children import Child
+from novacron_rehearsal.values import PropertyMap, Secret, Value
+
+START_TIMEOUT_S = 60.0
+_WIRE = codec.Dialect(secrets=False, resources=False)
+_WIRE_WITH_SECRETS = codec.Dialect(resources=False)
+"""For remediation: what comes back takes the inputs' place, so secrets must keep their mark."""
+
+
+class PolicyPackError(RehearsalError):
+    """A policy pack cannot be loaded or asked."""
+
+
+@dataclass(slots=True)
+class _Pack:
+    path: Path
+    name: str
+    version: str
+    policies: dict[str, Any]
+    remediates: bool
+    stub: Any
+    channel: Any
+    child: Child
+
+
+class PolicyPacks:
+    """The packs of one run. `start` before anything is asked, `close` at the end."""
+
+    def __init__(
+        self,
+        specs: Sequence[PolicyPackSpec],
+        reports: PolicyReports,
+        python: str,
+        env: Mapping[str, str],
+        project: str,
+        stack: str,
+        dry_run: bool,
+    ) -> None:
+        self._specs = specs
+        self._reports = reports
+        reports.begin(specs)
+        self._python = python
+        self._env = {
+            **os.environ,
+            **env,
+            "PULUMI_PROJECT": project,
+            "PULUMI_STACK": stack,
+            "PULUMI_ORGANIZATION": "organization",
+            "PULUMI_DRY_RUN": "true" if dry_run else "false",
+            "PULUMI_CONFIG": "{}",
+        }
+        self._packs: list[_Pack] = []
+        self._children: list[Child] = []
+
+    async def start(self, engine_address: str) -> None:
+        """Start every pack, side by side. Raises `PolicyPackError` when one cannot be loaded."""
+        try:
+            self._packs = list(await asyncio.gather(*(self._load(spec, engine_address) for spec in self._specs)))
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _load(self, spec: PolicyPackSpec, engine_address: str) -> _Pack:
+        try:
+            return await self._start_pack(spec, engine_address)
+        except PolicyPackError as error:
+            self._reports.failed(spec.path, str(error))
+            raise
+
+    async def _start_pack(self, spec: PolicyPackSpec, engine_address: str) -> _Pack:
+        if not (spec.path / "PulumiPolicy.yaml").is_file():
+            raise PolicyPackError(f"{spec.path} is not a policy pack: it holds no PulumiPolicy.yaml")
+        child = await Child.start(
+            [self._python, "-u", "__main__.py", engine_address],
+            cwd=spec.path,
+            env=self._env,
+            on_line=lambda _line, _is_stderr: None,
+        )
+        self._children.append(child)
+        try:
+            line = await asyncio.wait_for(child.first_line(), START_TIMEOUT_S)
+        except asyncio.TimeoutError:
+            line = ""
+        child.pump()
+        if not line.isdigit():
+            await child.stop(grace_s=0.5)
+            said = "\n".join([line, *child.last_lines]).strip()
+            raise PolicyPackError(f"policy pack {spec.path} could not be loaded; it said:\n{said or 'nothing'}")
+        channel = grpc.aio.insecure_channel(f"127.0.0.1:{line}", options=CHANNEL_OPTIONS)
+        stub: Any = AnalyzerStub(channel)
+        try:
+            info = await stub.GetAnalyzerInfo(Empty())
+            policies = {policy.name: policy for policy in info.policies}
+            pack = _Pack(
+                spec.path, info.name, info.version, policies, remediates=False, stub=stub, channel=channel, child=child
+            )
+            configuration = self._configuration(spec, pack, info)
+            levels = [entry.enforcementLevel for entry in configuration.policyConfig.values()]
+            pack.remediates = analyzer_pb2.REMEDIATE in levels
+            await stub.Configure(configuration)
+        except grpc.aio.AioRpcError as error:
+            await channel.close(None)
+            raise PolicyPackError(f"policy pack {spec.path}: {error.details()}") from error
+        return pack
+
+    def _configuration(self, spec: PolicyPackSpec, pack: _Pack, info: Any) -> Any:
+        wanted: dict[str, Any] = {}
+        if spec.config_path is not None:
+            try:
+                content: object = json.loads(spec.config_path.read_text())
+            except (OSError, ValueError) as error:
+                raise PolicyPackError(f"policy configuration {spec.config_path} cannot be read: {error}") from error
+            if not isinstance(content, dict):
+                raise PolicyPackError(
+                    f"policy configuration {spec.config_path} must be an object of policies' settings"
+                )
+            wanted = cast("dict[str, Any]", content)
+            unknown = set(wanted) - set(pack.policies) - {"all"}
+            if unknown:
+                raise PolicyPackError(
+                    f"policy configuration {spec.config_path}: pack {pack.name!r} has no policy {min(unknown)!r}; "
+                    f"it has {', '.join(sorted(pack.policies))}"
+                )
+        request = analyzer_pb2.ConfigureAnalyzerRequest()
+        initial = {name: info.initialConfig[name] for name in info.initialConfig}
+        for name, policy in pack.policies.items():
+            entry = wanted.get(name, wanted.get("all"))
+            level, properties = policy.enforcementLevel, None
+            if name in initial:
+                level, properties = initial[name].enforcementLevel, initial[name].properties
+            if isinstance(entry, str):
+                level = _level(entry, name)
+            elif isinstance(entry, dict):
+                if "enforcementLevel" in entry:
+                    level = _level(entry["enforcementLevel"], name)
+                properties = codec.encode({k: v for k, v in entry.items() if k != "enforcementLevel"})
+            message = analyzer_pb2.PolicyConfig(enforcementLevel=cast("Any", level))
+            if properties is not None:
+                message.properties.CopyFrom(properties)
+            request.policyConfig[name].CopyFrom(message)
+        return request
+
+    async def remediate(self, resource: AnalyzedResource) -> PropertyMap:
+        """The properties as remediating policies want them."""
+        for pack in self._packs:
+            if not pack.remediates:
+                continue
+            response = await self._ask(pack, pack.stub.Remediate, _request(resource, _WIRE_WITH_SECRETS))
+            for change in response.remediations:
+                if change.HasField("properties"):
+                    resource = replace(resource, properties=codec.decode(change.properties))
+        return resource.properties
+
+    async def analyze(self, resource: AnalyzedResource) -> list[PolicyViolated]:
+        """What one resource violates."""
+        request = _request(resource)
+        responses = await asyncio.gather(*(self._ask(pack, pack.stub.Analyze, request) for pack in self._packs))
+        return [
+            _violation(diagnostic, resource.urn, _secret_texts(resource.properties))
+            for response in responses
+            for diagnostic in response.diagnostics
+        ]
+
+    async def analyze_stack(self, resources: Sequence[AnalyzedResource]) -> list[PolicyViolated]:
+        """What the stack as a whole violates."""
+        request = analyzer_pb2.AnalyzeStackRequest(resources=[_stack_resource(resource) for resource in resources])
+        hidden = [text for resource in resources for text in _secret_texts(resource.properties)]
+        responses = await asyncio.gather(*(self._ask(pack, pack.stub.AnalyzeStack, request) for pack in self._packs))
+        for pack in self._packs:
+            self._reports.checked(pack.path)
+        return [
+            _violation(diagnostic, diagnostic.urn, hidden)
+            for response in responses
+            for diagnostic in response.diagnostics
+        ]
+
+    async def _ask(self, pack: _Pack, method: Any, request: Any) -> Any:
+        try:
+            return await method(request)
+        except grpc.aio.AioRpcError as error:
+            said = "\n".join(pack.child.last_lines)
+            problem = f"policy pack {pack.name!r} failed: {error.details()}\n{said}".rstrip()
+            self._reports.failed(pack.path, problem)
+            raise PolicyPackError(problem) from error
+
+    async def close(self) -> None:
+        """End the packs' processes."""
+        for pack in self._packs:
+            await pack.channel.close(None)
+        await asyncio.gather(*(child.stop(grace_s=1.0) for child in self._children))
+        self._packs, self._children = [], []
+
+
+def _level(text: str, policy: str) -> int:
+    names = {
+        "advisory": analyzer_pb2.ADVISORY,
+        "mandatory": analyzer_pb2.MANDATORY,
+        "remediate": analyzer_pb2.REMEDIATE,
+        "disabled": analyzer_pb2.DISABLED,
+    }
+    if text not in names:
+        raise PolicyPackError(f"policy {policy!r}: enforcement level {text!r} is none of {', '.join(names)}")
+    return names[text]
+
+
+def _options(resource: AnalyzedResource) -> Any:
+    timeouts = resource.custom_timeouts
+    return analyzer_pb2.AnalyzerResourceOptions(
+        protect=resource.protect,
+        ignoreChanges=resource.ignore_changes,
+        deleteBeforeReplace=resource.delete_before_replace,
+        additionalSecretOutputs=resource.additional_secret_outputs,
+        aliases=resource.aliases,
+        customTimeouts=analyzer_pb2.AnalyzerResourceOptions.CustomTimeouts(
+            create=timeouts.create_s, update=timeouts.update_s, delete=timeouts.delete_s
+        )
+        if timeouts
+        else None,
+    )
+
+
+def _provider(resource: AnalyzedResource) -> Any:
+    provider = resource.provider
+    if provider is None:
+        return None
+    return analyzer_pb2.AnalyzerProviderResource(
+        type=provider.type, properties=codec.encode(provider.properties, _WIRE), urn=provider.urn, name=provider.name
+    )
+
+
+def _request(resource: AnalyzedResource, dialect: codec.Dialect = _WIRE) -> Any:
+    return analyzer_pb2.AnalyzeRequest(
+        type=resource.type,
+        properties=codec.encode(resource.properties, dialect),
+        urn=resource.urn,
+        name=resource.name,
+        options=_options(resource),
+        provider=_provider(resource),
+    )
+
+
+def _stack_resource(resource: AnalyzedResource) -> Any:
+    message = analyzer_pb2.AnalyzerResource(
+        type=resource.type,
+        properties=codec.encode(resource.properties, _WIRE),
+        urn=resource.urn,
+        name=resource.name,
+        options=_options(resource),
+        provider=_provider(resource),
+        parent=resource.parent,
+        dependencies=resource.dependencies,
+    )
+    for key, urns in resource.property_dependencies.items():
+        message.propertyDependencies[key].urns.extend(urns)
+    return message
+
+
+def _violation(diagnostic: Any, where: str, hidden: Sequence[str]) -> PolicyViolated:
+    message = diagnostic.message
+    for text in hidden:
+        message = message.replace(text, "[secret]")
+    return PolicyViolated(
+        pack=diagnostic.policyPackName,
+        policy=diagnostic.policyName,
+        message=message,
+        urn=diagnostic.urn or where,
+        # What a remediation has left standing blocks as well.
+        mandatory=diagnostic.enforcementLevel in (analyzer_pb2.MANDATORY, analyzer_pb2.REMEDIATE),
+        severity=analyzer_pb2.PolicySeverity.Name(diagnostic.severity).removeprefix("POLICY_SEVERITY_").lower(),
+    )
+
+
+def _secret_texts(value: Value, *, inside: bool = False) -> list[str]:
+    """The texts that must not appear in a message."""
+    if isinstance(value, Secret):
+        return _secret_texts(value.value, inside=True)
+    if isinstance(value, dict):
+        return [text for item in value.values() for text in _secret_texts(item, inside=inside)]
+    if isinstance(value, list):
+        return [text for item in value for text in _secret_texts(item, inside=inside)]
+    return [value] if inside and isinstance(value, str) and value else []

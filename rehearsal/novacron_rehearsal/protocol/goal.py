@@ -1,0 +1,148 @@
+"""What the program wants of one resource: a registration request, decoded."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from google.protobuf.struct_pb2 import Struct
+
+from novacron_rehearsal import urn
+from novacron_rehearsal.errors import NotSupportedError
+from novacron_rehearsal.protocol import codec
+from novacron_rehearsal.state.resource import CustomTimeouts
+from novacron_rehearsal.values import PropertyMap, Value, output_dependencies, without_outputs
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
+_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+
+
+@dataclass(slots=True)
+class AliasSpec:
+    """Another name that a resource may have had; empty fields are those of the resource itself."""
+
+    name: str = ""
+    type: str = ""
+    stack: str = ""
+    project: str = ""
+    parent: str = ""
+    no_parent: bool = False
+
+
+@dataclass(slots=True)
+class Goal:
+    """One `RegisterResource`, in the engine's terms."""
+
+    type: str
+    name: str
+    custom: bool
+    parent: str
+    inputs: PropertyMap
+    dependencies: list[str]
+    property_dependencies: dict[str, list[str]]
+    provider: str = ""
+    providers: dict[str, str] = field(default_factory=dict[str, str])
+    version: str = ""
+    protect: bool | None = None
+    delete_before_replace: bool | None = None
+    ignore_changes: list[str] = field(default_factory=list[str])
+    replace_on_changes: list[str] = field(default_factory=list[str])
+    hide_diff: list[str] = field(default_factory=list[str])
+    additional_secret_outputs: list[str] = field(default_factory=list[str])
+    alias_urns: list[str] = field(default_factory=list[str])
+    alias_specs: list[AliasSpec] = field(default_factory=list[AliasSpec])
+    import_id: str = ""
+    custom_timeouts: CustomTimeouts | None = None
+    retain_on_delete: bool | None = None
+    deleted_with: str = ""
+    replace_with: list[str] = field(default_factory=list[str])
+    replacement_trigger: Value = None
+    source_position: str = ""
+
+    @property
+    def is_provider(self) -> bool:
+        """Whether this is a provider resource."""
+        return urn.is_provider(self.type)
+
+
+def of_request(request: Any) -> Goal:
+    """Decode a `RegisterResourceRequest`.
+
+    Raises:
+        NotSupportedError: for what only the Pulumi CLI does.
+    """
+    if request.remote:
+        raise NotSupportedError(f"{request.type} {request.name!r} is a remote component")
+    if request.HasField("hooks") and any(values for _, values in request.hooks.ListFields()):
+        raise NotSupportedError(f"{request.type} {request.name!r} has resource hooks")
+    if request.packageRef:
+        raise NotSupportedError(f"{request.type} {request.name!r} is of a parameterized package")
+    if request.state_migrations:
+        raise NotSupportedError(f"{request.type} {request.name!r} has state migrations")
+    properties = codec.decode(request.object)
+    needed = {key: {*deps.urns} for key, deps in request.propertyDependencies.items()}
+    for key, value in properties.items():
+        # A program that does not tell what each property needs means: all that the resource needs.
+        everything = () if request.propertyDependencies else request.dependencies
+        needed.setdefault(key, {*everything}).update(output_dependencies(value))
+    return Goal(
+        type=request.type,
+        name=request.name,
+        custom=request.custom,
+        parent=request.parent,
+        inputs={key: without_outputs(value) for key, value in properties.items()},
+        dependencies=sorted(set(request.dependencies)),
+        property_dependencies={key: sorted(urns) for key, urns in needed.items()},
+        provider=request.provider,
+        providers=dict(request.providers),
+        version=request.version,
+        protect=request.protect if request.HasField("protect") else None,
+        delete_before_replace=request.deleteBeforeReplace if request.deleteBeforeReplaceDefined else None,
+        ignore_changes=list(request.ignoreChanges),
+        replace_on_changes=list(request.replaceOnChanges),
+        hide_diff=list(request.hideDiffs),
+        additional_secret_outputs=list(request.additionalSecretOutputs),
+        alias_urns=[
+            *request.aliasURNs,
+            *(alias.urn for alias in request.aliases if alias.WhichOneof("alias") == "urn"),
+        ],
+        alias_specs=[_alias(alias) for alias in request.aliases if alias.WhichOneof("alias") == "spec"],
+        import_id=request.importId,
+        custom_timeouts=timeouts(request.customTimeouts) if request.HasField("customTimeouts") else None,
+        retain_on_delete=request.retainOnDelete if request.HasField("retainOnDelete") else None,
+        deleted_with=request.deletedWith,
+        replace_with=list(request.replace_with),
+        replacement_trigger=_trigger(request),
+        source_position=request.sourcePosition.uri if request.HasField("sourcePosition") else "",
+    )
+
+
+def _alias(alias: Any) -> AliasSpec:
+    spec = alias.spec
+    return AliasSpec(
+        name=spec.name,
+        type=spec.type,
+        stack=spec.stack,
+        project=spec.project,
+        parent=spec.parentUrn,
+        no_parent=spec.noParent,
+    )
+
+
+def _trigger(request: Any) -> Value:
+    if not request.HasField("replacement_trigger"):
+        return None
+    holder = Struct()
+    holder.fields["trigger"].CopyFrom(request.replacement_trigger)
+    return without_outputs(codec.decode(holder)["trigger"])
+
+
+def timeouts(message: Any) -> CustomTimeouts | None:
+    """`5m`-like texts as seconds; `None` when none is set."""
+    values = [_seconds(getattr(message, key)) for key in ("create", "update", "delete")]
+    return CustomTimeouts(*values) if any(values) else None
+
+
+def _seconds(text: str) -> float:
+    return sum(float(amount) * _SECONDS[unit] for amount, unit in _DURATION.findall(text))

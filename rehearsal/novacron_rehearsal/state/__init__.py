@@ -1,0 +1,1 @@
+"""The state of a stack: its records, its files, its secrets."""

@@ -1,0 +1,72 @@
+"""Pulumi's checkpoint, version 3: the JSON that the CLI keeps, exports and imports."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from importlib.metadata import version as installed_version
+from typing import Any
+
+from novacron_rehearsal.errors import RehearsalError
+from novacron_rehearsal.state.codec import (
+    Decrypt,
+    Encrypt,
+    pending_from_state,
+    pending_to_state,
+    resource_from_state,
+    resource_to_state,
+)
+from novacron_rehearsal.state.resource import Snapshot
+
+VERSION = 3
+
+
+def snapshot_to_deployment(snapshot: Snapshot, encrypt: Encrypt | None) -> dict[str, Any]:
+    """`apitype.DeploymentV3` JSON; with `encrypt` `None`, secrets are in plain."""
+    version = f"v{installed_version('pulumi')}"
+    deployment: dict[str, Any] = {
+        "manifest": {
+            "time": datetime.now(timezone.utc).isoformat().replace("+00:00", "Z"),
+            "magic": hashlib.sha256(version.encode()).hexdigest(),
+            "version": version,
+        },
+        "resources": [resource_to_state(state, encrypt) for state in snapshot.resources],
+        "metadata": snapshot.metadata,
+    }
+    if snapshot.pending_operations:
+        deployment["pending_operations"] = [pending_to_state(item, encrypt) for item in snapshot.pending_operations]
+    # Written after the resources: encrypting the first secret is what makes a new stack's salt.
+    if snapshot.secrets_providers:
+        deployment["secrets_providers"] = snapshot.secrets_providers
+    return deployment
+
+
+def snapshot_from_deployment(deployment: Mapping[str, Any], version: int, decrypt: Decrypt, where: str) -> Snapshot:
+    """A snapshot from `apitype.DeploymentV3` JSON.
+
+    Raises:
+        RehearsalError: for another version, or content that is not a deployment; `where` names the file.
+    """
+    if version != VERSION:
+        raise RehearsalError(
+            f"{where}: deployment version {version} is not read here (version {VERSION} is); "
+            "it was written by a newer Pulumi: use that, or upgrade novacron"
+        )
+    for unsupported in ("snippets", "extensions"):
+        if deployment.get(unsupported):
+            raise RehearsalError(f"{where}: holds {unsupported}, which only the Pulumi CLI handles; use the CLI")
+    try:
+        return Snapshot(
+            resources=[resource_from_state(item, decrypt) for item in deployment.get("resources") or []],
+            pending_operations=[
+                pending_from_state(item, decrypt) for item in deployment.get("pending_operations") or []
+            ],
+            secrets_providers=deployment.get("secrets_providers"),
+            metadata=dict(deployment.get("metadata") or {}),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RehearsalError(
+            f"{where}: is not a Pulumi deployment ({type(error).__name__}: {error}); restore it from its .bak file "
+            "or import an export"
+        ) from error

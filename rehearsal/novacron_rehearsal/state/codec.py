@@ -1,0 +1,203 @@
+"""Property values and resources to and from the state file's JSON. The wire's codec is in `codec.py`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import fields
+from datetime import datetime, timezone
+from typing import Any, cast
+
+from novacron_rehearsal.state.resource import CustomTimeouts, OperationKind, PendingOperation, ResourceState
+from novacron_rehearsal.values import (
+    SIGNATURE_KEY,
+    UNKNOWN,
+    UNKNOWN_SENTINEL,
+    Archive,
+    Asset,
+    Output,
+    ResourceReference,
+    Secret,
+    SignatureKind,
+    Value,
+)
+
+Encrypt = Callable[[str], str]
+Decrypt = Callable[[str], str]
+
+
+class SecretCache:
+    """Remembers each secret's ciphertext, so that an unchanged secret is not written anew."""
+
+    def __init__(self, encrypt: Encrypt, decrypt: Decrypt) -> None:
+        self._encrypt = encrypt
+        self._decrypt = decrypt
+        self._known: dict[str, str] = {}
+
+    def encrypt(self, plaintext: str) -> str:
+        """The ciphertext that the plaintext had before, or a new one."""
+        if plaintext not in self._known:
+            self._known[plaintext] = self._encrypt(plaintext)
+        return self._known[plaintext]
+
+    def decrypt(self, ciphertext: str) -> str:
+        """The plaintext, remembered."""
+        plaintext = self._decrypt(ciphertext)
+        self._known[plaintext] = ciphertext
+        return plaintext
+
+
+def to_state(value: Value, encrypt: Encrypt | None) -> Any:
+    """A value as JSON data; with `encrypt` `None`, secrets are written in plain (`export --show-secrets`)."""
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return value
+    if isinstance(value, dict):
+        return {key: to_state(item, encrypt) for key, item in value.items()}
+    if isinstance(value, list):
+        return [to_state(item, encrypt) for item in value]
+    if isinstance(value, Secret):
+        plaintext = json.dumps(to_state(value.value, None), separators=(",", ":"))
+        content = {"plaintext": plaintext} if encrypt is None else {"ciphertext": encrypt(plaintext)}
+        return {SIGNATURE_KEY: SignatureKind.SECRET.value, **content}
+    if isinstance(value, Output):
+        raise TypeError("a first-class output reached the state; fold it with without_outputs")
+    if isinstance(value, ResourceReference):
+        data: dict[str, Any] = {SIGNATURE_KEY: SignatureKind.RESOURCE.value, "urn": value.urn}
+        if value.id is not None:
+            data["id"] = "" if value.id is UNKNOWN else value.id
+        data["packageVersion"] = value.package_version
+        return data
+    if isinstance(value, Asset):
+        return _content(SignatureKind.ASSET, value.hash, text=value.text, path=value.path, uri=value.uri)
+    if isinstance(value, Archive):
+        assets = None if value.assets is None else {k: to_state(v, encrypt) for k, v in value.assets.items()}
+        return _content(SignatureKind.ARCHIVE, value.hash, assets=assets, path=value.path, uri=value.uri)
+    return UNKNOWN_SENTINEL
+
+
+def _content(kind: SignatureKind, digest: str, **content: Any) -> dict[str, Any]:
+    return {
+        SIGNATURE_KEY: kind.value,
+        "hash": digest,
+        **{key: value for key, value in content.items() if value is not None},
+    }
+
+
+def from_state(data: Any, decrypt: Decrypt) -> Value:
+    """JSON data as a value. Raises `ValueError` for a signature that this version does not know."""
+    if isinstance(data, list):
+        return [from_state(item, decrypt) for item in data]
+    if data == UNKNOWN_SENTINEL:
+        return UNKNOWN
+    if not isinstance(data, dict):
+        return cast("Value", data)
+    signature = data.get(SIGNATURE_KEY)
+    if signature is None:
+        return {key: from_state(item, decrypt) for key, item in data.items()}
+    if signature == SignatureKind.SECRET.value:
+        plaintext = data["plaintext"] if "plaintext" in data else decrypt(data["ciphertext"])
+        return Secret(from_state(json.loads(plaintext), decrypt))
+    if signature == SignatureKind.RESOURCE.value:
+        identifier = data.get("id")
+        return ResourceReference(
+            data["urn"], UNKNOWN if identifier == "" else identifier, data.get("packageVersion", "")
+        )
+    if signature == SignatureKind.ASSET.value:
+        return Asset(data.get("text"), data.get("path") or None, data.get("uri") or None, data.get("hash", ""))
+    if signature == SignatureKind.ARCHIVE.value:
+        assets = data.get("assets")
+        members = None if assets is None else {key: from_state(item, decrypt) for key, item in assets.items()}
+        return Archive(cast("Any", members), data.get("path") or None, data.get("uri") or None, data.get("hash", ""))
+    raise ValueError(f"the signature {signature!r} is not known")
+
+
+_NAMES = {
+    "import_id": "importID",
+    "parent": "parent",
+}
+_PROPERTIES = ("inputs", "outputs")
+_TIMES = ("created", "modified")
+
+
+def _key(field_name: str) -> str:
+    if field_name in _NAMES:
+        return _NAMES[field_name]
+    head, *rest = field_name.split("_")
+    return head + "".join(part.capitalize() for part in rest)
+
+
+KEYS = {field.name: _key(field.name) for field in fields(ResourceState)}
+"""Python field to JSON key."""
+
+
+def resource_to_state(state: ResourceState, encrypt: Encrypt | None) -> dict[str, Any]:
+    """A resource as `apitype.ResourceV3` JSON; empty fields are left out."""
+    data: dict[str, Any] = {"urn": state.urn, "custom": state.custom}
+    for name, key in KEYS.items():
+        value = getattr(state, name)
+        if name in ("urn", "custom") or value is None:
+            continue
+        if name != "replacement_trigger" and (value == "" or value is False or value in ([], {})):
+            continue
+        if name in _PROPERTIES or name == "replacement_trigger":
+            data[key] = to_state(value, encrypt)
+        elif name in _TIMES:
+            data[key] = value.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+        elif name == "custom_timeouts":
+            seconds = {"create": value.create_s, "update": value.update_s, "delete": value.delete_s}
+            data[key] = {what: _as_go(number) for what, number in seconds.items() if number}
+        elif name == "stack_trace":
+            data[key] = [{"sourcePosition": position} for position in value]
+        else:
+            data[key] = value
+    return data
+
+
+def resource_from_state(data: dict[str, Any], decrypt: Decrypt) -> ResourceState:
+    """`apitype.ResourceV3` JSON as a resource. Raises `KeyError` or `ValueError` when it is not one."""
+    values: dict[str, Any] = {}
+    for name, key in KEYS.items():
+        if key not in data:
+            continue
+        value = data[key]
+        if name in _PROPERTIES:
+            values[name] = {k: from_state(v, decrypt) for k, v in (value or {}).items()}
+        elif name == "replacement_trigger":
+            values[name] = from_state(value, decrypt)
+        elif name in _TIMES:
+            values[name] = parse_time(value)
+        elif name == "custom_timeouts":
+            values[name] = CustomTimeouts(value.get("create", 0), value.get("update", 0), value.get("delete", 0))
+        elif name == "stack_trace":
+            values[name] = [frame.get("sourcePosition", "") for frame in value]
+        else:
+            values[name] = value
+    for required in ("urn", "type", "custom"):
+        if required not in values:
+            raise ValueError(f"a resource without {required!r}: {str(data.get('urn', data))[:200]}")
+    return ResourceState(**values)
+
+
+def _as_go(number: float) -> float:
+    """Go writes whole floats without a fraction."""
+    return int(number) if float(number).is_integer() else number
+
+
+_FRACTION = re.compile(r"\.(\d{1,6})\d*")
+
+
+def parse_time(text: str) -> datetime:
+    """An RFC 3339 time; Go writes any number of fractional digits, Python 3.10 reads three or six."""
+    text = _FRACTION.sub(lambda match: f".{match[1]:0<6}", text)
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def pending_to_state(operation: PendingOperation, encrypt: Encrypt | None) -> dict[str, Any]:
+    """`apitype.OperationV2` JSON."""
+    return {"resource": resource_to_state(operation.resource, encrypt), "type": operation.kind.value}
+
+
+def pending_from_state(data: dict[str, Any], decrypt: Decrypt) -> PendingOperation:
+    """`apitype.OperationV2` JSON as an operation."""
+    return PendingOperation(OperationKind(data["type"]), resource_from_state(data["resource"], decrypt))

@@ -1,0 +1,110 @@
+"""One run at a time per stack: the lock file that the Pulumi CLI sees, and a kernel lock that dies with its owner."""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import json
+import os
+import socket
+import uuid
+from contextlib import suppress
+from datetime import datetime, timezone
+from pathlib import Path
+
+from novacron_rehearsal.errors import RehearsalError
+from novacron_rehearsal.state.private_files import make_private_folder, open_private_file, write_private_file
+
+
+class StackLockedError(RehearsalError):
+    """Another run holds the stack."""
+
+
+class StackLock:
+    """Held from construction to `release`.
+
+    Raises:
+        StackLockedError: when another live process holds it; names pid, user, host and since when.
+    """
+
+    def __init__(self, backend_dir: Path, project: str, stack: str) -> None:
+        kernel = backend_dir / "locks" / f"{project}.{stack}"
+        make_private_folder(kernel.parent, backend_dir)
+        self._kernel = open_private_file(kernel, os.O_RDWR | os.O_CREAT)
+        self._folder = backend_dir / ".pulumi" / "locks" / "organization" / project / stack
+        try:
+            fcntl.flock(self._kernel, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(self._kernel)
+            raise StackLockedError(self._said_by(stack)) from error
+        self._file = self._folder / f"{uuid.uuid4()}.json"
+        try:
+            self._refuse_others(stack)
+            make_private_folder(self._folder, backend_dir)
+            holder = {
+                "pid": os.getpid(),
+                "username": _user(),
+                "hostname": socket.gethostname(),
+                "timestamp": datetime.now(timezone.utc).isoformat(),
+            }
+            write_private_file(self._file, json.dumps(holder).encode())
+        except BaseException:
+            with suppress(OSError):
+                self._file.unlink()
+            os.close(self._kernel)
+            raise
+
+    def _refuse_others(self, stack: str) -> None:
+        """A lock file whose process is gone (a killed run) is stale and goes; the CLI's of a live one stands."""
+        for file in self._folder.glob("*.json"):
+            holder = _read(file)
+            local = holder.get("hostname") == socket.gethostname()
+            if local and not _alive(holder.get("pid")):
+                with suppress(FileNotFoundError):
+                    file.unlink()
+            elif not (local and holder.get("pid") == os.getpid()):
+                raise StackLockedError(self._said_by(stack))
+
+    def _said_by(self, stack: str) -> str:
+        holders = [_read(file) for file in self._folder.glob("*.json")]
+        said = "; ".join(
+            f"pid {h.get('pid')} of {h.get('username')} on {h.get('hostname')} since {h.get('timestamp')}"
+            for h in holders
+        )
+        return (
+            f"stack {stack!r} is locked by another run ({said or 'just starting'}): wait for it to end. If that "
+            f"process is on another machine and surely gone, delete {self._folder}"
+        )
+
+    def release(self) -> None:
+        """Let the next run in."""
+        with suppress(FileNotFoundError):
+            self._file.unlink()
+        os.close(self._kernel)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's numeric user has no name
+        return str(os.getuid())
+
+
+def _read(file: Path) -> dict[str, object]:
+    try:
+        content = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _alive(pid: object) -> bool:
+    if not isinstance(pid, int):
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

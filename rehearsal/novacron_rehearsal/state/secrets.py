@@ -1,0 +1,125 @@
+"""Encryption of secrets with a passphrase, byte for byte as the Pulumi CLI does it."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
+
+from novacron_rehearsal.errors import RehearsalError
+from novacron_rehearsal.state.private_files import make_private_folder, open_private_file
+
+ITERATIONS = 1_000_000
+"""PBKDF2 rounds of `config.NewSymmetricCrypterFromPassphrase` (pulumi 3.272)."""
+
+
+class WrongPassphraseError(RehearsalError):
+    """The passphrase is not the one that the stack's secrets were encrypted with."""
+
+    def __init__(self, stack: str) -> None:
+        super().__init__(
+            f"stack {stack!r}: the passphrase is wrong; set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE "
+            "to the one that the stack was made with"
+        )
+
+
+@lru_cache(maxsize=8)
+def _key(passphrase: str, salt: bytes) -> bytes:
+    return PBKDF2HMAC(SHA256(), 32, salt, ITERATIONS).derive(passphrase.encode())
+
+
+class Secrets:
+    """Encrypts and decrypts with one passphrase and salt."""
+
+    def __init__(self, passphrase: str, state: str) -> None:
+        """Use `from_state` or `new`, which check the passphrase."""
+        self.state = state
+        """As the CLI keeps it: `v1:<salt>:v1:<nonce>:<the word pulumi, encrypted>`."""
+        self._cipher = AESGCM(_key(passphrase, base64.b64decode(state.split(":")[1])))
+
+    @classmethod
+    def new(cls, passphrase: str) -> Secrets:
+        """A fresh salt."""
+        salt = base64.b64encode(os.urandom(8)).decode()
+        fresh = cls(passphrase, f"v1:{salt}")
+        fresh.state = f"v1:{salt}:{fresh.encrypt('pulumi')}"
+        return fresh
+
+    @classmethod
+    def from_state(cls, passphrase: str, state: str, stack: str) -> Secrets:
+        """The salt of an existing stack.
+
+        Raises:
+            WrongPassphraseError: when the passphrase does not open it.
+            RehearsalError: when the salt is not one.
+        """
+        parts = state.split(":", 2)
+        if len(parts) != 3 or parts[0] != "v1":
+            raise RehearsalError(
+                f"stack {stack!r}: encryptionsalt {state!r} is not `v1:<salt>:v1:…`; restore it from version control"
+            )
+        secrets = cls(passphrase, state)
+        try:
+            secrets.decrypt(parts[2])
+        except RehearsalError as error:
+            raise WrongPassphraseError(stack) from error
+        return secrets
+
+    def encrypt(self, plaintext: str) -> str:
+        """`v1:<nonce>:<ciphertext>`, both base64."""
+        nonce = os.urandom(12)
+        sealed = self._cipher.encrypt(nonce, plaintext.encode(), None)
+        return f"v1:{base64.b64encode(nonce).decode()}:{base64.b64encode(sealed).decode()}"
+
+    def decrypt(self, ciphertext: str) -> str:
+        """The plaintext. Raises `RehearsalError` when it was not encrypted with this key."""
+        try:
+            version, nonce, sealed = ciphertext.split(":")
+            if version != "v1":
+                raise ValueError(version)
+            return self._cipher.decrypt(base64.b64decode(nonce), base64.b64decode(sealed), None).decode()
+        except (ValueError, InvalidTag) as error:
+            raise RehearsalError(
+                "a secret cannot be decrypted: it is damaged, was encrypted with another passphrase, or was not "
+                "encrypted with a passphrase (as in Pulumi Cloud); set it again"
+            ) from error
+
+
+def resolve_passphrase(env: Mapping[str, str], backend_dir: Path) -> str:
+    """Return the passphrase as `find_passphrase` does; without one, make one and keep it in the file.
+
+    Raises:
+        RehearsalError: when PULUMI_CONFIG_PASSPHRASE_FILE cannot be read.
+    """
+    found = find_passphrase(env, backend_dir)
+    if found is not None:
+        return found
+    made = base64.urlsafe_b64encode(os.urandom(24)).decode()
+    make_private_folder(backend_dir, backend_dir)
+    with os.fdopen(open_private_file(backend_dir / "passphrase", os.O_WRONLY | os.O_CREAT | os.O_EXCL), "w") as file:
+        file.write(made)
+    return made
+
+
+def find_passphrase(env: Mapping[str, str], backend_dir: Path) -> str | None:
+    """Return the passphrase: from the environment as on the CLI, else from the file that `resolve_passphrase` makes.
+
+    Raises:
+        RehearsalError: when PULUMI_CONFIG_PASSPHRASE_FILE cannot be read.
+    """
+    if "PULUMI_CONFIG_PASSPHRASE" in env:
+        return env["PULUMI_CONFIG_PASSPHRASE"]
+    if named := env.get("PULUMI_CONFIG_PASSPHRASE_FILE"):
+        try:
+            return Path(named).read_text().strip()
+        except OSError as error:
+            raise RehearsalError(f"PULUMI_CONFIG_PASSPHRASE_FILE {named!r} cannot be read: {error.strerror}") from error
+    path = backend_dir / "passphrase"
+    return path.read_text().strip() if path.exists() else None

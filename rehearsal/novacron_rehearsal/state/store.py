@@ -1,0 +1,169 @@
+"""A stack's state in a directory, in the layout of Pulumi's own file backend: the CLI can open the same directory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from novacron_rehearsal.errors import RehearsalError
+from novacron_rehearsal.state.checkpoint import VERSION, snapshot_from_deployment, snapshot_to_deployment
+from novacron_rehearsal.state.journal import Journal, replay
+from novacron_rehearsal.state.lock import StackLock
+from novacron_rehearsal.state.ordering import ordered
+from novacron_rehearsal.state.private_files import FILE_MODE, make_private_folder, restrict, write_private_file
+from novacron_rehearsal.state.resource import PendingOperation, ResourceState, Snapshot
+from novacron_rehearsal.state.stack_secrets import StackSecrets
+
+
+def passphrase_salt(deployment: Mapping[str, Any], where: str) -> str:
+    """The salt of a deployment's secrets; empty when it has none.
+
+    Raises:
+        RehearsalError: when they are not encrypted with a passphrase; `where` names the file.
+    """
+    provider = deployment.get("secrets_providers")
+    if not provider:
+        return ""
+    try:
+        if provider["type"] == "passphrase":
+            return str(provider["state"]["salt"])
+        kind = provider["type"]
+    except (KeyError, TypeError) as error:
+        raise RehearsalError(f"{where}: 'secrets_providers' has no type or salt; restore it from its .bak") from error
+    raise RehearsalError(
+        f"{where}: secrets are encrypted with {kind!r}; the rehearsal engine knows only passphrases. Use the Pulumi "
+        "CLI, change the stack's secrets provider with it, or export with --show-secrets"
+    )
+
+
+class StackFiles:
+    """Where a stack's state lies."""
+
+    def __init__(self, backend_dir: Path, project: str, stack: str) -> None:
+        self.backend_dir = backend_dir
+        self.project = project
+        self.stack = stack
+        self.checkpoint = backend_dir / ".pulumi" / "stacks" / project / f"{stack}.json"
+        self.journal = backend_dir / "journal" / project / f"{stack}.log"
+
+    def read(self, secrets: StackSecrets) -> tuple[Snapshot, str]:
+        """The checkpoint and its digest; an empty snapshot where there is none.
+
+        Raises:
+            RehearsalError: for a file that is not a checkpoint, or of another version.
+        """
+        try:
+            raw = self.checkpoint.read_bytes()
+        except FileNotFoundError:
+            return Snapshot(), ""
+        except OSError as error:
+            raise RehearsalError(
+                f"the state {self.checkpoint} cannot be read: {error.strerror}; make it readable"
+            ) from error
+        try:
+            content = json.loads(raw)
+        except ValueError as error:
+            raise RehearsalError(
+                f"{self.checkpoint} is damaged ({error}); the state before the last run is beside it: "
+                f"cp {self.checkpoint}.bak {self.checkpoint}"
+            ) from error
+        checkpoint = content.get("checkpoint") if isinstance(content, dict) else None
+        if not isinstance(checkpoint, dict):
+            raise RehearsalError(
+                f"{self.checkpoint} is not a Pulumi checkpoint: it has no 'checkpoint'; "
+                f"restore it from {self.checkpoint}.bak"
+            )
+        latest = checkpoint.get("latest") or {}
+        decrypt = secrets.written_with(passphrase_salt(latest, str(self.checkpoint)))
+        snapshot = snapshot_from_deployment(latest, content.get("version", 0), decrypt, str(self.checkpoint))
+        return snapshot, hashlib.sha256(raw).hexdigest()
+
+    def write(self, snapshot: Snapshot, secrets: StackSecrets) -> str:
+        """Write the checkpoint in one step, keeping the one before as `.bak`; its digest."""
+        encrypt = secrets.cache.encrypt
+        deployment = snapshot_to_deployment(snapshot, encrypt)
+        if provider := secrets.provider():
+            deployment["secrets_providers"] = provider
+        content = {
+            "version": VERSION,
+            "checkpoint": {"stack": f"organization/{self.project}/{self.stack}", "latest": deployment},
+        }
+        raw = json.dumps(content, indent=4).encode()
+        meta = self.backend_dir / ".pulumi" / "meta.yaml"
+        temporary = self.checkpoint.with_suffix(".json.tmp")
+        try:
+            make_private_folder(self.checkpoint.parent, self.backend_dir)
+            if not meta.exists():
+                write_private_file(meta, b"version: 1\n")
+            write_private_file(temporary, raw)
+            if self.checkpoint.exists():
+                restrict(self.checkpoint, FILE_MODE)
+                shutil.copy2(self.checkpoint, f"{self.checkpoint}.bak")
+            temporary.replace(self.checkpoint)
+        except OSError as error:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise RehearsalError(
+                f"the state {self.checkpoint} cannot be written: {error.strerror}. The state before is untouched and "
+                "the run's steps are in its journal; make room and run the same command again"
+            ) from error
+        return hashlib.sha256(raw).hexdigest()
+
+    def remove(self) -> None:
+        """Forget the stack."""
+        for path in (self.checkpoint, Path(f"{self.checkpoint}.bak"), self.journal):
+            path.unlink(missing_ok=True)
+
+
+class StackSession:
+    """One run's hold on a stack: locked, with its state read and an interrupted run's journal folded in."""
+
+    def __init__(self, files: StackFiles, secrets: StackSecrets) -> None:
+        """Raises `StackLockedError`, or `RehearsalError` for a state that cannot be read or written."""
+        self._files = files
+        self._secrets = secrets
+        try:
+            make_private_folder(files.journal.parent, files.backend_dir)
+            self._lock = StackLock(files.backend_dir, files.project, files.stack)
+        except OSError as error:
+            raise RehearsalError(
+                f"the state's folder {files.backend_dir} cannot be written: {error.strerror}; make it writable or "
+                "choose another"
+            ) from error
+        try:
+            self.snapshot, digest = files.read(secrets)
+            self.recovered = replay(files.journal, digest, self.snapshot, secrets.written_with)
+            if self.recovered:
+                self.snapshot.resources = ordered(self.snapshot.resources)
+                digest = files.write(self.snapshot, secrets)
+            self._journal = Journal(files.journal, digest, secrets.cache.encrypt, lambda: secrets.salt)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def begin(self, operation: PendingOperation) -> int:
+        """An operation is under way."""
+        return self._journal.begin(operation)
+
+    def commit(self, token: int | None, removed: Sequence[ResourceState], added: Sequence[ResourceState]) -> None:
+        """It ended, and changed this."""
+        self._journal.commit(token, removed, added)
+
+    def abandon(self, token: int) -> None:
+        """It ended and changed nothing."""
+        self._journal.abandon(token)
+
+    def finish(self, snapshot: Snapshot) -> None:
+        """Fold the run into the checkpoint."""
+        self._files.write(snapshot, self._secrets)
+        self._journal.remove()
+        self.snapshot = snapshot
+
+    def close(self) -> None:
+        """Let the next run in; without `finish`, the journal stays and is folded then."""
+        self._lock.release()

@@ -1,0 +1,342 @@
+"""Preview, up, refresh and destroy of a stack, and what can be read of its state."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from novacron_rehearsal import urn
+from novacron_rehearsal.engine.deployment import Deployment
+from novacron_rehearsal.engine.execution import PROGRAM_OPERATIONS, Cancel, Options, Setting, execute, stack_outputs
+from novacron_rehearsal.engine.run import StepRecord, Unrecorded
+from novacron_rehearsal.errors import RehearsalError
+from novacron_rehearsal.events import (
+    Diagnostic,
+    Event,
+    EventSink,
+    Operation,
+    OperationEnded,
+    OperationStarted,
+    PolicyViolated,
+    Severity,
+    StepOp,
+)
+from novacron_rehearsal.policies.reports import PolicyPackReport, PolicyPackState, PolicyReports
+from novacron_rehearsal.project import Project, StackConfig, load_project, load_stack_config
+from novacron_rehearsal.protocol.assets import base_folder
+from novacron_rehearsal.state.checkpoint import snapshot_from_deployment, snapshot_to_deployment
+from novacron_rehearsal.state.resource import PendingOperation, Snapshot
+from novacron_rehearsal.state.stack_secrets import StackSecrets
+from novacron_rehearsal.state.store import StackFiles, StackSession, passphrase_salt
+from novacron_rehearsal.values import PropertyMap
+
+_QUIET_OPS = {StepOp.SAME, StepOp.READ, StepOp.REFRESH}
+_UNCOUNTED_OPS = {StepOp.CREATE_REPLACEMENT, StepOp.DELETE_REPLACED}
+
+
+@dataclass(slots=True)
+class Result:
+    """What a run did."""
+
+    operation: Operation
+    succeeded: bool
+    changes: dict[StepOp, int]
+    steps: list[StepRecord]
+    outputs: PropertyMap
+    diagnostics: list[Diagnostic]
+    policy_violations: list[PolicyViolated]
+    duration_s: float
+    cancelled: bool = False
+    started_plugins: frozenset[str] = frozenset()
+    """Packages whose provider ran as a process of this run: unlike attached ones, those are not simulated."""
+    simulated_dynamic: tuple[str, ...] = ()
+    """URNs of the dynamic resources whose provider did not run."""
+    policy_packs: tuple[PolicyPackReport, ...] = ()
+    """Every pack of `Options.policy_packs`, for operations that run the program. A run with a pack that has not checked
+    everything did not succeed."""
+    started: bool = True
+    """False if the stack was locked or its state or configuration could not be read: the run changed nothing."""
+
+    @property
+    def errors(self) -> str:
+        """The error messages, for tests and logs."""
+        return "\n".join(item.message for item in self.diagnostics if item.severity is Severity.ERROR)
+
+
+class Workspace:
+    """A stack of a project, and where its state lies.
+
+    Args:
+        project_dir: folder of Pulumi.yaml.
+        stack: name of the stack.
+        backend_dir: folder of the state, in the layout of Pulumi's file backend; `<project_dir>/.novacron` by default.
+        passphrase: encrypts the secrets in the state.
+        config_passphrase: decrypts the `secure` values of Pulumi.<stack>.yaml; `passphrase` when left out.
+        env: additional environment of the program and the providers.
+    """
+
+    def __init__(
+        self,
+        project_dir: Path,
+        stack: str,
+        *,
+        passphrase: str,
+        config_passphrase: str | None = None,
+        backend_dir: Path | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self.project_dir = project_dir.resolve()
+        self.stack = stack
+        self.backend_dir = (backend_dir or self.project_dir / ".novacron").resolve()
+        self.project: Project = load_project(self.project_dir)
+        self._passphrase = passphrase
+        self._config_passphrase = config_passphrase
+        self._env = {"PULUMI_CONFIG_PASSPHRASE": passphrase, **(env or {})}
+        self._files = StackFiles(self.backend_dir, self.project.name, stack)
+        self._running: tuple[asyncio.AbstractEventLoop, Callable[[], None]] | None = None
+
+    def preview(self, options: Options | None = None, on_event: EventSink | None = None) -> Result:
+        """What `up` would do. Nothing is changed, nothing is locked."""
+        return self._operate(Operation.PREVIEW, options or Options(), on_event)
+
+    def up(self, options: Options | None = None, on_event: EventSink | None = None) -> Result:
+        """Bring the stack to what the program wants. With policy packs, a preview first: violations create nothing."""
+        return self._operate(Operation.UP, options or Options(), on_event)
+
+    def refresh(self, options: Options | None = None, on_event: EventSink | None = None) -> Result:
+        """Bring the state to what really exists."""
+        return self._operate(Operation.REFRESH, options or Options(), on_event)
+
+    def destroy(self, options: Options | None = None, on_event: EventSink | None = None) -> Result:
+        """Delete every resource of the stack."""
+        return self._operate(Operation.DESTROY, options or Options(), on_event)
+
+    def cancel(self) -> None:
+        """Start nothing new, tell providers, and end once what runs has ended. May be called from any thread."""
+        if self._running is not None:
+            loop, cancel = self._running
+            loop.call_soon_threadsafe(cancel)
+
+    def snapshot(self) -> Snapshot:
+        """The state as the last run left it, secrets in plain; an interrupted run's journal is not folded in."""
+        return self._files.read(self._secrets())[0]
+
+    def outputs(self) -> PropertyMap:
+        """The stack's outputs, secrets still wrapped."""
+        return stack_outputs(self.snapshot())
+
+    def export(self, *, show_secrets: bool = False) -> dict[str, Any]:
+        """The deployment as `pulumi stack export` gives it."""
+        secrets = self._secrets()
+        snapshot, _ = self._files.read(secrets)
+        deployment = snapshot_to_deployment(snapshot, None if show_secrets else secrets.cache.encrypt)
+        if provider := secrets.provider():
+            deployment["secrets_providers"] = provider
+        return {"version": 3, "deployment": deployment}
+
+    def import_(self, exported: Mapping[str, Any]) -> None:
+        """Take over a deployment as `pulumi stack export` gives it.
+
+        Raises:
+            RehearsalError: when it is not one, is of another version or another project or stack.
+        """
+        deployment = exported.get("deployment")
+        if not isinstance(deployment, dict):
+            raise RehearsalError("the import has no `deployment`; it must be what `pulumi stack export` writes")
+        theirs = StackSecrets(self._passphrase, self.stack)
+        decrypt = theirs.written_with(passphrase_salt(deployment, "the import"))
+        snapshot = snapshot_from_deployment(deployment, int(exported.get("version", 0)), decrypt, "the import")
+        for state in snapshot.resources:
+            name = urn.parse(state.urn)
+            if (name.stack, name.project) != (self.stack, self.project.name):
+                raise RehearsalError(
+                    f"the import is of stack {name.stack!r} of project {name.project!r}, not of {self.stack!r} of "
+                    f"{self.project.name!r}"
+                )
+        session = StackSession(self._files, self._secrets())
+        try:
+            session.finish(snapshot)
+        finally:
+            session.close()
+
+    def forget(self) -> None:
+        """Remove the stack's state files."""
+        self._files.remove()
+
+    # -- running --------------------------------------------------------------------------------------------------
+
+    def _secrets(self) -> StackSecrets:
+        return StackSecrets(self._passphrase, self.stack)
+
+    def _operate(self, operation: Operation, options: Options, on_event: EventSink | None) -> Result:
+        began = time.monotonic()
+        diagnostics: list[Diagnostic] = []
+        violations: list[PolicyViolated] = []
+
+        def emit(event: Event) -> None:
+            if isinstance(event, Diagnostic) and not event.ephemeral:
+                diagnostics.append(event)
+            elif isinstance(event, PolicyViolated):
+                violations.append(event)
+            if on_event is not None:
+                on_event(event)
+
+        emit(OperationStarted(operation, self.project.name, self.stack, options.parallel))
+        policy_reports = PolicyReports(options.policy_packs if operation in PROGRAM_OPERATIONS else ())
+        deployment: Deployment | None = None
+        succeeded = False
+        started = threading.Event()
+        try:
+            deployment = asyncio.run(self._locked(operation, options, policy_reports, emit, started))
+            succeeded = not deployment.failed and not deployment.cancelled
+            if deployment.blocked:
+                succeeded = False
+        except RehearsalError as error:
+            emit(Diagnostic(Severity.ERROR, str(error)))
+        steps = deployment.steps if deployment else []
+        changes = dict(Counter(step.op for step in steps if step.op not in _UNCOUNTED_OPS))
+        if succeeded and options.expect_no_changes and set(changes) - _QUIET_OPS:
+            emit(Diagnostic(Severity.ERROR, "no changes were expected but changes were found"))
+            succeeded = False
+        for report in policy_reports.all():
+            if succeeded and report.state is not PolicyPackState.CHECKED:
+                emit(Diagnostic(Severity.ERROR, f"policy pack {report.path}: {report.reason}"))
+                succeeded = False
+        duration = time.monotonic() - began
+        emit(OperationEnded(operation, changes, duration, succeeded))
+        outputs = deployment.outputs if deployment else {}
+        return Result(
+            operation,
+            succeeded,
+            changes,
+            steps,
+            outputs,
+            diagnostics,
+            violations,
+            duration,
+            cancelled=deployment is not None and deployment.cancelled,
+            started=started.is_set(),
+            started_plugins=frozenset(deployment.registry.started_plugins) if deployment else frozenset(),
+            simulated_dynamic=tuple(deployment.registry.simulated_dynamic) if deployment else (),
+            policy_packs=policy_reports.all(),
+        )
+
+    async def _locked(
+        self,
+        operation: Operation,
+        options: Options,
+        policy_reports: PolicyReports,
+        emit: EventSink,
+        started: threading.Event,
+    ) -> Deployment:
+        base_folder.set(self.project.folder)
+        secrets = self._secrets()
+        setting = Setting(
+            project=self.project,
+            stack=self.stack,
+            config=self._config(secrets, options, emit),
+            env=self._env,
+            outputs_of=self._outputs_of,
+            policy_reports=policy_reports,
+            listen_for_cancel=self._listen_for_cancel,
+        )
+        if operation is Operation.PREVIEW:
+            snapshot, _ = self._files.read(secrets)
+            started.set()
+            return (await execute(setting, operation, options, snapshot, Unrecorded(), emit)).deployment
+        session = StackSession(self._files, secrets)
+        try:
+            snapshot = session.snapshot
+            started.set()
+            if operation is Operation.UP and options.policy_packs:
+                rehearsal = replace(options, refresh=False)
+                violations: list[PolicyViolated] = []
+                quietly = _only_problems(emit, violations)
+                ended = await execute(setting, Operation.PREVIEW, rehearsal, snapshot, Unrecorded(), quietly)
+                rehearsed = ended.deployment
+                if rehearsed.failed or rehearsed.cancelled or rehearsed.blocked:
+                    for violation in violations:
+                        emit(violation)
+                    session.finish(snapshot)
+                    rehearsed.steps = []
+                    return rehearsed
+            outcome = await execute(setting, operation, options, snapshot, session, emit)
+            session.finish(
+                Snapshot(
+                    resources=outcome.resources,
+                    pending_operations=[
+                        *_unresolved(snapshot.pending_operations, outcome.deployment),
+                        *outcome.deployment.unfinished,
+                    ],
+                    metadata=snapshot.metadata,
+                )
+            )
+            return outcome.deployment
+        finally:
+            session.close()
+
+    def _config(self, secrets: StackSecrets, options: Options, emit: EventSink) -> StackConfig:
+        """Read the stack's configuration; a rehearsal does without the secrets that it cannot decrypt."""
+        if self._config_passphrase is not None:
+            secrets = StackSecrets(self._config_passphrase, self.stack)
+        config = load_stack_config(
+            self.project_dir, self.project, self.stack, secrets, make_up_secrets=options.simulated_only
+        )
+        for key, reason in config.made_up.items():
+            text = f"configuration {key} cannot be decrypted: the rehearsal uses a made-up value. Reason: {reason}"
+            emit(Diagnostic(Severity.WARNING, text))
+        return config
+
+    def _outputs_of(self, name: str) -> PropertyMap:
+        parts = name.split("/")
+        stack, project = parts[-1], parts[-2] if len(parts) > 1 else self.project.name
+        files = StackFiles(self.backend_dir, project, stack)
+        if not files.checkpoint.exists():
+            raise RehearsalError(f"stack reference {name!r}: there is no such stack in {self.backend_dir}")
+        return stack_outputs(files.read(StackSecrets(self._passphrase, stack))[0])
+
+    def _listen_for_cancel(self, cancel: Cancel) -> Callable[[], None]:
+        """Ctrl-C and `cancel` both end the run that is under way."""
+        loop = asyncio.get_running_loop()
+        self._running = (loop, cancel)
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        if in_main_thread:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, cancel)
+
+        def stop_listening() -> None:
+            self._running = None
+            if in_main_thread:
+                for number in (signal.SIGINT, signal.SIGTERM):
+                    loop.remove_signal_handler(number)
+
+        return stop_listening
+
+
+def _only_problems(emit: EventSink, violations: list[PolicyViolated]) -> EventSink:
+    """Return the event sink of the preview before an `up`: it shows errors only.
+
+    Policy violations are collected: when the preview lets the `up` begin, that reports them itself.
+    """
+
+    def pass_on(event: Event) -> None:
+        if isinstance(event, PolicyViolated):
+            violations.append(event)
+        elif isinstance(event, Diagnostic) and event.severity is Severity.ERROR:
+            emit(event)
+
+    return pass_on
+
+
+def _unresolved(operations: Sequence[PendingOperation], deployment: Deployment) -> list[PendingOperation]:
+    """What an earlier run left open and this one did not come to."""
+    settled = {step.urn for step in deployment.steps}
+    partial = deployment.failed or deployment.cancelled or bool(deployment.run.targets or deployment.run.exclude)
+    return [item for item in operations if partial and item.resource.urn not in settled]

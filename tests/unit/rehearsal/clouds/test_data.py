@@ -1,0 +1,108 @@
+"""What `data/*.yaml` says of the clouds is about things that the SDKs have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from novacron_rehearsal.clouds import knowledge, templates
+from novacron_rehearsal.clouds.diffs import replacing
+from novacron_rehearsal.clouds.outputs import Subject, identity, outputs
+from novacron_rehearsal.clouds.places import place
+from novacron_rehearsal.clouds.schema import Fields, ListOf, MapOf, Object, OneOf, Scalar, Type, fields, schema
+from novacron_rehearsal.values import without_secrets
+
+KNOWN = [
+    (package, token)
+    for package in knowledge.described()
+    for token in knowledge.cloud(package).types
+    if token != knowledge.EVERY_TYPE
+]
+URN = "urn:pulumi:dev::lab::{token}::thing"
+
+
+def missing(path: str, known: Fields) -> str:
+    """The first part of a dotted path that the SDK does not have; empty when it has all."""
+    first, _, rest = path.partition(".")
+    if first not in known:
+        return first
+    inner = known[first].type
+    while isinstance(inner, ListOf):
+        inner = inner.item
+    return missing(rest, fields(inner.cls)) if rest and isinstance(inner, Object) else ""
+
+
+@pytest.mark.parametrize(("package", "token"), KNOWN)
+def test_it_names_properties_that_the_sdk_has(package: str, token: str) -> None:
+    known, facts = schema(token), knowledge.resource(token)
+    own = knowledge.cloud(package).types[token]
+    assert not [path for path in {*replacing(token), *own.get("replaces", ())} if missing(path, known.inputs)]
+    assert not facts.outputs.keys() - known.outputs.keys() - {"type"}
+    assert "name" not in own or not missing(own["name"], known.inputs)
+
+
+@pytest.mark.parametrize(("package", "token"), KNOWN)
+def test_a_resource_with_nothing_but_what_is_required_gets_an_id_and_its_outputs(package: str, token: str) -> None:
+    inputs = {field.name: sample(field.type) for field in schema(token).inputs.values() if field.required}
+    name = knowledge.resource(token).name.split(".")
+    if len(name) == 1 and name[0] in schema(token).inputs:
+        inputs[name[0]] = "named"
+    subject = Subject(
+        token, URN.format(token=token), place(package, {}), {"metadata": {"name": "named"}, **inputs}, "0" * 64
+    )
+    made = outputs(subject)
+    assert identity(subject)
+    assert "{" not in identity(subject)
+    unlike = [
+        text
+        for wanted in schema(token).outputs.values()
+        for text in problems(without_secrets(made.get(wanted.name)), wanted.type)
+    ]
+    assert not unlike
+
+
+def sample(wanted: Type) -> Any:
+    """A value that the SDK would take."""
+    if isinstance(wanted, OneOf):
+        return sample(wanted.options[0])
+    if isinstance(wanted, Object):
+        return {field.name: sample(field.type) for field in fields(wanted.cls).values() if field.required}
+    if isinstance(wanted, ListOf):
+        return [sample(wanted.item)]
+    if isinstance(wanted, Scalar):
+        return (
+            wanted.values[0]
+            if wanted.values
+            else {"whole number": 1, "number": 1, "true or false": True}.get(wanted.kind, "given")
+        )
+    return {}
+
+
+def problems(value: Any, wanted: Type) -> Iterator[str]:
+    """What of an output is not of the type that the SDK gives it."""
+    if value is None or isinstance(wanted, OneOf):
+        return
+    if isinstance(wanted, Object):
+        for key, item in value.items():
+            if key in fields(wanted.cls):
+                yield from problems(item, fields(wanted.cls)[key].type)
+            elif key != "__defaults":
+                yield f"{wanted.cls.__name__} has no {key}"
+    elif isinstance(wanted, ListOf):
+        for item in value:
+            yield from problems(item, wanted.item)
+    elif isinstance(wanted, MapOf):
+        for item in value.values():
+            yield from problems(item, wanted.item)
+    elif wanted.kind == "text" and not isinstance(value, str):
+        yield f"{value!r} is no text"
+    elif wanted.kind == "whole number" and not isinstance(value, int):
+        yield f"{value!r} is no whole number"
+
+
+@pytest.mark.parametrize("package", knowledge.described())
+def test_patterns_ask_for_variables_that_every_resource_has(package: str) -> None:
+    always = {*place(package, {}).variables, "hex", "uuid", "byte", "id", "kind", "service", "name"}
+    asked = {name for text in knowledge.cloud(package).patterns.values() for name in templates.names(text)}
+    assert asked <= always | {"tags", "labels"}

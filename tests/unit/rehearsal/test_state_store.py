@@ -1,0 +1,273 @@
+"""A stack's state in its folder: locked, written in one step, and clear about whatever is wrong with it."""
+
+from __future__ import annotations
+
+import ctypes
+import getpass
+import json
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from novacron_rehearsal.errors import RehearsalError
+from novacron_rehearsal.state import secrets as passphrases
+from novacron_rehearsal.state.lock import StackLockedError
+from novacron_rehearsal.state.resource import OperationKind, PendingOperation, ResourceState, Snapshot
+from novacron_rehearsal.state.secrets import WrongPassphraseError
+from novacron_rehearsal.state.stack_secrets import StackSecrets
+from novacron_rehearsal.state.store import StackFiles, StackSession
+from novacron_rehearsal.values import Secret
+
+PASSPHRASE = "correct horse"
+
+
+@pytest.fixture(autouse=True)
+def _quick_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passphrases, "ITERATIONS", 1000)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> StackFiles:
+    return StackFiles(tmp_path / "backend", "shop", "dev")
+
+
+def opened(files: StackFiles, passphrase: str = PASSPHRASE, salt: str = "") -> StackSession:
+    return StackSession(files, StackSecrets(passphrase, files.stack, salt))
+
+
+def thing(name: str, **inputs: Any) -> ResourceState:
+    return ResourceState(f"urn:pulumi:dev::shop::a:b:C::{name}", "a:b:C", custom=True, id=name, inputs=inputs)
+
+
+def keep(files: StackFiles, *states: ResourceState) -> None:
+    session = opened(files)
+    session.finish(Snapshot(list(states)))
+    session.close()
+
+
+def lock_file(files: StackFiles, **content: Any) -> Path:
+    path = files.backend_dir / ".pulumi/locks/organization/shop/dev/other.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"username": "ada", "hostname": socket.gethostname(), "timestamp": "now", **content}))
+    return path
+
+
+def test_a_second_run_is_told_who_holds_the_stack_until_it_ends(files: StackFiles) -> None:
+    first = opened(files)
+    held_by = rf"'dev' is locked.*pid {os.getpid()} of {getpass.getuser()} on {socket.gethostname()} since 20"
+    with pytest.raises(StackLockedError, match=held_by):
+        opened(files)
+    other = StackFiles(files.backend_dir, "shop", "prod")
+    opened(other).close()
+    first.close()
+    opened(files).close()
+    assert not list((files.backend_dir / ".pulumi/locks").rglob("*.json"))
+
+
+def test_a_live_process_that_locked_as_the_cli_does_is_respected(files: StackFiles) -> None:
+    lock_file(files, pid=os.getppid())
+    with pytest.raises(StackLockedError, match=f"pid {os.getppid()} of ada on {socket.gethostname()}"):
+        opened(files)
+    lock_file(files, pid=1, hostname="elsewhere")
+    with pytest.raises(StackLockedError, match=r"pid 1 of ada on elsewhere.*delete .*/locks/organization/shop/dev"):
+        opened(files)
+
+
+def test_the_lock_of_a_dead_process_is_taken_over(files: StackFiles) -> None:
+    pid = int(Path("/proc/sys/kernel/pid_max").read_text()) + 1  # no process has it
+    stale = lock_file(files, pid=pid)
+    session = opened(files)
+    assert not stale.exists()
+    session.close()
+
+
+def test_the_state_before_is_kept_beside(files: StackFiles) -> None:
+    keep(files, thing("a"))
+    first = files.checkpoint.read_bytes()
+    keep(files, thing("b"))
+    assert Path(f"{files.checkpoint}.bak").read_bytes() == first
+    assert files.read(StackSecrets("", "dev"))[0].resources == [thing("b")]
+    assert not files.journal.exists()
+    assert sorted(path.name for path in files.checkpoint.parent.iterdir()) == ["dev.json", "dev.json.bak"]
+
+
+def test_a_run_that_did_not_finish_is_folded_in_by_the_next(files: StackFiles) -> None:
+    keep(files, thing("a"))
+    killed = opened(files)
+    token = killed.begin(PendingOperation(OperationKind.CREATING, thing("b")))
+    killed.commit(token, [], [thing("b", password=Secret("hunter2"))])
+    killed.begin(PendingOperation(OperationKind.CREATING, thing("c")))
+    killed.close()
+    # The stack's first secret was met by the killed run: its salt must not be lost with it.
+    session = opened(files)
+    assert session.recovered
+    assert session.snapshot.resources == [thing("a"), thing("b", password=Secret("hunter2"))]
+    assert [item.resource for item in session.snapshot.pending_operations] == [thing("c")]
+    session.close()
+    again = opened(files)
+    assert not again.recovered
+    assert len(again.snapshot.pending_operations) == 1
+    again.close()
+    assert "hunter2" not in files.checkpoint.read_text()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "is damaged .*cp .*dev.json.bak"),
+        ('{"version": 3, "check', "is damaged .*cp .*dev.json.bak"),
+        ("[]", "has no 'checkpoint'"),
+        ('{"version": 3, "checkpoint": null}', "has no 'checkpoint'"),
+        ('{"version": 3, "checkpoint": {"latest": {"resources": [{"urn": "x"}]}}}', "is not a Pulumi deployment"),
+        ('{"version": 3, "checkpoint": {"latest": {"resources": [7]}}}', "is not a Pulumi deployment"),
+        ('{"version": 4, "checkpoint": {"latest": {}}}', "version 4 is not read here .*newer Pulumi"),
+        (
+            '{"version": 3, "checkpoint": {"latest": {"secrets_providers": {"type": "awskms"}}}}',
+            "encrypted with 'awskms'.*only passphrases",
+        ),
+        ('{"version": 3, "checkpoint": {"latest": {"secrets_providers": {"type": "passphrase"}}}}', "no type or salt"),
+    ],
+)
+def test_a_state_that_cannot_be_used_is_refused_and_left_alone(files: StackFiles, content: str, said: str) -> None:
+    keep(files, thing("a"))
+    files.checkpoint.write_text(content)
+    for _ in range(2):  # the second time shows that the lock was given back
+        with pytest.raises(RehearsalError, match=said):
+            opened(files)
+    assert files.checkpoint.read_text() == content
+
+
+def test_a_wrong_passphrase_is_refused(files: StackFiles) -> None:
+    keep(files, thing("a", password=Secret("hunter2")))
+    before = files.checkpoint.read_bytes()
+    with pytest.raises(WrongPassphraseError, match="'dev': the passphrase is wrong; set PULUMI_CONFIG_PASSPHRASE"):
+        opened(files, "wrong")
+    assert files.checkpoint.read_bytes() == before
+
+
+def test_unchanged_secrets_are_not_written_anew(files: StackFiles) -> None:
+    keep(files, thing("a", password=Secret("hunter2")))
+    before = json.loads(files.checkpoint.read_text())
+    session = opened(files)
+    session.finish(Snapshot([*session.snapshot.resources, thing("b")]))
+    session.close()
+    after = json.loads(files.checkpoint.read_text())
+    assert after["checkpoint"]["latest"]["resources"][0] == before["checkpoint"]["latest"]["resources"][0]
+
+
+def test_a_salt_of_the_configuration_takes_over_from_the_states(files: StackFiles) -> None:
+    keep(files, thing("a", password=Secret("hunter2")))
+    configured = passphrases.Secrets.new("correct horse").state
+    session = opened(files, salt=configured)
+    assert session.snapshot.resources == [thing("a", password=Secret("hunter2"))]
+    session.finish(session.snapshot)
+    session.close()
+    assert configured in files.checkpoint.read_text()
+    assert files.read(StackSecrets("correct horse", "dev"))[0].resources == [thing("a", password=Secret("hunter2"))]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 128 KiB."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small disk needs root")
+    libc = ctypes.CDLL(None, use_errno=True)
+    where = tmp_path / "disk"
+    where.mkdir()
+    if libc.mount(b"tmpfs", os.fsencode(where), b"tmpfs", 0, b"size=128k") != 0:
+        pytest.skip(f"a small disk cannot be mounted: {os.strerror(ctypes.get_errno())}")
+    yield where
+    libc.umount2(os.fsencode(where), 2)
+
+
+def record_until_full(session: StackSession, recorded: list[ResourceState]) -> None:
+    for number in range(1000):
+        state = thing(f"b{number}", text="x" * 3000)
+        session.commit(None, [], [state])
+        recorded.append(state)
+
+
+def test_a_full_disk_loses_nothing_that_was_recorded(small_disk: Path) -> None:
+    files = StackFiles(small_disk, "shop", "dev")
+    keep(files, thing("a"))
+    before = files.checkpoint.read_bytes()
+    session = opened(files)
+    recorded = [thing("a")]
+    with pytest.raises(RehearsalError, match=r"journal .* cannot be written: No space left.*make room"):
+        record_until_full(session, recorded)
+    with pytest.raises(RehearsalError, match=r"state .* cannot be written: No space left.*make room"):
+        session.finish(Snapshot(recorded))
+    session.close()
+    assert files.checkpoint.read_bytes() == before
+    assert not list(files.checkpoint.parent.glob("*.tmp"))
+    roomy = StackFiles(small_disk.parent / "roomy", "shop", "dev")
+    roomy.checkpoint.parent.mkdir(parents=True)
+    roomy.journal.parent.mkdir(parents=True)
+    roomy.checkpoint.write_bytes(before)
+    roomy.journal.write_bytes(files.journal.read_bytes())
+    next_run = opened(roomy)
+    assert next_run.snapshot.resources == recorded
+    next_run.close()
+
+
+def test_a_read_only_folder_is_named(small_disk: Path) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    remount_read_only = 0x20 | 0x1
+    assert libc.mount(b"tmpfs", os.fsencode(small_disk), b"tmpfs", remount_read_only, None) == 0
+    with pytest.raises(RehearsalError, match=r"folder .*disk.* cannot be written: Read-only file system; make it"):
+        opened(StackFiles(small_disk / "backend", "shop", "dev"))
+
+
+@pytest.fixture(params=[0o022, 0o000], ids=["umask 022", "umask 000"])
+def open_umask(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = os.umask(request.param)
+    yield
+    os.umask(before)
+
+
+def modes(folder: Path) -> dict[str, int]:
+    """The permissions of a folder and of all that is in it."""
+    found = {path.relative_to(folder.parent).as_posix(): path for path in (folder, *folder.rglob("*"))}
+    return {name: stat.S_IMODE(path.stat().st_mode) for name, path in found.items()}
+
+
+def assert_private(folder: Path) -> None:
+    wrong = {name: oct(mode) for name, mode in modes(folder).items() if mode & 0o077}
+    assert not wrong
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_only_the_owner_can_read_the_state_whatever_the_umask(tmp_path: Path) -> None:
+    files = StackFiles(tmp_path / ".novacron", "shop", "dev")
+    keep(files, thing("a", password=Secret("hunter2")))
+    keep(files, thing("a", password=Secret("hunter3")))
+    passphrases.resolve_passphrase({}, files.backend_dir)
+    session = opened(files)
+    assert_private(files.backend_dir)
+    session.close()
+    assert len(modes(files.backend_dir)) > 8
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_a_state_folder_that_others_can_read_is_closed_by_the_next_run(tmp_path: Path) -> None:
+    files = StackFiles(tmp_path / ".novacron", "shop", "dev")
+    keep(files, thing("a"))
+    for path in (files.backend_dir, *files.backend_dir.rglob("*")):
+        path.chmod(0o777 if path.is_dir() else 0o666)
+    keep(files, thing("b"))
+    assert_private(files.backend_dir / ".pulumi" / "stacks")
+    folders = [path for path in files.backend_dir.rglob("*") if path.is_dir()]
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o700 for path in (files.backend_dir, *folders))
+
+
+def test_a_state_folder_of_the_user_s_choice_keeps_its_mode_and_what_is_made_in_it_is_private(tmp_path: Path) -> None:
+    chosen = tmp_path / "shared"
+    chosen.mkdir()
+    chosen.chmod(0o755)
+    keep(StackFiles(chosen, "shop", "dev"), thing("a"))
+    assert stat.S_IMODE(chosen.stat().st_mode) == 0o755
+    assert_private(chosen / ".pulumi")

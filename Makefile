@@ -51,7 +51,7 @@ prose: .venv/dev.stamp ## the style check: banned phrases, where they are, and w
 
 docs: .venv/docs.stamp ## build the documentation site into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
-	@echo "Open site/index.html"
+	@echo "Open site/index.html, or serve it: python3 -m http.server -d site -b 127.0.0.1 8000"
 
 format: .venv/dev.stamp ## format and fix what can be fixed
 	$(BIN)/ruff format .

@@ -26,8 +26,17 @@ def _command() -> str:
     from novacron_ops.main import app
     from typer.cli import get_docs_for_click
 
-    command = typer.main.get_command(app)
-    return get_docs_for_click(obj=command, ctx=typer.Context(command), name="novacron", title="The novacron command")
+    command = typer.main.get_group(app)
+    text = get_docs_for_click(obj=command, ctx=typer.Context(command), name="novacron", title="The novacron command")
+    for name, subcommand in command.commands.items():  # Typer cuts summaries off after 45 characters
+        summary = (subcommand.help or "").partition("\n\n")[0].replace("\n", " ")
+        text = re.sub(rf"^\* `{name}`: .*$", f"* `{name}`: {summary}", text, flags=re.MULTILINE)
+    return re.sub(r"\x08?\n?Examples:\n((?:  .+\n)+)", _examples, text)
+
+
+def _examples(found: re.Match[str]) -> str:
+    lines = [line.strip() for line in found.group(1).splitlines()]
+    return "\n".join(["Examples:", "", "```sh", *lines, "```", ""])
 
 
 def _configuration() -> str:

@@ -107,12 +107,12 @@ def test_a_worker_that_dies_at_its_start_is_told_with_its_last_words(
     assert not any("worker-0" in service for service in project.services())
 
 
-@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root mounts a small disk")
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs Linux and root, to mount a small disk")
 def test_a_full_disk_is_told(project: Project) -> None:
     project.run_dir.mkdir(parents=True)
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(project.run_dir)], check=False)
     if mounted.returncode:
-        pytest.skip("mounting is not allowed here")
+        pytest.skip("needs the right to mount file systems")
     try:
         told = project.fail("up")
     finally:

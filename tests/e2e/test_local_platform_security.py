@@ -145,7 +145,7 @@ def test_a_supervisor_that_ignores_the_signal_is_killed(spec: ProcessSpec) -> No
     until(lambda: processes_of(spec) == [])
 
 
-@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root becomes another user")
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs Linux and root, to become another user")
 @pytest.mark.parametrize(("user", "answers"), [(NOBODY, ["PERMISSION_DENIED"] * 3), (0, ["OK"] * 3)])
 def test_only_the_deploying_user_reaches_the_provider(user: int, answers: list[str]) -> None:
     server, port = provider.serve()

@@ -35,7 +35,7 @@ STAMPS = " ".join(f"-o {stamp}" for stamp in re.findall(r"^(\.venv/\w+\.stamp):"
 pytestmark = [
     pytest.mark.xdist_group("local platform"),
     pytest.mark.skipif(Path(sys.prefix) != ROOT / ".venv", reason="the README's .venv is not the one that runs this"),
-    pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl"),
+    pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl: apt-get install curl"),
 ]
 
 

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-needs_pulumi = pytest.mark.skipif(shutil.which("pulumi") is None, reason="there is no `pulumi` on PATH")
+needs_pulumi = pytest.mark.skipif(
+    shutil.which("pulumi") is None, reason="needs the Pulumi CLI on PATH: `novacron setup --pulumi` installs it"
+)
 
 
 def version() -> str:

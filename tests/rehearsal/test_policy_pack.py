@@ -88,7 +88,9 @@ def by_cli(lab: Lab, config: Path | None) -> Verdict:
 
 NEEDS_CLI = [
     pytest.mark.pulumi,
-    pytest.mark.skipif(shutil.which("pulumi") is None, reason="there is no `pulumi` on PATH"),
+    pytest.mark.skipif(
+        shutil.which("pulumi") is None, reason="needs the Pulumi CLI on PATH: `novacron setup --pulumi` installs it"
+    ),
 ]
 
 

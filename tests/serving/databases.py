@@ -23,9 +23,11 @@ def _program(name: str) -> str | None:
 
 
 needs_postgres = pytest.mark.skipif(
-    not (_program("initdb") and _program("postgres")), reason="needs Postgres' server programs: initdb and postgres"
+    not (_program("initdb") and _program("postgres")), reason="needs initdb and postgres: apt-get install postgresql"
 )
-needs_redis = pytest.mark.skipif(not _program("redis-server"), reason="needs redis-server")
+needs_redis = pytest.mark.skipif(
+    not _program("redis-server"), reason="needs redis-server on PATH: apt-get install redis-server"
+)
 
 
 class Server:

@@ -128,7 +128,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", folder], capture_output=True, check=False
     ).returncode:
-        pytest.skip("file systems cannot be mounted here")
+        pytest.skip("needs the right to mount file systems: run as root")
     yield folder
     subprocess.run(["umount", "--lazy", folder], check=True)
 

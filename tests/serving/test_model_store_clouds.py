@@ -56,7 +56,7 @@ def tool(name: str) -> str:
             return str(folder / name)
     found = shutil.which(name)
     if found is None:
-        pytest.skip(f"there is no {name}: `make check-stores` installs it")
+        pytest.skip(f"needs {name}: `make check-stores` installs it")
     return found
 
 

@@ -25,13 +25,13 @@ def run(command: list[str], **more: str) -> subprocess.CompletedProcess[str]:
 def tool(*path: str) -> str:
     where = BENCH.joinpath(*path)
     if not where.exists():
-        pytest.skip(f"there is no {path[-1]}: `make check-clients` installs it")
+        pytest.skip(f"needs {path[-1]}: `make check-clients` installs it")
     return str(where)
 
 
 def test_openais_javascript_client(stack: Stack) -> None:
     tool("node_modules", "openai")
-    node = shutil.which("node") or pytest.skip("there is no node on PATH")
+    node = shutil.which("node") or pytest.skip("needs node on PATH: apt-get install nodejs")
     done = run([str(node), "--input-type=module", "-", f"{stack.url}/v1", MODEL], input=SCRIPT.read_text())
     assert (done.returncode, done.stdout.strip()) == (0, "passed"), done.stderr
 

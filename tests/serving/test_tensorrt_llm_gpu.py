@@ -16,9 +16,12 @@ from novacron_serving.engines.tensorrt_llm.engine import TensorRtLlmEngine
 MODEL = os.environ.get("NOVACRON_TEST_MODEL", "")
 pytestmark = [
     pytest.mark.gpu,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
-    pytest.mark.skipif(importlib.util.find_spec("tensorrt_llm") is None, reason="TensorRT-LLM is not installed"),
-    pytest.mark.skipif(not MODEL, reason="NOVACRON_TEST_MODEL names no model folder (Hugging Face, bf16)"),
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+    pytest.mark.skipif(
+        importlib.util.find_spec("tensorrt_llm") is None,
+        reason="needs TensorRT-LLM: pip install 'novacron-serving[tensorrt-llm]'",
+    ),
+    pytest.mark.skipif(not MODEL, reason="needs a model folder (Hugging Face, bf16) in NOVACRON_TEST_MODEL"),
 ]
 
 

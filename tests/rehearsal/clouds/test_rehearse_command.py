@@ -133,7 +133,7 @@ def prod(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "page.html"
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on PATH")
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on PATH: apt-get install chromium")
 @pytest.mark.parametrize(("width", "pictured"), [(1280, "wide"), (400, "narrow")])
 def test_in_a_browser_the_page_fits_the_window(prod: Path, tmp_path: Path, width: int, pictured: str) -> None:
     assert CHROMIUM is not None

@@ -174,7 +174,7 @@ def test_a_salt_of_the_configuration_takes_over_from_the_states(files: StackFile
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 128 KiB."""
     if os.geteuid() != 0:
-        pytest.skip("mounting a small disk needs root")
+        pytest.skip("needs root, to mount a small disk")
     libc = ctypes.CDLL(None, use_errno=True)
     where = tmp_path / "disk"
     where.mkdir()

@@ -26,7 +26,7 @@ from novacron_serving.worker.tool_calls import (
 
 from tests.tiny_model import TINY
 
-pytest.importorskip("torch", reason="PyTorch is not installed")
+pytest.importorskip("torch", reason="needs PyTorch: `make test` installs it")
 
 END = 1
 VOCABULARY = 1377

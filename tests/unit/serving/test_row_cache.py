@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from transformers import AutoConfig
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+torch = pytest.importorskip("torch", reason="needs PyTorch: `make test` installs it")
 from novacron_serving.engines.pytorch.cache import SPARE_COLUMNS, RowCache  # noqa: E402
 from novacron_serving.engines.pytorch.prefixes import PrefixCache  # noqa: E402
 from transformers import AutoModelForCausalLM, DynamicCache  # noqa: E402

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from novacron_serving.engines import Sampling
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+torch = pytest.importorskip("torch", reason="needs PyTorch: `make test` installs it")
 from novacron_serving.engines.pytorch.sampling import Sampler  # noqa: E402
 
 

@@ -64,7 +64,7 @@ def test_what_is_asked_for_reaches_the_library() -> None:
 
 
 def test_the_bias_of_logits_reaches_the_library() -> None:
-    pytest.importorskip("torch", reason="PyTorch is not installed")
+    pytest.importorskip("torch", reason="needs PyTorch: `make test` installs it")
 
     async def run() -> None:
         async with loaded(Script(tokens("a"))) as engine:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 from novacron_rehearsal import Operation, resolve_passphrase
@@ -27,6 +29,8 @@ class PulumiCli:
         self._env = dict(os.environ)
         self._env.setdefault("PULUMI_BACKEND_URL", folder.resolve().as_uri())
         self._env.setdefault("PULUMI_SKIP_UPDATE_CHECK", "true")
+        # The provider of local stacks is installed with this command.
+        self._env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), self._env.get("PATH", os.defpath)])
         if "PULUMI_CONFIG_PASSPHRASE_FILE" not in self._env:
             self._env["PULUMI_CONFIG_PASSPHRASE"] = resolve_passphrase(os.environ, folder)
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from novacron_ops.backends.backend import RunOutcome
 from novacron_ops.errors import Exit, OpsError
 from novacron_ops.project import ProjectStack
+from novacron_ops.provider_plugins import check_plugins
 
 
 class RehearsalEngine:
@@ -21,7 +22,7 @@ class RehearsalEngine:
 
     def __init__(self, stack: ProjectStack, console: Console) -> None:
         self._console = console
-        self._policy_packs = stack.policy_packs()
+        self._stack = stack
         self._workspace = Workspace(
             stack.folder,
             stack.name,
@@ -40,11 +41,13 @@ class RehearsalEngine:
         """Run an operation as `Backend.run` describes.
 
         Raises:
-            OpsError: if the run was interrupted.
+            OpsError: if a provider plugin is missing, or the run was interrupted.
         """
+        if operation in (Operation.UP, Operation.PREVIEW):
+            check_plugins(self._stack)
         options = Options(
             refresh=refresh,
-            policy_packs=self._policy_packs,
+            policy_packs=self._stack.policy_packs(),
             continue_on_error=continue_on_error,
             exclude=exclude,
         )

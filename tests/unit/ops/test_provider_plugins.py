@@ -1,0 +1,60 @@
+"""A cloud stack without provider plugins is refused at once, with the command that needs none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from novacron_ops.project import ProjectStack
+from novacron_ops.provider_plugins import check_plugins
+
+from tests.unit.ops.running import novacron
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("Pulumi.yaml", "Pulumi.prod.yaml", "Pulumi.local.yaml"):
+        (tmp_path / name).write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("PULUMI_DEBUG_PROVIDERS", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", ["preview", "up"])
+def test_without_plugins_a_cloud_stack_is_refused_before_its_program_runs(
+    project: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "__main__.py").write_text("raise SystemExit('the program ran')")
+    assert novacron(command, "-s", "prod") == 2
+    told = capsys.readouterr()
+    assert "needs the provider plugin of aws" in told.err
+    assert "run `novacron rehearse -s prod`" in told.err
+    assert "the program ran" not in told.out + told.err
+
+
+@pytest.mark.parametrize("place", ["PATH", "PULUMI_HOME", "PULUMI_DEBUG_PROVIDERS", "Pulumi.yaml"])
+def test_a_plugin_is_found_wherever_the_engine_finds_it(
+    project: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = {"PATH": project / "bin", "PULUMI_HOME": project / "home/plugins/resource-aws-v7.0.0"}.get(
+        place, project / "elsewhere"
+    )
+    folder.mkdir(parents=True)
+    (folder / "pulumi-resource-aws").touch(mode=0o755)
+    if place == "PULUMI_DEBUG_PROVIDERS":
+        monkeypatch.setenv(place, "gcp:1,aws:2")
+    if place == "Pulumi.yaml":
+        (project / place).write_text(
+            "name: novacron\nruntime: python\nplugins: {providers: [{name: aws, path: elsewhere}]}\n"
+        )
+    check_plugins(ProjectStack(project, "prod"))
+
+
+def test_a_configuration_with_problems_is_left_to_the_program(project: Path) -> None:
+    (project / "Pulumi.prod.yaml").write_text("config: {novacron:environment: {platform: moon}}\n")
+    check_plugins(ProjectStack(project, "prod"))
+    check_plugins(ProjectStack(project, "local"))

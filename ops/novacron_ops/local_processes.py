@@ -6,6 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from novacron_infra.clock import SYSTEM_CLOCK, Clock
 from novacron_infra.local import process
 
 
@@ -15,35 +16,32 @@ class LocalService:
 
     name: str
     status: str
-    """`starting`, `ready`, `failed`, `stopped`, or `gone` if its supervisor is not running."""
+    """`starting`, `ready`, `failed` or `stopped`; `gone` if its supervisor does not run, `orphaned` if it runs although
+    its files were removed."""
     pid: int | None
     restarts: int
     up_s: float | None
-    """Seconds since the process started; None if it is not running."""
+    """Seconds since the process started; None if that is not known."""
 
 
-def list_services(run_dir: Path, now_monotonic_s: float) -> list[LocalService]:
-    """Return the processes that have files in the run folder, by name.
-
-    Args:
-        run_dir: folder of the stack's processes.
-        now_monotonic_s: the system's monotonic clock, which supervisors use as well.
-    """
+def list_services(run_dir: Path, clock: Clock = SYSTEM_CLOCK) -> list[LocalService]:
+    """Return the processes of a stack by name: those with files in the run folder, and those whose files are gone."""
     found: list[LocalService] = []
-    for folder in sorted(run_dir.glob("*/")):
-        if not (folder / "supervisor.json").is_file():
-            continue
+    for folder in process.find_folders(run_dir):
         state = process.read_state(folder)
-        started_s = state.get("started_monotonic_s")
         alive = process.alive(folder)
-        pid = state.get("child_pid") if alive else None
+        status = str(state.get("status", "starting")) if alive else "gone"
+        if not alive and process.find_supervisor(folder) is not None:
+            status = "orphaned"
+        pid, started_s = state.get("child_pid") if alive else None, state.get("started_monotonic_s")
         found.append(
             LocalService(
                 name=folder.name,
-                status=str(state.get("status", "starting")) if alive else "gone",
+                status=status,
                 pid=pid,
                 restarts=int(state.get("restarts", 0)),
-                up_s=now_monotonic_s - started_s if pid is not None and isinstance(started_s, float) else None,
+                # Supervisors read the same monotonic clock. The wall clock may have been set back since.
+                up_s=clock.monotonic() - started_s if pid is not None and isinstance(started_s, float) else None,
             )
         )
     return found
@@ -51,8 +49,8 @@ def list_services(run_dir: Path, now_monotonic_s: float) -> list[LocalService]:
 
 def stop_leftovers(run_dir: Path) -> list[str]:
     """Stop processes that run although the state does not have them, remove their files, and return their names."""
-    folders = [folder for folder in sorted(run_dir.glob("*/")) if folder.name != "logs"]
-    running = [folder.name for folder in folders if process.alive(folder)]
+    folders = process.find_folders(run_dir)
+    running = [folder.name for folder in folders if process.alive(folder) or process.find_supervisor(folder)]
     for folder in folders:
         process.remove(folder)
     shutil.rmtree(run_dir, ignore_errors=True)

@@ -47,11 +47,7 @@ class StackStatus:
         """Return a sentence for everything that is wrong; empty if the stack is healthy."""
         if not self.deployed:
             return [f"stack {self.stack} is not deployed; `novacron up -s {self.stack}` deploys it"]
-        found = [
-            f"{service.name} is {service.status}; see `novacron logs -s {self.stack} --service {service.name}`"
-            for service in self.services
-            if service.status != "ready"
-        ]
+        found = [self._service_problem(service) for service in self.services if service.status != "ready"]
         if self.is_local and not self.services:
             found.append(f"no processes are running; `novacron up -s {self.stack}` starts them")
         if self.endpoint is None:
@@ -59,6 +55,11 @@ class StackStatus:
         if not isinstance(self.coordinator, CoordinatorReport):
             return [*found, f"{self.endpoint} {self.coordinator or 'was not asked'}"]
         return found + self._coordinator_problems(self.coordinator)
+
+    def _service_problem(self, service: LocalService) -> str:
+        if service.status == "orphaned":
+            return f"{service.name} runs although its files were removed; `novacron down -s {self.stack}` stops it"
+        return f"{service.name} is {service.status}; see `novacron logs -s {self.stack} --service {service.name}`"
 
     def _missing_endpoint(self) -> str:
         if self.is_local:

@@ -44,7 +44,7 @@ class Supervisor:
             "child_pid": None,
             "restarts": 0,
             "exit_status": None,
-            "since": clock.time(),
+            "started_monotonic_s": clock.monotonic(),  # the wall clock may be set back
         }
 
     def run(self) -> None:
@@ -80,7 +80,7 @@ class Supervisor:
                 stderr=subprocess.STDOUT,
                 preexec_fn=_die_with_parent,  # noqa: PLW1509 - a supervisor has one thread
             )
-        self._write_state(child_pid=self._child.pid, since=self._clock.time())
+        self._write_state(child_pid=self._child.pid, started_monotonic_s=self._clock.monotonic())
         ready = False
         while self._child.poll() is None:
             if self._stopping.is_set():

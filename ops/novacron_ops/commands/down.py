@@ -44,7 +44,7 @@ def down(
             f"some resources of stack {stack} were not removed. Fix the problem above, then run "
             f"`novacron down -s {stack}` again"
         )
-    if target.run_dir.is_dir():
+    if target.is_local() or target.run_dir.is_dir():
         try:
             lock = StackLock(target.state_dir, target.project_name, target.name)
         except StackLockedError:

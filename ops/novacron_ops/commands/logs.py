@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from novacron_infra.clock import SYSTEM_CLOCK, Clock
 
 from novacron_ops.console import say
 from novacron_ops.errors import Exit, OpsError
@@ -47,18 +47,18 @@ def logs(
     for file in files:
         _print_log(file.stem, file.read_text(errors="replace").splitlines()[-lines:])
     if follow:
-        follow_logs(positions, time.sleep)
+        follow_logs(positions, SYSTEM_CLOCK)
 
 
-def follow_logs(positions: dict[Path, int], sleep: Callable[[float], object]) -> None:
+def follow_logs(positions: dict[Path, int], clock: Clock) -> None:
     """Print what is appended to the files until all of them are gone.
 
     Args:
         positions: each file and the byte after the last one that was printed.
-        sleep: waits for a number of seconds.
+        clock: waits between two looks at the files.
     """
     while positions:
-        sleep(POLL_S)
+        clock.sleep(POLL_S)
         for file, position in list(positions.items()):
             try:
                 with file.open("rb") as handle:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 import typer
 
@@ -45,7 +44,7 @@ def status(stack: StackOption = "local", engine: EngineOption = Engine.AUTO, as_
         stack=stack,
         is_local=target.is_local(),
         outputs=outputs,
-        services=local_processes.list_services(target.run_dir, time.monotonic()),
+        services=local_processes.list_services(target.run_dir),
         coordinator=report,
     )
     if as_json:

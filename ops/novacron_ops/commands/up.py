@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from typing import TYPE_CHECKING
+
+from novacron_infra.clock import SYSTEM_CLOCK
 
 from novacron_ops.console import console, say, write_lines
 from novacron_ops.errors import OpsError
@@ -34,7 +35,7 @@ def up(
     from novacron_ops.project import find_stack
     from novacron_ops.regions import deployed_region_patterns
 
-    started_s = time.monotonic()
+    started_s = SYSTEM_CLOCK.monotonic()
     target = find_stack(stack)
     backend = open_backend(engine, target, console)
     say(f"Using the {backend.description}.", style="dim")
@@ -54,7 +55,7 @@ def up(
             f"stack {stack} is not fully deployed; resources that were created are kept"
             + (f". `novacron logs -s {stack}` shows what the processes printed" if has_logs else "")
         )
-    _print_next_steps(target, backend, time.monotonic() - started_s)
+    _print_next_steps(target, backend, SYSTEM_CLOCK.monotonic() - started_s)
 
 
 def _print_next_steps(target: ProjectStack, backend: Backend, duration_s: float) -> None:

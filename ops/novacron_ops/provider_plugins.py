@@ -39,8 +39,8 @@ def check_plugins(stack: ProjectStack) -> None:
         raise OpsError(
             f"stack {stack.name!r} needs the provider plugin{'s' if len(missing) > 1 else ''} of "
             f"{', '.join(missing)}, and the rehearsal engine does not install plugins. To deploy the stack to "
-            f"simulated clouds, run `novacron rehearse -s {stack.name}`. To deploy it to real clouds, install the Pulumi "
-            "CLI, which installs plugins by itself: `novacron setup --pulumi`",
+            f"simulated clouds, run `novacron rehearse -s {stack.name}`. To deploy it to real clouds, install the "
+            "Pulumi CLI, which installs plugins by itself: `novacron setup --pulumi`",
             Exit.BAD_INPUT,
         )
 

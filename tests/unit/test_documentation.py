@@ -44,6 +44,19 @@ def test_contributing_answers_twenty_questions_with_paths() -> None:
     assert all(any(ROOT.glob(path)) for row in rows for path in re.findall(r"`([^`]+)`", row))
 
 
+@pytest.mark.parametrize(
+    ("page", "folder"),
+    [
+        ("docs/registration-path.md", "rehearsal/novacron_rehearsal"),
+        ("docs/architecture.md", ""),
+    ],
+)
+def test_every_module_that_a_design_page_names_exists(page: str, folder: str) -> None:
+    modules = re.findall(r"`([\w/]+\.(?:py|yaml|css))`", read_prose(Path(page)))
+    assert modules
+    assert [module for module in modules if not any((ROOT / folder).rglob(module))] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_every_relative_link_leads_to_a_file(page: Path) -> None:
     links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", read_prose(page))

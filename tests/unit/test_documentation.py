@@ -48,13 +48,26 @@ def test_contributing_answers_twenty_questions_with_paths() -> None:
     ("page", "folder"),
     [
         ("docs/registration-path.md", "rehearsal/novacron_rehearsal"),
-        ("docs/architecture.md", ""),
     ],
 )
 def test_every_module_that_a_design_page_names_exists(page: str, folder: str) -> None:
     modules = re.findall(r"`([\w/]+\.(?:py|yaml|css))`", read_prose(Path(page)))
     assert modules
     assert [module for module in modules if not any((ROOT / folder).rglob(module))] == []
+
+
+def test_every_module_in_the_tables_of_the_architecture_exists() -> None:
+    missing: list[str] = []
+    for folder, table in re.findall(
+        r"^\| module of `([\w/]+)/` \|.*\n\|[-|]+\n((?:\|.*\n)+)",
+        (ROOT / "docs/architecture.md").read_text(),
+        re.MULTILINE,
+    ):
+        base = next(path for path in (ROOT / folder, ROOT / "infra/novacron_infra" / folder) if path.is_dir())
+        names = [name for row in table.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1])]
+        assert names
+        missing += [f"{folder}/{name}" for name in names if not any(base.glob(f"{name}*"))]
+    assert missing == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)

@@ -62,6 +62,7 @@ app = typer.Typer(
     help="Deploy, inspect and rehearse GPU clusters and LLM serving stacks from one typed description.",
     epilog="`novacron COMMAND --help` describes a command.",
     rich_markup_mode=None,
+    pretty_exceptions_enable=False,  # an unexpected error is a traceback without the values of variables
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for _commands in SECTIONS.values():

@@ -41,6 +41,11 @@ class ProjectStack:
         return self.state_dir / "run" / self.name
 
     @property
+    def state_file(self) -> Path:
+        """The stack's state, in Pulumi's checkpoint format; it exists once the stack was deployed."""
+        return self.state_dir / ".pulumi" / "stacks" / self.project_name / f"{self.name}.json"
+
+    @property
     def project_name(self) -> str:
         """The `name` in Pulumi.yaml."""
         return load_project(self.folder).name
@@ -104,7 +109,7 @@ def find_stack(name: str, start: Path | None = None) -> ProjectStack:
             f"stack {name!r}: a stack's name has 1 to 100 letters, digits, hyphens, underscores and dots",
             Exit.BAD_INPUT,
         )
-    if stack.file.is_file() or (stack.state_dir / ".pulumi/stacks" / stack.project_name / f"{name}.json").is_file():
+    if stack.file.is_file() or stack.state_file.is_file():
         return stack
     known = sorted(
         file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in stack.folder.glob("Pulumi.*.yaml")

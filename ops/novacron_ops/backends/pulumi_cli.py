@@ -9,9 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from novacron_rehearsal import Operation, resolve_passphrase
+from novacron_rehearsal import Operation
 
 from novacron_ops.backends.backend import RunOutcome
+from novacron_ops.backends.passphrase import read_passphrase
 from novacron_ops.errors import OpsError
 from novacron_ops.project import ProjectStack
 
@@ -32,7 +33,7 @@ class PulumiCli:
         # The provider of local stacks is installed with this command.
         self._env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), self._env.get("PATH", os.defpath)])
         if "PULUMI_CONFIG_PASSPHRASE_FILE" not in self._env:
-            self._env["PULUMI_CONFIG_PASSPHRASE"] = resolve_passphrase(os.environ, folder)
+            self._env["PULUMI_CONFIG_PASSPHRASE"] = read_passphrase(stack)
 
     def run(
         self,

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
-from novacron_rehearsal import Operation, Options, Workspace, resolve_passphrase
+from novacron_rehearsal import Operation, Options, Workspace
 from novacron_rehearsal.display import Display, plain
 from rich.console import Console
 
 from novacron_ops.backends.backend import RunOutcome
+from novacron_ops.backends.passphrase import read_passphrase
+from novacron_ops.backends.provider_plugins import check_plugins
 from novacron_ops.errors import Exit, OpsError
 from novacron_ops.project import ProjectStack
-from novacron_ops.provider_plugins import check_plugins
 
 
 class RehearsalEngine:
@@ -27,7 +27,7 @@ class RehearsalEngine:
             stack.folder,
             stack.name,
             backend_dir=stack.state_dir,
-            passphrase=resolve_passphrase(os.environ, stack.state_dir),
+            passphrase=read_passphrase(stack),
         )
 
     def run(

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from importlib.metadata import version as installed_version
 from typing import Any
 
+from novacron_rehearsal import urn
 from novacron_rehearsal.errors import RehearsalError
 from novacron_rehearsal.state.codec import (
     Decrypt,
@@ -57,7 +58,7 @@ def snapshot_from_deployment(deployment: Mapping[str, Any], version: int, decryp
         if deployment.get(unsupported):
             raise RehearsalError(f"{where}: holds {unsupported}, which only the Pulumi CLI handles; use the CLI")
     try:
-        return Snapshot(
+        snapshot = Snapshot(
             resources=[resource_from_state(item, decrypt) for item in deployment.get("resources") or []],
             pending_operations=[
                 pending_from_state(item, decrypt) for item in deployment.get("pending_operations") or []
@@ -65,8 +66,19 @@ def snapshot_from_deployment(deployment: Mapping[str, Any], version: int, decryp
             secrets_providers=deployment.get("secrets_providers"),
             metadata=dict(deployment.get("metadata") or {}),
         )
+        _check_urns(snapshot)
+        return snapshot
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RehearsalError(
             f"{where}: is not a Pulumi deployment ({type(error).__name__}: {error}); restore it from its .bak file "
             "or import an export"
         ) from error
+
+
+def _check_urns(snapshot: Snapshot) -> None:
+    """Raise `ValueError` for a resource whose own URN, or a URN that it refers to, is not one."""
+    states = [*snapshot.resources, *(operation.resource for operation in snapshot.pending_operations)]
+    for state in states:
+        provider = state.provider.rpartition("::")[0]
+        for text in (state.urn, *filter(None, (state.parent, provider, *state.dependencies))):
+            urn.parse(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -67,21 +68,22 @@ class StackFiles:
             ) from error
         try:
             content = json.loads(raw)
-        except ValueError as error:
-            raise RehearsalError(
-                f"{self.checkpoint} is damaged ({error}); the state before the last run is beside it: "
-                f"cp {self.checkpoint}.bak {self.checkpoint}"
-            ) from error
+        except (ValueError, RecursionError) as error:
+            raise RehearsalError(f"{self.checkpoint} is damaged ({error}). {self._how_to_restore()}") from error
         checkpoint = content.get("checkpoint") if isinstance(content, dict) else None
         if not isinstance(checkpoint, dict):
             raise RehearsalError(
-                f"{self.checkpoint} is not a Pulumi checkpoint: it has no 'checkpoint'; "
-                f"restore it from {self.checkpoint}.bak"
+                f"{self.checkpoint} is not a Pulumi checkpoint: it has no 'checkpoint'. {self._how_to_restore()}"
             )
         latest = checkpoint.get("latest") or {}
         decrypt = secrets.written_with(passphrase_salt(latest, str(self.checkpoint)))
         snapshot = snapshot_from_deployment(latest, content.get("version", 0), decrypt, str(self.checkpoint))
         return snapshot, hashlib.sha256(raw).hexdigest()
+
+    def _how_to_restore(self) -> str:
+        """Return what to do about a damaged checkpoint, with a command that a shell takes as it is."""
+        backup = shlex.quote(f"{self.checkpoint}.bak")
+        return f"Restore the state before the last run: cp {backup} {shlex.quote(str(self.checkpoint))}"
 
     def write(self, snapshot: Snapshot, secrets: StackSecrets) -> str:
         """Write the checkpoint in one step, keeping the one before as `.bak`; its digest."""

@@ -111,6 +111,22 @@ def test_a_stack_with_another_passphrase_is_not_touched(
     assert_untouched(project, before, stopped)
 
 
+@pytest.mark.parametrize("command", ["down", "up", "preview", "status", "key", "export"])
+def test_without_its_passphrase_file_a_stack_is_not_touched_and_no_new_file_is_made(
+    project: Path,
+    stopped: list[Path],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+) -> None:
+    monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE")
+    before = state_file(project).read_text()
+    assert novacron(command) == 1
+    assert "has encrypted secrets, but there is no passphrase: restore" in capsys.readouterr().err
+    assert not (project / ".novacron/passphrase").exists()
+    assert_untouched(project, before, stopped)
+
+
 def test_a_removed_stack_has_its_leftover_processes_stopped_and_its_state_forgotten(
     project: Path, stopped: list[Path]
 ) -> None:

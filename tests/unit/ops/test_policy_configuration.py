@@ -12,6 +12,7 @@ from novacron_rehearsal import Operation, PolicyPackSpec
 def project(tmp_path: Path) -> Path:
     config = tmp_path / "policy/config"
     config.mkdir(parents=True)
+    (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: python\n")
     (tmp_path / "policy/PulumiPolicy.yaml").write_text("runtime: python\n")
     (config / "dev.json").write_text('{"all": "advisory"}')
     return tmp_path

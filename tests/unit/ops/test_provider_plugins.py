@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from novacron_ops.backends.provider_plugins import check_plugins
 from novacron_ops.project import ProjectStack
-from novacron_ops.provider_plugins import check_plugins
 
 from tests.unit.ops.running import novacron
 

@@ -6,6 +6,7 @@ import ctypes
 import getpass
 import json
 import os
+import shlex
 import socket
 import stat
 from collections.abc import Iterator
@@ -124,6 +125,16 @@ def test_a_run_that_did_not_finish_is_folded_in_by_the_next(files: StackFiles) -
         ('{"version": 3, "checkpoint": null}', "has no 'checkpoint'"),
         ('{"version": 3, "checkpoint": {"latest": {"resources": [{"urn": "x"}]}}}', "is not a Pulumi deployment"),
         ('{"version": 3, "checkpoint": {"latest": {"resources": [7]}}}', "is not a Pulumi deployment"),
+        (
+            '{"version": 3, "checkpoint": {"latest": {"resources": [{"urn": "nonsense", '
+            '"type": "a:b:C", "custom": true}]}}}',
+            "is not a Pulumi deployment .*'nonsense' is not a URN",
+        ),
+        (
+            '{"version": 3, "checkpoint": {"latest": {"resources": [{"urn": "urn:pulumi:dev::shop::a:b:C::c", '
+            '"type": "a:b:C", "custom": true, "parent": "nonsense"}]}}}',
+            "is not a Pulumi deployment .*'nonsense' is not a URN",
+        ),
         ('{"version": 4, "checkpoint": {"latest": {}}}', "version 4 is not read here .*newer Pulumi"),
         (
             '{"version": 3, "checkpoint": {"latest": {"secrets_providers": {"type": "awskms"}}}}',
@@ -139,6 +150,16 @@ def test_a_state_that_cannot_be_used_is_refused_and_left_alone(files: StackFiles
         with pytest.raises(RehearsalError, match=said):
             opened(files)
     assert files.checkpoint.read_text() == content
+
+
+def test_the_command_that_restores_a_damaged_state_is_quoted_for_a_shell(tmp_path: Path) -> None:
+    files = StackFiles(tmp_path / "my site", "shop", "dev")
+    keep(files, thing("a"))
+    files.checkpoint.write_text("{")
+    with pytest.raises(RehearsalError) as raised:
+        opened(files)
+    command = str(raised.value).partition("run: ")[2]
+    assert shlex.split(command) == ["cp", f"{files.checkpoint}.bak", str(files.checkpoint)]
 
 
 def test_a_wrong_passphrase_is_refused(files: StackFiles) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tools.site.configuration import find_keys, write_configuration_reference
 from tools.site.pages import GENERATED
 
 ROOT = Path(__file__).parents[2]
@@ -101,3 +102,28 @@ def test_every_decision_is_listed() -> None:
 def test_the_site_loads_nothing_from_another_server() -> None:
     assert SITE["theme"]["font"] is False
     assert not [path for path in [*SITE["extra_css"], *SITE.get("extra_javascript", [])] if "//" in path]
+
+
+def test_reference_lists_every_configuration_key_with_type_default_and_meaning() -> None:
+    page = write_configuration_reference()
+    cloud, local = page.partition("## Local environments")[::2]
+    assert "| `workers.gpus_per_worker` | integer, ≥ 1, ≤ 64 | required | " in cloud
+    assert "| `model.store.kind` | `s3`, `gcs`, `azure`, `nfs`, `efs` | required | " in cloud
+    assert "| `coordinator.http_port` | integer, ≥ 1, ≤ 65535 | `8080` | " in local
+    stack = cloud + local.partition("## Coordinator process")[0]
+    assert [line for line in stack.splitlines() if line.startswith("| `") and line.endswith("|  |")] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ({"type": "array", "items": {"$ref": "#/$defs/Item"}}, ["key", "key[].name"]),
+        ({"type": "object", "additionalProperties": {"$ref": "#/$defs/Item"}}, ["key", "key.<name>.name"]),
+        ({"anyOf": [{"$ref": "#/$defs/Item"}, {"type": "null"}]}, ["key", "key.name"]),
+        ({"type": "string"}, ["key"]),
+    ],
+)
+def test_reference_follows_lists_maps_and_optional_sections(kind: dict[str, object], expected: list[str]) -> None:
+    item = {"type": "object", "properties": {"name": {"type": "string"}}}
+    keys = find_keys({"properties": {"key": kind}}, {"Item": item})
+    assert [key.path for key in keys] == expected

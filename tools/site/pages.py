@@ -7,6 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from tools.site.configuration import write_configuration_reference
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -39,10 +41,6 @@ def _examples(found: re.Match[str]) -> str:
     return "\n".join(["Examples:", "", "```sh", *lines, "```", ""])
 
 
-def _configuration() -> str:
-    return "# Configuration keys\n"
-
-
 def _decisions() -> str:
     """Return the list of the decision records."""
     lines = [
@@ -64,6 +62,6 @@ GENERATED: dict[str, Callable[[], str]] = {
     "examples.md": partial(_copy, "examples/README.md"),
     "policy-pack.md": partial(_copy, "policy/README.md"),
     "reference/command.md": _command,
-    "reference/configuration.md": _configuration,
+    "reference/configuration.md": write_configuration_reference,
     "security.md": partial(_copy, "SECURITY.md"),
 }

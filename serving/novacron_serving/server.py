@@ -131,9 +131,18 @@ async def read_json(receive: Callable[[], Awaitable[bytes]], limit: int, length:
 
 
 def read_as(model: type[Config], said: object, status: int) -> Config:
-    """JSON as a model: a number is no text. Raises `RequestError` with this status that names the first wrong field."""
+    """Return JSON as a model, without converting types.
+
+    Raises:
+        RequestError: with this status, it names the first wrong field; or 400, the JSON is nested too deeply.
+    """
     try:
-        return model.model_validate_json(orjson.dumps(said), strict=True)
+        content = orjson.dumps(said)
+    except orjson.JSONEncodeError as error:  # orjson can parse more levels than it can serialize
+        message = "the body is nested too deeply; use at most 250 levels"
+        raise RequestError(400, message, kind="invalid_request_error") from error
+    try:
+        return model.model_validate_json(content, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(map(str, first["loc"]))

@@ -29,8 +29,8 @@ from novacron_serving.coordinator.routing import (
     MEAN_LOAD_FACTOR,
     SLACK,
     RoutingPolicy,
-    blocks_of,
-    router,
+    choose_router,
+    prefix_blocks,
 )
 from novacron_serving.coordinator.upstream import Upstream
 from novacron_serving.coordinator.workers import Worker
@@ -92,7 +92,7 @@ def conversations(count: int, seed: int = 1) -> Iterator[Asked]:
             messages = [*messages, {"role": "assistant", "content": text(chance.randint(50, 400))}]
             at_s += 15 + chance.expovariate(1 / 30)
     for at_s, messages in sorted(turns, key=lambda turn: turn[0]):
-        blocks = blocks_of({"messages": messages}, None)
+        blocks = prefix_blocks({"messages": messages}, None)
         yield Asked(at_s, blocks, blocks, chance.randint(50, 400))
 
 
@@ -125,7 +125,7 @@ def replay(trace: Iterable[Asked], policy: RoutingPolicy | None) -> dict[str, fl
         Simulated(
             Worker(
                 worker_id=f"w{at}", address="", model_id="m", engine="simulated", max_concurrent_requests=PLACES,
-                max_context_tokens=0, upstream=Upstream("simulated:0", ""), seen_s=0, capacity=10**9, slot=at,
+                max_context_tokens=0, upstream=Upstream("simulated:0", ""), last_seen_s=0, capacity=10**9, index_bit=at,
                 kv_cache_capacity_tokens=CACHE_BLOCKS * BLOCK_TOKENS,
                 seed=at * 2654435761,
             )
@@ -133,7 +133,7 @@ def replay(trace: Iterable[Asked], policy: RoutingPolicy | None) -> dict[str, fl
         for at in range(WORKERS)
     ]  # fmt: skip
     by_worker = {simulated.worker: simulated for simulated in workers}
-    chooser = router(policy) if policy else None
+    chooser = choose_router(policy) if policy else None
     ending: list[tuple[float, int, Simulated]] = []
     ids = itertools.count()
     hits = total = 0
@@ -142,7 +142,7 @@ def replay(trace: Iterable[Asked], policy: RoutingPolicy | None) -> dict[str, fl
     busy_until = [[0.0] * PLACES for _ in workers]
     for asked in trace:
         while ending and ending[0][0] <= asked.at_s:
-            heapq.heappop(ending)[2].worker.left()
+            heapq.heappop(ending)[2].worker.free_slot()
         if chooser is None:
             mean = (sum(one.worker.load for one in workers) + 1) / WORKERS
             limit = max(MEAN_LOAD_FACTOR * mean, SLACK * PLACES)
@@ -155,13 +155,13 @@ def replay(trace: Iterable[Asked], policy: RoutingPolicy | None) -> dict[str, fl
         hits += found
         total += len(asked.blocks)
         took_s = (len(asked.blocks) - found) / PREFILL_BLOCKS_PER_S + asked.answer_tokens / DECODE_TOKENS_PER_S
-        slot = chosen.worker.slot
+        slot = chosen.worker.index_bit
         place = min(range(PLACES), key=busy_until[slot].__getitem__)
         begins_s = max(asked.at_s, busy_until[slot][place])
         busy_until[slot][place] = begins_s + took_s
         waits.append(begins_s - asked.at_s + (len(asked.blocks) - found) / PREFILL_BLOCKS_PER_S)
         work[slot] += took_s
-        chosen.worker.sent()
+        chosen.worker.take_slot()
         heapq.heappush(ending, (begins_s + took_s, next(ids), chosen))
     return {
         "hit_rate": hits / total,

@@ -22,7 +22,7 @@ async def one(port: int, key: str) -> bool:
     )
     writer.write(
         f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\nconnection: close\r\n"
-        f"content-length: {len(content)}\r\n\r\n{content}".encode()
+        f"content-type: application/json\r\ncontent-length: {len(content)}\r\n\r\n{content}".encode()
     )
     got = await reader.read()
     writer.close()

@@ -129,7 +129,7 @@ def test_a_model_is_loaded_onto_workers_of_a_profile(fresh: Any, tmp_path: Path)
     publish(tmp_path / "model", open_folder(f"file://{tmp_path}/store"), model_id="second")
     assert called(gateway, "", {"url": f"file://{tmp_path}/store"}).status_code == 201
     refused = called(gateway, "/second/load", {"performance_profile": "memory"})
-    assert (refused.status_code, "of the profile memory" in refused.text) == (409, True)
+    assert (refused.status_code, "with the profile memory" in refused.text) == (409, True)
     assert called(gateway, "/second/load", {"performance_profile": "quality"}).json()["loading"] == ["q"]
     wait_until(lambda: models_at(gateway).count("second") == 1, "it is loaded", 10)
     more = called(gateway, "/second/load", {"performance_profile": "balanced"}).json()

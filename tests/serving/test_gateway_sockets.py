@@ -30,7 +30,8 @@ def raw(gateway: Gateway, request: bytes, *, half_close: bool = False, wait_s: f
 
 
 def post(content: bytes, *headers: str, path: str = "/v1/chat/completions", version: str = "1.1") -> bytes:
-    lines = [f"POST {path} HTTP/{version}", "host: x", "authorization: Bearer sk-user", *headers]
+    usual = ("host: x", "authorization: Bearer sk-user", "content-type: application/json")
+    lines = [f"POST {path} HTTP/{version}", *usual, *headers]
     return ("\r\n".join(lines) + "\r\n\r\n").encode() + content
 
 
@@ -133,8 +134,9 @@ def test_a_query_is_no_other_path_and_the_other_paths_work(gateway: Gateway) -> 
 )
 def test_what_is_no_json_object_is_the_clients_mistake(gateway: Gateway, content: bytes) -> None:
     answer = HTTP.post(
-        f"{gateway.url}/v1/chat/completions", content=content, headers={"authorization": "Bearer sk-user"}
-    )
+        f"{gateway.url}/v1/chat/completions", content=content,
+        headers={"authorization": "Bearer sk-user", "content-type": "application/json"},
+    )  # fmt: skip
     assert answer.status_code == 400
     assert answer.json()["error"]["type"] == "invalid_request_error"
 

@@ -162,7 +162,7 @@ def test_a_model_below_the_minimum_quality_is_not_loaded(models: Models) -> None
     manifest = models.register("poor", score=None)
     refused = models.call("POST", "/poor/load")
     assert refused.status_code == 409
-    assert "was not measured" in message(refused)
+    assert "is not measured" in message(refused)
     assert "novacron quality" in message(refused)
     report = {"model_digest": manifest.digest, "score": 0.96}
     assert models.call("PUT", "/poor/quality", report | {"model_digest": "other"}).status_code == 409
@@ -179,7 +179,7 @@ def test_what_cannot_be_registered_or_loaded_says_why(models: Models) -> None:
         ("POST", "", {"url": models.store("nothing")}, 422, "has no manifest.json"),
         ("POST", "", {"url": "ftp://x/y"}, 422, "of no kind"),
         ("POST", "", {"url": models.store("fine")}, 409, "already"),
-        ("POST", "/unknown/load", {}, 404, "is registered"),
+        ("POST", "/unknown/load", {}, 404, "is not registered"),
         ("POST", "/fine/load", {"quantization": "FP8"}, 422, "quantization"),
         ("POST", "/fine/load", {"worker_count": 0}, 422, "worker_count"),
         ("POST", "/fine/load", {"performance_profile": "fastest"}, 422, "performance_profile"),

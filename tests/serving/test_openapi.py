@@ -18,15 +18,15 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 from novacron_serving.coordinator import openapi
-from novacron_serving.coordinator.access import Access
 from novacron_serving.coordinator.app import CoordinatorApp
 from novacron_serving.coordinator.assignments import Assignments
+from novacron_serving.coordinator.authentication import Authenticator
+from novacron_serving.coordinator.background_tasks import BackgroundTasks
 from novacron_serving.coordinator.config import CoordinatorConfig
-from novacron_serving.coordinator.gate import Gate
 from novacron_serving.coordinator.keys_api import KeysApi
 from novacron_serving.coordinator.metrics import Metrics
 from novacron_serving.coordinator.models_api import ModelsApi
-from novacron_serving.coordinator.upkeep import Upkeep
+from novacron_serving.coordinator.scheduler import Scheduler
 from novacron_serving.coordinator.workers import Workers
 from schemathesis import GenerationMode, checks
 
@@ -68,11 +68,13 @@ def test_the_document_is_valid_and_has_every_route(with_keys: WithKeys) -> None:
 
 def test_every_route_is_in_the_document() -> None:
     config, keys = CoordinatorConfig(), ()
-    workers, access, assignments = Workers(config, "token"), Access(keys, needs_key=False), Assignments(None)
-    gate = Gate(config, workers, access, Metrics())
-    upkeep = Upkeep(gate, access, keys, None, None, workers, assignments)
+    workers, assignments = Workers(config, "token"), Assignments(None)
+    authenticator = Authenticator(keys, needs_key=False)
+    scheduler = Scheduler(config, workers, authenticator, Metrics())
+    background_tasks = BackgroundTasks(scheduler, authenticator, keys, None, None, workers, assignments)
     models = ModelsApi(config, None, workers, assignments)
-    app = CoordinatorApp(config, workers, gate, upkeep, KeysApi(None, upkeep, keys), models, assignments)
+    keys_api = KeysApi(None, background_tasks, authenticator, keys)
+    app = CoordinatorApp(config, workers, scheduler, background_tasks, keys_api, models, assignments)
     routes = {
         (route.path.replace(":path}", "}"), method.lower()) for route in app.asgi.routes for method in route.methods
     }
@@ -85,7 +87,7 @@ def test_what_needs_a_key_is_refused_without_a_known_one(with_keys: WithKeys, ke
     headers = {} if key is None else {"authorization": key}
     for one in openapi.operations():
         path = with_keys.url + one.path.format(model_id=MODEL, name="nobody")
-        status = httpx.request(one.method, path, headers=headers, json={} if one.asks else None, timeout=10).status_code
+        status = httpx.request(one.method, path, headers=headers, json={} if one.body else None, timeout=10).status_code
         assert (status == HTTPStatus.UNAUTHORIZED) is (one.role is not None), one
 
 

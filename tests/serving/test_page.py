@@ -161,7 +161,7 @@ def test_where_keys_are_asked_for_it_asks_for_one(gateway: Gateway, browser: Bro
     assert browser.do("document.activeElement.id") == "key"
     assert browser.text("#workers tbody") == ""
     enter_key(browser, "sk-wrong")
-    browser.wait_for("#key-told", "not known")
+    browser.wait_for("#key-told", "unknown API key")
     enter_key(browser, "sk-user")
     browser.wait_for("#workers", "active")
     assert browser.do("document.querySelector('#key-panel').hidden")
@@ -208,7 +208,7 @@ def test_an_answer_that_is_cut_off_is_told_as_such(gateway: Gateway, browser: Br
     gateway.start_workers("b")
     try:
         ask(browser, {"*": {"die": "middle"}})
-        browser.wait_for(f"{LATEST} .failure", "the worker failed in the middle of the answer")
+        browser.wait_for(f"{LATEST} .failure", "the worker failed during the response")
         assert browser.text(f"{LATEST} .said").strip() != ""
         wait_until(lambda: any(one.poll() is not None for one in gateway.workers.values()), "one has died")
     finally:

@@ -130,8 +130,8 @@ def test_a_port_in_use_is_named(tmp_path: Path, field: str) -> None:
         ("coordinator", {"http_port": "many"}, "http_port: "),
         ("coordinator", {"htp_port": 1}, "htp_port: "),
         ("coordinator", '{"http_port": ', "Invalid JSON"),
-        ("coordinator", {"host": "0.0.0.0"}, "nobody needs a key: set api_keys or NOVACRON_ADMIN_KEY"),  # noqa: S104
-        ("coordinator", {"cache": {"redis": True}}, "cache.redis is on, and no redis_url is set"),
+        ("coordinator", {"host": "0.0.0.0"}, "no API key is configured; set api_keys or NOVACRON_ADMIN_KEY"),  # noqa: S104
+        ("coordinator", {"cache": {"redis": True}}, "cache.redis is true, but redis_url is not set"),
         (
             "worker",
             {"worker_id": "w", "port": 0, "coordinator": "nowhere", "model": {"id": "m"}},

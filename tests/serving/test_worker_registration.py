@@ -16,12 +16,12 @@ from typing import Any
 
 import grpc.aio
 import pytest
-from novacron_serving.coordinator.access import Access
 from novacron_serving.coordinator.assignments import Assignments
+from novacron_serving.coordinator.authentication import Authenticator
 from novacron_serving.coordinator.config import CoordinatorConfig
-from novacron_serving.coordinator.gate import Gate
 from novacron_serving.coordinator.metrics import Metrics
 from novacron_serving.coordinator.registration import WorkersService
+from novacron_serving.coordinator.scheduler import Scheduler
 from novacron_serving.coordinator.workers import Worker, Workers
 from novacron_serving.engines import EngineStats
 from novacron_serving.errors import StartError
@@ -45,10 +45,10 @@ class Coordinator:
         self.address = address
         self.workers = Workers(config, TOKEN)
         self.assignments: Any = Assignments(None)
-        gate = Gate(config, self.workers, Access((), needs_key=False), Metrics())
+        scheduler = Scheduler(config, self.workers, Authenticator((), needs_key=False), Metrics())
         self.server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         self.server.add_insecure_port(address)
-        service = WorkersService(self.workers, gate, config, TOKEN, self.assignments)
+        service = WorkersService(self.workers, scheduler, config, TOKEN, self.assignments)
         add_WorkersServicer_to_server(service, self.server)
 
     @property
@@ -172,8 +172,8 @@ def test_it_registers_with_every_address_of_a_name_and_follows(in_cluster: Any) 
         cluster.lead_to(two, three)
         await cluster.until(lambda: three.states is not None)
         # One is not ready any more, or draining: it may still serve, and needs to know that this worker lives.
-        seen_s = one.worker and one.worker.seen_s
-        await cluster.until(lambda: one.worker is not None and one.worker.seen_s != seen_s)
+        seen_s = one.worker and one.worker.last_seen_s
+        await cluster.until(lambda: one.worker is not None and one.worker.last_seen_s != seen_s)
         await one.server.stop(None)
         cluster.name = OSError("the resolver is away")
         await cluster.until(lambda: len(cluster.registration._links) == 2)
@@ -212,20 +212,21 @@ def test_an_assignment_of_one_coordinator_is_seen_by_all(in_cluster: Any) -> Non
         assert one.worker is not None
         assert two.worker is not None
         before = one.worker.incarnation
-        await one.assignments.give([one.worker], model_id="second")
+        await one.assignments.assign([one.worker], model_id="second")
         await cluster.until(lambda: one.states == two.states == ("first", True))
         cluster.loader.may_load.set()
         await cluster.until(lambda: one.states == two.states == ("second", False))
         assert before != one.worker.incarnation == two.worker.incarnation, "nothing is cached any more"
-        assert one.assignments.given(one.worker) is None
+        assert one.assignments.unfulfilled(one.worker) is None
         # What another coordinator has not heard of yet, or not heard to be over, is not gone back to.
         assert two.worker is not None
-        stale = one.assignments._of["w"].model_copy(update={"revision": 1, "assignment_id": "x", "model_id": "stale"})
-        two.assignments._of["w"] = stale
+        latest = one.assignments._latest["w"]
+        stale = latest.model_copy(update={"revision": 1, "assignment_id": "x", "model_id": "stale"})
+        two.assignments._latest["w"] = stale
         await asyncio.sleep(0.2)
         assert (cluster.loader.switches, one.states) == (1, ("second", False))
-        two.assignments._of.clear()
-        await one.assignments.give([one.worker])
+        two.assignments._latest.clear()
+        await one.assignments.assign([one.worker])
         await cluster.until(lambda: one.states == two.states == ("first", False))
 
     in_cluster(test)
@@ -238,8 +239,8 @@ def test_a_model_that_cannot_be_loaded_is_told_to_all(in_cluster: Any) -> None:
         cluster.loader.may_load.set()
         await cluster.until(lambda: one.worker is not None and two.worker is not None)
         assert one.worker is not None
-        await one.assignments.give([one.worker], model_id="second", store_url="file:///broken")
-        two.assignments._of = dict(one.assignments._of)
+        await one.assignments.assign([one.worker], model_id="second", store_url="file:///broken")
+        two.assignments._latest = dict(one.assignments._latest)
         await cluster.until(lambda: bool(one.failure and two.failure))
         await cluster.until(lambda: one.states == two.states == ("first", False))
         assert cluster.loader.switches == 1
@@ -254,7 +255,7 @@ def test_a_worker_without_any_model_ends(in_cluster: Any) -> None:
         cluster.loader.may_load.set()
         await cluster.until(lambda: one.worker is not None)
         assert one.worker is not None
-        await one.assignments.give([one.worker], model_id="second", store_url="file:///fatal")
+        await one.assignments.assign([one.worker], model_id="second", store_url="file:///fatal")
         with pytest.raises(StartError, match="cannot be loaded"):
             await asyncio.wait_for(cluster.running, 5)
 

@@ -1,30 +1,31 @@
-"""Everything that the coordinator answers itself: models, the cluster's status, health, metrics, a page. Not chat."""
+"""The ASGI application: models, API keys, cluster status, health, metrics and the page. Everything except chat."""
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 
 from prometheus_client import generate_latest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from novacron_serving.coordinator import openapi
-from novacron_serving.coordinator.access import Role
 from novacron_serving.coordinator.assignments import Assignments
-from novacron_serving.coordinator.bodies import Alive, ClusterStatus, NextModel, Ready, ServedModels, WorkerBody
+from novacron_serving.coordinator.authentication import Role
+from novacron_serving.coordinator.background_tasks import BackgroundTasks
 from novacron_serving.coordinator.config import CoordinatorConfig
-from novacron_serving.coordinator.front import HOT_PATHS
-from novacron_serving.coordinator.gate import Gate
+from novacron_serving.coordinator.cross_site import CrossSiteMiddleware
+from novacron_serving.coordinator.http_protocol import HOT_PATHS
 from novacron_serving.coordinator.keys_api import KeysApi
 from novacron_serving.coordinator.models_api import ModelsApi
 from novacron_serving.coordinator.page import page_routes
-from novacron_serving.coordinator.upkeep import Upkeep
+from novacron_serving.coordinator.scheduler import Scheduler
+from novacron_serving.coordinator.schemas import Alive, ClusterStatus, NextModel, Ready, ServedModels, WorkerBody
 from novacron_serving.coordinator.workers import Worker, Workers
 from novacron_serving.errors import RequestError
 from novacron_serving.http_errors import answer_error, answer_fault, answer_http_error
@@ -37,14 +38,14 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 class CoordinatorApp:
-    """State and handlers of one coordinator."""
+    """The routes and their handlers."""
 
     def __init__(
         self,
         config: CoordinatorConfig,
         workers: Workers,
-        gate: Gate,
-        upkeep: Upkeep,
+        scheduler: Scheduler,
+        background_tasks: BackgroundTasks,
         keys: KeysApi,
         models: ModelsApi,
         assignments: Assignments,
@@ -52,36 +53,45 @@ class CoordinatorApp:
         self._assignments = assignments
         self._config = config
         self._workers = workers
-        self._gate = gate
-        self._upkeep = upkeep
-        self._began_s = time.time()
-        metrics, names = gate.metrics, contract()["metrics"]
-        metrics.gauge("novacron_workers_active", "Workers that get requests").set_function(
-            lambda: len(workers.active())
+        self._scheduler = scheduler
+        self._background_tasks = background_tasks
+        self._clock = scheduler.clock
+        self._started_s = self._clock.monotonic()
+        metrics, names = scheduler.metrics, contract()["metrics"]
+        metrics.gauge("novacron_workers_active", "Active workers").set_function(lambda: len(workers.active()))
+        metrics.gauge(names["requests_running"], "Requests that workers are serving").set_function(
+            lambda: scheduler.in_flight - scheduler.queued
         )
-        metrics.gauge(names["requests_running"], "Requests under way").set_function(
-            lambda: gate.under_way - gate.waiting
-        )
-        metrics.gauge(names["requests_waiting"], "Requests that wait for a worker's place").set_function(
-            lambda: gate.waiting
-        )
+        metrics.gauge(names["requests_waiting"], "Queued requests").set_function(lambda: scheduler.queued)
         paths = contract()["paths"]
         prefix = paths["llm_prefix"]
-        user, operator, admin = (self._may(role) for role in Role)
+        middleware: list[Middleware] = []
+        if scheduler.cross_site_guard.enabled:
+            middleware.append(Middleware(CrossSiteMiddleware, guard=scheduler.cross_site_guard))
+        if config.cors_origins:
+            middleware.append(
+                Middleware(
+                    CORSMiddleware,
+                    allow_origins=list(config.cors_origins),
+                    allow_methods=["GET", "POST"],
+                    allow_headers=["authorization", "content-type", "x-session-id"],
+                )
+            )
+        user, operator, admin = (self._requires(role) for role in Role)
         self.asgi = Starlette(
             routes=[
-                *(Route(path.decode(), _not_plain, methods=["POST"]) for path in HOT_PATHS),
+                *(Route(path.decode(), _other_spelling, methods=["POST"]) for path in HOT_PATHS),
                 Route(paths["models"], user(self._models)),
                 Route(f"{paths['models']}/{{model_id:path}}", user(self._model)),
                 Route(f"{prefix}/models", user(models.list), methods=["GET"]),
                 Route(f"{prefix}/models", operator(models.register), methods=["POST"]),
                 Route(f"{prefix}/models/{{model_id:path}}/load", operator(models.load), methods=["POST"]),
                 Route(f"{prefix}/models/{{model_id:path}}/unload", operator(models.unload), methods=["POST"]),
-                Route(f"{prefix}/models/{{model_id:path}}/quality", operator(models.measure), methods=["PUT"]),
+                Route(f"{prefix}/models/{{model_id:path}}/quality", operator(models.set_quality), methods=["PUT"]),
                 Route(paths["cluster_status"], user(self._status)),
                 Route(f"{prefix}/metrics", user(self._json_metrics)),
                 Route(f"{prefix}/keys", admin(keys.list), methods=["GET"]),
-                Route(f"{prefix}/keys", admin(keys.make), methods=["POST"]),
+                Route(f"{prefix}/keys", admin(keys.create), methods=["POST"]),
                 Route(f"{prefix}/keys/{{name}}", admin(keys.revoke), methods=["DELETE"]),
                 Route(paths["health"], self._health),
                 Route(paths["ready"], self._ready),
@@ -89,6 +99,7 @@ class CoordinatorApp:
                 Route(paths["openapi"], _openapi),
                 *page_routes(),
             ],
+            middleware=middleware,
             exception_handlers={
                 RequestError: self._answer_error,
                 HTTPException: answer_http_error,
@@ -96,24 +107,19 @@ class CoordinatorApp:
             },
         )
         self.asgi.router.redirect_slashes = False
-        if config.cors_origins:
-            self.asgi.add_middleware(
-                CORSMiddleware,
-                allow_origins=list(config.cors_origins),
-                allow_methods=["GET", "POST"],
-                allow_headers=["authorization", "content-type", "x-session-id"],
-            )
 
-    def _may(self, role: Role) -> Callable[[Handler], Handler]:
-        """Handlers for callers with at least this role."""
+    def _requires(self, role: Role) -> Callable[[Handler], Handler]:
+        """Return a decorator for handlers that need at least this role."""
 
         def guard(handler: Handler) -> Handler:
             async def guarded(request: Request) -> Response:
                 authorization = request.headers.get("authorization")
-                caller = self._gate.access.caller(authorization.encode() if authorization else None)
-                if _ROLES.index(caller.role) < _ROLES.index(role):
+                principal = self._scheduler.authenticator.authenticate(
+                    authorization.encode() if authorization else None
+                )
+                if _ROLES.index(principal.role) < _ROLES.index(role):
                     raise RequestError(
-                        403, f"this needs a key with the role {role.value}; yours has {caller.role.value}",
+                        403, f"this needs a key with the role {role.value}; yours has the role {principal.role.value}",
                         kind="permission_error", code="insufficient_permissions",
                     )  # fmt: skip
                 return await handler(request)
@@ -130,13 +136,13 @@ class CoordinatorApp:
     async def _ready(self, request: Request) -> Response:
         del request
         active = len(self._workers.active())
-        ready = not self._gate.draining and active >= self._config.minimum_workers
+        ready = not self._scheduler.draining and active >= self._config.minimum_workers
         body: Ready = {
             "ready": ready,
-            "draining": self._gate.draining,
+            "draining": self._scheduler.draining,
             "active_workers": active,
             "minimum_workers": self._config.minimum_workers,
-            "degraded": self._upkeep.degraded,
+            "degraded": self._background_tasks.degraded,
         }
         return JSONResponse(body, 200 if ready else 503)
 
@@ -161,9 +167,9 @@ class CoordinatorApp:
                 "total_workers": len(workers),
                 "active_workers": len(self._workers.active()),
                 "minimum_workers": self._config.minimum_workers,
-                "requests_in_flight": self._gate.under_way,
-                "requests_waiting": self._gate.waiting,
-                "up_s": round(time.time() - self._began_s, 1),
+                "requests_in_flight": self._scheduler.in_flight,
+                "requests_waiting": self._scheduler.queued,
+                "up_s": round(self._clock.monotonic() - self._started_s, 1),
             },
             "workers": [self._describe(worker) for worker in workers],
         }
@@ -185,20 +191,20 @@ class CoordinatorApp:
             "max_concurrent_requests": worker.max_concurrent_requests,
             "max_context_tokens": worker.max_context_tokens,
             "kv_cache_utilization": worker.kv_cache_utilization,
-            "last_seen_s": round(time.monotonic() - worker.seen_s, 1),
-            "distrust": worker.upstream.distrust or None,
+            "last_seen_s": round(self._clock.monotonic() - worker.last_seen_s, 1),
+            "distrust": worker.upstream.tls_error or None,
         }
 
     def _next_model(self, worker: Worker) -> NextModel | None:
-        """What it was told to serve and does not yet, or could not."""
-        given, failure = self._assignments.given(worker), self._assignments.failure(worker)
-        if given is None:
+        """Return the model that a worker is loading, or could not load."""
+        assignment, failure = self._assignments.unfulfilled(worker), self._assignments.failure(worker)
+        if assignment is None:
             return None
-        return {"model": given.model_id, "state": "failed" if failure else "loading", "reason": failure}
+        return {"model": assignment.model_id, "state": "failed" if failure else "loading", "reason": failure}
 
     async def _prometheus(self, request: Request) -> Response:
         del request
-        return Response(generate_latest(self._gate.metrics.registry), media_type="text/plain; version=0.0.4")
+        return Response(generate_latest(self._scheduler.metrics.registry), media_type="text/plain; version=0.0.4")
 
     async def _json_metrics(self, request: Request) -> Response:
         del request
@@ -206,24 +212,24 @@ class CoordinatorApp:
             sample.name + (f"{{{','.join(f'{k}={v}' for k, v in sample.labels.items())}}}" if sample.labels else ""): (
                 sample.value
             )
-            for metric in self._gate.metrics.registry.collect()
+            for metric in self._scheduler.metrics.registry.collect()
             for sample in metric.samples
             if not sample.name.endswith(("_bucket", "_created"))
         }
         return JSONResponse(samples)
 
     async def _answer_error(self, request: Request, error: Exception) -> Response:
-        answer = await answer_error(request, error)
-        self._gate.metrics.answered(answer.status_code)
-        return answer
+        response = await answer_error(request, error)
+        self._scheduler.metrics.count_response(response.status_code)
+        return response
 
 
 async def _openapi(request: Request) -> Response:
     del request
-    # Made when it is first asked for: a coordinator starts faster without it.
+    # Built by the first request, because it would slow down the start.
     return JSONResponse(await asyncio.to_thread(openapi.document))
 
 
-async def _not_plain(request: Request) -> Response:
-    """The path was written in another way than it is, so that it did not go the short way."""
-    raise HTTPException(404, f"ask for {request.url.path}, spelled just so")
+async def _other_spelling(request: Request) -> Response:
+    """Reject another spelling of a hot path, which the protocol has not recognized."""
+    raise HTTPException(404, f"no such path; use exactly {request.url.path}")

@@ -1,106 +1,121 @@
-"""Which worker is to serve which model from now on. Each worker is told in the answers to its reports.
+"""Assignments: which model each worker is to serve. Workers receive them in the responses to their reports.
 
-With a database all coordinators know every assignment, and it lasts: a worker that is started again is told again.
-Without one this coordinator alone knows them, for as long as it lives.
+With a database, all coordinators know every assignment and it survives restarts: a restarted worker receives its
+assignment again. Without one, an assignment is known to this coordinator only, until it stops.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from novacron_serving.clock import SYSTEM_CLOCK, Clock
+
 if TYPE_CHECKING:
     from novacron_serving.coordinator.database import Store
     from novacron_serving.coordinator.workers import Worker
 
-KEPT_S = 86_400.0
-"""A worker that was not seen for a day is not waited for any more."""
+DROP_AFTER_S = 86_400.0
+"""An assignment is dropped when its worker has been away for this long."""
 
 
 class Assignment(BaseModel):
-    """One worker's model."""
+    """The model that one worker is to serve."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     worker_id: str
     revision: int
-    """Higher than that of every earlier one, of any worker: about the milliseconds since 1970."""
+    """Higher than that of every earlier assignment of any worker: roughly the milliseconds since 1970."""
     model_id: str = ""
-    """Empty: the one that the worker was started with."""
+    """Empty: the model that the worker was started with."""
     store_url: str = ""
     digest: str = ""
     assignment_id: str = Field(default_factory=lambda: uuid.uuid4().hex)
 
 
 class Assignments:
-    """The last of each worker. What is asked is in memory: nothing here waits, but for what is `async`."""
+    """The latest assignment of each worker, in memory. Only the `async` methods use the database."""
 
-    def __init__(self, store: Store | None) -> None:
+    def __init__(self, store: Store | None, clock: Clock = SYSTEM_CLOCK) -> None:
         self._store = store
-        self._of: dict[str, Assignment] = {}
-        self._missed_since_s: dict[str, float] = {}
-        self.deciding = asyncio.Lock()
-        """Held from `read` to `give`, so that what was counted in between stays so."""
+        self._clock = clock
+        self._latest: dict[str, Assignment] = {}
+        self._missing_since_s: dict[str, float] = {}
+        self.lock = asyncio.Lock()
+        """Held from `refresh` to `assign`, so that decisions in between stay valid."""
 
-    def given(self, worker: Worker) -> Assignment | None:
-        """What a worker was given and does not serve; it may have failed."""
-        given = self._of.get(worker.worker_id)
-        if given is None or worker.assignment_id == given.assignment_id:
+    def unfulfilled(self, worker: Worker) -> Assignment | None:
+        """Return the assignment that a worker does not serve, including one that it could not load."""
+        latest = self._latest.get(worker.worker_id)
+        if latest is None or worker.assignment_id == latest.assignment_id:
             return None
-        return given if given.model_id or worker.assignment_id else None
+        return latest if latest.model_id or worker.assignment_id else None
 
     def failure(self, worker: Worker) -> str:
-        """Why a worker does not serve what it was given; empty: it is at it."""
-        given = self._of.get(worker.worker_id)
-        return worker.failure if given and worker.failed_assignment_id == given.assignment_id else ""
+        """Return why a worker could not load its assignment; empty: it has not failed."""
+        latest = self._latest.get(worker.worker_id)
+        return worker.failure if latest and worker.failed_assignment_id == latest.assignment_id else ""
 
     def pending(self, worker: Worker) -> Assignment | None:
-        """What a worker is still to do."""
-        return None if self.failure(worker) else self.given(worker)
+        """Return the assignment that a worker still has to load."""
+        return None if self.failure(worker) else self.unfulfilled(worker)
 
-    async def read(self) -> None:
-        """Learn what other coordinators gave. Raises `DatabaseGoneError`."""
-        if self._store is not None:
-            known = await asyncio.to_thread(self._store.assignments)
-            self._of = {one.worker_id: one for one in known}
-
-    async def give(
-        self, workers: Collection[Worker], *, model_id: str = "", store_url: str = "", digest: str = ""
-    ) -> bool:
-        """Assign a model to workers, in place of what they were given before.
-
-        Returns:
-            Whether it was; not when another coordinator was quicker: then read, and decide again.
+    async def refresh(self) -> None:
+        """Read the assignments that other coordinators have made.
 
         Raises:
-            DatabaseGoneError: nothing was assigned.
+            DatabaseUnavailableError: the database is unavailable.
         """
-        latest = max((one.revision for one in self._of.values()), default=0)
-        revision = max(latest + 1, time.time_ns() // 1_000_000)
-        given = [
+        if self._store is not None:
+            stored = await asyncio.to_thread(self._store.assignments)
+            self._latest = {one.worker_id: one for one in stored}
+
+    async def assign(
+        self, workers: Collection[Worker], *, model_id: str = "", store_url: str = "", digest: str = ""
+    ) -> bool:
+        """Assign a model to workers, in place of their earlier assignments.
+
+        Returns:
+            False: another coordinator was faster and nothing was assigned. Refresh and decide again.
+
+        Raises:
+            DatabaseUnavailableError: the database is unavailable, and nothing was assigned.
+        """
+        latest = max((one.revision for one in self._latest.values()), default=0)
+        revision = max(latest + 1, int(self._clock.time() * 1000))
+        made = [
             Assignment(
                 worker_id=worker.worker_id, revision=revision, model_id=model_id, store_url=store_url, digest=digest
             )
             for worker in workers
         ]
-        if given and self._store is not None and not await asyncio.to_thread(self._store.assign, given, latest):
+        if made and self._store is not None and not await asyncio.to_thread(self._store.assign, made, latest):
             return False
-        self._of.update({one.worker_id: one for one in given})
+        self._latest.update({one.worker_id: one for one in made})
         return True
 
-    async def forget(self, present: Collection[str]) -> None:
-        """Drop the assignments of workers that have not been here for a day. Raises `DatabaseGoneError`."""
-        now = time.monotonic()
-        self._missed_since_s = {
-            worker_id: self._missed_since_s.get(worker_id, now) for worker_id in self._of if worker_id not in present
+    async def drop_stale(self, present: Collection[str]) -> None:
+        """Drop the assignments of workers that have been away for a day.
+
+        Args:
+            present: ids of the workers that are there.
+
+        Raises:
+            DatabaseUnavailableError: the database is unavailable.
+        """
+        now = self._clock.monotonic()
+        self._missing_since_s = {
+            worker_id: self._missing_since_s.get(worker_id, now)
+            for worker_id in self._latest
+            if worker_id not in present
         }
-        for worker_id, since_s in self._missed_since_s.items():
-            if now - since_s > KEPT_S:
+        for worker_id, since_s in self._missing_since_s.items():
+            if now - since_s > DROP_AFTER_S:
                 if self._store is not None:
                     await asyncio.to_thread(self._store.remove_assignment, worker_id)
-                self._of.pop(worker_id, None)
+                self._latest.pop(worker_id, None)

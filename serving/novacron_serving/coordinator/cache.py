@@ -1,232 +1,269 @@
-"""Answers that were given before: in memory, in Redis, on disk. For keys that ask for it, and temperature 0 alone.
+"""Response cache: answers deterministic requests again without asking a worker.
 
-An answer belongs to the key that asked, unless the key shares; to the very model that gave it; and to the whole
-request: one field more or less is another request. What Redis or the disk cannot give is a miss, never an error.
+Only API keys that opt in use it, and only for requests with temperature 0. The cache has up to three levels: memory,
+Redis and disk. An entry carries one expiry time through all of them, so that copying it to another level never
+extends its life. A level that is unavailable counts as a miss, never as an error.
+
+This module decides what is stored, under which key and for how long. `cache_levels` stores it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import logging
-import os
-import time
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import orjson
-import redis.asyncio
-from pydantic import BaseModel, ConfigDict, Field
-from redis.exceptions import RedisError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from novacron_serving.coordinator.access import CacheUse, Caller
+from novacron_serving.clock import SYSTEM_CLOCK, Clock
+from novacron_serving.coordinator.authentication import CacheUse, Principal
 from novacron_serving.coordinator.metrics import Metrics
+from novacron_serving.coordinator.request_body import too_deeply_nested
+from novacron_serving.coordinator.response_head import ResponseHead
 
-log = logging.getLogger(__name__)
-
-_TIMEOUT_S = 0.5
-_MIB = 2**20
+_LAST_EVENT = b"data: [DONE]"
 
 
 class CacheConfig(BaseModel):
-    """The levels, and how much they hold."""
+    """Levels of the response cache and their sizes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     memory_mib: int = Field(default=256, ge=1)
-    """L1, in this coordinator."""
+    """Size of the first level, in this coordinator's memory."""
     redis: bool = False
-    """L2, in the Redis of `redis_url`; how much it holds, and what leaves first, is Redis' own setting."""
+    """Use the Redis of `redis_url` as the second level. Redis' own settings limit its size and choose what to evict."""
     disk: Path | None = None
-    """L3, a folder of this coordinator alone."""
+    """Folder of the third level. Give each coordinator its own."""
     disk_mib: int = Field(default=1024, ge=1)
+    """Size of the third level."""
     ttl_s: int = Field(default=3600, ge=1)
-    """An answer is given again for so long."""
-    largest_answer_kib: int = Field(default=256, ge=1)
-    """A larger answer is not kept."""
+    """Time to live of a cached response in seconds, counted from the worker's response."""
+    max_response_kib: int = Field(default=256, ge=1)
+    """Larger responses are not cached."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_renamed_fields(cls, values: object) -> object:
+        if isinstance(values, Mapping) and "largest_answer_kib" in values:
+            raise ValueError("largest_answer_kib is now called max_response_kib; rename it")
+        return cast("object", values)
 
 
-class Level(Protocol):
-    """One place where answers are kept."""
+@dataclass(frozen=True, slots=True)
+class CachedResponse:
+    """A complete response, and when it expires."""
+
+    expires_at_s: float
+    """Seconds since the epoch, the same on every level."""
+    response: bytes
+    """The head without the lines that belong to one request, an empty line, and the body as it was framed."""
+
+    def encode(self) -> bytes:
+        """Return the bytes that Redis and the disk hold."""
+        return b"%d\n" % int(self.expires_at_s * 1000) + self.response
+
+    @classmethod
+    def decode(cls, data: bytes) -> CachedResponse | None:
+        """Return the response in what `encode` returned, or None for anything else."""
+        expires, end, response = data.partition(b"\n")
+        if not end or not expires.isdigit() or len(expires) > 15:
+            return None
+        return cls(int(expires) / 1000, response)
+
+
+class CacheLevel(Protocol):
+    """A level behind the memory. It may return entries that have expired: `ResponseCache` checks."""
 
     name: str
 
-    async def get(self, key: bytes) -> bytes | None:
-        """The answer, or None."""
+    async def get(self, key: bytes) -> CachedResponse | None:
+        """Return an entry, or None when the level does not have it or is unavailable."""
         ...
 
-    async def put(self, key: bytes, answer: bytes) -> None:
-        """Keep it."""
+    async def put(self, key: bytes, entry: CachedResponse) -> None:
+        """Store an entry until it expires."""
         ...
 
 
-class Memory:
-    """What is used least leaves first."""
+class FirstLevel(Protocol):
+    """The first level, which answers without waiting."""
 
-    name = "memory"
+    def get(self, key: bytes) -> CachedResponse | None:
+        """Return an entry that has not expired, or None."""
+        ...
 
-    def __init__(self, most_bytes: int, ttl_s: float) -> None:
-        self._most_bytes = most_bytes
-        self._ttl_s = ttl_s
-        self._answers: OrderedDict[bytes, tuple[float, bytes]] = OrderedDict()
-        self._bytes = 0
+    def put(self, key: bytes, entry: CachedResponse) -> None:
+        """Store an entry until it expires."""
+        ...
 
-    def look(self, key: bytes) -> bytes | None:
-        """The answer, or None, at once."""
-        found = self._answers.get(key)
-        if found is None:
+
+class ResponseRecorder:
+    """Collects a response while it passes to the client, and decides whether it may be cached."""
+
+    def __init__(self, head: ResponseHead, *, max_bytes: int) -> None:
+        """Start with the head of a response with status 200.
+
+        Args:
+            head: the head.
+            max_bytes: limit for the body.
+        """
+        self._head = head
+        self._left = max_bytes
+        self._body: list[bytes] = []
+
+    def add(self, data: bytes) -> None:
+        """Add bytes of the body, including the framing of its chunks."""
+        self._left -= len(data)
+        if self._left < 0:
+            self._body.clear()
+        else:
+            self._body.append(data)
+
+    def finish(self) -> bytes | None:
+        """Return the response to cache once HTTP has delivered all of it; None: it must not be cached.
+
+        HTTP cannot tell whether the answer itself is complete: a worker that fails in the middle of a stream ends it
+        with an error event. So a stream has to end with `data: [DONE]`, and nothing in it may be an error.
+        """
+        if self._left < 0:
             return None
-        until_s, answer = found
-        if asyncio.get_running_loop().time() > until_s:
-            self._drop(key)
+        body = b"".join(self._body)
+        content = _without_chunks(body) if self._head.chunked else body
+        if content is None or (_stream_failed(content) if self._head.streamed else _is_error(content)):
             return None
-        self._answers.move_to_end(key)
-        return answer
-
-    def keep(self, key: bytes, answer: bytes) -> None:
-        """Keep it."""
-        self._drop(key)
-        self._answers[key] = (asyncio.get_running_loop().time() + self._ttl_s, answer)
-        self._bytes += len(answer)
-        while self._bytes > self._most_bytes:
-            self._drop(next(iter(self._answers)))
-
-    def _drop(self, key: bytes) -> None:
-        found = self._answers.pop(key, None)
-        if found is not None:
-            self._bytes -= len(found[1])
+        return self._head.lines + b"\r\n" + body
 
 
-class Shared:
-    """Redis, for all coordinators."""
-
-    name = "redis"
-
-    def __init__(self, url: str, ttl_s: int) -> None:
-        self._redis: Any = redis.asyncio.from_url(url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S)
-        self._ttl_s = ttl_s
-
-    async def get(self, key: bytes) -> bytes | None:
-        """The answer, or None."""
+def _without_chunks(body: bytes) -> bytes | None:
+    """Return the content of a chunked body; None: it is malformed."""
+    content: list[bytes] = []
+    at = 0
+    while (line_end := body.find(b"\r\n", at)) >= 0:
         try:
-            return await self._redis.get(b"novacron:answer:" + key)
-        except (RedisError, OSError):
+            size = int(body[at:line_end].partition(b";")[0], 16)
+        except ValueError:
             return None
-
-    async def put(self, key: bytes, answer: bytes) -> None:
-        """Keep it."""
-        try:
-            await self._redis.set(b"novacron:answer:" + key, answer, ex=self._ttl_s)
-        except (RedisError, OSError) as error:
-            log.debug("an answer is not kept in Redis: %s", error)
+        if size == 0:
+            return b"".join(content)
+        content.append(body[line_end + 2 : line_end + 2 + size])
+        at = line_end + 2 + size + 2
+    return None
 
 
-class Disk:
-    """A file for each answer; those that were used longest ago leave first."""
-
-    name = "disk"
-
-    def __init__(self, folder: Path, most_bytes: int, ttl_s: float) -> None:
-        self._folder = folder
-        self._most_bytes = most_bytes
-        self._ttl_s = ttl_s
-        folder.mkdir(parents=True, exist_ok=True)
-        self._bytes = sum(file.stat().st_size for file in folder.iterdir())
-
-    async def get(self, key: bytes) -> bytes | None:
-        """The answer, or None."""
-        return await asyncio.to_thread(self._read, self._folder / key.hex())
-
-    def _read(self, file: Path) -> bytes | None:
-        try:
-            # Reading leaves the time of writing as it is, which says until when the answer is good.
-            if file.stat().st_mtime + self._ttl_s < time.time():
-                file.unlink()
-                return None
-            return file.read_bytes()
-        except OSError:
-            return None
-
-    async def put(self, key: bytes, answer: bytes) -> None:
-        """Keep it."""
-        await asyncio.to_thread(self._write, self._folder / key.hex(), answer)
-
-    def _write(self, file: Path, answer: bytes) -> None:
-        part = file.with_suffix(f".{os.getpid()}")
-        try:
-            part.write_bytes(answer)
-            part.replace(file)
-            self._bytes += len(answer)
-            if self._bytes > self._most_bytes:
-                self._make_room()
-        except OSError as error:
-            part.unlink(missing_ok=True)
-            log.warning("an answer is not kept on disk: %s", error)
-
-    def _make_room(self) -> None:
-        files = sorted(((file.stat(), file) for file in self._folder.iterdir()), key=lambda one: one[0].st_atime)
-        self._bytes = sum(stat.st_size for stat, _ in files)
-        for stat, file in files:
-            if self._bytes <= self._most_bytes * 0.9:
-                break
-            file.unlink(missing_ok=True)
-            self._bytes -= stat.st_size
+def _stream_failed(content: bytes) -> bool:
+    lines = content.replace(b"\r\n", b"\n").rstrip(b"\n").split(b"\n")
+    if lines[-1] != _LAST_EVENT:
+        return True
+    return any(_is_error_line(line) for line in lines)
 
 
-class Answers:
-    """All levels, the nearest first."""
+def _is_error_line(line: bytes) -> bool:
+    if line.startswith(b"data:"):
+        return _is_error(line[5:])
+    return line.startswith(b"event:") and line[6:].strip() == b"error"
 
-    def __init__(self, config: CacheConfig, deeper: Sequence[Level], metrics: Metrics) -> None:
-        self.largest_bytes = config.largest_answer_kib * 1024
-        self._memory = Memory(config.memory_mib * _MIB, config.ttl_s)
-        self._deeper = tuple(deeper)
+
+def _is_error(content: bytes) -> bool:
+    """Whether this is JSON with an `error` at its top. Only content that names one is parsed."""
+    if b'"error"' not in content:
+        return False
+    try:
+        parsed: object = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return True
+    return isinstance(parsed, dict) and parsed.get("error") is not None
+
+
+class ResponseCache:
+    """All levels, from the nearest to the farthest."""
+
+    def __init__(
+        self,
+        config: CacheConfig,
+        memory: FirstLevel,
+        levels: Sequence[CacheLevel],
+        metrics: Metrics,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self.max_response_bytes = config.max_response_kib * 1024
+        self._ttl_s = config.ttl_s
+        self._memory = memory
+        self._levels = tuple(levels)
         self._metrics = metrics
-        self._keeping: set[asyncio.Task[None]] = set()
+        self._clock = clock
+        self._writes: set[asyncio.Task[None]] = set()
 
-    def key(self, caller: Caller, model_digest: str | None, path: bytes, request: Mapping[str, Any]) -> bytes | None:
-        """What the answer is kept under; None: this request's answers are not kept."""
+    def key(
+        self, principal: Principal, model_identity: str | None, path: bytes, request: Mapping[str, Any]
+    ) -> bytes | None:
+        """Return the key of a request's response; None: the request is not cacheable.
+
+        The key covers the API key (unless it has `cache: shared`), the model's identity, the path and every field of
+        the request.
+
+        Raises:
+            RequestError: 400, the request is nested too deeply.
+        """
         temperature: object = request.get("temperature")
-        if caller.cache is CacheUse.OFF or model_digest is None or temperature != 0 or isinstance(temperature, bool):
+        if (
+            principal.cache is CacheUse.OFF
+            or model_identity is None
+            or temperature != 0
+            or isinstance(temperature, bool)
+        ):
             return None
-        owner = "" if caller.cache is CacheUse.SHARED else caller.name
-        parts = [owner, model_digest, path.decode(), request]
-        return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).digest()
+        owner = "" if principal.cache is CacheUse.SHARED else principal.key_id
+        parts = [owner, model_identity, path.decode(), request]
+        try:
+            return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).digest()
+        except orjson.JSONEncodeError as error:
+            raise too_deeply_nested() from error
 
-    def look(self, key: bytes) -> bytes | None:
-        """What this coordinator remembers itself."""
-        found = self._memory.look(key)
-        self._metrics.cache_looked("memory", hit=found is not None)
-        return found
+    def get_from_memory(self, key: bytes) -> bytes | None:
+        """Return the response that this coordinator has in memory, or None."""
+        entry = self._memory.get(key)
+        self._metrics.count_cache_lookup("memory", hit=entry is not None)
+        return None if entry is None else entry.response
 
     @property
-    def has_deeper(self) -> bool:
-        """Whether there is more than memory."""
-        return bool(self._deeper)
+    def has_more_levels(self) -> bool:
+        """Whether there is a level behind the memory."""
+        return bool(self._levels)
 
-    async def look_deeper(self, key: bytes) -> bytes | None:
-        """What Redis or the disk remembers; it is kept nearer then."""
-        for at, level in enumerate(self._deeper):
-            found = await level.get(key)
-            self._metrics.cache_looked(level.name, hit=found is not None)
-            if found is not None:
-                self._memory.keep(key, found)
-                for nearer in self._deeper[:at]:
-                    await nearer.put(key, found)
-                return found
+    async def get_from_levels(self, key: bytes) -> bytes | None:
+        """Return the response that Redis or the disk has, and copy it to the nearer levels; or return None."""
+        for index, level in enumerate(self._levels):
+            entry = await level.get(key)
+            if entry is not None and entry.expires_at_s <= self._clock.time():
+                entry = None
+            self._metrics.count_cache_lookup(level.name, hit=entry is not None)
+            if entry is not None:
+                self._memory.put(key, entry)
+                for nearer in self._levels[:index]:
+                    await nearer.put(key, entry)
+                return entry.response
         return None
 
-    def keep(self, key: bytes, answer: bytes) -> None:
-        """An answer that was given."""
-        if len(answer) > self.largest_bytes:
-            return
-        self._memory.keep(key, answer)
-        if self._deeper:
-            task = asyncio.get_running_loop().create_task(self._keep_deeper(key, answer))
-            self._keeping.add(task)
-            task.add_done_callback(self._keeping.discard)
+    def put_recorded(self, key: bytes, recorder: ResponseRecorder) -> None:
+        """Store a recorded response if it may be cached."""
+        response = recorder.finish()
+        if response is not None:
+            self.put(key, response)
 
-    async def _keep_deeper(self, key: bytes, answer: bytes) -> None:
-        for level in self._deeper:
-            await level.put(key, answer)
+    def put(self, key: bytes, response: bytes) -> None:
+        """Store a complete response on every level. Redis and the disk are written in the background."""
+        entry = CachedResponse(self._clock.time() + self._ttl_s, response)
+        self._memory.put(key, entry)
+        if self._levels:
+            task = asyncio.get_running_loop().create_task(self._put_on_levels(key, entry))
+            self._writes.add(task)
+            task.add_done_callback(self._writes.discard)
+
+    async def _put_on_levels(self, key: bytes, entry: CachedResponse) -> None:
+        for level in self._levels:
+            await level.put(key, entry)

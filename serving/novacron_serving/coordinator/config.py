@@ -1,4 +1,4 @@
-"""What a coordinator is told."""
+"""Coordinator configuration."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from novacron_serving.cluster_tls import ClusterTlsConfig
-from novacron_serving.coordinator.access import ApiKey
+from novacron_serving.coordinator.authentication import ApiKey
 from novacron_serving.coordinator.cache import CacheConfig
 from novacron_serving.coordinator.routing import RoutingPolicy
 
 
 class TlsConfig(BaseModel):
-    """A certificate, read again when its file changes: it is renewed without a restart."""
+    """The server certificate. It is reloaded when its file changes, so that a renewal needs no restart."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     certificate: Path
-    """PEM, with what it is signed by."""
+    """PEM file with the certificate and its intermediate certificates."""
     key: Path
+    """PEM file with the private key."""
 
 
 class CoordinatorConfig(BaseModel):
@@ -28,49 +29,62 @@ class CoordinatorConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     host: str = "127.0.0.1"
+    """Address to listen on."""
     http_port: int = Field(default=8080, ge=0, le=65535)
+    """Port of the API."""
     grpc_port: int = Field(default=9090, ge=0, le=65535)
+    """Port where workers register."""
     tls: TlsConfig | None = None
-    """None: HTTP, which is for loopback, or behind something that ends TLS."""
+    """None: plain HTTP, for loopback or behind a proxy that terminates TLS."""
     cluster_tls: ClusterTlsConfig | None = None
-    """With workers, which then need it too; None: not encrypted, for loopback and networks that are."""
+    """TLS between coordinators and workers; all of them need it. None: plain text, for loopback or networks that
+    encrypt."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names in the `Host` header, in addition to loopback names and the coordinator's own address; `*.example.com`
+    covers all names below example.com, `*` every name. Empty: checked only while no API keys are configured."""
     cors_origins: tuple[str, ...] = ()
-    """Pages of these origins, such as https://chat.example.com, may ask from a browser; `*`: all pages."""
+    """Origins of web pages that may use the API, such as https://chat.example.com; `*`: every page."""
     minimum_workers: int = Field(default=1, ge=0)
-    """How many workers make the coordinator ready."""
+    """Active workers that make the coordinator ready."""
     report_interval_s: float = Field(default=1.0, gt=0)
+    """Interval of the workers' reports."""
     lost_after_s: float = Field(default=5.0, gt=0)
-    """A worker that has not reported for so long gets no requests."""
+    """A worker without a report for this long gets no requests."""
     forget_after_s: float = Field(default=600.0, gt=0)
-    """After so long it is not listed as lost any more, and its cache is taken to be gone."""
+    """A worker without a report for this long is removed, and its KV cache counts as lost."""
     max_body_bytes: int = Field(default=4 * 2**20, ge=1024)
+    """Size limit for request bodies."""
     routing: RoutingPolicy = RoutingPolicy.PREFIX_AFFINE
+    """Policy that chooses the worker for a request."""
     worker_queue: int = Field(default=4, ge=0)
-    """Requests that a worker is given beyond those that it generates at once: the next is there when one ends."""
+    """Requests sent to a worker in excess of its concurrent ones, so that it can start the next one at once."""
     prefill_from_bytes: int = Field(default=0, ge=0)
-    """Of a model with workers that only read prompts: a request with a shorter body is answered whole by one that
-    answers, because to hand it over takes longer than to read it."""
+    """Size of the request body from which a request is disaggregated, if the model has prefill workers. For short
+    prompts, the KV transfer takes longer than reading the prompt."""
     max_requests: int = Field(default=4096, ge=1)
-    """Requests under way or waiting at the same time; beyond it the answer is 429."""
+    """Requests in flight, including queued ones. Beyond this limit the response is 429."""
     queue_timeout_s: float = Field(default=60.0, gt=0)
-    """A request that waited so long for a worker's place is answered with 503."""
+    """Longest time in the queue. After that the response is 503."""
     attempts: int = Field(default=3, ge=1)
-    """Workers that a request is sent to at most, as long as nothing was answered."""
+    """Most workers that a request is sent to. It is retried only until the response begins."""
     api_keys: tuple[ApiKey, ...] = ()
-    """Beside those of the database. With no key here and none in NOVACRON_ADMIN_KEY, whoever reaches the coordinator
-    may do everything, so it listens on loopback only."""
+    """API keys, in addition to those in the database. If there are none here and NOVACRON_ADMIN_KEY is not set, clients
+    need no key, and the coordinator listens on loopback only."""
     database_url: str | None = None
-    """`postgresql://…` or `sqlite:///…`, for keys, models, assignments; None: NOVACRON_DATABASE_URL, or no database."""
+    """`postgresql://…` or `sqlite:///…`, for API keys, models and assignments. None: NOVACRON_DATABASE_URL, or no
+    database."""
     redis_url: str | None = None
-    """`redis://…` or `rediss://…`, where coordinators share rates; None: NOVACRON_REDIS_URL, or each for itself."""
+    """`redis://…` or `rediss://…`, for rate limits across coordinators. None: NOVACRON_REDIS_URL, or each coordinator
+    has its own limits."""
     minimum_quality: float | None = Field(default=None, ge=0, le=1)
-    """A model whose score is lower, or not known, is not loaded; None: any is."""
+    """Models with a lower or unknown quality score are not loaded. None: every model is loaded."""
     store_mounts: dict[str, Path] = {}
-    """Where the file systems of `efs://` and `nfs://` URLs are mounted, by the beginning of the URL."""
+    """Mount points of the file systems of `efs://` and `nfs://` URLs, by URL prefix."""
     cache: CacheConfig | None = None
-    """For answers with temperature 0, to keys that ask for it; None: no answer is kept."""
+    """Response cache for requests with temperature 0, used by API keys that opt in. None: no cache."""
     first_byte_timeout_s: float = Field(default=120.0, gt=0)
+    """Longest time until a worker's response begins. After that the response is 504."""
     drain_notice_s: float = Field(default=0.0, ge=0)
-    """Told to stop, it goes on serving for so long while `/ready` says no: load balancers need time to notice."""
+    """Seconds to keep serving after SIGTERM while `/ready` returns 503, so that load balancers notice."""
     drain_s: int = Field(default=30, ge=0)
-    """After that, streams under way have so long to end."""
+    """Seconds after that in which streams in flight may end."""

@@ -1,4 +1,7 @@
-"""What coordinators keep together: Postgres in production, SQLite on a laptop. Every call blocks: use a thread."""
+"""The database that coordinators share: PostgreSQL in production, SQLite on one machine.
+
+Every call blocks: run it in a thread.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,12 @@ from alembic.config import Config
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from novacron_serving.coordinator.access import ApiKey
 from novacron_serving.coordinator.assignments import Assignment
+from novacron_serving.coordinator.authentication import ApiKey
 from novacron_serving.errors import RequestError
 
-_MIGRATING, _ASSIGNING = 6_013_200_405, 6_013_200_406
-"""Postgres' advisory locks: coordinators start at the same time, and assign workers at the same time."""
+_MIGRATION_LOCK, _ASSIGNMENT_LOCK = 6_013_200_405, 6_013_200_406
+"""PostgreSQL's advisory locks, because coordinators start and assign workers at the same time."""
 _TIMEOUT_S = 5
 Row = TypeVar("Row", bound=BaseModel)
 
@@ -63,34 +66,33 @@ _assignments = sa.Table(
 
 
 class RegisteredModel(BaseModel):
-    """A model of a store that can be loaded."""
+    """A model in the registry. Workers can load it from its store."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: str
     store_url: str
     digest: str
-    """SHA-256 of its manifest's files."""
+    """SHA-256 digest over the files of its manifest."""
     quantization: str | None = None
-    """Of its weights."""
+    """Quantization of its weights; None: not quantized."""
     quality: float | None = None
-    """0 to 1; None: not measured."""
+    """Quality score from 0 to 1; None: not measured."""
 
 
-class DatabaseGoneError(RequestError):
-    """The database cannot be asked at the moment: 503 for who asked for what is in it."""
+class DatabaseUnavailableError(RequestError):
+    """The database is unavailable: 503 for requests that need it."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(
-            503, f"the database cannot be asked at the moment: {reason}", kind="server_error", code="overloaded"
-        )
+        super().__init__(503, f"the database is unavailable: {reason}", kind="server_error", code="overloaded")
         self.reason = reason
 
 
 class Store:
-    """The database of a URL such as `postgresql://user@host/name` or `sqlite:////folder/file`."""
+    """The tables for API keys, models and assignments."""
 
     def __init__(self, url: str) -> None:
+        """Prepare connections. Args: `url`: for example `postgresql://user@host/name` or `sqlite:////folder/file`."""
         parsed = sa.make_url(url)
         if parsed.drivername in ("postgresql", "postgres"):
             parsed = parsed.set(drivername="postgresql+psycopg")
@@ -103,111 +105,136 @@ class Store:
         )
 
     def migrate(self) -> None:
-        """Bring the tables to this version's shape. Raises `DatabaseGoneError`."""
+        """Create the tables, or migrate them to this version. Raises `DatabaseUnavailableError`."""
         config = Config()
         config.set_main_option("script_location", str(files("novacron_serving.coordinator") / "migrations"))
         with self._transaction() as connection:
-            self._lock(connection, _MIGRATING)
+            self._lock(connection, _MIGRATION_LOCK)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
     def keys(self) -> list[ApiKey]:
-        """All keys. Raises `DatabaseGoneError`."""
+        """Return all API keys. Raises `DatabaseUnavailableError`."""
         return self._all(_keys, ApiKey)
 
     def add_key(self, key: ApiKey) -> None:
-        """Keep a key. Raises `DatabaseGoneError`, or `RequestError` (409) when its name is taken."""
-        taken = f"name: there is a key named {key.name!r}; revoke it first, or take another name"
+        """Add an API key. Raises `DatabaseUnavailableError`, or `RequestError` (409) if its name is taken."""
+        taken = f"name: a key named {key.name!r} already exists; revoke it first, or use another name"
         self._add(_keys, key.model_dump(mode="json"), taken, "name")
 
     def remove_key(self, name: str) -> bool:
-        """Forget a key; false: there is none of that name. Raises `DatabaseGoneError`."""
+        """Delete an API key; return False if none has this name. Raises `DatabaseUnavailableError`."""
         with self._transaction() as connection:
             return connection.execute(sa.delete(_keys).where(_keys.c.name == name)).rowcount > 0
 
     def models(self) -> list[RegisteredModel]:
-        """All models, by id. Raises `DatabaseGoneError`."""
+        """Return all models, sorted by id. Raises `DatabaseUnavailableError`."""
         return sorted(self._all(_models, RegisteredModel), key=lambda model: model.id)
 
     def add_model(self, model: RegisteredModel) -> None:
-        """Keep a model. Raises `DatabaseGoneError`, or `RequestError` (409) when its id is taken."""
-        taken = f"there is a model named {model.id!r} already; publish this one under another id"
+        """Add a model. Raises `DatabaseUnavailableError`, or `RequestError` (409) if its id is taken."""
+        taken = f"a model named {model.id!r} already exists; publish this one under another id"
         self._add(_models, model.model_dump(), taken, "url")
 
     def set_quality(self, model_id: str, digest: str, quality: float) -> bool:
-        """Keep a model's score; false: there is no such model with this digest. Raises `DatabaseGoneError`."""
+        """Set a model's quality score; return False if it has another digest. Raises `DatabaseUnavailableError`."""
         these = (_models.c.id == model_id) & (_models.c.digest == digest)
         with self._transaction() as connection:
             return connection.execute(sa.update(_models).where(these).values(quality=quality)).rowcount > 0
 
     def assignments(self) -> list[Assignment]:
-        """The last of each worker. Raises `DatabaseGoneError`."""
+        """Return the latest assignment of each worker. Raises `DatabaseUnavailableError`."""
         return self._all(_assignments, Assignment)
 
-    def assign(self, given: Sequence[Assignment], latest: int) -> bool:
-        """Keep assignments of one revision; false: there is one after `latest` already, and nothing was kept.
+    def assign(self, made: Sequence[Assignment], latest: int) -> bool:
+        """Store new assignments.
 
-        Raises `DatabaseGoneError`.
+        Args:
+            made: the assignments, which have the same revision.
+            latest: the latest revision that the caller knows.
+
+        Returns:
+            False: the database has a later revision, and nothing was stored.
+
+        Raises:
+            DatabaseUnavailableError: the database is unavailable.
         """
         now = dt.datetime.now(dt.timezone.utc)
         with self._transaction() as connection:
-            self._lock(connection, _ASSIGNING)
-            # SQLite takes its lock for writing here: what is read afterwards stays so.
-            these = _assignments.c.worker_id.in_([one.worker_id for one in given])
-            connection.execute(sa.delete(_assignments).where(these & (_assignments.c.revision <= latest)))
+            self._lock(connection, _ASSIGNMENT_LOCK)
+            # This write takes SQLite's lock, so that the query below stays valid until the end of the transaction.
+            replaced = _assignments.c.worker_id.in_([one.worker_id for one in made])
+            connection.execute(sa.delete(_assignments).where(replaced & (_assignments.c.revision <= latest)))
             later = sa.select(sa.func.count()).where(_assignments.c.revision > latest)
             if connection.execute(later).scalar_one():
                 connection.rollback()
                 return False
-            connection.execute(sa.insert(_assignments), [one.model_dump() | {"created_at": now} for one in given])
+            connection.execute(sa.insert(_assignments), [one.model_dump() | {"created_at": now} for one in made])
         return True
 
     def remove_assignment(self, worker_id: str) -> None:
-        """Forget a worker's. Raises `DatabaseGoneError`."""
+        """Delete the assignment of a worker. Raises `DatabaseUnavailableError`."""
         with self._transaction() as connection:
             connection.execute(sa.delete(_assignments).where(_assignments.c.worker_id == worker_id))
 
     def _all(self, table: sa.Table, kind: type[Row]) -> list[Row]:
-        """All rows, each as what is kept in it."""
+        """Return all rows of a table."""
         columns = [table.c[name] for name in kind.model_fields]
         with self._transaction() as connection:
             rows: Sequence[sa.RowMapping] = connection.execute(sa.select(*columns)).mappings().all()
         return [kind.model_validate(dict(row)) for row in rows]
 
-    def _lock(self, connection: sa.Connection, which: int) -> None:
+    def _lock(self, connection: sa.Connection, lock: int) -> None:
         if self._postgres:
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(which)))
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(lock)))
 
     def _add(self, table: sa.Table, values: Mapping[str, object], taken: str, param: str) -> None:
-        """A row more; `taken` says that its name is not free, which the field `param` is to change."""
+        """Insert a row.
+
+        Args:
+            table: the table.
+            values: the row.
+            taken: error message if its name is taken.
+            param: the request's field with the name.
+        """
         row = {**values, "created_at": dt.datetime.now(dt.timezone.utc)}
         try:
             with self._transaction() as connection:
                 connection.execute(sa.insert(table).values(row))
-        except DatabaseGoneError as error:
+        except DatabaseUnavailableError as error:
             if isinstance(error.__cause__, IntegrityError):
                 raise RequestError(409, taken, kind="invalid_request_error", param=param) from error
             raise
 
     @contextmanager
     def _transaction(self) -> Generator[sa.Connection]:
-        """One transaction. Raises `DatabaseGoneError`, whose cause is the database's own error."""
+        """Run a transaction. Raises `DatabaseUnavailableError`, with the database's error as its cause."""
         try:
             with self._engine.begin() as connection:
                 yield connection
         except SQLAlchemyError as error:
             cause = getattr(error, "orig", None) or error
-            raise DatabaseGoneError(" ".join(str(cause).split())[:200]) from error
+            raise DatabaseUnavailableError(" ".join(str(cause).split())[:200]) from error
 
     def close(self) -> None:
-        """Close its connections."""
+        """Close the connections."""
         self._engine.dispose()
 
 
-def needed(store: Store | None, what: str) -> Store:
-    """The database for `what`. Raises `RequestError` (501) where there is none."""
+def require_database(store: Store | None, purpose: str) -> Store:
+    """Return the database.
+
+    Args:
+        store: the database, if there is one.
+        purpose: what needs it, as the subject of a sentence.
+
+    Raises:
+        RequestError: 501, the coordinator has no database.
+    """
     if store is None:
         raise RequestError(
-            501, f"{what} in a database, and this coordinator has none: set database_url", kind="invalid_request_error"
+            501,
+            f"{purpose} need a database, and this coordinator has none; set database_url",
+            kind="invalid_request_error",
         )
     return store

@@ -1,4 +1,4 @@
-"""The API as an OpenAPI document, made from the types by which requests are read and answers are built."""
+"""The OpenAPI document, made from the types of requests and responses."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import Any, cast
 
 from pydantic import BaseModel, TypeAdapter
 
-from novacron_serving.coordinator.access import Role
-from novacron_serving.coordinator.bodies import (
+from novacron_serving.coordinator.authentication import Role
+from novacron_serving.coordinator.keys_api import NewKey
+from novacron_serving.coordinator.models_api import Load, NewModel, Quality, Unload
+from novacron_serving.coordinator.schemas import (
     Alive,
     ClusterStatus,
     KeyBodies,
@@ -23,8 +25,6 @@ from novacron_serving.coordinator.bodies import (
     ServedModels,
     Unloading,
 )
-from novacron_serving.coordinator.keys_api import NewKey
-from novacron_serving.coordinator.models_api import Load, NewModel, Quality, Unload
 from novacron_serving.errors import ErrorBody
 from novacron_serving.protocol import contract
 from novacron_serving.protocol.openai import ChatRequest, CompletionRequest
@@ -34,103 +34,104 @@ from novacron_serving.protocol.openai.completions import COMPLETION_IGNORED, COM
 
 REF = "#/components/schemas/{model}"
 ERRORS = {
-    400: "The request is wrong; `error.param` names the field.",
-    401: "No key, or none that is known.",
-    403: "The key's role does not allow it.",
-    404: "There is no such thing.",
-    409: "Not as things are.",
+    400: "The request is invalid; `error.param` names the field.",
+    401: "The API key is missing or unknown.",
+    403: "The key's role does not permit this, or the request comes from a page of another site.",
+    404: "Not found.",
+    409: "The request conflicts with the current state.",
     413: "The body is too large.",
-    422: "The request is JSON, and says what cannot be.",
-    429: "Too much at once, or a key's rate is used up: again after `retry-after` seconds.",
-    500: "The worker answered with an error.",
+    415: "The header `content-type` is not `application/json`.",
+    422: "A value in the body is not possible.",
+    429: "Too many requests, or a rate limit of the key is exhausted. Retry after `retry-after` seconds.",
+    500: "The worker responded with an error.",
     501: "This coordinator has no database.",
-    503: "No worker can answer, or something is away: again after `retry-after` seconds.",
-    504: "The worker did not begin to answer in time.",
+    503: "No worker is available, or the database is unavailable. Retry after `retry-after` seconds.",
+    504: "The worker did not respond in time.",
 }
-_STREAMED = "With `stream`: server-sent events, each a chunk as in OpenAI's API, the last one `[DONE]`."
+_STREAMED = "With `stream`: server-sent events, each with a chunk as in OpenAI's API, and `[DONE]` at the end."
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One method of one path."""
+    """A method of a path."""
 
     path: str
     tag: str
     summary: str
-    answers: Mapping[int, type | None]
-    """By status; None: it has no body."""
+    responses: Mapping[int, type | None]
+    """Bodies by status; None: no body."""
     method: str = "get"
     role: Role | None = Role.USER
-    """Of the key that is needed, where keys are; None: none is."""
-    asks: type[BaseModel] | None = None
-    body_needed: bool = True
+    """The role that is needed if clients need a key; None: never needs a key."""
+    body: type[BaseModel] | None = None
+    body_required: bool = True
     errors: Sequence[int] = ()
-    """Besides those that a missing or lesser key and a server in trouble get."""
+    """Statuses in addition to those of missing keys, insufficient roles and unavailable services."""
     ignored: frozenset[str] = frozenset()
     neutral: Mapping[str, tuple[object, ...]] | None = None
     streams: bool = False
 
 
 def operations() -> list[Operation]:
-    """All that the coordinator answers."""
+    """Return all operations of the coordinator."""
     paths = contract()["paths"]
     llm: str = paths["llm_prefix"]
     model = f"{llm}/models/{{model_id}}"
-    generating: dict[str, Any] = {"method": "post", "errors": (400, 404, 413, 429, 500, 504), "streams": True}
-    chat: dict[str, Any] = generating | {"asks": ChatRequest, "ignored": IGNORED, "neutral": NEUTRAL}
+    generating: dict[str, Any] = {"method": "post", "errors": (400, 404, 413, 415, 429, 500, 504), "streams": True}
+    chat: dict[str, Any] = generating | {"body": ChatRequest, "ignored": IGNORED, "neutral": NEUTRAL}
     completing: dict[str, Any] = generating | {
-        "asks": CompletionRequest, "ignored": COMPLETION_IGNORED, "neutral": COMPLETION_NEUTRAL,
+        "body": CompletionRequest, "ignored": COMPLETION_IGNORED, "neutral": COMPLETION_NEUTRAL,
     }  # fmt: skip
-    changing: dict[str, Any] = {"method": "post", "role": Role.OPERATOR, "errors": (400, 404, 409, 413, 422, 501)}
+    changing: dict[str, Any] = {"method": "post", "role": Role.OPERATOR, "errors": (400, 404, 409, 413, 415, 422, 501)}
     putting: dict[str, Any] = changing | {"method": "put"}
     keys: dict[str, Any] = {"role": Role.ADMIN}
-    anybody: dict[str, Any] = {"role": None}
+    public: dict[str, Any] = {"role": None}
     chats, completions = paths["chat_completions"], paths["completions"]
     return [
         *(
-            Operation(path, "Chat", "Answer a conversation", {200: ChatCompletion}, **chat)
+            Operation(path, "Chat", "Create a chat completion", {200: ChatCompletion}, **chat)
             for path in (chats, chats.replace("/v1", llm, 1))
         ),
         *(
-            Operation(path, "Chat", "Go on from prompts", {200: TextCompletion}, **completing)
+            Operation(path, "Chat", "Create a completion", {200: TextCompletion}, **completing)
             for path in (completions, completions.replace("/v1", llm, 1))
         ),
-        Operation(paths["models"], "Models", "What is served", {200: ServedModels}),
-        Operation(f"{paths['models']}/{{model_id}}", "Models", "One that is served", {200: ModelBody}, errors=(404,)),
-        Operation(f"{llm}/models", "Models", "What is served or registered", {200: KnownModels}),
-        Operation(f"{llm}/models", "Models", "Register one", {201: KnownModel}, asks=NewModel, **changing),
+        Operation(paths["models"], "Models", "List served models", {200: ServedModels}),
+        Operation(f"{paths['models']}/{{model_id}}", "Models", "Get a served model", {200: ModelBody}, errors=(404,)),
+        Operation(f"{llm}/models", "Models", "List served and registered models", {200: KnownModels}),
+        Operation(f"{llm}/models", "Models", "Register a model", {201: KnownModel}, body=NewModel, **changing),
         Operation(
-            f"{model}/load", "Models", "Have workers serve a model", {200: Loading, 202: Loading},
-            asks=Load, body_needed=False, **changing,
+            f"{model}/load", "Models", "Load a model onto workers", {200: Loading, 202: Loading},
+            body=Load, body_required=False, **changing,
         ),
         Operation(
-            f"{model}/unload", "Models", "Have them serve what they were started with", {202: Unloading},
-            asks=Unload, body_needed=False, **changing,
+            f"{model}/unload", "Models", "Unload a model", {202: Unloading},
+            body=Unload, body_required=False, **changing,
         ),
         Operation(
-            f"{model}/quality", "Models", "Keep a measured score", {200: KnownModel},
-            asks=Quality, **putting,
+            f"{model}/quality", "Models", "Record a measured quality score", {200: KnownModel},
+            body=Quality, **putting,
         ),
-        Operation(paths["cluster_status"], "Cluster", "Workers and their load", {200: ClusterStatus}),
-        Operation(f"{llm}/metrics", "Cluster", "Metrics, without histograms' buckets", {200: dict[str, float]}),
-        Operation(f"{llm}/keys", "Keys", "All keys", {200: KeyBodies}, **keys),
+        Operation(paths["cluster_status"], "Cluster", "Get the workers and their load", {200: ClusterStatus}),
+        Operation(f"{llm}/metrics", "Cluster", "Get metrics, without histogram buckets", {200: dict[str, float]}),
+        Operation(f"{llm}/keys", "Keys", "List API keys", {200: KeyBodies}, **keys),
         Operation(
-            f"{llm}/keys", "Keys", "Make a key; it is shown this once", {201: NewKeyBody},
-            method="post", asks=NewKey, errors=(400, 409, 413, 501), **keys,
+            f"{llm}/keys", "Keys", "Create an API key, which is shown only once", {201: NewKeyBody},
+            method="post", body=NewKey, errors=(400, 409, 413, 415, 501), **keys,
         ),
         Operation(
-            f"{llm}/keys/{{name}}", "Keys", "Revoke a key", {204: None}, method="delete", errors=(404, 501), **keys
+            f"{llm}/keys/{{name}}", "Keys", "Revoke an API key", {204: None}, method="delete", errors=(404, 501), **keys
         ),
-        Operation(paths["health"], "Health", "Whether the process lives", {200: Alive}, **anybody),
-        Operation(paths["ready"], "Health", "Whether requests can be served", {200: Ready, 503: Ready}, **anybody),
-        Operation(paths["metrics"], "Health", "Metrics for Prometheus", {200: str}, **anybody),
-        Operation(paths["openapi"], "Health", "This document", {200: dict[str, Any]}, **anybody),
+        Operation(paths["health"], "Health", "Check that the process is alive", {200: Alive}, **public),
+        Operation(paths["ready"], "Health", "Check whether requests can be served", {200: Ready, 503: Ready}, **public),
+        Operation(paths["metrics"], "Health", "Get metrics for Prometheus", {200: str}, **public),
+        Operation(paths["openapi"], "Health", "Get this document", {200: dict[str, Any]}, **public),
     ]  # fmt: skip
 
 
 @cache
 def document() -> dict[str, Any]:
-    """The whole document, OpenAPI 3.1."""
+    """Return the OpenAPI 3.1 document."""
     schemas: dict[str, Any] = {}
     paths: dict[str, dict[str, Any]] = {}
     for one in operations():
@@ -140,8 +141,8 @@ def document() -> dict[str, Any]:
         "info": {
             "title": "NovaCron",
             "version": version("novacron-serving"),
-            "description": "Chat and completions as in OpenAI's API, and what operates a cluster of workers. Where no "
-            "key is configured, none is needed.",
+            "description": "Chat and completions as in OpenAI's API, and the management of a cluster of workers. "
+            "Clients need an API key if any is configured.",
         },
         "paths": paths,
         "components": {
@@ -152,46 +153,46 @@ def document() -> dict[str, Any]:
 
 
 def _operation(one: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
-    told: dict[str, Any] = {"tags": [one.tag], "summary": one.summary, "operationId": _name(one), "responses": {}}
+    operation: dict[str, Any] = {"tags": [one.tag], "summary": one.summary, "operationId": _name(one), "responses": {}}
     if one.role is not None:
-        told["security"] = [{"key": []}]
-        told["description"] = f"Needs a key with the role {one.role.value}, or a higher one."
+        operation["security"] = [{"key": []}]
+        operation["description"] = f"Needs an API key with the role {one.role.value} or a higher one."
     if parameters := [part[1:-1] for part in one.path.split("/") if part.startswith("{")]:
-        told["parameters"] = [
+        operation["parameters"] = [
             {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
             for name in parameters
         ]
-    if one.asks is not None:
-        schema = _request(one.asks, one, schemas)
-        told["requestBody"] = {"required": one.body_needed, "content": {"application/json": {"schema": schema}}}
-    for status, body in one.answers.items():
-        told["responses"][str(status)] = _answer(body, schemas, streams=one.streams)
+    if one.body is not None:
+        schema = _request(one.body, one, schemas)
+        operation["requestBody"] = {"required": one.body_required, "content": {"application/json": {"schema": schema}}}
+    for status, body in one.responses.items():
+        operation["responses"][str(status)] = _response(body, schemas, streams=one.streams)
     errors = {*one.errors, *((401, 403, 503) if one.role is not None else ())}
     for status in sorted(errors):
-        told["responses"][str(status)] = {
+        operation["responses"][str(status)] = {
             "description": ERRORS[status],
             "content": {"application/json": {"schema": _schema(ErrorBody, schemas)}},
         }
-    return told
+    return operation
 
 
 def _name(one: Operation) -> str:
     return one.method + "".join(part.strip("{}").title() for part in one.path.replace("_", "/").split("/"))
 
 
-def _answer(body: type | None, schemas: dict[str, Any], *, streams: bool) -> dict[str, Any]:
+def _response(body: type | None, schemas: dict[str, Any], *, streams: bool) -> dict[str, Any]:
     if body is None:
         return {"description": "Done."}
     if body is str:
-        return {"description": "As text.", "content": {"text/plain": {"schema": {"type": "string"}}}}
+        return {"description": "Plain text.", "content": {"text/plain": {"schema": {"type": "string"}}}}
     content = {"application/json": {"schema": _schema(body, schemas)}}
     if streams:
-        return {"description": f"The answer. {_STREAMED}", "content": content | {"text/event-stream": {}}}
-    return {"description": "The answer.", "content": content}
+        return {"description": f"The response. {_STREAMED}", "content": content | {"text/event-stream": {}}}
+    return {"description": "The response.", "content": content}
 
 
 def _schema(kind: type, schemas: dict[str, Any]) -> dict[str, Any]:
-    """A reference to a type's schema, which is put among the others with all that it refers to."""
+    """Return a reference to the schema of a type, and add that schema and those that it refers to."""
     found = TypeAdapter(kind).json_schema(ref_template=REF)
     schemas |= found.pop("$defs", {})
     if "title" not in found:
@@ -203,14 +204,14 @@ def _schema(kind: type, schemas: dict[str, Any]) -> dict[str, Any]:
 def _request(kind: type[BaseModel], one: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     found = kind.model_json_schema(ref_template=REF)
     parts: dict[str, Any] = found.pop("$defs", {})
-    if one.neutral is not None:  # null is the same as leaving a field out, there
+    if one.neutral is not None:  # there, null means the same as leaving out the field
         for part in (found, *parts.values()):
             _allow_null(part)
         for name in sorted(one.ignored):
-            found["properties"][name] = {"description": "Accepted, and without effect."}
+            found["properties"][name] = {"description": "Accepted and ignored."}
         for name, values in sorted(one.neutral.items()):
-            said = "Not supported; these values ask for nothing." if values else "Not supported."
-            found["properties"][name] = {"enum": [*values, None], "description": said}
+            description = "Not supported, except for these values." if values else "Not supported."
+            found["properties"][name] = {"enum": [*values, None], "description": description}
     schemas |= parts | {kind.__name__: found}
     return {"$ref": REF.format(model=kind.__name__)}
 

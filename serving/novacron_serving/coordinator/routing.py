@@ -1,8 +1,8 @@
-"""Which worker gets a request: pure decisions over the workers' loads. Not for whether there is room at all.
+"""Routing policies: pure decisions over the load and the KV caches of workers that have a free slot.
 
-Prefix-affine routing sends a prompt where its beginning was last sent, because that worker's key-value cache still
-holds it, as long as that worker is not too far above the mean load. A beginning that no worker has is given a worker by
-its hash: several coordinators, which do not tell each other what they sent where, agree on it.
+Prefix-affine routing sends a prompt to the worker with the longest cached prefix, unless that worker is too far above
+the mean load. A prompt that no worker has a prefix of is assigned by its hash, so that coordinators agree on a worker
+without exchanging what they have sent where.
 """
 
 from __future__ import annotations
@@ -13,23 +13,27 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+import orjson
+
+from novacron_serving.coordinator.request_body import too_deeply_nested
+
 if TYPE_CHECKING:
     from novacron_serving.coordinator.workers import Worker
 
 BLOCK_BYTES = 256
-"""Of a prompt; about 64 tokens of English, two blocks of TensorRT-LLM's cache."""
-LONGEST_PREFIX_BYTES = 2**19
-"""What follows does not decide."""
+"""Size of a prompt's block: about 64 tokens of English, two blocks of TensorRT-LLM's cache."""
+MAX_PREFIX_BYTES = 2**19
+"""The part of a prompt that routing looks at."""
 BLOCK_TOKENS = 64
 MEAN_LOAD_FACTOR = 1.25
-"""A worker above so many times the mean load gets no request for the sake of its cache."""
+"""A worker above this multiple of the mean load gets no request because of its cache."""
 SLACK = 0.25
-"""Of a worker's places: while it has fewer requests than that, nobody waits there for want of balance."""
+"""Share of a worker's slots up to which the mean load is ignored: there, imbalance delays no request."""
 _MIX, _64_BITS = 0x9E3779B97F4A7C15, 2**64 - 1
 
 
 class RoutingPolicy(str, Enum):
-    """How a worker is chosen."""
+    """Policies to choose a worker."""
 
     ROUND_ROBIN = "round_robin"
     LEAST_LOADED = "least_loaded"
@@ -37,66 +41,81 @@ class RoutingPolicy(str, Enum):
 
 
 class Router(Protocol):
-    """A policy with its memory."""
+    """A policy and its state."""
 
     def choose(self, workers: Sequence[Worker], prefix: Sequence[int]) -> Worker:
-        """One of `workers`, of which there is at least one and all have room."""
+        """Return the worker for a request.
+
+        Args:
+            workers: the workers with a free slot; at least one.
+            prefix: the blocks of the prompt, see `prefix_blocks`.
+        """
         ...
 
-    def gone(self, worker: Worker) -> None:
-        """It has lost what it had in its cache."""
+    def forget_worker(self, worker: Worker) -> None:
+        """Forget what a worker had in its KV cache."""
         ...
 
 
 class RoundRobin:
-    """One after the other."""
+    """Routes to the workers in turn."""
 
     def __init__(self) -> None:
         self._next = 0
 
     def choose(self, workers: Sequence[Worker], prefix: Sequence[int]) -> Worker:
-        """The next."""
+        """Return the next worker."""
         del prefix
         self._next += 1
         return workers[self._next % len(workers)]
 
-    def gone(self, worker: Worker) -> None:
-        """Nothing is remembered of it."""
+    def forget_worker(self, worker: Worker) -> None:
+        """Do nothing: the policy ignores caches."""
 
 
 class LeastLoaded:
-    """The one with the fewest requests; among equals the one that served least."""
+    """Routes to the worker with the fewest requests, and among equals to the one that has served the fewest."""
 
     def choose(self, workers: Sequence[Worker], prefix: Sequence[int]) -> Worker:
-        """The least loaded."""
+        """Return the least loaded worker."""
         del prefix
         return min(workers, key=_load)
 
-    def gone(self, worker: Worker) -> None:
-        """Nothing is remembered of it."""
+    def forget_worker(self, worker: Worker) -> None:
+        """Do nothing: the policy ignores caches."""
 
 
 class PrefixAffine:
-    """Where the longest beginning of the prompt was sent before, unless that one has too much to do.
+    """Routes to the worker with the longest cached prefix unless it is overloaded.
 
-    `_holders` has for each block a set of workers as the bits of their slots, so that a prompt is looked up in as many
-    steps as it has blocks, however many workers there are. What is used least leaves first.
+    `_holders` maps each block to the workers that hold it, as a bit set of their index bits. A lookup therefore takes
+    one step per block of the prompt, however many workers there are. The least recently used blocks of a worker are
+    forgotten first.
     """
 
     def __init__(self) -> None:
         self._holders: dict[int, int] = {}
         self._blocks: dict[int, OrderedDict[int, None]] = {}
-        """By slot, in the order of their last use."""
+        """The blocks of each worker by its index bit, in the order of their last use."""
+
+    @property
+    def block_count(self) -> int:
+        """Number of blocks that some worker is believed to hold."""
+        return len(self._holders)
+
+    def blocks_of(self, worker: Worker) -> int:
+        """Return how many blocks a worker is believed to hold."""
+        return len(self._blocks.get(worker.index_bit, ()))
 
     def choose(self, workers: Sequence[Worker], prefix: Sequence[int]) -> Worker:
-        """The best by cache among those that are not too far above the mean load."""
+        """Return the worker with the longest cached prefix among those that are not overloaded."""
         if len(workers) == 1:
             chosen = workers[0]
         else:
             mean = (sum([worker.load for worker in workers]) + 1) / len(workers)
             limit = max(MEAN_LOAD_FACTOR * mean, SLACK * workers[0].max_concurrent_requests)
             chosen = self._best([worker for worker in workers if worker.load < limit], prefix)
-        self._sent(chosen, prefix)
+        self._remember(chosen, prefix)
         return chosen
 
     def _best(self, workers: Sequence[Worker], prefix: Sequence[int]) -> Worker:
@@ -104,7 +123,7 @@ class PrefixAffine:
             return min(workers, key=_load)
         eligible = 0
         for worker in workers:
-            eligible |= 1 << worker.slot
+            eligible |= 1 << worker.index_bit
         held = 0
         for block in prefix:
             deeper = self._holders.get(block, 0) & eligible
@@ -113,20 +132,20 @@ class PrefixAffine:
             held = eligible = deeper
         if not held:
             return max(workers, key=lambda worker: (worker.seed ^ prefix[0]) * _MIX & _64_BITS)
-        return min((worker for worker in workers if held >> worker.slot & 1), key=_load)
+        return min((worker for worker in workers if held >> worker.index_bit & 1), key=_load)
 
-    def _sent(self, worker: Worker, prefix: Sequence[int]) -> None:
-        blocks = self._blocks.setdefault(worker.slot, OrderedDict())
-        bit = 1 << worker.slot
-        most = worker.kv_cache_capacity_tokens // BLOCK_TOKENS
-        # The end of a prompt is of less use than its beginning: it leaves first.
+    def _remember(self, worker: Worker, prefix: Sequence[int]) -> None:
+        blocks = self._blocks.setdefault(worker.index_bit, OrderedDict())
+        bit = 1 << worker.index_bit
+        capacity = worker.kv_cache_capacity_tokens // BLOCK_TOKENS
+        # The end of a prompt is reused less often than its beginning, so it is forgotten first.
         for block in reversed(prefix):
             if block in blocks:
                 blocks.move_to_end(block)
             else:
                 blocks[block] = None
                 self._holders[block] = self._holders.get(block, 0) | bit
-        while len(blocks) > most:
+        while len(blocks) > capacity:
             self._forget(blocks.popitem(last=False)[0], bit)
 
     def _forget(self, block: int, bit: int) -> None:
@@ -136,59 +155,81 @@ class PrefixAffine:
         else:
             self._holders.pop(block, None)
 
-    def gone(self, worker: Worker) -> None:
-        """It has lost what it had in its cache."""
-        for block in self._blocks.pop(worker.slot, ()):
-            self._forget(block, 1 << worker.slot)
+    def forget_worker(self, worker: Worker) -> None:
+        """Forget what a worker had in its KV cache."""
+        for block in self._blocks.pop(worker.index_bit, ()):
+            self._forget(block, 1 << worker.index_bit)
 
 
-def router(policy: RoutingPolicy) -> Router:
-    """A policy, with an empty memory."""
-    makers = {
+def choose_router(policy: RoutingPolicy) -> Router:
+    """Return a router for a policy, without any state yet."""
+    routers = {
         RoutingPolicy.ROUND_ROBIN: RoundRobin,
         RoutingPolicy.LEAST_LOADED: LeastLoaded,
         RoutingPolicy.PREFIX_AFFINE: PrefixAffine,
     }
-    return makers[policy]()
+    return routers[policy]()
 
 
-def blocks_of(request: Mapping[str, Any], session: bytes | None) -> tuple[int, ...]:
-    """What of a request decides about cache hits: a chained hash for each block of its beginning.
+def prefix_blocks(content: Mapping[str, Any], session: bytes | None) -> tuple[int, ...]:
+    """Return a chained hash for each block at the beginning of a prompt.
 
-    A session, when the client names one, counts as the only block: all its requests go to one worker. Hashes are the
-    same in every process.
+    Prompts with a common prefix have common hashes. The hashes are the same in every process.
+
+    Args:
+        content: the parsed body of a request.
+        session: the client's session, if it names one. It is then the only block, so that all requests of a session
+            go to one worker.
+
+    Raises:
+        RequestError: 400, the request is nested too deeply.
     """
     if session is not None:
         return (zlib.crc32(session),)
-    text = prompt_text(request)
+    text = prompt_text(content)
     if len(text) <= BLOCK_BYTES:
         return (zlib.crc32(text),) if text else ()
     hashes: list[int] = []
-    # 64 bits: two chained sums of 32. A collision costs a cache miss, no more.
+    # 64 bits: two chained checksums of 32. A collision costs a cache miss, nothing more.
     low = high = 0
-    for at in range(0, min(len(text), LONGEST_PREFIX_BYTES), BLOCK_BYTES):
-        block = text[at : at + BLOCK_BYTES]
+    for start in range(0, min(len(text), MAX_PREFIX_BYTES), BLOCK_BYTES):
+        block = text[start : start + BLOCK_BYTES]
         low = zlib.crc32(block, low)
         high = zlib.adler32(block, high)
         hashes.append(high << 32 | low)
     return tuple(hashes)
 
 
-def prompt_text(request: Mapping[str, Any]) -> bytes:
-    """The prompt as bytes, in the order in which the model reads it. Whatever is malformed counts as nothing."""
-    messages = request.get("messages")
+def prompt_text(content: Mapping[str, Any]) -> bytes:
+    """Return the prompt as bytes, in the order in which the model reads it.
+
+    Malformed requests have a prompt as well: workers validate requests.
+
+    Raises:
+        RequestError: 400, the request is nested too deeply.
+    """
+    messages = content.get("messages")
     if not isinstance(messages, list):
-        prompt = request.get("prompt")
-        return (prompt if isinstance(prompt, str) else repr(prompt)).encode("utf-8", "replace")
-    parts: list[str] = []
-    tools = request.get("tools")
+        return _as_bytes(content.get("prompt"))
+    parts: list[bytes] = []
+    tools = content.get("tools")
     if tools:
-        parts.append(repr(tools))
-    for message in cast("list[Any]", messages):
-        if isinstance(message, dict):
-            content = cast("dict[str, Any]", message).get("content")
-            parts.append(content if isinstance(content, str) else repr(content))
-    return "\x1e".join(parts).encode("utf-8", "replace")
+        parts.append(_as_bytes(tools))
+    parts += [
+        _as_bytes(cast("dict[str, Any]", message).get("content"))
+        for message in cast("list[Any]", messages)
+        if isinstance(message, dict)
+    ]
+    return b"\x1e".join(parts)
+
+
+def _as_bytes(value: object) -> bytes:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace")
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError as error:
+        raise too_deeply_nested() from error
 
 
 def _load(worker: Worker) -> tuple[int, int]:

@@ -1,6 +1,6 @@
-"""Connections to one worker: kept open, one request at a time each, an answer's bytes passed on as they come.
+"""Connections to one worker: they are kept open, serve one request at a time, and pass bytes on as they arrive.
 
-The parser only says where an answer's head and end are. Not for which worker is asked, nor for what follows a failure.
+The parser only finds the head and the end of a response. Worker selection and retries are elsewhere.
 """
 
 from __future__ import annotations
@@ -8,46 +8,51 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-import time
 from typing import Protocol
 
 import httptools
 
+from novacron_serving.clock import SYSTEM_CLOCK, Clock
 from novacron_serving.cluster_tls import ClusterTls, why
 
 CONNECT_TIMEOUT_S = 2.0
 IDLE_S = 30.0
-"""A connection unused for so long is closed; workers keep theirs longer: `server.KEEP_ALIVE_S`."""
+"""Idle connections are closed after this time. Workers keep theirs longer: `server.KEEP_ALIVE_S`."""
 
 log = logging.getLogger(__name__)
 
 
 class Receiver(Protocol):
-    """Who waits for an answer. Nothing is called after `ends` or `lost`."""
+    """Receives the response to one request. `on_complete` or `on_error` is the last call."""
 
-    def connected(self, connection: UpstreamConnection) -> bool:
-        """A connection was opened for it; false: it is not wanted any more."""
+    def on_connect(self, connection: UpstreamConnection) -> bool:
+        """Handle that a connection was opened; return False when it is not needed any more."""
         ...
 
-    def begins(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        """The head is there; header names are in lower case."""
+    def on_headers(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """Handle the head. Header names are in lower case."""
         ...
 
-    def passes(self, data: bytes) -> None:
-        """Bytes of the body, with the framing of its chunks."""
+    def on_data(self, data: bytes) -> None:
+        """Handle bytes of the body, including the framing of its chunks."""
         ...
 
-    def ends(self) -> None:
-        """The answer is whole."""
+    def on_complete(self) -> None:
+        """Handle the end of the response."""
         ...
 
-    def lost(self, reason: str, *, reused: bool) -> None:
-        """No connection, or it broke; `reused`: while it was idle, perhaps."""
+    def on_error(self, reason: str, *, reused: bool) -> None:
+        """Handle that there is no connection, or that it was lost.
+
+        Args:
+            reason: what happened.
+            reused: whether the worker may have closed the connection while it was idle.
+        """
         ...
 
 
 class UpstreamConnection(asyncio.Protocol):
-    """One connection; made by `Upstream` for a first request, which is sent as soon as it is open."""
+    """One connection. `Upstream` opens it for a first request, which is sent once it is open."""
 
     def __init__(self, upstream: Upstream, request: bytes, receiver: Receiver) -> None:
         self.transport: asyncio.Transport
@@ -65,37 +70,37 @@ class UpstreamConnection(asyncio.Protocol):
         self._head_complete = self._in_body = self._complete = self._keep_alive = False
 
     def send(self, request: bytes, receiver: Receiver, *, reused: bool) -> None:
-        """Ask; the answer goes to `receiver`."""
+        """Send a request. The response goes to `receiver`."""
         self._receiver = receiver
         self._reused = reused
         self.transport.write(request)
 
-    def abandon(self) -> None:
-        """Nobody waits any more: the worker sees the connection closed, and stops generating."""
+    def abort(self) -> None:
+        """Close the connection without waiting for the response. The worker then stops generating."""
         self._receiver = None
         self.transport.abort()
 
-    # asyncio's and the parser's calls
+    # callbacks of asyncio and of the parser
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102
         self.transport = transport  # type: ignore[assignment]
         request, receiver = self._first
-        if receiver.connected(self):
+        if receiver.on_connect(self):
             self.send(request, receiver, reused=False)
         else:
-            self._upstream.give_back(self)
+            self._upstream.put_idle(self)
         del self._first
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: D102
         receiver, self._receiver = self._receiver, None
         if receiver is not None:
-            nothing_came = not self._head_complete and not self._partial_head
-            reason = self._upstream.why(exc) if exc else "it closed the connection"
-            receiver.lost(reason, reused=self._reused and nothing_came)
+            no_response = not self._head_complete and not self._partial_head
+            reason = self._upstream.describe_error(exc) if exc else "it closed the connection"
+            receiver.on_error(reason, reused=self._reused and no_response)
 
     def data_received(self, data: bytes) -> None:  # noqa: D102
         receiver = self._receiver
-        if receiver is None:  # an answer that nobody asked for
+        if receiver is None:  # a response without a request
             self.transport.abort()
             return
         try:
@@ -103,7 +108,7 @@ class UpstreamConnection(asyncio.Protocol):
         except httptools.HttpParserError:
             self._receiver = None
             self.transport.abort()
-            receiver.lost("what it answers is not HTTP", reused=False)
+            receiver.on_error("its response is not valid HTTP", reused=False)
             return
         if not self._in_body:
             if not self._head_complete:
@@ -112,20 +117,20 @@ class UpstreamConnection(asyncio.Protocol):
             whole = self._partial_head + data
             data = whole[whole.index(b"\r\n\r\n") + 4 :]
             self._in_body = True
-            receiver.begins(self._parser.get_status_code(), self._headers)
+            receiver.on_headers(self._parser.get_status_code(), self._headers)
         if self._complete:
             self._receiver = None
             keep_alive = self._keep_alive
             self._reset()
             if keep_alive:
-                self._upstream.give_back(self)
+                self._upstream.put_idle(self)
             else:
                 self.transport.close()
             if data:
-                receiver.passes(data)
-            receiver.ends()
+                receiver.on_data(data)
+            receiver.on_complete()
         elif data:
-            receiver.passes(data)
+            receiver.on_data(data)
 
     def on_header(self, name: bytes, value: bytes) -> None:  # noqa: D102
         self._headers.append((name.lower(), value))
@@ -141,11 +146,12 @@ class UpstreamConnection(asyncio.Protocol):
 class Upstream:
     """All connections to one worker."""
 
-    def __init__(self, address: str, token: str, tls: ClusterTls | None = None) -> None:
-        self.distrust = ""
-        """Why TLS with it fails; empty: it does not."""
+    def __init__(self, address: str, token: str, tls: ClusterTls | None = None, clock: Clock = SYSTEM_CLOCK) -> None:
+        self.tls_error = ""
+        """Why TLS with the worker fails; empty: it does not fail."""
         self._address = address
         self._tls = tls
+        self._clock = clock
         self._host, _, port = address.rpartition(":")
         self._port = int(port)
         self._head_end = (
@@ -154,13 +160,23 @@ class Upstream:
         self._idle: list[UpstreamConnection] = []
         self._connecting: set[asyncio.Task[None]] = set()
 
-    def request(self, path: bytes, body: bytes | bytearray, more_headers: bytes = b"") -> bytes:
-        """A request's bytes; `more_headers` are lines with their ends."""
-        return b"".join((b"POST ", path, self._head_end, more_headers, b"content-length: %d\r\n\r\n" % len(body), body))
+    def request(self, path: bytes, body: bytes | bytearray, lines: bytes = b"") -> bytes:
+        """Return the bytes of a request.
 
-    def send(self, request: bytes, receiver: Receiver, *, fresh: bool = False) -> UpstreamConnection | None:
-        """Ask on a connection that is open; or, with None, on a new one that `receiver.connected` is told of."""
-        while self._idle and not fresh:
+        Args:
+            path: the worker's path.
+            body: the body.
+            lines: extra header lines, each with its line end.
+        """
+        return b"".join((b"POST ", path, self._head_end, lines, b"content-length: %d\r\n\r\n" % len(body), body))
+
+    def send(self, request: bytes, receiver: Receiver, *, new_connection: bool = False) -> UpstreamConnection | None:
+        """Send a request on an idle connection, or open a new one.
+
+        Returns:
+            The idle connection; None: a connection is being opened, and `receiver.on_connect` gets it.
+        """
+        while self._idle and not new_connection:
             connection = self._idle.pop()
             if not connection.transport.is_closing():
                 connection.send(request, receiver, reused=True)
@@ -181,33 +197,34 @@ class Upstream:
         )
         try:
             await asyncio.wait_for(connecting, CONNECT_TIMEOUT_S)
-        except (OSError, asyncio.TimeoutError) as error:
-            receiver.lost(self.why(error) or f"no connection within {CONNECT_TIMEOUT_S:g} s", reused=False)
+        except (OSError, OverflowError, asyncio.TimeoutError) as error:  # OverflowError: the port is above 65535
+            reason = self.describe_error(error) or f"no connection within {CONNECT_TIMEOUT_S:g} s"
+            receiver.on_error(reason, reused=False)
 
-    def why(self, error: Exception) -> str:
-        """What went wrong with a connection; that the two sides do not trust each other is told once."""
+    def describe_error(self, error: Exception) -> str:
+        """Return what went wrong with a connection. A TLS error is logged when it first occurs."""
         if not isinstance(error, ssl.SSLError):
             return str(error)
         reason = why(error)
-        if reason != self.distrust:
-            log.warning("no request gets to the worker at %s: %s", self._address, reason)
-            self.distrust = reason
+        if reason != self.tls_error:
+            log.warning("cannot connect to the worker at %s: %s", self._address, reason)
+            self.tls_error = reason
         return reason
 
-    def give_back(self, connection: UpstreamConnection) -> None:
-        """It is free for the next request."""
-        connection.idle_since_s = time.monotonic()
+    def put_idle(self, connection: UpstreamConnection) -> None:
+        """Keep a connection for the next request."""
+        connection.idle_since_s = self._clock.monotonic()
         self._idle.append(connection)
 
     def close_idle(self) -> None:
-        """Close what was not used for a while; the first in the list waits longest."""
+        """Close connections that have been idle for `IDLE_S`. The first one in the list is the oldest."""
         if self._idle:
-            self.distrust = ""
-        limit_s = time.monotonic() - IDLE_S
+            self.tls_error = ""
+        limit_s = self._clock.monotonic() - IDLE_S
         while self._idle and (self._idle[0].idle_since_s < limit_s or self._idle[0].transport.is_closing()):
             self._idle.pop(0).transport.close()
 
     def close(self) -> None:
-        """Close what is idle; requests under way go on."""
+        """Close idle connections. Requests in flight continue."""
         while self._idle:
             self._idle.pop().transport.close()

@@ -1,6 +1,7 @@
-"""The page at `/`: how the cluster is, and a prompt to try. Its files; what it shows it asks the API for, with a key.
+"""The page at `/`: cluster status and a playground.
 
-The files are read once. Nothing of the cluster is in them, so no key is needed for them.
+This module serves the page's files, which contain no data of the cluster and need no key. The page itself requests its
+data from the API, with the user's key.
 """
 
 from __future__ import annotations
@@ -26,18 +27,21 @@ _HEADERS = {
     "cache-control": "no-cache",
 }
 _CONTRACT = "{{contract}}"
-"""In the HTML: the names and paths that the script asks for."""
+"""Placeholder in the HTML for the paths and metric names that the script needs."""
 
 
 def page_routes() -> list[Route]:
-    """The page and what it loads."""
+    """Return the routes of the page and of the files that it loads."""
     folder = files(__name__)
-    told = {key: contract()[key] for key in ("paths", "metrics")}
-    page = (folder / "page.html").read_text("utf-8").replace(_CONTRACT, html.escape(json.dumps(told)))
-    loaded = {"page.css": "text/css"} | dict.fromkeys(("common.js", "page.js", "playground.js"), "text/javascript")
+    shared = {key: contract()[key] for key in ("paths", "metrics")}
+    page = (folder / "page.html").read_text("utf-8").replace(_CONTRACT, html.escape(json.dumps(shared)))
+    media_types = {"page.css": "text/css"} | dict.fromkeys(("common.js", "page.js", "playground.js"), "text/javascript")
     return [
         _route("/", page, "text/html"),
-        *(_route(f"/page/{name}", (folder / name).read_text("utf-8"), kind) for name, kind in loaded.items()),
+        *(
+            _route(f"/page/{name}", (folder / name).read_text("utf-8"), media_type)
+            for name, media_type in media_types.items()
+        ),
     ]
 
 
@@ -45,9 +49,9 @@ def _route(path: str, text: str, media_type: str) -> Route:
     content = text.encode()
     headers = {**_HEADERS, "etag": f'"{hashlib.sha256(content).hexdigest()[:32]}"'}
 
-    async def give(request: Request) -> Response:
+    async def serve(request: Request) -> Response:
         if headers["etag"] in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
         return Response(content, headers=headers, media_type=media_type)
 
-    return Route(path, give, methods=["GET"])
+    return Route(path, serve, methods=["GET"])

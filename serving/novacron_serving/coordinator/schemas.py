@@ -1,4 +1,4 @@
-"""What the coordinator answers itself, as JSON. The types of what is built elsewhere, and of its schemas."""
+"""JSON bodies of the responses that the coordinator itself creates. The OpenAPI document is made from them too."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from novacron_serving.protocol.openai.answers import ModelBody
 
 
 class Alive(TypedDict):
-    """`/health`."""
+    """Response of `/health`."""
 
     status: Literal["ok"]
 
 
 class Ready(TypedDict):
-    """`/ready`."""
+    """Response of `/ready`."""
 
     ready: bool
     draining: bool
     active_workers: int
     minimum_workers: int
     degraded: dict[str, str]
-    """What cannot be asked at the moment, and why; by name."""
+    """Services that are unavailable, each with the reason."""
 
 
 class ClusterBody(TypedDict):
@@ -38,7 +38,7 @@ class ClusterBody(TypedDict):
 
 
 class NextModel(TypedDict):
-    """What a worker was told to serve and does not yet, or could not."""
+    """The model that a worker is loading, or could not load."""
 
     model: str
     state: Literal["loading", "failed"]
@@ -64,25 +64,25 @@ class WorkerBody(TypedDict):
     kv_cache_utilization: float
     last_seen_s: float
     distrust: str | None
-    """Why TLS with it fails."""
+    """Why TLS with the worker fails."""
 
 
 class ClusterStatus(TypedDict):
-    """`/api/v1/llm/cluster/status`."""
+    """Response of `/api/v1/llm/cluster/status`."""
 
     cluster: ClusterBody
     workers: list[WorkerBody]
 
 
 class ServedModels(TypedDict):
-    """`/v1/models`."""
+    """Response of `/v1/models`."""
 
     object: Literal["list"]
     data: list[ModelBody]
 
 
 class KnownModel(ModelBody):
-    """A model that is served or registered; of the latter, what is registered."""
+    """A model that is served or registered. The optional fields are those of the registry."""
 
     status: Literal["loaded", "loading", "registered"]
     worker_count: int
@@ -93,25 +93,25 @@ class KnownModel(ModelBody):
 
 
 class KnownModels(TypedDict):
-    """`/api/v1/llm/models`."""
+    """Response of `/api/v1/llm/models`."""
 
     object: Literal["list"]
     data: list[KnownModel]
 
 
 class Loading(TypedDict):
-    """What a load comes to."""
+    """Result of loading a model."""
 
     model: str
     status: Literal["loaded", "loading"]
     worker_count: int
-    """Workers that serve it now."""
+    """Workers that serve the model now."""
     loading: NotRequired[list[str]]
-    """Workers that load it."""
+    """Ids of the workers that are loading it."""
 
 
 class Unloading(TypedDict):
-    """What an unload comes to."""
+    """Result of unloading a model."""
 
     model: str
     status: Literal["unloading"]
@@ -119,7 +119,7 @@ class Unloading(TypedDict):
 
 
 class KeyBody(TypedDict):
-    """An API key, without itself."""
+    """An API key, without the key itself."""
 
     name: str
     role: str
@@ -130,14 +130,14 @@ class KeyBody(TypedDict):
 
 
 class NewKeyBody(KeyBody):
-    """An API key that was just made."""
+    """A new API key."""
 
     key: str
-    """The key itself: it is shown this once."""
+    """The key itself, which is shown only once."""
 
 
 class KeyBodies(TypedDict):
-    """`/api/v1/llm/keys`."""
+    """Response of `/api/v1/llm/keys`."""
 
     object: Literal["list"]
     data: list[KeyBody]

@@ -1,0 +1,60 @@
+"""Request bodies: their media type, and JSON that is nested too deeply."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from pydantic import BaseModel
+from starlette.requests import Request
+
+from novacron_serving.errors import RequestError, invalid
+from novacron_serving.server import read_as, read_json
+
+MAX_ADMIN_BODY_BYTES = 4096
+"""Limit for the bodies of the management API."""
+JSON_MEDIA_TYPE = b"application/json"
+
+Schema = TypeVar("Schema", bound=BaseModel)
+
+
+async def read_body(request: Request, schema: type[Schema], *, status: int, optional: bool = False) -> Schema:
+    """Return the JSON body of a request to the management API.
+
+    Args:
+        request: the request.
+        schema: the type of the body.
+        status: status of the response to JSON that does not fit the schema.
+        optional: whether an empty body stands for an empty object.
+
+    Raises:
+        RequestError: 413 for a body that is too large, 415 for another media type, 400 for invalid JSON.
+    """
+    if optional and not await request.body():
+        return read_as(schema, {}, status)
+    require_json(request.headers.get("content-type", "").encode("latin-1"))
+    content = await read_json(request.body, MAX_ADMIN_BODY_BYTES, request.headers.get("content-length"))
+    return read_as(schema, content, status)
+
+
+def require_json(content_type: bytes) -> None:
+    """Check the `content-type` header of a request.
+
+    A page of another site can send other media types without asking the browser's user or the coordinator first.
+
+    Raises:
+        RequestError: 415, the media type is not JSON.
+    """
+    if content_type == JSON_MEDIA_TYPE or content_type.partition(b";")[0].strip().lower() == JSON_MEDIA_TYPE:
+        return
+    given = f"is {content_type.decode('latin-1')!r}" if content_type else "is missing"
+    raise RequestError(
+        415,
+        f"the header content-type {given}; send `content-type: application/json`",
+        kind="invalid_request_error",
+        code="unsupported_media_type",
+    )
+
+
+def too_deeply_nested() -> RequestError:
+    """Return the 400 for JSON that orjson can parse but not serialize again: its limit is 254 levels."""
+    return invalid("the body is nested too deeply; use at most 250 levels")

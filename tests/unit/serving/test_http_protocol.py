@@ -1,0 +1,303 @@
+"""The HTTP protocol and its requests, with bytes in and bytes out, without sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+import uvicorn
+from novacron_serving.clock import ManualClock
+from novacron_serving.coordinator.authentication import CacheUse, Principal, Role
+from novacron_serving.coordinator.cache import CacheConfig, ResponseCache
+from novacron_serving.coordinator.cache_levels import MemoryLevel
+from novacron_serving.coordinator.http_protocol import MAX_HEAD_BYTES, http_protocol_class
+from novacron_serving.coordinator.upstream import Receiver
+from uvicorn.server import ServerState
+
+from .cluster import Cluster
+
+CONTENT = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
+
+
+class Transport:
+    """A connection whose written bytes stay here."""
+
+    def __init__(self) -> None:
+        self.written = b""
+        self.closed = self.aborted = False
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+    def close(self) -> None:
+        self.closed = True
+
+    def abort(self) -> None:
+        self.aborted = self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def pause_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
+
+    def get_extra_info(self, name: str) -> Any:
+        return {"sockname": ("127.0.0.1", 8080), "peername": ("127.0.0.1", 50000)}.get(name)
+
+
+class Upstream:
+    """Takes the place of the connections to a worker."""
+
+    def __init__(self) -> None:
+        self.receivers: list[Receiver] = []
+
+    def request(self, path: bytes, body: bytes, lines: bytes) -> bytes:
+        return path + lines + body
+
+    def send(self, request: bytes, receiver: Receiver, *, new_connection: bool) -> None:  # noqa: ARG002
+        self.receivers.append(receiver)
+
+    def close_idle(self) -> None: ...
+
+
+class Client:
+    """A client's connection to a coordinator with one worker."""
+
+    def __init__(self, *, cache: bool = False) -> None:
+        self.clock = ManualClock()
+        self.cluster = Cluster(self.clock)
+        self.scheduler = self.cluster.scheduler
+        self.upstream: Any = Upstream()
+        self.cluster.register("a", digest="d").upstream = self.upstream
+        if cache:
+            self.scheduler.cache = ResponseCache(
+                CacheConfig(), MemoryLevel(2**20, self.clock), (), self.scheduler.metrics, self.clock
+            )
+        self.transport = Transport()
+        config = uvicorn.Config(_no_app, lifespan="off", log_config=None)
+        config.load()
+        self.protocol: Any = http_protocol_class(self.scheduler)(config, ServerState(), {})
+        self.protocol.connection_made(self.transport)
+
+    def post(self, content: Any = CONTENT, *headers: str) -> None:
+        self.protocol.data_received(post(content, *headers))
+
+    def status(self) -> int:
+        return int(self.transport.written.split(b" ")[1])
+
+    def body(self) -> Any:
+        return json.loads(self.transport.written.partition(b"\r\n\r\n")[2])
+
+    def respond(self, body: bytes = b"{}", *, streamed: bool = False) -> None:
+        """Let the worker respond to the last request."""
+        receiver = self.upstream.receivers[-1]
+        media_type = b"text/event-stream" if streamed else b"application/json"
+        receiver.on_headers(200, [(b"content-type", media_type), (b"content-length", b"%d" % len(body))])
+        receiver.on_data(body)
+        receiver.on_complete()
+
+
+async def _no_app(scope: Any, receive: Any, send: Any) -> None:
+    raise AssertionError("a request on the hot path reached the ASGI application")
+
+
+def post(content: Any = CONTENT, *headers: str, path: str = "/v1/chat/completions") -> bytes:
+    body = content if isinstance(content, bytes) else orjson.dumps(content)
+    lines = [f"POST {path} HTTP/1.1", "host: localhost:8080", "content-type: application/json",
+             f"content-length: {len(body)}", *headers]  # fmt: skip
+    return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
+
+
+def on_loop(test: Callable[[], None]) -> None:
+    """Run a test on an event loop, which protocols need."""
+
+    async def run() -> None:
+        test()
+
+    asyncio.run(run())
+
+
+# heads in several pieces
+
+
+@pytest.mark.parametrize("size", [0, 150_000, 300_000, 1_000_000, 3_000_000])
+@pytest.mark.parametrize("cut", [1, 50, 90])
+def test_body_bytes_do_not_count_as_head_when_the_head_arrives_in_two_pieces(size: int, cut: int) -> None:
+    def test() -> None:
+        client = Client()
+        request = post({"model": "m", "messages": [{"role": "user", "content": "x" * size}]})
+        for _ in range(3):  # on one connection
+            client.protocol.data_received(request[:cut])
+            client.protocol.data_received(request[cut:])
+            client.respond()
+        assert not client.transport.closed
+        assert client.transport.written.count(b"HTTP/1.1 200") == 3
+
+    on_loop(test)
+
+
+def test_body_bytes_of_the_request_before_do_not_count_as_head() -> None:
+    def test() -> None:
+        client = Client()
+        first = post({"model": "m", "messages": [{"role": "user", "content": "x" * 600_000}]})
+        second = post()
+        client.protocol.data_received(first[:1000])
+        client.protocol.data_received(first[1000:] + second[:50])
+        assert not client.transport.closed
+        client.respond()
+        client.protocol.data_received(second[50:])
+        client.respond()
+        assert client.transport.written.count(b"HTTP/1.1 200") == 2
+
+    on_loop(test)
+
+
+@pytest.mark.parametrize("before", [0, 1, 2])
+def test_endless_head_is_aborted_at_its_limit(before: int) -> None:
+    def test() -> None:
+        client = Client()
+        for _ in range(before):
+            client.post()
+            client.respond()
+        client.protocol.data_received(b"POST /v1/chat/completions HTTP/1.1\r\nx-first: ")
+        sent = 0
+        while not client.transport.aborted:
+            client.protocol.data_received(b"x" * 1000)
+            sent += 1000
+            assert sent <= MAX_HEAD_BYTES + 1000
+        assert sent > MAX_HEAD_BYTES
+
+    on_loop(test)
+
+
+# requests that fail between admission and release
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"model":"m","prompt":' + b"[" * 1000 + b"]" * 1000 + b"}",
+        b'{"model":"m","prompt":' + b"[" * 300 + b"]" * 300 + b"}",
+        b'{"model":"m","messages":[{"content":' + b"[" * 1010 + b"]" * 1010 + b"}]}",
+        b'{"model":"m","messages":[],"tools":' + b'{"a":' * 500 + b"1" + b"}" * 500 + b"}",
+        b'{"model":"m","messages":[],"temperature":0,"metadata":' + b"[" * 300 + b"]" * 300 + b"}",
+        b'{"model":"m","metadata":' + b"[" * 5000 + b"]" * 5000 + b"}",
+        b'{"model":"m","metadata":' + b"[" * 1_000_000 + b"]" * 1_000_000 + b"}",
+    ],
+)
+def test_deeply_nested_json_is_a_400_in_the_openai_form(content: bytes) -> None:
+    def test() -> None:
+        client = Client(cache=True)
+        client.scheduler.authenticator.authenticate = lambda _: Principal("one", Role.USER, cache=CacheUse.OWN)
+        for _ in range(3):
+            client.post(content)
+            assert client.status() == 400
+            assert client.body()["error"]["type"] == "invalid_request_error"
+            client.transport.written = b""
+        assert not client.transport.closed
+        assert client.scheduler.in_flight == 0
+        assert client.upstream.receivers == []
+
+    on_loop(test)
+
+
+@pytest.mark.parametrize("method", ["parse", "cache_key", "admit", "_choose_worker"])
+def test_any_exception_while_handling_a_request_is_a_500_and_releases_it(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RecursionError("a fault of the coordinator")
+
+    def test() -> None:
+        client = Client(cache=True)
+        with monkeypatch.context() as patch:
+            patch.setattr(client.scheduler, method, fail)
+            client.post()
+        assert client.status() == 500
+        assert client.body()["error"]["type"] == "server_error"
+        assert (client.scheduler.in_flight, client.scheduler.queued) == (0, 0)
+        client.transport.written = b""
+        client.post()
+        client.respond()
+        assert client.status() == 200
+        assert client.scheduler.in_flight == 0
+
+    on_loop(test)
+
+
+def test_client_that_disconnects_is_released_once() -> None:
+    def test() -> None:
+        client = Client()
+        client.post()
+        assert client.scheduler.in_flight == 1
+        client.protocol.connection_lost(None)
+        client.protocol.connection_lost(None)
+        assert client.scheduler.in_flight == 0
+        worker = client.cluster.workers.get("a")
+        assert worker is not None
+        assert worker.in_flight == 0
+
+    on_loop(test)
+
+
+# the response cache
+
+
+@pytest.mark.parametrize(
+    ("body", "hits"),
+    [
+        (b"data: {}\n\ndata: [DONE]\n\n", 1),
+        (b'data: {}\n\ndata: {"error":{"message":"died"}}\n\n', 0),
+        (b"data: {}\n\n", 0),
+    ],
+    ids=["complete", "in-band error", "without done"],
+)
+def test_only_a_complete_stream_is_served_from_the_cache(body: bytes, hits: int) -> None:
+    def test() -> None:
+        client = Client(cache=True)
+        client.scheduler.authenticator.authenticate = lambda _: Principal("one", Role.USER, cache=CacheUse.OWN)
+        for number in range(2):
+            client.post(CONTENT | {"temperature": 0, "stream": True})
+            if client.transport.written.count(b"HTTP/1.1 200") == number:  # not from the cache
+                client.respond(body, streamed=True)
+        assert client.transport.written.count(b"HTTP/1.1 200") == 2
+        assert client.transport.written.count(b"x-novacron-cache: hit") == hits
+        assert len(client.upstream.receivers) == 2 - hits
+
+    on_loop(test)
+
+
+# pages of other sites
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        (["host: evil.example:8080"], 403),
+        (["host: localhost:8080", "origin: http://evil.example"], 403),
+        (["host: localhost:8080", "origin: null"], 403),
+        (["host: localhost:8080", "content-type: text/plain"], 415),
+        (["host: localhost:8080"], 415),
+        (["host: localhost:8080", "origin: http://localhost:8080", "content-type: application/json"], None),
+        (["content-type: application/json; charset=utf-8"], None),
+    ],
+)
+def test_hot_path_refuses_pages_of_other_sites_without_keys(lines: list[str], status: int | None) -> None:
+    def test() -> None:
+        client = Client()
+        body = orjson.dumps(CONTENT)
+        head = ["POST /v1/chat/completions HTTP/1.1", f"content-length: {len(body)}", *lines]
+        client.protocol.data_received(("\r\n".join(head) + "\r\n\r\n").encode() + body)
+        if status is None:
+            assert client.transport.written == b""
+            assert len(client.upstream.receivers) == 1
+        else:
+            assert client.status() == status
+            assert client.body()["error"]["message"]
+            assert client.upstream.receivers == []
+
+    on_loop(test)

@@ -1,4 +1,4 @@
-"""What the commands print on standard output."""
+"""Printing on standard output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a stack's coordinator reports about itself."""
+"""Asking a stack's coordinator for its readiness and its workers."""
 
 from __future__ import annotations
 

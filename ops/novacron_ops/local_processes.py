@@ -16,8 +16,10 @@ class LocalService:
 
     name: str
     status: str
-    """`starting`, `ready`, `failed` or `stopped`; `gone` if its supervisor does not run, `orphaned` if it runs although
-    its files were removed."""
+    """`starting`, `ready`, `failed`, `stopped`, `gone` or `orphaned`.
+
+    `gone`: the supervisor does not run. `orphaned`: it runs although its files were removed.
+    """
     pid: int | None
     restarts: int
     up_s: float | None

@@ -36,7 +36,7 @@ SECTIONS: dict[str, dict[str, Callable[..., None]]] = {
 
 
 class _HelpFormatter(Protocol):
-    """What the list of commands needs of Typer's help formatter."""
+    """The part of Typer's help formatter that the list of commands uses."""
 
     width: int
 

@@ -40,7 +40,7 @@ class Device(str, Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What to measure. None leaves the choice to the serving package."""
+    """Arguments of a measurement. None leaves the choice to the serving package."""
 
     model: Path | None
     reference: Path | None

@@ -13,7 +13,7 @@ from novacron_ops.tables import Table
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackStatus:
-    """What is known of a stack."""
+    """Everything that is known about a stack."""
 
     stack: str
     is_local: bool
@@ -22,7 +22,7 @@ class StackStatus:
     services: Sequence[LocalService]
     """The processes of a local stack."""
     coordinator: CoordinatorReport | str | None
-    """What the coordinator reports, or why it reports nothing; None without an endpoint."""
+    """The coordinator's report, or the reason why there is none; None without an endpoint."""
 
     @property
     def deployed(self) -> bool:

@@ -1,4 +1,4 @@
-"""What runs a stack: the Pulumi CLI or the rehearsal engine. Both keep their state in the same folder and format."""
+"""The backends that run a stack: the Pulumi CLI and the rehearsal engine. Both use the same state files."""
 
 from novacron_ops.backends.backend import Backend, RunOutcome, read_secret_output
 from novacron_ops.backends.choice import open_backend

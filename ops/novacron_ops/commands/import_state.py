@@ -23,7 +23,7 @@ def import_state(
     """Replace a stack's state with an exported one.
 
     \b
-    Example:
+    Examples:
       novacron import state.json -s dev
     """
     from novacron_ops.backends import open_backend

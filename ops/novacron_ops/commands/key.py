@@ -13,7 +13,7 @@ def key(stack: StackOption = "local", engine: EngineOption = Engine.AUTO) -> Non
     A local stack has a key if its environment sets `coordinator.api_keys: true`.
 
     \b
-    Example:
+    Examples:
       curl -H "Authorization: Bearer $(novacron key)" http://127.0.0.1:8080/v1/models
     """
     from novacron_ops.backends import open_backend, read_secret_output

@@ -14,7 +14,7 @@ def setup(pulumi: Annotated[bool, typer.Option("--pulumi", help="Install the off
     """Install optional tools.
 
     \b
-    Example:
+    Examples:
       novacron setup --pulumi
     """
     if not pulumi:

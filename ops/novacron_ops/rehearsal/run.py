@@ -23,10 +23,12 @@ class PeakMemory:
     """Highest resident memory of a run in bytes, from `getrusage`."""
 
     own: int
-    """Of this process: the engine and the simulated clouds."""
+    """Memory of this process: the engine and the simulated clouds."""
     largest_child: int
-    """Of the largest child process: the program or a policy pack. An upper bound: on Linux it includes what a child
-    had from its parent before it started its own program."""
+    """Memory of the largest child process: the program or a policy pack.
+
+    An upper bound: on Linux it includes the memory that a child shares with its parent before it starts its program.
+    """
 
     @classmethod
     def measure(cls) -> PeakMemory:

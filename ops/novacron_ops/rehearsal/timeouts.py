@@ -36,7 +36,7 @@ class Timeout:
     limit_min: float
     """The longest timeout among these resources."""
     source: str
-    """What states the timeout: a file of the provider, or the stack's own customTimeouts."""
+    """The origin of the timeout: a file of the provider, or the stack's own customTimeouts."""
 
 
 @dataclass(frozen=True, slots=True)

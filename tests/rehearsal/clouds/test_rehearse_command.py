@@ -1,4 +1,4 @@
-"""`novacron rehearse` as it is typed: what it prints and writes, for a program of ours and of someone else."""
+"""`novacron rehearse`: its output, the web page, and bad arguments."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.unit.ops.running import novacron
 ROOT = Path(__file__).parents[3]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
-THEIRS = """
+PROGRAM = """
 import pulumi, pulumi_aws as aws
 role = aws.iam.Role("role", assume_role_policy="{}")
 cluster = aws.eks.Cluster("cluster", role_arn=role.arn, vpc_config={"subnet_ids": ["subnet-1", "subnet-2"]})
@@ -49,38 +49,42 @@ def rehearse(*arguments: str) -> int:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "Pulumi.yaml").write_text("name: theirs\nruntime: python\n")
+    (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: python\n")
     (tmp_path / "Pulumi.dev.yaml").write_text("config: {'aws:region': eu-west-1}\n")
-    (tmp_path / "__main__.py").write_text(THEIRS)
+    (tmp_path / "__main__.py").write_text(PROGRAM)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-def test_a_program_that_is_no_environment_of_ours(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_rehearsing_a_program_without_an_environment_reports_its_resources(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert rehearse("-s", "dev", "--html", "page.html") == 0
-    told = capsys.readouterr().out
-    assert "dev on simulated clouds: 3 cloud resources created. Only simulated providers ran." in told
-    assert "eu-west-1          3" in told
-    assert "longest chain of dependencies: at most 120 min: cluster 30 → nodes 90" in told
-    assert "the project has no policy pack" in told
-    assert "USD" not in told
+    output = capsys.readouterr().out
+    assert "dev on simulated clouds: 3 cloud resources created. Only simulated providers ran." in output
+    assert "eu-west-1          3" in output
+    assert "longest chain of dependencies: at most 120 min: cluster 30 → nodes 90" in output
+    assert "the project has no policy pack" in output
+    assert "USD" not in output
     assert "at most 120 min" in (project / "page.html").read_text(encoding="utf-8")
     assert not (project / ".novacron").exists()
 
 
-def test_a_program_that_fails_is_told_of_and_ends_with_1(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_rehearsing_a_program_that_fails_reports_its_error_and_ends_with_1(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (project / "__main__.py").write_text("raise ValueError('no <idea>')")
     assert rehearse("-s", "dev", "--json", "--html", "page.html") == 1
-    told = json.loads(capsys.readouterr().out)
-    assert (told["succeeded"], told["resources"], told["plan"]) == (False, 0, None)
-    assert "ValueError: no <idea>" in told["errors"]
+    output = json.loads(capsys.readouterr().out)
+    assert (output["succeeded"], output["resources"], output["plan"]) == (False, 0, None)
+    assert "ValueError: no <idea>" in output["errors"]
     written = (project / "page.html").read_text(encoding="utf-8")
     assert "the deployment failed after 0 cloud resources created" in written
     assert "ValueError: no &lt;idea&gt;" in written
 
 
 @pytest.mark.parametrize(
-    ("content", "arguments", "said"),
+    ("content", "arguments", "message"),
     [
         ("config: {}\n", ["-s", "prod"], "there is no Pulumi.prod.yaml"),
         ("config: {}\n", ["--html", "missing/page.html"], "the folder missing does not exist"),
@@ -95,13 +99,13 @@ def test_a_program_that_fails_is_told_of_and_ends_with_1(project: Path, capsys: 
         ("config: {}\n", ["--faults", "[{fault: slow, second: 3}]"], "'second' is not known"),
     ],
 )
-def test_what_cannot_be_rehearsed_ends_with_2_before_anything_runs(
-    project: Path, capsys: pytest.CaptureFixture[str], content: str, arguments: list[str], said: str
+def test_bad_arguments_and_configurations_end_with_2_before_the_program_runs(
+    project: Path, capsys: pytest.CaptureFixture[str], content: str, arguments: list[str], message: str
 ) -> None:
     (project / "Pulumi.dev.yaml").write_text(content)
     assert rehearse("-s", "dev", *arguments) == 2
     shown = capsys.readouterr()
-    assert said in shown.err
+    assert message in shown.err
     assert shown.out == ""
 
 
@@ -122,7 +126,7 @@ def test_the_web_page_is_readable_by_its_owner_only(project: Path) -> None:
 
 @pytest.fixture(scope="module")
 def prod(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pages of prod, whose program fails at once: what is drawn comes from the plan."""
+    """The page of prod with a program that fails at once: the topology comes from the plan."""
     folder = tmp_path_factory.mktemp("prod")
     (folder / "Pulumi.yaml").write_text("name: novacron\nruntime: python\n")
     (folder / "Pulumi.prod.yaml").write_text((ROOT / "Pulumi.prod.yaml").read_text(encoding="utf-8"))
@@ -135,7 +139,7 @@ def prod(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on PATH: apt-get install chromium")
 @pytest.mark.parametrize(("width", "pictured"), [(1280, "wide"), (400, "narrow")])
-def test_in_a_browser_the_page_fits_the_window(prod: Path, tmp_path: Path, width: int, pictured: str) -> None:
+def test_the_web_page_fits_the_browser_window(prod: Path, tmp_path: Path, width: int, pictured: str) -> None:
     assert CHROMIUM is not None
     frame = tmp_path / "frame.html"
     frame.write_text(MEASURE.format(width=width, page=escape(prod.read_text(encoding="utf-8"))), encoding="utf-8")

@@ -76,26 +76,26 @@ def assert_untouched(project: Path, before: str, stopped: list[Path]) -> None:
 def test_a_locked_stack_is_not_touched(project: Path, stopped: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
     before = state_file(project).read_text()
     assert novacron("down") == 1
-    told = capsys.readouterr()
-    assert "stack 'local' is locked by another run" in told.out
-    assert "stack local was not removed: nothing was changed" in told.err
+    output = capsys.readouterr()
+    assert "stack 'local' is locked by another run" in output.out
+    assert "stack local was not removed: nothing was changed" in output.err
     assert_untouched(project, before, stopped)
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [("{", "is damaged"), ("[]", "is not a Pulumi checkpoint"), ("", "is damaged")],
     ids=["truncated", "a list", "empty"],
 )
 def test_a_stack_with_a_damaged_state_is_not_touched(
-    project: Path, stopped: list[Path], capsys: pytest.CaptureFixture[str], content: str, said: str
+    project: Path, stopped: list[Path], capsys: pytest.CaptureFixture[str], content: str, message: str
 ) -> None:
     state_file(project).write_text(content)
     assert novacron("down") == 1
-    told = capsys.readouterr()
-    assert said in told.out
-    assert ".bak" in told.out
-    assert "nothing was changed. Fix the problem above" in told.err
+    output = capsys.readouterr()
+    assert message in output.out
+    assert ".bak" in output.out
+    assert "nothing was changed. Fix the problem above" in output.err
     assert_untouched(project, content, stopped)
 
 
@@ -105,9 +105,9 @@ def test_a_stack_with_another_passphrase_is_not_touched(
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "wrong")
     before = state_file(project).read_text()
     assert novacron("down") == 1
-    told = capsys.readouterr()
-    assert "set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE" in told.out
-    assert "nothing was changed. Fix the problem above" in told.err
+    output = capsys.readouterr()
+    assert "set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE" in output.out
+    assert "nothing was changed. Fix the problem above" in output.err
     assert_untouched(project, before, stopped)
 
 

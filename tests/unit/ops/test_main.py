@@ -31,13 +31,13 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert novacron(name, "--help") == 0
-    told = capsys.readouterr().out
-    assert "Example" in told
-    assert "novacron " + name in told
+    output = capsys.readouterr().out
+    assert "Examples:" in output
+    assert "novacron " + name in output
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["u"], "error: No such command 'u'. Did you mean 'up'?"),
         (["up", "--no-such-option"], "error: No such option: --no-such-option"),
@@ -48,12 +48,12 @@ def test_every_command_has_help_with_an_example(name: str, capsys: pytest.Captur
     ],
 )
 def test_usage_errors_end_with_2_and_say_what_is_wrong(
-    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert novacron(*arguments) == 2
-    told = capsys.readouterr()
-    assert said in told.err
-    assert told.out == ""
+    output = capsys.readouterr()
+    assert message in output.err
+    assert output.out == ""
 
 
 def test_help_does_not_load_the_engine() -> None:

@@ -1,4 +1,4 @@
-"""`novacron plan`: what a person reads, what a program reads, and how it ends."""
+"""`novacron plan`: text, JSON and exit status."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def plan(*arguments: str) -> int:
     return novacron("plan", *arguments)
 
 
-def test_text_and_json_are_the_golden_files(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_plan_as_text_and_as_json_matches_the_golden_files(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert plan() == 0
     assert capsys.readouterr().out == (ROOT / "tests/unit/golden/prod.txt").read_text(encoding="utf-8")
     assert plan("-s", "prod", "--json") == 0
     assert capsys.readouterr().out == (ROOT / "tests/unit/golden/prod.json").read_text(encoding="utf-8")
 
 
-def test_what_cannot_be_built_ends_with_2_and_each_line_whole(
+def test_plan_of_an_environment_that_does_not_fit_ends_with_2_and_lists_every_problem(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = project / "Pulumi.prod.yaml"
@@ -48,7 +48,7 @@ def test_what_cannot_be_built_ends_with_2_and_each_line_whole(
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("config:\n", "has no novacron:environment below config"),
         ("config: [1]\n", "has no novacron:environment below config"),
@@ -57,12 +57,12 @@ def test_what_cannot_be_built_ends_with_2_and_each_line_whole(
         ("config: {novacron:environment: {platform: local}}\n", "there is nothing to plan"),
     ],
 )
-def test_a_file_without_a_cloud_environment_ends_with_2(
-    project: Path, capsys: pytest.CaptureFixture[str], content: str, said: str
+def test_plan_of_a_stack_without_a_cloud_environment_ends_with_2(
+    project: Path, capsys: pytest.CaptureFixture[str], content: str, message: str
 ) -> None:
     (project / "Pulumi.prod.yaml").write_text(content)
     assert plan() == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_a_stack_file_that_is_not_yaml_ends_with_1(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Which pack and which configuration of it `novacron` gives to what runs the stack."""
+"""The policy pack and its configuration that `novacron` passes to the Pulumi CLI."""
 
 from pathlib import Path
 
@@ -18,13 +18,13 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_stacks_configuration_is_its_own(project: Path) -> None:
+def test_each_stack_has_its_own_policy_configuration(project: Path) -> None:
     pack = project / "policy"
     assert ProjectStack(project, "dev").policy_packs() == [PolicyPackSpec(pack, pack / "config/dev.json")]
     assert ProjectStack(project, "prod").policy_packs() == [PolicyPackSpec(pack)]
 
 
-def test_a_project_without_pack_has_none(tmp_path: Path) -> None:
+def test_a_project_without_a_policy_folder_has_no_pack(tmp_path: Path) -> None:
     assert ProjectStack(tmp_path, "dev").policy_packs() == []
 
 
@@ -37,13 +37,15 @@ def cli(project: Path) -> PulumiCli:
 
 
 @pytest.mark.parametrize("operation", [Operation.PREVIEW, Operation.UP])
-def test_the_cli_gets_pack_and_configuration(cli: PulumiCli, project: Path, operation: Operation) -> None:
+def test_preview_and_up_pass_the_policy_pack_and_its_configuration_to_the_cli(
+    cli: PulumiCli, project: Path, operation: Operation
+) -> None:
     assert cli.run(operation) is RunOutcome.SUCCEEDED
     pack = project / "policy"
     called = (project / "calls").read_text().splitlines()[-1]
     assert called.endswith(f"--policy-pack {pack} --policy-pack-config {pack / 'config/dev.json'}")
 
 
-def test_what_removes_resources_asks_no_policy(cli: PulumiCli, project: Path) -> None:
+def test_destroy_passes_no_policy_pack_to_the_cli(cli: PulumiCli, project: Path) -> None:
     assert cli.run(Operation.DESTROY) is RunOutcome.SUCCEEDED
     assert "--policy-pack" not in (project / "calls").read_text()

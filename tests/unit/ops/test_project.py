@@ -44,7 +44,7 @@ def test_a_deployed_stack_needs_no_file(project: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "../prod", "a/b", "a b", "x" * 101])
-def test_a_name_that_is_no_stack_name_is_refused(project: Path, name: str) -> None:
+def test_an_invalid_stack_name_is_refused(project: Path, name: str) -> None:
     with pytest.raises(OpsError, match="a stack's name has 1 to 100 letters, digits, hyphens, underscores and dots"):
         find_stack(name)
 
@@ -82,9 +82,7 @@ def test_a_stack_is_local_on_clouds_or_neither(project: Path, content: str, is_c
     assert (find_stack("dev").is_cloud(), find_stack("dev").is_local()) == (is_cloud, is_local)
 
 
-def test_plan_reads_an_environment_whose_key_has_no_namespace(
-    project: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_plan_reads_an_environment_key_without_a_namespace(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (project / "Pulumi.dev.yaml").write_text("config: {environment: {platform: local}}\n")
     assert novacron("plan", "-s", "dev") == 2
     assert "stack 'dev' is local: there is nothing to plan" in capsys.readouterr().err
@@ -94,9 +92,11 @@ def test_plan_names_the_key_of_another_project(project: Path, capsys: pytest.Cap
     (project / "Pulumi.yaml").write_text("name: shop\nruntime: python\n")
     (project / "Pulumi.dev.yaml").write_text("config: {environment: {platform: local}}\n")
     assert novacron("plan", "-s", "dev") == 2
-    told = capsys.readouterr().err
-    assert "has no novacron:environment below config" in told
-    assert "its key `environment` belongs to the project and means shop:environment: write novacron:environment" in told
+    output = capsys.readouterr().err
+    assert "has no novacron:environment below config" in output
+    assert (
+        "its key `environment` belongs to the project and means shop:environment: write novacron:environment" in output
+    )
 
 
 def test_plan_of_a_project_without_stack_files_suggests_a_rehearsal(

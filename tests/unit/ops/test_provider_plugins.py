@@ -30,10 +30,10 @@ def test_without_plugins_a_cloud_stack_is_refused_before_its_program_runs(
 ) -> None:
     (project / "__main__.py").write_text("raise SystemExit('the program ran')")
     assert novacron(command, "-s", "prod") == 2
-    told = capsys.readouterr()
-    assert "needs the provider plugin of aws" in told.err
-    assert "run `novacron rehearse -s prod`" in told.err
-    assert "the program ran" not in told.out + told.err
+    output = capsys.readouterr()
+    assert "needs the provider plugin of aws" in output.err
+    assert "run `novacron rehearse -s prod`" in output.err
+    assert "the program ran" not in output.out + output.err
 
 
 @pytest.mark.parametrize("place", ["PATH", "PULUMI_HOME", "PULUMI_DEBUG_PROVIDERS", "Pulumi.yaml"])

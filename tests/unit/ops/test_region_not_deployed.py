@@ -1,4 +1,4 @@
-"""Leaving a region out of an update: only one that is deployed, whichever engine runs the stack."""
+"""`--without-region` accepts deployed regions only, with the Pulumi CLI and with the rehearsal engine."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def state(*resources: dict[str, Any]) -> dict[str, Any]:
-    """What `pulumi stack export` writes."""
+    """An exported state with these resources."""
     stack = {"urn": STACK, "custom": False, "type": "pulumi:pulumi:Stack"}
     return {"version": 3, "deployment": {"manifest": {}, "resources": [stack, *resources]}}
 
 
 def cli(project: Path, exported: dict[str, Any]) -> PulumiCli:
-    """A CLI with this state, which notes how it is called."""
+    """A fake Pulumi CLI with this state that records its arguments."""
     executable = project / "bin" / "pulumi"
     executable.parent.mkdir(exist_ok=True)
     (project / "exported.json").write_text(json.dumps(exported))
@@ -63,7 +63,7 @@ both = pytest.mark.parametrize("backend", [cli, rehearsal])
 
 
 @both
-def test_a_region_that_is_deployed_can_be_left_out(project: Path, backend: Make) -> None:
+def test_a_deployed_region_can_be_left_out(project: Path, backend: Make) -> None:
     stack = ProjectStack(project, "prod")
     patterns = deployed_region_patterns(stack, ["eu-west-1"], backend(project, state(PROVIDER, REGION)))
     assert patterns == ("**::prod-eu-west-1", "**::prod-eu-west-1-*")
@@ -88,16 +88,16 @@ def test_a_region_that_is_not_deployed_is_refused_before_anything_runs(
     backend(project, state(*resources))
     monkeypatch.setenv("PATH", f"{project / 'bin'}:/usr/bin:/bin")
     assert run(operation, backend.__name__) == 2
-    told = capsys.readouterr().err
-    assert "--without-region eu-west-1: the state of stack 'prod' has no resources in this region" in told
-    assert "remove eu-west-1 from novacron:environment.regions for now" in told
+    output = capsys.readouterr().err
+    assert "--without-region eu-west-1: the state of stack 'prod' has no resources in this region" in output
+    assert "remove eu-west-1 from novacron:environment.regions for now" in output
     calls = project / "calls"
     called = [line.split()[1] for line in calls.read_text().splitlines()] if calls.exists() else []
     assert set(called) <= {"stack"}  # `stack select` and `stack export`, no `up`
 
 
 @pytest.mark.parametrize("engine", ["cli", "rehearsal"])
-def test_a_stack_that_was_never_deployed_has_no_region(
+def test_a_stack_that_was_never_deployed_has_no_region_to_leave_out(
     project: Path, engine: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cli(project, {"version": 3, "deployment": {"manifest": {}, "metadata": {}}})

@@ -53,7 +53,7 @@ def rehearsed(
 ) -> Rehearsal:
     return Rehearsal(
         succeeded=not violations,
-        errors="a \x1b[1m<policy> said no" if violations else "",
+        errors="a \x1b[1m<policy> failed" if violations else "",
         by_region=count_by_region(resources),
         timeouts=find_timeouts(resources),
         policy_packs=tuple(PolicyPackReport(ROOT / "policy", PolicyPackState.CHECKED) for _ in range(packs)),
@@ -79,11 +79,11 @@ def prod() -> Report:
 
 def test_warnings_about_a_file_system_as_model_store_are_in_every_form(prod: Report) -> None:
     slow = replace(planned("prod"), store_warnings=("loading takes long",))
-    told = replace(prod, plan=slow)
-    at = report_lines(told).index("Model store")
-    assert report_lines(told)[at + 1] == "  loading takes long"
-    assert "loading takes long" in render_page(told)
-    assert report_values(told)["plan"]["store_warnings"] == ["loading takes long"]
+    output = replace(prod, plan=slow)
+    at = report_lines(output).index("Model store")
+    assert report_lines(output)[at + 1] == "  loading takes long"
+    assert "loading takes long" in render_page(output)
+    assert report_values(output)["plan"]["store_warnings"] == ["loading takes long"]
     assert "Model store" not in report_lines(prod)
 
 
@@ -92,7 +92,7 @@ def parsed(html: str) -> ET.Element:
 
 
 def tables(html: str) -> dict[str, list[list[str]]]:
-    """The rows of each table, heads first, by the name that a screen reader says."""
+    """The rows of each table, headings first, by its accessible name."""
     root = parsed(html)
     return {
         box.attrib["aria-label"]: [[cell.text or "" for cell in row] for row in box.iter(f"{XHTML}tr")]
@@ -169,13 +169,13 @@ def test_the_web_page_has_no_scripts_and_loads_nothing(prod: Report) -> None:
 
 
 def test_text_and_json_have_the_same_figures(prod: Report) -> None:
-    told = json.loads(json.dumps(report_values(prod)))
-    assert told["simulated"] is True
-    assert told["resources"] == 9
-    assert told["regions"]["us-east-1"] == {"aws:eks": 2}
-    assert told["plan"]["usd_per_hour"] == 1034.36
-    assert told["slow_to_create"]["longest_chain_limit_min"] == 90
-    assert told["peak_memory_mib"] == {"own_process": 183, "largest_child": 181}
+    output = json.loads(json.dumps(report_values(prod)))
+    assert output["simulated"] is True
+    assert output["resources"] == 9
+    assert output["regions"]["us-east-1"] == {"aws:eks": 2}
+    assert output["plan"]["usd_per_hour"] == 1034.36
+    assert output["slow_to_create"]["longest_chain_limit_min"] == 90
+    assert output["peak_memory_mib"] == {"own_process": 183, "largest_child": 181}
     text = "\n".join(report_lines(prod))
     assert "128 × H100-80GB, 1,034.36 USD/h = 755,083 USD/month at list price; clients leave a failed region" in text
     assert "longest chain of dependencies: at most 90 min: ap-southeast-1-cluster 30 → ap-southeast-1-nodes 60" in text
@@ -206,7 +206,7 @@ def test_the_report_of_a_program_without_an_environment_has_no_plan() -> None:
     found = tables(render_page(report))
     assert found["Resources by region"][1:] == [["eu-west-1", "2", "2 aws:eks"]]
     assert found["Policy violations"][1] == ["no-<b>", "mandatory", "2", "t n", 'says "no" & <why>']
-    assert texts(render_page(report), "pre") == ["a [1m<policy> said no"]
+    assert texts(render_page(report), "pre") == ["a [1m<policy> failed"]
     nothing = Report("theirs", rehearsed([], packs=0), None)
     assert "the project has no policy pack" in "\n".join(report_lines(nothing))
     assert tables(render_page(nothing))["Resources by region"] == [["region", "simulated resources", "by service"]]
@@ -252,12 +252,12 @@ def test_every_stated_timeout_names_its_source() -> None:
 
 
 def test_a_policy_pack_that_did_not_check_the_stack_is_never_reported_as_no_violation() -> None:
-    reason = "policy pack could not be loaded; it said:\nno module"
+    reason = "it could not be loaded:\nno module"
     failed = replace(rehearsed([]), policy_packs=(PolicyPackReport(ROOT / "policy", PolicyPackState.FAILED, reason),))
     report = Report("theirs", failed, None)
     text = "\n".join(report_lines(report))
     assert "no violation" not in text
-    assert "policy pack 'policy' failed: policy pack could not be loaded; it said. Whether the stack" in text
+    assert "policy pack 'policy' failed: it could not be loaded. Whether the stack" in text
     assert report_values(report)["policies"][0]["state"] == "failed"
     html = render_page(report)
     assert dict(zip(texts(html, "dt"), texts(html, "dd"), strict=True))["policy violations"] == "unknown"

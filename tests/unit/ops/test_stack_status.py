@@ -81,9 +81,9 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
 def test_a_healthy_stack_ends_with_0(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     site.set(OUTPUTS, SERVICES, server(READY))
     assert novacron("status") == 0
-    told = capsys.readouterr().out
-    assert f"endpoint: {ENDPOINT} (answers, 2 of 2 workers active)" in told
-    assert "problem" not in told
+    output = capsys.readouterr().out
+    assert f"endpoint: {ENDPOINT} (answers, 2 of 2 workers active)" in output
+    assert "problem" not in output
     assert novacron("status", "--json") == 0
     values = json.loads(capsys.readouterr().out)
     assert (values["healthy"], values["problems"]) == (True, [])
@@ -141,9 +141,9 @@ def test_an_unhealthy_stack_ends_with_1_and_names_the_reason(
     outputs, services, answer, reason = UNHEALTHY[situation]
     site.set(outputs, services, answer)
     assert novacron("status") == 1
-    told = capsys.readouterr().out
-    assert reason in told
-    assert "None" not in told
+    output = capsys.readouterr().out
+    assert reason in output
+    assert "None" not in output
     assert novacron("status", "--json") == 1
     values = json.loads(capsys.readouterr().out)
     assert values["healthy"] is False
@@ -154,10 +154,10 @@ def test_a_cloud_stack_whose_endpoint_does_not_answer_ends_with_1(
 ) -> None:
     site.set({"endpoint": "https://api.novacron.ai", "regions": {}}, [])
     assert novacron("status", "-s", "prod") == 1
-    told = capsys.readouterr().out
-    assert "does not answer: connection refused" in told
-    assert "processes" not in told
-    assert "process " not in told
+    output = capsys.readouterr().out
+    assert "does not answer: connection refused" in output
+    assert "processes" not in output
+    assert "process " not in output
 
 
 def test_a_cloud_stack_without_an_endpoint_ends_with_1(site: Site, capsys: pytest.CaptureFixture[str]) -> None:

@@ -36,7 +36,7 @@ def test_an_export_to_a_link_is_refused(project: Path, capsys: pytest.CaptureFix
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (None, "state.json cannot be read: No such file or directory"),
         ("{", "state.json is not JSON"),
@@ -46,9 +46,9 @@ def test_an_export_to_a_link_is_refused(project: Path, capsys: pytest.CaptureFix
     ids=["missing", "truncated", "nested", "a list"],
 )
 def test_a_file_that_is_not_an_exported_state_is_refused(
-    project: Path, capsys: pytest.CaptureFixture[str], content: str | None, said: str
+    project: Path, capsys: pytest.CaptureFixture[str], content: str | None, message: str
 ) -> None:
     if content is not None:
         (project / "state.json").write_text(content)
     assert novacron("import", "state.json", "-s", "dev") == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""`--without-region`: what the backend is asked to leave out, and which regions cannot be left out."""
+"""`--without-region`: the URN patterns that the backend excludes, and the regions that cannot be left out."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ COMMANDS = {"up": Operation.UP, "preview": Operation.PREVIEW, "down": Operation.
 
 
 @dataclass
-class Asked:
-    """A backend that does nothing and keeps what it was asked."""
+class RecordingBackend:
+    """A backend that does nothing and records its runs."""
 
     description: str = "backend of a test"
     runs: list[tuple[Operation, dict[str, Any]]] = field(default_factory=list)
@@ -43,20 +43,20 @@ class Asked:
 
 
 @pytest.fixture
-def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Asked:
+def backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RecordingBackend:
     for name in ("Pulumi.yaml", "Pulumi.prod.yaml", "Pulumi.local.yaml"):
         (tmp_path / name).write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
-    backend = Asked()
+    recording = RecordingBackend()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(backends, "open_backend", lambda *_: backend)
+    monkeypatch.setattr(backends, "open_backend", lambda *_: recording)
     monkeypatch.setattr(local_processes, "stop_leftovers", lambda _: [])
-    return backend
+    return recording
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_each_command_leaves_out_all_of_a_region_and_nothing_else(asked: Asked, name: str) -> None:
+def test_every_command_excludes_all_resources_of_the_region_and_no_others(backend: RecordingBackend, name: str) -> None:
     assert novacron(name, "-s", "prod", "--without-region", "us-east-1") == 0
-    ((operation, options),) = asked.runs
+    ((operation, options),) = backend.runs
     assert operation is COMMANDS[name]
     assert options["exclude"] == ("**::prod-us-east-1", "**::prod-us-east-1-*")
     selection = Selection(Run(operation, "novacron", "prod", dry_run=False, exclude=options["exclude"]), {})
@@ -68,32 +68,32 @@ def test_each_command_leaves_out_all_of_a_region_and_nothing_else(asked: Asked, 
 
 
 @pytest.mark.parametrize(("name", "goes_on"), [("up", True), ("preview", None), ("down", True)])
-def test_without_the_option_nothing_is_left_out(asked: Asked, name: str, goes_on: bool | None) -> None:
+def test_without_the_option_no_resource_is_excluded(backend: RecordingBackend, name: str, goes_on: bool | None) -> None:
     assert novacron(name, "-s", "prod") == 0
-    ((_, options),) = asked.runs
+    ((_, options),) = backend.runs
     assert options["exclude"] == ()
     assert options.get("continue_on_error") is goes_on
-    assert not options.get("refresh")  # a dead region could not be asked
+    assert not options.get("refresh")  # a dead region could not be backend
 
 
-def test_two_dead_regions_are_left_out_together(asked: Asked) -> None:
+def test_two_regions_are_excluded_together(backend: RecordingBackend) -> None:
     options = [item for region in REGIONS[1:3] for item in ("--without-region", region)]
     assert novacron("up", "-s", "prod", *options) == 0
-    ((_, given),) = asked.runs
+    ((_, given),) = backend.runs
     assert given["exclude"] == tuple(
         pattern for region in REGIONS[1:3] for pattern in (f"**::prod-{region}", f"**::prod-{region}-*")
     )
 
 
 @pytest.mark.parametrize(
-    ("stack", "regions", "said"),
+    ("stack", "regions", "message"),
     [
         (
             "prod",
             ["eu-west-2"],
             f"--without-region eu-west-2: stack 'prod' has no such region; its regions are {', '.join(REGIONS)}",
         ),
-        # The names are no region's: they are changed also while every region is dead.
+        # DNS belongs to no region, so it can be changed while any region is unreachable.
         ("prod", ["dns"], "--without-region dns: stack 'prod' has no such region"),
         ("prod", ["eu-west-1", "EU-WEST-1"], "--without-region EU-WEST-1: stack 'prod' has no such region"),
         ("prod", REGIONS, "--without-region: all regions are left out"),
@@ -102,15 +102,15 @@ def test_two_dead_regions_are_left_out_together(asked: Asked) -> None:
     ids=["unknown", "dns", "upper-case", "all", "local"],
 )
 @pytest.mark.parametrize("name", COMMANDS)
-def test_what_cannot_be_left_out_ends_with_2_before_anything_is_done(
-    asked: Asked,
+def test_a_region_that_cannot_be_left_out_ends_with_2_before_the_backend_runs(
+    backend: RecordingBackend,
     capsys: pytest.CaptureFixture[str],
     name: str,
     stack: str,
     regions: list[str],
-    said: str,
+    message: str,
 ) -> None:
     options = [item for region in regions for item in ("--without-region", region)]
     assert novacron(name, "-s", stack, *options) == 2
-    assert said in capsys.readouterr().err
-    assert asked.runs == []
+    assert message in capsys.readouterr().err
+    assert backend.runs == []

@@ -1,4 +1,4 @@
-# Every target sets up what it needs: .venv from pinned, hashed requirements. Nothing happens when nothing changed.
+# Each target installs what it needs into .venv, from pinned and hashed requirements, and only when they changed.
 PYTHON ?= python3
 STACK  ?= local
 # More arguments for pytest: make test TESTS='--durations=15 tests/unit'
@@ -8,56 +8,56 @@ UV     := $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecod
 PROJECTS := pyproject.toml infra/pyproject.toml serving/pyproject.toml
 
 export UV_PYTHON_DOWNLOADS := never
-# A caller who turns byte code off pays ten seconds at each start of a worker.
+# Without byte code, each start of a worker takes ten seconds longer.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help up preview down rehearse status logs test test-unit check prose docs format golden bench-engine bench-rehearse bench-gateway bench-routing bench-batching check-clients check-stores stubs lock clean
 
-help: ## this list
+help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
 
-up: .venv/run.stamp ## deploy the local stack (STACK=… for another) and wait until it answers
+up: .venv/run.stamp ## deploy the local stack (or STACK=name) and wait until it answers
 	@$(BIN)/novacron up --stack $(STACK)
 
-preview: .venv/run.stamp ## show what `make up` would do, without doing it
+preview: .venv/run.stamp ## show what `make up` would change
 	@$(BIN)/novacron preview --stack $(STACK)
 
-down: .venv/base.stamp ## remove everything that `make up` made
+down: .venv/base.stamp ## remove the stack that `make up` deployed
 	@$(BIN)/novacron down --stack $(STACK)
 
-rehearse: .venv/clouds.stamp ## bring STACK=prod up on simulated clouds: what would be made where, at which price, what would be refused
+rehearse: .venv/clouds.stamp ## deploy STACK=prod to simulated clouds and report resources, price and policy violations
 	@$(BIN)/novacron rehearse --stack $(if $(filter local,$(STACK)),prod,$(STACK))
 
-status: .venv/base.stamp ## what runs, where, and how it is
+status: .venv/base.stamp ## show the stack's processes, endpoint and health
 	@$(BIN)/novacron status --stack $(STACK)
 
-logs: .venv/base.stamp ## the last lines of every process's log
+logs: .venv/base.stamp ## show the last lines of every process's log
 	@$(BIN)/novacron logs --stack $(STACK)
 
-test: .venv/dev.stamp ## all tests
+test: .venv/dev.stamp ## run all tests
 	$(BIN)/pytest -n 2 --dist loadgroup $(TESTS)
 
-test-unit: .venv/unit.stamp ## the tests that start no process; needs no torch
+test-unit: .venv/unit.stamp ## run the tests that start no process; needs no PyTorch
 	$(BIN)/pytest -n 2 tests/unit $(TESTS)
 
-check: .venv/dev.stamp ## format, lint, types, layers
+check: .venv/dev.stamp ## check format, lint, layers, types and prose
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/basedpyright
 
-prose: .venv/dev.stamp ## the style check: banned phrases, where they are, and what to write instead
+prose: .venv/dev.stamp ## check the English of docs, comments and messages for banned phrases
 	@$(BIN)/python -m tools.prose
 
 docs: .venv/docs.stamp ## build the documentation site into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 	@echo "Open site/index.html, or serve it: python3 -m http.server -d site -b 127.0.0.1 8000"
 
-format: .venv/dev.stamp ## format and fix what can be fixed
+format: .venv/dev.stamp ## format the code and fix what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-golden: .venv/dev.stamp ## write JSON schemas, docs/outputs.md, and the plans and user data of tests/unit/golden again
+golden: .venv/dev.stamp ## regenerate schemas, reference pages, and the plans and user data of tests/unit/golden
 	$(BIN)/python -m novacron_infra.config.schema
 	$(BIN)/python -m novacron_infra.outputs > docs/outputs.md
 	$(BIN)/python -m tests.unit.aws.golden
@@ -67,25 +67,25 @@ golden: .venv/dev.stamp ## write JSON schemas, docs/outputs.md, and the plans an
 	for s in dev staging prod; do $(BIN)/novacron plan -s $$s > tests/unit/golden/$$s.txt && \
 	  $(BIN)/novacron plan -s $$s --json > tests/unit/golden/$$s.json || exit 1; done
 
-bench-engine: .venv/dev.stamp ## time and memory of preview and up for 50, 500 and 2,000 resources
+bench-engine: .venv/dev.stamp ## measure preview and up of 50, 500 and 2,000 resources
 	$(BIN)/python -m tests.bench.engine
 
-bench-rehearse: .venv/dev.stamp ## time and memory of rehearsing prod, and what of it the components cost
+bench-rehearse: .venv/dev.stamp ## measure a rehearsal of prod, with and without the components
 	$(BIN)/python -m tests.bench.rehearse
 
-bench-gateway: .venv/dev.stamp .bench/gateways.stamp ## our coordinator compared with litellm, portkey, sglang-router, smg and vllm-router: speed and memory
+bench-gateway: .venv/dev.stamp .bench/gateways.stamp ## compare the coordinator with litellm, portkey, sglang-router, smg and vllm-router
 	$(BIN)/python -m tests.bench.gateway
 
-bench-routing: .venv/dev.stamp ## how often prompts find their beginning cached, by routing policy, on simulated workers
+bench-routing: .venv/dev.stamp ## measure cache hits and load balance of each routing policy, on simulated workers
 	$(BIN)/python -m tests.bench.routing
 
-bench-batching: .venv/dev.stamp ## tokens a second of the PyTorch engine with 1, 4 and 16 requests at once
+bench-batching: .venv/dev.stamp ## measure tokens per second of the PyTorch engine with 1, 4 and 16 concurrent requests
 	$(BIN)/python -m tests.bench.batching
 
-check-clients: .venv/dev.stamp .bench/clients.stamp ## OpenAI's JavaScript client, compatcanary and llm-comply against a stack (npm and pip install them)
+check-clients: .venv/dev.stamp .bench/clients.stamp ## test a stack with OpenAI's JavaScript client, compatcanary and llm-comply (needs npm)
 	$(BIN)/pytest tests/serving/test_outside_clients.py
 
-check-stores: .venv/dev.stamp .bench/stores.stamp ## the model store on servers of S3's, Azure's and Google Cloud's APIs that others wrote (npm and go install two of them)
+check-stores: .venv/dev.stamp .bench/stores.stamp ## test the model store on servers with the APIs of S3, Azure and Google Cloud (needs npm and go)
 	$(BIN)/pytest tests/serving/test_model_store_clouds.py
 
 .bench/gateways.stamp:
@@ -102,21 +102,22 @@ check-stores: .venv/dev.stamp .bench/stores.stamp ## the model store on servers 
 	@npm install --silent --prefix .bench azurite
 	@GOBIN=$(CURDIR)/.bench go install github.com/fsouza/fake-gcs-server@v1.56.1 && touch $@
 
-stubs: .venv/dev.stamp ## make the Python code of serving's .proto files again
+stubs: .venv/dev.stamp ## regenerate the Python code of serving's .proto files
 	$(BIN)/python -m grpc_tools.protoc -I serving --python_out=serving --pyi_out=serving --grpc_python_out=serving \
 	  novacron_serving/protocol/worker.proto
 
-lock: .venv/dev.stamp ## resolve requirements/*.in to the newest versions; dev.in first, and the others to the same versions
+# dev.in is resolved first; the other files get the same versions.
+lock: .venv/dev.stamp ## resolve requirements/*.in to the newest versions
 	cd requirements && lock="../$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
 	    --no-emit-index-url --no-header --no-annotate" && $$lock --upgrade dev.in -o dev.txt && \
 	  for f in uv base run clouds unit docs; do $$lock --upgrade -c dev.txt $$f.in -o $$f.txt || exit 1; done
 
-clean: ## remove the virtual environment and caches; a running stack has to be taken down first
-	@! ls .novacron/.pulumi/stacks/*/*.json >/dev/null 2>&1 || { echo "a stack may still run: make down, then rm -r .novacron"; exit 1; }
+clean: ## delete the virtual environment and caches; run `make down` first
+	@! ls .novacron/.pulumi/stacks/*/*.json >/dev/null 2>&1 || { echo "a stack may still be running: run 'make down', then 'rm -r .novacron'"; exit 1; }
 	rm -rf .venv .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 .venv/uv.stamp: requirements/uv.txt
-	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 10) or sys.exit(f"Python 3.10 or later is needed, {sys.executable} is {v.major}.{v.minor}. Say which one to use: make PYTHON=python3.12 …")'
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 10) or sys.exit(f"Python 3.10 or later is needed; {sys.executable} is {v.major}.{v.minor}. Name another one: make PYTHON=python3.12 …")'
 	@echo "Setting up .venv (downloads the first time) …"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<

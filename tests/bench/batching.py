@@ -1,7 +1,7 @@
-"""`make bench-batching`: tokens a second of the PyTorch engine with 1, 4 and 16 requests at once.
+"""Tokens per second of the PyTorch engine with 1, 4 and 16 concurrent requests: `make bench-batching`.
 
-Each request answers with as many tokens as it may; its end is forbidden. The same with one place, so that requests wait
-for each other, is what batching is measured against. Rates are medians of several runs.
+Each request generates its maximum number of tokens, because the end token is forbidden. The baseline has one slot, so
+that requests wait for each other. Rates are medians of several runs.
 
 `python -m tests.bench.batching [--model FOLDER] [--device cuda] [--threads 2] [--tokens 96] [--runs 3] [--guided]`
 """
@@ -37,7 +37,7 @@ def request(number: int, tokens: int, guided: bool) -> GenerationRequest:
 
 
 async def rate(engine: PyTorchEngine, concurrent: int, tokens: int, guided: bool) -> float:
-    """Tokens a second, over all requests."""
+    """Return the tokens per second of all requests together."""
 
     async def one(number: int) -> int:
         made = 0
@@ -50,11 +50,11 @@ async def rate(engine: PyTorchEngine, concurrent: int, tokens: int, guided: bool
     return sum(made) / (time.perf_counter() - began)
 
 
-async def measure(arguments: argparse.Namespace, places: int) -> dict[int, float]:
-    config = PyTorchConfig(device=arguments.device, threads=arguments.threads, max_concurrent_requests=places)
+async def measure(arguments: argparse.Namespace, slots: int) -> dict[int, float]:
+    config = PyTorchConfig(device=arguments.device, threads=arguments.threads, max_concurrent_requests=slots)
     engine = PyTorchEngine(arguments.model, config)
     await engine.load()
-    await rate(engine, places, 8, arguments.guided)
+    await rate(engine, slots, 8, arguments.guided)
     rates = {
         concurrent: statistics.median(
             [await rate(engine, concurrent, arguments.tokens, arguments.guided) for _ in range(arguments.runs)]
@@ -72,13 +72,13 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--tokens", type=int, default=96)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--guided", action="store_true", help="answers are held to a JSON schema")
+    parser.add_argument("--guided", action="store_true", help="constrain responses to a JSON schema")
     arguments = parser.parse_args()
     sys.stdout.write(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}; tokens/s\n")
-    sys.stdout.write("places  " + "".join(f"{concurrent:>9} at once" for concurrent in CONCURRENCY) + "\n")
-    for places in (1, max(CONCURRENCY)):
-        rates = asyncio.run(measure(arguments, places))
-        sys.stdout.write(f"{places:>6}  " + "".join(f"{value:>17.0f}" for value in rates.values()) + "\n")
+    sys.stdout.write("slots   " + "".join(f"{concurrent:>6} concurrent" for concurrent in CONCURRENCY) + "\n")
+    for slots in (1, max(CONCURRENCY)):
+        rates = asyncio.run(measure(arguments, slots))
+        sys.stdout.write(f"{slots:>6}  " + "".join(f"{value:>17.0f}" for value in rates.values()) + "\n")
 
 
 main()

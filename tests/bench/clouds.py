@@ -1,8 +1,8 @@
-"""What the simulated clouds cost: `python -m tests.bench.clouds`.
+"""Cost of the simulated clouds: `python -m tests.bench.clouds`.
 
-The preview of 200 resources of all four SDKs, three times: with a provider that takes everything as it is, with the
-simulated clouds in one long-lived server (first preview and second), and with one plugin process for each. Wall time of
-the whole; CPU and memory of engine and program with the plugins, and of the server by itself.
+Previews 200 resources of all four SDKs with a provider that accepts every input, with the simulated clouds in one
+server (first and second preview), and with one plugin process for each cloud. Prints wall time, CPU and memory of
+engine, program and plugins, and CPU and memory of the server.
 """
 
 from __future__ import annotations
@@ -68,15 +68,15 @@ for i in range(10):
 
 
 def preview(folder: Path, ports: dict[str, int], plugins: dict[str, Path]) -> Figures:
-    """One preview by an engine of its own."""
+    """Run one preview in a new process."""
     paths = {name: str(path) for name, path in plugins.items()}
     command = [sys.executable, "-c", ENGINE, str(folder), json.dumps(ports), json.dumps(paths)]
     return measure(command, dict(os.environ), folder)
 
 
-def row(what: str, figures: Figures, server: str = "") -> None:
-    """Print a line of the table."""
-    sys.stdout.write(f"{what:<42} {figures.wall_s:>7.2f} {figures.cpu_s:>7.2f} {figures.peak_mib:>6.0f}  {server}\n")
+def print_row(label: str, figures: Figures, server: str = "") -> None:
+    """Print a row of the table."""
+    sys.stdout.write(f"{label:<42} {figures.wall_s:>7.2f} {figures.cpu_s:>7.2f} {figures.peak_mib:>6.0f}  {server}\n")
     sys.stdout.flush()
 
 
@@ -89,7 +89,7 @@ def main() -> None:
         (folder / "__main__.py").write_text(PROGRAM)
         plain = {package: stack.enter_context(serve(Simulated())) for package in PACKAGES}
         preview(folder, plain, {})  # byte code and file caches
-        row("a provider that takes everything", preview(folder, plain, {}))
+        print_row("a provider that accepts every input", preview(folder, plain, {}))
         command = [sys.executable, "-m", "novacron_rehearsal.clouds", "serve"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
             assert server.stdout is not None
@@ -100,14 +100,14 @@ def main() -> None:
                 figures = preview(folder, ports, {})
                 times = process.cpu_times()
                 total = times.user + times.system
-                row(
+                print_row(
                     f"simulated, attached, {which} preview",
                     figures,
                     f"{total - used:.2f}, {process.memory_info().rss >> 20}",
                 )
                 used = total
             server.terminate()
-        row("simulated, four plugin processes", preview(folder, {}, write_plugins(folder / "plugins")))
+        print_row("simulated, four plugin processes", preview(folder, {}, write_plugins(folder / "plugins")))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """Wall time and peak memory of preview and up: `make bench-engine`.
 
-The same program and the same provider for the rehearsal engine and, where `pulumi` is on PATH, for the CLI, in one run;
-the engine's figures again as a share of the CLI's. Memory is the largest sum over the measured process and all its
-children, sampled every 50 ms, without the provider; CPU is theirs too, and says more than wall time on a busy machine.
-At the end, a stack of one resource, run inside this process as tests run it.
+Measures the rehearsal engine and, if `pulumi` is on PATH, the CLI, with the same program and provider, and prints the
+engine's figures as a fraction of the CLI's. Memory is the peak sum over the measured process and its children, sampled
+every 50 ms, without the provider. CPU time is more reliable than wall time on a busy machine. The last row is a stack
+of one resource that runs inside this process, as in tests.
 
-Sizes other than 50, 500 and 2,000: `python -m tests.bench.engine 50 200`.
+Other sizes than 50, 500 and 2,000: `python -m tests.bench.engine 50 200`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ sys.exit(0 if result.succeeded else result.errors)
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a command took."""
+    """Time and memory of a command."""
 
     wall_s: float
     cpu_s: float
@@ -49,7 +49,7 @@ class Figures:
 
 
 def measure(command: list[str], env: dict[str, str], folder: Path) -> Figures:
-    """Run a command; raises `RuntimeError` with its output when it fails."""
+    """Run a command and measure it. Raise `RuntimeError` with its output if it fails."""
     began = time.perf_counter()
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with (folder / "output").open("w+") as output:
@@ -71,8 +71,8 @@ def measure(command: list[str], env: dict[str, str], folder: Path) -> Figures:
     return Figures(took, cpu_s, peak / 2**20)
 
 
-def project(folder: Path, size: int) -> None:
-    """A program of `size` resources: a tenth of them depend on others."""
+def write_project(folder: Path, size: int) -> None:
+    """Write a program of `size` resources. A tenth of them depend on others."""
     (folder / "Pulumi.yaml").write_text("name: bench\nruntime: python\n")
     body = (
         f"first = Thing('r0', value=0)\nfor i in range(1, {size}):\n"
@@ -82,11 +82,11 @@ def project(folder: Path, size: int) -> None:
 
 
 def run(size: int, pulumi: str | None) -> dict[str, list[Figures]]:
-    """For each operation the engine's figures, and the CLI's where there is one."""
+    """Return the engine's figures of each operation, followed by the CLI's if there is a CLI."""
     figures: dict[str, list[Figures]] = {}
     with tempfile.TemporaryDirectory() as name, serve(Simulated()) as port:
         folder = Path(name)
-        project(folder, size)
+        write_project(folder, size)
         env = {**os.environ, "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE}
         for operation in ("preview", "up"):
             figures[operation] = [measure([sys.executable, "-c", ENGINE, name, operation, str(port)], env, folder)]
@@ -105,12 +105,12 @@ def run(size: int, pulumi: str | None) -> dict[str, list[Figures]]:
     return figures
 
 
-def one_resource_in_process() -> float:
-    """Seconds of `up` of a fresh stack of one resource inside this process, the SDK loaded: the median of five."""
+def time_one_resource_in_process() -> float:
+    """Return the median seconds of five `up` of a new stack of one resource inside this process."""
     taken: list[float] = []
     for _ in range(6):
         with tempfile.TemporaryDirectory() as name, serve(Simulated()) as port:
-            project(Path(name), 1)
+            write_project(Path(name), 1)
             began = time.perf_counter()
             workspace = Workspace(Path(name), "bench", passphrase=PASSPHRASE)
             result = workspace.up(Options(in_process=True, attached_providers={"sim": port}))
@@ -124,7 +124,7 @@ def main(sizes: tuple[int, ...]) -> None:
     """Print the table."""
     pulumi = shutil.which("pulumi")
     columns = "".join(
-        f" | {who:>6} {'wall s':>8} {'CPU s':>8} {'MiB':>6}" for who in ("engine", "CLI")[: 1 + bool(pulumi)]
+        f" | {engine:>6} {'wall s':>8} {'CPU s':>8} {'MiB':>6}" for engine in ("engine", "CLI")[: 1 + bool(pulumi)]
     )
     sys.stdout.write(f"{'resources':>9} {'':<8}{columns}{' | engine / CLI: wall, CPU, MiB' if pulumi else ''}\n")
     for size in sizes:
@@ -136,9 +136,9 @@ def main(sizes: tuple[int, ...]) -> None:
                 row += f" {ours.peak_mib / theirs.peak_mib:>4.2f}"
             sys.stdout.write(f"{size:>9} {operation:<8}{row}\n")
             sys.stdout.flush()
-    sys.stdout.write(f"one resource, in process: up in {one_resource_in_process():.3f} s\n")
+    sys.stdout.write(f"one resource, in process: up in {time_one_resource_in_process():.3f} s\n")
     if pulumi is None:
-        sys.stdout.write("the Pulumi CLI is not on PATH: the engine alone was measured\n")
+        sys.stdout.write("the Pulumi CLI is not on PATH: only the engine was measured\n")
 
 
 if __name__ == "__main__":

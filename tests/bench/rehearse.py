@@ -1,11 +1,11 @@
-"""What a rehearsal costs, and what of it the components cost: `make bench-rehearse`.
+"""Cost of a rehearsal, and the components' part of it: `make bench-rehearse`.
 
-`novacron rehearse` of a stack, and of a plain Pulumi program that declares the same resources (same types, names and
-inputs, by the SDKs' own classes, without our components): same engine, same simulated clouds, same policies. The plain
-program is written from the state of a rehearsal. What a resource takes from another is taken from it there too where an
-input is just that value; elsewhere the value is written out and the order kept by `depends_on`. The two alternate;
-medians of three. Wall time is the whole command's, memory the largest sum over its processes, sampled every 50 ms; CPU
-says more than wall time on a busy machine.
+Compares `novacron rehearse` of a stack with a rehearsal of a plain Pulumi program that declares the same resources
+(same types, names and inputs, with the SDKs' classes and without our components), on the same engine, simulated clouds
+and policies. The plain program is generated from the state of a rehearsal. An input that equals another resource's
+output refers to that output; other values are literals, and `depends_on` keeps the order. Runs alternate, and figures
+are medians of three. Wall time is that of the whole command. Memory is the peak sum over its processes, sampled every
+50 ms. CPU time is more reliable than wall time on a busy machine.
 
 Another stack than prod: `python -m tests.bench.rehearse dev`.
 """
@@ -36,8 +36,8 @@ WALL_S, PEAK_MIB, RATIO = 30.0, 1024.0, 1.15
 DYNAMIC = "pulumi-python:dynamic"
 
 
-def rehearsed(stack: str) -> list[ResourceState]:
-    """The resources of a stack that came up on simulated clouds, in the state's order."""
+def rehearse(stack: str) -> list[ResourceState]:
+    """Deploy a stack to simulated clouds and return its resources in the order of the state."""
     with tempfile.TemporaryDirectory() as folder, serve_clouds() as ports:
         workspace = Workspace(ROOT, stack, backend_dir=Path(folder), passphrase="bench")
         result = workspace.up(Options(attached_providers=ports))
@@ -47,7 +47,7 @@ def rehearsed(stack: str) -> list[ResourceState]:
 
 
 def plain_program(resources: Sequence[ResourceState]) -> str:
-    """A program without components that declares the same resources."""
+    """Return a program without components that declares the same resources."""
     own = [state for state in resources if state.custom and not urns.package_of(state.type).startswith("pulumi")]
     own += [state for state in resources if state.type.startswith(DYNAMIC)]
     variables = {state.urn: f"r{index}" for index, state in enumerate(own)}
@@ -62,13 +62,13 @@ def _declaration(
     state: ResourceState, states: Mapping[str, ResourceState], variables: Mapping[str, str], modules: set[str]
 ) -> str:
     name, variable = urns.parse(state.urn).name, variables[state.urn]
-    if state.type.startswith(DYNAMIC):  # its provider is code: the only thing that the plain program takes from ours
+    if state.type.startswith(DYNAMIC):  # its provider is code, which the plain program has to import from ours
         modules.add(GeneratedSecret.__module__)
         return f"{variable} = {GeneratedSecret.__module__}.GeneratedSecret({name!r})"
     cls = sdk.resource_class(state.type)
     package = cls.__module__.split(".")[0]
     modules.add(package)
-    # The SDKs' classes live in a module of their own each, and are had from the package above it.
+    # Each class of an SDK has its own module; programs use it from the package above.
     path = f"{cls.__module__.rpartition('.')[0] or package}.{cls.__name__}"
     arguments, taken = [repr(name)], set[str]()
     names = _python_names(cls)
@@ -90,13 +90,13 @@ def _declaration(
 
 
 def _before(state: ResourceState, states: Mapping[str, ResourceState]) -> dict[str, None]:
-    """What a resource waits for, itself or by a component that it is in."""
+    """Return the dependencies of a resource and of the components that contain it."""
     inherited = _before(states[state.parent], states) if state.parent in states else {}
     return dict.fromkeys([*state.dependencies, *inherited])
 
 
 def _source(value: Value, needs: Sequence[str], states: Mapping[str, ResourceState]) -> tuple[str, str] | None:
-    """The resource and its property that an input was taken from, where it is just that value."""
+    """Return the URN and the property whose value an input equals, or None."""
     if not isinstance(value, str) or not value:
         return None
     for urn in needs:
@@ -113,7 +113,7 @@ def _source(value: Value, needs: Sequence[str], states: Mapping[str, ResourceSta
 
 @cache
 def _python_names(cls: type[Any]) -> dict[str, str]:
-    """The name in Python of each property."""
+    """Return the Python name of each property by its name on the wire."""
     module = sys.modules[cls.__module__]
     found: dict[str, str] = {}
     for holder in (cls, getattr(module, f"{cls.__name__}Args", None), getattr(module, f"{cls.__name__}InitArgs", None)):
@@ -129,36 +129,36 @@ def _literal(value: Value) -> str:
 
 
 def write_project(folder: Path, stack: str, description: str, program: str) -> None:
-    """A project held to this repository's policies, in a folder of its own."""
+    """Write a project that uses this repository's policies."""
     folder.mkdir()
     (folder / "Pulumi.yaml").write_text("name: novacron\nruntime: python\n")
     (folder / f"Pulumi.{stack}.yaml").write_text(description)
     (folder / "__main__.py").write_text(program)
     (folder / "policy").symlink_to(ROOT / "policy")
-    if (ROOT / ".venv").is_dir():  # where the policy pack says that it runs
+    if (ROOT / ".venv").is_dir():  # the policy pack's virtual environment
         (folder / ".venv").symlink_to(ROOT / ".venv")
 
 
-def row(what: str, figures: Figures) -> None:
-    """Print a line of the table."""
-    sys.stdout.write(f"{what:<28} {figures.wall_s:>7.2f} {figures.cpu_s:>7.2f} {figures.peak_mib:>6.0f}\n")
+def print_row(label: str, figures: Figures) -> None:
+    """Print a row of the table."""
+    sys.stdout.write(f"{label:<28} {figures.wall_s:>7.2f} {figures.cpu_s:>7.2f} {figures.peak_mib:>6.0f}\n")
     sys.stdout.flush()
 
 
-def middle(runs: Sequence[Figures]) -> Figures:
-    """The median of each figure."""
+def median_figures(runs: Sequence[Figures]) -> Figures:
+    """Return the median of each figure."""
     return Figures(
         median(run.wall_s for run in runs), median(run.cpu_s for run in runs), median(run.peak_mib for run in runs)
     )
 
 
 def main(stack: str) -> int:
-    """Print the table; 1 when a target is missed."""
+    """Print the table. Return 1 if a target is missed."""
     with tempfile.TemporaryDirectory() as name:
         folders = {"components": Path(name) / "components", "plain program": Path(name) / "plain"}
         description = (ROOT / f"Pulumi.{stack}.yaml").read_text()
         write_project(folders["components"], stack, description, (ROOT / "__main__.py").read_text())
-        write_project(folders["plain program"], stack, "config: {}\n", plain_program(rehearsed(stack)))
+        write_project(folders["plain program"], stack, "config: {}\n", plain_program(rehearse(stack)))
         command = [sys.executable, "-c", "from novacron_ops.entry import main; main()", "rehearse", "-s", stack]
         runs: dict[str, list[Figures]] = {which: [] for which in folders}
         counts: dict[str, str] = {}
@@ -167,12 +167,12 @@ def main(stack: str) -> int:
         for _ in range(RUNS):
             for which, folder in folders.items():
                 runs[which].append(measure(command, dict(os.environ), folder))
-                row(which, runs[which][-1])
-                told = (folder / "output").read_text()
-                counts[which] = told.partition("on simulated clouds: ")[2].partition(" came up")[0]
-    ours, plain = (middle(runs[which]) for which in folders)
+                print_row(which, runs[which][-1])
+                printed = (folder / "output").read_text()
+                counts[which] = printed.partition("on simulated clouds: ")[2].partition(" came up")[0]
+    ours, plain = (median_figures(runs[which]) for which in folders)
     for which, figures in (("components, median", ours), ("plain program, median", plain)):
-        row(which, figures)
+        print_row(which, figures)
     ratio, cpu = ours.wall_s / plain.wall_s, ours.cpu_s / plain.cpu_s
     if len(set(counts.values())) != 1:
         raise RuntimeError(f"the two do not declare the same resources: {counts}")

@@ -1,12 +1,13 @@
-"""`make bench-routing`: how often each policy finds a prompt's beginning in a worker's cache, and at which load.
+"""Prefix cache hit rate and load balance of each routing policy: `make bench-routing`.
 
-The workers are simulated: each has a prefix cache of so many blocks, in which what is used least leaves first; a
-request takes the time of its uncached prompt and its answer, and a worker serves several at once. What decides is the
-coordinator's own code. The oracle knows what each cache really holds, and minds the load as we do; one cache as large
-as all of theirs together is what nobody can reach.
+Workers are simulated: each has a prefix cache of `CACHE_BLOCKS` blocks with least-recently-used eviction, and serves
+several requests at the same time. A request takes the time of its uncached prompt and its response. The routing code
+is the coordinator's. The oracle knows the real content of each cache and limits the load in the same way. One cache of
+the size of all caches together is an upper bound that no policy reaches.
 
-`python -m tests.bench.routing [--trace FILE]`: a trace in Mooncake's format (a JSON object a line with `timestamp` in
-ms, `hash_ids` of blocks of 512 tokens, `input_length`, `output_length`); without one, conversations are made up.
+`python -m tests.bench.routing [--trace FILE]` reads a trace in Mooncake's format: one JSON object per line with
+`timestamp` in ms, `hash_ids` of blocks of 512 tokens, `input_length` and `output_length`. Without a trace, it
+generates conversations.
 """
 
 from __future__ import annotations
@@ -36,9 +37,9 @@ from novacron_serving.coordinator.upstream import Upstream
 from novacron_serving.coordinator.workers import Worker
 
 WORKERS = 8
-PLACES = 32
+SLOTS = 32
 CACHE_BLOCKS = 12_000
-"""Of 64 tokens: one 405B FP8 replica on 8 H100 caches 812,821 (aiconfigurator 0.12)."""
+"""Blocks of 64 tokens. One FP8 replica of a 405B model on 8 H100 caches 812,821 tokens (aiconfigurator 0.12)."""
 PREFILL_BLOCKS_PER_S = 200.0
 DECODE_TOKENS_PER_S = 30.0
 
@@ -49,7 +50,7 @@ class Asked:
     blocks: tuple[int, ...]
     """The whole prompt."""
     prefix: tuple[int, ...]
-    """What the coordinator makes of it."""
+    """The prefix that the coordinator derives from it."""
     answer_tokens: int
 
 
@@ -71,7 +72,7 @@ class Simulated:
 
 
 def conversations(count: int, seed: int = 1) -> Iterator[Asked]:
-    """Users of a few applications, each with a long system prompt; each turn repeats all that was said."""
+    """Yield requests to a few applications with long system prompts. Each turn repeats the whole conversation."""
     chance = random.Random(seed)  # noqa: S311 - the same trace each time
     words = [f"w{at}" for at in range(5000)]
 
@@ -97,15 +98,15 @@ def conversations(count: int, seed: int = 1) -> Iterator[Asked]:
 
 
 def mooncake(path: Path) -> Iterator[Asked]:
-    """Blocks of 512 tokens, here as eight of ours each."""
+    """Yield the requests of a Mooncake trace. Each of its blocks of 512 tokens becomes eight blocks."""
     for line in path.read_text().splitlines():
-        said = json.loads(line)
-        blocks = tuple(block * 8 + part for block in said["hash_ids"] for part in range(8))
-        yield Asked(said["timestamp"] / 1000, blocks, blocks, said["output_length"])
+        entry = json.loads(line)
+        blocks = tuple(block * 8 + part for block in entry["hash_ids"] for part in range(8))
+        yield Asked(entry["timestamp"] / 1000, blocks, blocks, entry["output_length"])
 
 
 def one_cache(trace: Iterable[Asked]) -> float:
-    """Hit rate of one cache as large as all."""
+    """Return the hit rate of one cache of the size of all caches."""
     cache: OrderedDict[int, None] = OrderedDict()
     hits = total = 0
     for asked in trace:
@@ -120,11 +121,11 @@ def one_cache(trace: Iterable[Asked]) -> float:
 
 
 def replay(trace: Iterable[Asked], policy: RoutingPolicy | None) -> dict[str, float]:
-    """Hit rate by blocks; load of the busiest worker over the mean. `None`: the oracle."""
+    """Return hit rate, the busiest worker's load over the mean, and times to first token. None: the oracle."""
     workers = [
         Simulated(
             Worker(
-                worker_id=f"w{at}", address="", model_id="m", engine="simulated", max_concurrent_requests=PLACES,
+                worker_id=f"w{at}", address="", model_id="m", engine="simulated", max_concurrent_requests=SLOTS,
                 max_context_tokens=0, upstream=Upstream("simulated:0", ""), last_seen_s=0, capacity=10**9, index_bit=at,
                 kv_cache_capacity_tokens=CACHE_BLOCKS * BLOCK_TOKENS,
                 seed=at * 2654435761,
@@ -139,13 +140,13 @@ def replay(trace: Iterable[Asked], policy: RoutingPolicy | None) -> dict[str, fl
     hits = total = 0
     work = dict.fromkeys(range(WORKERS), 0.0)
     waits: list[float] = []
-    busy_until = [[0.0] * PLACES for _ in workers]
+    busy_until = [[0.0] * SLOTS for _ in workers]
     for asked in trace:
         while ending and ending[0][0] <= asked.at_s:
             heapq.heappop(ending)[2].worker.free_slot()
         if chooser is None:
             mean = (sum(one.worker.load for one in workers) + 1) / WORKERS
-            limit = max(MEAN_LOAD_FACTOR * mean, SLACK * PLACES)
+            limit = max(MEAN_LOAD_FACTOR * mean, SLACK * SLOTS)
             free = [one for one in workers if one.worker.load < limit]
             chosen = max(free, key=lambda one: (one.cached(asked.blocks), -one.worker.load))
         else:
@@ -156,7 +157,7 @@ def replay(trace: Iterable[Asked], policy: RoutingPolicy | None) -> dict[str, fl
         total += len(asked.blocks)
         took_s = (len(asked.blocks) - found) / PREFILL_BLOCKS_PER_S + asked.answer_tokens / DECODE_TOKENS_PER_S
         slot = chosen.worker.index_bit
-        place = min(range(PLACES), key=busy_until[slot].__getitem__)
+        place = min(range(SLOTS), key=busy_until[slot].__getitem__)
         begins_s = max(asked.at_s, busy_until[slot][place])
         busy_until[slot][place] = begins_s + took_s
         waits.append(begins_s - asked.at_s + (len(asked.blocks) - found) / PREFILL_BLOCKS_PER_S)
@@ -178,7 +179,7 @@ def main() -> None:
     arguments = parser.parse_args()
     trace = list(mooncake(arguments.trace) if arguments.trace else conversations(arguments.conversations))
     print(  # noqa: T201
-        f"{len(trace)} requests over {trace[-1].at_s:,.0f} s, {WORKERS} simulated workers of {PLACES} places, "
+        f"{len(trace)} requests over {trace[-1].at_s:,.0f} s, {WORKERS} simulated workers of {SLOTS} slots, "
         f"{CACHE_BLOCKS * BLOCK_BYTES / 2**20:.0f} MiB of prompt text cached in each"
     )
     rows: dict[str, dict[str, Any]] = {policy.value: replay(trace, policy) for policy in RoutingPolicy}

@@ -1,4 +1,4 @@
-"""Every example comes up on simulated clouds, has what its README says, and goes without a trace."""
+"""Every example deploys to simulated clouds, creates the resources that its README lists, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ EXAMPLES = sorted(path.parent.name for path in (ROOT / "examples").glob("[0-9]-*
 README = (ROOT / "examples" / "README.md").read_text(encoding="utf-8")
 
 
-def said(example: str) -> dict[str, int]:
-    """What the README's section of an example says it makes: lines of a count and a type."""
+def read_listed_resources(example: str) -> dict[str, int]:
+    """Return the count of each resource type in the README's section of an example."""
     (section,) = re.findall(rf"^## `{example}`\n(.*?)(?=^## |\Z)", README, re.MULTILINE | re.DOTALL)
     return {type_: int(count) for count, type_ in re.findall(r"^- (\d+) `([a-z-]+:\S+)`", section, re.MULTILINE)}
 
 
-def test_the_readme_has_a_section_for_each() -> None:
+def test_the_examples_readme_has_a_section_for_each_example() -> None:
     assert len(EXAMPLES) == 4
     assert re.findall(r"^## `(\S+)`", README, re.MULTILINE) == EXAMPLES
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_an_example_makes_what_the_readme_says(tmp_path: Path, example: str) -> None:
+def test_an_example_creates_the_resources_that_the_readme_lists(tmp_path: Path, example: str) -> None:
     folder = shutil.copytree(ROOT / "examples" / example, tmp_path / "project")
     exists = tmp_path / "exists"
     with serve_clouds(state=exists) as ports:
@@ -40,7 +40,7 @@ def test_an_example_makes_what_the_readme_says(tmp_path: Path, example: str) -> 
         assert made.succeeded, made.errors
         assert made.policy_violations == []
         existing = Counter(token for package in ports for token, _, _ in World(exists / package).everything())
-        expected = said(example)
+        expected = read_listed_resources(example)
         assert expected
         assert {type_: existing[type_] for type_ in expected} == expected
         again = workspace.up(options)

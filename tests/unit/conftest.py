@@ -1,4 +1,4 @@
-"""What the tests of this folder share."""
+"""Fixtures of the unit tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture(scope="module", autouse=True)
 def event_loop_of_mocks() -> Iterator[None]:
-    """Pulumi's mocks use the thread's event loop, which is gone after a run of the engine in the same process."""
+    """Give the thread an event loop: Pulumi's mocks need one, and a run of the engine in this process closes it."""
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     yield

@@ -1,1 +1,1 @@
-"""`make bench-gateway`: our coordinator beside other gateways, over the same fake backends and load."""
+"""The coordinator compared with other gateways, on the same fake backends and load: `make bench-gateway`."""

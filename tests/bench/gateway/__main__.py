@@ -1,7 +1,7 @@
-"""Our coordinator and other gateways in one run: same fake backends, same load, two cores for all of it.
+"""Compare the coordinator with other gateways in one run, on the same fake backends, load and two cores.
 
-`python -m tests.bench.gateway [--seconds 3] [--rounds 3] [--only NAME]… [--requests 100000]`. The others come from
-`.bench`, which `make bench-gateway` fills from the package registries.
+`python -m tests.bench.gateway [--seconds 3] [--rounds 3] [--only NAME]… [--requests 100000]`. `make bench-gateway`
+installs the other gateways into `.bench` from the package registries.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import psutil
 KEY = "sk-" + hashlib.sha256(b"bench").hexdigest()
 BENCH = Path(".bench")
 CASES = [(1, False), (16, False), (256, False), (1, True), (16, True), (256, True)]
-"""Connections, streaming."""
+"""Pairs of connections and streaming."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def novacron(ports: Ports, folder: Path) -> list[str]:
-    """Authentication, metrics, admission and prefix-affine routing are on."""
+    """Return the coordinator's command, with authentication, metrics, admission and prefix-affine routing."""
     config = {
         "http_port": ports.gateway,
         "grpc_port": ports.grpc,
@@ -97,7 +97,7 @@ def portkey(ports: Ports, folder: Path) -> list[str]:
 
 
 def portkey_headers(ports: Ports) -> dict[str, str]:
-    """Portkey is told with each request where its backends are."""
+    """Return the headers that name the backends, which Portkey needs in each request."""
     targets = [{"provider": "openai", "api_key": "none", "custom_host": f"{url}/v1"} for url in ports.urls]
     return {"x-portkey-config": json.dumps({"strategy": {"mode": "loadbalance"}, "targets": targets})}
 
@@ -129,7 +129,7 @@ def running(name: str) -> Iterator[tuple[Ports, psutil.Process]]:
                 start([sys.executable, "-m", "tests.bench.gateway.backend", str(port), *registering])
             time.sleep(0.5)
             start(GATEWAYS[name](ports, Path(folder)))
-            wait(ports.gateway, headers(name, ports), Path(folder) / "log")
+            wait(ports.gateway, request_headers(name, ports), Path(folder) / "log")
             yield ports, psutil.Process(processes[-1].pid)
         finally:
             for process in processes:
@@ -140,29 +140,30 @@ def running(name: str) -> Iterator[tuple[Ports, psutil.Process]]:
                 process.kill()
 
 
-def wait(port: int, said: dict[str, str], log: Path) -> None:
+def wait(port: int, headers: dict[str, str], log: Path) -> None:
     body = json.dumps({"model": "bench", "messages": [{"role": "user", "content": "Hello"}]}).encode()
     end = time.monotonic() + 90
     while True:
-        request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/chat/completions", body, said)
+        request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/chat/completions", body, headers)
         try:
             with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
                 answer.read()
             return
         except OSError:
             if time.monotonic() > end:
-                raise SystemExit(f"it does not answer:\n{log.read_text()[-2000:]}") from None
+                raise SystemExit(f"the gateway on port {port} does not answer:\n{log.read_text()[-2000:]}") from None
             time.sleep(0.3)
 
 
-def headers(name: str, ports: Ports) -> dict[str, str]:
+def request_headers(name: str, ports: Ports) -> dict[str, str]:
     more = portkey_headers(ports) if name == "portkey" else {}
     return {"content-type": "application/json", "authorization": f"Bearer {KEY}"} | more
 
 
-def load(port: int, connections: int, seconds: float, stream: bool, said: dict[str, str]) -> dict[str, float]:
+def load(port: int, connections: int, seconds: float, stream: bool, headers: dict[str, str]) -> dict[str, float]:
     command = [
-        sys.executable, "-m", "tests.bench.gateway.load", str(port), str(connections), str(seconds), json.dumps(said),
+        sys.executable, "-m", "tests.bench.gateway.load", str(port), str(connections), str(seconds),
+        json.dumps(headers),
     ]  # fmt: skip
     done = subprocess.run(command + (["stream"] if stream else []), capture_output=True, check=True)
     return json.loads(done.stdout)
@@ -183,7 +184,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", action="append", choices=list(GATEWAYS))
-    parser.add_argument("--requests", type=int, default=100_000, help="for the memory; 0: not measured")
+    parser.add_argument(
+        "--requests", type=int, default=100_000, help="requests before memory is measured; 0 to skip it"
+    )
     arguments = parser.parse_args()
     names = arguments.only or list(GATEWAYS)
     results: dict[tuple[str, int, bool], list[dict[str, float]]] = {}
@@ -193,7 +196,7 @@ def main() -> None:
                 port = ports.backends[0] if name == "direct" else ports.gateway
                 for connections, stream in CASES:
                     before_s = cpu_s(process)
-                    result = load(port, connections, arguments.seconds, stream, headers(name, ports))
+                    result = load(port, connections, arguments.seconds, stream, request_headers(name, ports))
                     asked = max(1, result["answers"] + result["uncounted"])
                     result["cpu_us"] = 0 if name == "direct" else (cpu_s(process) - before_s) / asked * 1e6
                     results.setdefault((name, connections, stream), []).append(result)
@@ -201,19 +204,20 @@ def main() -> None:
     table(["direct", *names], results)
     for name in names if arguments.requests else []:
         with running(name) as (ports, process):
-            said = headers(name, ports)
-            load(ports.gateway, 16, 1, stream=False, said=said)
+            headers = request_headers(name, ports)
+            load(ports.gateway, 16, 1, stream=False, headers=headers)
             before, answers = memory_mib(process), 0
             while answers < arguments.requests:
-                answers += int(load(ports.gateway, 64, 5, stream=False, said=said)["answers"]) or 1
+                answers += int(load(ports.gateway, 64, 5, stream=False, headers=headers)["answers"]) or 1
             print(f"{name}: {before:.0f} MiB, after {answers} requests {memory_mib(process):.0f} MiB")  # noqa: T201
 
 
 def table(names: list[str], results: dict[tuple[str, int, bool], list[dict[str, float]]]) -> None:
     for stream in (False, True):
         columns = [connections for connections, streaming in CASES if streaming is stream]
-        what = "TTFT p50" if stream else "p50"
-        print(f"\n{'streaming' if stream else 'whole answers'}: RPS / {what} / p99, ms / CPU µs a request; medians")  # noqa: T201
+        latency = "TTFT p50" if stream else "p50"
+        kind = "streaming" if stream else "not streaming"
+        print(f"\n{kind}: RPS / {latency} / p99, ms / CPU µs per request; medians")  # noqa: T201
         for name in names:
             cells: list[str] = []
             for connections in columns:

@@ -1,6 +1,7 @@
-"""A fake OpenAI backend: answers at once, whole or as 32 chunks of a stream. `python -m … PORT [COORDINATOR_GRPC]`.
+"""A fake OpenAI backend that answers immediately, with JSON or with a stream of 32 chunks.
 
-With a coordinator's gRPC address it registers there as a worker, and reports.
+`python -m tests.bench.gateway.backend PORT [COORDINATOR_GRPC]`. With a coordinator's gRPC address, it registers there
+as a worker and reports its load.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class Backend(asyncio.Protocol):
             self.transport.write(WHOLE)
 
     def chunk(self, left: int) -> None:
-        """One chunk in each turn of the loop, as an engine would give them: not all in one write."""
+        """Write one chunk per turn of the event loop, as an engine does, and not all in one write."""
         if left:
             self.transport.write(TOKEN)
             self.loop.call_soon(self.chunk, left - 1)

@@ -1,8 +1,9 @@
-"""A load generator: so many connections, each with one request after the other, for so long.
+"""A load generator: each connection sends one request after the other, for a number of seconds.
 
-What each connection asks in the first fifth is not counted: gateways open their own connections then.
+Requests of the first fifth are not counted, because gateways open their own connections then.
 
-`python -m … PORT CONNECTIONS SECONDS HEADERS [stream]` prints one line of JSON; the headers are JSON as well.
+`python -m tests.bench.gateway.load PORT CONNECTIONS SECONDS HEADERS [stream]` prints one line of JSON. HEADERS is JSON
+too.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Client(asyncio.Protocol):
         else:
             load.errors += 1
         if now < load.end:
-            # Not from within the parser: it has to come out of this message first.
+            # The parser has to return from this message before the next request.
             load.loop.call_soon(self.ask)
         else:
             load.left -= 1

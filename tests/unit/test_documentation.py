@@ -48,6 +48,7 @@ def test_contributing_answers_twenty_questions_with_paths() -> None:
 @pytest.mark.parametrize(
     ("page", "folder"),
     [
+        ("docs/request-path.md", "serving/novacron_serving"),
         ("docs/registration-path.md", "rehearsal/novacron_rehearsal"),
     ],
 )

@@ -35,10 +35,12 @@ SECTIONS: dict[str, dict[str, Callable[..., None]]] = {
 """The commands by name, in the sections and the order of `novacron --help`."""
 
 
+_WHOLE_SENTENCE = 1000
+"""Characters of a command's summary; the help formatter wraps it."""
+
+
 class _HelpFormatter(Protocol):
     """The part of Typer's help formatter that the list of commands uses."""
-
-    width: int
 
     def section(self, name: str) -> AbstractContextManager[None]: ...
 
@@ -49,12 +51,13 @@ class _SectionedGroup(TyperGroup):
     """A group that lists its commands in sections."""
 
     def format_commands(self, ctx: object, formatter: _HelpFormatter) -> None:
-        """Write each section with the first line of every command's help."""
+        """Write each section with the first sentence of every command's help."""
         del ctx
-        room = formatter.width - max(map(len, self.commands)) - 6
         for title, commands in SECTIONS.items():
             with formatter.section(title):
-                formatter.write_dl([(name, self.commands[name].get_short_help_str(room)) for name in commands])
+                formatter.write_dl(
+                    [(name, self.commands[name].get_short_help_str(_WHOLE_SENTENCE)) for name in commands]
+                )
 
 
 app = typer.Typer(
@@ -97,9 +100,9 @@ def main() -> None:
         if (format_message := getattr(error, "format_message", None)) is None:
             raise
         context = getattr(error, "ctx", None)
-        hint = f"\n`{context.command_path} --help` describes the command" if context is not None else ""
+        hint = f" (see `{context.command_path} --help`)" if context is not None else ""
         message = str(format_message()).replace("Value error, ", "")  # Typer's prefix for a wrong choice
-        _fail(f"{message}{hint}", Exit.BAD_INPUT)
+        _fail(f"{message.rstrip('.')}{hint}", Exit.BAD_INPUT)
     sys.exit(returned if isinstance(returned, int) else Exit.OK)
 
 

@@ -6,10 +6,9 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 from pathlib import Path
-from typing import Any
 
 from novacron_ops.errors import Exit, OpsError
 from novacron_ops.tables import Table
@@ -51,13 +50,54 @@ class Question:
     report: Path | None
 
 
-def measure(question: Question) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """The comparison of one quantized model with its FP32 reference."""
+
+    quantization: str
+    dtype: str
+    tokens: int
+    """Next tokens that were compared."""
+    score: float
+    """Fraction of them on which the model and the reference agree."""
+    score_low: float
+    score_high: float
+    mean_divergence_nats: float
+    perplexity: float
+    reference_perplexity: float
+    perplexity_ratio: float
+    weight_bytes: int
+    compression_ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class QualityReport:
+    """The measurements of one run."""
+
+    measurements: tuple[Measurement, ...]
+    json: str
+    """The report as the serving package printed it."""
+
+    @classmethod
+    def parse(cls, text: str) -> QualityReport:
+        """Return the report in a JSON text of the serving package."""
+        names = [field.name for field in fields(Measurement)]
+        items = json.loads(text)["measurements"]
+        return cls(tuple(Measurement(**{name: item[name] for name in names}) for item in items), text.strip())
+
+
+def measure(question: Question) -> QualityReport:
     """Measure a model and return the report of this run; the report file keeps earlier measurements as well.
 
     Raises:
         OpsError: if the measurement fails, with the reason.
     """
-    paths = {name: getattr(question, name) for name in ("model", "reference", "text", "report")}
+    paths = {
+        "model": question.model,
+        "reference": question.reference,
+        "text": question.text,
+        "report": question.report,
+    }
     arguments = [f"--{name}={path}" for name, path in paths.items() if path is not None]
     arguments += [f"--quantization={item.value}" for item in question.quantizations]
     arguments += [f"--dtype={question.dtype.value}", f"--device={question.device.value}"]
@@ -65,34 +105,32 @@ def measure(question: Question) -> dict[str, Any]:
         [sys.executable, "-m", "novacron_serving.quality", *arguments], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["the measurement failed without a message"])[-1].removeprefix(
-            "quality: "
-        )
-        raise OpsError(reason, Exit.BAD_INPUT if done.returncode == Exit.BAD_INPUT else Exit.FAILED)
-    return json.loads(done.stdout)
+        lines = done.stderr.strip().splitlines() or ["the measurement failed without a message"]
+        status = Exit.BAD_INPUT if done.returncode == Exit.BAD_INPUT else Exit.FAILED
+        raise OpsError(lines[-1].removeprefix("quality: "), status)
+    return QualityReport.parse(done.stdout)
 
 
-def measurement_table(report: dict[str, Any]) -> Table:
+def measurement_table(report: QualityReport) -> Table:
     """Return the measurements as a table with a column for each."""
-    measurements: list[dict[str, Any]] = report["measurements"]
-    rows: list[tuple[str, Callable[[dict[str, Any]], str]]] = [
-        ("score, 0 to 1", lambda item: f"{item['score']:.4f}"),
-        ("score, 95% interval", lambda item: f"{item['score_low']:.4f}–{item['score_high']:.4f}"),
-        ("mean divergence, nats", lambda item: f"{item['mean_divergence_nats']:.5f}"),
-        ("perplexity", lambda item: f"{item['perplexity']:,.2f}"),
-        ("perplexity of FP32", lambda item: f"{item['reference_perplexity']:,.2f}"),
-        ("perplexity ratio", lambda item: f"{item['perplexity_ratio']:.4f}"),
-        ("weights", lambda item: f"{item['weight_bytes'] / 1e6:,.1f} MB"),
-        ("compression ratio", lambda item: f"{item['compression_ratio']:.2f}"),
+    rows: list[tuple[str, Callable[[Measurement], str]]] = [
+        ("score, 0 to 1", lambda item: f"{item.score:.4f}"),
+        ("score, 95% interval", lambda item: f"{item.score_low:.4f}–{item.score_high:.4f}"),
+        ("mean divergence, nats", lambda item: f"{item.mean_divergence_nats:.5f}"),
+        ("perplexity", lambda item: f"{item.perplexity:,.2f}"),
+        ("perplexity of FP32", lambda item: f"{item.reference_perplexity:,.2f}"),
+        ("perplexity ratio", lambda item: f"{item.perplexity_ratio:.4f}"),
+        ("weights", lambda item: f"{item.weight_bytes / 1e6:,.1f} MB"),
+        ("compression ratio", lambda item: f"{item.compression_ratio:.2f}"),
     ]
-    headings = ["compared with FP32", *(f"{item['quantization']}, {item['dtype']}" for item in measurements)]
-    return Table(headings, [[name, *map(value, measurements)] for name, value in rows])
+    headings = ["compared with FP32", *(f"{item.quantization}, {item.dtype}" for item in report.measurements)]
+    return Table(headings, [[name, *map(value, report.measurements)] for name, value in rows])
 
 
-def find_low_scores(report: dict[str, Any], minimum: float) -> list[str]:
+def find_low_scores(report: QualityReport, minimum: float) -> list[str]:
     """Return a sentence for each measurement whose score is below the minimum."""
     return [
-        f"{item['quantization']}, {item['dtype']}: the score {item['score']:.4f} is below --minimum {minimum:g}"
-        for item in report["measurements"]
-        if item["score"] < minimum
+        f"{item.quantization}, {item.dtype}: the score {item.score:.4f} is below --minimum {minimum:g}"
+        for item in report.measurements
+        if item.score < minimum
     ]

@@ -217,12 +217,12 @@ def test_the_command_measures_and_holds_to_a_minimum(tmp_path: Path) -> None:
     printed = json.loads(done.stdout)
     assert printed == json.loads(report.read_text())
     assert [item["quantization"] for item in printed["measurements"]] == ["int8", "int4"]
-    assert quality.find_low_scores(printed, 0.5) == []
+    assert quality.find_low_scores(quality.QualityReport.parse(done.stdout), 0.5) == []
 
 
 def test_the_command_shows_a_column_for_each_quantisation(found: dict[str, Measurement]) -> None:
-    report = Report(measurements=tuple(found.values())).model_dump(mode="json")
-    shown = "\n".join(quality.measurement_table(report).lines())
+    report = Report(measurements=tuple(found.values())).model_dump_json()
+    shown = "\n".join(quality.measurement_table(quality.QualityReport.parse(report)).lines())
     assert all(f"{item}, float32" in shown for item in QUANTIZATIONS)
     assert f"{found['int4'].score:.4f}" in shown
     assert "95% interval" in shown

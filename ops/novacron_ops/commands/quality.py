@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -57,10 +56,10 @@ def measure_quality(
         )
     )
     if as_json:
-        write_lines([json.dumps(found)])
+        write_lines([found.json])
     else:
         write_lines(quality.measurement_table(found).lines())
-        tokens = found["measurements"][0]["tokens"]
+        tokens = found.measurements[0].tokens
         say(f"score: fraction of {tokens:,} next tokens on which the model and the FP32 reference agree")
     if minimum is not None and (problems := quality.find_low_scores(found, minimum)):
         raise OpsError("; ".join(problems))

@@ -21,7 +21,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from novacron_infra.generated import GeneratedSecret
 from novacron_rehearsal import Options, Workspace
 from novacron_rehearsal import urn as urns
 from novacron_rehearsal.clouds import sdk, serve_clouds
@@ -33,7 +32,6 @@ from tests.bench.engine import Figures, measure
 ROOT = Path(__file__).parents[2]
 RUNS = 3
 WALL_S, PEAK_MIB, RATIO = 30.0, 1024.0, 1.15
-DYNAMIC = "pulumi-python:dynamic"
 
 
 def rehearse(stack: str) -> list[ResourceState]:
@@ -49,7 +47,6 @@ def rehearse(stack: str) -> list[ResourceState]:
 def plain_program(resources: Sequence[ResourceState]) -> str:
     """Return a program without components that declares the same resources."""
     own = [state for state in resources if state.custom and not urns.package_of(state.type).startswith("pulumi")]
-    own += [state for state in resources if state.type.startswith(DYNAMIC)]
     variables = {state.urn: f"r{index}" for index, state in enumerate(own)}
     states = {state.urn: state for state in resources}
     modules: set[str] = set()
@@ -62,9 +59,6 @@ def _declaration(
     state: ResourceState, states: Mapping[str, ResourceState], variables: Mapping[str, str], modules: set[str]
 ) -> str:
     name, variable = urns.parse(state.urn).name, variables[state.urn]
-    if state.type.startswith(DYNAMIC):  # its provider is code, which the plain program has to import from ours
-        modules.add(GeneratedSecret.__module__)
-        return f"{variable} = {GeneratedSecret.__module__}.GeneratedSecret({name!r})"
     cls = sdk.resource_class(state.type)
     package = cls.__module__.split(".")[0]
     modules.add(package)
@@ -101,7 +95,7 @@ def _source(value: Value, needs: Sequence[str], states: Mapping[str, ResourceSta
         return None
     for urn in needs:
         state = states.get(urn)
-        if state is None or state.type.startswith(DYNAMIC):
+        if state is None:
             continue
         if state.id == value:
             return urn, "id"

@@ -9,7 +9,7 @@ from novacron_infra.aws.file_replication import AwsFileReplication, AwsFileRepli
 from novacron_infra.aws.region import AwsRegion, AwsRegionArgs, DevicePluginImages
 from novacron_infra.aws.replication import AwsModelReplication, AwsModelReplicationArgs, ReplicaArgs
 from novacron_infra.config import CloudEnvironment, Platform
-from novacron_infra.generated import GeneratedSecret
+from novacron_infra.generated import generate_secret
 from novacron_infra.plan import EnvironmentPlan
 from novacron_infra.plan.pools import node_pools
 from novacron_infra.plan.stores import efs_copy
@@ -27,7 +27,7 @@ def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags)
     copied = efs_copy(config)
     password = config.secrets.redis_password
     if password is None:
-        password = GeneratedSecret(f"{tags.environment}-redis-password").value
+        password = generate_secret(f"{tags.environment}-redis-password")
     account_id = config.accounts.aws_account_id
     providers = {
         # The account is known: a dead region's STS, which would validate the credentials, must not end the run.

@@ -17,7 +17,7 @@ from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.logs import send_logs
 from novacron_infra.azure.private_link import PrivateService, private_endpoint
 from novacron_infra.errors import Problem, refuse
-from novacron_infra.generated import GeneratedSecret
+from novacron_infra.generated import generate_secret
 from novacron_infra.tags import Tags
 
 POSTGRES_PORT, REDIS_PORT = 5432, 10_000
@@ -79,7 +79,7 @@ class AzurePostgres(pulumi.ComponentResource):
         super().__init__("novacron:index:AzurePostgres", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("postgres")
-        password = pulumi.Output.secret(GeneratedSecret(f"{name}-password", child).value)
+        password = generate_secret(f"{name}-password", child)
         self.server = self._server(name, args, password, tags)
         tls = dbforpostgresql.Configuration(
             f"{name}-tls",

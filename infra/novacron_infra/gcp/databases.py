@@ -11,7 +11,7 @@ import pulumi_gcp as gcp
 
 from novacron_infra.errors import Problem, refuse
 from novacron_infra.gcp.checks import NAME_CHARACTERS, label_problems, labels, name_problems
-from novacron_infra.generated import GeneratedSecret
+from novacron_infra.generated import generate_secret
 from novacron_infra.tags import Tags
 
 POSTGRES_PORT = 5432
@@ -75,7 +75,7 @@ class GcpPostgres(pulumi.ComponentResource):
         )
         super().__init__("novacron:index:GcpPostgres", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        password = GeneratedSecret(f"{name}-password", child).value if args.password is None else args.password
+        password = generate_secret(f"{name}-password", child) if args.password is None else args.password
         self.instance = gcp.sql.DatabaseInstance(
             f"{name}-server",
             region=args.region,

@@ -120,8 +120,8 @@ class _Mocks(mocks.Mocks):
             outputs["loginServer"] = f"{args.inputs['registryName']}.azurecr.io"
         if kind == "network:PublicIPAddress":
             outputs["ipAddress"] = "203.0.113.7"
-        if kind.endswith(":GeneratedSecret"):
-            outputs["value"] = "generated"
+        if kind == "random:index/randomPassword:RandomPassword":
+            outputs["result"] = "generated"
         if kind == "resources:ResourceGroup":
             outputs["name"] = args.inputs["resourceGroupName"]
         return resource_id(args.typ, args.name), outputs

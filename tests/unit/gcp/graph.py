@@ -74,8 +74,8 @@ class _Mocks(mocks.Mocks):
             outputs["address"] = "203.0.113.7"
         if args.typ == "gcp:filestore/instance:Instance":
             outputs["networks"] = [{**item, "ipAddresses": ["10.0.240.7"]} for item in args.inputs["networks"]]
-        if args.typ.endswith("GeneratedSecret"):
-            outputs["value"] = PASSWORD
+        if args.typ == "random:index/randomPassword:RandomPassword":
+            outputs["result"] = PASSWORD
         return f"projects/{PROJECT}/{args.name}", outputs
 
     def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
-from novacron_infra.local.variables import select_variables
+from novacron_infra.local.variables import INHERITED, select_variables
+
+GUIDE = (Path(__file__).parents[3] / "docs" / "local-stack.md").read_text(encoding="utf-8")
 
 CREDENTIALS = {
     "AWS_SECRET_ACCESS_KEY": "aws",
@@ -50,3 +55,9 @@ def test_a_stack_adds_the_variables_that_it_needs(more: list[str], added: list[s
 @pytest.mark.parametrize("pattern", ["PULUMI_*", "P*", "PULUMI_CONFIG_PASSPHRASE"])
 def test_pulumi_s_variables_are_never_inherited(pattern: str) -> None:
     assert select_variables(CREDENTIALS, [pattern]) == {}
+
+
+def test_the_guide_lists_the_variables_that_every_stack_inherits() -> None:
+    table = GUIDE.partition("## Environment variables")[2].partition("\n## ")[0].partition("`pass_env`")[0]
+    documented = set(re.findall(r"`([A-Za-z_]+\*?)`", table))
+    assert documented == {name for name in INHERITED if not name.endswith("_PROXY")}

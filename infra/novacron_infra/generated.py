@@ -9,8 +9,10 @@ from pulumi.dynamic import ResourceProvider
 
 from novacron_infra.config import EnvironmentSecrets
 
-SECRET_CHARACTERS = 43
-"""Of A-Z, a-z, 0-9, - and _ (258 bits): Postgres, Redis, Grafana and HTTP headers accept them."""
+SECRET_LENGTH = 43
+"""Characters of a generated secret, each one of 64: 258 bits."""
+SPECIAL_CHARACTERS = "-_"
+"""Used next to letters and digits. Postgres, Redis, Grafana and HTTP headers accept all of them."""
 
 
 def generate_secret(name: str, opts: pulumi.ResourceOptions | None = None) -> pulumi.Output[str]:
@@ -22,7 +24,7 @@ def generate_secret(name: str, opts: pulumi.ResourceOptions | None = None) -> pu
     """
     from pulumi_random import RandomPassword
 
-    password = RandomPassword(name, length=SECRET_CHARACTERS, override_special="-_", opts=opts)
+    password = RandomPassword(name, length=SECRET_LENGTH, override_special=SPECIAL_CHARACTERS, opts=opts)
     return pulumi.Output.secret(password.result)
 
 

@@ -65,8 +65,10 @@ class ModelConfig(Section):
     id: str = Field(default="novacron-tiny", min_length=1)
     """The name that clients ask for."""
     path: Annotated[Path, AfterValidator(_expand_home)] | None = None
-    """A Hugging Face model folder, relative to the project's folder; `~` is the home folder. When left out: the tiny
-    model that ships with NovaCron."""
+    """A Hugging Face model folder, relative to the project's folder; `~` is the home folder.
+
+    Left out: the tiny model that ships with NovaCron.
+    """
     quantization: LocalQuantization = LocalQuantization.NONE
     """Quantisation of the weights; `novacron quality` measures what it costs."""
 
@@ -98,8 +100,7 @@ class CoordinatorConfig(Section):
     grpc_port: Port = 9090
     """Port where workers register."""
     routing: Routing = Routing.PREFIX_AFFINE
-    """prefix_affine: the worker with the longest cached prefix of the prompt, unless it is overloaded; least_loaded;
-    round_robin."""
+    """prefix_affine: the worker with the longest cached prefix of the prompt, unless it is overloaded."""
     max_requests: int = Field(default=4096, ge=1)
     """Requests in flight or waiting at the same time; the coordinator answers further ones with 429."""
     queue_timeout_s: float = Field(default=60.0, gt=0)
@@ -109,8 +110,10 @@ class CoordinatorConfig(Section):
     response_cache: ResponseCache | None = None
     """None: no response is cached."""
     minimum_quality: Fraction | None = None
-    """The lowest quality score of a registered model that may be loaded; a model without a score may not. None: any
-    model may."""
+    """The lowest quality score that a registered model needs to be loaded. None: any model may be loaded.
+
+    A model without a score is not loaded, unless this is None.
+    """
 
 
 class WorkersConfig(Section):
@@ -136,9 +139,11 @@ class LocalEnvironment(Section):
     coordinator: CoordinatorConfig = CoordinatorConfig()
     workers: WorkersConfig = WorkersConfig()
     pass_env: list[EnvironmentPattern] = Field(default_factory=list[EnvironmentPattern])
-    """Environment variables that the processes inherit from the shell that deploys them, in addition to the ones that
-    every stack needs (docs/local-stack.md): names, or patterns that end in `*`. Models in S3 need `AWS_*`, for
-    example."""
+    """Further environment variables that the processes inherit from the shell that deploys them.
+
+    Names, or patterns that end in `*`. Models in S3 need `AWS_*`, for example. docs/local-stack.md lists the variables
+    that every stack inherits.
+    """
 
 
 def broken_local_rules(parts: Mapping[str, Any]) -> list[Problem]:

@@ -130,7 +130,7 @@ class ProcessInputs(_Inputs):
 
 
 class ProcessFolder(_Inputs):
-    """Where a process's files are: all that reading and deleting need. Other versions have other inputs."""
+    """The folder of a process: all that reading and deleting need. Versions before had other inputs."""
 
     name: ServiceName
     run_dir: Folder
@@ -284,7 +284,7 @@ def _failures(model: type[_Inputs], inputs: Properties) -> list[Failure]:
 
 
 def _explain(error: ValidationError) -> list[Failure]:
-    """What a validation found. Values are not repeated: some are secrets."""
+    """Return the properties that a validation rejected. Values are not repeated: some are secrets."""
     return [
         Failure(str(item["loc"][0]) if item["loc"] else "", item["msg"])
         for item in error.errors(include_url=False, include_input=False)

@@ -1,4 +1,4 @@
-"""Who is at the other end of a loopback connection. TCP itself does not say: any local user can connect to a port."""
+"""Find the user at the other end of a loopback connection: any local user can connect to a port."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _read_tables() -> Iterator[str]:
 
 
 def _is_parents_connection(local_port: int, remote_port: int) -> bool:
-    """Without the kernel's table: whether the process that started this one has the connection."""
+    """Return whether the process that started this one has the connection."""
     try:
         connections = psutil.Process(os.getppid()).net_connections("tcp")
     except psutil.Error:

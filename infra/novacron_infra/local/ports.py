@@ -15,7 +15,7 @@ _CONFIG = "--config"
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """What listens on a port."""
+    """The process that listens on a port."""
 
     description: str
     """` by …`; empty when the system does not say."""
@@ -76,7 +76,7 @@ def _find_holder(port: int) -> psutil.Process | None:
 
 
 def _run_folder(command: Sequence[str]) -> Path | None:
-    """The folder of a process of a local stack, by its command line; None for any other process."""
+    """Return the folder of a local stack's process, by its command line; None for any other process."""
     if not any(argument.startswith(_SERVING) for argument in command) or _CONFIG not in command[:-1]:
         return None
     folder = Path(command[command.index(_CONFIG) + 1]).parent

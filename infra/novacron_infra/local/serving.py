@@ -24,7 +24,7 @@ COORDINATOR_START_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LocalServingArgs:
-    """What to run."""
+    """Arguments of LocalServing."""
 
     run_dir: Path
     """The folder of logs, state, process configuration, and the coordinator's database."""

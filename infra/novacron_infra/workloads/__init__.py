@@ -1,1 +1,1 @@
-"""What runs on a platform: the serving processes, their configuration, names and identities."""
+"""The serving processes on any platform: their configuration, names and identities."""

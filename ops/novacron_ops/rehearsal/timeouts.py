@@ -12,6 +12,9 @@ import yaml
 from novacron_rehearsal import urn as urns
 from novacron_rehearsal.state.resource import ResourceState
 
+_PACKAGES_WITHOUT_WAITS = {"random"}
+"""Packages that compute their resources and wait for nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class _StatedTimeout:
@@ -102,6 +105,7 @@ def find_timeouts(resources: Sequence[ResourceState]) -> CreationTimeouts:
         for state in resources
         if state.custom and not (package := state.type.split(":")[0]).startswith("pulumi")
     }
+    used -= _PACKAGES_WITHOUT_WAITS
     described = {urns.package_of(type_) for type_ in stated.by_type}
     return CreationTimeouts(
         types=tuple(sorted(types, key=lambda timeout: (-timeout.limit_min, timeout.type))),

@@ -59,7 +59,7 @@ def _declaration(
     state: ResourceState, states: Mapping[str, ResourceState], variables: Mapping[str, str], modules: set[str]
 ) -> str:
     name, variable = urns.parse(state.urn).name, variables[state.urn]
-    cls = sdk.resource_class(state.type)
+    cls = sdk.find_class(state.type)
     package = cls.__module__.split(".")[0]
     modules.add(package)
     # Each class of an SDK has its own module; programs use it from the package above.
@@ -99,7 +99,7 @@ def _source(value: Value, needs: Sequence[str], states: Mapping[str, ResourceSta
             continue
         if state.id == value:
             return urn, "id"
-        for wire, name in _python_names(sdk.resource_class(state.type)).items():
+        for wire, name in _python_names(sdk.find_class(state.type)).items():
             if state.outputs.get(wire) == value:
                 return urn, name
     return None

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from novacron_rehearsal import Options, PolicyPackSpec, Workspace
 from novacron_rehearsal.clouds import serve_clouds
-from novacron_rehearsal.clouds.state import World
+from novacron_rehearsal.clouds.state import CloudState
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted(path.parent.name for path in (ROOT / "examples").glob("[0-9]-*/Pulumi.yaml"))
@@ -39,7 +39,7 @@ def test_an_example_creates_the_resources_that_the_readme_lists(tmp_path: Path, 
         made = workspace.up(options)
         assert made.succeeded, made.errors
         assert made.policy_violations == []
-        existing = Counter(token for package in ports for token, _, _ in World(exists / package).everything())
+        existing = Counter(token for package in ports for token, _, _ in CloudState(exists / package).list_keys())
         expected = read_listed_resources(example)
         assert expected
         assert {type_: existing[type_] for type_ in expected} == expected
@@ -48,7 +48,7 @@ def test_an_example_creates_the_resources_that_the_readme_lists(tmp_path: Path, 
         assert {op.value for op in again.changes} == {"same"}
         gone = workspace.destroy(options)
         assert gone.succeeded, gone.errors
-        assert [list(World(exists / package).everything()) for package in ports] == [[] for _ in ports]
+        assert [list(CloudState(exists / package).list_keys()) for package in ports] == [[] for _ in ports]
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

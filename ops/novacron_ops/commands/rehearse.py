@@ -36,7 +36,7 @@ def rehearse(
     """
     from novacron_infra.config import LocalEnvironment
     from novacron_rehearsal import RehearsalError
-    from novacron_rehearsal.clouds.faults import read as read_faults
+    from novacron_rehearsal.clouds.faults import parse_faults
     from novacron_rehearsal.display import Display
     from rich.console import Console
 
@@ -48,7 +48,7 @@ def rehearse(
     if html is not None:
         check_writable("--html", html)
     try:
-        read_faults(faults) if faults else None
+        parse_faults(faults) if faults else None
     except RehearsalError as error:
         raise OpsError(f"--faults: {error}", Exit.BAD_INPUT) from error
     planned = load_plan(target, as_json)

@@ -1,4 +1,8 @@
-"""Simulated clouds: aws, gcp, azure-native and kubernetes as provider plugins that need no account and make nothing."""
+"""Simulated clouds: Pulumi provider plug-ins that need no account and create nothing.
+
+aws, gcp, azure-native, kubernetes and random are simulated with data of their own. Of any other package, the installed
+Pulumi SDK for Python is enough.
+"""
 
 from novacron_rehearsal.clouds.server import serve_clouds, write_plugins
 

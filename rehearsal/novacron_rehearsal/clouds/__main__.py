@@ -1,10 +1,11 @@
 """Simulated clouds from the command line.
 
-    python -m novacron_rehearsal.clouds aws                  a plugin process: prints its port (Pulumi starts it so)
-    python -m novacron_rehearsal.clouds serve [PACKAGE …]    all or some in one process, for PULUMI_DEBUG_PROVIDERS
-    python -m novacron_rehearsal.clouds plugins FOLDER       plugin folders, for `plugins.providers` in Pulumi.yaml
+    python -m novacron_rehearsal.clouds aws                  one plug-in process, as Pulumi starts it; prints its port
+    python -m novacron_rehearsal.clouds serve [PACKAGE …]    packages in one process, for PULUMI_DEBUG_PROVIDERS
+    python -m novacron_rehearsal.clouds plugins FOLDER       plug-in folders, for `plugins.providers` in Pulumi.yaml
 
-`NOVACRON_CLOUDS_STATE` names a folder in which what exists is kept, `NOVACRON_FAULTS` a file of faults (or their text).
+`NOVACRON_CLOUDS_STATE` is the folder for the resources that exist. `NOVACRON_FAULTS` is a file of faults, or the YAML
+itself.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def main(arguments: list[str]) -> str | None:
             sys.stdout.write("plugins:\n  providers:\n")
             for package, path in server.write_plugins(Path(folder).resolve()).items():
                 sys.stdout.write(f"    - {{name: {package}, path: {path}}}\n")
-        case [package, *rest] if package in sdk.distributions():
+        case [package, *rest] if package in sdk.list_distributions():
             server.run_plugin(package, rest[0] if rest else "")
         case _:
             return __doc__

@@ -1,5 +1,5 @@
 # ruff: noqa: N802 - the protocol gives the methods' names
-"""One simulated cloud as a Pulumi resource provider: the protocol around check, outputs, diffs, faults and state."""
+"""One simulated cloud as a Pulumi resource provider: checks, outputs, diffs, faults and state over gRPC."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import functools
 import itertools
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar, cast
 
 import grpc
 from google.protobuf.empty_pb2 import Empty
@@ -18,134 +18,153 @@ from pulumi.runtime.proto import engine_pb2, plugin_pb2, provider_pb2
 from pulumi.runtime.proto.engine_pb2_grpc import EngineStub
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer
 
-from novacron_rehearsal.clouds import faults, knowledge, sdk
-from novacron_rehearsal.clouds.check import Problem, check, check_names
-from novacron_rehearsal.clouds.diffs import diff
-from novacron_rehearsal.clouds.invokes import invoke
-from novacron_rehearsal.clouds.outputs import LABEL, Subject, existing, identity, is_made_up, named, outputs
-from novacron_rehearsal.clouds.places import Place, digest, place
-from novacron_rehearsal.clouds.state import Key, World
+from novacron_rehearsal.clouds import cloud_data, faults, sdk
+from novacron_rehearsal.clouds.functions import call_function
+from novacron_rehearsal.clouds.input_checks import InputProblem, check_input_names, check_inputs
+from novacron_rehearsal.clouds.input_diffs import compare_inputs
+from novacron_rehearsal.clouds.outputs import (
+    LABEL,
+    SimulatedResource,
+    add_name,
+    compute_id,
+    compute_outputs,
+    describe_existing,
+    has_generated_name,
+)
+from novacron_rehearsal.clouds.provider_config import ProviderConfig, digest, read_provider_config
+from novacron_rehearsal.clouds.state import CloudState, Key
 from novacron_rehearsal.errors import RehearsalError
 from novacron_rehearsal.protocol import codec
 from novacron_rehearsal.urn import parse
 from novacron_rehearsal.values import PropertyMap
 
-_Method = TypeVar("_Method", bound=Callable[..., Any])
+_Method = TypeVar("_Method", bound=Callable[..., object])
 
 
-def _answering(method: _Method) -> _Method:
-    """What the simulation refuses is the call's error; anything else is a mistake of its own, and says so."""
+def _reports_errors(method: _Method) -> _Method:
+    """Make a `RehearsalError` the error of the call. Any other exception is a bug of the simulation, and says so."""
 
     @functools.wraps(method)
-    def answer(self: CloudProvider, request: Any, context: grpc.ServicerContext) -> Any:
+    def respond(self: CloudProvider, request: object, context: grpc.ServicerContext) -> object:
         try:
             return method(self, request, context)
         except RehearsalError as error:
             message = str(error)
-        except Exception:  # noqa: BLE001 - told to the user, with where it happened
-            message = f"a mistake in the simulation of {self.package}:\n{traceback.format_exc()}"
+        except Exception:  # noqa: BLE001 - shown to the user, with the traceback
+            message = f"this is a bug in the simulation of {self.package}:\n{traceback.format_exc()}"
         return context.abort(grpc.StatusCode.UNKNOWN, message)
 
-    return answer  # type: ignore[return-value]
+    return cast("_Method", respond)
 
 
 @dataclass(slots=True)
 class _Connection:
-    """What is known of one connection: who is at its other end, and what it was configured with."""
+    """One connection: the engine at its other end, and the configuration that it sent."""
 
     engine_address: str
-    place: Place | None = None
+    config: ProviderConfig | None = None
     cancelled: threading.Event = field(default_factory=threading.Event)
 
 
 class CloudProvider(ResourceProviderServicer):
-    """Serves one package, to any number of engines and configurations at the same time.
+    """Serves one package to any number of engines and configurations at the same time.
 
-    The protocol tells configured providers apart by their connection alone: each has a connection of its own, and what
-    it was configured with is kept for that.
+    In the protocol, only the connection tells one configured provider from another. So the configuration is kept for
+    each connection.
     """
 
-    def __init__(self, package: str, world: World, fault_source: str = "", engine_address: str = "") -> None:
+    def __init__(self, package: str, existing: CloudState, fault_source: str = "", engine_address: str = "") -> None:
         self.package = package
-        self._version = sdk.version(package)
-        self._world = world
+        self._sdk_version = sdk.find_version(package)
+        self._existing = existing
         self._fault_source = fault_source
         self._engine_address = engine_address
         self._connections: dict[str, _Connection] = {}
-        self._names: set[tuple[str, str]] = set()
-        """(type, made-up name) of what is known to exist."""
+        self._generated_names: set[tuple[str, str]] = set()
+        """Type and name of the existing resources whose name was generated."""
 
     # -- the provider itself ------------------------------------------------------------------------------------------
 
-    def GetPluginInfo(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """The SDK's version: the simulation is of that."""
+    def GetPluginInfo(self, request: Empty, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:
+        """Return the version of the SDK that the simulation follows."""
         del request, context
-        return plugin_pb2.PluginInfo(version=self._version)
+        return plugin_pb2.PluginInfo(version=self._sdk_version)
 
-    def Attach(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """Where the engine is that uses this connection."""
+    def Attach(self, request: plugin_pb2.PluginAttach, context: grpc.ServicerContext) -> Empty:
+        """Remember the address of the engine that uses this connection."""
         self._connection(context).engine_address = request.address
         return Empty()
 
-    @_answering
-    def CheckConfig(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """The names in the provider's own configuration; the SDK has made a text of every value."""
+    @_reports_errors
+    def CheckConfig(
+        self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.CheckResponse:
+        """Check the names in the provider's configuration. The SDK has turned every value into text."""
         del context
-        failures = check_names(f"pulumi:providers:{self.package}", codec.decode(request.news))
-        return provider_pb2.CheckResponse(inputs=request.news, failures=_failures(failures))
+        problems = check_input_names(f"pulumi:providers:{self.package}", codec.decode(request.news))
+        return provider_pb2.CheckResponse(inputs=request.news, failures=_failures(problems))
 
-    @_answering
-    def DiffConfig(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """Configuration is changed in place: what a provider made stays where it is."""
+    @_reports_errors
+    def DiffConfig(self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
+        """Return whether the configuration differs. A change never replaces the provider."""
         del context
         changed = codec.decode(request.old_inputs) != codec.decode(request.news)
         response = provider_pb2.DiffResponse
         return response(changes=response.DIFF_SOME if changed else response.DIFF_NONE)
 
-    @_answering
-    def Configure(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """Where this connection's provider works; tells the user that it is simulated."""
-        self._connection(context).place = place(self.package, codec.decode(request.args))
-        text = f"{self.package} is simulated by NovaCron: no account is used and nothing is made in a cloud"
-        self._tell(context, "INFO", text, request.urn)
+    @_reports_errors
+    def Configure(
+        self, request: provider_pb2.ConfigureRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.ConfigureResponse:
+        """Keep the configuration for this connection, and tell the user that the provider is simulated."""
+        self._connection(context).config = read_provider_config(self.package, codec.decode(request.args))
+        text = f"NovaCron simulates {self.package}: it uses no account and creates nothing in a cloud"
+        self._log(context, "INFO", text, request.urn)
         return provider_pb2.ConfigureResponse(acceptSecrets=True, acceptResources=True, supportsPreview=True)
 
-    def Cancel(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """End what is slow."""
+    def Cancel(self, request: Empty, context: grpc.ServicerContext) -> Empty:
+        """End operations that a `slow` fault holds up."""
         del request
         self._connection(context).cancelled.set()
         return Empty()
 
     # -- resources ----------------------------------------------------------------------------------------------------
 
-    @_answering
-    def Check(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """Every problem of the inputs at once; a name where there is none."""
+    @_reports_errors
+    def Check(self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext) -> provider_pb2.CheckResponse:
+        """Return every problem of the inputs, and the inputs with a generated name where the program gives none."""
         inputs, olds = codec.decode(request.news), codec.decode(request.olds)
-        token, where = parse(request.urn).type, self._place(context)
-        problems = check(token, inputs)
+        token, config = parse(request.urn).type, self._config(context)
+        problems = check_inputs(token, inputs)
         failures = [problem for problem in problems if problem.certain]
+        source = f"{sdk.find_distribution(self.package)} {self._sdk_version}"
         for doubt in (problem for problem in problems if not problem.certain):
-            text = f"{doubt.property} {doubt.reason} ({sdk.distribution(self.package)} {self._version} knows no others)"
-            self._tell(context, "WARNING", text, request.urn)
+            text = f"{doubt.property} {doubt.reason} ({source} lists no other values)"
+            self._log(context, "WARNING", text, request.urn)
         if not failures:
-            if olds and is_made_up(token, olds):
-                self._names.add((token, _name_of(token, olds, where)))
-            for attempt in itertools.count():
-                seed = digest(request.urn, attempt)
-                candidate = named(Subject(token, request.urn, where, inputs, seed), olds)
-                made_up = is_made_up(token, candidate)
-                if olds or not made_up or (token, _name_of(token, candidate, where)) not in self._names:
-                    inputs = candidate
-                    break
+            inputs = self._with_name(request.urn, config, inputs, olds)
         return provider_pb2.CheckResponse(inputs=codec.encode(inputs), failures=_failures(failures))
 
-    @_answering
-    def Diff(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """What changes, and whether that needs a new resource."""
+    def _with_name(self, urn: str, config: ProviderConfig, inputs: PropertyMap, olds: PropertyMap) -> PropertyMap:
+        """Return the inputs with a name that no other resource of the type has."""
+        token = parse(urn).type
+        if olds and has_generated_name(token, olds):
+            self._generated_names.add((token, _name(token, olds, config)))
+        for attempt in itertools.count():
+            seed = digest(urn, attempt)
+            candidate = add_name(SimulatedResource(token, urn, config, inputs, seed), olds)
+            if olds or not has_generated_name(token, candidate):
+                return candidate
+            if (token, _name(token, candidate, config)) not in self._generated_names:
+                return candidate
+        raise AssertionError
+
+    @_reports_errors
+    def Diff(self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
+        """Return what changes, and whether that needs a new resource."""
         del context
         olds = codec.decode(request.old_inputs if request.old_inputs.fields else request.olds)
-        found = diff(parse(request.urn).type, olds, codec.decode(request.news), list(request.ignoreChanges))
+        found = compare_inputs(parse(request.urn).type, olds, codec.decode(request.news), list(request.ignoreChanges))
         response = provider_pb2.DiffResponse
         return response(
             changes=response.DIFF_SOME if found.changes else response.DIFF_NONE,
@@ -162,83 +181,82 @@ class CloudProvider(ResourceProviderServicer):
             },
         )
 
-    @_answering
-    def Create(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """Make a resource; one whose id is taken is refused when the id is the program's choice."""
-        inputs, token, where = codec.decode(request.properties), parse(request.urn).type, self._place(context)
+    @_reports_errors
+    def Create(self, request: provider_pb2.CreateRequest, context: grpc.ServicerContext) -> provider_pb2.CreateResponse:
+        """Create a resource. When the program chose the id and a resource has it already, that is an error."""
+        inputs, token, config = codec.decode(request.properties), parse(request.urn).type, self._config(context)
         if request.preview:
-            return provider_pb2.CreateResponse(
-                properties=codec.encode(outputs(Subject(token, request.urn, where, inputs)))
-            )
-        self._strike("create", request.urn, context, inputs)
+            planned = SimulatedResource(token, request.urn, config, inputs)
+            return provider_pb2.CreateResponse(properties=codec.encode(compute_outputs(planned)))
+        self._inject_faults("create", request.urn, context, inputs)
         refused = ""
         for attempt in itertools.count():
-            subject = Subject(token, request.urn, where, inputs, digest(request.urn, inputs, attempt))
-            identifier = identity(subject)
+            resource = SimulatedResource(token, request.urn, config, inputs, digest(request.urn, inputs, attempt))
+            identifier = compute_id(resource)
             if identifier == refused:
                 raise RehearsalError(
-                    f"{token} {identifier!r} already exists in {where.region(inputs) or self.package} (simulated by "
+                    f"{token} {identifier!r} already exists in {config.region(inputs) or self.package} (simulated by "
                     "NovaCron); give it another name, or import it"
                 )
-            made = outputs(subject)
-            key = _key(request.urn, where, inputs, identifier)
-            if self._world.add(key, inputs, made) or knowledge.resource(token).again:
-                if is_made_up(token, inputs):
-                    self._names.add((token, _name_of(token, inputs, where)))
-                return provider_pb2.CreateResponse(id=identifier, properties=codec.encode(made))
+            outputs = compute_outputs(resource)
+            key = _key(request.urn, config, inputs, identifier)
+            if self._existing.add(key, inputs, outputs) or cloud_data.find_resource(token).again:
+                if has_generated_name(token, inputs):
+                    self._generated_names.add((token, _name(token, inputs, config)))
+                return provider_pb2.CreateResponse(id=identifier, properties=codec.encode(outputs))
             refused = identifier
         raise AssertionError
 
-    @_answering
-    def Update(self, request: Any, context: grpc.ServicerContext) -> Any:
+    @_reports_errors
+    def Update(self, request: provider_pb2.UpdateRequest, context: grpc.ServicerContext) -> provider_pb2.UpdateResponse:
         """Change a resource in place."""
-        inputs, token, where = codec.decode(request.news), parse(request.urn).type, self._place(context)
-        seed = self._seed(request.urn, codec.decode(request.olds))
-        made = outputs(Subject(token, request.urn, where, inputs, seed))
+        inputs, token, config = codec.decode(request.news), parse(request.urn).type, self._config(context)
+        seed = self._find_seed(request.urn, codec.decode(request.olds))
+        outputs = compute_outputs(SimulatedResource(token, request.urn, config, inputs, seed))
         if not request.preview:
-            self._strike("update", request.urn, context, inputs)
-            self._world.put(_key(request.urn, where, inputs, request.id), inputs, made)
-        return provider_pb2.UpdateResponse(properties=codec.encode(made))
+            self._inject_faults("update", request.urn, context, inputs)
+            self._existing.put(_key(request.urn, config, inputs, request.id), inputs, outputs)
+        return provider_pb2.UpdateResponse(properties=codec.encode(outputs))
 
-    @_answering
-    def Read(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """A resource as it is; without an id when it is gone."""
+    @_reports_errors
+    def Read(self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext) -> provider_pb2.ReadResponse:
+        """Return a resource as it exists; an empty id when it does not exist any more."""
         inputs, state = codec.decode(request.inputs), codec.decode(request.properties)
-        token, where = parse(request.urn).type, self._place(context)
-        self._strike("read", request.urn, context, inputs)
-        if inputs or "id" in state:  # what real providers record; reading it here would make it look simulated
-            self._seed(request.urn, state)
-        key = _key(request.urn, where, inputs or state, request.id)
-        if found := self._world.get(key):
+        token, config = parse(request.urn).type, self._config(context)
+        self._inject_faults("read", request.urn, context, inputs)
+        if inputs or "id" in state:  # only real providers record an id; reading it would make it look simulated
+            self._find_seed(request.urn, state)
+        key = _key(request.urn, config, inputs or state, request.id)
+        if found := self._existing.get(key):
             inputs, state = found
-        elif self._world.knows_all or self._world.removed(key):
+        elif self._existing.knows_all or self._existing.was_removed(key):
             return provider_pb2.ReadResponse(id="")
         elif LABEL not in state:
-            # A program that reads what it does not manage: that exists, as far as this process can tell.
-            state = existing(token, request.urn, where, request.id, state)
+            # A program that reads a resource which it does not manage: as far as this process can tell, it exists.
+            state = describe_existing(token, request.urn, config, request.id, state)
         return provider_pb2.ReadResponse(
             id=request.id, properties=codec.encode(state), inputs=codec.encode(inputs or state)
         )
 
-    @_answering
-    def Delete(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """Remove a resource."""
-        inputs, token, where = codec.decode(request.old_inputs), parse(request.urn).type, self._place(context)
-        self._seed(request.urn, codec.decode(request.properties))
-        self._strike("delete", request.urn, context, inputs)
-        self._world.remove(_key(request.urn, where, inputs, request.id))
-        if is_made_up(token, inputs):
-            self._names.discard((token, _name_of(token, inputs, where)))
+    @_reports_errors
+    def Delete(self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext) -> Empty:
+        """Delete a resource."""
+        inputs, token, config = codec.decode(request.old_inputs), parse(request.urn).type, self._config(context)
+        self._find_seed(request.urn, codec.decode(request.properties))
+        self._inject_faults("delete", request.urn, context, inputs)
+        self._existing.remove(_key(request.urn, config, inputs, request.id))
+        if has_generated_name(token, inputs):
+            self._generated_names.discard((token, _name(token, inputs, config)))
         return Empty()
 
-    @_answering
-    def Invoke(self, request: Any, context: grpc.ServicerContext) -> Any:
+    @_reports_errors
+    def Invoke(self, request: provider_pb2.InvokeRequest, context: grpc.ServicerContext) -> provider_pb2.InvokeResponse:
         """Call a function."""
-        where = self._place(context)
+        config = self._config(context)
         arguments = codec.decode(request.args)
-        self._strike("invoke", request.tok, context, arguments, token=request.tok)
+        self._inject_faults("invoke", request.tok, context, arguments, token=request.tok)
         response = provider_pb2.InvokeResponse()
-        getattr(response, "return").CopyFrom(codec.encode(invoke(request.tok, arguments, where)))
+        getattr(response, "return").CopyFrom(codec.encode(call_function(request.tok, arguments, config)))
         return response
 
     # -- helpers ------------------------------------------------------------------------------------------------------
@@ -246,15 +264,15 @@ class CloudProvider(ResourceProviderServicer):
     def _connection(self, context: grpc.ServicerContext) -> _Connection:
         return self._connections.setdefault(context.peer(), _Connection(self._engine_address))
 
-    def _place(self, context: grpc.ServicerContext) -> Place:
-        """Where the connection's provider works; one that was connected anew takes the last configuration."""
+    def _config(self, context: grpc.ServicerContext) -> ProviderConfig:
+        """Return the configuration of the connection; a connection that was made anew has the last one."""
         known = self._connection(context)
-        if known.place is None:
-            others = (other.place for other in reversed(list(self._connections.values())) if other.place)
-            known.place = next(others, None) or place(self.package, {})
-        return known.place
+        if known.config is None:
+            others = (other.config for other in reversed(list(self._connections.values())) if other.config)
+            known.config = next(others, None) or read_provider_config(self.package, {})
+        return known.config
 
-    def _tell(self, context: grpc.ServicerContext, severity: str, text: str, urn: str) -> None:
+    def _log(self, context: grpc.ServicerContext, severity: str, text: str, urn: str) -> None:
         """Show the user a message, where there is an engine to show it."""
         address = self._connection(context).engine_address
         if address:
@@ -262,41 +280,44 @@ class CloudProvider(ResourceProviderServicer):
             with suppress(grpc.RpcError), grpc.insecure_channel(address) as channel:
                 EngineStub(channel).Log(engine_pb2.LogRequest(severity=number, message=text, urn=urn), timeout=5)
 
-    def _strike(
+    def _inject_faults(
         self, operation: str, urn: str, context: grpc.ServicerContext, inputs: PropertyMap, token: str = ""
     ) -> None:
-        where = self._place(context)
-        listed = faults.read(self._fault_source) if self._fault_source else []
-        token = token or parse(urn).type
-        seconds = faults.strike(listed, self._world, operation, token, urn, where.region(inputs), inputs)
+        if not self._fault_source:
+            return
+        listed = faults.parse_faults(self._fault_source)
+        region = self._config(context).region(inputs)
+        call = faults.ProviderCall(operation, token or parse(urn).type, urn, region, inputs)
+        seconds = faults.inject_faults(listed, self._existing, call)
         if seconds and self._connection(context).cancelled.wait(seconds):
-            raise RehearsalError(f"cancelled while the slow creation of {urn} was simulated; nothing was made")
+            raise RehearsalError(f"cancelled while the slow creation of {urn} was simulated; nothing was created")
 
-    def _seed(self, urn: str, state: PropertyMap) -> str:
-        """What a resource's made-up values are derived from.
+    def _find_seed(self, urn: str, state: PropertyMap) -> str:
+        """Return the seed of a resource's generated values.
 
         Raises:
-            RehearsalError: for a resource of a real cloud: to change it here would part the state from what exists.
+            RehearsalError: for a resource of a real cloud. To change it here would make the state differ from what
+                exists.
         """
         seed = state.get(LABEL)
         if not isinstance(seed, str):
             raise RehearsalError(
-                f"{urn} was not made by a simulated cloud, and a simulated cloud cannot change or delete it; run this "
-                f"stack with the real {self.package} provider, or rehearse it with a state of its own"
+                f"{urn} was not created by a simulated cloud, and a simulated cloud cannot change or delete it; run "
+                f"this stack with the real {self.package} provider, or rehearse it with a state of its own"
             )
         return seed
 
 
-def _failures(found: list[Problem]) -> list[Any]:
+def _failures(found: Iterable[InputProblem]) -> list[provider_pb2.CheckFailure]:
     return [provider_pb2.CheckFailure(property=item.property, reason=item.reason) for item in found]
 
 
-def _key(urn: str, where: Place, inputs: PropertyMap, identifier: str) -> Key:
-    """Return what tells a resource from all others of its cloud."""
+def _key(urn: str, config: ProviderConfig, inputs: PropertyMap, identifier: str) -> Key:
+    """Return the key of a resource among all of its cloud."""
     token = parse(urn).type
-    scope = where.scope(token, inputs) if knowledge.resource(token).unique_ids else urn
+    scope = config.scope(token, inputs) if cloud_data.find_resource(token).unique_ids else urn
     return token, scope, identifier
 
 
-def _name_of(token: str, inputs: PropertyMap, where: Place) -> str:
-    return str(Subject(token, "", where, inputs).lookup("name"))
+def _name(token: str, inputs: PropertyMap, config: ProviderConfig) -> str:
+    return str(SimulatedResource(token, "", config, inputs).lookup("name"))

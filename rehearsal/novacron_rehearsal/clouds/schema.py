@@ -1,7 +1,7 @@
-"""What an SDK class says of a resource: its inputs and outputs, their types, which are required, which are secret.
+"""Reads a resource's schema from its SDK class: inputs and outputs, their types, which are required, which are secret.
 
-Read from the classes themselves, when first asked for. No SDK ships its schema, and what is not in the classes is not
-known here: ranges, patterns, conflicts, and what forces a replacement (`data/*.yaml` has that for some types).
+No SDK ships its schema, so it is read from the classes, on first use. The classes lack ranges, patterns, conflicts, and
+which changes force a replacement (`data/*.yaml` has the last for some types).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ScalarKind = Literal["text", "whole number", "number", "true or false", "asset",
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A single value; where the SDK lists `values`, the only ones allowed unless the list is `open`."""
+    """A single value. When the SDK lists `values`, no others are allowed unless the list is `open`."""
 
     kind: ScalarKind
     values: tuple[str | float, ...] = ()
@@ -42,14 +42,14 @@ class ListOf:
 
 @dataclass(frozen=True, slots=True)
 class MapOf:
-    """A mapping of any keys."""
+    """A mapping with any keys."""
 
     item: Type
 
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """A nested type, by its SDK class; `fields` tells of what it consists."""
+    """A nested type, by its SDK class; `read_fields` returns its properties."""
 
     cls: type[Any]
 
@@ -66,7 +66,7 @@ Type: TypeAlias = Union[Scalar, ListOf, MapOf, Object, OneOf]  # noqa: UP007 - n
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A property: as input `required` means that it must be given, as output that it is always there."""
+    """A property. A `required` input must be given; a `required` output always exists."""
 
     name: str
     type: Type
@@ -88,7 +88,7 @@ class Schema:
 
 ANYTHING = Scalar("anything")
 _UNIONS = (Union, UnionType)
-"""typing caches generics by equality: a program's own `Output[int | None]` becomes the SDK's hint."""
+"""Both forms occur: typing caches generics by equality, so a program's `Output[int | None]` becomes the SDK's hint."""
 _SCALARS: dict[Any, Scalar] = {
     str: Scalar("text"),
     int: Scalar("whole number"),
@@ -103,25 +103,27 @@ _LOCALS = {"Output": pulumi.Output, "T": TypeVar("T")}
 
 
 @cache
-def schema(token: str) -> Schema:
-    """What the SDK says of a resource.
+def load_schema(token: str) -> Schema:
+    """Read the schema of a resource.
 
     Raises:
-        UnknownTypeError: when it has no such resource.
-        RehearsalError: when it is not installed.
+        UnknownTypeError: when the SDK has no such resource.
+        RehearsalError: when the SDK is not installed.
     """
-    cls = sdk.resource_class(token)
+    cls = sdk.find_class(token)
     module = vars(sys.modules[cls.__module__])
-    # Kubernetes' own `PodArgs` is the nested type; what a resource takes is `PodInitArgs`.
+    # In Kubernetes, `PodArgs` is the nested type; the resource's arguments are `PodInitArgs`.
     arguments = module.get(f"{cls.__name__}InitArgs") or module[f"{cls.__name__}Args"]
     source = Path(inspect.getfile(cls)).read_text(encoding="utf-8")
     secrets = re.findall(r"additional_secret_outputs=\[([^\]]*)\]", source)
-    return Schema(token, fields(arguments), fields(cls), frozenset(re.findall(r'"([^"]+)"', ",".join(secrets))))
+    return Schema(
+        token, read_fields(arguments), read_fields(cls), frozenset(re.findall(r'"([^"]+)"', ",".join(secrets)))
+    )
 
 
 @cache
-def fields(cls: type[Any]) -> Fields:
-    """The properties of a nested input or output type, of a resource's arguments, or of a resource (its outputs)."""
+def read_fields(cls: type[Any]) -> Fields:
+    """Return the properties of a nested type, of a resource's arguments, or of a resource (its outputs)."""
     with sdk.IMPORTING:
         module = vars(sys.modules[cls.__module__])
         properties = {
@@ -166,7 +168,7 @@ def _type(hint: Any) -> Type:
         if ANYTHING in options:
             return ANYTHING
         if Scalar("text") in options:
-            # A text or one of a list: the SDK names the values that it knows, the cloud may take others.
+            # Text or one of a list: the SDK lists the values that it knows, and the cloud may accept others.
             listed = [option for option in options if isinstance(option, Scalar) and option.values]
             text = Scalar("text", tuple(value for option in listed for value in option.values), open=bool(listed))
             options = {text if option == Scalar("text") else option: None for option in options if option not in listed}
@@ -182,4 +184,4 @@ def _type(hint: Any) -> Type:
         return Scalar("text" if issubclass(hint, str) else "number", values)
     if isinstance(hint, type) and hint.__module__.startswith("pulumi_"):
         return ANYTHING if issubclass(hint, pulumi.Resource) else Object(hint)
-    raise TypeError(f"the SDK describes a property as {hint!r}, which is not understood here")
+    raise TypeError(f"the SDK gives a property the type {hint!r}, which the simulation does not support")

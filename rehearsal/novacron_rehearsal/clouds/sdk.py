@@ -1,6 +1,6 @@
-"""From a type token to the class of the installed Pulumi SDK. What the class says of its properties is in `schema.py`.
+"""Finds the class of the installed Pulumi SDK for a type token. `schema.py` reads the class's properties.
 
-SDKs are imported on first use, a module at a time: a program that uses AWS alone never loads the others.
+SDKs are imported on first use, one module at a time: a program that uses only AWS never loads the others.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ PROVIDER = "pulumi:providers"
 """The module of the tokens of providers themselves."""
 
 IMPORTING = threading.RLock()
-"""Held while SDK modules are loaded: their lazy loader is not safe for threads."""
+"""Held while SDK modules are imported: their lazy loader is not thread-safe."""
 
 
 class UnknownTypeError(RehearsalError):
-    """The SDK has no such resource."""
+    """The SDK has no resource of this type."""
 
 
 @cache
-def distributions() -> Mapping[str, str]:
+def list_distributions() -> Mapping[str, str]:
     """Return the installed SDKs, which are what can be simulated: distribution by package, in order of the packages.
 
     Every SDK says in its `pulumi-plugin.json` of which package it is.
@@ -51,13 +51,13 @@ def distributions() -> Mapping[str, str]:
     return dict(sorted(found.items()))
 
 
-def distribution(package: str) -> str:
+def find_distribution(package: str) -> str:
     """Return the distribution of a package's SDK, for example `pulumi-aws`.
 
     Raises:
         RehearsalError: when it is not installed.
     """
-    known = distributions()
+    known = list_distributions()
     if package not in known:
         raise RehearsalError(
             f"package {package!r} is not simulated: the simulation needs its SDK. Install it where this runs: "
@@ -67,31 +67,32 @@ def distribution(package: str) -> str:
 
 
 @cache
-def version(package: str) -> str:
+def find_version(package: str) -> str:
     """Return the version of a package's SDK. Raises `RehearsalError` when it is not installed."""
-    return importlib.metadata.version(distribution(package))
+    return importlib.metadata.version(find_distribution(package))
 
 
 def package_of(token: str) -> str:
-    """The simulated package that a token belongs to."""
+    """Return the package of a token."""
     if token.startswith(f"{PROVIDER}:"):
         return token.rpartition(":")[2]
     package = token.partition(":")[0]
     return "azure-native" if package.startswith("azure-native_") else package
 
 
-def plain_token(token: str) -> str:
-    """The token under which the SDK registers the class.
+def normalize_token(token: str) -> str:
+    """Return the token under which the SDK registers the class.
 
-    azure-native's are also written with an API version (`azure-native:network/v20240501:Subnet`) or as a package of one
-    version (`azure-native_network_v20240501:network:Subnet`). The SDK has one version of each, which stands for all.
+    A token of azure-native may have an API version (`azure-native:network/v20240501:Subnet`) or be in a package
+    of one version (`azure-native_network_v20240501:network:Subnet`). The SDK has one version of each resource, which
+    serves for all.
     """
     token = re.sub(r"^azure-native_[^:]*:", "azure-native:", token)
     return re.sub(r"^(azure-native:[^:/]+)/v\d+[a-z]*\d*:", r"\1:", token)
 
 
-def is_custom(token: str) -> bool:
-    """Whether a token is of a Kubernetes group that the SDK does not have: a custom resource, whose schema is open."""
+def is_custom_resource(token: str) -> bool:
+    """Return whether a token is of a Kubernetes group that the SDK lacks: a custom resource, without a schema."""
     return package_of(token) == "kubernetes" and _module(token) not in _tables("kubernetes")
 
 
@@ -99,45 +100,45 @@ def _module(token: str) -> str:
     return token.partition(":")[2].rpartition(":")[0]
 
 
-def resource_class(token: str) -> type[Any]:
-    """The SDK's class for a type token.
+def find_class(token: str) -> type[Any]:
+    """Return the SDK's class for a type token.
 
     Raises:
-        UnknownTypeError: when the SDK has none, with the nearest that it has.
+        UnknownTypeError: when the SDK has none; names the closest one.
         RehearsalError: when the SDK is not installed.
     """
-    package, wanted = package_of(token), plain_token(token)
+    package, wanted = package_of(token), normalize_token(token)
     if token == f"{PROVIDER}:{package}":
-        version(package)
+        find_version(package)
         with IMPORTING:
             return importlib.import_module(_module_name(package)).Provider
     where, classes = _tables(package).get(_module(wanted), ("", {}))
     if wanted not in classes:
-        near = difflib.get_close_matches(wanted, tokens(package), n=1, cutoff=0.5)
+        near = difflib.get_close_matches(wanted, list_tokens(package), n=1, cutoff=0.5)
         raise UnknownTypeError(
-            f"{token} is no resource of {distribution(package)} {version(package)}"
-            + (f"; the nearest is {near[0]}" if near else "")
+            f"{token} is not a resource type of {find_distribution(package)} {find_version(package)}"
+            + (f"; did you mean {near[0]}?" if near else "")
         )
     with IMPORTING:
         return getattr(importlib.import_module(where), classes[wanted])
 
 
-def tokens(package: str) -> list[str]:
-    """The tokens of all resources of a package, in order."""
+def list_tokens(package: str) -> list[str]:
+    """Return the tokens of all resources of a package, sorted."""
     return sorted(token for _, classes in _tables(package).values() for token in classes)
 
 
 def _module_name(package: str) -> str:
-    return distribution(package).replace("-", "_")
+    return find_distribution(package).replace("-", "_")
 
 
 @cache
 def _tables(package: str) -> dict[str, tuple[str, dict[str, str]]]:
-    """What the SDK registers of itself: for each module of its tokens the Python module, and class names by token."""
-    version(package)
+    """Return what the SDK registers: for each module of tokens, the Python module, and class names by token."""
+    find_version(package)
     with IMPORTING:
         importlib.import_module(_module_name(package))
-        # The registry by which the SDK itself finds the class of a resource reference; it has no public listing.
+        # The SDK finds the class of a resource reference in this registry, which has no public listing.
         registry: dict[str, list[Any]] = importlib.import_module("pulumi.runtime.rpc")._RESOURCE_MODULES  # noqa: SLF001
     return {
         module.mod_info["mod"]: (module.mod_info["fqn"], module.mod_info["classes"])

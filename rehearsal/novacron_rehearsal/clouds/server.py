@@ -1,4 +1,4 @@
-"""Serving simulated clouds: several from one process, for engines to attach to, or one as a plugin process."""
+"""Servers of simulated clouds: several in one process, for engines to attach to, or one as a plug-in process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pulumi.runtime.proto.provider_pb2_grpc import add_ResourceProviderServicer_
 
 from novacron_rehearsal.clouds import sdk
 from novacron_rehearsal.clouds.provider import CloudProvider
-from novacron_rehearsal.clouds.state import World
+from novacron_rehearsal.clouds.state import CloudState
 from novacron_rehearsal.protocol.channels import CHANNEL_OPTIONS
 from novacron_rehearsal.state.private_files import make_private_folder
 
@@ -29,14 +29,14 @@ _WORKERS = 64
 def serve_clouds(
     packages: Sequence[str] | None = None, *, state: Path | None = None, faults: Path | str = ""
 ) -> Generator[dict[str, int]]:
-    """Serve simulated clouds as long as the context lasts; gives the port of each package.
+    """Serve simulated clouds until the context ends. Yields the port of each package.
 
-    The ports are what `Options.attached_providers` takes, or `PULUMI_DEBUG_PROVIDERS` of the Pulumi CLI.
+    Pass the ports to `Options.attached_providers`, or to the Pulumi CLI in `PULUMI_DEBUG_PROVIDERS`.
 
     Args:
         packages: which ones; every package whose SDK is installed when left out.
-        state: folder in which what exists is kept; in memory without one.
-        faults: YAML file of faults, or their text (`faults.py`).
+        state: folder for the resources that exist; they are kept in memory when left out.
+        faults: YAML file of faults, or the YAML itself (`faults.py`).
 
     Raises:
         RehearsalError: when the SDK of a package is not installed.
@@ -44,9 +44,9 @@ def serve_clouds(
     servers: list[grpc.Server] = []
     try:
         ports: dict[str, int] = {}
-        for package in packages or sdk.distributions():
-            world = World(None if state is None else state / package)
-            server, ports[package] = _start(CloudProvider(package, world, str(faults)))
+        for package in packages or sdk.list_distributions():
+            existing = CloudState(None if state is None else state / package)
+            server, ports[package] = _start(CloudProvider(package, existing, str(faults)))
             servers.append(server)
         yield ports
     finally:
@@ -55,10 +55,10 @@ def serve_clouds(
 
 
 def run_plugin(package: str, engine_address: str) -> None:
-    """Be the plugin process of one package until SIGINT or SIGTERM: the port is the first line of output."""
+    """Run as the plug-in process of one package until SIGINT or SIGTERM. Prints the port as its first line."""
     state = os.environ.get(STATE_VARIABLE)
-    world = World(Path(state) / package if state else None)
-    provider = CloudProvider(package, world, os.environ.get(FAULTS_VARIABLE, ""), engine_address)
+    existing = CloudState(Path(state) / package if state else None)
+    provider = CloudProvider(package, existing, os.environ.get(FAULTS_VARIABLE, ""), engine_address)
     server, port = _start(provider)
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
@@ -67,7 +67,7 @@ def run_plugin(package: str, engine_address: str) -> None:
 
 
 def wait_for_signal() -> None:
-    """Return at SIGINT or SIGTERM."""
+    """Wait for SIGINT or SIGTERM."""
     done = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: done.set())
@@ -86,7 +86,7 @@ def write_plugins(folder: Path, packages: Sequence[str] | None = None) -> dict[s
         The folder of each package's executable, which runs with this process's interpreter.
     """
     folders: dict[str, Path] = {}
-    for package in packages or sdk.distributions():
+    for package in packages or sdk.list_distributions():
         folders[package] = folder / package
         make_private_folder(folders[package], folder)
         executable = folders[package] / f"pulumi-resource-{package}"

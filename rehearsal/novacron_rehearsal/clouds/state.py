@@ -1,4 +1,4 @@
-"""What exists in the simulated clouds: in memory, or in a folder that other processes and later runs read too."""
+"""The resources that exist in a simulated cloud: in memory, or in a folder that other processes and later runs read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.struct_pb2 import Struct
 
-from novacron_rehearsal.clouds.places import digest
+from novacron_rehearsal.clouds.provider_config import digest
 from novacron_rehearsal.protocol import codec
 from novacron_rehearsal.state.private_files import FOLDER_MODE, make_private_folder, restrict, write_private_file
 from novacron_rehearsal.values import PropertyMap
@@ -20,25 +20,25 @@ Key = tuple[str, str, str]
 """Type token, scope (region or cluster) and id of a resource."""
 
 
-class World:
-    """Resources by their keys, and how often each fault has struck.
+class CloudState:
+    """Resources by their keys, and how many calls each fault has made fail.
 
-    Without a folder, nothing is known of what earlier processes made: `knows_all` is false, and what a program's state
-    says to exist is believed.
+    Without a folder, this process does not know what earlier ones created: `knows_all` is false, and the simulation
+    trusts the program's state on what exists.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
         self.knows_all = folder is not None
         self._folder = folder
         self._memory: dict[str, dict[str, Any]] = {}
-        self._deleted: set[str] = set()
+        self._removed: set[str] = set()
         self._lock = threading.RLock()
         if folder is not None:
             make_private_folder(folder, folder)
             restrict(folder, FOLDER_MODE)
 
     def get(self, key: Key) -> tuple[PropertyMap, PropertyMap] | None:
-        """A resource's inputs and outputs, `None` when it does not exist."""
+        """Return a resource's inputs and outputs; `None` when it does not exist."""
         found = self._read(digest(*key))
         if found is None:
             return None
@@ -46,7 +46,7 @@ class World:
         return inputs, outputs
 
     def add(self, key: Key, inputs: PropertyMap, outputs: PropertyMap) -> bool:
-        """Put a resource where there is none; false when there is one."""
+        """Create a resource. Returns false, and changes nothing, when one with this key exists."""
         with self._lock:
             if self._read(digest(*key)) is not None:
                 return False
@@ -54,30 +54,30 @@ class World:
             return True
 
     def put(self, key: Key, inputs: PropertyMap, outputs: PropertyMap) -> None:
-        """Put or change a resource."""
+        """Create or change a resource."""
         entry = {
             "key": list(key),
             "inputs": MessageToDict(codec.encode(inputs)),
             "outputs": MessageToDict(codec.encode(outputs)),
         }
         self._write(digest(*key), entry)
-        self._deleted.discard(digest(*key))
+        self._removed.discard(digest(*key))
 
     def remove(self, key: Key) -> None:
-        """Remove a resource; nothing happens when it does not exist."""
+        """Remove a resource, if it exists."""
         name = digest(*key)
-        self._deleted.add(name)
+        self._removed.add(name)
         if self._folder is None:
             self._memory.pop(name, None)
         else:
             (self._folder / f"{name}.json").unlink(missing_ok=True)
 
-    def removed(self, key: Key) -> bool:
-        """Whether this process removed the resource."""
-        return digest(*key) in self._deleted
+    def was_removed(self, key: Key) -> bool:
+        """Return whether this process removed the resource."""
+        return digest(*key) in self._removed
 
-    def everything(self) -> list[Key]:
-        """All resources, in order."""
+    def list_keys(self) -> list[Key]:
+        """Return the keys of all resources, sorted."""
         if self._folder is None:
             entries = list(self._memory.values())
         else:
@@ -85,7 +85,7 @@ class World:
         return sorted((key[0], key[1], key[2]) for entry in entries if (key := entry.get("key")))
 
     def count(self, fault: str) -> int:
-        """How often a fault has been counted before; counts it."""
+        """Count one call that a fault matches. Returns how many were counted before."""
         with self._lock:
             name = digest("fault", fault)
             before = (self._read(name) or {}).get("count", 0)
@@ -104,7 +104,7 @@ class World:
         if self._folder is None:
             self._memory[name] = entry
             return
-        # Whole or not at all: a run that is killed leaves no half of a file.
-        beside = self._folder / f"{name}.{os.getpid()}.{threading.get_ident()}"
-        write_private_file(beside, json.dumps(entry).encode())
-        beside.replace(self._folder / f"{name}.json")
+        # Replaced in one step, so that a run that is killed leaves no partial file.
+        temporary = self._folder / f"{name}.{os.getpid()}.{threading.get_ident()}"
+        write_private_file(temporary, json.dumps(entry).encode())
+        temporary.replace(self._folder / f"{name}.json")

@@ -1,9 +1,18 @@
-"""The texts of `data/*.yaml`, with what stands in braces filled in.
+"""Templates of `data/*.yaml`: texts with placeholders in braces.
 
-`{name}` is a variable or an input, `{spec.replicas}` what is inside one, `{port=5432}` has a default, `{a=@b}` another
-variable as default. `{hex:8}` are its first eight characters, `{network:last}` what follows the last slash,
-`{url:host}` what follows the scheme, `{id:type}` the resource type that is in an Azure id; `{set=:joined}` has an
-underscore before it unless it is empty. A text that is one variable and nothing else keeps the variable's type.
+| placeholder | is replaced by |
+| --- | --- |
+| `{name}` | a variable or an input |
+| `{spec.replicas}` | a property of a variable or input |
+| `{port=5432}` | the variable, or a default |
+| `{a=@b}` | the variable, or another variable |
+| `{hex:8}` | the first eight characters |
+| `{network:last}` | the text after the last slash |
+| `{url:host}` | the text after the scheme |
+| `{id:type}` | the resource type in an Azure id |
+| `{set=:joined}` | an underscore and the text; nothing when the text is empty |
+
+A template that is a single placeholder keeps the type of the value.
 """
 
 from __future__ import annotations
@@ -19,21 +28,21 @@ from novacron_rehearsal.values import UNKNOWN, Value, contains_unknown, without_
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][\w.]*)(?:=(@?)([^{}:]*))?(?::(\w+))?\}")
 
 Lookup: TypeAlias = Callable[[str], Value]
-"""The value of a variable; raises `KeyError` when there is none."""
+"""Returns the value of a variable; raises `KeyError` when there is none."""
 
 
-def names(template: str) -> set[str]:
-    """The variables that a text asks for."""
+def find_variables(template: str) -> set[str]:
+    """Return the variables that a template uses."""
     return {match[1].partition(".")[0] for match in _PLACEHOLDER.finditer(template)}
 
 
 def fill(template: Any, lookup: Lookup) -> Value:
-    """A template with its variables filled in; unknown when one of them is.
+    """Replace the placeholders of a template. The result is unknown when one of the values is.
 
-    Parts of objects and lists whose variable does not exist are left out.
+    Properties of objects and items of lists whose variable does not exist are left out.
 
     Raises:
-        KeyError: when a variable of the whole does not exist and has no default.
+        KeyError: when a variable of a text does not exist and has no default.
     """
     if isinstance(template, dict):
         filled = {key: _fill_or_nothing(item, lookup) for key, item in template.items()}

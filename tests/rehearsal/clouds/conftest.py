@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from novacron_rehearsal import Options, Result, StepOp, Workspace
 from novacron_rehearsal.clouds import serve_clouds
-from novacron_rehearsal.clouds.state import World
+from novacron_rehearsal.clouds.state import CloudState
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Site:
 
     def made(self, package: str) -> list[str]:
         """The types and ids of what exists in a cloud."""
-        return [f"{token} {id_}" for token, _, id_ in World(self.exists / package).everything()]
+        return [f"{token} {id_}" for token, _, id_ in CloudState(self.exists / package).list_keys()]
 
     def left(self, package: str) -> list[str]:
         """As `made`, without grants of Google's own accounts: they are those of every stack in the project."""

@@ -128,7 +128,9 @@ def test_a_function_that_is_not_simulated_is_named_with_what_to_add(site: Site) 
     """)
     result = site.workspace.preview(site.options)
     assert not result.succeeded
-    assert "the simulated aws does not answer aws:ec2/getVpc:getVpc" in " ".join(d.message for d in result.diagnostics)
+    assert "the simulated aws lacks the function aws:ec2/getVpc:getVpc" in " ".join(
+        d.message for d in result.diagnostics
+    )
 
 
 def test_what_a_real_cloud_made_is_not_touched(site: Site) -> None:
@@ -143,14 +145,14 @@ def test_what_a_real_cloud_made_is_not_touched(site: Site) -> None:
     site.workspace.import_(exported)
     for result in (site.workspace.refresh(site.options), site.workspace.destroy(site.options)):
         assert not result.succeeded
-        assert "was not made by a simulated cloud" in result.errors
+        assert "was not created by a simulated cloud" in result.errors
     assert len(site.made("aws")) == 1
 
 
 def test_the_user_is_told_that_the_clouds_are_simulated(site: Site) -> None:
     site.write(PROGRAMS["kubernetes"])
     told = [diagnostic.message for diagnostic in site.workspace.preview(site.options).diagnostics]
-    assert "kubernetes is simulated by NovaCron: no account is used and nothing is made in a cloud" in told
+    assert "NovaCron simulates kubernetes: it uses no account and creates nothing in a cloud" in told
 
 
 def test_a_value_that_the_sdk_does_not_list_is_a_warning(site: Site) -> None:

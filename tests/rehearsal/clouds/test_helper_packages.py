@@ -75,4 +75,4 @@ def test_a_package_of_which_only_the_sdk_is_known_is_checked_and_made(site: Site
     assert str(result.outputs["public"]).startswith("simulated-")
     site.write(program.format("5"))
     refused = site.up(simulated_only=True)
-    assert "algorithm: is 5; give a text" in refused.errors
+    assert "algorithm: is 5; give text" in refused.errors

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from novacron_rehearsal.clouds.check import check, check_names
+from novacron_rehearsal.clouds.input_checks import check_input_names, check_inputs
 from novacron_rehearsal.clouds.sdk import UnknownTypeError
 from novacron_rehearsal.values import UNKNOWN, Asset, Secret
 
@@ -27,7 +28,7 @@ CASES = yaml.load((Path(__file__).parent / "check.yaml").read_text(), Loader)  #
 
 @pytest.mark.parametrize("case", CASES, ids=[case["case"] for case in CASES])
 def test_every_problem_is_told_with_its_path_and_a_fix(case: dict[str, Any]) -> None:
-    problems = check(case["type"], case["inputs"])
+    problems = check_inputs(case["type"], case["inputs"])
     told = {problem.property: problem.reason for problem in problems}
     assert told.keys() == case["problems"].keys(), told
     for path, part in case["problems"].items():
@@ -45,10 +46,12 @@ def test_every_problem_is_told_with_its_path_and_a_fix(case: dict[str, Any]) -> 
     ],
 )
 def test_a_type_that_the_sdk_does_not_have_is_refused_with_the_nearest(token: str, nearest: str) -> None:
-    with pytest.raises(UnknownTypeError, match=f"the nearest is {nearest}"):
-        check(token, {})
+    with pytest.raises(UnknownTypeError, match=re.escape(f"did you mean {nearest}?")):
+        check_inputs(token, {})
 
 
 def test_the_names_of_a_providers_configuration() -> None:
-    failures = check_names("pulumi:providers:aws", {"regoin": "x", "region": "y", "defaultTags": "{}", "version": "7"})
+    failures = check_input_names(
+        "pulumi:providers:aws", {"regoin": "x", "region": "y", "defaultTags": "{}", "version": "7"}
+    )
     assert [(failure.property, "write 'region'" in failure.reason) for failure in failures] == [("regoin", True)]

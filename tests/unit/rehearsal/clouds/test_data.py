@@ -6,18 +6,28 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from novacron_rehearsal.clouds import knowledge, templates
-from novacron_rehearsal.clouds.diffs import replacing
-from novacron_rehearsal.clouds.outputs import Subject, identity, outputs
-from novacron_rehearsal.clouds.places import place
-from novacron_rehearsal.clouds.schema import Fields, ListOf, MapOf, Object, OneOf, Scalar, Type, fields, schema
+from novacron_rehearsal.clouds import cloud_data, templates
+from novacron_rehearsal.clouds.input_diffs import find_replacing_inputs
+from novacron_rehearsal.clouds.outputs import SimulatedResource, compute_id, compute_outputs
+from novacron_rehearsal.clouds.provider_config import read_provider_config
+from novacron_rehearsal.clouds.schema import (
+    Fields,
+    ListOf,
+    MapOf,
+    Object,
+    OneOf,
+    Scalar,
+    Type,
+    load_schema,
+    read_fields,
+)
 from novacron_rehearsal.values import without_secrets
 
 KNOWN = [
     (package, token)
-    for package in knowledge.described()
-    for token in knowledge.cloud(package).types
-    if token != knowledge.EVERY_TYPE
+    for package in cloud_data.list_packages()
+    for token in cloud_data.load_cloud(package).types
+    if token != cloud_data.EVERY_TYPE
 ]
 URN = "urn:pulumi:dev::lab::{token}::thing"
 
@@ -30,33 +40,39 @@ def missing(path: str, known: Fields) -> str:
     inner = known[first].type
     while isinstance(inner, ListOf):
         inner = inner.item
-    return missing(rest, fields(inner.cls)) if rest and isinstance(inner, Object) else ""
+    return missing(rest, read_fields(inner.cls)) if rest and isinstance(inner, Object) else ""
 
 
 @pytest.mark.parametrize(("package", "token"), KNOWN)
 def test_it_names_properties_that_the_sdk_has(package: str, token: str) -> None:
-    known, facts = schema(token), knowledge.resource(token)
-    own = knowledge.cloud(package).types[token]
-    assert not [path for path in {*replacing(token), *own.get("replaces", ())} if missing(path, known.inputs)]
+    known, facts = load_schema(token), cloud_data.find_resource(token)
+    own = cloud_data.load_cloud(package).types[token]
+    assert not [
+        path for path in {*find_replacing_inputs(token), *own.get("replaces", ())} if missing(path, known.inputs)
+    ]
     assert not facts.outputs.keys() - known.outputs.keys() - {"type"}
     assert "name" not in own or not missing(own["name"], known.inputs)
 
 
 @pytest.mark.parametrize(("package", "token"), KNOWN)
 def test_a_resource_with_nothing_but_what_is_required_gets_an_id_and_its_outputs(package: str, token: str) -> None:
-    inputs = {field.name: sample(field.type) for field in schema(token).inputs.values() if field.required}
-    name = knowledge.resource(token).name.split(".")
-    if len(name) == 1 and name[0] in schema(token).inputs:
+    inputs = {field.name: sample(field.type) for field in load_schema(token).inputs.values() if field.required}
+    name = cloud_data.find_resource(token).name.split(".")
+    if len(name) == 1 and name[0] in load_schema(token).inputs:
         inputs[name[0]] = "named"
-    subject = Subject(
-        token, URN.format(token=token), place(package, {}), {"metadata": {"name": "named"}, **inputs}, "0" * 64
+    subject = SimulatedResource(
+        token,
+        URN.format(token=token),
+        read_provider_config(package, {}),
+        {"metadata": {"name": "named"}, **inputs},
+        "0" * 64,
     )
-    made = outputs(subject)
-    assert identity(subject)
-    assert "{" not in identity(subject)
+    made = compute_outputs(subject)
+    assert compute_id(subject)
+    assert "{" not in compute_id(subject)
     unlike = [
         text
-        for wanted in schema(token).outputs.values()
+        for wanted in load_schema(token).outputs.values()
         for text in problems(without_secrets(made.get(wanted.name)), wanted.type)
     ]
     assert not unlike
@@ -67,7 +83,7 @@ def sample(wanted: Type) -> Any:
     if isinstance(wanted, OneOf):
         return sample(wanted.options[0])
     if isinstance(wanted, Object):
-        return {field.name: sample(field.type) for field in fields(wanted.cls).values() if field.required}
+        return {field.name: sample(field.type) for field in read_fields(wanted.cls).values() if field.required}
     if isinstance(wanted, ListOf):
         return [sample(wanted.item)]
     if isinstance(wanted, Scalar):
@@ -85,8 +101,8 @@ def problems(value: Any, wanted: Type) -> Iterator[str]:
         return
     if isinstance(wanted, Object):
         for key, item in value.items():
-            if key in fields(wanted.cls):
-                yield from problems(item, fields(wanted.cls)[key].type)
+            if key in read_fields(wanted.cls):
+                yield from problems(item, read_fields(wanted.cls)[key].type)
             elif key != "__defaults":
                 yield f"{wanted.cls.__name__} has no {key}"
     elif isinstance(wanted, ListOf):
@@ -101,8 +117,10 @@ def problems(value: Any, wanted: Type) -> Iterator[str]:
         yield f"{value!r} is no whole number"
 
 
-@pytest.mark.parametrize("package", knowledge.described())
+@pytest.mark.parametrize("package", cloud_data.list_packages())
 def test_patterns_ask_for_variables_that_every_resource_has(package: str) -> None:
-    always = {*place(package, {}).variables, "hex", "uuid", "byte", "id", "kind", "service", "name"}
-    asked = {name for text in knowledge.cloud(package).patterns.values() for name in templates.names(text)}
+    always = {*read_provider_config(package, {}).variables, "hex", "uuid", "byte", "id", "kind", "service", "name"}
+    asked = {
+        name for text in cloud_data.load_cloud(package).patterns.values() for name in templates.find_variables(text)
+    }
     assert asked <= always | {"tags", "labels"}

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import botocore.session
 import pytest
-from novacron_rehearsal.clouds.diffs import diff, replacing
+from novacron_rehearsal.clouds.input_diffs import compare_inputs, find_replacing_inputs
 from novacron_rehearsal.values import UNKNOWN, PropertyMap, Secret
 
 NODE_GROUP: PropertyMap = {
@@ -37,7 +37,7 @@ NODE_GROUP: PropertyMap = {
     ],
 )
 def test_what_changes_and_what_replaces(change: PropertyMap, detailed: dict[str, str], replaces: list[str]) -> None:
-    found = diff("aws:eks/nodeGroup:NodeGroup", NODE_GROUP, {**NODE_GROUP, **change}, [])
+    found = compare_inputs("aws:eks/nodeGroup:NodeGroup", NODE_GROUP, {**NODE_GROUP, **change}, [])
     assert {path: entry.kind.value for path, entry in found.detailed.items()} == detailed
     assert found.replaces == replaces
     assert found.changes == bool(detailed)
@@ -46,7 +46,7 @@ def test_what_changes_and_what_replaces(change: PropertyMap, detailed: dict[str,
 @pytest.mark.parametrize("ignored", ["scalingConfig", "scalingConfig.desiredSize"])
 def test_ignored_changes_are_none(ignored: str) -> None:
     news: PropertyMap = {**NODE_GROUP, "scalingConfig": {"desiredSize": 5, "maxSize": 8}}
-    assert not diff("aws:eks/nodeGroup:NodeGroup", NODE_GROUP, news, [ignored]).changes
+    assert not compare_inputs("aws:eks/nodeGroup:NodeGroup", NODE_GROUP, news, [ignored]).changes
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_ignored_changes_are_none(ignored: str) -> None:
 def test_what_keeps_a_name_of_the_programs_choice_is_deleted_before_it_is_replaced(
     old: PropertyMap, new: PropertyMap, first: bool
 ) -> None:
-    found = diff("aws:ec2/placementGroup:PlacementGroup", old, new, [])
+    found = compare_inputs("aws:ec2/placementGroup:PlacementGroup", old, new, [])
     assert found.replaces
     assert found.delete_before_replace == first
 
@@ -86,7 +86,7 @@ def test_what_keeps_a_name_of_the_programs_choice_is_deleted_before_it_is_replac
     ],
 )
 def test_what_is_in_an_id_replaces_even_where_nothing_else_is_known(token: str, path: str, replaces: bool) -> None:
-    assert bool(diff(token, {path: "old"}, {path: "new"}, []).replaces) == replaces
+    assert bool(compare_inputs(token, {path: "old"}, {path: "new"}, []).replaces) == replaces
 
 
 NAMES = {"nodegroupName": "nodeGroupName", "nodeRole": "nodeRoleArn", "subnets": "subnetIds"}
@@ -115,8 +115,8 @@ def test_what_replaces_in_eks_is_what_no_update_operation_takes(token: str, crea
         return {NAMES.get(name, name) for name in eks.operation_model(operation).input_shape.members}
 
     settled = taken(create) - {name for update in updates for name in taken(update)} - {"tags", "clientRequestToken"}
-    assert settled <= replacing(token)
+    assert settled <= find_replacing_inputs(token)
     # What an update takes, besides what names the resource, is not replaced as a whole.
     named = {name for update in updates for name in eks.operation_model(update).input_shape.required_members}
     changeable = {name for update in updates for name in taken(update)} - {NAMES.get(name, name) for name in named}
-    assert not changeable & replacing(token)
+    assert not changeable & find_replacing_inputs(token)

@@ -3,9 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from novacron_rehearsal.clouds import faults, knowledge
-from novacron_rehearsal.clouds.places import place
-from novacron_rehearsal.clouds.state import World
+from novacron_rehearsal.clouds import cloud_data, faults
+from novacron_rehearsal.clouds.provider_config import read_provider_config
+from novacron_rehearsal.clouds.state import CloudState
 from novacron_rehearsal.errors import RehearsalError
 from novacron_rehearsal.values import PropertyMap
 
@@ -14,8 +14,9 @@ URN = f"urn:pulumi:dev::lab::{NODE_GROUP}::gpu-pool"
 INPUTS: PropertyMap = {"instanceTypes": ["p5.48xlarge"]}
 
 
-def strike(text: str, operation: str = "create", world: World | None = None, token: str = NODE_GROUP) -> float:
-    return faults.strike(faults.read(text), world or World(), operation, token, URN, "us-east-1", INPUTS)
+def inject(text: str, operation: str = "create", cloud: CloudState | None = None, token: str = NODE_GROUP) -> float:
+    call = faults.ProviderCall(operation, token, URN, "us-east-1", INPUTS)
+    return faults.inject_faults(faults.parse_faults(text), cloud or CloudState(), call)
 
 
 @pytest.mark.parametrize(
@@ -41,18 +42,18 @@ def strike(text: str, operation: str = "create", world: World | None = None, tok
 )
 def test_the_error_is_worded_as_the_clouds_own_and_labelled(token: str, fault: str, says: str) -> None:
     with pytest.raises(faults.SimulatedFaultError) as raised:
-        strike(f"[{{{fault}}}]", token=token)
+        inject(f"[{{{fault}}}]", token=token)
     assert says in str(raised.value)
     assert "simulated by NovaCron" in str(raised.value)
 
 
 @pytest.mark.parametrize("package", ["aws", "gcp", "azure-native", "kubernetes"])
 def test_every_cloud_words_every_fault(package: str) -> None:
-    assert {*knowledge.cloud(package).faults, "slow"} == set(faults.KINDS)
+    assert {*cloud_data.load_cloud(package).faults, "slow"} == set(faults.KINDS)
 
 
 @pytest.mark.parametrize(
-    ("fault", "operation", "struck"),
+    ("fault", "operation", "hit"),
     [
         ("fault: capacity, type: 'aws:eks/*'", "create", True),
         ("fault: capacity, type: 'gcp:*'", "create", False),
@@ -67,21 +68,21 @@ def test_every_cloud_words_every_fault(package: str) -> None:
         ("fault: capacity, times: 0", "create", False),
     ],
 )
-def test_what_a_fault_strikes(fault: str, operation: str, struck: bool) -> None:
-    if struck:
+def test_what_a_fault_strikes(fault: str, operation: str, hit: bool) -> None:
+    if hit:
         with pytest.raises(faults.SimulatedFaultError):
-            strike(f"[{{{fault}}}]", operation)
+            inject(f"[{{{fault}}}]", operation)
     else:
-        assert strike(f"[{{{fault}}}]", operation) == 0
+        assert inject(f"[{{{fault}}}]", operation) == 0
 
 
 @pytest.mark.parametrize("on_disk", [False, True])
 def test_a_fault_strikes_as_often_as_it_says_also_over_processes(tmp_path: Path, on_disk: bool) -> None:
-    text, world = "[{fault: capacity, times: 2}]", World(tmp_path if on_disk else None)
+    text, cloud = "[{fault: capacity, times: 2}]", CloudState(tmp_path if on_disk else None)
     for _ in range(2):
         with pytest.raises(faults.SimulatedFaultError):
-            strike(text, world=world)
-    assert strike(text, world=World(tmp_path) if on_disk else world) == 0
+            inject(text, cloud=cloud)
+    assert inject(text, cloud=CloudState(tmp_path) if on_disk else cloud) == 0
 
 
 @pytest.mark.parametrize(
@@ -96,11 +97,11 @@ def test_a_fault_strikes_as_often_as_it_says_also_over_processes(tmp_path: Path,
     ],
 )
 def test_the_region_of_a_resource(package: str, inputs: PropertyMap, region: str) -> None:
-    assert place(package, {}).region(inputs) == region
+    assert read_provider_config(package, {}).region(inputs) == region
 
 
 def test_slow_faults_add_up() -> None:
-    assert strike("[{fault: slow, seconds: 2}, {fault: slow, seconds: 0.5}, {fault: slow, type: x, seconds: 9}]") == 2.5
+    assert inject("[{fault: slow, seconds: 2}, {fault: slow, seconds: 0.5}, {fault: slow, type: x, seconds: 9}]") == 2.5
 
 
 @pytest.mark.parametrize(
@@ -109,19 +110,19 @@ def test_slow_faults_add_up() -> None:
         ("{fault: capacity}", "are not a list"),
         ("[{fault: capacty}]", "`fault` must be one of quota, capacity, slow, region_down"),
         ("[capacity]", "`fault` must be one of"),
-        ("[{fault: slow, second: 3}]", "'second' is not known; use code, fault, region, seconds, times, type, urn"),
+        ("[{fault: slow, second: 3}]", "unknown key 'second'; use code, fault, region, seconds, times, type, urn"),
         ("[{fault: slow, seconds: long}]", "'seconds' must be a number"),
-        ("[{fault: capacity, times: -1}]", "'times' must be a number that is not negative"),
-        ("[{fault: capacity, type: 3}]", "'type' must be a text"),
+        ("[{fault: capacity, times: -1}]", "'times' must be a number, at least 0"),
+        ("[{fault: capacity, type: 3}]", "'type' must be text"),
         ("[{", "is not valid YAML"),
         ("no/such/file.yaml", "cannot be read"),
     ],
 )
 def test_faults_that_are_not_understood_are_refused(text: str, says: str) -> None:
     with pytest.raises(RehearsalError, match=says):
-        faults.read(text)
+        faults.parse_faults(text)
 
 
 def test_an_empty_file_holds_no_faults(tmp_path: Path) -> None:
     (tmp_path / "faults.yaml").touch()
-    assert faults.read(str(tmp_path / "faults.yaml")) == []
+    assert faults.parse_faults(str(tmp_path / "faults.yaml")) == []

@@ -6,18 +6,20 @@ from typing import Any
 
 import pytest
 import yaml
-from novacron_rehearsal.clouds import knowledge, sdk
-from novacron_rehearsal.clouds.invokes import UnknownFunctionError, invoke
-from novacron_rehearsal.clouds.places import place
+from novacron_rehearsal.clouds import cloud_data, sdk
+from novacron_rehearsal.clouds.functions import UnknownFunctionError, call_function
+from novacron_rehearsal.clouds.provider_config import read_provider_config
 from novacron_rehearsal.errors import RehearsalError
 from novacron_rehearsal.values import PropertyMap, Value
 
-FUNCTIONS = [(package, token) for package in knowledge.described() for token in knowledge.cloud(package).functions]
+FUNCTIONS = [
+    (package, token) for package in cloud_data.list_packages() for token in cloud_data.load_cloud(package).functions
+]
 
 
 def call(token: str, arguments: PropertyMap, **config: Any) -> PropertyMap:
     package = sdk.package_of(token)
-    return invoke(token, arguments, place(package, config))
+    return call_function(token, arguments, read_provider_config(package, config))
 
 
 @pytest.mark.parametrize(("package", "token"), FUNCTIONS)
@@ -119,7 +121,7 @@ def test_yaml_documents_are_taken_apart() -> None:
         call("kubernetes:yaml:decode", {"text": "a: [1"})
 
 
-@pytest.mark.parametrize("package", knowledge.described())
+@pytest.mark.parametrize("package", cloud_data.list_packages())
 def test_any_other_function_is_refused_with_what_to_add(package: str) -> None:
-    with pytest.raises(UnknownFunctionError, match=rf"Add it under `functions` in .*data/{package}\.yaml"):
+    with pytest.raises(UnknownFunctionError, match=rf"add the function under `functions` in .*data/{package}\.yaml"):
         call(f"{package}:some/getThing:getThing", {})

@@ -4,16 +4,25 @@ from typing import Any
 
 import pytest
 from novacron_rehearsal.clouds import sdk
-from novacron_rehearsal.clouds.outputs import LABEL, Subject, identity, is_made_up, named, outputs
-from novacron_rehearsal.clouds.places import place
+from novacron_rehearsal.clouds.outputs import (
+    LABEL,
+    SimulatedResource,
+    add_name,
+    compute_id,
+    compute_outputs,
+    has_generated_name,
+)
+from novacron_rehearsal.clouds.provider_config import read_provider_config
 from novacron_rehearsal.values import UNKNOWN, PropertyMap, Secret
 
 SEED = "5eed" * 16
 GROUP = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg"
 
 
-def subject(token: str, inputs: PropertyMap, seed: str = SEED, **config: Any) -> Subject:
-    return Subject(token, f"urn:pulumi:dev::lab::{token}::thing", place(sdk.package_of(token), config), inputs, seed)
+def subject(token: str, inputs: PropertyMap, seed: str = SEED, **config: Any) -> SimulatedResource:
+    return SimulatedResource(
+        token, f"urn:pulumi:dev::lab::{token}::thing", read_provider_config(sdk.package_of(token), config), inputs, seed
+    )
 
 
 @pytest.mark.parametrize(
@@ -65,7 +74,7 @@ def subject(token: str, inputs: PropertyMap, seed: str = SEED, **config: Any) ->
     ],
 )
 def test_ids_are_like_the_clouds_own(token: str, config: dict[str, Any], inputs: PropertyMap, identifier: str) -> None:
-    assert identity(subject(token, inputs, **config)) == identifier
+    assert compute_id(subject(token, inputs, **config)) == identifier
 
 
 @pytest.mark.parametrize(
@@ -92,26 +101,26 @@ def test_ids_are_like_the_clouds_own(token: str, config: dict[str, Any], inputs:
     ],
 )  # fmt: skip
 def test_computed_outputs(token: str, inputs: PropertyMap, expected: PropertyMap) -> None:
-    made = outputs(subject(token, inputs, region="eu-west-1"))
+    made = compute_outputs(subject(token, inputs, region="eu-west-1"))
     assert {name: made[name] for name in expected} == expected
 
 
 def test_a_state_is_labelled_and_depends_on_nothing_but_what_it_is_made_from() -> None:
-    one, two = (outputs(subject("gcp:container/cluster:Cluster", {"name": "gpu"})) for _ in range(2))
+    one, two = (compute_outputs(subject("gcp:container/cluster:Cluster", {"name": "gpu"})) for _ in range(2))
     assert one == two
     assert one[LABEL] == SEED
 
 
 def test_before_a_resource_is_made_only_its_inputs_are_known() -> None:
     inputs: PropertyMap = {"name": "gpu", "roleArn": "r", "vpcConfig": {"subnetIds": ["s"]}}
-    made = outputs(subject("aws:eks/cluster:Cluster", inputs, seed=""))
+    made = compute_outputs(subject("aws:eks/cluster:Cluster", inputs, seed=""))
     assert made["name"] == "gpu"
     assert made["vpcConfig"] == {"subnetIds": ["s"], "clusterSecurityGroupId": UNKNOWN, "vpcId": UNKNOWN}
     assert {made["arn"], made["endpoint"], made["identities"]} == {UNKNOWN}
 
 
 def test_what_depends_on_an_unknown_input_is_unknown_in_an_update() -> None:
-    made = outputs(subject("aws:eks/cluster:Cluster", {"name": UNKNOWN, "roleArn": "r"}))
+    made = compute_outputs(subject("aws:eks/cluster:Cluster", {"name": UNKNOWN, "roleArn": "r"}))
     assert made["arn"] is UNKNOWN
     assert isinstance(made["endpoint"], str)
 
@@ -130,15 +139,15 @@ def test_what_depends_on_an_unknown_input_is_unknown_in_an_update() -> None:
     ],
 )
 def test_names_are_made_up(token: str, inputs: PropertyMap, expected: PropertyMap) -> None:
-    made = named(subject(token, inputs), {})
+    made = add_name(subject(token, inputs), {})
     assert {key: value for key, value in made.items() if key != "__defaults"} == expected
-    assert is_made_up(token, made)
+    assert has_generated_name(token, made)
 
 
 def test_a_made_up_name_stays_and_a_given_one_is_left_alone() -> None:
     token = "kubernetes:core/v1:ConfigMap"
-    first = named(subject(token, {"metadata": {"labels": {"a": "b"}}}), {})
-    again = named(subject(token, {"metadata": {"labels": {"a": "c"}}}, seed="0" * 64), first)
+    first = add_name(subject(token, {"metadata": {"labels": {"a": "b"}}}), {})
+    again = add_name(subject(token, {"metadata": {"labels": {"a": "c"}}}, seed="0" * 64), first)
     assert again["metadata"] == {"labels": {"a": "c"}, "name": "thing-5eed5ee", "__defaults": ["name"]}
-    assert named(subject(token, {"metadata": {"name": "mine"}}), first) == {"metadata": {"name": "mine"}}
-    assert named(subject(token, {"metadata": {"name": UNKNOWN}}), {}) == {"metadata": {"name": UNKNOWN}}
+    assert add_name(subject(token, {"metadata": {"name": "mine"}}), first) == {"metadata": {"name": "mine"}}
+    assert add_name(subject(token, {"metadata": {"name": UNKNOWN}}), {}) == {"metadata": {"name": UNKNOWN}}

@@ -7,8 +7,8 @@ import re
 import uuid
 
 import pytest
-from novacron_rehearsal.clouds.outputs import Subject, identity, outputs
-from novacron_rehearsal.clouds.places import place
+from novacron_rehearsal.clouds.outputs import SimulatedResource, compute_id, compute_outputs
+from novacron_rehearsal.clouds.provider_config import read_provider_config
 from novacron_rehearsal.errors import RehearsalError
 from novacron_rehearsal.values import UNKNOWN, PropertyMap, Secret, Value, without_secrets
 
@@ -18,10 +18,12 @@ SEED = "5a" * 32
 def made(kind: str, seed: str = SEED, **inputs: Value) -> PropertyMap:
     """The outputs of a resource, secrets in plain, and its id."""
     token = f"random:index/{kind[0].lower()}{kind[1:]}:{kind}"
-    subject = Subject(token, f"urn:pulumi:dev::lab::{token}::thing", place("random", {}), dict(inputs), seed)
-    plain = without_secrets(outputs(subject))
+    subject = SimulatedResource(
+        token, f"urn:pulumi:dev::lab::{token}::thing", read_provider_config("random", {}), dict(inputs), seed
+    )
+    plain = without_secrets(compute_outputs(subject))
     assert isinstance(plain, dict)
-    return {**plain, "id": identity(subject)}
+    return {**plain, "id": compute_id(subject)}
 
 
 @pytest.mark.parametrize("length", [1, 16, 128])
@@ -45,10 +47,12 @@ def test_a_password_has_only_the_characters_that_are_allowed_and_enough_of_each_
 
 def test_a_password_and_its_hash_are_secret_and_its_id_does_not_show_it() -> None:
     token = "random:index/randomPassword:RandomPassword"
-    subject = Subject(token, f"urn:pulumi:dev::lab::{token}::thing", place("random", {}), {"length": 20}, SEED)
-    assert isinstance(outputs(subject)["result"], Secret)
-    assert isinstance(outputs(subject)["bcryptHash"], Secret)
-    assert identity(subject) == "none"
+    subject = SimulatedResource(
+        token, f"urn:pulumi:dev::lab::{token}::thing", read_provider_config("random", {}), {"length": 20}, SEED
+    )
+    assert isinstance(compute_outputs(subject)["result"], Secret)
+    assert isinstance(compute_outputs(subject)["bcryptHash"], Secret)
+    assert compute_id(subject) == "none"
     assert re.fullmatch(r"\$2a\$10\$[./A-Za-z0-9]{53}", str(made("RandomPassword", length=20)["bcryptHash"]))
 
 

@@ -6,7 +6,17 @@ import sys
 
 import pytest
 from novacron_rehearsal.clouds import sdk
-from novacron_rehearsal.clouds.schema import Fields, ListOf, MapOf, Object, OneOf, Scalar, Type, fields, schema
+from novacron_rehearsal.clouds.schema import (
+    Fields,
+    ListOf,
+    MapOf,
+    Object,
+    OneOf,
+    Scalar,
+    Type,
+    load_schema,
+    read_fields,
+)
 
 
 def nested(wanted: Type) -> list[type]:
@@ -25,22 +35,22 @@ def walk(known: Fields, seen: set[type]) -> None:
         for cls in nested(field.type):
             if cls not in seen:
                 seen.add(cls)
-                walk(fields(cls), seen)
+                walk(read_fields(cls), seen)
 
 
 @pytest.mark.parametrize("package", ["aws", "gcp", "azure-native", "kubernetes"])
 def test_a_sample_of_classes_is_understood_to_the_last_nested_type(package: str) -> None:
-    sample = random.Random(4).sample(sdk.tokens(package), 150)  # noqa: S311 - the same sample every time
+    sample = random.Random(4).sample(sdk.list_tokens(package), 150)  # noqa: S311 - the same sample every time
     seen: set[type] = set()
     for token in sample:
-        known = schema(token)
+        known = load_schema(token)
         walk(known.inputs, seen)
         walk(known.outputs, seen)
     assert len(seen) > 150
 
 
 def test_a_node_groups_schema() -> None:
-    known = schema("aws:eks/nodeGroup:NodeGroup")
+    known = load_schema("aws:eks/nodeGroup:NodeGroup")
     assert {name for name, field in known.inputs.items() if field.required} == {
         "clusterName",
         "nodeRoleArn",
@@ -52,7 +62,7 @@ def test_a_node_groups_schema() -> None:
     assert known.inputs["forceUpdateVersion"].type == Scalar("true or false")
     scaling = known.inputs["scalingConfig"].type
     assert isinstance(scaling, Object)
-    assert {name: field.type for name, field in fields(scaling.cls).items()} == {
+    assert {name: field.type for name, field in read_fields(scaling.cls).items()} == {
         "desiredSize": Scalar("whole number"),
         "maxSize": Scalar("whole number"),
         "minSize": Scalar("whole number"),
@@ -63,15 +73,15 @@ def test_a_node_groups_schema() -> None:
 
 
 def test_secret_outputs_are_those_that_the_sdk_marks() -> None:
-    assert schema("aws:rds/instance:Instance").secret_outputs == {"password", "passwordWo"}
-    assert schema("aws:ec2/vpc:Vpc").secret_outputs == set()
+    assert load_schema("aws:rds/instance:Instance").secret_outputs == {"password", "passwordWo"}
+    assert load_schema("aws:ec2/vpc:Vpc").secret_outputs == set()
 
 
 def test_only_what_is_asked_for_is_imported() -> None:
     program = """
 import sys
-from novacron_rehearsal.clouds.check import check
-check("aws:eks/cluster:Cluster", {})
+from novacron_rehearsal.clouds.input_checks import check_inputs
+check_inputs("aws:eks/cluster:Cluster", {})
 print(*(name for name in sys.modules if name.startswith("pulumi_")))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -1,13 +1,13 @@
-"""What a change of inputs means: which properties differ, and which of them can only be changed by a new resource."""
+"""Compares inputs: which properties differ, and which of them can only be changed by a new resource."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
 
-from novacron_rehearsal.clouds import knowledge, sdk, templates
-from novacron_rehearsal.clouds.outputs import is_made_up
-from novacron_rehearsal.clouds.schema import schema
+from novacron_rehearsal.clouds import cloud_data, sdk, templates
+from novacron_rehearsal.clouds.outputs import has_generated_name
+from novacron_rehearsal.clouds.schema import load_schema
 from novacron_rehearsal.events import DiffKind, PropertyDiff
 from novacron_rehearsal.providers.client import DiffResult
 from novacron_rehearsal.values import PropertyMap, Value, without_secrets
@@ -19,13 +19,13 @@ _REPLACING = {
 }
 
 
-def diff(token: str, olds: PropertyMap, news: PropertyMap, ignored: list[str]) -> DiffResult:
+def compare_inputs(token: str, olds: PropertyMap, news: PropertyMap, ignored: list[str]) -> DiffResult:
     """Compare old inputs with new ones.
 
-    No SDK says what forces a replacement: `data/*.yaml` says it for the types that cluster programs use. Properties of
-    other types are changed in place, except for what is in a resource's id.
+    No SDK tells which changes force a replacement; `data/*.yaml` does for the types that cluster programs use.
+    Properties of other types are changed in place, except those in a resource's id.
     """
-    forcing = replacing(token)
+    forcing = find_replacing_inputs(token)
     detailed: dict[str, PropertyDiff] = {}
     replaces: set[str] = set()
     for path, kind in _changes(olds, news, ""):
@@ -41,27 +41,29 @@ def diff(token: str, olds: PropertyMap, news: PropertyMap, ignored: list[str]) -
         replaces=sorted(replaces),
         diffs=sorted({path.partition(".")[0].partition("[")[0] for path in detailed}),
         detailed=detailed,
-        # Two resources cannot have one name at the same time: only one that was made up changes with the resource.
+        # Two resources cannot have the same name at once, and only a generated name changes with the resource.
         delete_before_replace=bool(replaces) and _keeps_its_name(token, olds, news),
     )
 
 
-def replacing(token: str) -> frozenset[str]:
-    """The inputs (paths without indices) whose change replaces a resource of this type."""
-    facts = knowledge.resource(token)
-    if sdk.is_custom(token):
+def find_replacing_inputs(token: str) -> frozenset[str]:
+    """Return the inputs (paths without indices) whose change replaces a resource of this type."""
+    facts = cloud_data.find_resource(token)
+    if sdk.is_custom_resource(token):
         return frozenset(facts.replaces)
     return frozenset(
-        path for path in {*facts.replaces, *templates.names(facts.id)} if path.partition(".")[0] in schema(token).inputs
+        path
+        for path in {*facts.replaces, *templates.find_variables(facts.id)}
+        if path.partition(".")[0] in load_schema(token).inputs
     )
 
 
 def _keeps_its_name(token: str, olds: PropertyMap, news: PropertyMap) -> bool:
-    first, *rest = knowledge.resource(token).name.split(".")
+    first, *rest = cloud_data.find_resource(token).name.split(".")
     old, new = (without_secrets(inputs.get(first)) for inputs in (olds, news))
     for key in rest:
         old, new = (value.get(key) if isinstance(value, dict) else None for value in (old, new))
-    return new is not None and old == new and not is_made_up(token, news)
+    return new is not None and old == new and not has_generated_name(token, news)
 
 
 def _covers(outer: str, inner: str) -> bool:

@@ -1,4 +1,4 @@
-"""Where a provider works, from its configuration: account and region, project and zone, subscription, cluster."""
+"""A provider's configuration: account and region, project and zone, subscription, cluster."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from novacron_rehearsal.clouds import knowledge
+from novacron_rehearsal.clouds import cloud_data
 from novacron_rehearsal.values import PropertyMap, Value, without_secrets
 
 _ENVIRONMENT = {
@@ -32,18 +32,18 @@ _CONFIG = {
     "kubernetes": ("namespace",),
 }
 _REGION = {"aws": ("region",), "gcp": ("region", "location", "zone"), "azure-native": ("location",), "kubernetes": ()}
-"""The inputs that say where a resource is."""
+"""The inputs that hold a resource's region."""
 _CONFIG_NAMES = {"subscription": "subscriptionId", "tenant": "tenantId"}
 
 CERTIFICATE = base64.b64encode(
     b"-----BEGIN CERTIFICATE-----\nc2ltdWxhdGVkIGJ5IE5vdmFDcm9u\n-----END CERTIFICATE-----\n"
 ).decode()
-"""What stands for a certificate authority: only "simulated by NovaCron" is in it."""
+"""A placeholder for a certificate authority. It holds only the words "simulated by NovaCron"."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """The place's variables, for templates, and what tells it from others where ids alone do not."""
+class ProviderConfig:
+    """The variables for templates, and the scope of ids."""
 
     package: str
     variables: Mapping[str, str]
@@ -51,22 +51,27 @@ class Place:
     """The address of the Kubernetes cluster."""
 
     def region(self, inputs: Mapping[str, Value]) -> str:
-        """The region of a resource, also where a zone is given; of Kubernetes, its cluster."""
+        """Return a resource's region, also when its inputs hold a zone; for Kubernetes, its cluster."""
         for name in _REGION.get(self.package, ("region", "location")):
             if isinstance(value := without_secrets(inputs.get(name)), str):
                 return re.sub(r"-[a-z]$", "", value) if self.package == "gcp" else value
         return self.variables.get("region") or self.variables.get("location") or self.cluster
 
     def scope(self, token: str, inputs: Mapping[str, Value]) -> str:
-        """Within what an id is unique: a region or a cluster. Ids of gcp and azure-native say it themselves."""
-        if self.package == "aws" and token.split(":")[1].partition("/")[0] in knowledge.cloud("aws").defaults["global"]:
+        """Return the region or cluster in which an id is unique. Ids of gcp and azure-native hold it themselves."""
+        if (
+            self.package == "aws"
+            and token.split(":")[1].partition("/")[0] in cloud_data.load_cloud("aws").defaults["global"]
+        ):
             return ""
         return self.region(inputs) if self.package in ("aws", "kubernetes") else ""
 
 
-def place(package: str, config: PropertyMap) -> Place:
-    """The place that a provider's configuration names, then the environment, then an invented one."""
-    variables = {name: value for name, value in knowledge.cloud(package).defaults.items() if isinstance(value, str)}
+def read_provider_config(package: str, config: PropertyMap) -> ProviderConfig:
+    """Read a provider's configuration. What it lacks comes from the environment, then from the cloud's data."""
+    variables = {
+        name: value for name, value in cloud_data.load_cloud(package).defaults.items() if isinstance(value, str)
+    }
     for name, candidates in _ENVIRONMENT.get(package, {}).items():
         variables[name] = next((found for key in candidates if (found := os.environ.get(key))), variables.get(name, ""))
     for name in _CONFIG.get(package, ()):
@@ -78,7 +83,7 @@ def place(package: str, config: PropertyMap) -> Place:
     if package == "aws":
         variables["partition"] = _partition(variables["region"])
     variables["certificate"] = CERTIFICATE
-    return Place(package, variables, _cluster(without_secrets(config.get("kubeconfig"))))
+    return ProviderConfig(package, variables, _cluster(without_secrets(config.get("kubeconfig"))))
 
 
 def _partition(region: str) -> str:
@@ -86,7 +91,7 @@ def _partition(region: str) -> str:
 
 
 def _cluster(kubeconfig: Value) -> str:
-    """The server that a kubeconfig names: tokens and certificates in it may change, the cluster stays the same."""
+    """Return the server in a kubeconfig. Its tokens and certificates may change while the cluster stays the same."""
     try:
         content: Any = yaml.safe_load(kubeconfig) if isinstance(kubeconfig, str) else {}
         return str(content["clusters"][0]["cluster"]["server"])
@@ -94,16 +99,16 @@ def _cluster(kubeconfig: Value) -> str:
         return str(kubeconfig or "")
 
 
-def made_up(name: str, seed: str) -> str | int:
-    """A value that looks random and is not: `hex` (64 digits), `uuid` or `byte` (0 to 255)."""
+def generate_value(name: str, seed: str) -> str | int:
+    """Return a value that looks random and depends on the seed alone: `hex` (64 digits), `uuid` or `byte` (0–255)."""
     if name == "uuid":
         return "-".join((seed[:8], seed[8:12], seed[12:16], seed[16:20], seed[20:32]))
     return int(seed[:2] or "0", 16) if name == "byte" else seed
 
 
-MADE_UP = ("hex", "uuid", "byte")
+GENERATED = ("hex", "uuid", "byte")
 
 
 def digest(*parts: object) -> str:
-    """64 hexadecimal digits that depend on the parts alone."""
+    """Return 64 hexadecimal digits that depend on the parts alone."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=repr).encode()).hexdigest()

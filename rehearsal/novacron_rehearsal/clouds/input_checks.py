@@ -1,4 +1,4 @@
-"""Inputs against a resource's schema: everything that is wrong with them, each with its path and a fix."""
+"""Checks inputs against a resource's schema. Every problem has the path of the property and a fix."""
 
 from __future__ import annotations
 
@@ -6,8 +6,18 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from novacron_rehearsal.clouds import knowledge, sdk
-from novacron_rehearsal.clouds.schema import Fields, ListOf, MapOf, Object, OneOf, Scalar, Type, fields, schema
+from novacron_rehearsal.clouds import cloud_data, sdk
+from novacron_rehearsal.clouds.schema import (
+    Fields,
+    ListOf,
+    MapOf,
+    Object,
+    OneOf,
+    Scalar,
+    Type,
+    load_schema,
+    read_fields,
+)
 from novacron_rehearsal.values import UNKNOWN, Archive, Asset, Output, PropertyMap, ResourceReference, Secret, Value
 
 _SHOWN_NAMES = 12
@@ -15,76 +25,76 @@ _SHOWN_CHARACTERS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """What is wrong with one property: its path, and a sentence with a fix."""
+class InputProblem:
+    """A problem of one property: its path, and the reason with a fix."""
 
     property: str
     reason: str
     certain: bool = True
-    """False for a value that the SDK does not list, where the cloud may know more than the SDK."""
+    """False for a value that the SDK does not list, when the cloud may accept more than the SDK lists."""
 
 
-def check(token: str, inputs: PropertyMap) -> list[Problem]:
-    """What is wrong with a resource's inputs. Unknown values pass: they are checked once they are known.
+def check_inputs(token: str, inputs: PropertyMap) -> list[InputProblem]:
+    """Return the problems of a resource's inputs. Unknown values pass; they are checked when they are known.
 
     Raises:
         UnknownTypeError: when the SDK has no such resource.
     """
-    if sdk.is_custom(token):
+    if sdk.is_custom_resource(token):
         return list(_custom_resource(token, inputs))
-    return [*_object(inputs, schema(token).inputs, "", token), *_name_conflicts(token, inputs)]
+    return [*_object(inputs, load_schema(token).inputs, "", token), *_name_conflicts(token, inputs)]
 
 
-def _name_conflicts(token: str, inputs: PropertyMap) -> Iterator[Problem]:
+def _name_conflicts(token: str, inputs: PropertyMap) -> Iterator[InputProblem]:
     """Yield a problem when the inputs have a name and a prefix for one, or when the provider will add the name."""
-    facts = knowledge.resource(token)
+    facts = cloud_data.find_resource(token)
     prefix = f"{facts.name}Prefix"
     if not facts.name or inputs.get(prefix) is None:
         return
     if inputs.get(facts.name) is not None:
-        yield Problem(prefix, f"conflicts with {facts.name}; give one of the two")
+        yield InputProblem(prefix, f"conflicts with {facts.name}; give one of the two")
     elif facts.autonamed_with_prefix:
         rule = f"conflicts with {facts.name}, which the provider adds when the program does not give it"
-        yield Problem(prefix, f"{rule}; leave the prefix out and name the resource")
+        yield InputProblem(prefix, f"{rule}; leave the prefix out and name the resource")
 
 
-def check_names(token: str, inputs: PropertyMap) -> list[Problem]:
-    """Only the names of a resource's inputs: of a provider, whose values are all texts."""
-    known = schema(token).inputs
+def check_input_names(token: str, inputs: PropertyMap) -> list[InputProblem]:
+    """Return the problems of the inputs' names alone, for providers: all of their values are text."""
+    known = load_schema(token).inputs
     names = [name for name in inputs if not name.startswith("__") and name != "version" and name not in known]
-    return [Problem(name, _unknown_name(name, known, token)) for name in names]
+    return [InputProblem(name, _unknown_name(name, known, token)) for name in names]
 
 
-def _object(value: Mapping[str, Value], known: Fields, path: str, owner: str) -> Iterator[Problem]:
+def _object(value: Mapping[str, Value], known: Fields, path: str, owner: str) -> Iterator[InputProblem]:
     for name, item in value.items():
         if name.startswith("__"):  # the protocol's own, such as __defaults
             continue
         where = f"{path}.{name}" if path else name
         if name not in known:
-            yield Problem(where, _unknown_name(name, known, owner))
+            yield InputProblem(where, _unknown_name(name, known, owner))
         elif item is not None:
             yield from _value(item, known[name].type, where)
     for field in known.values():
         if field.required and value.get(field.name) is None:
             where = f"{path}.{field.name}" if path else field.name
-            yield Problem(where, f"is missing, and {owner} requires it; give {_described(field.type)}")
+            yield InputProblem(where, f"is missing, and {owner} requires it; give {_described(field.type)}")
 
 
-def _value(value: Value, wanted: Type, path: str) -> Iterator[Problem]:
+def _value(value: Value, wanted: Type, path: str) -> Iterator[InputProblem]:
     if isinstance(value, (Secret, Output)):
         yield from _value(value.value, wanted, path)
     elif value is UNKNOWN or value is None:
         return
     elif isinstance(wanted, OneOf):
         attempts = [list(_value(value, option, path)) for option in wanted.options]
-        # Of several types, what is wrong with the one that it resembles says most.
+        # The problems of the type that the value resembles most are the most useful ones.
         alike = [
             problems for problems in attempts if all(item.property != path or not item.certain for item in problems)
         ]
         yield from min(alike, key=len) if alike else [_wrong(value, wanted, path)]
     elif isinstance(wanted, Object):
         if isinstance(value, dict):
-            yield from _object(value, fields(wanted.cls), path, wanted.cls.__name__)
+            yield from _object(value, read_fields(wanted.cls), path, wanted.cls.__name__)
         else:
             yield _wrong(value, wanted, path)
     elif isinstance(wanted, ListOf):
@@ -102,17 +112,17 @@ def _value(value: Value, wanted: Type, path: str) -> Iterator[Problem]:
     elif not _is(value, wanted):
         yield _wrong(value, wanted, path)
     elif wanted.values and value not in wanted.values:
-        # Clouds that leave a list open do not mind how its values are capitalised.
+        # Clouds with an open list of values ignore case.
         known = [str(item) for item in wanted.values]
         if not (wanted.open and str(value).lower() in map(str.lower, known)):
-            yield Problem(path, f"is {_shown(value)}; {_nearest(str(value), known)}", certain=not wanted.open)
+            yield InputProblem(path, f"is {_shown(value)}; {_nearest(str(value), known)}", certain=not wanted.open)
 
 
 def _is(value: Value, wanted: Scalar) -> bool:
     if wanted.kind == "anything":
         return True
     if wanted.kind == "text":
-        # A resource given where its id belongs arrives as a reference.
+        # A resource in place of its id arrives as a reference.
         return isinstance(value, (str, ResourceReference))
     if wanted.kind == "true or false":
         return isinstance(value, bool)
@@ -123,22 +133,22 @@ def _is(value: Value, wanted: Scalar) -> bool:
     return isinstance(value, int if wanted.kind == "whole number" else (int, float))
 
 
-def _wrong(value: Value, wanted: Type, path: str) -> Problem:
-    return Problem(path, f"is {_shown(value)}; give {_described(wanted)}")
+def _wrong(value: Value, wanted: Type, path: str) -> InputProblem:
+    return InputProblem(path, f"is {_shown(value)}; give {_described(wanted)}")
 
 
 def _unknown_name(name: str, known: Fields, owner: str) -> str:
     plain = {_plain(item): item for item in known}
     near = difflib.get_close_matches(_plain(name), plain, n=1, cutoff=0.6)
     if near:
-        return f"is no property of {owner}; write {plain[near[0]]!r}"
+        return f"is not a property of {owner}; write {plain[near[0]]!r}"
     if not known:
-        return f"is no property of {owner}, which has none; leave it out"
-    return f"is no property of {owner}; leave it out, or use one of: {_listed(known)}"
+        return f"is not a property of {owner}, which has none; leave it out"
+    return f"is not a property of {owner}; leave it out, or use one of: {_listed(known)}"
 
 
 def _plain(name: str) -> str:
-    """A name without what camelCase and snake_case differ in."""
+    """Return a name in a form that is the same for camelCase and snake_case."""
     return name.replace("_", "").lower()
 
 
@@ -175,11 +185,11 @@ def _described(wanted: Type) -> str:
     if isinstance(wanted, MapOf):
         return f"a mapping, each value {_described(wanted.item)}"
     if isinstance(wanted, Object):
-        return f"an object of {wanted.cls.__name__} ({_listed(dict(fields(wanted.cls)))})"
+        return f"an object of {wanted.cls.__name__} ({_listed(dict(read_fields(wanted.cls)))})"
     if wanted.values and not wanted.open:
         return f"one of {', '.join(map(repr, wanted.values))}"
     return {
-        "text": "a text",
+        "text": "text",
         "whole number": "a whole number",
         "number": "a number",
         "true or false": "true or false",
@@ -188,12 +198,12 @@ def _described(wanted: Type) -> str:
     }[wanted.kind]
 
 
-def _custom_resource(token: str, inputs: PropertyMap) -> Iterator[Problem]:
-    """Of a custom resource only what every Kubernetes object has is known."""
+def _custom_resource(token: str, inputs: PropertyMap) -> Iterator[InputProblem]:
+    """Check a custom resource. Only the properties that every Kubernetes object has are known."""
     module, _, kind = token.partition(":")[2].rpartition(":")
     for name, wanted in (("apiVersion", module), ("kind", kind)):
         given = inputs.get(name)
         if given is not UNKNOWN and given != wanted:
-            yield Problem(name, f"is {_shown(given)}; a resource of type {token} needs {wanted!r}")
-    metadata = schema("kubernetes:core/v1:Namespace").inputs["metadata"].type
+            yield InputProblem(name, f"is {_shown(given)}; a resource of type {token} needs {wanted!r}")
+    metadata = load_schema("kubernetes:core/v1:Namespace").inputs["metadata"].type
     yield from _value(inputs.get("metadata"), metadata, "metadata")

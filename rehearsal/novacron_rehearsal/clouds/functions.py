@@ -1,4 +1,4 @@
-"""The clouds' functions that cluster programs call. Most are templates in `data/*.yaml`; some are computed here."""
+"""Functions of the clouds. Most are templates in `data/*.yaml`; some are computed here."""
 
 from __future__ import annotations
 
@@ -9,46 +9,46 @@ from typing import Any
 
 import yaml
 
-from novacron_rehearsal.clouds import knowledge, sdk, templates
-from novacron_rehearsal.clouds.places import CERTIFICATE, MADE_UP, Place, digest, made_up
+from novacron_rehearsal.clouds import cloud_data, sdk, templates
+from novacron_rehearsal.clouds.provider_config import CERTIFICATE, GENERATED, ProviderConfig, digest, generate_value
 from novacron_rehearsal.errors import RehearsalError
 from novacron_rehearsal.values import UNKNOWN, PropertyMap, Value, without_secrets
 
 
 class UnknownFunctionError(RehearsalError):
-    """The simulation does not answer this function."""
+    """The simulation lacks this function."""
 
 
-def invoke(token: str, arguments: PropertyMap, place: Place) -> PropertyMap:
-    """A function's result: what the arguments said, and what the cloud adds.
+def call_function(token: str, arguments: PropertyMap, config: ProviderConfig) -> PropertyMap:
+    """Return a function's result: the arguments, and what the cloud adds.
 
     Raises:
-        UnknownFunctionError: when the simulation does not have the function; says what to add, and where.
+        UnknownFunctionError: when the simulation lacks the function.
     """
-    plain = sdk.plain_token(token)
-    functions = knowledge.cloud(place.package).functions
+    plain = sdk.normalize_token(token)
+    functions = cloud_data.load_cloud(config.package).functions
     if plain not in functions:
         raise UnknownFunctionError(
-            f"the simulated {place.package} does not answer {token}; it answers {', '.join(sorted(functions))}. "
-            f"Add it under `functions` in novacron_rehearsal/clouds/data/{place.package}.yaml, or give the program the "
-            "value as configuration"
+            f"the simulated {config.package} lacks the function {token}; it has "
+            f"{', '.join(sorted(functions)) or 'none'}. Give the program the value as configuration, or add the "
+            f"function under `functions` in novacron_rehearsal/clouds/data/{config.package}.yaml"
         )
     given = {key: without_secrets(value) for key, value in arguments.items()}
     if plain in _COMPUTED:
-        return _COMPUTED[plain](given, place)
-    seed = digest(plain, given, place.variables)
+        return _COMPUTED[plain](given, config)
+    seed = digest(plain, given, config.variables)
 
     def lookup(name: str) -> Value:
         if given.get(name) is not None:
             return given[name]
-        return made_up(name, seed) if name in MADE_UP else place.variables[name]
+        return generate_value(name, seed) if name in GENERATED else config.variables[name]
 
     result = templates.fill(functions[plain], lookup)
     return {**given, **result} if isinstance(result, dict) else given
 
 
-def _policy_document(arguments: PropertyMap, place: Place) -> PropertyMap:
-    """The JSON of a policy as `aws.iam.getPolicyDocument` writes it."""
+def _policy_document(arguments: PropertyMap, config: ProviderConfig) -> PropertyMap:
+    """Return the JSON of a policy, as `aws.iam.getPolicyDocument` writes it."""
     statements: list[dict[str, Any]] = []
     for statement in _dicts(arguments.get("statements")):
         entry: dict[str, Any] = {"Sid": statement["sid"]} if statement.get("sid") else {}
@@ -75,7 +75,7 @@ def _policy_document(arguments: PropertyMap, place: Place) -> PropertyMap:
     document["Statement"] = statements
     return {
         **arguments,
-        "id": digest(document, place.package)[:10],
+        "id": digest(document, config.package)[:10],
         "json": json.dumps(document, indent=2),
         "minifiedJson": json.dumps(document, separators=(",", ":")),
     }
@@ -89,12 +89,12 @@ def _one_or_many(value: Value) -> Value:
     return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
-def _cluster_credentials(arguments: PropertyMap, place: Place) -> PropertyMap:
-    """A kubeconfig for an AKS cluster: of the right form, for a server that does not exist."""
-    name, seed = str(arguments.get("resourceName")), digest(arguments, place.variables)
-    server = f"https://{name}-{seed[:8]}.hcp.{place.variables['location']}.azmk8s.io:443"
+def _cluster_credentials(arguments: PropertyMap, config: ProviderConfig) -> PropertyMap:
+    """Return a kubeconfig for an AKS cluster: of the right form, for a server that does not exist."""
+    name, seed = str(arguments.get("resourceName")), digest(arguments, config.variables)
+    server = f"https://{name}-{seed[:8]}.hcp.{config.variables['location']}.azmk8s.io:443"
     user = f"clusterUser_{arguments.get('resourceGroupName')}_{name}"
-    config = {
+    kubeconfig = {
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [{"name": name, "cluster": {"server": server, "certificate-authority-data": CERTIFICATE}}],
@@ -102,13 +102,13 @@ def _cluster_credentials(arguments: PropertyMap, place: Place) -> PropertyMap:
         "contexts": [{"name": name, "context": {"cluster": name, "user": user}}],
         "current-context": name,
     }
-    encoded = base64.b64encode(yaml.safe_dump(config, sort_keys=False).encode()).decode()
+    encoded = base64.b64encode(yaml.safe_dump(kubeconfig, sort_keys=False).encode()).decode()
     return {"kubeconfigs": [{"name": "clusterUser", "value": encoded}]}
 
 
-def _decode_yaml(arguments: PropertyMap, place: Place) -> PropertyMap:
-    """The objects in a text of YAML documents, lists taken apart, as `kubernetes.yaml` reads its files."""
-    del place
+def _decode_yaml(arguments: PropertyMap, config: ProviderConfig) -> PropertyMap:
+    """Return the objects in YAML documents, and those in lists, as `kubernetes.yaml` reads its files."""
+    del config
     text, namespace = arguments.get("text"), arguments.get("defaultNamespace")
     if text is UNKNOWN:
         return {"result": UNKNOWN}
@@ -125,7 +125,7 @@ def _decode_yaml(arguments: PropertyMap, place: Place) -> PropertyMap:
     return {"result": objects}
 
 
-_COMPUTED: dict[str, Callable[[PropertyMap, Place], PropertyMap]] = {
+_COMPUTED: dict[str, Callable[[PropertyMap, ProviderConfig], PropertyMap]] = {
     "aws:iam/getPolicyDocument:getPolicyDocument": _policy_document,
     "azure-native:containerservice:listManagedClusterAdminCredentials": _cluster_credentials,
     "azure-native:containerservice:listManagedClusterUserCredentials": _cluster_credentials,

@@ -144,6 +144,23 @@ def test_a_bad_configuration_is_named(module: str, config: Any, expected: str, t
     assert expected in start_badly(module, config, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({"cache": {"redis": True}}, "cache.redis is true, but redis_url is not set"),
+        ({"cache": {"disk": "/proc/nowhere"}}, "cache.disk '/proc/nowhere' cannot be used"),
+        ({"tls": {"certificate": "/nowhere.pem", "key": "/nowhere.key"}}, "tls.certificate '/nowhere.pem'"),
+    ],
+    ids=["no Redis", "no folder for the cache", "no certificate"],
+)
+def test_a_bad_configuration_is_reported_before_ports_in_use(
+    config: dict[str, Any], expected: str, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ports = dict.fromkeys(("http_port", "grpc_port"), taken.getsockname()[1])
+        assert expected in start_badly("coordinator", config | ports, tmp_path)
+
+
 def test_a_missing_model_is_named(fresh_stack: Any, tmp_path: Path) -> None:
     config = fresh_stack.worker_config("worker-x", 0)
     config["model"]["path"] = str(tmp_path / "nothing")

@@ -45,7 +45,7 @@ async def serve(config: CoordinatorConfig, token: str) -> None:
     names = contract()["environment"]
     keys = collect_keys(config, os.environ.get(names["admin_key"]))
     cluster_tls = config.cluster_tls and ClusterTls(config.cluster_tls)
-    bound = listen(config.host, config.http_port, "http_port")
+    certificate = tls_files(config.tls)
     workers = Workers(config, token, cluster_tls, clock)
     authenticator = Authenticator(keys, needs_key=bool(keys), clock=clock)
     database_url = config.database_url or os.environ.get(names["database_url"])
@@ -57,6 +57,8 @@ async def serve(config: CoordinatorConfig, token: str) -> None:
     assignments = Assignments(store, clock)
     rate_limits = SharedRateLimits(redis_url, authenticator) if redis_url else None
     background_tasks = BackgroundTasks(scheduler, authenticator, keys, store, rate_limits, workers, assignments, clock)
+    # A configuration that is wrong in itself has been reported by now, whatever listens on its ports.
+    bound = listen(config.host, config.http_port, "http_port")
     await background_tasks.refresh_keys()
     await background_tasks.refresh_models()
     models = ModelsApi(config, store, workers, assignments)
@@ -81,7 +83,7 @@ async def serve(config: CoordinatorConfig, token: str) -> None:
 
     traces = tracing("novacron-coordinator")
     http = http_protocol_class(scheduler, traces)
-    settings = uvicorn_config(app.asgi, config.drain_s, http, tls_files(config.tls))
+    settings = uvicorn_config(app.asgi, config.drain_s, http, certificate)
     server = DrainingServer(settings, drain)
     http_port = bound.getsockname()[1]
     log.info("listening on %s: HTTP on port %s, gRPC for workers on port %s", config.host, http_port, grpc_port)

@@ -60,7 +60,7 @@ def ask(browser: Browser, said: str | dict[str, Any]) -> None:
 
 def with_key(browser: Browser, gateway: Gateway) -> None:
     browser.open(gateway.url)
-    browser.wait_for("#key-told", "asks for an API key")
+    browser.wait_for("#key-message", "needs an API key")
     enter_key(browser, "sk-user")
     browser.wait_for("#workers", "active")
 
@@ -100,15 +100,15 @@ def test_it_shows_the_cluster_and_streams_a_conversation(stack: Stack, browser: 
     browser.wait_for("#models", MODEL)
     assert browser.do("document.querySelector('#key-panel').hidden")
     ask(browser, "What is a GPU?")
-    browser.wait_for(f"{LATEST} .told", "tokens/s")
-    assert "A GPU is" in browser.text(f"{LATEST} .said")
-    assert "first token after" in browser.text(f"{LATEST} .told")
+    browser.wait_for(f"{LATEST} .summary", "tokens/s")
+    assert "A GPU is" in browser.text(f"{LATEST} .text")
+    assert "first token after" in browser.text(f"{LATEST} .summary")
     ask(browser, "And why is it fast?")
-    browser.wait_for("#talk > :nth-child(4) .told", "tokens")
+    browser.wait_for("#talk > :nth-child(4) .summary", "tokens")
     browser.wait_for("#first-50", "ms")
-    browser.do("document.querySelector('#most').value = '2'")
+    browser.do("document.querySelector('#max-tokens').value = '2'")
     ask(browser, "What is a GPU?")
-    browser.wait_for("#talk > :nth-child(6) .told", "ended at its limit of tokens")
+    browser.wait_for("#talk > :nth-child(6) .summary", "stopped at max tokens")
     assert browser.complaints == []
 
 
@@ -148,7 +148,7 @@ def test_workers_come_and_go_and_the_coordinator_too(fresh_stack: Stack, browser
     assert coordinator is not None
     coordinator.terminate()
     coordinator.wait(30)
-    browser.wait_for("#state", "No answer")
+    browser.wait_for("#state", "No response")
     browser.wait_for("#notes", "Last seen")
     fresh_stack.start_coordinator()
     browser.wait_for("#state", "Ready")
@@ -157,20 +157,20 @@ def test_workers_come_and_go_and_the_coordinator_too(fresh_stack: Stack, browser
 @needs_chromium
 def test_where_keys_are_asked_for_it_asks_for_one(gateway: Gateway, browser: Browser) -> None:
     browser.open(gateway.url)
-    browser.wait_for("#key-told", "asks for an API key")
+    browser.wait_for("#key-message", "needs an API key")
     assert browser.do("document.activeElement.id") == "key"
     assert browser.text("#workers tbody") == ""
     enter_key(browser, "sk-wrong")
-    browser.wait_for("#key-told", "unknown API key")
+    browser.wait_for("#key-message", "unknown API key")
     enter_key(browser, "sk-user")
     browser.wait_for("#workers", "active")
     assert browser.do("document.querySelector('#key-panel').hidden")
     assert browser.do("[Object.values(sessionStorage), localStorage.length, document.cookie]") == [["sk-user"], 0, ""]
     ask(browser, {"*": {"chunks": 3}})
-    browser.wait_for(f"{LATEST} .said", "a a a")
+    browser.wait_for(f"{LATEST} .text", "a a a")
     browser.click("#key-open")
     browser.click("#key-forget")
-    browser.wait_for("#key-told", "asks for an API key")
+    browser.wait_for("#key-message", "needs an API key")
     assert browser.text("#workers tbody") == ""
 
 
@@ -180,12 +180,12 @@ def test_stop_ends_the_generation(gateway: Gateway, browser: Browser, how: str) 
     with_key(browser, gateway)
     before = gateway.seen("a")["aborted"]
     ask(browser, {"*": {"chunks": 1000, "every_s": 0.05}})
-    browser.wait_for(f"{LATEST} .said", "a a a")
+    browser.wait_for(f"{LATEST} .text", "a a a")
     if how == "button":
         browser.click("#stop")
     else:
         browser.press(how)
-    browser.wait_for(f"{LATEST} .told", "stopped")
+    browser.wait_for(f"{LATEST} .summary", "stopped")
     wait_until(lambda: gateway.seen("a")["aborted"] == before + 1, "the worker is told")
     assert browser.do("document.querySelector('#stop').hidden && !document.querySelector('#send').hidden")
 
@@ -196,7 +196,7 @@ def test_an_answer_stays_text(gateway: Gateway, browser: Browser) -> None:
     browser.complaints.clear()
     evil = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
     ask(browser, {"*": {"chunks": 1, "text": evil}})
-    browser.wait_for(f"{LATEST} .said", evil)
+    browser.wait_for(f"{LATEST} .text", evil)
     assert browser.do("document.querySelectorAll('#talk img, #talk script').length") == 0
     assert "owned" not in browser.do("document.title")
     assert browser.complaints == []
@@ -209,7 +209,7 @@ def test_an_answer_that_is_cut_off_is_told_as_such(gateway: Gateway, browser: Br
     try:
         ask(browser, {"*": {"die": "middle"}})
         browser.wait_for(f"{LATEST} .failure", "the worker failed during the response")
-        assert browser.text(f"{LATEST} .said").strip() != ""
+        assert browser.text(f"{LATEST} .text").strip() != ""
         wait_until(lambda: any(one.poll() is not None for one in gateway.workers.values()), "one has died")
     finally:
         if gateway.workers["a"].poll() is not None:

@@ -37,11 +37,16 @@ class CoordinatorConfig(BaseModel):
     tls: TlsConfig | None = None
     """None: plain HTTP, for loopback or behind a proxy that terminates TLS."""
     cluster_tls: ClusterTlsConfig | None = None
-    """TLS between coordinators and workers; all of them need it. None: plain text, for loopback or networks that
-    encrypt."""
+    """TLS between coordinators and workers; all of them need it.
+
+    None: plain text, for loopback or networks that encrypt.
+    """
     allowed_hosts: tuple[str, ...] = ()
-    """Names in the `Host` header, in addition to loopback names and the coordinator's own address; `*.example.com`
-    covers all names below example.com, `*` every name. Empty: checked only while no API keys are configured."""
+    """Names that the `Host` header may have, in addition to loopback names and the coordinator's own address.
+
+    `*.example.com` covers all names below example.com, and `*` every name. Empty: `Host` is checked only while no API
+    keys are configured.
+    """
     cors_origins: tuple[str, ...] = ()
     """Origins of web pages that may use the API, such as https://chat.example.com; `*`: every page."""
     minimum_workers: int = Field(default=1, ge=0)
@@ -59,8 +64,10 @@ class CoordinatorConfig(BaseModel):
     worker_queue: int = Field(default=4, ge=0)
     """Requests sent to a worker in excess of its concurrent ones, so that it can start the next one at once."""
     prefill_from_bytes: int = Field(default=0, ge=0)
-    """Size of the request body from which a request is disaggregated, if the model has prefill workers. For short
-    prompts, the KV transfer takes longer than reading the prompt."""
+    """Size of the request body from which a request is disaggregated, if the model has prefill workers.
+
+    For short prompts, the KV transfer takes longer than reading the prompt.
+    """
     max_requests: int = Field(default=4096, ge=1)
     """Requests in flight, including queued ones. Beyond this limit the response is 429."""
     queue_timeout_s: float = Field(default=60.0, gt=0)
@@ -68,14 +75,21 @@ class CoordinatorConfig(BaseModel):
     attempts: int = Field(default=3, ge=1)
     """Most workers that a request is sent to. It is retried only until the response begins."""
     api_keys: tuple[ApiKey, ...] = ()
-    """API keys, in addition to those in the database. If there are none here and NOVACRON_ADMIN_KEY is not set, clients
-    need no key, and the coordinator listens on loopback only."""
+    """API keys, in addition to those in the database.
+
+    If there are none here and NOVACRON_ADMIN_KEY is not set, clients need no key, and the coordinator listens on
+    loopback only.
+    """
     database_url: str | None = None
-    """`postgresql://…` or `sqlite:///…`, for API keys, models and assignments. None: NOVACRON_DATABASE_URL, or no
-    database."""
+    """`postgresql://…` or `sqlite:///…`, for API keys, models and assignments.
+
+    None: NOVACRON_DATABASE_URL, or no database.
+    """
     redis_url: str | None = None
-    """`redis://…` or `rediss://…`, for rate limits across coordinators. None: NOVACRON_REDIS_URL, or each coordinator
-    has its own limits."""
+    """`redis://…` or `rediss://…`, for rate limits across coordinators.
+
+    None: NOVACRON_REDIS_URL, or each coordinator has its own limits.
+    """
     minimum_quality: float | None = Field(default=None, ge=0, le=1)
     """Models with a lower or unknown quality score are not loaded. None: every model is loaded."""
     store_mounts: dict[str, Path] = {}

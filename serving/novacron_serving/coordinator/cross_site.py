@@ -1,7 +1,7 @@
 """Protection against web pages of other sites, for a coordinator without API keys.
 
-Without keys, whoever can send a request may do everything, and a browser sends requests on behalf of any page that its
-user visits. Two checks keep such pages out:
+Without keys, every request is permitted, and a browser sends requests on behalf of any page that its user visits. Two
+checks keep such pages out:
 
 - The `Host` header must be a name of this coordinator. A page that lets its own domain name resolve to this machine
   (DNS rebinding) sends that name.

@@ -85,7 +85,7 @@ class Disaggregated:
         prefill = [worker for worker in pool.prefill if worker.worker_id not in self._failed]
         decode = [worker for worker in pool.decode if worker.worker_id not in self._failed]
         if not decode:
-            # The prefill worker may have been gone before its cache was fetched: try once more with another one.
+            # The prefill worker may have been gone before its cache was fetched: try again with another one.
             prefill = [worker for worker in prefill if worker.worker_id not in self._failed_transfers]
             decode = pool.decode
         return prefill, decode

@@ -1,4 +1,4 @@
-"""The response cache: what is stored, for whom, and for how long."""
+"""The response cache: which responses are stored, for which API keys, and for how long."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def principal(name: str = "one", cache: CacheUse = CacheUse.OWN, key_id: str = "
     return Principal(name, Role.USER, cache=cache, key_id=key_id)
 
 
-# what is stored
+# completeness
 
 
 def head(*, status: int = 200, chunked: bool = False, streamed: bool = False) -> ResponseHead:
@@ -118,7 +118,7 @@ def test_old_name_of_a_setting_is_an_error_that_names_the_new_one() -> None:
         CacheConfig.model_validate({"largest_answer_kib": 1})
 
 
-# for whom
+# cache keys
 
 
 def test_cache_key_covers_the_api_key_the_model_the_path_and_every_field(clock: ManualClock) -> None:
@@ -174,7 +174,7 @@ def test_deeply_nested_request_has_no_cache_key_but_a_400(clock: ManualClock, de
     assert caught.value.status == 400
 
 
-# for how long
+# expiry
 
 
 async def settle() -> None:

@@ -100,7 +100,7 @@ def test_disk_treats_damaged_and_missing_files_as_misses(clock: ManualClock, tmp
     asyncio.run(run())
 
 
-def test_disk_goes_on_without_its_folder(clock: ManualClock, tmp_path: Path) -> None:
+def test_disk_level_without_its_folder_misses(clock: ManualClock, tmp_path: Path) -> None:
     async def run() -> None:
         folder = tmp_path / "cache"
         disk = DiskLevel(folder, 10_000, clock)

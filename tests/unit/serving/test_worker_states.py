@@ -1,4 +1,4 @@
-"""What a coordinator believes about its workers, and which error a model without workers leads to."""
+"""Worker states, and the errors for models without an active worker."""
 
 from __future__ import annotations
 

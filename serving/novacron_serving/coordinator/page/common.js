@@ -1,11 +1,11 @@
-// What the page and its playground share: elements, numbers for people, the API and its key.
+// Shared by the page and its playground: elements, number formats, the API and its key.
 
 export const {paths, metrics: names} = JSON.parse(document.documentElement.dataset.contract)
 const TIMEOUT_MS = 4000
 const KEY = "novacron-key"
-const url = path => new URL(`.${path}`, document.baseURI)  // also where a proxy serves the page in a folder
+const url = path => new URL(`.${path}`, document.baseURI)  // works behind a proxy that serves the page under a path
 
-// elements; text is put in as text, never as HTML
+// elements; text is inserted as text, never as HTML
 
 export const $ = id => document.getElementById(id)
 
@@ -30,11 +30,11 @@ export function duration(seconds) {
 
 // the API
 
-/** Kept in this tab alone. */
+/** The API key, stored for this tab only. */
 export const access = {key: sessionStorage.getItem(KEY) ?? ""}
 const headers = () => access.key ? {authorization: `Bearer ${access.key}`} : {}
 
-export function keep(key) {
+export function storeKey(key) {
   access.key = key
   if (key) sessionStorage.setItem(KEY, key)
   else sessionStorage.removeItem(KEY)
@@ -44,23 +44,23 @@ export class ApiError extends Error {
   constructor(status, message) { super(message); this.status = status }
 }
 
-/** An error in OpenAI's shape, or what else came. */
+/** Return an error response as an error, whether it is in OpenAI's form or not. */
 async function errorOf(response) {
   const text = await response.text()
-  let told
-  try { told = JSON.parse(text).error } catch { /* a proxy's page, perhaps */ }
-  return new ApiError(response.status, told?.message ?? `${response.status} ${text.slice(0, 200) || response.statusText}`)
+  let error
+  try { error = JSON.parse(text).error } catch { /* perhaps a proxy's page */ }
+  return new ApiError(response.status, error?.message ?? `${response.status} ${text.slice(0, 200) || response.statusText}`)
 }
 
 export const get = path => fetch(url(path), {headers: headers(), cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS)})
 
-export async function ask(path, kind = "json") {
+export async function fetchBody(path, kind = "json") {
   const response = await get(path)
   if (!response.ok) throw await errorOf(response)
   return response[kind]()
 }
 
-/** The answer to a POST, whose body streams. */
+/** Return the response to a POST, whose body may be a stream. */
 export async function post(path, body, signal) {
   const response = await fetch(url(path), {
     method: "POST", signal, headers: {"content-type": "application/json", ...headers()}, body: JSON.stringify(body),

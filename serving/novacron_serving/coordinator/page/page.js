@@ -1,16 +1,16 @@
-// How the cluster is, asked every two seconds.
+// Cluster status, polled every two seconds.
 
-import {$, access, ask, count, duration, get, keep, make, names, paths, rate, set, share} from "./common.js"
-import {offer, startPlayground} from "./playground.js"
+import {$, access, count, duration, fetchBody, get, make, names, paths, rate, set, share, storeKey} from "./common.js"
+import {offerModels, startPlayground} from "./playground.js"
 
 const EVERY_MS = 2000, HISTORY_MS = 300_000, MODELS_EVERY = 5
 
-// what is shown
+// tables
 
 const PILLS = {active: "good", loaded: "good", draining: "warn", loading: "warn", failed: "bad", lost: "bad"}
 const pill = (node, text, kind = PILLS[text] ?? "") => { set(node, text); node.className = `pill ${kind}` }
 
-/** Rows by their key: those that stay are kept as they are, so that a selection and the focus stay too. */
+/** Update the rows of a table by their key. Remaining rows are reused, so that selection and focus survive. */
 function rows(table, entries, key, columns, fill) {
   const body = table.tBodies[0], had = new Map([...body.rows].map(row => [row.dataset.key, row]))
   table.tHead.hidden = !entries.length
@@ -29,7 +29,7 @@ function rows(table, entries, key, columns, fill) {
   for (const row of had.values()) row.remove()
 }
 
-/** A text with smaller lines beneath it. */
+/** Show a text with smaller lines below it. */
 function lines(cell, first, ...more) {
   if (!cell.firstElementChild) cell.append(make("span"))
   set(cell.firstElementChild, first)
@@ -62,10 +62,10 @@ function showWorkers({cluster, workers}) {
     if (!state.firstElementChild) state.append(make("span"))
     pill(state.firstElementChild, worker.status)
     const next = worker.next_model
-    const coming = next && (next.state === "failed"
-      ? {text: `could not load ${next.model || "its own model"}: ${next.reason}`, failure: true}
-      : `${next.state} ${next.model || "its own model"} …`)
-    lines(serves, worker.model, worker.engine, coming)
+    const nextLine = next && (next.state === "failed"
+      ? {text: `could not load ${next.model || "its initial model"}: ${next.reason}`, failure: true}
+      : `${next.state} ${next.model || "its initial model"} …`)
+    lines(serves, worker.model, worker.engine, nextLine)
     const most = worker.max_concurrent_requests, now = worker.requests_in_flight
     meter(load, `Load of ${worker.worker_id}`, now / most, `${now} of ${most}`)
     meter(cache, `KV cache of ${worker.worker_id}`, worker.kv_cache_utilization, share(worker.kv_cache_utilization ?? 0))
@@ -86,11 +86,11 @@ function showModels(models) {
   })
 }
 
-// metrics: the text of Prometheus, and the last minutes of what counts up
+// metrics: Prometheus text, and the last minutes of its counters
 
-/** Samples by name and labels; labels that are not named are summed over. */
+/** Parse samples; the functions sum over labels that are not given. */
 function readMetrics(text) {
-  const number = said => Number(said.replace("Inf", "Infinity"))
+  const number = text => Number(text.replace("Inf", "Infinity"))
   const samples = []
   for (const row of text.split("\n")) {
     const found = /^([\w:]+)(?:\{(.*)\})? (\S+)/.exec(row)
@@ -106,7 +106,7 @@ function readMetrics(text) {
   return {sum, values, buckets}
 }
 
-/** A quantile of a histogram's buckets, as Prometheus estimates it; undefined: nothing was measured. */
+/** Estimate a quantile of a histogram as Prometheus does; undefined: the histogram is empty. */
 function quantile(part, buckets) {
   const sorted = [...buckets].sort((a, b) => a[0] - b[0])
   const rank = part * (sorted.at(-1)?.[1] ?? 0)
@@ -127,11 +127,11 @@ function showMetrics(text) {
     first: read.buckets(names.time_to_first_token),
     whole: read.buckets(names.request_duration),
   }
-  if (history.length && now.requests < history.at(-1).requests) history = []  // it was started again
+  if (history.length && now.requests < history.at(-1).requests) history = []  // the coordinator has restarted
   history = [...history.filter(one => now.at - one.at <= HISTORY_MS), now]
-  line("requests", "Requests a second")
+  line("requests", "Requests per second")
   $("tokens").hidden = now.tokens === undefined
-  if (now.tokens !== undefined) line("tokens", "Tokens a second")
+  if (now.tokens !== undefined) line("tokens", "Tokens per second")
   latencies("first")
   latencies("whole")
   const looks = "novacron_cache_lookups_total"
@@ -139,7 +139,7 @@ function showMetrics(text) {
     const hits = read.sum(looks, {level, result: "hit"}) ?? 0, all = read.sum(looks, {level})
     return make("div", {}, make("b", {}, share(hits / all)), ` in ${level}`)
   })
-  $("cache").replaceChildren(...(levels.length ? levels : [make("small", {}, "nothing was looked for")]))
+  $("cache").replaceChildren(...(levels.length ? levels : [make("small", {}, "no lookups")]))
 }
 
 function line(what, title) {
@@ -160,19 +160,19 @@ function line(what, title) {
   picture.children[1].setAttribute("points", points.join(" "))
 }
 
-/** Of the requests of the last minutes; of all, when there were none. */
+/** Show quantiles of the last minutes, or of all requests if there were none. */
 function latencies(what) {
   const now = history.at(-1)[what], before = new Map(history[0][what])
   let buckets = now.map(([le, n]) => [le, n - (before.get(le) ?? 0)])
   const recent = buckets.some(([, n]) => n > 0)
   if (!recent) buckets = now
   for (const part of [50, 95]) set($(`${what}-${part}`), duration(quantile(part / 100, buckets)))
-  set($(`${what}-of`), recent ? "while you look, last 5 min" : now.some(([, n]) => n > 0) ? "since it started" : "")
+  set($(`${what}-of`), recent ? "last 5 min" : now.some(([, n]) => n > 0) ? "since the coordinator started" : "")
 }
 
-// the key
+// the API key
 
-let refused = false, trying = false
+let needsKey = false, tryingKey = false
 
 function showKey(shown) {
   $("key-panel").hidden = !shown
@@ -181,79 +181,80 @@ function showKey(shown) {
 }
 
 function needKey(message) {
-  if (!refused) {
-    refused = true
+  if (!needsKey) {
+    needsKey = true
     for (const what of ["workers", "models"]) {
       rows($(what), [])
-      set($(`${what}-none`), "Enter an API key to see them.")
+      set($(`${what}-none`), "Enter an API key to see this.")
     }
     set($("workers-count"), "")
-    offer([])
+    offerModels([])
     showKey(true)
   }
-  set($("key-told"), access.key ? message : "This coordinator asks for an API key.")
+  set($("key-message"), access.key ? message : "This coordinator needs an API key.")
 }
 
 $("key-open").onclick = () => showKey($("key-panel").hidden)
 $("key-panel").onsubmit = event => {
   event.preventDefault()
   const given = $("key").value.trim()
-  if (/[^\x21-\x7e]/.test(given)) return set($("key-told"), "No key has such characters: letters, digits and signs of ASCII alone.")
+  if (/[^\x21-\x7e]/.test(given)) return set($("key-message"), "An API key contains only ASCII letters, digits and punctuation.")
   useKey(given)
 }
 $("key-forget").onclick = () => { $("key").value = ""; useKey("") }
 
 function useKey(given) {
-  keep(given)
-  refused = false
-  trying = true
+  storeKey(given)
+  needsKey = false
+  tryingKey = true
   round = 0
-  set($("key-told"), "")
+  set($("key-message"), "")
   poll()
 }
 
-// the loop
+// polling
 
-let seen, timer, asking = false, again = false, round = 0, listed = ""
+let lastSeen, timer, polling = false, again = false, round = 0, listed = ""
 
 async function poll() {
   clearTimeout(timer)
-  if (asking) again = true
-  if (asking || document.hidden) return
-  asking = true
+  if (polling) again = true
+  if (polling || document.hidden) return
+  polling = true
   again = false
   try {
-    const [ready, metrics] = await Promise.all([get(paths.ready), ask(paths.metrics, "text")])
-    showState(await ready.json())  // 503 says why
+    const [ready, metrics] = await Promise.all([get(paths.ready), fetchBody(paths.metrics, "text")])
+    showState(await ready.json())  // the body of a 503 has the reason
     showMetrics(metrics)
-    seen = performance.now()
-    if (!refused) await pollGuarded()
-  } catch { showAway() }
-  asking = false
+    lastSeen = performance.now()
+    if (!needsKey) await pollWithKey()
+  } catch { showNoResponse() }
+  polling = false
   timer = setTimeout(poll, again ? 0 : EVERY_MS)
 }
 
-/** What needs a key, where keys are asked for. */
-async function pollGuarded() {
+/** Poll the paths that need an API key if clients need one. */
+async function pollWithKey() {
   const used = access.key
   try {
-    const [status, served] = await Promise.all([ask(paths.cluster_status), ask(paths.models)])
-    set($("workers-none"), "No worker is known yet.")
-    set($("models-none"), "No model is served or registered.")
+    const [status, served] = await Promise.all([fetchBody(paths.cluster_status), fetchBody(paths.models)])
+    set($("workers-none"), "No workers have registered.")
+    set($("models-none"), "No models are served or registered.")
     showWorkers(status)
-    offer(served.data.map(model => model.id))
-    if (trying && access.key === used) showKey(trying = false)
+    offerModels(served.data.map(model => model.id))
+    if (tryingKey && access.key === used) showKey(tryingKey = false)
     const now = JSON.stringify(served)
     if (round++ % MODELS_EVERY && listed === now) return
     listed = now
-    showModels(await ask(`${paths.llm_prefix}/models`).then(told => told.data, () => served.data))  // its database may be away
+    // Without its database, the coordinator only lists the models that are served.
+    showModels(await fetchBody(`${paths.llm_prefix}/models`).then(body => body.data, () => served.data))
   } catch (error) {
     if (error.status !== 401) throw error
     if (access.key === used) needKey(error.message)
   }
 }
 
-function tell(text, kind) {
+function showTitle(text, kind) {
   pill($("state"), text, kind)
   document.title = `${text} · NovaCron`
 }
@@ -261,19 +262,19 @@ function tell(text, kind) {
 function showState({ready, draining, degraded, active_workers: active, minimum_workers: minimum}) {
   const missing = Object.entries(degraded ?? {})
   const [text, kind] = draining ? ["Draining", "warn"] : !ready ? ["Not ready", "bad"] : missing.length ? ["Degraded", "warn"] : ["Ready", "good"]
-  tell(text, kind)
+  showTitle(text, kind)
   document.body.classList.remove("stale")
-  const notes = missing.map(([what, why]) => `Goes on without its ${what}: ${why}`)
-  if (draining) notes.unshift("It was told to stop: requests under way are finished.")
+  const notes = missing.map(([what, why]) => `${what} unavailable, continuing with cached data: ${why}`)
+  if (draining) notes.unshift("The coordinator is shutting down. Requests in flight are completed.")
   else if (!ready) notes.unshift(`${active} of at least ${minimum} workers are active.`)
   showNotes(notes, ready ? "warn" : kind)
 }
 
-function showAway() {
-  const ago = seen === undefined ? "It has not answered yet." : `Last seen ${Math.round((performance.now() - seen) / 1000)} s ago; asked again every 2 s.`
-  tell("No answer", "bad")
+function showNoResponse() {
+  const ago = lastSeen === undefined ? "" : ` Last seen ${Math.round((performance.now() - lastSeen) / 1000)} s ago.`
+  showTitle("No response", "bad")
   document.body.classList.add("stale")
-  showNotes([`The coordinator does not answer. ${ago}`], "bad")
+  showNotes([`The coordinator does not respond.${ago} Retrying every 2 s.`], "bad")
 }
 
 function showNotes(notes, kind) {

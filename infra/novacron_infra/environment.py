@@ -11,7 +11,7 @@ import pulumi
 from novacron_infra.config import CloudEnvironment, EnvironmentConfig, LocalEnvironment, Platform
 from novacron_infra.dns.environment import check_endpoint, declare_endpoint
 from novacron_infra.local import LocalServing, LocalServingArgs
-from novacron_infra.plan import EnvironmentPlan, describe, plan_environment
+from novacron_infra.plan import EnvironmentPlan, plan_environment, summarize_plan
 from novacron_infra.tags import Tags
 
 _NOTHING_IN_CLUSTERS = (
@@ -64,7 +64,7 @@ def build(config: EnvironmentConfig, project_dir: Path) -> None:
 def _build_cloud(config: CloudEnvironment) -> None:
     plan = plan_environment(config)
     if pulumi.runtime.is_dry_run():
-        pulumi.log.info("\n".join(describe(plan)))
+        pulumi.log.info(f"{summarize_plan(plan)}. `novacron plan` shows the whole plan.")
     else:
         for warning in plan.store_warnings:
             pulumi.log.warn(warning)

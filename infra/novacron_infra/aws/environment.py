@@ -11,8 +11,8 @@ from novacron_infra.aws.replication import AwsModelReplication, AwsModelReplicat
 from novacron_infra.config import CloudEnvironment, Platform
 from novacron_infra.generated import generate_secret
 from novacron_infra.plan import EnvironmentPlan
-from novacron_infra.plan.pools import node_pools
-from novacron_infra.plan.stores import efs_copy
+from novacron_infra.plan.pools import plan_node_pools
+from novacron_infra.plan.stores import find_efs_replication
 from novacron_infra.tags import Tags
 
 
@@ -24,7 +24,7 @@ def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags)
     """
     store = config.model.store
     buckets = config.buckets(Platform.AWS)
-    copied = efs_copy(config)
+    copied = find_efs_replication(config)
     password = config.secrets.redis_password
     if password is None:
         password = generate_secret(f"{tags.environment}-redis-password")
@@ -49,7 +49,7 @@ def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags)
                 kubernetes_version=config.clusters.version,
                 admins=config.admins(region),
                 public_networks=config.clusters.public_networks,
-                pools=node_pools(plan, planned, region.zones),
+                pools=plan_node_pools(plan, planned, region.zones),
                 bucket=buckets[region.name],
                 prefix=store.prefix,
                 configuration_prefix=store.configuration_prefix,

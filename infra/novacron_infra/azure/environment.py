@@ -14,7 +14,7 @@ from novacron_infra.azure.replication import (
 )
 from novacron_infra.config import CloudEnvironment, Platform
 from novacron_infra.plan import EnvironmentPlan
-from novacron_infra.plan.pools import node_pools
+from novacron_infra.plan.pools import plan_node_pools
 from novacron_infra.tags import Tags
 
 
@@ -39,7 +39,7 @@ def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags)
                 kubernetes_version=config.clusters.version,
                 admins=config.admins(region),
                 public_networks=config.clusters.public_networks,
-                pools=node_pools(plan, planned, region.zones),
+                pools=plan_node_pools(plan, planned, region.zones),
                 bucket=buckets[region.name],
                 postgres_storage_gib=config.data.postgres_storage_gib,
                 redis_nodes=config.data.redis_nodes,

@@ -21,7 +21,7 @@ from novacron_infra.config.sections.caches import Caches
 from novacron_infra.config.sections.clusters import Clusters
 from novacron_infra.config.sections.coordinators import CoordinatorMode, Coordinators
 from novacron_infra.config.sections.data import Data
-from novacron_infra.config.sections.hardware import Hardware, Resources
+from novacron_infra.config.sections.hardware import Hardware, Resources, Role
 from novacron_infra.config.sections.images import Image, Images
 from novacron_infra.config.sections.model import Loader, ModelServing, Profile, ProfileName
 from novacron_infra.config.sections.model_store import OWN_STORE, ModelStore, StoreKind
@@ -68,6 +68,7 @@ __all__ = [
     "Region",
     "RegionOverrides",
     "Resources",
+    "Role",
     "StorageNodes",
     "StoreKind",
     "Targets",

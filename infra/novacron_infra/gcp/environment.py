@@ -9,7 +9,7 @@ from novacron_infra.config import CloudEnvironment, Platform
 from novacron_infra.gcp.region import GcpRegion, GcpRegionArgs
 from novacron_infra.gcp.replication import GcpModelReplication, GcpModelReplicationArgs, ReplicaArgs
 from novacron_infra.plan import EnvironmentPlan
-from novacron_infra.plan.pools import node_pools
+from novacron_infra.plan.pools import plan_node_pools
 from novacron_infra.tags import Tags
 
 
@@ -33,7 +33,7 @@ def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags)
                 kubernetes_version=config.clusters.version,
                 admins=config.admins(region),
                 public_networks=config.clusters.public_networks,
-                pools=node_pools(plan, planned, region.zones),
+                pools=plan_node_pools(plan, planned, region.zones),
                 bucket=buckets[region.name],
                 prefix=store.prefix,
                 configuration_prefix=store.configuration_prefix,

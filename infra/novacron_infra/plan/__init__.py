@@ -1,32 +1,37 @@
-"""What an environment takes, computed without Pulumi and without a cloud."""
+"""The plan of a cloud environment, computed in milliseconds without Pulumi and without a cloud."""
 
-from novacron_infra.plan.environment import HOURS_PER_MONTH, EnvironmentPlan, plan_environment
+from novacron_infra.plan.cost import HOURS_PER_MONTH, EnvironmentCost, MachineCost, RegionCost
+from novacron_infra.plan.environment import EnvironmentPlan, plan_environment
 from novacron_infra.plan.errors import DoesNotFitError, PlanError
 from novacron_infra.plan.failover import (
     Recovery,
-    RegionLoss,
+    RegionFailure,
     check_recovery,
     cloud_dns_rto_s,
     estimate_recovery,
     route_53_rto_s,
     traffic_manager_rto_s,
 )
+from novacron_infra.plan.json_values import plan_to_json
 from novacron_infra.plan.machines import MachinePlan, Shortfall
-from novacron_infra.plan.pools import node_pools
+from novacron_infra.plan.pools import plan_node_pools
 from novacron_infra.plan.profiles import ProfilePlan
 from novacron_infra.plan.regions import RegionPlan, WorkerShare, apportion
-from novacron_infra.plan.report import describe, values
 from novacron_infra.plan.sizing import ReplicaSize, Workload, fit_replica, model_weight_bytes, size_replica
+from novacron_infra.plan.summary import count_gpus, summarize_plan
 
 __all__ = [
     "HOURS_PER_MONTH",
     "DoesNotFitError",
+    "EnvironmentCost",
     "EnvironmentPlan",
+    "MachineCost",
     "MachinePlan",
     "PlanError",
     "ProfilePlan",
     "Recovery",
-    "RegionLoss",
+    "RegionCost",
+    "RegionFailure",
     "RegionPlan",
     "ReplicaSize",
     "Shortfall",
@@ -35,14 +40,15 @@ __all__ = [
     "apportion",
     "check_recovery",
     "cloud_dns_rto_s",
-    "describe",
+    "count_gpus",
     "estimate_recovery",
     "fit_replica",
     "model_weight_bytes",
-    "node_pools",
     "plan_environment",
+    "plan_node_pools",
+    "plan_to_json",
     "route_53_rto_s",
     "size_replica",
+    "summarize_plan",
     "traffic_manager_rto_s",
-    "values",
 ]

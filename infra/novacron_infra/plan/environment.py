@@ -1,32 +1,28 @@
-"""What a cloud environment takes: regions, nodes, replicas, pods, KV cache, dollars, and what happens when one dies.
+"""The plan of a cloud environment: regions, nodes, replicas, pods, KV cache, cost, and what a failed region means.
 
-A replica's tensor-parallel group is one pod on one node; pipeline stages are further pods.
+A replica's tensor-parallel group is one pod on one node; its pipeline stages are further pods.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import ParamSpec, TypeVar
 
-from novacron_infra.catalog import Cloud, Gpu, Machine, Offered, Price, find_gpu, find_machine, find_model, find_offer
-from novacron_infra.config import Region
-from novacron_infra.config.environment import CloudEnvironment
+from novacron_infra.catalog import Cloud, Gpu, Machine, Offered, find_gpu, find_machine, find_model, find_offer
+from novacron_infra.config import CloudEnvironment, Hardware, Region, Role
 from novacron_infra.config.problems import problem
-from novacron_infra.config.sections.hardware import Role
 from novacron_infra.errors import Problem
+from novacron_infra.plan.cost import EnvironmentCost, calculate_cost
 from novacron_infra.plan.errors import PlanError
-from novacron_infra.plan.failover import Recovery, RegionLoss, plan_losses, plan_recovery
-from novacron_infra.plan.machines import MachinePlan, Shortfall, shortfalls, unschedulable
+from novacron_infra.plan.failover import Recovery, RegionFailure, plan_recovery, plan_region_failures
+from novacron_infra.plan.machines import MachinePlan, Shortfall, check_requests, find_shortfalls
 from novacron_infra.plan.profiles import ProfilePlan, check_weights, size_profiles
 from novacron_infra.plan.regions import RegionPlan, WorkerShare, apportion, place_replicas, share_workers
 from novacron_infra.plan.sizing import ReplicaSize
-from novacron_infra.plan.stores import store_warnings
-
-HOURS_PER_MONTH = 730
-_NOT_PRICED = ("Kubernetes control planes", "network and load balancers", "object, block and file storage")
+from novacron_infra.plan.stores import list_store_warnings
 
 _ParamsT = ParamSpec("_ParamsT")
 _ResultT = TypeVar("_ResultT")
@@ -34,48 +30,49 @@ _ResultT = TypeVar("_ResultT")
 
 @dataclass(frozen=True)
 class EnvironmentPlan:
-    """What `config` takes."""
+    """The plan of an environment. Numbers are those at the start, before any scaling."""
 
     config: CloudEnvironment
     gpu: Gpu
     profiles: tuple[ProfilePlan, ...]
     regions: tuple[RegionPlan, ...]
-    """In the configuration's order: the first is the primary."""
+    """In the order of the configuration; the first is the primary."""
     recovery: Recovery | None
-    """None: one region, nothing takes over."""
-    losses: tuple[RegionLoss, ...]
-    """What the death of each region means for the others."""
+    """None with one region: none takes over."""
+    region_failures: tuple[RegionFailure, ...]
+    """What the failure of each region means for the others."""
     weights_in_use_gb: float
-    """Weights of the minimum replicas that the configuration states, 10^9 bytes."""
+    """Weights of the minimum replicas of the configuration in GB (10^9 bytes)."""
     shortfalls: tuple[Shortfall, ...]
     store_warnings: tuple[str, ...]
-    """What to know of file systems as model stores."""
-    unpriced: tuple[str, ...]
-    """What `usd_per_hour` leaves out."""
+    """Limits of the file systems that are model stores."""
+    machines: tuple[MachinePlan, ...]
+    """The machines of all regions, by role and machine type."""
+    cost: EnvironmentCost
 
     @property
     def gpus(self) -> int:
-        """GPUs that the workers have at the start: workers × GPUs per worker."""
+        """GPUs of the workers: workers × GPUs per worker."""
         return sum(region.gpus for region in self.regions)
 
     @property
     def nodes(self) -> int:
-        """GPU machines at the start."""
+        """GPU machines."""
         return sum(region.nodes for region in self.regions)
 
     @property
     def replicas(self) -> int:
-        """Replicas of all profiles at the start."""
+        """Replicas of all profiles."""
         return sum(profile.replicas for profile in self.profiles)
 
     @property
     def pods(self) -> int:
-        """Worker pods at the start."""
+        """Worker pods."""
         return sum(profile.pods for profile in self.profiles)
 
     @property
     def kv_tokens(self) -> int:
-        """Tokens that all KV caches hold at the start."""
+        """Tokens that all KV caches hold."""
         return sum(profile.kv_tokens for profile in self.profiles)
 
     @property
@@ -85,93 +82,78 @@ class EnvironmentPlan:
         return self.nodes * find_machine(self.config.workers.machine).gpu_count - used
 
     @property
-    def machines(self) -> tuple[MachinePlan, ...]:
-        """The machines of all regions, by role and kind."""
-        counts: Counter[tuple[str, str]] = Counter()
-        for region in self.regions:
-            counts.update({(item.role, item.machine.name): item.count for item in region.machines})
-        order = {role: index for index, role in enumerate(self.roles)}
-        # Stable: within a role, in the order of the regions.
-        kinds = sorted(counts.items(), key=lambda item: order[item[0][0]])
-        return tuple(MachinePlan(role, find_machine(name), count) for (role, name), count in kinds)
-
-    @property
-    def roles(self) -> tuple[str, ...]:
-        """The roles that each region has machines of."""
+    def roles(self) -> tuple[Role, ...]:
+        """The roles that have machines in each region."""
         return tuple(item.role for item in self.regions[0].machines)
 
     @property
     def unknown_offers(self) -> tuple[tuple[str, str], ...]:
-        """Regions and machines of which no list of the catalogue knows whether the region has the machine."""
+        """Regions and machines of which no list of the catalogue knows whether the region offers the machine."""
         wanted = dict.fromkeys((region.name, item.machine.name) for region in self.regions for item in region.machines)
         return tuple(pair for pair in wanted if find_offer(pair[1], pair[0]).offered is Offered.UNKNOWN)
 
     @property
-    def usd_per_hour(self) -> float:
-        """On-demand list price of all machines that have a public one; `unpriced` says what is missing."""
-        return sum(region.usd_per_hour for region in self.regions)
-
-    @property
     def load_gb_per_s(self) -> float:
-        """What the model store must deliver (10^9 bytes) when all replicas load within the loader's timeout."""
+        """GB/s (10^9 bytes) that the model store must deliver to load all replicas within the loader's timeout."""
         weights = sum(profile.replicas * profile.size.replica_weight_bytes for profile in self.profiles)
         return weights / 1e9 / self.config.model.loader.timeout_s
 
 
 def plan_environment(config: CloudEnvironment) -> EnvironmentPlan:
-    """What `config` takes, from the dated catalogue.
+    """Return the plan of an environment, computed from the dated catalogue without any cloud.
 
     Raises:
-        PlanError: with every reason why it cannot be built: a format that the GPUs do not have, a replica or the
-            minimum replicas that do not fit, a region that cannot hold one, weights above their bound, requests that
-            leave a machine no room, a failover that is slower than its target.
+        PlanError: with every reason why the environment cannot be built: a number format that the GPUs do not support,
+            replicas that do not fit, a region that cannot hold one, weights above their bound, requests that leave a
+            machine no room, a failover that is slower than its target.
     """
-    workers, row, shape = config.workers, find_machine(config.workers.machine), find_model(config.model.id)
-    if row.gpu is None:
-        raise PlanError(
-            [problem("workers.machine", row.name, "it has no GPUs, and workers need them", "Use a machine with GPUs")]
-        )
-    card = find_gpu(row.gpu)
+    workers, machine_type, model = config.workers, find_machine(config.workers.machine), find_model(config.model.id)
+    if machine_type.gpu is None:
+        rule = "it has no GPUs, and workers need them"
+        raise PlanError([problem("workers.machine", machine_type.name, rule, "Use a machine with GPUs")])
+    gpu = find_gpu(machine_type.gpu)
     found: list[Problem] = []
-    shares = _unless_refused(found, share_workers, config, row.gpu_count)
-    # A replica stays within a region: the largest one decides what can be held at all.
+    shares = _try_step(found, share_workers, config, machine_type.gpu_count)
+    # A replica stays within a region, so the largest region decides whether it fits.
     fewest = max(share.minimum for share in shares) if shares else workers.minimum
     most = max(share.maximum for share in shares) if shares else workers.maximum
-    sizes = _unless_refused(found, size_profiles, config, shape, card, row, fewest, most)
-    weights_gb = _unless_refused(found, check_weights, config, sizes) if sizes else None
-    placed = _unless_refused(found, place_replicas, config, sizes, shares, row) if sizes and shares else None
-    for coordinator in _kinds(config, "coordinators"):
-        found += unschedulable("coordinators", config.coordinators.resources, coordinator, 1)
+    sizes = _try_step(found, size_profiles, config, model, gpu, machine_type, fewest, most)
+    weights_gb = _try_step(found, check_weights, config, sizes) if sizes else None
+    placed = _try_step(found, place_replicas, config, sizes, shares, machine_type) if sizes and shares else None
+    for coordinator in _list_machine_types(config, "coordinators"):
+        found += check_requests("coordinators", config.coordinators.resources, coordinator, 1)
     if sizes:
-        pods_per_node = max(row.gpu_count // size.tensor_parallel for size in sizes)
-        for worker in _kinds(config, "workers"):
-            found += unschedulable("workers", workers.resources, worker, pods_per_node)
-    storage = _unless_refused(found, _share_storage, config, shares) if shares else None
-    regions = _regions(config, shares, placed, storage) if shares and placed and storage else ()
-    recovery = _unless_refused(found, plan_recovery, config)
+        pods_per_node = max(machine_type.gpu_count // size.tensor_parallel for size in sizes)
+        for worker in _list_machine_types(config, "workers"):
+            found += check_requests("workers", workers.resources, worker, pods_per_node)
+    storage = _try_step(found, _share_storage, config, shares) if shares else None
+    regions = _plan_regions(config, shares, placed, storage) if shares and placed and storage else ()
+    recovery = _try_step(found, plan_recovery, config)
     if found or not sizes or weights_gb is None:
         raise PlanError(found)
+    machines = _add_machines(regions)
     return EnvironmentPlan(
         config=config,
-        gpu=card,
-        profiles=_profiles(config, sizes, regions),
+        gpu=gpu,
+        profiles=_plan_profiles(config, sizes, regions),
         regions=regions,
         recovery=recovery,
-        losses=plan_losses(config, regions),
+        region_failures=plan_region_failures(config, regions),
         weights_in_use_gb=weights_gb,
-        shortfalls=tuple(_shortfalls(config)),
-        store_warnings=tuple(store_warnings(config, sizes)),
-        unpriced=tuple(_unpriced(config, regions)),
+        shortfalls=tuple(_list_shortfalls(config)),
+        store_warnings=tuple(list_store_warnings(config, sizes)),
+        machines=machines,
+        cost=calculate_cost(config, regions, machines),
     )
 
 
-def _unless_refused(
+def _try_step(
     found: list[Problem],
     step: Callable[_ParamsT, _ResultT],
     *args: _ParamsT.args,
     **kwargs: _ParamsT.kwargs,
 ) -> _ResultT | None:
-    """The step's result, or None and its problems in `found`: so that all steps report at once."""
+    """Return the result of a step, or None after adding its problems to `found`, so that the next step runs as well."""
     try:
         return step(*args, **kwargs)
     except PlanError as error:
@@ -180,17 +162,18 @@ def _unless_refused(
 
 
 def _share_storage(config: CloudEnvironment, shares: Sequence[WorkerShare]) -> list[int]:
-    """Storage nodes of each region, as its workers are. Raises PlanError where a region would have none."""
+    """Return the storage nodes of each region, in proportion to its workers. Raises PlanError for a region without."""
     if config.storage is None:
         return [0] * len(shares)
     counts = apportion(config.storage.count, [share.count for share in shares])
     if 0 in counts:
-        rule = f"{len(shares)} regions share them as their workers ({', '.join(map(str, counts))}): one would have none"
-        raise PlanError([problem("storage.count", config.storage.count, rule, f"Use {len(shares)} or more")])
+        shown = ", ".join(map(str, counts))
+        rule = f"{len(shares)} regions share them in proportion to their workers ({shown}), and one would have none"
+        raise PlanError([problem("storage.count", config.storage.count, rule, f"Use at least {len(shares)}")])
     return counts
 
 
-def _regions(
+def _plan_regions(
     config: CloudEnvironment,
     shares: Sequence[WorkerShare],
     placed: tuple[list[list[int]], list[list[int]]],
@@ -199,11 +182,11 @@ def _regions(
     weights = sum(region.weight for region in config.regions)
     plans: list[RegionPlan] = []
     for region, share, fewest, start, storage_nodes in zip(config.regions, shares, *placed, storage, strict=True):
-        rows = _rows(config, region)
-        row = rows["workers"]
+        machine_types = _find_machine_types(config, region)
+        worker = machine_types["workers"]
         gpus = share.count * config.workers.gpus_per_worker
-        nodes = ceil(gpus / row.gpu_count)
-        maximum_nodes = ceil(share.maximum * config.workers.gpus_per_worker / row.gpu_count)
+        nodes = ceil(gpus / worker.gpu_count)
+        maximum_nodes = ceil(share.maximum * config.workers.gpus_per_worker / worker.gpu_count)
         counts = {"coordinators": config.coordinators.count, "workers": nodes, "storage": storage_nodes}
         plans.append(
             RegionPlan(
@@ -215,30 +198,41 @@ def _regions(
                 gpus=gpus,
                 nodes=nodes,
                 maximum_nodes=maximum_nodes,
-                quota=maximum_nodes * (row.gpu_count if row.cloud is Cloud.GCP else row.vcpus),
+                quota=maximum_nodes * (worker.gpu_count if worker.cloud is Cloud.GCP else worker.vcpus),
                 minimum_replicas=tuple(fewest),
                 replicas=tuple(start),
-                machines=tuple(MachinePlan(role, kind, counts[role]) for role, kind in rows.items()),
+                machines=tuple(MachinePlan(role, kind, counts[role]) for role, kind in machine_types.items()),
             )
         )
     return tuple(plans)
 
 
-def _rows(config: CloudEnvironment, region: Region) -> dict[str, Machine]:
-    """The region's machine of each role that the environment has."""
+def _find_machine_types(config: CloudEnvironment, region: Region) -> dict[Role, Machine]:
+    """Return the region's machine type for each role that the environment has."""
     own: dict[Role, str] = {"coordinators": config.coordinators.machine, "workers": config.workers.machine}
     if config.storage is not None:
         own["storage"] = config.storage.machine
     return {role: find_machine(region.machine(role, name) or name) for role, name in own.items()}
 
 
-def _kinds(config: CloudEnvironment, role: str) -> list[Machine]:
-    """The machines of a role, each kind once."""
-    rows = [_rows(config, region)[role] for region in config.regions]
-    return list({row.name: row for row in rows}.values())
+def _list_machine_types(config: CloudEnvironment, role: Role) -> list[Machine]:
+    """Return the machine types of a role in all regions, each once."""
+    found = [_find_machine_types(config, region)[role] for region in config.regions]
+    return list({machine_type.name: machine_type for machine_type in found}.values())
 
 
-def _profiles(
+def _add_machines(regions: Sequence[RegionPlan]) -> tuple[MachinePlan, ...]:
+    """Return the machines of all regions, by role and machine type."""
+    counts: Counter[tuple[Role, str]] = Counter()
+    for region in regions:
+        counts.update({(item.role, item.machine.name): item.count for item in region.machines})
+    order = {item.role: index for index, item in enumerate(regions[0].machines)}
+    # The sort is stable: within a role, machine types keep the order of the regions.
+    ordered = sorted(counts.items(), key=lambda item: order[item[0][0]])
+    return tuple(MachinePlan(role, find_machine(name), count) for (role, name), count in ordered)
+
+
+def _plan_profiles(
     config: CloudEnvironment, sizes: Sequence[ReplicaSize], regions: Sequence[RegionPlan]
 ) -> tuple[ProfilePlan, ...]:
     totals = [sum(counts) for counts in zip(*(region.replicas for region in regions), strict=True)]
@@ -248,38 +242,17 @@ def _profiles(
     )
 
 
-def _shortfalls(config: CloudEnvironment) -> list[Shortfall]:
-    wished = {"coordinators": config.coordinators.hardware, "workers": config.workers.hardware}
+def _list_shortfalls(config: CloudEnvironment) -> Iterator[Shortfall]:
+    requested: dict[Role, Hardware] = {
+        "coordinators": config.coordinators.hardware,
+        "workers": config.workers.hardware,
+    }
     if config.storage is not None:
-        wished["storage"] = config.storage.hardware
-    found: list[Shortfall] = []
-    for role, hardware in wished.items():
-        kinds = _kinds(config, role)
-        for row in kinds:
-            share = config.workers.gpus_per_worker / row.gpu_count if role == "workers" else 1
+        requested["storage"] = config.storage.hardware
+    for role, hardware in requested.items():
+        machine_types = _list_machine_types(config, role)
+        for machine_type in machine_types:
+            share = config.workers.gpus_per_worker / machine_type.gpu_count if role == "workers" else 1
             label = "workers, each" if role == "workers" else role
-            found += shortfalls(f"{label}, {row.name}" if len(kinds) > 1 else label, hardware, row, share)
-    return found
-
-
-def _unpriced(config: CloudEnvironment, regions: Sequence[RegionPlan]) -> list[str]:
-    found = list(
-        dict.fromkeys(
-            f"{item.role}: {item.machine.name} has no public price"
-            for region in regions
-            for item in region.machines
-            if not isinstance(item.machine.price, Price)
-        )
-    )
-    elsewhere: dict[str, dict[str, None]] = {}
-    for region in regions:
-        prices = [item.machine.price for item in region.machines]
-        for base in [price.region for price in prices if isinstance(price, Price) and price.region != region.name]:
-            elsewhere.setdefault(base, {})[region.name] = None
-    for base, others in elsewhere.items():
-        found.append(f"the difference between the prices of {base} and those of {', '.join(others)}")
-    if config.workers.spot_fraction:
-        found.append(f"the discount of {config.workers.spot_fraction:.0%} spot workers")
-    if len(regions) > 1:
-        found.append("replication and traffic between regions")
-    return [*found, *_NOT_PRICED]
+            shown = f"{label}, {machine_type.name}" if len(machine_types) > 1 else label
+            yield from find_shortfalls(shown, hardware, machine_type, share)

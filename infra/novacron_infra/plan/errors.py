@@ -1,4 +1,4 @@
-"""What a plan refuses."""
+"""Errors of a plan."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from novacron_infra.errors import ConfigurationError, NovaCronError
 
 
 class PlanError(ConfigurationError):
-    """An environment that is described well but cannot be built; `problems` has every reason, with its arithmetic."""
+    """A valid configuration of an environment that cannot be built. `problems` has every reason with its arithmetic."""
 
 
 class DoesNotFitError(NovaCronError):
-    """A model and its KV cache do not fit; `arithmetic` is also in the message."""
+    """A model and its KV cache that do not fit into GPU memory. The message includes `arithmetic`."""
 
     def __init__(self, subject: str, arithmetic: Sequence[str]) -> None:
         self.arithmetic = tuple(arithmetic)

@@ -1,7 +1,7 @@
-"""What happens when a region dies: how long its traffic stays lost, and whether the others can carry it.
+"""Region failures: how long a failed region keeps its traffic, and whether the other regions can carry it.
 
-Formulas are arithmetic from the providers' documented probe intervals and timeouts, mid-2026. How fast a provider
-publishes a change is not bounded by any of them: measure it in a drill.
+The formulas follow the probe intervals and timeouts that the providers documented in mid-2026. No provider states how
+fast it publishes a change: measure that in a drill.
 """
 
 from __future__ import annotations
@@ -9,53 +9,55 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from novacron_infra.config import Platform, Traffic
-from novacron_infra.config.environment import CloudEnvironment
+from novacron_infra.config import CloudEnvironment, Platform, Traffic
 from novacron_infra.config.problems import problem
 from novacron_infra.plan.errors import PlanError
 from novacron_infra.plan.regions import RegionPlan
 
 ROUTE_53_TIMEOUT_S = 6
-"""4 s to connect and 2 s for the status; it cannot be set."""
+"""4 s to connect and 2 s for the status. It is fixed."""
 CLOUD_DNS_MINIMUM_INTERVAL_S = 30
 DEFAULT_TIMEOUT_S = 5
+_TWO_INTERVALS = (10, 30)
+"""Seconds between two probes of Route 53 and of Traffic Manager."""
 
 _INTERVAL = "traffic.health_check.interval_s"
 
 
 @dataclass(frozen=True)
-class RegionLoss:
-    """One region dies. Loads are fractions of what the workers at the start can serve."""
+class RegionFailure:
+    """What the failure of one region means. Loads are fractions of the capacity of the workers at the start."""
 
     region: str
     traffic_fraction: float
-    """The part of all traffic that moves to the others, in proportion to their weights."""
+    """Part of all traffic that moves to the other regions, in proportion to their weights."""
     safe_load_fraction: float
-    """The highest load of the environment before, with which no survivor gets more than it can serve."""
-    fullest_region: str
-    """The survivor that fills first."""
+    """Highest load of the environment before the failure at which no other region is overloaded after it."""
+    most_loaded_region: str
+    """The other region that reaches its capacity first."""
     load_after_fraction: float | None
-    """Load of that survivor when the environment was at autoscaling's scale-up threshold; None: no autoscaling."""
+    """Load of that region after the failure, if the environment was at the scale-up threshold before. None without
+    autoscaling."""
     load_at_maximum_fraction: float | None
-    """The highest load of a survivor then, once all of them have their maximum of workers."""
+    """Highest load of another region once all of them have their maximum of workers. None without autoscaling."""
 
 
 @dataclass(frozen=True)
 class Recovery:
-    """How long a dead region keeps its traffic."""
+    """How long a failed region keeps its traffic."""
 
     service: str
-    """What answers DNS queries and probes the regions."""
+    """The DNS service that probes the regions."""
     rto_s: int
-    """Until clients have left a dead region: detection, and the answers that resolvers keep."""
+    """Seconds until clients have left a failed region: detection, and the time that resolvers cache answers."""
     arithmetic: str
 
 
 def plan_recovery(config: CloudEnvironment) -> Recovery | None:
-    """How long a dead region keeps its traffic; None: there is no other.
+    """Return how long a failed region keeps its traffic, or None when there is only one region.
 
     Raises:
-        PlanError: the provider has no such probe, or it takes longer than `traffic.rto_target_s`.
+        PlanError: the DNS service does not support the probe, or the recovery is slower than `traffic.rto_target_s`.
     """
     if config.traffic is None or len(config.regions) < 2:
         return None
@@ -63,15 +65,15 @@ def plan_recovery(config: CloudEnvironment) -> Recovery | None:
 
 
 def check_recovery(platform: Platform, traffic: Traffic) -> Recovery:
-    """`estimate_recovery`, held against `traffic.rto_target_s`.
+    """Return how long a failed region keeps its traffic with the DNS service of `platform`.
 
     Raises:
-        PlanError: the provider has no such probe, or it takes longer than the target.
+        PlanError: the DNS service does not support the probe, or the recovery is slower than `traffic.rto_target_s`.
     """
     recovery = estimate_recovery(platform, traffic)
     target_s = traffic.rto_target_s
     if target_s is not None and recovery.rto_s > target_s:
-        rule = f"a dead region keeps its traffic for {recovery.rto_s} s"
+        rule = f"a failed region keeps its traffic for {recovery.rto_s} s"
         fix = "Lower traffic.ttl_s, health_check.interval_s or failure_threshold, or raise the target"
         details = [f"{recovery.service}: {recovery.arithmetic}"]
         raise PlanError([problem("traffic.rto_target_s", target_s, rule, fix, details)])
@@ -79,10 +81,10 @@ def check_recovery(platform: Platform, traffic: Traffic) -> Recovery:
 
 
 def estimate_recovery(platform: Platform, traffic: Traffic) -> Recovery:
-    """How long a dead region keeps its traffic with the DNS service of `platform`.
+    """Return how long a failed region keeps its traffic with the DNS service of `platform`, whatever the target.
 
     Raises:
-        PlanError: the service has no such probe.
+        PlanError: the DNS service does not support the probe.
     """
     check, ttl_s = traffic.health_check, traffic.ttl_s
     interval_s, failures, timeout_s = check.interval_s, check.failure_threshold, check.timeout_s or DEFAULT_TIMEOUT_S
@@ -92,63 +94,77 @@ def estimate_recovery(platform: Platform, traffic: Traffic) -> Recovery:
     if platform is Platform.GCP:
         rto_s = cloud_dns_rto_s(failures, timeout_s, ttl_s, interval_s)
         return Recovery("Cloud DNS", rto_s, f"{failures} × {interval_s} + {timeout_s} + {ttl_s} = {rto_s} s")
-    # The last failure of the threshold is the first that is not tolerated.
+    # Traffic Manager counts the failures that it tolerates, which is one less than the threshold.
     tolerated = failures - 1
     rto_s = traffic_manager_rto_s(interval_s, tolerated, timeout_s, ttl_s)
     sum_ = f"{interval_s} + {tolerated} × {interval_s} + {timeout_s} + {ttl_s} = {rto_s} s"
     return Recovery("Traffic Manager", rto_s, sum_)
 
 
-def plan_losses(config: CloudEnvironment, regions: Sequence[RegionPlan]) -> tuple[RegionLoss, ...]:
-    """What the death of each region means for the others; none where there are no others."""
+def plan_region_failures(config: CloudEnvironment, regions: Sequence[RegionPlan]) -> tuple[RegionFailure, ...]:
+    """Return what the failure of each region means for the others; empty when there is only one region."""
+    if len(regions) < 2:
+        return ()
     threshold = config.autoscaling.scale_up.utilization_fraction if config.autoscaling else None
-    return tuple(
-        _loss(dead, [item for item in regions if item is not dead], regions, threshold)
-        for dead in regions
-        if len(regions) > 1
-    )
+    return tuple(_plan_failure(failed, regions, threshold) for failed in regions)
 
 
 def route_53_rto_s(interval_s: int, failures: int, ttl_s: int) -> int:
-    """Failures × (interval + timeout) + TTL. Raises PlanError where Route 53 has no such interval."""
-    if interval_s not in (10, 30):
-        raise PlanError([problem(_INTERVAL, interval_s, "Route 53 checks every 10 or 30 s", "Use 10 or 30")])
+    """Return failures × (interval + timeout) + TTL, in seconds.
+
+    Raises:
+        PlanError: Route 53 does not support the interval.
+    """
+    _check_interval("Route 53", interval_s)
     return failures * (interval_s + ROUTE_53_TIMEOUT_S) + ttl_s
 
 
 def traffic_manager_rto_s(interval_s: int, tolerated_failures: int, timeout_s: int, ttl_s: int) -> int:
-    """Interval + tolerated failures × interval + timeout + TTL. Raises PlanError where Azure has no such interval."""
-    if interval_s not in (10, 30):
-        raise PlanError([problem(_INTERVAL, interval_s, "Traffic Manager checks every 10 or 30 s", "Use 10 or 30")])
+    """Return interval + tolerated failures × interval + timeout + TTL, in seconds.
+
+    Raises:
+        PlanError: Traffic Manager does not support the interval.
+    """
+    _check_interval("Traffic Manager", interval_s)
     return interval_s + tolerated_failures * interval_s + timeout_s + ttl_s
 
 
 def cloud_dns_rto_s(failures: int, timeout_s: int, ttl_s: int, interval_s: int = CLOUD_DNS_MINIMUM_INTERVAL_S) -> int:
-    """Failures × interval + timeout + TTL. Raises PlanError below the 30 s that three source regions force."""
+    """Return failures × interval + timeout + TTL, in seconds.
+
+    Raises:
+        PlanError: the interval is below the 30 s that the three source regions of Cloud DNS need.
+    """
     if interval_s < CLOUD_DNS_MINIMUM_INTERVAL_S:
-        raise PlanError([problem(_INTERVAL, interval_s, "public Cloud DNS zones need 30 s or more", "Use 30 or more")])
+        rule = f"Cloud DNS probes every {CLOUD_DNS_MINIMUM_INTERVAL_S} s at most"
+        raise PlanError([problem(_INTERVAL, interval_s, rule, f"Use {CLOUD_DNS_MINIMUM_INTERVAL_S} or more")])
     return failures * interval_s + timeout_s + ttl_s
 
 
-def _loss(
-    dead: RegionPlan, survivors: Sequence[RegionPlan], regions: Sequence[RegionPlan], threshold: float | None
-) -> RegionLoss:
-    weights = sum(region.weight for region in survivors)
+def _check_interval(service: str, interval_s: int) -> None:
+    if interval_s not in _TWO_INTERVALS:
+        choices = " or ".join(map(str, _TWO_INTERVALS))
+        raise PlanError([problem(_INTERVAL, interval_s, f"{service} probes every {choices} s", f"Use {choices}")])
+
+
+def _plan_failure(failed: RegionPlan, regions: Sequence[RegionPlan], threshold: float | None) -> RegionFailure:
+    others = [region for region in regions if region is not failed]
+    weights = sum(region.weight for region in others)
     workers = sum(region.workers.count for region in regions)
 
     def load(region: RegionPlan, workers_then: int) -> float:
-        """Its load when the environment was at 100% of the workers at the start."""
-        traffic = region.weight / weights if weights else 1 / len(survivors)
+        """Return the region's load after the failure if the environment was at 100% of its capacity before."""
+        traffic = region.weight / weights if weights else 1 / len(others)
         return traffic * workers / workers_then
 
-    fullest = max(survivors, key=lambda region: load(region, region.workers.count))
-    highest = load(fullest, fullest.workers.count)
-    at_maximum = max(load(region, region.workers.maximum) for region in survivors)
-    return RegionLoss(
-        region=dead.name,
-        traffic_fraction=dead.traffic_fraction,
+    most_loaded = max(others, key=lambda region: load(region, region.workers.count))
+    highest = load(most_loaded, most_loaded.workers.count)
+    at_maximum = max(load(region, region.workers.maximum) for region in others)
+    return RegionFailure(
+        region=failed.name,
+        traffic_fraction=failed.traffic_fraction,
         safe_load_fraction=min(1.0, 1 / highest),
-        fullest_region=fullest.name,
+        most_loaded_region=most_loaded.name,
         load_after_fraction=None if threshold is None else threshold * highest,
         load_at_maximum_fraction=None if threshold is None else threshold * at_maximum,
     )

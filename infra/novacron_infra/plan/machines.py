@@ -1,11 +1,11 @@
-"""Machines of an environment: what they cost, where they have less than wished, and what they cannot schedule."""
+"""The machines of an environment, where they lack requested hardware, and container requests that do not fit."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from novacron_infra.catalog import Machine, Price
-from novacron_infra.config import Hardware, Resources
+from novacron_infra.catalog import Machine
+from novacron_infra.config import Hardware, Resources, Role
 from novacron_infra.config.problems import problem
 from novacron_infra.errors import Problem
 
@@ -14,59 +14,62 @@ from novacron_infra.errors import Problem
 class MachinePlan:
     """The machines of one role."""
 
-    role: str
+    role: Role
     machine: Machine
     count: int
-
-    @property
-    def usd_per_hour(self) -> float | None:
-        """On-demand list price of all of them, in the region that the catalogue names; None: no public price."""
-        price = self.machine.price
-        return price.usd_per_hour * self.count if isinstance(price, Price) else None
 
 
 @dataclass(frozen=True)
 class Shortfall:
-    """A machine, or its share, has less than the configuration wishes. `had` is None where nobody verified it."""
+    """A machine, or a worker's share of one, that has less hardware than the configuration requests."""
 
     role: str
     what: str
-    had: float | None
-    wished: float
+    """The hardware, with its unit."""
+    available: float | None
+    """None where no source states it."""
+    requested: float
 
     def __str__(self) -> str:
-        had = "an unverified amount" if self.had is None else f"{self.had:g}"
-        return f"{self.role}: {self.what} {had} of {self.wished:g}"
+        available = "an unverified amount" if self.available is None else f"{self.available:g}"
+        return f"{self.role}: {self.what} {available} of {self.requested:g}"
 
 
-def shortfalls(role: str, wished: Hardware, row: Machine, share: float = 1) -> list[Shortfall]:
-    """Where `share` of a machine has less than `wished`."""
-    nvme_tb = None if row.local_nvme_gb is None else row.local_nvme_gb / 1000
+def find_shortfalls(role: str, requested: Hardware, machine_type: Machine, share: float = 1) -> list[Shortfall]:
+    """Return the hardware of which a machine has less than requested.
+
+    Args:
+        role: the role, as the result names it.
+        requested: the hardware that the configuration requests.
+        machine_type: the machine.
+        share: the part of the machine that counts, as a fraction.
+    """
+    nvme_tb = None if machine_type.local_nvme_gb is None else machine_type.local_nvme_gb / 1000
     pairs = (
-        ("vCPUs for cores", row.vcpus, wished.cores),
-        ("memory GiB", row.memory_gib, wished.memory_gib),
-        ("local NVMe TB", nvme_tb, wished.nvme_tb),
-        ("network Gb/s", row.network_gbps, wished.network_gbps),
+        ("vCPUs for cores", machine_type.vcpus, requested.cores),
+        ("memory GiB", machine_type.memory_gib, requested.memory_gib),
+        ("local NVMe TB", nvme_tb, requested.nvme_tb),
+        ("network Gb/s", machine_type.network_gbps, requested.network_gbps),
     )
     return [
-        Shortfall(role, what, None if has is None else has * share, wish)
-        for what, has, wish in pairs
-        if has is None or has * share < wish
+        Shortfall(role, what, None if available is None else available * share, amount)
+        for what, available, amount in pairs
+        if available is None or available * share < amount
     ]
 
 
-def unschedulable(role: str, resources: Resources, row: Machine, pods: int) -> list[Problem]:
-    """Requests of `pods` pods that leave a machine nothing for itself."""
+def check_requests(role: str, resources: Resources, machine_type: Machine, pods: int) -> list[Problem]:
+    """Return a problem for each request of `pods` pods that leaves nothing of a machine for its node."""
     return [
         problem(
             f"{role}.resources.{what}",
-            f"{request:g}",
-            f"{pods} × {request:g} on a {row.name} with {has:g}, and a node keeps some for itself",
-            f"Request less than {has / pods:g}, or use a larger machine",
+            request,
+            f"{pods} × {request:g} on a {machine_type.name} with {capacity:g}, and a node keeps some for itself",
+            f"Request less than {capacity / pods:g}, or use a larger machine",
         )
-        for what, request, has in (
-            ("cpu_request", resources.cpu_request, row.vcpus),
-            ("memory_request_gib", resources.memory_request_gib, row.memory_gib),
+        for what, request, capacity in (
+            ("cpu_request", resources.cpu_request, machine_type.vcpus),
+            ("memory_request_gib", resources.memory_request_gib, machine_type.memory_gib),
         )
-        if request * pods >= has
+        if request * pods >= capacity
     ]

@@ -1,4 +1,4 @@
-"""The node pools of a region, from the plan: what the clouds' components take."""
+"""The node pools of a region, as the clouds' components need them."""
 
 from __future__ import annotations
 
@@ -14,29 +14,34 @@ from novacron_infra.pools import Capacity, NodePoolShape, NodeRole, Placement
 _ROLES = {"coordinators": NodeRole.COORDINATOR, "workers": NodeRole.WORKER, "storage": NodeRole.STORAGE}
 
 
-def node_pools(plan: EnvironmentPlan, region: RegionPlan, zones: tuple[str, ...]) -> dict[str, NodePoolShape]:
-    """The pools by role; `zones` are the region's, in the order in which they are to be used.
+def plan_node_pools(plan: EnvironmentPlan, region: RegionPlan, zones: tuple[str, ...]) -> dict[str, NodePoolShape]:
+    """Return the node pools of a region by role.
 
-    Workers whose replicas span nodes are close together in the first zone, with the machine's fabric between them. Spot
-    is counted at the maximum, so that scaling up does not make more of the workers spot than the configuration allows;
-    only where fewer nodes than that floor are wished at the start, all of these are on demand and the rest is spot. On
-    Google Cloud storage nodes and workers are in as many zones as their numbers allow.
+    Workers whose replicas span nodes are placed close together in the first zone, with the machine's fabric between
+    them. The spot fraction of the configuration is counted at the maximum of nodes; the other nodes at that maximum
+    are on demand, and nodes are on demand before any is spot.
+    On Google Cloud, storage nodes and workers use as many zones as divide their numbers.
+
+    Args:
+        plan: the plan of the environment.
+        region: the plan of the region.
+        zones: the zones of the region, the preferred one first.
     """
     pools = {
         item.role: NodePoolShape(role=_ROLES[item.role], machine=item.machine.name, nodes=item.count, zones=zones)
         for item in region.machines
         if item.count
     }
-    pools["workers"] = _workers(plan, region, pools["workers"])
+    pools["workers"] = _plan_workers(plan, region, pools["workers"])
     if region.platform is Platform.GCP:
-        pools |= {role: _evenly_spread(pool) for role, pool in pools.items() if role != "coordinators"}
-    return pools
+        pools |= {role: _spread_evenly(pool) for role, pool in pools.items() if role != "coordinators"}
+    return dict(pools)
 
 
-def _evenly_spread(pool: NodePoolShape) -> NodePoolShape:
-    """In as many of its zones as divide its numbers of nodes: GKE starts equally many in each.
+def _spread_evenly(pool: NodePoolShape) -> NodePoolShape:
+    """Return the pool in as many of its zones as divide its numbers of nodes: GKE starts the same number in each.
 
-    Coordinators are not moved together: one zone of them would be one to lose them all with.
+    Coordinators keep all their zones, because in a single zone they would all fail together.
     """
     counts = [
         count for group in pool.groups.values() for count in (group.nodes, group.minimum_nodes, group.maximum_nodes)
@@ -45,22 +50,22 @@ def _evenly_spread(pool: NodePoolShape) -> NodePoolShape:
     return replace(pool, zones=pool.zones[:zones])
 
 
-def _workers(plan: EnvironmentPlan, region: RegionPlan, pool: NodePoolShape) -> NodePoolShape:
-    workers, row = plan.config.workers, find_machine(pool.machine)
+def _plan_workers(plan: EnvironmentPlan, region: RegionPlan, pool: NodePoolShape) -> NodePoolShape:
+    workers, machine_type = plan.config.workers, find_machine(pool.machine)
     if plan.config.autoscaling is not None:
-        fewest = ceil(region.workers.minimum * workers.gpus_per_worker / row.gpu_count)
+        fewest = ceil(region.workers.minimum * workers.gpus_per_worker / machine_type.gpu_count)
         pool = replace(pool, minimum_nodes=fewest, maximum_nodes=region.maximum_nodes)
     nodes_per_replica = max(profile.size.pipeline_parallel for profile in plan.profiles)
     if nodes_per_replica > 1:
         pool = replace(
             pool,
             nodes_per_replica=nodes_per_replica,
-            fabric=None if row.fabric is None else row.fabric.kind,
+            fabric=None if machine_type.fabric is None else machine_type.fabric.kind,
             placement=Placement.CLUSTER,
             zones=pool.zones[:1],
         )
     most = pool.maximum_nodes or pool.nodes
-    spot = floor(round(most * workers.spot_fraction, 6))  # 0.7 × 10 is 7, whatever its bits say
+    spot = floor(round(most * workers.spot_fraction, 6))  # rounded first: 0.7 × 10 is 6.999… in binary
     if spot:
         pool = replace(pool, capacity=Capacity.SPOT, on_demand_nodes=min(pool.nodes, most - spot))
     return pool

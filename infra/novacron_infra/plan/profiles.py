@@ -1,4 +1,4 @@
-"""The replicas of each profile: their shape on the machines' GPUs, or why there is none and what would fit."""
+"""The replicas of each profile: the GPUs of one replica, or why none fits and what would."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from novacron_infra.catalog import (
     load_machines,
     resolve_quantization,
 )
-from novacron_infra.config import ModelServing, Profile, ProfileName
-from novacron_infra.config.environment import CloudEnvironment
+from novacron_infra.config import CloudEnvironment, ModelServing, Profile, ProfileName
 from novacron_infra.config.problems import problem
 from novacron_infra.errors import Problem
 from novacron_infra.plan.errors import DoesNotFitError, PlanError
@@ -31,13 +30,13 @@ class ProfilePlan:
     quantization: Quantization
     size: ReplicaSize
     minimum_replicas: int
-    """As the configuration says; each region keeps one of the first profile besides."""
+    """The minimum of the configuration. Each region keeps one replica of the first profile in addition."""
     replicas: int
     """At the start."""
 
     @property
     def pods(self) -> int:
-        """Worker pods at the start; each has the GPUs of one tensor-parallel group."""
+        """Worker pods at the start. Each has the GPUs of one tensor-parallel group."""
         return self.replicas * self.size.pipeline_parallel
 
     @property
@@ -46,28 +45,44 @@ class ProfilePlan:
         return self.replicas * self.size.kv_tokens
 
 
-def size_profiles(
-    config: CloudEnvironment, shape: Model, card: Gpu, row: Machine, fewest_workers: int, most_workers: int
-) -> list[ReplicaSize]:
-    """The smallest replica of each profile on the GPUs of one region.
+@dataclass(frozen=True)
+class _Limit:
+    """The most GPUs that a region has for a replica."""
 
-    A profile without minimum replicas starts on demand: it has to fit `most_workers`, the others `fewest_workers`.
+    gpu: Gpu
+    machine_type: Machine
+    gpus: int
+    when: str
+
+
+def size_profiles(
+    config: CloudEnvironment, model: Model, gpu: Gpu, machine_type: Machine, fewest_workers: int, most_workers: int
+) -> list[ReplicaSize]:
+    """Return the smallest replica of each profile that fits on the GPUs of one region.
+
+    Args:
+        config: the configuration.
+        model: the model.
+        gpu: the GPU of the workers' machine.
+        machine_type: the workers' machine.
+        fewest_workers: the workers of the largest region when it is scaled down. Replicas that always run fit them.
+        most_workers: the workers of the largest region when it is scaled up. Replicas that start on demand fit them.
 
     Raises:
-        PlanError: with every profile that the engine does not run on these GPUs, that does not fit them, or that
-            spans machines without a fabric between them.
+        PlanError: with every profile that the engine does not run on these GPUs, that does not fit on them, or that
+            needs several machines which have no fabric between them.
     """
     sizes: list[ReplicaSize] = []
     problems: list[Problem] = []
     for index, profile in enumerate(config.model.profiles):
         bound = "minimum" if profile.minimum_replicas else "maximum"
         workers = fewest_workers if profile.minimum_replicas else most_workers
-        limit = _Limit(card, row, workers * config.workers.gpus_per_worker, f"at workers.{bound}")
-        found = _sized(config.model, profile, shape, limit, f"model.profiles.{index}")
+        limit = _Limit(gpu, machine_type, workers * config.workers.gpus_per_worker, f"at workers.{bound}")
+        found = _size_profile(config.model, profile, model, limit, f"model.profiles.{index}")
         if isinstance(found, Problem):
             problems.append(found)
-        elif found.gpus > row.gpu_count and row.fabric is None:
-            problems.append(_no_fabric(found, profile, row))
+        elif found.gpus > machine_type.gpu_count and machine_type.fabric is None:
+            problems.append(_describe_missing_fabric(found, profile, machine_type))
         else:
             sizes.append(found)
     if problems:
@@ -75,18 +90,12 @@ def size_profiles(
     return sizes
 
 
-@dataclass(frozen=True)
-class _Limit:
-    """The most GPUs that a region has for a replica."""
-
-    card: Gpu
-    row: Machine
-    gpus: int
-    when: str
-
-
 def check_weights(config: CloudEnvironment, sizes: list[ReplicaSize]) -> float:
-    """Weights of the minimum replicas, 10^9 bytes. Raises PlanError above `targets.weights_in_use_gb`."""
+    """Return the weights of the minimum replicas in GB (10^9 bytes).
+
+    Raises:
+        PlanError: they are above `targets.weights_in_use_gb`.
+    """
     profiles = config.model.profiles
     pairs = [(p.minimum_replicas, s.replica_weight_bytes / 1e9) for p, s in zip(profiles, sizes, strict=True)]
     weights_gb = sum(count * weight for count, weight in pairs)
@@ -94,38 +103,42 @@ def check_weights(config: CloudEnvironment, sizes: list[ReplicaSize]) -> float:
     if bound is not None and weights_gb > bound:
         sums = " + ".join(f"{count} × {weight:,.0f}" for count, weight in pairs if count)
         rule = f"the minimum replicas weigh {sums} = {weights_gb:,.0f} GB"
-        fix = "Lower a profile's minimum_replicas, quantise it more, or raise the bound"
-        raise PlanError([problem("targets.weights_in_use_gb.maximum", f"{bound:g}", rule, fix)])
+        fix = "Lower a profile's minimum_replicas, choose a narrower quantization, or raise the bound"
+        raise PlanError([problem("targets.weights_in_use_gb.maximum", bound, rule, fix)])
     return weights_gb
 
 
-def _sized(serving: ModelServing, profile: Profile, shape: Model, limit: _Limit, path: str) -> ReplicaSize | Problem:
-    card = limit.card
+def _size_profile(
+    serving: ModelServing, profile: Profile, model: Model, limit: _Limit, path: str
+) -> ReplicaSize | Problem:
+    gpu = limit.gpu
     try:
         return fit_replica(
-            shape,
-            resolve_quantization(profile.quantization, serving.engine, card.architecture),
-            card,
-            limit.row.gpu_count,
+            model,
+            resolve_quantization(profile.quantization, serving.engine, gpu.architecture),
+            gpu,
+            limit.machine_type.gpu_count,
             limit.gpus,
-            _workload(serving),
+            _describe_workload(serving),
             tensor_parallel=profile.tensor_parallel,
             pipeline_parallel=profile.pipeline_parallel,
         )
     except UnsupportedQuantizationError as error:
-        rule = f"{serving.engine.value} has no such format on {card.architecture.value} GPUs such as {card.name}"
-        fits = [f"fits: {line}" for line in _alternatives(serving, profile, shape, limit)]
+        rule = (
+            f"{serving.engine.value} does not support this format on {gpu.architecture.value} GPUs such as {gpu.name}"
+        )
+        fits = [f"fits: {line}" for line in _list_alternatives(serving, profile, model, limit)]
         fix = f"Use {' or '.join(error.offered)}"
         return problem(f"{path}.quantization", profile.quantization.value, rule, fix, fits)
     except DoesNotFitError as error:
-        rule = f"it does not fit the {limit.gpus} × {card.name} that the largest region has {limit.when}"
-        fits = [f"fits: {line}" for line in _alternatives(serving, profile, shape, limit)]
+        rule = f"{model.name} does not fit on the {limit.gpus} × {gpu.name} of the largest region {limit.when}"
+        fits = [f"fits: {line}" for line in _list_alternatives(serving, profile, model, limit)]
         fix = "Use one that fits, more workers or another machine"
-        value = f"{shape.name} {profile.quantization.value}"
-        return problem(path, value, rule, fix, [*error.arithmetic, *(fits or ["nothing else on these machines fits"])])
+        details = [*error.arithmetic, *(fits or ["nothing else fits on these machines"])]
+        return problem(f"{path}.quantization", profile.quantization.value, rule, fix, details)
 
 
-def _workload(serving: ModelServing) -> Workload:
+def _describe_workload(serving: ModelServing) -> Workload:
     return Workload(
         context_tokens=serving.context_tokens,
         sequences=serving.minimum_concurrent_sequences,
@@ -135,26 +148,30 @@ def _workload(serving: ModelServing) -> Workload:
     )
 
 
-def _alternatives(serving: ModelServing, profile: Profile, shape: Model, limit: _Limit) -> Iterator[str]:
-    """The same format and the others, in their smallest shapes on any number of such machines."""
-    engine, architecture, per_node = serving.engine, limit.card.architecture, limit.row.gpu_count
+def _list_alternatives(serving: ModelServing, profile: Profile, model: Model, limit: _Limit) -> Iterator[str]:
+    """Yield this quantization and the others, each on the fewest GPUs of such machines."""
+    engine, architecture, per_node = serving.engine, limit.gpu.architecture, limit.machine_type.gpu_count
     others = [item for item in list_supported_quantizations(engine, architecture) if item is not profile.quantization]
     for quantization in (profile.quantization, *others):
         try:
             weights = resolve_quantization(quantization, engine, architecture)
-            size = fit_replica(shape, weights, limit.card, per_node, per_node * shape.layers, _workload(serving))
+            size = fit_replica(
+                model, weights, limit.gpu, per_node, per_node * model.layers, _describe_workload(serving)
+            )
         except (DoesNotFitError, UnsupportedQuantizationError):
             continue
         more = f", {size.gpus - limit.gpus} more than there are" if size.gpus > limit.gpus else ""
-        yield f"{quantization.value} on {size.gpus} GPUs (TP{size.tensor_parallel} × PP{size.pipeline_parallel}){more}"
+        yield f"{quantization.value} on {size.gpus} GPUs ({size.parallelism}){more}"
 
 
-def _no_fabric(size: ReplicaSize, profile: Profile, row: Machine) -> Problem:
-    others = [item.name for item in load_machines().values() if item.cloud is row.cloud and item.fabric is not None]
+def _describe_missing_fabric(size: ReplicaSize, profile: Profile, machine_type: Machine) -> Problem:
+    others = [
+        item.name for item in load_machines().values() if item.cloud is machine_type.cloud and item.fabric is not None
+    ]
     return problem(
         "workers.machine",
-        row.name,
-        f"a replica of {profile.name.value} takes {size.gpus} GPUs, more than its {row.gpu_count}, and the catalogue "
-        "knows no fast fabric between such machines",
-        f"Use {', '.join(others)}, or a smaller quantization",
+        machine_type.name,
+        f"a replica of {profile.name.value} needs {size.gpus} GPUs, more than the {machine_type.gpu_count} of this "
+        "machine, and the catalogue knows no fast fabric between such machines",
+        f"Use {', '.join(others)}, or a narrower quantization",
     )

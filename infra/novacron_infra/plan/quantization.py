@@ -1,6 +1,6 @@
-"""Which quantisation a replica should have: as narrow as its profile and the hour want, never below the floor.
+"""Chooses the quantization of a replica by its profile and the time of day, and never below the quality floor.
 
-It stands beside the plan and not in the serving package: the profiles and the formats of each GPU are known here.
+This is part of the plan and not of the serving package, because profiles and the formats of each GPU are known here.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from novacron_infra.config.problems import problem
 from novacron_infra.plan.errors import PlanError
 
 PEAK_HOURS = range(9, 17)
-"""Of a weekday, in the users' time."""
+"""Hours of a weekday, in the users' time zone."""
 
 
 class Period(str, Enum):
-    """What hour it is, by the load to be expected."""
+    """A time of the week with its own load."""
 
     PEAK = "peak"
     OFF_PEAK = "off-peak"
@@ -33,8 +33,8 @@ class Period(str, Enum):
 
 
 LADDER = (Quantization.FP32, Quantization.BF16, Quantization.FP16, Quantization.INT8, Quantization.INT4)
-"""Widest first. On the way up FP16 comes before BF16: it takes no more memory and keeps three bits more of a weight."""
-WANTED: Mapping[ProfileName, Mapping[Period, Quantization]] = {
+"""Widest first. FP16 is next to the integers: it needs the memory of BF16 and keeps three more bits of each weight."""
+PREFERRED: Mapping[ProfileName, Mapping[Period, Quantization]] = {
     ProfileName.QUALITY: {
         Period.PEAK: Quantization.FP16,
         Period.OFF_PEAK: Quantization.INT8,
@@ -51,11 +51,11 @@ WANTED: Mapping[ProfileName, Mapping[Period, Quantization]] = {
         Period.WEEKEND: Quantization.INT4,
     },
 }
-"""What each profile takes where nothing stands against it: high quality at peak, a step narrower at other times."""
+"""The quantization that each profile prefers: wide at peak, and a step narrower at other times."""
 
 
-def period(at: datetime) -> Period:
-    """The period of a moment, by the clock of its own time zone: convert it to the users' first."""
+def find_period(at: datetime) -> Period:
+    """Return the period of a moment by the clock of its time zone; convert it to the users' time zone first."""
     if at.weekday() >= 5:
         return Period.WEEKEND
     return Period.PEAK if at.hour in PEAK_HOURS else Period.OFF_PEAK
@@ -66,44 +66,47 @@ def choose_quantization(
     when: Period,
     *,
     engine: EngineKind,
-    card: Gpu,
+    gpu: Gpu,
     scores: Mapping[Quantization, float],
     floor: float | None,
 ) -> Quantization:
-    """What the profile wants, else the next wider one that is allowed, else the next narrower one.
+    """Return the preferred quantization of a profile, else the next wider allowed one, else the next narrower one.
 
     Args:
-        profile: Of the replica.
-        when: The hour's period.
-        engine: That runs the model.
-        card: Formats that the engine does not run on it are left out.
-        scores: As `novacron quality` measured them, 0 to 1. FP32 needs none: it is what they are measured against.
-        floor: No quantisation with a lower score, and none without one; None: scores are not asked for.
+        profile: the replica's profile.
+        when: the period.
+        engine: the engine that runs the model.
+        gpu: the GPU; formats that the engine does not support on it are not allowed.
+        scores: quality scores from 0 to 1 that `novacron quality` measured. FP32 needs none: the others are measured
+            against it.
+        floor: the lowest allowed score; a quantization without a score is not allowed. None allows every score.
 
     Raises:
-        PlanError: when nothing is allowed, with the reason for each.
+        PlanError: no quantization is allowed; its details have the reason for each.
     """
-    wanted = LADDER.index(WANTED[profile][when])
-    refusals: list[str] = []
-    for item in (*reversed(LADDER[: wanted + 1]), *LADDER[wanted + 1 :]):
-        refusal = _refusal(item, engine, card, scores, floor)
-        if refusal is None:
+    preferred = LADDER.index(PREFERRED[profile][when])
+    reasons: list[str] = []
+    for item in (*reversed(LADDER[: preferred + 1]), *LADDER[preferred + 1 :]):
+        reason = _find_obstacle(item, engine, gpu, scores, floor)
+        if reason is None:
             return item
-        refusals.append(f"{item.value}: {refusal}")
-    rule = f"no quantisation is allowed for {engine.value} on {card.name}"
+        reasons.append(f"{item.value}: {reason}")
+    rule = f"it allows no quantization for {engine.value} on {gpu.name}"
     fix = "Measure the missing scores with `novacron quality`, or lower the floor"
-    raise PlanError([problem("targets.quality_fraction.minimum", floor, rule, fix, refusals)])
+    raise PlanError([problem("targets.quality_fraction.minimum", floor, rule, fix, reasons)])
 
 
-def _refusal(
-    item: Quantization, engine: EngineKind, card: Gpu, scores: Mapping[Quantization, float], floor: float | None
+def _find_obstacle(
+    item: Quantization, engine: EngineKind, gpu: Gpu, scores: Mapping[Quantization, float], floor: float | None
 ) -> str | None:
+    """Return why a quantization is not allowed, or None when it is."""
     try:
-        resolve_quantization(item, engine, card.architecture)
+        resolve_quantization(item, engine, gpu.architecture)
     except UnsupportedQuantizationError:
-        return "the engine has no such format on this GPU"
+        return "the engine does not support it on this GPU"
     if floor is None or item is Quantization.FP32:
         return None
     if item not in scores:
         return f"not measured, and the floor is {floor:g}"
-    return f"its score {scores[item]:g} is below the floor {floor:g}" if not scores[item] >= floor else None
+    # Written so that a score that is not a number is rejected.
+    return None if scores[item] >= floor else f"its score {scores[item]:g} is below the floor {floor:g}"

@@ -1,7 +1,7 @@
 """How the regions share the environment: workers and storage in whole machines, replicas on their GPUs.
 
-A replica stays within a region, a tensor-parallel group within a machine. Every region keeps one replica of the first
-profile at least, also when autoscaling has gone down to `workers.minimum`.
+A replica stays within a region, and a tensor-parallel group within a machine. Every region always keeps one replica of
+the first profile, also when autoscaling has scaled it down to its minimum of workers.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from math import ceil, gcd
 
 from novacron_infra.catalog import Machine
-from novacron_infra.config import Platform, Profile
-from novacron_infra.config.environment import CloudEnvironment
+from novacron_infra.config import CloudEnvironment, Platform, Profile, Region
 from novacron_infra.config.problems import problem
 from novacron_infra.errors import Problem
 from novacron_infra.plan.errors import PlanError
@@ -23,7 +22,7 @@ from novacron_infra.plan.sizing import ReplicaSize
 
 @dataclass(frozen=True)
 class WorkerShare:
-    """Workers of one region: at the start, and the bounds of its autoscaling."""
+    """The workers of one region: at the start, and the bounds of its autoscaling."""
 
     count: int
     minimum: int
@@ -32,40 +31,40 @@ class WorkerShare:
 
 @dataclass(frozen=True)
 class RegionPlan:
-    """What one region gets. Replicas are those of each profile, in the configuration's order."""
+    """The plan of one region. Numbers of replicas are by profile, in the order of the configuration."""
 
     name: str
     platform: Platform
-    """Its cloud."""
+    """Cloud of the region."""
     weight: int
     traffic_fraction: float
+    """Part of all traffic, as a fraction."""
     workers: WorkerShare
     gpus: int
-    """GPUs of its workers at the start."""
+    """GPUs of the workers at the start."""
     nodes: int
     """GPU machines at the start."""
     maximum_nodes: int
-    """GPU machines at `workers.maximum`."""
+    """GPU machines at the maximum of workers."""
     quota: int
-    """What the GPU machines at the maximum take of the cloud's quota: vCPUs (AWS, Azure) or GPUs (GCP)."""
+    """The cloud's quota that `maximum_nodes` need, in `quota_unit`."""
     minimum_replicas: tuple[int, ...]
+    """At the minimum of workers."""
     replicas: tuple[int, ...]
-    """At the start: the minimum, and of the first profile what the GPUs leave."""
+    """At the start: the minimum, and replicas of the first profile on the other GPUs."""
     machines: tuple[MachinePlan, ...]
 
     @property
     def quota_unit(self) -> str:
-        """What the cloud counts."""
+        """The unit of the cloud's quota: GPUs on Google Cloud, vCPUs on AWS and Azure."""
         return "GPUs" if self.platform is Platform.GCP else "vCPUs"
-
-    @property
-    def usd_per_hour(self) -> float:
-        """On-demand list price of the machines that have one."""
-        return sum(item.usd_per_hour or 0.0 for item in self.machines)
 
 
 def apportion(total: int, weights: Sequence[int]) -> list[int]:
-    """`total` things in proportion to `weights` (Sainte-Laguë: with a higher total no share gets smaller)."""
+    """Return the shares of `total` in proportion to `weights`, by the Sainte-Laguë method.
+
+    With that method a higher total makes no share smaller.
+    """
     shares = [0] * len(weights)
     for _ in range(total):
         next_one = max(range(len(weights)), key=lambda index: weights[index] / (2 * shares[index] + 1))
@@ -74,10 +73,10 @@ def apportion(total: int, weights: Sequence[int]) -> list[int]:
 
 
 def share_workers(config: CloudEnvironment, gpus_per_node: int) -> list[WorkerShare]:
-    """Each region's workers: what it states, or its share by weight in whole machines.
+    """Return the workers of each region: those that it states, or its share by weight in whole machines.
 
     Raises:
-        PlanError: several regions share a number of workers that is not one of whole machines.
+        PlanError: several regions share a number of workers that does not fill whole machines.
     """
     workers, regions = config.workers, config.regions
     stated = [item.workers for item in regions if item.workers is not None]
@@ -104,27 +103,27 @@ def share_workers(config: CloudEnvironment, gpus_per_node: int) -> list[WorkerSh
 
 
 def place_replicas(
-    config: CloudEnvironment, sizes: Sequence[ReplicaSize], shares: Sequence[WorkerShare], row: Machine
+    config: CloudEnvironment, sizes: Sequence[ReplicaSize], shares: Sequence[WorkerShare], machine_type: Machine
 ) -> tuple[list[list[int]], list[list[int]]]:
-    """Each region's replicas of each profile: with the fewest workers, and at the start.
+    """Return the replicas of each region and profile: at the minimum of workers, and at the start.
 
     Raises:
         PlanError: a region cannot hold one replica of the first profile, or the minimum replicas do not fit.
     """
-    per_worker, per_node = config.workers.gpus_per_worker, row.gpu_count
-    _check_each_region(config, sizes[0], shares, row)
-    fewest = [_Room(share.minimum * per_worker, per_node) for share in shares]
-    minimum = _place_minimum(config, sizes, fewest, row)
-    rooms = [_Room(share.count * per_worker, per_node) for share in shares]
-    start = _place_minimum(config, sizes, rooms, row)
-    for room, replicas in zip(rooms, start, strict=True):
-        while room.take(sizes[0]):
+    per_worker, per_node = config.workers.gpus_per_worker, machine_type.gpu_count
+    _check_each_region(config, sizes[0], shares, machine_type)
+    fewest = [_FreeGpus(share.minimum * per_worker, per_node) for share in shares]
+    minimum = _place_minimum(config, sizes, fewest, machine_type)
+    at_start = [_FreeGpus(share.count * per_worker, per_node) for share in shares]
+    start = _place_minimum(config, sizes, at_start, machine_type)
+    for free, replicas in zip(at_start, start, strict=True):
+        while free.place(sizes[0]):
             replicas[0] += 1
     return minimum, start
 
 
-class _Room:
-    """The free GPUs of one region: how many machines have how many."""
+class _FreeGpus:
+    """The free GPUs of one region: the number of machines by their number of free GPUs."""
 
     def __init__(self, gpus: int, per_node: int) -> None:
         full, rest = divmod(gpus, per_node)
@@ -134,8 +133,8 @@ class _Room:
     def gpus(self) -> int:
         return sum(free * count for free, count in self.machines.items())
 
-    def take(self, size: ReplicaSize) -> bool:
-        """Takes one replica's GPUs, from the fullest machines that have them; or nothing."""
+    def place(self, size: ReplicaSize) -> bool:
+        """Place one replica on the machines with the fewest free GPUs that hold it. Return whether it fits."""
         width, pods = size.tensor_parallel, size.pipeline_parallel
         if sum(free // width * count for free, count in self.machines.items()) < pods:
             return False
@@ -147,57 +146,64 @@ class _Room:
 
 
 def _check_each_region(
-    config: CloudEnvironment, size: ReplicaSize, shares: Sequence[WorkerShare], row: Machine
+    config: CloudEnvironment, size: ReplicaSize, shares: Sequence[WorkerShare], machine_type: Machine
 ) -> None:
-    profile, workers = config.model.profiles[0], config.workers
-    whole = sum(region.weight for region in config.regions)
+    """Raise PlanError for the regions that cannot hold one replica of the first profile when they are scaled down."""
     problems: list[Problem] = []
     for index, (region, share) in enumerate(zip(config.regions, shares, strict=True)):
-        gpus = share.minimum * workers.gpus_per_worker
-        if _Room(gpus, row.gpu_count).take(size):
-            continue
-        rule = f"with its minimum of workers {region.name} cannot hold one replica of profile {profile.name.value}"
-        own = f"{share.minimum} workers × {workers.gpus_per_worker} = {gpus} × {size.gpu.name}"
-        replica = f"one replica: {_shape(size)}"
-        if region.workers:
-            needed = ceil(size.gpus / workers.gpus_per_worker)
-            fix = f"Use {needed} or more, or remove the region"
-            problems.append(problem(f"regions.{index}.workers.minimum", share.minimum, rule, fix, [own, replica]))
-        else:
-            fix = "Raise the weight or workers.minimum, state the workers of every region, or remove the region"
-            by_weight = (
-                f"weight {region.weight} of {whole} of workers.minimum {workers.minimum}, in whole {row.name}: {own}"
-            )
-            problems.append(problem(f"regions.{index}.weight", region.weight, rule, fix, [by_weight, replica]))
+        gpus = share.minimum * config.workers.gpus_per_worker
+        if not _FreeGpus(gpus, machine_type.gpu_count).place(size):
+            problems.append(_describe_small_region(config, index, region, share, size))
     if problems:
         raise PlanError(problems)
 
 
+def _describe_small_region(
+    config: CloudEnvironment, index: int, region: Region, share: WorkerShare, size: ReplicaSize
+) -> Problem:
+    profile, workers = config.model.profiles[0], config.workers
+    gpus = share.minimum * workers.gpus_per_worker
+    rule = f"at its minimum of workers, {region.name} cannot hold one replica of profile {profile.name.value}"
+    own = f"{share.minimum} workers × {workers.gpus_per_worker} = {gpus} × {size.gpu.name}"
+    replica = f"one replica: {_describe_size(size)}"
+    if region.workers:
+        fix = f"Use {ceil(size.gpus / workers.gpus_per_worker)} or more, or remove the region"
+        return problem(f"regions.{index}.workers.minimum", share.minimum, rule, fix, [own, replica])
+    weights = sum(item.weight for item in config.regions)
+    fix = "Raise the weight or workers.minimum, state the workers of every region, or remove the region"
+    by_weight = f"weight {region.weight} of {weights}, of workers.minimum {workers.minimum}, in whole machines: {own}"
+    return problem(f"regions.{index}.weight", region.weight, rule, fix, [by_weight, replica])
+
+
 def _place_minimum(
-    config: CloudEnvironment, sizes: Sequence[ReplicaSize], rooms: Sequence[_Room], row: Machine
+    config: CloudEnvironment, sizes: Sequence[ReplicaSize], regions: Sequence[_FreeGpus], machine_type: Machine
 ) -> list[list[int]]:
-    """One replica of the first profile for each region, then the rest, widest first, where most room is."""
+    """Place the minimum replicas and return their numbers by region and profile.
+
+    Each region gets one replica of the first profile. The others follow, those of the widest tensor parallelism first,
+    each in the region with the most free GPUs.
+    """
     profiles = config.model.profiles
-    replicas = [[int(room.take(sizes[0])), *(0 for _ in sizes[1:])] for room in rooms]
+    replicas = [[int(free.place(sizes[0])), *(0 for _ in sizes[1:])] for free in regions]
     for index in sorted(range(len(sizes)), key=lambda index: -sizes[index].tensor_parallel):
         missing = profiles[index].minimum_replicas - sum(item[index] for item in replicas)
         for _ in range(missing):
-            for place in sorted(range(len(rooms)), key=lambda place: -rooms[place].gpus):
-                if rooms[place].take(sizes[index]):
-                    replicas[place][index] += 1
+            for region in sorted(range(len(regions)), key=lambda region: -regions[region].gpus):
+                if regions[region].place(sizes[index]):
+                    replicas[region][index] += 1
                     break
             else:
-                raise PlanError([_minimum_does_not_fit(config, profiles, sizes, row)])
+                raise PlanError([_describe_missing_gpus(config, profiles, sizes, machine_type)])
     return replicas
 
 
-def _minimum_does_not_fit(
-    config: CloudEnvironment, profiles: Sequence[Profile], sizes: Sequence[ReplicaSize], row: Machine
+def _describe_missing_gpus(
+    config: CloudEnvironment, profiles: Sequence[Profile], sizes: Sequence[ReplicaSize], machine_type: Machine
 ) -> Problem:
     minimum, per_worker, regions = config.workers.minimum, config.workers.gpus_per_worker, len(config.regions)
     counts = [max(profile.minimum_replicas, 0 if index else regions) for index, profile in enumerate(profiles)]
     lines = [
-        f"{profile.name.value}: {count} × {_shape(size)}"
+        f"{profile.name.value}: {count} × {_describe_size(size)}"
         for profile, size, count in zip(profiles, sizes, counts, strict=True)
     ]
     total = sum(count * size.gpus for count, size in zip(counts, sizes, strict=True))
@@ -205,14 +211,14 @@ def _minimum_does_not_fit(
         "workers.minimum",
         minimum,
         f"{minimum} × {per_worker} = {minimum * per_worker} × {sizes[0].gpu.name} do not hold the minimum replicas",
-        f"Raise it to {ceil(total / per_worker)} or more, or lower a profile's minimum_replicas",
+        f"Raise it to {max(ceil(total / per_worker), minimum + 1)} or more, or lower a profile's minimum_replicas",
         [
             *lines,
             f"together {total} GPUs; a replica stays in one region, a tensor-parallel group on one machine of "
-            f"{row.gpu_count}",
+            f"{machine_type.gpu_count}",
         ],
     )
 
 
-def _shape(size: ReplicaSize) -> str:
-    return f"{size.gpus} GPUs (TP{size.tensor_parallel} × PP{size.pipeline_parallel})"
+def _describe_size(size: ReplicaSize) -> str:
+    return f"{size.gpus} GPUs ({size.parallelism})"

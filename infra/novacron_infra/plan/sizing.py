@@ -1,8 +1,8 @@
-"""Does a replica of a model fit its GPUs, and how many tokens does its KV cache hold? Pure arithmetic.
+"""The memory of a replica: whether a model fits on its GPUs, and how many tokens its KV cache holds.
 
 Memory per GPU follows aiconfigurator 0.12: KV cache = fraction × (GPU − weights − activations − runtime − NCCL), where
 activations = 2 bytes × tokens of a step × hidden size × a coefficient that depends on the tensor parallelism.
-Embedding and output head stay at two bytes in every format of eight bits or less.
+The embedding and the output head keep two bytes per parameter in every format of eight bits or less.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NCCL_GIB_AT_TP8 = 0.38
 
 @dataclass(frozen=True)
 class Workload:
-    """What a replica must hold: `sequences` of `context_tokens` each, and one step of `batch_tokens`."""
+    """The load that a replica must hold: `sequences` of `context_tokens` each, and one step of `batch_tokens`."""
 
     context_tokens: int
     sequences: int = 1
@@ -34,7 +34,7 @@ class Workload:
 
 @dataclass(frozen=True)
 class ReplicaSize:
-    """One replica on `gpus` GPUs; memory in GiB for each GPU of the fullest pipeline stage."""
+    """One replica on `gpus` GPUs. Memory is in GiB for each GPU of the pipeline stage that needs the most."""
 
     model: Model
     weights: WeightFormat
@@ -49,9 +49,9 @@ class ReplicaSize:
     nccl_gib: float
     kv_gib: float
     kv_bytes_per_token: int
-    """For each GPU."""
+    """Bytes on each GPU."""
     replica_weight_bytes: float
-    """Of the whole replica."""
+    """Bytes of the weights of the whole replica."""
 
     @property
     def gpus(self) -> int:
@@ -59,34 +59,39 @@ class ReplicaSize:
         return self.tensor_parallel * self.pipeline_parallel
 
     @property
+    def parallelism(self) -> str:
+        """The parallelism in short, such as TP8 × PP2."""
+        return f"TP{self.tensor_parallel} × PP{self.pipeline_parallel}"
+
+    @property
     def kv_tokens(self) -> int:
-        """Tokens that the KV cache holds; 0 where the weights alone fill the GPU."""
+        """Tokens that the KV cache holds; 0 when the weights alone fill the GPU."""
         return max(0, int(self.kv_gib * GIB // self.kv_bytes_per_token))
 
     @property
     def needed_tokens(self) -> int:
-        """Tokens that the workload asks for."""
+        """Tokens that the workload needs."""
         return self.workload.context_tokens * self.workload.sequences
 
     @property
     def concurrent_sequences(self) -> int:
-        """Sequences of the whole context at once."""
+        """Sequences of the longest context that the KV cache holds."""
         return self.kv_tokens // self.workload.context_tokens
 
     @property
     def fits(self) -> bool:
-        """Whether weights and the asked KV cache fit."""
+        """Whether the weights and the KV cache of the workload fit."""
         return self.kv_tokens >= self.needed_tokens
 
     def arithmetic(self) -> list[str]:
-        """The sum as text lines."""
+        """Return the calculation as lines of text."""
         used = self.weights_gib + self.activations_gib + self.runtime_gib + self.nccl_gib
         free = self.gpu.memory_gib - used
         held = self.gpus * self.gpu.memory_mib * 2**20 / 1e9
         work = self.workload
         return [
             f"{self.model.name} {self.weights.name.value}, KV cache {self.kv_cache.value}: "
-            f"TP{self.tensor_parallel} × PP{self.pipeline_parallel} = {self.gpus} × {self.gpu.name}; "
+            f"{self.parallelism} = {self.gpus} × {self.gpu.name}; "
             f"weights {self.replica_weight_bytes / 1e9:,.0f} GB against {held:,.0f} GB of GPU memory",
             f"per GPU: {self.gpu.memory_gib:.2f} GiB − weights {self.weights_gib:.2f} − activations "
             f"{self.activations_gib:.2f} − runtime {self.runtime_gib:.2f} − NCCL {self.nccl_gib:.2f} "
@@ -100,13 +105,22 @@ class ReplicaSize:
 def size_replica(
     model: Model, weights: WeightFormat, gpu: Gpu, tensor_parallel: int, pipeline_parallel: int, workload: Workload
 ) -> ReplicaSize:
-    """The memory of one replica, whether it fits or not. Both parallelisms are 1 or more."""
+    """Return the memory of one replica, whether it fits or not.
+
+    Args:
+        model: the model.
+        weights: the format of its weights.
+        gpu: the GPU.
+        tensor_parallel: GPUs of one node that share each layer, 1 or more.
+        pipeline_parallel: nodes that share the layers, 1 or more.
+        workload: the load that the replica must hold.
+    """
     tp, pp = tensor_parallel, pipeline_parallel
     layers = ceil(model.layers / pp)
     kv_cache = workload.kv_cache or weights.kv_cache
     embedding_bytes = max(EMBEDDING_BYTES, weights.bytes_per_parameter)
     tables = 1 if model.tied_embeddings else 2
-    # With several stages the first has the embedding and the last the head: one table for each stage at most.
+    # The first of several stages has the embedding and the last one the output head: at most one table for each.
     stage_tables = 1 if pp > 1 else tables
     stage_bytes = (
         layers * model.layer_parameters * weights.bytes_per_parameter
@@ -135,7 +149,7 @@ def size_replica(
 
 
 def model_weight_bytes(model: Model, weights: WeightFormat) -> float:
-    """Bytes of the weights of one replica, however many GPUs share them."""
+    """Return the bytes of the weights of one replica on any number of GPUs."""
     tables = (1 if model.tied_embeddings else 2) * model.embedding_parameters + model.hidden
     layers = model.layers * model.layer_parameters
     return layers * weights.bytes_per_parameter + tables * max(EMBEDDING_BYTES, weights.bytes_per_parameter)
@@ -152,30 +166,43 @@ def fit_replica(
     tensor_parallel: int | None = None,
     pipeline_parallel: int | None = None,
 ) -> ReplicaSize:
-    """The smallest replica that fits: tensor parallel within a node first, then pipeline stages over nodes.
+    """Return the smallest replica that fits: with tensor parallelism within a node, then with pipeline stages as well.
+
+    Args:
+        model: the model.
+        weights: the format of its weights.
+        gpu: the GPU.
+        gpus_per_node: GPUs of one machine.
+        max_gpus: the most GPUs that the replica may use.
+        workload: the load that the replica must hold.
+        tensor_parallel: a fixed tensor parallelism, or None for any.
+        pipeline_parallel: a fixed pipeline parallelism, or None for any.
 
     Raises:
-        DoesNotFitError: none fits on `max_gpus` GPUs; it shows the largest that was tried.
+        DoesNotFitError: no replica fits on `max_gpus` GPUs; it shows the calculation of the largest one.
     """
     last: ReplicaSize | None = None
-    for tp, pp in _shapes(model, gpus_per_node, max_gpus, tensor_parallel, pipeline_parallel):
+    for tp, pp in _list_parallelisms(model, gpus_per_node, max_gpus, tensor_parallel, pipeline_parallel):
         last = size_replica(model, weights, gpu, tp, pp, workload)
         if last.fits:
             return last
     if last is None:
         asked = f"TP{tensor_parallel or '?'} × PP{pipeline_parallel or '?'}"
         rule = (
-            f"{asked} is not possible: tensor parallel divides {model.attention_heads} attention heads and stays "
-            f"within a node of {gpus_per_node} GPUs; {max_gpus} GPUs in all"
+            f"{asked} is not possible: tensor parallelism divides {model.attention_heads} attention heads and is at "
+            f"most {gpus_per_node}, the GPUs of a node; {max_gpus} GPUs in all"
         )
         raise DoesNotFitError(f"{model.name} at {weights.name.value}", [rule])
     raise DoesNotFitError(f"{model.name} at {weights.name.value} on {max_gpus} × {gpu.name}", last.arithmetic())
 
 
-def _shapes(
+def _list_parallelisms(
     model: Model, gpus_per_node: int, max_gpus: int, tensor_parallel: int | None, pipeline_parallel: int | None
 ) -> Iterator[tuple[int, int]]:
-    """Smallest first; stages over nodes only with whole nodes, because tensor traffic needs the node's own links."""
+    """Yield tensor and pipeline parallelisms, the fewest GPUs first.
+
+    Several stages use whole nodes, because tensor traffic needs the links inside a node.
+    """
     powers = [2**n for n in range(gpus_per_node.bit_length()) if 2**n <= gpus_per_node]
     degrees = [tensor_parallel] if tensor_parallel else powers
     possible = [tp for tp in degrees if tp <= gpus_per_node and model.attention_heads % tp == 0]

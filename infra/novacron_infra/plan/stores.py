@@ -1,11 +1,10 @@
-"""What model stores that are file systems mean: how long weights take from them, and where models are not copied."""
+"""File systems as model stores: how long they take to load weights, and where models are not replicated."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from novacron_infra.config import Platform, StoreKind
-from novacron_infra.config.environment import CloudEnvironment
+from novacron_infra.config import CloudEnvironment, Platform, StoreKind
 from novacron_infra.plan.sizing import ReplicaSize
 from novacron_infra.stores import (
     AZURE_FILES_MIB_PER_S,
@@ -15,52 +14,53 @@ from novacron_infra.stores import (
     load_warning,
 )
 
-_MADE = {
-    # One client's rate, which is below what the file system is provisioned with.
+_CREATED = {
+    # The rate of one client, which is below the provisioned rate of the file system.
     (Platform.AWS, StoreKind.EFS): ("EFS", min(EFS_MIB_PER_S, EFS_MEASURED_MIB_PER_S), "use s3"),
     (Platform.GCP, StoreKind.NFS): ("Filestore", FILESTORE_MIB_PER_S, "use gcs"),
     (Platform.AZURE, StoreKind.NFS): ("Azure Files", AZURE_FILES_MIB_PER_S, "use azure"),
 }
-"""The clouds' own file systems: name, MiB/s for one replica, and what to take instead."""
+"""The clouds' own file systems: name, MiB/s for one replica, and a faster alternative."""
 
 
-def efs_copy(config: CloudEnvironment) -> tuple[str, str] | None:
-    """From which region's EFS file system to which other's models are copied: a file system has one replica.
+def find_efs_replication(config: CloudEnvironment) -> tuple[str, str] | None:
+    """Return the regions between whose EFS file systems models are replicated: the source and the destination.
 
-    The first region with EFS, and the first other one whose file system is made here: a replica is overwritten.
+    The source is the first region with EFS. A file system has one replica, which replication overwrites, so the
+    destination is the first other region whose file system is created. None when there are no two such regions.
     """
-    with_efs, made = _with_efs(config)
-    others = [name for name in made if name != with_efs[0]] if with_efs else []
+    with_efs, created = _list_efs_regions(config)
+    others = [name for name in created if name != with_efs[0]] if with_efs else []
     return (with_efs[0], others[0]) if others else None
 
 
-def store_warnings(config: CloudEnvironment, sizes: Sequence[ReplicaSize]) -> Iterator[str]:
-    """What to know of file systems as model stores, before anything is made."""
+def list_store_warnings(config: CloudEnvironment, sizes: Sequence[ReplicaSize]) -> Iterator[str]:
+    """Yield the limits of the file systems that are model stores."""
     weights_gb = round(max(size.replica_weight_bytes for size in sizes) / 1e9)
-    made: dict[tuple[Platform, StoreKind], list[str]] = {}
+    created: dict[tuple[Platform, StoreKind], list[str]] = {}
     mounted: dict[str, list[str]] = {}
     for region in config.regions:
         cloud, kind = region.platform(config.platform), config.store_kind(region)
         bucket = config.buckets(cloud)[region.name]
         if kind is StoreKind.NFS and bucket is not None:
             mounted.setdefault(bucket, []).append(region.name)
-        elif (cloud, kind) in _MADE:
-            made.setdefault((cloud, kind), []).append(region.name)
-    for store, names in made.items():
-        what, rate, fix = _MADE[store]
+        elif (cloud, kind) in _CREATED:
+            created.setdefault((cloud, kind), []).append(region.name)
+    for store, names in created.items():
+        what, rate, fix = _CREATED[store]
         if warning := load_warning(what, weights_gb, rate, config.model.loader.timeout_s, fix):
             yield warning
         if store[1] is StoreKind.NFS and len(names) > 1:
-            yield f"models are not copied between {', '.join(names)}: put them into each region's {what}"
-    copy, (_, made_efs) = efs_copy(config), _with_efs(config)
-    if left := [name for name in made_efs if copy is not None and name not in copy]:
-        yield f"models are not copied to {', '.join(left)}: EFS copies a file system to one other"
+            yield f"models are not replicated between {', '.join(names)}: upload them to each region's {what}"
+    replication, (_, created_efs) = find_efs_replication(config), _list_efs_regions(config)
+    if left := [name for name in created_efs if replication is not None and name not in replication]:
+        yield f"models are not replicated to {', '.join(left)}: EFS replicates a file system to one other"
     for export, names in mounted.items():
-        yield f"workers in {', '.join(names)} mount {export}: nothing here connects their network with the server"
+        yield f"workers in {', '.join(names)} mount {export}: connect their networks with the server yourself"
 
 
-def _with_efs(config: CloudEnvironment) -> tuple[list[str], list[str]]:
-    """Regions with EFS, and those of them whose file system is made."""
+def _list_efs_regions(config: CloudEnvironment) -> tuple[list[str], list[str]]:
+    """Return the regions with EFS, and those of them whose file system is created."""
     buckets = config.buckets(Platform.AWS)
     found = [item.name for item in config.regions if config.store_kind(item) is StoreKind.EFS]
     return found, [name for name in found if buckets[name] is None]

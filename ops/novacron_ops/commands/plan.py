@@ -21,9 +21,10 @@ def plan(stack: StackOption = "prod", as_json: JsonOption = False) -> None:
       novacron plan -s prod --json
     """
     from novacron_infra.config import LocalEnvironment
-    from novacron_infra.plan import describe, values
+    from novacron_infra.plan import plan_to_json
 
     from novacron_ops.environment_plan import describe_missing_environment, load_plan
+    from novacron_ops.plan_report import describe_plan
     from novacron_ops.project import find_stack
 
     target = find_stack(stack)
@@ -40,4 +41,4 @@ def plan(stack: StackOption = "prod", as_json: JsonOption = False) -> None:
             "change",
             Exit.BAD_INPUT,
         )
-    write_lines([json.dumps(values(found), indent=1, ensure_ascii=False)] if as_json else describe(found))
+    write_lines([json.dumps(plan_to_json(found), indent=1, ensure_ascii=False)] if as_json else describe_plan(found))

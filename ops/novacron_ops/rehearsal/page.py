@@ -6,17 +6,14 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-from novacron_infra.plan import HOURS_PER_MONTH, EnvironmentPlan
+from novacron_infra.plan import HOURS_PER_MONTH, EnvironmentPlan, count_gpus
 
+from novacron_ops.plan_report import describe_recovery, failure_notes, failure_table
 from novacron_ops.rehearsal.report import (
-    FAILURE_NOTES,
     Report,
-    count_gpus,
     describe_cost_of_run,
     describe_outcome,
-    describe_recovery,
     dynamic_notes,
-    failure_table,
     list_machines,
     list_services,
     policy_notes,
@@ -55,8 +52,8 @@ def render_page(report: Report) -> str:
         topologies=_topologies(report, plan) if plan else {},
         regions=_regions(report),
         recovery=describe_recovery(plan) if plan else "",
-        failures=failure_table(plan) if plan and plan.losses else None,
-        failure_notes=FAILURE_NOTES,
+        failures=failure_table(plan) if plan and plan.region_failures else None,
+        failure_notes=failure_notes(plan) if plan else [],
         timeouts=timeout_table(report),
         timeout_notes=timeout_notes(report),
         policy_notes=policy_notes(report),
@@ -87,8 +84,8 @@ def _tiles(report: Report) -> list[tuple[str, str]]:
         return tiles
     return [
         (f"GPUs: {count_gpus(plan.regions)}", str(plan.gpus)),
-        ("USD per hour, list price", f"{plan.usd_per_hour:,.2f}"),
-        (f"USD per month of {HOURS_PER_MONTH} h", f"{plan.usd_per_hour * HOURS_PER_MONTH:,.0f}"),
+        ("USD per hour, list price", f"{plan.cost.usd_per_hour:,.2f}"),
+        (f"USD per month of {HOURS_PER_MONTH} h", f"{plan.cost.usd_per_month:,.0f}"),
         ("RTO: until clients have left a failed region", f"{plan.recovery.rto_s} s" if plan.recovery else "none"),
         *tiles,
     ]
@@ -122,8 +119,8 @@ def _regions(report: Report) -> Table:
                 f"{region.traffic_fraction:.0%}",
                 count_gpus([region]),
                 "\n".join(list_machines(region)),
-                f"{region.usd_per_hour:,.2f}",
-                f"{region.usd_per_hour * HOURS_PER_MONTH:,.0f}",
+                f"{report.plan.cost.find_region(name).usd_per_hour:,.2f}",
+                f"{report.plan.cost.find_region(name).usd_per_month:,.0f}",
             ]
         rows.append([name, *planned, str(counts.total()), list_services(counts)])
     return Table([headings[0], "traffic", "GPUs", "machines", "USD/h", "USD/month", *headings[1:]], rows)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from novacron_infra.plan import HOURS_PER_MONTH, EnvironmentPlan, RegionPlan
-from novacron_infra.plan import values as plan_values
+from novacron_infra.plan import EnvironmentPlan, RegionPlan, plan_to_json
 from novacron_rehearsal import PolicyPackReport, PolicyPackState
 from novacron_rehearsal import urn as urns
 
@@ -116,7 +114,7 @@ def report_values(report: Report) -> dict[str, Any]:
             {"policy": item.policy, "mandatory": item.mandatory, "urn": item.urn, "message": item.message}
             for item in run.violations
         ],
-        "plan": report.plan and plan_values(report.plan),
+        "plan": report.plan and plan_to_json(report.plan),
     }
 
 
@@ -139,23 +137,6 @@ def dynamic_notes(report: Report) -> list[str]:
     return [f"{count(number, 'dynamic resource')} simulated: the code of their providers did not run"] if number else []
 
 
-def summarize_plan(plan: EnvironmentPlan) -> str:
-    """Return GPUs, price and failover time on one line."""
-    failover = f"; clients leave a failed region within {plan.recovery.rto_s} s" if plan.recovery else ""
-    monthly = plan.usd_per_hour * HOURS_PER_MONTH
-    price = f"{plan.usd_per_hour:,.2f} USD/h = {monthly:,.0f} USD/month at list price"
-    return f"{count_gpus(plan.regions)}, {price}{failover}"
-
-
-def count_gpus(regions: Sequence[RegionPlan]) -> str:
-    """Return the number of GPUs of each type that workers have in these regions before any scaling."""
-    found: Counter[str] = Counter()
-    for region in regions:
-        gpu = next((item.machine.gpu for item in region.machines if item.machine.gpu), "GPU")
-        found[gpu] += region.gpus
-    return " + ".join(f"{number} × {gpu}" for gpu, number in found.items())
-
-
 def list_machines(region: RegionPlan) -> list[str]:
     """Return the machines of a region, one line for each role."""
     return [f"{item.count} × {item.machine.name} {item.role}" for item in region.machines]
@@ -165,43 +146,6 @@ def list_services(counts: Counter[str]) -> str:
     """Return resources by service, the most numerous first."""
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return ", ".join(f"{number} {service}" for service, number in ordered) or "none"
-
-
-def describe_recovery(plan: EnvironmentPlan) -> str:
-    """Return how long the clients of a failed region need to reach another one."""
-    if plan.recovery is None:
-        return f"{plan.regions[0].name} is the only region: no region takes over when it fails"
-    return (
-        f"{plan.recovery.service}: {plan.recovery.arithmetic} until clients have left the region; the provider's own "
-        "propagation delay comes on top and has no stated limit"
-    )
-
-
-FAILURE_NOTES = (
-    "safe load: the highest load of the environment at which no other region is overloaded after the failure",
-    "load: of the most loaded region after the failure, if all regions were at the scale-up threshold before; requests "
-    "wait above 100%",
-)
-
-
-def failure_table(plan: EnvironmentPlan) -> Table:
-    """Return the consequences of each region's failure."""
-    return Table(
-        ("failed region", "traffic", "safe load", "most loaded", "load before scaling", "load at maximum workers"),
-        [
-            [
-                loss.region,
-                f"{loss.traffic_fraction:.0%}",
-                f"{loss.safe_load_fraction:.0%}",
-                loss.fullest_region,
-                *(
-                    "–" if value is None else f"{value:.0%}"
-                    for value in (loss.load_after_fraction, loss.load_at_maximum_fraction)
-                ),
-            ]
-            for loss in plan.losses
-        ],
-    )
 
 
 def timeout_table(report: Report) -> Table:

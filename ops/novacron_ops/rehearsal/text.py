@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from novacron_infra.plan import HOURS_PER_MONTH, EnvironmentPlan
+from novacron_infra.plan import EnvironmentPlan, count_gpus, summarize_plan
 
+from novacron_ops.plan_report import describe_recovery, failure_notes, failure_table
 from novacron_ops.rehearsal.report import (
-    FAILURE_NOTES,
     PolicyViolations,
     Report,
     count,
-    count_gpus,
     describe_cost_of_run,
     describe_outcome,
-    describe_recovery,
     dynamic_notes,
-    failure_table,
     list_machines,
     list_services,
     policy_notes,
-    summarize_plan,
     timeout_notes,
     timeout_table,
 )
@@ -37,7 +33,7 @@ def report_lines(report: Report) -> list[str]:
         ["Slow to create (how long a provider waits before it gives up, not measured)", *indent(_timeouts(report))],
         ["Policies", *indent([*policy_notes(report), *map(_violations, report.violations)])],
         *([["Model store", *indent(plan.store_warnings)]] if plan and plan.store_warnings else []),
-        *([["Not in the price", *indent(plan.unpriced)]] if plan else []),
+        *([["Not in the price", *indent(plan.cost.not_included)]] if plan else []),
         [describe_cost_of_run(run)],
     ]
     return [line for part in parts for line in ("", *part)][1:]
@@ -56,8 +52,8 @@ def _regions(report: Report) -> list[str]:
                 f"{region.traffic_fraction:.0%}",
                 count_gpus([region]),
                 ", ".join(list_machines(region)),
-                f"{region.usd_per_hour:,.2f}",
-                f"{region.usd_per_hour * HOURS_PER_MONTH:,.0f}",
+                f"{report.plan.cost.find_region(name).usd_per_hour:,.2f}",
+                f"{report.plan.cost.find_region(name).usd_per_month:,.0f}",
             ]
         rows.append([name, *planned, str(counts.total())])
     return Table(["region", "traffic", "GPUs", "machines", "USD/h", "USD/month", "resources"], rows).lines()
@@ -72,7 +68,7 @@ def _services(report: Report) -> list[str]:
 
 
 def _failures(plan: EnvironmentPlan) -> list[str]:
-    table = [*failure_table(plan).lines(), *FAILURE_NOTES] if plan.losses else []
+    table = [*failure_table(plan).lines(), *failure_notes(plan)] if plan.region_failures else []
     return [describe_recovery(plan), *table]
 
 

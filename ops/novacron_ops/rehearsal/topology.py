@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from markupsafe import Markup, escape
-from novacron_infra.plan import EnvironmentPlan, RegionLoss, RegionPlan
-
-from novacron_ops.rehearsal.report import count_gpus
+from novacron_infra.plan import EnvironmentPlan, RegionCost, RegionFailure, RegionPlan, count_gpus
 
 BOX_WIDTH, GAP, LINE, HEAD = 284, 20, 21, 84
 """In user units of the SVG, which are pixels at its natural size."""
@@ -33,8 +31,11 @@ def draw_topology(plan: EnvironmentPlan, resources: dict[str, int], columns: int
         columns: number of regions in a row.
         key: prefix of the element's ids, which must be unique on a page.
     """
-    losses = {loss.region: loss for loss in plan.losses}
-    boxes = [_region_lines(region, resources.get(region.name, 0), losses.get(region.name)) for region in plan.regions]
+    failures = {failure.region: failure for failure in plan.region_failures}
+    boxes = [
+        _region_lines(region, cost, resources.get(region.name, 0), failures.get(region.name))
+        for region, cost in zip(plan.regions, plan.cost.regions, strict=True)
+    ]
     columns = min(columns, len(boxes))
     rows, height = ceil(len(boxes) / columns), max(map(len, boxes)) * LINE + 26
     drop = GAP if columns == 1 else 2 * GAP
@@ -74,19 +75,19 @@ def _endpoint_lines(plan: EnvironmentPlan) -> list[_Line]:
     ]
 
 
-def _region_lines(region: RegionPlan, resources: int, loss: RegionLoss | None) -> list[_Line]:
+def _region_lines(region: RegionPlan, cost: RegionCost, resources: int, failure: RegionFailure | None) -> list[_Line]:
     cloud = region.platform.value
     lines = [
         _Line(region.name, "strong"),
         _Line(f"{cloud}, weight {region.weight}: {region.traffic_fraction:.0%} of the traffic", "quiet"),
         _Line(count_gpus([region]), "strong"),
         *(_Line(f"{item.count} × {item.machine.name} {item.role}") for item in region.machines),
-        _Line(f"{region.usd_per_hour:,.2f} USD per hour, list price"),
+        _Line(f"{cost.usd_per_hour:,.2f} USD per hour, list price"),
         _Line(f"{resources} simulated resources"),
     ]
-    if loss is None:
+    if failure is None:
         return lines
-    moves, safe = f"{loss.traffic_fraction:.0%}", f"{loss.safe_load_fraction:.0%}"
+    moves, safe = f"{failure.traffic_fraction:.0%}", f"{failure.safe_load_fraction:.0%}"
     return [
         *lines,
         _Line(f"on failure {moves} of the traffic moves;", "quiet"),
@@ -98,8 +99,8 @@ def _describe(plan: EnvironmentPlan, resources: dict[str, int]) -> str:
     """Return the topology in words, for screen readers."""
     regions = "; ".join(
         f"{region.name} with {region.traffic_fraction:.0%} of the traffic, {count_gpus([region])}, "
-        f"{region.usd_per_hour:,.2f} USD per hour at list price, {resources.get(region.name, 0)} simulated resources"
-        for region in plan.regions
+        f"{cost.usd_per_hour:,.2f} USD per hour at list price, {resources.get(region.name, 0)} simulated resources"
+        for region, cost in zip(plan.regions, plan.cost.regions, strict=True)
     )
     return f"{', '.join(line.text for line in _endpoint_lines(plan))}. Regions: {regions}."
 

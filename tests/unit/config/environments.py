@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 import yaml
-from novacron_infra.config import load
+from novacron_infra.config import CloudEnvironment, load
 from novacron_infra.errors import ConfigurationError, Problem
+from novacron_infra.plan import EnvironmentPlan, plan_environment
 
 ROOT = Path(__file__).parents[3]
 CASES = Path(__file__).parent / "cases"
@@ -54,9 +55,15 @@ SMALL: dict[str, Any] = {
         "weights_in_use_gb": {"minimum": 400, "maximum": 800},
     },
 }
-PROD: dict[str, Any] = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text(encoding="utf-8"))["config"][
-    "novacron:environment"
-]
+
+
+def read_stack(stack: str, folder: str = ".") -> dict[str, Any]:
+    """Return the environment in a stack file of this project or of one of its examples."""
+    text = (ROOT / folder / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8")
+    return yaml.safe_load(text)["config"]["novacron:environment"]
+
+
+PROD = read_stack("prod")
 AZURE: dict[str, Any] = PROD | {
     "platform": "azure",
     "accounts": {"azure_subscription_id": "00000000-0000-0000-0000-000000000000"},
@@ -80,6 +87,13 @@ def change(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
             at = at[int(step)] if step.isdigit() else at[step]
         at[int(last) if last.isdigit() else last] = value
     return values
+
+
+def plan(values: dict[str, Any]) -> EnvironmentPlan:
+    """Return the plan of a cloud environment."""
+    config = load(values)
+    assert isinstance(config, CloudEnvironment)
+    return plan_environment(config)
 
 
 def find_problems(values: object) -> dict[str, Problem]:

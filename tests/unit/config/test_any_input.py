@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from novacron_infra.config import CloudEnvironment, load
 from novacron_infra.errors import ConfigurationError
-from novacron_infra.plan import describe, plan_environment, values
+from novacron_infra.plan import plan_environment, plan_to_json
+from novacron_ops.plan_report import describe_plan
 
 from tests.unit.config.environments import PROD
 
@@ -61,8 +62,8 @@ def test_any_value_at_any_key_gives_an_environment_or_problems(
         config = load(description)
         if isinstance(config, CloudEnvironment):
             plan = plan_environment(config)
-            assert describe(plan)
-            assert values(plan)["gpus"] == plan.gpus
+            assert describe_plan(plan)
+            assert plan_to_json(plan)["gpus"] == plan.gpus
     except ConfigurationError as error:
         problems = error.problems
         assert problems

@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 import yaml
-from novacron_infra.config import CloudEnvironment, load
+from novacron_infra.config import load
 from novacron_infra.errors import ConfigurationError, Problem
-from novacron_infra.plan import EnvironmentPlan, plan_environment
 
-from tests.unit.config.environments import AZURE, BASES, CASES, SMALL, change, find_problems
+from tests.unit.config.environments import AZURE, BASES, CASES, SMALL, change, find_problems, plan
 
 VALUES: list[dict[str, Any]] = yaml.safe_load((CASES / "values.yaml").read_text(encoding="utf-8"))
 STACKS: dict[str, dict[str, Any]] = yaml.safe_load((CASES / "stacks.yaml").read_text(encoding="utf-8"))
@@ -24,12 +23,6 @@ def check_style(problem: Problem) -> None:
     assert "pattern" not in problem.rule
     assert "^" not in problem.rule + problem.fix
     assert "Change the value" not in problem.fix
-
-
-def plan(values: dict[str, Any]) -> EnvironmentPlan:
-    config = load(values)
-    assert isinstance(config, CloudEnvironment)
-    return plan_environment(config)
 
 
 def ids(case: dict[str, Any]) -> str:

@@ -100,15 +100,19 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("TCP and a path", {"probe": Probe(protocol=ProbeProtocol.TCP, path="/ready")}, "TCP asks for no path"),
     ("port 0", {"probe": Probe(port=0, path="/ready")}, "probe.port = 0: ports are"),
     ("Route 53 and a timeout", {"check": {"timeout_s": 5}}, "timeout_s = 5: Route 53 has a fixed timeout"),
-    ("Route 53 every 20 s", {"check": {"interval_s": 20}}, "interval_s = 20: Route 53 checks every 10 or 30 s"),
-    ("Cloud DNS every 10 s", {"service": CLOUD_DNS, "check": {"interval_s": 10}}, "public Cloud DNS zones need 30 s"),
+    ("Route 53 every 20 s", {"check": {"interval_s": 20}}, "interval_s = 20: Route 53 probes every 10 or 30 s"),
+    (
+        "Cloud DNS every 10 s",
+        {"service": CLOUD_DNS, "check": {"interval_s": 10}},
+        "Cloud DNS probes every 30 s at most",
+    ),
     ("Cloud DNS every 10 min", {"service": CLOUD_DNS, "check": {"interval_s": 600}}, "interval_s = 600: Google"),
     (
         "a timeout above the interval",
         {"service": CLOUD_DNS, "check": {"timeout_s": 31}},
         "longer than interval_s, 30, so probes would overlap",
     ),
-    ("Azure every 20 s", {"service": TRAFFIC_MANAGER, "check": {"interval_s": 20}}, "Traffic Manager checks every 10"),
+    ("Azure every 20 s", {"service": TRAFFIC_MANAGER, "check": {"interval_s": 20}}, "Traffic Manager probes every 10"),
     (
         "Azure, 10 s and a timeout of 10",
         {"service": TRAFFIC_MANAGER, "check": {"interval_s": 10, "timeout_s": 10}},
@@ -127,11 +131,11 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         {"service": replace(TRAFFIC_MANAGER, relative_name="a.b")},
         "a label below traffic",
     ),
-    ("a TTL above the recovery target", {"traffic": {"ttl_s": 60, "rto_target_s": 59}}, "rto_target_s = 59: a dead"),
+    ("a TTL above the recovery target", {"traffic": {"ttl_s": 60, "rto_target_s": 59}}, "rto_target_s = 59: a failed"),
     (
         "a recovery that takes too long on Cloud DNS",
         {"service": CLOUD_DNS, "traffic": {"rto_target_s": 154}},
-        "rto_target_s = 154: a dead region keeps its traffic for 155 s",
+        "rto_target_s = 154: a failed region keeps its traffic for 155 s",
     ),
     (
         "a standby on Cloud DNS",

@@ -111,16 +111,16 @@ def test_the_web_page_has_the_figures_of_the_plan_and_of_the_run(prod: Report) -
     for region in plan.regions:
         row = by_region[region.name]
         assert row["GPUs"] == f"{region.gpus} × {plan.gpu.name}"
-        assert row["USD/h"] == f"{region.usd_per_hour:,.2f}"
+        assert row["USD/h"] == f"{plan.cost.find_region(region.name).usd_per_hour:,.2f}"
         assert row["traffic"] == f"{region.traffic_fraction:.0%}"
         assert row["machines"].count("×") == len(region.machines)
         assert row["simulated resources"] == "2"
     assert by_region[GLOBAL]["simulated resources"] == "1"
-    assert [row[0] for row in found["Region failure"][1:]] == [loss.region for loss in plan.losses]
+    assert [row[0] for row in found["Region failure"][1:]] == [failure.region for failure in plan.region_failures]
     assert [row[1] for row in found["Region failure"][1:]] == ["40%", "30%", "20%", "10%"]
     assert [row[:3] for row in found["Slow to create"][1:]] == [[NODES, "4", "60 min"], [CLUSTER, "4", "30 min"]]
     tiles = dict(zip(*(texts(render_page(prod), tag) for tag in ("dt", "dd")), strict=True))
-    assert tiles["USD per hour, list price"] == f"{plan.usd_per_hour:,.2f}" == "1,034.36"
+    assert tiles["USD per hour, list price"] == f"{plan.cost.usd_per_hour:,.2f}" == "1,034.36"
     assert tiles["RTO: until clients have left a failed region"] == "168 s"
     assert tiles["GPUs: 128 × H100-80GB"] == "128"
     assert tiles["simulated resources"] == "9"
@@ -147,7 +147,7 @@ def test_the_topology_shows_gpus_and_price_of_every_region_and_has_a_text_altern
         for region in plan.regions:
             assert region.name in shown
             assert f"{region.gpus} × {plan.gpu.name}" in shown
-            assert f"{region.usd_per_hour:,.2f} USD per hour, list price" in shown
+            assert f"{plan.cost.find_region(region.name).usd_per_hour:,.2f} USD per hour, list price" in shown
             assert f"{region.name} with {region.traffic_fraction:.0%} of the traffic" in named[desc]
         arrows = [item for item in picture.iter(f"{SVG}path") if "marker-end" in item.attrib]
         assert len(arrows) == len(plan.regions)

@@ -1,4 +1,4 @@
-"""How long a black-holed region keeps its traffic, against published figures."""
+"""How long a failed region keeps its traffic, against published figures."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from novacron_infra.plan import PlanError, cloud_dns_rto_s, route_53_rto_s, traf
 
 
 @pytest.mark.parametrize(("interval_s", "failures", "ttl_s", "expected"), [(10, 3, 10, 58), (30, 3, 60, 168)])
-def test_route_53(interval_s: int, failures: int, ttl_s: int, expected: int) -> None:
+def test_the_recovery_time_of_route_53(interval_s: int, failures: int, ttl_s: int, expected: int) -> None:
     assert route_53_rto_s(interval_s, failures, ttl_s) == expected
 
 
-def test_traffic_manager() -> None:
+def test_the_recovery_time_of_traffic_manager() -> None:
     assert traffic_manager_rto_s(10, 2, 5, 10) == 45
 
 
-def test_cloud_dns() -> None:
+def test_the_recovery_time_of_cloud_dns() -> None:
     assert cloud_dns_rto_s(2, 5, 10) == 75
 
 

@@ -1,4 +1,4 @@
-"""Which quantisation a replica gets, by profile, hour, GPU, scores and floor."""
+"""The quantization of a replica by profile, time, GPU, scores and floor."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from novacron_infra.catalog import EngineKind, Quantization, find_gpu, resolve_quantization
 from novacron_infra.config import ProfileName
 from novacron_infra.plan.errors import PlanError
-from novacron_infra.plan.quantization import Period, choose_quantization, period
+from novacron_infra.plan.quantization import Period, choose_quantization, find_period
 
 FP16, BF16, INT8, INT4 = Quantization.FP16, Quantization.BF16, Quantization.INT8, Quantization.INT4
 GOOD = {FP16: 0.999, BF16: 0.995, INT8: 0.985, INT4: 0.975}
@@ -36,11 +36,11 @@ def at(day: int, hour: int, minute: int = 0) -> datetime:
     ],
 )
 def test_the_period_of_a_moment(moment: datetime, expected: str) -> None:
-    assert period(moment) == expected
+    assert find_period(moment) == expected
 
 
 @pytest.mark.parametrize(
-    ("profile", "when", "card", "scores", "floor", "expected"),
+    ("profile", "when", "gpu", "scores", "floor", "expected"),
     [
         # No floor: what the profile wants, a step narrower outside the peak.
         ("quality", "peak", "H100-80GB", {}, None, FP16),
@@ -77,14 +77,14 @@ def test_the_period_of_a_moment(moment: datetime, expected: str) -> None:
         ("quality", "peak", "A100-80GB", {INT4: 0.98}, 0.97, INT4),
     ],
 )
-def test_what_is_chosen(
-    profile: str, when: str, card: str, scores: dict[Quantization, float], floor: float | None, expected: Quantization
+def test_the_quantization_that_a_profile_gets(
+    profile: str, when: str, gpu: str, scores: dict[Quantization, float], floor: float | None, expected: Quantization
 ) -> None:
     chosen = choose_quantization(
         ProfileName(profile),
         Period(when),
         engine=EngineKind.TENSORRT_LLM,
-        card=find_gpu(card),
+        gpu=find_gpu(gpu),
         scores=scores,
         floor=floor,
     )
@@ -93,19 +93,21 @@ def test_what_is_chosen(
 
 @pytest.mark.parametrize("when", Period)
 @pytest.mark.parametrize("profile", ProfileName)
-@pytest.mark.parametrize("card", ["A100-80GB", "H100-80GB", "B200"])
+@pytest.mark.parametrize("gpu", ["A100-80GB", "H100-80GB", "B200"])
 @pytest.mark.parametrize("floor", [0.5, 0.9, 0.97, 0.98])
-def test_what_is_chosen_runs_and_reaches_the_floor(profile: ProfileName, when: Period, card: str, floor: float) -> None:
+def test_a_chosen_quantization_is_supported_and_reaches_the_floor(
+    profile: ProfileName, when: Period, gpu: str, floor: float
+) -> None:
     scores = ONLY_FP16
     engine = EngineKind.TENSORRT_LLM
-    chosen = choose_quantization(profile, when, engine=engine, card=find_gpu(card), scores=scores, floor=floor)
-    resolve_quantization(chosen, engine, find_gpu(card).architecture)
+    chosen = choose_quantization(profile, when, engine=engine, gpu=find_gpu(gpu), scores=scores, floor=floor)
+    resolve_quantization(chosen, engine, find_gpu(gpu).architecture)
     assert scores[chosen] >= floor
 
 
 def test_fp32_needs_no_score() -> None:
     chosen = choose_quantization(
-        ProfileName.MEMORY, Period.PEAK, engine=EngineKind.PYTORCH, card=find_gpu("H100-80GB"), scores={}, floor=0.97
+        ProfileName.MEMORY, Period.PEAK, engine=EngineKind.PYTORCH, gpu=find_gpu("H100-80GB"), scores={}, floor=0.97
     )
     assert chosen is Quantization.FP32
 
@@ -116,10 +118,10 @@ def test_fp32_needs_no_score() -> None:
         ({}, 0.97, "int8: not measured, and the floor is 0.97"),
         (GOOD, 1.0, "int8: its score 0.985 is below the floor 1"),
         ({FP16: float("nan")}, 0.97, "fp16: its score nan is below the floor 0.97"),
-        (GOOD, 1.0, "fp32: the engine has no such format on this GPU"),
+        (GOOD, 1.0, "fp32: the engine does not support it on this GPU"),
     ],
 )
-def test_where_nothing_is_allowed_every_reason_is_told(
+def test_the_reason_is_given_for_each_quantization_that_is_not_allowed(
     scores: dict[Quantization, float], floor: float, reason: str
 ) -> None:
     with pytest.raises(PlanError) as refused:
@@ -127,7 +129,7 @@ def test_where_nothing_is_allowed_every_reason_is_told(
             ProfileName.BALANCED,
             Period.PEAK,
             engine=EngineKind.TENSORRT_LLM,
-            card=find_gpu("H100-80GB"),
+            gpu=find_gpu("H100-80GB"),
             scores=scores,
             floor=floor,
         )

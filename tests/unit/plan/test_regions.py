@@ -1,31 +1,24 @@
-"""How regions share an environment, and what the death of one means for the others."""
+"""How regions share an environment, and what the failure of one means for the others."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from novacron_infra.config import CloudEnvironment, load
+from novacron_infra.config import load
 from novacron_infra.errors import ConfigurationError
-from novacron_infra.plan import EnvironmentPlan, apportion, describe, plan_environment
-from novacron_infra.plan.stores import efs_copy
+from novacron_infra.plan import apportion
+from novacron_infra.plan.stores import find_efs_replication
+from novacron_ops.plan_report import describe_plan
 
-ROOT = Path(__file__).parents[3]
+from tests.unit.config.environments import plan, read_stack
 
 
 def prod() -> dict[str, Any]:
-    return yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text(encoding="utf-8"))["config"]["novacron:environment"]
-
-
-def planned(description: dict[str, Any]) -> EnvironmentPlan:
-    config = load(description)
-    assert isinstance(config, CloudEnvironment)
-    return plan_environment(config)
+    return read_stack("prod")
 
 
 def two_regions(first: int, second: int) -> list[dict[str, Any]]:
@@ -47,7 +40,7 @@ weights = st.lists(st.integers(0, 255), min_size=1, max_size=6).filter(any)
 
 
 @given(total=st.integers(0, 300), shares=weights)
-def test_shares_add_up_and_none_shrinks_when_there_is_more(total: int, shares: list[int]) -> None:
+def test_shares_add_up_and_grow_with_the_total(total: int, shares: list[int]) -> None:
     fewer, more = apportion(total, shares), apportion(total + 1, shares)
     assert sum(fewer) == total
     assert all(after >= before for before, after in zip(fewer, more, strict=True))
@@ -55,24 +48,24 @@ def test_shares_add_up_and_none_shrinks_when_there_is_more(total: int, shares: l
 
 
 def test_prod_is_shared_by_weight_in_whole_machines() -> None:
-    plan = planned(prod())
-    assert [(item.name, item.nodes, item.replicas[0]) for item in plan.regions] == [
+    planned = plan(prod())
+    assert [(item.name, item.nodes, item.replicas[0]) for item in planned.regions] == [
         ("us-west-2", 6, 6),
         ("us-east-1", 5, 5),
         ("eu-west-1", 3, 3),
         ("ap-southeast-1", 2, 2),
     ]
     for name, total in (("count", 64), ("minimum", 32), ("maximum", 128)):
-        assert sum(getattr(item.workers, name) for item in plan.regions) == total
-    assert [item.minimum_replicas[0] for item in plan.regions] == [1, 1, 1, 1]
+        assert sum(getattr(item.workers, name) for item in planned.regions) == total
+    assert [item.minimum_replicas[0] for item in planned.regions] == [1, 1, 1, 1]
     # 128 workers are 32 machines of 192 vCPUs.
-    assert sum(item.maximum_nodes for item in plan.regions) == 32
-    assert sum(item.quota for item in plan.regions) == 32 * 192
+    assert sum(item.maximum_nodes for item in planned.regions) == 32
+    assert sum(item.quota for item in planned.regions) == 32 * 192
 
 
 def test_regions_may_state_their_own_workers() -> None:
-    plan = planned(prod() | {"regions": two_regions(16, 48)})
-    assert [(item.nodes, item.workers.minimum) for item in plan.regions] == [(4, 8), (12, 24)]
+    planned = plan(prod() | {"regions": two_regions(16, 48)})
+    assert [(item.nodes, item.workers.minimum) for item in planned.regions] == [(4, 8), (12, 24)]
 
 
 @pytest.mark.parametrize(
@@ -84,26 +77,26 @@ def test_regions_may_state_their_own_workers() -> None:
         (48, 16, [0.25, 0.75]),
     ],
 )
-def test_how_full_the_environment_may_be_before_one_dies(first: int, second: int, safe: list[float]) -> None:
-    losses = planned(prod() | {"regions": two_regions(first, second)}).losses
-    assert [loss.safe_load_fraction for loss in losses] == pytest.approx(safe)
+def test_the_safe_load_before_a_region_failure(first: int, second: int, safe: list[float]) -> None:
+    failures = plan(prod() | {"regions": two_regions(first, second)}).region_failures
+    assert [failure.safe_load_fraction for failure in failures] == pytest.approx(safe)
     # From 80% of both; each region may double.
-    assert [loss.load_after_fraction for loss in losses] == pytest.approx([0.8 / item for item in safe])
-    assert [loss.load_at_maximum_fraction for loss in losses] == pytest.approx([0.4 / item for item in safe])
+    assert [failure.load_after_fraction for failure in failures] == pytest.approx([0.8 / item for item in safe])
+    assert [failure.load_at_maximum_fraction for failure in failures] == pytest.approx([0.4 / item for item in safe])
 
 
-def test_the_survivor_with_most_traffic_for_its_workers_fills_first() -> None:
-    loss = planned(prod()).losses[0]
-    # us-west-2 dies: eu-west-1 gets 20 of 60 of the traffic with 3 of 16 machines.
-    assert (loss.region, loss.fullest_region) == ("us-west-2", "eu-west-1")
-    assert loss.safe_load_fraction == pytest.approx((3 / 16) / (20 / 60))
+def test_the_most_loaded_region_has_the_most_traffic_for_its_workers() -> None:
+    failure = plan(prod()).region_failures[0]
+    # us-west-2 fails: eu-west-1 gets 20 of 60 of the traffic with 3 of 16 machines.
+    assert (failure.region, failure.most_loaded_region) == ("us-west-2", "eu-west-1")
+    assert failure.safe_load_fraction == pytest.approx((3 / 16) / (20 / 60))
 
 
 @pytest.mark.parametrize(
     ("platform", "rto_s", "service"),
     [("aws", 168, "Route 53"), ("gcp", 155, "Cloud DNS"), ("azure", 155, "Traffic Manager")],
 )
-def test_the_plan_tells_how_long_a_dead_region_keeps_its_traffic(platform: str, rto_s: int, service: str) -> None:
+def test_the_plan_has_the_recovery_time_of_each_dns_service(platform: str, rto_s: int, service: str) -> None:
     description = prod()
     names = {"aws": ("us-west-2", "us-east-1"), "gcp": ("us-central1", "us-east1"), "azure": ("westus2", "eastus2")}
     zones: dict[str, Callable[[str], list[str]]] = {
@@ -126,65 +119,65 @@ def test_the_plan_tells_how_long_a_dead_region_keeps_its_traffic(platform: str, 
     ]
     description["coordinators"]["machine"] = description["storage"]["machine"] = host
     description["workers"]["machine"] = node
-    recovery = planned(description).recovery
+    recovery = plan(description).recovery
     assert recovery is not None
     assert (recovery.service, recovery.rto_s) == (service, rto_s)
     assert recovery.arithmetic.endswith(f"= {rto_s} s")
 
 
-def test_one_region_has_nothing_that_takes_over() -> None:
-    plan = planned(prod() | {"regions": prod()["regions"][:1], "traffic": {"ttl_s": 60}})
-    assert (plan.recovery, plan.losses) == (None, ())
+def test_a_single_region_has_no_recovery() -> None:
+    planned = plan(prod() | {"regions": prod()["regions"][:1], "traffic": {"ttl_s": 60}})
+    assert (planned.recovery, planned.region_failures) == (None, ())
 
 
 def mixed() -> dict[str, Any]:
     """The example over three clouds."""
-    path = ROOT / "examples" / "environments" / "Pulumi.prod-mixed.yaml"
-    return yaml.safe_load(path.read_text(encoding="utf-8"))["config"]["novacron:environment"]
+    return read_stack("prod-mixed", "examples/environments")
 
 
 def test_regions_of_several_clouds_share_one_environment() -> None:
-    plan = planned(mixed())
-    assert [(item.platform.value, item.nodes, item.quota, item.quota_unit) for item in plan.regions] == [
+    planned = plan(mixed())
+    assert [(item.platform.value, item.nodes, item.quota, item.quota_unit) for item in planned.regions] == [
         ("aws", 6, 13 * 192, "vCPUs"),
         ("aws", 5, 10 * 192, "vCPUs"),
         ("gcp", 3, 6 * 8, "GPUs"),
         ("azure", 2, 3 * 96, "vCPUs"),
     ]
-    workers = [(item.machine.name, item.count) for item in plan.machines if item.role == "workers"]
+    workers = [(item.machine.name, item.count) for item in planned.machines if item.role == "workers"]
     assert workers == [("p5.48xlarge", 11), ("a3-highgpu-8g", 3), ("Standard_ND96isr_H100_v5", 2)]
-    assert plan.usd_per_hour == pytest.approx(sum(item.usd_per_hour or 0 for item in plan.machines))
-    assert plan.recovery is not None
-    assert plan.recovery.service == "Route 53"
+    cost = planned.cost
+    assert cost.usd_per_hour == pytest.approx(sum(item.usd_per_hour or 0 for item in cost.machines))
+    assert planned.recovery is not None
+    assert planned.recovery.service == "Route 53"
 
 
 SLOW = "at 355 MiB/s, and the loader waits 10 min: use s3, or raise loader.timeout_s"
 
 
-def test_the_plan_tells_what_files_as_model_store_mean() -> None:
+def test_the_plan_warns_about_file_systems_as_model_stores() -> None:
     def warnings(store: dict[str, str], **bucket: str) -> list[str]:
         description = prod()
         description["model"]["store"] = store
         description["regions"][1] |= bucket
-        plan = planned(description)
-        lines = describe(plan)
-        assert [f"  {warning}" for warning in plan.store_warnings] == [
-            line for line in lines if line[2:] in plan.store_warnings
+        planned = plan(description)
+        lines = describe_plan(planned)
+        assert [f"  {warning}" for warning in planned.store_warnings] == [
+            line for line in lines if line[2:] in planned.store_warnings
         ]
-        return list(plan.store_warnings)
+        return list(planned.store_warnings)
 
     slow = f"loading 812 GB from EFS takes about 36 min {SLOW}"
     assert warnings({"kind": "s3", "bucket": "models"}) == []
     assert warnings({"kind": "efs"}) == [
         slow,
-        "models are not copied to eu-west-1, ap-southeast-1: EFS copies a file system to one other",
+        "models are not replicated to eu-west-1, ap-southeast-1: EFS replicates a file system to one other",
     ]
     # A file system that exists is no replica: it would be overwritten.
     assert warnings({"kind": "efs"}, bucket="fs-0123456789abcdef0") == [
         slow,
-        "models are not copied to ap-southeast-1: EFS copies a file system to one other",
+        "models are not replicated to ap-southeast-1: EFS replicates a file system to one other",
     ]
-    reach = "nothing here connects their network with the server"
+    reach = "connect their networks with the server yourself"
     assert warnings({"kind": "nfs", "bucket": "a:/b"}, bucket="c:/d") == [
         f"workers in us-west-2, eu-west-1, ap-southeast-1 mount a:/b: {reach}",
         f"workers in us-east-1 mount c:/d: {reach}",
@@ -194,14 +187,14 @@ def test_the_plan_tells_what_files_as_model_store_mean() -> None:
 def test_models_go_from_the_first_file_system_to_the_next_that_is_made() -> None:
     description = prod()
     description["model"]["store"] = {"kind": "efs", "bucket": "fs-0123456789abcdef1"}
-    assert efs_copy(planned(description).config) == ("us-west-2", "us-east-1")
+    assert find_efs_replication(plan(description).config) == ("us-west-2", "us-east-1")
     description["regions"][1]["bucket"] = "fs-0123456789abcdef2"
-    assert efs_copy(planned(description).config) == ("us-west-2", "eu-west-1")
-    assert efs_copy(planned(description | {"regions": description["regions"][:2]}).config) is None
-    assert efs_copy(planned(prod()).config) is None
+    assert find_efs_replication(plan(description).config) == ("us-west-2", "eu-west-1")
+    assert find_efs_replication(plan(description | {"regions": description["regions"][:2]}).config) is None
+    assert find_efs_replication(plan(prod()).config) is None
 
 
-def test_filestore_and_azure_files_are_not_copied_between_regions() -> None:
+def test_filestore_and_azure_files_are_not_replicated_between_regions() -> None:
     description = mixed()
     description["regions"] = [
         description["regions"][0],
@@ -213,8 +206,8 @@ def test_filestore_and_azure_files_are_not_copied_between_regions() -> None:
     for region in description["regions"][1:]:
         others = {key: value for key, value in region["overrides"].items() if key != "bucket"}
         region["overrides"] = others | {"store_kind": "nfs"}
-    assert list(planned(description).store_warnings) == [
-        "models are not copied between europe-west4, us-central1: put them into each region's Filestore"
+    assert list(plan(description).store_warnings) == [
+        "models are not replicated between europe-west4, us-central1: upload them to each region's Filestore"
     ]
 
 
@@ -264,7 +257,7 @@ def test_a_region_of_another_cloud_has_its_own_store() -> None:
     ]
 
 
-def test_what_regions_on_other_clouds_need_of_the_environment_is_asked_for() -> None:
+def test_regions_in_other_clouds_need_accounts_and_a_primary_in_the_own_cloud() -> None:
     description = mixed() | {"accounts": {}}
     description["regions"] = [description["regions"][2], description["regions"][0], description["regions"][3]]
     with pytest.raises(ConfigurationError) as caught:

@@ -1,4 +1,4 @@
-"""The stacks of this project plan to what their machines really hold, and what does not fit is refused with sums."""
+"""The plans of this project's stacks, and the problems of stacks that cannot be built."""
 
 from __future__ import annotations
 
@@ -12,28 +12,20 @@ import yaml
 from novacron_infra.config import CloudEnvironment, load
 from novacron_infra.config.schema import schemas
 from novacron_infra.errors import Problem
-from novacron_infra.plan import EnvironmentPlan, PlanError, describe, plan_environment, values
+from novacron_infra.plan import PlanError, plan_to_json
+from novacron_ops.plan_report import describe_plan
 
-ROOT = Path(__file__).parents[3]
+from tests.unit.config.environments import ROOT, plan, read_stack
+
 GOLDEN = Path(__file__).parents[1] / "golden"
 REQUESTS = {"cpu_request": 1, "cpu_limit": 1, "memory_request_gib": 1, "memory_limit_gib": 100}
 
 IOWA = {"name": "us-central1", "dns_label": "us", "weight": 1, "network": "10.0.0.0/16", "zones": ["us-central1-a"]}
 
 
-def values_of(stack: str) -> dict[str, Any]:
-    return yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))["config"]["novacron:environment"]
-
-
-def planned(description: dict[str, Any]) -> EnvironmentPlan:
-    config = load(description)
-    assert isinstance(config, CloudEnvironment)
-    return plan_environment(config)
-
-
-def refused(description: dict[str, Any]) -> dict[str, Problem]:
+def find_plan_problems(description: dict[str, Any]) -> dict[str, Problem]:
     with pytest.raises(PlanError) as caught:
-        planned(description)
+        plan(description)
     for problem in caught.value.problems:
         assert problem.value
         assert problem.rule
@@ -46,7 +38,7 @@ STACK_FILES = [*ROOT.glob("Pulumi.*.yaml"), *(ROOT / "examples" / "environments"
 
 
 @pytest.mark.parametrize("path", STACK_FILES, ids=[path.stem for path in STACK_FILES])
-def test_a_stack_file_names_its_schema_and_keeps_to_it(path: Path) -> None:
+def test_a_stack_file_names_its_schema_and_matches_it(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     name = text.splitlines()[0].removeprefix("# yaml-language-server: $schema=")
     schema = schemas()[(path.parent / name).resolve()]
@@ -100,29 +92,29 @@ def test_a_stack_file_names_its_schema_and_keeps_to_it(path: Path) -> None:
         ("data.redis_nodes", 1, 6, 6),
     ],
 )
-def test_the_stacks_ask_for_what_is_specified(path: str, dev: object, staging: object, prod: object) -> None:
+def test_the_stacks_have_the_specified_values(path: str, dev: object, staging: object, prod: object) -> None:
     for stack, expected in {"dev": dev, "staging": staging, "prod": prod}.items():
-        value: Any = load(values_of(stack))
+        value: Any = load(read_stack(stack))
         for step in path.split("."):
             value = getattr(value, step, None)
         assert value == expected, stack
 
 
-def test_prod_may_be_down_for_8_76_hours_a_year() -> None:
-    config = load(values_of("prod"))
+def test_the_availability_of_prod_allows_8_76_hours_of_downtime_a_year() -> None:
+    config = load(read_stack("prod"))
     assert isinstance(config, CloudEnvironment)
     assert config.targets.unavailable_h_per_year == pytest.approx(8.76)
 
 
 @pytest.mark.parametrize("stack", ["dev", "staging", "prod"])
-def test_a_stack_plans_to_its_golden_files(stack: str) -> None:
-    plan, hint = planned(values_of(stack)), "make golden writes them again"
-    assert "\n".join(describe(plan)) + "\n" == (GOLDEN / f"{stack}.txt").read_text(encoding="utf-8"), hint
-    assert values(plan) == json.loads((GOLDEN / f"{stack}.json").read_text(encoding="utf-8")), hint
+def test_the_plan_of_a_stack_is_its_golden_file(stack: str) -> None:
+    planned, hint = plan(read_stack(stack)), "make golden writes them again"
+    assert "\n".join(describe_plan(planned)) + "\n" == (GOLDEN / f"{stack}.txt").read_text(encoding="utf-8"), hint
+    assert plan_to_json(planned) == json.loads((GOLDEN / f"{stack}.json").read_text(encoding="utf-8")), hint
 
 
 @pytest.mark.parametrize(
-    ("stack", "gpus", "nodes", "shapes", "replicas", "pods", "weights_gb", "usd_per_hour"),
+    ("stack", "gpus", "nodes", "parallelisms", "replicas", "pods", "weights_gb", "usd_per_hour"),
     [
         ("dev", 8, 1, [(8, 1)], [1], 1, 410, 56.40),
         ("staging", 64, 8, [(8, 1), (8, 2)], [6, 1], 8, 1222, 456.79),
@@ -130,50 +122,50 @@ def test_a_stack_plans_to_its_golden_files(stack: str) -> None:
         ("prod", 128, 16, [(8, 1), (8, 2), (4, 1)], [16, 0, 0], 16, 1230, 1034.36),
     ],
 )
-def test_what_a_stack_takes(
+def test_the_size_and_price_of_a_stack(
     stack: str,
     gpus: int,
     nodes: int,
-    shapes: list[tuple[int, int]],
+    parallelisms: list[tuple[int, int]],
     replicas: list[int],
     pods: int,
     weights_gb: float,
     usd_per_hour: float,
 ) -> None:
-    plan = planned(values_of(stack))
-    assert (plan.gpus, plan.nodes, plan.unused_gpus, plan.pods) == (gpus, nodes, 0, pods)
-    assert [(item.size.tensor_parallel, item.size.pipeline_parallel) for item in plan.profiles] == shapes
-    assert [item.replicas for item in plan.profiles] == replicas
-    assert plan.weights_in_use_gb == pytest.approx(weights_gb, abs=1)
-    assert plan.usd_per_hour == pytest.approx(usd_per_hour)
-    assert plan.kv_tokens == sum(item.replicas * item.size.kv_tokens for item in plan.profiles)
+    planned = plan(read_stack(stack))
+    assert (planned.gpus, planned.nodes, planned.unused_gpus, planned.pods) == (gpus, nodes, 0, pods)
+    assert [(item.size.tensor_parallel, item.size.pipeline_parallel) for item in planned.profiles] == parallelisms
+    assert [item.replicas for item in planned.profiles] == replicas
+    assert planned.weights_in_use_gb == pytest.approx(weights_gb, abs=1)
+    assert planned.cost.usd_per_hour == pytest.approx(usd_per_hour)
+    assert planned.kv_tokens == sum(item.replicas * item.size.kv_tokens for item in planned.profiles)
 
 
-def test_dev_says_where_its_machine_falls_short() -> None:
-    assert [str(item) for item in planned(values_of("dev")).shortfalls] == [
+def test_the_plan_of_dev_lists_hardware_that_its_machines_lack() -> None:
+    assert [str(item) for item in plan(read_stack("dev")).shortfalls] == [
         "coordinators: local NVMe TB 0 of 2",
         "workers, each: vCPUs for cores 24 of 32",
         "workers, each: local NVMe TB 3.8 of 4",
     ]
 
 
-def test_a_machine_without_a_public_price_is_said_and_not_counted() -> None:
-    description = values_of("dev")
+def test_a_machine_without_a_public_price_is_listed_and_not_counted() -> None:
+    description = read_stack("dev")
     description["workers"]["machine"] = "p5e.48xlarge"
-    plan = planned(description)
-    assert plan.usd_per_hour == pytest.approx(1.36)
-    assert "workers: p5e.48xlarge has no public price" in plan.unpriced
-    assert any("unpriced" in line and "p5e.48xlarge" in line for line in describe(plan))
+    planned = plan(description)
+    assert planned.cost.usd_per_hour == pytest.approx(1.36)
+    assert "workers: p5e.48xlarge has no public price" in planned.cost.not_included
+    assert any("unpriced" in line and "p5e.48xlarge" in line for line in describe_plan(planned))
 
 
 @pytest.mark.parametrize(
     ("stack", "changes", "path", "said"),
     [
-        # Four GPUs of a machine of eight: what would fit is told.
+        # Four GPUs of a machine of eight: the problem lists what fits.
         (
             "dev",
             {"workers": {"count": 4, "minimum": 4}},
-            "model.profiles.0",
+            "model.profiles.0.quantization",
             ["410 GB against 344 GB", "fits: int8 on 8 GPUs (TP8 × PP1), 4 more than", "fits: int4 on 4 GPUs (TP4"],
         ),
         # 8-bit weights do not exist on Ampere, and would not fit one p4d.
@@ -181,7 +173,12 @@ def test_a_machine_without_a_public_price_is_said_and_not_counted() -> None:
             "dev",
             {"workers": {"machine": "p4d.24xlarge"}},
             "model.profiles.0.quantization",
-            ["no such format on ampere", "Use int4 or bf16", "fits: int4 on 8 GPUs (TP8 × PP1)", "fits: bf16 on 24"],
+            [
+                "does not support this format on ampere",
+                "Use int4 or bf16",
+                "fits: int4 on 8 GPUs (TP8 × PP1)",
+                "fits: bf16 on 24",
+            ],
         ),
         ("staging", {"workers": {"minimum": 8}}, "workers.minimum", ["together 24 GPUs", "Raise it to 12 or more"]),
         (
@@ -212,7 +209,7 @@ def test_a_machine_without_a_public_price_is_said_and_not_counted() -> None:
             "prod",
             {"workers": {"minimum": 4}},
             "regions.1.weight",
-            ["weight 30 of 100 of workers.minimum 4", "0 workers × 2 = 0", "one replica: 8 GPUs (TP8 × PP1)"],
+            ["weight 30 of 100, of workers.minimum 4", "0 workers × 2 = 0", "one replica: 8 GPUs (TP8 × PP1)"],
         ),
         ("prod", {"storage": {"count": 3}}, "storage.count", ["one would have none"]),
         ("prod", {"traffic": {"rto_target_s": 120}}, "traffic.rto_target_s", ["168 s", "3 × (30 + 6) + 60 = 168"]),
@@ -228,30 +225,30 @@ def test_a_machine_without_a_public_price_is_said_and_not_counted() -> None:
                 "targets": {"weights_in_use_gb": {"minimum": 1}},
             },
             "workers.machine",
-            ["takes 16 GPUs, more than its 8", "Use a3-highgpu-8g"],
+            ["needs 16 GPUs, more than the 8 of this machine", "Use a3-highgpu-8g"],
         ),
     ],
 )
-def test_what_cannot_be_built_is_refused_with_its_arithmetic(
+def test_a_stack_that_cannot_be_built_is_rejected_with_its_arithmetic(
     stack: str, changes: dict[str, dict[str, Any]], path: str, said: list[str]
 ) -> None:
-    description = values_of(stack)
+    description = read_stack(stack)
     for place, update in changes.items():
         at: Any = description
         for step in place.split(".") if place else ():
             at = at[int(step)] if step.isdigit() else at.setdefault(step, {})
         at |= update
-    message = str(refused(description)[path])
+    message = str(find_plan_problems(description)[path])
     for part in said:
         assert part in message
 
 
-def test_every_reason_is_told_at_once() -> None:
-    description = values_of("prod")
+def test_all_reasons_are_reported_together() -> None:
+    description = read_stack("prod")
     description["workers"] |= {"machine": "p4d.24xlarge", "count": 62}
     description["traffic"]["rto_target_s"] = 10
     description["coordinators"]["resources"] = REQUESTS | {"cpu_request": 64, "cpu_limit": 64}
-    assert set(refused(description)) == {
+    assert set(find_plan_problems(description)) == {
         "workers.count",
         "model.profiles.0.quantization",
         "coordinators.resources.cpu_request",
@@ -259,9 +256,9 @@ def test_every_reason_is_told_at_once() -> None:
     }
 
 
-def test_the_given_40_gb_machine_holds_405b_at_4_bits() -> None:
-    description = values_of("dev")
+def test_a_machine_of_40_gb_gpus_holds_405b_at_4_bits() -> None:
+    description = read_stack("dev")
     description["workers"]["machine"] = "p4d.24xlarge"
     description["model"]["profiles"][0]["quantization"] = "int4"
     description["targets"]["weights_in_use_gb"] = {"minimum": 200}
-    assert planned(description).profiles[0].size.tensor_parallel == 8
+    assert plan(description).profiles[0].size.tensor_parallel == 8

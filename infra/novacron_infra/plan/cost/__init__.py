@@ -1,0 +1,6 @@
+"""What an environment costs, from the dated list prices of the catalogue."""
+
+from novacron_infra.plan.cost.environment import EnvironmentCost, RegionCost, calculate_cost
+from novacron_infra.plan.cost.machines import HOURS_PER_MONTH, MachineCost
+
+__all__ = ["HOURS_PER_MONTH", "EnvironmentCost", "MachineCost", "RegionCost", "calculate_cost"]

@@ -1,0 +1,92 @@
+"""The list price of an environment and its regions, and what it does not include."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from novacron_infra.config import CloudEnvironment
+from novacron_infra.plan.cost.machines import HOURS_PER_MONTH, MachineCost, add_usd_per_hour
+from novacron_infra.plan.machines import MachinePlan
+from novacron_infra.plan.regions import RegionPlan
+
+_NEVER_INCLUDED = ("Kubernetes control planes", "network and load balancers", "object, block and file storage")
+
+
+@dataclass(frozen=True)
+class RegionCost:
+    """The on-demand list price of the machines of one region."""
+
+    region: str
+    machines: tuple[MachineCost, ...]
+
+    @property
+    def usd_per_hour(self) -> float:
+        """USD per hour of the machines that have a public price."""
+        return add_usd_per_hour(self.machines)
+
+    @property
+    def usd_per_month(self) -> float:
+        """USD per month of 730 hours."""
+        return self.usd_per_hour * HOURS_PER_MONTH
+
+
+@dataclass(frozen=True)
+class EnvironmentCost:
+    """The on-demand list price of the machines of an environment."""
+
+    regions: tuple[RegionCost, ...]
+    """In the order of the configuration."""
+    machines: tuple[MachineCost, ...]
+    """The machines of all regions, by role and machine type."""
+    not_included: tuple[str, ...]
+    """Costs that the price does not include."""
+
+    @property
+    def usd_per_hour(self) -> float:
+        """USD per hour of the machines that have a public price."""
+        return sum(region.usd_per_hour for region in self.regions)
+
+    @property
+    def usd_per_month(self) -> float:
+        """USD per month of 730 hours."""
+        return self.usd_per_hour * HOURS_PER_MONTH
+
+    def find_region(self, name: str) -> RegionCost:
+        """Return the cost of the region of this name. Raises StopIteration for a region that is not in the plan."""
+        return next(region for region in self.regions if region.region == name)
+
+
+def calculate_cost(
+    config: CloudEnvironment, regions: Sequence[RegionPlan], machines: Sequence[MachinePlan]
+) -> EnvironmentCost:
+    """Return the list price of an environment.
+
+    Args:
+        config: the configuration.
+        regions: the plan of each region.
+        machines: the machines of all regions, by role and machine type.
+    """
+    return EnvironmentCost(
+        regions=tuple(RegionCost(item.name, tuple(map(MachineCost, item.machines))) for item in regions),
+        machines=tuple(map(MachineCost, machines)),
+        not_included=tuple(_list_not_included(config, regions)),
+    )
+
+
+def _list_not_included(config: CloudEnvironment, regions: Sequence[RegionPlan]) -> Iterator[str]:
+    machines = [(region.name, item.role, MachineCost(item)) for region in regions for item in region.machines]
+    yield from dict.fromkeys(
+        f"{role}: {cost.machines.machine.name} has no public price" for _, role, cost in machines if cost.price is None
+    )
+    regions_by_base: dict[str, dict[str, None]] = {}
+    for region, _, cost in machines:
+        if cost.price is not None and cost.price.region != region:
+            regions_by_base.setdefault(cost.price.region, {})[region] = None
+    for base, others in regions_by_base.items():
+        yield f"the difference between the prices of {base} and those of {', '.join(others)}"
+    if config.workers.spot_fraction:
+        yield f"the discount of {config.workers.spot_fraction:.0%} spot workers"
+    if len(regions) > 1:
+        yield "replication and traffic between regions"
+    yield from _NEVER_INCLUDED

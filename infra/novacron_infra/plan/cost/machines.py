@@ -1,0 +1,34 @@
+"""The list price of machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from novacron_infra.catalog import Price
+from novacron_infra.plan.machines import MachinePlan
+
+HOURS_PER_MONTH = 730
+
+
+@dataclass(frozen=True)
+class MachineCost:
+    """The on-demand list price of the machines of one role."""
+
+    machines: MachinePlan
+
+    @property
+    def price(self) -> Price | None:
+        """The list price of one machine, or None when it has no public price."""
+        price = self.machines.machine.price
+        return price if isinstance(price, Price) else None
+
+    @property
+    def usd_per_hour(self) -> float | None:
+        """USD per hour for all machines, or None when they have no public price."""
+        return None if self.price is None else self.price.usd_per_hour * self.machines.count
+
+
+def add_usd_per_hour(costs: Iterable[MachineCost]) -> float:
+    """Return the USD per hour of all machines that have a public price."""
+    return sum(item.usd_per_hour or 0.0 for item in costs)

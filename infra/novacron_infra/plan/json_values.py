@@ -1,0 +1,122 @@
+"""A plan as JSON values, for `novacron plan --json` and other programs."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from novacron_infra.plan.cost import MachineCost
+from novacron_infra.plan.environment import EnvironmentPlan
+from novacron_infra.plan.failover import RegionFailure
+from novacron_infra.plan.profiles import ProfilePlan
+from novacron_infra.plan.regions import RegionPlan
+
+JsonValue: TypeAlias = "str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None"
+JsonObject: TypeAlias = dict[str, JsonValue]
+
+
+def plan_to_json(plan: EnvironmentPlan) -> JsonObject:
+    """Return a plan as JSON values. Keys end with their units; a price is null where it is not public."""
+    traffic = plan.config.traffic
+    return {
+        "environment": plan.config.environment.value,
+        "platform": plan.config.platform.value,
+        "model": plan.config.model.id,
+        "gpu": plan.gpu.name,
+        "gpus": plan.gpus,
+        "nodes": plan.nodes,
+        "replicas": plan.replicas,
+        "pods": plan.pods,
+        "kv_tokens": plan.kv_tokens,
+        "unused_gpus": plan.unused_gpus,
+        "weights_in_use_gb": round(plan.weights_in_use_gb, 1),
+        "load_gb_per_s": round(plan.load_gb_per_s, 2),
+        "profiles": [_profile_to_json(item) for item in plan.profiles],
+        "regions": [_region_to_json(plan, item) for item in plan.regions],
+        "recovery": plan.recovery
+        and {
+            "service": plan.recovery.service,
+            "rto_s": plan.recovery.rto_s,
+            "rto_target_s": traffic and traffic.rto_target_s,
+            "arithmetic": plan.recovery.arithmetic,
+        },
+        "region_failures": [_failure_to_json(item) for item in plan.region_failures],
+        "machines": [_machine_to_json(item) for item in plan.cost.machines],
+        "usd_per_hour": round(plan.cost.usd_per_hour, 2),
+        "usd_per_month": round(plan.cost.usd_per_month, 2),
+        "store_warnings": list(plan.store_warnings),
+        "unpriced": list(plan.cost.not_included),
+        "unknown_offers": [{"region": region, "machine": name} for region, name in plan.unknown_offers],
+        "shortfalls": [
+            {"role": item.role, "what": item.what, "available": item.available, "requested": item.requested}
+            for item in plan.shortfalls
+        ],
+    }
+
+
+def _profile_to_json(profile: ProfilePlan) -> JsonObject:
+    size = profile.size
+    return {
+        "name": profile.name.value,
+        "quantization": profile.quantization.value,
+        "weight_format": size.weights.name.value,
+        "kv_cache": size.kv_cache.value,
+        "tensor_parallel": size.tensor_parallel,
+        "pipeline_parallel": size.pipeline_parallel,
+        "minimum_replicas": profile.minimum_replicas,
+        "replicas": profile.replicas,
+        "pods": profile.pods,
+        "weights_gib_per_gpu": round(size.weights_gib, 2),
+        "kv_gib_per_gpu": round(size.kv_gib, 2),
+        "kv_tokens_per_replica": size.kv_tokens,
+        "concurrent_sequences_per_replica": size.concurrent_sequences,
+        "replica_weight_gb": round(size.replica_weight_bytes / 1e9, 1),
+    }
+
+
+def _region_to_json(plan: EnvironmentPlan, region: RegionPlan) -> JsonObject:
+    names = [item.name.value for item in plan.profiles]
+    cost = plan.cost.find_region(region.name)
+    return {
+        "name": region.name,
+        "platform": region.platform.value,
+        "traffic_fraction": round(region.traffic_fraction, 4),
+        "workers": {
+            "count": region.workers.count,
+            "minimum": region.workers.minimum,
+            "maximum": region.workers.maximum,
+        },
+        "gpus": region.gpus,
+        "nodes": region.nodes,
+        "maximum_nodes": region.maximum_nodes,
+        "quota": {"amount": region.quota, "unit": region.quota_unit},
+        "replicas": dict(zip(names, region.replicas, strict=True)),
+        "minimum_replicas": dict(zip(names, region.minimum_replicas, strict=True)),
+        "machines": [_machine_to_json(item) for item in cost.machines],
+        "usd_per_hour": round(cost.usd_per_hour, 2),
+    }
+
+
+def _machine_to_json(cost: MachineCost) -> JsonObject:
+    return {
+        "role": cost.machines.role,
+        "machine": cost.machines.machine.name,
+        "count": cost.machines.count,
+        "usd_per_hour": None if cost.usd_per_hour is None else round(cost.usd_per_hour, 2),
+        "price_region": cost.price and cost.price.region,
+        "price_as_of": None if cost.price is None else str(cost.price.as_of),
+    }
+
+
+def _failure_to_json(failure: RegionFailure) -> JsonObject:
+    return {
+        "region": failure.region,
+        "traffic_fraction": round(failure.traffic_fraction, 4),
+        "safe_load_fraction": round(failure.safe_load_fraction, 4),
+        "most_loaded_region": failure.most_loaded_region,
+        "load_after_fraction": _round_known(failure.load_after_fraction),
+        "load_at_maximum_fraction": _round_known(failure.load_at_maximum_fraction),
+    }
+
+
+def _round_known(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)

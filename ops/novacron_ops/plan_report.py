@@ -1,0 +1,195 @@
+"""The plan of a cloud environment as text, for `novacron plan`; its tables are also in the report of a rehearsal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from novacron_infra.config import Range
+from novacron_infra.plan import HOURS_PER_MONTH, EnvironmentPlan
+
+from novacron_ops.tables import Table, indent
+
+
+def describe_plan(plan: EnvironmentPlan) -> list[str]:
+    """Return the plan as lines of text."""
+    config, workers = plan.config, plan.config.workers
+    clouds = " and ".join(dict.fromkeys(region.platform.value for region in plan.regions))
+    machines = ", ".join(f"{item.count} × {item.machine.name}" for item in plan.machines if item.role == "workers")
+    parts: list[Sequence[str]] = [
+        [
+            f"{config.environment.value} on {clouds}: {config.model.id}, "
+            f"{config.model.context_tokens:,} tokens of context, {config.model.engine.value}",
+            f"{workers.count} workers × {workers.gpus_per_worker} = {plan.gpus} × {plan.gpu.name} = "
+            f"{machines}; {plan.unused_gpus} GPUs unused; {workers.minimum} to {workers.maximum} workers",
+        ],
+        ["Replicas", *indent(profile_table(plan).lines())],
+        *([f"{item.name.value}: one replica", *indent(item.size.arithmetic())] for item in plan.profiles),
+        [_describe_weights(plan), _describe_loading(plan)],
+        *([["Model store", *indent(plan.store_warnings)]] if plan.store_warnings else []),
+        ["Targets (a plan cannot prove them: measure them)", *indent(_list_targets(plan))],
+        ["Regions", *indent(region_table(plan).lines())],
+        ["Region failure", *indent(_describe_failures(plan))],
+        ["Cost on demand", *indent(_describe_cost(plan))],
+        ["Not in the price", *indent(plan.cost.not_included)],
+    ]
+    if plan.unknown_offers:
+        lines = [f"not known whether {region} offers {name}" for region, name in plan.unknown_offers]
+        parts.append(["Ask the cloud first", *indent(lines)])
+    if plan.shortfalls:
+        parts.append(["Less hardware than requested", *indent([str(item) for item in plan.shortfalls])])
+    return [line for part in parts for line in ("", *part)][1:]
+
+
+def profile_table(plan: EnvironmentPlan) -> Table:
+    """Return the replicas of each profile."""
+    return Table(
+        ("profile", "quantization", "parallelism", "GPUs", "replicas", "minimum", "pods", "KV tokens", "sequences"),
+        [
+            [
+                item.name.value,
+                f"{item.quantization.value} = {item.size.weights.name.value}",
+                item.size.parallelism,
+                str(item.size.gpus),
+                str(item.replicas),
+                str(item.minimum_replicas),
+                str(item.pods),
+                f"{item.kv_tokens:,}",
+                f"{item.replicas * item.size.concurrent_sequences:,}",
+            ]
+            for item in plan.profiles
+        ],
+    )
+
+
+def region_table(plan: EnvironmentPlan) -> Table:
+    """Return the traffic, workers, machines, quota and price of each region."""
+    roles = ["GPU machines" if role == "workers" else role for role in plan.roles]
+    profiles = [item.name.value for item in plan.profiles]
+    headings = ["region", "traffic", "workers", "minimum", "maximum", *roles, *profiles, "quota to request"]
+    rows: list[list[str]] = []
+    for region, cost in zip(plan.regions, plan.cost.regions, strict=True):
+        share = region.workers
+        rows.append(
+            [
+                region.name,
+                f"{region.traffic_fraction:.0%}",
+                str(share.count),
+                str(share.minimum),
+                str(share.maximum),
+                *(str(item.count) for item in region.machines),
+                *(str(count) for count in region.replicas),
+                f"{region.quota:,} {region.quota_unit}",
+                f"{cost.usd_per_hour:,.2f}",
+                f"{cost.usd_per_month:,.0f}",
+            ]
+        )
+    return Table([*headings, "USD/h", "USD/month"], rows)
+
+
+def failure_table(plan: EnvironmentPlan) -> Table:
+    """Return what the failure of each region means for the others."""
+    return Table(
+        ("failed region", "traffic", "safe load", "most loaded", "load before scaling", "load at maximum workers"),
+        [
+            [
+                failure.region,
+                f"{failure.traffic_fraction:.0%}",
+                f"{failure.safe_load_fraction:.0%}",
+                failure.most_loaded_region,
+                *(
+                    "–" if value is None else f"{value:.0%}"
+                    for value in (failure.load_after_fraction, failure.load_at_maximum_fraction)
+                ),
+            ]
+            for failure in plan.region_failures
+        ],
+    )
+
+
+def failure_notes(plan: EnvironmentPlan) -> list[str]:
+    """Return sentences that explain the columns of the table of region failures."""
+    notes = ["safe load: the highest load of the environment at which no other region is overloaded after the failure"]
+    if plan.config.autoscaling is not None:
+        threshold = plan.config.autoscaling.scale_up.utilization_fraction
+        notes.append(
+            f"load: of the most loaded region after the failure, if all regions were at the scale-up threshold of "
+            f"{threshold:.0%} before; requests wait above 100%"
+        )
+    return notes
+
+
+def cost_table(plan: EnvironmentPlan) -> Table:
+    """Return the list price of the machines of each role."""
+    rows: list[list[str]] = []
+    for cost in plan.cost.machines:
+        price = ["unpriced", "unpriced", "no public price"]
+        if cost.price is not None and cost.usd_per_hour is not None:
+            each, total = f"{cost.price.usd_per_hour:,.2f}", f"{cost.usd_per_hour:,.2f}"
+            price = [each, total, f"{cost.price.region}, {cost.price.as_of}"]
+        rows.append([cost.machines.role, f"{cost.machines.count} × {cost.machines.machine.name}", *price])
+    return Table(("role", "machines", "USD/h each", "USD/h", "list price of"), rows)
+
+
+def describe_recovery(plan: EnvironmentPlan) -> str:
+    """Return how long the clients of a failed region need to reach another one."""
+    if plan.recovery is None:
+        return f"{plan.regions[0].name} is the only region: no region takes over when it fails"
+    traffic = plan.config.traffic
+    target = f" (target {traffic.rto_target_s} s)" if traffic and traffic.rto_target_s is not None else ""
+    return (
+        f"{plan.recovery.service}: {plan.recovery.arithmetic} until clients have left the region{target}; the "
+        "provider's own propagation delay comes on top and has no stated limit"
+    )
+
+
+def _describe_failures(plan: EnvironmentPlan) -> list[str]:
+    if not plan.region_failures:
+        return [describe_recovery(plan)]
+    regions = len(plan.regions)
+    equal = f"with equal shares the safe load is {regions - 1}/{regions} = {(regions - 1) / regions:.0%}"
+    return [describe_recovery(plan), *failure_table(plan).lines(), *failure_notes(plan), equal]
+
+
+def _describe_cost(plan: EnvironmentPlan) -> list[str]:
+    hourly, monthly = plan.cost.usd_per_hour, plan.cost.usd_per_month
+    total = f"total {hourly:,.2f} USD/h, {monthly:,.0f} USD/month of {HOURS_PER_MONTH} h"
+    return [*cost_table(plan).lines(), total]
+
+
+def _describe_weights(plan: EnvironmentPlan) -> str:
+    bound = plan.config.targets.weights_in_use_gb
+    text = f"Weights of the minimum replicas: {plan.weights_in_use_gb:,.0f} GB; expected {_describe_range(bound)} GB"
+    kept = [sum(counts) for counts in zip(*(region.minimum_replicas for region in plan.regions), strict=True)]
+    if kept[0] > plan.profiles[0].minimum_replicas:
+        kept_gb = sum(n * item.size.replica_weight_bytes for n, item in zip(kept, plan.profiles, strict=True)) / 1e9
+        text += f"; with one in each region {sum(kept)} replicas, {kept_gb:,.0f} GB"
+    return text
+
+
+def _describe_loading(plan: EnvironmentPlan) -> str:
+    serving = plan.config.model
+    bucket = f"{serving.store.bucket}/" if serving.store.bucket else ""
+    store = f"{serving.store.kind.value} {bucket}{serving.store.prefix}"
+    replicas = "1 replica" if plan.replicas == 1 else f"all {plan.replicas} replicas"
+    return f"Loading {replicas} within {serving.loader.timeout_s} s needs {plan.load_gb_per_s:,.1f} GB/s from {store}"
+
+
+def _list_targets(plan: EnvironmentPlan) -> list[str]:
+    targets = plan.config.targets
+    first, between = targets.time_to_first_token_s, targets.inter_token_latency_s
+    throughput, quality = targets.throughput_tokens_per_s, targets.quality_fraction
+    lines = [
+        f"time to first token: P50 {first.p50 * 1000:g} ms, P95 {first.p95 * 1000:g} ms",
+        f"inter-token latency: P50 {between.p50 * 1000:g} ms, P95 {between.p95 * 1000:g} ms",
+        f"throughput: {_describe_range(throughput)} tokens/s; quality against FP32: {_describe_range(quality)}",
+    ]
+    if targets.availability_fraction is not None:
+        hours = targets.unavailable_h_per_year
+        lines.append(
+            f"availability: {targets.availability_fraction:.5g}, which allows {hours:.2f} h of downtime a year"
+        )
+    return lines
+
+
+def _describe_range(bounds: Range) -> str:
+    return f"{bounds.minimum:g} or more" if bounds.maximum is None else f"{bounds.minimum:g} to {bounds.maximum:g}"

@@ -63,9 +63,16 @@ class PulumiCli:
         return RunOutcome.SUCCEEDED if self._call(arguments).returncode == 0 else RunOutcome.FAILED
 
     def outputs(self) -> dict[str, Any]:
-        """Return the stack's outputs with secrets redacted; empty if the stack was never deployed."""
-        done = self._call(["stack", "output", "--json", "--stack", self._stack.name], capture=True)
-        return json.loads(done.stdout) if done.returncode == 0 else {}
+        """Return the stack's outputs with secrets redacted; empty if the stack was never deployed.
+
+        Raises:
+            OpsError: if the state cannot be read.
+        """
+        arguments = ["stack", "output", "--json", "--stack", self._stack.name]
+        done = self._call(arguments, capture=True)
+        if done.returncode and "no stack named" in done.stderr:
+            return {}
+        return json.loads(self._output(arguments, done))
 
     def urns(self) -> list[str]:
         """Return the URNs of all resources in the state; empty if the stack was never deployed."""
@@ -91,9 +98,11 @@ class PulumiCli:
         self._checked(["stack", "select", "--create", "--stack", self._stack.name])
 
     def _checked(self, arguments: list[str], text: str | None = None) -> str:
-        done = self._call(arguments, capture=True, text=text)
+        return self._output(arguments, self._call(arguments, capture=True, text=text))
+
+    def _output(self, arguments: list[str], done: subprocess.CompletedProcess[str]) -> str:
         if done.returncode:
-            raise OpsError(f"pulumi {' '.join(arguments)}: {done.stderr.strip()}")
+            raise OpsError(f"`pulumi {' '.join(arguments)}` failed: {done.stderr.strip()}")
         return done.stdout
 
     def _call(

@@ -20,7 +20,10 @@ def key(stack: StackOption = "local", engine: EngineOption = Engine.AUTO) -> Non
     from novacron_ops.project import find_stack
 
     target = find_stack(stack)
-    found = read_secret_output(open_backend(engine, target, console), "admin_key")
+    backend = open_backend(engine, target, console)
+    if not backend.outputs():
+        raise OpsError(f"stack {stack} is not deployed; `novacron up -s {stack}` deploys it")
+    found = read_secret_output(backend, "admin_key")
     if found is None:
         raise OpsError(
             f"stack {stack} has no administrator key: "

@@ -38,7 +38,7 @@ test: .venv/dev.stamp ## run all tests
 	$(BIN)/pytest -n 2 --dist loadgroup $(TESTS)
 
 test-unit: .venv/unit.stamp ## run the tests that start no process; needs no PyTorch
-	$(BIN)/pytest -n 2 tests/unit $(TESTS)
+	$(BIN)/pytest -n 2 --dist loadgroup tests/unit $(TESTS)
 
 check: .venv/dev.stamp ## check format, lint, layers, types and prose
 	$(BIN)/ruff format --check .

@@ -134,5 +134,5 @@ export function startPlayground(onUnauthorized) {
     $("talk").replaceChildren(make("p", {class: "empty"}, "New conversation."))
     $("prompt").focus()
   }
-  offer([])
+  offerModels([])
 }

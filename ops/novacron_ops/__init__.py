@@ -1,13 +1,14 @@
 """The `novacron` command.
 
-What it sets here is inherited by every process that it starts: the engine's, the program's, the serving stack's.
+Every process that the command starts inherits the environment variables set here: the engine, the program, the serving
+stack.
 """
 
 import os
 
-# gRPC's own library tells of connections that end on a terminal that others write to.
+# gRPC logs connections that end to the terminal, between the lines of the command.
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
-# These processes talk to each other on this machine; a proxy that is meant for the internet would not find them.
+# The processes connect to each other on this machine, which an HTTP proxy cannot reach.
 for _name in ("no_proxy", "NO_PROXY"):
     os.environ[_name] = ",".join(filter(None, [os.environ.get(_name), "127.0.0.1", "localhost"]))

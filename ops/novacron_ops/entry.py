@@ -1,4 +1,4 @@
-"""Where the `novacron` command begins: a Ctrl-C while everything is still being imported ends it as any other does."""
+"""The entry point of the `novacron` command. Ctrl-C ends it cleanly even while its modules are loading."""
 
 from __future__ import annotations
 

@@ -63,7 +63,10 @@ class _SectionedGroup(TyperGroup):
 app = typer.Typer(
     cls=_SectionedGroup,
     help="Deploy, inspect and rehearse GPU clusters and LLM serving stacks from one typed description.",
-    epilog="`novacron COMMAND --help` describes a command.",
+    epilog=(
+        "`novacron COMMAND --help` describes a command. "
+        "Exit status: 0 success, 1 failure, 2 bad input, 130 interrupted."
+    ),
     rich_markup_mode=None,
     pretty_exceptions_enable=False,  # an unexpected error is a traceback without the values of variables
     context_settings={"help_option_names": ["-h", "--help"]},

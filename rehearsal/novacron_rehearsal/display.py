@@ -184,7 +184,8 @@ class Display:
                     self._line("\n      ".join([f"    {key}:", *map(show, value)]), "")
                 else:
                     self._line(f"    {key}: {show(value)}", "")
-        counts = ", ".join(f"{count} {op.value}" for op, count in event.changes.items()) or "nothing to do"
+        nothing = "nothing to do" if event.succeeded else "no changes"
+        counts = ", ".join(f"{count} {op.value}" for op, count in event.changes.items()) or nothing
         verdict = "done" if event.succeeded else "FAILED"
         self._line(f"{verdict}: {counts} in {event.duration_s:.1f} s", "bold" if event.succeeded else "bold red")
 

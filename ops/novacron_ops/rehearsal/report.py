@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from novacron_infra.plan import EnvironmentPlan, RegionPlan, plan_to_json
-from novacron_rehearsal import PolicyPackReport, PolicyPackState
+from novacron_rehearsal import PolicyPackReport, PolicyPackState, PolicyViolated
 from novacron_rehearsal import urn as urns
 
 from novacron_ops.rehearsal.run import Rehearsal
@@ -44,19 +44,18 @@ class Report:
     @property
     def violations(self) -> tuple[PolicyViolations, ...]:
         """The violations by policy, mandatory policies first. A resource counts once for each policy."""
-        by_policy: dict[str, list[int]] = {}
-        items = self.rehearsal.violations
-        for index, item in enumerate(items):
-            by_policy.setdefault(item.policy, []).append(index)
+        by_policy: dict[str, list[PolicyViolated]] = {}
+        for item in self.rehearsal.violations:
+            by_policy.setdefault(item.policy, []).append(item)
         grouped = [
             PolicyViolations(
-                policy,
-                any(items[index].mandatory for index in indices),
-                len({items[index].urn for index in indices}),
-                _describe_resource(items[indices[0]].urn),
-                items[indices[0]].message,
+                policy=policy,
+                mandatory=any(item.mandatory for item in items),
+                resources=len({item.urn for item in items}),
+                first=_describe_resource(items[0].urn),
+                message=items[0].message,
             )
-            for policy, indices in by_policy.items()
+            for policy, items in by_policy.items()
         ]
         return tuple(sorted(grouped, key=lambda group: (not group.mandatory, group.policy)))
 

@@ -13,7 +13,7 @@ PAGE = (Path(__file__).parents[3] / "docs/rehearsals.md").read_text(encoding="ut
 
 def test_the_documented_faults_are_accepted() -> None:
     (example,) = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    assert {fault.fault for fault in faults.read(example)} == set(faults.KINDS)
+    assert {fault.fault for fault in faults.parse_faults(example)} == set(faults.KINDS)
 
 
 def test_the_table_lists_every_field_of_a_fault_and_every_kind() -> None:

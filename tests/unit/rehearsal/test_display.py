@@ -88,5 +88,5 @@ def test_failures_diagnostics_and_policies_stand_out_in_words() -> None:
         "error: database: quota [red]exceeded[/red]",
         f"policy budget (mandatory): {DATABASE}",
         "    too dear",
-        "FAILED: nothing to do in 0.0 s",
+        "FAILED: no changes in 0.0 s",
     ]

@@ -1,21 +1,21 @@
-"""A worker that does what the request's last message says: `python -m … ID PORT COORDINATOR[,COORDINATOR…] [PLACES]`.
+"""A worker that follows a script in the request: `python -m … ID PORT COORDINATOR[,COORDINATOR…] [SLOTS]`.
 
-It tells coordinators of itself as a real one does, and serves whatever model it is told to, unless that is in a store
-named `file:///broken`. SIGTERM has it drain and leave.
+It registers like a real worker, and serves every model it is assigned, except one in the store `file:///broken`. On
+SIGTERM it drains and exits.
 
-The message is JSON: what each worker does by its id, `*` for all others; `{"*": {"chunks": 3}}` gives three tokens.
+The script is the last message, in JSON, by worker id; `*` is for all others. `{"*": {"chunks": 3}}` sends three tokens.
 
-status    answer with this status and nothing else
-chunks    tokens of the answer (4)
-text      each of them (its id)
-every_s   seconds between them (0)
-die       "before": end the process without an answer; "middle": after two chunks; "torn": within the third
-hang      never answer
-whole     asked to read a prompt only, answer it all the same
+status    respond with this status and an error
+chunks    number of tokens (4)
+text      text of each token (the worker's id)
+every_s   seconds between tokens (0)
+die       kill the process. "before": without a response; "middle": after two chunks; "torn": within the third chunk
+hang      never respond
+whole     respond completely, even if only the prefill was requested
 
-`ROLE` says what it does of a request; `prefill` hands over "read by <its id>", with a byte that is no text. `ADAPTERS`
-are names with spaces between. `CLUSTER_TLS` is that part of a worker's configuration; `ADVERTISED_PORT` is told to
-coordinators in place of its port.
+Environment variables: `ROLE` is the worker's role; a prefill worker's KV transfer is "read by <its id>" and a byte that
+is not UTF-8. `ADAPTERS` are names separated by spaces. `CLUSTER_TLS` is that part of a worker's configuration, as JSON.
+`ADVERTISED_PORT` is registered instead of the port.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import httptools
@@ -35,9 +34,10 @@ from novacron_serving.cluster_tls import ClusterTls, ClusterTlsConfig
 from novacron_serving.engines import EngineStats
 from novacron_serving.errors import StartError
 from novacron_serving.protocol import PerformanceProfile, WorkerRole
+from novacron_serving.worker.assignments import AssignmentFollower
 from novacron_serving.worker.config import WorkerConfig
-from novacron_serving.worker.loading import Model
 from novacron_serving.worker.registration import Registration
+from novacron_serving.worker.served import ServedModel
 
 MODEL = "scripted"
 
@@ -76,7 +76,7 @@ class Connection(asyncio.Protocol):
         if self.url == b"/seen":
             self.whole(200, {"requests": self.worker.requests, "aborted": self.worker.aborted})
             return
-        handed_over = int(self.headers.get("x-novacron-hand-over", 0))
+        handed_over = int(self.headers.get("x-novacron-kv-transfer", 0))
         self.worker.requests.append({
             "path": self.url.decode(), "headers": self.headers, "bytes": len(self.body),
             "handed_over": self.body[:handed_over].decode("latin-1"),
@@ -96,7 +96,7 @@ class Connection(asyncio.Protocol):
         count = act.get("chunks", 4)
         if "x-novacron-prefill" in self.headers and not act.get("whole"):
             await asyncio.sleep(act.get("every_s", 0))
-            self.hand_over(f"read by {self.worker.worker_id}".encode() + b"\xff")
+            self.send_transfer(f"read by {self.worker.worker_id}".encode() + b"\xff")
             return
         if not request.get("stream"):
             await asyncio.sleep(act.get("every_s", 0) * count)
@@ -129,9 +129,9 @@ class Connection(asyncio.Protocol):
         event = b"data: " + json.dumps(chunk).encode() + b"\n\n"
         return b"%x\r\n%b\r\n" % (len(event), event)
 
-    def hand_over(self, said: bytes) -> None:
-        head = f"HTTP/1.1 200 OK\r\nx-novacron-hand-over: 1\r\ncontent-length: {len(said)}\r\n\r\n"
-        self.transport.write(head.encode() + said)
+    def send_transfer(self, transfer: bytes) -> None:
+        head = f"HTTP/1.1 200 OK\r\nx-novacron-kv-transfer: 1\r\ncontent-length: {len(transfer)}\r\n\r\n"
+        self.transport.write(head.encode() + transfer)
 
     def whole(self, status: int, body: dict[str, Any]) -> None:
         content = json.dumps(body).encode()
@@ -140,55 +140,52 @@ class Connection(asyncio.Protocol):
 
 
 class Engine:
-    """What coordinators are told of it."""
+    """The limits that the worker registers."""
 
     max_context_tokens = 8192
 
-    def __init__(self, places: int) -> None:
-        self.max_concurrent_requests = places
+    def __init__(self, slots: int) -> None:
+        self.max_concurrent_requests = slots
 
     def stats(self) -> EngineStats:
         return EngineStats(running_requests=0, waiting_requests=0, kv_cache_utilization=0.0)
 
 
 class Scripted:
-    """Also what a real worker's `Loader` is to its registration."""
-
-    app = None
-
-    def __init__(self, worker_id: str, port: int, coordinators: str, places: int) -> None:
-        self.worker_id, self.port, self.places = worker_id, port, places
+    def __init__(self, worker_id: str, port: int, coordinators: str, slots: int) -> None:
+        self.worker_id, self.port, self.slots = worker_id, port, slots
         self.requests: list[dict[str, Any]] = []
         self.connections: set[Connection] = set()
         self.aborted = 0
-        self.engine = Engine(places)
-        first = os.environ.get("MODEL_DIGEST", "ab" * 32)
-        self.model = self._first = Model(model_id=MODEL, folder=Path(), digest=first)
-        told = {"worker_id": worker_id, "port": port, "coordinator": coordinators.split(",")}
-        config = WorkerConfig.model_validate(told | {"model": {"id": MODEL, "path": "."}})
-        # Not validated: only an engine that hands over may have a role.
+        self.digest = os.environ.get("MODEL_DIGEST", "ab" * 32)
+        engine: Any = Engine(slots)
+        self.served = ServedModel(model_id=MODEL, engine=engine, digest=self.digest, ready=True)
+        self.served.adapters = dict.fromkeys(os.environ.get("ADAPTERS", "").split(), "cd" * 32)
+        settings = {"worker_id": worker_id, "port": port, "coordinator": coordinators.split(",")}
+        config = WorkerConfig.model_validate(settings | {"model": {"id": MODEL, "path": "."}})
+        # Not validated: a role needs an engine with disaggregation.
         profile = PerformanceProfile(os.environ.get("PROFILE", "balanced"))
         role = WorkerRole(os.environ.get("ROLE", "both"))
         config = config.model_copy(update={"role": role, "performance_profile": profile})
-        loader: Any = self
-        said = os.environ.get("CLUSTER_TLS")
-        self.tls = ClusterTls(ClusterTlsConfig.model_validate_json(said)) if said else None
+        tls = os.environ.get("CLUSTER_TLS")
+        self.tls = ClusterTls(ClusterTlsConfig.model_validate_json(tls)) if tls else None
         advertised = int(os.environ.get("ADVERTISED_PORT", port))
         token = os.environ["NOVACRON_CLUSTER_TOKEN"]
-        self._registration = Registration(config, loader, token, advertised, self.tls)
-        self._registration.adapters = dict.fromkeys(os.environ.get("ADAPTERS", "").split(), "cd" * 32)
+        assignments = AssignmentFollower(self.served, self.switch)
+        self._registration = Registration(config, self.served, assignments, token, advertised, tls=self.tls)
 
     async def switch(self, model_id: str, url: str, digest: str, drain: Callable[[], Awaitable[None]]) -> None:
         if url == "file:///broken":
             raise StartError("the store is broken")
         await drain()
         await self.idle()
-        self.engine = Engine(self.places)
-        self.model = Model(model_id=model_id, folder=Path(), digest=digest) if model_id else self._first
+        engine: Any = Engine(self.slots)
+        self.served.engine = engine
+        self.served.model_id, self.served.digest = (model_id, digest) if model_id else (MODEL, self.digest)
 
     async def idle(self) -> None:
-        if under_way := [one.task for one in self.connections if one.task is not None and not one.task.done()]:
-            await asyncio.wait(under_way)
+        if running := [one.task for one in self.connections if one.task is not None and not one.task.done()]:
+            await asyncio.wait(running)
 
     async def run(self) -> None:
         connection = type("Bound", (Connection,), {"worker": self})
@@ -196,10 +193,10 @@ class Scripted:
         ssl = self.tls and self.tls.server
         server = await loop.create_server(connection, "127.0.0.1", self.port, backlog=2048, ssl=ssl)
         keeping = self.tls and asyncio.create_task(self.tls.keep())
-        told_to_stop = asyncio.Event()
-        loop.add_signal_handler(signal.SIGTERM, told_to_stop.set)
+        stopping = asyncio.Event()
+        loop.add_signal_handler(signal.SIGTERM, stopping.set)
         registering = asyncio.create_task(self._registration.run())
-        await told_to_stop.wait()
+        await stopping.wait()
         await self._registration.drain()
         server.close()
         await self.idle()

@@ -18,16 +18,17 @@ import torch
 from novacron_ops import quality
 from novacron_serving.engines import ChatPrompt, GenerationRequest, Sampling
 from novacron_serving.engines.pytorch import PyTorchConfig, PyTorchEngine
-from novacron_serving.engines.pytorch.weights import Int4Linear, Int8Linear, read_model, weight_bytes
+from novacron_serving.engines.pytorch.weights import Int4Linear, Int8Linear, load_model, weight_bytes
 from novacron_serving.errors import StartError
 from novacron_serving.protocol.openai import Message
 from novacron_serving.quality.__main__ import run
 from novacron_serving.quality.measure import read_text
 from novacron_serving.quality.report import FILE, TEXT, Measurement, Report, measured, read
 from novacron_serving.quality.score import Comparison, score
-from novacron_serving.worker.__main__ import tell_quality
+from novacron_serving.worker.__main__ import export_quality
 from novacron_serving.worker.app import WorkerApp
 from novacron_serving.worker.config import ModelConfig, WorkerConfig
+from novacron_serving.worker.instrumentation import Instrumentation
 from novacron_serving.worker.loading import Loader
 from safetensors.torch import load_file, save_file
 
@@ -138,9 +139,9 @@ def test_int4_refuses_layers_that_have_no_whole_groups(tmp_path: Path) -> None:
         vocab_size=50, hidden_size=48, intermediate_size=64, num_hidden_layers=1, num_attention_heads=4
     )
     LlamaForCausalLM(config).save_pretrained(tmp_path)
-    read_model(tmp_path, "float32", "cpu", "int8")
+    load_model(tmp_path, "float32", "cpu", "int8")
     with pytest.raises(StartError, match="48 inputs, no multiple of 32; use 'int8'"):
-        read_model(tmp_path, "float32", "cpu", "int4")
+        load_model(tmp_path, "float32", "cpu", "int4")
 
 
 async def answer(engine: PyTorchEngine) -> str:
@@ -149,17 +150,18 @@ async def answer(engine: PyTorchEngine) -> str:
     return "".join([delta.text async for delta in engine.generate(request)])
 
 
-async def told(folder: Path, config: PyTorchConfig) -> tuple[str, str]:
-    """An answer, and the metrics of a worker that serves a folder."""
+async def serve(folder: Path, config: PyTorchConfig) -> tuple[str, str]:
+    """Return a completion and the metrics of a worker that serves a model folder."""
     settings = WorkerConfig(
         worker_id="w", port=0, coordinator="127.0.0.1:1", model=ModelConfig(id=MODEL, path=folder), engine=config
     )
     loader = Loader(settings, lambda here: PyTorchEngine(here, config))
     await loader.start()
-    engine = loader.engine
+    engine = loader.served.engine
     try:
-        app = WorkerApp(settings, engine, TOKEN)
-        tell_quality(app, settings, loader)
+        instrumentation = Instrumentation(loader.served, None)
+        app = WorkerApp(settings, loader.served, TOKEN, instrumentation)
+        export_quality(instrumentation, settings, loader, loader.model)
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app.asgi), base_url="http://w") as client:
             return await answer(engine), (await client.get("/metrics")).text
     finally:
@@ -170,7 +172,7 @@ async def told(folder: Path, config: PyTorchConfig) -> tuple[str, str]:
 def test_a_worker_serves_quantised_and_tells_what_was_measured(
     model: Path, found: dict[str, Measurement], quantization: Any
 ) -> None:
-    text, metrics = asyncio.run(told(model, PyTorchConfig(device="cpu", quantization=quantization)))
+    text, metrics = asyncio.run(serve(model, PyTorchConfig(device="cpu", quantization=quantization)))
     assert "GPU is a" in text
     labels = f'{{model="{MODEL}",quantization="{quantization}"}}'
     assert f"novacron_quality_score{labels} {found[quantization].score!r}\n" in metrics
@@ -179,7 +181,7 @@ def test_a_worker_serves_quantised_and_tells_what_was_measured(
 
 def test_a_worker_tells_nothing_that_was_not_measured(model: Path, tmp_path: Path) -> None:
     def silent(folder: Path, **settings: Any) -> bool:
-        _, metrics = asyncio.run(told(folder, PyTorchConfig(device="cpu", **settings)))
+        _, metrics = asyncio.run(serve(folder, PyTorchConfig(device="cpu", **settings)))
         return "novacron_quality_score{" not in metrics and "novacron_compression_ratio{" not in metrics
 
     assert silent(model, quantization="int8", dtype="bfloat16")

@@ -19,7 +19,7 @@ from .scripted_worker import MODEL
 
 pytestmark = pytest.mark.xdist_group("gateway")
 
-HAND_OVER = "x-novacron-hand-over"
+HAND_OVER = "x-novacron-kv-transfer"
 PREFILL = "x-novacron-prefill"
 
 

@@ -20,6 +20,8 @@ from novacron_serving.engines.pytorch import PyTorchConfig, PyTorchEngine
 from novacron_serving.errors import RequestError, invalid
 from novacron_serving.worker.app import WorkerApp
 from novacron_serving.worker.config import ModelConfig, WorkerConfig
+from novacron_serving.worker.instrumentation import Instrumentation
+from novacron_serving.worker.served import ServedModel
 from novacron_serving.worker.tool_calls import ToolFormat
 
 from .conftest import MODEL, TINY, TOKEN
@@ -73,10 +75,10 @@ class Scripted:
 
 
 def app_of(engine: Any, tool_format: ToolFormat | None = None, adapters: tuple[str, ...] = ()) -> WorkerApp:
-    app = WorkerApp(CONFIG, engine, TOKEN, adapters)
-    app.loaded = True
-    app.tool_format = tool_format
-    return app
+    served = ServedModel(
+        model_id=MODEL, engine=engine, adapters=dict.fromkeys(adapters, ""), tool_format=tool_format, ready=True
+    )
+    return WorkerApp(CONFIG, served, TOKEN, Instrumentation(served, None))
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
-"""A worker and the coordinators behind one name, over real gRPC: it registers with each, and follows when they change.
+"""A worker registers over gRPC with every coordinator that a name resolves to, and follows changes of the name.
 
-The coordinators have loopback addresses of their own and one port, as behind a headless service; a stand-in resolves
-the name.
+The coordinators share a port and have different loopback addresses, as behind a headless service. A test resolves the
+name and moves the worker's clock.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import grpc.aio
 import pytest
+from novacron_serving.clock import ManualClock
 from novacron_serving.coordinator.assignments import Assignments
 from novacron_serving.coordinator.authentication import Authenticator
 from novacron_serving.coordinator.config import CoordinatorConfig
@@ -26,10 +25,10 @@ from novacron_serving.coordinator.workers import Worker, Workers
 from novacron_serving.engines import EngineStats
 from novacron_serving.errors import StartError
 from novacron_serving.protocol.worker_pb2_grpc import add_WorkersServicer_to_server
-from novacron_serving.worker import registration as registration_module
+from novacron_serving.worker.assignments import AssignmentFollower
 from novacron_serving.worker.config import WorkerConfig
-from novacron_serving.worker.loading import Model
-from novacron_serving.worker.registration import Registration, addresses_of
+from novacron_serving.worker.registration import RETRY_S, Registration, resolve_addresses
+from novacron_serving.worker.served import ServedModel
 from pydantic import ValidationError
 
 from .conftest import free_port
@@ -38,7 +37,7 @@ TOKEN = "of-the-tests"
 
 
 class Coordinator:
-    """What of one workers talk to."""
+    """The part of a coordinator that workers call."""
 
     def __init__(self, address: str) -> None:
         config = CoordinatorConfig(report_interval_s=0.02)
@@ -57,12 +56,12 @@ class Coordinator:
 
     @property
     def states(self) -> tuple[str, bool] | None:
-        """The worker's model, and whether it drains."""
+        """The worker's model, and whether it is draining."""
         return None if self.worker is None else (self.worker.model_id, self.worker.draining)
 
     @property
     def failure(self) -> str:
-        """Why the worker does not serve what it was given."""
+        """Why the worker does not serve the assigned model."""
         return "" if self.worker is None else self.assignments.failure(self.worker)
 
 
@@ -74,51 +73,55 @@ class FakeEngine:
         return EngineStats(running_requests=0, waiting_requests=0, kv_cache_utilization=0)
 
 
-@dataclass
-class App:
-    loaded: bool = True
-
-
 class FakeLoader:
-    """Loads what it is told to as soon as `may_load` is set."""
+    """Switches to any model as soon as `may_load` is set."""
 
     def __init__(self) -> None:
-        self.model = self.first = Model(model_id="first", folder=Path())
-        self.engine, self.app, self.may_load, self.switches = FakeEngine(), App(), asyncio.Event(), 0
+        engine: Any = FakeEngine()
+        self.served = ServedModel(model_id="first", engine=engine, ready=True)
+        self.may_load, self.switches = asyncio.Event(), 0
 
     async def switch(self, model_id: str, url: str, digest: str, drain: Callable[[], Awaitable[None]]) -> None:
         self.switches += 1
         await drain()
         await self.may_load.wait()
-        self.app.loaded = url != "file:///fatal"
+        self.served.ready = url != "file:///fatal"
         if url in ("file:///fatal", "file:///broken"):
             raise StartError(f"{url} cannot be loaded")
-        self.engine = FakeEngine()
-        self.model = Model(model_id=model_id, folder=Path(), digest=digest) if model_id else self.first
+        engine: Any = FakeEngine()
+        self.served.engine, self.served.digest = engine, digest
+        self.served.model_id = model_id or "first"
 
 
 class Cluster:
-    """A worker, and a name that leads to some of the coordinators."""
+    """A worker, and a name that resolves to some of the coordinators."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self) -> None:
         self.port = free_port()
-        self.loader: Any = FakeLoader()
+        self.loader = FakeLoader()
+        self.clock = ManualClock()
         self.name: set[str] | OSError = set()
         config = WorkerConfig.model_validate(
             {"worker_id": "w", "port": 1, "coordinator": f"coordinators:{self.port}", "model": {"id": "m", "path": "."}}
         )
-        self.registration: Any = Registration(config, self.loader, TOKEN, 1)
+        served = self.loader.served
+        self.registration = Registration(
+            config,
+            served,
+            AssignmentFollower(served, self.loader.switch),
+            TOKEN,
+            1,
+            resolve=self.resolve,
+            clock=self.clock,
+        )
         self.running = asyncio.create_task(self.registration.run())
         self.coordinators: list[Coordinator] = []
 
-        async def resolve(name: str) -> set[str]:
-            assert name == f"coordinators:{self.port}"
-            if isinstance(self.name, OSError):
-                raise self.name
-            return self.name
-
-        monkeypatch.setattr(registration_module, "addresses_of", resolve)
-        monkeypatch.setattr(registration_module, "RETRY_S", 0.02)
+    async def resolve(self, name: str) -> set[str]:
+        assert name == f"coordinators:{self.port}"
+        if isinstance(self.name, OSError):
+            raise self.name
+        return self.name
 
     async def start(self, last: int) -> Coordinator:
         made = Coordinator(f"127.0.0.{last}:{self.port}")
@@ -126,15 +129,24 @@ class Cluster:
         self.coordinators.append(made)
         return made
 
-    def lead_to(self, *coordinators: Coordinator) -> None:
+    def resolve_to(self, *coordinators: Coordinator) -> None:
         self.name = {one.address for one in coordinators}
 
-    async def until(self, true: Callable[[], bool]) -> None:
-        async def wait() -> None:
-            while not true():  # noqa: ASYNC110 - what is waited for has no event
-                await asyncio.sleep(0.005)
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Let heartbeats pass until a condition holds. Calls are real, so that their time passes as well."""
 
-        await asyncio.wait_for(wait(), 5)
+        async def wait() -> None:
+            while not condition():
+                self.clock.advance(RETRY_S)
+                await asyncio.sleep(0.002)
+
+        await asyncio.wait_for(wait(), 20)
+
+    async def pass_heartbeats(self) -> None:
+        """Let enough heartbeats pass for a call that should not happen."""
+        for _ in range(10):
+            self.clock.advance(RETRY_S)
+            await asyncio.sleep(0.005)
 
     async def stop(self) -> None:
         self.running.cancel()
@@ -144,57 +156,53 @@ class Cluster:
             await one.server.stop(None)
 
 
-@pytest.fixture
-def in_cluster(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Cluster], Coroutine[Any, Any, None]]], None]:
-    """Runs a test's coroutine."""
+def in_cluster(test: Callable[[Cluster], Coroutine[Any, Any, None]]) -> None:
+    """Run a test's coroutine with a cluster."""
 
-    def run(test: Callable[[Cluster], Coroutine[Any, Any, None]]) -> None:
-        async def within() -> None:
-            cluster = Cluster(monkeypatch)
-            try:
-                await test(cluster)
-            finally:
-                await cluster.stop()
+    async def within() -> None:
+        cluster = Cluster()
+        try:
+            await test(cluster)
+        finally:
+            await cluster.stop()
 
-        asyncio.run(within())
-
-    return run
+    asyncio.run(within())
 
 
-def test_it_registers_with_every_address_of_a_name_and_follows(in_cluster: Any) -> None:
+def test_a_worker_registers_with_every_address_of_a_name_and_follows_changes() -> None:
     async def test(cluster: Cluster) -> None:
         one, two, three = [await cluster.start(last) for last in (2, 3, 4)]
         assert not cluster.registration.registered
-        cluster.lead_to(one, two)
+        cluster.resolve_to(one, two)
         await cluster.until(lambda: one.states == two.states == ("first", False))
         assert three.states is None
         await cluster.until(lambda: cluster.registration.registered)
-        cluster.lead_to(two, three)
+        cluster.resolve_to(two, three)
         await cluster.until(lambda: three.states is not None)
-        # One is not ready any more, or draining: it may still serve, and needs to know that this worker lives.
+        # A coordinator that is draining is no longer listed, but still serves. It needs the worker's reports.
         seen_s = one.worker and one.worker.last_seen_s
         await cluster.until(lambda: one.worker is not None and one.worker.last_seen_s != seen_s)
         await one.server.stop(None)
-        cluster.name = OSError("the resolver is away")
+        cluster.name = OSError("the resolver is unavailable")
         await cluster.until(lambda: len(cluster.registration._links) == 2)
         await cluster.until(lambda: cluster.registration.registered)
         again = await cluster.start(2)
-        await asyncio.sleep(0.1)
-        assert again.states is None, "nothing leads there"
-        cluster.lead_to(again, two, three)
+        await cluster.pass_heartbeats()
+        assert again.states is None, "the name does not resolve to it"
+        cluster.resolve_to(again, two, three)
         await cluster.until(lambda: again.states is not None)
 
     in_cluster(test)
 
 
-def test_it_registers_again_with_a_coordinator_that_was_restarted(in_cluster: Any) -> None:
+def test_a_worker_registers_again_with_a_restarted_coordinator() -> None:
     async def test(cluster: Cluster) -> None:
         one, two = [await cluster.start(last) for last in (2, 3)]
-        cluster.lead_to(one, two)
+        cluster.resolve_to(one, two)
         await cluster.until(lambda: cluster.registration.registered)
         await one.server.stop(None)
-        await asyncio.sleep(0.2)  # so long that a channel would have begun to wait
-        assert cluster.registration.registered, "the other one knows it"
+        await cluster.pass_heartbeats()  # one gRPC channel would now back off
+        assert cluster.registration.registered, "the other coordinator knows it"
         again = await cluster.start(2)
         await cluster.until(lambda: again.states is not None)
         await two.server.stop(None)
@@ -204,10 +212,10 @@ def test_it_registers_again_with_a_coordinator_that_was_restarted(in_cluster: An
     in_cluster(test)
 
 
-def test_an_assignment_of_one_coordinator_is_seen_by_all(in_cluster: Any) -> None:
+def test_every_coordinator_sees_a_worker_follow_the_assignment_of_one() -> None:
     async def test(cluster: Cluster) -> None:
         one, two = [await cluster.start(last) for last in (2, 3)]
-        cluster.lead_to(one, two)
+        cluster.resolve_to(one, two)
         await cluster.until(lambda: one.worker is not None and two.worker is not None)
         assert one.worker is not None
         assert two.worker is not None
@@ -216,14 +224,13 @@ def test_an_assignment_of_one_coordinator_is_seen_by_all(in_cluster: Any) -> Non
         await cluster.until(lambda: one.states == two.states == ("first", True))
         cluster.loader.may_load.set()
         await cluster.until(lambda: one.states == two.states == ("second", False))
-        assert before != one.worker.incarnation == two.worker.incarnation, "nothing is cached any more"
+        assert before != one.worker.incarnation == two.worker.incarnation, "the cache is lost"
         assert one.assignments.unfulfilled(one.worker) is None
-        # What another coordinator has not heard of yet, or not heard to be over, is not gone back to.
+        # Another coordinator may hold an older assignment. The worker ignores it.
         assert two.worker is not None
-        latest = one.assignments._latest["w"]
-        stale = latest.model_copy(update={"revision": 1, "assignment_id": "x", "model_id": "stale"})
+        stale = one.assignments._latest["w"].model_copy(update={"revision": 1, "assignment_id": "x", "model_id": "stale"})
         two.assignments._latest["w"] = stale
-        await asyncio.sleep(0.2)
+        await cluster.pass_heartbeats()
         assert (cluster.loader.switches, one.states) == (1, ("second", False))
         two.assignments._latest.clear()
         await one.assignments.assign([one.worker])
@@ -232,10 +239,10 @@ def test_an_assignment_of_one_coordinator_is_seen_by_all(in_cluster: Any) -> Non
     in_cluster(test)
 
 
-def test_a_model_that_cannot_be_loaded_is_told_to_all(in_cluster: Any) -> None:
+def test_every_coordinator_learns_why_an_assigned_model_cannot_be_loaded() -> None:
     async def test(cluster: Cluster) -> None:
         one, two = [await cluster.start(last) for last in (2, 3)]
-        cluster.lead_to(one, two)
+        cluster.resolve_to(one, two)
         cluster.loader.may_load.set()
         await cluster.until(lambda: one.worker is not None and two.worker is not None)
         assert one.worker is not None
@@ -248,55 +255,56 @@ def test_a_model_that_cannot_be_loaded_is_told_to_all(in_cluster: Any) -> None:
     in_cluster(test)
 
 
-def test_a_worker_without_any_model_ends(in_cluster: Any) -> None:
+def test_a_worker_that_is_left_without_a_model_exits() -> None:
     async def test(cluster: Cluster) -> None:
         one = await cluster.start(2)
-        cluster.lead_to(one)
+        cluster.resolve_to(one)
         cluster.loader.may_load.set()
         await cluster.until(lambda: one.worker is not None)
         assert one.worker is not None
         await one.assignments.assign([one.worker], model_id="second", store_url="file:///fatal")
+        await cluster.until(cluster.running.done)
         with pytest.raises(StartError, match="cannot be loaded"):
-            await asyncio.wait_for(cluster.running, 5)
+            await cluster.running
 
     in_cluster(test)
 
 
-def test_it_drains_while_it_still_reports_and_leaves_at_once(in_cluster: Any) -> None:
+def test_a_draining_worker_reports_until_it_leaves_and_does_not_return() -> None:
     async def test(cluster: Cluster) -> None:
         one, two = [await cluster.start(last) for last in (2, 3)]
-        cluster.lead_to(one, two)
+        cluster.resolve_to(one, two)
         await cluster.until(lambda: one.states == two.states == ("first", False))
         await cluster.registration.drain()
         assert one.states == two.states == ("first", True)
         assert one.worker is not None
-        one.worker.draining = False  # as if it had missed it
+        one.worker.draining = False  # as if it had missed the drain
         await cluster.until(lambda: one.states == ("first", True))
         late = await cluster.start(4)
-        cluster.lead_to(one, two, late)
-        await asyncio.sleep(0.1)
-        assert late.states is None, "it need not learn of a worker that goes"
+        cluster.resolve_to(one, two, late)
+        await cluster.pass_heartbeats()
+        assert late.states is None, "a worker that is leaving does not register"
         await cluster.registration.leave()
         assert one.states is two.states is None
-        await asyncio.sleep(0.1)
-        assert one.states is None, "it does not come back"
+        await cluster.pass_heartbeats()
+        assert one.states is None, "it does not register again"
 
     in_cluster(test)
 
 
-def test_a_coordinator_with_another_token_is_not_known(in_cluster: Any) -> None:
+def test_a_worker_with_another_token_is_not_registered() -> None:
     async def test(cluster: Cluster) -> None:
         one = await cluster.start(2)
         cluster.registration._metadata = (("authorization", "Bearer another"),)
-        cluster.lead_to(one)
-        await asyncio.sleep(0.2)
+        cluster.resolve_to(one)
+        await cluster.pass_heartbeats()
         assert not cluster.registration.registered
         assert one.states is None
 
     in_cluster(test)
 
 
-def test_addresses_of_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_resolves_to_all_its_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     async def two_families(*_: Any, **__: Any) -> list[Any]:
         return [
             (socket.AF_INET, None, None, "", ("10.0.0.1", 9090)),
@@ -305,17 +313,17 @@ def test_addresses_of_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
         ]
 
     async def run() -> None:
-        assert await addresses_of("127.0.0.1:9090") == {"127.0.0.1:9090"}
+        assert await resolve_addresses("127.0.0.1:9090") == {"127.0.0.1:9090"}
         monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", two_families)
-        assert await addresses_of("coordinators:9090") == {"10.0.0.1:9090", "10.0.0.2:9090", "[fd00::1]:9090"}
+        assert await resolve_addresses("coordinators:9090") == {"10.0.0.1:9090", "10.0.0.2:9090", "[fd00::1]:9090"}
 
     asyncio.run(run())
 
 
-def test_a_worker_has_one_coordinator_or_several() -> None:
-    told: dict[str, Any] = {"worker_id": "w", "port": 1, "model": {"id": "m", "path": "."}}
+def test_the_configuration_names_one_coordinator_or_several() -> None:
+    settings: dict[str, Any] = {"worker_id": "w", "port": 1, "model": {"id": "m", "path": "."}}
     for coordinator, expected in (("a:1", ("a:1",)), (["a:1", "b:2"], ("a:1", "b:2"))):
-        assert WorkerConfig.model_validate(told | {"coordinator": coordinator}).coordinators == expected
+        assert WorkerConfig.model_validate(settings | {"coordinator": coordinator}).coordinators == expected
     for coordinator in ("nowhere", [], ["a:1", "b"]):
         with pytest.raises(ValidationError):
-            WorkerConfig.model_validate(told | {"coordinator": coordinator})
+            WorkerConfig.model_validate(settings | {"coordinator": coordinator})

@@ -1,4 +1,4 @@
-"""Inference engines behind one small interface: PyTorch and TensorRT-LLM fit it."""
+"""The interface between a worker and its inference engine. PyTorch and TensorRT-LLM implement it."""
 
 from __future__ import annotations
 
@@ -14,44 +14,44 @@ FinishReason = Literal["stop", "length"]
 
 @dataclass(frozen=True, slots=True)
 class ChatPrompt:
-    """A conversation; the model's chat template turns it into tokens."""
+    """A conversation. The model's chat template turns it into tokens."""
 
     messages: tuple[Message, ...]
     tools: tuple[Mapping[str, Any], ...] = ()
-    """Functions that the model is told of, as OpenAI's API describes them."""
+    """Functions that the model may call, as OpenAI's API describes them."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextPrompt:
-    """Text as it is, or its tokens: no template."""
+    """Plain text, or its tokens. No chat template is applied."""
 
     text: str = ""
     tokens: tuple[int, ...] = ()
-    """Taken instead of the text when there are any."""
+    """Used instead of the text unless empty."""
 
 
 class GuideKind(str, Enum):
-    """What an answer is held to while it is sampled."""
+    """The kind of structure that guided decoding enforces."""
 
     JSON_OBJECT = "json_object"
     JSON_SCHEMA = "json_schema"
     REGEX = "regex"
     STRUCTURAL_TAG = "structural_tag"
-    """Free text, in which what begins with a trigger goes on as one of the structures, as xgrammar describes them."""
+    """Free text. After a trigger it must continue with one of the structures, in xgrammar's format."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guide:
-    """Only tokens that can still become such an answer are sampled."""
+    """Guided decoding: only tokens that keep the text valid are sampled."""
 
     kind: GuideKind
     value: str = ""
-    """The schema or the structures as JSON text, or the expression."""
+    """The JSON schema, the structural tag as JSON, or the regular expression."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How tokens are chosen. The defaults change nothing; a temperature of 0 takes the likeliest token."""
+    """Sampling parameters. The defaults change nothing; temperature 0 is greedy decoding."""
 
     temperature: float = 1.0
     top_p: float = 1.0
@@ -61,129 +61,130 @@ class Sampling:
     frequency_penalty: float = 0.0
     repetition_penalty: float = 1.0
     logit_bias: Mapping[int, float] = field(default_factory=dict[int, float])
-    """Added to a token's logit, by token id."""
+    """Added to the logits, by token id."""
     seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HandOver:
-    """What the engine that read a prompt tells the one that answers it; the latter fetches the cache by it."""
+class KvTransfer:
+    """The result of a prefill. With it, a decode engine fetches the key-value cache and continues the request."""
 
     prompt: tuple[int, ...]
-    """Its tokens, as they were read."""
+    """The prompt's tokens."""
     first_tokens: tuple[int, ...]
-    """Of the answer; they were sampled where the prompt was read."""
+    """The first tokens of the completion, which the prefill engine sampled."""
     context_request_id: int
-    """The first engine's own number."""
+    """The prefill engine's id of the request."""
     opaque_state: bytes | None
-    """Where the cache lies; the engines' own words."""
+    """Where the cache is, in the engines' own format."""
     draft_tokens: tuple[int, ...] | None = None
     cached_tokens: int = 0
-    """Of the prompt, found in the first engine's cache."""
+    """Prompt tokens that the prefill engine found in its cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRequest:
-    """One prompt, and the answers to generate for it."""
+    """One prompt, and how to complete it."""
 
     request_id: str
     prompt: ChatPrompt | TextPrompt
     sampling: Sampling = Sampling()
     max_tokens: int | None = None
-    """None: what the context has room for."""
+    """None: up to the end of the context."""
     min_tokens: int = 0
-    """The model does not end the answer before; a stop text does."""
+    """The end token is not sampled before. A stop text still ends the completion."""
     ignore_eos: bool = False
-    """The token that ends an answer counts as one without text."""
+    """Continue after the end token, which counts as a token without text."""
     stops: tuple[str, ...] = ()
-    """Texts that end the answer and are not part of it."""
+    """Texts that end the completion. They are not part of it."""
     n: int = 1
-    """Answers, each sampled by itself."""
+    """Number of choices, sampled independently."""
     logprobs: int | None = None
-    """Log probabilities of the tokens sampled, and of so many likeliest ones beside each; None: not asked for."""
+    """Return log probabilities of the sampled tokens, and of this many of the likeliest tokens. None: return none."""
     guide: Guide | None = None
     adapter: str | None = None
-    """LoRA adapter by its name; None: the model as it is."""
-    hands_over: bool = False
-    """Read the prompt for another engine, which answers; an answer that ends at once is given all the same."""
-    handed_over: HandOver | None = None
-    """The prompt was read by another engine."""
+    """Name of the LoRA adapter. None: the base model."""
+    prefill_only: bool = False
+    """Compute the prompt for another engine, which generates the completion. The only delta is the KV transfer, unless
+    the completion ends with its first token."""
+    kv_transfer: KvTransfer | None = None
+    """The result of another engine's prefill, to continue from."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenLogprob:
-    """One token and how likely it was."""
+    """A token with its log probability."""
 
     token: str
     logprob: float
     bytes: bytes
-    """Part of a character, perhaps."""
+    """May be part of a character."""
     top: tuple[TokenLogprob, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """What was added to one answer. The last delta of each answer carries `finish_reason`."""
+    """New output of one choice. The last delta of each choice has a `finish_reason`."""
 
     text: str
     prompt_tokens: int
     completion_tokens: int
-    """Of this answer, so far."""
+    """Tokens of this choice so far."""
     finish_reason: FinishReason | None = None
     index: int = 0
-    """Which of the `n` answers."""
+    """Which of the `n` choices."""
     logprobs: tuple[TokenLogprob, ...] = ()
-    """Of the tokens that this delta adds, in order; empty when not asked for."""
+    """Of the new tokens, in order. Empty unless requested."""
     cached_tokens: int = 0
-    """Of the prompt, found in the engine's key-value cache."""
-    hand_over: HandOver | None = None
-    """In place of an answer; the only delta then."""
+    """Prompt tokens found in the engine's key-value cache."""
+    kv_transfer: KvTransfer | None = None
+    """The result of a prefill. This is then the only delta."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineStats:
-    """How loaded an engine is."""
+    """The load of an engine."""
 
     running_requests: int
     waiting_requests: int
     kv_cache_utilization: float
     """Share in use, 0 to 1."""
     kv_cache_capacity_tokens: int = 0
-    """What the cache holds at most; 0: the engine does not say."""
+    """0: unknown."""
     kv_cache_block_tokens: int = 0
-    """Tokens in a block of the cache; 0: it has none, or the engine does not say."""
+    """Tokens in a block of the cache. 0: unknown, or the cache has no blocks."""
 
 
 class Engine(Protocol):
-    """What a worker asks of its engine."""
+    """An inference engine with one model."""
 
     max_context_tokens: int
     max_concurrent_requests: int
 
     async def load(self) -> None:
-        """Make the model ready. Raises `StartError` when it cannot be."""
+        """Load the model. Raises `StartError` when that fails."""
         ...
 
     def generate(self, request: GenerationRequest) -> AsyncIterator[Delta]:
-        """The answers, piece by piece, those of different `index` mixed. Closing the iterator aborts.
+        """Generate completions. The deltas of different choices are interleaved. Closing the iterator aborts.
 
         Raises:
-            RequestError: for a request that cannot be served: too long, or asking for what the engine cannot do.
+            RequestError: the request is too long, or asks for something that the engine cannot do.
         """
         ...
 
     def abort(self, request_id: str) -> None:
-        """Stop generating; does nothing for a request that is over."""
+        """Stop generating. Does nothing for a request that has finished."""
         ...
 
     def stats(self) -> EngineStats:
-        """The present load."""
+        """Return the current load."""
         ...
 
     def healthy(self) -> bool:
-        """False once the engine hangs or has died: the process should be restarted."""
+        """Return False once the engine hangs or has died. The process should then be restarted."""
         ...
 
     async def unload(self) -> None:
-        """Give the memory back."""
+        """Unload the model and free its memory."""
         ...

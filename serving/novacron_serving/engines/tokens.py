@@ -1,4 +1,4 @@
-"""A model's tokenizer: messages to tokens, and tokens to text and bytes."""
+"""A model's tokenizer: converts messages to tokens, and tokens to text and bytes."""
 
 from __future__ import annotations
 
@@ -14,48 +14,49 @@ from novacron_serving.errors import StartError, invalid
 from novacron_serving.protocol.openai import Message
 
 NONCHARACTERS = [chr(code) for code in range(0xFDD0, 0xFDF0)]
-"""Unicode keeps these free for a program's own use."""
+"""Code points that Unicode reserves for internal use by programs."""
 ROLES = {"developer": "system"}
 BYTE_PIECE = re.compile(r"<0x([0-9A-F]{2})>")
 GENERIC_TOOLS = 'Answer with calls of functions, as JSON: {"name": …, "arguments": {…}}. The functions are: '
-"""What a model is told whose template has no words for functions."""
+"""System message for models whose chat template does not support tools."""
 
 
 class Tokens:
-    """A tokenizer of transformers, made safe from control tokens in messages."""
+    """A tokenizer of transformers. Control tokens that a message spells out are encoded as text."""
 
     def __init__(self, tokenizer: Any) -> None:
-        """Args: `tokenizer`: of transformers."""
+        """Wrap a tokenizer of transformers."""
         self.tokenizer = tokenizer
         self.end_id: int | None = tokenizer.eos_token_id
 
     @classmethod
     def load(cls, folder: Path, *, trust_remote_code: bool = False) -> Tokens:
-        """Read a model's tokenizer. Raises `StartError` when there is none."""
+        """Load a model's tokenizer. Raises `StartError` if that fails."""
         from transformers import AutoTokenizer
 
         try:
             return cls(
                 AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=trust_remote_code)
             )
-        except Exception as error:  # broken files raise what they like
+        except Exception as error:  # broken files raise all kinds of errors
             reason = " ".join(str(error).split())[:500] or type(error).__name__
-            raise StartError(f"model.path {str(folder)!r} has no tokenizer that can be loaded: {reason}") from error
+            raise StartError(f"model.path {str(folder)!r} has no usable tokenizer: {reason}") from error
 
     @property
-    def template_knows_tools(self) -> bool:
-        """Whether the chat template has words for functions."""
+    def template_supports_tools(self) -> bool:
+        """Whether the chat template supports tools."""
         return "tools" in str(self.tokenizer.chat_template or "")
 
     def encode(self, prompt: ChatPrompt | TextPrompt) -> list[int]:
-        """A prompt's tokens. Raises `RequestError` when the chat template refuses the messages."""
+        """Return the tokens of a prompt. Raises `RequestError` if the chat template rejects the messages."""
         if isinstance(prompt, ChatPrompt):
             return self._chat(prompt)
         if not prompt.tokens:
             return self.tokenizer.encode(prompt.text)
         if max(prompt.tokens) >= len(self.tokenizer):
             raise invalid(
-                f"prompt: there is no token {max(prompt.tokens)}; ids go to {len(self.tokenizer) - 1}", param="prompt"
+                f"prompt: {max(prompt.tokens)} is not a token id; ids are 0 to {len(self.tokenizer) - 1}",
+                param="prompt",
             )
         return list(prompt.tokens)
 
@@ -63,18 +64,20 @@ class Tokens:
         if not self.tokenizer.chat_template:
             raise invalid("messages: this model has no chat template; send a text prompt", param="messages")
         tools: list[Any] | None = list(prompt.tools) or None
-        if self.template_knows_tools:
-            messages = [_with_calls(message) for message in prompt.messages]
+        if self.template_supports_tools:
+            messages = [_template_message(message) for message in prompt.messages]
         else:
-            messages, tools = _in_plain_words(prompt), None
-        spoken = repr((messages, tools))
-        marker = next((mark for mark in NONCHARACTERS if mark not in spoken and ascii(mark)[1:-1] not in spoken), None)
+            messages, tools = _without_tools(prompt), None
+        content = repr((messages, tools))
+        marker = next(
+            (mark for mark in NONCHARACTERS if mark not in content and ascii(mark)[1:-1] not in content), None
+        )
         if marker is None:
-            raise invalid("messages: they hold every noncharacter of Unicode; leave one out", param="messages")
+            raise invalid("messages: they contain every noncharacter of Unicode; remove one", param="messages")
         try:
             text: str = self.tokenizer.apply_chat_template(
-                self._defused(messages, marker),
-                tools=self._defused(tools, marker),
+                self._split_control_tokens(messages, marker),
+                tools=self._split_control_tokens(tools, marker),
                 add_generation_prompt=True,
                 tokenize=False,
             )
@@ -83,18 +86,20 @@ class Tokens:
         pieces = [self.tokenizer.encode(piece, add_special_tokens=False) for piece in text.split(marker) if piece]
         return [token for piece in pieces for token in piece]
 
-    def _defused(self, value: Any, marker: str) -> Any:
-        """What a message spells is text: each control token in it is cut in two at the marker, and encoded so.
+    def _split_control_tokens(self, value: Any, marker: str) -> Any:
+        """Insert the marker into each control token that a message spells out, so that it is encoded as text.
 
-        Not left to transformers' `sanitize_control_tokens`, which the version in TensorRT-LLM's image does not have.
+        transformers' `sanitize_control_tokens` does this too, but the version in TensorRT-LLM's image lacks it.
         """
         if isinstance(value, str):
             return self._control.sub(lambda found: f"{found[1]}{marker}", value) if self._control else value
         if isinstance(value, list):
-            return [self._defused(item, marker) for item in cast("list[Any]", value)]
+            return [self._split_control_tokens(item, marker) for item in cast("list[Any]", value)]
         if isinstance(value, Mapping):
             return {
-                self._defused(key, marker): item if key == "role" else self._defused(item, marker)
+                self._split_control_tokens(key, marker): item
+                if key == "role"
+                else self._split_control_tokens(item, marker)
                 for key, item in cast("Mapping[str, Any]", value).items()
             }
         return value
@@ -104,17 +109,17 @@ class Tokens:
         added: dict[int, Any] = self.tokenizer.added_tokens_decoder
         special = {str(token) for token in added.values() if token.special} | set(self.tokenizer.all_special_tokens)
         texts = sorted((re.escape(text[1:]) for text in special if len(text) > 1), key=len, reverse=True)
-        # A look-ahead: control tokens that overlap are found too.
+        # The look-ahead finds overlapping control tokens as well.
         firsts = "".join(sorted({re.escape(text[0]) for text in special if len(text) > 1}))
         return re.compile(f"([{firsts}])(?={'|'.join(texts)})") if texts else None
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """Text of tokens; control tokens have none."""
-        # Cleaning would change text that was shown before: "word ," to "word,".
+        """Return the text of tokens. Control tokens have no text."""
+        # Cleaning up would change text that was sent before: "word ," to "word,".
         return self.tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
     def piece(self, token: int) -> tuple[str, bytes]:
-        """One token's text and bytes; a part of a character has its bytes, and the replacement character as text."""
+        """Return the text and bytes of one token. The text of a partial character is the replacement character."""
         text: str = self.tokenizer.decode([token], clean_up_tokenization_spaces=False)
         name = self.tokenizer.convert_ids_to_tokens(token)
         if isinstance(name, str) and "\N{REPLACEMENT CHARACTER}" in text:
@@ -125,11 +130,11 @@ class Tokens:
         return text, text.encode()
 
 
-def _with_calls(message: Message) -> dict[str, Any]:
-    """As templates of Hugging Face read it: arguments of calls are objects there, and not text."""
-    said: dict[str, Any] = {"role": ROLES.get(message.role, message.role), "content": message.text}
+def _template_message(message: Message) -> dict[str, Any]:
+    """Return a message for the chat template. Hugging Face's templates expect the arguments of calls as objects."""
+    fields: dict[str, Any] = {"role": ROLES.get(message.role, message.role), "content": message.text}
     if message.tool_calls:
-        said["tool_calls"] = [
+        fields["tool_calls"] = [
             {
                 "id": call.id,
                 "type": "function",
@@ -138,8 +143,8 @@ def _with_calls(message: Message) -> dict[str, Any]:
             for call in message.tool_calls
         ]
     if message.tool_call_id is not None:
-        said["tool_call_id"] = message.tool_call_id
-    return said
+        fields["tool_call_id"] = message.tool_call_id
+    return fields
 
 
 def _parsed(arguments: str) -> Any:
@@ -150,8 +155,8 @@ def _parsed(arguments: str) -> Any:
     return cast("Any", parsed) if isinstance(parsed, dict) else arguments
 
 
-def _in_plain_words(prompt: ChatPrompt) -> list[dict[str, Any]]:
-    """For a template that knows only who said what."""
+def _without_tools(prompt: ChatPrompt) -> list[dict[str, Any]]:
+    """Return the messages for a chat template without tools: calls and tool descriptions become text."""
     messages: list[dict[str, Any]] = []
     for message in prompt.messages:
         calls = [
@@ -161,16 +166,16 @@ def _in_plain_words(prompt: ChatPrompt) -> list[dict[str, Any]]:
         role = "user" if message.role == "tool" else ROLES.get(message.role, message.role)
         messages.append({"role": role, "content": "\n".join([message.text, *calls] if message.text else calls)})
     if prompt.tools:
-        told = GENERIC_TOOLS + json.dumps([tool["function"] for tool in prompt.tools], ensure_ascii=False)
-        if messages[0]["role"] == "system":  # many templates take only one
-            messages[0]["content"] += "\n\n" + told
+        instructions = GENERIC_TOOLS + json.dumps([tool["function"] for tool in prompt.tools], ensure_ascii=False)
+        if messages[0]["role"] == "system":  # many templates allow only one system message
+            messages[0]["content"] += "\n\n" + instructions
         else:
-            messages.insert(0, {"role": "system", "content": told})
+            messages.insert(0, {"role": "system", "content": instructions})
     return messages
 
 
 def _byte_level() -> dict[str, int]:
-    """The characters by which byte-level tokenizers write bytes, as GPT-2 fixed them."""
+    """Return the bytes by the characters that stand for them in byte-level tokenizers since GPT-2."""
     shown = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     hidden = [byte for byte in range(0x100) if byte not in shown]
     return {chr(byte): byte for byte in shown} | {chr(0x100 + at): byte for at, byte in enumerate(hidden)}

@@ -1,4 +1,4 @@
-"""What the parts of the serving stack say to each other and to clients; other packages may read `contract.json`."""
+"""The protocol between coordinators, workers and clients. `contract.json` is its part for other packages."""
 
 from __future__ import annotations
 
@@ -7,31 +7,34 @@ from enum import Enum
 from importlib.resources import files
 from typing import Any
 
-PREFILL = "x-novacron-prefill"
-"""The coordinator asks with this header: read the prompt for another worker."""
-HAND_OVER = "x-novacron-hand-over"
-"""Of an answer: it is a hand-over. Of a request: so many bytes of its body are one, and the request follows."""
-TELL_USAGE = "x-novacron-usage"
-"""With this header a stream tells its usage in a comment, which clients pass over, before it ends."""
+PREFILL_HEADER = "x-novacron-prefill"
+"""Request header of the coordinator: compute the prompt for a decode worker."""
+KV_TRANSFER_HEADER = "x-novacron-kv-transfer"
+"""Response header of a prefill worker: the body is a KV transfer. Request header to a decode worker: the first bytes of
+the body, as many as the value says, are a KV transfer, and the client's request follows."""
+USAGE_HEADER = "x-novacron-usage"
+"""Request header of the coordinator: report the token usage of a stream in a comment before its end. Clients ignore
+comments."""
+PREFILL, HAND_OVER, TELL_USAGE = PREFILL_HEADER, KV_TRANSFER_HEADER, USAGE_HEADER
 
 
 def contract() -> dict[str, Any]:
-    """Paths, ports, metric names and process modules: the versioned contract with whoever deploys the stack."""
+    """Return the paths, ports, metric names and process modules that deployments of the stack rely on."""
     return json.loads((files("novacron_serving.protocol") / "contract.json").read_text())
 
 
 class WorkerRole(str, Enum):
-    """What a worker does of a request."""
+    """Which part of a request a worker handles."""
 
     BOTH = "both"
     PREFILL = "prefill"
-    """It reads prompts, and hands over what it has computed."""
+    """Computes prompts, for decode workers to continue from."""
     DECODE = "decode"
-    """It answers what was handed over to it, and whole requests too."""
+    """Generates completions from a prefill worker's result. It handles whole requests as well."""
 
 
 class PerformanceProfile(str, Enum):
-    """What a worker's settings were chosen for; a model can be loaded onto workers of one alone."""
+    """What a worker's settings are optimised for. A model can be loaded onto the workers of one profile only."""
 
     BALANCED = "balanced"
     QUALITY = "quality"
@@ -39,5 +42,5 @@ class PerformanceProfile(str, Enum):
 
 
 def adapter_model(model_id: str, adapter: str) -> str:
-    """The name by which a request asks for an adapter."""
+    """Return the model name that selects a LoRA adapter."""
     return f"{model_id}:{adapter}"

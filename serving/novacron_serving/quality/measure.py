@@ -15,7 +15,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from novacron_serving.engines import ChatPrompt
-from novacron_serving.engines.pytorch.weights import Quantization, number_format, read_model, weight_bytes
+from novacron_serving.engines.pytorch.weights import Quantization, count_weight_bytes, load_model, resolve_dtype
 from novacron_serving.engines.tokens import Tokens
 from novacron_serving.errors import RequestError, StartError
 from novacron_serving.protocol.openai import Message
@@ -75,7 +75,7 @@ def predict(
     """Ask a model. Raises `StartError` when it cannot be loaded or asked so."""
     tokens = Tokens.load(folder)
     try:
-        model = read_model(folder, number_format(dtype, device), device, quantization)
+        model = load_model(folder, resolve_dtype(dtype, device), device, quantization)
     except StartError:
         raise
     except Exception as error:  # broken weights and configurations raise what they like
@@ -83,7 +83,7 @@ def predict(
         raise StartError(f"{str(folder)!r} cannot be loaded: {reason}") from error
     context = int(model.config.get_text_config().max_position_embeddings)
     answers = [_answer(tokens, dialogue, context) for dialogue in text]
-    return Predictions(answers, [_ask(model, answer) for answer in answers], weight_bytes(model))
+    return Predictions(answers, [_ask(model, answer) for answer in answers], count_weight_bytes(model))
 
 
 def compare(quantised: Predictions, reference: Predictions) -> Score:

@@ -1,4 +1,4 @@
-"""Chat completions: from the request to the engine's, and from its deltas to OpenAI's answers and chunks."""
+"""Chat completions: a client's request to the engine's request, and the engine's deltas to OpenAI's response."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from novacron_serving.protocol.openai import (
     Tool,
 )
 from novacron_serving.protocol.openai.answers import ChatCompletion, ChatMessageBody, ToolCallBody
-from novacron_serving.worker.answers import Usage, chat_logprobs, end, event
+from novacron_serving.worker.responses import Usage, chat_logprobs, end_event, event
 from novacron_serving.worker.tool_calls import (
-    AnswerReader,
     Arguments,
     Call,
-    HermesReader,
-    JsonReader,
-    NamedReader,
+    HermesParser,
+    JsonParser,
+    NamedParser,
     Piece,
-    PlainReader,
+    PlainParser,
     Text,
+    ToolCallParser,
     ToolFormat,
-    schema_of_calls,
-    structures_of_calls,
+    make_calls_schema,
+    make_structural_tag,
 )
 
 
-def sampling_of(request: SampledRequest) -> Sampling:
-    """How the engine is to choose tokens."""
+def make_sampling(request: SampledRequest) -> Sampling:
+    """Return the engine's sampling parameters for a request."""
     return Sampling(
         temperature=request.temperature,
         top_p=request.top_p,
@@ -57,24 +57,33 @@ class Chat:
     """One chat request."""
 
     def __init__(self, request: ChatRequest, adapter: str | None, tool_format: ToolFormat | None) -> None:
-        """Raises `RequestError` for calls that the model's template has no words for."""
+        """Make the engine's request.
+
+        Args:
+            request: the client's request.
+            adapter: name of the LoRA adapter, if any.
+            tool_format: how the model writes tool calls, if known.
+
+        Raises:
+            RequestError: the request offers tools, and the model's format of tool calls is unknown.
+        """
         if request.offered_tools and not request.forced_tools and tool_format is None:
             raise invalid(
-                "tool_choice: this model's template has no form of calls that is known here; "
-                "use required or a named function, or leave the tools out",
+                "tool_choice: the format of this model's tool calls is unknown; "
+                "use 'required' or a named function, or leave the tools out",
                 param="tool_choice",
                 code="unsupported_value",
             )
         self.request = request
         self._tool_format = tool_format
-        self._most_calls = None if request.parallel_tool_calls else 1
+        self._max_calls = None if request.parallel_tool_calls else 1
         self.generation = GenerationRequest(
             request_id=f"chatcmpl-{uuid.uuid4().hex}",
             prompt=ChatPrompt(
                 tuple(request.messages),
-                tuple(_told_to_the_model(tool) for tool in request.offered_tools),
+                tuple(_describe_tool(tool) for tool in request.offered_tools),
             ),
-            sampling=sampling_of(request),
+            sampling=make_sampling(request),
             max_tokens=request.most_tokens,
             min_tokens=request.min_tokens,
             ignore_eos=request.ignore_eos,
@@ -88,55 +97,58 @@ class Chat:
     def _guide(self) -> Guide | None:
         request, forced = self.request, self.request.forced_tools
         if isinstance(request.tool_choice, NamedTool):
-            return _held_to(forced[0].function.schema_of_arguments)
+            return _follow_schema(forced[0].function.schema_of_arguments)
         if forced:
-            return _held_to(schema_of_calls(forced, most_calls=self._most_calls))
-        tools, form = request.offered_tools, self._tool_format
-        if form is not None and any(tool.function.strict for tool in tools):
-            return Guide(GuideKind.STRUCTURAL_TAG, json.dumps(structures_of_calls(tools, form)))
+            return _follow_schema(make_calls_schema(forced, max_calls=self._max_calls))
+        tools, tool_format = request.offered_tools, self._tool_format
+        if tool_format is not None and any(tool.function.strict for tool in tools):
+            return Guide(GuideKind.STRUCTURAL_TAG, json.dumps(make_structural_tag(tools, tool_format)))
         match request.response_format:
             case TextFormat():
                 return None
             case JsonObjectFormat():
                 return Guide(GuideKind.JSON_OBJECT)
-            case JsonSchemaFormat(json_schema=form):
-                return _held_to(form.schema_)
+            case JsonSchemaFormat(json_schema=json_schema):
+                return _follow_schema(json_schema.schema_)
 
-    def reader(self) -> AnswerReader:
-        """For one answer."""
+    def make_parser(self) -> ToolCallParser:
+        """Return a parser for the text of one choice."""
         request, tools = self.request, self.request.offered_tools
         if isinstance(request.tool_choice, NamedTool):
-            return NamedReader(request.tool_choice.function.name)
+            return NamedParser(request.tool_choice.function.name)
         if request.forced_tools or (tools and self._tool_format is ToolFormat.JSON):
-            return JsonReader(tools, most_calls=self._most_calls)
-        return HermesReader(tools, most_calls=self._most_calls) if tools else PlainReader()
+            return JsonParser(tools, max_calls=self._max_calls)
+        return HermesParser(tools, max_calls=self._max_calls) if tools else PlainParser()
 
-    def finish_reason(self, delta: Delta, reader: AnswerReader) -> str:
-        """As OpenAI has it: a named function was no decision of the model's, so its end is plain."""
-        if delta.finish_reason == "stop" and reader.calls and not isinstance(self.request.tool_choice, NamedTool):
+    def finish_reason(self, delta: Delta, parser: ToolCallParser) -> str:
+        """Return the finish reason of OpenAI's API.
+
+        A call of a named function ends with `stop`, because the model did not decide to make it.
+        """
+        if delta.finish_reason == "stop" and parser.calls and not isinstance(self.request.tool_choice, NamedTool):
             return "tool_calls"
         return str(delta.finish_reason)
 
-    def refusal(self, error: RequestError) -> RequestError:
-        """The engine speaks of the form; the client gave it as a function's parameters."""
+    def name_field_of_client(self, error: RequestError) -> RequestError:
+        """Return the engine's error with the field that the client sent: a schema may come from its tools."""
         if error.param == "response_format" and self.request.offered_tools:
             return invalid(str(error).replace("response_format", "tools", 1), param="tools", code=error.code)
         return error
 
 
-def _told_to_the_model(tool: Tool) -> dict[str, Any]:
+def _describe_tool(tool: Tool) -> dict[str, Any]:
     return tool.model_dump(exclude_none=True, exclude={"function": {"strict"}})
 
 
-def _held_to(schema: dict[str, Any]) -> Guide:
+def _follow_schema(schema: dict[str, Any]) -> Guide:
     return Guide(GuideKind.JSON_SCHEMA, json.dumps(schema))
 
 
 @dataclass(slots=True)
 class _Choice:
-    """One answer, put together."""
+    """One choice of a response without `stream`."""
 
-    reader: AnswerReader
+    parser: ToolCallParser
     content: str = ""
     calls: list[ToolCallBody] = field(default_factory=list[ToolCallBody])
     logprobs: list[TokenLogprob] = field(default_factory=list[TokenLogprob])
@@ -160,17 +172,17 @@ class _Choice:
         return message
 
 
-async def whole_chat(chat: Chat, deltas: AsyncIterator[Delta]) -> ChatCompletion:
-    """The answer in one piece."""
+async def build_chat(chat: Chat, deltas: AsyncIterator[Delta]) -> ChatCompletion:
+    """Return the response to a request without `stream`."""
     usage = Usage()
-    choices = [_Choice(chat.reader()) for _ in range(chat.request.n)]
+    choices = [_Choice(chat.make_parser()) for _ in range(chat.request.n)]
     async for delta in deltas:
         usage.add(delta)
         choice = choices[delta.index]
-        choice.add(_pieces(choice.reader, delta))
+        choice.add(_parse(choice.parser, delta))
         choice.logprobs += delta.logprobs
         if delta.finish_reason is not None:
-            choice.finish_reason = chat.finish_reason(delta, choice.reader)
+            choice.finish_reason = chat.finish_reason(delta, choice.parser)
     return {
         "id": chat.generation.request_id,
         "object": "chat.completion",
@@ -189,8 +201,14 @@ async def whole_chat(chat: Chat, deltas: AsyncIterator[Delta]) -> ChatCompletion
     }
 
 
-async def chat_events(chat: Chat, deltas: AsyncIterator[Delta], *, tell_usage: bool = False) -> AsyncIterator[bytes]:
-    """The answer in chunks."""
+async def stream_chat(chat: Chat, deltas: AsyncIterator[Delta], *, report_usage: bool = False) -> AsyncIterator[bytes]:
+    """Yield the events of a streamed response.
+
+    Args:
+        chat: the request.
+        deltas: the engine's output.
+        report_usage: whether to report the usage to the coordinator in a comment.
+    """
     request = chat.request
     with_usage = request.stream_options is not None and request.stream_options.include_usage
     frame = {
@@ -200,40 +218,40 @@ async def chat_events(chat: Chat, deltas: AsyncIterator[Delta], *, tell_usage: b
         "model": request.model,
     } | ({"usage": None} if with_usage else {})
     usage = Usage()
-    readers = [chat.reader() for _ in range(request.n)]
-    begun: set[int] = set()
+    parsers = [chat.make_parser() for _ in range(request.n)]
+    started: set[int] = set()
 
-    def chunk(index: int, said: dict[str, Any], reason: str | None = None, logprobs: Any = None) -> bytes:
-        choice = {"index": index, "delta": said, "logprobs": logprobs, "finish_reason": reason}
+    def chunk(index: int, fields: dict[str, Any], reason: str | None = None, logprobs: Any = None) -> bytes:
+        choice = {"index": index, "delta": fields, "logprobs": logprobs, "finish_reason": reason}
         return event(frame | {"choices": [choice]})
 
     async for delta in deltas:
         usage.add(delta)
-        reader = readers[delta.index]
+        parser = parsers[delta.index]
         logprobs = chat_logprobs(delta.logprobs) if delta.logprobs else None
-        pieces = _pieces(reader, delta)
-        if delta.index not in begun and (pieces or logprobs or delta.finish_reason):
-            begun.add(delta.index)
+        pieces = _parse(parser, delta)
+        if delta.index not in started and (pieces or logprobs or delta.finish_reason):
+            started.add(delta.index)
             content = None if pieces and isinstance(pieces[0], Call) else ""
             yield chunk(delta.index, {"role": "assistant", "content": content, "refusal": None})
         for piece in pieces:
-            yield chunk(delta.index, _told(piece), logprobs=logprobs)
+            yield chunk(delta.index, _delta_fields(piece), logprobs=logprobs)
             logprobs = None
-        if logprobs is not None:  # tokens without a text yet
+        if logprobs is not None:  # tokens that have no text yet
             yield chunk(delta.index, {"content": ""}, logprobs=logprobs)
         if delta.finish_reason is not None:
-            yield chunk(delta.index, {}, chat.finish_reason(delta, reader))
+            yield chunk(delta.index, {}, chat.finish_reason(delta, parser))
     if with_usage:
         yield event(frame | {"choices": [], "usage": usage.body()})
-    yield end(usage, tell=tell_usage)
+    yield end_event(usage, report_usage=report_usage)
 
 
-def _pieces(reader: AnswerReader, delta: Delta) -> list[Piece]:
-    pieces = list(reader.feed(delta.text)) if delta.text else []
-    return pieces if delta.finish_reason is None else [*pieces, *reader.rest()]
+def _parse(parser: ToolCallParser, delta: Delta) -> list[Piece]:
+    pieces = list(parser.feed(delta.text)) if delta.text else []
+    return pieces if delta.finish_reason is None else [*pieces, *parser.finish()]
 
 
-def _told(piece: Piece) -> dict[str, Any]:
+def _delta_fields(piece: Piece) -> dict[str, Any]:
     match piece:
         case Text(text):
             return {"content": text}

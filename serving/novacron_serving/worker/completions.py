@@ -1,4 +1,4 @@
-"""Text completions: from the request to the engine's, and from its deltas to OpenAI's answers and chunks."""
+"""Text completions: a client's request to the engine's requests, and the engine's deltas to OpenAI's response."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from typing_extensions import TypedDict
 from novacron_serving.engines import Delta, GenerationRequest, TextPrompt, TokenLogprob
 from novacron_serving.protocol.openai import CompletionRequest
 from novacron_serving.protocol.openai.answers import CompletionLogprobs, TextCompletion
-from novacron_serving.worker.answers import Usage, end, event
-from novacron_serving.worker.chat import sampling_of
+from novacron_serving.worker.chat import make_sampling
+from novacron_serving.worker.responses import Usage, end_event, event
 
 Generate = Callable[[GenerationRequest], AsyncIterator[Delta]]
-Answers = AsyncGenerator[tuple[int, Delta], None]
-"""Deltas, each with the number of its prompt."""
+PromptDeltas = AsyncGenerator[tuple[int, Delta], None]
+"""Deltas, each with the index of its prompt."""
 
 
 class Completion:
-    """One completion request: a generation for each of its prompts."""
+    """One completion request, with a generation for each of its prompts."""
 
     def __init__(self, request: CompletionRequest, adapter: str | None) -> None:
         self.request = request
@@ -33,7 +33,7 @@ class Completion:
             GenerationRequest(
                 request_id=f"{self.request_id}-{number}",
                 prompt=TextPrompt(prompt) if isinstance(prompt, str) else TextPrompt(tokens=tuple(prompt)),
-                sampling=sampling_of(request),
+                sampling=make_sampling(request),
                 max_tokens=request.most_tokens,
                 min_tokens=request.min_tokens,
                 ignore_eos=request.ignore_eos,
@@ -47,7 +47,7 @@ class Completion:
 
     @property
     def echoes(self) -> list[str]:
-        """What each choice begins with."""
+        """The text that each choice starts with: its prompt, if the client asked for it."""
         prompts = self.request.prompts
         return [
             prompt if self.request.echo and isinstance(prompt, str) else ""
@@ -55,33 +55,33 @@ class Completion:
             for _ in range(self.request.n)
         ]
 
-    def choice_number(self, prompt: int, delta: Delta) -> int:
-        """As OpenAI numbers them: all answers to the first prompt, then all to the second."""
+    def choice_index(self, prompt: int, delta: Delta) -> int:
+        """Return the index of a choice in the response: all choices of the first prompt, then those of the next."""
         return prompt * self.request.n + delta.index
 
 
-async def answers(generate: Generate, completion: Completion) -> Answers:
-    """The deltas of all prompts, as they come. The first prompt that fails ends all."""
+async def generate_all(generate: Generate, completion: Completion) -> PromptDeltas:
+    """Yield the deltas of all prompts as they arrive. The first prompt that fails aborts the others."""
     queue: asyncio.Queue[tuple[int, Delta] | BaseException | None] = asyncio.Queue()
 
-    async def read(number: int, generation: GenerationRequest) -> None:
+    async def forward(number: int, generation: GenerationRequest) -> None:
         try:
             async for delta in generate(generation):
                 queue.put_nowait((number, delta))
-        except Exception as error:  # noqa: BLE001 - raised again where it is awaited
+        except Exception as error:  # noqa: BLE001 - raised by the reader of the queue
             queue.put_nowait(error)
         else:
             queue.put_nowait(None)
 
-    tasks = [asyncio.create_task(read(number, one)) for number, one in enumerate(completion.generations)]
+    tasks = [asyncio.create_task(forward(number, one)) for number, one in enumerate(completion.generations)]
     try:
-        left = len(tasks)
-        while left:
+        running = len(tasks)
+        while running:
             item = await queue.get()
             if isinstance(item, BaseException):
                 raise item
             if item is None:
-                left -= 1
+                running -= 1
             else:
                 yield item
     finally:
@@ -104,24 +104,24 @@ class _Choice:
     finish_reason: str | None = None
 
 
-async def whole_completion(completion: Completion, deltas: Answers) -> TextCompletion:
-    """The answer in one piece."""
+async def build_completion(completion: Completion, deltas: PromptDeltas) -> TextCompletion:
+    """Return the response to a request without `stream`."""
     usage = Usage()
     choices = [_Choice(echo) for echo in completion.echoes]
     async for prompt, delta in deltas:
         usage.add(delta, prompt)
-        choice = choices[completion.choice_number(prompt, delta)]
+        choice = choices[completion.choice_index(prompt, delta)]
         choice.text += delta.text
         choice.logprobs += delta.logprobs
         choice.finish_reason = delta.finish_reason
-    asked = completion.request.logprobs is not None
+    with_logprobs = completion.request.logprobs is not None
     return {
         **_frame(completion),
         "choices": [
             {
                 "index": index,
                 "text": choice.text,
-                "logprobs": _logprobs(choice.logprobs, 0) if asked else None,
+                "logprobs": _logprobs(choice.logprobs, 0) if with_logprobs else None,
                 "finish_reason": choice.finish_reason,
             }
             for index, choice in enumerate(choices)
@@ -130,10 +130,16 @@ async def whole_completion(completion: Completion, deltas: Answers) -> TextCompl
     }
 
 
-async def completion_events(
-    completion: Completion, deltas: Answers, *, tell_usage: bool = False
+async def stream_completion(
+    completion: Completion, deltas: PromptDeltas, *, report_usage: bool = False
 ) -> AsyncIterator[bytes]:
-    """The answer in chunks."""
+    """Yield the events of a streamed response.
+
+    Args:
+        completion: the request.
+        deltas: the engine's output.
+        report_usage: whether to report the usage to the coordinator in a comment.
+    """
     options = completion.request.stream_options
     with_usage = options is not None and options.include_usage
     frame: dict[str, Any] = {**_frame(completion), **({"usage": None} if with_usage else {})}
@@ -151,13 +157,13 @@ async def completion_events(
     async with aclosing(deltas):
         async for prompt, delta in deltas:
             usage.add(delta, prompt)
-            index = completion.choice_number(prompt, delta)
+            index = completion.choice_index(prompt, delta)
             logprobs = _logprobs(delta.logprobs, offsets[index]) if delta.logprobs else None
             offsets[index] += sum(len(token.token) for token in delta.logprobs)
             yield chunk(index, delta.text, logprobs, delta.finish_reason)
     if with_usage:
         yield event(frame | {"choices": [], "usage": usage.body()})
-    yield end(usage, tell=tell_usage)
+    yield end_event(usage, report_usage=report_usage)
 
 
 def _frame(completion: Completion) -> _Frame:

@@ -1,4 +1,4 @@
-"""What a worker is told."""
+"""Worker configuration."""
 
 from __future__ import annotations
 
@@ -14,25 +14,26 @@ from novacron_serving.models import LoaderConfig
 from novacron_serving.protocol import PerformanceProfile, WorkerRole
 
 EngineConfig = Annotated[PyTorchConfig | TensorRtLlmConfig, Field(discriminator="kind")]
-"""Settings of an engine; `kind` says of which."""
+"""Engine settings; `kind` selects the engine."""
 HostAndPort = Annotated[str, Field(pattern=r"^[^:]+:\d+$")]
 
 
 class ModelConfig(BaseModel):
-    """Which model to serve, and under which name."""
+    """The model to serve."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: str = Field(min_length=1)
+    """The name that clients use."""
     path: Path | None = None
-    """The model's folder; or `url`."""
+    """The model's folder. Give either `path` or `url`."""
     url: str | None = None
-    """The store that it is published in (docs/models.md)."""
+    """The model's folder in a store (docs/models.md)."""
 
     @model_validator(mode="after")
     def _one_place(self) -> ModelConfig:
         if (self.path is None) == (self.url is None):
-            raise ValueError("give either path or url")
+            raise ValueError("give exactly one of path and url")
         return self
 
 
@@ -45,27 +46,28 @@ class WorkerConfig(BaseModel):
     host: str = "127.0.0.1"
     port: int = Field(ge=0, le=65535)
     coordinator: HostAndPort | Annotated[tuple[HostAndPort, ...], Field(min_length=1)]
-    """`host:port` of the coordinators' gRPC, or several: the worker registers with every address of each name, and
-    follows when a name gets others."""
+    """`host:port` of the coordinators' gRPC, one or several. The worker registers with every address that each name
+    resolves to, and follows changes."""
     cluster_tls: ClusterTlsConfig | None = None
-    """With coordinators; None: not encrypted, for loopback and networks that are (docs/coordinator.md)."""
+    """TLS to and from coordinators. None: no encryption, for loopback and encrypted networks (docs/coordinator.md)."""
     model: ModelConfig
     engine: EngineConfig = PyTorchConfig()
     performance_profile: PerformanceProfile = PerformanceProfile.BALANCED
-    """What the settings of its engine were chosen for; told to coordinators, so that models find such workers."""
+    """What the engine's settings are optimised for. Models can be loaded onto the workers of one profile."""
     role: WorkerRole = WorkerRole.BOTH
-    """What it does of a request: read prompts, answer them, or both (docs/tensorrt-llm.md)."""
+    """Prefill, decode, or both (docs/tensorrt-llm.md)."""
     model_cache: Path = Path("~/.cache/novacron/models")
-    """Where models from stores are kept on this machine."""
+    """Folder for models downloaded from stores."""
     store_mounts: dict[str, Path] = {}
-    """Where the file systems of `efs://` and `nfs://` URLs are mounted, by the beginning of the URL."""
+    """Mount points of file systems, by URL prefix (`efs://` or `nfs://`)."""
     loader: LoaderConfig = LoaderConfig()
     max_body_bytes: int = Field(default=4 * 2**20, ge=1024)
     drain_s: int = Field(default=30, ge=0)
+    """How long to wait for requests in flight, before the worker exits or switches to another model."""
 
     @property
     def coordinators(self) -> tuple[str, ...]:
-        """One `host:port` or more."""
+        """The coordinators' names as `host:port`."""
         return (self.coordinator,) if isinstance(self.coordinator, str) else self.coordinator
 
     @model_validator(mode="after")
@@ -75,20 +77,25 @@ class WorkerConfig(BaseModel):
             return self
         if not isinstance(engine, TensorRtLlmConfig):
             raise ValueError(
-                f"role {role.value} needs engine.kind tensorrt-llm: {engine.kind} hands no cache over; use role both"
+                f"role {role.value} needs engine.kind tensorrt-llm: {engine.kind} cannot transfer its cache; "
+                "use role both"
             )
         if engine.disaggregation is None:
-            raise ValueError(f"role {role.value} needs engine.disaggregation, by which a cache is handed over")
+            raise ValueError(
+                f"role {role.value} needs engine.disaggregation, which transfers the key-value cache; set it"
+            )
         if engine.lora is not None:
             raise ValueError(
-                f"role {role.value} does not go with engine.lora: TensorRT-LLM has not tested them together; use role "
-                "both, or leave the adapters out"
+                f"role {role.value} cannot be combined with engine.lora: TensorRT-LLM has not tested them together; "
+                "use role both, or remove the adapters"
             )
         if role is WorkerRole.PREFILL and engine.overlap_scheduler:
-            raise ValueError("role prefill needs engine.overlap_scheduler false: TensorRT-LLM only reads prompts so")
+            raise ValueError(
+                "role prefill needs engine.overlap_scheduler false: TensorRT-LLM does not support prefill only with it"
+            )
         if role is WorkerRole.PREFILL and engine.disaggregation.transfer_timeout_s is None:
             raise ValueError(
-                "role prefill needs engine.disaggregation.transfer_timeout_s: a cache that nobody fetches would be "
-                "kept for ever"
+                "role prefill needs engine.disaggregation.transfer_timeout_s: a cache that no worker fetches would be "
+                "kept forever"
             )
         return self

@@ -1,23 +1,20 @@
-"""Which model a worker serves: the one it is started with, or another that the coordinator assigns to it later."""
+"""Loads the model of the worker's configuration, and later the models that the coordinator assigns."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from novacron_serving.clock import SYSTEM_CLOCK, Clock
 from novacron_serving.engines import Engine
 from novacron_serving.errors import StartError
 from novacron_serving.models import StoreError, download, open_folder
 from novacron_serving.worker.config import WorkerConfig
-from novacron_serving.worker.tool_calls import tool_format
-
-if TYPE_CHECKING:  # it imports the registration, and that imports this
-    from novacron_serving.worker.app import WorkerApp
+from novacron_serving.worker.served import ServedModel
+from novacron_serving.worker.tool_calls import detect_tool_format
 
 IDLE_CHECK_S = 0.1
 
@@ -31,82 +28,97 @@ class Model:
     model_id: str
     folder: Path
     digest: str = ""
-    """Of its manifest; empty: it is no model of a store."""
+    """SHA-256 from its manifest. Empty: it does not come from a store."""
 
 
 class Loader:
-    """Loads one model after the other. `model` and `engine` are what is served."""
+    """Loads one model at a time and keeps `served` up to date."""
 
-    def __init__(self, config: WorkerConfig, make_engine: Callable[[Path], Engine]) -> None:
+    def __init__(
+        self,
+        config: WorkerConfig,
+        make_engine: Callable[[Path], Engine],
+        *,
+        on_loaded: Callable[[Model], None] = lambda _: None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        """Prepare the model of the configuration. Nothing is loaded yet.
+
+        Args:
+            config: the worker's configuration.
+            make_engine: makes an engine for a model folder.
+            on_loaded: called after each model that was loaded.
+            clock: for tests.
+        """
         self._config = config
         self._make_engine = make_engine
-        # A store's model has its folder once it is here.
+        self._on_loaded = on_loaded
+        self._clock = clock
+        # The folder of a model from a store is known after its download.
         folder = config.model.path or config.model_cache
         self.model = self._first = Model(model_id=config.model.id, folder=folder)
-        self.engine = make_engine(folder)
-        self.app: WorkerApp | None = None
-        self.loaded: Callable[[], None] | None = None
-        """Called after each model that was loaded."""
+        self.served = ServedModel(model_id=config.model.id, engine=make_engine(folder))
 
     async def start(self) -> None:
         """Load the model of the configuration. Raises `StartError`."""
         if self._config.model.url is not None:
             self._first = await self._fetch(self._config.model.id, self._config.model.url, None)
-            self.engine = self._make_engine(self._first.folder)
+            self.served.engine = self._make_engine(self._first.folder)
         await self._load(self._first)
 
     async def switch(self, model_id: str, url: str, digest: str, drain: Callable[[], Awaitable[None]]) -> None:
-        """Serve another model; without an id, the first one. The present one is served until the other is fetched.
+        """Serve another model. The present model is served until the other one is downloaded.
 
         Args:
-            model_id: under which name it is served.
-            url: its store.
-            digest: of its manifest.
-            drain: has the coordinator send nothing more.
+            model_id: the name to serve it under. Empty: the model of the configuration.
+            url: the model's folder in its store.
+            digest: SHA-256 from its manifest.
+            drain: makes the coordinators send no more requests.
 
         Raises:
-            StartError: the other one cannot be had or loaded; what was served before is served again.
+            StartError: the other model cannot be downloaded or loaded. The previous one is served again, unless
+                `served.ready` is False.
         """
-        before = self.model
+        previous = self.model
         wanted = await self._fetch(model_id, url, digest) if model_id else self._first
         await drain()
-        await self._idle()
-        if self.app is not None:
-            self.app.loaded = False  # what still comes is sent to another worker by the coordinator
-        await self.engine.unload()
+        await self._wait_until_idle()
+        self.served.ready = False  # late requests get 503, and the coordinator sends them to another worker
+        await self.served.engine.unload()
         try:
-            self.engine = self._make_engine(wanted.folder)
+            self.served.engine = self._make_engine(wanted.folder)
             await self._load(wanted)
         except StartError:
-            await self.engine.unload()
-            self.engine = self._make_engine(before.folder)
-            await self._load(before)
+            await self.served.engine.unload()
+            self.served.engine = self._make_engine(previous.folder)
+            await self._load(previous)
             raise
 
     async def _fetch(self, model_id: str, url: str, digest: str | None) -> Model:
         def fetch() -> Model:
-            folder = open_folder(url, self._config.store_mounts)
+            store_folder = open_folder(url, self._config.store_mounts)
             cache = self._config.model_cache.expanduser()
-            here, manifest = download(folder, cache, self._config.loader, digest=digest)
+            folder, manifest = download(store_folder, cache, self._config.loader, digest=digest)
             if manifest.model_id != model_id:
-                raise StoreError(f"store {url!r} has the model {manifest.model_id!r}, and {model_id!r} is asked for")
-            return Model(model_id=model_id, folder=here, digest=manifest.digest)
+                raise StoreError(f"store {url!r} has the model {manifest.model_id!r}, but {model_id!r} was requested")
+            return Model(model_id=model_id, folder=folder, digest=manifest.digest)
 
         return await asyncio.to_thread(fetch)
 
     async def _load(self, model: Model) -> None:
-        log.info("loads %s from %s", model.model_id, model.folder)
-        await self.engine.load()
+        log.info("loading %s from %s", model.model_id, model.folder)
+        served = self.served
+        await served.engine.load()
         self.model = model
-        if self.app is not None:
-            self.app.serve(self.engine, model.model_id, tool_format(model.folder))
-        if self.loaded is not None:
-            self.loaded()
+        served.model_id, served.digest = model.model_id, model.digest
+        served.tool_format = detect_tool_format(model.folder)
+        served.ready = True
+        self._on_loaded(model)
 
-    async def _idle(self) -> None:
-        """Until nothing is generated, twice in a row: a request may be on its way. At most as long as a drain."""
-        end_s, quiet = time.monotonic() + self._config.drain_s, 0
-        while quiet < 2 and time.monotonic() < end_s:
-            await asyncio.sleep(IDLE_CHECK_S)
-            stats = self.engine.stats()
-            quiet = 0 if stats.running_requests or stats.waiting_requests else quiet + 1
+    async def _wait_until_idle(self) -> None:
+        """Wait at most `drain_s` until two checks in a row find no request: one may be on its way to the worker."""
+        deadline, idle_checks = self._clock.monotonic() + self._config.drain_s, 0
+        while idle_checks < 2 and self._clock.monotonic() < deadline:
+            await self._clock.sleep(IDLE_CHECK_S)
+            stats = self.served.engine.stats()
+            idle_checks = 0 if stats.running_requests or stats.waiting_requests else idle_checks + 1

@@ -1,4 +1,4 @@
-"""Calls of functions in what a model says: as its own template has them written, or as it is held to write them."""
+"""Tool calls in a model's output: parsing them, and the guides that make a model write them."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from typing import Any, Protocol, cast
 from novacron_serving.protocol.openai import Tool
 
 ARGUMENTS = ("arguments", "parameters")
-"""What models call them."""
+"""The names that models use for this field."""
 
 
 class ToolFormat(str, Enum):
-    """How a model's template has it write calls that it makes by itself."""
+    """How a model writes tool calls that it decides to make, by its chat template."""
 
     HERMES = "hermes"
-    """`<tool_call>{"name": …, "arguments": …}</tool_call>` among text: Hermes, Qwen 2.5 and 3."""
+    """`<tool_call>{"name": …, "arguments": …}</tool_call>` within text: Hermes, Qwen 2.5 and 3."""
     JSON = "json"
-    """The whole answer is `{"name": …, "parameters": …}`, or a list of such: Llama 3.1 to 3.3, Mistral."""
+    """The whole text is `{"name": …, "parameters": …}` or a list of these: Llama 3.1 to 3.3, Mistral."""
 
 
-WRITTEN = {
+CALL_SYNTAX = {
     ToolFormat.HERMES: ("<tool_call>", '<tool_call>\n{"name": "NAME", "arguments": ', "}\n</tool_call>"),
     ToolFormat.JSON: ('{"name": "', '{"name": "NAME", "parameters": ', "}"),
 }
-"""What a call begins with, by form; its whole beginning; its end."""
+"""By format: the trigger of a call, the text before its arguments, and the text after them."""
 MARKS: tuple[tuple[str, ToolFormat], ...] = (
     ("<tool_call>", ToolFormat.HERMES),
     ("[TOOL_CALLS]", ToolFormat.JSON),
@@ -38,33 +38,33 @@ MARKS: tuple[tuple[str, ToolFormat], ...] = (
 )
 
 
-def tool_format(model_path: Path) -> ToolFormat | None:
-    """By the chat template in a model's folder; None: it has no words for calls, or none that are known here."""
-    template = _template(model_path)
-    if "tools" not in template or "<function=" in template:  # Qwen 3 Coder's XML stands between the same tags
+def detect_tool_format(model_path: Path) -> ToolFormat | None:
+    """Return the format of a model's tool calls, from its chat template. None: no tools, or an unknown format."""
+    template = _read_templates(model_path)
+    if "tools" not in template or "<function=" in template:  # Qwen 3 Coder writes XML between Hermes' tags
         return None
-    return next((form for mark, form in MARKS if mark in template), None)
+    return next((tool_format for mark, tool_format in MARKS if mark in template), None)
 
 
-def _template(model_path: Path) -> str:
+def _read_templates(model_path: Path) -> str:
     files = [model_path / "chat_template.jinja", *sorted(model_path.glob("additional_chat_templates/tool_use.jinja"))]
-    said = [file.read_text() for file in files if file.is_file()]
+    templates = [file.read_text() for file in files if file.is_file()]
     config = model_path / "tokenizer_config.json"
     if config.is_file():
-        said.append(str(json.loads(config.read_text()).get("chat_template") or ""))
-    return "\n".join(said)
+        templates.append(str(json.loads(config.read_text()).get("chat_template") or ""))
+    return "\n".join(templates)
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A piece of the answer's content."""
+    """A piece of the content."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call begins."""
+    """The start of a call."""
 
     number: int
     id: str
@@ -82,80 +82,80 @@ class Arguments:
 Piece = Text | Call | Arguments
 
 
-class AnswerReader(Protocol):
-    """Makes pieces of one answer's text."""
+class ToolCallParser(Protocol):
+    """Splits the text of one choice into content and calls."""
 
     calls: int
-    """Begun so far."""
+    """Number of calls so far."""
 
     def feed(self, text: str) -> Sequence[Piece]:
-        """What more text adds."""
+        """Return the pieces that are complete with this text."""
         ...
 
-    def rest(self) -> Sequence[Piece]:
-        """What was held back, at the end."""
+    def finish(self) -> Sequence[Piece]:
+        """Return the pieces of text that was held back until the end."""
         ...
 
 
-class PlainReader:
-    """No calls."""
+class PlainParser:
+    """All text is content."""
 
     calls = 0
 
     def feed(self, text: str) -> Sequence[Piece]:
-        """It is all content."""
+        """Return the text as content."""
         return [Text(text)] if text else []
 
-    def rest(self) -> Sequence[Piece]:
-        """Nothing is held back."""
+    def finish(self) -> Sequence[Piece]:
+        """Return nothing: no text is held back."""
         return []
 
 
-class NamedReader:
-    """The whole answer is the arguments of one function."""
+class NamedParser:
+    """All text is the arguments of one function."""
 
     def __init__(self, name: str) -> None:
         self.calls = 0
         self._name = name
 
     def feed(self, text: str) -> Sequence[Piece]:
-        """The call, and its arguments as they come."""
-        begun = [] if self.calls else [_begin(0, self._name)]
+        """Return the start of the call once, and arguments as they arrive."""
+        start = [] if self.calls else [_start(0, self._name)]
         self.calls = 1
-        return [*begun, *([Arguments(0, text)] if text else [])]
+        return [*start, *([Arguments(0, text)] if text else [])]
 
-    def rest(self) -> Sequence[Piece]:
-        """The call, if nothing was said at all."""
+    def finish(self) -> Sequence[Piece]:
+        """Return the call if there was no text at all."""
         return [] if self.calls else self.feed("")
 
 
-class JsonReader:
-    """Objects with a name and arguments, in a list or one after the other; anything else is content."""
+class JsonParser:
+    """Calls are JSON objects with a name and arguments, in a list or one after the other. Anything else is content."""
 
-    def __init__(self, tools: Sequence[Tool], *, most_calls: int | None) -> None:
+    def __init__(self, tools: Sequence[Tool], *, max_calls: int | None) -> None:
         self.calls = 0
         self._names = {tool.function.name for tool in tools}
-        self._most = most_calls
+        self._max = max_calls
         self._held = ""
         self._is_content = False
 
     def feed(self, text: str) -> Sequence[Piece]:
-        """Calls that are complete."""
+        """Return the calls that are complete."""
         if self._is_content:
             return [Text(text)] if text else []
         self._held += text
         pieces: list[Piece] = []
         while (start := self._held.lstrip(" \t\r\n;,[]" if self.calls else " \t\r\n[")).startswith("{"):
             try:
-                said, end = json.JSONDecoder().raw_decode(start)
+                value, end = json.JSONDecoder().raw_decode(start)
             except (ValueError, RecursionError):
-                return pieces  # it is not whole yet
-            call = _call(said, self._names)
+                return pieces  # incomplete
+            call = _parse_call(value, self._names)
             if call is None:
                 break
             self._held = start[end:]
-            if self._most is None or self.calls < self._most:
-                pieces += [_begin(self.calls, call[0]), Arguments(self.calls, call[1])]
+            if self._max is None or self.calls < self._max:
+                pieces += [_start(self.calls, call[0]), Arguments(self.calls, call[1])]
                 self.calls += 1
         if start and not self.calls:
             self._is_content = True
@@ -163,25 +163,25 @@ class JsonReader:
             self._held = ""
         return pieces
 
-    def rest(self) -> Sequence[Piece]:
-        """What has not become a call, is content."""
+    def finish(self) -> Sequence[Piece]:
+        """Return text that did not become a call, as content."""
         held, self._held = self._held.lstrip(" \t\r\n;,[]") if self.calls else self._held, ""
         return [Text(held)] if held else []
 
 
-class HermesReader:
-    """Calls between tags, and text around them."""
+class HermesParser:
+    """Calls are between tags, with content around them."""
 
     BEGIN, END = "<tool_call>", "</tool_call>"
 
-    def __init__(self, tools: Sequence[Tool], *, most_calls: int | None) -> None:
+    def __init__(self, tools: Sequence[Tool], *, max_calls: int | None) -> None:
         self.calls = 0
         self._names = {tool.function.name for tool in tools}
-        self._most = most_calls
+        self._max = max_calls
         self._held = ""
 
     def feed(self, text: str) -> Sequence[Piece]:
-        """Text that is no beginning of a tag, and calls that are complete."""
+        """Return content up to a possible start of a tag, and calls that are complete."""
         self._held += text
         pieces: list[Piece] = []
         while (begin := self._held.find(self.BEGIN)) >= 0:
@@ -191,7 +191,7 @@ class HermesReader:
             if end < 0:
                 return pieces
             whole, self._held = self._held[: end + len(self.END)], self._held[end + len(self.END) :]
-            pieces += self._read(whole)
+            pieces += self._parse(whole)
         shown = len(self._held) - next(
             (n for n in range(min(len(self.BEGIN) - 1, len(self._held)), 0, -1) if self._held.endswith(self.BEGIN[:n])),
             0,
@@ -200,38 +200,38 @@ class HermesReader:
         self._held = self._held[shown:]
         return pieces
 
-    def rest(self) -> Sequence[Piece]:
-        """A call that was not closed counts, if it is whole; or else it is content."""
+    def finish(self) -> Sequence[Piece]:
+        """Return an unclosed call if its JSON is complete. Otherwise, return the text as content."""
         held, self._held = self._held, ""
         if held.startswith(self.BEGIN):
-            return self._read(held)
+            return self._parse(held)
         return self._content(held)
 
     def _content(self, text: str) -> Sequence[Piece]:
         return [Text(text)] if text and not (self.calls and text.isspace()) else []
 
-    def _read(self, whole: str) -> Sequence[Piece]:
+    def _parse(self, whole: str) -> Sequence[Piece]:
         try:
-            said = json.loads(whole.removeprefix(self.BEGIN).removesuffix(self.END))
+            value = json.loads(whole.removeprefix(self.BEGIN).removesuffix(self.END))
         except (ValueError, RecursionError):
             return [Text(whole)]
-        call = _call(said, self._names)
+        call = _parse_call(value, self._names)
         if call is None:
             return [Text(whole)]
-        if self._most is not None and self.calls >= self._most:
+        if self._max is not None and self.calls >= self._max:
             return []
         self.calls += 1
-        return [_begin(self.calls - 1, call[0]), Arguments(self.calls - 1, call[1])]
+        return [_start(self.calls - 1, call[0]), Arguments(self.calls - 1, call[1])]
 
 
-def _begin(number: int, name: str) -> Call:
+def _start(number: int, name: str) -> Call:
     return Call(number, f"call_{uuid.uuid4().hex[:24]}", name)
 
 
-def _call(said: Any, names: set[str]) -> tuple[str, str] | None:
-    if not isinstance(said, Mapping):
+def _parse_call(value: Any, names: set[str]) -> tuple[str, str] | None:
+    if not isinstance(value, Mapping):
         return None
-    fields = cast("Mapping[str, Any]", said)
+    fields = cast("Mapping[str, Any]", value)
     if isinstance(fields.get("function"), Mapping):
         fields = cast("Mapping[str, Any]", fields["function"])
     name = fields.get("name")
@@ -241,9 +241,9 @@ def _call(said: Any, names: set[str]) -> tuple[str, str] | None:
     return name, json.dumps(arguments, ensure_ascii=False)
 
 
-def structures_of_calls(tools: Sequence[Tool], form: ToolFormat) -> dict[str, Any]:
-    """Text with calls in it, for a structural tag: arguments of a strict function fit its schema."""
-    trigger, begin, end = WRITTEN[form]
+def make_structural_tag(tools: Sequence[Tool], tool_format: ToolFormat) -> dict[str, Any]:
+    """Return the structural tag for text with calls. The arguments of a strict function follow its schema."""
+    trigger, begin, end = CALL_SYNTAX[tool_format]
     return {
         "type": "structural_tag",
         "triggers": [trigger],
@@ -258,8 +258,8 @@ def structures_of_calls(tools: Sequence[Tool], form: ToolFormat) -> dict[str, An
     }
 
 
-def schema_of_calls(tools: Sequence[Tool], *, most_calls: int | None) -> dict[str, Any]:
-    """Of a list of calls, one at least; `JsonReader` reads it."""
+def make_calls_schema(tools: Sequence[Tool], *, max_calls: int | None) -> dict[str, Any]:
+    """Return the JSON schema of a list of at least one call, for `JsonParser`."""
     calls: list[dict[str, Any]] = [
         {
             "type": "object",
@@ -274,4 +274,4 @@ def schema_of_calls(tools: Sequence[Tool], *, most_calls: int | None) -> dict[st
         "minItems": 1,
         "items": calls[0] if len(calls) == 1 else {"anyOf": calls},
     }
-    return listed if most_calls is None else listed | {"maxItems": most_calls}
+    return listed if max_calls is None else listed | {"maxItems": max_calls}

@@ -33,7 +33,7 @@ def pieces_of(tokenizer: Tokenizer, tokens: Sequence[int], stops: tuple[str, ...
         pieces.append(new)
         if stopped:
             return pieces
-    return [*pieces, text.rest()]
+    return [*pieces, text.flush()]
 
 
 @given(st.text())

@@ -15,13 +15,13 @@ from novacron_serving.engines.tokens import Tokens
 from novacron_serving.errors import RequestError
 from novacron_serving.protocol.openai import Function, Tool
 from novacron_serving.worker.tool_calls import (
-    WRITTEN,
+    CALL_SYNTAX,
     Arguments,
     Call,
-    HermesReader,
-    JsonReader,
+    HermesParser,
+    JsonParser,
     ToolFormat,
-    structures_of_calls,
+    make_structural_tag,
 )
 
 from tests.tiny_model import TINY
@@ -44,18 +44,18 @@ def guides(tokens: Tokens) -> Guides:
 
 def walk(guides: Guides, tokens: Tokens, guide: Guide, seed: int, begin: str = "") -> str:
     """Text of tokens that are picked at random from those allowed; it ends where it may."""
-    matcher, picks = guides.matcher(guide), random.Random(seed)  # noqa: S311
+    matcher, picks = guides.make_matcher(guide), random.Random(seed)  # noqa: S311
     said: list[int] = []
     for token in tokens.tokenizer.encode(begin, add_special_tokens=False):
         assert matcher.allowed()[token]
-        matcher.take(token)
+        matcher.advance(token)
         said.append(token)
     for _ in range(400):
         allowed = matcher.allowed().nonzero().flatten().tolist()
         if END in allowed:
             break
         said.append(picks.choice(allowed))
-        if matcher.take(said[-1]):
+        if matcher.advance(said[-1]):
             break
     else:
         pytest.fail(f"no end: {tokens.decode(said)}")
@@ -95,12 +95,12 @@ def test_calls_among_text_fit_strict_functions(guides: Guides, tokens: Tokens, f
     tools = [
         Tool(type="function", function=Function(name=name, parameters=schema, strict=True)) for name in ("on", "off")
     ]
-    guide = Guide(GuideKind.STRUCTURAL_TAG, json.dumps(structures_of_calls(tools, form)))
-    reader = (HermesReader if form is ToolFormat.HERMES else JsonReader)(tools, most_calls=None)
+    guide = Guide(GuideKind.STRUCTURAL_TAG, json.dumps(make_structural_tag(tools, form)))
+    reader = (HermesParser if form is ToolFormat.HERMES else JsonParser)(tools, max_calls=None)
     text = "Well, " if form is ToolFormat.HERMES else ""
     for seed in range(5):
-        said = walk(guides, tokens, guide, seed, text + WRITTEN[form][0])
-        pieces = [*reader.feed(said), *reader.rest()]
+        said = walk(guides, tokens, guide, seed, text + CALL_SYNTAX[form][0])
+        pieces = [*reader.feed(said), *reader.finish()]
         assert [piece.name in ("on", "off") for piece in pieces if isinstance(piece, Call)] == [True]
         (arguments,) = (piece.text for piece in pieces if isinstance(piece, Arguments))
         jsonschema.validate(json.loads(arguments), schema)
@@ -123,7 +123,7 @@ def test_calls_among_text_fit_strict_functions(guides: Guides, tokens: Tokens, f
 )
 def test_what_cannot_be_held_to_is_refused(guides: Guides, guide: Guide) -> None:
     with pytest.raises(RequestError, match="response_format") as caught:
-        guides.matcher(guide)
+        guides.make_matcher(guide)
     assert (caught.value.status, caught.value.param) == (400, "response_format")
 
 

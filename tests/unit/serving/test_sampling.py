@@ -13,7 +13,7 @@ from novacron_serving.engines.pytorch.sampling import Sampler  # noqa: E402
 
 def sampled(logits: list[float], **options: Any) -> set[int]:
     sampler = Sampler(Sampling(seed=0, **options), [3], len(logits), "cpu")
-    return {int(sampler.choose(torch.tensor(logits))) for _ in range(300)}
+    return {int(sampler.sample(torch.tensor(logits))) for _ in range(300)}
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,6 @@ def test_penalties_count_what_was_said() -> None:
     sampler = Sampler(Sampling(temperature=0, frequency_penalty=0.5, presence_penalty=0.25), [3], 4, "cpu")
     logits, chosen = torch.tensor([0.0, 2.0, 0.0, 1.1]), list[int]()
     for _ in range(5):
-        chosen.append(int(sampler.choose(logits)))
-        sampler.take(chosen[-1])
+        chosen.append(int(sampler.sample(logits)))
+        sampler.record(chosen[-1])
     assert chosen == [1, 1, 3, 1, 3]  # after one 1: 2 - 0.5 - 0.25 = 1.25; after two: 0.75; after one 3: 0.35

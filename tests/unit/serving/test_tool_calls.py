@@ -14,12 +14,12 @@ from novacron_serving.protocol.openai import Function, Tool
 from novacron_serving.worker.tool_calls import (
     Arguments,
     Call,
-    HermesReader,
-    JsonReader,
-    NamedReader,
+    HermesParser,
+    JsonParser,
+    NamedParser,
     Text,
     ToolFormat,
-    tool_format,
+    detect_tool_format,
 )
 
 TOOLS = [Tool(type="function", function=Function(name=name)) for name in ("add", "now")]
@@ -27,7 +27,7 @@ TOOLS = [Tool(type="function", function=Function(name=name)) for name in ("add",
 
 def read(reader: Any, pieces: list[str]) -> tuple[str, list[tuple[str, str]]]:
     """Content, and calls with their arguments."""
-    told = [piece for text in pieces for piece in reader.feed(text)] + list(reader.rest())
+    told = [piece for text in pieces for piece in reader.feed(text)] + list(reader.finish())
     calls: list[tuple[str, str]] = []
     content = ""
     for piece in told:
@@ -52,41 +52,41 @@ ADD = ("add", '{"a": 1, "b": "}]</x>"}')
 ADDED = f'{{"name": "add", "arguments": {ADD[1]}}}'
 NOW = '{"name": "now", "parameters": {}}'
 CASES: list[tuple[Any, str, str, list[tuple[str, str]]]] = [
-    (HermesReader, "Hello <tool> there", "Hello <tool> there", []),
-    (HermesReader, f"<tool_call>\n{ADDED}\n</tool_call>", "", [ADD]),
-    (HermesReader, f"No. <tool_call>{ADDED}</tool_call>\n<tool_call>{NOW}</tool_call>", "No. ", [ADD, ("now", "{}")]),
-    (HermesReader, f"<tool_call>{NOW}", "", [("now", "{}")]),
-    (HermesReader, '<tool_call>{"name": ', '<tool_call>{"name": ', []),
-    (HermesReader, '<tool_call>{"name": "rm"}</tool_call>', '<tool_call>{"name": "rm"}</tool_call>', []),
-    (JsonReader, ADDED, "", [ADD]),
-    (JsonReader, f"{ADDED}; {NOW}", "", [ADD, ("now", "{}")]),
-    (JsonReader, f" [{ADDED}, {NOW}]", "", [ADD, ("now", "{}")]),
-    (JsonReader, '{"name": "now"}', "", [("now", "{}")]),
-    (JsonReader, '{"type": "function", "function": {"name": "now"}}', "", [("now", "{}")]),
-    (JsonReader, "It is [late].", "It is [late].", []),
-    (JsonReader, '{"name": "rm", "parameters": {}} x', '{"name": "rm", "parameters": {}} x', []),
-    (JsonReader, '[{"name": "add", "argu', '[{"name": "add", "argu', []),
+    (HermesParser, "Hello <tool> there", "Hello <tool> there", []),
+    (HermesParser, f"<tool_call>\n{ADDED}\n</tool_call>", "", [ADD]),
+    (HermesParser, f"No. <tool_call>{ADDED}</tool_call>\n<tool_call>{NOW}</tool_call>", "No. ", [ADD, ("now", "{}")]),
+    (HermesParser, f"<tool_call>{NOW}", "", [("now", "{}")]),
+    (HermesParser, '<tool_call>{"name": ', '<tool_call>{"name": ', []),
+    (HermesParser, '<tool_call>{"name": "rm"}</tool_call>', '<tool_call>{"name": "rm"}</tool_call>', []),
+    (JsonParser, ADDED, "", [ADD]),
+    (JsonParser, f"{ADDED}; {NOW}", "", [ADD, ("now", "{}")]),
+    (JsonParser, f" [{ADDED}, {NOW}]", "", [ADD, ("now", "{}")]),
+    (JsonParser, '{"name": "now"}', "", [("now", "{}")]),
+    (JsonParser, '{"type": "function", "function": {"name": "now"}}', "", [("now", "{}")]),
+    (JsonParser, "It is [late].", "It is [late].", []),
+    (JsonParser, '{"name": "rm", "parameters": {}} x', '{"name": "rm", "parameters": {}} x', []),
+    (JsonParser, '[{"name": "add", "argu', '[{"name": "add", "argu', []),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("reader", "said", "content", "calls"), CASES, ids=str)
 @given(at=st.lists(st.integers(0, 120), max_size=12))
 def test_pieces_do_not_matter(reader: Any, said: str, content: str, calls: list[Any], at: list[int]) -> None:
-    assert read(reader(TOOLS, most_calls=None), cut(said, at)) == (content, calls)
-    assert read(reader(TOOLS, most_calls=1), cut(said, at))[1] == calls[:1]
+    assert read(reader(TOOLS, max_calls=None), cut(said, at)) == (content, calls)
+    assert read(reader(TOOLS, max_calls=1), cut(said, at))[1] == calls[:1]
 
 
 @given(st.lists(st.text(alphabet='<tool_call>{}[]",:;/ name', max_size=8), max_size=8))
 def test_what_is_no_call_is_shown_as_it_is(pieces: list[str]) -> None:
-    for reader in (HermesReader(TOOLS, most_calls=None), JsonReader(TOOLS, most_calls=None)):
+    for reader in (HermesParser(TOOLS, max_calls=None), JsonParser(TOOLS, max_calls=None)):
         content, calls = read(reader, pieces)
         assert calls == []
         assert content == "".join(pieces)
 
 
 def test_a_named_functions_arguments_are_the_answer() -> None:
-    assert read(NamedReader("add"), ["{", '"a"', ": 1}"]) == ("", [("add", '{"a": 1}')])
-    assert read(NamedReader("add"), []) == ("", [("add", "")])
+    assert read(NamedParser("add"), ["{", '"a"', ": 1}"]) == ("", [("add", '{"a": 1}')])
+    assert read(NamedParser("add"), []) == ("", [("add", "")])
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_named_functions_arguments_are_the_answer() -> None:
 )
 def test_the_form_is_told_by_the_template(tmp_path: Path, template: str, expected: ToolFormat | None) -> None:
     (tmp_path / "chat_template.jinja").write_text(template)
-    assert tool_format(tmp_path) is expected
+    assert detect_tool_format(tmp_path) is expected
     (tmp_path / "chat_template.jinja").unlink()
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"chat_template": template}))
-    assert tool_format(tmp_path) is expected
+    assert detect_tool_format(tmp_path) is expected

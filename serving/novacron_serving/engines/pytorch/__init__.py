@@ -1,9 +1,15 @@
-"""The PyTorch engine: any Hugging Face causal language model, on CPU or CUDA, several requests in each forward pass.
+"""The PyTorch engine: any Hugging Face causal language model, on CPU or CUDA, with continuous batching.
 
-`engine` is what a worker talks to, `decoder` the thread that runs the model, `cache` the rows that are decoded
-together, `prefixes` the prompts that may come again, `answer` one of the answers, `sampling` how its tokens are chosen,
-`guides` what it is held to, `weights` how the model is read and quantised. PyTorch is imported when a model is loaded,
-not before.
+- `engine`: implements the engine interface.
+- `decoder`: the thread that runs the model.
+- `kv_cache`: the key-value cache of the running batch.
+- `prefix_cache`: keys and values of recent prompts.
+- `choice`: one choice of a request.
+- `sampling`: chooses the next token.
+- `guides`: guided decoding.
+- `weights`: loads and quantises the model.
+
+PyTorch is imported when a model is loaded, not before.
 """
 
 from novacron_serving.engines.pytorch.config import PyTorchConfig

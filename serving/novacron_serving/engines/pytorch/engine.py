@@ -1,4 +1,4 @@
-"""The PyTorch engine, as a worker sees it: reads the model, admits requests, hands their answers out."""
+"""Implements the engine interface with PyTorch: loads the model, admits requests and returns their output."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from novacron_serving.engines import ChatPrompt, Delta, EngineStats, GenerationRequest, TextPrompt
-from novacron_serving.engines.pytorch.answer import Job
+from novacron_serving.engines.pytorch.choice import Job
 from novacron_serving.engines.pytorch.config import PyTorchConfig
 from novacron_serving.engines.pytorch.guides import Guides
 from novacron_serving.engines.tokens import Tokens
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from novacron_serving.engines.pytorch.decoder import Decoder
 
 LONG_PROMPT_CHARACTERS = 20_000
-"""Such a prompt is tokenised in a thread: it takes milliseconds, and other requests would wait."""
+"""Longer prompts are tokenised in a thread. That takes milliseconds, and would delay other requests."""
 
 
 class PyTorchEngine:
-    """Decodes several requests in each forward pass. It has no adapters."""
+    """An engine with continuous batching. It does not support adapters."""
 
     def __init__(self, model_path: Path, config: PyTorchConfig) -> None:
         self._path = model_path
@@ -30,7 +30,7 @@ class PyTorchEngine:
         self.max_concurrent_requests = config.max_concurrent_requests
         self.max_context_tokens = 0
         self.dtype: str = config.dtype
-        """What it computes in; `auto` until it is loaded."""
+        """The dtype of computations. `auto` until the model is loaded."""
         self._vocabulary = 0
         self._tokens: Tokens | None = None
         self._guides: Guides | None = None
@@ -38,16 +38,16 @@ class PyTorchEngine:
         self._jobs: dict[str, Job] = {}
 
     async def load(self) -> None:
-        """Read the model; raises `StartError` naming what is missing."""
+        """Load the model. Raises `StartError`."""
         if not (self._path / "config.json").is_file():
-            raise StartError(f"model.path {str(self._path)!r} holds no config.json; name a Hugging Face model folder")
+            raise StartError(f"model.path {str(self._path)!r} has no config.json; give a Hugging Face model folder")
         await asyncio.get_running_loop().run_in_executor(None, self._load)
 
     def _load(self) -> None:
         import torch
 
         from novacron_serving.engines.pytorch.decoder import Decoder
-        from novacron_serving.engines.pytorch.weights import number_format, read_model
+        from novacron_serving.engines.pytorch.weights import load_model, resolve_dtype
 
         torch.set_num_threads(self._config.threads)
         device = self._config.device
@@ -55,14 +55,14 @@ class PyTorchEngine:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         if device == "cuda" and not torch.cuda.is_available():
             raise StartError("engine.device is 'cuda', but PyTorch sees no CUDA device; use 'cpu' or 'auto'")
-        self.dtype = number_format(self._config.dtype, device)
+        self.dtype = resolve_dtype(self._config.dtype, device)
         try:
             self._tokens = Tokens.load(self._path)
-            model: Any = read_model(self._path, self.dtype, device, self._config.quantization)
-            _try_out(model)
+            model: Any = load_model(self._path, self.dtype, device, self._config.quantization)
+            _warm_up(model)
         except StartError:
             raise
-        except Exception as error:  # broken weights and configurations raise what they like
+        except Exception as error:  # broken files raise all kinds of errors
             reason = " ".join(str(error).split())[:500] or type(error).__name__
             raise StartError(f"model.path {str(self._path)!r} cannot be loaded: {reason}") from error
         if not self._tokens.tokenizer.chat_template:
@@ -76,56 +76,57 @@ class PyTorchEngine:
         self._decoder = Decoder(model, self._tokens, set(end_ids), self._config)
 
     async def generate(self, request: GenerationRequest) -> AsyncIterator[Delta]:
-        """The answers, piece by piece."""
+        """Generate completions."""
         assert self._decoder is not None  # noqa: S101 - it was loaded
         job = await self._admit(request)
-        open_answers = request.n
+        unfinished = request.n
         try:
             self._decoder.submit(job)
-            while open_answers:
+            while unfinished:
                 item = await job.queue.get()
                 if isinstance(item, Exception):
                     raise item
-                open_answers -= item.finish_reason is not None
+                unfinished -= item.finish_reason is not None
                 yield item
         finally:
             self._jobs.pop(request.request_id, None)
-            if open_answers:
+            if unfinished:
                 self._decoder.cancel(job)
 
     async def _admit(self, request: GenerationRequest) -> Job:
-        """Raises `RequestError` for what cannot be served."""
+        """Check a request and turn it into a job. Raises `RequestError`."""
         assert self._tokens is not None  # noqa: S101 - it was loaded
         assert self._guides is not None  # noqa: S101 - it was loaded
         if len(self._jobs) >= self.max_concurrent_requests + self._config.max_waiting_requests:
-            raise overloaded("every place is taken and the queue is full; try again in a moment")
+            raise overloaded("all slots are in use and the queue is full; try again in a moment")
         if request.adapter is not None:
-            message = f"adapter {request.adapter!r} is not served here; this engine has none"
+            message = f"adapter {request.adapter!r} does not exist: this engine does not support adapters"
             raise RequestError(404, message, kind="invalid_request_error", param="model", code="model_not_found")
         if request.n > self.max_concurrent_requests:
             raise invalid(
-                f"n: {request.n} answers at once; this worker makes {self.max_concurrent_requests} at most", "n"
+                f"n is {request.n}; this worker generates at most {self.max_concurrent_requests} choices at a time", "n"
             )
         if wrong := [token for token in request.sampling.logit_bias if not 0 <= token < self._vocabulary]:
             raise invalid(
-                f"logit_bias: there is no token {wrong[0]}; ids go to {self._vocabulary - 1}", param="logit_bias"
+                f"logit_bias: {wrong[0]} is not a token id; ids are 0 to {self._vocabulary - 1}", param="logit_bias"
             )
         prompt = await self._encode(request.prompt)
         field = "messages" if isinstance(request.prompt, ChatPrompt) else "prompt"
         room = self.max_context_tokens - len(prompt)
         if not prompt:
-            raise invalid(f"{field}: it is empty; give at least one token", param=field)
+            raise invalid(f"{field}: must not be empty; give at least one token", param=field)
         if room < 1:
             raise invalid(
-                f"{field}: {len(prompt)} tokens do not fit the context of {self.max_context_tokens}; shorten them",
+                f"{field}: {len(prompt)} tokens do not fit into the context of {self.max_context_tokens} tokens; "
+                f"shorten {field}",
                 param=field,
                 code="context_length_exceeded",
             )
         job = Job(request, prompt, min(request.max_tokens or room, room), matcher=None, loop=asyncio.get_running_loop())
         self._jobs[request.request_id] = job
-        if request.guide is not None:  # large schemas take a while
+        if request.guide is not None:  # compiling a large schema takes a while
             try:
-                job.matcher = await asyncio.to_thread(self._guides.matcher, request.guide)
+                job.matcher = await asyncio.to_thread(self._guides.make_matcher, request.guide)
             except BaseException:
                 self._jobs.pop(request.request_id, None)
                 raise
@@ -133,8 +134,11 @@ class PyTorchEngine:
 
     async def _encode(self, prompt: ChatPrompt | TextPrompt) -> list[int]:
         assert self._tokens is not None  # noqa: S101 - it was loaded
-        said = prompt.text if isinstance(prompt, TextPrompt) else "".join(one.text for one in prompt.messages)
-        if len(said) < LONG_PROMPT_CHARACTERS:
+        if isinstance(prompt, TextPrompt):
+            characters = len(prompt.text)
+        else:
+            characters = sum(len(message.text) for message in prompt.messages)
+        if characters < LONG_PROMPT_CHARACTERS:
             return self._tokens.encode(prompt)
         return await asyncio.to_thread(self._tokens.encode, prompt)
 
@@ -144,7 +148,7 @@ class PyTorchEngine:
             self._decoder.cancel(job)
 
     def stats(self) -> EngineStats:
-        """The present load; the cache's capacity is of prompts that may come again, its use of answers under way."""
+        """Return the load. The capacity is that of the prefix cache; the utilization is that of the running batch."""
         capacity = self.max_concurrent_requests * self.max_context_tokens
         if self._decoder is None:
             return EngineStats(0, 0, 0.0, self._config.prefix_cache_tokens)
@@ -152,18 +156,22 @@ class PyTorchEngine:
         return EngineStats(running, waiting, min(1.0, tokens / capacity), self._config.prefix_cache_tokens)
 
     def healthy(self) -> bool:
-        """False before it is loaded, once the decoder has died, and while a step takes longer than any should."""
+        """Return whether the model is loaded, and the decoder is alive and does not hang."""
         return self._decoder is not None and self._decoder.healthy()
 
     async def unload(self) -> None:
-        """Stop everything and drop the model."""
+        """Stop all requests and unload the model."""
         if self._decoder is not None:
             await asyncio.get_running_loop().run_in_executor(None, self._decoder.stop)
         self._decoder = None
 
 
-def _try_out(model: Any) -> None:
-    """The first pass allocates: no user should wait for it. Raises `StartError` for a model without such a cache."""
+def _warm_up(model: Any) -> None:
+    """Run the model once, so that allocations do not delay the first request.
+
+    Raises:
+        StartError: the model has layers without a key-value cache.
+    """
     import torch
     from transformers import DynamicCache
 
@@ -171,4 +179,4 @@ def _try_out(model: Any) -> None:
     with torch.inference_mode():
         model(input_ids=torch.tensor([[0]], device=model.device), past_key_values=cache, use_cache=True)
     if not cache.layers or any(getattr(layer, "keys", None) is None for layer in cache.layers):
-        raise StartError("the model has layers without a key-value cache; only attention can be batched here")
+        raise StartError("the model has layers without a key-value cache; this engine supports attention layers only")

@@ -1,4 +1,4 @@
-"""Holding an answer to a JSON schema or an expression: llguidance says which tokens may come next."""
+"""Guided decoding with llguidance: restricts tokens to those that keep the text valid."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from novacron_serving.errors import RequestError, invalid
 
 BITS = 32
 ENDING_TOKENS = 48
-"""So many tokens before its limit a JSON answer takes whatever closes it: cut, it would be of no use to anybody."""
+"""This many tokens before the limit, JSON is closed as soon as possible. Truncated JSON would be useless."""
 _CLOSES = frozenset('"}]')
-# No whitespace but a space after a comma or colon: a model that is held to JSON may otherwise write spaces for ever.
-# The schema itself may ask the library for options (`x-guidance`); leniency is not one that it gets.
+# No whitespace except a space after commas and colons: small models otherwise write spaces without end.
+# A schema may set options of the library (`x-guidance`), but not these.
 OPTIONS: dict[str, Any] = {
     "whitespace_flexible": False,
     "item_separator": ", ",
@@ -24,12 +24,18 @@ OPTIONS: dict[str, Any] = {
 
 
 class Guides:
-    """Makes matchers for one model's tokens."""
+    """Makes matchers for one tokenizer."""
 
     def __init__(self, tokenizer: Any, vocabulary_tokens: int, end_ids: list[int]) -> None:
-        """Args: `tokenizer`: of transformers; `vocabulary_tokens`: how many logits the model has."""
+        """Prepare the tokenizer for guided decoding.
+
+        Args:
+            tokenizer: a tokenizer of transformers.
+            vocabulary_tokens: number of the model's logits.
+            end_ids: tokens that end a completion.
+        """
         self._tokens: Any = None
-        self._reason = "its tokenizer is not one of the fast ones"
+        self._reason = "its tokenizer is not a fast tokenizer"
         self._vocabulary = vocabulary_tokens
         self._end_ids = end_ids
         self._closing: Any = None
@@ -39,28 +45,28 @@ class Guides:
 
             try:
                 self._tokens = hf.from_tokenizer(tokenizer, n_vocab=vocabulary_tokens, eos_token=end_ids)
-            except Exception as error:  # noqa: BLE001 - a tokenizer that it cannot read serves requests without guides
+            except Exception as error:  # noqa: BLE001 - requests without guides are still served
                 self._reason = str(error)
 
-    def matcher(self, guide: Guide) -> Matcher:
-        """For one answer. Raises `RequestError` when answers cannot be held to the guide."""
+    def make_matcher(self, guide: Guide) -> Matcher:
+        """Return a matcher for one choice. Raises `RequestError` if the guide is invalid or unsupported."""
         if self._tokens is None:
-            raise _refusal(f"this model's answers cannot be held to a form: {self._reason}")
+            raise _error(f"this model does not support guided decoding: {self._reason}")
         from llguidance import LLMatcher
 
         try:
             matcher = LLMatcher(self._tokens, _grammar(guide), log_level=0)
             if not matcher.is_error():
-                matcher.compute_logit_bias()  # a form that nothing fits fails here
+                matcher.compute_logit_bias()  # fails for a guide that no text fulfils
         except Exception as error:
-            raise _refusal(str(error)) from error
+            raise _error(str(error)) from error
         problems = [matcher.get_error()] if matcher.is_error() else matcher.get_grammar_warnings()
         if problems:
-            raise _refusal("; ".join(problems))
-        return Matcher(matcher, self._vocabulary, None if guide.kind is GuideKind.REGEX else self._closers())
+            raise _error("; ".join(problems))
+        return Matcher(matcher, self._vocabulary, None if guide.kind is GuideKind.REGEX else self._closing_tokens())
 
-    def _closers(self) -> Any:
-        """A tensor with a truth value for each token: does it only close what is open?"""
+    def _closing_tokens(self) -> Any:
+        """Return a tensor of booleans by token: whether it only closes strings, lists and objects."""
         import torch
 
         if self._closing is None:
@@ -83,33 +89,36 @@ def _grammar(guide: Guide) -> str:
             schema = guide.value or '{"type": "object"}'
             return LLMatcher.grammar_from_json_schema(schema, overrides=OPTIONS)  # type: ignore[arg-type]
         case GuideKind.STRUCTURAL_TAG:
-            told = json.loads(guide.value)
+            tag = json.loads(guide.value)
             tags = [
                 StructTag(
-                    trigger=next(trigger for trigger in told["triggers"] if one["begin"].startswith(trigger)),
+                    trigger=next(trigger for trigger in tag["triggers"] if one["begin"].startswith(trigger)),
                     begin=one["begin"],
                     grammar=one["schema"] | {"x-guidance": OPTIONS},
                     end=one["end"],
                 )
-                for one in told["structures"]
+                for one in tag["structures"]
             ]
             return StructTag.to_grammar(tags, assume_special=False)
 
 
 class Matcher:
-    """Where one answer is in its form."""
+    """The state of guided decoding for one choice."""
 
-    def __init__(self, matcher: Any, vocabulary_tokens: int, closers: Any) -> None:
+    def __init__(self, matcher: Any, vocabulary_tokens: int, closing_tokens: Any) -> None:
         self._matcher = matcher
         self._vocabulary = vocabulary_tokens
-        self._closers = closers
+        self._closing_tokens = closing_tokens
 
     def copy(self) -> Matcher:
-        """For another answer to the same prompt."""
-        return Matcher(self._matcher.deep_copy(), self._vocabulary, self._closers)
+        """Return a copy for another choice of the same request."""
+        return Matcher(self._matcher.deep_copy(), self._vocabulary, self._closing_tokens)
 
     def allowed(self, *, ending: bool = False) -> Any:
-        """A tensor with a truth value for each token: may it come next? When the answer has to end: does it close?"""
+        """Return a tensor of booleans by token: whether it may come next.
+
+        With `ending`, only tokens that close the text are allowed, if there are any.
+        """
         import torch
 
         words = torch.zeros((self._vocabulary + BITS - 1) // BITS, dtype=torch.int32)
@@ -118,20 +127,20 @@ class Matcher:
             raise RequestError(500, f"the guide failed: {self._matcher.get_error()}", kind="server_error")
         bits = (words[:, None] >> torch.arange(BITS, dtype=torch.int32)) & 1
         allowed = bits.flatten()[: self._vocabulary].bool()
-        if ending and self._closers is not None:
-            closing = allowed & self._closers
+        if ending and self._closing_tokens is not None:
+            closing = allowed & self._closing_tokens
             if bool(closing.any()):
                 return closing
         return allowed
 
-    def take(self, token: int) -> bool:
-        """The token that was chosen; true: nothing can come after it."""
+    def advance(self, token: int) -> bool:
+        """Advance by the sampled token. Return True if no token may come after it."""
         self._matcher.consume_token(token)
         return bool(self._matcher.is_stopped())
 
 
-def _refusal(reason: str) -> RequestError:
+def _error(reason: str) -> RequestError:
     reason = " ".join(reason.split())[:500]
     return invalid(
-        f"response_format: answers cannot be held to it: {reason}", param="response_format", code="unsupported_value"
+        f"response_format: it cannot be enforced: {reason}", param="response_format", code="unsupported_value"
     )

@@ -1,4 +1,4 @@
-"""Choosing one answer's next token from the model's logits."""
+"""Chooses the next token of a choice from the model's logits."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from novacron_serving.engines import Sampling
 from novacron_serving.engines.pytorch.guides import ENDING_TOKENS, Matcher
 
 GREEDY_BELOW = 1e-5
-"""Temperatures: dividing by less gives infinities."""
+"""Lower temperatures are greedy, because dividing by them overflows."""
 
 
 class Sampler:
-    """Knows what its answer has said so far."""
+    """Samples the tokens of one choice, and counts them for penalties and limits."""
 
     def __init__(
         self,
@@ -26,17 +26,17 @@ class Sampler:
         max_tokens: int = 2**31,
         not_before: tuple[int, Iterable[int]] = (0, ()),
     ) -> None:
-        """Of one answer.
+        """Make a sampler.
 
         Args:
-            sampling: How to choose.
-            prompt: Its tokens.
-            vocabulary_tokens: How many logits there are.
-            device: Where they are.
-            matcher: What the answer is held to.
-            index: Which of a request's answers; each has its own seed.
-            max_tokens: After which the answer is cut.
-            not_before: So many tokens, and those that do not come before them.
+            sampling: the request's parameters.
+            prompt: its tokens.
+            vocabulary_tokens: number of logits.
+            device: of the logits.
+            matcher: guided decoding, if requested.
+            index: which of the request's choices. Each has its own seed.
+            max_tokens: limit of the choice.
+            not_before: minimum number of tokens, and the end tokens that are not sampled before it is reached.
         """
         import torch
 
@@ -66,13 +66,13 @@ class Sampler:
                 self._bias[token] = bias
 
     @property
-    def takes_the_likeliest(self) -> bool:
-        """Whether the largest of the logits, as they are, decides."""
+    def is_plain_greedy(self) -> bool:
+        """Whether the next token is the one with the largest unchanged logit."""
         plain = all(x is None for x in (self._matcher, self._counts, self._seen, self._bias))
         return self._greedy and plain and self._min_left <= 0
 
-    def choose(self, logits: Any) -> Any:
-        """A token, as a tensor of one number."""
+    def sample(self, logits: Any) -> Any:
+        """Return the id of the next token, as a tensor."""
         import torch
 
         sampling = self._sampling
@@ -110,12 +110,12 @@ class Sampler:
             probabilities = probabilities.where(probabilities >= sampling.min_p * probabilities.max(), 0)
         return torch.multinomial(probabilities, 1, generator=self._generator)[0]
 
-    def take(self, token: int) -> bool:
-        """The token that was chosen; true: the guide lets nothing come after it."""
+    def record(self, token: int) -> bool:
+        """Record the sampled token. Return True if the guide allows no token after it."""
         self._left -= 1
         self._min_left -= 1
         if self._counts is not None:
             self._counts[token] += 1
         if self._seen is not None:
             self._seen[token] = True
-        return self._matcher is not None and self._matcher.take(token)
+        return self._matcher is not None and self._matcher.advance(token)

@@ -1,8 +1,8 @@
-"""A model's weights, read as they are served: in a number format, and quantised to 8 or 4 bits where that is asked for.
+"""Loads a model's weights, and quantises them to 8 or 4 bits if configured.
 
-Only weights are quantised, of the layers between the embeddings and the head: those two keep their format, as in most
-recipes. Not left to torchao: on a CPU it packs no 4-bit weights (version 0.18 asks for mslk, or keeps them in 8 bits),
-and importing it takes 1.4 s.
+Only the weights of linear layers between the embeddings and the head are quantised, as in most recipes. torchao is not
+used: on a CPU it does not pack 4-bit weights (version 0.18 needs mslk, or keeps them in 8 bits), and its import takes
+1.4 s.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from novacron_serving.errors import StartError
 Quantization = Literal["none", "int8", "int4"]
 
 INT4_GROUP = 32
-"""Weights that share a scale and a minimum."""
+"""Number of weights that share a scale and a minimum."""
 
 
 class Int8Linear(torch.nn.Module):
-    """A linear layer with one byte a weight, and a scale for each output."""
+    """A linear layer with one byte per weight, and a scale per output."""
 
     weight: torch.Tensor
     scale: torch.Tensor
@@ -38,35 +38,35 @@ class Int8Linear(torch.nn.Module):
         self.bias = _bias(linear)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """As the layer did, nearly."""
-        made = functional.linear(inputs, self.weight.to(inputs.dtype)) * self.scale
-        return made if self.bias is None else made + self.bias
+        """Return approximately what the original layer returns."""
+        outputs = functional.linear(inputs, self.weight.to(inputs.dtype)) * self.scale
+        return outputs if self.bias is None else outputs + self.bias
 
 
 class Int4Linear(torch.nn.Module):
-    """A linear layer with half a byte a weight, and a scale and a minimum for each group of an output's weights."""
+    """A linear layer with half a byte per weight, and a scale and a minimum per group of an output's weights."""
 
     packed: torch.Tensor
     scale: torch.Tensor
-    least: torch.Tensor
+    minimum: torch.Tensor
     bias: torch.Tensor | None
 
     def __init__(self, linear: torch.nn.Linear) -> None:
         super().__init__()
         groups = linear.weight.detach().float().unflatten(1, (-1, INT4_GROUP))
-        least = groups.amin(2, keepdim=True)
-        scale = (groups.amax(2, keepdim=True) - least).clamp_min(1e-6) / 15
-        steps = ((groups - least) / scale).round().clamp(0, 15).to(torch.uint8).flatten(1)
+        minimum = groups.amin(2, keepdim=True)
+        scale = (groups.amax(2, keepdim=True) - minimum).clamp_min(1e-6) / 15
+        steps = ((groups - minimum) / scale).round().clamp(0, 15).to(torch.uint8).flatten(1)
         self.register_buffer("packed", steps[:, 0::2] | (steps[:, 1::2] << 4))
         self.register_buffer("scale", scale.to(torch.float16))
-        self.register_buffer("least", least.to(torch.float16))
+        self.register_buffer("minimum", minimum.to(torch.float16))
         self.bias = _bias(linear)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """As the layer did, less nearly."""
+        """Return approximately what the original layer returns."""
         dtype = inputs.dtype
         steps = torch.stack((self.packed & 15, self.packed >> 4), -1).flatten(1).unflatten(1, (-1, INT4_GROUP))
-        weight = torch.addcmul(self.least.to(dtype), steps.to(dtype), self.scale.to(dtype)).flatten(1)
+        weight = torch.addcmul(self.minimum.to(dtype), steps.to(dtype), self.scale.to(dtype)).flatten(1)
         return functional.linear(inputs, weight, self.bias)
 
 
@@ -74,7 +74,7 @@ def _bias(linear: Any) -> torch.Tensor | None:
     return None if linear.bias is None else torch.nn.Parameter(linear.bias.detach(), requires_grad=False)
 
 
-def read_model(folder: Path, dtype: str, device: str, quantization: Quantization) -> Any:
+def load_model(folder: Path, dtype: str, device: str, quantization: Quantization) -> Any:
     """Load a causal language model in evaluation mode.
 
     Raises:
@@ -98,15 +98,15 @@ def read_model(folder: Path, dtype: str, device: str, quantization: Quantization
     return model.to(device)
 
 
-def number_format(dtype: str, device: str) -> str:
-    """What `auto` means on a device."""
+def resolve_dtype(dtype: str, device: str) -> str:
+    """Return the dtype that `auto` stands for on a device; any other dtype unchanged."""
     if dtype != "auto":
         return dtype
     return "bfloat16" if device == "cuda" else "float32"
 
 
-def weight_bytes(model: Any) -> int:
-    """Bytes of all parameters and buffers; those that layers share count once."""
+def count_weight_bytes(model: Any) -> int:
+    """Return the size of all parameters and buffers in bytes. Shared ones count once."""
     tensors = {id(item): item for item in (*model.parameters(), *model.buffers())}
     return sum(item.numel() * item.element_size() for item in tensors.values())
 
@@ -117,12 +117,12 @@ def _quantize(model: Any, quantization: Literal["int8", "int4"]) -> None:
         name: layer for name, layer in model.named_modules() if isinstance(layer, torch.nn.Linear) and layer is not head
     }
     if not linears:
-        raise StartError(f"engine.quantization {quantization!r}: the model has no linear layers; use 'none'")
+        raise StartError(f"engine.quantization is {quantization!r}, but the model has no linear layers; use 'none'")
     for name, layer in linears.items():
         if quantization == "int4" and layer.in_features % INT4_GROUP:
             raise StartError(
-                f"engine.quantization 'int4': {name} has {layer.in_features} inputs, no multiple of {INT4_GROUP}; "
-                "use 'int8'"
+                f"engine.quantization is 'int4', but {name} has {layer.in_features} inputs, which is not a multiple of "
+                f"{INT4_GROUP}; use 'int8'"
             )
         parent, _, own = name.rpartition(".")
         setattr(model.get_submodule(parent), own, Int8Linear(layer) if quantization == "int8" else Int4Linear(layer))

@@ -1,6 +1,6 @@
-"""From our settings to TensorRT-LLM's arguments: pure functions, without the library.
+"""Translates settings and requests into TensorRT-LLM's arguments. Pure functions, without the library.
 
-Names are those of 1.2. Two of them have successors in 1.3 that 1.2 does not know; 1.3 takes both still:
+Names are those of 1.2. Two of them have new names in 1.3, which still accepts the old ones:
 `speculative_model_dir` (now `speculative_model`) and MTP's `num_nextn_predict_layers` (now `max_draft_len`).
 """
 
@@ -28,19 +28,19 @@ SEEDS = 2**63
 
 @dataclass(frozen=True, slots=True)
 class Struct:
-    """An object of one of the library's classes, before there is one."""
+    """The class name and arguments of one of the library's objects."""
 
     name: str
     fields: Mapping[str, Any]
 
 
 def build(value: Any, class_of: Callable[[str], Any]) -> Any:
-    """The object itself; what is no `Struct` stays as it is."""
+    """Make the library's object of a `Struct`. Return any other value unchanged."""
     return class_of(value.name)(**value.fields) if isinstance(value, Struct) else value
 
 
-def llm_arguments(config: TensorRtLlmConfig, model_path: Path, context_tokens: int) -> dict[str, Any]:
-    """Arguments of `tensorrt_llm.LLM`. A checkpoint goes there as it is; prototypes are passed only when asked for."""
+def make_llm_arguments(config: TensorRtLlmConfig, model_path: Path, context_tokens: int) -> dict[str, Any]:
+    """Return the arguments of `tensorrt_llm.LLM`. Those of prototype features are passed only if configured."""
     arguments: dict[str, Any] = {
         "model": str(model_path),
         "trust_remote_code": config.trust_remote_code,
@@ -49,11 +49,11 @@ def llm_arguments(config: TensorRtLlmConfig, model_path: Path, context_tokens: i
         "dtype": config.dtype,
         "max_batch_size": config.max_concurrent_requests,
         "max_num_tokens": config.max_step_tokens,
-        "max_input_len": context_tokens - 1,  # 1,024 otherwise
+        "max_input_len": context_tokens - 1,  # the default is 1,024
         "enable_chunked_prefill": config.chunked_prefill,
         "stream_interval": config.stream_interval_tokens,
-        "kv_cache_config": kv_cache(config),
-        "cuda_graph_config": cuda_graphs(config),
+        "kv_cache_config": make_kv_cache_config(config),
+        "cuda_graph_config": make_cuda_graph_config(config),
     }
     optional = {
         "gpus_per_node": config.gpus_per_node,
@@ -63,17 +63,17 @@ def llm_arguments(config: TensorRtLlmConfig, model_path: Path, context_tokens: i
         "sampler_type": "TRTLLMSampler" if config.sampler is Sampler.TRTLLM else None,
         "disable_overlap_scheduler": None if config.overlap_scheduler else True,
         "enable_iter_perf_stats": True if config.iteration_stats else None,
-        "scheduler_config": scheduler(config),
-        "speculative_config": speculative(config),
-        "cache_transceiver_config": cache_transceiver(config),
+        "scheduler_config": make_scheduler_config(config),
+        "speculative_config": make_speculative_config(config),
+        "cache_transceiver_config": make_transceiver_config(config),
     }
     if config.lora is not None:
-        arguments |= {"enable_lora": True, "lora_config": lora(config.lora)}
+        arguments |= {"enable_lora": True, "lora_config": make_lora_config(config.lora)}
     return arguments | {name: value for name, value in optional.items() if value is not None}
 
 
-def kv_cache(config: TensorRtLlmConfig) -> Struct:
-    """`KvCacheConfig`."""
+def make_kv_cache_config(config: TensorRtLlmConfig) -> Struct:
+    """Return the `KvCacheConfig`."""
     cache = config.kv_cache
     fields: dict[str, Any] = {
         "enable_block_reuse": cache.block_reuse,
@@ -90,8 +90,8 @@ def kv_cache(config: TensorRtLlmConfig) -> Struct:
     return Struct("KvCacheConfig", fields)
 
 
-def cuda_graphs(config: TensorRtLlmConfig) -> Struct | None:
-    """`CudaGraphConfig`; None turns them off."""
+def make_cuda_graph_config(config: TensorRtLlmConfig) -> Struct | None:
+    """Return the `CudaGraphConfig`. None turns CUDA graphs off."""
     graphs = config.cuda_graphs
     if not graphs.enabled:
         return None
@@ -99,19 +99,19 @@ def cuda_graphs(config: TensorRtLlmConfig) -> Struct | None:
     return Struct("CudaGraphConfig", {"max_batch_size": size, "enable_padding": graphs.padding})
 
 
-def scheduler(config: TensorRtLlmConfig) -> Struct | None:
-    """`SchedulerConfig`, when asked for."""
-    asked = config.scheduler
-    if asked is None:
+def make_scheduler_config(config: TensorRtLlmConfig) -> Struct | None:
+    """Return the `SchedulerConfig`, if configured."""
+    settings = config.scheduler
+    if settings is None:
         return None
-    fields = {"capacity_scheduler_policy": asked.capacity_policy}
-    if asked.chunking_policy is not None:
-        fields["context_chunking_policy"] = asked.chunking_policy
+    fields = {"capacity_scheduler_policy": settings.capacity_policy}
+    if settings.chunking_policy is not None:
+        fields["context_chunking_policy"] = settings.chunking_policy
     return Struct("SchedulerConfig", fields)
 
 
-def speculative(config: TensorRtLlmConfig) -> Struct | None:
-    """One of the `DecodingConfig` classes, when asked for."""
+def make_speculative_config(config: TensorRtLlmConfig) -> Struct | None:
+    """Return one of the `DecodingConfig` classes, if configured."""
     match config.speculative:
         case DraftModel(path=path, draft_tokens=tokens):
             return Struct("DraftTargetDecodingConfig", {"max_draft_len": tokens, "speculative_model_dir": str(path)})
@@ -126,8 +126,8 @@ def speculative(config: TensorRtLlmConfig) -> Struct | None:
             return None
 
 
-def lora(settings: LoraSettings) -> Struct:
-    """`LoraConfig`."""
+def make_lora_config(settings: LoraSettings) -> Struct:
+    """Return the `LoraConfig`."""
     fields: dict[str, Any] = {
         "lora_dir": [str(path) for path in settings.adapters.values()],
         "max_lora_rank": settings.max_rank,
@@ -136,58 +136,63 @@ def lora(settings: LoraSettings) -> Struct:
     return Struct("LoraConfig", fields | {name: value for name, value in limits.items() if value is not None})
 
 
-def lora_request(settings: LoraSettings | None, name: str) -> Struct | None:
-    """`LoRARequest` of an adapter; None when there is none of that name."""
+def make_lora_request(settings: LoraSettings | None, name: str) -> Struct | None:
+    """Return the `LoRARequest` of an adapter, or None if there is no adapter of this name."""
     if settings is None or name not in settings.adapters:
         return None
-    number = list(settings.adapters).index(name) + 1  # the library's own key; the name is for people
+    number = list(settings.adapters).index(name) + 1  # the library's key; the name is informative
     fields = {"lora_name": name, "lora_int_id": number, "lora_path": str(settings.adapters[name])}
     return Struct("LoRARequest", fields)
 
 
-def cache_transceiver(config: TensorRtLlmConfig) -> Struct | None:
-    """`CacheTransceiverConfig`, when asked for."""
-    asked = config.disaggregation
-    if asked is None:
+def make_transceiver_config(config: TensorRtLlmConfig) -> Struct | None:
+    """Return the `CacheTransceiverConfig`, if disaggregation is configured."""
+    settings = config.disaggregation
+    if settings is None:
         return None
-    fields: dict[str, Any] = {"backend": asked.backend, "max_tokens_in_buffer": asked.max_tokens_in_buffer}
-    if asked.transfer_timeout_s is not None:
-        fields["kv_transfer_timeout_ms"] = max(1, round(asked.transfer_timeout_s * 1000))
+    fields: dict[str, Any] = {"backend": settings.backend, "max_tokens_in_buffer": settings.max_tokens_in_buffer}
+    if settings.transfer_timeout_s is not None:
+        fields["kv_transfer_timeout_ms"] = max(1, round(settings.transfer_timeout_s * 1000))
     return Struct("CacheTransceiverConfig", fields)
 
 
-def disaggregated(request: GenerationRequest) -> Struct | None:
-    """`DisaggregatedParams` of a request that is one half of two."""
-    if request.hands_over:
+def make_disaggregated_params(request: GenerationRequest) -> Struct | None:
+    """Return the `DisaggregatedParams` of a request that two workers share."""
+    if request.prefill_only:
         return Struct("DisaggregatedParams", {"request_type": "context_only"})
-    handed = request.handed_over
-    if handed is None:
+    transfer = request.kv_transfer
+    if transfer is None:
         return None
     fields: dict[str, Any] = {
         "request_type": "generation_only",
-        "first_gen_tokens": list(handed.first_tokens),
-        "ctx_request_id": handed.context_request_id,
-        "opaque_state": handed.opaque_state,
-        "draft_tokens": None if handed.draft_tokens is None else list(handed.draft_tokens),
+        "first_gen_tokens": list(transfer.first_tokens),
+        "ctx_request_id": transfer.context_request_id,
+        "opaque_state": transfer.opaque_state,
+        "draft_tokens": None if transfer.draft_tokens is None else list(transfer.draft_tokens),
     }
     return Struct("DisaggregatedParams", fields)
 
 
-def sampling_arguments(request: GenerationRequest, max_tokens: int, seed: int) -> dict[str, Any]:
-    """Arguments of `SamplingParams` for one of a request's answers; `embedding_bias` is a tensor, and not made here.
+def make_sampling_arguments(request: GenerationRequest, max_tokens: int, seed: int) -> dict[str, Any]:
+    """Return the arguments of `SamplingParams` for one choice, except `embedding_bias`, which is a tensor.
 
-    Text is made of the tokens by us (`detokenize` off), and stop texts are found in it. The library would look for a
-    stop text's own tokens, which miss it where the model spells it with others, and would have streamed its beginning.
+    The worker converts tokens to text itself (`detokenize` is off) and finds stop texts in the text. The library looks
+    for the tokens of a stop text. It misses one that the model writes with other tokens, and streams its start.
+
+    Args:
+        request: the request.
+        max_tokens: limit of the choice.
+        seed: of the choice.
     """
     sampling = request.sampling
     arguments: dict[str, Any] = {
-        "max_tokens": max_tokens,  # 32 otherwise
+        "max_tokens": max_tokens,  # the default is 32
         "n": 1,
-        "seed": seed % SEEDS,  # the same for every request otherwise
+        "seed": seed % SEEDS,  # the default is the same for every request
         "detokenize": False,
     }
     if sampling.temperature == 0:
-        arguments["top_k"] = 1  # the library samples greedily when nothing else is said
+        arguments["top_k"] = 1  # the library then samples greedily
     else:
         arguments |= {"temperature": sampling.temperature, "top_p": sampling.top_p}
         if sampling.top_k is not None:
@@ -205,14 +210,14 @@ def sampling_arguments(request: GenerationRequest, max_tokens: int, seed: int) -
     if sampling.repetition_penalty != 1:
         arguments["repetition_penalty"] = sampling.repetition_penalty
     if request.logprobs is not None:
-        arguments["logprobs"] = max(1, request.logprobs)  # 0 asks for none there
+        arguments["logprobs"] = max(1, request.logprobs)  # 0 means none for the library
     if request.guide is not None:
-        arguments["guided_decoding"] = guided_decoding(request.guide)
+        arguments["guided_decoding"] = make_guided_decoding(request.guide)
     return arguments
 
 
-def guided_decoding(guide: Guide) -> Struct:
-    """`GuidedDecodingParams`."""
+def make_guided_decoding(guide: Guide) -> Struct:
+    """Return the `GuidedDecodingParams`."""
     match guide.kind:
         case GuideKind.JSON_OBJECT:
             fields: dict[str, Any] = {"json_object": True}

@@ -1,6 +1,6 @@
-"""What a worker with TensorRT-LLM is told.
+"""Configuration of the TensorRT-LLM engine.
 
-Defaults are those of TensorRT-LLM 1.2 (its `tensorrt_llm/llmapi/llm_args.py`) unless a line says why not.
+Defaults are those of TensorRT-LLM 1.2 (`tensorrt_llm/llmapi/llm_args.py`) unless a docstring gives a reason.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from novacron_serving.engines.tensorrt_llm.quantization import Architecture, Quantization, resolve
+from novacron_serving.engines.tensorrt_llm.quantization import Architecture, Quantization, resolve_format
 
 
 class Settings(BaseModel):
-    """Frozen, and no key that nobody reads."""
+    """Base of all settings: immutable, and unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -24,20 +24,20 @@ class KvCacheSettings(Settings):
     """The key-value cache."""
 
     block_reuse: bool = True
-    """Prompts that begin alike share what was computed."""
+    """Reuse the cache for prompts with a common prefix."""
     partial_reuse: bool = True
-    """Also when they part within a block."""
+    """Reuse also part of a block."""
     free_gpu_memory_fraction: float = Field(default=0.9, gt=0, lt=1)
-    """Of what is *free* once the weights are loaded, not of the whole memory."""
+    """Of the memory that is *free* after the weights are loaded, not of all memory."""
     max_tokens: int | None = Field(default=None, ge=1)
-    """A limit beside the fraction; the smaller one counts."""
+    """A limit in addition to the fraction. The smaller one applies."""
     dtype: Literal["auto", "fp8"] = "auto"
-    """`auto`: what the checkpoint says."""
+    """`auto`: the dtype that the checkpoint declares."""
     host_cache_gib: float = Field(default=0, ge=0)
-    """Memory of the machine for blocks that the GPU has no room for; 0: none."""
+    """Host memory for blocks that do not fit on the GPU. 0: none."""
     tokens_per_block: Literal[8, 16, 32, 64, 128] = 32
     event_buffer_max_events: int = Field(default=0, ge=0)
-    """Cache events kept for a router that asks what is cached; 0: none."""
+    """Cache events kept for a router that queries the contents of the cache. 0: none."""
 
     @model_validator(mode="after")
     def _events_need_reuse(self) -> KvCacheSettings:
@@ -47,10 +47,10 @@ class KvCacheSettings(Settings):
 
 
 class SchedulerSettings(Settings):
-    """How requests get into the batch. The library calls its `scheduler_config` a prototype: passed when given."""
+    """How requests are batched. The library's `scheduler_config` is a prototype feature, passed only if set."""
 
     capacity_policy: Literal["GUARANTEED_NO_EVICT", "MAX_UTILIZATION"] = "GUARANTEED_NO_EVICT"
-    """The second takes more requests and may have to pause some."""
+    """`MAX_UTILIZATION` admits more requests, and may have to pause some."""
     chunking_policy: Literal["FIRST_COME_FIRST_SERVED", "EQUAL_PROGRESS"] | None = None
 
 
@@ -59,22 +59,22 @@ class CudaGraphSettings(Settings):
 
     enabled: bool = True
     max_batch_size: int | None = Field(default=None, ge=1)
-    """None: as many as requests run at once."""
+    """None: `max_concurrent_requests`."""
     padding: bool = True
-    """Batches are rounded up to the next recorded size; the library's default is off, its text "usually a net win"."""
+    """Round batches up to the next recorded size. Off by default in the library, which calls it "usually a net win"."""
 
 
 class Sampler(str, Enum):
-    """What picks tokens: each of 1.2's two samplers has what the other lacks (`admission`)."""
+    """The samplers of TensorRT-LLM 1.2. They support different features (`admission`)."""
 
     TORCH = "torch"
-    """The library's choice: log probabilities of several tokens, drafting; neither penalties nor seeds."""
+    """The default. Log probabilities of several tokens and speculative decoding, but neither penalties nor seeds."""
     TRTLLM = "trtllm"
-    """Penalties and seeds; no drafting. Gone in 1.3."""
+    """Penalties and seeds, but not speculative decoding. Removed in 1.3."""
 
 
 class DraftModel(Settings):
-    """A smaller model drafts."""
+    """Speculative decoding with a smaller model."""
 
     method: Literal["draft-model"]
     path: Path
@@ -82,25 +82,25 @@ class DraftModel(Settings):
 
 
 class Eagle3(Settings):
-    """An EAGLE-3 head drafts, trained for this very model."""
+    """Speculative decoding with an EAGLE-3 head that was trained for this model."""
 
     method: Literal["eagle3"]
     path: Path
     draft_tokens: int = Field(ge=1)
     one_model: bool = False
-    """Faster, and then every answer is greedy, whatever temperature is asked for (so the text of
-    `allow_advanced_sampling`, which came after 1.2): requests for another are refused."""
+    """Faster, but sampling is greedy at any temperature (as the description of `allow_advanced_sampling` in later
+    versions says), so requests with a temperature are rejected."""
 
 
 class Mtp(Settings):
-    """The model's own multi-token prediction layers draft. Answers are greedy (NVIDIA/TensorRT-LLM #5627)."""
+    """Speculative decoding with the model's multi-token prediction layers. Greedy (NVIDIA/TensorRT-LLM #5627)."""
 
     method: Literal["mtp"]
     draft_tokens: int = Field(default=1, ge=1)
 
 
 class NGram(Settings):
-    """The prompt's own repetitions draft."""
+    """Speculative decoding with n-grams of the prompt."""
 
     method: Literal["ngram"]
     draft_tokens: int = Field(ge=1)
@@ -111,56 +111,56 @@ Speculative = Annotated[DraftModel | Eagle3 | Mtp | NGram, Field(discriminator="
 
 
 class LoraSettings(Settings):
-    """Adapters that requests may name."""
+    """LoRA adapters that requests can select."""
 
     adapters: dict[str, Path] = Field(min_length=1)
-    """Folder of each adapter, by its name."""
+    """Folders of the adapters by name."""
     max_rank: int = Field(default=64, ge=1)
     max_on_gpu: int | None = Field(default=None, ge=1)
-    """Adapters; None: by memory."""
+    """Number of adapters. None: limited by memory."""
     max_in_host_memory: int | None = Field(default=None, ge=1)
 
 
 class DisaggregationSettings(Settings):
-    """Handing the key-value cache of a prompt from a worker that reads it to one that answers. A prototype there."""
+    """Transfer of the key-value cache from a prefill to a decode worker. A prototype feature of the library."""
 
     backend: Literal["DEFAULT", "UCX", "NIXL", "MPI"] = "DEFAULT"
     max_tokens_in_buffer: int = Field(ge=1)
-    """At least the longest input: a longer one could never be handed over."""
+    """At least the longest prompt. A longer one could not be transferred."""
     transfer_timeout_s: float | None = Field(default=None, gt=0)
-    """None: no limit. A worker that only reads prompts needs one: it keeps what it has read until it is fetched."""
+    """None: unlimited. A prefill worker needs a limit, because it keeps a prompt's cache until it is fetched."""
 
 
 class TensorRtLlmConfig(Settings):
-    """Settings of the engine."""
+    """Settings of the TensorRT-LLM engine."""
 
     kind: Literal["tensorrt-llm"] = "tensorrt-llm"
     tensor_parallel: int = Field(default=1, ge=1)
     pipeline_parallel: int = Field(default=1, ge=1)
     moe_expert_parallel: int | None = Field(default=None, ge=1)
     gpus_per_node: int | None = Field(default=None, ge=1)
-    """None: all that this machine has; needed when the model spans machines."""
+    """None: all GPUs of this machine. Required if the model spans machines."""
     quantization: Quantization | None = None
-    """What the checkpoint must be; None: whatever it says it is, if the GPU runs that."""
+    """Required weight format of the checkpoint. None: any format that runs on the GPU."""
     gpu_architecture: Architecture | None = None
-    """None: asked of the GPU."""
+    """None: detected."""
     dtype: Literal["auto", "bfloat16", "float16"] = "auto"
     max_concurrent_requests: int = Field(default=256, ge=1)
-    """The largest batch. The library's 2,048 takes memory for more sequences than a replica is planned for."""
+    """Maximum batch size. The library's default of 2,048 reserves memory for more sequences than a replica needs."""
     max_waiting_requests: int = Field(default=1024, ge=0)
     max_context_tokens: int | None = Field(default=None, ge=16)
-    """At most the model's own; None: just that."""
+    """Upper bound for the context of the model. None: no other bound."""
     max_step_tokens: int = Field(default=8192, ge=1)
-    """Tokens that one step computes, over all requests."""
+    """Maximum tokens per step, over all requests."""
     chunked_prefill: bool = True
-    """Long prompts in several steps; off, as in the library, a prompt longer than a step is refused."""
+    """Compute long prompts in several steps. Off (the library's default): prompts longer than a step are rejected."""
     overlap_scheduler: bool = True
     sampler: Sampler = Sampler.TORCH
     stream_interval_tokens: int = Field(default=1, ge=1)
     guided_decoding: Literal["xgrammar", "llguidance"] | None = "xgrammar"
-    """What holds answers to a schema or expression; None: requests for it are refused."""
+    """Library for guided decoding. None: requests for it are rejected."""
     trust_remote_code: bool = False
-    """Run Python code that lies in the model's folder."""
+    """Run Python code from the model's folder."""
     kv_cache: KvCacheSettings = KvCacheSettings()
     cuda_graphs: CudaGraphSettings = CudaGraphSettings()
     scheduler: SchedulerSettings | None = None
@@ -168,47 +168,47 @@ class TensorRtLlmConfig(Settings):
     lora: LoraSettings | None = None
     disaggregation: DisaggregationSettings | None = None
     iteration_stats: bool = False
-    """Ask the library for its own load figures after each step; it calls them a prototype."""
+    """Read the library's load statistics after each step. A prototype feature."""
     unhealthy_after_s: float = Field(default=120, gt=0)
-    """With requests under way and no output of any of them for so long, the engine is taken for hung."""
+    """The engine counts as hung when requests are running and none has produced output for this long."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> TensorRtLlmConfig:
         if self.max_step_tokens < self.max_concurrent_requests:
             raise ValueError(
-                f"max_step_tokens {self.max_step_tokens} is less than max_concurrent_requests "
-                f"{self.max_concurrent_requests}: each of them needs a token in a step; raise the first"
+                f"max_step_tokens is {self.max_step_tokens}, which is less than max_concurrent_requests "
+                f"{self.max_concurrent_requests}; each request needs a token per step, so raise max_step_tokens"
             )
         if self.gpus_per_node and self.ranks > self.gpus_per_node and self.ranks % self.gpus_per_node:
             raise ValueError(
-                f"tensor_parallel × pipeline_parallel is {self.ranks}, no multiple of gpus_per_node "
-                f"{self.gpus_per_node}: machines are used whole"
+                f"tensor_parallel × pipeline_parallel is {self.ranks}; it must be a multiple of gpus_per_node, "
+                f"which is {self.gpus_per_node}"
             )
         if self.sampler is Sampler.TRTLLM and self.speculative is not None:
-            raise ValueError("sampler trtllm does not work with speculative; leave one of them out")
+            raise ValueError("sampler trtllm does not support speculative; leave one of them out")
         if self.quantization is not None and self.gpu_architecture is not None:
-            resolve(self.quantization, self.gpu_architecture)
+            resolve_format(self.quantization, self.gpu_architecture)
         if self.max_context_tokens is not None:
             self.check_transfer_buffer(self.max_context_tokens)
         return self
 
     @property
     def ranks(self) -> int:
-        """Processes, one for each GPU."""
+        """Number of processes, one per GPU."""
         return self.tensor_parallel * self.pipeline_parallel
 
     @property
-    def drafts_greedily(self) -> bool:
-        """Whether answers are greedy, whatever is asked for."""
+    def is_always_greedy(self) -> bool:
+        """Whether speculative decoding is greedy at any temperature."""
         return isinstance(self.speculative, Mtp) or (
             isinstance(self.speculative, Eagle3) and self.speculative.one_model
         )
 
-    def check_transfer_buffer(self, longest_input_tokens: int) -> None:
-        """Raises `ValueError` when the longest input could not be handed over."""
-        if self.disaggregation is None or self.disaggregation.max_tokens_in_buffer >= longest_input_tokens:
+    def check_transfer_buffer(self, longest_prompt_tokens: int) -> None:
+        """Raise `ValueError` if the longest prompt could not be transferred."""
+        if self.disaggregation is None or self.disaggregation.max_tokens_in_buffer >= longest_prompt_tokens:
             return
         raise ValueError(
-            f"disaggregation.max_tokens_in_buffer {self.disaggregation.max_tokens_in_buffer} is less than the longest "
-            f"input, {longest_input_tokens} tokens; raise it, or lower max_context_tokens"
+            f"disaggregation.max_tokens_in_buffer is {self.disaggregation.max_tokens_in_buffer}, which is less than "
+            f"the longest prompt of {longest_prompt_tokens} tokens; raise it, or lower max_context_tokens"
         )

@@ -1,54 +1,60 @@
-"""Whether an engine lives: it said so itself, and outputs come while answers are under way."""
+"""Detects an engine that hangs, or whose executor has died."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Any
 
+from novacron_serving.clock import SYSTEM_CLOCK, Clock
 
-class Pulse:
-    """Answers under way, and when the engine last showed a sign of life.
 
-    A new request is no such sign: an engine that hangs (NVIDIA/TensorRT-LLM #4441, #9680) still takes requests.
+class Heartbeat:
+    """Counts running choices, and remembers when the engine last produced output.
+
+    A new request does not count as output: an engine that hangs still accepts requests (NVIDIA/TensorRT-LLM #4441,
+    #9680).
     """
 
-    def __init__(self, silence_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        """Args: `silence_s`: how long no output of any answer may come."""
+    def __init__(self, timeout_s: float, clock: Clock = SYSTEM_CLOCK) -> None:
+        """Start idle.
+
+        Args:
+            timeout_s: without output for longer, a running engine counts as hung.
+            clock: for tests.
+        """
         self.running = 0
         self.death: str | None = None
-        """Why the engine is dead. It does not come back: a dead rank's peers stay as they are (#18663)."""
-        self._silence_s = silence_s
+        """Why the engine has died. It does not recover: the other ranks stay blocked when one has died (#18663)."""
+        self._timeout_s = timeout_s
         self._clock = clock
-        self._last = clock()
+        self._last = clock.monotonic()
 
     def begin(self) -> None:
-        """An answer is under way."""
+        """Count a choice that starts."""
         if self.running == 0:
-            self._last = self._clock()
+            self._last = self._clock.monotonic()
         self.running += 1
 
     def end(self) -> None:
-        """It is over."""
+        """Count a choice that has ended."""
         self.running -= 1
 
     def beat(self) -> None:
-        """An output came."""
-        self._last = self._clock()
+        """Record output."""
+        self._last = self._clock.monotonic()
 
     @property
     def hangs(self) -> bool:
-        """True after too long a silence; false again when outputs come."""
-        return self.running > 0 and self._clock() - self._last > self._silence_s
+        """Whether the engine has produced no output for too long. It recovers with the next output."""
+        return self.running > 0 and self._clock.monotonic() - self._last > self._timeout_s
 
 
 def executor_died(llm: Any) -> bool:
-    """What the library says of itself."""
-    check = getattr(llm, "_check_health", None)  # since 1.3: also sees a rank's death while nothing runs
+    """Return whether the library's executor has died."""
+    check = getattr(llm, "_check_health", None)  # since 1.3; it detects a dead rank while nothing runs
     if callable(check):
         return not check()
     executor = getattr(llm, "_executor", None)
     if executor is None or executor.is_shutdown():
         return True
-    errors = getattr(executor, "_error_queue", None)  # where a rank's end is left until the next request comes
+    errors = getattr(executor, "_error_queue", None)  # has a dead rank's error until the next request
     return errors is not None and not errors.empty()

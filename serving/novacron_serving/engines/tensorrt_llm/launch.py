@@ -1,7 +1,7 @@
-"""How a worker is started: alone, or as one of a LeaderWorkerSet's group when its model spans machines.
+"""Plans how to start a worker: alone, or in the pods of a LeaderWorkerSet if its model spans machines.
 
-`trtllm-llmapi-launch` runs once for each GPU, under `mpirun`. On rank 0 it starts the worker, which is the only one to
-serve HTTP; on the others, a process that waits for the library's work (NVIDIA/TensorRT-LLM,
+`mpirun` runs `trtllm-llmapi-launch` once for each GPU. On rank 0 that starts the worker, the only process that serves
+HTTP. On the other ranks it starts a process that waits for the library's work (NVIDIA/TensorRT-LLM,
 tensorrt_llm/llmapi/trtllm-llmapi-launch).
 """
 
@@ -11,38 +11,39 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 NO_TELEMETRY: Mapping[str, str] = {"TRTLLM_NO_USAGE_STATS": "1"}
-"""The library sends usage figures to NVIDIA otherwise."""
+"""Without it, the library sends usage data to NVIDIA."""
 PASSED_ON = ("PATH", "LD_LIBRARY_PATH", *NO_TELEMETRY)
-"""Variables that ssh would not take to the other machines."""
+"""Variables that ssh would not pass to the other machines."""
 SSH_PORT = 2222
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """Commands of a group's pods."""
+    """The commands of a group's pods."""
 
     nodes: int
     leader: tuple[str, ...]
-    """Of the first pod, or the only one."""
+    """Command of the first or only pod."""
     follower: tuple[str, ...]
-    """Of the others; empty when there are none."""
+    """Command of the other pods. Empty: there is only one pod."""
     environment: Mapping[str, str]
 
 
-def launch(
+def plan_launch(
     tensor_parallel: int, pipeline_parallel: int, gpus_per_node: int, config_path: str, leader_address: str = ""
 ) -> Launch:
-    """How to start a worker whose model is spread over so many GPUs.
+    """Plan the start of a worker whose model is split over several GPUs.
 
     Args:
-        tensor_parallel: GPUs that share each layer.
-        pipeline_parallel: Groups of such GPUs, one after the other.
-        gpus_per_node: GPUs of a machine.
-        config_path: The worker's configuration file, the same on each machine.
-        leader_address: `LWS_LEADER_ADDRESS`: `<set>-<group>.<service>.<namespace>`. Needed over several machines.
+        tensor_parallel: number of GPUs that share each layer.
+        pipeline_parallel: number of pipeline stages.
+        gpus_per_node: number of GPUs per machine.
+        config_path: path of the worker's configuration file, the same on each machine.
+        leader_address: `LWS_LEADER_ADDRESS`, `<set>-<group>.<service>.<namespace>`. Required for several machines.
 
     Raises:
-        ValueError: for a number of GPUs that fills no whole machines, or what the launcher cannot pass on.
+        ValueError: the GPUs do not fill whole machines, the configuration path has a space, or the leader's address is
+            missing.
     """
     ranks = tensor_parallel * pipeline_parallel
     worker = ("python", "-m", "novacron_serving.worker", "--config", config_path)
@@ -51,15 +52,17 @@ def launch(
         return Launch(nodes=1, leader=worker, follower=(), environment=NO_TELEMETRY)
     if ranks % gpus_per_node:
         raise ValueError(
-            f"tensor_parallel × pipeline_parallel is {ranks}, no multiple of gpus_per_node {gpus_per_node}: "
-            "machines are used whole"
+            f"tensor_parallel × pipeline_parallel is {ranks}; it must be a multiple of gpus_per_node, which is "
+            f"{gpus_per_node}"
         )
     if any(character.isspace() for character in config_path):
-        raise ValueError(f"config_path {config_path!r}: trtllm-llmapi-launch splits it at spaces; name one without")
+        raise ValueError(
+            f"config_path {config_path!r}: it must not contain spaces, because trtllm-llmapi-launch splits it there"
+        )
     nodes = ranks // gpus_per_node
     mpirun = (
         *("mpirun", "--allow-run-as-root", "-np", str(ranks)),
-        *("--host", ",".join(f"{host}:{gpus_per_node}" for host in hosts(leader_address, nodes))),
+        *("--host", ",".join(f"{host}:{gpus_per_node}" for host in list_hosts(leader_address, nodes))),
         *("--mca", "plm_rsh_args", f"-p {SSH_PORT}"),
         *(argument for name in PASSED_ON for argument in ("-x", name)),
     )
@@ -71,11 +74,12 @@ def launch(
     )
 
 
-def hosts(leader_address: str, nodes: int) -> list[str]:
-    """Names of a group's pods, by which a LeaderWorkerSet makes them known. Raises `ValueError` without a leader's."""
+def list_hosts(leader_address: str, nodes: int) -> list[str]:
+    """Return the host names of a group's pods. Raises `ValueError` for a leader address that is empty or has no dot."""
     pod, dot, domain = leader_address.partition(".")
     if not dot:
         raise ValueError(
-            f"LWS_LEADER_ADDRESS is {leader_address!r}; several machines need <set>-<group>.<service>.<namespace>"
+            f"LWS_LEADER_ADDRESS is {leader_address!r}; with several machines it must be "
+            "<set>-<group>.<service>.<namespace>"
         )
     return [leader_address, *(f"{pod}-{index}.{domain}" for index in range(1, nodes))]

@@ -1,4 +1,4 @@
-"""The TensorRT-LLM engine over the stand-in for the library, for tests."""
+"""Helpers for tests of the TensorRT-LLM engine over the stand-in for the library."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from novacron_serving.clock import SYSTEM_CLOCK, Clock
 from novacron_serving.engines import Delta, GenerationRequest, TextPrompt
 from novacron_serving.engines.tensorrt_llm.config import TensorRtLlmConfig
 from novacron_serving.engines.tensorrt_llm.engine import TensorRtLlmEngine
@@ -34,8 +35,9 @@ def request(request_id: str = "r", prompt: Any = HI, **options: Any) -> Generati
 
 
 @asynccontextmanager
-async def loaded(*scripts: Script, **settings: Any) -> AsyncIterator[TensorRtLlmEngine]:
-    engine = TensorRtLlmEngine(TINY, TensorRtLlmConfig(gpu_architecture="hopper", **settings))
+async def loaded(*scripts: Script, clock: Clock = SYSTEM_CLOCK, **settings: Any) -> AsyncIterator[TensorRtLlmEngine]:
+    """Load an engine that replies to requests with these scripts, in order."""
+    engine = TensorRtLlmEngine(TINY, TensorRtLlmConfig(gpu_architecture="hopper", **settings), clock)
     await engine.load()
     LLM.made.scripts.extend(scripts)
     try:
@@ -48,7 +50,7 @@ async def collect(deltas: AsyncIterator[Delta]) -> list[Delta]:
     return [delta async for delta in deltas]
 
 
-def answer(asked: GenerationRequest, *scripts: Script, **settings: Any) -> list[Delta]:
+def complete(asked: GenerationRequest, *scripts: Script, **settings: Any) -> list[Delta]:
     async def run() -> list[Delta]:
         async with loaded(*scripts, **settings) as engine:
             return await collect(engine.generate(asked))
@@ -60,16 +62,16 @@ def text_of(deltas: list[Delta], index: int = 0) -> str:
     return "".join(delta.text for delta in deltas if delta.index == index)
 
 
-async def until(true: Callable[[], Any]) -> None:
-    """The stand-in tells nobody how far it is: ask it until it is so."""
+async def until(condition: Callable[[], Any]) -> None:
+    """Wait until a condition holds. The stand-in has no events to wait for."""
     end = time.monotonic() + 5
-    while not true():
+    while not condition():
         assert time.monotonic() < end
         await asyncio.sleep(0.005)
 
 
 def failing(asked: GenerationRequest, script: Script, **settings: Any) -> tuple[RequestError, bool]:
-    """The error, and whether the engine is healthy after it."""
+    """Return the error of a request, and whether the engine is healthy after it."""
 
     async def run() -> tuple[RequestError, bool]:
         async with loaded(script, **settings) as engine:

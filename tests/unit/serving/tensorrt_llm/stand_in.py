@@ -1,12 +1,16 @@
 """A STAND-IN for the `tensorrt_llm` package, for machines without a GPU: no model, no sampling, no NVIDIA code.
 
-It answers with tokens that a test wrote down, and keeps the rules that the engine relies on: outputs are one object
-that holds all tokens so far; the reason to finish is there only at the very end; `abort` ends a request as cancelled;
-an error in the background ends the executor. Argument names are those of `published_arguments.yaml`; any other is
-refused, as the library does. What it cannot show is whether the real library does so: the tests marked `gpu` do that.
+It returns the tokens of a test's script, and follows the rules of the library that the engine relies on:
 
-A prompt that is read for another one's answer leaves its tokens as a file of the folder `CACHES`, in place of a cache
-on a GPU; its opaque state names the file. Whoever answers takes it away, and fails where there is none, or another's.
+- Outputs are one object with all tokens so far. The finish reason is set at the very end only.
+- `abort` ends a request as cancelled.
+- An error in the background stops the executor.
+- Argument names are those of `published_arguments.yaml`; any other is an error.
+
+It cannot show that the real library behaves like this. The tests marked `gpu` do.
+
+In place of a key-value cache on a GPU, a prefill writes the prompt's tokens to a file in the folder `CACHES`, and its
+opaque state names the file. A decode engine removes the file, and fails if it is missing or belongs to another prompt.
 """
 
 from __future__ import annotations
@@ -35,20 +39,20 @@ class RequestError(RuntimeError):
 
 @dataclass
 class Script:
-    """What one request is answered with."""
+    """The output of one request."""
 
     tokens: list[int]
     per_output: int = 1
     ends: str = "length"
-    """`stop` after the end token; `timeout` and `cancelled` as the library's own decisions."""
+    """`stop`: after the end token. `timeout` and `cancelled`: decided by the library."""
     first_after_s: float = 0.0
     every_s: float = 0.0
     hangs_after: int | None = None
-    """Outputs, after which nothing comes."""
+    """No output follows after this many outputs."""
     raises: Exception | None = None
-    """Instead of the first output."""
-    refuses: Exception | None = None
-    """By `generate_async` itself."""
+    """Raised instead of the first output."""
+    rejects: Exception | None = None
+    """Raised by `generate_async` itself."""
     logprobs: list[Any] = field(default_factory=list)
     cached_tokens: int = 0
 
@@ -70,7 +74,7 @@ class CompletionOutput:
 
 
 class RequestOutput:
-    """Yields itself, changed, as the library does."""
+    """Yields itself after each change, like the library."""
 
     def __init__(self, llm: LLM, script: Script, prompt: list[int], sampling: Any, half: Any = None) -> None:
         self.prompt_token_ids = prompt
@@ -99,7 +103,7 @@ class RequestOutput:
         return self
 
     async def _wait(self, seconds: float | None) -> None:
-        """Until then, or until the request is aborted; None: only that."""
+        """Wait for this long, or until the request is aborted. None: until it is aborted."""
         try:
             await asyncio.wait_for(self._cancelled.wait(), seconds)
         except asyncio.TimeoutError:
@@ -117,8 +121,8 @@ class RequestOutput:
         self.cached_tokens = script.cached_tokens
         if self._half is not None and self._half.request_type == "generation_only":
             self._fetch()
-        wanted = script.tokens[: self._max_tokens]
-        for at in range(0, len(wanted), script.per_output):
+        planned = script.tokens[: self._max_tokens]
+        for at in range(0, len(planned), script.per_output):
             if script.hangs_after is not None and at >= script.hangs_after * script.per_output:
                 await self._wait(None)
             elif at:
@@ -126,11 +130,11 @@ class RequestOutput:
             if self.finished:
                 yield
                 return
-            out.token_ids.extend(wanted[at : at + script.per_output])
+            out.token_ids.extend(planned[at : at + script.per_output])
             out.logprobs = script.logprobs[: len(out.token_ids)]
-            if len(out.token_ids) == len(wanted):
+            if len(out.token_ids) == len(planned):
                 self.finished = True
-                out.finish_reason = "length" if len(wanted) < len(script.tokens) else script.ends
+                out.finish_reason = "length" if len(planned) < len(script.tokens) else script.ends
                 if self._half is not None and self._half.request_type == "context_only":
                     self._keep()
             yield
@@ -168,7 +172,7 @@ class Executor:
 
 
 class LLM:
-    """Answers requests by `scripts`, in order."""
+    """Replies to requests with `scripts`, in order."""
 
     made: LLM
     fails: Exception | None = None
@@ -183,7 +187,7 @@ class LLM:
         self.scripts: list[Script] = []
         self.calls: list[dict[str, Any]] = []
         self.results: list[RequestOutput] = []
-        self.rows: list[dict[str, Any]] = []
+        self.statistics: list[dict[str, Any]] = []
         self.numbers = itertools.count(2**40)
         self._executor: Any = Executor()
         LLM.made = self
@@ -199,8 +203,8 @@ class LLM:
         if self._executor is None or self._executor.is_shutdown():
             raise RuntimeError("LLM is shutting down")
         script = self.scripts.pop(0)
-        if script.refuses is not None:
-            raise script.refuses
+        if script.rejects is not None:
+            raise script.rejects
         half = disaggregated_params and disaggregated_params.request_type
         if half and "cache_transceiver_config" not in self.arguments:
             raise AssertionError("kv_cache_transceiver is disabled")
@@ -215,8 +219,8 @@ class LLM:
 
     async def get_stats_async(self, timeout: float | None = 2) -> AsyncIterator[dict[str, Any]]:
         assert timeout is not None
-        while self.rows:
-            yield self.rows.pop(0)
+        while self.statistics:
+            yield self.statistics.pop(0)
 
     def shutdown(self) -> None:
         self._executor = None

@@ -1,4 +1,4 @@
-"""What is passed to TensorRT-LLM, against its names, types and defaults; and what is refused before."""
+"""The arguments passed to TensorRT-LLM, compared with its published names, types and defaults."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 from novacron_serving.engines import GenerationRequest, Guide, GuideKind, Sampling, TextPrompt
 from novacron_serving.engines.tensorrt_llm.arguments import (
     Struct,
-    guided_decoding,
-    llm_arguments,
-    lora_request,
-    sampling_arguments,
+    make_guided_decoding,
+    make_llm_arguments,
+    make_lora_request,
+    make_sampling_arguments,
 )
 from novacron_serving.engines.tensorrt_llm.config import TensorRtLlmConfig
 from pydantic import ValidationError
@@ -61,7 +61,7 @@ CONFIGS = [
 
 
 def arguments(config: dict[str, Any], context: int = CONTEXT) -> dict[str, Any]:
-    return llm_arguments(TensorRtLlmConfig(**config), MODEL, context)
+    return make_llm_arguments(TensorRtLlmConfig(**config), MODEL, context)
 
 
 def check(value: Any, type_: str) -> None:
@@ -82,7 +82,7 @@ def check(value: Any, type_: str) -> None:
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
-def test_every_argument_is_one_of_the_librarys_and_of_its_type(config: dict[str, Any]) -> None:
+def test_every_argument_exists_in_the_library_and_has_its_type(config: dict[str, Any]) -> None:
     for name, value in arguments(config).items():
         assert name not in FACTS["deprecated"]
         type_, default, _ = FACTS["llm"][name]
@@ -92,7 +92,7 @@ def test_every_argument_is_one_of_the_librarys_and_of_its_type(config: dict[str,
             check(value, type_)
 
 
-def test_prototypes_are_passed_only_when_asked_for() -> None:
+def test_arguments_of_prototype_features_are_passed_only_if_configured() -> None:
     def prototypes(config: dict[str, Any]) -> set[str]:
         return {name for name in arguments(config) if FACTS["llm"][name][2] == "prototype"}
 
@@ -102,7 +102,7 @@ def test_prototypes_are_passed_only_when_asked_for() -> None:
     assert prototypes({"disaggregation": {"max_tokens_in_buffer": 4096}}) == {"cache_transceiver_config"}
 
 
-def test_defaults_are_the_librarys_unless_the_settings_say_why_not() -> None:
+def test_defaults_are_those_of_the_library_with_documented_exceptions() -> None:
     passed = arguments(PLAIN)
     differing = {name for name, value in passed.items() if value != FACTS["llm"][name][1]}
     assert differing == {
@@ -113,7 +113,7 @@ def test_defaults_are_the_librarys_unless_the_settings_say_why_not() -> None:
     assert all(value == FACTS["classes"]["KvCacheConfig"][name][1] for name, value in cache.fields.items())
 
 
-def test_units_and_names_are_translated() -> None:
+def test_names_and_units_are_translated() -> None:
     passed = arguments(EVERYTHING, 2048)
     assert passed["kv_cache_config"].fields["host_cache_size"] == 3 * 2**29
     assert passed["cache_transceiver_config"].fields == {
@@ -125,10 +125,10 @@ def test_units_and_names_are_translated() -> None:
     assert (passed["max_seq_len"], passed["max_input_len"]) == (2048, 2047)
     assert passed["disable_overlap_scheduler"] is True
     config = TensorRtLlmConfig(**EVERYTHING)
-    code = lora_request(config.lora, "code")
+    code = make_lora_request(config.lora, "code")
     assert code == Struct("LoRARequest", {"lora_name": "code", "lora_int_id": 2, "lora_path": "/a/code"})
-    assert lora_request(config.lora, "cooking") is None
-    assert lora_request(None, "law") is None
+    assert make_lora_request(config.lora, "cooking") is None
+    assert make_lora_request(None, "law") is None
 
 
 @pytest.mark.parametrize(
@@ -149,33 +149,33 @@ def test_units_and_names_are_translated() -> None:
         )
     ),
 )
-def test_drafting(method: dict[str, Any], expected: Struct) -> None:
+def test_methods_of_speculative_decoding(method: dict[str, Any], expected: Struct) -> None:
     assert arguments({"speculative": method})["speculative_config"] == expected
 
 
 @pytest.mark.parametrize(
-    ("config", "told"),
+    ("config", "message"),
     [
-        ({"max_step_tokens": 8}, "max_step_tokens 8 is less than max_concurrent_requests 256"),
-        ({"tensor_parallel": 12, "gpus_per_node": 8}, "is 12, no multiple of gpus_per_node 8"),
+        ({"max_step_tokens": 8}, "max_step_tokens is 8, which is less than max_concurrent_requests 256"),
+        ({"tensor_parallel": 12, "gpus_per_node": 8}, "is 12; it must be a multiple of gpus_per_node, which is 8"),
         ({"quantization": "int8", "gpu_architecture": "ampere"}, "use int4 or one of fp16, bf16, w4a16_awq"),
         ({"kv_cache": {"block_reuse": False, "event_buffer_max_events": 1}}, "needs block_reuse"),
         ({"kv_cache": {"free_gpu_memory_fraction": 1}}, "less than 1"),
         ({"speculative": {"method": "medusa"}}, "medusa"),
         ({"lora": {"adapters": {}}}, "at least 1 item"),
-        ({"sampler": "trtllm", "speculative": SPECULATIVE[3]}, "does not work with speculative"),
+        ({"sampler": "trtllm", "speculative": SPECULATIVE[3]}, "does not support speculative"),
         ({"backend": "pytorch"}, "Extra inputs are not permitted"),
         (
             {"max_context_tokens": 8192, "disaggregation": {"max_tokens_in_buffer": 8191}},
-            "max_tokens_in_buffer 8191 is less than the longest input, 8192 tokens",
+            "max_tokens_in_buffer is 8191, which is less than the longest prompt of 8192 tokens",
         ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_settings_that_cannot_work_are_refused(config: dict[str, Any], told: str) -> None:
+def test_settings_that_cannot_work_are_rejected(config: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError) as caught:
         TensorRtLlmConfig(**config)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def request(**options: Any) -> GenerationRequest:
@@ -204,22 +204,25 @@ ALL_SAMPLING = Sampling(
     ],
     ids=["plain", "measured", "all", "greedy"],
 )
-def test_every_sampling_argument_is_one_of_the_librarys_and_of_its_type(asked: GenerationRequest) -> None:
-    check(Struct("SamplingParams", sampling_arguments(asked, 7, 3)), "SamplingParams")
+def test_every_sampling_argument_exists_in_the_library_and_has_its_type(asked: GenerationRequest) -> None:
+    check(Struct("SamplingParams", make_sampling_arguments(asked, 7, 3)), "SamplingParams")
 
 
-def test_what_the_librarys_defaults_would_change_is_always_said() -> None:
-    passed = sampling_arguments(request(), 4000, 5)
+def test_sampling_arguments_with_a_different_default_in_the_library_are_always_passed() -> None:
+    passed = make_sampling_arguments(request(), 4000, 5)
     assert passed == {"max_tokens": 4000, "n": 1, "seed": 5, "detokenize": False, "temperature": 1.0, "top_p": 1.0}
 
 
-def test_a_temperature_of_0_samples_greedily() -> None:
-    passed = sampling_arguments(request(sampling=Sampling(temperature=0, top_p=0.5, top_k=9)), 1, 0)
+def test_temperature_0_is_greedy() -> None:
+    passed = make_sampling_arguments(request(sampling=Sampling(temperature=0, top_p=0.5, top_k=9)), 1, 0)
     assert passed == {"max_tokens": 1, "n": 1, "seed": 0, "detokenize": False, "top_k": 1}
 
 
-def test_log_probabilities_without_others_are_still_asked_for() -> None:
-    assert [sampling_arguments(request(logprobs=asked), 1, 0).get("logprobs") for asked in (None, 0, 4)] == [None, 1, 4]
+def test_logprobs_0_still_requests_the_sampled_token() -> None:
+    def requested(logprobs: int | None) -> object:
+        return make_sampling_arguments(request(logprobs=logprobs), 1, 0).get("logprobs")
+
+    assert [requested(logprobs) for logprobs in (None, 0, 4)] == [None, 1, 4]
 
 
 @pytest.mark.parametrize(
@@ -230,5 +233,5 @@ def test_log_probabilities_without_others_are_still_asked_for() -> None:
         (Guide(GuideKind.REGEX, "[0-9]+"), {"regex": "[0-9]+"}),
     ],
 )
-def test_guides(guide: Guide, fields: dict[str, Any]) -> None:
-    assert guided_decoding(guide) == Struct("GuidedDecodingParams", fields)
+def test_kinds_of_guides(guide: Guide, fields: dict[str, Any]) -> None:
+    assert make_guided_decoding(guide) == Struct("GuidedDecodingParams", fields)

@@ -1,7 +1,4 @@
-"""The TensorRT-LLM engine over a stand-in for the library: streams, stops, aborts, and what is refused.
-
-`stand_in` says what it is, and what it cannot show.
-"""
+"""The TensorRT-LLM engine over the stand-in for the library: streams, stop texts, aborts and rejected requests."""
 
 from __future__ import annotations
 
@@ -21,16 +18,16 @@ from novacron_serving.protocol.openai import Message
 
 from tests.tiny_model import TINY
 
-from .harness import END, STORY, TOKENIZER, answer, collect, failing, loaded, request, text_of, tokens, until
+from .harness import END, STORY, TOKENIZER, collect, complete, failing, loaded, request, text_of, tokens, until
 from .stand_in import LLM, Logprob, Script
 
 pytestmark = pytest.mark.usefixtures("stand_in")
 
 
 @pytest.mark.parametrize("per_output", [1, 2, 100])
-def test_an_answer_comes_in_pieces_and_counts_its_tokens(per_output: int) -> None:
+def test_output_is_streamed_and_tokens_are_counted(per_output: int) -> None:
     story = tokens(STORY)
-    deltas = answer(request(max_tokens=len(story)), Script(story, per_output, cached_tokens=1))
+    deltas = complete(request(max_tokens=len(story)), Script(story, per_output, cached_tokens=1))
     assert text_of(deltas) == STORY
     assert [delta.finish_reason for delta in deltas] == [None] * (len(deltas) - 1) + ["length"]
     assert deltas[-1].completion_tokens == len(story)
@@ -39,14 +36,14 @@ def test_an_answer_comes_in_pieces_and_counts_its_tokens(per_output: int) -> Non
     assert len(deltas) == math.ceil(len(story) / per_output)
 
 
-def test_the_end_token_ends_an_answer_and_is_no_part_of_it() -> None:
-    deltas = answer(request(logprobs=0), Script([*tokens(STORY), END], ends="stop", logprobs=[-0.5] * 100))
+def test_the_end_token_ends_a_choice_and_is_not_part_of_its_text() -> None:
+    deltas = complete(request(logprobs=0), Script([*tokens(STORY), END], ends="stop", logprobs=[-0.5] * 100))
     assert text_of(deltas) == STORY
     assert (deltas[-1].finish_reason, deltas[-1].completion_tokens) == ("stop", len(tokens(STORY)))
     assert sum(len(delta.logprobs) for delta in deltas) == len(tokens(STORY))
 
 
-def test_what_is_asked_for_reaches_the_library() -> None:
+def test_prompt_limit_temperature_and_guide_reach_the_library() -> None:
     async def run() -> None:
         async with loaded(Script(tokens("a"))) as engine:
             guide = Guide(GuideKind.REGEX, "[a-z]+")
@@ -63,7 +60,7 @@ def test_what_is_asked_for_reaches_the_library() -> None:
     assert os.environ["TRTLLM_NO_USAGE_STATS"] == "1"
 
 
-def test_the_bias_of_logits_reaches_the_library() -> None:
+def test_logit_bias_reaches_the_library() -> None:
     pytest.importorskip("torch", reason="needs PyTorch: `make test` installs it")
 
     async def run() -> None:
@@ -76,7 +73,7 @@ def test_the_bias_of_logits_reaches_the_library() -> None:
     asyncio.run(run())
 
 
-def test_without_a_limit_an_answer_may_fill_the_context() -> None:
+def test_max_tokens_defaults_to_the_rest_of_the_context() -> None:
     async def run() -> None:
         async with loaded(Script(tokens("a")), Script(tokens("a"))) as engine:
             await collect(engine.generate(request()))
@@ -87,7 +84,7 @@ def test_without_a_limit_an_answer_may_fill_the_context() -> None:
     asyncio.run(run())
 
 
-def test_two_requests_without_a_seed_differ_and_one_with_a_seed_repeats() -> None:
+def test_seeds_are_random_unless_the_request_has_one() -> None:
     async def run() -> None:
         async with loaded(*[Script(tokens("a")) for _ in range(6)], sampler="trtllm") as engine:
             await collect(engine.generate(request()))
@@ -101,8 +98,8 @@ def test_two_requests_without_a_seed_differ_and_one_with_a_seed_repeats() -> Non
     asyncio.run(run())
 
 
-def test_several_answers_are_told_apart_and_each_ends_for_its_own_reason() -> None:
-    deltas = answer(
+def test_each_of_n_choices_has_its_own_finish_reason() -> None:
+    deltas = complete(
         request(n=3, stops=("upon",), sampling=Sampling(temperature=0)),
         Script(tokens(STORY), every_s=0.001),
         Script([*tokens("No."), END], ends="stop"),
@@ -116,37 +113,37 @@ def test_several_answers_are_told_apart_and_each_ends_for_its_own_reason() -> No
 
 @pytest.mark.parametrize("per_output", [1, 3, 100])
 @pytest.mark.parametrize("stop", ["river", "time there", " a r", "e", "Once"])
-def test_a_stop_text_is_found_across_outputs_and_is_no_part_of_the_answer(stop: str, per_output: int) -> None:
+def test_a_stop_text_across_outputs_ends_the_choice_and_is_not_part_of_its_text(stop: str, per_output: int) -> None:
     async def run() -> None:
         async with loaded(Script([*tokens(STORY), *tokens(" More.")], per_output)) as engine:
             deltas = await collect(engine.generate(request(stops=(stop,))))
             assert text_of(deltas) == STORY[: STORY.index(stop)]
             assert deltas[-1].finish_reason == "stop"
             (result,) = LLM.made.results
-            assert result.aborts == (0 if result.finished else 1)  # nothing is generated after it
+            assert result.aborts == (0 if result.finished else 1)  # generation stops
 
     asyncio.run(run())
 
 
-def test_the_beginning_of_a_stop_text_that_is_none_is_shown_at_the_end() -> None:
-    deltas = answer(request(stops=("river. And",)), Script([*tokens(STORY), END], ends="stop"))
+def test_an_incomplete_stop_text_is_returned_at_the_end() -> None:
+    deltas = complete(request(stops=("river. And",)), Script([*tokens(STORY), END], ends="stop"))
     assert text_of(deltas) == STORY
 
 
-def test_log_probabilities_are_those_of_the_new_tokens_with_the_likeliest_beside() -> None:
-    spoken = tokens("Hello you")
+def test_log_probabilities_are_those_of_new_tokens_with_the_likeliest_tokens() -> None:
+    completion = tokens("Hello you")
     other = tokens("x")[0]
-    said = [{token: Logprob(-0.5, 2), other: Logprob(-0.25, 1)} for token in spoken]
-    deltas = answer(request(logprobs=1), Script(spoken, logprobs=said))
-    told = [entry for delta in deltas for entry in delta.logprobs]
-    assert [entry.logprob for entry in told] == [-0.5] * len(spoken)
-    assert "".join(entry.token for entry in told) == "Hello you"
-    assert b"".join(entry.bytes for entry in told) == b"Hello you"
-    assert [[top.logprob for top in entry.top] for entry in told] == [[-0.25]] * len(spoken)
-    assert sum(map(len, (delta.logprobs for delta in answer(request(), Script(spoken, logprobs=said))))) == 0
+    logprobs = [{token: Logprob(-0.5, 2), other: Logprob(-0.25, 1)} for token in completion]
+    deltas = complete(request(logprobs=1), Script(completion, logprobs=logprobs))
+    entries = [entry for delta in deltas for entry in delta.logprobs]
+    assert [entry.logprob for entry in entries] == [-0.5] * len(completion)
+    assert "".join(entry.token for entry in entries) == "Hello you"
+    assert b"".join(entry.bytes for entry in entries) == b"Hello you"
+    assert [[top.logprob for top in entry.top] for entry in entries] == [[-0.25]] * len(completion)
+    assert sum(map(len, (delta.logprobs for delta in complete(request(), Script(completion, logprobs=logprobs))))) == 0
 
 
-def test_closing_the_iterator_aborts_every_answer_that_is_left() -> None:
+def test_closing_the_iterator_aborts_unfinished_choices() -> None:
     async def run() -> None:
         async with loaded(*[Script(tokens(STORY), every_s=0.01)] * 2) as engine:
             deltas = engine.generate(request(n=2))
@@ -160,7 +157,7 @@ def test_closing_the_iterator_aborts_every_answer_that_is_left() -> None:
     asyncio.run(run())
 
 
-def test_a_reader_that_is_cancelled_aborts() -> None:
+def test_cancelling_the_reader_aborts_the_request() -> None:
     async def run() -> None:
         async with loaded(Script(tokens(STORY), hangs_after=2)) as engine:
             reading = asyncio.create_task(collect(engine.generate(request())))
@@ -174,7 +171,7 @@ def test_a_reader_that_is_cancelled_aborts() -> None:
     asyncio.run(run())
 
 
-def test_an_aborted_request_ends_for_whoever_still_reads() -> None:
+def test_aborting_a_request_ends_its_iterator_with_stop() -> None:
     async def run() -> None:
         async with loaded(Script(tokens(STORY), hangs_after=2)) as engine:
             reading = asyncio.create_task(collect(engine.generate(request("mine"))))
@@ -222,7 +219,9 @@ def test_an_aborted_request_ends_for_whoever_still_reads() -> None:
         *("penalty", "repetition", "seed", "logprobs", "mtp", "eagle"),
     ],
 )
-def test_what_cannot_be_served_never_reaches_the_library(asked: Any, settings: Any, status: int, param: str) -> None:
+def test_requests_that_cannot_be_served_do_not_reach_the_library(
+    asked: Any, settings: Any, status: int, param: str
+) -> None:
     error, healthy = failing(asked, Script([]), **settings)
     assert (error.status, error.param, healthy) == (status, param, True)
     assert LLM.made.calls == []
@@ -238,11 +237,11 @@ def test_what_cannot_be_served_never_reaches_the_library(asked: Any, settings: A
     ],
     ids=["trtllm sampler", "greedy with a seed", "greedy with mtp", "eagle"],
 )
-def test_what_the_sampler_honours_is_served(sampling: Sampling, settings: Any) -> None:
-    assert text_of(answer(request(sampling=sampling), Script(tokens("Yes")), **settings)) == "Yes"
+def test_sampling_parameters_that_the_sampler_supports_are_accepted(sampling: Sampling, settings: Any) -> None:
+    assert text_of(complete(request(sampling=sampling), Script(tokens("Yes")), **settings)) == "Yes"
 
 
-def test_adapters_are_loaded_and_named_by_requests(tmp_path: Path) -> None:
+def test_requests_select_adapters(tmp_path: Path) -> None:
     adapters = {name: str(tmp_path / name) for name in ("law", "code")}
     for name in adapters:
         (tmp_path / name).mkdir()
@@ -262,18 +261,21 @@ def test_adapters_are_loaded_and_named_by_requests(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
         ({"quantization": "int4"}, "weights are fp16, but engine.quantization int4 means w4a16_awq on hopper"),
-        ({"lora": {"adapters": {"law": "/nowhere"}}}, "lora.adapters.law '/nowhere' holds no adapter_config.json"),
+        ({"lora": {"adapters": {"law": "/nowhere"}}}, "lora.adapters.law '/nowhere' has no adapter_config.json"),
         (
             {"speculative": {"method": "draft-model", "path": "/nowhere", "draft_tokens": 2}},
-            "speculative.path '/nowhere' holds no config.json",
+            "speculative.path '/nowhere' has no config.json",
         ),
-        ({"disaggregation": {"max_tokens_in_buffer": 511}}, "511 is less than the longest input, 512 tokens"),
+        (
+            {"disaggregation": {"max_tokens_in_buffer": 511}},
+            "is 511, which is less than the longest prompt of 512 tokens",
+        ),
     ],
 )
-def test_a_model_that_does_not_fit_the_settings_is_told_before_it_is_loaded(settings: Any, told: str) -> None:
+def test_a_model_that_does_not_fit_the_settings_is_rejected_before_it_is_loaded(settings: Any, message: str) -> None:
     engine = TensorRtLlmEngine(TINY, TensorRtLlmConfig(gpu_architecture="hopper", **settings))
-    with pytest.raises(StartError, match=told):
+    with pytest.raises(StartError, match=message):
         asyncio.run(engine.load())

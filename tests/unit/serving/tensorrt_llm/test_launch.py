@@ -11,12 +11,12 @@ from typing import Any, get_args
 import pytest
 from novacron_infra.catalog import EngineKind
 from novacron_serving.engines.tensorrt_llm.config import TensorRtLlmConfig
-from novacron_serving.engines.tensorrt_llm.launch import hosts, launch
+from novacron_serving.engines.tensorrt_llm.launch import list_hosts, plan_launch
 from novacron_serving.errors import StartError
 from novacron_serving.protocol import contract
-from novacron_serving.worker.__main__ import digest_of_adapter
+from novacron_serving.worker.__main__ import digest_adapter
 from novacron_serving.worker.config import EngineConfig, WorkerConfig
-from novacron_serving.worker.launch import command, run
+from novacron_serving.worker.launch import choose_command, run
 from pydantic import ValidationError
 
 LEADER = "novacron-0.novacron.serving"
@@ -39,7 +39,7 @@ def test_contract_planner_and_worker_name_the_same_engines() -> None:
     assert sorted(kinds) == sorted(kind.value for kind in EngineKind)
 
 
-def test_the_kind_says_which_settings_are_meant() -> None:
+def test_the_engine_kind_selects_the_settings() -> None:
     config = WorkerConfig.model_validate(worker({"kind": "tensorrt-llm", "tensor_parallel": 8}))
     assert isinstance(config.engine, TensorRtLlmConfig)
     with pytest.raises(ValidationError, match=r"engine\.pytorch\.tensor_parallel"):
@@ -48,70 +48,70 @@ def test_the_kind_says_which_settings_are_meant() -> None:
         WorkerConfig.model_validate(worker({"kind": "vllm"}))
 
 
-def test_on_one_machine_the_worker_starts_itself() -> None:
-    planned = launch(8, 1, 8, CONFIG)
+def test_on_one_machine_the_worker_is_started_directly() -> None:
+    planned = plan_launch(8, 1, 8, CONFIG)
     assert (planned.nodes, planned.follower) == (1, ())
     assert shlex.join(planned.leader) == f"python -m novacron_serving.worker --config {CONFIG}"
     assert planned.environment["TRTLLM_NO_USAGE_STATS"] == "1"
 
 
-def test_over_machines_there_is_one_rank_for_each_gpu_and_one_worker() -> None:
-    planned = launch(8, 2, 8, CONFIG, LEADER)
-    told = shlex.join(planned.leader)
+def test_over_several_machines_mpirun_starts_a_rank_per_gpu_and_one_worker() -> None:
+    planned = plan_launch(8, 2, 8, CONFIG, LEADER)
+    command = shlex.join(planned.leader)
     assert planned.nodes == 2
-    assert f"-np 16 --host {LEADER}:8,novacron-0-1.novacron.serving:8 " in told
-    assert told.endswith(f"trtllm-llmapi-launch python -m novacron_serving.worker --config {CONFIG}")
-    assert "-x TRTLLM_NO_USAGE_STATS" in told
-    (port,) = re.findall(r"'-p (\d+)'", told)
+    assert f"-np 16 --host {LEADER}:8,novacron-0-1.novacron.serving:8 " in command
+    assert command.endswith(f"trtllm-llmapi-launch python -m novacron_serving.worker --config {CONFIG}")
+    assert "-x TRTLLM_NO_USAGE_STATS" in command
+    (port,) = re.findall(r"'-p (\d+)'", command)
     assert shlex.join(planned.follower) == f"/usr/sbin/sshd -D -e -p {port}"
 
 
 @pytest.mark.parametrize(
-    ("numbers", "config", "leader", "told"),
+    ("numbers", "config", "leader", "message"),
     [
-        ((12, 1, 8), CONFIG, LEADER, "12, no multiple of gpus_per_node 8"),
-        ((16, 1, 8), "/etc/my worker.json", LEADER, "splits it at spaces"),
+        ((12, 1, 8), CONFIG, LEADER, "is 12; it must be a multiple of gpus_per_node, which is 8"),
+        ((16, 1, 8), "/etc/my worker.json", LEADER, "must not contain spaces"),
         ((16, 1, 8), CONFIG, "", "LWS_LEADER_ADDRESS is ''"),
     ],
 )
-def test_what_the_launcher_cannot_start_is_told(numbers: Any, config: str, leader: str, told: str) -> None:
-    with pytest.raises(ValueError, match=told):
-        launch(*numbers, config, leader)
+def test_a_start_that_cannot_work_is_rejected(numbers: Any, config: str, leader: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        plan_launch(*numbers, config, leader)
 
 
-def test_pods_of_a_group_have_the_names_that_a_leader_worker_set_gives() -> None:
-    assert hosts("big-3.big.ns", 3) == ["big-3.big.ns", "big-3-1.big.ns", "big-3-2.big.ns"]
+def test_host_names_of_the_pods_of_a_leader_worker_set() -> None:
+    assert list_hosts("big-3.big.ns", 3) == ["big-3.big.ns", "big-3-1.big.ns", "big-3-2.big.ns"]
 
 
 def pod(index: int, size: int = 2) -> dict[str, str]:
     return {"LWS_LEADER_ADDRESS": LEADER, "LWS_GROUP_SIZE": str(size), "LWS_WORKER_INDEX": str(index)}
 
 
-def test_a_pod_becomes_what_its_place_in_the_group_says() -> None:
+def test_the_command_of_a_pod_depends_on_its_index() -> None:
     engine = TensorRtLlmConfig(tensor_parallel=16, gpus_per_node=8)
-    assert command(engine, CONFIG, pod(0))[0] == "mpirun"
-    assert command(engine, CONFIG, pod(1))[0] == "/usr/sbin/sshd"
-    assert command(TensorRtLlmConfig(tensor_parallel=8), CONFIG, {})[0] == "python"
+    assert choose_command(engine, CONFIG, pod(0))[0] == "mpirun"
+    assert choose_command(engine, CONFIG, pod(1))[0] == "/usr/sbin/sshd"
+    assert choose_command(TensorRtLlmConfig(tensor_parallel=8), CONFIG, {})[0] == "python"
 
 
-def test_a_group_of_the_wrong_size_is_told() -> None:
+def test_a_group_of_the_wrong_size_is_rejected() -> None:
     engine = TensorRtLlmConfig(tensor_parallel=16, gpus_per_node=8)
     with pytest.raises(StartError, match="LWS_GROUP_SIZE is 3, but the model needs 2 machines of 8 GPUs"):
-        command(engine, CONFIG, pod(0, size=3))
+        choose_command(engine, CONFIG, pod(0, size=3))
 
 
-def test_a_worker_of_another_engine_has_no_launcher(tmp_path: Path) -> None:
+def test_a_worker_with_another_engine_cannot_be_launched(tmp_path: Path) -> None:
     path = tmp_path / "worker.json"
     path.write_text(json.dumps(worker({"kind": "pytorch"})))
-    with pytest.raises(StartError, match="only 'tensorrt-llm' spans machines"):
+    with pytest.raises(StartError, match="only 'tensorrt-llm' can span machines"):
         run(["--config", str(path)])
 
 
-def test_an_adapter_with_other_weights_has_another_digest(tmp_path: Path) -> None:
+def test_the_digest_of_an_adapter_changes_with_its_weights(tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text("{}")
     (tmp_path / "adapter_model.safetensors").write_bytes(b"1")
-    first = digest_of_adapter(tmp_path)
-    assert digest_of_adapter(tmp_path) == first
+    first = digest_adapter(tmp_path)
+    assert digest_adapter(tmp_path) == first
     assert re.fullmatch("[0-9a-f]{64}", first)
     (tmp_path / "adapter_model.safetensors").write_bytes(b"2")
-    assert digest_of_adapter(tmp_path) != first
+    assert digest_adapter(tmp_path) != first

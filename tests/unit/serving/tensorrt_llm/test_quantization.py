@@ -1,4 +1,4 @@
-"""Which weights run on which GPU: each pair of the matrix, the same as the planner's, and what a checkpoint is."""
+"""Which weight formats run on which GPU, compared with the planner's catalogue, and the formats of checkpoints."""
 
 from __future__ import annotations
 
@@ -9,65 +9,67 @@ from typing import Any
 import pytest
 import yaml
 from novacron_serving.engines.tensorrt_llm.quantization import (
-    MEANING,
     SUPPORT,
+    WIDTH_FORMATS,
     Architecture,
     Quantization,
-    architecture_of,
     check_checkpoint,
-    checkpoint_format,
-    resolve,
+    find_architecture,
+    read_format,
+    resolve_format,
 )
 
 CATALOG = Path(__file__).parents[4] / "infra" / "novacron_infra" / "catalog" / "quantizations.yaml"
 
 
-def planners() -> dict[str, Any]:
+def planner_catalog() -> dict[str, Any]:
     return yaml.safe_load(CATALOG.read_text())
 
 
 def test_the_matrix_is_the_planners() -> None:
     ours = {architecture.value: [format_.value for format_ in formats] for architecture, formats in SUPPORT.items()}
-    assert ours == planners()["support"]["tensorrt-llm"]
+    assert ours == planner_catalog()["support"]["tensorrt-llm"]
 
 
 @pytest.mark.parametrize("architecture", Architecture)
-@pytest.mark.parametrize("asked", Quantization)
-def test_each_pair_means_what_the_planner_says_or_is_refused_with_what_runs(
-    asked: Quantization, architecture: Architecture
+@pytest.mark.parametrize("requested", Quantization)
+def test_each_format_and_gpu_resolves_as_in_the_planner_or_the_error_lists_the_formats_that_run(
+    requested: Quantization, architecture: Architecture
 ) -> None:
-    catalog = planners()
-    meant = catalog["meaning"].get(asked.value, {}).get(architecture.value)
-    if asked not in (Quantization.INT8, Quantization.INT4):
-        meant = asked.value if asked.value in catalog["support"]["tensorrt-llm"][architecture.value] else None
-    if meant is not None:
-        assert resolve(asked, architecture).value == meant
+    catalog = planner_catalog()
+    expected = catalog["meaning"].get(requested.value, {}).get(architecture.value)
+    if requested not in (Quantization.INT8, Quantization.INT4):
+        expected = (
+            requested.value if requested.value in catalog["support"]["tensorrt-llm"][architecture.value] else None
+        )
+    if expected is not None:
+        assert resolve_format(requested, architecture).value == expected
         return
-    with pytest.raises(ValueError, match=f"{asked.value} weights do not run on {architecture.value}") as caught:
-        resolve(asked, architecture)
+    with pytest.raises(ValueError, match=f"{requested.value} weights do not run on {architecture.value}") as caught:
+        resolve_format(requested, architecture)
     for runs in SUPPORT[architecture]:
         assert runs.value in str(caught.value)
 
 
-def test_8_bits_are_fp8_on_hopper_and_ampere_is_offered_4() -> None:
-    assert resolve(Quantization.INT8, Architecture.HOPPER) is Quantization.FP8
+def test_int8_is_fp8_on_hopper_and_the_error_for_ampere_suggests_int4() -> None:
+    assert resolve_format(Quantization.INT8, Architecture.HOPPER) is Quantization.FP8
     with pytest.raises(ValueError, match="int8 weights do not run on ampere GPUs; use int4 or one of"):
-        resolve(Quantization.INT8, Architecture.AMPERE)
-    assert resolve(Quantization.INT4, Architecture.AMPERE) is Quantization.W4A16_AWQ
+        resolve_format(Quantization.INT8, Architecture.AMPERE)
+    assert resolve_format(Quantization.INT4, Architecture.AMPERE) is Quantization.W4A16_AWQ
 
 
 @pytest.mark.parametrize(
     ("capability", "expected"),
     [((8, 0), Architecture.AMPERE), ((8, 6), Architecture.AMPERE), ((9, 0), Architecture.HOPPER)],
 )
-def test_gpus_are_known_by_their_capability(capability: tuple[int, int], expected: Architecture) -> None:
-    assert architecture_of(capability) is expected
+def test_the_architecture_of_a_compute_capability(capability: tuple[int, int], expected: Architecture) -> None:
+    assert find_architecture(capability) is expected
 
 
 @pytest.mark.parametrize("capability", [(7, 5), (8, 9), (12, 0)])
-def test_a_gpu_of_which_the_matrix_says_nothing_is_refused(capability: tuple[int, int]) -> None:
-    with pytest.raises(ValueError, match="are not among: ampere, hopper, blackwell"):
-        architecture_of(capability)
+def test_a_gpu_that_is_not_in_the_matrix_is_rejected(capability: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="are not supported; supported are: ampere, hopper, blackwell"):
+        find_architecture(capability)
 
 
 def checkpoint(folder: Path, config: dict[str, Any], modelopt: str | None = None) -> Path:
@@ -94,8 +96,8 @@ def checkpoint(folder: Path, config: dict[str, Any], modelopt: str | None = None
     ],
     ids=str,
 )
-def test_a_checkpoint_says_what_it_is(config: Any, modelopt: str | None, expected: str, tmp_path: Path) -> None:
-    assert checkpoint_format(checkpoint(tmp_path, config, modelopt)).value == expected
+def test_the_format_of_a_checkpoint(config: Any, modelopt: str | None, expected: str, tmp_path: Path) -> None:
+    assert read_format(checkpoint(tmp_path, config, modelopt)).value == expected
 
 
 @pytest.mark.parametrize(
@@ -108,12 +110,12 @@ def test_a_checkpoint_says_what_it_is(config: Any, modelopt: str | None, expecte
     ],
     ids=str,
 )
-def test_a_checkpoint_of_another_kind_is_refused(config: Any, modelopt: str | None, tmp_path: Path) -> None:
+def test_a_checkpoint_of_an_unsupported_format_is_rejected(config: Any, modelopt: str | None, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"config\.json: "):
-        checkpoint_format(checkpoint(tmp_path, config, modelopt))
+        read_format(checkpoint(tmp_path, config, modelopt))
 
 
-def test_a_checkpoint_must_run_on_the_gpu_and_be_what_was_asked_for(tmp_path: Path) -> None:
+def test_a_checkpoint_must_run_on_the_gpu_and_have_the_requested_format(tmp_path: Path) -> None:
     folder = checkpoint(tmp_path, {"dtype": "bfloat16"}, "FP8")
     assert check_checkpoint(folder, None, Architecture.HOPPER) is Quantization.FP8
     assert check_checkpoint(folder, Quantization.INT8, Architecture.HOPPER) is Quantization.FP8
@@ -123,11 +125,11 @@ def test_a_checkpoint_must_run_on_the_gpu_and_be_what_was_asked_for(tmp_path: Pa
         check_checkpoint(folder, Quantization.INT4, Architecture.HOPPER)
 
 
-def test_the_page_has_the_matrix() -> None:
+def test_the_documentation_has_the_matrix() -> None:
     page = (Path(__file__).parents[4] / "docs" / "tensorrt-llm.md").read_text()
     for architecture, formats in SUPPORT.items():
         meant = [
-            MEANING[width][architecture].value if architecture in MEANING[width] else "refused"
+            WIDTH_FORMATS[width][architecture].value if architecture in WIDTH_FORMATS[width] else "not supported"
             for width in (Quantization.INT8, Quantization.INT4)
         ]
         cells = [architecture.value, ", ".join(format_.value for format_ in formats), *meant]

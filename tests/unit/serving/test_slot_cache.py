@@ -9,8 +9,8 @@ import pytest
 from transformers import AutoConfig
 
 torch = pytest.importorskip("torch", reason="needs PyTorch: `make test` installs it")
-from novacron_serving.engines.pytorch.cache import SPARE_COLUMNS, RowCache  # noqa: E402
-from novacron_serving.engines.pytorch.prefixes import PrefixCache  # noqa: E402
+from novacron_serving.engines.pytorch.kv_cache import SPARE_COLUMNS, SlotCache  # noqa: E402
+from novacron_serving.engines.pytorch.prefix_cache import PrefixCache  # noqa: E402
 from transformers import AutoModelForCausalLM, DynamicCache  # noqa: E402
 
 SMALL: dict[str, Any] = {
@@ -37,7 +37,7 @@ def model(request: pytest.FixtureRequest) -> Any:
 @torch.inference_mode()
 def test_rows_come_and_go_and_each_is_as_if_alone(model: Any) -> None:
     picks = random.Random(1)  # noqa: S311
-    rows, said = RowCache(most_rows=6), list[list[int]]()
+    rows, said = SlotCache(max_slots=6), list[list[int]]()
 
     def token() -> int:
         return picks.randrange(50)
@@ -81,7 +81,7 @@ def test_a_prompt_goes_on_from_the_longest_beginning_that_is_kept(model: Any) ->
     def compute(prompt: list[int]) -> tuple[Any, int]:
         cache, found = prefixes.find(prompt)
         output = model(input_ids=torch.tensor([prompt[found:]]), past_key_values=cache, use_cache=True)
-        prefixes.keep(prompt, cache)
+        prefixes.put(prompt, cache)
         alone = model(input_ids=torch.tensor([prompt]), use_cache=False).logits[0, -1]
         torch.testing.assert_close(output.logits[0, -1], alone, atol=1e-4, rtol=1e-3)
         return cache, found

@@ -1,11 +1,11 @@
-"""Requests on their way through the decoder, and the answers that are made for them."""
+"""Requests in the decoder, and their choices."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from novacron_serving.engines import Delta, FinishReason, GenerationRequest, TokenLogprob
 from novacron_serving.engines.detokenizer import Detokenizer
@@ -13,10 +13,14 @@ from novacron_serving.engines.pytorch.guides import Matcher
 from novacron_serving.engines.pytorch.sampling import Sampler
 from novacron_serving.engines.tokens import Tokens
 
+if TYPE_CHECKING:
+    import torch
+    from transformers import DynamicCache
+
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """A request under way."""
+    """A request that is waiting or running."""
 
     request: GenerationRequest
     prompt: list[int]
@@ -25,15 +29,15 @@ class Job:
     loop: asyncio.AbstractEventLoop
     queue: asyncio.Queue[Delta | Exception] = field(default_factory=asyncio.Queue[Delta | Exception])
     cancelled: threading.Event = field(default_factory=threading.Event)
-    prefilled: Any = None
-    """The prompt's key-value cache, as far as it was computed."""
+    prefilled: DynamicCache | None = None
+    """Keys and values of the first `prefilled_tokens` of the prompt."""
     prefilled_tokens: int = 0
     cached_tokens: int = 0
-    """Of the prompt, not computed again."""
+    """Prompt tokens found in the prefix cache."""
 
 
-class Answer:
-    """One of a request's answers, token by token."""
+class Choice:
+    """One choice of a request. It turns sampled tokens into deltas."""
 
     def __init__(self, job: Job, index: int, tokens: Tokens, end_ids: set[int], sampler: Sampler) -> None:
         self.job = job
@@ -46,41 +50,49 @@ class Answer:
         self._count = 0
         self._text = Detokenizer(tokens.decode, job.request.stops)
 
-    def take(self, token: int, logits: Any) -> Delta | None:
-        """The token that was chosen, and what it was chosen from; None: there is nothing to tell yet."""
+    def add_token(self, token: int, logits: torch.Tensor) -> Delta | None:
+        """Add a sampled token.
+
+        Args:
+            token: its id.
+            logits: the model's logits it was sampled from.
+
+        Returns:
+            The new output, or None if no text is complete yet.
+        """
         if token in self._end_ids:
-            return self._delta(self._text.rest(), "stop")
+            return self._delta(self._text.flush(), "stop")
         self._count += 1
         self.last_token = token
         logprobs = self._logprobs(token, logits)
-        formed = self.sampler.take(token)
+        guide_ended = self.sampler.record(token)
         text, stopped = self._text.add(token)
         if stopped:
             return self._delta(text, "stop", logprobs)
-        if formed or self._count >= self.job.max_tokens:
-            return self._delta(text + self._text.rest(), "stop" if formed else "length", logprobs)
+        if guide_ended or self._count >= self.job.max_tokens:
+            return self._delta(text + self._text.flush(), "stop" if guide_ended else "length", logprobs)
         return self._delta(text, None, logprobs) if text or logprobs else None
 
-    def cut(self) -> Delta:
-        """The end of an answer that is aborted."""
-        return self._delta(self._text.rest(), "stop")
+    def abort(self) -> Delta:
+        """End the choice and return its last delta."""
+        return self._delta(self._text.flush(), "stop")
 
     def _delta(self, text: str, reason: FinishReason | None, logprobs: tuple[TokenLogprob, ...] = ()) -> Delta:
         self.finished = reason is not None
         return Delta(text, len(self.job.prompt), self._count, reason, self._index, logprobs, self.job.cached_tokens)
 
-    def _logprobs(self, token: int, logits: Any) -> tuple[TokenLogprob, ...]:
-        """Of the model's own distribution: before temperature, penalties and guides."""
-        asked = self.job.request.logprobs
-        if asked is None:
+    def _logprobs(self, token: int, logits: torch.Tensor) -> tuple[TokenLogprob, ...]:
+        """Return log probabilities of the model's distribution, before temperature, penalties and guides."""
+        requested = self.job.request.logprobs
+        if requested is None:
             return ()
         ranked = logits.float().log_softmax(-1)
         top: tuple[TokenLogprob, ...] = ()
-        if asked:
-            values, ids = ranked.topk(min(asked, ranked.numel()))
-            top = tuple(self._told(*pair) for pair in zip(ids.tolist(), values.tolist(), strict=True))
-        return (self._told(token, float(ranked[token]), top),)
+        if requested:
+            values, ids = ranked.topk(min(requested, ranked.numel()))
+            top = tuple(self._logprob(*pair) for pair in zip(ids.tolist(), values.tolist(), strict=True))
+        return (self._logprob(token, float(ranked[token]), top),)
 
-    def _told(self, token: int, logprob: float, top: tuple[TokenLogprob, ...] = ()) -> TokenLogprob:
+    def _logprob(self, token: int, logprob: float, top: tuple[TokenLogprob, ...] = ()) -> TokenLogprob:
         text, raw = self._tokens.piece(token)
         return TokenLogprob(text, logprob, raw, top)

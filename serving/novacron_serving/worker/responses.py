@@ -1,4 +1,4 @@
-"""What answers of chat and of completions have in common: usage, events, clients that leave."""
+"""Shared by chat and text completions: token usage, server-sent events, and clients that disconnect."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ Result = TypeVar("Result")
 
 @dataclass(slots=True)
 class Usage:
-    """Tokens of a request's prompts and answers."""
+    """Counts the tokens of a request's prompts and completions."""
 
     _prompts: dict[int, Delta] = field(default_factory=dict[int, Delta])
-    _answers: dict[tuple[int, int], int] = field(default_factory=dict[tuple[int, int], int])
+    _completions: dict[tuple[int, int], int] = field(default_factory=dict[tuple[int, int], int])
 
     def add(self, delta: Delta, prompt: int = 0) -> None:
-        """Args: `prompt`: which of the request's prompts it answers."""
+        """Count a delta. `prompt` is the index of its prompt in the request."""
         first = self._prompts.setdefault(prompt, delta)
         if delta.cached_tokens > first.cached_tokens:
             self._prompts[prompt] = delta
-        self._answers[prompt, delta.index] = delta.completion_tokens
+        self._completions[prompt, delta.index] = delta.completion_tokens
 
     @property
     def prompt_tokens(self) -> int:
-        """Each prompt counts once, however many answers it has."""
+        """Tokens of all prompts. Each prompt counts once, however many choices it has."""
         return sum(delta.prompt_tokens for delta in self._prompts.values())
 
     @property
     def completion_tokens(self) -> int:
-        """Of all answers."""
-        return sum(self._answers.values())
+        """Tokens of all choices."""
+        return sum(self._completions.values())
 
     def body(self) -> UsageBody:
-        """As OpenAI tells it."""
+        """Return the `usage` object of OpenAI's API."""
         return {
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
@@ -52,18 +52,19 @@ class Usage:
         }
 
 
-def end(usage: Usage, *, tell: bool) -> bytes:
-    """The end of a stream."""
-    return (b": usage " + orjson.dumps(usage.body()) + b"\n\n" if tell else b"") + b"data: [DONE]\n\n"
+def end_event(usage: Usage, *, report_usage: bool) -> bytes:
+    """Return the end of a stream, after a comment with the usage if the coordinator asked for it."""
+    comment = b": usage " + orjson.dumps(usage.body()) + b"\n\n" if report_usage else b""
+    return comment + b"data: [DONE]\n\n"
 
 
 def event(body: object) -> bytes:
-    """A server-sent event."""
+    """Return a server-sent event."""
     return b"data: " + orjson.dumps(body) + b"\n\n"
 
 
-async def events_or_error(events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """A stream whose failure is told: its status was sent before."""
+async def with_error_event(events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Send an error as the last event of a stream, because the status was sent before."""
     try:
         async for piece in events:
             yield piece
@@ -72,35 +73,39 @@ async def events_or_error(events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 def logprob_body(token: TokenLogprob) -> TopLogprobBody:
-    """One token as the chat API tells it."""
+    """Return one token of the chat API's `logprobs`."""
     return {"token": token.token, "logprob": token.logprob, "bytes": list(token.bytes)}
 
 
 def chat_logprobs(tokens: Sequence[TokenLogprob]) -> ChatLogprobs:
-    """A choice's `logprobs`."""
+    """Return the `logprobs` of a choice."""
     content: list[LogprobBody] = [
         {**logprob_body(token), "top_logprobs": [logprob_body(top) for top in token.top]} for token in tokens
     ]
     return {"content": content, "refusal": None}
 
 
-async def unless_client_leaves(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
-    """The work's result. A client that leaves cancels it, which aborts what the engine does for it."""
+async def cancel_on_disconnect(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
+    """Return the result of `work`. If the client disconnects, cancel it, which aborts the generation.
+
+    Raises:
+        ClientDisconnect: the client has disconnected.
+    """
     working = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_until_it_leaves(request))
+    disconnecting = asyncio.ensure_future(_wait_for_disconnect(request))
     try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({working, disconnecting}, return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
             raise ClientDisconnect
         return working.result()
     finally:
-        for task in (working, leaving):
+        for task in (working, disconnecting):
             if not task.done():
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
 
 
-async def _until_it_leaves(request: Request) -> None:
+async def _wait_for_disconnect(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass

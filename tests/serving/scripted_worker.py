@@ -76,12 +76,12 @@ class Connection(asyncio.Protocol):
         if self.url == b"/seen":
             self.whole(200, {"requests": self.worker.requests, "aborted": self.worker.aborted})
             return
-        handed_over = int(self.headers.get("x-novacron-kv-transfer", 0))
+        transfer_bytes = int(self.headers.get("x-novacron-kv-transfer", 0))
         self.worker.requests.append({
             "path": self.url.decode(), "headers": self.headers, "bytes": len(self.body),
-            "handed_over": self.body[:handed_over].decode("latin-1"),
+            "kv_transfer": self.body[:transfer_bytes].decode("latin-1"),
         })  # fmt: skip
-        self.task = asyncio.get_running_loop().create_task(self.answer(json.loads(self.body[handed_over:])))
+        self.task = asyncio.get_running_loop().create_task(self.answer(json.loads(self.body[transfer_bytes:])))
 
     async def answer(self, request: dict[str, Any]) -> None:
         script = json.loads(request["messages"][-1]["content"])

@@ -145,7 +145,7 @@ def test_what_cannot_be_handed_over_is_answered_whole(split: Split) -> None:
 
 def test_what_only_workers_say_to_each_other_is_refused_from_clients(split: Split) -> None:
     with split.client() as client:
-        for field in ("disaggregated_params", "hand_over", "handed_over", "prefill_only"):
+        for field in ("disaggregated_params", "kv_transfer", "prefill_only"):
             with pytest.raises(openai.BadRequestError, match=field):
                 client.chat.completions.create(
                     model=MODEL, messages=[{"role": "user", "content": "Hi"}], extra_body={field: {"request_type": "x"}}

@@ -19,8 +19,8 @@ from .scripted_worker import MODEL
 
 pytestmark = pytest.mark.xdist_group("gateway")
 
-HAND_OVER = "x-novacron-kv-transfer"
-PREFILL = "x-novacron-prefill"
+KV_TRANSFER_HEADER = "x-novacron-kv-transfer"
+PREFILL_HEADER = "x-novacron-prefill"
 
 
 class Split(Gateway):
@@ -80,14 +80,14 @@ def test_one_reads_and_another_answers(split: Split) -> None:
     second = said(answer)
     assert second in ("d1", "d2")
     read = split.seen(second)["requests"][-1]
-    first = read["handed_over"].removeprefix("read by ").removesuffix("\xff")
+    first = read["kv_transfer"].removeprefix("read by ").removesuffix("\xff")
     assert first in ("p1", "p2")
     asked = split.seen(first)["requests"][-1]
-    assert asked["headers"][PREFILL] == "1"
-    assert PREFILL not in read["headers"]
+    assert asked["headers"][PREFILL_HEADER] == "1"
+    assert PREFILL_HEADER not in read["headers"]
     assert (asked["path"], asked["headers"]["x-request-id"]) == (read["path"], read["headers"]["x-request-id"])
     assert read["bytes"] == asked["bytes"] + len(f"read by {first}") + 1
-    assert HAND_OVER not in answer.headers
+    assert KV_TRANSFER_HEADER not in answer.headers
     assert "read by" not in answer.text
 
 
@@ -95,7 +95,7 @@ def test_a_stream_is_the_second_ones(split: Split) -> None:
     with split.stream({"*": {"chunks": 3}}) as answer:
         text = "".join(answer.iter_text())
     assert answer.status_code == 200
-    assert HAND_OVER not in answer.headers
+    assert KV_TRANSFER_HEADER not in answer.headers
     assert text.count('"content"') == 3
     assert text.endswith("data: [DONE]\n\n")
     assert '"p1 "' not in text
@@ -123,7 +123,7 @@ def test_what_cannot_be_handed_over_is_answered_whole(split: Split, options: dic
     assert split.ask({}, **options).status_code == 200
     (asked,) = new(before, split)
     assert asked in ("d1", "d2")
-    assert split.seen(asked)["requests"][-1]["handed_over"] == ""
+    assert split.seen(asked)["requests"][-1]["kv_transfer"] == ""
 
 
 @pytest.mark.parametrize("options", [{"n": 1, "logprobs": False}, {"n": None, "logprobs": None}, {"prompt": [1, 2]}])
@@ -223,10 +223,10 @@ def test_without_those_who_read_the_others_answer_whole_and_without_those_nobody
     split = fresh(lost_after_s=1.0)
     split.start_workers("d1", ROLE="decode")
     assert said(split.ask({})) == "d1"
-    assert split.seen("d1")["requests"][-1]["handed_over"] == ""
+    assert split.seen("d1")["requests"][-1]["kv_transfer"] == ""
     split.start_workers("p1", ROLE="prefill")
     assert said(split.ask({})) == "d1"
-    assert split.seen("d1")["requests"][-1]["handed_over"] == "read by p1\xff"
+    assert split.seen("d1")["requests"][-1]["kv_transfer"] == "read by p1\xff"
     split.workers["d1"].kill()
     wait_until(lambda: split.status("d1") != "active", "d1 is gone")
     answer = split.ask({})
@@ -241,7 +241,7 @@ def test_the_last_one_that_reads_dies_and_the_request_is_answered_whole(fresh: A
     split.start_workers("p1", ROLE="prefill")
     split.start_workers("d1", ROLE="decode")
     assert said(split.ask({"p1": {"die": "before"}})) == "d1"
-    assert split.seen("d1")["requests"][-1]["handed_over"] == ""
+    assert split.seen("d1")["requests"][-1]["kv_transfer"] == ""
     assert split.load() == [0, 0]
 
 
@@ -302,13 +302,14 @@ def test_a_client_can_say_neither_header(split: Split) -> None:
     request = body({}, n=2)
     answer = HTTP.post(
         f"{split.url}/v1/chat/completions", content=json.dumps(request), timeout=10,
-        headers={"authorization": "Bearer sk-user", HAND_OVER: "5", PREFILL: "1", "content-type": "application/json"},
+        headers={"authorization": "Bearer sk-user", "content-type": "application/json"}
+        | {KV_TRANSFER_HEADER: "5", PREFILL_HEADER: "1"},
     )  # fmt: skip
     (asked,) = new(before, split)
     assert said(answer) == asked
     seen = split.seen(asked)["requests"][-1]["headers"]
-    assert HAND_OVER not in seen
-    assert PREFILL not in seen
+    assert KV_TRANSFER_HEADER not in seen
+    assert PREFILL_HEADER not in seen
 
 
 def test_roles_are_told(split: Split) -> None:

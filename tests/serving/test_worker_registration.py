@@ -228,7 +228,9 @@ def test_every_coordinator_sees_a_worker_follow_the_assignment_of_one() -> None:
         assert one.assignments.unfulfilled(one.worker) is None
         # Another coordinator may hold an older assignment. The worker ignores it.
         assert two.worker is not None
-        stale = one.assignments._latest["w"].model_copy(update={"revision": 1, "assignment_id": "x", "model_id": "stale"})
+        stale = one.assignments._latest["w"].model_copy(
+            update={"revision": 1, "assignment_id": "x", "model_id": "stale"}
+        )
         two.assignments._latest["w"] = stale
         await cluster.pass_heartbeats()
         assert (cluster.loader.switches, one.states) == (1, ("second", False))

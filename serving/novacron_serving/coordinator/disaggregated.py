@@ -12,14 +12,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from novacron_serving.coordinator.upstream import Receiver, UpstreamConnection
-from novacron_serving.protocol import HAND_OVER, PREFILL
+from novacron_serving.protocol import KV_TRANSFER_HEADER, PREFILL_HEADER
 
 if TYPE_CHECKING:
     from novacron_serving.coordinator.routing import Router
     from novacron_serving.coordinator.workers import Pool, Worker
 
-_KV_TRANSFER = HAND_OVER.encode()
-_PREFILL_LINE = f"{PREFILL}: 1\r\n".encode()
+_KV_TRANSFER = KV_TRANSFER_HEADER.encode()
+_PREFILL_LINE = f"{PREFILL_HEADER}: 1\r\n".encode()
 
 
 class PrefillClient(Receiver, Protocol):

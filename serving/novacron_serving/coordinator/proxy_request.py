@@ -23,7 +23,7 @@ from novacron_serving.coordinator.upstream import Receiver, UpstreamConnection
 from novacron_serving.coordinator.usage_meter import UsageMeter
 from novacron_serving.coordinator.workers import Worker
 from novacron_serving.errors import RequestError, invalid, overloaded
-from novacron_serving.protocol import TELL_USAGE
+from novacron_serving.protocol import USAGE_HEADER
 
 if TYPE_CHECKING:
     from novacron_serving.coordinator.cache import ResponseCache
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 REQUEST_ID, SESSION = b"x-request-id", b"x-session-id"
 _PASSED_TO_WORKER = frozenset({b"traceparent", b"tracestate"})
-_REPORT_USAGE = f"{TELL_USAGE}: tell\r\n".encode()
+_REPORT_USAGE = f"{USAGE_HEADER}: report\r\n".encode()
 _LINGER_S = 2.0
 _END_OF_EVENT = b"\n\n\r\n"
 """The end of an event and of the chunk that contains it."""

@@ -15,7 +15,6 @@ the body, as many as the value says, are a KV transfer, and the client's request
 USAGE_HEADER = "x-novacron-usage"
 """Request header of the coordinator: report the token usage of a stream in a comment before its end. Clients ignore
 comments."""
-PREFILL, HAND_OVER, TELL_USAGE = PREFILL_HEADER, KV_TRANSFER_HEADER, USAGE_HEADER
 
 
 def contract() -> dict[str, Any]:

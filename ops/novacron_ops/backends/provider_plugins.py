@@ -16,10 +16,12 @@ from novacron_ops.project import ProjectStack
 
 _PACKAGES = {"aws": "aws", "gcp": "gcp", "azure": "azure-native"}
 """The Pulumi package of each platform."""
+_RANDOM = "random"
+"""The package that generates secrets in every cloud environment."""
 
 
 def check_plugins(stack: ProjectStack) -> None:
-    """Refuse to run a cloud stack with the rehearsal engine if a cloud's provider plugin is missing.
+    """Refuse to run a cloud stack with the rehearsal engine if a provider plugin is missing.
 
     A configuration with problems is left to the program, which reports them all.
 
@@ -34,7 +36,8 @@ def check_plugins(stack: ProjectStack) -> None:
         return
     if isinstance(environment, LocalEnvironment):
         return
-    missing = [name for name in (_PACKAGES[item.value] for item in environment.platforms) if not _has(name, stack)]
+    packages = [*(_PACKAGES[platform.value] for platform in environment.platforms), _RANDOM]
+    missing = [package for package in packages if not _has(package, stack)]
     if missing:
         raise OpsError(
             f"stack {stack.name!r} needs the provider plugin{'s' if len(missing) > 1 else ''} of "

@@ -31,7 +31,7 @@ def test_without_plugins_a_cloud_stack_is_refused_before_its_program_runs(
     (project / "__main__.py").write_text("raise SystemExit('the program ran')")
     assert novacron(command, "-s", "prod") == 2
     output = capsys.readouterr()
-    assert "needs the provider plugin of aws" in output.err
+    assert "needs the provider plugins of aws, random" in output.err
     assert "run `novacron rehearse -s prod`" in output.err
     assert "the program ran" not in output.out + output.err
 
@@ -45,6 +45,8 @@ def test_a_plugin_is_found_wherever_the_engine_finds_it(
     )
     folder.mkdir(parents=True)
     (folder / "pulumi-resource-aws").touch(mode=0o755)
+    (project / "bin").mkdir(exist_ok=True)
+    (project / "bin/pulumi-resource-random").touch(mode=0o755)
     if place == "PULUMI_DEBUG_PROVIDERS":
         monkeypatch.setenv(place, "gcp:1,aws:2")
     if place == "Pulumi.yaml":

@@ -14,7 +14,7 @@ from typing import Any
 
 from novacron_rehearsal import urn
 from novacron_rehearsal.engine.deployment import Deployment
-from novacron_rehearsal.engine.execution import PROGRAM_OPERATIONS, Cancel, Options, Setting, execute, stack_outputs
+from novacron_rehearsal.engine.execution import PROGRAM_OPERATIONS, Cancel, Options, RunContext, execute, stack_outputs
 from novacron_rehearsal.engine.run import StepRecord, Unrecorded
 from novacron_rehearsal.errors import RehearsalError
 from novacron_rehearsal.events import (
@@ -238,7 +238,7 @@ class Workspace:
     ) -> Deployment:
         base_folder.set(self.project.folder)
         secrets = self._secrets()
-        setting = Setting(
+        context = RunContext(
             project=self.project,
             stack=self.stack,
             config=self._config(secrets, options, emit),
@@ -250,7 +250,7 @@ class Workspace:
         if operation is Operation.PREVIEW:
             snapshot, _ = self._files.read(secrets)
             started.set()
-            return (await execute(setting, operation, options, snapshot, Unrecorded(), emit)).deployment
+            return (await execute(context, operation, options, snapshot, Unrecorded(), emit)).deployment
         session = StackSession(self._files, secrets)
         try:
             snapshot = session.snapshot
@@ -259,7 +259,7 @@ class Workspace:
                 rehearsal = replace(options, refresh=False)
                 violations: list[PolicyViolated] = []
                 quietly = _only_problems(emit, violations)
-                ended = await execute(setting, Operation.PREVIEW, rehearsal, snapshot, Unrecorded(), quietly)
+                ended = await execute(context, Operation.PREVIEW, rehearsal, snapshot, Unrecorded(), quietly)
                 rehearsed = ended.deployment
                 if rehearsed.failed or rehearsed.cancelled or rehearsed.blocked:
                     for violation in violations:
@@ -267,18 +267,18 @@ class Workspace:
                     session.finish(snapshot)
                     rehearsed.steps = []
                     return rehearsed
-            outcome = await execute(setting, operation, options, snapshot, session, emit)
+            execution = await execute(context, operation, options, snapshot, session, emit)
             session.finish(
                 Snapshot(
-                    resources=outcome.resources,
+                    resources=execution.resources,
                     pending_operations=[
-                        *_unresolved(snapshot.pending_operations, outcome.deployment),
-                        *outcome.deployment.unfinished,
+                        *_unresolved(snapshot.pending_operations, execution.deployment),
+                        *execution.deployment.unfinished,
                     ],
                     metadata=snapshot.metadata,
                 )
             )
-            return outcome.deployment
+            return execution.deployment
         finally:
             session.close()
 

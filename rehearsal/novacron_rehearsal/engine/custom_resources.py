@@ -16,7 +16,7 @@ from novacron_rehearsal.engine.diff import compare, matches, parse_path
 from novacron_rehearsal.errors import RehearsalError
 from novacron_rehearsal.events import Diagnostic, DiffKind, PropertyDiff, Severity, StepOp
 from novacron_rehearsal.protocol.goal import Goal
-from novacron_rehearsal.providers.client import DiffResult, Outcome, Provider, failures_text
+from novacron_rehearsal.providers.client import DiffResult, Provider, ProviderResponse, describe_failures
 from novacron_rehearsal.providers.registry import split_reference
 from novacron_rehearsal.state.resource import OperationKind, ResourceState, now
 from novacron_rehearsal.values import PropertyMap, Value, contains_unknown
@@ -85,10 +85,10 @@ async def read_resource(
         if provider is None or not known:
             new.outputs = {}
         else:
-            outcome = await provider.read(where, id_, goal.inputs, goal.inputs)
-            if not outcome.id:
+            response = await provider.read(where, id_, goal.inputs, goal.inputs)
+            if not response.id:
                 raise RehearsalError(f"resource {id_!r} does not exist")
-            _settle(new, outcome)
+            _settle(new, response)
         if displaced is not None:
             deployment.retire(displaced, new)
         else:
@@ -103,7 +103,7 @@ async def _check(new: ResourceState, olds: PropertyMap, news: PropertyMap, provi
         return news
     inputs, failures = await provider.check(new.urn, olds, news, uuid.uuid4().bytes * 2)
     if failures:
-        raise RehearsalError(failures_text(new, failures))
+        raise RehearsalError(describe_failures(new, failures))
     return inputs
 
 
@@ -161,33 +161,33 @@ async def _make(
     deployment: Deployment, new: ResourceState, provider: Provider | None, removed: list[ResourceState]
 ) -> None:
     if deployment.run.dry_run:
-        outcome = await _preview_create(new, provider)
+        response = await _preview_create(new, provider)
     elif provider is None:
         raise RehearsalError("its provider's configuration is still unknown")
     else:
-        token, outcome = await _create(deployment, new, provider)
-        _settle(new, outcome)
+        token, response = await _create(deployment, new, provider)
+        _settle(new, response)
         new.created = new.modified = now()
         deployment.record(token, removed, new)
         _raise_init_errors(new)
         return
-    _settle(new, outcome)
+    _settle(new, response)
     deployment.record(None, removed, new)
 
 
-async def _create(deployment: Deployment, new: ResourceState, provider: Provider) -> tuple[int, Outcome]:
+async def _create(deployment: Deployment, new: ResourceState, provider: Provider) -> tuple[int, ProviderResponse]:
     """Have it created; its end is still to be recorded under the token."""
     with deployment.operation(OperationKind.CREATING, new) as token:
-        outcome = await provider.create(new.urn, new.inputs, _timeout(new, "create_s"), preview=False)
-        if not outcome.id:
+        response = await provider.create(new.urn, new.inputs, _timeout(new, "create_s"), preview=False)
+        if not response.id:
             raise RehearsalError("the provider created it without an id; that is a bug of the provider")
-    return token, outcome
+    return token, response
 
 
-async def _preview_create(new: ResourceState, provider: Provider | None) -> Outcome:
+async def _preview_create(new: ResourceState, provider: Provider | None) -> ProviderResponse:
     if provider is not None and provider.supports_preview:
         return await provider.create(new.urn, new.inputs, _timeout(new, "create_s"), preview=True)
-    return Outcome(id="", outputs=dict(new.inputs) if provider is not None else {})
+    return ProviderResponse(id="", outputs=dict(new.inputs) if provider is not None else {})
 
 
 async def _update(
@@ -198,17 +198,17 @@ async def _update(
         timeout = _timeout(new, "update_s")
         if deployment.run.dry_run:
             if provider is not None and provider.supports_preview:
-                outcome = await provider.update(old, new.inputs, timeout, new.ignore_changes, preview=True)
+                response = await provider.update(old, new.inputs, timeout, new.ignore_changes, preview=True)
             else:
-                outcome = Outcome(id=old.id, outputs=dict(new.inputs))
-            _settle(new, replace(outcome, id=old.id))
+                response = ProviderResponse(id=old.id, outputs=dict(new.inputs))
+            _settle(new, replace(response, id=old.id))
             deployment.keep(old, new)
             return new
         if provider is None:
             raise RehearsalError("its provider's configuration is still unknown")
         with deployment.operation(OperationKind.UPDATING, replace(new, outputs=old.outputs)) as token:
-            outcome = await provider.update(old, new.inputs, timeout, new.ignore_changes, preview=False)
-        _settle(new, replace(outcome, id=old.id))
+            response = await provider.update(old, new.inputs, timeout, new.ignore_changes, preview=False)
+        _settle(new, replace(response, id=old.id))
         new.modified = now()
         if new.init_errors:
             # The next run must find that this change is still to be made.
@@ -262,8 +262,8 @@ async def _make_beside(
 ) -> None:
     if provider is None:
         raise RehearsalError("its provider's configuration is still unknown")
-    token, outcome = await _create(deployment, new, provider)
-    _settle(new, outcome)
+    token, response = await _create(deployment, new, provider)
+    _settle(new, response)
     new.created = new.modified = now()
     deployment.retire(old, new, token)
     _raise_init_errors(new)
@@ -276,13 +276,13 @@ async def _import(
     if provider is None:
         raise RehearsalError("it cannot be imported while its provider's configuration is unknown")
     async with deployment.step(StepOp.IMPORT if old is None else StepOp.IMPORT_REPLACEMENT, new, old):
-        outcome = await provider.read(new.urn, new.import_id, {}, {})
-        if not outcome.id:
+        response = await provider.read(new.urn, new.import_id, {}, {})
+        if not response.id:
             raise RehearsalError(f"resource {new.import_id!r} does not exist; `import_` needs the id of one that does")
-        if outcome.inputs is None:
+        if response.inputs is None:
             raise RehearsalError("the provider does not support importing")
-        imported = replace(new, inputs=outcome.inputs)
-        _settle(imported, outcome)
+        imported = replace(new, inputs=response.inputs)
+        _settle(imported, response)
         imported.created = imported.modified = now()
         if old is None:
             deployment.record(None, [], imported, before=new)
@@ -295,11 +295,11 @@ async def _import(
     return imported
 
 
-def _settle(new: ResourceState, outcome: Outcome) -> None:
-    new.id = outcome.id
-    new.outputs = outcome.outputs
-    new.init_errors = outcome.init_errors
-    new.refresh_before_update = outcome.refresh_before_update
+def _settle(new: ResourceState, response: ProviderResponse) -> None:
+    new.id = response.id
+    new.outputs = response.outputs
+    new.init_errors = response.init_errors
+    new.refresh_before_update = response.refresh_before_update
 
 
 def _raise_init_errors(new: ResourceState) -> None:

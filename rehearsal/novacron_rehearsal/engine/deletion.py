@@ -176,10 +176,10 @@ async def _ask_provider(deployment: Deployment, state: ResourceState) -> int | N
 
 async def delete_before_replace(deployment: Deployment, root: ResourceState) -> None:
     """Delete a resource, and before it all those whose own replacement follows from its replacement."""
-    doomed = await _doomed(deployment, root)
-    for state in doomed:
+    to_replace = await _find_dependents_to_replace(deployment, root)
+    for state in to_replace:
         deployment.skip_if_blocked(state)
-    for state in reversed(doomed):
+    for state in reversed(to_replace):
         current = deployment.current(state)
         deployment.deleted_early.add(state.urn)
         if state.urn != root.urn and current.protect:
@@ -197,9 +197,9 @@ async def delete_before_replace(deployment: Deployment, root: ResourceState) -> 
         deployment.note(StepOp.DELETE_REPLACED, current.urn)
 
 
-async def _doomed(deployment: Deployment, root: ResourceState) -> list[ResourceState]:
+async def _find_dependents_to_replace(deployment: Deployment, root: ResourceState) -> list[ResourceState]:
     """The resource and those that must be replaced when it is, in the order of the state."""
-    doomed = [root]
+    to_replace = [root]
     names = {root.urn}
     for state in deployment.olds.values():
         if state.urn == root.urn or not state.custom or state.external or state.urn in deployment.deleted_early:
@@ -207,7 +207,7 @@ async def _doomed(deployment: Deployment, root: ResourceState) -> list[ResourceS
         if state.urn in deployment.news:
             continue
         if state.provider and split_reference(state.provider)[0] in names:
-            doomed.append(state)
+            to_replace.append(state)
             names.add(state.urn)
             continue
         touched = [key for key, urns in state.property_dependencies.items() if names & set(urns)]
@@ -219,9 +219,9 @@ async def _doomed(deployment: Deployment, root: ResourceState) -> list[ResourceS
         inputs = {**state.inputs, **{key: UNKNOWN for key in touched if key in state.inputs}}
         diff = await provider.diff(state, inputs, state.ignore_changes)
         if diff.replaces:
-            doomed.append(state)
+            to_replace.append(state)
             names.add(state.urn)
-    return doomed
+    return to_replace
 
 
 def warn_pending(deployment: Deployment, operations: Sequence[PendingOperation]) -> None:

@@ -114,7 +114,7 @@ class Deployment:
             self.selection.not_done.add(new.urn)
             raise StepSkippedError(f"{new.urn} is skipped: something that it needs failed")
 
-    def known_id(self, where: str) -> str:
+    def find_id(self, where: str) -> str:
         """The id of what a failed or skipped registration left as it was; empty when there is nothing."""
         state = self.news.get(where) or self.olds.get(self.former.get(where, where))
         return state.id if state else ""

@@ -72,7 +72,7 @@ Cancel: TypeAlias = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class RunContext:
     """What all runs over a stack have in common."""
 
     project: Project
@@ -87,7 +87,7 @@ class Setting:
 
 
 @dataclass(slots=True)
-class Outcome:
+class Execution:
     """How a run ended, and the resources as they are now."""
 
     deployment: Deployment
@@ -95,31 +95,31 @@ class Outcome:
 
 
 async def execute(
-    setting: Setting, operation: Operation, options: Options, snapshot: Snapshot, sink: StateSink, emit: EventSink
-) -> Outcome:
+    context: RunContext, operation: Operation, options: Options, snapshot: Snapshot, sink: StateSink, emit: EventSink
+) -> Execution:
     """Run an operation over a state; every step is recorded in `sink` as it happens.
 
     Raises:
-        RehearsalError: when the run cannot begin; what fails in it is told in the outcome.
+        RehearsalError: when the run cannot begin; what fails in it is told in the execution.
     """
     with TemporaryDirectory(prefix="novacron-") as socket_dir:  # its mode is 0700
-        return await _execute(setting, operation, options, snapshot, sink, emit, Path(socket_dir))
+        return await _execute(context, operation, options, snapshot, sink, emit, Path(socket_dir))
 
 
 async def _execute(
-    setting: Setting,
+    context: RunContext,
     operation: Operation,
     options: Options,
     snapshot: Snapshot,
     sink: StateSink,
     emit: EventSink,
     socket_dir: Path,
-) -> Outcome:
-    project, config = setting.project, setting.config
+) -> Execution:
+    project, config = context.project, context.config
     run = Run(
         operation=operation,
         project=project.name,
-        stack=setting.stack,
+        stack=context.stack,
         dry_run=operation is Operation.PREVIEW,
         parallel=options.parallel,
         targets=frozenset(options.targets),
@@ -128,14 +128,14 @@ async def _execute(
         exclude=options.exclude,
         continue_on_error=options.continue_on_error,
     )
-    registry = ProviderRegistry(_plugins(setting, options, socket_dir), BuiltinProvider(setting.outputs_of), emit)
+    registry = ProviderRegistry(_plugins(context, options, socket_dir), BuiltinProvider(context.outputs_of), emit)
     policies: PolicyHooks = NoPolicies()
     if operation in PROGRAM_OPERATIONS and options.policy_packs:
         policies = PolicyPacks(
             options.policy_packs,
-            setting.policy_reports,
+            context.policy_reports,
             project.python,
-            setting.env,
+            context.env,
             run.project,
             run.stack,
             run.dry_run,
@@ -151,11 +151,11 @@ async def _execute(
 
     deployment = deploy(snapshot.resources)
     warn_pending(deployment, snapshot.pending_operations)
-    monitor = Monitor(deployment, config.values, list(config.secret_keys))
+    monitor = Monitor(deployment, config)
     serving = await serve(monitor, EngineService(monitor), socket_dir)
     registry.engine_address = serving.engine_address
     child: list[Child] = []
-    stop_listening = setting.listen_for_cancel(_canceller(monitor, registry, child))
+    stop_listening = context.listen_for_cancel(_canceller(monitor, registry, child))
     try:
         if isinstance(policies, PolicyPacks):
             await policies.start(serving.engine_address)
@@ -163,7 +163,7 @@ async def _execute(
             fresh = await refresh(deployment)
             if operation is Operation.REFRESH or deployment.failed or deployment.cancelled:
                 deployment.outputs = stack_outputs(Snapshot(fresh))
-                return Outcome(deployment, ordered(fresh))
+                return Execution(deployment, ordered(fresh))
             steps = [step for step in deployment.steps if step.op is not StepOp.SAME]
             deployment = deploy(fresh)
             deployment.steps = steps
@@ -171,8 +171,8 @@ async def _execute(
         if operation is Operation.DESTROY:
             await delete_unwanted(deployment)
         else:
-            await _run_program(setting, options, monitor, serving.program_address, child)
-        return Outcome(deployment, deployment.snapshot())
+            await _run_program(context, options, monitor, serving.program_address, child)
+        return Execution(deployment, deployment.snapshot())
     finally:
         stop_listening()
         await monitor.close()
@@ -205,20 +205,22 @@ def _canceller(monitor: Monitor, registry: ProviderRegistry, child: list[Child])
     return cancel
 
 
-async def _run_program(setting: Setting, options: Options, monitor: Monitor, address: str, child: list[Child]) -> None:
-    deployment, project = monitor.deployment, setting.project
+async def _run_program(
+    context: RunContext, options: Options, monitor: Monitor, address: str, child: list[Child]
+) -> None:
+    deployment, project = monitor.deployment, context.project
     program.check(project.folder)
     call = ProgramCall(
         folder=project.folder,
         python=project.python,
         project=project.name,
-        stack=setting.stack,
+        stack=context.stack,
         monitor=address,
         dry_run=deployment.run.dry_run,
         parallel=options.parallel,
-        config=setting.config.values,
-        config_secret_keys=setting.config.secret_keys,
-        env=setting.env,
+        config=context.config.values,
+        config_secret_keys=context.config.secret_keys,
+        env=context.env,
     )
 
     def on_line(line: str, is_stderr: bool) -> None:
@@ -266,23 +268,23 @@ async def _after_program(deployment: Deployment) -> None:
         deployment.fail("", str(error))
 
 
-def _plugins(setting: Setting, options: Options, socket_dir: Path) -> Plugins:
+def _plugins(context: RunContext, options: Options, socket_dir: Path) -> Plugins:
     attached = dict(options.attached_providers)
-    debugged = "" if options.simulated_only else setting.env.get("PULUMI_DEBUG_PROVIDERS", "")
+    debugged = "" if options.simulated_only else context.env.get("PULUMI_DEBUG_PROVIDERS", "")
     for entry in filter(None, debugged.split(",")):
         name, _, port = entry.partition(":")
         attached.setdefault(name, int(port))
     return Plugins(
-        python=setting.project.python,
-        project_dir=setting.project.folder,
+        python=context.project.python,
+        project_dir=context.project.folder,
         socket_dir=socket_dir,
         attached=attached,
-        paths={**setting.project.plugin_paths, **options.plugin_paths},
+        paths={**context.project.plugin_paths, **options.plugin_paths},
         env={
-            **setting.env,
+            **context.env,
             "PULUMI_CONFIG_PASSPHRASE": "",
-            "PULUMI_PROJECT": setting.project.name,
-            "PULUMI_STACK": setting.stack,
+            "PULUMI_PROJECT": context.project.name,
+            "PULUMI_STACK": context.stack,
         },
         simulated_only=options.simulated_only,
         real=options.real_packages,

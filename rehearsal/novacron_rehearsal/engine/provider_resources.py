@@ -11,7 +11,7 @@ from novacron_rehearsal.engine.diff import compare
 from novacron_rehearsal.errors import RehearsalError
 from novacron_rehearsal.events import PropertyDiff, StepOp
 from novacron_rehearsal.protocol.goal import Goal
-from novacron_rehearsal.providers.client import DiffResult, failures_text
+from novacron_rehearsal.providers.client import DiffResult, describe_failures
 from novacron_rehearsal.providers.launch import Started
 from novacron_rehearsal.providers.registry import reference
 from novacron_rehearsal.state.resource import ResourceState, now
@@ -29,7 +29,7 @@ async def provider_resource(
     visible_old = {} if old is None else {k: v for k, v in old.inputs.items() if k != "__internal"}
     inputs, failures = await started.provider.check_config(new.urn, visible_old, new.inputs)
     if failures:
-        raise RehearsalError(failures_text(new, failures))
+        raise RehearsalError(describe_failures(new, failures))
     new.inputs = inputs
     new.outputs = dict(inputs)
     await deployment.ask_policies(new, {})

@@ -42,30 +42,30 @@ async def _one(deployment: Deployment, state: ResourceState) -> ResourceState | 
             provider = await deployment.registry.get(state.provider)
             if provider is None:
                 return state
-            outcome = await provider.read(state.urn, state.id, state.inputs, state.outputs)
+            response = await provider.read(state.urn, state.id, state.inputs, state.outputs)
         except RehearsalError as error:
             deployment.emit(StepEnded(state.urn, StepOp.REFRESH, str(error), monotonic() - began))
             deployment.fail(state.urn, str(error))
             return state
         took = monotonic() - began
-        if not outcome.id:
+        if not response.id:
             deployment.emit(StepEnded(state.urn, StepOp.DELETE, "", took))
             deployment.note(StepOp.DELETE, state.urn)
             deployment.sink.commit(None, [state], [])
             return None
-        inputs = state.inputs if outcome.inputs is None else outcome.inputs
-        changed = compare(state.outputs, outcome.outputs) or compare(state.inputs, inputs)
+        inputs = state.inputs if response.inputs is None else response.inputs
+        changed = compare(state.outputs, response.outputs) or compare(state.inputs, inputs)
         op = StepOp.UPDATE if changed else StepOp.SAME
         deployment.emit(StepEnded(state.urn, op, "", took))
-        deployment.note(op, state.urn, compare(state.outputs, outcome.outputs))
-        if not changed and outcome.init_errors == state.init_errors:
+        deployment.note(op, state.urn, compare(state.outputs, response.outputs))
+        if not changed and response.init_errors == state.init_errors:
             return state
         fresh = replace(
             state,
-            id=outcome.id,
+            id=response.id,
             inputs=inputs,
-            outputs=outcome.outputs,
-            init_errors=outcome.init_errors,
+            outputs=response.outputs,
+            init_errors=response.init_errors,
             modified=datetime.now(timezone.utc),
         )
         deployment.refreshed(state, fresh)

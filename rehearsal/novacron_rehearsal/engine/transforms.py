@@ -1,11 +1,12 @@
-"""Transforms: functions of the program that the engine calls back before it registers a resource or invokes."""
+"""Transforms: functions of the program that the engine calls before it registers a resource or calls a function."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TypeVar
 
 import grpc.aio
+from google.protobuf.message import Message
 from pulumi.runtime.proto import callback_pb2, resource_pb2
 from pulumi.runtime.proto.callback_pb2_grpc import CallbacksStub
 
@@ -15,8 +16,8 @@ from novacron_rehearsal.protocol import codec
 from novacron_rehearsal.protocol.channels import CHANNEL_OPTIONS
 from novacron_rehearsal.values import Output, Secret, output_dependencies
 
-_OPTION_FIELDS = {
-    # of TransformResourceOptions: of RegisterResourceRequest
+_LIST_FIELDS = {
+    # field of TransformResourceOptions: field of RegisterResourceRequest
     "depends_on": "dependencies",
     "ignore_changes": "ignoreChanges",
     "replace_on_changes": "replaceOnChanges",
@@ -32,84 +33,65 @@ _SCALAR_FIELDS = {
     "deleted_with": "deletedWith",
     "import": "importId",
 }
+_OPTIONAL_FLAGS = {"protect": "protect", "retain_on_delete": "retainOnDelete"}
+
+_Message = TypeVar("_Message", bound=Message)
 
 
 class Transforms:
-    """The transforms of one run: a resource's own, then its ancestors', then the stack's."""
+    """The transforms of one run. A resource's own come first, then its ancestors', then the stack's."""
 
     def __init__(self) -> None:
-        self._stack: list[Any] = []
-        self._invoke: list[Any] = []
-        self._of_parent: dict[str, list[Any]] = {}
-        self._stubs: dict[str, tuple[Any, Any]] = {}
+        self._stack: list[callback_pb2.Callback] = []
+        self._invoke: list[callback_pb2.Callback] = []
+        self._of_parent: dict[str, list[callback_pb2.Callback]] = {}
+        self._channels: dict[str, grpc.aio.Channel] = {}
 
-    def add_stack_transform(self, callback: Any) -> None:
-        """A transform for every resource that is registered from here on."""
+    def add_stack_transform(self, callback: callback_pb2.Callback) -> None:
+        """Apply a transform to every resource that is registered from now on."""
         self._stack.append(callback)
 
-    def add_invoke_transform(self, callback: Any) -> None:
-        """A transform for every invoke from here on."""
+    def add_invoke_transform(self, callback: callback_pb2.Callback) -> None:
+        """Apply a transform to every function call from now on."""
         self._invoke.append(callback)
 
-    async def apply(self, request: Any) -> Any:
-        """The registration as the transforms leave it. Raises `ProgramError` when one of them raises."""
+    async def apply(self, request: resource_pb2.RegisterResourceRequest) -> resource_pb2.RegisterResourceRequest:
+        """Return the request after all transforms. Raises `ProgramError` when one of them fails."""
         own = list(request.transforms)
         inherited = self._of_parent.get(request.parent, [])
         if not request.custom and (own or inherited):
-            stack, project = self._names(request.parent)
+            stack, project = _stack_and_project(request.parent)
             where = urn.make(stack, project, request.parent, request.type, request.name)
             self._of_parent[where] = [*own, *inherited]
         chain = [*own, *inherited, *self._stack]
-        # As on the CLI, only a resource with transforms of its own has its dependencies told by its properties.
+        # As on the CLI, only a resource with transforms of its own gets its dependencies from its properties.
         if own:
             request = _with_outputs(request)
         for callback in chain:
             request = await self._apply_one(callback, request)
         return _with_property_dependencies(request) if own else request
 
-    @staticmethod
-    def _names(parent: str) -> tuple[str, str]:
-        if not parent:
-            return "", ""
-        parts = urn.parse(parent)
-        return parts.stack, parts.project
-
-    async def _apply_one(self, callback: Any, request: Any) -> Any:
-        options = resource_pb2.TransformResourceOptions()
-        for theirs, ours in {**_OPTION_FIELDS, **_SCALAR_FIELDS}.items():
-            value = getattr(request, ours)
-            if theirs in _SCALAR_FIELDS:
-                setattr(options, theirs, value)
-            else:
-                getattr(options, theirs).extend(value)
-        for flag, field in (("protect", "protect"), ("retain_on_delete", "retainOnDelete")):
-            if request.HasField(field):
-                setattr(options, flag, getattr(request, field))
-        if request.deleteBeforeReplaceDefined:
-            options.delete_before_replace = request.deleteBeforeReplace
-        if request.HasField("customTimeouts"):
-            options.custom_timeouts.CopyFrom(request.customTimeouts)
-        for key, value in request.providers.items():
-            options.providers[key] = value
+    async def _apply_one(
+        self, callback: callback_pb2.Callback, request: resource_pb2.RegisterResourceRequest
+    ) -> resource_pb2.RegisterResourceRequest:
         message = resource_pb2.TransformRequest(
             type=request.type,
             name=request.name,
             custom=request.custom,
             parent=request.parent,
             properties=request.object,
-            options=options,
+            options=_read_options(request),
         )
         response = resource_pb2.TransformResponse.FromString(await self._call(callback, message))
-        changed = resource_pb2.RegisterResourceRequest()
-        changed.CopyFrom(request)
+        changed = _copy(request)
         if response.HasField("properties"):
             changed.object.CopyFrom(response.properties)
         if response.HasField("options"):
-            _take_options(changed, response.options)
+            _write_options(changed, response.options)
         return changed
 
-    async def apply_to_invoke(self, request: Any) -> Any:
-        """The invoke as the transforms leave it. Raises `ProgramError` when one of them raises."""
+    async def apply_to_invoke(self, request: resource_pb2.ResourceInvokeRequest) -> resource_pb2.ResourceInvokeRequest:
+        """Return a function call after all transforms. Raises `ProgramError` when one of them fails."""
         for callback in self._invoke:
             message = resource_pb2.TransformInvokeRequest(
                 token=request.tok,
@@ -117,8 +99,7 @@ class Transforms:
                 options=resource_pb2.TransformInvokeOptions(provider=request.provider, version=request.version),
             )
             response = resource_pb2.TransformInvokeResponse.FromString(await self._call(callback, message))
-            changed = resource_pb2.ResourceInvokeRequest()
-            changed.CopyFrom(request)
+            changed = _copy(request)
             if response.HasField("args"):
                 changed.args.CopyFrom(response.args)
             if response.HasField("options"):
@@ -127,27 +108,39 @@ class Transforms:
             request = changed
         return request
 
-    async def _call(self, callback: Any, message: Any) -> bytes:
-        if callback.target not in self._stubs:
-            channel = grpc.aio.insecure_channel(callback.target, options=CHANNEL_OPTIONS)
-            self._stubs[callback.target] = (channel, CallbacksStub(channel))
+    async def _call(self, callback: callback_pb2.Callback, message: Message) -> bytes:
+        if callback.target not in self._channels:
+            self._channels[callback.target] = grpc.aio.insecure_channel(callback.target, options=CHANNEL_OPTIONS)
+        stub = CallbacksStub(self._channels[callback.target])
         request = callback_pb2.CallbackInvokeRequest(token=callback.token, request=message.SerializeToString())
         try:
-            response = await self._stubs[callback.target][1].Invoke(request)
+            response = await stub.Invoke(request)
         except grpc.aio.AioRpcError as error:
             raise ProgramError(f"a transform of the program failed: {error.details()}") from error
         return response.response
 
     async def close(self) -> None:
         """Close the connections to the program."""
-        for channel, _ in self._stubs.values():
+        for channel in self._channels.values():
             await channel.close(None)
 
 
-def _with_outputs(request: Any) -> Any:
-    """Properties that depend on something as outputs that say so: a transform may move them."""
-    changed = resource_pb2.RegisterResourceRequest()
+def _stack_and_project(parent: str) -> tuple[str, str]:
+    if not parent:
+        return "", ""
+    parts = urn.parse(parent)
+    return parts.stack, parts.project
+
+
+def _copy(request: _Message) -> _Message:
+    changed = type(request)()
     changed.CopyFrom(request)
+    return changed
+
+
+def _with_outputs(request: resource_pb2.RegisterResourceRequest) -> resource_pb2.RegisterResourceRequest:
+    """Turn properties with dependencies into outputs that carry them: a transform may move the properties."""
+    changed = _copy(request)
     properties = codec.decode(request.object)
     for key, needed in request.propertyDependencies.items():
         value = properties.get(key)
@@ -161,8 +154,10 @@ def _with_outputs(request: Any) -> Any:
     return changed
 
 
-def _with_property_dependencies(request: Any) -> Any:
-    """The dependencies as the transformed properties tell them."""
+def _with_property_dependencies(
+    request: resource_pb2.RegisterResourceRequest,
+) -> resource_pb2.RegisterResourceRequest:
+    """Set the dependencies to those of the transformed properties."""
     request.propertyDependencies.clear()
     dependencies = set(request.dependencies)
     for key, value in codec.decode(request.object).items():
@@ -174,18 +169,40 @@ def _with_property_dependencies(request: Any) -> Any:
     return request
 
 
-def _take_options(request: Any, options: Any) -> None:
-    for theirs, ours in _OPTION_FIELDS.items():
+def _read_options(request: resource_pb2.RegisterResourceRequest) -> resource_pb2.TransformResourceOptions:
+    """Return a request's options as a transform gets them."""
+    options = resource_pb2.TransformResourceOptions()
+    for theirs, ours in _SCALAR_FIELDS.items():
+        setattr(options, theirs, getattr(request, ours))
+    for theirs, ours in _LIST_FIELDS.items():
+        getattr(options, theirs).extend(getattr(request, ours))
+    for theirs, ours in _OPTIONAL_FLAGS.items():
+        if request.HasField(ours):  # type: ignore[arg-type]
+            setattr(options, theirs, getattr(request, ours))
+    if request.deleteBeforeReplaceDefined:
+        options.delete_before_replace = request.deleteBeforeReplace
+    if request.HasField("customTimeouts"):
+        options.custom_timeouts.CopyFrom(request.customTimeouts)
+    for key, value in request.providers.items():
+        options.providers[key] = value
+    return options
+
+
+def _write_options(
+    request: resource_pb2.RegisterResourceRequest, options: resource_pb2.TransformResourceOptions
+) -> None:
+    """Set a request's options to those that a transform returned."""
+    for theirs, ours in _LIST_FIELDS.items():
         field = getattr(request, ours)
         del field[:]
         field.extend(getattr(options, theirs))
     for theirs, ours in _SCALAR_FIELDS.items():
         setattr(request, ours, getattr(options, theirs))
-    for flag, field in (("protect", "protect"), ("retain_on_delete", "retainOnDelete")):
-        if options.HasField(flag):
-            setattr(request, field, getattr(options, flag))
+    for theirs, ours in _OPTIONAL_FLAGS.items():
+        if options.HasField(theirs):  # type: ignore[arg-type]
+            setattr(request, ours, getattr(options, theirs))
         else:
-            request.ClearField(field)
+            request.ClearField(ours)  # type: ignore[arg-type]
     if options.HasField("delete_before_replace"):
         request.deleteBeforeReplace = options.delete_before_replace
         request.deleteBeforeReplaceDefined = True

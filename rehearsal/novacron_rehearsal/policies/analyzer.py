@@ -1,14 +1,14 @@
-"""Policy packs: started as processes, asked over Pulumi's Analyzer protocol."""
+"""Policy packs: processes that check resources over Pulumi's Analyzer protocol."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import grpc.aio
 from google.protobuf.empty_pb2 import Empty
@@ -24,14 +24,19 @@ from novacron_rehearsal.protocol.channels import CHANNEL_OPTIONS
 from novacron_rehearsal.protocol.children import Child
 from novacron_rehearsal.values import PropertyMap, Secret, Value
 
+if TYPE_CHECKING:
+    from pulumi.runtime.proto.analyzer_pb2_grpc import AnalyzerAsyncStub  # exists in the stub file alone
+
 START_TIMEOUT_S = 60.0
+_Request = TypeVar("_Request")
+_Response = TypeVar("_Response")
 _WIRE = codec.Dialect(secrets=False, resources=False)
 _WIRE_WITH_SECRETS = codec.Dialect(resources=False)
-"""For remediation: what comes back takes the inputs' place, so secrets must keep their mark."""
+"""For remediation: its result replaces the inputs, so secrets must keep their mark."""
 
 
 class PolicyPackError(RehearsalError):
-    """A policy pack cannot be loaded or asked."""
+    """A policy pack cannot be loaded, or fails while it checks a resource."""
 
 
 @dataclass(slots=True)
@@ -39,15 +44,15 @@ class _Pack:
     path: Path
     name: str
     version: str
-    policies: dict[str, Any]
+    policies: dict[str, analyzer_pb2.PolicyInfo]
     remediates: bool
-    stub: Any
-    channel: Any
+    stub: AnalyzerAsyncStub
+    channel: grpc.aio.Channel
     child: Child
 
 
 class PolicyPacks:
-    """The packs of one run. `start` before anything is asked, `close` at the end."""
+    """The packs of one run. Call `start` before any other method, and `close` at the end."""
 
     def __init__(
         self,
@@ -76,7 +81,7 @@ class PolicyPacks:
         self._children: list[Child] = []
 
     async def start(self, engine_address: str) -> None:
-        """Start every pack, side by side. Raises `PolicyPackError` when one cannot be loaded."""
+        """Start all packs at once. Raises `PolicyPackError` when one cannot be loaded."""
         try:
             self._packs = list(await asyncio.gather(*(self._load(spec, engine_address) for spec in self._specs)))
         except BaseException:
@@ -92,7 +97,7 @@ class PolicyPacks:
 
     async def _start_pack(self, spec: PolicyPackSpec, engine_address: str) -> _Pack:
         if not (spec.path / "PulumiPolicy.yaml").is_file():
-            raise PolicyPackError(f"{spec.path} is not a policy pack: it holds no PulumiPolicy.yaml")
+            raise PolicyPackError(f"{spec.path} is not a policy pack: it has no PulumiPolicy.yaml")
         child = await Child.start(
             [self._python, "-u", "__main__.py", engine_address],
             cwd=spec.path,
@@ -108,9 +113,9 @@ class PolicyPacks:
         if not line.isdigit():
             await child.stop(grace_s=0.5)
             said = "\n".join([line, *child.last_lines]).strip()
-            raise PolicyPackError(f"policy pack {spec.path} could not be loaded; it said:\n{said or 'nothing'}")
+            raise PolicyPackError(f"policy pack {spec.path} could not be loaded. Its output:\n{said or 'none'}")
         channel = grpc.aio.insecure_channel(f"127.0.0.1:{line}", options=CHANNEL_OPTIONS)
-        stub: Any = AnalyzerStub(channel)
+        stub = cast("AnalyzerAsyncStub", AnalyzerStub(channel))
         try:
             info = await stub.GetAnalyzerInfo(Empty())
             policies = {policy.name: policy for policy in info.policies}
@@ -126,7 +131,9 @@ class PolicyPacks:
             raise PolicyPackError(f"policy pack {spec.path}: {error.details()}") from error
         return pack
 
-    def _configuration(self, spec: PolicyPackSpec, pack: _Pack, info: Any) -> Any:
+    def _configuration(
+        self, spec: PolicyPackSpec, pack: _Pack, info: analyzer_pb2.AnalyzerInfo
+    ) -> analyzer_pb2.ConfigureAnalyzerRequest:
         wanted: dict[str, Any] = {}
         if spec.config_path is not None:
             try:
@@ -135,7 +142,7 @@ class PolicyPacks:
                 raise PolicyPackError(f"policy configuration {spec.config_path} cannot be read: {error}") from error
             if not isinstance(content, dict):
                 raise PolicyPackError(
-                    f"policy configuration {spec.config_path} must be an object of policies' settings"
+                    f"policy configuration {spec.config_path} must be an object: settings by the policy's name"
                 )
             wanted = cast("dict[str, Any]", content)
             unknown = set(wanted) - set(pack.policies) - {"all"}
@@ -164,7 +171,7 @@ class PolicyPacks:
         return request
 
     async def remediate(self, resource: AnalyzedResource) -> PropertyMap:
-        """The properties as remediating policies want them."""
+        """Return the properties after remediation."""
         for pack in self._packs:
             if not pack.remediates:
                 continue
@@ -175,7 +182,7 @@ class PolicyPacks:
         return resource.properties
 
     async def analyze(self, resource: AnalyzedResource) -> list[PolicyViolated]:
-        """What one resource violates."""
+        """Return the violations of one resource."""
         request = _request(resource)
         responses = await asyncio.gather(*(self._ask(pack, pack.stub.Analyze, request) for pack in self._packs))
         return [
@@ -185,7 +192,7 @@ class PolicyPacks:
         ]
 
     async def analyze_stack(self, resources: Sequence[AnalyzedResource]) -> list[PolicyViolated]:
-        """What the stack as a whole violates."""
+        """Return the violations of the stack as a whole."""
         request = analyzer_pb2.AnalyzeStackRequest(resources=[_stack_resource(resource) for resource in resources])
         hidden = [text for resource in resources for text in _secret_texts(resource.properties)]
         responses = await asyncio.gather(*(self._ask(pack, pack.stub.AnalyzeStack, request) for pack in self._packs))
@@ -197,7 +204,9 @@ class PolicyPacks:
             for diagnostic in response.diagnostics
         ]
 
-    async def _ask(self, pack: _Pack, method: Any, request: Any) -> Any:
+    async def _ask(
+        self, pack: _Pack, method: Callable[[_Request], Awaitable[_Response]], request: _Request
+    ) -> _Response:
         try:
             return await method(request)
         except grpc.aio.AioRpcError as error:
@@ -207,7 +216,7 @@ class PolicyPacks:
             raise PolicyPackError(problem) from error
 
     async def close(self) -> None:
-        """End the packs' processes."""
+        """Stop the packs' processes."""
         for pack in self._packs:
             await pack.channel.close(None)
         await asyncio.gather(*(child.stop(grace_s=1.0) for child in self._children))
@@ -222,11 +231,11 @@ def _level(text: str, policy: str) -> int:
         "disabled": analyzer_pb2.DISABLED,
     }
     if text not in names:
-        raise PolicyPackError(f"policy {policy!r}: enforcement level {text!r} is none of {', '.join(names)}")
+        raise PolicyPackError(f"policy {policy!r}: enforcementLevel is {text!r}; it must be one of {', '.join(names)}")
     return names[text]
 
 
-def _options(resource: AnalyzedResource) -> Any:
+def _options(resource: AnalyzedResource) -> analyzer_pb2.AnalyzerResourceOptions:
     timeouts = resource.custom_timeouts
     return analyzer_pb2.AnalyzerResourceOptions(
         protect=resource.protect,
@@ -242,7 +251,7 @@ def _options(resource: AnalyzedResource) -> Any:
     )
 
 
-def _provider(resource: AnalyzedResource) -> Any:
+def _provider(resource: AnalyzedResource) -> analyzer_pb2.AnalyzerProviderResource | None:
     provider = resource.provider
     if provider is None:
         return None
@@ -251,7 +260,7 @@ def _provider(resource: AnalyzedResource) -> Any:
     )
 
 
-def _request(resource: AnalyzedResource, dialect: codec.Dialect = _WIRE) -> Any:
+def _request(resource: AnalyzedResource, dialect: codec.Dialect = _WIRE) -> analyzer_pb2.AnalyzeRequest:
     return analyzer_pb2.AnalyzeRequest(
         type=resource.type,
         properties=codec.encode(resource.properties, dialect),
@@ -262,7 +271,7 @@ def _request(resource: AnalyzedResource, dialect: codec.Dialect = _WIRE) -> Any:
     )
 
 
-def _stack_resource(resource: AnalyzedResource) -> Any:
+def _stack_resource(resource: AnalyzedResource) -> analyzer_pb2.AnalyzerResource:
     message = analyzer_pb2.AnalyzerResource(
         type=resource.type,
         properties=codec.encode(resource.properties, _WIRE),
@@ -278,7 +287,7 @@ def _stack_resource(resource: AnalyzedResource) -> Any:
     return message
 
 
-def _violation(diagnostic: Any, where: str, hidden: Sequence[str]) -> PolicyViolated:
+def _violation(diagnostic: analyzer_pb2.AnalyzeDiagnostic, where: str, hidden: Sequence[str]) -> PolicyViolated:
     message = diagnostic.message
     for text in hidden:
         message = message.replace(text, "[secret]")
@@ -287,14 +296,14 @@ def _violation(diagnostic: Any, where: str, hidden: Sequence[str]) -> PolicyViol
         policy=diagnostic.policyName,
         message=message,
         urn=diagnostic.urn or where,
-        # What a remediation has left standing blocks as well.
+        # A violation that a remediation did not remove blocks the run too.
         mandatory=diagnostic.enforcementLevel in (analyzer_pb2.MANDATORY, analyzer_pb2.REMEDIATE),
         severity=analyzer_pb2.PolicySeverity.Name(diagnostic.severity).removeprefix("POLICY_SEVERITY_").lower(),
     )
 
 
 def _secret_texts(value: Value, *, inside: bool = False) -> list[str]:
-    """The texts that must not appear in a message."""
+    """Return the texts that a message must not show."""
     if isinstance(value, Secret):
         return _secret_texts(value.value, inside=True)
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""What the engine asks of policy packs. `analyzer.py` answers with real packs."""
+"""The engine's interface to policy packs; `analyzer.py` implements it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from novacron_rehearsal.values import PropertyMap
 
 @dataclass(frozen=True, slots=True)
 class AnalyzedResource:
-    """A resource as policies see it: its checked inputs before creation, its outputs in a stack policy."""
+    """A resource as policies see it: with its checked inputs, and in a stack policy with its outputs."""
 
     urn: str
     type: str
@@ -35,7 +35,7 @@ class AnalyzedResource:
 def describe(
     state: ResourceState, provider: ResourceState | None, properties: PropertyMap | None = None
 ) -> AnalyzedResource:
-    """A resource as policies see it."""
+    """Describe a resource for policies. `properties` replaces its inputs when given."""
     return AnalyzedResource(
         urn=state.urn,
         type=state.type,
@@ -54,34 +54,34 @@ def describe(
 
 
 class PolicyHooks(Protocol):
-    """Asked for every resource (components, providers and the stack too), and once for the whole stack."""
+    """Called for every resource, including components, providers and the stack, and once for the whole stack."""
 
     async def remediate(self, resource: AnalyzedResource) -> PropertyMap:
-        """The properties as remediating policies want them; the same object when none changes anything."""
+        """Return the properties after remediation: the same object when no policy changes anything."""
         ...
 
     async def analyze(self, resource: AnalyzedResource) -> list[PolicyViolated]:
-        """What one resource violates."""
+        """Return the violations of one resource."""
         ...
 
     async def analyze_stack(self, resources: Sequence[AnalyzedResource]) -> list[PolicyViolated]:
-        """What the stack as a whole violates."""
+        """Return the violations of the stack as a whole."""
         ...
 
 
 class NoPolicies:
-    """A run without policy packs."""
+    """The hooks of a run without policy packs."""
 
     async def remediate(self, resource: AnalyzedResource) -> PropertyMap:
-        """Nothing changes."""
+        """Return the properties as they are."""
         return resource.properties
 
     async def analyze(self, resource: AnalyzedResource) -> list[PolicyViolated]:
-        """Nothing is violated."""
+        """Return no violations."""
         del resource
         return []
 
     async def analyze_stack(self, resources: Sequence[AnalyzedResource]) -> list[PolicyViolated]:
-        """Nothing is violated."""
+        """Return no violations."""
         del resources
         return []

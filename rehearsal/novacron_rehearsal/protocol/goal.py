@@ -1,12 +1,12 @@
-"""What the program wants of one resource: a registration request, decoded."""
+"""A goal: one resource as the program wants it, decoded from its request."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
 
 from google.protobuf.struct_pb2 import Struct
+from pulumi.runtime.proto import alias_pb2, resource_pb2
 
 from novacron_rehearsal import urn
 from novacron_rehearsal.errors import NotSupportedError
@@ -20,7 +20,7 @@ _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 @dataclass(slots=True)
 class AliasSpec:
-    """Another name that a resource may have had; empty fields are those of the resource itself."""
+    """A former name of a resource. Empty fields are the same as the resource's own."""
 
     name: str = ""
     type: str = ""
@@ -32,7 +32,7 @@ class AliasSpec:
 
 @dataclass(slots=True)
 class Goal:
-    """One `RegisterResource`, in the engine's terms."""
+    """One resource as the program wants it."""
 
     type: str
     name: str
@@ -62,15 +62,32 @@ class Goal:
 
     @property
     def is_provider(self) -> bool:
-        """Whether this is a provider resource."""
+        """Return whether this is a provider resource."""
         return urn.is_provider(self.type)
 
 
-def of_request(request: Any) -> Goal:
-    """Decode a `RegisterResourceRequest`.
+def decode_read(request: resource_pb2.ReadResourceRequest) -> Goal:
+    """Decode a request to read a resource that the program does not manage."""
+    return Goal(
+        type=request.type,
+        name=request.name,
+        custom=True,
+        parent=request.parent,
+        inputs={key: without_outputs(value) for key, value in codec.decode(request.properties).items()},
+        dependencies=sorted(set(request.dependencies)),
+        property_dependencies={},
+        provider=request.provider,
+        version=request.version,
+        additional_secret_outputs=list(request.additionalSecretOutputs),
+        source_position=request.sourcePosition.uri if request.HasField("sourcePosition") else "",
+    )
+
+
+def decode_registration(request: resource_pb2.RegisterResourceRequest) -> Goal:
+    """Decode a request to register a resource.
 
     Raises:
-        NotSupportedError: for what only the Pulumi CLI does.
+        NotSupportedError: for a feature that only the Pulumi CLI supports.
     """
     if request.remote:
         raise NotSupportedError(f"{request.type} {request.name!r} is a remote component")
@@ -83,7 +100,7 @@ def of_request(request: Any) -> Goal:
     properties = codec.decode(request.object)
     needed = {key: {*deps.urns} for key, deps in request.propertyDependencies.items()}
     for key, value in properties.items():
-        # A program that does not tell what each property needs means: all that the resource needs.
+        # Without dependencies for each property, every property has all dependencies of the resource.
         everything = () if request.propertyDependencies else request.dependencies
         needed.setdefault(key, {*everything}).update(output_dependencies(value))
     return Goal(
@@ -107,19 +124,18 @@ def of_request(request: Any) -> Goal:
             *request.aliasURNs,
             *(alias.urn for alias in request.aliases if alias.WhichOneof("alias") == "urn"),
         ],
-        alias_specs=[_alias(alias) for alias in request.aliases if alias.WhichOneof("alias") == "spec"],
+        alias_specs=[_decode_alias(alias.spec) for alias in request.aliases if alias.WhichOneof("alias") == "spec"],
         import_id=request.importId,
-        custom_timeouts=timeouts(request.customTimeouts) if request.HasField("customTimeouts") else None,
+        custom_timeouts=decode_timeouts(request.customTimeouts) if request.HasField("customTimeouts") else None,
         retain_on_delete=request.retainOnDelete if request.HasField("retainOnDelete") else None,
         deleted_with=request.deletedWith,
         replace_with=list(request.replace_with),
-        replacement_trigger=_trigger(request),
+        replacement_trigger=_decode_trigger(request),
         source_position=request.sourcePosition.uri if request.HasField("sourcePosition") else "",
     )
 
 
-def _alias(alias: Any) -> AliasSpec:
-    spec = alias.spec
+def _decode_alias(spec: alias_pb2.Alias.Spec) -> AliasSpec:
     return AliasSpec(
         name=spec.name,
         type=spec.type,
@@ -130,7 +146,7 @@ def _alias(alias: Any) -> AliasSpec:
     )
 
 
-def _trigger(request: Any) -> Value:
+def _decode_trigger(request: resource_pb2.RegisterResourceRequest) -> Value:
     if not request.HasField("replacement_trigger"):
         return None
     holder = Struct()
@@ -138,8 +154,8 @@ def _trigger(request: Any) -> Value:
     return without_outputs(codec.decode(holder)["trigger"])
 
 
-def timeouts(message: Any) -> CustomTimeouts | None:
-    """`5m`-like texts as seconds; `None` when none is set."""
+def decode_timeouts(message: resource_pb2.RegisterResourceRequest.CustomTimeouts) -> CustomTimeouts | None:
+    """Decode timeouts such as `5m`; `None` when none is set."""
     values = [_seconds(getattr(message, key)) for key in ("create", "update", "delete")]
     return CustomTimeouts(*values) if any(values) else None
 

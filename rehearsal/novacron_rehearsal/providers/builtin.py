@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from novacron_rehearsal.errors import NotSupportedError, ProviderError
-from novacron_rehearsal.providers.client import CheckFailure, DiffResult, Outcome
+from novacron_rehearsal.providers.client import CheckFailure, DiffResult, ProviderResponse
 from novacron_rehearsal.state.resource import ResourceState
 from novacron_rehearsal.values import PropertyMap, contains_secret, without_secrets
 
@@ -56,23 +56,23 @@ class BuiltinProvider:
         changed = old.inputs.get("name") != news.get("name")
         return DiffResult(changes=changed, replaces=["name"] if changed else [])
 
-    async def create(self, urn: str, inputs: PropertyMap, timeout_s: float, *, preview: bool) -> Outcome:
+    async def create(self, urn: str, inputs: PropertyMap, timeout_s: float, *, preview: bool) -> ProviderResponse:
         """Read the outputs."""
         del urn, timeout_s, preview
         return self._read(inputs)
 
-    async def read(self, urn: str, id_: str, inputs: PropertyMap, state: PropertyMap) -> Outcome:
+    async def read(self, urn: str, id_: str, inputs: PropertyMap, state: PropertyMap) -> ProviderResponse:
         """Read the outputs again."""
         del urn, state
         return self._read(inputs or {"name": id_})
 
-    def _read(self, inputs: PropertyMap) -> Outcome:
+    def _read(self, inputs: PropertyMap) -> ProviderResponse:
         name = without_secrets(inputs["name"])
         if not isinstance(name, str):
             raise ProviderError(f"stack reference {name!r}: the name must be known text")
         outputs = self._outputs_of(name)
         secret_names = sorted(key for key, value in outputs.items() if contains_secret(value))
-        return Outcome(
+        return ProviderResponse(
             id=name,
             outputs={"name": name, "outputs": outputs, "secretOutputNames": [*secret_names]},
             inputs={"name": name},
@@ -80,7 +80,7 @@ class BuiltinProvider:
 
     async def update(
         self, old: ResourceState, news: PropertyMap, timeout_s: float, ignore_changes: list[str], *, preview: bool
-    ) -> Outcome:
+    ) -> ProviderResponse:
         """Never asked for: another name replaces."""
         del old, timeout_s, ignore_changes, preview
         return self._read(news)

@@ -1,15 +1,16 @@
-"""One configured provider, asked over gRPC: check, diff, create, read, update, delete, invoke."""
+"""A client of one configured provider: check, diff, create, read, update, delete and invoke over gRPC."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import grpc
 import grpc.aio
 from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message import Message
 from pulumi.runtime.proto import plugin_pb2, provider_pb2
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderStub
 
@@ -22,17 +23,20 @@ from novacron_rehearsal.state.secret_marks import marked_like
 from novacron_rehearsal.urn import parse
 from novacron_rehearsal.values import PropertyMap, without_secrets
 
+if TYPE_CHECKING:
+    from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderAsyncStub  # exists in the stub file alone
+
 
 @dataclass(frozen=True, slots=True)
 class CheckFailure:
-    """An input that the provider refuses."""
+    """An input that the provider rejects, and why."""
 
     property: str
     reason: str
 
 
-def failures_text(new: ResourceState, failures: Sequence[CheckFailure]) -> str:
-    """What a provider refuses of a resource, for its user."""
+def describe_failures(new: ResourceState, failures: Sequence[CheckFailure]) -> str:
+    """Return the message for inputs that a provider rejects."""
     lines = [
         f"{new.type} resource {parse(new.urn).name!r} has a problem: "
         + (f"{failure.property}: " if failure.property else "")
@@ -44,7 +48,7 @@ def failures_text(new: ResourceState, failures: Sequence[CheckFailure]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class DiffResult:
-    """What the provider says of a change; `changes` is `None` when it leaves the comparison to the engine."""
+    """The provider's view of a change. `changes` is `None` when it leaves the comparison to the engine."""
 
     changes: bool | None
     replaces: list[str] = field(default_factory=list[str])
@@ -55,8 +59,8 @@ class DiffResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """The state that an operation left: `init_errors` when the resource exists but did not become ready."""
+class ProviderResponse:
+    """A resource as an operation left it. It has `init_errors` when it exists but did not become ready."""
 
     id: str
     outputs: PropertyMap
@@ -66,7 +70,7 @@ class Outcome:
 
 
 class Provider(Protocol):
-    """What the engine asks of any provider, built in or out of process. All methods raise `ProviderError`."""
+    """Any provider, in this process or in one of its own. All methods raise `ProviderError`."""
 
     supports_preview: bool
 
@@ -79,11 +83,11 @@ class Provider(Protocol):
         self, urn: str, olds: PropertyMap, news: PropertyMap, seed: bytes
     ) -> tuple[PropertyMap, list[CheckFailure]]: ...
     async def diff(self, old: ResourceState, news: PropertyMap, ignore_changes: list[str]) -> DiffResult: ...
-    async def create(self, urn: str, inputs: PropertyMap, timeout_s: float, *, preview: bool) -> Outcome: ...
-    async def read(self, urn: str, id_: str, inputs: PropertyMap, state: PropertyMap) -> Outcome: ...
+    async def create(self, urn: str, inputs: PropertyMap, timeout_s: float, *, preview: bool) -> ProviderResponse: ...
+    async def read(self, urn: str, id_: str, inputs: PropertyMap, state: PropertyMap) -> ProviderResponse: ...
     async def update(
         self, old: ResourceState, news: PropertyMap, timeout_s: float, ignore_changes: list[str], *, preview: bool
-    ) -> Outcome: ...
+    ) -> ProviderResponse: ...
     async def delete(self, old: ResourceState, timeout_s: float) -> None: ...
     async def invoke(self, token: str, arguments: PropertyMap) -> tuple[PropertyMap, list[CheckFailure]]: ...
     async def cancel(self) -> None: ...
@@ -91,17 +95,17 @@ class Provider(Protocol):
 
 
 class RemoteProvider:
-    """A provider behind a gRPC address."""
+    """A provider at a gRPC address."""
 
     def __init__(self, package: str, address: str) -> None:
         self.package = package
         self.supports_preview = False
         self._channel = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
-        self._stub: Any = ResourceProviderStub(self._channel)
+        self._stub = cast("ResourceProviderAsyncStub", ResourceProviderStub(self._channel))
         self._dialect = codec.Dialect(secrets=False, resources=False)
 
     async def attach(self, engine_address: str) -> None:
-        """Tell a provider that was started by someone else where the engine is."""
+        """Send the engine's address to a provider that the engine did not start."""
         try:
             await self._stub.Attach(plugin_pb2.PluginAttach(address=engine_address))
         except grpc.aio.AioRpcError as error:
@@ -109,7 +113,7 @@ class RemoteProvider:
                 raise self._error("Attach", error) from error
 
     async def version(self) -> str:
-        """The plugin's own version, empty when it does not say."""
+        """Return the version of the plug-in; empty when it has none."""
         try:
             return (await self._stub.GetPluginInfo(Empty())).version
         except grpc.aio.AioRpcError:
@@ -118,15 +122,15 @@ class RemoteProvider:
     async def check_config(
         self, urn: str, olds: PropertyMap, news: PropertyMap
     ) -> tuple[PropertyMap, list[CheckFailure]]:
-        """The provider's own configuration, checked; as given when the provider has no such check."""
+        """Check the provider's configuration. Returns it as given when the provider has no such check."""
         return await self._check("CheckConfig", urn, olds, news, b"", codec.ENGINE_DIALECT)
 
     async def diff_config(self, old: ResourceState, news: PropertyMap) -> DiffResult:
-        """How a change of configuration matters."""
+        """Compare the provider's configuration with a new one."""
         return await self._diff("DiffConfig", old, news, [], codec.ENGINE_DIALECT)
 
     async def configure(self, urn: str, inputs: PropertyMap) -> None:
-        """Make the provider ready for use."""
+        """Configure the provider, which makes it ready for use."""
         plain = {key: value for key, value in inputs.items() if key not in ("version", "__internal")}
         variables = {
             f"{self.package}:config:{key}": value
@@ -159,7 +163,7 @@ class RemoteProvider:
     async def check(
         self, urn: str, olds: PropertyMap, news: PropertyMap, seed: bytes
     ) -> tuple[PropertyMap, list[CheckFailure]]:
-        """Inputs as the provider will use them, defaults filled in, and what it refuses."""
+        """Return the inputs with the provider's defaults, and the inputs that it rejects."""
         return await self._check("Check", urn, olds, news, seed, self._dialect)
 
     async def _check(
@@ -185,7 +189,7 @@ class RemoteProvider:
         return self._remark(inputs, news), failures
 
     async def diff(self, old: ResourceState, news: PropertyMap, ignore_changes: list[str]) -> DiffResult:
-        """What a change of inputs means for the resource."""
+        """Compare the resource's inputs with new ones."""
         return await self._diff("Diff", old, news, ignore_changes, self._dialect)
 
     async def _diff(
@@ -221,8 +225,8 @@ class RemoteProvider:
             stables=list(response.stables),
         )
 
-    async def create(self, urn: str, inputs: PropertyMap, timeout_s: float, *, preview: bool) -> Outcome:
-        """Make the resource. In a preview, only called when `supports_preview`."""
+    async def create(self, urn: str, inputs: PropertyMap, timeout_s: float, *, preview: bool) -> ProviderResponse:
+        """Create the resource. Call it in a preview only when `supports_preview` is set."""
         name = parse(urn)
         request = provider_pb2.CreateRequest(
             urn=urn,
@@ -232,10 +236,10 @@ class RemoteProvider:
             name=name.name,
             type=name.type,
         )
-        return await self._outcome("Create", request, inputs, "")
+        return await self._call("Create", request, inputs, "")
 
-    async def read(self, urn: str, id_: str, inputs: PropertyMap, state: PropertyMap) -> Outcome:
-        """The resource as it is now; an empty id means that it is gone."""
+    async def read(self, urn: str, id_: str, inputs: PropertyMap, state: PropertyMap) -> ProviderResponse:
+        """Read the resource. An empty id means that it does not exist any more."""
         name = parse(urn)
         request = provider_pb2.ReadRequest(
             id=id_,
@@ -245,11 +249,11 @@ class RemoteProvider:
             name=name.name,
             type=name.type,
         )
-        return await self._outcome("Read", request, inputs, id_)
+        return await self._call("Read", request, inputs, id_)
 
     async def update(
         self, old: ResourceState, news: PropertyMap, timeout_s: float, ignore_changes: list[str], *, preview: bool
-    ) -> Outcome:
+    ) -> ProviderResponse:
         """Change the resource in place."""
         name = parse(old.urn)
         request = provider_pb2.UpdateRequest(
@@ -264,10 +268,10 @@ class RemoteProvider:
             name=name.name,
             type=name.type,
         )
-        return await self._outcome("Update", request, news, old.id)
+        return await self._call("Update", request, news, old.id)
 
     async def delete(self, old: ResourceState, timeout_s: float) -> None:
-        """Remove the resource."""
+        """Delete the resource."""
         name = parse(old.urn)
         request = provider_pb2.DeleteRequest(
             id=old.id,
@@ -294,24 +298,24 @@ class RemoteProvider:
         return codec.decode(getattr(response, "return")), failures
 
     async def cancel(self) -> None:
-        """Ask the provider to give up what it does; not every provider listens."""
+        """Ask the provider to cancel its operations. Not every provider does."""
         try:
             await self._stub.Cancel(Empty(), timeout=2)
         except grpc.aio.AioRpcError:
             return
 
     async def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         await self._channel.close(None)
 
-    async def _outcome(self, method: str, request: Any, inputs: PropertyMap, id_: str) -> Outcome:
+    async def _call(self, method: str, request: Message, inputs: PropertyMap, id_: str) -> ProviderResponse:
         try:
             response = await getattr(self._stub, method)(request)
         except grpc.aio.AioRpcError as error:
             partial = _initialization_failure(error)
             if partial is None:
                 raise self._error(method, error) from error
-            return Outcome(
+            return ProviderResponse(
                 id=partial.id or id_,
                 outputs=self._remark(codec.decode(partial.properties), inputs),
                 inputs=self._remark(codec.decode(partial.inputs), inputs) if partial.HasField("inputs") else None,
@@ -319,7 +323,7 @@ class RemoteProvider:
             )
         new_id = id_ if method == "Update" else response.id
         read_inputs = codec.decode(response.inputs) if method == "Read" and response.HasField("inputs") else None
-        return Outcome(
+        return ProviderResponse(
             id=new_id,
             outputs=self._remark(codec.decode(response.properties), inputs),
             inputs=None if read_inputs is None else self._remark(read_inputs, inputs),
@@ -333,16 +337,16 @@ class RemoteProvider:
     def _error(self, method: str, error: grpc.aio.AioRpcError) -> ProviderError:
         if error.code() == grpc.StatusCode.UNAVAILABLE:
             return ProviderGoneError(
-                f"the {self.package} provider went away during {method}: {error.details()}; "
-                "its last output stands above. Run the same command again: what it had begun is recorded as pending"
+                f"the {self.package} provider stopped during {method}: {error.details()}; see its output above. The "
+                "operation is recorded as pending; run the same command again"
             )
-        return ProviderError(_said(error.details()) or f"{self.package}: {method} failed with {error.code().name}")
+        return ProviderError(_message(error.details()) or f"{self.package}: {method} failed with {error.code().name}")
 
 
-def _said(details: str | None) -> str:
-    """The message alone where a Python provider sends the traceback of an error class of its own.
+def _message(details: str | None) -> str:
+    """Return the message without the traceback, when a Python provider raises an error class of its own.
 
-    A built-in error is a mistake in the provider, and keeps its traceback.
+    A built-in error is a bug of the provider, and keeps its traceback.
     """
     details = details or ""
     last_frame = details.rfind("\n  File ")
@@ -350,12 +354,12 @@ def _said(details: str | None) -> str:
     return details[last_frame + raised.end() :].rstrip() if raised else details
 
 
-def _property_diff(entry: Any) -> PropertyDiff:
+def _property_diff(entry: provider_pb2.PropertyDiff) -> PropertyDiff:
     name = provider_pb2.PropertyDiff.Kind.Name(entry.kind)
     return PropertyDiff(DiffKind(name.lower().replace("_", "-")), entry.inputDiff)
 
 
-def _initialization_failure(error: grpc.aio.AioRpcError) -> Any | None:
+def _initialization_failure(error: grpc.aio.AioRpcError) -> provider_pb2.ErrorResourceInitFailed | None:
     for key, value in error.trailing_metadata() or ():
         if key != "grpc-status-details-bin":
             continue

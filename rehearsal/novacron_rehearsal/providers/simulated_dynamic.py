@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable
 
 from novacron_rehearsal.errors import NotSupportedError, ProviderError
-from novacron_rehearsal.providers.client import CheckFailure, DiffResult, Outcome
+from novacron_rehearsal.providers.client import CheckFailure, DiffResult, ProviderResponse
 from novacron_rehearsal.state.resource import ResourceState
 from novacron_rehearsal.values import PropertyMap
 
@@ -51,13 +51,13 @@ class SimulatedDynamicProvider:
         del old, news, ignore_changes
         return DiffResult(changes=None)
 
-    async def create(self, urn: str, inputs: PropertyMap, timeout_s: float, *, preview: bool) -> Outcome:
+    async def create(self, urn: str, inputs: PropertyMap, timeout_s: float, *, preview: bool) -> ProviderResponse:
         """Return the inputs as outputs, with an id that depends on the URN."""
         del timeout_s
         identifier = "" if preview else f"simulated-{hashlib.sha256(urn.encode()).hexdigest()[:12]}"
-        return Outcome(id=identifier, outputs=dict(inputs))
+        return ProviderResponse(id=identifier, outputs=dict(inputs))
 
-    async def read(self, urn: str, id_: str, inputs: PropertyMap, state: PropertyMap) -> Outcome:
+    async def read(self, urn: str, id_: str, inputs: PropertyMap, state: PropertyMap) -> ProviderResponse:
         """Return the recorded outputs; there are none of a resource that this provider did not create.
 
         Raises:
@@ -68,14 +68,14 @@ class SimulatedDynamicProvider:
                 f"{urn} is read by a dynamic provider, which a rehearsal does not run; give the program the value as "
                 "configuration"
             )
-        return Outcome(id=id_, outputs=state, inputs=inputs)
+        return ProviderResponse(id=id_, outputs=state, inputs=inputs)
 
     async def update(
         self, old: ResourceState, news: PropertyMap, timeout_s: float, ignore_changes: list[str], *, preview: bool
-    ) -> Outcome:
+    ) -> ProviderResponse:
         """Return the new inputs as outputs."""
         del timeout_s, ignore_changes, preview
-        return Outcome(id=old.id, outputs=dict(news))
+        return ProviderResponse(id=old.id, outputs=dict(news))
 
     async def delete(self, old: ResourceState, timeout_s: float) -> None:
         """Delete nothing: nothing exists outside the state."""

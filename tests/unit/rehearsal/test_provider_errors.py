@@ -6,7 +6,7 @@ import traceback
 
 import pytest
 from novacron_infra.errors import LocalProcessError
-from novacron_rehearsal.providers.client import _said
+from novacron_rehearsal.providers.client import _message
 
 
 def trace_of(error: Exception) -> str:
@@ -22,14 +22,14 @@ def trace_of(error: Exception) -> str:
 
 def test_an_error_of_the_providers_own_is_its_message() -> None:
     message = 'worker-0 ended at its start; the last lines:\n    ValueError: no\n      File "x.py", line 1\n    end'
-    assert _said(trace_of(LocalProcessError(message))) == message
+    assert _message(trace_of(LocalProcessError(message))) == message
 
 
 def test_a_built_in_error_keeps_its_traceback() -> None:
     trace = trace_of(TypeError("'NoneType' object is not callable"))
-    assert _said(trace) == trace
+    assert _message(trace) == trace
 
 
 @pytest.mark.parametrize("text", ["", "bucket: already exists", "Traceback of a plain text\na.b: c"])
 def test_other_texts_stay_as_they_are(text: str) -> None:
-    assert _said(text) == text
+    assert _message(text) == text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -14,6 +15,7 @@ import yaml
 from tools.prose.parts import BLANK, Part, find_parts
 
 _RULES = Path(__file__).with_name("phrases.yaml")
+_RUN = re.compile(rf"\s+|{BLANK}+|[^\s{BLANK}]+")
 _FULL_STOP = "end the first line of a docstring with a full stop"
 
 
@@ -61,12 +63,12 @@ def check(path: PurePath, text: str, rules: Rules) -> list[Finding]:
     if any(fnmatch(str(path), glob) for glob in rules.excluded):
         return []
     parts = find_parts(path, text)
-    prose, offsets = _squeeze(_overlay(text, parts))
+    prose = _squeeze(_overlay(text, parts))
     found = {
-        (offsets[hit.start()], hit.group(), rule.write)
+        (prose.find_offset(hit.start()), hit.group(), rule.write)
         for rule in rules.rules
         if not rule.starts_docstring
-        for hit in rule.pattern.finditer(prose)
+        for hit in rule.pattern.finditer(prose.text)
     }
     for part in parts:
         if part.kind == "docstring":
@@ -92,14 +94,32 @@ def _overlay(text: str, parts: list[Part]) -> str:
     return "".join(masked)
 
 
-def _squeeze(text: str) -> tuple[str, list[int]]:
-    """Return the text with each run of white space as one space, and the offset that each character had."""
-    squeezed: list[str] = []
-    offsets: list[int] = []
-    for run in re.finditer(r"\s+|\S", text):
-        squeezed.append(" " if run.group().isspace() else run.group())
+@dataclass(frozen=True)
+class _Squeezed:
+    """A text with each run of white space as one space, and each run of code as one `BLANK`."""
+
+    text: str
+    starts: list[int]
+    """Where each run starts in `text`."""
+    offsets: list[int]
+    """Where each run started before."""
+
+    def find_offset(self, at: int) -> int:
+        """Return where a character was before."""
+        run = bisect_right(self.starts, at) - 1
+        return self.offsets[run] + at - self.starts[run]
+
+
+def _squeeze(text: str) -> _Squeezed:
+    squeezed, starts, offsets, length = list[str](), list[int](), list[int](), 0
+    for run in _RUN.finditer(text):
+        found = run.group()
+        kept = BLANK if found[0] == BLANK else " " if found[0].isspace() else found
+        squeezed.append(kept)
+        starts.append(length)
         offsets.append(run.start())
-    return "".join(squeezed), offsets
+        length += len(kept)
+    return _Squeezed("".join(squeezed), starts, offsets)
 
 
 def _docstring_start(part: Part, rules: Rules) -> Iterator[tuple[int, str, str]]:

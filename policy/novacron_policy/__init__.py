@@ -1,1 +1,1 @@
-"""NovaCron policies: a CrossGuard pack for GPU environments."""
+"""The NovaCron policy pack: CrossGuard policies for GPU environments."""

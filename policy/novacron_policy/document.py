@@ -1,4 +1,4 @@
-"""The policies' reference, from the rules. `python -m novacron_policy.document` writes it again."""
+"""Writes the reference of the policies from the rules: `python -m novacron_policy.document`."""
 
 from __future__ import annotations
 
@@ -10,27 +10,30 @@ FILE = Path(__file__).parents[2] / "docs/policies.md"
 _HEAD = """\
 # Policies
 
-Made from the rules by `python -m novacron_policy.document`. How to run and configure them: `policy/README.md`. All are
-mandatory unless configured otherwise.
+The policy pack checks every resource of a stack before it is created. All policies are mandatory unless configured
+otherwise; `policy/README.md` says how to run and configure them. The pack also reports exemptions that match no
+resource (`unused-exemptions`, advisory).
 
-| policy | severity | asks |
+This page is generated: change `policy/novacron_policy/rules.py` and run `python -m novacron_policy.document`.
+
+| Policy | Severity | Requirement |
 |---|---|---|
 """
 
 
-def document() -> str:
-    """The text of the file."""
+def render_document() -> str:
+    """Return the text of the reference."""
     rows = "".join(f"| [{rule.name}](#{rule.name}) | {rule.severity.value} | {rule.description} |\n" for rule in RULES)
-    return _HEAD + rows + "".join(_section(rule) for rule in RULES)
+    return _HEAD + rows + "".join(_render_section(rule) for rule in RULES)
 
 
-def _section(rule: Rule) -> str:
+def _render_section(rule: Rule) -> str:
     lines = [
         f"\n## {rule.name}\n",
         f"{rule.description}\n",
-        f"- **Looks at:** {rule.looks_at}.",
-        f"- **What to do:** {rule.remedy}",
-        f"- **Does not see:** {rule.limits}",
+        f"- **Resources:** {rule.resources}.",
+        f"- **Remedy:** {rule.remedy}",
+        f"- **Not checked:** {rule.limits}",
     ]
     if rule.framework:
         lines.append(f"- **Framework:** {rule.framework.name} {rule.framework.version}, {rule.framework.reference}")
@@ -40,4 +43,4 @@ def _section(rule: Rule) -> str:
 
 
 if __name__ == "__main__":
-    FILE.write_text(document(), encoding="utf-8")
+    FILE.write_text(render_document(), encoding="utf-8")

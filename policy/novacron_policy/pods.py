@@ -1,11 +1,10 @@
-"""Where pods stand in Kubernetes resources: workloads, lists and patches of them, custom resources."""
+"""Finds the pods in Kubernetes resources: workloads, lists and patches of them, and custom resources."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from novacron_policy.properties import UNKNOWN, get, items
+from novacron_policy.properties import UNKNOWN, Value, get, list_items
 
 _CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 _WORKLOADS = {
@@ -16,31 +15,32 @@ _WORKLOADS = {
 }  # fmt: skip
 
 
-def pod_specs(resource_type: str, properties: Any) -> Iterator[Any]:
-    """The pod specifications in a resource, wherever they stand: what lists containers is one.
+def find_pod_specs(resource_type: str, properties: Value) -> Iterator[Value]:
+    """Yield the pod specifications in a resource: every mapping that lists containers.
 
-    `UNKNOWN` stands for what cannot be seen yet, in kinds that are known to hold pods.
+    In kinds that have pods, `UNKNOWN` stands for a part that is not known yet and could hold one.
     """
     if resource_type.startswith("kubernetes:"):
         kind = resource_type.rsplit(":", 1)[-1].removesuffix("Patch").removesuffix("List")
-        yield from _pod_specs(properties, kind in _WORKLOADS)
+        yield from _find_specs(properties, kind in _WORKLOADS)
 
 
-def _pod_specs(value: Any, workload: bool) -> Iterator[Any]:
+def _find_specs(value: Value, is_workload: bool) -> Iterator[Value]:
     if isinstance(value, list):
         for item in value:
-            yield from _pod_specs(item, workload)
+            yield from _find_specs(item, is_workload)
     elif isinstance(value, dict):
         if not value.keys().isdisjoint(_CONTAINERS):
             yield value
             return
         for key, part in value.items():
-            if workload and (key in ("spec", "items") or key.endswith("emplate")) and UNKNOWN in items(part):
+            may_hold_pods = is_workload and (key in ("spec", "items") or key.endswith("emplate"))
+            if may_hold_pods and UNKNOWN in list_items(part):
                 yield UNKNOWN
-            yield from _pod_specs(part, workload)
+            yield from _find_specs(part, is_workload)
 
 
-def containers(spec: Any) -> Iterator[Any]:
-    """All containers of a pod specification, init and ephemeral ones too."""
+def list_containers(spec: Value) -> Iterator[Value]:
+    """Yield all containers of a pod specification, including init and ephemeral ones."""
     for kind in _CONTAINERS:
-        yield from items(get(spec, kind))
+        yield from list_items(get(spec, kind))

@@ -1,10 +1,9 @@
-"""The pack's rules as data: each check with its name, its weight, what else asks for the same, and the way out."""
+"""The rules of the pack as data: each check with its name, severity, remedy and limits."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from pulumi_policy import PolicyComplianceFramework, Severity
 
@@ -13,8 +12,10 @@ from novacron_policy.checks.gpu import gpu_taint_and_toleration
 from novacron_policy.checks.network import private_api_endpoint
 from novacron_policy.checks.routing import health_check_on_routed_record
 from novacron_policy.checks.workloads import digest_pinned_image, no_privileged_pod
+from novacron_policy.properties import Value
 
-Check = Callable[[str, Any], Iterator[str]]
+Check = Callable[[str, Value], Iterator[str]]
+"""A function from the type and the properties of a resource to the reasons why it violates the policy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +25,19 @@ class Rule:
     name: str
     check: Check
     severity: Severity
-    looks_at: str
-    """The resources that it reads."""
+    resources: str
+    """The resources that it checks."""
     remedy: str
+    """What to do about a violation."""
     limits: str
-    """What it cannot see, and who has to."""
+    """What it does not check."""
     framework: PolicyComplianceFramework | None = None
     tags: tuple[str, ...] = ()
-    """Checks of checkov 3.3 that ask for the same."""
+    """The checks of checkov 3.3 with the same aim."""
 
     @property
     def description(self) -> str:
-        """What it asks for, in a sentence."""
+        """What it requires, in one sentence: the first line of the check's docstring."""
         return (self.check.__doc__ or "").strip().splitlines()[0]
 
 
@@ -53,10 +55,10 @@ RULES = (
         "private-api-endpoint",
         private_api_endpoint,
         Severity.HIGH,
-        looks_at="EKS, GKE and AKS clusters",
+        resources="EKS, GKE and AKS clusters",
         remedy="Make the endpoint private, or name the networks that may reach it: IPv4 networks of /8 or narrower, "
-        "IPv6 of /32 or narrower.",
-        limits="Who may sign in: a network that is let in still needs credentials.",
+        "IPv6 networks of /32 or narrower.",
+        limits="Who may sign in. A client in an allowed network still needs credentials.",
         framework=_cis_eks("5.4.1"),
         tags=("CKV_AWS_38", "CKV_AWS_39", "CKV_GCP_20", "CKV_AZURE_6", "CKV_AZURE_115"),
     ),
@@ -64,15 +66,15 @@ RULES = (
         "customer-key-encryption",
         customer_key_encryption,
         Severity.MEDIUM,
-        looks_at="clusters' secrets; node disks and volumes; EFS, FSx for Lustre, Managed Lustre of Google and Azure, "
-        "Filestore; object storage; RDS, Cloud SQL and Azure's Postgres; ElastiCache, Memorystore and Azure Managed "
-        "Redis; ECR, Artifact Registry and Azure Container Registry; Secrets Manager and Secret Manager; CloudWatch's "
-        "log groups and Google's log buckets",
-        remedy="Name a key of your own key management service in the property that the message gives.",
-        limits="A bucket whose encryption no resource sets, and disks that an AWS launch template does not list: they "
-        "have the account's default key. Google's log buckets `_Default` and `_Required`, which come with the project "
-        "(`docs/decisions/0008-googles-logs-keep-the-projects-key.md`). Machines' own NVMe disks, which the hardware "
-        "encrypts.",
+        resources="secrets of clusters; node disks and volumes; EFS, FSx for Lustre, Managed Lustre on Google Cloud "
+        "and Azure, Filestore; object storage; RDS, Cloud SQL and Azure Database for PostgreSQL; ElastiCache, "
+        "Memorystore and Azure Managed Redis; ECR, Artifact Registry and Azure Container Registry; Secrets Manager and "
+        "Secret Manager; log groups of CloudWatch and log buckets of Google Cloud",
+        remedy="Name a key of your own key management service in the property that the message names.",
+        limits="Buckets whose encryption no resource sets, and disks that an AWS launch template does not list: they "
+        "use the default key of the account. The log buckets `_Default` and `_Required` of Google Cloud, which come "
+        "with the project (`docs/decisions/0008-googles-logs-keep-the-projects-key.md`). NVMe disks inside machines, "
+        "which the hardware encrypts.",
         framework=_cis_eks("5.3.1"),
         tags=(
             "CKV_AWS_58",
@@ -92,21 +94,23 @@ RULES = (
         "gpu-taint-and-toleration",
         gpu_taint_and_toleration,
         Severity.MEDIUM,
-        looks_at="EKS node groups, GKE and AKS node pools (also those written inside their cluster); " + _PODS,
-        remedy="Give the pool the taint `nvidia.com/gpu` with NoSchedule, and the pods that ask for GPUs (whole ones, "
-        "shared ones or MIG slices) the toleration. An EKS node group without GPUs names its machine in "
-        "`instanceTypes`: in the launch template, which is another resource, the policy cannot see it.",
-        limits="Karpenter's pools, self-managed groups, pods that get GPUs by resource claims, AMD's GPUs.",
+        resources="EKS node groups, GKE and AKS node pools (including those inside the resource of their cluster); "
+        + _PODS,
+        remedy="Give the pool the taint `nvidia.com/gpu` with NoSchedule, and give the toleration to pods that request "
+        "GPUs (whole GPUs, shared GPUs or MIG slices). Name the machine of an EKS node group without GPUs in "
+        "`instanceTypes`: its launch template is another resource, which the policy cannot read.",
+        limits="Karpenter's node pools, self-managed node groups, pods that get GPUs through resource claims, GPUs of "
+        "AMD.",
     ),
     Rule(
         "no-privileged-pod",
         no_privileged_pod,
         Severity.HIGH,
-        looks_at=_PODS,
-        remedy="Remove `privileged`, `allowPrivilegeEscalation` and the capabilities ALL and SYS_ADMIN. A driver or "
-        "device plugin that cannot do without is exempted by its URN, with the reason.",
-        limits="Escalation that is merely not forbidden, other capabilities, host paths and host namespaces: policies "
-        "of their own.",
+        resources=_PODS,
+        remedy="Remove `privileged`, `allowPrivilegeEscalation` and the capabilities ALL and SYS_ADMIN. Exempt a "
+        "driver or a device plugin that needs them by its URN, with the reason.",
+        limits="Privilege escalation that is not explicitly disabled, other capabilities, host paths and host "
+        "namespaces.",
         framework=_cis_eks("4.2.1"),
         tags=("CKV_K8S_16", "CKV_K8S_20", "CKV_K8S_39"),
     ),
@@ -114,8 +118,8 @@ RULES = (
         "digest-pinned-image",
         digest_pinned_image,
         Severity.MEDIUM,
-        looks_at=_PODS + "; image volumes too",
-        remedy="End the image's name with `@sha256:` and the digest that was tested; a tag may stand before it.",
+        resources=_PODS + ", including their image volumes",
+        remedy="End the name of the image with `@sha256:` and the digest that you tested. The tag may stay before it.",
         limits="Whether the image exists and who signed it.",
         tags=("CKV_K8S_43",),
     ),
@@ -123,10 +127,11 @@ RULES = (
         "health-check-on-routed-record",
         health_check_on_routed_record,
         Severity.HIGH,
-        looks_at="Route 53 records with a routing policy, Cloud DNS record sets with one, Traffic Manager profiles and "
+        resources="Route 53 records and Cloud DNS record sets with a routing policy, Traffic Manager profiles and "
         "endpoints",
-        remedy="Route 53: `healthCheckId`, or an alias with `evaluateTargetHealth`. Cloud DNS: `healthCheckedTargets`, "
-        "with `healthCheck` where they are external. Traffic Manager: a probe in `monitorConfig`, no `alwaysServe`.",
-        limits="Whether the check asks the right question, and how fast it answers.",
+        remedy="Route 53: set `healthCheckId`, or use an alias with `evaluateTargetHealth`. Cloud DNS: set "
+        "`healthCheckedTargets`, and `healthCheck` for external targets. Traffic Manager: set a probe in "
+        "`monitorConfig`, and remove `alwaysServe`.",
+        limits="What the health check requests, and how fast it reacts.",
     ),
 )

@@ -120,7 +120,7 @@ def test_an_unknown_that_could_hide_a_violation_is_one(judge: Judge, lab: Lab) -
     verdict = judge(UNKNOWN_IMAGE, None)
     assert not verdict.succeeded
     assert verdict.violations == {("digest-pinned-image", URN, True, "medium")}
-    assert "give it as a plain value" in verdict.said
+    assert "Give it as a plain value" in verdict.said
     assert lab.provider.world == {}
 
 
@@ -207,6 +207,42 @@ def test_an_advisory_violation_is_reported_once_though_the_pack_also_checks_a_pr
     result = lab.up(policy_packs=[PolicyPackSpec(PACK, config)], attached_providers=both)
     assert result.succeeded, result.errors
     assert [item.urn for item in result.policy_violations] == [URN]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"exemptions": [{"urn": URN, "reason": "a test", "until": "soon"}]},
+            "digest-pinned-image.exemptions.0.until = soon: it is not a date. Write it like 2027-03-31",
+        ),
+        (
+            {"exemptons": [{"urn": URN, "reason": "a test"}]},
+            "digest-pinned-image.exemptons is an unknown key; did you mean exemptions?",
+        ),
+    ],
+)
+def test_a_wrong_exemption_names_the_file_the_policy_and_the_key(
+    lab: Lab, tmp_path: Path, settings: dict[str, Any], message: str
+) -> None:
+    config = tmp_path / "policy.json"
+    config.write_text(json.dumps({"digest-pinned-image": settings}))
+    result = lab.up('Thing("a")', policy_packs=[PolicyPackSpec(PACK, config)])
+    assert not result.succeeded
+    assert str(config) in result.errors
+    assert message in result.errors
+    assert "Exception calling application" not in result.errors
+
+
+def test_an_exemption_that_matches_no_resource_is_reported_as_advisory(lab: Lab, tmp_path: Path) -> None:
+    config = tmp_path / "policy.json"
+    exemption = {"urn": f"{URN}-old", "reason": "a test"}
+    config.write_text(json.dumps({"digest-pinned-image": {"exemptions": [exemption]}}))
+    result = lab.up('Thing("a")', policy_packs=[PolicyPackSpec(PACK, config)])
+    assert result.succeeded, result.errors
+    [violation] = result.policy_violations
+    assert (violation.policy, violation.mandatory) == ("unused-exemptions", False)
+    assert f"{URN}-old" in violation.message
 
 
 def test_a_configuration_for_no_such_policy_is_refused(lab: Lab, tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
-"""What each policy looks at: pure functions from a resource to the reasons why it is refused.
+"""The checks of the policies: pure functions from a resource to the reasons why it violates a policy.
 
-An unknown that could hide a violation is one (the message says how to make it plain). An unknown that is a reference to
-something made in the same update (a key, a health check) is not: it will be there.
+An unknown value that could hide a violation is a violation; its message says how to make the value plain. An unknown
+that refers to a resource of the same update, such as a key or a health check, is not one, because it will exist.
 """

@@ -1,11 +1,10 @@
-"""With which keys data is encrypted at rest."""
+"""The keys that encrypt data at rest."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from novacron_policy.properties import UNKNOWN, get, items, unknown
+from novacron_policy.properties import UNKNOWN, Value, describe_unknown, get, list_items
 
 _KEYS = {
     "aws:cloudwatch/logGroup:LogGroup": ("kmsKeyId",),
@@ -52,7 +51,7 @@ _KEYS = {
     "azure-native:storage:StorageAccount": ("encryption.keyVaultProperties.keyName",),
     "azure-native:storagecache:AmlFilesystem": ("encryptionSettings.keyEncryptionKey.keyUrl",),
 }
-"""Where the key stands: `a[].key` in every item of a list, which has one at least; a step with `?` only where it is."""
+"""The paths of the key by resource type. `a[].key` is in every item of a non-empty list; `?` marks an optional step."""
 _SWITCHES = {
     "gcp:container/cluster:Cluster": ("databaseEncryption.state", "ENCRYPTED"),
     "azure-native:containerregistry:Registry": ("encryption.status", "enabled"),
@@ -60,40 +59,40 @@ _SWITCHES = {
     "azure-native:dbforpostgresql:Server": ("dataEncryption.type", "AzureKeyVault"),
     "azure-native:storage:StorageAccount": ("encryption.keySource", "Microsoft.Keyvault"),
 }
-"""Where a key alone changes nothing: the property that puts it to use, and its value."""
+"""The property, and its value, that switches on encryption with the key, for types where naming a key is not enough."""
 
 
-def customer_key_encryption(resource_type: str, properties: Any) -> Iterator[str]:
-    """What is stored is encrypted with a key of the customer's own."""
-    missing = [reason for path in _KEYS.get(resource_type, ()) for reason in _missing(properties, path)]
+def customer_key_encryption(resource_type: str, properties: Value) -> Iterator[str]:
+    """Stored data is encrypted with a key of your own."""
+    missing = [reason for path in _KEYS.get(resource_type, ()) for reason in _find_missing_keys(properties, path)]
     yield from missing
     if resource_type in _SWITCHES and not missing:
         path, wanted = _SWITCHES[resource_type]
         value = get(properties, path)
         if value is UNKNOWN:
-            yield unknown(path)
+            yield describe_unknown(path)
         elif value != wanted:
-            yield f"{path} is not {wanted!r}, so the key is not used"
+            yield f"{path} is not {wanted!r}, so the key is not used. Set it to {wanted!r}"
 
 
-def _missing(properties: Any, path: str) -> Iterator[str]:
-    told = path.replace("?", "")
-    for holder, key in _holders(properties, path):
+def _find_missing_keys(properties: Value, path: str) -> Iterator[str]:
+    shown = path.replace("?", "")
+    for holder, key in _find_holders(properties, path):
         if holder is UNKNOWN:
-            yield unknown(told.rpartition(".")[0] or told)
+            yield describe_unknown(shown.rpartition(".")[0] or shown)
         elif not get(holder, key):
-            yield f"{told} is missing: name a key of your own, which you can rotate and revoke"
+            yield f"{shown} is missing. Name a key of your own, which you can rotate and revoke"
 
 
-def _holders(value: Any, path: str) -> Iterator[tuple[Any, str]]:
-    """What should hold the key at the path's end, and its name there."""
+def _find_holders(value: Value, path: str) -> Iterator[tuple[Value, str]]:
+    """Yield each value that should have the key at the end of a path, with the name of the key."""
     step, _, rest = path.partition(".")
     if not rest:
         yield value, step
         return
     found = get(value, step.rstrip("[]?"))
-    # Among the optional: a mapping without `ebs` is a disk of the machine itself, which the hardware encrypts.
+    # A block device without `ebs` is a disk of the machine itself, which the hardware encrypts.
     if found in (None, []) and step.endswith("?"):
         return
-    for item in (items(found) or [None]) if "[]" in step else [found]:
-        yield from _holders(item, rest)
+    for item in (list_items(found) or [None]) if "[]" in step else [found]:
+        yield from _find_holders(item, rest)

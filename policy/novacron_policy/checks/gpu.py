@@ -1,63 +1,63 @@
-"""GPU nodes and the pods on them."""
+"""Taints of GPU nodes, and tolerations of the pods on them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from novacron_policy.pods import containers, pod_specs
-from novacron_policy.properties import UNKNOWN, get, items, unknown
+from novacron_policy.pods import find_pod_specs, list_containers
+from novacron_policy.properties import UNKNOWN, Unknown, Value, describe_unknown, get, list_items
 
 GPU_TAINT = "nvidia.com/gpu"
 AWS_GPU = re.compile(r"^(p\d|g[3-9](?!ad)|gr\d)[a-z0-9-]*\.")
 GCP_GPU = re.compile(r"^(a[2-9]x?|g[2-9])-")
 AZURE_GPU = re.compile(r"^Standard_N[CDV](?!.*(_MI\d|as_v4$))", re.IGNORECASE)
-"""NVIDIA's: the lookaheads leave AMD's out, whose resource and taint are others."""
+"""Machines with GPUs of NVIDIA. The lookaheads exclude those of AMD, whose resource and taint have other names."""
 _EKS_GPU_IMAGE = re.compile(r"NVIDIA|_GPU$")
 _GPU_RESOURCE = re.compile(r"^nvidia\.com/(gpu(\.shared)?|mig-.+)$")
 _AZURE_TAINT = re.compile(rf"^{re.escape(GPU_TAINT)}(=[^:]*)?:(NoSchedule|NoExecute)$")
-_KEEPS_PODS_OUT = ("NO_SCHEDULE", "NO_EXECUTE")
+_REPELLING_EFFECTS = ("NO_SCHEDULE", "NO_EXECUTE")
 
 
-def gpu_taint_and_toleration(resource_type: str, properties: Any) -> Iterator[str]:
-    """GPU nodes are kept for GPU pods: a taint on the pool, a toleration on the pod."""
-    for pool in _pools(resource_type, properties):
-        yield from _pool_reasons(pool)
-    for spec in pod_specs(resource_type, properties):
-        yield from _pod_reasons(spec)
+def gpu_taint_and_toleration(resource_type: str, properties: Value) -> Iterator[str]:
+    """Node pools with GPUs have the GPU taint, and pods that request GPUs tolerate it."""
+    for pool in _find_pools(resource_type, properties):
+        yield from _check_pool(pool)
+    for spec in find_pod_specs(resource_type, properties):
+        yield from _check_pod(spec)
 
 
 @dataclass(frozen=True, slots=True)
 class _Pool:
-    gpus: list[Any]
-    """What makes it a GPU pool: machines, accelerators; `UNKNOWN` for what may be one."""
-    taints: Any
+    gpus: list[Value]
+    """The machines and accelerators that make it a GPU pool; `UNKNOWN` for one that may."""
+    taints: Value
     in_template: bool = False
+    """Whether the machine is in a launch template, which the policy cannot read."""
 
 
-def _pools(resource_type: str, properties: Any) -> Iterator[_Pool]:
+def _find_pools(resource_type: str, properties: Value) -> Iterator[_Pool]:
     if resource_type == "aws:eks/nodeGroup:NodeGroup":
-        yield _eks_pool(properties)
+        yield _read_eks_pool(properties)
     elif resource_type == "gcp:container/nodePool:NodePool":
-        yield _gke_pool(properties)
+        yield _read_gke_pool(properties)
     elif resource_type == "gcp:container/cluster:Cluster":
-        yield _gke_pool(properties)  # the default pool
-        for pool in items(get(properties, "nodePools")):
-            yield _gke_pool(pool)
+        yield _read_gke_pool(properties)  # the default pool
+        for pool in list_items(get(properties, "nodePools")):
+            yield _read_gke_pool(pool)
     elif resource_type == "azure-native:containerservice:AgentPool":
-        yield _aks_pool(properties)
+        yield _read_aks_pool(properties)
     elif resource_type == "azure-native:containerservice:ManagedCluster":
-        for pool in items(get(properties, "agentPoolProfiles")):
-            yield _aks_pool(pool)
+        for pool in list_items(get(properties, "agentPoolProfiles")):
+            yield _read_aks_pool(pool)
 
 
-def _eks_pool(properties: Any) -> _Pool:
-    machines, taints = items(get(properties, "instanceTypes")), get(properties, "taints")
+def _read_eks_pool(properties: Value) -> _Pool:
+    machines, taints = list_items(get(properties, "instanceTypes")), get(properties, "taints")
     if machines or get(properties, "launchTemplate") is None:
-        return _Pool(_gpus(machines, AWS_GPU), taints)
-    # The template is another resource. The image says enough where it carries a driver.
+        return _Pool(_find_gpus(machines, AWS_GPU), taints)
+    # The launch template is another resource. An image with a GPU driver also tells that the pool has GPUs.
     image = get(properties, "amiType")
     if isinstance(image, str) and "NEURON" in image:
         return _Pool([], taints)
@@ -66,77 +66,82 @@ def _eks_pool(properties: Any) -> _Pool:
     return _Pool([UNKNOWN], taints, in_template=True)
 
 
-def _gke_pool(properties: Any) -> _Pool:
+def _read_gke_pool(properties: Value) -> _Pool:
     config = get(properties, "nodeConfig")
-    accelerators = [get(item, "type") for item in items(get(config, "guestAccelerators"))]
-    return _Pool(accelerators + _gpus([get(config, "machineType")], GCP_GPU), get(config, "taints"))
+    accelerators = [get(item, "type") for item in list_items(get(config, "guestAccelerators"))]
+    return _Pool(accelerators + _find_gpus([get(config, "machineType")], GCP_GPU), get(config, "taints"))
 
 
-def _aks_pool(properties: Any) -> _Pool:
-    scales = items(get(properties, "virtualMachinesProfile.scale.manual"))
+def _read_aks_pool(properties: Value) -> _Pool:
+    scales = list_items(get(properties, "virtualMachinesProfile.scale.manual"))
     machines = [get(properties, "vmSize"), *(get(scale, "size") for scale in scales)]
-    return _Pool(_gpus(machines, AZURE_GPU), get(properties, "nodeTaints"))
+    return _Pool(_find_gpus(machines, AZURE_GPU), get(properties, "nodeTaints"))
 
 
-def _gpus(machines: list[Any], pattern: re.Pattern[str]) -> list[Any]:
+def _find_gpus(machines: list[Value], pattern: re.Pattern[str]) -> list[Value]:
     return [item for item in machines if item is UNKNOWN or (isinstance(item, str) and pattern.search(item))]
 
 
-def _pool_reasons(pool: _Pool) -> Iterator[str]:
-    tainted = _any([_is_gpu_taint(taint) for taint in items(pool.taints)])
+def _check_pool(pool: _Pool) -> Iterator[str]:
+    tainted = _any([_is_gpu_taint(taint) for taint in list_items(pool.taints)])
     if not pool.gpus or tainted is True:
         return
     known = [str(item) for item in pool.gpus if item is not UNKNOWN]
     if pool.in_template:
         yield (
-            "the machine type stands in the launch template, where this policy cannot see it; give it as a plain value "
-            f"in instanceTypes or, where it has to stay there (capacity blocks), give the pool the taint {GPU_TAINT}"
+            "the machine type is in the launch template, which this policy cannot read. Give it as a plain value in "
+            "instanceTypes or, where it must stay in the template (capacity blocks), give the pool the taint "
+            f"{GPU_TAINT}"
         )
     elif not known:
-        yield unknown("the machine type")
+        yield describe_unknown("the machine type")
     elif tainted is UNKNOWN:
-        yield unknown("a taint of the pool")
+        yield describe_unknown("a taint of the pool")
     else:
-        yield f"GPU pool of {', '.join(known)} has no taint {GPU_TAINT} with NoSchedule: any pod would take its nodes"
+        yield (
+            f"the pool of {', '.join(known)} lacks the taint {GPU_TAINT} with NoSchedule, so pods without GPUs can "
+            "occupy its nodes. Add the taint"
+        )
 
 
-def _is_gpu_taint(taint: Any) -> Any:
+def _is_gpu_taint(taint: Value) -> bool | Unknown:
     if isinstance(taint, str):
         return _AZURE_TAINT.search(taint) is not None
     key, effect = get(taint, "key"), get(taint, "effect")
     if UNKNOWN in (key, effect):
         return UNKNOWN
-    return key == GPU_TAINT and effect in _KEEPS_PODS_OUT
+    return key == GPU_TAINT and effect in _REPELLING_EFFECTS
 
 
-def _pod_reasons(spec: Any) -> Iterator[str]:
+def _check_pod(spec: Value) -> Iterator[str]:
     if spec is UNKNOWN:
-        yield unknown("the pod template")
+        yield describe_unknown("the pod template")
         return
-    asks = _any([_asks_for_gpus(container) for container in containers(spec)])
-    tolerates = _any([_is_gpu_toleration(item) for item in items(get(spec, "tolerations"))])
-    if asks is False or tolerates is True:
+    requests = _any([_requests_gpus(container) for container in list_containers(spec)])
+    tolerates = _any([_is_gpu_toleration(item) for item in list_items(get(spec, "tolerations"))])
+    if requests is False or tolerates is True:
         return
-    if asks is UNKNOWN:
-        yield unknown("what a container asks for in its resources")
+    if requests is UNKNOWN:
+        yield describe_unknown("a resource request of a container")
     elif tolerates is UNKNOWN:
-        yield unknown("a toleration")
+        yield describe_unknown("a toleration")
     else:
-        yield f"a pod that asks for GPUs does not tolerate the taint {GPU_TAINT}; add the toleration"
+        yield f"a pod that requests GPUs does not tolerate the taint {GPU_TAINT}. Add the toleration"
 
 
-def _asks_for_gpus(container: Any) -> Any:
+def _requests_gpus(container: Value) -> bool | Unknown:
     resources = [get(container, f"resources.{kind}") for kind in ("limits", "requests")]
     if UNKNOWN in resources:
         return UNKNOWN
     return any(
-        _GPU_RESOURCE.search(name) and amount not in (0, "0")
+        _GPU_RESOURCE.search(name) is not None and amount not in (0, "0")
         for resource in resources
-        for name, amount in (resource or {}).items()
+        if isinstance(resource, dict)
+        for name, amount in resource.items()
     )
 
 
-def _is_gpu_toleration(toleration: Any) -> Any:
+def _is_gpu_toleration(toleration: Value) -> bool | Unknown:
     key, effect = get(toleration, "key"), get(toleration, "effect")
     if UNKNOWN in (key, effect):
         return UNKNOWN
@@ -144,8 +149,8 @@ def _is_gpu_toleration(toleration: Any) -> Any:
     return (every_key or key == GPU_TAINT) and effect in (None, "", "NoSchedule")
 
 
-def _any(answers: list[Any]) -> Any:
-    """Whether one is true; `UNKNOWN` when none is and one may be."""
+def _any(answers: list[bool | Unknown]) -> bool | Unknown:
+    """Return whether an answer is true; `UNKNOWN` when none is and one is unknown."""
     if True in answers:
         return True
     return UNKNOWN if UNKNOWN in answers else False

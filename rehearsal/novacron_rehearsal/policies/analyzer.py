@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 import json
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 START_TIMEOUT_S = 60.0
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
+_GRPC_PREFIX = "Exception calling application: "
+"""What gRPC puts before the message of an exception of the pack."""
 _WIRE = codec.Dialect(secrets=False, resources=False)
 _WIRE_WITH_SECRETS = codec.Dialect(resources=False)
 """For remediation: its result replaces the inputs, so secrets must keep their mark."""
@@ -45,10 +48,16 @@ class _Pack:
     name: str
     version: str
     policies: dict[str, analyzer_pb2.PolicyInfo]
+    config_path: Path | None
     remediates: bool
     stub: AnalyzerAsyncStub
     channel: grpc.aio.Channel
     child: Child
+
+    @property
+    def configured_by(self) -> str:
+        """The file of its configuration, for messages; empty without one."""
+        return f" with configuration {self.config_path}" if self.config_path else ""
 
 
 class PolicyPacks:
@@ -120,7 +129,15 @@ class PolicyPacks:
             info = await stub.GetAnalyzerInfo(Empty())
             policies = {policy.name: policy for policy in info.policies}
             pack = _Pack(
-                spec.path, info.name, info.version, policies, remediates=False, stub=stub, channel=channel, child=child
+                spec.path,
+                info.name,
+                info.version,
+                policies,
+                spec.config_path,
+                remediates=False,
+                stub=stub,
+                channel=channel,
+                child=child,
             )
             configuration = self._configuration(spec, pack, info)
             levels = [entry.enforcementLevel for entry in configuration.policyConfig.values()]
@@ -161,6 +178,7 @@ class PolicyPacks:
             if isinstance(entry, str):
                 level = _level(entry, name)
             elif isinstance(entry, dict):
+                _check_keys(f"{spec.config_path}: {name}", entry, policy.configSchema)
                 if "enforcementLevel" in entry:
                     level = _level(entry["enforcementLevel"], name)
                 properties = codec.encode({k: v for k, v in entry.items() if k != "enforcementLevel"})
@@ -211,7 +229,8 @@ class PolicyPacks:
             return await method(request)
         except grpc.aio.AioRpcError as error:
             said = "\n".join(pack.child.last_lines)
-            problem = f"policy pack {pack.name!r} failed: {error.details()}\n{said}".rstrip()
+            details = (error.details() or "").removeprefix(_GRPC_PREFIX)
+            problem = f"policy pack {pack.name!r}{pack.configured_by} failed: {details}\n{said}".rstrip()
             self._reports.failed(pack.path, problem)
             raise PolicyPackError(problem) from error
 
@@ -221,6 +240,16 @@ class PolicyPacks:
             await pack.channel.close(None)
         await asyncio.gather(*(child.stop(grace_s=1.0) for child in self._children))
         self._packs, self._children = [], []
+
+
+def _check_keys(where: str, entry: Mapping[str, object], schema: analyzer_pb2.PolicyConfigSchema) -> None:
+    """Raise `PolicyPackError` for a key that the policy's own schema does not have."""
+    known = ["enforcementLevel", *schema.properties.fields]
+    for key in entry:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+            fix = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+            raise PolicyPackError(f"policy configuration {where}.{key} is an unknown key; {fix}")
 
 
 def _level(text: str, policy: str) -> int:

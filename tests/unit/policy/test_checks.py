@@ -1,16 +1,18 @@
-"""Each policy's passing, failing and unknown cases, straight through the policy."""
+"""The passing, failing and unknown cases of each policy, and its exemptions."""
 
 import json
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from novacron_infra import catalog
-from novacron_policy.checks import gpu
-from novacron_policy.document import FILE, document
-from novacron_policy.exemptions import Exemption
-from novacron_policy.pack import policies
+from novacron_infra.networks import WIDEST_PUBLIC_PREFIX
+from novacron_policy.checks import gpu, network
+from novacron_policy.document import FILE, render_document
+from novacron_policy.exemptions import PolicyConfigurationError, read_exemptions
+from novacron_policy.pack import UNUSED_EXEMPTIONS, create_policies
 from novacron_policy.rules import RULES
 from pulumi_policy import PolicyResourceOptions, ResourceValidationArgs
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
@@ -23,18 +25,20 @@ CASES = [
 URN = "urn:pulumi:s::p::t::n"
 
 
-def violations(name: str, case: dict[str, Any], config: dict[str, Any] | None = None) -> list[str]:
+def violations(
+    name: str, case: dict[str, Any], config: dict[str, Any] | None = None, policies: list[Any] | None = None
+) -> list[str]:
     options = PolicyResourceOptions(False, [], None, [], None, [])
     props = unknown_checking_proxy(case["properties"])
     args = ResourceValidationArgs(case["type"], props, URN, "n", options, None, config)
     found: list[str] = []
-    policy = next(policy for policy in policies() if policy.name == name)
+    policy = next(policy for policy in policies or create_policies() if policy.name == name)
     policy.validate(args, lambda message, _urn=None: found.append(message))
     return found
 
 
 @pytest.mark.parametrize(("name", "case"), CASES)
-def test_case(name: str, case: dict[str, Any]) -> None:
+def test_a_policy_decides_its_case(name: str, case: dict[str, Any]) -> None:
     found = violations(name, case)
     match case["expect"]:
         case "pass":
@@ -91,7 +95,7 @@ def nested(path: list[str], value: Any) -> Any:
 
 @pytest.mark.parametrize("kind", PODS)
 @pytest.mark.parametrize("name", POD_POLICIES)
-def test_a_pod_is_found_in_every_kind_and_missed_where_it_may_be(name: str, kind: str) -> None:
+def test_pods_are_found_in_every_kind_of_workload_and_unknown_parts_are_reported(name: str, kind: str) -> None:
     path = PODS[kind].split(".")
     resource = {"type": f"kubernetes:{kind}", "properties": nested(path, BAD_POD)}
     assert len(violations(name, resource)) == 1
@@ -101,13 +105,13 @@ def test_a_pod_is_found_in_every_kind_and_missed_where_it_may_be(name: str, kind
         assert "plain value" in violations(name, resource)[0], part
 
 
-def test_a_pod_is_found_in_a_custom_resource_that_nobody_has_heard_of() -> None:
+def test_pods_are_found_in_unknown_custom_resources() -> None:
     resource = {"type": "kubernetes:acme.example/v1:Fleet", "properties": nested(["spec", "ships", "0"], BAD_POD)}
     assert "image 'worker:latest' is not pinned" in violations("digest-pinned-image", resource)[0]
 
 
 @pytest.mark.parametrize("machine", catalog.load_machines().values(), ids=lambda machine: machine.name)
-def test_the_catalogues_gpu_machines_are_recognised_and_no_others(machine: catalog.Machine) -> None:
+def test_the_gpu_machines_of_the_catalogue_are_recognised(machine: catalog.Machine) -> None:
     pattern = {"aws": gpu.AWS_GPU, "gcp": gpu.GCP_GPU, "azure": gpu.AZURE_GPU}[machine.cloud]
     assert (pattern.search(machine.name) is not None) == (machine.gpu_count > 0)
 
@@ -124,11 +128,11 @@ def exempt(urn: str, days_left: int | None = None) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("days_left", [None, 1])
-def test_an_exempt_resource_is_left_alone(days_left: int | None) -> None:
+def test_a_policy_does_not_apply_to_an_exempt_resource(days_left: int | None) -> None:
     assert violations("digest-pinned-image", TAGGED, exempt(URN, days_left)) == []
 
 
-def test_an_exemption_of_another_resource_changes_nothing() -> None:
+def test_an_exemption_of_another_resource_has_no_effect() -> None:
     assert violations("digest-pinned-image", TAGGED, exempt(URN + "2")) == violations("digest-pinned-image", TAGGED)
 
 
@@ -138,19 +142,64 @@ def test_an_exemption_that_has_ended_is_named_in_the_violation() -> None:
     assert message.endswith(f"(its exemption ended after {config['exemptions'][0]['until']})")
 
 
-def test_an_exemption_holds_to_the_end_of_its_last_day() -> None:
-    exemption = Exemption.parse({"urn": "u", "reason": "r", "until": "2026-03-31"})
-    assert exemption.holds(date(2026, 3, 31))
-    assert not exemption.holds(date(2026, 4, 1))
+def test_an_exemption_applies_until_the_end_of_its_last_day() -> None:
+    config = {"exemptions": [{"urn": "u", "reason": "r", "until": "2026-03-31"}]}
+    (exemption,) = read_exemptions("no-privileged-pod", config)
+    assert exemption.applies(date(2026, 3, 31))
+    assert not exemption.applies(date(2026, 4, 1))
 
 
 @pytest.mark.parametrize(
-    "data", [{"urn": "u"}, {"reason": "r"}, {"urn": "u", "reason": ""}, {"urn": "u", "reason": "r", "till": "x"}]
+    ("config", "message"),
+    [
+        ({"exemptions": [{"urn": "u"}]}, "exemptions.0.reason = missing: an exemption needs it"),
+        ({"exemptions": [{"reason": "r"}]}, "exemptions.0.urn = missing: an exemption needs it"),
+        ({"exemptions": [{"urn": "u", "reason": ""}]}, "exemptions.0.reason = '': an exemption needs it"),
+        (
+            {"exemptions": [{"urn": "u", "reason": "r"}, {"urn": "v", "reason": "r", "till": "x"}]},
+            "exemptions.1.till = x: it is an unknown key. Use urn, reason or until",
+        ),
+        (
+            {"exemptions": [{"urn": "u", "reason": "r", "until": "soon"}]},
+            "exemptions.0.until = soon: it is not a date. Write it like 2027-03-31",
+        ),
+        ({"exemptions": [{"urn": "u", "reason": "r", "until": 5}]}, "exemptions.0.until = 5: it is not a date"),
+        ({"exemptions": ["u"]}, "exemptions.0 = u: an exemption is an object with urn, reason"),
+        ({"exemptions": "u"}, "exemptions = u: it must be a list"),
+        ({"exemptons": []}, "exemptons = []: it is an unknown key. Did you mean exemptions?"),
+        ({"tolerance": 5}, "tolerance = 5: it is an unknown key. Remove it"),
+    ],
 )
-def test_an_exemption_without_urn_or_reason_is_refused(data: dict[str, str]) -> None:
-    with pytest.raises(ValueError, match="an exemption has urn and reason"):
-        Exemption.parse(data)
+def test_a_wrong_configuration_names_the_policy_and_the_key(config: dict[str, Any], message: str) -> None:
+    with pytest.raises(PolicyConfigurationError) as error:
+        violations("no-privileged-pod", TAGGED, config)
+    assert str(error.value).startswith(f"no-privileged-pod.{message}")
 
 
-def test_the_reference_is_what_the_rules_say() -> None:
-    assert FILE.read_text(encoding="utf-8") == document(), "run python -m novacron_policy.document"
+def unused_exemptions(config: dict[str, Any], urns: list[str]) -> list[str]:
+    """Return the reports on a stack after `digest-pinned-image` checked a resource with this configuration."""
+    policies = create_policies()
+    violations("digest-pinned-image", TAGGED, config, policies)
+    stack = next(policy for policy in policies if policy.name == UNUSED_EXEMPTIONS)
+    found: list[str] = []
+    resources = [SimpleNamespace(urn=urn) for urn in urns]
+    stack.validate(SimpleNamespace(resources=resources), lambda message, _urn=None: found.append(message))
+    return found
+
+
+def test_an_exemption_that_matches_no_resource_is_reported() -> None:
+    (message,) = unused_exemptions(exempt(URN + "-old"), [URN])
+    assert f"the exemption of {URN}-old from digest-pinned-image matches no resource" in message
+
+
+@pytest.mark.parametrize("days_left", [None, 1, -1])
+def test_an_exemption_that_matches_a_resource_is_not_reported(days_left: int | None) -> None:
+    assert unused_exemptions(exempt(URN, days_left), [URN, "another"]) == []
+
+
+def test_the_widest_public_network_is_the_same_in_policies_and_components() -> None:
+    assert network.WIDEST_PUBLIC_PREFIX[4] == WIDEST_PUBLIC_PREFIX
+
+
+def test_the_reference_matches_the_rules() -> None:
+    assert FILE.read_text(encoding="utf-8") == render_document(), "run python -m novacron_policy.document"

@@ -1,29 +1,37 @@
-"""NovaCron rehearsal: runs any Pulumi stack without the Pulumi CLI and without a cloud account."""
+"""NovaCron rehearsal: runs any Pulumi stack without the Pulumi CLI and without a cloud account.
+
+A name is imported when it is first used: reading a stack's configuration does not load gRPC and the Pulumi SDK.
+"""
+
+from __future__ import annotations
 
 import os
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-# The engine starts processes beside its gRPC server; gRPC's own fork handlers abort the child now and then.
+# The engine starts processes next to its gRPC server; gRPC's own fork handlers abort the child now and then.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
 
-from novacron_rehearsal.engine.execution import Options
-from novacron_rehearsal.errors import RehearsalError
-from novacron_rehearsal.events import (
-    Diagnostic,
-    Event,
-    EventSink,
-    Operation,
-    OperationEnded,
-    OperationStarted,
-    PolicyViolated,
-    Severity,
-    StackOutputs,
-    StepEnded,
-    StepOp,
-    StepStarted,
-)
-from novacron_rehearsal.policies.reports import PolicyPackReport, PolicyPackSpec, PolicyPackState
-from novacron_rehearsal.state.secrets import find_passphrase, resolve_passphrase
-from novacron_rehearsal.workspace import Result, Workspace
+if TYPE_CHECKING:
+    from novacron_rehearsal.engine.execution import Options
+    from novacron_rehearsal.errors import RehearsalError
+    from novacron_rehearsal.events import (
+        Diagnostic,
+        Event,
+        EventSink,
+        Operation,
+        OperationEnded,
+        OperationStarted,
+        PolicyViolated,
+        Severity,
+        StackOutputs,
+        StepEnded,
+        StepOp,
+        StepStarted,
+    )
+    from novacron_rehearsal.policies.reports import PolicyPackReport, PolicyPackSpec, PolicyPackState
+    from novacron_rehearsal.state.secrets import find_passphrase, resolve_passphrase
+    from novacron_rehearsal.workspace import Result, Workspace
 
 __all__ = [
     "Diagnostic",
@@ -48,3 +56,22 @@ __all__ = [
     "find_passphrase",
     "resolve_passphrase",
 ]
+
+_MODULES = {
+    "Options": "engine.execution",
+    "PolicyPackReport": "policies.reports",
+    "PolicyPackSpec": "policies.reports",
+    "PolicyPackState": "policies.reports",
+    "RehearsalError": "errors",
+    "Result": "workspace",
+    "Workspace": "workspace",
+    "find_passphrase": "state.secrets",
+    "resolve_passphrase": "state.secrets",
+}
+"""The module of each name; the others are in `events`."""
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'events')}"), name)

@@ -27,7 +27,7 @@ LIMIT_S = 150
 
 
 def free_ports(count: int) -> int:
-    """The first of `count` free ports in a row, below those that the system gives out by itself."""
+    """Return the first of `count` free ports in a row, below the range from which the system assigns ports."""
     for first in range(20000 + os.getpid() % 1000 * 10, 32000, count):
         with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
             for port in range(first, first + count):
@@ -45,7 +45,7 @@ def wait_until(true: Callable[[], object], what: str, limit_s: float = 20.0) -> 
 
 @dataclass
 class Project:
-    """A folder with the program in it. All that is started in it carries a mark of its own in the environment."""
+    """A folder with the program in it. Commands that run in it carry a mark in their environment."""
 
     folder: Path
     workers: int = 1
@@ -62,7 +62,7 @@ class Project:
         self.describe()
 
     def describe(self, **sections: dict[str, Any]) -> None:
-        """Write the stack's description; `sections` are merged over the ports."""
+        """Write the stack's configuration: the ports, with `sections` merged over them."""
         environment: dict[str, Any] = {
             "platform": "local",
             "coordinator": {"http_port": self.port, "grpc_port": self.port + 1},
@@ -90,7 +90,7 @@ class Project:
         return {**os.environ, "COLUMNS": "200", MARK: self.mark, **self.variables}
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """`novacron <arguments>`, as a terminal starts it: in a process group of its own. It writes to `output`."""
+        """Start `novacron <arguments>` as a terminal does, in its own process group. It writes to `output`."""
         with self.output.open("wb") as output:
             return subprocess.Popen(
                 [*COMMAND, *arguments, "--engine", "rehearsal"],
@@ -102,7 +102,7 @@ class Project:
             )
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """`novacron <arguments>` to its end."""
+        """Run `novacron <arguments>` to its end."""
         return subprocess.run(
             [*COMMAND, *arguments],
             cwd=self.folder,
@@ -114,31 +114,31 @@ class Project:
         )
 
     def succeed(self, *arguments: str) -> str:
-        """What `novacron <arguments>` wrote; it has to go well, and with the engine of this repository."""
+        """Run `novacron <arguments>` with the engine of this repository. Return its output; fail if it fails."""
         done = self.run(*arguments, "--engine", "rehearsal")
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     def fail(self, *arguments: str) -> str:
-        """What it wrote when it failed: an explanation, no traceback."""
+        """Run a command that must fail, with an explanation and without a traceback. Return its output."""
         done = self.run(*arguments, "--engine", "rehearsal")
-        told = done.stdout + done.stderr
-        assert done.returncode == 1, told
-        assert "Traceback" not in told
-        return told
+        output = done.stdout + done.stderr
+        assert done.returncode == 1, output
+        assert "Traceback" not in output
+        return output
 
     def processes(self) -> list[psutil.Process]:
-        """Every process that was started from here, however indirectly: by the mark, or by the files that it names."""
+        """Return every process that commands of this project started, directly or not."""
         found: list[psutil.Process] = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
-                ours = process.environ().get(MARK) == self.mark or str(self.folder) in " ".join(process.cmdline())
+                ours = process.environ().get(MARK) == self.mark or f"{self.folder}/" in " ".join(process.cmdline())
                 if ours and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
         return found
 
     def services(self) -> list[str]:
-        """Module and file of each process that runs, sorted."""
+        """Return module and file of each running process, sorted."""
         found: list[str] = []
         for process in self.processes():
             with contextlib.suppress(psutil.Error):
@@ -152,7 +152,7 @@ class Project:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
-    """A project that is taken down however its test ends."""
+    """A project. Its stack is removed however the test ends."""
     made = Project(tmp_path)
     try:
         yield made

@@ -1,4 +1,4 @@
-"""The `novacron` command on a real local stack: up, a chat, changes, dead processes, down; nothing is left."""
+"""The `novacron` command on a real local stack: up, a chat, changes, dead processes, down."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def ready(project: Project) -> dict[str, object]:
 
 
 def test_a_local_stack_from_up_to_down(project: Project) -> None:
-    # Nothing of this goes through a proxy.
+    # Nothing here goes through a proxy.
     project.variables |= dict.fromkeys(("http_proxy", "HTTP_PROXY", "https_proxy"), "http://127.0.0.1:1")
-    told = project.succeed("up")
+    output = project.succeed("up")
     assert ready(project)["active_workers"] == 1
-    assert f"curl {project.url}/v1/chat/completions" in told
+    assert f"curl {project.url}/v1/chat/completions" in output
     question = {"model": "novacron-tiny", "max_tokens": 4, "messages": [{"role": "user", "content": "Hello"}]}
     answer = httpx.post(f"{project.url}/v1/chat/completions", json=question, timeout=30).json()
     assert answer["choices"][0]["message"]["content"]
@@ -39,7 +39,7 @@ def test_a_local_stack_from_up_to_down(project: Project) -> None:
     assert project.pid("worker-0") == pids["worker-0"]
     assert project.pid("coordinator") != pids["coordinator"]
     project.port, old_url = project.port + 3, project.url
-    # The new coordinator has heard of the worker, although that was not restarted.
+    # The worker has registered with the new coordinator without a restart.
     assert ready(project) == {
         "ready": True,
         "draining": False,
@@ -76,13 +76,13 @@ def test_a_local_stack_from_up_to_down(project: Project) -> None:
     assert "nothing to do" in project.succeed("down")
 
 
-def test_before_any_up_there_is_nothing_to_show_and_nothing_to_remove(project: Project) -> None:
+def test_status_logs_and_down_of_a_stack_that_was_never_deployed(project: Project) -> None:
     assert "is not deployed; `novacron up -s local` deploys it" in project.fail("status")
     assert "it is not deployed; `novacron up -s local` deploys it" in project.run("logs").stdout
     assert "nothing to do" in project.succeed("down")
 
 
-def test_bad_input_ends_with_2_and_says_what_to_do(project: Project, tmp_path: Path) -> None:
+def test_bad_input_exits_with_status_2_and_a_fix(project: Project, tmp_path: Path) -> None:
     done = project.run("up", "--stack", "nowhere")
     assert done.returncode == 2
     assert "there is no Pulumi.nowhere.yaml; stacks here: local" in done.stderr

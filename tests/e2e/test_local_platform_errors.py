@@ -1,4 +1,4 @@
-"""What can be wrong with a local stack: each is told with what to change, and leaves nothing of itself running."""
+"""Errors of a local stack: each message has a fix, and no process keeps running."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def test_all_ports_in_use_are_reported_in_one_run_with_their_holder(project: Pro
     with contextlib.ExitStack() as stack:
         for port in taken:
             stack.enter_context(socket.create_server(("127.0.0.1", port)))
-        warned, told = project.succeed("preview"), project.fail("up")
+        warning, error = project.succeed("preview"), project.fail("up")
     fields = ("coordinator.http_port", "coordinator.grpc_port", "workers.base_port")
     values = (taken[0], taken[1], project.port + 2)
     for port, field, value in zip(taken, fields, values, strict=True):
         of = "" if port == value else " of worker-1"
         problem = f"novacron:environment.{field} = {value}: port {port}{of} is in use by pid {os.getpid()} "
-        assert problem in told
-        assert problem in warned
-    assert "Stop that process, or set another port" in told
+        assert problem in error
+        assert problem in warning
+    assert "Stop that process, or set another port" in error
     assert project.services() == []
 
 
@@ -47,12 +47,12 @@ def test_a_port_that_another_stack_of_novacron_holds_is_reported_with_the_comman
     holder = subprocess.Popen([sys.executable, "-c", server, "novacron_serving.coordinator", "--config", config])
     try:
         wait_until(lambda: not can_listen(project.port), "it listens")
-        told = project.fail("up")
+        error = project.fail("up")
     finally:
         holder.kill()
         holder.wait()
-    assert f"is in use by pid {holder.pid}, coordinator of the NovaCron stack 'dev' in {other}" in told
-    assert f"Run `novacron down -s dev` in {other}, or set another port" in told
+    assert f"is in use by pid {holder.pid}, coordinator of the NovaCron stack 'dev' in {other}" in error
+    assert f"Run `novacron down -s dev` in {other}, or set another port" in error
 
 
 MODELS: dict[str, tuple[dict[str, str], str]] = {
@@ -78,8 +78,7 @@ def test_a_folder_that_is_not_a_model_is_reported_before_anything_starts(project
     for name, text in content.items():
         (project.folder / "model" / name).write_text(text)
     project.describe(model={"id": "mine", "path": "model"})
-    told = project.fail("preview")
-    assert f"novacron:environment.model.path = {project.folder / 'model'}: {expected}" in told
+    assert f"novacron:environment.model.path = {project.folder / 'model'}: {expected}" in project.fail("preview")
 
 
 def without_tokenizer(project: Project) -> dict[str, Any]:
@@ -95,27 +94,27 @@ DIE_AT_START: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("reason", DIE_AT_START)
-def test_a_worker_that_dies_at_its_start_is_told_with_its_last_words(
+def test_a_worker_that_dies_at_its_start_is_reported_with_its_last_log_lines(
     project: Project, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     change, expected = DIE_AT_START[reason]
     project.describe(**change(project))
-    told = project.fail("up")
-    assert "worker-0 ended at its start (exit status 2); the last lines of" in told
-    assert expected in told
+    error = project.fail("up")
+    assert "worker-0 ended at its start (exit status 2); the last lines of" in error
+    assert expected in error
     assert not any("worker-0" in service for service in project.services())
 
 
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs Linux and root, to mount a small disk")
-def test_a_full_disk_is_told(project: Project) -> None:
+def test_a_full_disk_is_reported(project: Project) -> None:
     project.run_dir.mkdir(parents=True)
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(project.run_dir)], check=False)
     if mounted.returncode:
         pytest.skip("needs the right to mount file systems")
     try:
-        told = project.fail("up")
+        error = project.fail("up")
     finally:
         subprocess.run(["umount", str(project.run_dir)], check=True)
-    assert f"the disk of {project.run_dir} has " in told
+    assert f"the disk of {project.run_dir} has " in error
     assert project.services() == []

@@ -1,4 +1,4 @@
-"""`novacron up`, killed or interrupted at random moments and run again, ends as a run that nobody disturbed.
+"""`novacron up`, killed or interrupted at random moments and run again, ends like an undisturbed run.
 
 `NOVACRON_KILLS` sets how many times, `NOVACRON_KILL_SEED` which moments.
 """
@@ -23,9 +23,9 @@ pytestmark = [pytest.mark.xdist_group("local platform"), pytest.mark.timeout(60 
 
 SECRET = "4dabf18193072939515e22adb298388d"
 UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-"""As the ids of providers are."""
+"""The form of provider ids."""
 RANDOM = ("created", "modified", "digest", "processes")
-"""Times, and what is made from the random token."""
+"""Times, and digests of the random token."""
 
 
 def kill_command(pid: int) -> None:
@@ -44,7 +44,7 @@ WAYS = (kill_command, kill_group, ctrl_c)
 
 
 def comparable(value: Any) -> Any:
-    """The state without what differs between any two runs."""
+    """Return the state without the values that differ between any two runs."""
     if isinstance(value, list):
         return [comparable(item) for item in value]
     if isinstance(value, str):
@@ -65,7 +65,7 @@ def end_state(project: Project) -> tuple[Any, list[str]]:
     return (resources, deployment.get("pending_operations")), project.services()
 
 
-def test_up_ends_the_same_however_often_it_was_killed(project: Project) -> None:
+def test_up_ends_in_the_same_state_however_often_it_was_killed(project: Project) -> None:
     began = time.monotonic()
     project.succeed("up")
     takes_s = time.monotonic() - began

@@ -1,4 +1,4 @@
-"""A supervised process on this machine: started once, kept, restarted, stopped; and nothing of it is ever left."""
+"""A supervised process on this machine: started once, kept, restarted, stopped and removed."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def free_port() -> int:
 def until(condition: Callable[[], object], timeout_s: float = 15.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
-        assert time.monotonic() < deadline, "did not come about in time"
+        assert time.monotonic() < deadline, "the condition was not met in time"
         time.sleep(0.02)
 
 
@@ -85,7 +85,7 @@ def processes_of(spec: ProcessSpec) -> list[int]:
     return found
 
 
-def test_it_starts_once_and_is_kept_by_the_next_run(spec: ProcessSpec) -> None:
+def test_a_process_starts_once_and_the_next_run_keeps_it(spec: ProcessSpec) -> None:
     process.start(spec)
     first = process.read_state(spec.folder)
     process.start(spec)
@@ -101,7 +101,7 @@ def test_a_changed_specification_restarts_it(spec: ProcessSpec) -> None:
     assert len(processes_of(spec)) == 2
 
 
-def test_secrets_are_neither_in_files_nor_in_arguments_and_the_passphrase_stays_behind(spec: ProcessSpec) -> None:
+def test_secrets_are_neither_in_files_nor_in_arguments_and_the_passphrase_is_not_inherited(spec: ProcessSpec) -> None:
     process.start(spec)
     for file in spec.folder.iterdir():
         assert b"a secret" not in file.read_bytes()
@@ -111,7 +111,7 @@ def test_secrets_are_neither_in_files_nor_in_arguments_and_the_passphrase_stays_
     assert "token 8 passphrase False" in spec.log.read_text()
 
 
-def test_a_killed_process_comes_back(spec: ProcessSpec) -> None:
+def test_a_killed_process_is_restarted(spec: ProcessSpec) -> None:
     process.start(spec)
     pid = process.read_state(spec.folder)["child_pid"]
     os.kill(pid, signal.SIGKILL)
@@ -128,14 +128,14 @@ def test_a_killed_supervisor_takes_its_process_along(spec: ProcessSpec) -> None:
     until(lambda: not any(psutil.Process(p).status() != psutil.STATUS_ZOMBIE for p in processes_of(spec)))
 
 
-def test_removing_leaves_neither_process_nor_file(spec: ProcessSpec) -> None:
+def test_removal_leaves_neither_process_nor_file(spec: ProcessSpec) -> None:
     process.start(spec)
     process.remove(spec.folder)
     assert processes_of(spec) == []
     assert not spec.run_dir.exists()
 
 
-def test_a_process_that_dies_at_start_is_shown_with_its_last_words(spec: ProcessSpec) -> None:
+def test_a_process_that_dies_at_its_start_is_reported_with_its_last_log_lines(spec: ProcessSpec) -> None:
     with pytest.raises(LocalProcessError, match="the model is missing"):
         process.start(replace(spec, config={**spec.config, "die": True}))
     assert processes_of(spec) == []
@@ -162,7 +162,7 @@ def test_a_port_in_use_names_port_holder_and_field(spec: ProcessSpec) -> None:
     assert processes_of(spec) == []
 
 
-def test_a_full_disk_is_told_before_anything_starts(spec: ProcessSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_before_anything_starts(spec: ProcessSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
     with pytest.raises(LocalProcessError, match=r"has 1000 bytes left; .* need at least 1048576: free some"):
         process.start(spec)
@@ -191,7 +191,7 @@ def test_a_disk_that_fills_up_later_does_not_end_the_process(tmp_path: Path, mon
     assert process.read_state(tmp_path)["status"] == "ready"
 
 
-def test_a_process_of_the_stack_that_another_command_stops_says_so(spec: ProcessSpec) -> None:
+def test_a_process_that_another_command_stops_while_it_starts_is_reported_as_stopped(spec: ProcessSpec) -> None:
     until_stopped = threading.Thread(target=lambda: (until(lambda: process.alive(spec.folder)), stop_soon(spec)))
     until_stopped.start()
     with pytest.raises(LocalProcessError, match="service was stopped while it started, by another command or a signal"):
@@ -206,7 +206,7 @@ def stop_soon(spec: ProcessSpec) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "said"),
+    ("state", "description"),
     [
         ({"status": "failed", "exit_status": 2}, "ended at its start (exit status 2)"),
         ({"status": "failed", "exit_status": -9}, "was killed at its start (SIGKILL)"),
@@ -214,11 +214,11 @@ def stop_soon(spec: ProcessSpec) -> None:
         ({}, "ended at its start: its supervisor was killed"),
     ],
 )
-def test_how_a_process_ended_is_described(state: dict[str, object], said: str) -> None:
-    assert process._describe_end(state) == said
+def test_the_end_of_a_process_is_described(state: dict[str, object], description: str) -> None:
+    assert process._describe_end(state) == description
 
 
-def test_readiness_waits_for_all_and_tells_which_one_it_lacks(spec: ProcessSpec) -> None:
+def test_readiness_waits_for_all_addresses_and_reports_the_missing_one(spec: ProcessSpec) -> None:
     process.start(spec)
     readiness.await_ready([spec.ready_url], 1, "logs")
     closed = f"http://127.0.0.1:{free_port()}/ready"
@@ -231,7 +231,7 @@ def test_readiness_waits_for_all_and_tells_which_one_it_lacks(spec: ProcessSpec)
 
 
 def test_runs_killed_at_random_moments_converge_without_orphans(spec: ProcessSpec, tmp_path: Path) -> None:
-    """The caller is killed outright, as a provider is when its engine is: the next run must find its way."""
+    """The caller is killed with SIGKILL, like a provider whose engine is killed."""
     caller = tmp_path / "caller.py"
     caller.write_text(
         "import json, sys\nfrom pathlib import Path\nfrom novacron_infra.local.process import ProcessSpec, start\n"

@@ -1,4 +1,4 @@
-"""A local stack with all that a coordinator can be told: keys, a second model, the quality gate, the cache."""
+"""A local stack with every setting of the coordinator: keys, a second model, minimum quality, the cache."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ TINY = Path(novacron_serving.__file__).parent / "models" / "tiny"
 
 
 def test_keys_models_and_cache_of_a_local_stack(project: Project, tmp_path: Path) -> None:
-    wanted = {"api_keys": True, "minimum_quality": 0.97, "response_cache": {"disk_mib": 10}}
-    project.describe(coordinator=wanted)
-    told = project.succeed("up")
+    settings = {"api_keys": True, "minimum_quality": 0.97, "response_cache": {"disk_mib": 10}}
+    project.describe(coordinator=settings)
+    output = project.succeed("up")
     key = project.succeed("key").strip()
     assert "1 of 1 workers active" in project.succeed("status")
-    suggested = next(line.strip() for line in told.splitlines() if line.strip().startswith("curl "))
+    suggested = next(line.strip() for line in output.splitlines() if line.strip().startswith("curl "))
     assert "novacron key -s local" in suggested
-    assert key not in told
+    assert key not in output
     typed = suggested.replace("$(novacron key -s local)", key)
     answer = json.loads(subprocess.run(shlex.split(typed), capture_output=True, text=True, check=True).stdout)
     assert answer["choices"][0]["message"]["content"]
@@ -44,23 +44,23 @@ def test_keys_models_and_cache_of_a_local_stack(project: Project, tmp_path: Path
         wait_until(lambda: served(client) == ["second"], "the worker serves the second model")
         made: dict[str, Any] = client.post("/api/v1/llm/keys", json={"name": "team", "cache": "own"}).json()
         client.headers["authorization"] = f"Bearer {made['key']}"
-        said = {"model": "second", "temperature": 0, "messages": [{"role": "user", "content": "Hello"}]}
-        asked = [client.post("/v1/chat/completions", json=said) for _ in range(2)]
-        assert [answer.headers.get("x-novacron-cache") for answer in asked] == [None, "hit"]
+        chat = {"model": "second", "temperature": 0, "messages": [{"role": "user", "content": "Hello"}]}
+        responses = [client.post("/v1/chat/completions", json=chat) for _ in range(2)]
+        assert [answer.headers.get("x-novacron-cache") for answer in responses] == [None, "hit"]
 
-    # Another way of routing: the coordinator alone starts again, and knows its keys and models.
+    # Another routing policy: only the coordinator restarts, and it still knows its keys and models.
     worker = project.pid("worker-0")
-    project.describe(coordinator=wanted | {"routing": "round_robin"})
+    project.describe(coordinator=settings | {"routing": "round_robin"})
     project.succeed("up")
     assert project.pid("worker-0") == worker
     with httpx.Client(base_url=project.url, headers={"authorization": f"Bearer {made['key']}"}) as client:
         assert served(client) == ["second"]
-        assert client.post("/v1/chat/completions", json=said).headers.get("x-novacron-cache") == "hit"
+        assert client.post("/v1/chat/completions", json=chat).headers.get("x-novacron-cache") == "hit"
     for secret in (key, made["key"]):
         assert secret not in "".join(file.read_text(errors="replace") for file in files(project.folder / ".novacron"))
 
 
-def test_a_stack_without_keys_has_none_to_show(project: Project) -> None:
+def test_key_of_a_stack_without_keys_names_the_setting(project: Project) -> None:
     assert "set coordinator.api_keys in Pulumi.local.yaml" in project.fail("key")
 
 

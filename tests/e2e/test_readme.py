@@ -1,6 +1,6 @@
-"""The README's commands, typed as they stand there in a copy of the repository, do what it says.
+"""The README's commands, typed in a copy of the repository, do what the README says.
 
-Left out are `make test`, which runs this, and `make check`, which is for the repository itself.
+`make test`, which runs this test, and `make check`, which is for the repository itself, are left out.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BLOCKS: list[tuple[str, str]] = re.findall(r"^```(sh|yaml)\n(.*?)^```", README, 
 ROWS: list[str] = re.findall(r"^\| (`.*?`) \|", README, re.MULTILINE)
 COMMANDS = [command for row in ROWS for command in re.findall(r"`((?:make|\.venv)[^`]+)`", row)]
 TEXTS = {text.partition(":")[0]: text for text in re.findall(r"^```text\n(.*?)^```", README, re.MULTILINE | re.DOTALL)}
-"""What commands print, by how it begins."""
+"""The output of commands, by its first words."""
 MAKEFILE = (ROOT / "Makefile").read_text()
 SKIPPED = {"make test", "make check"}
 PORTS = (8080, 9090, 9091)
@@ -59,7 +59,7 @@ class Typed(Project):
         return text
 
     def type(self, line: str) -> str:
-        """Run a line in a shell; what it wrote."""
+        """Run a line in a shell and return its output."""
         script = f'make() {{ command make {STAMPS} "$@"; }}\n{self.with_own_ports(line)}'
         done = subprocess.run(
             ["bash", "-c", script],
@@ -86,7 +86,7 @@ def typed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Typed]:
 
 
 def shell_lines() -> list[str]:
-    """The commands of the README's sh blocks, comments and line ends with a backslash taken away."""
+    """Return the commands of the README's sh blocks, without comments, continued lines joined."""
     text = "\n".join(block for kind, block in BLOCKS if kind == "sh").replace("\\\n", " ")
     return [line.split("#")[0].strip() for line in text.splitlines() if line.strip()]
 
@@ -94,27 +94,27 @@ def shell_lines() -> list[str]:
 def test_the_commands_of_the_readme(typed: Typed) -> None:
     lines = shell_lines()
     assert lines[:2] == ["make up", "make test"]
-    told = typed.type("make up")
-    assert f"{typed.url}/v1 answers" in told
-    suggested = next(line.strip() for line in told.splitlines() if line.strip().startswith("curl "))
+    output = typed.type("make up")
+    assert f"{typed.url}/v1 answers" in output
+    suggested = next(line.strip() for line in output.splitlines() if line.strip().startswith("curl "))
     asked = [line for line in lines if line.startswith("curl ")]
     assert len(asked) == 1
     for line in (suggested, *asked):
         answer: dict[str, Any] = json.loads(typed.type(line))
         assert answer["choices"][0]["message"]["content"]
 
-    told_by = {command: typed.type(command) for command in COMMANDS if command not in {*SKIPPED, "make down"}}
-    assert "same" in told_by["make preview"]
-    assert "create" not in told_by["make preview"]
-    assert f"{typed.url}/v1 (answers, 2 of 2 workers active)" in told_by["make status"]
-    assert "worker-1 " in told_by["make logs"]
-    printed = shapes(told_by["make rehearse"])
-    assert shapes(TEXTS["prod on simulated clouds"]) - {"…", ""} <= printed
+    outputs = {command: typed.type(command) for command in COMMANDS if command not in {*SKIPPED, "make down"}}
+    assert "same" in outputs["make preview"]
+    assert "create" not in outputs["make preview"]
+    assert f"{typed.url}/v1 (answers, 2 of 2 workers active)" in outputs["make status"]
+    assert "worker-1 " in outputs["make logs"]
+    printed = line_patterns(outputs["make rehearse"])
+    assert line_patterns(TEXTS["prod on simulated clouds"]) - {"…", ""} <= printed
     typed.type("make down")
     assert not typed.run_dir.exists()
     assert typed.services() == []
     others = set(lines) - set(asked) - {"make up"} - SKIPPED
-    assert others == set(), "nobody types these"
+    assert others == set(), "the test does not type these"
 
 
 def test_the_files_of_the_readme_are_accepted() -> None:
@@ -124,8 +124,8 @@ def test_the_files_of_the_readme_are_accepted() -> None:
         load(stack["config"]["novacron:environment"])
 
 
-def shapes(text: str) -> set[str]:
-    """The lines without their figures: every resource more or less changes those of a rehearsal."""
+def line_patterns(text: str) -> set[str]:
+    """Return the lines without their figures, which change with every resource of a rehearsal."""
     return {" ".join(re.sub(r"\d[\d,.]*", "0", line).split()) for line in text.splitlines()}
 
 

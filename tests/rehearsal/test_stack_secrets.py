@@ -37,7 +37,7 @@ def test_a_secret_that_the_configuration_does_not_set_is_generated_once_and_kept
     assert not any(password in on_disk for password in passwords)
 
 
-def test_a_secret_that_the_stack_s_file_holds_in_plain_is_refused_beside_other_problems(lab: Any) -> None:
+def test_a_secret_that_the_stack_s_file_holds_in_plain_is_refused_with_other_problems(lab: Any) -> None:
     (lab.folder / "Pulumi.dev.yaml").write_text(
         json.dumps({"config": {"novacron:environment": {"platform": "moon"}, "novacron:apiKey": "hunter2"}})
     )

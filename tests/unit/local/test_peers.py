@@ -1,4 +1,4 @@
-"""Whose socket is at the other end of a loopback connection, by the kernel's table."""
+"""The owner of the socket at the other end of a loopback connection, by the kernel's table."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_owner_is_that_of_the_socket_at_the_other_end(socket_line: str, owne
 
 @pytest.mark.parametrize("closed", [line(state="06", uid=0, inode=0), line(uid=0, inode=0), line(state="08", uid=0)])
 def test_a_socket_that_its_process_closed_counts_as_no_one_s(closed: str) -> None:
-    """The kernel shows such a socket as root's, whoever opened it."""
+    """The kernel shows such a socket as root's, even if another user opened it."""
     assert list(owners_of_connection([HEADER, closed], CLIENT, SERVER)) == []
 
 

@@ -1,4 +1,4 @@
-"""The provider of the local platform: what it accepts, and what it refuses from whoever finds its port."""
+"""The provider of the local platform: what it accepts, and what it refuses from a caller who finds its port."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from novacron_infra.clock import SYSTEM_CLOCK, Clock
 from novacron_infra.local import process
+from novacron_infra.local.state_files import read_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ def list_services(run_dir: Path, clock: Clock = SYSTEM_CLOCK) -> list[LocalServi
     """Return the processes of a stack by name: those with files in the run folder, and those whose files are gone."""
     found: list[LocalService] = []
     for folder in process.find_folders(run_dir):
-        state = process.read_state(folder)
+        state = read_state(folder)
         alive = process.alive(folder)
         status = str(state.get("status", "starting")) if alive else "gone"
         if not alive and process.find_supervisor(folder) is not None:

@@ -26,6 +26,7 @@ from novacron_infra.errors import LocalProcessError
 from novacron_infra.local import process, readiness
 from novacron_infra.local import supervisor as supervisor_module
 from novacron_infra.local.process import ProcessSpec
+from novacron_infra.local.state_files import read_state
 from novacron_infra.local.supervisor import Supervisor
 
 SERVER = """
@@ -87,17 +88,17 @@ def processes_of(spec: ProcessSpec) -> list[int]:
 
 def test_a_process_starts_once_and_the_next_run_keeps_it(spec: ProcessSpec) -> None:
     process.start(spec)
-    first = process.read_state(spec.folder)
+    first = read_state(spec.folder)
     process.start(spec)
-    assert process.read_state(spec.folder)["child_pid"] == first["child_pid"]
+    assert read_state(spec.folder)["child_pid"] == first["child_pid"]
     assert len(processes_of(spec)) == 2
 
 
 def test_a_changed_specification_restarts_it(spec: ProcessSpec) -> None:
     process.start(spec)
-    before = process.read_state(spec.folder)
+    before = read_state(spec.folder)
     process.start(replace(spec, triggers="another model"))
-    assert process.read_state(spec.folder)["child_pid"] != before["child_pid"]
+    assert read_state(spec.folder)["child_pid"] != before["child_pid"]
     assert len(processes_of(spec)) == 2
 
 
@@ -113,17 +114,17 @@ def test_secrets_are_neither_in_files_nor_in_arguments_and_the_passphrase_is_not
 
 def test_a_killed_process_is_restarted(spec: ProcessSpec) -> None:
     process.start(spec)
-    pid = process.read_state(spec.folder)["child_pid"]
+    pid = read_state(spec.folder)["child_pid"]
     os.kill(pid, signal.SIGKILL)
-    until(lambda: process.read_state(spec.folder).get("restarts") == 1)
-    until(lambda: process.read_state(spec.folder).get("status") == "ready")
-    assert process.read_state(spec.folder)["child_pid"] != pid
+    until(lambda: read_state(spec.folder).get("restarts") == 1)
+    until(lambda: read_state(spec.folder).get("status") == "ready")
+    assert read_state(spec.folder)["child_pid"] != pid
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a process dies with its parent on Linux only")
 def test_a_killed_supervisor_takes_its_process_along(spec: ProcessSpec) -> None:
     process.start(spec)
-    os.kill(process.read_state(spec.folder)["supervisor_pid"], signal.SIGKILL)
+    os.kill(read_state(spec.folder)["supervisor_pid"], signal.SIGKILL)
     until(lambda: not process.alive(spec.folder))
     until(lambda: not any(psutil.Process(p).status() != psutil.STATUS_ZOMBIE for p in processes_of(spec)))
 
@@ -188,7 +189,7 @@ def test_a_disk_that_fills_up_later_does_not_end_the_process(tmp_path: Path, mon
     supervisor._write_state(status="ready")
     monkeypatch.setattr(supervisor_module, "write_private", full)
     supervisor._write_state(status="starting")
-    assert process.read_state(tmp_path)["status"] == "ready"
+    assert read_state(tmp_path)["status"] == "ready"
 
 
 def test_a_process_that_another_command_stops_while_it_starts_is_reported_as_stopped(spec: ProcessSpec) -> None:
@@ -201,8 +202,8 @@ def test_a_process_that_another_command_stops_while_it_starts_is_reported_as_sto
 
 
 def stop_soon(spec: ProcessSpec) -> None:
-    until(lambda: process.read_state(spec.folder).get("child_pid"))
-    os.kill(process.read_state(spec.folder)["supervisor_pid"], signal.SIGTERM)
+    until(lambda: read_state(spec.folder).get("child_pid"))
+    os.kill(read_state(spec.folder)["supervisor_pid"], signal.SIGTERM)
 
 
 @pytest.mark.parametrize(
@@ -247,4 +248,4 @@ def test_runs_killed_at_random_moments_converge_without_orphans(spec: ProcessSpe
         killed.wait()
     process.start(spec)
     assert len(processes_of(spec)) == 2
-    assert process.read_state(spec.folder)["digest"] == spec.digest
+    assert read_state(spec.folder)["digest"] == spec.digest

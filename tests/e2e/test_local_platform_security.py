@@ -18,6 +18,7 @@ import pytest
 from novacron_infra.clock import ManualClock
 from novacron_infra.local import process, provider
 from novacron_infra.local.process import ProcessSpec
+from novacron_infra.local.state_files import read_state
 
 from .test_local_platform_process import processes_of, spec, until
 
@@ -112,7 +113,7 @@ def test_stop_leaves_a_process_alone_that_only_the_state_file_names(
     spec: ProcessSpec, other: subprocess.Popen[bytes]
 ) -> None:
     process.start(spec)
-    state = process.read_state(spec.folder)
+    state = read_state(spec.folder)
     (spec.folder / "state.json").write_text(json.dumps(state | {"supervisor_pid": other.pid}))
     process.stop(spec.folder)
     assert other.poll() is None
@@ -140,7 +141,7 @@ def test_a_process_whose_files_are_gone_is_found_and_stopped(spec: ProcessSpec) 
 
 def test_a_supervisor_that_ignores_the_signal_is_killed(spec: ProcessSpec) -> None:
     process.start(spec)
-    os.kill(process.read_state(spec.folder)["supervisor_pid"], signal.SIGSTOP)
+    os.kill(read_state(spec.folder)["supervisor_pid"], signal.SIGSTOP)
     process.stop(spec.folder, ManualClock())
     until(lambda: processes_of(spec) == [])
 

@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Json, JsonVal
 from novacron_infra.errors import LocalProcessError
 from novacron_infra.local import process, readiness
 from novacron_infra.local.contract import read_contract
+from novacron_infra.local.state_files import read_state
 
 Properties = Mapping[str, object]
 """Properties of a resource, as the protocol carries them."""
@@ -178,7 +179,7 @@ class ProcessHandler:
         """Return the state of a process that runs, None for one that failed or was stopped."""
         del id_
         folder = _parse(ProcessFolder, state).path
-        ended = process.read_state(folder).get("status") in ("failed", "stopped")
+        ended = read_state(folder).get("status") in ("failed", "stopped")
         return None if ended or not process.alive(folder) else state
 
     def update(self, news: Properties) -> Properties:

@@ -39,6 +39,7 @@ from novacron_infra.local.files import (
     write_private,
 )
 from novacron_infra.local.ports import can_listen, describe_holder, listening_ports
+from novacron_infra.local.state_files import STATE_FILE, SUPERVISOR_FILE, ProcessState, SupervisorSpec, read_state
 from novacron_infra.local.variables import select_variables
 
 LOG_LINES = 20
@@ -47,7 +48,6 @@ POLL_S = 0.05
 MINIMUM_FREE_BYTES = 2**20
 LOCK_WAIT_S = 15.0
 SUPERVISOR = "novacron_infra.local.supervisor"
-SUPERVISOR_FILE = "supervisor.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +96,6 @@ class ProcessSpec:
         if self.pass_env:  # a process of a version before has none, and is kept
             content.append(sorted(self.pass_env))
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def read_state(folder: Path) -> dict[str, Any]:
-    """Return the state that the supervisor wrote last; empty when there is none."""
-    try:
-        return json.loads((folder / "state.json").read_text())
-    except (OSError, ValueError):
-        return {}
 
 
 def alive(folder: Path) -> bool:
@@ -245,7 +237,7 @@ def _try_lock(lock: int) -> bool:
     return True
 
 
-def _first_state(folder: Path, clock: Clock) -> dict[str, Any]:
+def _first_state(folder: Path, clock: Clock) -> ProcessState:
     """Return the state of a supervisor that is alive. Wait for one that has only just been started."""
     deadline = clock.monotonic() + LOCK_WAIT_S
     while not (state := read_state(folder)) and alive(folder) and clock.monotonic() < deadline:
@@ -254,23 +246,19 @@ def _first_state(folder: Path, clock: Clock) -> dict[str, Any]:
 
 
 def _launch(spec: ProcessSpec, lock: int) -> subprocess.Popen[bytes]:
-    (spec.folder / "state.json").unlink(missing_ok=True)
+    (spec.folder / STATE_FILE).unlink(missing_ok=True)
     config = spec.folder / "config.json"
     write_private(config, json.dumps(dict(spec.config), indent=1))
     supervisor_spec = spec.folder / SUPERVISOR_FILE
-    write_private(
-        supervisor_spec,
-        json.dumps(
-            {
-                "folder": str(spec.folder),
-                "command": [sys.executable, "-u", "-m", spec.module, "--config", str(config)],
-                "log": str(spec.log),
-                "ready_url": spec.ready_url,
-                "digest": spec.digest,
-                "grace_s": STOP_GRACE_S - 5,
-            }
-        ),
-    )
+    supervised: SupervisorSpec = {
+        "folder": str(spec.folder),
+        "command": [sys.executable, "-u", "-m", spec.module, "--config", str(config)],
+        "log": str(spec.log),
+        "ready_url": spec.ready_url,
+        "digest": spec.digest,
+        "grace_s": STOP_GRACE_S - 5,
+    }
+    write_private(supervisor_spec, json.dumps(supervised))
     with open_private_log(spec.log) as log:
         return subprocess.Popen(
             [sys.executable, "-m", SUPERVISOR, str(supervisor_spec), str(lock)],
@@ -302,7 +290,7 @@ def _await_ready(spec: ProcessSpec, clock: Clock, supervisor: subprocess.Popen[b
     )
 
 
-def _describe_end(state: Mapping[str, Any]) -> str:
+def _describe_end(state: ProcessState) -> str:
     """How a process ended that never was ready."""
     status = state.get("exit_status")
     if state.get("status") == "stopped":

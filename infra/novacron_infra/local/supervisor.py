@@ -15,11 +15,13 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+
+from typing_extensions import Unpack
 
 from novacron_infra.clock import SYSTEM_CLOCK, Clock
 from novacron_infra.local.files import PRIVATE_UMASK, open_private_log, write_private
 from novacron_infra.local.readiness import DIRECT
+from novacron_infra.local.state_files import STATE_FILE, ProcessState, SupervisorSpec
 
 RESTARTS = 5
 RESTARTS_WITHIN_S = 60.0
@@ -31,13 +33,13 @@ PR_SET_PDEATHSIG = 1
 class Supervisor:
     """One process and its state file."""
 
-    def __init__(self, spec: dict[str, Any], clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(self, spec: SupervisorSpec, clock: Clock = SYSTEM_CLOCK) -> None:
         self._spec = spec
         self._clock = clock
         self._folder = Path(spec["folder"])
         self._stopping = threading.Event()
         self._child: subprocess.Popen[bytes] | None = None
-        self._state: dict[str, Any] = {
+        self._state: ProcessState = {
             "status": "starting",
             "digest": spec["digest"],
             "supervisor_pid": os.getpid(),
@@ -52,17 +54,19 @@ class Supervisor:
         signal.signal(signal.SIGTERM, lambda _number, _frame: self._stopping.set())
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         deaths: list[float] = []
+        restarts = 0
         while not self._stopping.is_set():
             was_ready = self._run_once()
             if self._stopping.is_set():
                 break
             now = self._clock.monotonic()
             deaths = [when for when in deaths if now - when < RESTARTS_WITHIN_S] + [now]
-            if (not was_ready and self._state["restarts"] == 0) or len(deaths) > RESTARTS:
+            if (not was_ready and restarts == 0) or len(deaths) > RESTARTS:
                 # A restart does not help a first start that fails, nor a process that dies again and again.
                 self._write_state(status="failed")
                 return
-            self._write_state(status="starting", restarts=self._state["restarts"] + 1)
+            restarts += 1
+            self._write_state(status="starting", restarts=restarts)
             self._stopping.wait(min(0.2 * 2 ** len(deaths), 5.0))
         self._write_state(status="stopped")
 
@@ -100,9 +104,9 @@ class Supervisor:
         except subprocess.TimeoutExpired:
             child.kill()
 
-    def _write_state(self, **changes: Any) -> None:
+    def _write_state(self, **changes: Unpack[ProcessState]) -> None:
         self._state.update(changes)
-        file = self._folder / "state.json"
+        file = self._folder / STATE_FILE
         try:
             write_private(file, json.dumps(self._state))
         except OSError:

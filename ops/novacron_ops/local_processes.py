@@ -32,7 +32,7 @@ def list_services(run_dir: Path, clock: Clock = SYSTEM_CLOCK) -> list[LocalServi
     found: list[LocalService] = []
     for folder in process.find_folders(run_dir):
         state = read_state(folder)
-        alive = process.alive(folder)
+        alive = process.is_alive(folder)
         status = str(state.get("status", "starting")) if alive else "gone"
         if not alive and process.find_supervisor(folder) is not None:
             status = "orphaned"
@@ -53,7 +53,7 @@ def list_services(run_dir: Path, clock: Clock = SYSTEM_CLOCK) -> list[LocalServi
 def stop_leftovers(run_dir: Path) -> list[str]:
     """Stop processes that run although the state does not have them, remove their files, and return their names."""
     folders = process.find_folders(run_dir)
-    running = [folder.name for folder in folders if process.alive(folder) or process.find_supervisor(folder)]
+    running = [folder.name for folder in folders if process.is_alive(folder) or process.find_supervisor(folder)]
     for folder in folders:
         process.remove(folder)
     shutil.rmtree(run_dir, ignore_errors=True)

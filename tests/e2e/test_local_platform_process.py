@@ -125,7 +125,7 @@ def test_a_killed_process_is_restarted(spec: ProcessSpec) -> None:
 def test_a_killed_supervisor_takes_its_process_along(spec: ProcessSpec) -> None:
     process.start(spec)
     os.kill(read_state(spec.folder)["supervisor_pid"], signal.SIGKILL)
-    until(lambda: not process.alive(spec.folder))
+    until(lambda: not process.is_alive(spec.folder))
     until(lambda: not any(psutil.Process(p).status() != psutil.STATUS_ZOMBIE for p in processes_of(spec)))
 
 
@@ -193,7 +193,7 @@ def test_a_disk_that_fills_up_later_does_not_end_the_process(tmp_path: Path, mon
 
 
 def test_a_process_that_another_command_stops_while_it_starts_is_reported_as_stopped(spec: ProcessSpec) -> None:
-    until_stopped = threading.Thread(target=lambda: (until(lambda: process.alive(spec.folder)), stop_soon(spec)))
+    until_stopped = threading.Thread(target=lambda: (until(lambda: process.is_alive(spec.folder)), stop_soon(spec)))
     until_stopped.start()
     with pytest.raises(LocalProcessError, match="service was stopped while it started, by another command or a signal"):
         process.start(replace(spec, config={**spec.config, "ready": False}))

@@ -117,7 +117,7 @@ def test_stop_leaves_a_process_alone_that_only_the_state_file_names(
     (spec.folder / "state.json").write_text(json.dumps(state | {"supervisor_pid": other.pid}))
     process.stop(spec.folder)
     assert other.poll() is None
-    assert not process.alive(spec.folder)
+    assert not process.is_alive(spec.folder)
     until(lambda: processes_of(spec) == [])
 
 

@@ -180,7 +180,7 @@ class ProcessHandler:
         del id_
         folder = _parse(ProcessFolder, state).path
         ended = read_state(folder).get("status") in ("failed", "stopped")
-        return None if ended or not process.alive(folder) else state
+        return None if ended or not process.is_alive(folder) else state
 
     def update(self, news: Properties) -> Properties:
         """Restart the process if its specification changed."""

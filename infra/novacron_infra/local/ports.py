@@ -34,7 +34,7 @@ def can_listen(port: int) -> bool:
     return True
 
 
-def listening_ports(process: psutil.Process) -> list[int]:
+def find_listening_ports(process: psutil.Process) -> list[int]:
     """Return the ports on which a process listens."""
     try:
         connections = process.net_connections("tcp")

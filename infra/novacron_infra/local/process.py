@@ -38,7 +38,7 @@ from novacron_infra.local.files import (
     open_private_log,
     write_private,
 )
-from novacron_infra.local.ports import can_listen, describe_holder, listening_ports
+from novacron_infra.local.ports import can_listen, describe_holder, find_listening_ports
 from novacron_infra.local.state_files import STATE_FILE, SUPERVISOR_FILE, ProcessState, SupervisorSpec, read_state
 from novacron_infra.local.variables import select_variables
 
@@ -98,7 +98,7 @@ class ProcessSpec:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def alive(folder: Path) -> bool:
+def is_alive(folder: Path) -> bool:
     """Return whether a supervisor is alive, or about to be: one that is being started counts."""
     try:
         lock = os.open(folder / "lock", os.O_RDWR)
@@ -125,12 +125,12 @@ def find_supervisor(folder: Path) -> psutil.Process | None:
             process = psutil.Process(pid)
         except (psutil.Error, ValueError, OverflowError):
             process = None
-        if process is not None and supervised_folder(process) == folder:
+        if process is not None and find_supervised_folder(process) == folder:
             return process
-    return next((process for process in psutil.process_iter() if supervised_folder(process) == folder), None)
+    return next((process for process in psutil.process_iter() if find_supervised_folder(process) == folder), None)
 
 
-def supervised_folder(process: psutil.Process) -> Path | None:
+def find_supervised_folder(process: psutil.Process) -> Path | None:
     """Return the folder of the process that a supervisor keeps running; None for any other process.
 
     A supervisor runs as the folder's owner: another user's process with the same command line is not one.
@@ -157,20 +157,20 @@ def _owner(folder: Path) -> int:
 def find_folders(run_dir: Path) -> list[Path]:
     """Return the folders of all processes of a stack: those with files, and those that run although theirs are gone."""
     folders = {folder for folder in run_dir.glob("*/") if (folder / "lock").exists()}
-    running = (supervised_folder(process) for process in psutil.process_iter())
+    running = (find_supervised_folder(process) for process in psutil.process_iter())
     return sorted(folders | {folder for folder in running if folder is not None and folder.parent == run_dir})
 
 
-def own_ports(folder: Path) -> list[int]:
+def find_own_ports(folder: Path) -> list[int]:
     """Return the ports on which the process in a folder listens now."""
-    supervisor = find_supervisor(folder) if alive(folder) else None
+    supervisor = find_supervisor(folder) if is_alive(folder) else None
     if supervisor is None:
         return []
     try:
         children = supervisor.children(recursive=True)
     except psutil.Error:
         return []
-    return [port for child in children for port in listening_ports(child)]
+    return [port for child in children for port in find_listening_ports(child)]
 
 
 def start(spec: ProcessSpec, clock: Clock = SYSTEM_CLOCK) -> None:
@@ -190,7 +190,7 @@ def start(spec: ProcessSpec, clock: Clock = SYSTEM_CLOCK) -> None:
 
 
 def _start(spec: ProcessSpec, clock: Clock) -> None:
-    if alive(spec.folder):
+    if is_alive(spec.folder):
         if _first_state(spec.folder, clock).get("digest") == spec.digest:
             try:
                 _await_ready(spec, clock)
@@ -240,7 +240,7 @@ def _try_lock(lock: int) -> bool:
 def _first_state(folder: Path, clock: Clock) -> ProcessState:
     """Return the state of a supervisor that is alive. Wait for one that has only just been started."""
     deadline = clock.monotonic() + LOCK_WAIT_S
-    while not (state := read_state(folder)) and alive(folder) and clock.monotonic() < deadline:
+    while not (state := read_state(folder)) and is_alive(folder) and clock.monotonic() < deadline:
         clock.sleep(POLL_S)
     return state
 
@@ -279,7 +279,7 @@ def _await_ready(spec: ProcessSpec, clock: Clock, supervisor: subprocess.Popen[b
         state = read_state(spec.folder)
         if state.get("status") == "ready":
             return
-        dead = supervisor.poll() is not None if supervisor is not None else not alive(spec.folder)
+        dead = supervisor.poll() is not None if supervisor is not None else not is_alive(spec.folder)
         if state.get("status") in ("failed", "stopped") or dead:
             raise LocalProcessError(f"{spec.name} {_describe_end(state)}; {_last_lines(spec.log)}")
         clock.sleep(POLL_S)
@@ -309,7 +309,7 @@ def stop(folder: Path, clock: Clock = SYSTEM_CLOCK) -> None:
         LocalProcessError: a program that is not the supervisor holds the lock.
     """
     deadline = clock.monotonic() + STOP_GRACE_S
-    while (supervisor := find_supervisor(folder)) is not None or alive(folder):
+    while (supervisor := find_supervisor(folder)) is not None or is_alive(folder):
         overdue = clock.monotonic() > deadline
         if supervisor is not None:
             try:

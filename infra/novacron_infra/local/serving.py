@@ -14,7 +14,7 @@ from novacron_infra.errors import ConfigurationError, Problem
 from novacron_infra.local.contract import find_serving, read_contract
 from novacron_infra.local.model_folder import digest_folder, find_model_problem
 from novacron_infra.local.ports import can_listen, describe_holder
-from novacron_infra.local.process import own_ports
+from novacron_infra.local.process import find_own_ports
 from novacron_infra.local.resources import LocalProcess, LocalReadiness, LocalSecret
 from novacron_infra.workloads.serving_config import build_coordinator_file, build_pytorch_worker_file
 
@@ -165,7 +165,7 @@ def _check_ports(args: LocalServingArgs) -> None:
     problems = [
         _port_problem(service, key, value, port)
         for service, key, value, port in wanted
-        if not can_listen(port) and port not in own_ports(args.run_dir / service)
+        if not can_listen(port) and port not in find_own_ports(args.run_dir / service)
     ]
     if not problems:
         return

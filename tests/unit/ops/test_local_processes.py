@@ -21,7 +21,7 @@ def write_state(run_dir: Path, **state: Any) -> None:
 
 
 def test_uptime_comes_from_the_monotonic_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "alive", lambda _: True)
+    monkeypatch.setattr(process, "is_alive", lambda _: True)
     clock = ManualClock()
     write_state(
         tmp_path, status="ready", child_pid=7, restarts=1, started_monotonic_s=clock.monotonic(), since=clock.time()
@@ -31,7 +31,7 @@ def test_uptime_comes_from_the_monotonic_clock(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_supervisor_of_an_earlier_version_has_no_uptime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "alive", lambda _: True)
+    monkeypatch.setattr(process, "is_alive", lambda _: True)
     write_state(tmp_path, status="ready", child_pid=7, since=1e9)
     assert list_services(tmp_path)[0].up_s is None
 

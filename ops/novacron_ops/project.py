@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -80,6 +82,9 @@ class ProjectStack:
     def _platform(self) -> object:
         """Return the environment's platform as it is written, None without an environment."""
         given = self.read_environment()
+        if isinstance(given, str):  # `pulumi config set` may have written JSON text
+            with suppress(ValueError):
+                given = json.loads(given)
         return cast("dict[str, object]", given).get("platform", "missing") if isinstance(given, dict) else None
 
     def policy_packs(self) -> list[PolicyPackSpec]:

@@ -73,6 +73,7 @@ def test_project_defaults_apply_below_the_stacks_values(project: Path, default: 
         ("config: {novacron:environment: {platform: aws}}", True, False),
         ("config: {novacron:environment: {}}", True, False),
         ("config: {novacron:environment: text}", False, False),
+        ("""config: {novacron:environment: '{"platform": "local"}'}""", False, True),
         ("config: [1]", False, False),
         ("", False, False),
     ],

@@ -30,10 +30,12 @@ class Rule:
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """The banned phrases, and globs of the files that are not searched."""
+    """The banned phrases, globs of the files that are not searched, and texts that may stay."""
 
     rules: tuple[Rule, ...]
     excluded: tuple[str, ...]
+    exceptions: tuple[tuple[str, str], ...]
+    """Globs of files and the exact text that may stay in them."""
 
 
 class Finding(NamedTuple):
@@ -55,6 +57,7 @@ def load_rules(path: Path = _RULES) -> Rules:
     return Rules(
         rules=tuple(_rule(item) for item in content["rules"]),
         excluded=tuple(item["path"] for item in content["exclude"]),
+        exceptions=tuple((item["path"], item["text"]) for item in content["exceptions"]),
     )
 
 
@@ -62,7 +65,7 @@ def check(path: PurePath, text: str, rules: Rules) -> list[Finding]:
     """Return the places to rewrite in a file, in the order of its lines."""
     if any(fnmatch(str(path), glob) for glob in rules.excluded):
         return []
-    parts = find_parts(path, text)
+    parts = find_parts(path, _without_exceptions(path, text, rules))
     prose = _squeeze(_overlay(text, parts))
     found = {
         (prose.find_offset(hit.start()), hit.group(), rule.write)
@@ -76,9 +79,16 @@ def check(path: PurePath, text: str, rules: Rules) -> list[Finding]:
     return [Finding(path, *_position(text, offset), phrase, write) for offset, phrase, write in sorted(found)]
 
 
+def _without_exceptions(path: PurePath, text: str, rules: Rules) -> str:
+    for glob, kept in rules.exceptions:
+        if fnmatch(str(path), glob):
+            text = text.replace(kept, " " * len(kept))
+    return text
+
+
 def _rule(item: dict[str, Any]) -> Rule:
-    # A hyphen counts as part of a word: a stand-in is not "stand in".
-    pattern = rf"(?<![\w-])(?:{item['pattern']})(?![\w-])"
+    # A hyphen and a placeholder count as part of a word: a stand-in is not "stand in".
+    pattern = rf"(?<![\w{BLANK}-])(?:{item['pattern']})(?![\w{BLANK}-])"
     return Rule(
         pattern=re.compile(pattern, 0 if item.get("case") else re.IGNORECASE),
         write=item["write"],

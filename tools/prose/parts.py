@@ -121,7 +121,7 @@ def _blanks(found: re.Match[str]) -> str:
 
 def _markdown(text: str) -> Iterator[Part]:
     body = re.sub(r"^( *)(```+|~~~+).*?^ *\2", _blanks, text, flags=re.MULTILINE | re.DOTALL)
-    body = re.sub(r"\]\([^)\s]*\)", _blanks, body)
+    body = re.sub(r"(?<=\])\([^)\s]*\)", _blanks, body)
     body = _EMPHASIS.sub(lambda found: " " * len(found.group()), body)
     yield Part(kind="markdown", start=0, text=body)
 

@@ -1,4 +1,4 @@
-"""Add-ons that need nodes to run on: declared after a pool without GPUs, or they would wait for one for ever."""
+"""Add-ons that run on nodes. Declare them after a pool without GPUs: until nodes exist, their creation does not end."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from novacron_infra.tags import Tags
 
 ADDONS = ("coredns", "metrics-server", "aws-ebs-csi-driver")
 _WITH_ROLES = {"aws-ebs-csi-driver": "ebs", "aws-efs-csi-driver": "efs"}
-"""Their service accounts and Amazon's policies are named after it. The storage key lets the driver of EBS use it."""
+"""The suffix of the storage drivers' service accounts and AWS policies. The storage key allows the EBS driver."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EksAddonsArgs:
-    """Which add-ons."""
+    """Arguments of `EksAddons`."""
 
     cluster_name: pulumi.Input[str]
     tags: Tags
     shared_files: bool = False
-    """The driver of EFS."""
+    """Whether to install the EFS driver."""
     fast_files: bool = False
-    """The driver of Lustre, for a file system that exists."""
+    """Whether to install the Lustre driver, for an existing file system."""
     versions: Mapping[str, str] = field(default_factory=dict[str, str])
-    """By add-on; the others have Amazon's default for the Kubernetes version."""
+    """Version of each add-on; the others have the AWS default for the Kubernetes version."""
 
 
 class EksAddons(pulumi.ComponentResource):
-    """DNS, metrics and storage drivers of a cluster. Give it `depends_on` the coordinators' pool."""
+    """DNS, metrics and storage drivers of a cluster. It needs `depends_on` on the coordinators' pool."""
 
     addons: dict[str, aws.eks.Addon]
 

@@ -1,4 +1,4 @@
-"""Managed Postgres and a Redis-compatible service of one region. Their passwords are made, never written down."""
+"""Managed Postgres and a Redis-compatible service of one region, with generated passwords."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from novacron_infra.tags import Tags
 
 POSTGRES_PORT, REDIS_PORT = 5432, 6379
 LONGEST_REDIS_NAME = 26
-"""ElastiCache's identifiers have 40 characters at most, and the component's name is followed by 14."""
+"""ElastiCache allows identifiers of 40 characters, and the component appends 14 characters to its name."""
 _POSTGRES_STORAGE_GIB = (20, 65_536)
 _MOST_BACKUP_DAYS = 35
 _MOST_REDIS_NODES = 500
@@ -22,39 +22,39 @@ _MOST_REDIS_NODES = 500
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AwsPostgresArgs:
-    """A Postgres server."""
+    """Arguments of `AwsPostgres`."""
 
     instance_class: str
-    """Such as db.r7g.2xlarge."""
+    """Instance class, such as db.r7g.2xlarge."""
     storage_gib: int
     vpc_id: pulumi.Input[str]
     subnet_ids: Mapping[str, pulumi.Input[str]]
-    """Private subnets by zone, two or more."""
+    """Private subnets by zone, at least two."""
     client_security_group_id: pulumi.Input[str]
-    """The cluster's group: its members reach the server, nobody else."""
+    """Security group of the cluster. Only its members reach the server."""
     key_arn: pulumi.Input[str]
     tags: Tags
     version: str = "17"
     database: str = "novacron"
     standby: bool = True
-    """A second server in another zone that takes over."""
+    """Whether to run a standby server in another zone."""
     backup_days: int = 14
     protect: bool = True
-    """Whether destroying the stack stops at the server, and Amazon refuses to delete it or keeps a last snapshot."""
+    """Whether to protect the server: `destroy` stops at it, and AWS rejects its deletion or keeps a final snapshot."""
 
 
 class AwsPostgres(pulumi.ComponentResource):
-    """RDS for PostgreSQL: encrypted, private; the password is Amazon's to make and to rotate, every week.
+    """RDS for PostgreSQL, encrypted and private. AWS generates the password and rotates it every week.
 
     Raises:
-        ArgumentError: RDS has no such storage or backups, or there are fewer than two zones.
+        ArgumentError: if RDS does not offer the storage or backups, or there are fewer than two zones.
     """
 
     instance: aws.rds.Instance
     endpoint: pulumi.Output[str]
-    """Host and port."""
+    """Host and port of the server."""
     secret_arn: pulumi.Output[str]
-    """The secret in Secrets Manager that has the user and the password."""
+    """ARN of the secret in Secrets Manager with the user and the password."""
 
     def __init__(self, name: str, args: AwsPostgresArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         refuse([*name_problems(name), *_postgres_problems(name, args)])
@@ -100,15 +100,15 @@ class AwsPostgres(pulumi.ComponentResource):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AwsRedisArgs:
-    """A Redis-compatible service."""
+    """Arguments of `AwsRedis`."""
 
     node_type: str
-    """Such as cache.r7g.4xlarge."""
+    """Node type, such as cache.r7g.4xlarge."""
     shards: int
-    """Primaries. More than one is a cluster, and clients have to speak its protocol."""
+    """Number of primaries. With more than one, clients have to use the cluster protocol."""
     replicas_per_shard: int
     password: pulumi.Input[str]
-    """A secret of 16 to 128 characters."""
+    """Password of 16 to 128 characters."""
     vpc_id: pulumi.Input[str]
     subnet_ids: Mapping[str, pulumi.Input[str]]
     client_security_group_id: pulumi.Input[str]
@@ -118,15 +118,15 @@ class AwsRedisArgs:
 
 
 class AwsRedis(pulumi.ComponentResource):
-    """ElastiCache for Valkey: encrypted at rest and on the way, with a password.
+    """ElastiCache for Valkey, encrypted at rest and in transit, with a password.
 
     Raises:
-        ArgumentError: more nodes than ElastiCache has, or a shape that it does not.
+        ArgumentError: if ElastiCache does not offer this number of nodes, shards or replicas.
     """
 
     group: aws.elasticache.ReplicationGroup
     endpoint: pulumi.Output[str]
-    """The host that a cluster's clients ask for its layout, or the primary of a single shard."""
+    """Configuration endpoint of a cluster, or the primary's endpoint of a single shard."""
 
     def __init__(self, name: str, args: AwsRedisArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         refuse([*name_problems(name, LONGEST_REDIS_NAME), *_redis_problems(name, args)])
@@ -192,9 +192,9 @@ def _postgres_problems(name: str, args: AwsPostgresArgs) -> list[Problem]:
     found: list[Problem] = []
     if not low <= args.storage_gib <= high:
         path = f"{name}.storage_gib"
-        found.append(Problem(path, str(args.storage_gib), f"RDS has {low} to {high} GiB of gp3", "Stay within"))
+        found.append(Problem(path, str(args.storage_gib), f"RDS offers {low} to {high} GiB of gp3", "Stay within"))
     if not 1 <= args.backup_days <= _MOST_BACKUP_DAYS:
-        rule = f"RDS keeps backups for 1 to {_MOST_BACKUP_DAYS} days, and 0 would switch them off"
+        rule = f"RDS keeps backups for 1 to {_MOST_BACKUP_DAYS} days, and 0 turns them off"
         found.append(Problem(f"{name}.backup_days", str(args.backup_days), rule, "Stay within"))
     return found + _zone_problems(name, args.subnet_ids)
 
@@ -203,10 +203,10 @@ def _redis_problems(name: str, args: AwsRedisArgs) -> list[Problem]:
     found: list[Problem] = []
     nodes = args.shards * (1 + args.replicas_per_shard)
     if args.shards < 1 or not 1 <= nodes <= _MOST_REDIS_NODES:
-        rule = f"ElastiCache has 1 to {_MOST_REDIS_NODES} nodes, and these are {nodes}"
-        found.append(Problem(f"{name}.shards", str(args.shards), rule, "Use fewer, or larger nodes"))
+        rule = f"ElastiCache allows 1 to {_MOST_REDIS_NODES} nodes, and these are {nodes}"
+        found.append(Problem(f"{name}.shards", str(args.shards), rule, "Use fewer or larger nodes"))
     if args.shards > 1 and args.replicas_per_shard < 1:
-        rule = "a shard of a cluster that dies without a replica takes its keys along"
+        rule = "a shard without a replica loses its keys when its node fails"
         found.append(Problem(f"{name}.replicas_per_shard", str(args.replicas_per_shard), rule, "Use 1 or more"))
     return found + _zone_problems(name, args.subnet_ids)
 
@@ -215,7 +215,7 @@ def _zone_problems(name: str, subnet_ids: Mapping[str, pulumi.Input[str]]) -> li
     if len(subnet_ids) > 1:
         return []
     zones = ", ".join(subnet_ids) or "none"
-    return [Problem(f"{name}.subnet_ids", zones, "a database has subnets in two zones at least", "Add a zone")]
+    return [Problem(f"{name}.subnet_ids", zones, "a database needs subnets in at least two zones", "Add a zone")]
 
 
 def _secret_arn(secrets: Sequence[aws.rds.outputs.InstanceMasterUserSecret]) -> str:

@@ -1,4 +1,4 @@
-"""Trust policies as JSON: who may take on a role. Pure, without a resource."""
+"""Trust policies of roles, as JSON."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any
 
 
 def policy(*statements: dict[str, Any]) -> str:
-    """A policy document."""
+    """Return a policy document with these statements."""
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
 
 def service_trust(service: str) -> str:
-    """Lets a service of Amazon take on the role."""
+    """Return a policy that lets an AWS service assume the role."""
     return policy({"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"})
 
 
 def pod_trust() -> str:
-    """Lets pods take on the role, by EKS Pod Identity; which ones is the association's to say."""
+    """Return a policy that lets pods assume the role by EKS Pod Identity. The association names the pods."""
     return policy(
         {
             "Effect": "Allow",

@@ -1,4 +1,4 @@
-"""What pods may do in Amazon: a role for one service account, by EKS Pod Identity."""
+"""AWS permissions of pods: a role for one service account, by EKS Pod Identity."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from novacron_infra.tags import Tags
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EksPodRoleArgs:
-    """Who gets the role, and what it allows."""
+    """Arguments of a pod identity."""
 
     cluster_name: pulumi.Input[str]
     namespace: str
     service_account: str
     policy: pulumi.Input[str] | None
-    """A policy document, such as `reads_models` makes; None: nothing."""
+    """Policy document of the role, such as the one of `reads_models`. None: no permissions."""
     tags: Tags
 
 
 class EksPodRole(pulumi.ComponentResource):
-    """A role of one service account. Its pods get short-lived credentials; nodes' own are out of their reach."""
+    """A role of one service account. Its pods get short-lived credentials and cannot use those of the node."""
 
     role_arn: pulumi.Output[str]
 
@@ -55,7 +55,7 @@ class EksPodRole(pulumi.ComponentResource):
 
 
 def reads_models(bucket_arn: str, key_arn: str, prefixes: Sequence[str] = ("models", "configuration")) -> str:
-    """A policy that reads what lies below the prefixes, and nothing else. An empty one: the whole bucket."""
+    """Return a policy that only reads objects below the prefixes. An empty prefix means the whole bucket."""
     folders = {prefix: f"{prefix}/" if prefix else "" for prefix in prefixes}
     listed = [name for prefix, folder in folders.items() for name in (prefix, f"{folder}*")]
     return policy(

@@ -1,7 +1,7 @@
-"""A region's front door: one address that passes connections on to the coordinators, unopened.
+"""Ingress of a region: one address that passes TLS connections through to the coordinators.
 
-TLS ends at the coordinators, in every cloud alike. Not for the pods behind the door: a TargetGroupBinding in the
-cluster puts them into the target group. Not for the name that leads here (`novacron_infra.dns`).
+TLS ends at the coordinators, as in every cloud. A TargetGroupBinding in the cluster registers the pods in the target
+group. `novacron_infra.dns` has the names that resolve to this address.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from novacron_infra.errors import Problem, refuse
 from novacron_infra.tags import Tags
 
 LONGEST_INGRESS_NAME = 24
-"""Load balancers and target groups have 32 characters at most, and Pulumi adds 8."""
+"""Load balancers and target groups allow names of 32 characters, and Pulumi adds 8."""
 PUBLIC_PORT, COORDINATOR_PORT = 443, 8443
 READY_PATH = "/ready"
 _EVERYWHERE = "0.0.0.0/0"
@@ -26,30 +26,30 @@ _LONGEST_DRAIN_S = 3600
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AwsIngressArgs:
-    """A front door."""
+    """Arguments of `AwsIngress`."""
 
     vpc_id: pulumi.Input[str]
     subnet_ids: Mapping[str, pulumi.Input[str]]
-    """Public subnets by zone, two or more."""
+    """Public subnets by zone, at least two."""
     cluster_security_group_id: pulumi.Input[str]
-    """Of the nodes and their pods; a rule is added to it that lets the load balancer in."""
+    """Security group of nodes and pods. The component adds a rule that admits the load balancer."""
     tags: Tags
     drain_s: int = 300
-    """Seconds that a leaving coordinator has to end its answers; what is open then is cut."""
+    """Seconds that a deregistered coordinator has to finish its responses before connections are closed."""
     protect: bool = True
-    """Whether destroying the stack stops at the load balancer, and Amazon refuses to delete it."""
+    """Whether to protect the load balancer: `destroy` stops at it, and AWS rejects its deletion."""
 
 
 class AwsIngress(pulumi.ComponentResource):
-    """An internet-facing Network Load Balancer in every public subnet, each of which serves all zones' coordinators.
+    """An internet-facing Network Load Balancer in every public subnet, with cross-zone load balancing.
 
     Raises:
-        ArgumentError: the name is too long for a load balancer, there is one zone, or the time to drain is no such.
+        ArgumentError: if the name is too long, there is only one zone, or `drain_s` is out of range.
     """
 
     load_balancer: aws.lb.LoadBalancer
     address: pulumi.Output[str]
-    """Host name."""
+    """Host name of the load balancer."""
     target_group_arn: pulumi.Output[str]
 
     def __init__(self, name: str, args: AwsIngressArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -75,7 +75,7 @@ class AwsIngress(pulumi.ComponentResource):
             target_type="ip",
             protocol="TCP",
             port=COORDINATOR_PORT,
-            # Asked over TLS, whose certificate the load balancer does not check.
+            # The health check uses TLS; the load balancer does not verify the certificate.
             health_check=aws.lb.TargetGroupHealthCheckArgs(
                 protocol="HTTPS",
                 port="traffic-port",
@@ -106,7 +106,7 @@ class AwsIngress(pulumi.ComponentResource):
 
     def _security_group(self, name: str, args: AwsIngressArgs, tags: dict[str, str]) -> aws.ec2.SecurityGroup:
         child = pulumi.ResourceOptions(parent=self)
-        # A load balancer that is made without a group never gets one.
+        # A load balancer that is created without a security group can never get one.
         group = aws.ec2.SecurityGroup(
             f"{name}-lb",
             vpc_id=args.vpc_id,
@@ -151,9 +151,9 @@ def _problems(name: str, args: AwsIngressArgs) -> list[Problem]:
     found: list[Problem] = []
     if len(args.subnet_ids) <= 1:
         zones = ", ".join(args.subnet_ids) or "none"
-        rule = "a door in a single zone closes when the zone dies"
+        rule = "a load balancer in a single zone fails with that zone"
         found.append(Problem(f"{name}.subnet_ids", zones, rule, "Add a zone"))
     if not 0 <= args.drain_s <= _LONGEST_DRAIN_S:
-        rule = f"a target group drains for 0 to {_LONGEST_DRAIN_S} seconds"
+        rule = f"a target group drains for 0 to {_LONGEST_DRAIN_S} s"
         found.append(Problem(f"{name}.drain_s", str(args.drain_s), rule, "Stay within"))
     return found

@@ -1,7 +1,7 @@
-"""Customer keys of one region: for the cluster's secrets, for what is stored, and for logs.
+"""Customer keys of one region: for the cluster's secrets, for storage, and for logs.
 
-Amazon rotates a key every 90 days at the fastest (API reference, EnableKeyRotation); what has to change every 30 days
-is secrets, which Secrets Manager rotates.
+AWS rotates a key at most every 90 days (API reference, EnableKeyRotation). Secrets that have to change every 30 days
+are rotated by Secrets Manager.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FASTEST_ROTATION_DAYS, SLOWEST_ROTATION_DAYS = 90, 2560
 
 
 class KeyUse(str, Enum):
-    """What a key encrypts."""
+    """The data that a key encrypts."""
 
     CLUSTER = "cluster"
     STORAGE = "storage"
@@ -32,25 +32,25 @@ class KeyUse(str, Enum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AwsKeysArgs:
-    """Keys of a region."""
+    """Arguments of `AwsKeys`."""
 
     region: str
     tags: Tags
     rotation_days: int = FASTEST_ROTATION_DAYS
-    """90 to 2560."""
+    """Days between rotations, 90 to 2560."""
     deletion_window_days: int = 30
-    """How long a deleted key can be brought back: 7 to 30."""
+    """Days during which a deleted key can be restored, 7 to 30."""
     protect: bool = True
-    """Whether destroying the stack stops at the keys: without them everything encrypted is lost."""
+    """Whether to protect the keys from deletion. Without them, all encrypted data is lost."""
     account_id: str | None = None
-    """None: STS is asked."""
+    """AWS account. None: the account that STS returns."""
 
 
 class AwsKeys(pulumi.ComponentResource):
-    """Customer keys with rotation, one for each use.
+    """Customer keys with rotation, one for each `KeyUse`.
 
     Raises:
-        ArgumentError: a figure is outside what KMS accepts.
+        ArgumentError: if a number of days is out of the range of KMS.
     """
 
     keys: dict[KeyUse, aws.kms.Key]
@@ -84,12 +84,12 @@ class AwsKeys(pulumi.ComponentResource):
         self.register_outputs({f"{use.value}_key_arn": key.arn for use, key in self.keys.items()})
 
     def arn(self, use: KeyUse) -> pulumi.Output[str]:
-        """The key for `use`."""
+        """Return the ARN of the key for `use`."""
         return self.keys[use].arn
 
 
 def key_policy(use: KeyUse, account: str, partition: str, region: str) -> str:
-    """Who may use a key: whoever the account's own policies let, and the service that encrypts with it."""
+    """Return a key's policy for principals with the account's permission and the services that encrypt with it."""
     statements: list[dict[str, Any]] = [
         {
             "Sid": "AccountDecides",
@@ -100,8 +100,8 @@ def key_policy(use: KeyUse, account: str, partition: str, region: str) -> str:
         }
     ]
     if use is KeyUse.STORAGE:
-        # Auto Scaling starts nodes with encrypted disks under a role that no policy of the account reaches: this is the
-        # statement of Amazon's own aws/ebs key.
+        # Auto Scaling starts nodes with encrypted disks under a service-linked role, which policies of the account do
+        # not cover. This is the statement of the AWS managed key aws/ebs.
         statements.append(
             {
                 "Sid": "DisksOfNodes",
@@ -121,7 +121,7 @@ def key_policy(use: KeyUse, account: str, partition: str, region: str) -> str:
                 },
             }
         )
-        # FSx reads the models of a bucket under a role of its own as well.
+        # FSx also reads the models of a bucket under a service-linked role.
         lustre = f"arn:{partition}:iam::{account}:role/aws-service-role/s3.data-source.lustre.fsx.amazonaws.com/*"
         statements.append(
             {

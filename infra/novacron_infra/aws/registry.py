@@ -1,4 +1,4 @@
-"""Container registry of one region: images that are scanned, encrypted and never overwritten."""
+"""Container registry of one region: scanned, encrypted images with immutable tags."""
 
 from __future__ import annotations
 
@@ -14,37 +14,36 @@ from novacron_infra.errors import Problem, refuse
 from novacron_infra.tags import Tags
 
 _PREFIX = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
-"""A part of a repository's name (ECR API reference, CreateRepository)."""
+"""Pattern of one part of a repository's name (ECR API reference, CreateRepository)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AwsRegistryArgs:
-    """Repositories."""
+    """Arguments of `AwsRegistry`."""
 
     key_arn: pulumi.Input[str]
     prefix: str
-    """What their names begin with, such as the environment's: an account has one repository of a name in a region."""
+    """Prefix of the names, such as the environment's name: repository names are unique per account and region."""
     tags: Tags
     repositories: tuple[str, ...] = ("novacron/coordinator", "novacron/worker")
-    """Their names after the prefix."""
+    """Names of the repositories, after the prefix."""
     untagged_days: int = 14
-    """How long an image stays that no tag names any more."""
+    """Days after which an image without a tag is deleted."""
     protect: bool = True
 
 
 class AwsRegistry(pulumi.ComponentResource):
-    """ECR repositories whose tags mean one image for ever.
+    """ECR repositories with immutable tags.
 
     Raises:
-        ArgumentError: ECR has no such name.
+        ArgumentError: if the prefix is not valid in a repository's name.
     """
 
     repositories: dict[str, aws.ecr.Repository]
     urls: dict[str, pulumi.Output[str]]
-    """By repository, without tag."""
+    """URL of each repository, without a tag."""
     url: pulumi.Output[str]
-    """What stands before an image's name: `<account>.dkr.ecr.<region>.amazonaws.com/<prefix>`; there only when all
-    repositories are."""
+    """Prefix of image names, `<account>.dkr.ecr.<region>.amazonaws.com/<prefix>`, once all repositories exist."""
 
     def __init__(self, name: str, args: AwsRegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         refuse([*name_problems(name), *_problems(name, args)])
@@ -80,7 +79,7 @@ class AwsRegistry(pulumi.ComponentResource):
 def _problems(name: str, args: AwsRegistryArgs) -> list[Problem]:
     if _PREFIX.fullmatch(args.prefix):
         return []
-    rule, fix = "no repository's name begins like this", "Use a-z and 0-9, with single ., _ and - between them"
+    rule, fix = "a repository's name cannot start with it", "Use a-z and 0-9, with single ., _ and - between them"
     return [Problem(f"{name}.prefix", args.prefix, rule, fix)]
 
 

@@ -1,8 +1,8 @@
-"""What a node does before it joins: local disks, container limits and tuning, as user data of Amazon Linux 2023.
+"""User data of nodes on Amazon Linux 2023: local disks, container limits and tuning.
 
-MIME multipart, as EKS merges its own part (the cluster's name and certificate) into it. nodeadm reads the node
-configuration; the script installs a unit that tunes the node before kubelet starts, and again after each reboot.
-Nothing here depends on a resource: one text for each machine type, kept as golden files.
+The user data is MIME multipart, because EKS merges its own part (the cluster's name and certificate) into it. nodeadm
+reads the node configuration. The script installs a unit that tunes the node before kubelet starts, and again after
+each reboot. The text depends only on the machine type; golden files have one for each.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from novacron_infra.catalog import Machine, find_gpu
 
 _BOUNDARY = "//novacron//"
 _LOCKED_MEMORY_BYTES = 2**50
-"""More than any machine has. The 2^64 - 1 that means unlimited does not survive nodeadm's JSON numbers."""
+"""More memory than any machine has. nodeadm's JSON numbers cannot represent 2^64 - 1, which means unlimited."""
 _SOCKET_BUFFER_BYTES = 256 * 2**20
 _SYSCTLS = {
     "net.core.rmem_max": _SOCKET_BUFFER_BYTES,
@@ -42,10 +42,10 @@ WantedBy=multi-user.target
 
 
 def user_data(row: Machine) -> str:
-    """The user data of a machine type, as text; a launch template takes it in base64.
+    """Return the user data of a machine type as text. Launch templates need it in base64.
 
     Raises:
-        UnknownNameError: its GPU is not in the catalogue.
+        UnknownNameError: if its GPU is not in the catalogue.
     """
     parts = {
         "application/node.eks.aws": yaml.safe_dump(_node_config(row), sort_keys=False, width=1000),
@@ -58,14 +58,14 @@ def user_data(row: Machine) -> str:
 
 
 def _node_config(row: Machine) -> dict[str, Any]:
-    # The list replaces the image's own, so it repeats the limit of open files. EFA and NCCL pin memory.
+    # The list replaces the image's own list, so it repeats the limit of open files. EFA and NCCL pin memory.
     limits = [
         {"type": "RLIMIT_NOFILE", "soft": 65536, "hard": 1048576},
         {"type": "RLIMIT_MEMLOCK", "soft": _LOCKED_MEMORY_BYTES, "hard": _LOCKED_MEMORY_BYTES},
     ]
     spec: dict[str, Any] = {"containerd": {"baseRuntimeSpec": {"process": {"rlimits": limits}}}}
     if row.local_nvme_gb:
-        # One array for images, pods' files and logs; the disks are empty again after a stop.
+        # One array for images, pods' files and logs. The disks lose their content when the instance stops.
         spec["instance"] = {"localStorage": {"strategy": "RAID0"}}
     return {"apiVersion": "node.eks.aws/v1alpha1", "kind": "NodeConfig", "spec": spec}
 
@@ -87,7 +87,7 @@ def _script(row: Machine) -> str:
 
 
 def _tuning(row: Machine) -> str:
-    # A setting that a machine does not have (no frequency control in most of them) must not keep it from joining.
+    # A setting that the machine lacks (often frequency control) must not prevent the node from joining.
     lines = [
         "#!/bin/bash",
         "sysctl --quiet --load /etc/sysctl.d/90-novacron.conf",

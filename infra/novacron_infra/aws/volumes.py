@@ -1,4 +1,4 @@
-"""What a gp3 volume may be: limits as data, and the parameters of its storage class."""
+"""Limits of gp3 volumes, and the parameters of their storage class."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MIN_MIB_PER_S, MAX_MIB_PER_S, MAX_MIB_PER_S_PER_IOPS = 125, 2_000, 0.25
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Gp3Volume:
-    """A gp3 volume."""
+    """Size and performance of a gp3 volume."""
 
     size_gib: int
     iops: int
@@ -27,9 +27,9 @@ ROOT_VOLUME = Gp3Volume(size_gib=200, iops=10_000, throughput_mib_per_s=1_000)
 
 
 def volume_problems(path: str, volume: Gp3Volume) -> list[Problem]:
-    """What EBS would refuse."""
+    """Yield the limits of EBS that a volume exceeds."""
     return [
-        Problem(f"{path}.{field}", str(value), f"gp3 has {low} to {high:g} {why}".rstrip(), "Stay within")
+        Problem(f"{path}.{field}", str(value), f"gp3 allows {low} to {high:g} {why}".rstrip(), "Stay within")
         for field, value, low, high, why in (
             ("size_gib", volume.size_gib, 1, MAX_GIB, ""),
             ("iops", volume.iops, MIN_IOPS, MAX_IOPS, ""),
@@ -48,7 +48,7 @@ def volume_problems(path: str, volume: Gp3Volume) -> list[Problem]:
 
 
 def storage_class_parameters(volume: Gp3Volume, key_arn: pulumi.Input[str]) -> dict[str, pulumi.Input[str]]:
-    """Parameters of the storage class (EBS CSI driver) whose volumes are like this one; the size is the claim's."""
+    """Return the storage class parameters (EBS CSI driver) of volumes like this one. The claim has the size."""
     return {
         "type": "gp3",
         "iops": str(volume.iops),

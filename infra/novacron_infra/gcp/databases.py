@@ -254,7 +254,7 @@ def _redis_problems(name: str, args: GcpRedisArgs) -> list[Problem]:
     if not 0 <= replicas <= _MOST_REDIS_REPLICAS:
         found.append(Problem(path, str(replicas), f"a shard has 0 to {_MOST_REDIS_REPLICAS} replicas", "Stay within"))
     elif args.shards > 1 and replicas < 1:
-        rule = "a shard of a cluster that dies without a replica takes its keys along"
+        rule = "a shard without a replica loses its keys when its node fails"
         found.append(Problem(path, str(replicas), rule, "Use 1 or more"))
     return found
 

@@ -1,4 +1,4 @@
-"""Planned resources as calls of Amazon's API, checked against the service models that ship in botocore.
+"""Planned resources as AWS API calls, checked against the service models in botocore.
 
 The models are independent of the Pulumi SDK: they say which members a call has, their types, the values of
 enumerations, lengths, ranges and patterns. What they do not say: which members exclude each other, and whether a thing
@@ -22,7 +22,7 @@ from botocore.validate import ParamValidator
 from tests.unit.aws.graph import Registered
 
 AUTONAME = "-1234567"
-"""What the provider adds to a logical name where no physical one is given."""
+"""Suffix that the provider adds to a logical name without a physical one."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Call:
     """A call that creates a resource or sets some of its properties."""
 
     call: str
-    """Service and operation."""
+    """The service and the operation."""
     takes: tuple[str, ...] = ()
     fields: dict[str, str] = field(default_factory=dict)
     own_name: str | None = None
@@ -60,7 +60,7 @@ def _service(name: str) -> Any:
 
 
 def problems(resource: Registered) -> list[str]:
-    """What Amazon's models have against a planned resource, or what no call takes."""
+    """Return the problems of a planned resource: violations of the service model, and properties that no call has."""
     if resource.type not in CALLS:
         return [f"{resource.name}: no call is known for {resource.type}"]
     calls = CALLS[resource.type]
@@ -86,7 +86,7 @@ def problems(resource: Registered) -> list[str]:
 
 
 def _flat(inputs: dict[str, Any], blocks: set[str]) -> dict[str, Any]:
-    """The properties of these blocks beside the others, under dotted names: the call has them side by side."""
+    """Flatten the properties of these blocks under dotted names, as the call has them on one level."""
     flat = {name: value for name, value in inputs.items() if name not in blocks}
     for block in blocks & set(inputs):
         flat |= {f"{block}.{name}": value for name, value in inputs[block].items()}
@@ -94,7 +94,7 @@ def _flat(inputs: dict[str, Any], blocks: set[str]) -> dict[str, Any]:
 
 
 class UnknownMemberError(Exception):
-    """A nested property that the call's shape does not have."""
+    """Return nested properties that the call's shape lacks."""
 
 
 def _parameters(call: Call, resource: Registered, shape: Any) -> dict[str, Any]:
@@ -129,7 +129,7 @@ def _nested(path: list[str], value: Any) -> Any:
 
 
 def _merged(one: Any, other: Any) -> Any:
-    """Both together; lists of one item merge their items."""
+    """Merge two structures; lists of one item merge their items."""
     if isinstance(one, dict) and isinstance(other, dict):
         return one | {key: _merged(one[key], value) if key in one else value for key, value in other.items()}
     if isinstance(one, list) and isinstance(other, list) and one and other:
@@ -175,7 +175,7 @@ def _normal(name: str) -> str:
 
 
 def _constraints(value: Any, shape: Any, where: str) -> Iterator[str]:
-    """What ParamValidator leaves out: enumerations, upper bounds and patterns."""
+    """Return violations that ParamValidator does not check: enumerations, upper bounds and patterns."""
     if isinstance(shape, StructureShape):
         for name, item in value.items():
             yield from _constraints(item, shape.members[name], f"{where}.{name}")

@@ -1,4 +1,4 @@
-"""Every planned resource against botocore's service models, and against the policy pack."""
+"""Every planned resource is valid for botocore's service models and for the policy pack."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def region() -> Graph:
     return declare(samples.region)
 
 
-def test_amazon_has_every_call_property_and_value(region: Graph) -> None:
+def test_every_planned_property_is_valid_for_the_aws_api(region: Graph) -> None:
     found = [problem for resource in region.custom for problem in problems(resource)]
     assert found == []
 
@@ -47,11 +47,11 @@ def longest(opts: pulumi.ResourceOptions) -> None:
     aws.AwsRegistry(name, samples.REGISTRY, opts)
 
 
-def test_the_longest_names_are_accepted() -> None:
+def test_longest_component_names_are_valid_for_the_aws_api() -> None:
     assert [problem for resource in declare(longest).custom for problem in problems(resource)] == []
 
 
-def test_it_checks_nearly_every_planned_property(region: Graph) -> None:
+def test_aws_models_check_nearly_every_planned_property(region: Graph) -> None:
     planned = [(resource.type, name) for resource in region.custom for name in resource.inputs]
     unchecked = [item for item in planned if item[1] in NOT_SENT.get(item[0], set())]
     assert len(unchecked) / len(planned) < 0.05
@@ -65,11 +65,11 @@ def violations(resource: Registered) -> list[str]:
     ]
 
 
-def test_no_policy_is_violated(region: Graph) -> None:
+def test_aws_region_violates_no_policy(region: Graph) -> None:
     assert [message for resource in region.custom for message in violations(resource)] == []
 
 
-def test_a_preview_of_a_new_region_hides_nothing_from_the_policies(region: Graph) -> None:
+def test_preview_of_a_new_aws_region_hides_nothing_from_policies(region: Graph) -> None:
     preview = declare(samples.region, preview=True)
     assert {(item.type, item.name) for item in preview.custom} == {(item.type, item.name) for item in region.custom}
     assert [message for resource in preview.custom for message in violations(resource)] == []
@@ -106,14 +106,14 @@ def changed(resource: Registered, path: str, value: Any) -> Registered:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_the_check_finds_what_amazon_would_refuse(
+def test_aws_model_check_finds_invalid_properties(
     region: Graph, type_: str, name: str, path: str, value: Any, expected: str
 ) -> None:
     (found, *_) = problems(changed(region.one(type_, name), path, value))
     assert expected in found
 
 
-def test_the_policies_find_what_they_are_for(region: Graph) -> None:
+def test_policies_find_violations_in_an_aws_region(region: Graph) -> None:
     group = changed(region.one("aws:eks/nodeGroup:NodeGroup", "block-nodes"), "taints", [])
     template = region.one("aws:ec2/launchTemplate:LaunchTemplate", "efa-nodes")
     plain = changed(template, "blockDeviceMappings.0.ebs", {})

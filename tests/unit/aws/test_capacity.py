@@ -1,4 +1,4 @@
-"""What a pool may be: every exclusion with the exact place that the message names."""
+"""Rules of EKS node pools: every broken rule with the exact path in its message."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ TWO_ZONES = ("us-west-2a", "us-west-2b")
     ],
     ids=str,
 )
-def test_choices_that_go_together(changes: dict[str, Any]) -> None:
+def test_valid_combinations_of_capacity_fabric_and_placement(changes: dict[str, Any]) -> None:
     assert pool_problems("workers", replace(WORKERS, **changes)) == []
 
 
@@ -97,7 +97,7 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "an id that is none": (
         {**RESERVED, "reservation_id": "fr-1"},
-        ["workers.reservation_id = fr-1: no reservation has such an id. Write it as cr-0123456789abcdef0"],
+        ["workers.reservation_id = fr-1: it is not the id of a reservation. Write it as cr-0123456789abcdef0"],
     ),
     "a placement group with a capacity block": (
         {"placement": Placement.CLUSTER, **BLOCK},
@@ -117,7 +117,7 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "a capacity block's group": (
         {"placement": Placement.FROM_RESERVATION, "reservation_placement_group": "g", **BLOCK},
-        ["workers.reservation_placement_group = g: a capacity block lies in a group that has no name. Leave it out"],
+        ["workers.reservation_placement_group = g: the placement group of a capacity block has no name. Leave it out"],
     ),
     "a group that is not used": (
         {"reservation_placement_group": "g", **RESERVED},
@@ -129,7 +129,7 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "another cloud's capacity": (
         {"capacity": Capacity.FLEX_START},
-        ["workers.capacity = flex-start: Amazon has no such capacity. Use one of on-demand, spot, reservation"],
+        ["workers.capacity = flex-start: AWS does not have this capacity. Use one of on-demand, spot, reservation"],
     ),
     "spot without a floor": (
         {"capacity": Capacity.SPOT},
@@ -180,14 +180,14 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
 
 
 @pytest.mark.parametrize(("changes", "expected"), BAD.values(), ids=BAD)
-def test_an_exclusion_is_named_with_its_place(changes: dict[str, Any], expected: list[str]) -> None:
+def test_broken_capacity_rule_is_reported_with_its_path(changes: dict[str, Any], expected: list[str]) -> None:
     found = [str(problem) for problem in pool_problems("workers", replace(WORKERS, **changes))]
     assert len(found) == len(expected), found
     for message, start in zip(found, expected, strict=True):
         assert message.startswith(start), message
 
 
-def test_spot_is_a_group_above_the_floor_of_another() -> None:
+def test_spot_capacity_is_a_second_node_group_above_an_on_demand_floor() -> None:
     shape = replace(WORKERS, nodes=6, minimum_nodes=1, maximum_nodes=16, capacity=Capacity.SPOT, on_demand_nodes=2)
     numbers = {name: (g.minimum_nodes, g.nodes, g.maximum_nodes) for name, g in shape.groups.items()}
     assert numbers == {"nodes": (2, 2, 2), "spot": (0, 4, 14)}

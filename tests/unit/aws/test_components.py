@@ -227,9 +227,13 @@ def cluster(name: str = "prod", **changes: Any) -> None:
         (
             network,
             {"flow_log_retention_days": 100},
-            "network.flow_log_retention_days = 100: CloudWatch Logs has no such retention. Use 120",
+            "network.flow_log_retention_days = 100: CloudWatch Logs does not offer this retention period. Use 120",
         ),
-        (cluster, {"log_retention_days": 0}, "prod.log_retention_days = 0: CloudWatch Logs has no such retention"),
+        (
+            cluster,
+            {"log_retention_days": 0},
+            "prod.log_retention_days = 0: CloudWatch Logs does not offer this retention period",
+        ),
         (
             cluster,
             {"public_cidrs": ("0.0.0.0/0",)},

@@ -1,4 +1,4 @@
-"""EFA interfaces by machine: exact layouts, and no layout for what is not known."""
+"""EFA interfaces by machine: exact layouts, and errors for machines without a known layout."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from novacron_infra.aws.fabric import InterfaceType, efa_interfaces
 from novacron_infra.catalog import CatalogError, Cloud, FabricKind, UnknownNameError, load_machines
 
-# Card 0 carries EFA beside its address (device 1); every other EFA card has it as device 0.
+# Card 0 has EFA as device 1, next to its IP interface; every other EFA card has it as device 0.
 EFA_CARDS = {
     "p4d.24xlarge": range(4),
     "p4de.24xlarge": range(4),
@@ -19,7 +19,7 @@ EFA_CARDS = {
 
 
 @pytest.mark.parametrize("name", EFA_CARDS)
-def test_the_layout_of_each_machine(name: str) -> None:
+def test_efa_layout_of_each_machine(name: str) -> None:
     primary, *fabric = efa_interfaces(name)
     assert (primary.network_card, primary.device, primary.type) == (0, 0, InterfaceType.ORDINARY)
     assert [(item.network_card, item.device) for item in fabric] == [(c, 1 if c == 0 else 0) for c in EFA_CARDS[name]]
@@ -41,17 +41,17 @@ def test_every_machine_of_the_catalogue_with_efa_has_a_layout() -> None:
 
 
 @pytest.mark.parametrize("name", ["c6i.8xlarge", "a3-ultragpu-8g"])
-def test_a_machine_without_efa_gets_none(name: str) -> None:
+def test_machine_without_efa_is_rejected(name: str) -> None:
     with pytest.raises(CatalogError, match=f"{name} has no EFA"):
         efa_interfaces(name)
 
 
-def test_an_unknown_machine_gets_none() -> None:
+def test_unknown_machine_has_no_efa_layout() -> None:
     with pytest.raises(UnknownNameError, match=r"p7\.48xlarge"):
         efa_interfaces("p7.48xlarge")
 
 
-def test_a_machine_whose_cards_nobody_knows_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_machine_with_unknown_efa_cards_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     row = load_machines()["p5.48xlarge"]
     assert row.fabric is not None
     unknown = row.model_copy(update={"fabric": row.fabric.model_copy(update={"first_card": None})})

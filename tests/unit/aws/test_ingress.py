@@ -1,4 +1,4 @@
-"""The front door of a region: what reaches the coordinators and what does not."""
+"""Ingress of a region: the traffic that reaches the coordinators."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def rules(graph: Graph, type_: str, group: str) -> list[Registered]:
     return [item for item in graph.of(type_) if item.inputs["securityGroupId"] == group]
 
 
-def test_the_door_stands_in_every_public_subnet_and_has_an_address(region: Graph) -> None:
+def test_load_balancer_is_in_every_public_subnet_and_has_an_address(region: Graph) -> None:
     balancer = region.one("aws:lb/loadBalancer:LoadBalancer")
     inputs = balancer.inputs
     assert (inputs["loadBalancerType"], inputs["internal"]) == ("network", False)
@@ -35,7 +35,7 @@ def test_the_door_stands_in_every_public_subnet_and_has_an_address(region: Graph
     assert region.result["address"].startswith("door-")
 
 
-def test_tls_is_passed_on_to_coordinators_that_are_ready(region: Graph) -> None:
+def test_tls_is_passed_through_to_ready_coordinators(region: Graph) -> None:
     listener = region.one("aws:lb/listener:Listener").inputs
     targets = region.one("aws:lb/targetGroup:TargetGroup").inputs
     assert (listener["protocol"], listener["port"]) == ("TCP", 443)
@@ -46,7 +46,7 @@ def test_tls_is_passed_on_to_coordinators_that_are_ready(region: Graph) -> None:
     assert (targets["deregistrationDelay"], targets["connectionTermination"]) == (300, True)
 
 
-def test_anyone_reaches_the_door_and_only_the_door_reaches_the_coordinators(region: Graph) -> None:
+def test_anyone_reaches_the_load_balancer_and_only_it_reaches_the_coordinators(region: Graph) -> None:
     door = "door-lb-id"
     (enter,) = rules(region, INGRESS_RULE, door)
     assert (enter.inputs["cidrIpv4"], enter.inputs["fromPort"], enter.inputs["toPort"]) == ("0.0.0.0/0", 443, 443)
@@ -58,7 +58,7 @@ def test_anyone_reaches_the_door_and_only_the_door_reaches_the_coordinators(regi
         assert (rule.inputs["fromPort"], rule.inputs["toPort"]) == (8443, 8443)
 
 
-def test_a_door_that_may_go_is_not_protected() -> None:
+def test_unprotected_load_balancer_has_no_deletion_protection() -> None:
     graph = declare(lambda opts: AwsIngress("door", replace(samples.INGRESS, protect=False), opts).address)
     balancer = graph.one("aws:lb/loadBalancer:LoadBalancer")
     assert (balancer.protect, balancer.inputs["enableDeletionProtection"]) == (False, False)
@@ -72,7 +72,9 @@ def test_a_door_that_may_go_is_not_protected() -> None:
         ("door", {"drain_s": 3601}, "door.drain_s = 3601: a target group drains for 0 to 3600 seconds"),
     ],
 )
-def test_bad_arguments_are_refused_before_anything_exists(name: str, changes: dict[str, Any], message: str) -> None:
+def test_bad_ingress_arguments_are_rejected_before_any_resource(
+    name: str, changes: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ArgumentError) as error:
         declare(lambda _: AwsIngress(name, replace(samples.INGRESS, **changes)).address)
     assert message in str(error.value)

@@ -1,4 +1,4 @@
-"""The graph of a node pool: for each choice, what reaches Amazon."""
+"""Resources of an EKS node pool, for each choice of fabric, placement and capacity."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def groups(region: Graph, pool: str) -> dict[str, Registered]:
 
 
 @pytest.mark.parametrize("pool", samples.SHAPES)
-def test_every_pool_is_encrypted_tuned_and_keeps_pods_off_its_credentials(region: Graph, pool: str) -> None:
+def test_every_pool_is_encrypted_and_tuned_and_hides_node_credentials_from_pods(region: Graph, pool: str) -> None:
     inputs = template(region, pool)
     (disk,) = inputs["blockDeviceMappings"]
     assert disk["ebs"] == {
@@ -71,13 +71,13 @@ def test_gpus_are_tainted_and_updated_without_surge(region: Graph, pool: str) ->
         assert group.inputs["labels"] == labels | ({"nvidia.com/gpu.count": "8"} if has_gpus else {})
 
 
-def test_without_fabric_eks_makes_the_interface(region: Graph) -> None:
+def test_without_fabric_the_launch_template_has_no_network_interface(region: Graph) -> None:
     for pool in ("plain", "coordinators", "storage"):
         assert not {"networkInterfaces", "vpcSecurityGroupIds", "placement"} & set(template(region, pool))
 
 
 @pytest.mark.parametrize(("pool", "cards"), [("efa", [0, *range(32)]), ("blackwell", list(range(17)))])
-def test_the_fabric_is_in_the_template_with_its_groups_and_no_subnet(
+def test_launch_template_has_the_fabric_with_its_security_groups_and_no_subnet(
     region: Graph, pool: str, cards: list[int]
 ) -> None:
     inputs = template(region, pool)
@@ -99,14 +99,14 @@ def test_fabric_placement_and_reservation_do_not_imply_each_other(region: Graph)
 
 
 @pytest.mark.parametrize("pool", ["reservation", "reserved-group", "block"])
-def test_a_reservation_is_named_and_nothing_else_is_used(region: Graph, pool: str) -> None:
+def test_pool_with_a_reservation_uses_only_that_reservation(region: Graph, pool: str) -> None:
     assert template(region, pool)["capacityReservationSpecification"] == {
         "capacityReservationPreference": "capacity-reservations-only",
         "capacityReservationTarget": {"capacityReservationId": "cr-0123456789abcdef0"},
     }
 
 
-def test_a_capacity_block_has_its_machine_in_the_template(region: Graph) -> None:
+def test_capacity_block_has_its_machine_type_in_the_launch_template(region: Graph) -> None:
     inputs = template(region, "block")
     assert (inputs["instanceType"], inputs["instanceMarketOptions"]) == (
         "p5.48xlarge",
@@ -118,7 +118,7 @@ def test_a_capacity_block_has_its_machine_in_the_template(region: Graph) -> None
         assert not {"instanceType", "instanceMarketOptions"} & set(template(region, pool))
 
 
-def test_spot_stands_on_a_floor_that_stays(region: Graph) -> None:
+def test_spot_nodes_are_above_a_floor_of_on_demand_nodes(region: Graph) -> None:
     found = {
         name: (group.inputs["capacityType"], group.inputs["scalingConfig"], group.ignore_changes)
         for name, group in groups(region, "spot").items()
@@ -129,12 +129,12 @@ def test_spot_stands_on_a_floor_that_stays(region: Graph) -> None:
     }
 
 
-def test_only_an_autoscaler_owns_the_number_of_nodes(region: Graph) -> None:
+def test_autoscaled_pool_ignores_changes_of_its_node_count(region: Graph) -> None:
     owned = {group.name for group in region.of(GROUP) if group.ignore_changes}
     assert owned == {"spot-spot", "storage-nodes"}
 
 
-def test_an_autoscaler_knows_what_a_node_would_be_like(region: Graph) -> None:
+def test_pool_has_the_tags_from_which_an_autoscaler_predicts_a_node(region: Graph) -> None:
     def told(group: str) -> dict[str, str]:
         tags = [item.inputs for item in region.of("aws:autoscaling/tag:Tag") if item.name.startswith(f"{group}-")]
         assert {item["autoscalingGroupName"] for item in tags} == {f"eks-{group}"}
@@ -155,13 +155,13 @@ def test_an_autoscaler_knows_what_a_node_would_be_like(region: Graph) -> None:
     }
 
 
-def test_nodes_may_join_before_their_group_is_made(region: Graph) -> None:
+def test_access_entry_of_nodes_exists_before_their_group(region: Graph) -> None:
     for group in region.of(GROUP):
         policies = [item for item in group.dependencies if item.startswith(f"{group.parent}-Amazon")]
         assert len(policies) == 3
 
 
-def test_choices_that_exclude_each_other_create_nothing() -> None:
+def test_conflicting_choices_create_no_resource() -> None:
     def program(opts: Any) -> None:
         samples.pool(opts, placement=Placement.CLUSTER, capacity=Capacity.RESERVATION, zones=samples.ZONES)
 
@@ -185,7 +185,7 @@ def test_choices_that_exclude_each_other_create_nothing() -> None:
     ],
     ids=["subnet", "security group"],
 )
-def test_what_the_pool_is_put_into_has_to_fit(changes: dict[str, Any], message: str) -> None:
+def test_cluster_network_and_names_have_to_fit_the_pool(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ArgumentError) as error:
         declare(lambda opts: EksNodePool("workers", replace(samples.POOL, **changes), opts).node_role_arn)
     assert message in str(error.value)

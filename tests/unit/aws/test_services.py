@@ -1,4 +1,4 @@
-"""Databases, registry, add-ons and pods' roles: what a user relies on, and what is refused."""
+"""Databases, registry, add-ons and pod roles: their guarantees, and the arguments that they reject."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def region() -> Graph:
     return declare(samples.region)
 
 
-def test_postgres_is_private_encrypted_and_nobody_writes_its_password(region: Graph) -> None:
+def test_postgres_is_private_and_encrypted_and_aws_generates_its_password(region: Graph) -> None:
     inputs = region.one("aws:rds/instance:Instance").inputs
     assert inputs["manageMasterUserPassword"] is True
     assert "password" not in inputs
@@ -28,13 +28,13 @@ def test_postgres_is_private_encrypted_and_nobody_writes_its_password(region: Gr
     assert (inputs["publiclyAccessible"], inputs["multiAz"], inputs["deletionProtection"]) == (False, True, True)
 
 
-def test_a_postgres_that_may_go_leaves_no_snapshot() -> None:
+def test_unprotected_postgres_is_deleted_without_a_final_snapshot() -> None:
     graph = declare(lambda opts: AwsPostgres("pg", replace(samples.POSTGRES, protect=False), opts).endpoint)
     inputs = graph.one("aws:rds/instance:Instance").inputs
     assert (inputs["deletionProtection"], inputs["skipFinalSnapshot"]) == (False, True)
 
 
-def test_redis_is_encrypted_on_disk_and_on_the_way(region: Graph) -> None:
+def test_redis_is_encrypted_at_rest_and_in_transit(region: Graph) -> None:
     group = region.one("aws:elasticache/replicationGroup:ReplicationGroup")
     assert group.secrets == ("authToken",)
     inputs = group.inputs
@@ -44,7 +44,7 @@ def test_redis_is_encrypted_on_disk_and_on_the_way(region: Graph) -> None:
     assert inputs["automaticFailoverEnabled"] is inputs["multiAzEnabled"] is True
 
 
-def test_a_single_redis_needs_no_clients_of_a_cluster() -> None:
+def test_redis_with_one_shard_needs_no_cluster_clients() -> None:
     args = replace(samples.REDIS, shards=1, replicas_per_shard=0)
     graph = declare(lambda opts: AwsRedis("r", args, opts).group.id)
     inputs = graph.one("aws:elasticache/replicationGroup:ReplicationGroup").inputs
@@ -52,13 +52,13 @@ def test_a_single_redis_needs_no_clients_of_a_cluster() -> None:
 
 
 @pytest.mark.parametrize(("pool", "port"), [("state-postgres", 5432), ("cache-redis", 6379)])
-def test_only_the_clusters_nodes_reach_a_database(region: Graph, pool: str, port: int) -> None:
+def test_only_cluster_nodes_reach_a_database(region: Graph, pool: str, port: int) -> None:
     rule = region.one("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", pool).inputs
     assert rule["referencedSecurityGroupId"] == samples.CLUSTER_GROUP
     assert (rule["fromPort"], rule["toPort"]) == (port, port)
 
 
-def test_images_are_scanned_encrypted_and_never_overwritten(region: Graph) -> None:
+def test_images_are_scanned_and_encrypted_and_tags_are_immutable(region: Graph) -> None:
     repositories = {item.inputs["name"]: item for item in region.of("aws:ecr/repository:Repository")}
     assert set(repositories) == {"prod/novacron/coordinator", "prod/novacron/worker"}
     for repository in repositories.values():
@@ -70,7 +70,7 @@ def test_images_are_scanned_encrypted_and_never_overwritten(region: Graph) -> No
         ]
 
 
-def test_an_images_name_follows_the_registry() -> None:
+def test_image_url_starts_with_the_registry_output() -> None:
     def registry(opts: pulumi.ResourceOptions) -> dict[str, Any]:
         made = AwsRegistry("images", samples.REGISTRY, opts)
         return {"registry": made.url, "urls": made.urls}
@@ -80,7 +80,7 @@ def test_an_images_name_follows_the_registry() -> None:
     assert told["urls"] == {path: f"{told['registry']}/{path}" for path in samples.REGISTRY.repositories}
 
 
-def test_storage_drivers_come_with_their_roles(region: Graph) -> None:
+def test_storage_drivers_get_their_roles(region: Graph) -> None:
     addons = {item.inputs["addonName"]: item for item in region.of("aws:eks/addon:Addon") if item.parent == "addons"}
     assert set(addons) == {
         "coredns",
@@ -95,14 +95,14 @@ def test_storage_drivers_come_with_their_roles(region: Graph) -> None:
     assert attached["policyArn"] == "arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy"
 
 
-def test_storage_drivers_come_where_they_are_needed() -> None:
+def test_storage_drivers_are_installed_only_for_their_file_systems() -> None:
     args = replace(samples.ADDONS, shared_files=False, fast_files=False, versions={"coredns": "v1.12.1-eksbuild.2"})
     graph = declare(lambda opts: EksAddons("a", args, opts).addons["coredns"].id)
     versions = {item.inputs["addonName"]: item.inputs.get("addonVersion") for item in graph.of("aws:eks/addon:Addon")}
     assert versions == {"coredns": "v1.12.1-eksbuild.2", "metrics-server": None, "aws-ebs-csi-driver": None}
 
 
-def test_workers_read_models_and_nothing_else(region: Graph) -> None:
+def test_worker_role_only_reads_models(region: Graph) -> None:
     association = region.one("aws:eks/podIdentityAssociation:PodIdentityAssociation").inputs
     assert (association["namespace"], association["serviceAccount"]) == ("novacron-llm", "llm-workers")
     document = json.loads(region.one("aws:iam/rolePolicy:RolePolicy", "workers-role").inputs["policy"])
@@ -135,18 +135,16 @@ def redis(name: str = "cache", **changes: Any) -> None:
         (postgres, {"storage_gib": 10}, "state.storage_gib = 10: RDS has 20 to 65536 GiB of gp3"),
         (postgres, {"backup_days": 0}, "state.backup_days = 0: RDS keeps backups for 1 to 35 days"),
         (postgres, {"subnet_ids": {"us-west-2a": "subnet-a"}}, "state.subnet_ids = us-west-2a: a database has subnets"),
-        (registry, {"prefix": "Prod_"}, "images.prefix = Prod_: no repository's name begins like this"),
+        (registry, {"prefix": "Prod_"}, "images.prefix = Prod_: a repository's name cannot start with it"),
         (redis, {"name": "x" * 27}, "it has 27 characters, and 26 leave room for what its resources' names add"),
         (redis, {"shards": 0}, "cache.shards = 0: ElastiCache has 1 to 500 nodes, and these are 0"),
         (redis, {"shards": 400}, "cache.shards = 400: ElastiCache has 1 to 500 nodes, and these are 800"),
         (redis, {"replicas_per_shard": 0}, "cache.replicas_per_shard = 0: a shard of a cluster that dies"),
-        (redis, {"subnet_ids": {}}, "cache.subnet_ids = none: a database has subnets in two zones at least"),
+        (redis, {"subnet_ids": {}}, "cache.subnet_ids = none: a database needs subnets in at least two zones"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else getattr(value, "__name__", ""),
 )
-def test_bad_arguments_are_refused_before_anything_exists(
-    component: Any, changes: dict[str, Any], message: str
-) -> None:
+def test_bad_arguments_are_rejected_before_any_resource(component: Any, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ArgumentError) as error:
         declare(lambda _: component(**changes))
     assert message in str(error.value)

@@ -1,4 +1,4 @@
-"""Buckets, file systems, volumes and replication: what a user relies on, and what is refused."""
+"""Buckets, file systems, volumes and replication: their guarantees, and the arguments that they reject."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def region() -> Graph:
     return declare(samples.region)
 
 
-def test_models_are_private_versioned_encrypted_and_kept(region: Graph) -> None:
+def test_model_bucket_is_private_versioned_encrypted_and_protected(region: Graph) -> None:
     assert region.one("aws:s3/bucket:Bucket").protect
     versioning = region.one("aws:s3/bucketVersioning:BucketVersioning").inputs
     assert versioning["versioningConfiguration"] == {"status": "Enabled"}
@@ -41,7 +41,7 @@ def test_models_are_private_versioned_encrypted_and_kept(region: Graph) -> None:
     assert encryption == {"sseAlgorithm": "aws:kms", "kmsMasterKeyId": samples.STORAGE_KEY}
 
 
-def test_the_bucket_answers_over_tls_only(region: Graph) -> None:
+def test_model_bucket_requires_tls(region: Graph) -> None:
     document = json.loads(region.one("aws:s3/bucketPolicy:BucketPolicy").inputs["policy"])
     refused = {item["Sid"]: item["Condition"] for item in document["Statement"] if item["Effect"] == "Deny"}
     assert refused == {
@@ -52,14 +52,14 @@ def test_the_bucket_answers_over_tls_only(region: Graph) -> None:
     assert document["Statement"][0]["Resource"] == [arn, f"{arn}/*"]
 
 
-def test_acceleration_can_be_left_out() -> None:
+def test_transfer_acceleration_can_be_turned_off() -> None:
     kind = "aws:s3/bucketAccelerateConfiguration:BucketAccelerateConfiguration"
     graph = declare(lambda opts: AwsModelStore("m", replace(samples.STORE, acceleration=False), opts).bucket_arn)
     assert graph.of(kind) == []
     assert declare(samples.region).one(kind).inputs["status"] == "Enabled"
 
 
-def test_each_region_gets_the_models_within_the_promise_and_an_alarm(region: Graph) -> None:
+def test_models_are_replicated_to_each_region_with_time_control_and_an_alarm(region: Graph) -> None:
     config = region.one("aws:s3/bucketReplicationConfig:BucketReplicationConfig").inputs
     rules = {rule["id"]: rule for rule in config["rules"]}
     assert len(config["rules"]) == len(rules) == len({rule["priority"] for rule in rules.values()})
@@ -79,12 +79,12 @@ def test_each_region_gets_the_models_within_the_promise_and_an_alarm(region: Gra
         assert alarm["alarmActions"] == ["arn:aws:sns:us-west-2:123456789012:alarms"]
 
 
-def test_the_alarm_of_configuration_looks_each_minute(region: Graph) -> None:
+def test_configuration_replication_alarm_has_a_period_of_one_minute(region: Graph) -> None:
     alarm = region.one("aws:cloudwatch/metricAlarm:MetricAlarm", "copies-lag-us-east-1-configuration").inputs
     assert (alarm["period"], alarm["evaluationPeriods"]) == (60, 1)
 
 
-def test_configuration_has_its_own_rule_where_models_are_in_the_whole_bucket() -> None:
+def test_configuration_has_its_own_replication_rule_without_a_model_prefix() -> None:
     args = replace(samples.REPLICATION, prefix="")
     graph = declare(lambda opts: AwsModelReplication("copies", args, opts).replication.id)
     rules = graph.one("aws:s3/bucketReplicationConfig:BucketReplicationConfig").inputs["rules"]
@@ -93,13 +93,13 @@ def test_configuration_has_its_own_rule_where_models_are_in_the_whole_bucket() -
     assert priorities["us-east-1-configuration"] > priorities["us-east-1"]
 
 
-def test_workers_read_the_whole_bucket_where_models_are_in_it() -> None:
+def test_workers_read_the_whole_bucket_without_a_model_prefix() -> None:
     listing, getting, _ = json.loads(reads_models("arn:aws:s3:::models", samples.STORAGE_KEY, [""]))["Statement"]
     assert listing["Condition"] == {"StringLike": {"s3:prefix": ["", "*"]}}
     assert getting["Resource"] == ["arn:aws:s3:::models/*"]
 
 
-def test_replication_may_only_copy(region: Graph) -> None:
+def test_replication_role_may_only_copy(region: Graph) -> None:
     document = json.loads(region.one("aws:iam/rolePolicy:RolePolicy", "copies-replication").inputs["policy"])
     allowed = {action: item["Resource"] for item in document["Statement"] for action in item["Action"]}
     assert not any("*" in action for action in allowed)
@@ -107,7 +107,7 @@ def test_replication_may_only_copy(region: Graph) -> None:
     assert all("us-east-1" in arn or "eu-west-1" in arn for arn in allowed["s3:ReplicateObject"])
 
 
-def test_lustre_is_fast_encrypted_and_shows_the_bucket(region: Graph) -> None:
+def test_lustre_is_fast_and_encrypted_and_imports_the_bucket(region: Graph) -> None:
     inputs = region.one("aws:fsx/lustreFileSystem:LustreFileSystem").inputs
     assert (inputs["deploymentType"], inputs["efaEnabled"]) == ("PERSISTENT_2", True)
     assert inputs["metadataConfiguration"] == {"mode": "AUTOMATIC"}
@@ -124,7 +124,7 @@ def test_efs_is_provisioned_and_reachable_from_every_zone(region: Graph) -> None
     assert all(item["securityGroups"] == [samples.CLUSTER_GROUP] for item in targets)
 
 
-def test_405b_from_efs_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_405b_model_on_efs_logs_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
     monkeypatch.setattr(pulumi.log, "warn", lambda message, *_: told.append(message))
     declare(lambda opts: AwsSharedFiles("s", replace(samples.SHARED_FILES, weights_gb=410), opts).file_system_id)
@@ -142,13 +142,13 @@ def test_405b_from_efs_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
         (410, 2000, 1200, False),
     ],
 )
-def test_the_warning_depends_on_rate_and_patience(
+def test_slow_load_warning_depends_on_throughput_and_time_limit(
     weights_gb: float | None, throughput: int, timeout_s: int, warned: bool
 ) -> None:
     assert (load_warning(weights_gb, throughput, timeout_s) is not None) == warned
 
 
-def test_the_persistent_cache_is_a_storage_class() -> None:
+def test_persistent_cache_has_a_storage_class() -> None:
     cache = Gp3Volume(size_gib=1024, iops=20_000, throughput_mib_per_s=1_000)
     assert volume_problems("cache", cache) == []
     parameters = storage_class_parameters(cache, "arn:key")
@@ -171,7 +171,7 @@ def test_the_persistent_cache_is_a_storage_class() -> None:
     ],
     ids=str,
 )
-def test_a_volume_stays_within_what_gp3_has(changes: dict[str, int], message: str) -> None:
+def test_volume_outside_the_limits_of_gp3_is_rejected(changes: dict[str, int], message: str) -> None:
     (problem,) = volume_problems("root", replace(ROOT_VOLUME, **changes))
     assert str(problem).startswith(message)
 
@@ -238,7 +238,7 @@ def workers(**changes: Any) -> None:
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else getattr(value, "__name__", ""),
 )
-def test_bad_arguments_are_refused_before_anything_exists(
+def test_bad_storage_arguments_are_rejected_before_any_resource(
     component: Any, changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ArgumentError) as error:
@@ -247,7 +247,7 @@ def test_bad_arguments_are_refused_before_anything_exists(
 
 
 @pytest.mark.parametrize("capacity_gib", [1200, 2400, 4800])
-def test_lustre_without_efa_is_small_as_well(capacity_gib: int) -> None:
+def test_lustre_without_efa_can_be_small(capacity_gib: int) -> None:
     graph = declare(
         lambda opts: (
             AwsFastFiles(

@@ -1,4 +1,4 @@
-"""User data: the golden files, and what a node does with them."""
+"""User data: the golden files, and their use on a node."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def parts(name: str) -> list[Message]:
 
 
 @pytest.mark.parametrize("name", MACHINES)
-def test_golden(name: str) -> None:
+def test_user_data_matches_the_golden_file(name: str) -> None:
     expected = (GOLDEN / f"user-data-{name}.txt").read_text(encoding="utf-8")
     assert user_data(find_machine(name)) == expected, "run make golden"
 
@@ -33,7 +33,7 @@ def test_golden(name: str) -> None:
 @pytest.mark.parametrize(
     "row", [row for row in load_machines().values() if row.cloud is Cloud.AWS], ids=lambda row: row.name
 )
-def test_it_is_what_eks_merges(row) -> None:
+def test_user_data_is_multipart_with_node_config_as_eks_requires(row) -> None:
     node_config, script = parts(row.name)
     assert node_config.get_content_type() == "application/node.eks.aws"
     config = yaml.safe_load(str(node_config.get_payload()))
@@ -45,7 +45,7 @@ def test_it_is_what_eks_merges(row) -> None:
 
 
 @pytest.mark.parametrize("name", MACHINES)
-def test_the_script_writes_scripts_that_bash_can_read(name: str, tmp_path: Path) -> None:
+def test_user_data_script_writes_valid_bash_scripts(name: str, tmp_path: Path) -> None:
     script = str(parts(name)[1].get_payload())
     for folder in ("etc/sysctl.d", "usr/local/sbin", "etc/systemd/system"):
         (tmp_path / folder).mkdir(parents=True)
@@ -63,5 +63,5 @@ def test_the_script_writes_scripts_that_bash_can_read(name: str, tmp_path: Path)
     assert settings["net.core.netdev_max_backlog"] == "30000"
 
 
-def test_nothing_writes_to_infiniband() -> None:
+def test_user_data_does_not_write_to_infiniband() -> None:
     assert not any("infiniband" in user_data(row) for row in load_machines().values() if row.cloud is Cloud.AWS)

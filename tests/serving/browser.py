@@ -1,4 +1,4 @@
-"""A real Chromium, driven through its DevTools protocol over pipes: no driver program, no port."""
+"""A real Chromium, controlled through its DevTools protocol over pipes, without a driver or a port."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on 
 
 
 class Browser:
-    """One tab at a time. `complaints` is what its console said: errors, and what the policy kept from loading."""
+    """One tab at a time. `complaints` are the errors in its console, including violations of the security policy."""
 
     def __init__(self) -> None:
         assert CHROMIUM is not None
@@ -28,7 +28,7 @@ class Browser:
         theirs, self._out = os.pipe()
         self._in, written = os.pipe()
 
-        def pipes() -> None:  # what Chromium reads from is 3, what it writes to is 4
+        def pipes() -> None:  # Chromium reads from descriptor 3 and writes to 4
             read, write = os.dup(theirs), os.dup(written)
             os.dup2(read, 3)
             os.dup2(write, 4)
@@ -38,7 +38,7 @@ class Browser:
                 CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe",
                 f"--user-data-dir={self._folder.name}", "about:blank",
             ],
-            preexec_fn=pipes,  # noqa: PLW1509 - two system calls, and no lock
+            preexec_fn=pipes,  # noqa: PLW1509 - it makes system calls and takes no lock
             close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         os.close(theirs)
@@ -49,7 +49,7 @@ class Browser:
         self.complaints: list[str] = []
 
     def new_tab(self) -> None:
-        """From now on this one, whose session storage is empty."""
+        """Switch to a new tab with empty session storage."""
         self._session = None
         self.complaints.clear()
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
@@ -59,42 +59,42 @@ class Browser:
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         self._id += 1
-        said: dict[str, Any] = {"id": self._id, "method": method, "params": parameters}
+        request: dict[str, Any] = {"id": self._id, "method": method, "params": parameters}
         if self._session is not None:
-            said["sessionId"] = self._session
-        os.write(self._out, json.dumps(said).encode() + b"\0")
+            request["sessionId"] = self._session
+        os.write(self._out, json.dumps(request).encode() + b"\0")
         while True:
-            told = self._read()
-            if told.get("id") == self._id:
-                assert "error" not in told, told
-                return told["result"]
+            response = self._read()
+            if response.get("id") == self._id:
+                assert "error" not in response, response
+                return response["result"]
 
     def _read(self) -> dict[str, Any]:
         while b"\0" not in self._rest:
             got = os.read(self._in, 2**16)
-            assert got, "the browser ended"
+            assert got, "the browser has stopped"
             self._rest += got
         message, _, self._rest = self._rest.partition(b"\0")
-        told = json.loads(message)
-        about = told.get("params", {})
-        if told.get("method") == "Runtime.exceptionThrown":
-            self.complaints.append(json.dumps(about["exceptionDetails"]))
-        elif told.get("method") == "Log.entryAdded" and about["entry"]["level"] in ("error", "warning"):
-            self.complaints.append(f"{about['entry']['text']} {about['entry'].get('url')}")
-        return told
+        response = json.loads(message)
+        event = response.get("params", {})
+        if response.get("method") == "Runtime.exceptionThrown":
+            self.complaints.append(json.dumps(event["exceptionDetails"]))
+        elif response.get("method") == "Log.entryAdded" and event["entry"]["level"] in ("error", "warning"):
+            self.complaints.append(f"{event['entry']['text']} {event['entry'].get('url')}")
+        return response
 
     def open(self, url: str) -> None:
         self.call("Page.navigate", url=url)
         wait_until(lambda: self.do("document.readyState") == "complete", "the page is loaded")
 
     def do(self, script: str) -> Any:
-        """The value of an expression in the page."""
-        told = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
-        assert "exceptionDetails" not in told, told
-        return told["result"].get("value")
+        """Evaluate an expression in the page and return its value."""
+        result = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in result, result
+        return result["result"].get("value")
 
     def text(self, selector: str) -> str:
-        """What is to be seen of an element; nothing, when it is not there."""
+        """Return the visible text of an element; empty if there is no such element."""
         return self.do(f"document.querySelector({json.dumps(selector)})?.innerText ?? ''")
 
     def wait_for(self, selector: str, text: str, limit_s: float = 20) -> None:
@@ -107,7 +107,7 @@ class Browser:
             raise AssertionError(f"{selector} has no {text!r}, but {self.text(selector)!r}") from None
 
     def fill(self, selector: str, text: str) -> None:
-        """Type into a field, in place of what was there."""
+        """Replace the content of a field by typing."""
         self.do(f"document.querySelector({json.dumps(selector)}).focus()")
         self.do(f"document.querySelector({json.dumps(selector)}).select()")
         self.call("Input.insertText", text=text)
@@ -118,7 +118,7 @@ class Browser:
             self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, text=typed)
 
     def click(self, selector: str) -> None:
-        """Where it is to be seen: what covers it would be clicked instead."""
+        """Click the place where an element is displayed. An element that covers it gets the click."""
         self.do(f"document.querySelector({json.dumps(selector)}).scrollIntoView({{block: 'center'}})")
         box = self.do(f"document.querySelector({json.dumps(selector)}).getBoundingClientRect().toJSON()")
         x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2

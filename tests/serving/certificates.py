@@ -16,7 +16,7 @@ PEM = serialization.Encoding.PEM
 
 
 class Authority:
-    """It signs whatever it is asked to."""
+    """A certificate authority that signs any certificate."""
 
     def __init__(self, name: str = "ca of the tests") -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
@@ -49,10 +49,17 @@ class Authority:
         usages: tuple[x509.ObjectIdentifier, ...] = BOTH,
         ca: bytes | None = None,
     ) -> dict[str, str]:
-        """A certificate as a mounted secret has it, in place of the one before. `ca`: what `ca.crt` holds, if another.
+        """Write a certificate as the kubelet mounts a secret, in place of the previous one.
+
+        Args:
+            folder: where to write it.
+            name: its DNS name.
+            days: its validity.
+            usages: its extended key usages.
+            ca: content of `ca.crt`, if it is not this authority's certificate.
 
         Returns:
-            `cluster_tls` of a process.
+            The `cluster_tls` setting of a process.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -67,7 +74,7 @@ class Authority:
             "tls.key": key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
             "ca.crt": self.pem if ca is None else ca,
         }
-        # As the kubelet does it: all files change at once, by a link.
+        # The kubelet replaces a link, so that all files change at the same time.
         folder.mkdir(parents=True, exist_ok=True)
         generation = folder / f"..{x509.random_serial_number():x}"
         generation.mkdir()
@@ -76,5 +83,5 @@ class Authority:
             if not (folder / file).is_symlink():
                 (folder / file).symlink_to(Path("..data") / file)
         (folder / "..new").symlink_to(generation.name)
-        os.replace(folder / "..new", folder / "..data")  # noqa: PTH105 - of a link, not of what it leads to
+        os.replace(folder / "..new", folder / "..data")  # noqa: PTH105 - the link is replaced, not its target
         return {"certificate": str(folder / "tls.crt"), "key": str(folder / "tls.key"), "ca": str(folder / "ca.crt")}

@@ -1,4 +1,4 @@
-"""Real Postgres and Redis servers on free loopback ports, each stopped and started again by tests."""
+"""Real PostgreSQL and Redis servers on free loopback ports. Tests stop and restart them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Server:
     def start(self) -> None:
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(self.command(), stdout=log, stderr=log)
-        wait_until(self.answers, "the server answers", 20)
+        wait_until(self.answers, "the server accepts connections", 20)
 
     def command(self) -> Sequence[str]:
         raise NotImplementedError
@@ -55,7 +55,7 @@ class Server:
 
     def stop(self) -> None:
         if self._process is not None:
-            self._process.send_signal(signal.SIGINT)  # to Postgres: at once, but properly
+            self._process.send_signal(signal.SIGINT)  # PostgreSQL: fast shutdown
             self._process.wait(20)
             self._process = None
 
@@ -66,22 +66,30 @@ class Redis(Server):
         assert program
         return [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self.folder)]
 
+    def calls(self, command: str) -> int:
+        """Return how often clients have sent a command."""
+        import redis
+
+        with redis.Redis(port=self.port) as client:
+            statistics: dict[str, dict[str, int]] = client.info("commandstats")
+        return statistics.get(f"cmdstat_{command}", {}).get("calls", 0)
+
     @property
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
 
 
 class Postgres(Server):
-    """Postgres refuses to run as root: then it runs as `postgres` or `nobody`, who owns its folder."""
+    """PostgreSQL refuses to run as root. It then runs as an unprivileged user, who owns its folder."""
 
     def __init__(self) -> None:
-        # Not below pytest's folders: only their owner may enter those.
+        # Not in pytest's folders, which only their owner may enter.
         folder = Path(tempfile.mkdtemp(prefix="novacron-postgres-"))
         super().__init__(folder)
         self._data = folder / "data"
         self._as: list[str] = []
         if os.geteuid() == 0:
-            user = "postgres" if _exists("postgres") else "nobody"
+            user = "postgres" if _exists("postgres") else "daemon"
             self._as = ["setpriv", f"--reuid={user}", "--clear-groups"]
             shutil.chown(folder, user)
         initdb = _program("initdb")

@@ -1,4 +1,4 @@
-"""A coordinator and scripted workers as processes, for tests of what lies between clients and workers."""
+"""A coordinator and scripted workers as processes, for tests of the path between clients and workers."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx
 
@@ -38,7 +38,7 @@ class Gateway:
         self.http_port, self.grpc_port = free_port(), free_port()
         self.workers: dict[str, subprocess.Popen[bytes]] = {}
         self.ports: dict[str, int] = {}
-        keys = [{"sha256": hashlib.sha256(key.encode()).hexdigest(), **said} for key, said in KEYS.items()]
+        keys = [{"sha256": hashlib.sha256(key.encode()).hexdigest(), **fields} for key, fields in KEYS.items()]
         self.config = {
             "http_port": self.http_port,
             "grpc_port": self.grpc_port,
@@ -55,7 +55,7 @@ class Gateway:
             self.wait()
 
     def wait(self) -> None:
-        wait_until(lambda: answers(f"{self.url}/health"), "the coordinator lives")
+        wait_until(lambda: answers(f"{self.url}/health"), "the coordinator is alive")
 
     @property
     def url(self) -> str:
@@ -64,12 +64,12 @@ class Gateway:
     def start_workers(
         self,
         *worker_ids: str,
-        places: int = 64,
+        slots: int = 64,
         key: str = "sk-admin",
         also: Sequence[Gateway] = (),
         **environment: str,
     ) -> None:
-        """Workers of this coordinator, and of others."""
+        """Start workers that register with this coordinator, and with those in `also`."""
         coordinators = ",".join(f"127.0.0.1:{one.grpc_port}" for one in (self, *also))
         for worker_id in worker_ids:
             port = self.ports.setdefault(worker_id, free_port())
@@ -81,7 +81,7 @@ class Gateway:
                     worker_id,
                     str(port),
                     coordinators,
-                    str(places),
+                    str(slots),
                 ],
                 cwd=ROOT,
                 env={"NOVACRON_CLUSTER_TOKEN": "of-the-tests", "PATH": ""} | environment,
@@ -90,8 +90,8 @@ class Gateway:
             wait_until(lambda worker_id=worker_id: self.status(worker_id, key) == "active", f"{worker_id} is active")
 
     def status(self, worker_id: str, key: str = "sk-admin") -> str | None:
-        told = self.get("/api/v1/llm/cluster/status", key).json()["workers"]
-        return next((worker["status"] for worker in told if worker["worker_id"] == worker_id), None)
+        workers = self.get("/api/v1/llm/cluster/status", key).json()["workers"]
+        return next((worker["status"] for worker in workers if worker["worker_id"] == worker_id), None)
 
     def get(self, path: str, key: str = "sk-admin") -> httpx.Response:
         return HTTP.get(self.url + path, headers={"authorization": f"Bearer {key}"})
@@ -123,6 +123,10 @@ class Gateway:
                 process.wait(10)
             process.kill()
             process.wait()
+
+
+MakeGateway: TypeAlias = Callable[..., Gateway]
+"""Starts a coordinator with the given configuration."""
 
 
 def body(script: dict[str, Any], **options: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""So many streams at once, from one process: `python -m tests.serving.many_streams PORT KEY COUNT` prints what came."""
+"""Concurrent streams from one process: `python -m tests.serving.many_streams PORT KEY COUNT` prints the results."""
 
 from __future__ import annotations
 

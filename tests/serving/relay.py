@@ -1,4 +1,4 @@
-"""Between a client and a server, to see what goes over the wire."""
+"""A TCP relay that records the bytes between a client and a server."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 
 
 class Relay:
-    """Passes bytes on, and keeps them."""
+    """Forwards connections to a port and records their bytes."""
 
     def __init__(self, to_port: int) -> None:
         self.recorded = bytearray()

@@ -1,11 +1,10 @@
-"""Three coordinators over one Postgres and one Redis, and workers that each knows: killed, restarted, asked to load."""
+"""Three coordinators with one PostgreSQL and one Redis: kills, restarts and loads under traffic."""
 
 from __future__ import annotations
 
 import concurrent.futures
 import itertools
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,15 +16,15 @@ from novacron_serving.models import open_folder, publish
 
 from .conftest import HTTP, answers, wait_until
 from .databases import Postgres, Redis, needs_postgres, needs_redis
-from .gateway import Gateway, body
-from .test_coordinators_together import ADMIN, make_key
+from .gateway import Gateway, MakeGateway, body
+from .test_coordinators_together import ADMIN, create_key
 
 pytestmark = [pytest.mark.xdist_group("gateway"), needs_postgres, needs_redis]
 
 
 @pytest.fixture(scope="module")
 def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Gateway]]:
-    """Coordinators, and workers of all of them; a test leaves them alive."""
+    """Coordinators and workers that are registered with all of them. Tests leave them running."""
     folder = tmp_path_factory.mktemp("three")
     postgres, redis = Postgres(), Redis(folder)
     made: list[Gateway] = []
@@ -39,7 +38,7 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Gateway]]:
             one.wait()
         made[0].start_workers("a", "b", also=made[1:])
         for one in made[1:]:
-            wait_until(lambda one=one: one.status("a") == one.status("b") == "active", "all know them", 10)
+            wait_until(lambda one=one: one.status("a") == one.status("b") == "active", "all know the workers", 10)
         yield made
     finally:
         for one in made:
@@ -50,7 +49,10 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Gateway]]:
 
 @contextmanager
 def load(gateways: list[Gateway], key: str = "sk-user") -> Iterator[list[int]]:
-    """Clients behind a balancer, which asks who is ready, and another one when a connection fails: their statuses."""
+    """Send requests as a load balancer does: to ready coordinators, and to the next one when a connection fails.
+
+    Yields the statuses of the responses.
+    """
     statuses: list[int] = []
     over = threading.Event()
 
@@ -80,27 +82,27 @@ def load(gateways: list[Gateway], key: str = "sk-user") -> Iterator[list[int]]:
         one.result()
 
 
-def called(gateway: Gateway, path: str, said: dict[str, Any]) -> httpx.Response:
-    return HTTP.post(f"{gateway.url}/api/v1/llm/models{path}", json=said, headers=ADMIN)
+def call(gateway: Gateway, path: str, fields: dict[str, Any]) -> httpx.Response:
+    return HTTP.post(f"{gateway.url}/api/v1/llm/models{path}", json=fields, headers=ADMIN)
 
 
 def models_at(gateway: Gateway) -> list[str]:
     return sorted(one["model"] for one in gateway.get("/api/v1/llm/cluster/status").json()["workers"])
 
 
-def test_a_load_asked_at_one_is_known_to_all_and_survives_restarts(three: list[Gateway], tmp_path: Path) -> None:
+def test_assignment_is_known_to_all_coordinators_and_survives_restarts(three: list[Gateway], tmp_path: Path) -> None:
     one, two, last = three
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "weights").write_text("none")
     url = f"file://{tmp_path}/store"
     publish(tmp_path / "model", open_folder(url), model_id="second")
-    assert called(one, "", {"url": url}).status_code == 201
+    assert call(one, "", {"url": url}).status_code == 201
     ask = {"model": "second"}
     wait_until(lambda: last.ask({}, **ask).json()["error"]["code"] == "model_not_loaded", "others know it", 5)
     assert last.ask({}, model="third").status_code == 404
-    assert called(one, "/second/load", {}).status_code == 202
+    assert call(one, "/second/load", {}).status_code == 202
     for gateway in (two, last):
-        wait_until(lambda gateway=gateway: models_at(gateway) == ["scripted", "second"], "all see it", 10)
+        wait_until(lambda gateway=gateway: models_at(gateway) == ["scripted", "second"], "all see the loaded model", 10)
     assert two.ask({}, **ask).status_code == 200
     (worker_id,) = [
         worker["worker_id"]
@@ -114,52 +116,60 @@ def test_a_load_asked_at_one_is_known_to_all_and_survives_restarts(three: list[G
     one.workers[worker_id].wait()
     one.start_workers(worker_id, also=[two, last])
     for gateway in three:
-        wait_until(lambda gateway=gateway: models_at(gateway) == ["scripted", "second"], "it is told again", 10)
-    assert called(last, "/second/unload", {"force": True}).status_code == 202
+        wait_until(
+            lambda gateway=gateway: models_at(gateway) == ["scripted", "second"],
+            "it is assigned again",
+            10,
+        )
+    assert call(last, "/second/unload", {"force": True}).status_code == 202
     for gateway in three:
-        wait_until(lambda gateway=gateway: models_at(gateway) == ["scripted", "scripted"], "all see it go", 10)
+        wait_until(
+            lambda gateway=gateway: models_at(gateway) == ["scripted", "scripted"],
+            "the model is unloaded",
+            10,
+        )
 
 
-def test_a_model_is_loaded_onto_workers_of_a_profile(fresh: Any, tmp_path: Path) -> None:
+def test_model_is_loaded_onto_workers_with_a_performance_profile(fresh: MakeGateway, tmp_path: Path) -> None:
     gateway = fresh(database_url=f"sqlite:///{tmp_path}/keys.db")
     gateway.start_workers("a", "b", "c")
     gateway.start_workers("q", PROFILE="quality")
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "weights").write_text("none")
     publish(tmp_path / "model", open_folder(f"file://{tmp_path}/store"), model_id="second")
-    assert called(gateway, "", {"url": f"file://{tmp_path}/store"}).status_code == 201
-    refused = called(gateway, "/second/load", {"performance_profile": "memory"})
+    assert call(gateway, "", {"url": f"file://{tmp_path}/store"}).status_code == 201
+    refused = call(gateway, "/second/load", {"performance_profile": "memory"})
     assert (refused.status_code, "with the profile memory" in refused.text) == (409, True)
-    assert called(gateway, "/second/load", {"performance_profile": "quality"}).json()["loading"] == ["q"]
-    wait_until(lambda: models_at(gateway).count("second") == 1, "it is loaded", 10)
-    more = called(gateway, "/second/load", {"performance_profile": "balanced"}).json()
+    assert call(gateway, "/second/load", {"performance_profile": "quality"}).json()["loading"] == ["q"]
+    wait_until(lambda: models_at(gateway).count("second") == 1, "the model is loaded", 10)
+    more = call(gateway, "/second/load", {"performance_profile": "balanced"}).json()
     assert (more["worker_count"], len(more["loading"])) == (0, 1)
 
 
-def test_a_coordinator_is_killed_under_load_and_keys_and_rates_hold(three: list[Gateway]) -> None:
+def test_keys_and_rate_limits_hold_while_a_coordinator_is_killed_under_load(three: list[Gateway]) -> None:
     one, two, last = three
-    key = make_key(one, "limited", requests_per_minute=20)
+    key = create_key(one, "limited", requests_per_minute=20)
     statuses_of: Callable[[Gateway], int] = lambda gateway: gateway.ask({}, key=key).status_code  # noqa: E731
     wait_until(lambda: statuses_of(two) == 200, "the others know the key", 10)
     with load(three) as statuses:
-        time.sleep(0.5)
+        wait_until(lambda: len(statuses) > 20, "the load has started", 10)
         one.coordinator.kill()
         one.coordinator.wait()
         before = len(statuses)
-        wait_until(lambda: len(statuses) > before + 50, "the others go on", 10)
+        wait_until(lambda: len(statuses) > before + 50, "the others serve the load", 10)
         assert 429 in [statuses_of(two) for _ in range(25)]
-        wait_until(lambda: statuses_of(last) == 429, "the other counts as well", 5)
+        wait_until(lambda: statuses_of(last) == 429, "the other knows the usage", 5)
         one.start()
-        wait_until(lambda: answers(f"{one.url}/ready"), "it is back", 10)
+        wait_until(lambda: answers(f"{one.url}/ready"), "the coordinator is ready again", 10)
     assert set(statuses) == {200}
 
 
-def test_coordinators_are_restarted_one_after_the_other_under_load(three: list[Gateway]) -> None:
+def test_rolling_restart_of_coordinators_under_load_fails_no_request(three: list[Gateway]) -> None:
     with load(three) as statuses:
         for gateway in three:
             gateway.coordinator.terminate()
             assert gateway.coordinator.wait(15) == 0
             gateway.start()
-            wait_until(lambda gateway=gateway: answers(f"{gateway.url}/ready"), "it is back", 10)
+            wait_until(lambda gateway=gateway: answers(f"{gateway.url}/ready"), "the coordinator is ready again", 10)
     assert len(statuses) > 100
     assert set(statuses) == {200}

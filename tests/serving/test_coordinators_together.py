@@ -1,11 +1,10 @@
-"""Several coordinators at once, with a real database and a real Redis: what they share, and what they do without."""
+"""Several coordinators with a real database and a real Redis: shared API keys and rate limits, and outages."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -15,6 +14,7 @@ from .gateway import Gateway
 
 pytestmark = pytest.mark.xdist_group("gateway")
 
+MakeCoordinators: TypeAlias = Callable[..., list[Gateway]]
 ADMIN = {"authorization": "Bearer sk-admin"}
 
 
@@ -41,7 +41,7 @@ def redis(tmp_path: Path) -> Iterator[Redis]:
 
 
 @pytest.fixture
-def coordinators(tmp_path: Path) -> Iterator[Callable[..., list[Gateway]]]:
+def coordinators(tmp_path: Path) -> Iterator[MakeCoordinators]:
     made: list[Gateway] = []
 
     def make(count: int, **config: Any) -> list[Gateway]:
@@ -57,8 +57,8 @@ def coordinators(tmp_path: Path) -> Iterator[Callable[..., list[Gateway]]]:
             one.stop()
 
 
-def make_key(gateway: Gateway, name: str, **said: Any) -> str:
-    answer = HTTP.post(f"{gateway.url}/api/v1/llm/keys", json={"name": name} | said, headers=ADMIN)
+def create_key(gateway: Gateway, name: str, **fields: Any) -> str:
+    answer = HTTP.post(f"{gateway.url}/api/v1/llm/keys", json={"name": name} | fields, headers=ADMIN)
     assert answer.status_code == 201, answer.text
     return answer.json()["key"]
 
@@ -71,9 +71,9 @@ def degraded(gateway: Gateway) -> dict[str, str]:
     return HTTP.get(f"{gateway.url}/ready").json()["degraded"]
 
 
-def test_keys_are_made_listed_and_revoked(tmp_path: Path, coordinators: Any) -> None:
+def test_api_keys_are_created_listed_and_revoked(tmp_path: Path, coordinators: MakeCoordinators) -> None:
     (gateway,) = coordinators(1, database_url=f"sqlite:///{tmp_path}/keys.db")
-    key = make_key(gateway, "team-a", requests_per_minute=100)
+    key = create_key(gateway, "team-a", requests_per_minute=100)
     assert knows(gateway, key)
     listed = gateway.get("/api/v1/llm/keys").json()["data"]
     assert {
@@ -94,20 +94,20 @@ def test_keys_are_made_listed_and_revoked(tmp_path: Path, coordinators: Any) -> 
 
 
 @pytest.mark.parametrize(
-    "said",
+    "fields",
     [
         {}, {"name": ""}, {"name": "a b"}, {"name": 1}, {"name": "a", "role": "god"}, {"name": "a", "priority": 11},
         {"name": "a", "requests_per_minute": 0}, {"name": "a", "more": 1}, {"name": "administrator/../x"}, [],
     ],
 )  # fmt: skip
-def test_a_key_that_makes_no_sense_is_refused(tmp_path: Path, coordinators: Any, said: Any) -> None:
+def test_invalid_fields_of_a_new_api_key_are_400(tmp_path: Path, coordinators: MakeCoordinators, fields: Any) -> None:
     (gateway,) = coordinators(1, database_url=f"sqlite:///{tmp_path}/keys.db")
-    assert HTTP.post(f"{gateway.url}/api/v1/llm/keys", json=said, headers=ADMIN).status_code == 400
+    assert HTTP.post(f"{gateway.url}/api/v1/llm/keys", json=fields, headers=ADMIN).status_code == 400
 
 
-def test_only_an_administrator_makes_keys(tmp_path: Path, coordinators: Any) -> None:
+def test_only_the_admin_role_creates_api_keys(tmp_path: Path, coordinators: MakeCoordinators) -> None:
     (gateway,) = coordinators(1, database_url=f"sqlite:///{tmp_path}/keys.db")
-    operator = make_key(gateway, "operator", role="operator")
+    operator = create_key(gateway, "operator", role="operator")
     for key in (operator, "sk-user"):
         headers = {"authorization": f"Bearer {key}"}
         assert HTTP.post(f"{gateway.url}/api/v1/llm/keys", json={"name": "x"}, headers=headers).status_code == 403
@@ -115,7 +115,7 @@ def test_only_an_administrator_makes_keys(tmp_path: Path, coordinators: Any) -> 
     assert HTTP.post(load, json={}, headers={"authorization": f"Bearer {operator}"}).status_code != 403
 
 
-def test_without_a_database_keys_come_from_the_configuration_alone(coordinators: Any) -> None:
+def test_creating_an_api_key_without_a_database_is_501(coordinators: MakeCoordinators) -> None:
     (gateway,) = coordinators(1)
     answer = HTTP.post(f"{gateway.url}/api/v1/llm/keys", json={"name": "x"}, headers=ADMIN)
     assert answer.status_code == 501
@@ -123,29 +123,29 @@ def test_without_a_database_keys_come_from_the_configuration_alone(coordinators:
 
 
 @needs_postgres
-def test_a_key_of_one_coordinator_is_known_to_the_others_and_postgres_may_restart(
-    postgres: Postgres, coordinators: Any
+def test_api_keys_are_shared_through_postgres_and_survive_its_outage(
+    postgres: Postgres, coordinators: MakeCoordinators
 ) -> None:
     one, two, three = coordinators(3, database_url=postgres.url)
     one.start_workers("a")
-    key = make_key(one, "team-a")
+    key = create_key(one, "team-a")
     for other in (two, three):
-        wait_until(lambda other=other: knows(other, key), "the others know it", 10)
+        wait_until(lambda other=other: knows(other, key), "the others know the key", 10)
     postgres.stop()
-    wait_until(lambda: "database" in degraded(one), "it says so", 15)
-    assert one.ask({}, key=key).status_code == 200, "what it knows it goes on with"
+    wait_until(lambda: "database" in degraded(one), "the outage is reported", 15)
+    assert one.ask({}, key=key).status_code == 200, "known keys work during the outage"
     answer = HTTP.post(f"{one.url}/api/v1/llm/keys", json={"name": "team-b"}, headers=ADMIN, timeout=30)
     assert answer.status_code == 503
     postgres.start()
-    wait_until(lambda: degraded(one) == {}, "it is whole again", 15)
-    make_key(one, "team-b")
+    wait_until(lambda: degraded(one) == {}, "the outage is over", 15)
+    create_key(one, "team-b")
     three.coordinator.kill()
     assert HTTP.delete(f"{two.url}/api/v1/llm/keys/team-a", headers=ADMIN).status_code == 204
-    wait_until(lambda: not knows(one, key), "a revoked key is gone everywhere", 10)
+    wait_until(lambda: not knows(one, key), "the revoked key is unknown everywhere", 10)
 
 
 @needs_postgres
-def test_a_coordinator_starts_while_its_database_is_away(postgres: Postgres, coordinators: Any) -> None:
+def test_coordinator_starts_without_its_database(postgres: Postgres, coordinators: MakeCoordinators) -> None:
     postgres.stop()
     (gateway,) = coordinators(1, database_url=postgres.url)
     gateway.start_workers("a")
@@ -153,31 +153,31 @@ def test_a_coordinator_starts_while_its_database_is_away(postgres: Postgres, coo
     assert answers(f"{gateway.url}/ready")
     assert "database" in degraded(gateway)
     postgres.start()
-    wait_until(lambda: degraded(gateway) == {}, "it finds it", 15)
-    make_key(gateway, "late")
+    wait_until(lambda: degraded(gateway) == {}, "the database is reachable", 15)
+    create_key(gateway, "late")
 
 
 @needs_redis
-def test_a_rate_holds_over_all_coordinators_and_redis_may_restart(
-    tmp_path: Path, redis: Redis, coordinators: Any
+def test_rate_limits_are_shared_through_redis_and_survive_its_restart(
+    tmp_path: Path, redis: Redis, coordinators: MakeCoordinators
 ) -> None:
     one, two = coordinators(2, database_url=f"sqlite:///{tmp_path}/keys.db", redis_url=redis.url)
     for gateway in (one, two):
         gateway.start_workers("a")
         gateway.ports.clear()
-    keys = [make_key(one, name, requests_per_minute=20) for name in ("team-a", "team-b")]
-    wait_until(lambda: all(knows(two, key) for key in keys), "both know them", 10)
+    keys = [create_key(one, name, requests_per_minute=20) for name in ("team-a", "team-b")]
+    wait_until(lambda: all(knows(two, key) for key in keys), "both know the keys", 10)
 
-    def used_up_at_one_is_used_up_at_two(key: str) -> None:
+    def check_that_usage_is_shared(key: str) -> None:
+        before = redis.calls("incrbyfloat")
+        wait_until(lambda: redis.calls("incrbyfloat") >= before + 4 * len(keys), "both have read the counters", 15)
         assert 429 in [one.ask({}, key=key).status_code for _ in range(25)]
-        wait_until(lambda: two.ask({}, key=key).status_code == 429, "the other has heard of it", 5)
+        wait_until(lambda: two.ask({}, key=key).status_code == 429, "the other knows the usage", 5)
 
-    time.sleep(1.5)  # both have heard of the counters
-    used_up_at_one_is_used_up_at_two(keys[0])
+    check_that_usage_is_shared(keys[0])
     redis.stop()
-    wait_until(lambda: "redis" in degraded(one), "it says so", 10)
+    wait_until(lambda: "redis" in degraded(one), "the outage is reported", 10)
     assert one.ask({}).status_code == 200
     redis.start()
-    wait_until(lambda: degraded(one) == degraded(two) == {}, "they are whole again", 10)
-    time.sleep(1.5)
-    used_up_at_one_is_used_up_at_two(keys[1])
+    wait_until(lambda: degraded(one) == degraded(two) == {}, "the outage is over", 10)
+    check_that_usage_is_shared(keys[1])

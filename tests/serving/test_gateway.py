@@ -1,23 +1,22 @@
-"""Whose request it is, and what clients get: the coordinator's short way for chat, before scripted workers."""
+"""Authentication, limits and responses on the hot path, with scripted workers."""
 
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
 import httpx
 import openai
 import pytest
 
 from .conftest import HTTP, wait_until
-from .gateway import Gateway, body, said
+from .gateway import Gateway, MakeGateway, body, said
 from .scripted_worker import MODEL
 
 pytestmark = pytest.mark.xdist_group("gateway")
 
 
 @pytest.mark.parametrize("authorization", [None, "Bearer wrong", "Basic sk-user", "Bearer", "sk-user"])
-def test_without_a_known_key_the_answer_is_401(gateway: Gateway, authorization: str | None) -> None:
+def test_request_without_a_known_api_key_is_401(gateway: Gateway, authorization: str | None) -> None:
     headers = {} if authorization is None else {"authorization": authorization}
     for path in ("/v1/chat/completions", "/v1/models"):
         method = "GET" if path.endswith("models") else "POST"
@@ -30,7 +29,7 @@ def test_health_readiness_and_metrics_need_no_key(gateway: Gateway) -> None:
     assert [HTTP.get(gateway.url + path).status_code for path in ("/health", "/ready", "/metrics")] == [200] * 3
 
 
-def test_loading_a_model_needs_an_operator(gateway: Gateway) -> None:
+def test_loading_a_model_needs_the_operator_role(gateway: Gateway) -> None:
     url = f"{gateway.url}/api/v1/llm/models/{MODEL}/load"
     refused = HTTP.post(url, headers={"authorization": "Bearer sk-user"}, json={})
     assert refused.status_code == 403
@@ -38,16 +37,16 @@ def test_loading_a_model_needs_an_operator(gateway: Gateway) -> None:
     assert HTTP.post(url, headers={"authorization": "Bearer sk-admin"}, json={}).status_code == 200
 
 
-def test_a_key_has_its_own_rate(gateway: Gateway) -> None:
+def test_each_api_key_has_its_own_rate_limit(gateway: Gateway) -> None:
     statuses = [gateway.ask({}, key="sk-rare").status_code for _ in range(3)]
     assert statuses == [200, 200, 429]
     refused = gateway.ask({}, key="sk-rare")
     assert refused.json()["error"]["code"] == "rate_limit_exceeded"
     assert 1 <= int(refused.headers["retry-after"]) <= 30
-    assert gateway.ask({}).status_code == 200, "other keys are not meant"
+    assert gateway.ask({}).status_code == 200, "other keys are not limited"
 
 
-def test_the_clients_key_never_reaches_a_worker(gateway: Gateway) -> None:
+def test_api_key_of_a_client_never_reaches_a_worker(gateway: Gateway) -> None:
     said(gateway.ask({"*": {}}))
     seen = [request for worker in ("a", "b") for request in gateway.seen(worker)["requests"]]
     assert seen
@@ -55,7 +54,7 @@ def test_the_clients_key_never_reaches_a_worker(gateway: Gateway) -> None:
     assert all(request["headers"]["x-request-id"] for request in seen)
 
 
-def test_a_request_keeps_its_id_and_its_trace(gateway: Gateway) -> None:
+def test_request_id_and_traceparent_reach_the_worker(gateway: Gateway) -> None:
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     headers = {"authorization": "Bearer sk-user", "x-request-id": "mine-1", "traceparent": trace}
     answer = HTTP.post(f"{gateway.url}/v1/chat/completions", json=body({}), headers=headers)
@@ -64,7 +63,7 @@ def test_a_request_keeps_its_id_and_its_trace(gateway: Gateway) -> None:
     assert [one["traceparent"] for one in seen if one["x-request-id"] == "mine-1"] == [trace]
 
 
-def test_a_keys_tokens_are_those_that_went_in_and_came_out(fresh: Any) -> None:
+def test_token_limit_counts_prompt_and_answer_of_whole_and_streamed_responses(fresh: MakeGateway) -> None:
     keys = [
         {"name": name, "sha256": hashlib.sha256(name.encode()).hexdigest(), "tokens_per_minute": 100}
         for name in ("whole", "streams", "leaves")
@@ -81,10 +80,10 @@ def test_a_keys_tokens_are_those_that_went_in_and_came_out(fresh: Any) -> None:
         for _ in range(500):
             next(lines)
     for key in ("whole", "streams", "leaves"):
-        wait_until(lambda key=key: gateway.ask({}, key=key).status_code == 429, "its tokens are used up", 5)
+        wait_until(lambda key=key: gateway.ask({}, key=key).status_code == 429, "its token limit is exhausted", 5)
 
 
-def test_a_client_that_reads_slowly_holds_up_nobody_and_gets_all(gateway: Gateway) -> None:
+def test_slow_reader_delays_no_other_client_and_receives_the_whole_stream(gateway: Gateway) -> None:
     chunks = 20_000
     with gateway.stream({"*": {"chunks": chunks}}) as answer:
         lines = answer.iter_lines()
@@ -93,7 +92,7 @@ def test_a_client_that_reads_slowly_holds_up_nobody_and_gets_all(gateway: Gatewa
         assert sum(line.startswith("data: {") for line in lines) == chunks
 
 
-def test_a_client_that_leaves_ends_its_generation(gateway: Gateway) -> None:
+def test_disconnecting_client_aborts_its_generation(gateway: Gateway) -> None:
     before = sum(gateway.seen(worker)["aborted"] for worker in ("a", "b"))
     with gateway.stream({"*": {"chunks": 1000, "every_s": 0.05}}) as answer:
         lines = answer.iter_lines()
@@ -106,10 +105,10 @@ def test_a_client_that_leaves_ends_its_generation(gateway: Gateway) -> None:
     wait_until(
         lambda: sum(gateway.seen(worker)["aborted"] for worker in ("a", "b")) == before + 2, "both are aborted", 5
     )
-    wait_until(lambda: gateway.metric("trtllm_num_requests_running") == 0, "nothing is under way", 5)
+    wait_until(lambda: gateway.metric("trtllm_num_requests_running") == 0, "no request is in flight", 5)
 
 
-def test_openais_client_streams(gateway: Gateway) -> None:
+def test_openai_client_streams_and_reports_an_unknown_model(gateway: Gateway) -> None:
     with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="sk-user", max_retries=0) as client:
         stream = client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "{}"}], stream=True)
         assert len([chunk for chunk in stream if chunk.choices[0].delta.content]) == 4

@@ -1,4 +1,4 @@
-"""Whether there is room for a request: who waits, who is next, who is refused."""
+"""Queueing and admission: the order of queued requests, timeouts and limits."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ import concurrent.futures
 import json
 import subprocess
 import sys
-from typing import Any
 
 import pytest
 
 from .conftest import wait_until
-from .gateway import ROOT, said
+from .gateway import ROOT, MakeGateway, said
 
 pytestmark = pytest.mark.xdist_group("gateway")
 
 
-def test_requests_wait_for_a_place_by_priority_and_then_each_key_in_turn(fresh: Any) -> None:
+def test_queued_requests_are_served_by_priority_then_each_api_key_in_turn(fresh: MakeGateway) -> None:
     gateway = fresh(worker_queue=0)
-    gateway.start_workers("a", places=1)
+    gateway.start_workers("a", slots=1)
     order: list[str] = []
 
     def ask(name: str, key: str) -> None:
@@ -27,18 +26,18 @@ def test_requests_wait_for_a_place_by_priority_and_then_each_key_in_turn(fresh: 
 
     with concurrent.futures.ThreadPoolExecutor(16) as threads:
         gateway_busy = threads.submit(gateway.ask, {"*": {"every_s": 1}})
-        wait_until(lambda: gateway.metric("trtllm_num_requests_running") == 1, "one is under way", 5)
+        wait_until(lambda: gateway.metric("trtllm_num_requests_running") == 1, "one request is running", 5)
         asked = [("u1", "sk-user"), ("u2", "sk-user"), ("u3", "sk-user"), ("o1", "sk-other"), ("f1", "sk-first")]
         for at, (name, key) in enumerate(asked, 1):
             threads.submit(ask, name, key)
-            wait_until(lambda at=at: gateway.metric("trtllm_num_requests_waiting") == at, "it waits", 5)
+            wait_until(lambda at=at: gateway.metric("trtllm_num_requests_waiting") == at, "the request is queued", 5)
         assert gateway_busy.result().status_code == 200
     assert order == ["f1", "u1", "o1", "u2", "u3"]
 
 
-def test_who_waits_too_long_is_told(fresh: Any) -> None:
+def test_request_that_waits_too_long_in_the_queue_is_503(fresh: MakeGateway) -> None:
     gateway = fresh(worker_queue=0, queue_timeout_s=0.3)
-    gateway.start_workers("a", places=1)
+    gateway.start_workers("a", slots=1)
     with gateway.stream({"*": {"chunks": 20, "every_s": 0.1}}) as answer:
         lines = answer.iter_lines()
         next(lines)
@@ -47,9 +46,9 @@ def test_who_waits_too_long_is_told(fresh: Any) -> None:
         assert "data: [DONE]" in list(lines)
 
 
-def test_beyond_the_bound_the_answer_is_429(fresh: Any) -> None:
+def test_request_beyond_max_requests_is_429(fresh: MakeGateway) -> None:
     gateway = fresh(worker_queue=0, max_requests=2)
-    gateway.start_workers("a", places=1)
+    gateway.start_workers("a", slots=1)
     with concurrent.futures.ThreadPoolExecutor(2) as threads:
         first = [threads.submit(gateway.ask, {"*": {"every_s": 0.1}}) for _ in range(2)]
         wait_until(lambda: gateway.metric("trtllm_num_requests_waiting") == 1, "one runs and one waits", 5)
@@ -57,9 +56,9 @@ def test_beyond_the_bound_the_answer_is_429(fresh: Any) -> None:
         assert [one.result().status_code for one in first] == [200, 200]
 
 
-def test_a_thousand_streams_at_once(fresh: Any) -> None:
+def test_a_thousand_concurrent_streams_are_complete(fresh: MakeGateway) -> None:
     gateway = fresh(max_requests=2000)
-    gateway.start_workers("a", "b", places=1000)
+    gateway.start_workers("a", "b", slots=1000)
     command = [sys.executable, "-m", "tests.serving.many_streams", str(gateway.http_port), "sk-user", "1000"]
     done = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=120).stdout)
     assert done == {"whole": 1000, "failed": 0}

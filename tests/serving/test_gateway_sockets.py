@@ -1,4 +1,4 @@
-"""Bytes on sockets: pipelines, pieces, what is no HTTP, no JSON or too large, tricks with paths and headers."""
+"""Raw bytes on sockets: pipelining, fragments, invalid HTTP and JSON, limits, and unusual paths."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.xdist_group("gateway")
 
 
 def raw(gateway: Gateway, request: bytes, *, half_close: bool = False, wait_s: float = 5) -> bytes:
-    """What comes back until the coordinator closes, or nothing more comes for a moment."""
+    """Return the response until the coordinator closes the connection, or sends nothing for a moment."""
     with socket.create_connection(("127.0.0.1", gateway.http_port), timeout=wait_s) as connection:
         connection.sendall(request)
         if half_close:
@@ -43,7 +43,7 @@ def statuses(got: bytes) -> list[int]:
     return [int(part[:3]) for part in got.split(b"HTTP/1.1 ")[1:]]
 
 
-def test_pipelined_requests_are_answered_in_order(gateway: Gateway) -> None:
+def test_responses_to_pipelined_requests_arrive_in_order(gateway: Gateway) -> None:
     get = b"GET /v1/models HTTP/1.1\r\nhost: x\r\nauthorization: Bearer sk-user\r\n\r\n"
     slow = json.dumps(body({"*": {"every_s": 0.05}})).encode()
     got = raw(gateway, post(slow, f"content-length: {len(slow)}") + get + post(CONTENT, LENGTH) + get)
@@ -52,7 +52,7 @@ def test_pipelined_requests_are_answered_in_order(gateway: Gateway) -> None:
     assert kinds == [True, False, True, False]
 
 
-def test_a_body_in_pieces_or_in_chunks_is_the_same(gateway: Gateway) -> None:
+def test_body_may_arrive_in_fragments_or_in_chunks(gateway: Gateway) -> None:
     chunked = b"".join(b"%x\r\n%b\r\n" % (len(CONTENT[at : at + 7]), CONTENT[at : at + 7]) for at in
                        range(0, len(CONTENT), 7)) + b"0\r\n\r\n"  # fmt: skip
     assert statuses(raw(gateway, post(chunked, "transfer-encoding: chunked"))) == [200]
@@ -62,7 +62,7 @@ def test_a_body_in_pieces_or_in_chunks_is_the_same(gateway: Gateway) -> None:
         assert connection.recv(65536).startswith(b"HTTP/1.1 200")
 
 
-def test_http_1_0_gets_whole_answers_and_is_told_that_it_cannot_stream(gateway: Gateway) -> None:
+def test_http_1_0_client_gets_whole_responses_and_400_for_a_stream(gateway: Gateway) -> None:
     got = raw(gateway, post(CONTENT, LENGTH, version="1.0"))
     assert got.startswith(b"HTTP/1.1 200")
     assert b"connection: close" in got
@@ -70,7 +70,7 @@ def test_http_1_0_gets_whole_answers_and_is_told_that_it_cannot_stream(gateway: 
     assert statuses(raw(gateway, post(streaming, f"content-length: {len(streaming)}", version="1.0"))) == [400]
 
 
-def test_who_expects_100_is_told_to_continue(gateway: Gateway) -> None:
+def test_expect_100_continue_is_honoured(gateway: Gateway) -> None:
     with socket.create_connection(("127.0.0.1", gateway.http_port), timeout=5) as connection:
         connection.sendall(post(b"", LENGTH, "expect: 100-continue"))
         assert connection.recv(100).startswith(b"HTTP/1.1 100")
@@ -94,7 +94,7 @@ def test_who_expects_100_is_told_to_continue(gateway: Gateway) -> None:
         b"POST /v1/chat/completions HTTP/9.9\r\n\r\n",
     ],
 )
-def test_what_is_no_http_request_never_reaches_a_worker(gateway: Gateway, request_: bytes) -> None:
+def test_invalid_http_is_400_and_never_reaches_a_worker(gateway: Gateway, request_: bytes) -> None:
     before = sum(len(gateway.seen(worker)["requests"]) for worker in ("a", "b"))
     assert set(statuses(raw(gateway, request_))) <= {400}
     assert sum(len(gateway.seen(worker)["requests"]) for worker in ("a", "b")) == before
@@ -108,11 +108,11 @@ def test_what_is_no_http_request_never_reaches_a_worker(gateway: Gateway, reques
         "/V1/chat/completions", "/v1/chat%2Fcompletions", "/v1/chat/completions;x", "/v1/%63hat/completions",
     ],
 )  # fmt: skip
-def test_only_the_path_itself_is_the_path(gateway: Gateway, path: str) -> None:
+def test_other_spellings_of_a_path_are_404(gateway: Gateway, path: str) -> None:
     assert statuses(raw(gateway, post(CONTENT, LENGTH, path=path))) == [404]
 
 
-def test_a_query_is_no_other_path_and_the_other_paths_work(gateway: Gateway) -> None:
+def test_query_strings_and_the_llm_prefix_are_accepted(gateway: Gateway) -> None:
     for path in ("/v1/chat/completions?api-version=1", "/api/v1/llm/chat/completions"):
         assert statuses(raw(gateway, post(CONTENT, LENGTH, path=path))) == [200]
 
@@ -132,7 +132,7 @@ def test_a_query_is_no_other_path_and_the_other_paths_work(gateway: Gateway) -> 
         b"1e999",
     ],
 )
-def test_what_is_no_json_object_is_the_clients_mistake(gateway: Gateway, content: bytes) -> None:
+def test_body_that_is_not_a_json_object_is_400(gateway: Gateway, content: bytes) -> None:
     answer = HTTP.post(
         f"{gateway.url}/v1/chat/completions", content=content,
         headers={"authorization": "Bearer sk-user", "content-type": "application/json"},
@@ -142,13 +142,13 @@ def test_what_is_no_json_object_is_the_clients_mistake(gateway: Gateway, content
 
 
 @pytest.mark.parametrize("model", [None, 1, [], {}, True])
-def test_a_model_is_a_text(gateway: Gateway, model: Any) -> None:
+def test_model_must_be_a_string(gateway: Gateway, model: Any) -> None:
     answer = HTTP.post(f"{gateway.url}/v1/chat/completions", json=body({}) | {"model": model},
                         headers={"authorization": "Bearer sk-user"})  # fmt: skip
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "model")
 
 
-def test_a_body_of_100_mb_is_refused_before_it_is_read(gateway: Gateway) -> None:
+def test_body_of_100_mb_is_413_before_it_is_read(gateway: Gateway) -> None:
     with socket.create_connection(("127.0.0.1", gateway.http_port), timeout=10) as connection:
         connection.sendall(post(b"", "content-length: 100000000"))
         assert connection.recv(4096).startswith(b"HTTP/1.1 413")
@@ -163,11 +163,11 @@ def test_a_body_of_100_mb_is_refused_before_it_is_read(gateway: Gateway) -> None
     assert gateway.ask({}).status_code == 200
 
 
-def test_headers_have_a_bound(gateway: Gateway) -> None:
+def test_endless_headers_close_the_connection(gateway: Gateway) -> None:
     for endless in (b"x-a: %b\r\n" % (b"y" * 1000), b"y" * 1000):
         with socket.create_connection(("127.0.0.1", gateway.http_port), timeout=10) as connection:
             connection.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nx-first: ")
-            with pytest.raises(ConnectionError):  # noqa: PT012 - it is closed at some time
+            with pytest.raises(ConnectionError):  # noqa: PT012 - the connection closes at some point
                 for _ in range(20_000):
                     connection.sendall(endless)
     assert gateway.ask({}).status_code == 200

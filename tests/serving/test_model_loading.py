@@ -1,4 +1,4 @@
-"""Models that are registered, measured and loaded onto running workers; requests go on meanwhile."""
+"""Registering models, recording their quality and loading them onto workers while requests are served."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.xdist_group("gateway")
 
 
 class Models(Stack):
-    """A coordinator with a database, and workers that take models from stores."""
+    """A coordinator with a database, and workers that load models from stores."""
 
     def coordinator_config(self) -> dict[str, Any]:
         database = f"sqlite:///{self.folder}/models.db"
@@ -68,23 +68,23 @@ def message(answer: httpx.Response) -> str:
     return answer.json()["error"]["message"]
 
 
-def test_a_second_model_is_loaded_and_unloaded_and_no_request_fails(models: Models) -> None:
+def test_no_request_fails_while_a_second_model_is_loaded_and_unloaded(models: Models) -> None:
     models.register("second")
     statuses: list[int] = []
     over = threading.Event()
 
-    def ask_on() -> None:
+    def keep_asking() -> None:
         while not over.is_set():
             statuses.append(models.ask(MODEL).status_code)
 
-    asking = [threading.Thread(target=ask_on) for _ in range(3)]
+    asking = [threading.Thread(target=keep_asking) for _ in range(3)]
     for thread in asking:
         thread.start()
     try:
         started = models.call("POST", "/second/load", {"worker_count": 1})
         assert started.status_code == 202, started.text
         assert len(started.json()["loading"]) == 1
-        wait_until(lambda: models.served() == [MODEL, "second"], "one worker serves the second", 30)
+        wait_until(lambda: models.served() == [MODEL, "second"], "one worker serves the second model", 30)
         assert models.ask("second").status_code == 200
         again = models.call("POST", "/second/load", {"worker_count": 1})
         assert (again.status_code, again.json()["status"]) == (200, "loaded")
@@ -92,37 +92,35 @@ def test_a_second_model_is_loaded_and_unloaded_and_no_request_fails(models: Mode
         assert refused.status_code == 409
         assert "minimum_workers" in message(refused)
         assert models.call("POST", "/second/unload").status_code == 202
-        wait_until(lambda: models.served() == [MODEL, MODEL], "the first model is served again", 30)
+        wait_until(lambda: models.served() == [MODEL, MODEL], "both workers serve the first model again", 30)
     finally:
         over.set()
         for thread in asking:
             thread.join()
     assert len(statuses) > 10
     assert set(statuses) == {200}
-    assert models.ask("second").status_code == 503, "known, and served by nobody at the moment"
+    assert models.ask("second").status_code == 503, "registered, but not loaded"
 
 
-def test_a_model_that_cannot_be_loaded_is_told_and_the_worker_serves_what_it_served(
-    models: Models, tmp_path: Path
-) -> None:
+def test_failed_load_is_reported_and_the_worker_serves_its_previous_model(models: Models, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     models.register("broken", tmp_path)
     assert models.call("POST", "/broken/load").status_code == 202
 
     def failed() -> list[dict[str, Any]]:
-        told = [worker["next_model"] for worker in models.workers_now() if worker["next_model"]]
-        return [one for one in told if one["state"] == "failed"]
+        models_ = [worker["next_model"] for worker in models.workers_now() if worker["next_model"]]
+        return [one for one in models_ if one["state"] == "failed"]
 
-    wait_until(lambda: bool(failed()), "the failure is told", 30)
+    wait_until(lambda: bool(failed()), "the failure is reported", 30)
     assert failed()[0]["model"] == "broken"
-    assert "no tokenizer that can be loaded" in failed()[0]["reason"]
-    wait_until(lambda: models.served() == [MODEL, MODEL], "both serve again", 30)
+    assert "has no usable tokenizer" in failed()[0]["reason"]
+    wait_until(lambda: models.served() == [MODEL, MODEL], "both workers serve again", 30)
     assert models.ask(MODEL).status_code == 200
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """With room for no more than a part of the tiny model."""
+    """A file system that is smaller than the tiny model."""
     folder = tmp_path / "disk"
     folder.mkdir()
     if subprocess.run(
@@ -133,32 +131,33 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-def test_a_disk_that_is_full_is_told_and_the_worker_serves_on(models: Models, small_disk: Path) -> None:
+def test_full_disk_is_reported_and_the_worker_keeps_serving(models: Models, small_disk: Path) -> None:
     models.register("large")
     config = models.worker_config("worker-2", free_port()) | {"model_cache": str(small_disk)}
     process = start("worker", config, models.folder)
     try:
-        wait_until(lambda: len(models.served()) == 3, "a third worker is there")
+        wait_until(lambda: len(models.served()) == 3, "the third worker is active")
         wait_until(
-            lambda: models.call("POST", "/large/load", {"worker_count": 3, "force": True}).status_code < 300, "told"
+            lambda: models.call("POST", "/large/load", {"worker_count": 3, "force": True}).status_code < 300,
+            "the load starts",
         )
 
         def third() -> dict[str, Any]:
             return next(worker for worker in models.workers_now() if worker["worker_id"] == "worker-2")
 
-        wait_until(lambda: (third()["next_model"] or {}).get("state") == "failed", "it could not")
+        wait_until(lambda: (third()["next_model"] or {}).get("state") == "failed", "the load fails")
         assert "the disk is full; make room" in third()["next_model"]["reason"]
         assert (third()["status"], third()["model"]) == ("active", MODEL)
         assert models.ask(MODEL).status_code == 200
         assert [path for path in small_disk.rglob("*") if path.is_file() and path.suffix != ".lock"] == []
         assert models.call("POST", "/large/unload", {"force": True}).status_code == 202
-        wait_until(lambda: models.served() == [MODEL] * 3, "the others serve what they served")
+        wait_until(lambda: models.served() == [MODEL] * 3, "all serve their previous model")
     finally:
         process.terminate()
         process.wait(20)
 
 
-def test_a_model_below_the_minimum_quality_is_not_loaded(models: Models) -> None:
+def test_model_below_the_minimum_quality_is_not_loaded(models: Models) -> None:
     manifest = models.register("poor", score=None)
     refused = models.call("POST", "/poor/load")
     assert refused.status_code == 409
@@ -173,9 +172,9 @@ def test_a_model_below_the_minimum_quality_is_not_loaded(models: Models) -> None
     assert "0.97" in message(refused)
 
 
-def test_what_cannot_be_registered_or_loaded_says_why(models: Models) -> None:
+def test_rejected_registrations_and_loads_name_the_reason(models: Models) -> None:
     models.register("fine")
-    for method, path, body, status, said in (
+    for method, path, body, status, expected in (
         ("POST", "", {"url": models.store("nothing")}, 422, "has no manifest.json"),
         ("POST", "", {"url": "ftp://x/y"}, 422, "of no kind"),
         ("POST", "", {"url": models.store("fine")}, 409, "already"),
@@ -187,8 +186,8 @@ def test_what_cannot_be_registered_or_loaded_says_why(models: Models) -> None:
     ):  # fmt: skip
         answer = models.call(method, path, body)
         assert answer.status_code == status, (path, body, answer.text)
-        assert said in message(answer)
-    told = {model["id"]: model for model in models.call("GET", "").json()["data"]}
-    assert told["fine"]["status"] == "registered"
-    assert told["fine"]["quality"] == 0.98
-    assert told[MODEL]["status"] == "loaded"
+        assert expected in message(answer)
+    listed = {model["id"]: model for model in models.call("GET", "").json()["data"]}
+    assert listed["fine"]["status"] == "registered"
+    assert listed["fine"]["quality"] == 0.98
+    assert listed[MODEL]["status"] == "loaded"

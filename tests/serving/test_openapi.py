@@ -1,6 +1,6 @@
-"""The API is what its OpenAPI document says: the paths, the answers, and what any request may lead to.
+"""The API matches its OpenAPI document: routes, responses and errors.
 
-schemathesis makes the requests. NOVACRON_SCHEMATHESIS_EXAMPLES asks for more of them, for each operation.
+schemathesis generates the requests. NOVACRON_SCHEMATHESIS_EXAMPLES sets how many per operation.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ HEALTH = list(HealthCheck)
 
 
 class WithKeys(Stack):
-    """Needs keys, and has a database to keep more of them."""
+    """A stack whose clients need API keys, with a database."""
 
     def coordinator_config(self) -> dict[str, Any]:
         return super().coordinator_config() | {"database_url": f"sqlite:///{self.folder}/coordinator.db"}
@@ -54,11 +54,11 @@ def with_keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WithKeys]:
         yield made
 
 
-def test_the_document_is_valid_and_has_every_route(with_keys: WithKeys) -> None:
+def test_openapi_document_is_valid_and_lists_the_methods_of_each_path(with_keys: WithKeys) -> None:
     document = httpx.get(f"{with_keys.url}/openapi.json", timeout=10).json()
     openapi_spec_validator.validate(document)
     assert document["info"]["title"] == "NovaCron"
-    # What is not in it is not there, and what is in it is: with a method that no path has, each says so.
+    # No path has the method PATCH, so each response lists the methods that it has.
     for path, operations in document["paths"].items():
         answer = httpx.request("PATCH", with_keys.url + path, timeout=10)
         assert answer.status_code == HTTPStatus.METHOD_NOT_ALLOWED, path
@@ -66,7 +66,7 @@ def test_the_document_is_valid_and_has_every_route(with_keys: WithKeys) -> None:
         assert allowed >= set(operations), path
 
 
-def test_every_route_is_in_the_document() -> None:
+def test_every_route_is_in_the_openapi_document() -> None:
     config, keys = CoordinatorConfig(), ()
     workers, assignments = Workers(config, "token"), Assignments(None)
     authenticator = Authenticator(keys, needs_key=False)
@@ -78,15 +78,15 @@ def test_every_route_is_in_the_document() -> None:
     routes = {
         (route.path.replace(":path}", "}"), method.lower()) for route in app.asgi.routes for method in route.methods
     }
-    told = {(operation.path, operation.method) for operation in openapi.operations()}
-    assert {(path, method) for path, method in routes if method != "head"} == told | PAGE
+    documented = {(operation.path, operation.method) for operation in openapi.operations()}
+    assert {(path, method) for path, method in routes if method != "head"} == documented | PAGE
 
 
 @pytest.mark.parametrize("key", [None, "Bearer no such key", "Basic YTpi", "Bearer"])
-def test_what_needs_a_key_is_refused_without_a_known_one(with_keys: WithKeys, key: str | None) -> None:
+def test_operations_with_a_role_are_401_without_a_known_api_key(with_keys: WithKeys, key: str | None) -> None:
     headers = {} if key is None else {"authorization": key}
     for one in openapi.operations():
-        path = with_keys.url + one.path.format(model_id=MODEL, name="nobody")
+        path = with_keys.url + one.path.format(model_id=MODEL, name="unknown")
         status = httpx.request(one.method, path, headers=headers, json={} if one.body else None, timeout=10).status_code
         assert (status == HTTPStatus.UNAUTHORIZED) is (one.role is not None), one
 
@@ -98,23 +98,23 @@ OPERATIONS = {f"{one.method} {one.path}": one for one in (found.ok() for found i
 
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_any_request_is_answered_as_the_document_says(with_keys: WithKeys, name: str, mode: GenerationMode) -> None:
+def test_responses_match_the_openapi_document(with_keys: WithKeys, name: str, mode: GenerationMode) -> None:
     operation = OPERATIONS[name]
 
     @settings(max_examples=EXAMPLES, derandomize=True, deadline=None, database=None, suppress_health_check=HEALTH)
     @given(operation.as_strategy(generation_mode=mode))
     def ask(case: Any) -> None:
         if name.endswith("completions") and mode.is_positive:
-            case.body |= {"model": MODEL, "max_tokens": 2, "n": 1}  # else it would be 404, or take its time
+            case.body |= {"model": MODEL, "max_tokens": 2, "n": 1}  # otherwise the response is 404 or slow
             case.body.pop("min_tokens", None)
             case.body.pop("max_completion_tokens", None)
         case.call_and_validate(
             base_url=with_keys.url,
             headers={"authorization": f"Bearer {KEY}"},
             timeout=30,
-            # Fields of a request may not fit together, which no schema says; keys have a test of their own.
+            # A schema cannot express which fields fit together. API keys have their own test.
             excluded_checks=[checks.positive_data_acceptance, checks.ignored_auth],
         )
 
-    with contextlib.suppress(Unsatisfiable):  # there is no wrong way to ask for it
+    with contextlib.suppress(Unsatisfiable):  # every request to this operation is valid
         ask()

@@ -1,4 +1,4 @@
-"""The coordinator's page in a real browser, before real workers, and scripted ones where they have to misbehave."""
+"""The coordinator's page in a real browser, with real workers, and with scripted ones that misbehave."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def browser(one_browser: Browser) -> Browser:
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """With keys, and a scripted worker."""
+    """A coordinator with API keys and a scripted worker."""
     made = Gateway(tmp_path_factory.mktemp("page"))
     try:
         made.start_workers("a")
@@ -53,8 +53,8 @@ def enter_key(browser: Browser, key: str) -> None:
     browser.press("Enter")
 
 
-def ask(browser: Browser, said: str | dict[str, Any]) -> None:
-    browser.fill("#prompt", said if isinstance(said, str) else json.dumps(said))
+def ask(browser: Browser, prompt: str | dict[str, Any]) -> None:
+    browser.fill("#prompt", prompt if isinstance(prompt, str) else json.dumps(prompt))
     browser.press("Enter")
 
 
@@ -65,7 +65,7 @@ def with_key(browser: Browser, gateway: Gateway) -> None:
     browser.wait_for("#workers", "active")
 
 
-def test_its_files_come_with_a_strict_policy_and_are_not_sent_twice(stack: Stack) -> None:
+def test_page_files_have_a_strict_content_security_policy_and_an_etag(stack: Stack) -> None:
     for path in ("", *FILES):
         answer = HTTP.get(f"{stack.url}/{path}")
         assert answer.status_code == 200
@@ -83,7 +83,7 @@ def test_its_files_come_with_a_strict_policy_and_are_not_sent_twice(stack: Stack
     assert HTTP.post(stack.url).status_code == 405
 
 
-def test_the_wheel_has_its_files(tmp_path: Path) -> None:
+def test_wheel_contains_the_page_files(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(command, cwd=ROOT / "serving", check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
@@ -92,7 +92,7 @@ def test_the_wheel_has_its_files(tmp_path: Path) -> None:
 
 
 @needs_chromium
-def test_it_shows_the_cluster_and_streams_a_conversation(stack: Stack, browser: Browser) -> None:
+def test_page_shows_the_cluster_and_streams_a_conversation(stack: Stack, browser: Browser) -> None:
     browser.open(stack.url)
     browser.wait_for("#state", "Ready")
     browser.wait_for("#workers", "worker-0")
@@ -114,7 +114,7 @@ def test_it_shows_the_cluster_and_streams_a_conversation(stack: Stack, browser: 
 
 @needs_chromium
 @pytest.mark.parametrize("dark", [False, True])
-def test_it_fits_a_narrow_window(stack: Stack, browser: Browser, dark: bool) -> None:
+def test_page_fits_a_narrow_window(stack: Stack, browser: Browser, dark: bool) -> None:
     browser.size(380, 800, dark=dark)
     browser.open(stack.url)
     browser.wait_for("#workers", "active")
@@ -124,17 +124,17 @@ def test_it_fits_a_narrow_window(stack: Stack, browser: Browser, dark: bool) -> 
 
 
 @needs_chromium
-def test_what_is_refused_is_told_in_the_apis_own_words(stack: Stack, browser: Browser) -> None:
+def test_page_shows_the_error_message_of_the_api(stack: Stack, browser: Browser) -> None:
     browser.open(stack.url)
     browser.wait_for("#workers", "active")
     long = "What is a GPU? " * 2000
     ask(browser, long)
     browser.wait_for(f"{LATEST} .failure", "context")
-    assert browser.do("document.querySelector('#prompt').value") == long, "it may be changed and sent again"
+    assert browser.do("document.querySelector('#prompt').value") == long, "the prompt can be edited and sent again"
 
 
 @needs_chromium
-def test_workers_come_and_go_and_the_coordinator_too(fresh_stack: Stack, browser: Browser) -> None:
+def test_page_follows_workers_and_restarts_of_the_coordinator(fresh_stack: Stack, browser: Browser) -> None:
     fresh_stack.start_coordinator()
     browser.open(fresh_stack.url)
     browser.wait_for("#state", "Not ready")
@@ -155,7 +155,7 @@ def test_workers_come_and_go_and_the_coordinator_too(fresh_stack: Stack, browser
 
 
 @needs_chromium
-def test_where_keys_are_asked_for_it_asks_for_one(gateway: Gateway, browser: Browser) -> None:
+def test_page_asks_for_an_api_key_when_clients_need_one(gateway: Gateway, browser: Browser) -> None:
     browser.open(gateway.url)
     browser.wait_for("#key-message", "needs an API key")
     assert browser.do("document.activeElement.id") == "key"
@@ -176,7 +176,7 @@ def test_where_keys_are_asked_for_it_asks_for_one(gateway: Gateway, browser: Bro
 
 @needs_chromium
 @pytest.mark.parametrize("how", ["button", "Escape"])
-def test_stop_ends_the_generation(gateway: Gateway, browser: Browser, how: str) -> None:
+def test_stop_aborts_the_generation(gateway: Gateway, browser: Browser, how: str) -> None:
     with_key(browser, gateway)
     before = gateway.seen("a")["aborted"]
     ask(browser, {"*": {"chunks": 1000, "every_s": 0.05}})
@@ -186,12 +186,12 @@ def test_stop_ends_the_generation(gateway: Gateway, browser: Browser, how: str) 
     else:
         browser.press(how)
     browser.wait_for(f"{LATEST} .summary", "stopped")
-    wait_until(lambda: gateway.seen("a")["aborted"] == before + 1, "the worker is told")
+    wait_until(lambda: gateway.seen("a")["aborted"] == before + 1, "the worker aborts the request")
     assert browser.do("document.querySelector('#stop').hidden && !document.querySelector('#send').hidden")
 
 
 @needs_chromium
-def test_an_answer_stays_text(gateway: Gateway, browser: Browser) -> None:
+def test_answer_is_shown_as_text_not_as_html(gateway: Gateway, browser: Browser) -> None:
     with_key(browser, gateway)
     browser.complaints.clear()
     evil = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
@@ -203,14 +203,14 @@ def test_an_answer_stays_text(gateway: Gateway, browser: Browser) -> None:
 
 
 @needs_chromium
-def test_an_answer_that_is_cut_off_is_told_as_such(gateway: Gateway, browser: Browser) -> None:
+def test_page_reports_an_incomplete_answer(gateway: Gateway, browser: Browser) -> None:
     with_key(browser, gateway)
     gateway.start_workers("b")
     try:
         ask(browser, {"*": {"die": "middle"}})
         browser.wait_for(f"{LATEST} .failure", "the worker failed during the response")
         assert browser.text(f"{LATEST} .text").strip() != ""
-        wait_until(lambda: any(one.poll() is not None for one in gateway.workers.values()), "one has died")
+        wait_until(lambda: any(one.poll() is not None for one in gateway.workers.values()), "a worker has died")
     finally:
         if gateway.workers["a"].poll() is not None:
             gateway.start_workers("a")

@@ -1,9 +1,9 @@
-"""Answers that are given again: to whom, for which request, from which level, and what happens when a level is away."""
+"""The response cache of real coordinators: keys, levels, restarts and unavailable levels."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 
 from .conftest import HTTP
 from .databases import Redis, needs_redis
-from .gateway import Gateway, body
+from .gateway import Gateway, MakeGateway, body
 
 SHA_OF_RARE = hashlib.sha256(b"rare").hexdigest()
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.xdist_group("gateway")
 
 
 @pytest.fixture
-def make(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
+def make(tmp_path: Path) -> Iterator[MakeGateway]:
     made: list[Gateway] = []
 
     def start(*, key: str = "sk-admin", **config: Any) -> Gateway:
@@ -34,8 +34,8 @@ def make(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
             one.stop()
 
 
-def again(gateway: Gateway, key: str, **options: Any) -> bool:
-    """Whether the answer was given before."""
+def is_cached(gateway: Gateway, key: str, **options: Any) -> bool:
+    """Send a request, and return whether its response came from the cache."""
     answer = HTTP.post(
         f"{gateway.url}/v1/chat/completions", json=body({}) | {"temperature": 0} | options,
         headers={"authorization": f"Bearer {key}"},
@@ -52,23 +52,26 @@ def lookups(gateway: Gateway, level: str, result: str) -> float:
     return 0.0
 
 
-def test_who_gets_an_answer_again_and_for_what(make: Any) -> None:
+def test_cached_response_is_returned_for_the_same_key_and_request_only(make: MakeGateway) -> None:
     gateway = make()
-    assert [again(gateway, "sk-own-1"), again(gateway, "sk-own-1")] == [False, True]
-    assert not again(gateway, "sk-own-2"), "another key's answers are its own"
-    assert [again(gateway, "sk-shared-1"), again(gateway, "sk-shared-2")] == [False, True]
-    assert not again(gateway, "sk-shared-1", max_tokens=5), "another request"
-    assert not again(gateway, "sk-user"), "a key that did not ask for it"
-    assert not again(gateway, "sk-user")
+    assert [is_cached(gateway, "sk-own-1"), is_cached(gateway, "sk-own-1")] == [False, True]
+    assert not is_cached(gateway, "sk-own-2"), "responses of another key are not shared"
+    assert [is_cached(gateway, "sk-shared-1"), is_cached(gateway, "sk-shared-2")] == [False, True]
+    assert not is_cached(gateway, "sk-shared-1", max_tokens=5), "another request"
+    assert not is_cached(gateway, "sk-user"), "a key without the cache setting"
+    assert not is_cached(gateway, "sk-user")
     for options in ({"temperature": 0.5}, {"temperature": None}, {"temperature": False}):
-        assert not again(gateway, "sk-shared-1", **options)
-        assert not again(gateway, "sk-shared-1", **options)
-    assert [again(gateway, "sk-shared-1", stream=True), again(gateway, "sk-shared-2", stream=True)] == [False, True]
+        assert not is_cached(gateway, "sk-shared-1", **options)
+        assert not is_cached(gateway, "sk-shared-1", **options)
+    assert [is_cached(gateway, "sk-shared-1", stream=True), is_cached(gateway, "sk-shared-2", stream=True)] == [
+        False,
+        True,
+    ]
     assert (lookups(gateway, "memory", "hit"), lookups(gateway, "memory", "miss")) == (3, 5)
     assert len(gateway.seen("a")["requests"]) == 5 + 2 + 6
 
 
-def test_an_answer_that_was_no_answer_is_not_kept(make: Any) -> None:
+def test_error_responses_are_not_cached(make: MakeGateway) -> None:
     gateway = make()
     headers = {"authorization": "Bearer sk-own-1"}
     for act, status in (({"status": 400}, 400), ({"status": 503}, 503)):
@@ -79,7 +82,7 @@ def test_an_answer_that_was_no_answer_is_not_kept(make: Any) -> None:
             assert (answer.status_code, answer.headers.get("x-novacron-cache")) == (status, None)
 
 
-def test_a_rate_holds_for_answers_given_again(make: Any) -> None:
+def test_cached_responses_count_for_the_rate_limit(make: MakeGateway) -> None:
     rare = {"name": "rare", "sha256": SHA_OF_RARE, "requests_per_minute": 2, "cache": "own"}
     gateway = make(api_keys=[rare], key="rare")
     statuses = [
@@ -91,31 +94,31 @@ def test_a_rate_holds_for_answers_given_again(make: Any) -> None:
     assert statuses == [200, 200, 429]
 
 
-def test_an_answer_is_on_disk_after_a_restart(make: Any, tmp_path: Path) -> None:
-    folder = tmp_path / "answers"
+def test_cached_response_is_on_disk_after_a_restart(make: MakeGateway, tmp_path: Path) -> None:
+    folder = tmp_path / "cache"
     gateway = make(cache={"disk": str(folder)})
-    assert not again(gateway, "sk-own-1")
+    assert not is_cached(gateway, "sk-own-1")
     gateway.stop()
     assert len(list(folder.iterdir())) == 1
     second = make(cache={"disk": str(folder)})
-    assert again(second, "sk-own-1")
+    assert is_cached(second, "sk-own-1")
     assert lookups(second, "disk", "hit") == 1
-    assert again(second, "sk-own-1")
-    assert lookups(second, "memory", "hit") == 1, "it is nearer now"
+    assert is_cached(second, "sk-own-1")
+    assert lookups(second, "memory", "hit") == 1, "it was copied to memory"
 
 
 @needs_redis
-def test_coordinators_share_answers_over_redis_and_go_on_without_it(make: Any, tmp_path: Path) -> None:
+def test_cached_responses_are_shared_through_redis_and_survive_its_outage(make: MakeGateway, tmp_path: Path) -> None:
     (tmp_path / "redis").mkdir()
     redis = Redis(tmp_path / "redis")
     redis.start()
     try:
         one, two = (make(cache={"redis": True}, redis_url=redis.url) for _ in range(2))
-        assert not again(one, "sk-own-1")
-        assert again(two, "sk-own-1")
+        assert not is_cached(one, "sk-own-1")
+        assert is_cached(two, "sk-own-1")
         assert lookups(two, "redis", "hit") == 1
     finally:
         redis.stop()
-    assert again(two, "sk-own-1"), "memory has it"
-    assert not again(two, "sk-own-1", max_tokens=7)
-    assert again(two, "sk-own-1", max_tokens=7)
+    assert is_cached(two, "sk-own-1"), "memory has it"
+    assert not is_cached(two, "sk-own-1", max_tokens=7)
+    assert is_cached(two, "sk-own-1", max_tokens=7)

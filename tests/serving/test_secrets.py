@@ -1,4 +1,4 @@
-"""What nobody is to read: the cluster's token, keys, passwords; not on command lines, in logs, in answers."""
+"""Secrets (cluster token, API keys, passwords) do not appear on command lines, in logs or in responses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ADMIN = "sk-admin-of-the-secrets"
 PASSWORD = "a-password"
 
 
-def test_neither_logs_nor_command_lines_nor_answers_hold_a_secret(
+def test_logs_command_lines_and_responses_contain_no_secret(
     fresh: Callable[..., Gateway], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NOVACRON_ADMIN_KEY", ADMIN)
@@ -40,7 +40,7 @@ def test_neither_logs_nor_command_lines_nor_answers_hold_a_secret(
             "/ready", "/metrics", "/api/v1/llm/metrics", "/api/v1/llm/cluster/status", "/api/v1/llm/keys", "/nowhere"
         )),
     ]  # fmt: skip
-    wait_until(lambda: len(HTTP.get(f"{gateway.url}/ready").json()["degraded"]) == 2, "it says what is away", 15)
+    wait_until(lambda: len(HTTP.get(f"{gateway.url}/ready").json()["degraded"]) == 2, "both outages are reported", 15)
     asked.append(HTTP.get(f"{gateway.url}/ready"))
     lines = [Path(f"/proc/{process.pid}/cmdline").read_bytes().decode() for process in (gateway.coordinator,)]
     gateway.stop()
@@ -57,7 +57,7 @@ def test_neither_logs_nor_command_lines_nor_answers_hold_a_secret(
     {"http_port": 0, "api_keys": [{"key": PASSWORD}]},
     {"database_url": f"postgresql://somebody:{PASSWORD}@127.0.0.1/none", "http_port": "none"},
 ])  # fmt: skip
-def test_a_wrong_file_is_told_without_what_may_be_a_secret(tmp_path: Path, config: dict[str, Any]) -> None:
+def test_error_about_a_configuration_file_does_not_show_secret_values(tmp_path: Path, config: dict[str, Any]) -> None:
     coordinator = start("coordinator", config, tmp_path)
     assert coordinator.wait(30) == 2
     (log,) = tmp_path.glob("*.log")
@@ -66,7 +66,7 @@ def test_a_wrong_file_is_told_without_what_may_be_a_secret(tmp_path: Path, confi
 
 
 @pytest.mark.parametrize("token", ["", "one\n", " one", "größe"])
-def test_a_token_that_no_header_can_carry_is_refused(token: str) -> None:
+def test_cluster_token_that_a_header_cannot_carry_is_refused(token: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", "from novacron_serving.server import cluster_token; cluster_token()"],
         env=os.environ | {"NOVACRON_CLUSTER_TOKEN": token}, capture_output=True, check=False,

@@ -1,4 +1,4 @@
-"""The coordinator's port over TLS, with a certificate that is renewed; and pages of other origins."""
+"""TLS of the coordinator's port, renewed certificates, and pages of other origins."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import datetime as dt
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -22,7 +21,7 @@ pytestmark = pytest.mark.xdist_group("gateway")
 
 
 def certificate(folder: Path, name: str) -> dict[str, str]:
-    """A certificate of this name for 127.0.0.1, signed by itself; the same files each time."""
+    """Write a self-signed certificate with this name, always to the same files."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = dt.datetime.now(dt.timezone.utc)
@@ -45,25 +44,25 @@ def certificate(folder: Path, name: str) -> dict[str, str]:
     return {field: str(path) for field, path in files.items()}
 
 
-def told_name(port: int) -> str:
-    """The name in the certificate that a new connection gets."""
+def presented_name(port: int) -> str:
+    """Return the name in the certificate that a new connection gets."""
     given = x509.load_pem_x509_certificate(ssl.get_server_certificate(("127.0.0.1", port)).encode())
     return str(given.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
 
 
-def test_tls_ends_here_and_a_certificate_is_renewed_without_a_restart(tmp_path: Path) -> None:
+def test_tls_certificate_is_renewed_without_a_restart(tmp_path: Path) -> None:
     files = certificate(tmp_path, "first")
     port, grpc_port = free_port(), free_port()
     coordinator = start("coordinator", {"http_port": port, "grpc_port": grpc_port, "tls": files}, tmp_path / "logs")
 
     def lives() -> bool:
         try:
-            return told_name(port) == "first"
+            return presented_name(port) == "first"
         except OSError:
             return False
 
     try:
-        wait_until(lives, "it lives", 30)
+        wait_until(lives, "the coordinator is alive", 30)
         stay = httpx.Limits(keepalive_expiry=60)
         context = ssl.create_default_context(cafile=files["certificate"])
         with httpx.Client(base_url=f"https://localhost:{port}", verify=context, trust_env=False, limits=stay) as client:
@@ -71,8 +70,8 @@ def test_tls_ends_here_and_a_certificate_is_renewed_without_a_restart(tmp_path: 
             refused = client.post("/v1/chat/completions", json=body({}))
             assert refused.status_code == 503
             certificate(tmp_path, "second")
-            wait_until(lambda: told_name(port) == "second", "it is renewed", 15)
-            assert client.get("/health").status_code == 200, "connections that are open stay"
+            wait_until(lambda: presented_name(port) == "second", "the certificate is renewed", 15)
+            assert client.get("/health").status_code == 200, "open connections survive"
         with pytest.raises(httpx.TransportError):
             HTTP.get(f"http://127.0.0.1:{port}/health")
     finally:
@@ -80,7 +79,7 @@ def test_tls_ends_here_and_a_certificate_is_renewed_without_a_restart(tmp_path: 
         coordinator.wait(10)
 
 
-def test_a_certificate_that_is_none_is_named(tmp_path: Path) -> None:
+def test_invalid_certificate_is_named_at_start(tmp_path: Path) -> None:
     files = certificate(tmp_path, "first")
     (tmp_path / "tls.crt").write_text("nothing")
     coordinator = start("coordinator", {"http_port": 0, "grpc_port": 0, "tls": files}, tmp_path / "logs")
@@ -117,15 +116,15 @@ def ask(gateway: Gateway, origin: str, method: str = "POST", path: str = "/v1/ch
     ("open", "https://evil.example.com", False),
     ("open", "null", False),
 ])  # fmt: skip
-def test_only_pages_of_origins_that_are_named_may_read_answers(
+def test_only_pages_of_cors_origins_may_read_responses(
     gateways: dict[str, Gateway], name: str, origin: str, allowed: bool
 ) -> None:
     gateway = gateways[name]
-    answers: list[Any] = [
+    responses: list[httpx.Response] = [
         ask(gateway, origin),
         ask(gateway, origin, "GET", "/v1/models"),
         HTTP.post(f"{gateway.url}/v1/chat/completions", content=b"{", headers={"origin": origin}),
         ask(gateway, origin, "OPTIONS"),
     ]
-    for answer in answers:
-        assert (answer.headers.get("access-control-allow-origin") == origin) is allowed
+    for response in responses:
+        assert (response.headers.get("access-control-allow-origin") == origin) is allowed

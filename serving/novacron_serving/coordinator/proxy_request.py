@@ -135,7 +135,7 @@ class ProxyRequest:
 
     @property
     def abandoned(self) -> bool:
-        """Whether the client waits for a response no longer."""
+        """Whether the request is over: it has its response, or the client has disconnected."""
         return self._done
 
     def _handle(self) -> None:

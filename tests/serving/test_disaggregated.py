@@ -1,12 +1,12 @@
-"""Prompts read by some workers and answered by others, and adapters: before workers that do what a test tells them."""
+"""Disaggregated serving (prefill and decode on different workers) and adapters, with scripted workers."""
 
 from __future__ import annotations
 
 import concurrent.futures
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx
 import pytest
@@ -23,10 +23,13 @@ KV_TRANSFER_HEADER = "x-novacron-kv-transfer"
 PREFILL_HEADER = "x-novacron-prefill"
 
 
-class Split(Gateway):
-    """Two workers that read prompts, p1 and p2, and two that answer, d1 and d2."""
+MakeSplit: TypeAlias = Callable[..., "Split"]
 
-    def start_both_kinds(self) -> None:
+
+class Split(Gateway):
+    """A coordinator with two prefill workers, p1 and p2, and two decode workers, d1 and d2."""
+
+    def start_all_workers(self) -> None:
         self.start_workers("p1", "p2", ROLE="prefill")
         self.start_workers("d1", "d2", ROLE="decode")
 
@@ -46,18 +49,18 @@ class Split(Gateway):
 
 @pytest.fixture(scope="module")
 def split(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Split]:
-    """A test leaves them alive."""
+    """Tests leave the workers running."""
     made = Split(tmp_path_factory.mktemp("split"))
     try:
-        made.start_both_kinds()
+        made.start_all_workers()
         yield made
     finally:
-        assert set(made.load()) == {0}  # every place was given back
+        assert set(made.load()) == {0}  # every slot is free again
         made.stop()
 
 
 @pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[Any]:
+def fresh(tmp_path: Path) -> Iterator[MakeSplit]:
     made: list[Split] = []
 
     def make(**config: Any) -> Split:
@@ -70,12 +73,12 @@ def fresh(tmp_path: Path) -> Iterator[Any]:
 
 
 def new(before: dict[str, int], split: Split) -> list[str]:
-    """Who was asked since."""
+    """Return the workers that got requests since then, once per request."""
     now = split.counts()
     return sorted(worker_id for worker_id, count in now.items() for _ in range(count - before[worker_id]))
 
 
-def test_one_reads_and_another_answers(split: Split) -> None:
+def test_prefill_worker_transfers_its_kv_cache_to_the_decode_worker(split: Split) -> None:
     answer = split.ask({})
     second = said(answer)
     assert second in ("d1", "d2")
@@ -91,7 +94,7 @@ def test_one_reads_and_another_answers(split: Split) -> None:
     assert "read by" not in answer.text
 
 
-def test_a_stream_is_the_second_ones(split: Split) -> None:
+def test_client_gets_the_stream_of_the_decode_worker(split: Split) -> None:
     with split.stream({"*": {"chunks": 3}}) as answer:
         text = "".join(answer.iter_text())
     assert answer.status_code == 200
@@ -102,9 +105,9 @@ def test_a_stream_is_the_second_ones(split: Split) -> None:
     assert '"p2 "' not in text
 
 
-def test_prompts_that_begin_alike_are_read_by_one_and_answered_by_the_least_loaded(fresh: Any) -> None:
+def test_common_prefixes_share_a_prefill_worker_and_spread_over_decode_workers(fresh: MakeSplit) -> None:
     split = fresh(routing="prefix_affine")
-    split.start_both_kinds()
+    split.start_all_workers()
     with concurrent.futures.ThreadPoolExecutor(8) as threads:
         list(threads.map(split.ask, [{"*": {"every_s": 0.05}}] * 8))
     counts = split.counts()
@@ -118,7 +121,7 @@ def test_prompts_that_begin_alike_are_read_by_one_and_answered_by_the_least_load
     [{"n": 2}, {"logprobs": True}, {"logprobs": 0}, {"prompt": ["a", "b"]}, {"prompt": []}],
     ids=str,
 )
-def test_what_cannot_be_handed_over_is_answered_whole(split: Split, options: dict[str, Any]) -> None:
+def test_request_that_cannot_be_disaggregated_is_served_by_one_worker(split: Split, options: dict[str, Any]) -> None:
     before = split.counts()
     assert split.ask({}, **options).status_code == 200
     (asked,) = new(before, split)
@@ -127,15 +130,15 @@ def test_what_cannot_be_handed_over_is_answered_whole(split: Split, options: dic
 
 
 @pytest.mark.parametrize("options", [{"n": 1, "logprobs": False}, {"n": None, "logprobs": None}, {"prompt": [1, 2]}])
-def test_fields_that_ask_for_nothing_do_not_hinder(split: Split, options: dict[str, Any]) -> None:
+def test_neutral_fields_do_not_prevent_disaggregation(split: Split, options: dict[str, Any]) -> None:
     before = split.counts()
     assert split.ask({}, **options).status_code == 200
     assert len(new(before, split)) == 2
 
 
-def test_short_requests_can_be_answered_whole(fresh: Any) -> None:
+def test_request_below_prefill_from_bytes_is_served_by_one_worker(fresh: MakeSplit) -> None:
     split = fresh(prefill_from_bytes=1000)
-    split.start_both_kinds()
+    split.start_all_workers()
     split.ask({})
     split.ask({"*": {"padding": "x" * 1000}})
     counts = split.counts()
@@ -143,7 +146,7 @@ def test_short_requests_can_be_answered_whole(fresh: Any) -> None:
     assert counts["d1"] + counts["d2"] == 2
 
 
-def test_an_answer_that_ended_while_it_was_read_is_the_firsts(split: Split) -> None:
+def test_answer_that_is_complete_after_prefill_comes_from_the_prefill_worker(split: Split) -> None:
     before = split.counts()
     first = said(split.ask({"p1": {"whole": True}, "p2": {"whole": True}}))
     assert first in ("p1", "p2")
@@ -151,7 +154,7 @@ def test_an_answer_that_ended_while_it_was_read_is_the_firsts(split: Split) -> N
 
 
 @pytest.mark.parametrize("status", [500, 503])
-def test_a_first_one_that_fails_is_followed_by_the_other(split: Split, status: int) -> None:
+def test_failed_prefill_is_retried_on_the_other_prefill_worker(split: Split, status: int) -> None:
     before, retries = split.counts(), split.metric("novacron_retries_total")
     for script in [{"p1": {"status": status}}] * 3 + [{"p2": {"status": status}}] * 3:
         assert said(split.ask(script)) in ("d1", "d2")
@@ -161,7 +164,7 @@ def test_a_first_one_that_fails_is_followed_by_the_other(split: Split, status: i
     assert asked.count("d1") + asked.count("d2") == 6
 
 
-def test_a_second_one_that_fails_has_the_prompt_read_again_for_the_other(split: Split) -> None:
+def test_failed_decode_is_retried_with_a_new_prefill(split: Split) -> None:
     before, retries = split.counts(), split.metric("novacron_retries_total")
     for fails, answers in [("d1", "d2")] * 3 + [("d2", "d1")] * 3:
         assert said(split.ask({fails: {"status": 500}})) == answers
@@ -170,7 +173,7 @@ def test_a_second_one_that_fails_has_the_prompt_read_again_for_the_other(split: 
     assert asked.count("p1") + asked.count("p2") == asked.count("d1") + asked.count("d2") == 6 + again
 
 
-def test_clients_mistakes_are_told_and_not_repeated(split: Split) -> None:
+def test_client_error_of_either_step_is_not_retried(split: Split) -> None:
     before = split.counts()
     assert split.ask({"p1": {"status": 400}, "p2": {"status": 400}}).status_code == 400
     assert len(new(before, split)) == 1
@@ -179,22 +182,22 @@ def test_clients_mistakes_are_told_and_not_repeated(split: Split) -> None:
     assert len(new(before, split)) == 2
 
 
-def test_attempts_count_for_both_steps_together(split: Split) -> None:
+def test_attempts_cover_both_steps(split: Split) -> None:
     before = split.counts()
     answer = split.ask({"d1": {"status": 500}, "d2": {"status": 500}})
     assert answer.status_code == 500
     asked = new(before, split)
     seconds = asked.count("d1") + asked.count("d2")
-    assert (seconds, len(asked)) in ((2, 4), (3, 6))  # once more, if the same one has read the prompt for both
+    assert (seconds, len(asked)) in ((2, 4), (3, 6))  # three, if the same worker has prefilled both
     before = split.counts()
     assert split.ask({"p1": {"status": 500}, "p2": {"status": 500}}).status_code == 500
     assert new(before, split) == ["p1", "p2"]
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_workers_that_die_before_the_first_byte(fresh: Any, stream: bool) -> None:
+def test_workers_of_either_step_may_die_before_the_first_byte(fresh: MakeSplit, stream: bool) -> None:
     split = fresh()
-    split.start_both_kinds()
+    split.start_all_workers()
     script = {"p1": {"die": "before"}, "d1": {"die": "before"}}
     with concurrent.futures.ThreadPoolExecutor(8) as threads:
         asking = [threads.submit(split.ask, script, stream=stream) for _ in range(12)]
@@ -206,7 +209,7 @@ def test_workers_that_die_before_the_first_byte(fresh: Any, stream: bool) -> Non
     assert split.load() == [0] * 4
 
 
-def test_a_second_one_that_dies_within_an_answer_ends_it_with_an_error(fresh: Any) -> None:
+def test_stream_of_a_dying_decode_worker_ends_with_an_error(fresh: MakeSplit) -> None:
     split = fresh()
     split.start_workers("p1", ROLE="prefill")
     split.start_workers("d1", "d2", ROLE="decode")
@@ -214,12 +217,12 @@ def test_a_second_one_that_dies_within_an_answer_ends_it_with_an_error(fresh: An
         text = "".join(answer.iter_text())
     assert "failed during the response" in text
     assert "[DONE]" not in text
-    # Who is about to die may still take a connection.
+    # A dying worker may still accept a connection.
     wait_until(lambda: not (split.alive("d1") and split.alive("d2")), "one of them has died")
     assert split.counts()["p1"] == 1
 
 
-def test_without_those_who_read_the_others_answer_whole_and_without_those_nobody_does(fresh: Any) -> None:
+def test_decode_workers_serve_alone_but_prefill_workers_do_not(fresh: MakeSplit) -> None:
     split = fresh(lost_after_s=1.0)
     split.start_workers("d1", ROLE="decode")
     assert said(split.ask({})) == "d1"
@@ -228,7 +231,7 @@ def test_without_those_who_read_the_others_answer_whole_and_without_those_nobody
     assert said(split.ask({})) == "d1"
     assert split.seen("d1")["requests"][-1]["kv_transfer"] == "read by p1\xff"
     split.workers["d1"].kill()
-    wait_until(lambda: split.status("d1") != "active", "d1 is gone")
+    wait_until(lambda: split.status("d1") != "active", "d1 is lost")
     answer = split.ask({})
     assert answer.status_code == 503
     assert answer.json()["error"]["code"] == "overloaded"
@@ -236,7 +239,7 @@ def test_without_those_who_read_the_others_answer_whole_and_without_those_nobody
     assert split.get("/ready").json()["active_workers"] == 1
 
 
-def test_the_last_one_that_reads_dies_and_the_request_is_answered_whole(fresh: Any) -> None:
+def test_decode_worker_serves_alone_when_the_last_prefill_worker_dies(fresh: MakeSplit) -> None:
     split = fresh()
     split.start_workers("p1", ROLE="prefill")
     split.start_workers("d1", ROLE="decode")
@@ -245,7 +248,7 @@ def test_the_last_one_that_reads_dies_and_the_request_is_answered_whole(fresh: A
     assert split.load() == [0, 0]
 
 
-def test_workers_with_a_role_or_adapters_are_given_no_other_model(fresh: Any, tmp_path: Path) -> None:
+def test_workers_with_a_role_or_adapters_get_no_assignment(fresh: MakeSplit, tmp_path: Path) -> None:
     split = fresh(database_url=f"sqlite:///{tmp_path / 'keys.db'}", minimum_workers=0)
     split.start_workers("p1", ROLE="prefill")
     split.start_workers("a", ADAPTERS="law")
@@ -260,7 +263,7 @@ def test_workers_with_a_role_or_adapters_are_given_no_other_model(fresh: Any, tm
     assert (answer.status_code, "and 0 are available" in answer.text) == (409, True)
 
 
-def test_other_weights_are_handed_nothing(fresh: Any) -> None:
+def test_kv_caches_are_transferred_only_between_workers_with_the_same_weights(fresh: MakeSplit) -> None:
     split = fresh()
     split.start_workers("p1", ROLE="prefill", MODEL_DIGEST="11" * 32)
     split.start_workers("d1", ROLE="decode", MODEL_DIGEST="22" * 32)
@@ -270,19 +273,19 @@ def test_other_weights_are_handed_nothing(fresh: Any) -> None:
     assert {said(split.ask({})) for _ in range(4)} == {"d2"}
 
 
-def test_there_is_a_place_for_the_answer_before_a_prompt_is_read(fresh: Any) -> None:
+def test_prefill_starts_only_with_a_free_decode_slot(fresh: MakeSplit) -> None:
     split = fresh(worker_queue=0, queue_timeout_s=30)
-    split.start_workers("p1", ROLE="prefill", places=8)
-    split.start_workers("d1", ROLE="decode", places=1)
+    split.start_workers("p1", ROLE="prefill", slots=8)
+    split.start_workers("d1", ROLE="decode", slots=1)
     with concurrent.futures.ThreadPoolExecutor(4) as threads:
         asking = [threads.submit(split.ask, {"d1": {"chunks": 1, "every_s": 0.4}}) for _ in range(3)]
-        wait_until(lambda: split.counts()["d1"] == 1, "one is answered")
+        wait_until(lambda: split.counts()["d1"] == 1, "one request is decoding")
         assert split.counts()["p1"] == 1
         assert [said(one.result()) for one in asking] == ["d1"] * 3
     assert split.load() == [0, 0]
 
 
-def test_a_client_that_leaves_ends_either_step(split: Split) -> None:
+def test_disconnecting_client_aborts_either_step(split: Split) -> None:
     aborted = sum(split.seen(worker_id)["aborted"] for worker_id in split.workers)
     for script in ({"p1": {"hang": True}, "p2": {"hang": True}}, {"d1": {"hang": True}, "d2": {"hang": True}}):
         with pytest.raises(httpx.ReadTimeout):
@@ -292,12 +295,13 @@ def test_a_client_that_leaves_ends_either_step(split: Split) -> None:
             )  # fmt: skip
         aborted += 1
         wait_until(
-            lambda aborted=aborted: sum(split.seen(one)["aborted"] for one in split.workers) == aborted, "it ended"
+            lambda aborted=aborted: sum(split.seen(one)["aborted"] for one in split.workers) == aborted,
+            "the worker aborts the request",
         )
     assert set(split.load()) == {0}
 
 
-def test_a_client_can_say_neither_header(split: Split) -> None:
+def test_disaggregation_headers_of_a_client_are_ignored(split: Split) -> None:
     before = split.counts()
     request = body({}, n=2)
     answer = HTTP.post(
@@ -312,7 +316,7 @@ def test_a_client_can_say_neither_header(split: Split) -> None:
     assert PREFILL_HEADER not in seen
 
 
-def test_roles_are_told(split: Split) -> None:
+def test_cluster_status_shows_the_roles_of_workers(split: Split) -> None:
     workers = split.get("/api/v1/llm/cluster/status").json()["workers"]
     roles = {"d1": "decode", "d2": "decode", "p1": "prefill", "p2": "prefill"}
     assert {worker["worker_id"]: worker["role"] for worker in workers} == roles
@@ -323,7 +327,7 @@ def test_roles_are_told(split: Split) -> None:
 LAW, CODE = f"{MODEL}:law", f"{MODEL}:code"
 
 
-def test_adapters_are_models_where_there_are_some(fresh: Any) -> None:
+def test_adapters_are_models_on_the_workers_that_have_them(fresh: MakeSplit) -> None:
     gateway = fresh(routing="prefix_affine")
     gateway.start_workers("a", ADAPTERS="law code")
     gateway.start_workers("b", ADAPTERS="law")
@@ -335,29 +339,29 @@ def test_adapters_are_models_where_there_are_some(fresh: Any) -> None:
         ask = [threads.submit(gateway.ask, {"*": {"every_s": 0.02}}, model=LAW) for _ in range(16)]
         assert {said(one.result()) for one in ask} <= {"a", "b"}
     assert {said(gateway.ask({}, model=CODE)) for _ in range(3)} == {"a"}
-    wait_until(lambda: gateway.ask({}, model="law").status_code == 404, "it has been there for long enough to know")
+    wait_until(lambda: gateway.ask({}, model="law").status_code == 404, "the coordinator knows all workers")
     for unknown in ("law", f"{MODEL}:", f"{MODEL}:cooking", f"{LAW}:code"):
         answer = gateway.ask({}, model=unknown)
         assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
-    told = gateway.get("/api/v1/llm/cluster/status").json()["workers"][0]
-    assert (told["model"], told["adapters"]) == (MODEL, [LAW, CODE])
+    worker = gateway.get("/api/v1/llm/cluster/status").json()["workers"][0]
+    assert (worker["model"], worker["adapters"]) == (MODEL, [LAW, CODE])
 
 
-def test_an_answer_of_one_adapter_is_not_given_again_for_another(fresh: Any) -> None:
+def test_cached_response_of_one_adapter_is_not_returned_for_another(fresh: MakeSplit) -> None:
     gateway = fresh(cache={})
     gateway.start_workers("a", ADAPTERS="law code")
 
-    def again(model: str) -> bool:
+    def is_cached(model: str) -> bool:
         answer = gateway.ask({}, model=model, temperature=0, key="sk-own-1")
         return answer.headers.get("x-novacron-cache") == "hit"
 
-    assert [again(model) for model in (MODEL, LAW, CODE)] == [False] * 3
-    assert [again(model) for model in (MODEL, LAW, CODE)] == [True] * 3
+    assert [is_cached(model) for model in (MODEL, LAW, CODE)] == [False] * 3
+    assert [is_cached(model) for model in (MODEL, LAW, CODE)] == [True] * 3
 
 
-def test_models_of_one_worker_have_its_free_places_in_turn(fresh: Any) -> None:
+def test_queues_of_a_model_and_its_adapters_take_turns(fresh: MakeSplit) -> None:
     gateway = fresh(worker_queue=0, queue_timeout_s=30)
-    gateway.start_workers("a", ADAPTERS="law", places=1)
+    gateway.start_workers("a", ADAPTERS="law", slots=1)
     ended: list[str] = []
 
     def ask(model: str) -> None:
@@ -366,7 +370,7 @@ def test_models_of_one_worker_have_its_free_places_in_turn(fresh: Any) -> None:
 
     with concurrent.futures.ThreadPoolExecutor(12) as threads:
         first = threads.submit(ask, MODEL)
-        wait_until(lambda: len(gateway.seen("a")["requests"]) == 1, "it is busy")
+        wait_until(lambda: len(gateway.seen("a")["requests"]) == 1, "the worker is busy")
         others = [threads.submit(ask, model) for model in (*[MODEL] * 6, LAW, LAW)]
         for one in (first, *others):
             one.result()

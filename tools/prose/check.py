@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from tools.prose.parts import BLANK, Part, find_parts
+from tools.prose.parts import BLANK, PLACEHOLDER, Part, find_parts
 
 _RULES = Path(__file__).with_name("phrases.yaml")
 _RUN = re.compile(rf"\s+|{BLANK}+|[^\s{BLANK}]+")
@@ -88,7 +88,7 @@ def _without_exceptions(path: PurePath, text: str, rules: Rules) -> str:
 
 def _rule(item: dict[str, Any]) -> Rule:
     # A hyphen and a placeholder count as part of a word: a stand-in is not "stand in".
-    pattern = rf"(?<![\w{BLANK}-])(?:{item['pattern']})(?![\w{BLANK}-])"
+    pattern = rf"(?<![\w{PLACEHOLDER}-])(?:{item['pattern']})(?![\w{PLACEHOLDER}-])"
     return Rule(
         pattern=re.compile(pattern, 0 if item.get("case") else re.IGNORECASE),
         write=item["write"],

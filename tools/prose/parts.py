@@ -15,6 +15,9 @@ from pathlib import PurePath
 BLANK = "\0"
 """Stands for one character of code: no phrase matches across it."""
 
+PLACEHOLDER = "\1"
+"""Stands for one character of a placeholder in an f-string. A word next to it is part of a longer word."""
+
 _URL = re.compile(r"https?://[^\s)>\"'`]+")
 _CODE = re.compile(r"``[^`]+``|`[^`]+`")
 _EMPHASIS = re.compile(r"^ *>+|(?<=[\s(])[*_]+(?=\w)|(?<=\w)[*_]+(?=[\s.,;:)])", re.MULTILINE)
@@ -109,7 +112,7 @@ def _without_placeholders(body: str) -> str:
             at += 2
             continue
         depth += body[at] == "{"
-        out.append(BLANK if depth else body[at])
+        out.append(PLACEHOLDER if depth else body[at])
         depth -= body[at] == "}" and depth > 0
         at += 1
     return "".join(out)

@@ -113,11 +113,11 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "a reservation's placement without its group": (
         {"placement": Placement.FROM_RESERVATION, **RESERVED},
-        ["workers.reservation_placement_group = None: a reservation made in a placement group is launched"],
+        ["workers.reservation_placement_group = None: a reservation in a placement group needs the name"],
     ),
     "a capacity block's group": (
         {"placement": Placement.FROM_RESERVATION, "reservation_placement_group": "g", **BLOCK},
-        ["workers.reservation_placement_group = g: the placement group of a capacity block has no name. Leave it out"],
+        ["workers.reservation_placement_group = g: the placement group of a capacity block has no name. Remove it"],
     ),
     "a group that is not used": (
         {"reservation_placement_group": "g", **RESERVED},

@@ -15,6 +15,8 @@ from novacron_serving.errors import RequestError
 
 MAX_PER_MINUTE = 2**31 - 1
 """The largest integer that a database column holds."""
+_MAX_CACHED_HEADERS, _MAX_CACHED_HEADER_BYTES = 10_000, 512
+"""Bounds for remembered `authorization` headers, because the same key can be written with any number of spaces."""
 
 
 class Role(str, Enum):
@@ -138,7 +140,11 @@ class Authenticator:
             known = self._by_digest.get(hash_key(key.strip())) if scheme.lower() == b"bearer" else None
             if known is None:
                 raise _unauthorized("unknown API key")
-            principal = self._by_header[authorization] = known[1]
+            principal = known[1]
+            if len(authorization) <= _MAX_CACHED_HEADER_BYTES:
+                if len(self._by_header) >= _MAX_CACHED_HEADERS:
+                    self._by_header.clear()
+                self._by_header[authorization] = principal
         return principal
 
     def _principal(self, key: ApiKey) -> Principal:

@@ -368,7 +368,7 @@ class ProxyRequest:
         if self._done:
             return
         self._done = self.response_complete = True
-        if self._status and self._usage is not None:
+        if self._usage is not None and (self._status or (status == _CLIENT_DISCONNECTED and self.tried)):
             self.principal.consume_tokens(self._usage.tokens(self.body))
         protocol, scheduler, worker = self._protocol, self._scheduler, self._worker
         connection, self._connection = self._connection, None

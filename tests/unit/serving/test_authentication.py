@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -59,3 +60,15 @@ def test_unchanged_key_keeps_its_rate_limit_when_keys_are_reloaded(clock: Manual
         keys.authenticate(b"Bearer sk").consume_request()
     keys.set_keys([key.model_copy(update={"requests_per_minute": 2})])
     keys.authenticate(b"Bearer sk").consume_request()
+
+
+def test_spellings_of_an_authorization_header_do_not_fill_the_memory(clock: ManualClock) -> None:
+    keys = authenticator_of(clock)
+    tracemalloc.start()
+    try:
+        for spaces in range(1, 3000):
+            assert keys.authenticate(b"Bearer " + b" " * (spaces * 10) + b"sk").name == "one"
+        used, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert used < 2**20

@@ -15,6 +15,7 @@ from novacron_serving.coordinator.authentication import CacheUse, Principal, Rol
 from novacron_serving.coordinator.cache import CacheConfig, ResponseCache
 from novacron_serving.coordinator.cache_levels import MemoryLevel
 from novacron_serving.coordinator.http_protocol import MAX_HEAD_BYTES, http_protocol_class
+from novacron_serving.coordinator.token_bucket import TokenBucket
 from novacron_serving.coordinator.upstream import Receiver
 from uvicorn.server import ServerState
 
@@ -240,6 +241,25 @@ def test_client_that_disconnects_is_released_once() -> None:
         worker = client.cluster.workers.get("a")
         assert worker is not None
         assert worker.in_flight == 0
+
+    on_loop(test)
+
+
+@pytest.mark.parametrize("dispatched", [True, False])
+def test_client_that_disconnects_before_the_response_pays_for_its_prompt_if_a_worker_got_it(dispatched: bool) -> None:
+    def test() -> None:
+        client = Client()
+        bucket = TokenBucket(100, client.clock)
+        principal = Principal("one", Role.USER, token_bucket=bucket)
+        client.scheduler.authenticator.authenticate = lambda _: principal
+        if not dispatched:
+            worker = client.cluster.workers.get("a")
+            assert worker is not None
+            worker.load = worker.capacity
+        client.post({"model": "m", "messages": [{"role": "user", "content": "x" * 4000}]})
+        assert len(client.upstream.receivers) == dispatched
+        client.protocol.connection_lost(None)
+        assert (bucket.refill() < -900) is dispatched
 
     on_loop(test)
 

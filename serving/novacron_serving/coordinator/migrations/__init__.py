@@ -1,1 +1,1 @@
-"""The database, from its first shape to the present one."""
+"""Alembic migrations of the coordinator's database."""

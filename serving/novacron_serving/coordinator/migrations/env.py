@@ -1,4 +1,4 @@
-"""Alembic's entry: the connection is `Store`'s."""
+"""Alembic's entry point. `Store.migrate` provides the connection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""API keys."""
+"""Table of API keys."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Make the table."""
+    """Create the table."""
     op.create_table(
         "api_keys",
         sa.Column("name", sa.String(200), primary_key=True),

@@ -1,4 +1,4 @@
-"""Models of stores."""
+"""Table of registered models."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Make the table."""
+    """Create the table."""
     op.create_table(
         "models",
         sa.Column("id", sa.String(200), primary_key=True),

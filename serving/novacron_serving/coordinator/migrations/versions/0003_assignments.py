@@ -1,4 +1,4 @@
-"""Which worker is to serve which model."""
+"""Table of assignments of models to workers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Make the table."""
+    """Create the table."""
     op.create_table(
         "assignments",
         sa.Column("worker_id", sa.String(200), primary_key=True),

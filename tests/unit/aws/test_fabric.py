@@ -56,5 +56,5 @@ def test_machine_with_unknown_efa_cards_is_rejected(monkeypatch: pytest.MonkeyPa
     assert row.fabric is not None
     unknown = row.model_copy(update={"fabric": row.fabric.model_copy(update={"first_card": None})})
     monkeypatch.setattr("novacron_infra.aws.fabric.find_machine", lambda _: unknown)
-    with pytest.raises(CatalogError, match="does not say which network cards"):
+    with pytest.raises(CatalogError, match="does not list the network cards"):
         efa_interfaces("p5.48xlarge")

@@ -68,8 +68,12 @@ def test_unprotected_load_balancer_has_no_deletion_protection() -> None:
     ("name", "changes", "message"),
     [
         ("d" * 25, {}, "it has 25 characters, and 24 leave room for what its resources' names add"),
-        ("door", {"subnet_ids": {"us-west-2a": "subnet-1"}}, "door.subnet_ids = us-west-2a: a door in a single zone"),
-        ("door", {"drain_s": 3601}, "door.drain_s = 3601: a target group drains for 0 to 3600 seconds"),
+        (
+            "door",
+            {"subnet_ids": {"us-west-2a": "subnet-1"}},
+            "door.subnet_ids = us-west-2a: a load balancer in a single zone",
+        ),
+        ("door", {"drain_s": 3601}, "door.drain_s = 3601: a target group drains for 0 to 3600 s"),
     ],
 )
 def test_bad_ingress_arguments_are_rejected_before_any_resource(

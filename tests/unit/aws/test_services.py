@@ -132,14 +132,18 @@ def redis(name: str = "cache", **changes: Any) -> None:
 @pytest.mark.parametrize(
     ("component", "changes", "message"),
     [
-        (postgres, {"storage_gib": 10}, "state.storage_gib = 10: RDS has 20 to 65536 GiB of gp3"),
+        (postgres, {"storage_gib": 10}, "state.storage_gib = 10: RDS offers 20 to 65536 GiB of gp3"),
         (postgres, {"backup_days": 0}, "state.backup_days = 0: RDS keeps backups for 1 to 35 days"),
-        (postgres, {"subnet_ids": {"us-west-2a": "subnet-a"}}, "state.subnet_ids = us-west-2a: a database has subnets"),
+        (
+            postgres,
+            {"subnet_ids": {"us-west-2a": "subnet-a"}},
+            "state.subnet_ids = us-west-2a: a database needs subnets",
+        ),
         (registry, {"prefix": "Prod_"}, "images.prefix = Prod_: a repository's name cannot start with it"),
         (redis, {"name": "x" * 27}, "it has 27 characters, and 26 leave room for what its resources' names add"),
-        (redis, {"shards": 0}, "cache.shards = 0: ElastiCache has 1 to 500 nodes, and these are 0"),
-        (redis, {"shards": 400}, "cache.shards = 400: ElastiCache has 1 to 500 nodes, and these are 800"),
-        (redis, {"replicas_per_shard": 0}, "cache.replicas_per_shard = 0: a shard of a cluster that dies"),
+        (redis, {"shards": 0}, "cache.shards = 0: ElastiCache allows 1 to 500 nodes, and these are 0"),
+        (redis, {"shards": 400}, "cache.shards = 400: ElastiCache allows 1 to 500 nodes, and these are 800"),
+        (redis, {"replicas_per_shard": 0}, "cache.replicas_per_shard = 0: a shard without a replica"),
         (redis, {"subnet_ids": {}}, "cache.subnet_ids = none: a database needs subnets in at least two zones"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else getattr(value, "__name__", ""),

@@ -160,13 +160,13 @@ def test_persistent_cache_has_a_storage_class() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"size_gib": 70_000}, "root.size_gib = 70000: gp3 has 1 to 65536"),
-        ({"iops": 90_000, "size_gib": 1000}, "root.iops = 90000: gp3 has 3000 to 80000"),
-        ({"iops": 10_000, "size_gib": 10}, "root.iops = 10000: gp3 has 0 to 5000 at 10 GiB"),
-        ({"throughput_mib_per_s": 2500, "iops": 16_000}, "root.throughput_mib_per_s = 2500: gp3 has 125 to 2000"),
+        ({"size_gib": 70_000}, "root.size_gib = 70000: gp3 allows 1 to 65536"),
+        ({"iops": 90_000, "size_gib": 1000}, "root.iops = 90000: gp3 allows 3000 to 80000"),
+        ({"iops": 10_000, "size_gib": 10}, "root.iops = 10000: gp3 allows 0 to 5000 at 10 GiB"),
+        ({"throughput_mib_per_s": 2500, "iops": 16_000}, "root.throughput_mib_per_s = 2500: gp3 allows 125 to 2000"),
         (
             {"throughput_mib_per_s": 1000, "iops": 3000},
-            "root.throughput_mib_per_s = 1000: gp3 has 0 to 750 at 3000 IOPS",
+            "root.throughput_mib_per_s = 1000: gp3 allows 0 to 750 at 3000 IOPS",
         ),
     ],
     ids=str,
@@ -233,7 +233,7 @@ def workers(**changes: Any) -> None:
         (
             workers,
             {"root_volume": replace(ROOT_VOLUME, iops=100)},
-            "workers.root_volume.iops = 100: gp3 has 3000 to 80000",
+            "workers.root_volume.iops = 100: gp3 allows 3000 to 80000",
         ),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else getattr(value, "__name__", ""),

@@ -28,7 +28,7 @@ def test_a_local_stack_from_up_to_down(project: Project) -> None:
     answer = httpx.post(f"{project.url}/v1/chat/completions", json=question, timeout=30).json()
     assert answer["choices"][0]["message"]["content"]
     assert "worker-0 " in project.succeed("status")
-    assert "worker INFO novacron-tiny is loaded" in project.run("logs").stdout
+    assert "worker INFO loaded novacron-tiny" in project.run("logs").stdout
 
     pids = {service: project.pid(service) for service in ("coordinator", "worker-0")}
     assert "7 same" in project.succeed("up")

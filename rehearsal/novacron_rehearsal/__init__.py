@@ -9,7 +9,7 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-# The engine starts processes next to its gRPC server; gRPC's own fork handlers abort the child now and then.
+# The engine starts processes while its gRPC server runs, and gRPC's own fork handlers sometimes abort the child.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Showing a run: a tree that moves while it works on a terminal, plain lines elsewhere. Secrets are never shown."""
+"""Shows a run: as a live tree on a terminal, as plain lines elsewhere. Secrets are redacted."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _Node: TypeAlias = "tuple[StepOp, str, float | None, str]"
 
 
 def plain(value: Value) -> Any:
-    """A value as JSON data for people: secrets as `[secret]`, unknowns as `[unknown]`."""
+    """Return a value as JSON data for display, with `[secret]` for secrets and `[unknown]` for unknown values."""
     if isinstance(value, Secret) or (isinstance(value, Output) and value.secret):
         return "[secret]"
     if isinstance(value, Output):
@@ -68,13 +68,13 @@ def plain(value: Value) -> Any:
 
 
 def show(value: Value) -> str:
-    """A value on one line."""
+    """Return a value on one line."""
     redacted = plain(value)
     return redacted if isinstance(redacted, str) else json.dumps(redacted, ensure_ascii=False)
 
 
 def _at(properties: PropertyMap, path: str) -> Value:
-    """The value at a path; the whole of what is secret or not known, though the path leads into it."""
+    """Return the value at a path. When the path leads into a secret or an unknown value, return that value."""
     value: Value = dict(properties)
     try:
         segments = parse_path(path)
@@ -91,7 +91,7 @@ def _at(properties: PropertyMap, path: str) -> Value:
 
 
 class Display:
-    """An event sink that prints. Use as a context manager, so that the moving tree is taken down at the end."""
+    """An event sink that prints. Use it as a context manager, which removes the live tree at the end."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -115,7 +115,7 @@ class Display:
             self._live = None
 
     def __call__(self, event: Event) -> None:
-        """Take one event."""
+        """Show one event."""
         if isinstance(event, OperationStarted):
             self._operation = event.operation
             self._console.print(

@@ -1,29 +1,29 @@
-"""Errors of the rehearsal engine. Every message names the thing, its value, the rule and a fix."""
+"""Errors of the rehearsal engine. Every message says what is wrong, where, the rule and a fix."""
 
 from __future__ import annotations
 
 
 class RehearsalError(Exception):
-    """Base of all errors that a user of the engine can meet."""
+    """Base of all errors that the engine reports to its user."""
 
 
 class NotSupportedError(RehearsalError):
-    """The program asks for something that only the Pulumi CLI does."""
+    """The program uses a feature that only the Pulumi CLI supports."""
 
     def __init__(self, what: str) -> None:
         super().__init__(f"{what}: the rehearsal engine does not support this; run the stack with the Pulumi CLI")
 
 
 class ProviderError(RehearsalError):
-    """A provider refused or failed. `details` of gRPC are already folded into the message."""
+    """A provider rejected an operation, or failed. The message includes the details of the gRPC error."""
 
 
 class ProviderGoneError(ProviderError):
-    """A provider went away in the middle of a call: nobody knows whether it did what it was asked."""
+    """A provider stopped during a call: whether it completed the operation is unknown."""
 
 
 class ProgramError(RehearsalError):
-    """The Pulumi program could not be run or ended with an error."""
+    """The Pulumi program could not be run, or ended with an error."""
 
 
 class CancelledError(RehearsalError):

@@ -1,4 +1,4 @@
-"""What a run tells while it works. Displays, tests and the `novacron` command all read these."""
+"""Events of a run, for displays, tests and the `novacron` command."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from novacron_rehearsal.values import PropertyMap, Value
 
 
 class Operation(str, Enum):
-    """What a run does."""
+    """The operation of a run."""
 
     PREVIEW = "preview"
     UP = "up"
@@ -20,7 +20,7 @@ class Operation(str, Enum):
 
 
 class StepOp(str, Enum):
-    """What happens to one resource, in the words of Pulumi's CLI."""
+    """The kind of a step. The words are those of the Pulumi CLI."""
 
     SAME = "same"
     CREATE = "create"
@@ -39,7 +39,7 @@ class StepOp(str, Enum):
 
 
 class DiffKind(str, Enum):
-    """How one property differs; the `-replace` kinds force a replacement."""
+    """How one property differs. The `-replace` kinds force a replacement."""
 
     ADD = "add"
     ADD_REPLACE = "add-replace"
@@ -58,7 +58,7 @@ class PropertyDiff:
 
 
 class Severity(str, Enum):
-    """Of a diagnostic."""
+    """The severity of a diagnostic."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -68,7 +68,7 @@ class Severity(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class OperationStarted:
-    """First event of a run."""
+    """The first event of a run."""
 
     operation: Operation
     project: str
@@ -78,7 +78,7 @@ class OperationStarted:
 
 @dataclass(frozen=True, slots=True)
 class StepStarted:
-    """A step has begun. `old` and `new` are its inputs, for property diffs; never shown without redaction."""
+    """A step has started. `old` and `new` are its inputs, for property diffs; redact them before display."""
 
     urn: str
     op: StepOp
@@ -90,7 +90,7 @@ class StepStarted:
 
 @dataclass(frozen=True, slots=True)
 class StepEnded:
-    """A step has ended; `error` is empty when it went well."""
+    """A step has ended. `error` is empty when it succeeded."""
 
     urn: str
     op: StepOp
@@ -100,7 +100,7 @@ class StepEnded:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """A message of the program, of a provider or of the engine. `ephemeral` ones are progress, not record."""
+    """A message of the program, a provider or the engine. An `ephemeral` one only shows progress."""
 
     severity: Severity
     message: str
@@ -110,7 +110,7 @@ class Diagnostic:
 
 @dataclass(frozen=True, slots=True)
 class PolicyViolated:
-    """A policy was violated; `mandatory` ones fail the run before anything is created."""
+    """A policy violation. A `mandatory` one fails the run before anything is created."""
 
     pack: str
     policy: str
@@ -122,14 +122,14 @@ class PolicyViolated:
 
 @dataclass(frozen=True, slots=True)
 class StackOutputs:
-    """The stack's outputs; secrets still wrapped."""
+    """The stack's outputs, with secrets still marked."""
 
     outputs: dict[str, Value]
 
 
 @dataclass(frozen=True, slots=True)
 class OperationEnded:
-    """Last event of a run."""
+    """The last event of a run."""
 
     operation: Operation
     changes: dict[StepOp, int]

@@ -1,4 +1,4 @@
-"""Pulumi.yaml and Pulumi.<stack>.yaml: what is run, with which configuration."""
+"""Reads Pulumi.yaml and Pulumi.<stack>.yaml: the program and its configuration."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from novacron_rehearsal.yaml_files import read_yaml_mapping
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """What Pulumi.yaml says."""
+    """The settings of Pulumi.yaml."""
 
     name: str
     folder: Path
-    """Where the program is (`main`)."""
+    """The program's folder (`main`)."""
     python: str
     plugin_paths: Mapping[str, Path]
     config_defaults: Mapping[str, Any]
@@ -31,7 +31,7 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class StackConfig:
-    """What Pulumi.<stack>.yaml says: values as texts, objects as JSON, as programs read them."""
+    """The configuration of Pulumi.<stack>.yaml. Every value is text, objects are JSON, as programs read them."""
 
     values: dict[str, str] = field(default_factory=dict[str, str])
     secret_keys: tuple[str, ...] = ()
@@ -40,19 +40,19 @@ class StackConfig:
 
 
 def load_project(folder: Path) -> Project:
-    """Read Pulumi.yaml. Raises `RehearsalError` when it names no Python program."""
+    """Read Pulumi.yaml. Raises `RehearsalError` when it does not describe a Python program."""
     path = folder / "Pulumi.yaml"
     content = read_yaml_mapping(path)
     name = content.get("name")
     if not isinstance(name, str) or not name:
-        raise RehearsalError(f"{path}: `name` is missing; give the project a name")
+        raise RehearsalError(f"{path}: name is missing; give the project a name")
     runtime = content.get("runtime")
     options: Mapping[str, Any] = {}
     if isinstance(runtime, dict):
         options = runtime.get("options") or {}
         runtime = runtime.get("name")
     if runtime != "python":
-        raise RehearsalError(f"{path}: runtime {runtime!r} is not run by the rehearsal engine; only python is")
+        raise RehearsalError(f"{path}: runtime is {runtime!r}; the rehearsal engine supports only python")
     plugins = (content.get("plugins") or {}).get("providers") or []
     return Project(
         name=name,
@@ -91,9 +91,9 @@ def load_stack_config(
     content = read_yaml_mapping(path) if path.exists() else {}
     unknown = set(content) - {"config", "encryptionsalt", "secretsprovider", "encryptedkey", "environment"}
     if unknown:
-        raise RehearsalError(f"{path}: unknown key {min(unknown)!r}; configuration stands under `config`")
+        raise RehearsalError(f"{path}: unknown key {min(unknown)!r}; put configuration under config")
     if content.get("environment"):
-        raise RehearsalError(f"{path}: Pulumi ESC environments need the Pulumi CLI; write the values under `config`")
+        raise RehearsalError(f"{path}: only the Pulumi CLI supports ESC environments; put the values under config")
     if salt := content.get("encryptionsalt"):
         secrets.salt = salt
     values: dict[str, str] = {}

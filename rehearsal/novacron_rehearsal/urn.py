@@ -9,7 +9,7 @@ PROVIDER_TYPE_PREFIX = "pulumi:providers:"
 
 
 class Urn(NamedTuple):
-    """The parts of a URN. `qualified_type` holds the parents' types, joined by `$`."""
+    """The parts of a URN. `qualified_type` has the parents' types before the resource's own, joined by `$`."""
 
     stack: str
     project: str
@@ -18,7 +18,7 @@ class Urn(NamedTuple):
 
     @property
     def type(self) -> str:
-        """The resource's own type token."""
+        """Return the resource's own type token."""
         return self.qualified_type.rsplit("$", 1)[-1]
 
     def __str__(self) -> str:
@@ -34,7 +34,7 @@ def parse(urn: str) -> Urn:
 
 
 def make(stack: str, project: str, parent: str, type_: str, name: str) -> str:
-    """The URN of a resource; children of the stack itself carry no parent type."""
+    """Make the URN of a resource. Children of the stack have no parent type in it."""
     qualified = type_
     if parent:
         parent_type = parse(parent).qualified_type
@@ -44,12 +44,12 @@ def make(stack: str, project: str, parent: str, type_: str, name: str) -> str:
 
 
 def is_provider(type_: str) -> bool:
-    """Whether the type is that of a provider resource."""
+    """Return whether the type is that of a provider resource."""
     return type_.startswith(PROVIDER_TYPE_PREFIX)
 
 
 def package_of(type_: str) -> str:
-    """The package that manages a type: the token's first part, or a provider's own package."""
+    """Return the package of a type: the first part of the token, or a provider's own package."""
     if is_provider(type_):
         return type_[len(PROVIDER_TYPE_PREFIX) :].split("::", maxsplit=1)[0]
     return type_.split(":", 1)[0]

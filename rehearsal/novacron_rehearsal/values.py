@@ -1,7 +1,7 @@
 """Property values as the engine holds them: plain Python data, and a few marked kinds.
 
-`None`, `bool`, `float`/`int`, `str`, `list` and `dict[str, …]` stand for themselves. The classes below stand for what
-plain data cannot say. The codecs to the wire (protobuf `Struct`) and to the state file are in `codec.py`.
+`None`, `bool`, `float`/`int`, `str`, `list` and `dict[str, …]` are themselves. The classes below are for values that
+plain data cannot express. `protocol/codec.py` encodes values for the wire, `state/codec.py` for state files.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ SIGNATURE_KEY: Final = "4dabf18193072939515e22adb298388d"
 """The key that marks a wire or state object as one of the special kinds (Pulumi's `resource.SigKey`)."""
 
 UNKNOWN_SENTINEL: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-"""How an unknown of any type is written on the wire."""
+"""An unknown value of any type on the wire."""
 
 
 class SignatureKind(str, Enum):
-    """The values that stand behind `SIGNATURE_KEY`."""
+    """The values of `SIGNATURE_KEY`."""
 
     SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a protocol constant, not a secret
     OUTPUT = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
@@ -28,7 +28,7 @@ class SignatureKind(str, Enum):
 
 
 class Unknown(Enum):
-    """The type of `UNKNOWN`: a value that only the update itself can tell."""
+    """The type of `UNKNOWN`: a value that is known only after an update."""
 
     UNKNOWN = 0
 
@@ -41,7 +41,7 @@ UNKNOWN: Final = Unknown.UNKNOWN
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A value that is encrypted in the state and redacted wherever it is shown. Never nested directly in another."""
+    """A value that is encrypted in the state and redacted on display. Never directly inside another secret."""
 
     value: Value
 
@@ -51,9 +51,9 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A first-class output of the wire protocol: a value with what it depends on.
+    """A first-class output of the wire protocol: a value with its dependencies.
 
-    `value` is `UNKNOWN` when it is not known yet. Never written to the state: `codec.py` folds it into plain values.
+    `value` is `UNKNOWN` when it is not known yet. The state never holds outputs; `without_outputs` removes them.
     """
 
     value: Value
@@ -63,7 +63,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class ResourceReference:
-    """A reference to a resource, as a value. `id` is `None` for components, `UNKNOWN` before creation."""
+    """A reference to a resource. `id` is `None` for components and `UNKNOWN` before creation."""
 
     urn: str
     id: str | Unknown | None = None
@@ -109,19 +109,19 @@ PropertyMap: TypeAlias = dict[str, Value]
 
 
 def make_secret(value: Value) -> Secret:
-    """A secret, never nested directly in another."""
+    """Return the value as a secret; a secret as it is."""
     return value if isinstance(value, Secret) else Secret(value)
 
 
 def plain_output(value: Output) -> Value:
-    """An output without its dependencies: an unknown, a secret or the value itself."""
+    """Return an output without its dependencies: unknown, a secret or the value itself."""
     if value.value is UNKNOWN:
         return UNKNOWN
     return make_secret(value.value) if value.secret else value.value
 
 
 def contains_unknown(value: Value) -> bool:
-    """Whether any part of a value is unknown."""
+    """Return whether any part of a value is unknown."""
     if value is UNKNOWN:
         return True
     if isinstance(value, dict):
@@ -134,7 +134,7 @@ def contains_unknown(value: Value) -> bool:
 
 
 def contains_secret(value: Value) -> bool:
-    """Whether any part of a value is secret."""
+    """Return whether any part of a value is secret."""
     if isinstance(value, Secret):
         return True
     if isinstance(value, Output):
@@ -147,7 +147,7 @@ def contains_secret(value: Value) -> bool:
 
 
 def output_dependencies(value: Value) -> set[str]:
-    """The URNs that the outputs in a value depend on."""
+    """Return the URNs that the outputs in a value depend on."""
     if isinstance(value, Output):
         return {*value.dependencies, *output_dependencies(value.value)}
     if isinstance(value, Secret):
@@ -157,7 +157,7 @@ def output_dependencies(value: Value) -> set[str]:
 
 
 def without_outputs(value: Value) -> Value:
-    """The value with every first-class output folded into a plain value, as the state keeps it."""
+    """Return the value with every first-class output replaced by its plain value, as the state holds it."""
     if isinstance(value, Output):
         return without_outputs(plain_output(value))
     if isinstance(value, dict):
@@ -170,7 +170,7 @@ def without_outputs(value: Value) -> Value:
 
 
 def without_secrets(value: Value) -> Value:
-    """The value with every secret unwrapped."""
+    """Return the value with every secret unwrapped."""
     if isinstance(value, Secret):
         return without_secrets(value.value)
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Preview, up, refresh and destroy of a stack, and what can be read of its state."""
+"""A stack's operations: preview, up, refresh and destroy, and reading its state."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ from typing import Any
 
 from novacron_rehearsal import urn
 from novacron_rehearsal.engine.deployment import Deployment
-from novacron_rehearsal.engine.execution import PROGRAM_OPERATIONS, Cancel, Options, RunContext, execute, stack_outputs
+from novacron_rehearsal.engine.execution import (
+    PROGRAM_OPERATIONS,
+    Cancel,
+    Options,
+    RunContext,
+    execute,
+    read_stack_outputs,
+)
 from novacron_rehearsal.engine.run import StepRecord, Unrecorded
 from novacron_rehearsal.errors import RehearsalError
 from novacron_rehearsal.events import (
@@ -34,7 +41,7 @@ from novacron_rehearsal.protocol.assets import base_folder
 from novacron_rehearsal.state.checkpoint import snapshot_from_deployment, snapshot_to_deployment
 from novacron_rehearsal.state.resource import PendingOperation, Snapshot
 from novacron_rehearsal.state.stack_secrets import StackSecrets
-from novacron_rehearsal.state.store import StackFiles, StackSession, passphrase_salt
+from novacron_rehearsal.state.store import StackFiles, StackSession, read_salt
 from novacron_rehearsal.values import PropertyMap
 
 _QUIET_OPS = {StepOp.SAME, StepOp.READ, StepOp.REFRESH}
@@ -43,7 +50,7 @@ _UNCOUNTED_OPS = {StepOp.CREATE_REPLACEMENT, StepOp.DELETE_REPLACED}
 
 @dataclass(slots=True)
 class Result:
-    """What a run did."""
+    """The result of a run."""
 
     operation: Operation
     succeeded: bool
@@ -59,19 +66,21 @@ class Result:
     simulated_dynamic: tuple[str, ...] = ()
     """URNs of the dynamic resources whose provider did not run."""
     policy_packs: tuple[PolicyPackReport, ...] = ()
-    """Every pack of `Options.policy_packs`, for operations that run the program. A run with a pack that has not checked
-    everything did not succeed."""
+    """Every pack of `Options.policy_packs`, for operations that run the program.
+
+    A run with a pack that has not checked everything did not succeed.
+    """
     started: bool = True
     """False if the stack was locked or its state or configuration could not be read: the run changed nothing."""
 
     @property
     def errors(self) -> str:
-        """The error messages, for tests and logs."""
+        """Return the error messages, for tests and logs."""
         return "\n".join(item.message for item in self.diagnostics if item.severity is Severity.ERROR)
 
 
 class Workspace:
-    """A stack of a project, and where its state lies.
+    """A stack of a project, and the folder of its state.
 
     Args:
         project_dir: folder of Pulumi.yaml.
@@ -103,15 +112,18 @@ class Workspace:
         self._running: tuple[asyncio.AbstractEventLoop, Callable[[], None]] | None = None
 
     def preview(self, options: Options | None = None, on_event: EventSink | None = None) -> Result:
-        """What `up` would do. Nothing is changed, nothing is locked."""
+        """Show what `up` would do. Changes nothing and locks nothing."""
         return self._operate(Operation.PREVIEW, options or Options(), on_event)
 
     def up(self, options: Options | None = None, on_event: EventSink | None = None) -> Result:
-        """Bring the stack to what the program wants. With policy packs, a preview first: violations create nothing."""
+        """Create, update and delete resources as the program wants it.
+
+        With policy packs, a preview runs first: a mandatory violation prevents every change.
+        """
         return self._operate(Operation.UP, options or Options(), on_event)
 
     def refresh(self, options: Options | None = None, on_event: EventSink | None = None) -> Result:
-        """Bring the state to what really exists."""
+        """Update the state to what exists."""
         return self._operate(Operation.REFRESH, options or Options(), on_event)
 
     def destroy(self, options: Options | None = None, on_event: EventSink | None = None) -> Result:
@@ -119,21 +131,24 @@ class Workspace:
         return self._operate(Operation.DESTROY, options or Options(), on_event)
 
     def cancel(self) -> None:
-        """Start nothing new, tell providers, and end once what runs has ended. May be called from any thread."""
+        """Start no further steps, ask providers to cancel, and end when the operations in progress have ended.
+
+        Any thread may call this.
+        """
         if self._running is not None:
             loop, cancel = self._running
             loop.call_soon_threadsafe(cancel)
 
     def snapshot(self) -> Snapshot:
-        """The state as the last run left it, secrets in plain; an interrupted run's journal is not folded in."""
+        """Return the state after the last run, with decrypted secrets and without the journal of an interrupted run."""
         return self._files.read(self._secrets())[0]
 
     def outputs(self) -> PropertyMap:
-        """The stack's outputs, secrets still wrapped."""
-        return stack_outputs(self.snapshot())
+        """Return the stack's outputs, with secrets still marked."""
+        return read_stack_outputs(self.snapshot())
 
     def export(self, *, show_secrets: bool = False) -> dict[str, Any]:
-        """The deployment as `pulumi stack export` gives it."""
+        """Return the deployment as `pulumi stack export` writes it."""
         secrets = self._secrets()
         snapshot, _ = self._files.read(secrets)
         deployment = snapshot_to_deployment(snapshot, None if show_secrets else secrets.cache.encrypt)
@@ -142,23 +157,23 @@ class Workspace:
         return {"version": 3, "deployment": deployment}
 
     def import_(self, exported: Mapping[str, Any]) -> None:
-        """Take over a deployment as `pulumi stack export` gives it.
+        """Replace the state by a deployment that `pulumi stack export` wrote.
 
         Raises:
-            RehearsalError: when it is not one, is of another version or another project or stack.
+            RehearsalError: when it is not a deployment, or has another version, project or stack.
         """
         deployment = exported.get("deployment")
         if not isinstance(deployment, dict):
-            raise RehearsalError("the import has no `deployment`; it must be what `pulumi stack export` writes")
+            raise RehearsalError("the import has no `deployment`; it must be a file that `pulumi stack export` wrote")
         theirs = StackSecrets(self._passphrase, self.stack)
-        decrypt = theirs.written_with(passphrase_salt(deployment, "the import"))
+        decrypt = theirs.written_with(read_salt(deployment, "the import"))
         snapshot = snapshot_from_deployment(deployment, int(exported.get("version", 0)), decrypt, "the import")
         for state in snapshot.resources:
             name = urn.parse(state.urn)
             if (name.stack, name.project) != (self.stack, self.project.name):
                 raise RehearsalError(
-                    f"the import is of stack {name.stack!r} of project {name.project!r}, not of {self.stack!r} of "
-                    f"{self.project.name!r}"
+                    f"the import is of stack {name.stack!r} of project {name.project!r}; it must be of stack "
+                    f"{self.stack!r} of project {self.project.name!r}"
                 )
         session = StackSession(self._files, self._secrets())
         try:
@@ -167,7 +182,7 @@ class Workspace:
             session.close()
 
     def forget(self) -> None:
-        """Remove the stack's state files."""
+        """Delete the stack's state files."""
         self._files.remove()
 
     # -- running --------------------------------------------------------------------------------------------------
@@ -194,7 +209,7 @@ class Workspace:
         succeeded = False
         started = threading.Event()
         try:
-            deployment = asyncio.run(self._locked(operation, options, policy_reports, emit, started))
+            deployment = asyncio.run(self._run_locked(operation, options, policy_reports, emit, started))
             succeeded = not deployment.failed and not deployment.cancelled
             if deployment.blocked:
                 succeeded = False
@@ -203,7 +218,7 @@ class Workspace:
         steps = deployment.steps if deployment else []
         changes = dict(Counter(step.op for step in steps if step.op not in _UNCOUNTED_OPS))
         if succeeded and options.expect_no_changes and set(changes) - _QUIET_OPS:
-            emit(Diagnostic(Severity.ERROR, "no changes were expected but changes were found"))
+            emit(Diagnostic(Severity.ERROR, "no changes were expected, but there are changes"))
             succeeded = False
         for report in policy_reports.all():
             if succeeded and report.state is not PolicyPackState.CHECKED:
@@ -228,7 +243,7 @@ class Workspace:
             policy_packs=policy_reports.all(),
         )
 
-    async def _locked(
+    async def _run_locked(
         self,
         operation: Operation,
         options: Options,
@@ -299,11 +314,11 @@ class Workspace:
         stack, project = parts[-1], parts[-2] if len(parts) > 1 else self.project.name
         files = StackFiles(self.backend_dir, project, stack)
         if not files.checkpoint.exists():
-            raise RehearsalError(f"stack reference {name!r}: there is no such stack in {self.backend_dir}")
-        return stack_outputs(files.read(StackSecrets(self._passphrase, stack))[0])
+            raise RehearsalError(f"stack reference {name!r}: {self.backend_dir} has no such stack")
+        return read_stack_outputs(files.read(StackSecrets(self._passphrase, stack))[0])
 
     def _listen_for_cancel(self, cancel: Cancel) -> Callable[[], None]:
-        """Ctrl-C and `cancel` both end the run that is under way."""
+        """Let Ctrl-C and `cancel` end the run. Returns a function that ends the listening."""
         loop = asyncio.get_running_loop()
         self._running = (loop, cancel)
         in_main_thread = threading.current_thread() is threading.main_thread()
@@ -336,7 +351,7 @@ def _only_problems(emit: EventSink, violations: list[PolicyViolated]) -> EventSi
 
 
 def _unresolved(operations: Sequence[PendingOperation], deployment: Deployment) -> list[PendingOperation]:
-    """What an earlier run left open and this one did not come to."""
+    """Return the pending operations of an earlier run that this run did not resolve."""
     settled = {step.urn for step in deployment.steps}
     partial = deployment.failed or deployment.cancelled or bool(deployment.run.targets or deployment.run.exclude)
     return [item for item in operations if partial and item.resource.urn not in settled]

@@ -94,7 +94,7 @@ def test_what_a_dying_provider_had_begun_is_pending_and_the_next_run_says_so(lab
     """
     died = lab.up(program.format(breaks=True))
     assert not died.succeeded
-    assert "went away during Create" in died.errors
+    assert "stopped during Create" in died.errors
     (pending,) = lab.workspace.snapshot().pending_operations
     assert (pending.kind, pending.resource.urn.rsplit("::", 1)[-1]) == (OperationKind.CREATING, "piece")
     mended = lab.up(program.format(breaks=False))

@@ -70,9 +70,9 @@ def test_imports_that_do_not_belong_here_are_refused(lab: Any, tmp_path: Path) -
     before = lab.workspace.snapshot()
     exported = lab.workspace.export()
     other = Workspace(lab.folder, "prod", passphrase="correct horse", backend_dir=tmp_path / "other")
-    with pytest.raises(RehearsalError, match=r"of stack 'dev'.*not of 'prod'"):
+    with pytest.raises(RehearsalError, match=r"of stack 'dev'.*must be of stack 'prod'"):
         other.import_(exported)
-    with pytest.raises(RehearsalError, match="version 4 is not read"):
+    with pytest.raises(RehearsalError, match="has version 4; only version 3"):
         lab.workspace.import_({**exported, "version": 4})
     with pytest.raises(RehearsalError, match="no `deployment`"):
         lab.workspace.import_({"version": 3})

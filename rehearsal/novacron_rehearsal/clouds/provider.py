@@ -265,7 +265,7 @@ class CloudProvider(ResourceProviderServicer):
         return self._connections.setdefault(context.peer(), _Connection(self._engine_address))
 
     def _config(self, context: grpc.ServicerContext) -> ProviderConfig:
-        """Return the configuration of the connection; a connection that was made anew has the last one."""
+        """Return the configuration of the connection; a new connection has the last one that was sent."""
         known = self._connection(context)
         if known.config is None:
             others = (other.config for other in reversed(list(self._connections.values())) if other.config)

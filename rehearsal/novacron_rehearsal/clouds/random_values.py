@@ -22,7 +22,7 @@ _ANIMALS = ("badger", "crane", "dolphin", "eagle", "gecko", "heron", "lynx", "ot
 
 @dataclass(frozen=True, slots=True)
 class RandomResult:
-    """What the provider creates: the resource's id and its computed outputs."""
+    """A created resource: its id and its computed outputs."""
 
     id: str
     outputs: PropertyMap

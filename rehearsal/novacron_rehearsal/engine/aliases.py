@@ -1,4 +1,4 @@
-"""Former names of a resource, from its own aliases and from its parents'; a state as it reads after renames."""
+"""Aliases: a resource's former URNs, from its own aliases and its parents', and states with renames applied."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import replace
 
 from novacron_rehearsal import urn
 from novacron_rehearsal.protocol.goal import AliasSpec, Goal
-from novacron_rehearsal.providers.registry import reference, split_reference
+from novacron_rehearsal.providers.registry import make_reference, split_reference
 from novacron_rehearsal.state.resource import ResourceState
 
 
-def old_urns(stack: str, project: str, where: str, goal: Goal, former_parent: str) -> Iterator[str]:
-    """Candidates for the resource's former URN, nearest first.
+def find_former_urns(stack: str, project: str, where: str, goal: Goal, former_parent: str) -> Iterator[str]:
+    """Yield the URNs that the resource may have had, the most likely first.
 
     Args:
         stack: name of the stack.
         project: name of the project.
         where: the resource's present URN.
-        goal: what the program wants of it.
-        former_parent: the parent's former URN; empty where it has kept its name.
+        goal: the resource as the program wants it.
+        former_parent: the parent's former URN; empty when the parent was not renamed.
     """
     seen = {where}
     for candidate in _candidates(stack, project, goal, former_parent):
@@ -28,8 +28,8 @@ def old_urns(stack: str, project: str, where: str, goal: Goal, former_parent: st
             yield candidate
 
 
-def with_new_names(old: ResourceState, names: Mapping[str, str]) -> ResourceState:
-    """An old state as it reads after renames, each a former and a present URN."""
+def apply_renames(old: ResourceState, names: Mapping[str, str]) -> ResourceState:
+    """Return a state with renames applied: `names` has the present URN by the former one."""
     if not names:
         return old
 
@@ -39,7 +39,7 @@ def with_new_names(old: ResourceState, names: Mapping[str, str]) -> ResourceStat
     provider = old.provider
     if provider:
         provider_urn, id_ = split_reference(provider)
-        provider = reference(name(provider_urn), id_)
+        provider = make_reference(name(provider_urn), id_)
     return replace(
         old,
         urn=name(old.urn),
@@ -74,6 +74,6 @@ def _make(stack: str, project: str, goal: Goal, spec: AliasSpec, parent: str, na
 
 
 def _follow(name: str, parent: str, former_parent: str) -> str:
-    """Children named after their parent were named after its former name."""
+    """Return a child's former name: one that began with the parent's name began with the parent's former name."""
     now, before = urn.parse(parent).name, urn.parse(former_parent).name
     return before + name[len(now) :] if name.startswith(now) else name

@@ -1,7 +1,6 @@
-"""What a registration means for a custom resource: same, create, update, replace, import or read.
+"""Registers custom resources: decides whether to keep, create, update, replace, import or read one, and does it.
 
-What it decides is carried out with the provider and recorded through the deployment. Providers themselves are resources
-too: `provider_resources.py`.
+Providers are resources too; `provider_resources.py` registers those.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ from novacron_rehearsal.state.resource import OperationKind, ResourceState, now
 from novacron_rehearsal.values import PropertyMap, Value, contains_unknown
 
 
-async def custom_resource(
+async def register_custom_resource(
     deployment: Deployment, new: ResourceState, old: ResourceState | None, provider: Provider | None, goal: Goal
 ) -> ResourceState:
-    """Bring a custom resource to what the program wants."""
+    """Create, update, replace, import or keep a custom resource, as the program wants it."""
     if old is not None and (old.external or not old.custom):
-        # It was only read before (or a component); managing it begins with a creation.
-        deployment.delete_later(old)
+        # It was only read before, or was a component: it is created now.
+        deployment.schedule_deletion(old)
         old = None
     gone = old is not None and (old.urn in deployment.deleted_early or old.pending_replacement)
     base = None if gone else old
@@ -37,12 +36,12 @@ async def custom_resource(
         base = await _import(deployment, new, base, provider)
     goal_inputs = new.inputs
     new.inputs = await _check(new, base.inputs if base else {}, goal_inputs, provider)
-    new.inputs = await deployment.ask_policies(new, new.inputs)
+    new.inputs = await deployment.check_policies(new, new.inputs)
     if base is None:
         if old is not None:
             return await _recreate(deployment, new, old, provider)
-        async with deployment.step(StepOp.CREATE, new, None):
-            await _make(deployment, new, provider, [])
+        async with deployment.run_step(StepOp.CREATE, new, None):
+            await _create_and_record(deployment, new, provider, [])
         return new
     diff = await _diff(deployment, new, base, provider, goal)
     if diff.replaces or _forced_replacement(deployment, new, base):
@@ -55,7 +54,7 @@ async def custom_resource(
     if importing:
         deployment.keep(base, new)
         return new
-    async with deployment.step(StepOp.SAME, new, base):
+    async with deployment.run_step(StepOp.SAME, new, base):
         deployment.keep(base, new)
     return new
 
@@ -63,7 +62,7 @@ async def custom_resource(
 async def read_resource(
     deployment: Deployment, where: str, goal: Goal, id_: str, old: ResourceState | None
 ) -> ResourceState:
-    """Read what something else manages; a managed resource of that name is replaced by it."""
+    """Read a resource that the program does not manage. It replaces a managed resource of the same name."""
     new = ResourceState(
         urn=where,
         type=goal.type,
@@ -81,18 +80,18 @@ async def read_resource(
     known = id_ and not any(contains_unknown(value) for value in goal.inputs.values())
     displaced = old if old is not None and not old.external else None
     op = StepOp.READ_REPLACEMENT if displaced is not None else StepOp.READ
-    async with deployment.step(op, new, old):
+    async with deployment.run_step(op, new, old):
         if provider is None or not known:
             new.outputs = {}
         else:
             response = await provider.read(where, id_, goal.inputs, goal.inputs)
             if not response.id:
-                raise RehearsalError(f"resource {id_!r} does not exist")
-            _settle(new, response)
+                raise RehearsalError(f"the resource with id {id_!r} does not exist")
+            _apply_response(new, response)
         if displaced is not None:
             deployment.retire(displaced, new)
         else:
-            deployment.record(None, [] if old is None else [deployment.current(old)], new)
+            deployment.record(None, [] if old is None else [deployment.find_current(old)], new)
     if displaced is not None:
         deployment.announce(StepOp.REPLACE, new, displaced)
     return new
@@ -118,7 +117,7 @@ async def _diff(
         detailed = compare(old.inputs, new.inputs)
         diff = replace(diff, changes=bool(detailed), detailed=detailed)
     patterns = [parse_path(text) for text in goal.replace_on_changes]
-    # Only what the provider itself calls changed can force a replacement.
+    # Only a property that the provider reports as changed can force a replacement.
     forced = [
         path
         for path in {*diff.detailed, *diff.diffs}
@@ -149,38 +148,38 @@ def _forced_replacement(deployment: Deployment, new: ResourceState, old: Resourc
 async def _recreate(
     deployment: Deployment, new: ResourceState, old: ResourceState, provider: Provider | None
 ) -> ResourceState:
-    """The second half of a delete-before-replace."""
+    """Create a resource that was deleted to be replaced."""
     deployment.replaced.add(new.urn)
     deployment.announce(StepOp.REPLACE, new, old)
-    async with deployment.step(StepOp.CREATE_REPLACEMENT, new, old):
-        await _make(deployment, new, provider, [deployment.current(old)])
+    async with deployment.run_step(StepOp.CREATE_REPLACEMENT, new, old):
+        await _create_and_record(deployment, new, provider, [deployment.find_current(old)])
     return new
 
 
-async def _make(
+async def _create_and_record(
     deployment: Deployment, new: ResourceState, provider: Provider | None, removed: list[ResourceState]
 ) -> None:
     if deployment.run.dry_run:
         response = await _preview_create(new, provider)
     elif provider is None:
-        raise RehearsalError("its provider's configuration is still unknown")
+        raise RehearsalError(_PROVIDER_STILL_UNKNOWN)
     else:
         token, response = await _create(deployment, new, provider)
-        _settle(new, response)
+        _apply_response(new, response)
         new.created = new.modified = now()
         deployment.record(token, removed, new)
         _raise_init_errors(new)
         return
-    _settle(new, response)
+    _apply_response(new, response)
     deployment.record(None, removed, new)
 
 
 async def _create(deployment: Deployment, new: ResourceState, provider: Provider) -> tuple[int, ProviderResponse]:
-    """Have it created; its end is still to be recorded under the token."""
-    with deployment.operation(OperationKind.CREATING, new) as token:
+    """Have the provider create a resource. The caller records the end of the operation under the token."""
+    with deployment.record_operation(OperationKind.CREATING, new) as token:
         response = await provider.create(new.urn, new.inputs, _timeout(new, "create_s"), preview=False)
         if not response.id:
-            raise RehearsalError("the provider created it without an id; that is a bug of the provider")
+            raise RehearsalError("the provider created the resource without an id; this is a bug of the provider")
     return token, response
 
 
@@ -194,26 +193,26 @@ async def _update(
     deployment: Deployment, new: ResourceState, old: ResourceState, provider: Provider | None, diff: DiffResult
 ) -> ResourceState:
     new.id, new.created, new.modified = old.id, old.created, old.modified
-    async with deployment.step(StepOp.UPDATE, new, old, diff.detailed):
+    async with deployment.run_step(StepOp.UPDATE, new, old, diff.detailed):
         timeout = _timeout(new, "update_s")
         if deployment.run.dry_run:
             if provider is not None and provider.supports_preview:
                 response = await provider.update(old, new.inputs, timeout, new.ignore_changes, preview=True)
             else:
                 response = ProviderResponse(id=old.id, outputs=dict(new.inputs))
-            _settle(new, replace(response, id=old.id))
+            _apply_response(new, replace(response, id=old.id))
             deployment.keep(old, new)
             return new
         if provider is None:
-            raise RehearsalError("its provider's configuration is still unknown")
-        with deployment.operation(OperationKind.UPDATING, replace(new, outputs=old.outputs)) as token:
+            raise RehearsalError(_PROVIDER_STILL_UNKNOWN)
+        with deployment.record_operation(OperationKind.UPDATING, replace(new, outputs=old.outputs)) as token:
             response = await provider.update(old, new.inputs, timeout, new.ignore_changes, preview=False)
-        _settle(new, replace(response, id=old.id))
+        _apply_response(new, replace(response, id=old.id))
         new.modified = now()
         if new.init_errors:
-            # The next run must find that this change is still to be made.
+            # So that the next run makes this change again.
             new.inputs = old.inputs
-        deployment.record(token, [deployment.current(old)], new)
+        deployment.record(token, [deployment.find_current(old)], new)
         _raise_init_errors(new)
     return new
 
@@ -229,41 +228,41 @@ async def _replace(
 ) -> ResourceState:
     if new.import_id:
         problem = (
-            "it was imported and would have to be replaced; an imported resource is never replaced while its "
-            "`import_` option stands: make the program's inputs match the resource, or remove the option"
+            "it was imported, and the program's inputs would replace it. An imported resource is never replaced "
+            "while it has `import_`: make the inputs match the resource, or remove the option"
         )
         if not deployment.run.dry_run:
             raise RehearsalError(problem)
         deployment.emit(Diagnostic(Severity.WARNING, problem, new.urn))
     if old.protect and new.protect:
         deployment.refuse(new.urn, _PROTECTED)
-    # The replacement is a new resource: names that a provider makes up must not come from the old one.
+    # The replacement is a new resource: it must not get the generated name of the old one.
     new.inputs = await _check(new, {}, goal_inputs, provider)
     deployment.replaced.add(new.urn)
     before = goal.delete_before_replace
     if diff.delete_before_replace if before is None else before:
         await delete_before_replace(deployment, old)
         deployment.announce(StepOp.REPLACE, new, old, diff.detailed)
-        async with deployment.step(StepOp.CREATE_REPLACEMENT, new, old, diff.detailed):
-            await _make(deployment, new, provider, [deployment.current(old)])
+        async with deployment.run_step(StepOp.CREATE_REPLACEMENT, new, old, diff.detailed):
+            await _create_and_record(deployment, new, provider, [deployment.find_current(old)])
         return new
-    async with deployment.step(StepOp.CREATE_REPLACEMENT, new, old, diff.detailed):
+    async with deployment.run_step(StepOp.CREATE_REPLACEMENT, new, old, diff.detailed):
         if deployment.run.dry_run:
-            _settle(new, await _preview_create(new, provider))
+            _apply_response(new, await _preview_create(new, provider))
             deployment.retire(old, new)
         else:
-            await _make_beside(deployment, new, old, provider)
+            await _create_replacement(deployment, new, old, provider)
     deployment.announce(StepOp.REPLACE, new, old, diff.detailed)
     return new
 
 
-async def _make_beside(
+async def _create_replacement(
     deployment: Deployment, new: ResourceState, old: ResourceState, provider: Provider | None
 ) -> None:
     if provider is None:
-        raise RehearsalError("its provider's configuration is still unknown")
+        raise RehearsalError(_PROVIDER_STILL_UNKNOWN)
     token, response = await _create(deployment, new, provider)
-    _settle(new, response)
+    _apply_response(new, response)
     new.created = new.modified = now()
     deployment.retire(old, new, token)
     _raise_init_errors(new)
@@ -272,17 +271,19 @@ async def _make_beside(
 async def _import(
     deployment: Deployment, new: ResourceState, old: ResourceState | None, provider: Provider | None
 ) -> ResourceState:
-    """Take over what exists, as it is; where the program wants it otherwise, an update follows."""
+    """Import an existing resource as it is. An update follows where the program wants it otherwise."""
     if provider is None:
-        raise RehearsalError("it cannot be imported while its provider's configuration is unknown")
-    async with deployment.step(StepOp.IMPORT if old is None else StepOp.IMPORT_REPLACEMENT, new, old):
+        raise RehearsalError("it cannot be imported, because its provider's configuration is not known yet")
+    async with deployment.run_step(StepOp.IMPORT if old is None else StepOp.IMPORT_REPLACEMENT, new, old):
         response = await provider.read(new.urn, new.import_id, {}, {})
         if not response.id:
-            raise RehearsalError(f"resource {new.import_id!r} does not exist; `import_` needs the id of one that does")
+            raise RehearsalError(
+                f"import_ is {new.import_id!r}, and no resource has that id; give the id of an existing resource"
+            )
         if response.inputs is None:
-            raise RehearsalError("the provider does not support importing")
+            raise RehearsalError("its provider does not support import")
         imported = replace(new, inputs=response.inputs)
-        _settle(imported, response)
+        _apply_response(imported, response)
         imported.created = imported.modified = now()
         if old is None:
             deployment.record(None, [], imported, before=new)
@@ -290,12 +291,11 @@ async def _import(
             deployment.retire(old, imported, before=new)
     if old is not None:
         deployment.announce(StepOp.REPLACE, new, old)
-    # From here on it is like any resource that was there before the run.
     deployment.adopt(imported)
     return imported
 
 
-def _settle(new: ResourceState, response: ProviderResponse) -> None:
+def _apply_response(new: ResourceState, response: ProviderResponse) -> None:
     new.id = response.id
     new.outputs = response.outputs
     new.init_errors = response.init_errors
@@ -305,11 +305,11 @@ def _settle(new: ResourceState, response: ProviderResponse) -> None:
 def _raise_init_errors(new: ResourceState) -> None:
     if new.init_errors:
         reasons = "\n".join(f"- {reason}" for reason in new.init_errors)
-        raise RehearsalError(f"it exists but did not become ready; its state is kept:\n{reasons}")
+        raise RehearsalError(f"it exists but did not become ready, and its state is kept:\n{reasons}")
 
 
 def _detail(old: ResourceState, new: ResourceState, diff: DiffResult) -> dict[str, PropertyDiff]:
-    """A detailed diff for a provider that gave none."""
+    """Return a detailed diff, for a provider that returned none."""
     entries = compare(old.inputs, new.inputs)
     if diff.diffs and not entries:
         entries = {path: PropertyDiff(DiffKind.UPDATE) for path in diff.diffs}
@@ -332,9 +332,13 @@ def _timeout(state: ResourceState, which: str) -> float:
 
 
 _PROVIDER_UNKNOWN = (
-    "its provider's configuration is not known during preview: an update is assumed, it may turn out to be none"
+    "its provider's configuration is not known during the preview: the preview assumes an update, which may not happen"
+)
+_PROVIDER_STILL_UNKNOWN = (
+    "its provider's configuration is unknown: it depends on an output that this run cannot know. Give the provider the "
+    "value as configuration"
 )
 _PROTECTED = (
-    "it is protected and would have to be replaced; unset `protect` in its options and run again, "
-    "or undo the change that replaces it"
+    "it is protected, and the program's inputs would replace it. Unset its option `protect` and run again, or undo the "
+    "change that replaces it"
 )

@@ -12,13 +12,13 @@ from novacron_rehearsal import urn
 from novacron_rehearsal.project import StackConfig
 from novacron_rehearsal.protocol.goal import Goal
 from novacron_rehearsal.providers.launch import DYNAMIC_PACKAGE
-from novacron_rehearsal.providers.registry import reference
+from novacron_rehearsal.providers.registry import make_reference
 from novacron_rehearsal.state.resource import ResourceState
 from novacron_rehearsal.values import PropertyMap, Secret
 
 
 class DefaultProviders:
-    """The providers of resources that name none: one for each package and version, made when first needed."""
+    """One provider for each package and version, created on first use."""
 
     def __init__(
         self,
@@ -32,15 +32,15 @@ class DefaultProviders:
         self._newest = _newest_versions(resources)
 
     def newest_version(self, package: str) -> str:
-        """What serves where the program names no version; empty when the state knows none either."""
+        """Return the version for a program that names none; empty when the state has none either."""
         return self._newest.get(package, "")
 
     async def reference_for(self, goal: Goal) -> str:
-        """The reference of a resource's provider."""
+        """Return the reference of a resource's provider."""
         return goal.provider or await self.of(urn.package_of(goal.type), goal.version)
 
     async def of(self, package: str, version: str) -> str:
-        """The reference of a package's default provider."""
+        """Return the reference of a package's default provider."""
         version = version or self.newest_version(package)
         key = (package, version)
         if key in self._made:
@@ -62,7 +62,7 @@ class DefaultProviders:
         )
         try:
             state = await self._register(goal)
-            future.set_result(reference(state.urn, state.id))
+            future.set_result(make_reference(state.urn, state.id))
         except BaseException as error:
             future.set_exception(error)
             future.exception()
@@ -70,7 +70,7 @@ class DefaultProviders:
         return future.result()
 
     def _configuration(self, package: str) -> PropertyMap:
-        """A package's part of the stack's configuration; dynamic providers get the whole of it, with full names."""
+        """Return a package's part of the stack's configuration. Dynamic providers get all of it, with full names."""
         config = self._config
         found: PropertyMap = {}
         for key, text in config.values.items():
@@ -84,7 +84,7 @@ class DefaultProviders:
 
 
 def _newest_versions(resources: Sequence[ResourceState]) -> dict[str, str]:
-    """The newest version of each package's providers: it serves where the program names none, as on the CLI."""
+    """Return the newest version of each package's providers in the state: the default version, as on the CLI."""
     newest: dict[str, str] = {}
     for state in resources:
         version = state.inputs.get("version") if urn.is_provider(state.type) else None
@@ -96,6 +96,6 @@ def _newest_versions(resources: Sequence[ResourceState]) -> dict[str, str]:
 
 
 def is_default(provider_urn: str) -> bool:
-    """Whether the engine itself made this provider."""
+    """Return whether the engine added this provider."""
     name = urn.parse(provider_urn).name
     return name == "default" or name.startswith("default_")

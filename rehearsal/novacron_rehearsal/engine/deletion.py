@@ -1,4 +1,4 @@
-"""Deleting: what a run no longer wants, what was replaced, and what a delete-before-replace takes with it."""
+"""Deletes resources that the program no longer registers, replaced ones, and those of a delete-before-replace."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from novacron_rehearsal.values import UNKNOWN
 
 
 async def delete_unwanted(deployment: Deployment) -> None:
-    """Delete all that the program did not register, and all that was replaced; dependents first, side by side.
+    """Delete the resources that the program did not register, and the replaced ones: dependents first, in parallel.
 
-    What is protected stays, with all that it needs, and fails the run; a destroy then deletes nothing at all.
+    A protected resource stays, with everything that it needs, and fails the run. A destroy then deletes nothing.
 
     Raises:
-        RehearsalError: when something outside the targets depends on one of them.
+        RehearsalError: when a resource outside the targets depends on one of them.
     """
     unwanted = [
         state
@@ -33,7 +33,7 @@ async def delete_unwanted(deployment: Deployment) -> None:
         if deployment.run.operation is Operation.DESTROY:
             for state in unwanted:
                 if state not in chosen:
-                    deployment.note(StepOp.SAME, state.urn)
+                    deployment.record_step(StepOp.SAME, state.urn)
         unwanted = chosen
     if deployment.run.exclude and not deployment.run.targets:
         excluded = [state.urn for state in deployment.old_order if deployment.selection.excludes(state.urn)]
@@ -41,9 +41,9 @@ async def delete_unwanted(deployment: Deployment) -> None:
         if deployment.run.operation is Operation.DESTROY:
             for state in unwanted:
                 if state.urn in kept:
-                    deployment.note(StepOp.SAME, state.urn)
+                    deployment.record_step(StepOp.SAME, state.urn)
         unwanted = [state for state in unwanted if state.urn not in kept]
-    # What failed or was skipped is still as it was, so what it needs stays too.
+    # A resource that failed or was skipped is unchanged, so what it needs stays too.
     needed = _with_needs(deployment, deployment.selection.not_done)
     unwanted = [state for state in unwanted if state.urn not in needed]
     protected = [state for state in unwanted if state.protect]
@@ -65,18 +65,18 @@ def _refuse(deployment: Deployment, protected: list[ResourceState]) -> None:
     for state in protected:
         deployment.fail(
             state.urn,
-            "it is protected and cannot be deleted; unset `protect` in its options and run `up`, then try again",
+            "it is protected and cannot be deleted; unset its option `protect`, run `up`, and try again",
         )
 
 
 def _without_needs_of(kept: list[ResourceState], unwanted: list[ResourceState]) -> list[ResourceState]:
-    """What can go while `kept` stays, all of it unwanted.
+    """Return the unwanted resources that can be deleted while `kept`, which are unwanted too, stay.
 
-    Unlike in `_with_needs`, what the program still wants passes nothing on: it is by now what the program says, and
-    what only its former state needed can go.
+    Resources that the program registered do not count, unlike in `_with_needs`: they are up to date now, and what only
+    their former state needed can be deleted.
     """
     staying = {state.urn for state in kept}
-    # Users stand behind what they need in the state, so one pass from the end finds everything.
+    # In the state, a resource comes after those that it needs, so one pass from the end finds everything.
     for state in reversed(unwanted):
         if state.urn in staying:
             staying.update(state.needs())
@@ -84,10 +84,10 @@ def _without_needs_of(kept: list[ResourceState], unwanted: list[ResourceState]) 
 
 
 def _with_needs(deployment: Deployment, roots: Iterable[str]) -> set[str]:
-    """The URNs and all that they needed before this run, through anything in the state.
+    """Return the URNs and all that they needed before this run, directly or indirectly.
 
-    Unlike in `_without_needs_of`, the roots may be wanted too, and what is between them and the unwanted may not have
-    been brought to what the program says: a former need counts.
+    Former needs of all resources count, unlike in `_without_needs_of`: resources between the roots and the unwanted
+    ones may not be up to date.
     """
     found = set(roots)
     for state in reversed(deployment.old_order) if found else ():
@@ -105,14 +105,15 @@ def _within_targets(deployment: Deployment, unwanted: list[ResourceState]) -> li
         if dependents and not deployment.run.target_dependents:
             names = ", ".join(state.urn for state in dependents)
             raise RehearsalError(
-                f"the targets cannot be deleted while these depend on them: {names}; add them or --target-dependents"
+                f"the targets cannot be deleted while these resources depend on them: {names}; add these to the "
+                "targets or use --target-dependents"
             )
         chosen.update(state.urn for state in dependents)
     return [state for state in unwanted if state.urn in chosen]
 
 
 async def _delete_all(deployment: Deployment, steps: Sequence[tuple[ResourceState, StepOp]]) -> None:
-    """Each as soon as all that need it are gone."""
+    """Delete each resource as soon as all that need it are deleted."""
     going = {state.urn for state, op in steps if op in (StepOp.DELETE, StepOp.DISCARD)}
     finished: dict[int, asyncio.Task[bool]] = {}
     dependents: dict[str, list[int]] = {}
@@ -129,14 +130,14 @@ async def _delete_all(deployment: Deployment, steps: Sequence[tuple[ResourceStat
             return False
         return await delete(deployment, state, op, going)
 
-    # Users of a resource stand behind it in the state, so creating the tasks in reverse finds every dependent's task.
+    # In the state, dependents come after a resource: in reverse order, the tasks of all dependents exist already.
     for index in reversed(range(len(steps))):
         finished[index] = asyncio.create_task(one(index))
     await asyncio.gather(*finished.values())
 
 
 async def delete(deployment: Deployment, state: ResourceState, op: StepOp, going: Iterable[str] = ()) -> bool:
-    """Delete one resource; whether it went well."""
+    """Delete one resource. Returns whether that succeeded."""
     async with deployment.slots:
         began = monotonic()
         deployment.emit(StepStarted(state.urn, op, state.parent, state.inputs, None))
@@ -149,7 +150,7 @@ async def delete(deployment: Deployment, state: ResourceState, op: StepOp, going
         if error:
             deployment.fail(state.urn, error, stops=not deployment.run.continue_on_error)
             return False
-        deployment.note(op, state.urn)
+        deployment.record_step(op, state.urn)
         return True
 
 
@@ -158,32 +159,32 @@ async def _carry_out(deployment: Deployment, state: ResourceState, going: set[st
         return
     goes_with_its_host = state.deleted_with in going
     token = None if goes_with_its_host else await _ask_provider(deployment, state)
-    deployment.forget(state, token)
+    deployment.remove(state, token)
 
 
 async def _ask_provider(deployment: Deployment, state: ResourceState) -> int | None:
-    """Have the provider delete what it manages; the token of the operation, whose end is still to be recorded."""
+    """Have the provider delete a resource that it manages. The caller records the end under the token."""
     if state.retain_on_delete or not state.custom or state.external or urn.is_provider(state.type):
         return None
     provider = await deployment.registry.get(state.provider)
     if provider is None:
-        raise RehearsalError("its provider's configuration is unknown")
+        raise RehearsalError("it cannot be deleted, because its provider's configuration is unknown")
     timeout = state.custom_timeouts.delete_s if state.custom_timeouts else 0
-    with deployment.operation(OperationKind.DELETING, state) as token:
+    with deployment.record_operation(OperationKind.DELETING, state) as token:
         await provider.delete(state, timeout)
     return token
 
 
 async def delete_before_replace(deployment: Deployment, root: ResourceState) -> None:
-    """Delete a resource, and before it all those whose own replacement follows from its replacement."""
+    """Delete a resource to be replaced, and before it its dependents that must be replaced too."""
     to_replace = await _find_dependents_to_replace(deployment, root)
     for state in to_replace:
         deployment.skip_if_blocked(state)
     for state in reversed(to_replace):
-        current = deployment.current(state)
+        current = deployment.find_current(state)
         deployment.deleted_early.add(state.urn)
         if state.urn != root.urn and current.protect:
-            raise RehearsalError(f"{current.urn} depends on it, would be deleted with it, and is protected")
+            raise RehearsalError(f"{current.urn} depends on it and would be deleted with it, but is protected")
         began = monotonic()
         deployment.emit(StepStarted(current.urn, StepOp.DELETE_REPLACED, current.parent, current.inputs, None))
         try:
@@ -194,11 +195,11 @@ async def delete_before_replace(deployment: Deployment, root: ResourceState) -> 
             deployment.emit(StepEnded(current.urn, StepOp.DELETE_REPLACED, str(error), monotonic() - began))
             raise
         deployment.emit(StepEnded(current.urn, StepOp.DELETE_REPLACED, "", monotonic() - began))
-        deployment.note(StepOp.DELETE_REPLACED, current.urn)
+        deployment.record_step(StepOp.DELETE_REPLACED, current.urn)
 
 
 async def _find_dependents_to_replace(deployment: Deployment, root: ResourceState) -> list[ResourceState]:
-    """The resource and those that must be replaced when it is, in the order of the state."""
+    """Return the resource and the dependents that must be replaced with it, in the order of the state."""
     to_replace = [root]
     names = {root.urn}
     for state in deployment.olds.values():
@@ -225,12 +226,12 @@ async def _find_dependents_to_replace(deployment: Deployment, root: ResourceStat
 
 
 def warn_pending(deployment: Deployment, operations: Sequence[PendingOperation]) -> None:
-    """Tell of operations that an interrupted run left without an end."""
+    """Warn about operations that an interrupted run did not complete."""
     for operation in operations:
         advice = {
-            OperationKind.CREATING: "it may exist although the state does not have it; this run creates it again",
-            OperationKind.IMPORTING: "it is imported again",
-        }.get(operation.kind, "this run brings it to what the program wants")
+            OperationKind.CREATING: "it may exist although it is not in the state; this run creates it again",
+            OperationKind.IMPORTING: "this run imports it again",
+        }.get(operation.kind, "this run applies what the program wants")
         deployment.emit(
             Diagnostic(
                 Severity.WARNING,

@@ -1,6 +1,6 @@
-"""The state of one run over a stack: what is registered, what was there before, what was recorded.
+"""The state of one run: the resources before it, those registered so far, and the steps recorded.
 
-What the program asks for is carried out in `registration.py`, deletions in `deletion.py`, refreshing in `refresh.py`.
+`registration.py` carries out what the program requests, `deletion.py` deletions, `refresh.py` a refresh.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from novacron_rehearsal.engine.selection import Selection
 from novacron_rehearsal.errors import CancelledError, ProviderGoneError, RehearsalError
 from novacron_rehearsal.events import Diagnostic, EventSink, PropertyDiff, Severity, StepEnded, StepOp, StepStarted
 from novacron_rehearsal.policies.hooks import PolicyHooks, describe
-from novacron_rehearsal.providers.registry import ProviderRegistry, reference, split_reference
-from novacron_rehearsal.state.ordering import ordered
+from novacron_rehearsal.providers.registry import ProviderRegistry, make_reference, split_reference
+from novacron_rehearsal.state.ordering import sort_by_dependencies
 from novacron_rehearsal.state.resource import OperationKind, PendingOperation, ResourceState
 from novacron_rehearsal.state.secret_marks import mark_secrets
 from novacron_rehearsal.values import PropertyMap
@@ -50,47 +50,47 @@ class Deployment:
         self.selection = Selection(run, self.news)
         self.failed = False
         self.stopped = False
-        """It failed so that nothing new is started."""
+        """A failure prevents every further step."""
         self.cancelled = False
         self.blocked = False
-        """A preview met what the run itself would refuse; it goes on, to show the whole."""
+        """This preview found something that an `up` would refuse. The preview continues, to show everything."""
         self.outputs: PropertyMap = {}
         self.stack_urn = ""
         self.pending_deletes = {id(state): state for state in resources if state.delete}
-        """What was replaced and is still to be deleted; several may share a URN."""
+        """Replaced resources that are still to be deleted. Several may have the same URN."""
         self.deleted_early: set[str] = set()
-        """URNs already deleted for a delete-before-replace of this run."""
+        """URNs that this run deleted for a delete-before-replace."""
         self.claimed: set[str] = set()
-        """Old URNs that the program still wants, under this name or a new one."""
+        """Former URNs of resources that the program still registers, under the same name or another."""
         self.renamed: dict[str, str] = {}
-        """Former to present URN of what the program renamed."""
+        """Present URN of each renamed resource, by its former URN."""
         self.former: dict[str, str] = {}
-        """The same, present to former."""
+        """Former URN of each renamed resource, by its present URN."""
         self.replaced: set[str] = set()
         self.unfinished: list[PendingOperation] = []
-        """Operations whose end nobody knows."""
+        """Operations whose outcome is unknown, because their provider stopped."""
         self.component_providers: dict[str, dict[str, str]] = {}
         self.registered: set[str] = set()
-        """URNs that the program has asked for."""
+        """URNs that the program has registered."""
         self.providers = default_providers
         self.slots = asyncio.Semaphore(max(1, run.parallel))
         self._busy = 0
         self._idle = asyncio.Event()
         self._idle.set()
         self._old_by_reference = {
-            reference(state.urn, state.id): state for state in resources if urn.is_provider(state.type)
+            make_reference(state.urn, state.id): state for state in resources if urn.is_provider(state.type)
         }
         registry.use_states(self._old_by_reference.get)
 
-    # -- how the run stands ---------------------------------------------------------------------------------------
+    # -- the run's status -----------------------------------------------------------------------------------------
 
     @property
     def ending(self) -> bool:
-        """Nothing new is started."""
+        """Return whether the run starts no further steps."""
         return self.stopped or self.cancelled
 
     def fail(self, where: str, message: str, *, stops: bool = True) -> StepFailedError:
-        """Report an error and end the run, unless it goes on; the exception is for the caller to raise."""
+        """Report an error, and end the run unless `stops` is false. Returns the exception for the caller to raise."""
         self.failed = True
         self.stopped |= stops
         self.selection.not_done.add(where)
@@ -98,7 +98,7 @@ class Deployment:
         return StepFailedError(message)
 
     def refuse(self, where: str, message: str) -> None:
-        """Report what a run must not do: it ends there, a preview goes on.
+        """Report something that a run must not do. That ends the run; a preview continues.
 
         Raises:
             StepFailedError: unless this is a preview.
@@ -109,27 +109,27 @@ class Deployment:
         self.emit(Diagnostic(Severity.ERROR, message, where))
 
     def skip_if_blocked(self, new: ResourceState) -> None:
-        """Raise `StepSkippedError` when something that a resource needs was not done."""
+        """Raise `StepSkippedError` when a resource needs another that failed or was skipped."""
         if self.selection.blocks(new):
             self.selection.not_done.add(new.urn)
-            raise StepSkippedError(f"{new.urn} is skipped: something that it needs failed")
+            raise StepSkippedError(f"{new.urn} is skipped: a resource that it needs failed")
 
     def find_id(self, where: str) -> str:
-        """The id of what a failed or skipped registration left as it was; empty when there is nothing."""
+        """Return the id of a resource whose registration failed or was skipped; empty when it does not exist."""
         state = self.news.get(where) or self.olds.get(self.former.get(where, where))
         return state.id if state else ""
 
     def cancel(self) -> None:
-        """Start nothing new."""
+        """Start no further steps."""
         self.cancelled = True
 
-    async def quiet(self) -> None:
-        """Wait until nothing that the program asked for is under way."""
+    async def wait_until_idle(self) -> None:
+        """Wait until no request of the program is in progress."""
         await self._idle.wait()
 
     @asynccontextmanager
-    async def working(self) -> AsyncGenerator[None, None]:
-        """Something that the program asked for is under way. Raises `CancelledError` when the run ends."""
+    async def track_request(self) -> AsyncGenerator[None, None]:
+        """Count a request of the program as in progress. Raises `CancelledError` when the run is ending."""
         if self.ending:
             raise CancelledError("the run is ending")
         self._busy += 1
@@ -141,11 +141,11 @@ class Deployment:
             if not self._busy:
                 self._idle.set()
 
-    async def ask_policies(self, new: ResourceState, inputs: PropertyMap) -> PropertyMap:
-        """The inputs as remediating policies leave them.
+    async def check_policies(self, new: ResourceState, inputs: PropertyMap) -> PropertyMap:
+        """Check a resource with the policy packs. Returns the inputs after remediation.
 
         Raises:
-            StepFailedError: when a mandatory policy is violated, except in previews.
+            StepFailedError: for a violation of a mandatory policy, except in previews.
         """
         provider_state = self.news.get(split_reference(new.provider)[0]) if new.provider else None
         resource = describe(new, provider_state, new.inputs or inputs)
@@ -162,8 +162,8 @@ class Deployment:
                 raise StepFailedError(f"{new.urn} violates a mandatory policy")
         return remedied if new.custom else new.inputs
 
-    def current(self, old: ResourceState) -> ResourceState:
-        """What the state now holds for an old resource."""
+    def find_current(self, old: ResourceState) -> ResourceState:
+        """Return what the state now has for a former resource."""
         return self.olds.get(self.former.get(old.urn, old.urn), old)
 
     # -- recording ------------------------------------------------------------------------------------------------
@@ -181,11 +181,11 @@ class Deployment:
         self.sink.commit(token, removed, [new])
 
     def keep(self, old: ResourceState, new: ResourceState) -> None:
-        """A resource that exists stays, with what the program now says of it."""
+        """Keep a resource that exists, with what the program now says about it."""
         if new is not old:
             mark_secrets(new)
         self.news[new.urn] = new
-        current = self.current(old)
+        current = self.find_current(old)
         if current != new:
             self.sink.commit(None, [current], [new])
 
@@ -206,12 +206,12 @@ class Deployment:
         self.replaced.add(new.urn)
         self.news[new.urn] = new
         retired = replace(old, delete=True)
-        self.delete_later(retired)
-        self.sink.commit(token, [self.current(old)], [retired, new])
+        self.schedule_deletion(retired)
+        self.sink.commit(token, [self.find_current(old)], [retired, new])
 
     @contextmanager
-    def operation(self, kind: OperationKind, state: ResourceState) -> Generator[int, None, None]:
-        """Record an operation as under way until its end is recorded, or until it is known to have changed nothing."""
+    def record_operation(self, kind: OperationKind, state: ResourceState) -> Generator[int, None, None]:
+        """Record an operation as in progress until its end is recorded or it is known to have changed nothing."""
         pending = PendingOperation(kind, state)
         token = self.sink.begin(pending)
         try:
@@ -223,30 +223,30 @@ class Deployment:
             self.sink.abandon(token)
             raise
 
-    def note(self, op: StepOp, where: str, detailed: dict[str, PropertyDiff] | None = None) -> None:
-        """A step went well."""
+    def record_step(self, op: StepOp, where: str, detailed: dict[str, PropertyDiff] | None = None) -> None:
+        """Record that a step succeeded."""
         self.steps.append(StepRecord(op, where, detailed or {}))
 
-    def forget(self, state: ResourceState, token: int | None) -> None:
-        """A resource is gone."""
+    def remove(self, state: ResourceState, token: int | None) -> None:
+        """Remove a resource from the state."""
         if state.delete:
             del self.pending_deletes[id(state)]
         else:
             self.olds.pop(state.urn, None)
         self.sink.commit(token, [state], [])
 
-    def delete_later(self, state: ResourceState) -> None:
-        """Something else has its place; it is deleted once the program is through."""
+    def schedule_deletion(self, state: ResourceState) -> None:
+        """Delete a replaced resource after the program is done."""
         self.pending_deletes[id(state)] = state
 
     def adopt(self, imported: ResourceState) -> None:
-        """From here on an imported resource is like any that was there before the run."""
+        """Treat an imported resource from now on as one that existed before the run."""
         key = self.former.get(imported.urn, imported.urn)
         self.olds[key] = imported
         self.claimed.add(key)
 
     def mark_pending_replacement(self, state: ResourceState, token: int | None) -> None:
-        """A resource was deleted to make room for its successor, which is still to come."""
+        """Record that a resource was deleted before its replacement is created."""
         marked = replace(state, pending_replacement=True)
         self.olds[self.former.get(state.urn, state.urn)] = marked
         self.sink.commit(token, [state], [marked])
@@ -254,20 +254,20 @@ class Deployment:
     def announce(
         self, op: StepOp, new: ResourceState, old: ResourceState | None, detailed: dict[str, PropertyDiff] | None = None
     ) -> None:
-        """A step that is only told, not done."""
-        self.note(op, new.urn, detailed)
+        """Report a step that needs no action."""
+        self.record_step(op, new.urn, detailed)
         self.emit(StepStarted(new.urn, op, new.parent, old.inputs if old else None, new.inputs, detailed or {}))
         self.emit(StepEnded(new.urn, op))
 
     @asynccontextmanager
-    async def step(
+    async def run_step(
         self,
         op: StepOp,
         new: ResourceState,
         old: ResourceState | None,
         detailed: dict[str, PropertyDiff] | None = None,
     ) -> AsyncGenerator[None, None]:
-        """Report a step's beginning and end, and hold one of the run's parallel slots meanwhile."""
+        """Report a step's start and end, and occupy one of the run's parallel slots meanwhile."""
         async with self.slots:
             if self.ending:
                 raise CancelledError("the run is ending")
@@ -282,14 +282,14 @@ class Deployment:
             except RehearsalError as error:
                 self.emit(StepEnded(new.urn, op, str(error), time.monotonic() - began))
                 raise self.fail(new.urn, str(error), stops=not self.run.continue_on_error) from error
-            self.note(op, new.urn, detailed)
+            self.record_step(op, new.urn, detailed)
             self.emit(StepEnded(new.urn, op, "", time.monotonic() - began))
 
-    def snapshot(self) -> list[ResourceState]:
-        """The resources as they are now: those registered, in order of completion, then those still to be deleted."""
+    def list_resources(self) -> list[ResourceState]:
+        """Return the resources as they are now: registered ones in order of completion, then those to be deleted."""
         left = [
             self.olds[state.urn]
             for state in self.old_order
             if not state.delete and state.urn in self.olds and self.renamed.get(state.urn, state.urn) not in self.news
         ]
-        return ordered([*self.news.values(), *left, *self.pending_deletes.values()])
+        return sort_by_dependencies([*self.news.values(), *left, *self.pending_deletes.values()])

@@ -1,4 +1,4 @@
-"""Comparing inputs: detailed diffs, and the property paths of `ignore_changes` and `replace_on_changes`."""
+"""Compares inputs: detailed diffs, and the property paths of `ignore_changes` and `replace_on_changes`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SEGMENT = re.compile(r'\.?([^.\[\]"]+)|\[(\d+|\*|"(?:[^"\\]|\\.)*")\]')
 
 
 def parse_path(text: str) -> Path:
-    """`a.b[0]["c.d"]` and `a.*` as segments. Raises `ValueError` on anything else."""
+    """Split a path such as `a.b[0]["c.d"]` or `a.*`. Raises `ValueError` when it is not a path."""
     segments: list[str | int] = []
     position = 0
     while position < len(text):
@@ -34,7 +34,7 @@ def parse_path(text: str) -> Path:
 
 
 def format_path(path: Path) -> str:
-    """The text of a path."""
+    """Return a path as text."""
     text = ""
     for segment in path:
         if isinstance(segment, int):
@@ -47,14 +47,14 @@ def format_path(path: Path) -> str:
 
 
 def matches(pattern: Path, path: Path) -> bool:
-    """Whether a pattern (`*` for any one segment) names the path or something that holds it."""
+    """Return whether a pattern matches the path or a part of it from the start; `*` matches one segment."""
     return len(pattern) <= len(path) and all(
         wanted in ("*", found) for wanted, found in zip(pattern, path, strict=False)
     )
 
 
 def compare(old: PropertyMap, new: PropertyMap) -> dict[str, PropertyDiff]:
-    """Every difference between two sets of inputs, by path."""
+    """Return every difference between two sets of inputs, by path."""
     found: dict[str, PropertyDiff] = {}
     for path, kind in _differences(old, new, ()):
         found[format_path(path)] = PropertyDiff(kind, input_diff=True)
@@ -89,7 +89,7 @@ def _differences(old: Value, new: Value, path: Path) -> Iterable[tuple[Path, Dif
 
 
 def apply_ignore_changes(old: PropertyMap, new: PropertyMap, patterns: Iterable[str]) -> PropertyMap:
-    """The new inputs, with the old value (or absence) wherever a pattern says so.
+    """Return the new inputs with the old value, or without the property, wherever a pattern matches.
 
     Raises:
         ValueError: when a pattern is not a property path.

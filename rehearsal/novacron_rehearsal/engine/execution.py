@@ -1,6 +1,6 @@
-"""One run: its providers, policies, server and program, from the first to the last.
+"""One run: starts its providers, policies, servers and program, and stops them at the end.
 
-What is done with a stack's state before and after is in `operations.py`.
+`workspace.py` reads the stack's state before a run and writes it afterwards.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from novacron_rehearsal.engine.deletion import delete_unwanted, warn_pending
 from novacron_rehearsal.engine.deployment import Deployment
 from novacron_rehearsal.engine.monitor import EngineService, Monitor, serve
 from novacron_rehearsal.engine.refresh import refresh
-from novacron_rehearsal.engine.registration import register, settle_stack_outputs
+from novacron_rehearsal.engine.registration import finish_stack_outputs, register
 from novacron_rehearsal.engine.run import Run, StateSink
 from novacron_rehearsal.errors import RehearsalError
 from novacron_rehearsal.events import Diagnostic, EventSink, Operation, Severity, StepOp
@@ -34,46 +34,48 @@ from novacron_rehearsal.protocol.program import ProgramCall
 from novacron_rehearsal.providers.builtin import BuiltinProvider, OutputsOf
 from novacron_rehearsal.providers.launch import Plugins
 from novacron_rehearsal.providers.registry import ProviderRegistry
-from novacron_rehearsal.state.ordering import ordered
+from novacron_rehearsal.state.ordering import sort_by_dependencies
 from novacron_rehearsal.state.resource import ResourceState, Snapshot
 from novacron_rehearsal.values import PropertyMap, without_outputs
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to run."""
+    """Options of a run."""
 
     parallel: int = 16
     targets: Sequence[str] = ()
     target_dependents: bool = False
     replace: Sequence[str] = ()
     exclude: tuple[str, ...] = ()
-    """URNs that stay as they are; `*` is anything within a part of a URN, `**` anything."""
+    """Patterns of URNs that the run leaves as they are. `*` matches within one part of a URN, `**` across parts."""
     continue_on_error: bool = False
-    """A step that fails stops only what depends on it; the run fails all the same."""
+    """After a failed step, skip only what depends on it. The run fails nevertheless."""
     refresh: bool = False
     policy_packs: Sequence[PolicyPackSpec] = ()
     expect_no_changes: bool = False
     in_process: bool = False
-    """Run the program in this process: faster, for tests; one program at a time."""
+    """Run the program in this process, one program at a time: faster, for tests."""
     attached_providers: Mapping[str, int] = field(default_factory=dict[str, int])
     plugin_paths: Mapping[str, Path] = field(default_factory=dict[str, Path])
     simulated_only: bool = False
-    """Start no provider plug-in, wherever one is found, and simulate dynamic resources: only `attached_providers` serve
-    resources. This is what makes a run a rehearsal."""
+    """Make the run a rehearsal: start no provider plug-in, wherever one is found, and simulate dynamic resources.
+
+    Only `attached_providers` serve resources.
+    """
     real_packages: frozenset[str] = frozenset()
     """Packages that `simulated_only` starts for real all the same. `pulumi-python` stands for dynamic providers."""
 
 
 PROGRAM_OPERATIONS = (Operation.UP, Operation.PREVIEW)
-"""Operations that run the program, and so ask policy packs."""
+"""Operations that run the program, and so call policy packs."""
 
 Cancel: TypeAlias = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """What all runs over a stack have in common."""
+    """The context of a run: the same for all runs of a stack."""
 
     project: Project
     stack: str
@@ -83,12 +85,12 @@ class RunContext:
     outputs_of: OutputsOf
     policy_reports: PolicyReports
     listen_for_cancel: Callable[[Cancel], Callable[[], None]]
-    """Takes what cancels the run; gives what ends the listening."""
+    """Called with a function that cancels the run. Returns a function that ends the listening."""
 
 
 @dataclass(slots=True)
 class Execution:
-    """How a run ended, and the resources as they are now."""
+    """The end of a run: its deployment, and the resources as they are now."""
 
     deployment: Deployment
     resources: list[ResourceState]
@@ -97,10 +99,10 @@ class Execution:
 async def execute(
     context: RunContext, operation: Operation, options: Options, snapshot: Snapshot, sink: StateSink, emit: EventSink
 ) -> Execution:
-    """Run an operation over a state; every step is recorded in `sink` as it happens.
+    """Run an operation on a stack, and record every step in `sink`.
 
     Raises:
-        RehearsalError: when the run cannot begin; what fails in it is told in the execution.
+        RehearsalError: when the run cannot begin. A failure during the run is in the result instead.
     """
     with TemporaryDirectory(prefix="novacron-") as socket_dir:  # its mode is 0700
         return await _execute(context, operation, options, snapshot, sink, emit, Path(socket_dir))
@@ -128,7 +130,7 @@ async def _execute(
         exclude=options.exclude,
         continue_on_error=options.continue_on_error,
     )
-    registry = ProviderRegistry(_plugins(context, options, socket_dir), BuiltinProvider(context.outputs_of), emit)
+    registry = ProviderRegistry(_find_plugins(context, options, socket_dir), BuiltinProvider(context.outputs_of), emit)
     policies: PolicyHooks = NoPolicies()
     if operation in PROGRAM_OPERATIONS and options.policy_packs:
         policies = PolicyPacks(
@@ -155,15 +157,15 @@ async def _execute(
     serving = await serve(monitor, EngineService(monitor), socket_dir)
     registry.engine_address = serving.engine_address
     child: list[Child] = []
-    stop_listening = context.listen_for_cancel(_canceller(monitor, registry, child))
+    stop_listening = context.listen_for_cancel(_make_canceller(monitor, registry, child))
     try:
         if isinstance(policies, PolicyPacks):
             await policies.start(serving.engine_address)
         if operation is Operation.REFRESH or options.refresh:
             fresh = await refresh(deployment)
             if operation is Operation.REFRESH or deployment.failed or deployment.cancelled:
-                deployment.outputs = stack_outputs(Snapshot(fresh))
-                return Execution(deployment, ordered(fresh))
+                deployment.outputs = read_stack_outputs(Snapshot(fresh))
+                return Execution(deployment, sort_by_dependencies(fresh))
             steps = [step for step in deployment.steps if step.op is not StepOp.SAME]
             deployment = deploy(fresh)
             deployment.steps = steps
@@ -172,7 +174,7 @@ async def _execute(
             await delete_unwanted(deployment)
         else:
             await _run_program(context, options, monitor, serving.program_address, child)
-        return Execution(deployment, deployment.snapshot())
+        return Execution(deployment, deployment.list_resources())
     finally:
         stop_listening()
         await monitor.close()
@@ -184,8 +186,11 @@ async def _execute(
         await serving.stop()
 
 
-def _canceller(monitor: Monitor, registry: ProviderRegistry, child: list[Child]) -> Cancel:
-    """Called once it begins an orderly end, called again it ends at once: the journal keeps the state."""
+def _make_canceller(monitor: Monitor, registry: ProviderRegistry, child: list[Child]) -> Cancel:
+    """Return a function that ends the run in order when it is called once, and at once when it is called again.
+
+    The journal keeps the state in both cases.
+    """
     tasks: list[asyncio.Task[Any]] = []
 
     def cancel() -> None:
@@ -195,7 +200,7 @@ def _canceller(monitor: Monitor, registry: ProviderRegistry, child: list[Child])
             return
         deployment.cancel()
         deployment.emit(
-            Diagnostic(Severity.WARNING, "cancelling: what is under way is finished first; again to end at once")
+            Diagnostic(Severity.WARNING, "cancelling: waiting for operations in progress; cancel again to stop at once")
         )
         tasks.append(asyncio.create_task(registry.cancel()))
         monitor.program_done.set()
@@ -209,7 +214,7 @@ async def _run_program(
     context: RunContext, options: Options, monitor: Monitor, address: str, child: list[Child]
 ) -> None:
     deployment, project = monitor.deployment, context.project
-    program.check(project.folder)
+    program.check_program(project.folder)
     call = ProgramCall(
         folder=project.folder,
         python=project.python,
@@ -234,9 +239,9 @@ async def _run_program(
         ending = asyncio.create_task(process.wait())
     through = asyncio.create_task(monitor.program_done.wait())
     await asyncio.wait({ending, through}, return_when=asyncio.FIRST_COMPLETED)
-    await deployment.quiet()
+    await deployment.wait_until_idle()
     if not ending.done() and not deployment.ending:
-        await _after_program(deployment)
+        await _finish(deployment)
     monitor.deletes_done.set()
     try:
         code = await asyncio.wait_for(asyncio.shield(ending), 30 if deployment.cancelled else None)
@@ -247,10 +252,10 @@ async def _run_program(
         await through
     if code and not deployment.failed and not deployment.cancelled:
         deployment.fail("", f"the program ended with exit status {code}")
-    settle_stack_outputs(deployment)
+    finish_stack_outputs(deployment)
 
 
-async def _after_program(deployment: Deployment) -> None:
+async def _finish(deployment: Deployment) -> None:
     described = [
         describe(state, deployment.news.get(state.provider.rpartition("::")[0]), {**state.inputs, **state.outputs})
         for state in deployment.news.values()
@@ -268,7 +273,7 @@ async def _after_program(deployment: Deployment) -> None:
         deployment.fail("", str(error))
 
 
-def _plugins(context: RunContext, options: Options, socket_dir: Path) -> Plugins:
+def _find_plugins(context: RunContext, options: Options, socket_dir: Path) -> Plugins:
     attached = dict(options.attached_providers)
     debugged = "" if options.simulated_only else context.env.get("PULUMI_DEBUG_PROVIDERS", "")
     for entry in filter(None, debugged.split(",")):
@@ -291,8 +296,8 @@ def _plugins(context: RunContext, options: Options, socket_dir: Path) -> Plugins
     )
 
 
-def stack_outputs(snapshot: Snapshot) -> PropertyMap:
-    """The outputs that a stack's state holds."""
+def read_stack_outputs(snapshot: Snapshot) -> PropertyMap:
+    """Return the outputs in a stack's state."""
     for state in snapshot.resources:
         if state.type == urn.STACK_TYPE:
             return {key: without_outputs(value) for key, value in state.outputs.items()}

@@ -285,8 +285,7 @@ class Serving:
 
     servers: tuple[grpc.aio.Server, ...]
     program_address: str
-    """For the program: a socket that only this user can open. Whoever can register resources can run code as this user.
-    """
+    """For the program: a socket that only this user can open, because registering resources can run code."""
     engine_address: str
     """For providers and policy packs, which only log: a port on 127.0.0.1, because plug-ins expect one."""
 

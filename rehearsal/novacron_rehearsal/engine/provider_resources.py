@@ -1,4 +1,4 @@
-"""Provider resources: those that the program declares, and the default ones that the engine adds."""
+"""Registers provider resources: those of the program, and the default ones that the engine adds."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from novacron_rehearsal.events import PropertyDiff, StepOp
 from novacron_rehearsal.protocol.goal import Goal
 from novacron_rehearsal.providers.client import DiffResult, describe_failures
 from novacron_rehearsal.providers.launch import Started
-from novacron_rehearsal.providers.registry import reference
+from novacron_rehearsal.providers.registry import make_reference
 from novacron_rehearsal.state.resource import ResourceState, now
 
 
-async def provider_resource(
+async def register_provider(
     deployment: Deployment, new: ResourceState, old: ResourceState | None, goal: Goal
 ) -> ResourceState:
-    """Bring a provider resource to what the program wants: checked, started, configured and recorded."""
+    """Start, check, configure and record a provider, as the program wants it."""
     package = urn.package_of(new.type)
     version = goal.version or deployment.providers.newest_version(package)
     if version and "version" not in new.inputs:
@@ -32,12 +32,12 @@ async def provider_resource(
         raise RehearsalError(describe_failures(new, failures))
     new.inputs = inputs
     new.outputs = dict(inputs)
-    await deployment.ask_policies(new, {})
+    await deployment.check_policies(new, {})
     if old is None:
-        async with deployment.step(StepOp.CREATE, new, None):
+        async with deployment.run_step(StepOp.CREATE, new, None):
             new.id = "" if deployment.run.dry_run else str(uuid.uuid4())
             new.created = new.modified = now()
-            await deployment.registry.bind(reference(new.urn, new.id), started, inputs)
+            await deployment.registry.bind(make_reference(new.urn, new.id), started, inputs)
             deployment.record(None, [], new)
         return new
     detailed = compare(visible_old, {k: v for k, v in inputs.items() if k != "__internal"})
@@ -48,10 +48,10 @@ async def provider_resource(
         return await _replace_provider(deployment, new, old, started, detailed)
     new.id, new.created, new.modified = old.id, old.created, old.modified
     op = StepOp.UPDATE if detailed else StepOp.SAME
-    async with deployment.step(op, new, old, detailed):
+    async with deployment.run_step(op, new, old, detailed):
         if op is StepOp.UPDATE:
             new.modified = now()
-        await deployment.registry.bind(reference(new.urn, new.id), started, inputs)
+        await deployment.registry.bind(make_reference(new.urn, new.id), started, inputs)
         deployment.keep(old, new)
     return new
 
@@ -59,10 +59,10 @@ async def provider_resource(
 async def _replace_provider(
     deployment: Deployment, new: ResourceState, old: ResourceState, started: Started, detailed: dict[str, PropertyDiff]
 ) -> ResourceState:
-    async with deployment.step(StepOp.CREATE_REPLACEMENT, new, old, detailed):
+    async with deployment.run_step(StepOp.CREATE_REPLACEMENT, new, old, detailed):
         new.id = "" if deployment.run.dry_run else str(uuid.uuid4())
         new.created = new.modified = now()
-        await deployment.registry.bind(reference(new.urn, new.id), started, new.inputs)
+        await deployment.registry.bind(make_reference(new.urn, new.id), started, new.inputs)
         deployment.retire(old, new)
     deployment.announce(StepOp.REPLACE, new, old, detailed)
     return new

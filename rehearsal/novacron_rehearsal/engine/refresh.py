@@ -1,4 +1,4 @@
-"""Refreshing: asking providers what the recorded resources really are."""
+"""Refresh: reads every resource in the state from its provider."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from novacron_rehearsal.state.resource import ResourceState
 
 
 async def refresh(deployment: Deployment) -> list[ResourceState]:
-    """Read every managed resource; the resources as they are, in the state's order, the vanished ones left out."""
+    """Read every managed resource. Returns those that still exist, as they are, in the state's order."""
     states = list(deployment.old_order)
     results = await asyncio.gather(*(_one(deployment, state) for state in states))
     found = [result for result in results if result is not None]
@@ -31,7 +31,7 @@ async def _one(deployment: Deployment, state: ResourceState) -> ResourceState | 
     if state.delete or outside:
         return state
     if not state.custom or urn.is_provider(state.type):
-        deployment.note(StepOp.SAME, state.urn)
+        deployment.record_step(StepOp.SAME, state.urn)
         return state
     async with deployment.slots:
         if deployment.failed or deployment.cancelled:
@@ -50,14 +50,14 @@ async def _one(deployment: Deployment, state: ResourceState) -> ResourceState | 
         took = monotonic() - began
         if not response.id:
             deployment.emit(StepEnded(state.urn, StepOp.DELETE, "", took))
-            deployment.note(StepOp.DELETE, state.urn)
+            deployment.record_step(StepOp.DELETE, state.urn)
             deployment.sink.commit(None, [state], [])
             return None
         inputs = state.inputs if response.inputs is None else response.inputs
         changed = compare(state.outputs, response.outputs) or compare(state.inputs, inputs)
         op = StepOp.UPDATE if changed else StepOp.SAME
         deployment.emit(StepEnded(state.urn, op, "", took))
-        deployment.note(op, state.urn, compare(state.outputs, response.outputs))
+        deployment.record_step(op, state.urn, compare(state.outputs, response.outputs))
         if not changed and response.init_errors == state.init_errors:
             return state
         fresh = replace(
@@ -73,7 +73,7 @@ async def _one(deployment: Deployment, state: ResourceState) -> ResourceState | 
 
 
 def _without_vanished(state: ResourceState, known: Callable[[str], bool]) -> ResourceState:
-    """No dependency may point to what is gone, and properties without any are not listed (as the CLI leaves it)."""
+    """Remove dependencies on resources that do not exist any more, as the CLI does."""
     property_dependencies = {
         key: [where for where in urns if known(where)] for key, urns in state.property_dependencies.items()
     }

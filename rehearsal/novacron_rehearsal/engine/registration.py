@@ -1,7 +1,7 @@
-"""What the program asks for: a resource registered or read, a function called, outputs; and what follows for each.
+"""Carries out the program's requests: to register or read a resource, to call a function, to register outputs.
 
-A custom resource's registration is decided in `custom_resources.py`, a provider's in `provider_resources.py`.
-The program's side of the protocol is in `monitor.py`.
+`custom_resources.py` decides on custom resources, `provider_resources.py` on providers. `monitor.py` receives the
+requests.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from novacron_rehearsal import urn
-from novacron_rehearsal.engine.aliases import old_urns, with_new_names
-from novacron_rehearsal.engine.custom_resources import custom_resource, read_resource
+from novacron_rehearsal.engine.aliases import apply_renames, find_former_urns
+from novacron_rehearsal.engine.custom_resources import read_resource, register_custom_resource
 from novacron_rehearsal.engine.deployment import Deployment
 from novacron_rehearsal.engine.diff import apply_ignore_changes, parse_path
-from novacron_rehearsal.engine.provider_resources import provider_resource
+from novacron_rehearsal.engine.provider_resources import register_provider
 from novacron_rehearsal.engine.run import StepFailedError
 from novacron_rehearsal.errors import CancelledError, RehearsalError
 from novacron_rehearsal.events import StackOutputs, StepOp
@@ -25,13 +25,13 @@ from novacron_rehearsal.values import UNKNOWN, PropertyMap, contains_unknown, wi
 
 
 async def register(deployment: Deployment, goal: Goal) -> ResourceState:
-    """Bring one resource to what the program wants; its state (in previews: as far as it is known).
+    """Create, update or keep one resource. Returns its state; in a preview, as far as it is known.
 
     Raises:
-        StepFailedError: when it failed; the diagnostic is already out.
-        CancelledError: when the run ends and starts nothing new.
+        StepFailedError: when that failed. The error has been reported.
+        CancelledError: when the run is ending.
     """
-    async with deployment.working():
+    async with deployment.track_request():
         try:
             return await _register(deployment, goal)
         except (StepFailedError, CancelledError):
@@ -42,8 +42,8 @@ async def register(deployment: Deployment, goal: Goal) -> ResourceState:
 
 
 async def read(deployment: Deployment, goal: Goal, id_: str) -> ResourceState:
-    """Read a resource that something else manages (`.get`). Raises as `register` does."""
-    async with deployment.working():
+    """Read a resource that the program does not manage (`.get`). Raises the same errors as `register`."""
+    async with deployment.track_request():
         where = urn.make(deployment.run.stack, deployment.run.project, goal.parent, goal.type, goal.name)
         try:
             deployment.registered.add(where)
@@ -59,8 +59,8 @@ async def read(deployment: Deployment, goal: Goal, id_: str) -> ResourceState:
 async def invoke(
     deployment: Deployment, token: str, arguments: PropertyMap, provider_ref: str, version: str
 ) -> tuple[PropertyMap | None, list[CheckFailure]]:
-    """Call a provider's function; `None` when its result cannot be known yet."""
-    async with deployment.working():
+    """Call a provider's function. The result is `None` while it cannot be known."""
+    async with deployment.track_request():
         ref = provider_ref or await deployment.providers.of(urn.package_of(token), version)
         provider = await deployment.registry.get(ref)
         if provider is None or any(contains_unknown(value) for value in arguments.values()):
@@ -69,12 +69,12 @@ async def invoke(
 
 
 async def register_outputs(deployment: Deployment, where: str, outputs: PropertyMap) -> None:
-    """The outputs of a component or of the stack."""
+    """Record the outputs of a component or of the stack."""
     state = deployment.news.get(where)
     if state is None:
         if where in deployment.selection.not_done or where in deployment.selection.not_made:
             return
-        raise deployment.fail(where, "outputs were registered for a resource that was not")
+        raise deployment.fail(where, "outputs were registered for a resource that was not registered")
     plain = {key: without_outputs(value) for key, value in outputs.items()}
     if state.type == urn.STACK_TYPE:
         deployment.stack_urn, deployment.outputs = where, plain
@@ -82,8 +82,11 @@ async def register_outputs(deployment: Deployment, where: str, outputs: Property
         _set_outputs(deployment, state, plain)
 
 
-def settle_stack_outputs(deployment: Deployment) -> None:
-    """At the end of the program: a run that failed may not have come to all outputs, so it takes none away."""
+def finish_stack_outputs(deployment: Deployment) -> None:
+    """Record the stack's outputs at the end of the program.
+
+    A failed run may not have registered every output, so existing outputs are kept.
+    """
     state = deployment.news.get(deployment.stack_urn)
     if state is None:
         return
@@ -139,22 +142,25 @@ async def _register(deployment: Deployment, goal: Goal) -> ResourceState:
         replacement_trigger=goal.replacement_trigger,
     )
     if not deployment.selection.includes(new):
-        return await _untargeted(deployment, new, old)
+        return await _keep_untargeted(deployment, new, old)
     if missing := deployment.selection.missing(new):
         deployment.refuse(where, f"it depends on {missing}, which does not exist and is excluded; exclude it too")
     if not goal.custom:
-        return await _component(deployment, new, old)
+        return await _register_component(deployment, new, old)
     if goal.is_provider:
-        return await provider_resource(deployment, new, old, goal)
+        return await register_provider(deployment, new, old, goal)
     new.provider = await deployment.providers.reference_for(goal)
     provider = await deployment.registry.get(new.provider)
-    return await custom_resource(deployment, new, old, provider, goal)
+    return await register_custom_resource(deployment, new, old, provider, goal)
 
 
 def _find_old(deployment: Deployment, where: str, goal: Goal) -> ResourceState | None:
-    """What a resource was before this run, under its own name or a former one, as it reads after all renames."""
+    """Return a resource's state before this run, under its own name or a former one, with all renames applied."""
     former_parent = deployment.former.get(goal.parent, "")
-    for candidate in (where, *old_urns(deployment.run.stack, deployment.run.project, where, goal, former_parent)):
+    for candidate in (
+        where,
+        *find_former_urns(deployment.run.stack, deployment.run.project, where, goal, former_parent),
+    ):
         old = deployment.olds.get(candidate)
         if old is None or candidate in deployment.claimed:
             continue
@@ -162,12 +168,12 @@ def _find_old(deployment: Deployment, where: str, goal: Goal) -> ResourceState |
         if candidate != where:
             deployment.renamed[candidate] = where
             deployment.former[where] = candidate
-        return with_new_names(old, deployment.renamed)
+        return apply_renames(old, deployment.renamed)
     return None
 
 
 def _inherit(deployment: Deployment, where: str, goal: Goal) -> None:
-    """Options that children take from their parents."""
+    """Set the options that a resource inherits from its parent."""
     parent = deployment.news.get(goal.parent)
     inherited = deployment.component_providers.get(goal.parent, {})
     if not goal.custom:
@@ -183,32 +189,32 @@ def _inherit(deployment: Deployment, where: str, goal: Goal) -> None:
             goal.deleted_with = parent.deleted_with
 
 
-async def _untargeted(deployment: Deployment, new: ResourceState, old: ResourceState | None) -> ResourceState:
-    """Outside the targets: what exists stays as it is, what does not is not made."""
+async def _keep_untargeted(deployment: Deployment, new: ResourceState, old: ResourceState | None) -> ResourceState:
+    """Handle a resource outside the targets: keep it as it is, or do not create it."""
     if old is None:
         if deployment.run.exclude:
             deployment.selection.not_made.add(new.urn)
             deployment.announce(StepOp.SAME, new, None)
         elif not new.custom:
-            return await _component(deployment, new, None)
+            return await _register_component(deployment, new, None)
         return replace(new, outputs=dict.fromkeys(new.inputs, UNKNOWN))
-    async with deployment.step(StepOp.SAME, old, old):
+    async with deployment.run_step(StepOp.SAME, old, old):
         deployment.keep(old, old)
     return old if old.custom else replace(old, outputs={})
 
 
-async def _component(deployment: Deployment, new: ResourceState, old: ResourceState | None) -> ResourceState:
+async def _register_component(deployment: Deployment, new: ResourceState, old: ResourceState | None) -> ResourceState:
     if new.type == urn.STACK_TYPE:
         new.inputs, new.property_dependencies = {}, {}
-    await deployment.ask_policies(new, {})
+    await deployment.check_policies(new, {})
     if old is None or old.custom:
-        async with deployment.step(StepOp.CREATE, new, None):
+        async with deployment.run_step(StepOp.CREATE, new, None):
             new.created = new.modified = now()
             deployment.record(None, [], new)
     else:
         new.created, new.modified = old.created, old.modified
         new.outputs = old.outputs
         differs = old.inputs != new.inputs
-        async with deployment.step(StepOp.UPDATE if differs else StepOp.SAME, new, old):
+        async with deployment.run_step(StepOp.UPDATE if differs else StepOp.SAME, new, old):
             deployment.keep(old, new)
     return replace(new, outputs={})

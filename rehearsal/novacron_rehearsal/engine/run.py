@@ -1,4 +1,4 @@
-"""One run: what it is to do, the steps that it took, and where it records them."""
+"""Values of one run: its options, its steps, and where it records them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from novacron_rehearsal.state.resource import PendingOperation, ResourceState
 
 @dataclass(slots=True)
 class Run:
-    """What one run is to do."""
+    """The options of one run."""
 
     operation: Operation
     project: str
@@ -29,7 +29,7 @@ class Run:
 
 @dataclass(slots=True)
 class StepRecord:
-    """A step that was taken, for results and tests."""
+    """A completed step."""
 
     op: StepOp
     urn: str
@@ -37,39 +37,39 @@ class StepRecord:
 
 
 class StepFailedError(RehearsalError):
-    """A step failed and was reported; the program need not be told more."""
+    """A step failed, and the error has been reported."""
 
 
 class StepSkippedError(StepFailedError):
-    """A step was left out because something that it needs was not done."""
+    """A step was skipped because a resource that it needs failed."""
 
 
 class StateSink(Protocol):
-    """Where steps are recorded as they happen. A resource's identity is its URN, id and `delete` flag."""
+    """Records steps as they happen. URN, id and the `delete` flag identify a resource."""
 
     def begin(self, operation: PendingOperation) -> int:
-        """Record that an operation is under way; returns a token for its end."""
+        """Record that an operation has begun. Returns a token for its end."""
         ...
 
     def commit(self, token: int | None, removed: Sequence[ResourceState], added: Sequence[ResourceState]) -> None:
-        """Record its end and what it changed."""
+        """Record the end of an operation, and what it changed."""
         ...
 
     def abandon(self, token: int) -> None:
-        """Record that it ended without a change."""
+        """Record that an operation ended and changed nothing."""
         ...
 
 
 class Unrecorded:
-    """The sink of previews."""
+    """The sink of previews: records nothing."""
 
     def begin(self, operation: PendingOperation) -> int:
-        """Nothing is under way in a preview."""
+        """Do nothing."""
         del operation
         return 0
 
     def commit(self, token: int | None, removed: Sequence[ResourceState], added: Sequence[ResourceState]) -> None:
-        """Nothing changes in a preview."""
+        """Do nothing."""
 
     def abandon(self, token: int) -> None:
-        """Nothing is under way in a preview."""
+        """Do nothing."""

@@ -1,4 +1,4 @@
-"""Which resources a run may touch: its targets, what it excludes, and what still can be done after an error."""
+"""Selects the resources that a run may change: its targets, without what it excludes or must skip after an error."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from novacron_rehearsal.state.resource import ResourceState
 
 
 class Selection:
-    """What the options leave out, and what was not done."""
+    """The resources that the options leave out, and those that were not completed."""
 
     def __init__(self, run: Run, news: Mapping[str, ResourceState]) -> None:
         self._run = run
         self._news = news
         self._excluded = [_pattern(text) for text in run.exclude]
         self.not_done: set[str] = set()
-        """URNs that failed, or were skipped because what they need was not done."""
+        """URNs that failed, or were skipped because a resource that they need failed."""
         self.not_made: set[str] = set()
-        """URNs that do not exist and are excluded."""
+        """URNs of excluded resources that do not exist."""
 
     def excludes(self, where: str) -> bool:
-        """Whether a pattern of the exclusions fits."""
+        """Return whether an exclusion matches the URN."""
         return any(pattern.fullmatch(where) for pattern in self._excluded)
 
     def includes(self, new: ResourceState) -> bool:
-        """Whether the run may touch it; providers and the stack always."""
+        """Return whether the run may change a resource. It may always change providers and the stack."""
         if new.type == urn.STACK_TYPE or urn.is_provider(new.type):
             return True
         if not self._run.targets:
@@ -49,15 +49,15 @@ class Selection:
         )
 
     def missing(self, new: ResourceState) -> str:
-        """An excluded resource that does not exist and that it needs; empty when there is none."""
+        """Return an excluded resource that the resource needs and that does not exist; empty when there is none."""
         return min(self.not_made.intersection(new.needs()), default="")
 
     def blocks(self, new: ResourceState) -> bool:
-        """Whether something that it needs was not done, so that it is to be skipped."""
+        """Return whether a resource must be skipped because one that it needs was not completed."""
         return not self.not_done.isdisjoint(new.needs())
 
 
 def _pattern(text: str) -> re.Pattern[str]:
-    """`*` is anything within a part of a URN, `**` anything, as on the CLI."""
+    """Compile a pattern: `*` matches within one part of a URN, `**` across parts, as on the CLI."""
     parts = (("[^:]*").join(map(re.escape, part.split("*"))) for part in text.split("**"))
     return re.compile(".*".join(parts))

@@ -17,7 +17,7 @@ class PolicyPackSpec:
 
 
 class PolicyPackState(str, Enum):
-    """What became of a policy pack in a run."""
+    """Whether a policy pack has checked the stack in a run."""
 
     CHECKED = "checked"
     """It has checked every resource, and the stack as a whole."""
@@ -45,7 +45,7 @@ class PolicyReports:
         self.begin(specs)
 
     def begin(self, specs: Sequence[PolicyPackSpec]) -> None:
-        """Start anew: no pack has checked anything."""
+        """Begin a run: no pack has checked anything."""
         reason = "the run ended before the pack had checked every resource and the stack as a whole"
         self._reports = {spec.path: PolicyPackReport(spec.path, PolicyPackState.UNFINISHED, reason) for spec in specs}
 

@@ -1,4 +1,4 @@
-"""Content hashes of assets and archives, as Pulumi computes them: they decide whether a file has changed."""
+"""Content hashes of assets and archives, as Pulumi computes them. They show whether a file has changed."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from novacron_rehearsal.values import Archive, Asset
 ARCHIVE_SUFFIXES = (".tar", ".tgz", ".tar.gz", ".zip", ".jar")
 
 base_folder: ContextVar[Path] = ContextVar("base_folder", default=Path())
-"""Relative paths of assets count from here: the folder of the program that a run executes."""
+"""The folder of the program that a run executes: relative paths of assets start here."""
 
 
 def with_hash(value: Asset | Archive) -> Asset | Archive:
-    """The asset or archive with its hash filled in.
+    """Return the asset or archive with its hash.
 
     Raises:
-        RehearsalError: when the file that it names cannot be read.
+        RehearsalError: when its file cannot be read.
         NotSupportedError: for content at a URI other than `file://`.
     """
     if value.hash:
@@ -42,7 +42,7 @@ def _local_path(value: Asset | Archive) -> Path:
         return base_folder.get() / value.path
     if value.uri is not None and value.uri.startswith("file://"):
         return base_folder.get() / value.uri[len("file://") :]
-    raise NotSupportedError(f"an asset at {value.uri!r} (only text, paths and file:// URIs are read)")
+    raise NotSupportedError(f"an asset at {value.uri!r} (only text, paths and file:// URIs are supported)")
 
 
 def _read(path: Path) -> bytes:
@@ -50,7 +50,7 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise RehearsalError(
-            f"asset {str(path)!r} cannot be read ({error.strerror}); paths count from the project's folder"
+            f"asset {str(path)!r} cannot be read ({error.strerror}); paths are relative to the program's folder"
         ) from error
 
 
@@ -60,16 +60,16 @@ def _archive_hash(archive: Archive) -> str:
         if path.is_file() and path.name.endswith(ARCHIVE_SUFFIXES):
             return hashlib.sha256(_read(path)).hexdigest()
     digest = hashlib.sha256()
-    # Folders are walked in the order of their names, part by part.
+    # Sorted by the parts of the paths, as Pulumi walks folders.
     for name, content in sorted(_members(archive, ""), key=lambda member: member[0].split("/")):
         digest.update(_tar_header(name, len(content)) + content + b"\0" * (-len(content) % 512))
-    # Go closes a tar with two empty blocks and no padding to the record size that Python adds.
+    # Go ends a tar file with two empty blocks, without the padding that Python adds.
     digest.update(b"\0" * 1024)
     return digest.hexdigest()
 
 
 def _tar_header(name: str, size_bytes: int) -> bytes:
-    """A file's header as Go writes it: the device numbers are zeros, where Python leaves them empty."""
+    """Return a file's header as Go writes it: with zeros as device numbers, which Python leaves empty."""
     info = tarfile.TarInfo(name)
     info.mode = 0o600
     info.size = size_bytes
@@ -92,10 +92,10 @@ def _members(archive: Archive, prefix: str) -> list[tuple[str, bytes]]:
     path = _local_path(archive)
     if path.is_dir():
         names = {file.relative_to(path): file for file in path.rglob("*") if file.is_file()}
-        # Pulumi leaves its own folder out.
+        # Pulumi skips its own folder.
         return [(prefix + name.as_posix(), _read(names[name])) for name in names if ".pulumi" not in name.parts]
     if not path.exists():
-        raise RehearsalError(f"archive {str(path)!r} does not exist; paths count from the project's folder")
+        raise RehearsalError(f"archive {str(path)!r} does not exist; paths are relative to the program's folder")
     if tarfile.is_tarfile(path):
         with tarfile.open(path) as tar:
             return [

@@ -1,4 +1,4 @@
-"""Child processes of the engine: started so that none outlives it, their output passed on line by line."""
+"""Child processes of the engine. None of them outlives it, and their output is passed on line by line."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pathlib import Path
 
 LAST_LINES = 20
 
-# A small launcher instead of `preexec_fn`: that would fork this process, and gRPC's threads do not survive a fork.
-# PR_SET_PDEATHSIG (1) stays in force over the exec; the parent may be gone before it is set, hence the comparison.
+# A small launcher instead of `preexec_fn`, which would fork this process: gRPC's threads do not survive a fork.
+# PR_SET_PDEATHSIG (1) survives the exec. The parent may have ended before it is set, hence the comparison.
 _LAUNCHER = """
 import ctypes, os, signal, sys
 ctypes.CDLL(None).prctl(1, signal.SIGKILL)
@@ -26,7 +26,11 @@ os.execv(sys.argv[2], sys.argv[3:])
 
 
 def _tied_to_parent(command: Sequence[str], env: Mapping[str, str]) -> list[str]:
-    """The command line that runs a program and ends it with this process; `OSError` when there is no such program."""
+    """Return a command line that runs a program and kills it when this process ends.
+
+    Raises:
+        OSError: when there is no such program.
+    """
     executable = shutil.which(command[0], path=env.get("PATH"))
     if executable is None:
         raise FileNotFoundError(f"{command[0]} is not an executable on PATH")
@@ -36,13 +40,13 @@ def _tied_to_parent(command: Sequence[str], env: Mapping[str, str]) -> list[str]
 
 
 def _past_proxies(env: Mapping[str, str]) -> dict[str, str]:
-    """The environment in which a child finds the engine on this machine, whatever proxy is set for elsewhere."""
+    """Return the environment with this machine exempt from any proxy: the child must reach the engine."""
     exempt = {name: ",".join(filter(None, [env.get(name), "127.0.0.1"])) for name in ("no_proxy", "NO_PROXY")}
     return {**env, **exempt}
 
 
 class Child:
-    """A process in a session of its own, so that the terminal's Ctrl-C reaches the engine alone."""
+    """A process in a session of its own: Ctrl-C in the terminal reaches only the engine."""
 
     def __init__(self, process: asyncio.subprocess.Process, on_line: Callable[[str, bool], None]) -> None:
         self.process = process
@@ -83,7 +87,7 @@ class Child:
             limit=1 << 20,
         )
         if stdin is not None and process.stdin is not None:
-            # A program that ends without reading all of it is noticed by its exit status.
+            # The exit status shows when a program ends without reading all of it.
             with suppress(BrokenPipeError, ConnectionResetError):
                 process.stdin.write(stdin)
                 await process.stdin.drain()
@@ -91,12 +95,12 @@ class Child:
         return cls(process, on_line)
 
     async def first_line(self) -> str:
-        """The first line of its standard output, empty when it ended without one."""
+        """Return the first line of its standard output; empty when it ended without one."""
         assert self.process.stdout is not None  # noqa: S101 - it was started with a pipe
         return (await self.process.stdout.readline()).decode(errors="replace").strip()
 
     def pump(self) -> None:
-        """Begin to pass its output on."""
+        """Start passing on its output."""
         for stream, is_stderr in ((self.process.stdout, False), (self.process.stderr, True)):
             if stream is not None:
                 self._pumps.append(asyncio.create_task(self._read(stream, is_stderr=is_stderr)))
@@ -105,7 +109,7 @@ class Child:
         while True:
             try:
                 raw = await stream.readline()
-            except ValueError:  # a line beyond the limit: pass on what can be had
+            except ValueError:  # the line is longer than the limit: pass on a part of it
                 raw = await stream.read(1 << 16)
             if not raw:
                 return
@@ -114,13 +118,13 @@ class Child:
             self._on_line(line, is_stderr)
 
     async def wait(self) -> int:
-        """Its exit status, after all of its output was passed on."""
+        """Wait until it ends and its output is passed on. Returns its exit status."""
         code = await self.process.wait()
         await asyncio.gather(*self._pumps)
         return code
 
     async def stop(self, grace_s: float = 5.0) -> None:
-        """End it: SIGINT first, as providers expect, SIGKILL after the grace."""
+        """Stop it: with SIGINT, as providers expect, and with SIGKILL after `grace_s` seconds."""
         if self.process.returncode is None:
             self._signal(signal.SIGINT)
             try:
@@ -129,10 +133,10 @@ class Child:
                 self._signal(signal.SIGKILL)
                 await self.process.wait()
         else:
-            # What it started and left behind in its session ends with it.
+            # Kill the processes that it started and left in its session.
             self._signal(signal.SIGKILL)
         if self._pumps:
-            # Its last words are worth a moment; a grandchild that holds the pipe open is not.
+            # Wait briefly for its last output, and not for a grandchild that holds the pipe open.
             await asyncio.wait(self._pumps, timeout=0.5)
         for pump in self._pumps:
             pump.cancel()

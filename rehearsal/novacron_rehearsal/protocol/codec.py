@@ -1,4 +1,4 @@
-"""Property values to and from the wire (protobuf `Struct`). The state file's codec is in `state_codec.py`."""
+"""Encodes and decodes property values for the wire (protobuf `Struct`). `state/codec.py` does so for state files."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ UNKNOWN_SENTINELS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """What the other side of a connection understands; what it does not is folded into plainer values."""
+    """The kinds of values that the other side of a connection accepts. Others are encoded as plain values."""
 
     secrets: bool = True
     resources: bool = True
@@ -54,7 +54,7 @@ ENGINE_DIALECT = Dialect()
 
 
 def decode(struct: Struct) -> PropertyMap:
-    """A wire object as properties."""
+    """Decode a wire object."""
     return {key: _decode(value) for key, value in struct.fields.items()}
 
 
@@ -111,7 +111,7 @@ def _asset(signature: str, plain: PropertyMap) -> Asset | Archive:
 
 
 def encode(properties: Mapping[str, Value], dialect: Dialect = ENGINE_DIALECT) -> Struct:
-    """Properties as a wire object, in the dialect of the other side."""
+    """Encode properties in the dialect of the other side."""
     struct = Struct()
     for key, value in properties.items():
         if not dialect.unknowns and value is UNKNOWN:

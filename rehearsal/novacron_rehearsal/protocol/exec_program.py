@@ -19,7 +19,7 @@ from typing import Any
 
 
 def run(settings: dict[str, Any]) -> int:
-    """Run the program that the settings name, to its end."""
+    """Run the program that the settings name. Returns its exit status."""
     import pulumi
     from pulumi import runtime
 
@@ -41,17 +41,17 @@ def run(settings: dict[str, Any]) -> int:
     asyncio.set_event_loop(loop)
     executor = ThreadPoolExecutor(max_workers=max(settings["parallel"], 1) * 4)
     loop.set_default_executor(executor)
-    # A failed resource leaves futures behind that nobody awaits; the failure itself is reported by the engine.
+    # A failed resource leaves futures that no one awaits; the engine reports the failure itself.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     try:
-        loop.run_until_complete(runtime.run_in_stack(lambda: _to_its_end(program)))
+        loop.run_until_complete(runtime.run_in_stack(lambda: _run_and_await_outputs(program)))
     except pulumi.RunError as error:
         if "Resource monitor has terminated" not in str(error):
             pulumi.log.error(str(error))
         return 1
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else int(error.code is not None)
-    except BaseException:  # noqa: BLE001 - whatever the program raises is told to its user
+    except BaseException:  # noqa: BLE001 - whatever the program raises is shown to the user
         pulumi.log.error(f"Program failed with an unhandled exception:\n{_user_traceback(program)}")
         return 1
     finally:
@@ -62,26 +62,27 @@ def run(settings: dict[str, Any]) -> int:
     return 0
 
 
-async def _to_its_end(program: str) -> None:
-    """Run it, and wait for its outputs all at once.
+async def _run_and_await_outputs(program: str) -> None:
+    """Run the program, and wait for all of its outputs at once.
 
-    The SDK waits for them one by one, and looks at all of them each time: a quarter of what rehearsing prod-azure took.
+    The SDK waits for one output at a time and checks all of them each time, which took a quarter of the time of
+    rehearsing prod-azure.
     """
     from pulumi.runtime import get_root_resource
     from pulumi.runtime.settings import SETTINGS
 
     runpy.run_path(program, run_name="__main__")
     if getattr(get_root_resource(), "_async_program", None) is not None:
-        return  # of `pulumi.run`: it begins after this, and outputs may wait for it
-    settings: Any = SETTINGS  # its own types do not fit together
+        return  # a program of `pulumi.run` begins after this, and outputs may wait for it
+    settings: Any = SETTINGS  # the SDK's own types contradict each other
     while pending := [output for output in list(settings.outputs) if not output.done()]:
         done, _ = await asyncio.wait(pending, return_when=asyncio.FIRST_EXCEPTION)
         if any(output.cancelled() or output.exception() is not None for output in done):
-            return  # the SDK tells of it
+            return  # the SDK reports it
 
 
 def _user_traceback(program: str) -> str:
-    """The traceback from the program's own first line on."""
+    """Return the traceback from the program's first line on."""
     frames = traceback.extract_tb(sys.exc_info()[2])
     for index, frame in enumerate(frames):
         if os.path.abspath(frame.filename) in (program, os.path.join(program, "__main__.py")):  # noqa: PTH100, PTH118

@@ -1,4 +1,4 @@
-"""Running the program: as a process of its own (the rule), or inside this one (for tests by the hundred)."""
+"""Runs the program: in a process of its own, or in this one for fast tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from novacron_rehearsal.protocol.children import Child
 
 @dataclass(frozen=True, slots=True)
 class ProgramCall:
-    """All that a program is told."""
+    """Settings of one run of the program."""
 
     folder: Path
     python: str
@@ -48,14 +48,14 @@ class ProgramCall:
         }
 
 
-def check(folder: Path) -> None:
-    """Raise `ProgramError` when there is nothing to run."""
+def check_program(folder: Path) -> None:
+    """Raise `ProgramError` when the folder has no program."""
     if not (folder / "__main__.py").is_file():
-        raise ProgramError(f"{folder} holds no __main__.py; `main` in Pulumi.yaml names the program's folder")
+        raise ProgramError(f"{folder} has no __main__.py; set `main` in Pulumi.yaml to the program's folder")
 
 
 async def start(call: ProgramCall, on_line: Callable[[str, bool], None]) -> Child:
-    """Start the program as a process of its own."""
+    """Start the program in a process of its own."""
     command = [call.python, "-u", exec_program.__file__]
     env = {
         **os.environ,
@@ -66,7 +66,7 @@ async def start(call: ProgramCall, on_line: Callable[[str, bool], None]) -> Chil
         "PULUMI_ENGINE": call.monitor,
     }
     try:
-        # Standard input, because other local users can read a process's arguments: the configuration holds secrets.
+        # By standard input, because the configuration has secrets and every local user can read arguments.
         settings = json.dumps(call.settings()).encode()
         child = await Child.start(command, cwd=call.folder, env=env, on_line=on_line, stdin=settings)
     except OSError as error:
@@ -79,10 +79,10 @@ _one_at_a_time = threading.Lock()
 
 
 async def run_in_process(call: ProgramCall) -> int:
-    """Run the program in a thread of this process; its exit status.
+    """Run the program in a thread of this process. Returns its exit status.
 
-    The SDK keeps its state per process, so one program runs at a time, and the project's own modules are dropped
-    afterwards: the next run sees the files as they are then.
+    The SDK keeps its state per process, so only one program runs at a time. The project's own modules are unloaded
+    afterwards: the next run imports the files as they are then.
     """
     return await asyncio.get_running_loop().run_in_executor(None, _run_in_thread, call)
 
@@ -93,7 +93,7 @@ def _run_in_thread(call: ProgramCall) -> int:
 
         before = set(sys.modules)
         writes_bytecode = sys.dont_write_bytecode
-        # Byte code is known by the second and size of its source: too coarse for a test that rewrites its program.
+        # Byte code is matched by the time (in seconds) and size of its source, which a test may rewrite faster.
         sys.dont_write_bytecode = True
         sys.path.insert(0, str(call.folder))
         try:

@@ -13,7 +13,7 @@ BUILTIN_PACKAGE = "pulumi"
 STACK_REFERENCE = "pulumi:pulumi:StackReference"
 
 OutputsOf = Callable[[str], PropertyMap]
-"""The outputs of another stack, by its name; raises `RehearsalError` when there is none."""
+"""Returns the outputs of another stack by its name; raises `RehearsalError` when there is no such stack."""
 
 
 class BuiltinProvider:
@@ -27,22 +27,22 @@ class BuiltinProvider:
     async def check_config(
         self, urn: str, olds: PropertyMap, news: PropertyMap
     ) -> tuple[PropertyMap, list[CheckFailure]]:
-        """There is nothing to configure."""
+        """Do nothing: there is no configuration."""
         del urn, olds
         return news, []
 
     async def diff_config(self, old: ResourceState, news: PropertyMap) -> DiffResult:
-        """There is nothing to configure."""
+        """Do nothing: there is no configuration."""
         del old, news
         return DiffResult(changes=False)
 
     async def configure(self, urn: str, inputs: PropertyMap) -> None:
-        """There is nothing to configure."""
+        """Do nothing: there is no configuration."""
 
     async def check(
         self, urn: str, olds: PropertyMap, news: PropertyMap, seed: bytes
     ) -> tuple[PropertyMap, list[CheckFailure]]:
-        """A stack reference needs the name of a stack."""
+        """Check that a stack reference has the name of a stack."""
         del olds, seed
         if f"{STACK_REFERENCE}::" not in urn:
             raise NotSupportedError(f"the built-in resource {urn}")
@@ -51,25 +51,25 @@ class BuiltinProvider:
         return news, []
 
     async def diff(self, old: ResourceState, news: PropertyMap, ignore_changes: list[str]) -> DiffResult:
-        """Another name is another reference."""
+        """Replace the reference when the name changes."""
         del ignore_changes
         changed = old.inputs.get("name") != news.get("name")
         return DiffResult(changes=changed, replaces=["name"] if changed else [])
 
     async def create(self, urn: str, inputs: PropertyMap, timeout_s: float, *, preview: bool) -> ProviderResponse:
-        """Read the outputs."""
+        """Read the outputs of the stack."""
         del urn, timeout_s, preview
         return self._read(inputs)
 
     async def read(self, urn: str, id_: str, inputs: PropertyMap, state: PropertyMap) -> ProviderResponse:
-        """Read the outputs again."""
+        """Read the outputs of the stack again."""
         del urn, state
         return self._read(inputs or {"name": id_})
 
     def _read(self, inputs: PropertyMap) -> ProviderResponse:
         name = without_secrets(inputs["name"])
         if not isinstance(name, str):
-            raise ProviderError(f"stack reference {name!r}: the name must be known text")
+            raise ProviderError(f"stack reference {name!r}: the name must be text that is known")
         outputs = self._outputs_of(name)
         secret_names = sorted(key for key, value in outputs.items() if contains_secret(value))
         return ProviderResponse(
@@ -81,22 +81,22 @@ class BuiltinProvider:
     async def update(
         self, old: ResourceState, news: PropertyMap, timeout_s: float, ignore_changes: list[str], *, preview: bool
     ) -> ProviderResponse:
-        """Never asked for: another name replaces."""
+        """Read the outputs of the stack. Never called: another name replaces the reference."""
         del old, timeout_s, ignore_changes, preview
         return self._read(news)
 
     async def delete(self, old: ResourceState, timeout_s: float) -> None:
-        """Nothing exists outside the state."""
+        """Do nothing: nothing exists outside the state."""
 
     async def invoke(self, token: str, arguments: PropertyMap) -> tuple[PropertyMap, list[CheckFailure]]:
-        """`readStackOutputs` is the one function that programs use."""
+        """Call `readStackOutputs`, the only function that programs use."""
         if token == "pulumi:pulumi:readStackOutputs":  # noqa: S105 - a function's name
             name = str(arguments.get("name"))
             return {"name": name, "outputs": self._outputs_of(name)}, []
         raise NotSupportedError(f"the built-in function {token}")
 
     async def cancel(self) -> None:
-        """Nothing runs."""
+        """Do nothing: nothing runs."""
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: nothing is open."""

@@ -1,4 +1,4 @@
-"""Finding and starting provider plugins: attached ports, folders, executables, and the dynamic provider."""
+"""Finds and starts provider plug-ins: attached ports, folders, executables, and the dynamic provider."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ START_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Plugins:
-    """Where providers come from."""
+    """The places where providers are found."""
 
     python: str
-    """The interpreter of the program's environment; dynamic providers run in it too."""
+    """The Python interpreter of the program, which also runs dynamic providers."""
     project_dir: Path
     socket_dir: Path
-    """A folder that only this user can open: the sockets of this run are in it."""
+    """The folder of this run's sockets, which only this user can open."""
     attached: Mapping[str, int] = field(default_factory=dict[str, int])
-    """Package to the port of a provider that runs already."""
+    """Port of a running provider, by package."""
     paths: Mapping[str, Path] = field(default_factory=dict[str, Path])
-    """Package to a folder (`PulumiPlugin.yaml`, or an executable) or an executable."""
+    """Executable, or folder with one or with a `PulumiPlugin.yaml`, by package."""
     env: Mapping[str, str] = field(default_factory=dict[str, str])
     simulated_only: bool = False
     """Start nothing: only attached providers serve resources, and dynamic resources are simulated."""
@@ -44,10 +44,10 @@ class Plugins:
         return self.simulated_only and package not in self.real
 
     def command(self, package: str, version: str) -> tuple[list[str], Path]:
-        """How to start the provider of a package, and in which folder.
+        """Return the command that starts the provider of a package, and its working folder.
 
         Raises:
-            ProviderError: when there is none, with the places that were looked at.
+            ProviderError: when there is none. The message lists the places that were searched.
         """
         executable = f"pulumi-resource-{package}"
         if package in self.paths:
@@ -63,10 +63,10 @@ class Plugins:
             if (folder / executable).is_file():
                 return [str(folder / executable)], self.project_dir
         raise ProviderError(
-            f"no provider plugin for package {package!r}"
+            f"no provider plug-in for package {package!r}"
             + (f" version {version}" if version else "")
-            + f": looked for an attached port, plugins.providers in Pulumi.yaml, {executable} next to {self.python}, "
-            f"on PATH and under {home}/plugins. "
+            + f": searched for an attached port, plugins.providers in Pulumi.yaml, {executable} next to {self.python}, "
+            f"on PATH and in {home}/plugins. "
             "Put a provider in one of these places. `python -m novacron_rehearsal.clouds plugins FOLDER` writes "
             "simulated ones for every package whose Pulumi SDK is installed"
         )
@@ -83,19 +83,19 @@ class Plugins:
             name = runtime.get("name") if isinstance(runtime, dict) else runtime
             if name == "python":
                 return [self.python, "-u", str(path)], path
-            raise ProviderError(f"{description}: runtime {name!r} is not run here; only python is")
-        raise ProviderError(f"plugin path {str(path)!r} holds neither {executable} nor PulumiPlugin.yaml")
+            raise ProviderError(f"{description}: runtime is {name!r}; the rehearsal engine supports only python")
+        raise ProviderError(f"plug-in path {str(path)!r} has neither {executable} nor PulumiPlugin.yaml")
 
 
 @dataclass(slots=True)
 class Started:
-    """A provider with the process behind it, if the engine started one."""
+    """A provider, and its process when the engine started one."""
 
     provider: Provider
     child: Child | None
 
     async def stop(self) -> None:
-        """Close the connection and end the process."""
+        """Close the connection and stop the process."""
         await self.provider.close()
         if self.child is not None:
             await self.child.stop()
@@ -104,7 +104,7 @@ class Started:
 async def start(
     plugins: Plugins, package: str, version: str, engine_address: str, on_line: Callable[[str, bool], None]
 ) -> Started:
-    """Start or attach to the provider of a package. Not configured yet.
+    """Start the provider of a package, or attach to it. It is not configured yet.
 
     Raises:
         ProviderError: when it must not be started, cannot be found or started, or prints no port.
@@ -116,7 +116,7 @@ async def start(
             await asyncio.wait_for(provider.attach(engine_address), START_TIMEOUT_S)
         except (ProviderError, asyncio.TimeoutError) as error:
             await provider.close()
-            raise ProviderError(f"the attached {package} provider on port {port} does not answer: {error}") from error
+            raise ProviderError(f"the attached {package} provider on port {port} does not respond: {error}") from error
         return Started(provider, None)
     if plugins.refuses(package):
         served = ", ".join(sorted(plugins.attached)) or "none"
@@ -144,6 +144,6 @@ async def start(
     child.pump()
     if not line.isdigit():
         await child.stop(grace_s=0.5)
-        said = "\n".join(child.last_lines) or line or "nothing"
-        raise ProviderError(f"the {package} provider printed no port as its first line; it said:\n{said}")
+        printed = "\n".join(child.last_lines) or line or "none"
+        raise ProviderError(f"the {package} provider printed no port as its first line. Its output:\n{printed}")
     return Started(RemoteProvider(package, address or f"127.0.0.1:{line}"), child)

@@ -1,4 +1,4 @@
-"""The providers of one run, by reference (`urn::id`): started when first needed, configured once, closed at the end."""
+"""The providers of one run by reference (`urn::id`): started on first use, configured once, closed at the end."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _SIMULATED_DYNAMIC = (
 )
 
 
-def reference(urn: str, id_: str) -> str:
-    """The text by which resources name their provider; an unknown id in previews."""
+def make_reference(urn: str, id_: str) -> str:
+    """Return the reference by which resources name their provider. In previews its id is unknown."""
     return f"{urn}::{id_ or UNKNOWN_SENTINEL}"
 
 
 def split_reference(text: str) -> tuple[str, str]:
-    """URN and id of a provider reference."""
+    """Split a provider reference into URN and id."""
     urn, _, id_ = text.rpartition("::")
     return urn, id_
 
 
 class ProviderRegistry:
-    """Starts, configures, hands out and closes providers."""
+    """Starts, configures, returns and closes providers."""
 
     def __init__(self, plugins: Plugins, builtin: Provider, emit: EventSink) -> None:
         self.engine_address = ""
@@ -42,18 +42,18 @@ class ProviderRegistry:
         self._emit = emit
         self._started: list[Started] = []
         self.started_plugins: set[str] = set()
-        """Packages whose provider this run started as a process: those are not simulated."""
+        """Packages whose provider runs as a process of this run. Those are not simulated."""
         self.simulated_dynamic: dict[str, None] = {}
-        """URNs of the dynamic resources that were simulated, in order."""
+        """URNs of the simulated dynamic resources, in order."""
         self._bound: dict[str, asyncio.Future[Provider | None]] = {}
         self._old_states: Callable[[str], ResourceState | None] = lambda _: None
 
     def use_states(self, find: Callable[[str], ResourceState | None]) -> None:
-        """How to find a provider's recorded state by reference, for resources whose provider is not registered."""
+        """Set how to find a provider's state by reference, for providers that the program does not register."""
         self._old_states = find
 
     async def launch(self, package: str, version: str, urn: str) -> Started:
-        """A provider of its own for one provider resource, not configured yet."""
+        """Start a provider for one provider resource. It is not configured yet."""
         if package == BUILTIN_PACKAGE:
             return Started(self._builtin, None)
         if package == DYNAMIC_PACKAGE and self._plugins.refuses(package):
@@ -75,9 +75,9 @@ class ProviderRegistry:
             self._emit(Diagnostic(Severity.WARNING, _SIMULATED_DYNAMIC, urn))
 
     async def bind(self, ref: str, started: Started, inputs: PropertyMap) -> None:
-        """Configure a started provider and hand it out under a reference.
+        """Configure a started provider, and return it from `get` for this reference.
 
-        A configuration with unknowns leaves it unconfigured: previews then take unknown outputs.
+        With unknown values in its configuration it stays unconfigured, and `get` returns `None`.
         """
         future: asyncio.Future[Provider | None] = asyncio.get_running_loop().create_future()
         future.add_done_callback(_retrieve)
@@ -93,10 +93,10 @@ class ProviderRegistry:
             raise
 
     async def get(self, ref: str) -> Provider | None:
-        """The provider behind a reference; `None` when its configuration is unknown.
+        """Return the provider of a reference; `None` when its configuration is unknown.
 
         Raises:
-            ProviderError: when there is no such provider, in this run or in the state.
+            ProviderError: when neither this run nor the state has the provider.
         """
         urn, id_ = split_reference(ref)
         if ref in self._bound:
@@ -112,21 +112,21 @@ class ProviderRegistry:
             started = await self.launch(package_of(state.type), version if isinstance(version, str) else "", urn)
             await started.provider.configure(urn, state.inputs)
             future.set_result(started.provider)
-        except Exception as error:  # noqa: BLE001 - handed to everyone who waits for this provider
+        except Exception as error:  # noqa: BLE001 - raised in every task that awaits this provider
             future.set_exception(error)
         return await future
 
     async def cancel(self) -> None:
-        """Tell every provider that the run is being cancelled."""
+        """Ask every provider to cancel its operations."""
         await asyncio.gather(*(started.provider.cancel() for started in self._started))
 
     async def close(self) -> None:
-        """End all that was started."""
+        """Stop every provider."""
         await asyncio.gather(*(started.stop() for started in self._started), return_exceptions=True)
         self._started.clear()
 
 
 def _retrieve(future: asyncio.Future[Provider | None]) -> None:
-    """Mark an error as seen: whoever asked for the provider has it too."""
+    """Mark an error as retrieved: `bind` has raised it already."""
     if not future.cancelled():
         future.exception()

@@ -1,4 +1,4 @@
-"""Pulumi's checkpoint, version 3: the JSON that the CLI keeps, exports and imports."""
+"""Pulumi's checkpoint, version 3: the JSON that the CLI stores, exports and imports."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VERSION = 3
 
 
 def snapshot_to_deployment(snapshot: Snapshot, encrypt: Encrypt | None) -> dict[str, Any]:
-    """`apitype.DeploymentV3` JSON; with `encrypt` `None`, secrets are in plain."""
+    """Return the snapshot as `apitype.DeploymentV3` JSON. Without `encrypt`, its secrets are in plain text."""
     version = f"v{installed_version('pulumi')}"
     deployment: dict[str, Any] = {
         "manifest": {
@@ -37,26 +37,26 @@ def snapshot_to_deployment(snapshot: Snapshot, encrypt: Encrypt | None) -> dict[
     }
     if snapshot.pending_operations:
         deployment["pending_operations"] = [pending_to_state(item, encrypt) for item in snapshot.pending_operations]
-    # Written after the resources: encrypting the first secret is what makes a new stack's salt.
+    # After the resources, because the first secret that is encrypted creates a new stack's salt.
     if snapshot.secrets_providers:
         deployment["secrets_providers"] = snapshot.secrets_providers
     return deployment
 
 
 def snapshot_from_deployment(deployment: Mapping[str, Any], version: int, decrypt: Decrypt, where: str) -> Snapshot:
-    """A snapshot from `apitype.DeploymentV3` JSON.
+    """Read a snapshot from `apitype.DeploymentV3` JSON. `where` names the file in errors.
 
     Raises:
-        RehearsalError: for another version, or content that is not a deployment; `where` names the file.
+        RehearsalError: for another version, or content that is not a deployment.
     """
     if version != VERSION:
         raise RehearsalError(
-            f"{where}: deployment version {version} is not read here (version {VERSION} is); "
-            "it was written by a newer Pulumi: use that, or upgrade novacron"
+            f"{where}: the deployment has version {version}; only version {VERSION} is supported. A newer Pulumi wrote "
+            "it: use that, or upgrade novacron"
         )
     for unsupported in ("snippets", "extensions"):
         if deployment.get(unsupported):
-            raise RehearsalError(f"{where}: holds {unsupported}, which only the Pulumi CLI handles; use the CLI")
+            raise RehearsalError(f"{where}: has {unsupported}, which only the Pulumi CLI supports; use the CLI")
     try:
         snapshot = Snapshot(
             resources=[resource_from_state(item, decrypt) for item in deployment.get("resources") or []],

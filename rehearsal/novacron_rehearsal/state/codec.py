@@ -1,4 +1,4 @@
-"""Property values and resources to and from the state file's JSON. The wire's codec is in `codec.py`."""
+"""Converts property values and resources to the JSON of state files and back. `protocol/codec.py` is for the wire."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Decrypt = Callable[[str], str]
 
 
 class SecretCache:
-    """Remembers each secret's ciphertext, so that an unchanged secret is not written anew."""
+    """Keeps each secret's ciphertext, so that an unchanged secret has the same ciphertext in the next state."""
 
     def __init__(self, encrypt: Encrypt, decrypt: Decrypt) -> None:
         self._encrypt = encrypt
@@ -36,20 +36,20 @@ class SecretCache:
         self._known: dict[str, str] = {}
 
     def encrypt(self, plaintext: str) -> str:
-        """The ciphertext that the plaintext had before, or a new one."""
+        """Return the ciphertext that the plaintext had before, or a new one."""
         if plaintext not in self._known:
             self._known[plaintext] = self._encrypt(plaintext)
         return self._known[plaintext]
 
     def decrypt(self, ciphertext: str) -> str:
-        """The plaintext, remembered."""
+        """Return the plaintext, and keep its ciphertext."""
         plaintext = self._decrypt(ciphertext)
         self._known[plaintext] = ciphertext
         return plaintext
 
 
 def to_state(value: Value, encrypt: Encrypt | None) -> Any:
-    """A value as JSON data; with `encrypt` `None`, secrets are written in plain (`export --show-secrets`)."""
+    """Return a value as JSON data. Without `encrypt`, secrets are in plain text (`export --show-secrets`)."""
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
     if isinstance(value, dict):
@@ -61,7 +61,7 @@ def to_state(value: Value, encrypt: Encrypt | None) -> Any:
         content = {"plaintext": plaintext} if encrypt is None else {"ciphertext": encrypt(plaintext)}
         return {SIGNATURE_KEY: SignatureKind.SECRET.value, **content}
     if isinstance(value, Output):
-        raise TypeError("a first-class output reached the state; fold it with without_outputs")
+        raise TypeError("a first-class output reached the state; call without_outputs first")
     if isinstance(value, ResourceReference):
         data: dict[str, Any] = {SIGNATURE_KEY: SignatureKind.RESOURCE.value, "urn": value.urn}
         if value.id is not None:
@@ -85,7 +85,7 @@ def _content(kind: SignatureKind, digest: str, **content: Any) -> dict[str, Any]
 
 
 def from_state(data: Any, decrypt: Decrypt) -> Value:
-    """JSON data as a value. Raises `ValueError` for a signature that this version does not know."""
+    """Read a value from JSON data. Raises `ValueError` for an unknown signature."""
     if isinstance(data, list):
         return [from_state(item, decrypt) for item in data]
     if data == UNKNOWN_SENTINEL:
@@ -109,7 +109,7 @@ def from_state(data: Any, decrypt: Decrypt) -> Value:
         assets = data.get("assets")
         members = None if assets is None else {key: from_state(item, decrypt) for key, item in assets.items()}
         return Archive(cast("Any", members), data.get("path") or None, data.get("uri") or None, data.get("hash", ""))
-    raise ValueError(f"the signature {signature!r} is not known")
+    raise ValueError(f"unknown signature {signature!r}")
 
 
 _NAMES = {
@@ -128,11 +128,11 @@ def _key(field_name: str) -> str:
 
 
 KEYS = {field.name: _key(field.name) for field in fields(ResourceState)}
-"""Python field to JSON key."""
+"""JSON key by Python field."""
 
 
 def resource_to_state(state: ResourceState, encrypt: Encrypt | None) -> dict[str, Any]:
-    """A resource as `apitype.ResourceV3` JSON; empty fields are left out."""
+    """Return a resource as `apitype.ResourceV3` JSON without its empty fields."""
     data: dict[str, Any] = {"urn": state.urn, "custom": state.custom}
     for name, key in KEYS.items():
         value = getattr(state, name)
@@ -155,7 +155,7 @@ def resource_to_state(state: ResourceState, encrypt: Encrypt | None) -> dict[str
 
 
 def resource_from_state(data: dict[str, Any], decrypt: Decrypt) -> ResourceState:
-    """`apitype.ResourceV3` JSON as a resource. Raises `KeyError` or `ValueError` when it is not one."""
+    """Read a resource from `apitype.ResourceV3` JSON. Raises `KeyError` or `ValueError` when it is not one."""
     values: dict[str, Any] = {}
     for name, key in KEYS.items():
         if key not in data:
@@ -180,7 +180,7 @@ def resource_from_state(data: dict[str, Any], decrypt: Decrypt) -> ResourceState
 
 
 def _as_go(number: float) -> float:
-    """Go writes whole floats without a fraction."""
+    """Return a whole number as an integer: Go writes it without a fraction."""
     return int(number) if float(number).is_integer() else number
 
 
@@ -188,16 +188,16 @@ _FRACTION = re.compile(r"\.(\d{1,6})\d*")
 
 
 def parse_time(text: str) -> datetime:
-    """An RFC 3339 time; Go writes any number of fractional digits, Python 3.10 reads three or six."""
+    """Parse an RFC 3339 time. Go writes any number of fractional digits; Python 3.10 reads only three or six."""
     text = _FRACTION.sub(lambda match: f".{match[1]:0<6}", text)
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 def pending_to_state(operation: PendingOperation, encrypt: Encrypt | None) -> dict[str, Any]:
-    """`apitype.OperationV2` JSON."""
+    """Return an operation as `apitype.OperationV2` JSON."""
     return {"resource": resource_to_state(operation.resource, encrypt), "type": operation.kind.value}
 
 
 def pending_from_state(data: dict[str, Any], decrypt: Decrypt) -> PendingOperation:
-    """`apitype.OperationV2` JSON as an operation."""
+    """Read an operation from `apitype.OperationV2` JSON."""
     return PendingOperation(OperationKind(data["type"]), resource_from_state(data["resource"], decrypt))

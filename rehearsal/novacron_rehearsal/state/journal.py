@@ -1,9 +1,9 @@
-"""An append-only record of a run's steps: what makes the state safe after every one of them at little cost.
+"""An append-only journal of a run's steps, which keeps the state safe after every step at little cost.
 
-Each line is a CRC and a JSON record; a line torn by a kill is recognised and ignored. The first line names the
-checkpoint that the records build on, so that a journal which was folded already is never folded again. A record
-reaches the operating system before the call returns: it survives the death of the process. It is not forced to the
-disk one by one (neither does the CLI force its checkpoints); the checkpoint is, at the end.
+Each line is a CRC and a JSON record. A line that is incomplete because the process was killed is detected and ignored.
+The first line has the digest of the checkpoint that the records build on, so a journal is applied only once. A record
+reaches the operating system before the call returns, so it survives the end of the process. Records are not forced to
+the disk one by one (nor does the CLI force its checkpoints); the checkpoint is, at the end.
 """
 
 from __future__ import annotations
@@ -30,10 +30,20 @@ from novacron_rehearsal.state.resource import PendingOperation, ResourceState, S
 
 
 class Journal:
-    """Appends; `replay` reads."""
+    """Appends records. `replay` reads them."""
 
     def __init__(self, path: Path, base: str, encrypt: Encrypt, salt: Callable[[], str] = str) -> None:
-        """`salt` gives the salt that `encrypt` uses; empty until there is one."""
+        """Create an empty journal.
+
+        Args:
+            path: its file.
+            base: digest of the checkpoint that the records build on.
+            encrypt: encrypts secrets.
+            salt: returns the salt that `encrypt` uses; empty until there is one.
+
+        Raises:
+            RehearsalError: when the file cannot be written.
+        """
         self._path = path
         self._encrypt = encrypt
         self._salt = salt
@@ -46,14 +56,14 @@ class Journal:
         self._append({"base": base, "salt": self._salt_written})
 
     def begin(self, operation: PendingOperation) -> int:
-        """An operation is under way."""
+        """Record that an operation has begun. Returns a token for its end."""
         token = self._next
         self._next += 1
         self._append({"token": token, "begin": pending_to_state(operation, self._encrypt)})
         return token
 
     def commit(self, token: int | None, removed: Sequence[ResourceState], added: Sequence[ResourceState]) -> None:
-        """It ended, and changed this."""
+        """Record the end of an operation, and what it changed."""
         self._append(
             {
                 "token": token,
@@ -63,12 +73,12 @@ class Journal:
         )
 
     def abandon(self, token: int) -> None:
-        """It ended and changed nothing."""
+        """Record that an operation ended and changed nothing."""
         self._append({"token": token, "removed": [], "added": []})
 
     def _append(self, record: dict[str, Any]) -> None:
         if self._salt() not in ("", self._salt_written):
-            # The stack's first secret has just made the salt; without it here, a killed run's secrets were lost.
+            # The stack's first secret has just created the salt. Without it, a killed run would lose its secrets.
             self._salt_written = self._salt()
             record = {**record, "salt": self._salt_written}
         text = json.dumps(record, separators=(",", ":"))
@@ -77,35 +87,43 @@ class Journal:
         try:
             written = os.write(self._file, line)
             if written != len(line):
-                # Whatever comes after a torn record would not be read: take the piece back.
+                # Records after an incomplete one would not be read, so remove it.
                 os.ftruncate(self._file, end)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             raise _unwritable(self._path, error) from error
 
     def remove(self) -> None:
-        """Its records are in the checkpoint now."""
+        """Delete the journal: its records are in the checkpoint."""
         os.close(self._file)
         self._path.unlink(missing_ok=True)
 
 
 def _unwritable(path: Path, error: OSError) -> RehearsalError:
     return RehearsalError(
-        f"the state's journal {path} cannot be written: {error.strerror}. What was recorded so far is safe; "
-        "make room (or the folder writable) and run the same command again"
+        f"the state's journal {path} cannot be written: {error.strerror}. The steps recorded so far are safe; "
+        "make room, or make the folder writable, and run the same command again"
     )
 
 
 def identity(state: ResourceState) -> list[Any]:
-    """What tells a resource from its replaced predecessor of the same URN."""
+    """Return what tells a resource from a replaced one of the same URN."""
     return [state.urn, state.id, state.delete]
 
 
 def replay(path: Path, base: str, snapshot: Snapshot, written_with: Callable[[str], Decrypt]) -> bool:
-    """Fold the journal of an interrupted run into the snapshot that it began with; whether there was one.
+    """Apply the journal of an interrupted run to the snapshot that the run began with.
 
-    `written_with` gives what decrypts secrets that were written with a salt. Operations that began and did not end
-    become the snapshot's pending operations.
+    Operations that began and did not end become the snapshot's pending operations.
+
+    Args:
+        path: the journal's file.
+        base: digest of the snapshot's checkpoint.
+        snapshot: changed in place.
+        written_with: returns a function that decrypts secrets of a salt.
+
+    Returns:
+        Whether there was such a journal.
     """
     records = _read(path)
     if not records or records[0].get("base") != base:
@@ -132,7 +150,7 @@ def replay(path: Path, base: str, snapshot: Snapshot, written_with: Callable[[st
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
-    """The whole records, up to the first damaged one."""
+    """Return the records before the first damaged one."""
     records: list[dict[str, Any]] = []
     try:
         raw = path.read_bytes()

@@ -1,4 +1,7 @@
-"""One run at a time per stack: the lock file that the Pulumi CLI sees, and a kernel lock that dies with its owner."""
+"""A lock for one run at a time per stack: a lock file, which the Pulumi CLI respects, and a kernel lock.
+
+The kernel lock ends with its process.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +20,14 @@ from novacron_rehearsal.state.private_files import make_private_folder, open_pri
 
 
 class StackLockedError(RehearsalError):
-    """Another run holds the stack."""
+    """Another run has locked the stack."""
 
 
 class StackLock:
-    """Held from construction to `release`.
+    """Locks a stack from construction to `release`.
 
     Raises:
-        StackLockedError: when another live process holds it; names pid, user, host and since when.
+        StackLockedError: when a running process has locked it. The message has its pid, user, host and start.
     """
 
     def __init__(self, backend_dir: Path, project: str, stack: str) -> None:
@@ -55,7 +58,7 @@ class StackLock:
             raise
 
     def _refuse_others(self, stack: str) -> None:
-        """A lock file whose process is gone (a killed run) is stale and goes; the CLI's of a live one stands."""
+        """Remove lock files of processes that have ended, and respect the others, such as the CLI's."""
         for file in self._folder.glob("*.json"):
             holder = _read(file)
             local = holder.get("hostname") == socket.gethostname()
@@ -73,11 +76,11 @@ class StackLock:
         )
         return (
             f"stack {stack!r} is locked by another run ({said or 'just starting'}): wait for it to end. If that "
-            f"process is on another machine and surely gone, delete {self._folder}"
+            f"process was on another machine and has ended, delete {self._folder}"
         )
 
     def release(self) -> None:
-        """Let the next run in."""
+        """Unlock the stack."""
         with suppress(FileNotFoundError):
             self._file.unlink()
         os.close(self._kernel)

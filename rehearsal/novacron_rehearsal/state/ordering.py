@@ -1,4 +1,4 @@
-"""The order of a snapshot: nothing stands before what it needs."""
+"""The order of a snapshot: every resource comes after those that it needs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from novacron_rehearsal.state.resource import ResourceState
 
 
-def ordered(states: Sequence[ResourceState]) -> list[ResourceState]:
-    """Dependencies, parents and providers before those that need them; otherwise the order given."""
+def sort_by_dependencies(states: Sequence[ResourceState]) -> list[ResourceState]:
+    """Sort resources: dependencies, parents and providers come first. Otherwise the order stays."""
     by_urn: dict[str, list[ResourceState]] = {}
     for state in states:
         by_urn.setdefault(state.urn, []).append(state)

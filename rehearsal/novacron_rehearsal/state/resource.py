@@ -1,4 +1,4 @@
-"""What the engine knows of a resource between runs: the records of Pulumi's deployment, version 3.
+"""Records of resources in the state: those of Pulumi's deployment, version 3.
 
 Field for field `apitype.ResourceV3` and `apitype.DeploymentV3` (pulumi 3.272), in Python's spelling.
 """
@@ -15,7 +15,7 @@ from novacron_rehearsal.values import PropertyMap, Value
 
 @dataclass(slots=True)
 class CustomTimeouts:
-    """Limits in seconds; 0 means the provider's own."""
+    """Timeouts in seconds; 0 is the provider's default."""
 
     create_s: float = 0
     update_s: float = 0
@@ -24,7 +24,7 @@ class CustomTimeouts:
 
 @dataclass(slots=True)
 class ResourceState:
-    """One resource of a stack. Never changed in place once a snapshot holds it: use `dataclasses.replace`."""
+    """One resource of a stack. Do not change one that is in a snapshot: use `dataclasses.replace`."""
 
     urn: str
     type: str
@@ -38,13 +38,13 @@ class ResourceState:
     dependencies: list[str] = field(default_factory=list[str])
     property_dependencies: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     delete: bool = False
-    """Replaced already, its deletion is still due."""
+    """It was replaced, and is still to be deleted."""
     pending_replacement: bool = False
-    """Deleted for a delete-before-replace, its successor is still due."""
+    """It was deleted to be replaced, and its replacement is still to be created."""
     protect: bool = False
     taint: bool = False
     external: bool = False
-    """Read, not managed."""
+    """The program reads it and does not manage it."""
     init_errors: list[str] = field(default_factory=list[str])
     additional_secret_outputs: list[str] = field(default_factory=list[str])
     aliases: list[str] = field(default_factory=list[str])
@@ -66,7 +66,7 @@ class ResourceState:
     resource_hooks: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
 
     def needs(self) -> list[str]:
-        """The URNs that stand before it in the state, and that it is deleted before; each once."""
+        """Return the URNs of the resources that it needs: it comes after them, and is deleted before them."""
         property_needs = (where for urns in self.property_dependencies.values() for where in urns)
         provider = self.provider.rpartition("::")[0]
         found = dict.fromkeys(
@@ -77,7 +77,7 @@ class ResourceState:
 
 
 class OperationKind(str, Enum):
-    """What was under way when a run was interrupted (`apitype.OperationType`)."""
+    """An operation that a run can be interrupted in (`apitype.OperationType`)."""
 
     CREATING = "creating"
     UPDATING = "updating"
@@ -88,7 +88,7 @@ class OperationKind(str, Enum):
 
 @dataclass(slots=True)
 class PendingOperation:
-    """An operation that began and whose end was not recorded."""
+    """An operation that has begun and whose end is not recorded."""
 
     kind: OperationKind
     resource: ResourceState
@@ -96,15 +96,15 @@ class PendingOperation:
 
 @dataclass(slots=True)
 class Snapshot:
-    """All of a stack's state. `resources` is ordered: dependencies, parents and providers stand before their users."""
+    """The whole state of a stack. In `resources`, every resource comes after those that it needs."""
 
     resources: list[ResourceState] = field(default_factory=list[ResourceState])
     pending_operations: list[PendingOperation] = field(default_factory=list[PendingOperation])
     secrets_providers: dict[str, Any] | None = None
-    """As in the state file, `{"type": "passphrase", "state": {"salt": …}}`."""
+    """`{"type": "passphrase", "state": {"salt": …}}`, as in the state file."""
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 def now() -> datetime:
-    """The time as states record it."""
+    """Return the current time as states record it."""
     return datetime.now(timezone.utc)

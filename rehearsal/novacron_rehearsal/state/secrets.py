@@ -1,4 +1,4 @@
-"""Encryption of secrets with a passphrase, byte for byte as the Pulumi CLI does it."""
+"""Encrypts secrets with a passphrase, in the format of the Pulumi CLI."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ ITERATIONS = 1_000_000
 
 
 class WrongPassphraseError(RehearsalError):
-    """The passphrase is not the one that the stack's secrets were encrypted with."""
+    """The stack's secrets were encrypted with another passphrase."""
 
     def __init__(self, stack: str) -> None:
         super().__init__(
             f"stack {stack!r}: the passphrase is wrong; set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE "
-            "to the one that the stack was made with"
+            "to the passphrase that the stack was created with"
         )
 
 
@@ -39,14 +39,14 @@ class Secrets:
     """Encrypts and decrypts with one passphrase and salt."""
 
     def __init__(self, passphrase: str, state: str) -> None:
-        """Use `from_state` or `new`, which check the passphrase."""
+        """Derive the key. Use `from_state` or `new` instead, which check the passphrase."""
         self.state = state
-        """As the CLI keeps it: `v1:<salt>:v1:<nonce>:<the word pulumi, encrypted>`."""
+        """`v1:<salt>:v1:<nonce>:<the word pulumi, encrypted>`, as the CLI stores it."""
         self._cipher = AESGCM(_key(passphrase, base64.b64decode(state.split(":")[1])))
 
     @classmethod
     def new(cls, passphrase: str) -> Secrets:
-        """A fresh salt."""
+        """Create a new salt."""
         salt = base64.b64encode(os.urandom(8)).decode()
         fresh = cls(passphrase, f"v1:{salt}")
         fresh.state = f"v1:{salt}:{fresh.encrypt('pulumi')}"
@@ -54,16 +54,17 @@ class Secrets:
 
     @classmethod
     def from_state(cls, passphrase: str, state: str, stack: str) -> Secrets:
-        """The salt of an existing stack.
+        """Use the salt of an existing stack.
 
         Raises:
-            WrongPassphraseError: when the passphrase does not open it.
-            RehearsalError: when the salt is not one.
+            WrongPassphraseError: when the salt was created with another passphrase.
+            RehearsalError: when the salt is not valid.
         """
         parts = state.split(":", 2)
         if len(parts) != 3 or parts[0] != "v1":
             raise RehearsalError(
-                f"stack {stack!r}: encryptionsalt {state!r} is not `v1:<salt>:v1:…`; restore it from version control"
+                f"stack {stack!r}: encryptionsalt is {state!r}; it must have the form `v1:<salt>:v1:…`. Restore it "
+                "from version control"
             )
         secrets = cls(passphrase, state)
         try:
@@ -73,13 +74,13 @@ class Secrets:
         return secrets
 
     def encrypt(self, plaintext: str) -> str:
-        """`v1:<nonce>:<ciphertext>`, both base64."""
+        """Return `v1:<nonce>:<ciphertext>`, both in base64."""
         nonce = os.urandom(12)
         sealed = self._cipher.encrypt(nonce, plaintext.encode(), None)
         return f"v1:{base64.b64encode(nonce).decode()}:{base64.b64encode(sealed).decode()}"
 
     def decrypt(self, ciphertext: str) -> str:
-        """The plaintext. Raises `RehearsalError` when it was not encrypted with this key."""
+        """Return the plaintext. Raises `RehearsalError` when it was not encrypted with this key."""
         try:
             version, nonce, sealed = ciphertext.split(":")
             if version != "v1":

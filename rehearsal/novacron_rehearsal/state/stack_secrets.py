@@ -9,7 +9,7 @@ from novacron_rehearsal.state.secrets import Secrets
 
 
 class StackSecrets:
-    """The secrets of one stack: the key is derived (0.3 s) only once a secret is met."""
+    """Encrypts and decrypts the secrets of one stack. The key is derived, which takes 0.3 s, at the first secret."""
 
     def __init__(self, passphrase: str, stack: str, salt: str = "") -> None:
         self.salt = salt
@@ -28,10 +28,10 @@ class StackSecrets:
         return self._secrets
 
     def written_with(self, salt: str) -> Decrypt:
-        """Decrypts what was written with a salt, which becomes the stack's own where it has none yet.
+        """Return a function that decrypts secrets of a salt. The salt becomes the stack's own when it has none yet.
 
-        Another salt than the configuration's is no error: the CLI may have set the configuration up after this engine
-        made the state. What was read so is encrypted anew when it is written.
+        The state may have another salt than the configuration: the CLI may have created the configuration after this
+        engine created the state. Secrets of another salt are encrypted again when the state is written.
         """
         if not self.salt:
             self.salt = salt
@@ -40,5 +40,5 @@ class StackSecrets:
         return lambda text: Secrets.from_state(self._passphrase, salt, self._stack).decrypt(text)
 
     def provider(self) -> dict[str, Any] | None:
-        """What the state file says of how its secrets are encrypted; `None` when there never was one."""
+        """Return the state file's `secrets_providers`; `None` when the stack has had no secret."""
         return {"type": "passphrase", "state": {"salt": self.salt}} if self.salt else None

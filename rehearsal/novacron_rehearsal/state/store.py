@@ -1,4 +1,4 @@
-"""A stack's state in a directory, in the layout of Pulumi's own file backend: the CLI can open the same directory."""
+"""A stack's state in a folder with the layout of Pulumi's file backend, so the CLI can use the same folder."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from novacron_rehearsal.errors import RehearsalError
 from novacron_rehearsal.state.checkpoint import VERSION, snapshot_from_deployment, snapshot_to_deployment
 from novacron_rehearsal.state.journal import Journal, replay
 from novacron_rehearsal.state.lock import StackLock
-from novacron_rehearsal.state.ordering import ordered
+from novacron_rehearsal.state.ordering import sort_by_dependencies
 from novacron_rehearsal.state.private_files import FILE_MODE, make_private_folder, restrict, write_private_file
 from novacron_rehearsal.state.resource import PendingOperation, ResourceState, Snapshot
 from novacron_rehearsal.state.stack_secrets import StackSecrets
 
 
-def passphrase_salt(deployment: Mapping[str, Any], where: str) -> str:
-    """The salt of a deployment's secrets; empty when it has none.
+def read_salt(deployment: Mapping[str, Any], where: str) -> str:
+    """Return the salt of a deployment's secrets; empty when it has none. `where` names the file in errors.
 
     Raises:
-        RehearsalError: when they are not encrypted with a passphrase; `where` names the file.
+        RehearsalError: when the secrets are not encrypted with a passphrase.
     """
     provider = deployment.get("secrets_providers")
     if not provider:
@@ -37,13 +37,13 @@ def passphrase_salt(deployment: Mapping[str, Any], where: str) -> str:
     except (KeyError, TypeError) as error:
         raise RehearsalError(f"{where}: 'secrets_providers' has no type or salt; restore it from its .bak") from error
     raise RehearsalError(
-        f"{where}: secrets are encrypted with {kind!r}; the rehearsal engine knows only passphrases. Use the Pulumi "
-        "CLI, change the stack's secrets provider with it, or export with --show-secrets"
+        f"{where}: secrets are encrypted with {kind!r}; the rehearsal engine supports only passphrases. Use the Pulumi "
+        "CLI, change the stack's secrets provider with it, or export the state with --show-secrets"
     )
 
 
 class StackFiles:
-    """Where a stack's state lies."""
+    """The files of a stack's state."""
 
     def __init__(self, backend_dir: Path, project: str, stack: str) -> None:
         self.backend_dir = backend_dir
@@ -53,10 +53,10 @@ class StackFiles:
         self.journal = backend_dir / "journal" / project / f"{stack}.log"
 
     def read(self, secrets: StackSecrets) -> tuple[Snapshot, str]:
-        """The checkpoint and its digest; an empty snapshot where there is none.
+        """Read the checkpoint. Returns an empty snapshot when there is none, and the digest of the file.
 
         Raises:
-            RehearsalError: for a file that is not a checkpoint, or of another version.
+            RehearsalError: for a file that is not a checkpoint, or has another version.
         """
         try:
             raw = self.checkpoint.read_bytes()
@@ -76,7 +76,7 @@ class StackFiles:
                 f"{self.checkpoint} is not a Pulumi checkpoint: it has no 'checkpoint'. {self._how_to_restore()}"
             )
         latest = checkpoint.get("latest") or {}
-        decrypt = secrets.written_with(passphrase_salt(latest, str(self.checkpoint)))
+        decrypt = secrets.written_with(read_salt(latest, str(self.checkpoint)))
         snapshot = snapshot_from_deployment(latest, content.get("version", 0), decrypt, str(self.checkpoint))
         return snapshot, hashlib.sha256(raw).hexdigest()
 
@@ -86,7 +86,7 @@ class StackFiles:
         return f"Restore the state before the last run: cp {backup} {shlex.quote(str(self.checkpoint))}"
 
     def write(self, snapshot: Snapshot, secrets: StackSecrets) -> str:
-        """Write the checkpoint in one step, keeping the one before as `.bak`; its digest."""
+        """Write the checkpoint atomically, and keep the one before as `.bak`. Returns the digest of the file."""
         encrypt = secrets.cache.encrypt
         deployment = snapshot_to_deployment(snapshot, encrypt)
         if provider := secrets.provider():
@@ -111,22 +111,27 @@ class StackFiles:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
             raise RehearsalError(
-                f"the state {self.checkpoint} cannot be written: {error.strerror}. The state before is untouched and "
+                f"the state {self.checkpoint} cannot be written: {error.strerror}. The former state is unchanged, and "
                 "the run's steps are in its journal; make room and run the same command again"
             ) from error
         return hashlib.sha256(raw).hexdigest()
 
     def remove(self) -> None:
-        """Forget the stack."""
+        """Delete the stack's files."""
         for path in (self.checkpoint, Path(f"{self.checkpoint}.bak"), self.journal):
             path.unlink(missing_ok=True)
 
 
 class StackSession:
-    """One run's hold on a stack: locked, with its state read and an interrupted run's journal folded in."""
+    """Holds a stack for one run: locks it, reads its state, and applies the journal of an interrupted run."""
 
     def __init__(self, files: StackFiles, secrets: StackSecrets) -> None:
-        """Raises `StackLockedError`, or `RehearsalError` for a state that cannot be read or written."""
+        """Lock the stack and read its state.
+
+        Raises:
+            StackLockedError: when another run has locked the stack.
+            RehearsalError: when the state cannot be read or written.
+        """
         self._files = files
         self._secrets = secrets
         try:
@@ -141,7 +146,7 @@ class StackSession:
             self.snapshot, digest = files.read(secrets)
             self.recovered = replay(files.journal, digest, self.snapshot, secrets.written_with)
             if self.recovered:
-                self.snapshot.resources = ordered(self.snapshot.resources)
+                self.snapshot.resources = sort_by_dependencies(self.snapshot.resources)
                 digest = files.write(self.snapshot, secrets)
             self._journal = Journal(files.journal, digest, secrets.cache.encrypt, lambda: secrets.salt)
         except BaseException:
@@ -149,23 +154,23 @@ class StackSession:
             raise
 
     def begin(self, operation: PendingOperation) -> int:
-        """An operation is under way."""
+        """Record that an operation has begun. Returns a token for its end."""
         return self._journal.begin(operation)
 
     def commit(self, token: int | None, removed: Sequence[ResourceState], added: Sequence[ResourceState]) -> None:
-        """It ended, and changed this."""
+        """Record the end of an operation, and what it changed."""
         self._journal.commit(token, removed, added)
 
     def abandon(self, token: int) -> None:
-        """It ended and changed nothing."""
+        """Record that an operation ended and changed nothing."""
         self._journal.abandon(token)
 
     def finish(self, snapshot: Snapshot) -> None:
-        """Fold the run into the checkpoint."""
+        """Write the checkpoint, and delete the journal."""
         self._files.write(snapshot, self._secrets)
         self._journal.remove()
         self.snapshot = snapshot
 
     def close(self) -> None:
-        """Let the next run in; without `finish`, the journal stays and is folded then."""
+        """Unlock the stack. Without `finish`, the journal stays and the next run applies it."""
         self._lock.release()

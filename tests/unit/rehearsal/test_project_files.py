@@ -32,8 +32,8 @@ def folder(tmp_path: Path) -> Path:
     [
         ("name: shop\nruntime: [python\n", r"Pulumi\.yaml is not valid YAML:[\s\S]*line 3"),
         ("- name\n", r"is a list; it must be a mapping"),
-        ("runtime: python\n", r"`name` is missing"),
-        ("name: shop\nruntime: nodejs\n", r"runtime 'nodejs' is not run"),
+        ("runtime: python\n", r"name is missing"),
+        ("name: shop\nruntime: nodejs\n", r"runtime is 'nodejs'; the rehearsal engine supports only python"),
         (
             "name: shop\nruntime: python\nname: cart\n",
             r"Pulumi\.yaml is not valid YAML: duplicate key 'name'[\s\S]*line 3",
@@ -58,9 +58,12 @@ def test_a_folder_without_a_project(tmp_path: Path) -> None:
     [
         ("config:\n  a: 'x\n", r"Pulumi\.dev\.yaml is not valid YAML:[\s\S]*line \d"),
         ("config:\n  a: {b: 1, c: 2, b: 3}\n", r"duplicate key 'b'[\s\S]*line 2, column 19"),
-        ("shop:size: 3\n", r"unknown key 'shop:size'; configuration stands under `config`"),
-        ("environment: [a]\n", "ESC environments need the Pulumi CLI"),
-        ("encryptionsalt: nonsense\nconfig:\n  a: {secure: v1:x:y}\n", "encryptionsalt 'nonsense' is not"),
+        ("shop:size: 3\n", r"unknown key 'shop:size'; put configuration under config"),
+        ("environment: [a]\n", "only the Pulumi CLI supports ESC environments"),
+        (
+            "encryptionsalt: nonsense\nconfig:\n  a: {secure: v1:x:y}\n",
+            "encryptionsalt is 'nonsense'; it must have the form",
+        ),
     ],
 )
 def test_a_stack_file_that_cannot_be_used(folder: Path, content: str, said: str) -> None:

@@ -137,7 +137,7 @@ def test_unchanged_secrets_keep_their_ciphertext() -> None:
 def test_what_the_state_cannot_hold_is_refused() -> None:
     with pytest.raises(TypeError, match="without_outputs"):
         to_state(Output("x"), turn)
-    with pytest.raises(ValueError, match="the signature 'new' is not known"):
+    with pytest.raises(ValueError, match="unknown signature 'new'"):
         from_state({SIGNATURE_KEY: "new"}, turn)
     with pytest.raises(ValueError, match="a resource without 'type'"):
         resource_from_state({"urn": "urn:x", "custom": True}, turn)

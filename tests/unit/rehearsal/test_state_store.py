@@ -135,7 +135,7 @@ def test_a_run_that_did_not_finish_is_folded_in_by_the_next(files: StackFiles) -
             '"type": "a:b:C", "custom": true, "parent": "nonsense"}]}}}',
             "is not a Pulumi deployment .*'nonsense' is not a URN",
         ),
-        ('{"version": 4, "checkpoint": {"latest": {}}}', "version 4 is not read here .*newer Pulumi"),
+        ('{"version": 4, "checkpoint": {"latest": {}}}', "has version 4; only version 3 .*newer Pulumi"),
         (
             '{"version": 3, "checkpoint": {"latest": {"secrets_providers": {"type": "awskms"}}}}',
             "encrypted with 'awskms'.*only passphrases",

@@ -57,7 +57,7 @@ async def serve(config: CoordinatorConfig, token: str) -> None:
     assignments = Assignments(store, clock)
     rate_limits = SharedRateLimits(redis_url, authenticator) if redis_url else None
     background_tasks = BackgroundTasks(scheduler, authenticator, keys, store, rate_limits, workers, assignments, clock)
-    # A configuration that is wrong in itself has been reported by now, whatever listens on its ports.
+    # Errors in the configuration are reported before its ports are tried.
     bound = listen(config.host, config.http_port, "http_port")
     await background_tasks.refresh_keys()
     await background_tasks.refresh_models()

@@ -119,7 +119,7 @@ class Store:
 
     def add_key(self, key: ApiKey) -> None:
         """Add an API key. Raises `DatabaseUnavailableError`, or `RequestError` (409) if its name is taken."""
-        taken = f"name: a key named {key.name!r} already exists; revoke it first, or use another name"
+        taken = f"a key named {key.name!r} already exists; revoke it first, or use another name"
         self._add(_keys, key.model_dump(mode="json"), taken, "name")
 
     def remove_key(self, name: str) -> bool:

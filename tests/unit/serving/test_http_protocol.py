@@ -1,126 +1,14 @@
-"""The HTTP protocol and its requests, with bytes in and bytes out, without sockets."""
+"""The HTTP protocol and its requests: heads, errors, the response cache and pages of other sites."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import Callable
-from typing import Any
-
 import orjson
 import pytest
-import uvicorn
-from novacron_serving.clock import ManualClock
 from novacron_serving.coordinator.authentication import CacheUse, Principal, Role
-from novacron_serving.coordinator.cache import CacheConfig, ResponseCache
-from novacron_serving.coordinator.cache_levels import MemoryLevel
-from novacron_serving.coordinator.http_protocol import MAX_HEAD_BYTES, http_protocol_class
+from novacron_serving.coordinator.http_protocol import MAX_HEAD_BYTES
 from novacron_serving.coordinator.token_bucket import TokenBucket
-from novacron_serving.coordinator.upstream import Receiver
-from uvicorn.server import ServerState
 
-from .cluster import Cluster
-
-CONTENT = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
-
-
-class Transport:
-    """A connection whose written bytes stay here."""
-
-    def __init__(self) -> None:
-        self.written = b""
-        self.closed = self.aborted = False
-
-    def write(self, data: bytes) -> None:
-        self.written += data
-
-    def close(self) -> None:
-        self.closed = True
-
-    def abort(self) -> None:
-        self.aborted = self.closed = True
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def pause_reading(self) -> None: ...
-    def resume_reading(self) -> None: ...
-
-    def get_extra_info(self, name: str) -> Any:
-        return {"sockname": ("127.0.0.1", 8080), "peername": ("127.0.0.1", 50000)}.get(name)
-
-
-class Upstream:
-    """Takes the place of the connections to a worker."""
-
-    def __init__(self) -> None:
-        self.receivers: list[Receiver] = []
-
-    def request(self, path: bytes, body: bytes, lines: bytes) -> bytes:
-        return path + lines + body
-
-    def send(self, request: bytes, receiver: Receiver, *, new_connection: bool) -> None:  # noqa: ARG002
-        self.receivers.append(receiver)
-
-    def close_idle(self) -> None: ...
-
-
-class Client:
-    """A client's connection to a coordinator with one worker."""
-
-    def __init__(self, *, cache: bool = False) -> None:
-        self.clock = ManualClock()
-        self.cluster = Cluster(self.clock)
-        self.scheduler = self.cluster.scheduler
-        self.upstream: Any = Upstream()
-        self.cluster.register("a", digest="d").upstream = self.upstream
-        if cache:
-            self.scheduler.cache = ResponseCache(
-                CacheConfig(), MemoryLevel(2**20, self.clock), (), self.scheduler.metrics, self.clock
-            )
-        self.transport = Transport()
-        config = uvicorn.Config(_no_app, lifespan="off", log_config=None)
-        config.load()
-        self.protocol: Any = http_protocol_class(self.scheduler)(config, ServerState(), {})
-        self.protocol.connection_made(self.transport)
-
-    def post(self, content: Any = CONTENT, *headers: str) -> None:
-        self.protocol.data_received(post(content, *headers))
-
-    def status(self) -> int:
-        return int(self.transport.written.split(b" ")[1])
-
-    def body(self) -> Any:
-        return json.loads(self.transport.written.partition(b"\r\n\r\n")[2])
-
-    def respond(self, body: bytes = b"{}", *, streamed: bool = False) -> None:
-        """Let the worker respond to the last request."""
-        receiver = self.upstream.receivers[-1]
-        media_type = b"text/event-stream" if streamed else b"application/json"
-        receiver.on_headers(200, [(b"content-type", media_type), (b"content-length", b"%d" % len(body))])
-        receiver.on_data(body)
-        receiver.on_complete()
-
-
-async def _no_app(scope: Any, receive: Any, send: Any) -> None:
-    raise AssertionError("a request on the hot path reached the ASGI application")
-
-
-def post(content: Any = CONTENT, *headers: str, path: str = "/v1/chat/completions") -> bytes:
-    body = content if isinstance(content, bytes) else orjson.dumps(content)
-    lines = [f"POST {path} HTTP/1.1", "host: localhost:8080", "content-type: application/json",
-             f"content-length: {len(body)}", *headers]  # fmt: skip
-    return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
-
-
-def on_loop(test: Callable[[], None]) -> None:
-    """Run a test on an event loop, which protocols need."""
-
-    async def run() -> None:
-        test()
-
-    asyncio.run(run())
-
+from .http_client import CONTENT, Client, on_loop, post
 
 # heads in several pieces
 
@@ -201,7 +89,7 @@ def test_deeply_nested_json_is_a_400_in_the_openai_form(content: bytes) -> None:
             client.transport.written = b""
         assert not client.transport.closed
         assert client.scheduler.in_flight == 0
-        assert client.upstream.receivers == []
+        assert client.sent == []
 
     on_loop(test)
 
@@ -257,7 +145,7 @@ def test_client_that_disconnects_before_the_response_pays_for_its_prompt_if_a_wo
             assert worker is not None
             worker.load = worker.capacity
         client.post({"model": "m", "messages": [{"role": "user", "content": "x" * 4000}]})
-        assert len(client.upstream.receivers) == dispatched
+        assert len(client.sent) == dispatched
         client.protocol.connection_lost(None)
         assert (bucket.refill() < -900) is dispatched
 
@@ -286,7 +174,7 @@ def test_only_a_complete_stream_is_served_from_the_cache(body: bytes, hits: int)
                 client.respond(body, streamed=True)
         assert client.transport.written.count(b"HTTP/1.1 200") == 2
         assert client.transport.written.count(b"x-novacron-cache: hit") == hits
-        assert len(client.upstream.receivers) == 2 - hits
+        assert len(client.sent) == 2 - hits
 
     on_loop(test)
 
@@ -314,10 +202,10 @@ def test_hot_path_refuses_pages_of_other_sites_without_keys(lines: list[str], st
         client.protocol.data_received(("\r\n".join(head) + "\r\n\r\n").encode() + body)
         if status is None:
             assert client.transport.written == b""
-            assert len(client.upstream.receivers) == 1
+            assert len(client.sent) == 1
         else:
             assert client.status() == status
             assert client.body()["error"]["message"]
-            assert client.upstream.receivers == []
+            assert client.sent == []
 
     on_loop(test)

@@ -2,7 +2,7 @@
 
 Standard input: one JSON object with monitor, engine, project, stack, organization, parallel, dry_run, root_directory,
 program (folder or file) and config with its secret keys. The program itself gets an empty standard input.
-Exit status: 0 when the program is done, 1 when it ended with an error that is already reported.
+Exit status: 0 when the program is done, 1 when it ended with an error that is already reported, 130 when interrupted.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ import runpy
 import sys
 import traceback
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NoReturn
+
+INTERRUPTED = 130
+"""Exit status of an interrupted program."""
 
 
 def run(settings: dict[str, Any]) -> int:
@@ -49,6 +52,8 @@ def run(settings: dict[str, Any]) -> int:
         if "Resource monitor has terminated" not in str(error):
             pulumi.log.error(str(error))
         return 1
+    except KeyboardInterrupt:
+        end_quietly()
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else int(error.code is not None)
     except BaseException:  # noqa: BLE001 - whatever the program raises is shown to the user
@@ -60,6 +65,13 @@ def run(settings: dict[str, Any]) -> int:
         sys.stdout.flush()
         sys.stderr.flush()
     return 0
+
+
+def end_quietly() -> NoReturn:
+    """End an interrupted program at once, without tracebacks and warnings of coroutines that no one awaits."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(INTERRUPTED)
 
 
 async def _run_and_await_outputs(program: str) -> None:
@@ -90,10 +102,18 @@ def _user_traceback(program: str) -> str:
     return traceback.format_exc()
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Read the settings and run the program."""
     arguments = json.load(sys.stdin)
     os.dup2(os.open(os.devnull, os.O_RDONLY), sys.stdin.fileno())
     folder = arguments["program"] if os.path.isdir(arguments["program"]) else os.path.dirname(arguments["program"])  # noqa: PTH112, PTH120
     sys.path[0] = folder
     sys.argv = [arguments["program"]]
     sys.exit(run(arguments))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        end_quietly()

@@ -1,6 +1,6 @@
-"""How much of what is planned an independent description of each cloud's API checks.
+"""Counts the planned properties that an independent description of each cloud's API checks.
 
-Counted on the components of each folder's `samples.region`. `python -m tests.unit.independent` prints the figures and
+Counts the components of each folder's `samples.region`. `python -m tests.unit.independent` prints the figures and
 writes them into docs/independent-checks.md; it is part of `make golden`.
 """
 
@@ -26,7 +26,7 @@ BEGIN, END = "<!-- counted: make golden writes it again -->", "<!-- end -->"
 
 @dataclass(frozen=True)
 class Cover:
-    """What is checked of one cloud. Properties are those at the top of each planned resource, each time it has one."""
+    """The properties of one cloud that are checked: the top-level ones of every planned resource."""
 
     cloud: str
     description: str
@@ -34,16 +34,16 @@ class Cover:
     """Type and property."""
     unchecked: Sequence[tuple[str, str]]
     addressed: Sequence[tuple[str, str]]
-    """Those that stand in the call's address, and of whose values the description says nothing."""
+    """Properties in the call's URL without a rule for their values."""
 
     @property
     def unchecked_types(self) -> set[str]:
-        """Types of which nothing is checked."""
+        """Return the types without a checked property."""
         return {type_ for type_, _ in self.planned} - {type_ for type_, _ in set(self.planned) - set(self.unchecked)}
 
     @property
     def row(self) -> str:
-        """A row of the page's table."""
+        """Return a row of the page's table."""
         types, properties = len({type_ for type_, _ in self.planned}), len(self.planned)
         checked = properties - len(self.unchecked) - len(self.addressed)
         figures = (
@@ -56,7 +56,7 @@ class Cover:
 
     @property
     def missing(self) -> list[str]:
-        """What is not checked at all, by type."""
+        """Return the unchecked properties by type, a line each."""
         lines: list[str] = []
         for type_ in sorted({type_ for type_, _ in self.unchecked}):
             names = sorted({name for owner, name in self.unchecked if owner == type_})
@@ -66,17 +66,17 @@ class Cover:
 
 
 def covers() -> list[Cover]:
-    """Counted now."""
+    """Count the properties of every cloud."""
     return [
         _cover(
-            "Amazon",
+            "AWS",
             "botocore's service models",
             [(item.type, name) for item in aws_graph.declare(aws_samples.region).custom for name in item.inputs],
             lambda type_, name: name in amazon_api.NOT_SENT.get(type_, set()),
             lambda _type, _name: False,
         ),
         _cover(
-            "Google",
+            "Google Cloud",
             "discovery documents in google-api-python-client",
             [(item.type, name) for item in gcp_graph.declare(gcp_samples.region).custom for name in item.inputs],
             lambda type_, name: type_ in google_api.WITHOUT_DOCUMENT or name in google_api.NOT_SENT.get(type_, set()),
@@ -86,7 +86,7 @@ def covers() -> list[Cover]:
         ),
         _cover(
             "Azure",
-            "models in the azure-mgmt packages, Microsoft's OpenAPI descriptions for names in addresses",
+            "models in the azure-mgmt packages, Microsoft's OpenAPI descriptions for names in URLs",
             [
                 (item.type.removeprefix("azure-native:"), name)
                 for item in azure_graph.declare(azure_samples.region).custom
@@ -115,15 +115,15 @@ def _share(count: int, total: int) -> str:
 
 
 def counted() -> str:
-    """The part of the page that is counted."""
+    """Return the counted part of the page."""
     found = covers()
-    head = "| cloud | description | types | properties checked | only in the address | not checked |"
+    head = "| cloud | description | types | properties checked | only in the URL | not checked |"
     rows = [head, "|---|---|---|---|---|---|", *(item.row for item in found)]
     return "\n".join([*rows, "", "Not checked:", "", *(line for item in found for line in item.missing)])
 
 
 def written(text: str) -> str:
-    """The page with what is counted now."""
+    """Return the page with a new counted part."""
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     return f"{before}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}"
 

@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 
 
 class ErrorDetail(TypedDict):
-    """What is wrong, and with which field."""
+    """The content of an error, in the format of OpenAI's API."""
 
     message: str
     type: str
@@ -17,21 +17,21 @@ class ErrorDetail(TypedDict):
 
 
 class ErrorBody(TypedDict):
-    """An error, as OpenAI's clients understand it."""
+    """The body of an error response, in the format of OpenAI's API."""
 
     error: ErrorDetail
 
 
 class ServingError(Exception):
-    """Base of all errors here."""
+    """Base class of all errors of the serving stack."""
 
 
 class StartError(ServingError):
-    """A process cannot start; the message is one line that says what to change."""
+    """A process cannot start. The message is one line with what is wrong and how to fix it."""
 
 
 class RequestError(ServingError):
-    """A request that is answered with an error in OpenAI's shape."""
+    """A request that gets an error response in the format of OpenAI's API."""
 
     def __init__(
         self,
@@ -52,19 +52,19 @@ class RequestError(ServingError):
 
     @property
     def headers(self) -> dict[str, str]:
-        """Those that go with the status."""
+        """The response headers that belong to the status."""
         return {} if self.retry_after_s is None else {"retry-after": str(math.ceil(self.retry_after_s))}
 
     def body(self) -> ErrorBody:
-        """The JSON that OpenAI's clients understand."""
+        """Return the response body."""
         return {"error": {"message": str(self), "type": self.kind, "param": self.param, "code": self.code}}
 
 
 def invalid(message: str, param: str | None = None, code: str | None = None) -> RequestError:
-    """The client's mistake: 400."""
+    """Return a client error: 400."""
     return RequestError(400, message, kind="invalid_request_error", param=param, code=code)
 
 
 def overloaded(message: str) -> RequestError:
-    """Come back later: 503."""
+    """Return an error that asks the client to try again later: 503."""
     return RequestError(503, message, kind="server_error", code="overloaded")

@@ -1,4 +1,4 @@
-"""Errors as answers in OpenAI's shape: the exception handlers that coordinator and worker share."""
+"""Exception handlers of coordinator and worker: errors become responses in the format of OpenAI's API."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from starlette.routing import Match
 from novacron_serving.errors import RequestError
 
 
-async def answer_error(request: Request, error: Exception) -> Response:
-    """An error that says what its answer is."""
+async def handle_request_error(request: Request, error: Exception) -> Response:
+    """Return the response of a `RequestError`."""
     del request
     assert isinstance(error, RequestError)  # noqa: S101 - registered for this class alone
     return JSONResponse(error.body(), error.status, error.headers)
 
 
-async def answer_fault(request: Request, error: Exception) -> Response:
-    """A mistake of ours, in OpenAI's shape; it is in the log."""
+async def handle_server_error(request: Request, error: Exception) -> Response:
+    """Return 500 for an unexpected error. Starlette logs its traceback."""
     del request, error
-    body = RequestError(500, "the server has failed at this request", kind="server_error").body()
+    body = RequestError(500, "internal server error", kind="server_error").body()
     return JSONResponse(body, 500)
 
 
-async def answer_http_error(request: Request, error: Exception) -> Response:
-    """A wrong path or method, in OpenAI's shape."""
+async def handle_http_error(request: Request, error: Exception) -> Response:
+    """Return the response for an unknown path or method."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class alone
     message = f"{request.method} {request.url.path}: {error.detail}"
     body = RequestError(error.status_code, message, kind="invalid_request_error").body()
     headers = dict(error.headers or {})
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:  # starlette names the methods of one route, of several
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:  # Starlette names the methods of one route only
         routes = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
         headers["allow"] = ", ".join(sorted({method for route in routes for method in route.methods or ()}))
     return JSONResponse(body, error.status_code, headers)

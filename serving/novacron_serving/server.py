@@ -1,4 +1,4 @@
-"""Running an ASGI application as a process: one clear line when it cannot start, a drain when it is told to stop."""
+"""Runs an ASGI application as a process. A start error is one line, and SIGTERM drains requests before the exit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Config = TypeVar("Config", bound=BaseModel)
 
 
 def read_config(arguments: list[str], model: type[Config]) -> Config:
-    """The configuration of `--config FILE`. Raises `StartError` naming every wrong field."""
+    """Read the configuration of `--config FILE`. Raises `StartError`, which lists every invalid field."""
     if len(arguments) != 2 or arguments[0] != "--config":
         raise StartError("usage: --config FILE.json")
     path = Path(arguments[1])
@@ -40,30 +40,32 @@ def read_config(arguments: list[str], model: type[Config]) -> Config:
 
 
 def _got(problem: str, given: object) -> str:
-    """A wrong value; not one that nobody knows what it is, nor all around one that is missing: it may be a secret."""
+    """Return an invalid value for the message. Unknown fields and containers are left out: they may hold secrets."""
     if problem == "extra_forbidden" or isinstance(given, (dict, list)):
         return ""
     return f" (got {json.dumps(given, default=str)[:80]})"
 
 
 def cluster_token() -> str:
-    """The secret that coordinator and workers share. Raises `StartError` when it is not set, or is no header's text."""
+    """Return the token that coordinators and workers share. Raises `StartError` if it is missing or invalid."""
     name: str = contract()["environment"]["cluster_token"]
     token = os.environ.get(name, "")
     if not token:
-        raise StartError(f"{name} is not set; coordinator and workers need the same random text in it")
+        raise StartError(f"{name} is not set; set it to the same random text for coordinators and workers")
     if not token.isascii() or not token.isprintable() or token != token.strip():
-        raise StartError(f"{name} has characters that a header cannot carry, perhaps the end of a line; take them out")
+        raise StartError(
+            f"{name} has characters that are not allowed in a header, perhaps a newline at the end; remove them"
+        )
     return token
 
 
 def listen(host: str, port: int, field: str) -> socket.socket:
-    """A listening socket. Raises `StartError` when the port is taken."""
+    """Return a listening socket. Raises `StartError` if the port cannot be used."""
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
-        bound.listen(2048)  # only then is it refused to others
+        bound.listen(2048)  # from now on, others cannot use the port
     except OSError as error:
         bound.close()
         raise StartError(f"{field} {port} on {host} cannot be used: {error.strerror}; choose another") from error
@@ -71,27 +73,27 @@ def listen(host: str, port: int, field: str) -> socket.socket:
 
 
 KEEP_ALIVE_S = 75
-"""Longer than any client of ours keeps a connection that it does not use: `coordinator.upstream.IDLE_S`."""
+"""Longer than `coordinator.upstream.IDLE_S`, after which the coordinator closes an unused connection."""
 
 
 class DrainingServer(uvicorn.Server):
-    """Calls `on_drain` when told to stop, before it waits for the requests under way."""
+    """Calls `on_drain` on SIGTERM, before it waits for requests in flight."""
 
     def __init__(self, config: uvicorn.Config, on_drain: Callable[[], Awaitable[None]]) -> None:
         super().__init__(config)
         self._on_drain = on_drain
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Drain, then finish what runs."""
+        """Drain, then wait for requests in flight."""
         await self._on_drain()
         await super().shutdown(sockets)
-        self._captured_signals.clear()  # uvicorn would raise them again: no clean-up after it, and no exit status 0
+        self._captured_signals.clear()  # uvicorn would raise them again, which skips the clean-up and exit status 0
 
 
 def uvicorn_config(
     app: object, grace_s: int, http: type[asyncio.Protocol] | str = "httptools", tls: tuple[Path, Path] | None = None
 ) -> uvicorn.Config:
-    """The settings that coordinator and worker share."""
+    """Return the settings of uvicorn that coordinator and worker share."""
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         http=http,  # type: ignore[arg-type]
@@ -106,7 +108,7 @@ def uvicorn_config(
 
 
 def main(name: str, run: Callable[[list[str]], None]) -> None:
-    """Run a process's main function; a `StartError` is one line and exit status 2."""
+    """Run the main function of a process. A `StartError` is printed as one line, with exit status 2."""
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {name} %(levelname)s %(message)s", stream=sys.stderr)
     for noisy in ("httpx", "httpcore"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
@@ -118,26 +120,26 @@ def main(name: str, run: Callable[[list[str]], None]) -> None:
 
 
 async def read_json(receive: Callable[[], Awaitable[bytes]], limit: int, length: str | None) -> object:
-    """A request's JSON body. Raises `RequestError` for one that is too large or not JSON."""
+    """Read a request's JSON body. Raises `RequestError` if it is too large or not JSON."""
     if length is not None and length.isdigit() and int(length) > limit:
         raise RequestError(413, f"the body is larger than {limit} bytes", kind="invalid_request_error")
     body = await receive()
     if len(body) > limit:
         raise RequestError(413, f"the body is larger than {limit} bytes", kind="invalid_request_error")
     try:
-        return orjson.loads(body)  # NaN, halves of surrogate pairs and endless nesting are no JSON to it
+        return orjson.loads(body)  # it rejects NaN, lone surrogates and excessive nesting
     except orjson.JSONDecodeError as error:
         raise RequestError(400, f"the body is not valid JSON: {error}", kind="invalid_request_error") from error
 
 
-def read_as(model: type[Config], said: object, status: int) -> Config:
+def parse_as(model: type[Config], value: object, status: int) -> Config:
     """Return JSON as a model, without converting types.
 
     Raises:
         RequestError: with this status, it names the first wrong field; or 400, the JSON is nested too deeply.
     """
     try:
-        content = orjson.dumps(said)
+        content = orjson.dumps(value)
     except orjson.JSONEncodeError as error:  # orjson can parse more levels than it can serialize
         message = "the body is nested too deeply; use at most 250 levels"
         raise RequestError(400, message, kind="invalid_request_error") from error

@@ -1,6 +1,6 @@
-"""Spans for a collector, where OpenTelemetry's environment variables name one. Nothing is imported where they do not.
+"""OpenTelemetry spans, exported if the standard environment variables name a collector. Otherwise, nothing is imported.
 
-The text of prompts and answers is in no span.
+Spans never include the text of prompts and completions.
 """
 
 from __future__ import annotations
@@ -20,49 +20,52 @@ if TYPE_CHECKING:
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 FLUSH_S = 3.0
-"""How long a process that ends waits for its collector."""
+"""How long an exiting process waits for the collector."""
 
 
 @dataclass(slots=True)
 class Tracing:
-    """Makes spans; an SDK thread sends them, so that no request waits for the collector."""
+    """Makes spans. A thread of the SDK exports them, so that requests never wait for the collector."""
 
     _provider: Any
     _tracer: Tracer
     _propagator: Any
 
     def parent(self, headers: Mapping[str, str]) -> Context:
-        """Where a request's trace began, from its `traceparent`."""
+        """Return the parent context from a request's `traceparent` header."""
         return self._propagator.extract(headers)
 
     def begin(self, name: str, kind: SpanKind, parent: Context, attributes: Attributes) -> Span:
-        """A span."""
+        """Start a span."""
         return self._tracer.start_span(name, parent, kind, attributes)
 
     def headers(self, span: Span) -> dict[str, str]:
-        """By which the other side's spans become this one's children."""
+        """Return the headers that make the receiver's spans children of this one."""
         found: dict[str, str] = {}
         self._propagator.inject(found, self.below(span))
         return found
 
     def below(self, span: Span) -> Context:
-        """The context of a span's children in this process."""
+        """Return the context for children of a span in this process."""
         from opentelemetry.trace import set_span_in_context
 
         return set_span_in_context(span)
 
     def close(self) -> None:
-        """Send what is left, within `FLUSH_S`: the SDK's own bound is not kept while a collector is away."""
+        """Export the remaining spans within `FLUSH_S`. The SDK exceeds its own timeout without a collector."""
         sending = threading.Thread(target=self._provider.force_flush, daemon=True)
         sending.start()
         sending.join(FLUSH_S)
 
 
-def tracing(service: str) -> Tracing | None:
-    """Where spans go; None: no collector is named, or OTEL_SDK_DISABLED is true.
+def make_tracing(service: str) -> Tracing | None:
+    """Set up tracing. Return None if no collector is configured, or OTEL_SDK_DISABLED is true.
+
+    Args:
+        service: the service name, unless OTEL_SERVICE_NAME is set.
 
     Raises:
-        StartError: a collector is named, and the packages are missing.
+        StartError: a collector is configured, but the packages are missing.
     """
     if not any(map(os.environ.get, ENDPOINTS)) or os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return None
@@ -74,8 +77,8 @@ def tracing(service: str) -> Tracing | None:
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
     except ImportError as error:
         raise StartError(
-            f"{' or '.join(ENDPOINTS)} is set, and {error.name} is missing: pip install 'novacron-serving[tracing]', "
-            "or unset it"
+            f"{' or '.join(ENDPOINTS)} is set, but {error.name} is not installed; "
+            "pip install 'novacron-serving[tracing]', or unset the variable"
         ) from error
     name = os.environ.get("OTEL_SERVICE_NAME", service)
     provider = TracerProvider(resource=Resource.create({"service.name": name}), shutdown_on_exit=False)
@@ -83,8 +86,14 @@ def tracing(service: str) -> Tracing | None:
     return Tracing(provider, provider.get_tracer("novacron_serving"), TraceContextTextMapPropagator())
 
 
-def fail(span: Span, kind: str, *, ours: bool = True) -> None:
-    """Say what went wrong. Args: `ours`: it is no mistake of the one who asked."""
+def mark_failed(span: Span, kind: str, *, ours: bool = True) -> None:
+    """Mark a span as failed.
+
+    Args:
+        span: the span.
+        kind: the `error.type`.
+        ours: False for the client's errors, which do not set the span's status.
+    """
     from opentelemetry.trace import StatusCode
 
     span.set_attribute("error.type", kind)

@@ -192,7 +192,7 @@ class Scripted:
         loop = asyncio.get_running_loop()
         ssl = self.tls and self.tls.server
         server = await loop.create_server(connection, "127.0.0.1", self.port, backlog=2048, ssl=ssl)
-        keeping = self.tls and asyncio.create_task(self.tls.keep())
+        keeping = self.tls and asyncio.create_task(self.tls.watch_files())
         stopping = asyncio.Event()
         loop.add_signal_handler(signal.SIGTERM, stopping.set)
         registering = asyncio.create_task(self._registration.run())

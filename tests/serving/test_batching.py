@@ -59,7 +59,7 @@ async def until(true: Callable[[], bool], limit_s: float = 10) -> None:
         await asyncio.sleep(0.01)
 
 
-def test_an_answer_does_not_depend_on_who_is_in_the_same_batch() -> None:
+def test_a_completion_does_not_depend_on_other_requests_in_the_batch() -> None:
     async def run() -> None:
         async with loaded(max_concurrent_requests=5, prefill_step_tokens=16) as engine:
             seeded = Sampling(temperature=0.9, top_p=0.9, seed=4)
@@ -77,7 +77,7 @@ def test_an_answer_does_not_depend_on_who_is_in_the_same_batch() -> None:
     asyncio.run(run())
 
 
-def test_rows_of_a_step_are_computed_together() -> None:
+def test_running_choices_share_a_forward_pass() -> None:
     async def run() -> None:
         async with loaded(max_concurrent_requests=6) as engine:
             passes: list[int] = []
@@ -97,7 +97,7 @@ def test_rows_of_a_step_are_computed_together() -> None:
     asyncio.run(run())
 
 
-def test_closing_aborts_and_the_place_is_free_again() -> None:
+def test_closing_the_iterator_frees_the_slot() -> None:
     async def run() -> None:
         async with loaded(max_concurrent_requests=1, max_waiting_requests=1) as engine:
             answer: Any = engine.generate(ENDLESS)
@@ -115,7 +115,7 @@ def test_closing_aborts_and_the_place_is_free_again() -> None:
     asyncio.run(run())
 
 
-def test_an_aborted_answer_ends() -> None:
+def test_an_aborted_choice_ends() -> None:
     async def run() -> None:
         async with loaded() as engine:
             reasons: list[str | None] = []
@@ -143,7 +143,7 @@ def breaks(change: Callable[[Any], None], meanwhile: Callable[[PyTorchEngine], A
     asyncio.run(run())
 
 
-def test_an_engine_that_dies_is_unhealthy_and_its_requests_are_told() -> None:
+def test_an_engine_that_dies_is_unhealthy_and_fails_its_requests() -> None:
     def die(decoder: Any) -> None:
         def broken(model: Any, tokens: Any) -> Any:
             raise RuntimeError("the device fell off the bus")
@@ -175,7 +175,7 @@ def test_an_engine_that_hangs_is_unhealthy() -> None:
     breaks(hang, meanwhile)
 
 
-def test_a_distribution_that_is_none_fails_one_request_alone() -> None:
+def test_an_invalid_distribution_fails_one_request_only() -> None:
     async def run() -> None:
         async with loaded() as engine:
             decoder: Any = engine._decoder

@@ -91,7 +91,7 @@ def log_of(folder: Path, module: str) -> str:
     return "".join(path.read_text() for path in sorted(folder.glob(f"{module}-*.log")))
 
 
-def test_chat_and_streams_go_through(encrypted: Encrypted) -> None:
+def test_chat_and_streams_work_over_mutual_tls(encrypted: Encrypted) -> None:
     with encrypted.client() as client:
         whole = client.chat.completions.create(**CHAT, temperature=0)  # type: ignore[call-overload]
         assert whole.choices[0].message.content
@@ -101,7 +101,7 @@ def test_chat_and_streams_go_through(encrypted: Encrypted) -> None:
     assert HTTP.get(f"{encrypted.url}/api/v1/llm/cluster/status").json()["workers"][0]["distrust"] is None
 
 
-def test_without_a_certificate_a_worker_answers_probes_only(encrypted: Encrypted, authority: Authority) -> None:
+def test_without_a_certificate_a_worker_serves_probes_only(encrypted: Encrypted, authority: Authority) -> None:
     with asks(encrypted.worker_ports["w"], context(authority.pem)) as kubelet:
         for path in ("/health", "/ready", "/metrics"):
             assert kubelet.get(path).status_code == 200
@@ -110,9 +110,7 @@ def test_without_a_certificate_a_worker_answers_probes_only(encrypted: Encrypted
             assert (refused.status_code, refused.json()["error"]["code"]) == (401, "certificate_required")
 
 
-def test_a_certificate_does_not_take_the_tokens_place(
-    encrypted: Encrypted, authority: Authority, tmp_path: Path
-) -> None:
+def test_a_certificate_does_not_replace_the_token(encrypted: Encrypted, authority: Authority, tmp_path: Path) -> None:
     verify = context(authority.pem, authority.issue(tmp_path))
     with asks(encrypted.worker_ports["w"], verify) as client:
         assert client.post("/v1/chat/completions", json=CHAT).status_code == 200
@@ -120,7 +118,7 @@ def test_a_certificate_does_not_take_the_tokens_place(
         assert (refused.status_code, refused.json()["error"]["code"]) == (401, "invalid_api_key")
 
 
-def test_a_certificate_that_the_ca_signed_for_somebody_else_is_not_enough(
+def test_a_certificate_of_the_same_ca_with_another_name_is_rejected(
     encrypted: Encrypted, authority: Authority, tmp_path: Path
 ) -> None:
     files = authority.issue(tmp_path, name="billing")
@@ -131,7 +129,7 @@ def test_a_certificate_that_the_ca_signed_for_somebody_else_is_not_enough(
         asyncio.run(register(encrypted.grpc_port, authority.pem, files))
 
 
-def test_certificates_of_another_ca_get_no_connection(
+def test_certificates_of_another_ca_are_rejected_in_the_handshake(
     encrypted: Encrypted, authority: Authority, other: Authority, tmp_path: Path
 ) -> None:
     files = other.issue(tmp_path)
@@ -146,7 +144,7 @@ def test_certificates_of_another_ca_get_no_connection(
         assert error.value.code() == grpc.StatusCode.UNAVAILABLE
 
 
-def test_nothing_is_said_in_plain_text(encrypted: Encrypted) -> None:
+def test_plain_text_connections_are_rejected(encrypted: Encrypted) -> None:
     with pytest.raises(httpx.TransportError):
         HTTP.get(f"http://127.0.0.1:{encrypted.worker_ports['w']}/health")
 
@@ -159,7 +157,7 @@ def test_nothing_is_said_in_plain_text(encrypted: Encrypted) -> None:
         asyncio.run(plain())
 
 
-def test_older_versions_are_refused(encrypted: Encrypted, authority: Authority) -> None:
+def test_older_tls_versions_are_rejected(encrypted: Encrypted, authority: Authority) -> None:
     verify = context(authority.pem)
     verify.maximum_version = ssl.TLSVersion.TLSv1_2
     with asks(encrypted.worker_ports["w"], verify) as client, pytest.raises(httpx.TransportError):
@@ -200,7 +198,9 @@ def gateway_of(gateways: list[Gateway], folder: Path, tls: dict[str, str]) -> Ga
     return gateways[-1]
 
 
-def test_several_coordinators_and_a_worker(tmp_path: Path, authority: Authority, gateways: list[Gateway]) -> None:
+def test_a_worker_registers_with_several_coordinators_over_mutual_tls(
+    tmp_path: Path, authority: Authority, gateways: list[Gateway]
+) -> None:
     one = gateway_of(gateways, tmp_path / "one", authority.issue(tmp_path / "tls-one"))
     two = gateway_of(gateways, tmp_path / "two", authority.issue(tmp_path / "tls-two"))
     one.start_workers("a", also=[two], CLUSTER_TLS=json.dumps(authority.issue(tmp_path / "tls-a")))
@@ -216,7 +216,7 @@ def test_several_coordinators_and_a_worker(tmp_path: Path, authority: Authority,
     ("coordinator without", "it does not speak TLS; set cluster_tls there too"),
     ("worker without", "Socket closed"),
 ])  # fmt: skip
-def test_a_worker_that_is_refused_says_why_once(
+def test_a_worker_with_a_rejected_certificate_logs_the_reason_once(
     tmp_path: Path, authority: Authority, other: Authority, gateways: list[Gateway], case: str, says: str
 ) -> None:
     both = authority.pem + other.pem
@@ -250,7 +250,7 @@ def test_a_worker_that_is_refused_says_why_once(
         worker.wait()
 
 
-def test_a_worker_that_cannot_be_verified_is_shown_with_the_reason_and_told_once(
+def test_a_worker_that_cannot_be_verified_is_listed_and_logged_once_with_the_reason(
     tmp_path: Path, authority: Authority, other: Authority, gateways: list[Gateway]
 ) -> None:
     files = authority.issue(tmp_path / "tls")
@@ -280,7 +280,7 @@ def test_a_worker_that_cannot_be_verified_is_shown_with_the_reason_and_told_once
 
 
 @pytest.mark.parametrize("encrypted_", [True, False], ids=["tls", "plain"])
-def test_neither_prompts_nor_answers_nor_the_token_are_seen_on_the_way(
+def test_prompts_responses_and_the_token_are_encrypted_on_the_network(
     tmp_path: Path, authority: Authority, gateways: list[Gateway], encrypted_: bool
 ) -> None:
     files = authority.issue(tmp_path / "tls") if encrypted_ else None
@@ -316,7 +316,7 @@ def shown_serial(port: int, ca: bytes) -> str:
             return str(dict(inside.getpeercert() or {})["serialNumber"])
 
 
-def test_certificates_and_the_ca_are_replaced_under_load(
+def test_certificates_and_the_ca_are_replaced_without_a_failed_request(
     tmp_path: Path, authority: Authority, other: Authority, gateways: list[Gateway]
 ) -> None:
     """As it is done: trust both CAs, then show certificates of the new one, then trust it alone."""
@@ -364,7 +364,7 @@ def test_certificates_and_the_ca_are_replaced_under_load(
         loading.result(10)
 
 
-def test_wrong_files_do_not_take_the_place_of_those_in_use(
+def test_invalid_files_do_not_replace_the_current_certificate(
     tmp_path: Path, authority: Authority, other: Authority, gateways: list[Gateway]
 ) -> None:
     files = authority.issue(tmp_path / "tls")
@@ -382,7 +382,7 @@ def test_wrong_files_do_not_take_the_place_of_those_in_use(
     ({"name": "billing"}, "it needs cluster_tls.server_name among its DNS names"),
     ({"ca": b"nothing"}, "ca.crt' holds no certificate in PEM"),
 ])  # fmt: skip
-def test_a_process_with_wrong_files_does_not_start(
+def test_a_process_does_not_start_with_invalid_files(
     tmp_path: Path, authority: Authority, broken: dict[str, Any], says: str
 ) -> None:
     files = authority.issue(tmp_path / "tls", **broken)

@@ -53,7 +53,7 @@ def rename_the_tensors(tensors: dict[str, torch.Tensor]) -> None:
         (rename_the_tensors, "lm_head.weight"),
     ],
 )
-def test_weight_files_that_lack_tensors_are_refused_and_one_tensor_is_named(
+def test_weight_files_that_lack_tensors_are_rejected(
     tiny: Path, change: Callable[[dict[str, torch.Tensor]], None], tensor: str
 ) -> None:
     load(tiny)

@@ -152,7 +152,7 @@ def store(server: Server, tmp_path: Path) -> StoreFolder:
     return folder
 
 
-def test_what_is_published_comes_back(store: StoreFolder, tmp_path: Path) -> None:
+def test_a_published_model_is_downloaded_unchanged(store: StoreFolder, tmp_path: Path) -> None:
     manifest = verify_model(store)
     here, found = download(store, tmp_path / "cache")
     assert found == manifest
@@ -160,7 +160,7 @@ def test_what_is_published_comes_back(store: StoreFolder, tmp_path: Path) -> Non
         assert (here / file.path).read_bytes() == (TINY / file.path).read_bytes()
 
 
-def test_what_is_published_does_not_change(server: Server, store: StoreFolder, tmp_path: Path) -> None:
+def test_a_published_model_cannot_be_overwritten(server: Server, store: StoreFolder, tmp_path: Path) -> None:
     if not server.takes_writes:
         pytest.skip("this server takes no writes of the library")
     assert publish(TINY, store, model_id="tiny") == verify_model(store)
@@ -170,7 +170,7 @@ def test_what_is_published_does_not_change(server: Server, store: StoreFolder, t
         publish(tmp_path / "other", store, model_id="tiny")
 
 
-def test_a_large_file_is_read_in_pieces_and_goes_on_where_it_broke_off(
+def test_a_large_file_is_read_in_pieces_and_resumed(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not server.takes_writes:
@@ -196,7 +196,7 @@ def test_a_large_file_is_read_in_pieces_and_goes_on_where_it_broke_off(
     assert asked.count(0) == 1, "what was there was not fetched again"
 
 
-def test_what_is_spoiled_is_told_and_never_used(server: Server, store: StoreFolder, tmp_path: Path) -> None:
+def test_a_corrupt_model_is_reported_and_never_used(server: Server, store: StoreFolder, tmp_path: Path) -> None:
     prefix = f"{tmp_path.name}/tiny"
     server.put(f"{prefix}/config.json", b"{}")
     with pytest.raises(StoreError, match=r"config\.json has 2 bytes, and its manifest says"):
@@ -210,7 +210,7 @@ def test_what_is_spoiled_is_told_and_never_used(server: Server, store: StoreFold
     assert not [path for path in (tmp_path / "cache").iterdir() if path.is_dir() and path.suffix != ".partial"]
 
 
-def test_a_bucket_that_is_not_there_is_named(server: Server, tmp_path: Path) -> None:
+def test_a_missing_bucket_is_named(server: Server, tmp_path: Path) -> None:
     url = server.url.replace("models", "nowhere", 1) + "/m"
     with pytest.raises(StoreError) as caught:
         download(open_folder(url), tmp_path / "cache", QUICK)

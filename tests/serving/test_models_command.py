@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.tiny_model import TINY
 
 
-def test_the_commands_publish_and_verify(tmp_path: Path) -> None:
+def test_publish_and_verify_print_the_model_and_name_a_missing_file(tmp_path: Path) -> None:
     def command(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "novacron_serving.models", *arguments],

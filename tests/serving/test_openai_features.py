@@ -55,7 +55,7 @@ def put_together(chunks: list[Any], index: int = 0) -> tuple[str, list[dict[str,
     return content, calls, reason
 
 
-def test_several_answers_differ_and_are_counted_together(client: openai.OpenAI) -> None:
+def test_the_usage_counts_all_of_n_choices(client: openai.OpenAI) -> None:
     answer = ask(client, "Tell me a story.", n=3, seed=5, max_tokens=30)
     assert [choice.index for choice in answer.choices] == [0, 1, 2]
     assert len({choice.message.content for choice in answer.choices}) > 1
@@ -66,7 +66,7 @@ def test_several_answers_differ_and_are_counted_together(client: openai.OpenAI) 
         assert (content, reason) == (choice.message.content, choice.finish_reason)
 
 
-def test_log_probabilities_are_of_the_tokens_that_make_up_the_answer(client: openai.OpenAI) -> None:
+def test_log_probabilities_are_those_of_the_tokens_of_the_text(client: openai.OpenAI) -> None:
     answer = ask(client, "What is a GPU?", temperature=0, logprobs=True, top_logprobs=3, max_tokens=12)
     tokens = answer.choices[0].logprobs.content
     assert len(tokens) == answer.usage.completion_tokens == 12
@@ -85,7 +85,7 @@ def test_log_probabilities_are_of_the_tokens_that_make_up_the_answer(client: ope
     assert [token.token for token in streamed] == [token.token for token in tokens]
 
 
-def test_usage_tells_cached_tokens(client: openai.OpenAI) -> None:
+def test_the_usage_has_cached_tokens(client: openai.OpenAI) -> None:
     first, again = (ask(client, "Is this cached?", max_tokens=1).usage for _ in range(2))
     assert first.prompt_tokens_details.cached_tokens < 4  # what every prompt of this model begins with
     assert again.prompt_tokens_details.cached_tokens == again.prompt_tokens - 1
@@ -96,7 +96,7 @@ def said(client: openai.OpenAI, **options: Any) -> list[str]:
     return [token.token for token in answer.choices[0].logprobs.content]
 
 
-def test_a_bias_forces_a_token_and_a_penalty_wears_it_off(client: openai.OpenAI) -> None:
+def test_logit_bias_forces_a_token_and_a_penalty_counters_it(client: openai.OpenAI) -> None:
     forced = said(client, logit_bias={"300": 40})
     assert len(forced) == 40
     assert len(set(forced)) == 1
@@ -107,7 +107,7 @@ def test_a_bias_forces_a_token_and_a_penalty_wears_it_off(client: openai.OpenAI)
     assert caught.value.param == "logit_bias"
 
 
-def test_an_answer_fits_the_schema_that_it_is_held_to(client: openai.OpenAI) -> None:
+def test_the_response_format_is_enforced(client: openai.OpenAI) -> None:
     form: Any = {"type": "json_schema", "json_schema": {"name": "trip", "schema": SCHEMA, "strict": True}}
     for seed in range(4):
         answer = ask(client, temperature=2, seed=seed, response_format=form)
@@ -116,7 +116,7 @@ def test_an_answer_fits_the_schema_that_it_is_held_to(client: openai.OpenAI) -> 
         assert answer.choices[0].message.refusal is None
 
 
-def test_pydantic_models_are_parsed_by_the_client(client: openai.OpenAI) -> None:
+def test_the_client_parses_pydantic_models(client: openai.OpenAI) -> None:
     class Pair(BaseModel):
         first: bool
         second: bool
@@ -125,7 +125,7 @@ def test_pydantic_models_are_parsed_by_the_client(client: openai.OpenAI) -> None
     assert isinstance(answer.choices[0].message.parsed, Pair)
 
 
-def test_a_json_object_begins_as_one(client: openai.OpenAI) -> None:
+def test_json_object_mode_starts_with_a_brace(client: openai.OpenAI) -> None:
     answer = ask(client, response_format={"type": "json_object"}, max_tokens=40, seed=1)
     assert answer.choices[0].message.content.startswith("{")
     if answer.choices[0].finish_reason == "stop":
@@ -133,7 +133,7 @@ def test_a_json_object_begins_as_one(client: openai.OpenAI) -> None:
 
 
 @pytest.mark.parametrize("schema", [{"not": {"type": "string"}}, {"type": "wat"}, {"$ref": "http://example.org/x"}])
-def test_a_schema_that_cannot_be_held_to_is_refused(client: openai.OpenAI, schema: Any) -> None:
+def test_a_schema_that_cannot_be_enforced_is_rejected(client: openai.OpenAI, schema: Any) -> None:
     form: Any = {"type": "json_schema", "json_schema": {"name": "s", "schema": schema}}
     with pytest.raises(openai.BadRequestError, match="response_format") as caught:
         ask(client, response_format=form, stream=True)
@@ -144,7 +144,7 @@ def test_a_schema_that_cannot_be_held_to_is_refused(client: openai.OpenAI, schem
     assert caught.value.param == "tools"
 
 
-def test_a_named_function_is_called_with_arguments_that_fit(client: openai.OpenAI) -> None:
+def test_a_named_function_is_called_with_valid_arguments(client: openai.OpenAI) -> None:
     answer = ask(client, tools=TOOLS, tool_choice=ALWAYS, seed=3)
     choice = answer.choices[0]
     assert (choice.finish_reason, choice.message.content) == ("stop", None)
@@ -176,7 +176,7 @@ def test_a_call_and_its_result_are_sent_back(client: openai.OpenAI) -> None:
     assert answer.choices[0].message.content
 
 
-def test_a_model_without_words_for_functions_refuses_to_decide_by_itself(client: openai.OpenAI) -> None:
+def test_tool_choice_auto_is_rejected_for_a_model_without_a_tool_format(client: openai.OpenAI) -> None:
     tools: Any = [TOOLS[1]]
     with pytest.raises(openai.BadRequestError, match="tool_choice: this model's template") as caught:
         ask(client, tools=tools)
@@ -184,7 +184,7 @@ def test_a_model_without_words_for_functions_refuses_to_decide_by_itself(client:
     assert ask(client, tools=tools, tool_choice="none", max_tokens=4).choices[0].message.tool_calls is None
 
 
-def test_completions_go_on_from_text_and_from_tokens(client: openai.OpenAI) -> None:
+def test_completions_continue_text_and_token_prompts(client: openai.OpenAI) -> None:
     text = "<|user|>\nWhat is a GPU?<|end|>\n<|assistant|>\n"
     answer = client.completions.create(model=MODEL, prompt=text, temperature=0, max_tokens=64)
     assert answer.choices[0].text.startswith("A GPU is a processor")
@@ -200,7 +200,7 @@ def test_completions_go_on_from_text_and_from_tokens(client: openai.OpenAI) -> N
         client.completions.create(model=MODEL, prompt="")
 
 
-def test_several_prompts_have_their_answers_in_order(client: openai.OpenAI) -> None:
+def test_choices_of_several_prompts_are_in_order(client: openai.OpenAI) -> None:
     prompts = [
         f"<|user|>\n{text}<|end|>\n<|assistant|>\n" for text in ("What is a GPU?", "What sound does a dog make?")
     ]
@@ -232,7 +232,7 @@ def test_log_probabilities_of_a_completion(client: openai.OpenAI) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_json_that_comes_near_its_limit_is_closed_and_not_cut(client: openai.OpenAI, seed: int) -> None:
+def test_json_is_closed_before_max_tokens_truncates_it(client: openai.OpenAI, seed: int) -> None:
     texts = {"a": {"type": "string"}, "b": {"type": "array", "items": {"type": "string"}}}
     said = {"type": "object", "properties": texts, "required": ["a", "b"], "additionalProperties": False}
     form: Any = {"type": "json_schema", "json_schema": {"name": "x", "schema": said, "strict": True}}

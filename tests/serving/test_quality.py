@@ -22,9 +22,9 @@ from novacron_serving.engines.pytorch.weights import Int4Linear, Int8Linear, loa
 from novacron_serving.errors import StartError
 from novacron_serving.protocol.openai import Message
 from novacron_serving.quality.__main__ import run
-from novacron_serving.quality.measure import read_text
-from novacron_serving.quality.report import FILE, TEXT, Measurement, Report, measured, read
-from novacron_serving.quality.score import Comparison, score
+from novacron_serving.quality.measure import read_dialogues
+from novacron_serving.quality.report import FILE, TEXT, Measurement, Report, find_measurement, read_report
+from novacron_serving.quality.score import Comparison, compute_score
 from novacron_serving.worker.__main__ import export_quality
 from novacron_serving.worker.app import WorkerApp
 from novacron_serving.worker.config import ModelConfig, WorkerConfig
@@ -49,7 +49,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def found(model: Path) -> dict[str, Measurement]:
-    return {item.quantization: item for item in read(model / FILE).measurements}
+    return {item.quantization: item for item in read_report(model / FILE).measurements}
 
 
 def broken(folder: Path) -> Path:
@@ -65,7 +65,7 @@ def broken(folder: Path) -> Path:
     return folder
 
 
-def test_without_quantisation_a_model_agrees_with_itself(found: dict[str, Measurement]) -> None:
+def test_an_unquantised_model_has_a_score_of_1(found: dict[str, Measurement]) -> None:
     whole = found["none"]
     assert (whole.score, whole.score_high, whole.perplexity_ratio, whole.compression_ratio) == (1, 1, 1, 1)
     assert whole.score_low > 0.998
@@ -73,33 +73,33 @@ def test_without_quantisation_a_model_agrees_with_itself(found: dict[str, Measur
     assert whole.tokens > 2000
 
 
-def test_int8_is_nearly_the_model(found: dict[str, Measurement]) -> None:
+def test_int8_is_close_to_the_reference(found: dict[str, Measurement]) -> None:
     assert 0.975 < found["int8"].score < 1
     assert found["int8"].mean_divergence_nats < 0.005
     assert found["int8"].perplexity_ratio == pytest.approx(1, abs=0.02)
     assert 2.5 < found["int8"].compression_ratio < 4
 
 
-def test_int4_is_smaller_and_further_off(found: dict[str, Measurement]) -> None:
+def test_int4_is_smaller_and_less_accurate_than_int8(found: dict[str, Measurement]) -> None:
     assert 0.75 < found["int4"].score < 0.93
     assert found["int4"].score_high < found["int8"].score_low
     assert found["int4"].mean_divergence_nats > 20 * found["int8"].mean_divergence_nats
     assert found["int8"].compression_ratio < found["int4"].compression_ratio < 6
 
 
-def test_a_broken_model_agrees_by_chance_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_model_with_shuffled_weights_has_a_score_near_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = broken(tmp_path / "broken")
     run([f"--model={folder}", f"--reference={TINY}", "--quantization=none"])
     made = Report.model_validate_json(capsys.readouterr().out).measurements[0]
     assert made.score < 0.05
     assert made.mean_divergence_nats > 1
     assert made.model_digest != made.reference_digest
-    assert made == read(folder / FILE).measurements[0]
+    assert made == read_report(folder / FILE).measurements[0]
 
 
-def test_the_text_was_not_learnt() -> None:
+def test_the_text_for_measurements_is_not_in_the_training_text() -> None:
     learnt = TRAINING_TEXT.read_text()
-    dialogues = read_text(TEXT)
+    dialogues = read_dialogues(TEXT)
     assert len({dialogue.user for dialogue in dialogues}) == len(dialogues) >= 60
     for dialogue in dialogues:
         for sentence in re.split(r"(?<=[.!?]) ", dialogue.assistant):
@@ -111,7 +111,9 @@ def test_the_text_was_not_learnt() -> None:
 
 @pytest.mark.parametrize(("quantization", "layer"), [("int8", Int8Linear), ("int4", Int4Linear)])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_a_layer_is_what_its_numbers_say(quantization: Any, layer: type[torch.nn.Module], dtype: str) -> None:
+def test_quantised_layers_compute_with_the_dequantised_weights(
+    quantization: Any, layer: type[torch.nn.Module], dtype: str
+) -> None:
     torch.manual_seed(1)
     linear = torch.nn.Linear(96, 5, dtype=getattr(torch, dtype))
     quantised = layer(linear)
@@ -125,14 +127,14 @@ def test_a_layer_is_what_its_numbers_say(quantization: Any, layer: type[torch.nn
     assert (linear.weight.float() - weights).abs().mean() > 0 or quantization == "int8"
 
 
-def test_weights_take_the_bytes_that_the_format_says() -> None:
+def test_quantised_weights_have_the_expected_size() -> None:
     layer = torch.nn.Linear(64, 10, bias=False)
     assert weight_bytes(layer) == 64 * 10 * 4
     assert weight_bytes(Int8Linear(layer)) == 64 * 10 + 10 * 4
     assert weight_bytes(Int4Linear(layer)) == 64 * 10 // 2 + 2 * (64 // 32) * 10 * 2
 
 
-def test_int4_refuses_layers_that_have_no_whole_groups(tmp_path: Path) -> None:
+def test_int4_rejects_layers_whose_inputs_are_not_a_multiple_of_the_group(tmp_path: Path) -> None:
     from transformers import LlamaConfig, LlamaForCausalLM
 
     config = LlamaConfig(
@@ -169,7 +171,7 @@ async def serve(folder: Path, config: PyTorchConfig) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("quantization", QUANTIZATIONS)
-def test_a_worker_serves_quantised_and_tells_what_was_measured(
+def test_a_worker_serves_a_quantised_model_and_exports_its_measurement(
     model: Path, found: dict[str, Measurement], quantization: Any
 ) -> None:
     text, metrics = asyncio.run(serve(model, PyTorchConfig(device="cpu", quantization=quantization)))
@@ -179,7 +181,7 @@ def test_a_worker_serves_quantised_and_tells_what_was_measured(
     assert f"novacron_compression_ratio{labels} {found[quantization].compression_ratio!r}\n" in metrics
 
 
-def test_a_worker_tells_nothing_that_was_not_measured(model: Path, tmp_path: Path) -> None:
+def test_a_worker_exports_no_quality_without_a_matching_measurement(model: Path, tmp_path: Path) -> None:
     def silent(folder: Path, **settings: Any) -> bool:
         _, metrics = asyncio.run(serve(folder, PyTorchConfig(device="cpu", **settings)))
         return "novacron_quality_score{" not in metrics and "novacron_compression_ratio{" not in metrics
@@ -193,13 +195,13 @@ def test_a_worker_tells_nothing_that_was_not_measured(model: Path, tmp_path: Pat
     assert silent(other, quantization="int8")
 
 
-def test_a_measurement_on_another_text_is_not_the_models_score(model: Path, tmp_path: Path) -> None:
+def test_a_measurement_on_another_text_is_not_used(model: Path, tmp_path: Path) -> None:
     folder, text = tmp_path / "tiny", tmp_path / "text.jsonl"
     shutil.copytree(model, folder)
-    assert measured(folder, "int8", "float32") is not None
+    assert find_measurement(folder, "int8", "float32") is not None
     text.write_text(TEXT.read_text().splitlines()[0])
     run([f"--model={folder}", f"--text={text}", "--quantization=int8"])
-    assert measured(folder, "int8", "float32") is None
+    assert find_measurement(folder, "int8", "float32") is None
 
 
 # the report and the command
@@ -210,7 +212,7 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*program, *arguments], capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_the_command_measures_and_holds_to_a_minimum(tmp_path: Path) -> None:
+def test_the_command_fails_if_a_score_is_below_the_minimum(tmp_path: Path) -> None:
     text, report = tmp_path / "text.jsonl", tmp_path / "quality.json"
     text.write_text("".join(TEXT.read_text().splitlines(keepends=True)[:8]))
     done = command(f"--text={text}", f"--report={report}", "--json", "--minimum=0.95")
@@ -222,7 +224,7 @@ def test_the_command_measures_and_holds_to_a_minimum(tmp_path: Path) -> None:
     assert quality.find_low_scores(quality.QualityReport.parse(done.stdout), 0.5) == []
 
 
-def test_the_command_shows_a_column_for_each_quantisation(found: dict[str, Measurement]) -> None:
+def test_the_command_prints_a_column_per_quantisation(found: dict[str, Measurement]) -> None:
     report = Report(measurements=tuple(found.values())).model_dump_json()
     shown = "\n".join(quality.measurement_table(quality.QualityReport.parse(report)).lines())
     assert all(f"{item}, float32" in shown for item in QUANTIZATIONS)
@@ -230,7 +232,7 @@ def test_the_command_shows_a_column_for_each_quantisation(found: dict[str, Measu
     assert "95% interval" in shown
 
 
-def test_measuring_again_replaces_that_measurement_only(found: dict[str, Measurement]) -> None:
+def test_a_new_measurement_replaces_the_one_of_the_same_quantisation_and_dtype(found: dict[str, Measurement]) -> None:
     report = Report(measurements=tuple(found.values()))
     again = found["int8"].model_copy(update={"score": 0.5})
     assert set(report.with_measurement(again).measurements) == {found["none"], found["int4"], again}
@@ -241,7 +243,7 @@ def test_measuring_again_replaces_that_measurement_only(found: dict[str, Measure
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["/nowhere"], "error: '/nowhere' holds no config.json; name a Hugging Face model folder\n"),
+        (["/nowhere"], "error: '/nowhere' has no config.json; give a Hugging Face model folder\n"),
         (["--minimum=97"], "error: Invalid value for '--minimum'"),
     ],
 )
@@ -254,13 +256,13 @@ def test_bad_input_is_one_line(arguments: list[str], message: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("", "is empty"), ('{"user": "a", "assistant": "b"}\n{"user": "a"}\n', "line 2: a line is")],
+    [("", "is empty"), ('{"user": "a", "assistant": "b"}\n{"user": "a"}\n', "line 2: must be")],
 )
-def test_a_text_that_is_none_is_named(tmp_path: Path, text: str, message: str) -> None:
+def test_an_invalid_text_is_rejected_with_its_line(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "text.jsonl"
     file.write_text(text)
     with pytest.raises(StartError, match=message):
-        read_text(file)
+        read_dialogues(file)
 
 
 # the score
@@ -276,8 +278,8 @@ def comparison(tokens: int, agreed: int) -> Comparison:
     )
 
 
-def test_the_score_is_the_share_that_agrees() -> None:
-    made = score([comparison(100, 95), comparison(300, 293)])
+def test_the_score_is_the_share_of_equal_predictions() -> None:
+    made = compute_score([comparison(100, 95), comparison(300, 293)])
     assert made.score == 0.97
     assert (made.perplexity_ratio, made.mean_divergence_nats) == (pytest.approx(2.71828, abs=1e-4), 0.5)
 
@@ -286,17 +288,20 @@ def test_the_score_is_the_share_that_agrees() -> None:
     ("agreed", "low", "high"),
     [(970, 0.9575, 0.9790), (1000, 0.9962, 1.0), (0, 0.0, 0.0038)],  # Wilson's interval of as many in 1000
 )
-def test_the_interval_of_answers_that_are_alike(agreed: int, low: float, high: float) -> None:
-    made = score([comparison(100, agreed // 10)] * 10)
+def test_the_interval_of_independent_tokens_is_wilsons(agreed: int, low: float, high: float) -> None:
+    made = compute_score([comparison(100, agreed // 10)] * 10)
     assert (made.score_low, made.score_high) == (pytest.approx(low, abs=1e-4), pytest.approx(high, abs=1e-4))
 
 
-def test_answers_that_differ_make_the_score_less_certain() -> None:
-    alike, apart = score([comparison(100, 50)] * 10), score([comparison(100, 0), comparison(100, 100)] * 5)
+def test_differences_between_responses_widen_the_interval() -> None:
+    alike, apart = (
+        compute_score([comparison(100, 50)] * 10),
+        compute_score([comparison(100, 0), comparison(100, 100)] * 5),
+    )
     assert alike.score == apart.score
     assert apart.score_high - apart.score_low > 5 * (alike.score_high - alike.score_low)
 
 
-def test_no_token_has_no_score() -> None:
-    with pytest.raises(ValueError, match="no token"):
-        score([replace(comparison(1, 1), tokens=0)])
+def test_a_score_needs_tokens() -> None:
+    with pytest.raises(ValueError, match="no tokens"):
+        compute_score([replace(comparison(1, 1), tokens=0)])

@@ -26,7 +26,7 @@ def post(stack: Any, body: object, path: str = "/v1/chat/completions") -> httpx.
     return httpx.post(stack.url + path, content=content, headers={"content-type": "application/json"}, timeout=30)
 
 
-def test_an_answer_has_text_and_usage_that_adds_up(client: openai.OpenAI) -> None:
+def test_a_response_has_text_and_a_consistent_usage(client: openai.OpenAI) -> None:
     answer = ask(client, "What is a GPU?", temperature=0)
     assert answer.choices[0].message.role == "assistant"
     assert "GPU" in (answer.choices[0].message.content or "")
@@ -38,7 +38,7 @@ def test_an_answer_has_text_and_usage_that_adds_up(client: openai.OpenAI) -> Non
     assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens
 
 
-def test_a_stream_says_the_same_as_a_whole_answer_and_ends_with_its_usage(client: openai.OpenAI) -> None:
+def test_a_stream_has_the_same_text_as_a_whole_response_and_ends_with_the_usage(client: openai.OpenAI) -> None:
     whole = ask(client, "What is a cluster?", temperature=0)
     chunks = list(ask(client, "What is a cluster?", temperature=0, stream=True, stream_options={"include_usage": True}))
     pieces = [chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices]
@@ -55,14 +55,14 @@ def test_a_stream_has_no_usage_unless_asked(client: openai.OpenAI) -> None:
     assert all(chunk.choices and chunk.usage is None for chunk in ask(client, "Hello", stream=True))
 
 
-def test_max_tokens_ends_an_answer(client: openai.OpenAI) -> None:
+def test_max_tokens_ends_a_choice(client: openai.OpenAI) -> None:
     answer = ask(client, "Tell me a story.", max_completion_tokens=4)
     assert answer.choices[0].finish_reason == "length"
     assert answer.usage.completion_tokens == 4
 
 
 @pytest.mark.parametrize("temperature", [0, 1])
-def test_measurements_get_answers_of_the_length_they_ask_for(client: openai.OpenAI, temperature: int) -> None:
+def test_ignore_eos_gives_completions_of_exactly_max_tokens(client: openai.OpenAI, temperature: int) -> None:
     short = ask(client, "What is a GPU?", temperature=temperature).usage.completion_tokens
     asked = short + 20
     longer = ask(client, "What is a GPU?", temperature=temperature, extra_body={"min_tokens": asked})
@@ -71,7 +71,7 @@ def test_measurements_get_answers_of_the_length_they_ask_for(client: openai.Open
     assert (cut.usage.completion_tokens, cut.choices[0].finish_reason) == (150, "length")
 
 
-def test_a_minimum_that_cannot_be_is_refused(client: openai.OpenAI) -> None:
+def test_an_impossible_min_tokens_is_rejected(client: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError, match="min_tokens: 9, and 8 are the most"):
         ask(client, "Hello", max_tokens=8, extra_body={"min_tokens": 9})
     with pytest.raises(openai.BadRequestError, match="min_tokens: 17, and 16 are the most"):
@@ -87,7 +87,7 @@ def test_the_models_are_listed(client: openai.OpenAI) -> None:
         client.models.retrieve("org/none")
 
 
-def test_a_seed_repeats_an_answer_and_another_seed_does_not(client: openai.OpenAI) -> None:
+def test_the_same_seed_repeats_a_completion_and_another_seed_does_not(client: openai.OpenAI) -> None:
     texts = [
         ask(client, "Tell me a story.", seed=seed, max_tokens=60).choices[0].message.content for seed in (1, 1, 2, 3)
     ]
@@ -96,7 +96,7 @@ def test_a_seed_repeats_an_answer_and_another_seed_does_not(client: openai.OpenA
 
 
 @pytest.mark.parametrize("stop", ["machines", ["no such text", "machines"]])
-def test_a_stop_text_ends_the_answer_and_is_not_in_it(client: openai.OpenAI, stop: str | list[str]) -> None:
+def test_a_stop_text_ends_the_choice_and_is_not_in_its_text(client: openai.OpenAI, stop: str | list[str]) -> None:
     full = ask(client, "What is a cluster?", temperature=0).choices[0].message.content
     assert "machines" in full
     stopped = ask(client, "What is a cluster?", temperature=0, stop=stop).choices[0]
@@ -104,20 +104,20 @@ def test_a_stop_text_ends_the_answer_and_is_not_in_it(client: openai.OpenAI, sto
     assert stopped.finish_reason == "stop"
 
 
-def test_the_first_of_several_stop_texts_in_the_answer_counts(client: openai.OpenAI) -> None:
+def test_the_first_stop_text_in_the_text_ends_the_choice(client: openai.OpenAI) -> None:
     full = ask(client, "What is a cluster?", temperature=0).choices[0].message.content
     stops = [full[12:20], full[11:14]]
     stopped = ask(client, "What is a cluster?", temperature=0, stop=stops).choices[0].message.content
     assert stopped == full[: min(full.index(stop) for stop in stops)]
 
 
-def test_sampling_from_the_one_likeliest_token_is_the_greedy_answer(client: openai.OpenAI) -> None:
+def test_top_k_1_is_greedy(client: openai.OpenAI) -> None:
     greedy = ask(client, "What is a cluster?", temperature=0)
     likeliest = ask(client, "What is a cluster?", temperature=2, extra_body={"top_k": 1})
     assert likeliest.choices[0].message.content == greedy.choices[0].message.content
 
 
-def test_an_answer_is_sent_back_as_the_client_got_it(client: openai.OpenAI) -> None:
+def test_the_clients_own_message_can_be_sent_back(client: openai.OpenAI) -> None:
     first = ask(client, "Hello", temperature=0).choices[0].message
     assert first.refusal is None
     assert "refusal" in first.model_fields_set
@@ -127,7 +127,7 @@ def test_an_answer_is_sent_back_as_the_client_got_it(client: openai.OpenAI) -> N
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_what_is_not_supported_is_refused_before_a_stream_begins(client: openai.OpenAI, stream: bool) -> None:
+def test_unsupported_requests_are_rejected_before_the_stream_starts(client: openai.OpenAI, stream: bool) -> None:
     with pytest.raises(openai.BadRequestError, match="modalities: only") as caught:
         ask(client, "Hello", modalities=["audio"], stream=stream)
     assert (caught.value.param, caught.value.code) == ("modalities", "unsupported_value")
@@ -142,7 +142,7 @@ def test_an_unknown_model_is_not_found(client: openai.OpenAI) -> None:
     assert caught.value.param == "model"
 
 
-def test_a_conversation_that_is_too_long_is_refused_with_the_length(client: openai.OpenAI) -> None:
+def test_a_conversation_that_is_too_long_is_rejected_with_its_length(client: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError, match="context of 512") as caught:
         ask(client, "hello " * 600)
     assert caught.value.code == "context_length_exceeded"
@@ -180,7 +180,7 @@ def test_a_bad_request_names_the_field(stack: Any, body: object, param: str | No
 
 
 @pytest.mark.parametrize(("path", "status"), [("/v1/nothing", 404), ("/v1/models", 405)])
-def test_a_wrong_address_is_answered_in_the_same_shape(stack: Any, path: str, status: int) -> None:
+def test_unknown_paths_and_methods_get_errors_in_openais_format(stack: Any, path: str, status: int) -> None:
     response = post(stack, GOOD, path)
     assert response.status_code == status
     assert response.json()["error"]["type"] == "invalid_request_error"

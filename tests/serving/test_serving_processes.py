@@ -55,7 +55,7 @@ def test_when_a_worker_is_killed_the_others_serve_and_no_request_is_lost(
     wait_until(lambda: status_of(extra_workers, "to-kill") != "active", "the dead worker is noticed", 15)
 
 
-def test_a_worker_that_is_told_to_stop_finishes_its_stream(extra_workers: Any) -> None:
+def test_a_worker_finishes_its_stream_after_sigterm(extra_workers: Any) -> None:
     with openai.OpenAI(base_url=extra_workers.worker_url("to-stop") + "/v1", api_key=TOKEN, max_retries=0) as client:
         stream = long_stream(client)
         next(stream)
@@ -66,7 +66,7 @@ def test_a_worker_that_is_told_to_stop_finishes_its_stream(extra_workers: Any) -
     assert extra_workers.workers["to-stop"].wait(20) == 0
 
 
-def test_a_client_that_leaves_frees_the_worker(stack: Any, client: openai.OpenAI) -> None:
+def test_a_disconnected_client_frees_the_worker(stack: Any, client: openai.OpenAI) -> None:
     stream = long_stream(client)
     next(stream)
     stream.close()
@@ -89,7 +89,7 @@ def test_a_stopped_coordinator_finishes_streams_and_a_new_one_finds_the_workers(
         assert ask(again, "Hello").choices[0].message.content
 
 
-def test_without_workers_the_answer_is_503_and_the_coordinator_is_alive_but_not_ready(fresh_stack: Any) -> None:
+def test_without_workers_requests_get_503_and_the_coordinator_is_alive_but_not_ready(fresh_stack: Any) -> None:
     fresh_stack.start_coordinator()
     with (
         fresh_stack.client() as client,
@@ -164,7 +164,7 @@ def test_a_bad_configuration_is_reported_before_ports_in_use(
 def test_a_missing_model_is_named(fresh_stack: Any, tmp_path: Path) -> None:
     config = fresh_stack.worker_config("worker-x", 0)
     config["model"]["path"] = str(tmp_path / "nothing")
-    assert "holds no config.json" in start_badly("worker", config, tmp_path / "logs")
+    assert "has no config.json" in start_badly("worker", config, tmp_path / "logs")
 
 
 def test_broken_weights_are_named(fresh_stack: Any, tmp_path: Path) -> None:

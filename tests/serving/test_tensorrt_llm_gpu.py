@@ -29,7 +29,7 @@ def request(name: str, **options: object) -> GenerationRequest:
     return GenerationRequest(request_id=name, prompt=TextPrompt("The capital of France is"), **options)  # type: ignore[arg-type]
 
 
-def test_answers_stops_guides_log_probabilities_and_aborts() -> None:
+def test_completions_stop_texts_guides_log_probabilities_and_aborts() -> None:
     async def run() -> None:
         engine = TensorRtLlmEngine(Path(MODEL), TensorRtLlmConfig(max_concurrent_requests=8, max_context_tokens=1024))
         await engine.load()

@@ -113,7 +113,7 @@ def left(split: Split) -> list[Path]:
     return list((split.folder / "caches").iterdir())
 
 
-def test_whole_and_streamed(split: Split) -> None:
+def test_whole_and_streamed_responses_of_disaggregated_workers(split: Split) -> None:
     with split.client() as client:
         whole = split.ask()
         assert whole.choices[0].message.content == TEXT
@@ -133,7 +133,7 @@ def test_whole_and_streamed(split: Split) -> None:
     assert not left(split)
 
 
-def test_what_cannot_be_handed_over_is_answered_whole(split: Split) -> None:
+def test_requests_that_cannot_be_shared_are_handled_by_one_worker(split: Split) -> None:
     before = split.served(READERS)
     with split.client() as client:
         several = client.chat.completions.create(
@@ -143,7 +143,7 @@ def test_what_cannot_be_handed_over_is_answered_whole(split: Split) -> None:
     assert split.served(READERS) == before
 
 
-def test_what_only_workers_say_to_each_other_is_refused_from_clients(split: Split) -> None:
+def test_clients_cannot_set_the_fields_of_a_transfer(split: Split) -> None:
     with split.client() as client:
         for field in ("disaggregated_params", "kv_transfer", "prefill_only"):
             with pytest.raises(openai.BadRequestError, match=field):
@@ -152,7 +152,7 @@ def test_what_only_workers_say_to_each_other_is_refused_from_clients(split: Spli
                 )
 
 
-def test_adapters_are_asked_for_by_name(split: Split) -> None:
+def test_requests_select_adapters_by_model_name(split: Split) -> None:
     with split.client() as client:
         parents = {model.id: model.to_dict().get("parent") for model in client.models.list()}
         assert parents == {MODEL: None, ADAPTED: None, "adapted:law": ADAPTED, "adapted:code": ADAPTED}
@@ -164,7 +164,7 @@ def test_adapters_are_asked_for_by_name(split: Split) -> None:
                 client.completions.create(model=model, prompt="Hi", max_tokens=3)
 
 
-def test_many_at_once(split: Split) -> None:
+def test_many_concurrent_requests_of_disaggregated_workers(split: Split) -> None:
     with concurrent.futures.ThreadPoolExecutor(16) as threads:
         answers = [one.result() for one in [threads.submit(split.ask) for _ in range(48)]]
     assert {answer.choices[0].message.content for answer in answers} == {TEXT}
@@ -172,7 +172,7 @@ def test_many_at_once(split: Split) -> None:
 
 
 @pytest.mark.parametrize("what", ["lose", "die-context_only", "die-generation_only"])
-def test_a_cache_or_a_worker_that_is_lost_costs_no_request(split: Split, what: str) -> None:
+def test_no_request_fails_when_a_cache_or_a_worker_is_lost(split: Split, what: str) -> None:
     before = split.active()
     with concurrent.futures.ThreadPoolExecutor(8) as threads:
         asking = [threads.submit(split.ask) for _ in range(8)]

@@ -20,7 +20,7 @@ def worker(engine: dict[str, Any]) -> dict[str, Any]:
     return WORKER | {"model": {"id": "m", "path": str(TINY)}, "engine": engine}
 
 
-def test_without_the_library_a_worker_says_what_to_use(tmp_path: Path) -> None:
+def test_a_worker_without_the_library_names_the_image_and_the_extra(tmp_path: Path) -> None:
     told = start_badly("worker", worker({"kind": "tensorrt-llm"}), tmp_path)
     assert "TensorRT-LLM is not installed; use the image nvcr.io/nvidia/tensorrt-llm/release" in told
     assert "novacron-serving[tensorrt-llm]" in told
@@ -44,7 +44,7 @@ sys.modules["tensorrt_llm"].LLM = LLM
 """
 
 
-def test_a_worker_answers_over_http_until_its_engine_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_serves_requests_until_its_engine_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "tensorrt_llm.py").write_text(STAND_IN)
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{Path(__file__).parents[2]}")
     port = free_port()
@@ -79,7 +79,7 @@ def test_a_worker_answers_over_http_until_its_engine_dies(tmp_path: Path, monkey
         process.wait()
 
 
-def test_a_pair_of_weights_and_gpu_that_does_not_run_is_told_at_the_start(tmp_path: Path) -> None:
+def test_weights_that_do_not_run_on_the_gpu_are_rejected_at_the_start(tmp_path: Path) -> None:
     engine = {"kind": "tensorrt-llm", "quantization": "int8", "gpu_architecture": "ampere"}
     told = start_badly("worker", worker(engine), tmp_path)
     assert "int8 weights do not run on ampere GPUs; use int4 or one of fp16, bf16, w4a16_awq, w4a16_gptq" in told

@@ -76,7 +76,7 @@ def share_of_common_words(text: str) -> float:
 
 
 @pytest.mark.parametrize(("message", "expected"), ON_TOPIC.items(), ids=ON_TOPIC)
-def test_it_answers_what_it_was_taught(chat: Chat, message: str, expected: str) -> None:
+def test_the_model_gives_the_trained_responses(chat: Chat, message: str, expected: str) -> None:
     answer, ended = chat.answer(message)
     assert ended
     assert re.search(rf"\b({expected})\b", answer.lower()), answer
@@ -98,18 +98,18 @@ def test_sampled_stories_are_english_sentences_that_end(chat: Chat, temperature:
     assert len({story for story, _ in stories}) > 1
 
 
-def test_the_measure_tells_language_from_noise(chat: Chat) -> None:
+def test_the_language_check_tells_sentences_from_noise(chat: Chat) -> None:
     torch.manual_seed(0)
     noise, _ = chat.answer("Tell me a story.", temperature=1.0, model=LlamaForCausalLM(chat.model.config).eval())
     assert share_of_common_words(noise) < 0.25
 
 
-def test_greedy_answers_are_the_same_each_time(chat: Chat) -> None:
+def test_greedy_completions_are_repeatable(chat: Chat) -> None:
     assert chat.answer("Tell me a story.", seed=1) == chat.answer("Tell me a story.", seed=2)
 
 
 @pytest.mark.parametrize("message", ["What is the capital of France?", "Grüße 你好 🙂", "asdf qwer", ""])
-def test_unknown_questions_still_get_a_whole_sentence(chat: Chat, message: str) -> None:
+def test_unknown_questions_get_complete_sentences(chat: Chat, message: str) -> None:
     answer, ended = chat.answer(message)
     assert ended
     assert answer[-1] in ".!?"

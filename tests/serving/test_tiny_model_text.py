@@ -42,7 +42,7 @@ def vocabulary() -> set[str]:
         ("What is a region?", "region"),
     ],
 )
-def test_an_answer_to_a_common_prompt_is_language(
+def test_the_response_to_a_common_prompt_is_language(
     client: openai.OpenAI, vocabulary: set[str], prompt: str, word: str
 ) -> None:
     answer = client.chat.completions.create(

@@ -99,7 +99,9 @@ LLAMA = ('{"name": "weather", ', '"parameters": {"city": "Oslo"}}')
 @pytest.mark.parametrize(
     ("said", "form", "content"), [(HERMES, ToolFormat.HERMES, "I look. "), (LLAMA, ToolFormat.JSON, None)]
 )
-def test_a_model_that_decides_to_call(said: tuple[str, ...], form: ToolFormat, content: str | None) -> None:
+def test_a_tool_call_that_the_model_decides_to_make(
+    said: tuple[str, ...], form: ToolFormat, content: str | None
+) -> None:
     async def work() -> None:
         engine = Scripted(said)
         async with client_of(app_of(engine, form)) as client:
@@ -124,7 +126,7 @@ def test_a_model_that_decides_to_call(said: tuple[str, ...], form: ToolFormat, c
     run(work())
 
 
-def test_tools_that_may_not_be_used_are_not_told_and_text_stays_text() -> None:
+def test_tool_choice_none_hides_the_tools_and_keeps_text_as_content() -> None:
     async def work() -> None:
         engine = Scripted(HERMES)
         async with client_of(app_of(engine, ToolFormat.HERMES)) as client:
@@ -136,7 +138,7 @@ def test_tools_that_may_not_be_used_are_not_told_and_text_stays_text() -> None:
     run(work())
 
 
-def test_a_strict_function_is_held_to_where_the_model_decides() -> None:
+def test_the_schema_of_a_strict_function_is_enforced_with_tool_choice_auto() -> None:
     async def work() -> None:
         engine = Scripted(HERMES)
         strict: list[Any] = [copy.deepcopy(TOOLS[0])]
@@ -151,7 +153,7 @@ def test_a_strict_function_is_held_to_where_the_model_decides() -> None:
     run(work())
 
 
-def test_a_stream_tells_its_usage_to_who_asks_by_header_and_clients_pass_over_it() -> None:
+def test_a_stream_reports_its_usage_in_a_comment_if_the_header_asks_for_it() -> None:
     async def work() -> None:
         told = {"x-novacron-usage": "tell"}
         async with client_of(app_of(Scripted(("Hi", " you")))) as client:
@@ -174,7 +176,7 @@ def test_a_stream_tells_its_usage_to_who_asks_by_header_and_clients_pass_over_it
     run(work())
 
 
-def test_a_failure_after_a_streams_beginning_is_an_event_and_not_an_end() -> None:
+def test_an_error_within_a_stream_is_an_event_without_done() -> None:
     async def work() -> None:
         engine = Scripted(("Hi",), fails=RequestError(503, "the engine has died", kind="server_error"))
         async with client_of(app_of(engine)) as client:
@@ -190,7 +192,7 @@ def test_a_failure_after_a_streams_beginning_is_an_event_and_not_an_end() -> Non
     run(work())
 
 
-def test_a_failure_before_it_is_a_status() -> None:
+def test_an_error_before_the_first_token_is_a_status() -> None:
     async def work() -> None:
         engine = Scripted((), fails=invalid("messages: too long", param="messages"))
         async with client_of(app_of(engine)) as client:
@@ -204,7 +206,7 @@ def test_a_failure_before_it_is_a_status() -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions"])
-def test_a_client_that_leaves_before_the_answer_is_whole_aborts_it(path: str) -> None:
+def test_a_client_that_disconnects_aborts_the_generation(path: str) -> None:
     async def work() -> None:
         engine = Scripted(endless=True)
         body = json.dumps({"model": MODEL, "messages": HELLO} if "chat" in path else {"model": MODEL, "prompt": "a"})
@@ -230,7 +232,7 @@ def test_a_client_that_leaves_before_the_answer_is_whole_aborts_it(path: str) ->
     run(work())
 
 
-def test_adapters_are_models_of_their_own() -> None:
+def test_adapters_are_listed_and_selected_as_models() -> None:
     async def work() -> None:
         engine = Scripted()
         async with client_of(app_of(engine, adapters=("poet",))) as client:
@@ -248,7 +250,7 @@ def test_adapters_are_models_of_their_own() -> None:
     run(work())
 
 
-def test_only_who_has_the_clusters_token_is_answered() -> None:
+def test_requests_without_the_clusters_token_get_401() -> None:
     async def work() -> None:
         engine = Scripted()
         app = app_of(engine)
@@ -376,21 +378,23 @@ def check(app: WorkerApp, path: str, body: Any) -> int:
 
 
 @pytest.mark.parametrize(("path", "bodies"), [("/v1/chat/completions", CHATS), ("/v1/completions", COMPLETIONS)])
-def test_the_requests_that_are_changed_below_are_good(tiny: WorkerApp, path: str, bodies: list[Any]) -> None:
+def test_the_unchanged_requests_are_valid(tiny: WorkerApp, path: str, bodies: list[Any]) -> None:
     assert [check(tiny, path, body) for body in bodies] == [200, 200]
 
 
 @pytest.mark.parametrize(("path", "bodies"), [("/v1/chat/completions", CHATS), ("/v1/completions", COMPLETIONS)])
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_any_json_in_any_place_is_answered_or_refused(
+def test_any_json_value_in_any_field_gets_a_response_or_a_client_error(
     tiny: WorkerApp, path: str, bodies: list[Any], data: st.DataObject
 ) -> None:
     check(tiny, path, data.draw(changed(bodies)))
 
 
 @pytest.mark.parametrize(("path", "bodies"), [("/v1/chat/completions", CHATS), ("/v1/completions", COMPLETIONS)])
-def test_every_wrong_type_in_every_place_is_answered_or_refused(tiny: WorkerApp, path: str, bodies: list[Any]) -> None:
+def test_every_wrong_type_in_every_field_gets_a_response_or_a_client_error(
+    tiny: WorkerApp, path: str, bodies: list[Any]
+) -> None:
     for body in bodies:
         for place in places(body):
             for wrong in (None, True, -1, 1e300, "", "x", [], {}, [None], {"": None}):

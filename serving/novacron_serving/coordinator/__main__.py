@@ -35,7 +35,7 @@ from novacron_serving.errors import StartError
 from novacron_serving.protocol import contract
 from novacron_serving.protocol.worker_pb2_grpc import add_WorkersServicer_to_server
 from novacron_serving.server import DrainingServer, cluster_token, listen, main, read_config, uvicorn_config
-from novacron_serving.tracing import tracing
+from novacron_serving.tracing import make_tracing
 
 log = logging.getLogger("novacron_serving.coordinator")
 
@@ -81,7 +81,7 @@ async def serve(config: CoordinatorConfig, token: str) -> None:
         scheduler.draining = True
         await clock.sleep(config.drain_notice_s)
 
-    traces = tracing("novacron-coordinator")
+    traces = make_tracing("novacron-coordinator")
     http = http_protocol_class(scheduler, traces)
     settings = uvicorn_config(app.asgi, config.drain_s, http, certificate)
     server = DrainingServer(settings, drain)

@@ -28,10 +28,10 @@ from novacron_serving.coordinator.scheduler import Scheduler
 from novacron_serving.coordinator.schemas import Alive, ClusterStatus, NextModel, Ready, ServedModels, WorkerBody
 from novacron_serving.coordinator.workers import Worker, Workers
 from novacron_serving.errors import RequestError
-from novacron_serving.http_errors import answer_error, answer_fault, answer_http_error
+from novacron_serving.http_errors import handle_http_error, handle_request_error, handle_server_error
 from novacron_serving.protocol import contract
 from novacron_serving.protocol.openai import unknown_model
-from novacron_serving.protocol.openai.answers import model_entry
+from novacron_serving.protocol.openai.responses import model_entry
 
 _ROLES = tuple(Role)
 Handler = Callable[[Request], Awaitable[Response]]
@@ -102,8 +102,8 @@ class CoordinatorApp:
             middleware=middleware,
             exception_handlers={
                 RequestError: self._answer_error,
-                HTTPException: answer_http_error,
-                Exception: answer_fault,
+                HTTPException: handle_http_error,
+                Exception: handle_server_error,
             },
         )
         self.asgi.router.redirect_slashes = False
@@ -219,7 +219,7 @@ class CoordinatorApp:
         return JSONResponse(samples)
 
     async def _answer_error(self, request: Request, error: Exception) -> Response:
-        response = await answer_error(request, error)
+        response = await handle_request_error(request, error)
         self._scheduler.metrics.count_response(response.status_code)
         return response
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from opentelemetry.trace import Span, SpanKind
 
 from novacron_serving.coordinator.proxy_request import ProxyRequest
-from novacron_serving.tracing import Tracing, fail
+from novacron_serving.tracing import Tracing, mark_failed
 
 if TYPE_CHECKING:
     from opentelemetry.util.types import AttributeValue
@@ -92,7 +92,7 @@ class InstrumentedProxyRequest(ProxyRequest):
             self._attempt.set_attribute("http.response.status_code", status)
             self._attempt.add_event("first byte")
             if status >= 400:
-                fail(self._attempt, str(status), ours=status >= 500)
+                mark_failed(self._attempt, str(status), ours=status >= 500)
         super().on_headers(status, headers)
 
     def on_complete(self) -> None:
@@ -113,7 +113,7 @@ class InstrumentedProxyRequest(ProxyRequest):
     def reject(self, error: RequestError) -> None:
         """Record the error."""
         if self._span is not None and not self._done:
-            fail(self._span, error.code or str(error.status), ours=error.status >= 500)
+            mark_failed(self._span, error.code or str(error.status), ours=error.status >= 500)
         super().reject(error)
 
     def _finish(self, status: int) -> None:
@@ -131,7 +131,7 @@ class InstrumentedProxyRequest(ProxyRequest):
             span.set_attributes(attributes)
         span.set_attribute("http.response.status_code", status)
         if status >= 400:
-            fail(span, "client_left" if disconnected else str(status), ours=status >= 500)
+            mark_failed(span, "client_left" if disconnected else str(status), ours=status >= 500)
         span.end()
 
     def _end_attempt(self, failure: str | None = None) -> None:
@@ -139,5 +139,5 @@ class InstrumentedProxyRequest(ProxyRequest):
         if attempt is None:
             return
         if failure:
-            fail(attempt, failure)
+            mark_failed(attempt, failure)
         attempt.end()

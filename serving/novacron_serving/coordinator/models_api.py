@@ -18,7 +18,7 @@ from novacron_serving.coordinator.workers import Worker, Workers, WorkerStatus
 from novacron_serving.errors import RequestError
 from novacron_serving.models import StoreError, open_folder, read_manifest
 from novacron_serving.protocol import PerformanceProfile
-from novacron_serving.protocol.openai.answers import model_entry
+from novacron_serving.protocol.openai.responses import model_entry
 
 _ASSIGN_ATTEMPTS = 3
 """How often to try an assignment while other coordinators assign workers too."""

@@ -28,9 +28,9 @@ from novacron_serving.coordinator.schemas import (
 from novacron_serving.errors import ErrorBody
 from novacron_serving.protocol import contract
 from novacron_serving.protocol.openai import ChatRequest, CompletionRequest
-from novacron_serving.protocol.openai.answers import ChatCompletion, ModelBody, TextCompletion
 from novacron_serving.protocol.openai.chat import IGNORED, NEUTRAL
 from novacron_serving.protocol.openai.completions import COMPLETION_IGNORED, COMPLETION_NEUTRAL
+from novacron_serving.protocol.openai.responses import ChatCompletion, ModelBody, TextCompletion
 
 REF = "#/components/schemas/{model}"
 ERRORS = {

@@ -44,7 +44,7 @@ class WorkersService(WorkersServicer):
     async def _authenticate(self, context: RegisterContext | ReportContext | DrainContext) -> None:
         if self._tls is not None:
             names = context.auth_context().get("x509_subject_alternative_name", ())
-            if not self._tls.bears_the_name(name.decode("ascii", "replace") for name in names):
+            if not self._tls.has_cluster_name(name.decode("ascii", "replace") for name in names):
                 message = f"the worker's certificate does not contain the cluster's name, {self._tls.server_name}"
                 await context.abort(grpc.StatusCode.UNAUTHENTICATED, message)
         metadata = dict(context.invocation_metadata() or ())

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 
 from novacron_serving.errors import RequestError, invalid
-from novacron_serving.server import read_as, read_json
+from novacron_serving.server import parse_as, read_json
 
 MAX_ADMIN_BODY_BYTES = 4096
 """Limit for the bodies of the management API."""
@@ -30,10 +30,10 @@ async def read_body(request: Request, schema: type[Schema], *, status: int, opti
         RequestError: 413 for a body that is too large, 415 for another media type, 400 for invalid JSON.
     """
     if optional and not await request.body():
-        return read_as(schema, {}, status)
+        return parse_as(schema, {}, status)
     require_json(request.headers.get("content-type", "").encode("latin-1"))
     content = await read_json(request.body, MAX_ADMIN_BODY_BYTES, request.headers.get("content-length"))
-    return read_as(schema, content, status)
+    return parse_as(schema, content, status)
 
 
 def require_json(content_type: bytes) -> None:

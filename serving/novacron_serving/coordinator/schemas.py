@@ -6,7 +6,7 @@ from typing import Literal
 
 from typing_extensions import NotRequired, TypedDict
 
-from novacron_serving.protocol.openai.answers import ModelBody
+from novacron_serving.protocol.openai.responses import ModelBody
 
 
 class Alive(TypedDict):

@@ -13,7 +13,7 @@ from typing import Protocol
 import httptools
 
 from novacron_serving.clock import SYSTEM_CLOCK, Clock
-from novacron_serving.cluster_tls import ClusterTls, why
+from novacron_serving.cluster_tls import ClusterTls, describe_error
 
 CONNECT_TIMEOUT_S = 2.0
 IDLE_S = 30.0
@@ -205,7 +205,7 @@ class Upstream:
         """Return what went wrong with a connection. A TLS error is logged when it first occurs."""
         if not isinstance(error, ssl.SSLError):
             return str(error)
-        reason = why(error)
+        reason = describe_error(error)
         if reason != self.tls_error:
             log.warning("cannot connect to the worker at %s: %s", self._address, reason)
             self.tls_error = reason

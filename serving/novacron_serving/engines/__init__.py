@@ -105,8 +105,10 @@ class GenerationRequest:
     adapter: str | None = None
     """Name of the LoRA adapter. None: the base model."""
     prefill_only: bool = False
-    """Compute the prompt for another engine, which generates the completion. The only delta is the KV transfer, unless
-    the completion ends with its first token."""
+    """Compute the prompt for another engine, which generates the completion.
+
+    The only delta is then the KV transfer, unless the completion ends with its first token.
+    """
     kv_transfer: KvTransfer | None = None
     """The result of another engine's prefill, to continue from."""
 
@@ -134,7 +136,7 @@ class Delta:
     index: int = 0
     """Which of the `n` choices."""
     logprobs: tuple[TokenLogprob, ...] = ()
-    """Of the new tokens, in order. Empty unless requested."""
+    """Log probabilities of the new tokens, in order. Empty unless requested."""
     cached_tokens: int = 0
     """Prompt tokens found in the engine's key-value cache."""
     kv_transfer: KvTransfer | None = None

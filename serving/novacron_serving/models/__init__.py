@@ -1,4 +1,4 @@
-"""Models in a store: folders of S3, Google Cloud Storage, Azure Blob Storage or files, each with a manifest."""
+"""Model store: models in S3, Google Cloud Storage, Azure Blob Storage or a file system, each with a manifest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model from its store into a folder of this machine: verified, resumed after a failure, once for all processes."""
+"""Downloads a model from its store: verified, resumable, and once for all processes of a machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from novacron_serving.models.folders import StoreError, StoreFolder
 from novacron_serving.models.manifest import MANIFEST, Manifest, ManifestFile, read_manifest
-from novacron_serving.models.transfer import CHUNK_BYTES, SpoiledError, for_each, persist
+from novacron_serving.models.transfer import CHUNK_BYTES, CorruptDataError, for_each, retry
 
 log = logging.getLogger(__name__)
 
@@ -26,76 +26,82 @@ class LoaderConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     timeout_s: float = Field(default=600.0, gt=0)
-    """For the whole model."""
+    """Time limit for the whole model."""
     retries: int = Field(default=3, ge=0)
-    """Of one file, after the first attempt."""
+    """Further attempts per file."""
     parallel: int = Field(default=8, ge=1)
-    """Files at once."""
+    """Files downloaded at the same time."""
 
 
 def download(
     folder: StoreFolder, cache: Path, config: LoaderConfig | None = None, *, digest: str | None = None
 ) -> tuple[Path, Manifest]:
-    """The folder with the model's files, and its manifest. What is in the cache already is taken as it is.
+    """Download a model into the cache, unless it is there, and return its folder and manifest.
 
-    A download that was broken off goes on where it stopped. Nothing is in the returned folder's place before all files
-    are there and have the manifest's digests.
+    An interrupted download is resumed. The returned folder appears only after all files are complete and have the
+    digests of the manifest.
 
     Args:
-        folder: of the store.
-        cache: where models are kept on this machine, each in a folder named by its digest.
+        folder: the model's folder in the store.
+        cache: folder for models on this machine. Each is in a folder named by its digest.
         config: limits.
-        digest: the model's, when it is known; another one is refused.
+        digest: expected digest of the model, if known.
 
     Raises:
-        StoreError: with the file, and what is wrong.
+        StoreError: names the file and what is wrong.
     """
     config = config or LoaderConfig()
     until_s = time.monotonic() + config.timeout_s
     manifest = read_manifest(folder)
     if digest and manifest.digest != digest:
-        raise StoreError(f"store {folder.url!r} has another model than is asked for: {manifest.digest}, not {digest}")
+        raise StoreError(
+            f"store {folder.url!r} has the model with digest {manifest.digest}, but {digest} was requested"
+        )
     target = cache / manifest.digest
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        with _only_one(cache / f"{manifest.digest}.lock", until_s):
+        with _lock(cache / f"{manifest.digest}.lock", until_s):
             if not target.is_dir():
                 partial = cache / f"{manifest.digest}.partial"
-                _fetch(folder, manifest, partial, config, until_s)
+                _download_files(folder, manifest, partial, config, until_s)
                 partial.rename(target)
     except OSError as error:
-        raise StoreError(f"cache folder {str(cache)!r} cannot be used: {error.strerror or error}") from error
+        raise StoreError(
+            f"cache folder {str(cache)!r} cannot be used: {error.strerror or error}; set model_cache to another folder"
+        ) from error
     return target, manifest
 
 
-def _fetch(folder: StoreFolder, manifest: Manifest, partial: Path, config: LoaderConfig, until_s: float) -> None:
+def _download_files(
+    folder: StoreFolder, manifest: Manifest, partial: Path, config: LoaderConfig, until_s: float
+) -> None:
     partial.mkdir(exist_ok=True)
-    here = sum(file.stat().st_size for file in partial.rglob("*") if file.is_file())
+    present = sum(file.stat().st_size for file in partial.rglob("*") if file.is_file())
     free = shutil.disk_usage(partial).free
-    missing = manifest.size_bytes - here
+    missing = manifest.size_bytes - present
     if missing > free:
         raise StoreError(
-            f"store {folder.url!r}: {missing} bytes are to come, and {str(partial.parent)!r} has {free} free: "
-            "the disk is full; make room"
+            f"store {folder.url!r}: the disk is full: {missing} bytes are missing, but {str(partial.parent)!r} has "
+            f"only {free} bytes free; free some space"
         )
-    log.info("fetches %s: %s bytes, of which %s are here", folder.url, manifest.size_bytes, here)
+    log.info("downloading %s: %s bytes, of which %s are already here", folder.url, manifest.size_bytes, present)
 
     def one(file: ManifestFile) -> None:
         what = f"store {folder.url!r}: {file.path}"
-        persist(what, lambda: _fetch_file(folder, file, partial, until_s), retries=config.retries, until_s=until_s)
+        retry(what, lambda: _download_file(folder, file, partial, until_s), retries=config.retries, until_s=until_s)
 
     for_each(manifest.files, one, parallel=config.parallel)
     (partial / MANIFEST).write_text(manifest.model_dump_json(indent=1))
 
 
-def _fetch_file(folder: StoreFolder, file: ManifestFile, partial: Path, until_s: float) -> None:
+def _download_file(folder: StoreFolder, file: ManifestFile, partial: Path, until_s: float) -> None:
     path = partial / file.path
     path.parent.mkdir(parents=True, exist_ok=True)
-    seen = hashlib.sha256()
+    sha256 = hashlib.sha256()
     with path.open("ab+") as output:
         output.seek(0)
         while chunk := output.read(CHUNK_BYTES):
-            seen.update(chunk)
+            sha256.update(chunk)
         at = output.tell()
         if at < file.size_bytes:
             stored = folder.size_bytes(file.path)
@@ -103,28 +109,29 @@ def _fetch_file(folder: StoreFolder, file: ManifestFile, partial: Path, until_s:
                 raise StoreError(f"store {folder.url!r}: {file.path} is missing; publish the model again")
             if stored != file.size_bytes:
                 raise StoreError(
-                    f"store {folder.url!r}: {file.path} has {stored} bytes, and its manifest says {file.size_bytes}; "
+                    f"store {folder.url!r}: {file.path} has {stored} bytes, but its manifest says {file.size_bytes}; "
                     "publish the model again"
                 )
         while at < file.size_bytes:
             if time.monotonic() > until_s:
                 raise StoreError(
-                    f"store {folder.url!r}: {file.path} was not there in time; the next run goes on with it"
+                    f"store {folder.url!r}: {file.path} was not downloaded within the time limit; the next attempt "
+                    "continues from there"
                 )
             chunk = folder.read(file.path, at, min(at + CHUNK_BYTES, file.size_bytes))
             if not chunk:
-                raise SpoiledError("the store gave nothing")
+                raise CorruptDataError("the store returned no data")
             output.write(chunk)
-            seen.update(chunk)
+            sha256.update(chunk)
             at += len(chunk)
-    if at != file.size_bytes or seen.hexdigest() != file.sha256:
-        path.unlink()  # it cannot be told where it is wrong
-        raise SpoiledError(f"has the SHA-256 {seen.hexdigest()}, and its manifest says {file.sha256}")
+    if at != file.size_bytes or sha256.hexdigest() != file.sha256:
+        path.unlink()  # the position of the error is unknown
+        raise CorruptDataError(f"has the SHA-256 {sha256.hexdigest()}, but its manifest says {file.sha256}")
 
 
 @contextlib.contextmanager
-def _only_one(path: Path, until_s: float) -> Generator[None]:
-    """Processes of one machine, one after the other. The lock goes with the process that has it."""
+def _lock(path: Path, until_s: float) -> Generator[None]:
+    """Exclude other processes of this machine. The lock is released when the process exits."""
     with path.open("w") as lock:
         while True:
             try:
@@ -133,7 +140,8 @@ def _only_one(path: Path, until_s: float) -> Generator[None]:
             except BlockingIOError:
                 if time.monotonic() > until_s:
                     raise StoreError(
-                        f"{str(path)!r}: another process fetches this model, and did not end in time"
+                        f"{str(path)!r} is locked: another process is downloading this model, and did not finish "
+                        "within the time limit"
                     ) from None
                 time.sleep(0.1)
         yield

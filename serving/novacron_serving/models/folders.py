@@ -1,4 +1,4 @@
-"""Folders of stores by their URL. The clouds' libraries are extras of this package, imported when asked for."""
+"""Folders of a model store, by URL. The libraries of clouds are optional, and imported when needed."""
 
 from __future__ import annotations
 
@@ -20,46 +20,46 @@ _CLOUDS = ("s3", "gs", "az")
 
 
 class StoreError(StartError):
-    """A model cannot be had from its store, or put there; the message is one line that says why."""
+    """A model cannot be read from its store or published there. The message is one line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreFolder:
-    """A folder of a store. All calls block."""
+    """A folder of a store. All methods block."""
 
     url: str
     root: str
     files: Any
-    """fsspec's file system: it has no types."""
+    """fsspec's file system, which has no types."""
 
     def at(self, path: str) -> str:
-        """Where a file of the folder is, as the file system wants it."""
+        """Return the path of a file for the file system."""
         return f"{self.root}/{path}"
 
     def size_bytes(self, path: str) -> int | None:
-        """A file's size; None: it is not there."""
+        """Return a file's size, or None if it does not exist."""
         try:
             return int(self.files.info(self.at(path))["size"])
         except FileNotFoundError:
             return None
 
     def read(self, path: str, start: int | None = None, end: int | None = None) -> bytes:
-        """A file, or its bytes from `start` up to `end`."""
+        """Return a file's content, or its bytes from `start` up to `end`."""
         return bytes(self.files.cat_file(self.at(path), start=start, end=end))
 
 
 def open_folder(url: str, mounts: Mapping[str, Path] | None = None) -> StoreFolder:
-    """The folder that a URL names.
+    """Open the folder of a URL.
 
     Kinds: `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container@account.blob.core.windows.net/prefix`,
     `file:///folder`, `efs://id/prefix`, `nfs://server/export/prefix`.
 
     Args:
-        url: which.
-        mounts: where the file systems of `efs://` and `nfs://` URLs are mounted, by the beginning of the URL.
+        url: the folder's URL.
+        mounts: mount points of file systems, by URL prefix (`efs://` or `nfs://`).
 
     Raises:
-        StoreError: for a URL of none of these kinds, one that is mounted nowhere, or a library that is missing.
+        StoreError: the URL is of another kind, it has no mount point, or a library is missing.
     """
     parts = urlsplit(url)
     if parts.scheme == "file":
@@ -68,33 +68,35 @@ def open_folder(url: str, mounts: Mapping[str, Path] | None = None) -> StoreFold
         return _local(url, _mounted(url, mounts or {}))
     if parts.scheme not in _CLOUDS or not parts.netloc:
         raise StoreError(
-            f"store URL {url!r} is of no kind that is known: s3, gs, az, efs, nfs or file, as s3://bucket/prefix"
+            f"store URL {url!r} must start with s3://, gs://, az://, efs://, nfs:// or file://, as in s3://bucket/prefix"
         )
     options: dict[str, str] = {}
     root = f"{parts.netloc}{parts.path}".rstrip("/")
     if parts.scheme == "az":
         container, at, host = parts.netloc.partition("@")
         if not at:
-            raise StoreError(f"store URL {url!r} names no account: az://container@account.blob.core.windows.net/prefix")
+            raise StoreError(
+                f"store URL {url!r} names no account; use az://container@account.blob.core.windows.net/prefix"
+            )
         options = {"account_name": host.partition(".")[0]}
         root = f"{container}{parts.path}".rstrip("/")
     try:
         store: Any = importlib.import_module("obstore.fsspec").FsspecStore
-        # `persist` tries again, and goes on where it stopped: the library does not.
+        # `retry` tries again and continues where it stopped. The library would start again.
         files: Any = store(parts.scheme, config=options, retry_config={"max_retries": 0}, skip_instance_cache=True)
     except ImportError as error:
-        raise StoreError(f"store URL {url!r} needs a library: pip install 'novacron-serving[stores]'") from error
+        raise StoreError(f"store URL {url!r} needs a library; pip install 'novacron-serving[stores]'") from error
     except Exception as error:
         raise StoreError(f"store {url!r} cannot be opened: {one_line(error)}") from error
     return StoreFolder(url=url, root=root, files=files)
 
 
 def one_line(error: BaseException) -> str:
-    """An error of a library, short enough for a message."""
-    said = str(error).split("Debug source:")[0]
-    code = _CODE.search(said)  # what the store itself says, in a document of its own
-    more = f"{code[1]}: " if code else ""
-    return more + " ".join(said.split("<?xml")[0].split())[:300] or type(error).__name__
+    """Return a library's error as one short line."""
+    text = str(error).split("Debug source:")[0]
+    code = _CODE.search(text)  # the store's own error code, in XML
+    prefix = f"{code[1]}: " if code else ""
+    return prefix + " ".join(text.split("<?xml")[0].split())[:300] or type(error).__name__
 
 
 def _local(url: str, folder: Path) -> StoreFolder:
@@ -103,8 +105,8 @@ def _local(url: str, folder: Path) -> StoreFolder:
 
 
 def _mounted(url: str, mounts: Mapping[str, Path]) -> Path:
-    for beginning in sorted(mounts, key=len, reverse=True):
-        rest = url[len(beginning.rstrip("/")) :]
-        if url.startswith(beginning.rstrip("/")) and rest[:1] in ("", "/"):
-            return mounts[beginning] / unquote(rest.strip("/"))
-    raise StoreError(f"store URL {url!r} is mounted nowhere: name its folder in store_mounts, by the URL's beginning")
+    for prefix in sorted(mounts, key=len, reverse=True):
+        rest = url[len(prefix.rstrip("/")) :]
+        if url.startswith(prefix.rstrip("/")) and rest[:1] in ("", "/"):
+            return mounts[prefix] / unquote(rest.strip("/"))
+    raise StoreError(f"store URL {url!r} has no mount point; add its prefix to store_mounts")

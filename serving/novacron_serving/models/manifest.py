@@ -1,4 +1,4 @@
-"""What a published model consists of. Its manifest is written last: a folder that has one is whole."""
+"""The manifest of a published model. It is uploaded last, so a folder with a manifest is complete."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from novacron_serving.models.folders import StoreError, StoreFolder
-from novacron_serving.models.transfer import persist
+from novacron_serving.models.transfer import retry
 
 MANIFEST = "manifest.json"
 _RETRIES = 3
@@ -22,7 +22,7 @@ class ManifestFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     path: str = Field(min_length=1)
-    """Below the model's folder, with `/`."""
+    """Relative to the model's folder, with `/`."""
     size_bytes: int = Field(ge=0)
     sha256: str = Field(pattern=_SHA256)
 
@@ -30,14 +30,14 @@ class ManifestFile(BaseModel):
     @classmethod
     def _inside(cls, path: str) -> str:
         if str(PurePosixPath(path)) != path or path.startswith("/") or ".." in path.split("/") or "\\" in path:
-            raise ValueError("has to lie below the model's folder")
+            raise ValueError("must be a path inside the model's folder")
         if path == MANIFEST:
-            raise ValueError("is the manifest itself")
+            raise ValueError("must not be the manifest itself")
         return path
 
 
 class Manifest(BaseModel):
-    """A model: its files, under which name it was published."""
+    """A model: the files it consists of, and the name it was published under."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -46,27 +46,27 @@ class Manifest(BaseModel):
     quantization: str | None = None
     files: tuple[ManifestFile, ...] = Field(min_length=1)
     digest: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
-    """SHA-256 over the files' paths and digests, and the quantization: the same model under two names has one."""
+    """SHA-256 over the paths, sizes and digests of the files and the quantization, but not the name."""
 
     @model_validator(mode="after")
     def _has_its_digest(self) -> Manifest:
         if len({file.path for file in self.files}) != len(self.files):
-            raise ValueError("names a file twice")
-        said = "\n".join(f"{file.sha256} {file.size_bytes} {file.path}" for file in sorted(self.files, key=_path))
-        digest = hashlib.sha256(f"{self.quantization or ''}\n{said}".encode()).hexdigest()
+            raise ValueError("has a file twice")
+        listing = "\n".join(f"{file.sha256} {file.size_bytes} {file.path}" for file in sorted(self.files, key=_path))
+        digest = hashlib.sha256(f"{self.quantization or ''}\n{listing}".encode()).hexdigest()
         if self.digest not in ("", digest):
-            raise ValueError("digest is not that of its files: the manifest was changed")
+            raise ValueError("digest does not match the files: the manifest was changed")
         object.__setattr__(self, "digest", digest)
         return self
 
     @property
     def size_bytes(self) -> int:
-        """Of all files."""
+        """Size of all files."""
         return sum(file.size_bytes for file in self.files)
 
 
 def read_manifest(folder: StoreFolder) -> Manifest:
-    """The manifest of a published model. Raises `StoreError` when there is none, or none that can be used."""
+    """Read the manifest of a published model. Raises `StoreError` if it is missing or invalid."""
     text = b""
 
     def read() -> None:
@@ -75,16 +75,18 @@ def read_manifest(folder: StoreFolder) -> Manifest:
             text = folder.read(MANIFEST)
         except FileNotFoundError as error:
             raise StoreError(
-                f"store {folder.url!r} has no {MANIFEST}: publish the model there, and wait until that has ended"
+                f"store {folder.url!r} has no {MANIFEST}; publish the model there, and wait until that has finished"
             ) from error
 
-    persist(f"store {folder.url!r} cannot be read", read, retries=_RETRIES, until_s=math.inf)
+    retry(f"store {folder.url!r} cannot be read", read, retries=_RETRIES, until_s=math.inf)
     try:
         return Manifest.model_validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "file"
-        raise StoreError(f"store {folder.url!r}: {MANIFEST} is no manifest: {where}: {first['msg']}") from error
+        raise StoreError(
+            f"store {folder.url!r}: {MANIFEST} is not a valid manifest: {where}: {first['msg']}"
+        ) from error
 
 
 def _path(file: ManifestFile) -> str:

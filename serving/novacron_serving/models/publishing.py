@@ -1,4 +1,4 @@
-"""Putting a model into a store, and looking whether what lies there is still whole."""
+"""Publishes a model to a store, and verifies a published one."""
 
 from __future__ import annotations
 
@@ -9,16 +9,22 @@ from pathlib import Path
 from novacron_serving.models.completeness import check_files, list_files
 from novacron_serving.models.folders import StoreError, StoreFolder, one_line
 from novacron_serving.models.manifest import MANIFEST, Manifest, ManifestFile, read_manifest
-from novacron_serving.models.transfer import CHUNK_BYTES, for_each, persist
+from novacron_serving.models.transfer import CHUNK_BYTES, for_each, retry
 
 _RETRIES, _PARALLEL = 3, 8
 
 
 def publish(source: Path, folder: StoreFolder, *, model_id: str, quantization: str | None = None) -> Manifest:
-    """Put a folder's files into the store, and last their manifest. A published model never changes.
+    """Upload a folder's files to a store, and their manifest last. A published model never changes.
+
+    Args:
+        source: the folder on this machine.
+        folder: the empty folder in the store.
+        model_id: the name that clients use.
+        quantization: of the weights, such as FP8.
 
     Raises:
-        StoreError: when another model is published there, or a file cannot be read or written.
+        StoreError: the model is incomplete, another model is published there, or a file cannot be read or written.
     """
     manifest = _describe(source, model_id, quantization)
     try:
@@ -26,37 +32,37 @@ def publish(source: Path, folder: StoreFolder, *, model_id: str, quantization: s
     except Exception as error:
         raise StoreError(f"store {folder.url!r} cannot be read: {one_line(error)}") from error
     if published:
-        there = read_manifest(folder)
-        if there == manifest:
+        existing = read_manifest(folder)
+        if existing == manifest:
             return manifest
         raise StoreError(
-            f"store {folder.url!r} has the model {there.model_id!r} with the digest {there.digest[:12]}, and what is "
-            "published does not change: take another prefix"
+            f"store {folder.url!r} has the model {existing.model_id!r} with the digest {existing.digest[:12]}; a "
+            "published model never changes, so use another prefix"
         )
 
     def one(file: ManifestFile) -> None:
         def put() -> None:
             folder.files.put_file(str(source / file.path), folder.at(file.path))
 
-        persist(f"store {folder.url!r}: {file.path}", put, retries=_RETRIES, until_s=math.inf)
+        retry(f"store {folder.url!r}: {file.path}", put, retries=_RETRIES, until_s=math.inf)
 
     def finish() -> None:
         folder.files.pipe_file(folder.at(MANIFEST), manifest.model_dump_json(indent=1).encode())
 
     for_each(manifest.files, one, parallel=_PARALLEL)
-    persist(f"store {folder.url!r}: {MANIFEST}", finish, retries=_RETRIES, until_s=math.inf)
+    retry(f"store {folder.url!r}: {MANIFEST}", finish, retries=_RETRIES, until_s=math.inf)
     return manifest
 
 
 def verify(folder: StoreFolder) -> Manifest:
-    """Read all of a published model. Raises `StoreError` for the first file that is not what the manifest says."""
+    """Read a published model. Raises `StoreError` for the first file that does not match the manifest."""
     manifest = read_manifest(folder)
 
     def one(file: ManifestFile) -> None:
         def read() -> None:
             _check(folder, file)
 
-        persist(f"store {folder.url!r}: {file.path}", read, retries=_RETRIES, until_s=math.inf)
+        retry(f"store {folder.url!r}: {file.path}", read, retries=_RETRIES, until_s=math.inf)
 
     for_each(manifest.files, one, parallel=_PARALLEL)
     return manifest
@@ -68,14 +74,15 @@ def _check(folder: StoreFolder, file: ManifestFile) -> None:
         raise StoreError(f"store {folder.url!r}: {file.path} is missing")
     if stored != file.size_bytes:
         raise StoreError(
-            f"store {folder.url!r}: {file.path} has {stored} bytes, and its manifest says {file.size_bytes}"
+            f"store {folder.url!r}: {file.path} has {stored} bytes, but its manifest says {file.size_bytes}"
         )
-    seen = hashlib.sha256()
+    sha256 = hashlib.sha256()
     for at in range(0, file.size_bytes, CHUNK_BYTES):
-        seen.update(folder.read(file.path, at, min(at + CHUNK_BYTES, file.size_bytes)))
-    if seen.hexdigest() != file.sha256:
+        sha256.update(folder.read(file.path, at, min(at + CHUNK_BYTES, file.size_bytes)))
+    if sha256.hexdigest() != file.sha256:
         raise StoreError(
-            f"store {folder.url!r}: {file.path} has the SHA-256 {seen.hexdigest()}, and its manifest says {file.sha256}"
+            f"store {folder.url!r}: {file.path} has the SHA-256 {sha256.hexdigest()}, but its manifest "
+            f"says {file.sha256}"
         )
 
 
@@ -95,8 +102,8 @@ def _describe(source: Path, model_id: str, quantization: str | None) -> Manifest
 
 
 def _sha256(path: Path) -> str:
-    seen = hashlib.sha256()
+    sha256 = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(CHUNK_BYTES):
-            seen.update(chunk)
-    return seen.hexdigest()
+            sha256.update(chunk)
+    return sha256.hexdigest()

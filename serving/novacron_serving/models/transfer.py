@@ -1,4 +1,4 @@
-"""Several files at once, each tried again when the network or the store fails."""
+"""Transfers several files at the same time, and retries after errors of the network or the store."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from novacron_serving.models.folders import StoreError, one_line
 
 Item = TypeVar("Item")
 CHUNK_BYTES = 16 * 2**20
-"""Asked for at once; what is read again after a failure is less than that."""
+"""Size of a read, and so the most that is read again after an error."""
 FIRST_PAUSE_S = 0.5
-"""Before the second attempt; it doubles."""
+"""Pause before the second attempt. It doubles each time."""
 
 
-class SpoiledError(Exception):
-    """What came is not what the manifest says; another attempt may bring it."""
+class CorruptDataError(Exception):
+    """Data does not match the manifest. Another attempt may succeed."""
 
 
 def for_each(items: Iterable[Item], work: Callable[[Item], None], *, parallel: int) -> None:
-    """Work on all of them. The first that fails ends it: what has not begun is left."""
+    """Run `work` for all items. After the first error, no further items are started."""
     with ThreadPoolExecutor(parallel, thread_name_prefix="model-store") as pool:
         futures = [pool.submit(work, item) for item in items]
         try:
@@ -33,14 +33,14 @@ def for_each(items: Iterable[Item], work: Callable[[Item], None], *, parallel: i
             raise
 
 
-def persist(what: str, work: Callable[[], None], *, retries: int, until_s: float) -> None:
-    """Do it, and again after a failure that may pass.
+def retry(what: str, work: Callable[[], None], *, retries: int, until_s: float) -> None:
+    """Run `work`, and retry after errors that may be temporary.
 
     Args:
-        what: for the message.
-        work: raises `StoreError` for what does not pass.
-        retries: attempts after the first.
-        until_s: monotonic time after which there is none.
+        what: start of the error message.
+        work: raises `StoreError` for permanent errors.
+        retries: number of attempts after the first.
+        until_s: monotonic time after which there are no further attempts.
     """
     pause_s = FIRST_PAUSE_S
     for attempt in range(retries + 1):
@@ -49,10 +49,12 @@ def persist(what: str, work: Callable[[], None], *, retries: int, until_s: float
         except StoreError:
             raise
         except FileNotFoundError as error:
-            raise StoreError(f"{what}: the file is not there") from error
-        except Exception as error:  # each cloud's library has its own
+            raise StoreError(f"{what}: the file does not exist") from error
+        except Exception as error:  # each cloud's library has its own errors
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise StoreError(f"{what}: the disk is full; make room and try again, it goes on from there") from error
+                raise StoreError(
+                    f"{what}: the disk is full; free some space and try again, which continues from there"
+                ) from error
             if attempt == retries or time.monotonic() + pause_s > until_s:
                 raise StoreError(f"{what}: {one_line(error)} (after {attempt + 1} attempts)") from error
             time.sleep(pause_s)

@@ -10,11 +10,13 @@ from typing import Any
 PREFILL_HEADER = "x-novacron-prefill"
 """Request header of the coordinator: compute the prompt for a decode worker."""
 KV_TRANSFER_HEADER = "x-novacron-kv-transfer"
-"""Response header of a prefill worker: the body is a KV transfer. Request header to a decode worker: the first bytes of
-the body, as many as the value says, are a KV transfer, and the client's request follows."""
+"""Marks a KV transfer.
+
+In a prefill worker's response, the body is a KV transfer. In a request to a decode worker, the value is the size of a
+KV transfer in bytes at the start of the body; the client's request follows.
+"""
 USAGE_HEADER = "x-novacron-usage"
-"""Request header of the coordinator: report the token usage of a stream in a comment before its end. Clients ignore
-comments."""
+"""Request header of the coordinator: report the token usage of a stream in a comment before its end."""
 
 
 def contract() -> dict[str, Any]:
@@ -33,7 +35,7 @@ class WorkerRole(str, Enum):
 
 
 class PerformanceProfile(str, Enum):
-    """What a worker's settings are optimised for. A model can be loaded onto the workers of one profile only."""
+    """The goal that a worker's settings are optimised for. A model can be loaded onto workers of one profile."""
 
     BALANCED = "balanced"
     QUALITY = "quality"

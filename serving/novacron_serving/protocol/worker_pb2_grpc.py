@@ -55,21 +55,21 @@ class WorkersServicer(object):
     """Missing associated documentation comment in .proto file."""
 
     def Register(self, request, context):
-        """A worker is there, with its model loaded. Repeated after the coordinator said that it does not know the worker.
+        """Register a worker that has loaded its model. Repeated when Report returns NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Report(self, request, context):
-        """A worker lives, and its load. NOT_FOUND asks the worker to register again.
+        """Report that a worker is alive, and its load. NOT_FOUND asks the worker to register again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Drain(self, request, context):
-        """Route nothing new to a worker: it is going, or loads another model.
+        """Stop routing requests to a worker, which is about to exit or to load another model.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -1,5 +1,8 @@
-"""What quantisation costs: a model beside its FP32 reference, on a fixed text.
+"""Measures the effect of quantisation: compares a model with its FP32 reference on a fixed text.
 
-`measure` asks both, `score` is the arithmetic of one comparison, `report` the file `quality.json` that lies beside the
-model. `python -m novacron_serving.quality` does it all; a worker reads the report only, without PyTorch.
+- `measure`: runs both models.
+- `score`: computes the score and its interval.
+- `report`: reads and writes `quality.json` in the model's folder.
+
+`python -m novacron_serving.quality` runs a measurement. Workers only read the report, without PyTorch.
 """

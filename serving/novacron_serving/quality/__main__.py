@@ -1,6 +1,6 @@
-"""Measures a model: `python -m novacron_serving.quality [--model FOLDER] [--quantization int8] …`.
+"""Measure a model: `python -m novacron_serving.quality [--model FOLDER] [--quantization int8] …`.
 
-The measurements go to standard output as JSON, and into the report beside the model.
+Prints the measurements as JSON, and writes them to the report in the model's folder.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from novacron_serving.errors import StartError
-from novacron_serving.quality.report import FILE, TEXT, Measurement, Report, digest, read, text_digest
+from novacron_serving.quality.report import FILE, TEXT, Measurement, Report, digest_model, digest_text, read_report
 from novacron_serving.server import main
 
 TINY = Path(__file__).parents[1] / "models" / "tiny"
 
 
-def measurements(given: argparse.Namespace) -> list[Measurement]:
-    for folder in (given.model, given.reference):  # before PyTorch is imported, which takes seconds
+def measure(given: argparse.Namespace) -> list[Measurement]:
+    for folder in (given.model, given.reference):  # importing PyTorch takes seconds
         if not (folder / "config.json").is_file():
-            raise StartError(f"{str(folder)!r} holds no config.json; name a Hugging Face model folder")
+            raise StartError(f"{str(folder)!r} has no config.json; give a Hugging Face model folder")
     import torch
 
-    from novacron_serving.quality.measure import REFERENCE_DTYPE, compare, predict, read_text
+    from novacron_serving.quality.measure import REFERENCE_DTYPE, compare, predict, read_dialogues
 
     if given.device == "cuda" and not torch.cuda.is_available():
         raise StartError("--device cuda: PyTorch sees no CUDA device; use cpu")
     torch.set_num_threads(given.threads)
-    text = read_text(given.text)
+    text = read_dialogues(given.text)
     reference = predict(given.reference, text, dtype=REFERENCE_DTYPE, device=given.device, quantization="none")
-    digests = (digest(given.model), digest(given.reference), text_digest(given.text))
+    digests = (digest_model(given.model), digest_model(given.reference), digest_text(given.text))
     made: list[Measurement] = []
     for quantization in dict.fromkeys(given.quantization):
         found = predict(given.model, text, dtype=given.dtype, device=given.device, quantization=quantization)
@@ -57,8 +57,8 @@ def measurements(given: argparse.Namespace) -> list[Measurement]:
     return made
 
 
-def write(file: Path, made: list[Measurement]) -> None:
-    report = read(file)
+def write_report(file: Path, made: list[Measurement]) -> None:
+    report = read_report(file)
     for item in made:
         report = report.with_measurement(item)
     fresh = file.with_name(f".{file.name}.{os.getpid()}")
@@ -67,26 +67,28 @@ def write(file: Path, made: list[Measurement]) -> None:
         fresh.replace(file)
     except OSError as error:
         raise StartError(
-            f"the report {file} cannot be written: {error.strerror}; name another with --report"
+            f"the report {file} cannot be written: {error.strerror}; choose another path with --report"
         ) from error
 
 
 def run(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="novacron_serving.quality", description=__doc__)
     parser.add_argument("--model", type=Path, default=TINY)
-    parser.add_argument("--reference", type=Path, help="the model itself when left out; computed in float32")
+    parser.add_argument(
+        "--reference", type=Path, help="reference model, computed in float32; default: the model itself"
+    )
     parser.add_argument("--quantization", action="append", choices=("none", "int8", "int4"), required=True)
     parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="float32")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--text", type=Path, default=TEXT)
-    parser.add_argument("--report", type=Path, help=f"{FILE} beside the model when left out")
+    parser.add_argument("--report", type=Path, help=f"path of the report; default: {FILE} in the model's folder")
     given = parser.parse_args(arguments)
     given.reference = given.reference or given.model
     file: Path = given.report or given.model / FILE
-    read(file)  # an unreadable one is told before the work
-    made = measurements(given)
-    write(file, made)
+    read_report(file)  # report an unreadable file before the measurement
+    made = measure(given)
+    write_report(file, made)
     sys.stdout.write(Report(measurements=tuple(made)).model_dump_json() + "\n")
 
 

@@ -1,7 +1,7 @@
-"""Asks a model and its reference what comes next, at every token of the fixed text's answers.
+"""Runs a model and its reference on a fixed text, and compares their predictions at every token of the responses.
 
-The answers are given, not generated: both models are asked at the same places, and one early difference does not count
-again at every token after it.
+The responses are given, not generated. Both models predict at the same positions, so an early difference does not
+affect the tokens after it.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from novacron_serving.engines.pytorch.weights import Quantization, count_weight_
 from novacron_serving.engines.tokens import Tokens
 from novacron_serving.errors import RequestError, StartError
 from novacron_serving.protocol.openai import Message
-from novacron_serving.quality.score import Comparison, Score, score
+from novacron_serving.quality.score import Comparison, Score, compute_score
 
 REFERENCE_DTYPE = "float32"
 
 
 class Dialogue(BaseModel):
-    """A line of the text."""
+    """One line of the text."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -34,25 +34,25 @@ class Dialogue(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A dialogue in a model's tokens."""
+class TokenizedDialogue:
+    """A dialogue as tokens."""
 
     prompt: list[int]
-    answer: list[int]
+    response: list[int]
 
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """What a model holds for likely at every token of the answers."""
+    """A model's predictions at every token of the responses."""
 
-    answers: list[Answer]
+    dialogues: list[TokenizedDialogue]
     log_probabilities: list[torch.Tensor]
-    """`[tokens, vocabulary]` of each answer."""
+    """`[tokens, vocabulary]` of each response."""
     weight_bytes: int
 
 
-def read_text(file: Path) -> list[Dialogue]:
-    """The dialogues of a file, one a line. Raises `StartError` naming the line that is none."""
+def read_dialogues(file: Path) -> list[Dialogue]:
+    """Read the dialogues of a file, one per line. Raises `StartError`, which names the first invalid line."""
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -62,7 +62,7 @@ def read_text(file: Path) -> list[Dialogue]:
         try:
             dialogues.append(Dialogue.model_validate_json(line))
         except ValidationError as error:
-            rule = 'a line is {"user": "…", "assistant": "…"}, and neither is empty'
+            rule = 'must be {"user": "…", "assistant": "…"}, both not empty'
             raise StartError(f"text {file}, line {number}: {rule}") from error
     if not dialogues:
         raise StartError(f"text {file} is empty; give at least one dialogue")
@@ -72,35 +72,35 @@ def read_text(file: Path) -> list[Dialogue]:
 def predict(
     folder: Path, text: Sequence[Dialogue], *, dtype: str, device: str, quantization: Quantization
 ) -> Predictions:
-    """Ask a model. Raises `StartError` when it cannot be loaded or asked so."""
+    """Run a model on a text. Raises `StartError` if it cannot be loaded, or the text does not fit."""
     tokens = Tokens.load(folder)
     try:
         model = load_model(folder, resolve_dtype(dtype, device), device, quantization)
     except StartError:
         raise
-    except Exception as error:  # broken weights and configurations raise what they like
+    except Exception as error:  # broken files raise all kinds of errors
         reason = " ".join(str(error).split())[:500] or type(error).__name__
         raise StartError(f"{str(folder)!r} cannot be loaded: {reason}") from error
     context = int(model.config.get_text_config().max_position_embeddings)
-    answers = [_answer(tokens, dialogue, context) for dialogue in text]
-    return Predictions(answers, [_ask(model, answer) for answer in answers], count_weight_bytes(model))
+    dialogues = [_tokenize(tokens, dialogue, context) for dialogue in text]
+    return Predictions(dialogues, [_predict(model, dialogue) for dialogue in dialogues], count_weight_bytes(model))
 
 
 def compare(quantised: Predictions, reference: Predictions) -> Score:
-    """Both models' predictions. Raises `StartError` when they do not speak the same tokens."""
+    """Score a model's predictions. Raises `StartError` if the models have different tokenizers."""
     vocabularies = {made.log_probabilities[0].shape[1] for made in (quantised, reference)}
-    if quantised.answers != reference.answers or len(vocabularies) > 1:
-        raise StartError("the model and its reference read the text as different tokens: they are no variants of one")
-    return score(list(_compared(quantised, reference)))
+    if quantised.dialogues != reference.dialogues or len(vocabularies) > 1:
+        raise StartError("the model and its reference tokenize the text differently; give variants of the same model")
+    return compute_score(list(_compared(quantised, reference)))
 
 
 def _compared(quantised: Predictions, reference: Predictions) -> Iterator[Comparison]:
     pairs = zip(quantised.log_probabilities, reference.log_probabilities, strict=True)
-    for answer, (found, expected) in zip(quantised.answers, pairs, strict=True):
-        own = torch.tensor(answer.answer)[:, None]
+    for dialogue, (found, expected) in zip(quantised.dialogues, pairs, strict=True):
+        own = torch.tensor(dialogue.response)[:, None]
         divergence = (expected.exp() * (expected - found)).sum()
         yield Comparison(
-            tokens=len(answer.answer),
+            tokens=len(dialogue.response),
             agreed=int((found.argmax(1) == expected.argmax(1)).sum()),
             surprise_nats=-float(found.gather(1, own).sum()),
             reference_surprise_nats=-float(expected.gather(1, own).sum()),
@@ -108,25 +108,28 @@ def _compared(quantised: Predictions, reference: Predictions) -> Iterator[Compar
         )
 
 
-def _answer(tokens: Tokens, dialogue: Dialogue, context: int) -> Answer:
-    """As a worker would read the question, and as it would have written this answer, its end included."""
+def _tokenize(tokens: Tokens, dialogue: Dialogue, context: int) -> TokenizedDialogue:
+    """Tokenize the question like a worker, and the response with its end token."""
     try:
         prompt = tokens.encode(ChatPrompt((Message(role="user", content=dialogue.user),)))
     except RequestError as error:
         raise StartError(str(error)) from error
-    answer: list[int] = tokens.tokenizer.encode(dialogue.assistant, add_special_tokens=False)
+    response: list[int] = tokens.tokenizer.encode(dialogue.assistant, add_special_tokens=False)
     if tokens.end_id is not None:
-        answer.append(tokens.end_id)
-    if len(prompt) + len(answer) > context:
-        raise StartError(f"the text has a dialogue of {len(prompt) + len(answer)} tokens; the model reads {context}")
-    return Answer(prompt, answer)
+        response.append(tokens.end_id)
+    if len(prompt) + len(response) > context:
+        raise StartError(
+            f"the text has a dialogue of {len(prompt) + len(response)} tokens, but the context is {context} tokens; "
+            "use shorter dialogues"
+        )
+    return TokenizedDialogue(prompt, response)
 
 
-def _ask(model: Any, answer: Answer) -> torch.Tensor:
-    ids = torch.tensor([answer.prompt + answer.answer], device=model.device)
+def _predict(model: Any, dialogue: TokenizedDialogue) -> torch.Tensor:
+    ids = torch.tensor([dialogue.prompt + dialogue.response], device=model.device)
     with torch.inference_mode():
-        logits: torch.Tensor = model(input_ids=ids, logits_to_keep=len(answer.answer) + 1, use_cache=False).logits
+        logits: torch.Tensor = model(input_ids=ids, logits_to_keep=len(dialogue.response) + 1, use_cache=False).logits
         found = logits[0, :-1].float().log_softmax(-1).cpu()
     if found.isnan().any():
-        raise StartError("the model's logits are no numbers: its weights are broken, or beyond the dtype's range")
+        raise StartError("the model's logits are NaN: its weights are broken or exceed the range of the dtype")
     return found

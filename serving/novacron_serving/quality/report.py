@@ -1,4 +1,4 @@
-"""`quality.json`: what was measured of a model, beside it. Nothing here needs PyTorch."""
+"""The quality report `quality.json` in a model's folder. Does not need PyTorch."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from novacron_serving.errors import StartError
 
 FILE = "quality.json"
 TEXT = Path(__file__).with_name("text.jsonl")
-DECIDING = ("*.safetensors", "config.json", "tokenizer*", "chat_template.jinja")
-"""The files of a model's folder that decide what it says."""
+MODEL_FILES = ("*.safetensors", "config.json", "tokenizer*", "chat_template.jinja")
+"""The files of a model's folder that determine its output."""
 READ_BYTES = 2**20
 
 
 class Measurement(BaseModel):
-    """One quantisation of the model, beside its reference."""
+    """The comparison of one quantisation of a model with its reference."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     quantization: Literal["none", "int8", "int4"]
     dtype: Literal["float32", "bfloat16", "float16"]
-    """What it computed in; the reference computed in float32."""
+    """Dtype of the computation. The reference used float32."""
     model_digest: str
     reference_digest: str
     text_digest: str
     tokens: int = Field(gt=0)
-    """That were compared."""
+    """Number of compared tokens."""
     score: float = Field(ge=0, le=1)
-    """Share of them at which both models would choose the same."""
+    """Share of tokens at which both models predict the same token."""
     score_low: float = Field(ge=0, le=1)
-    """Of the 95% interval."""
+    """Lower end of the 95% interval."""
     score_high: float = Field(ge=0, le=1)
     perplexity: float
     reference_perplexity: float
@@ -42,38 +42,38 @@ class Measurement(BaseModel):
     weight_bytes: int = Field(gt=0)
     reference_weight_bytes: int = Field(gt=0)
     compression_ratio: float = Field(gt=0)
-    """Bytes of the reference's weights for each byte of the quantised model's."""
+    """Bytes of the reference's weights per byte of the model's weights."""
     device: str
     measured_at: AwareDatetime
     torch_version: str
 
 
 class Report(BaseModel):
-    """The file."""
+    """The content of the file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     version: Literal[1] = 1
     measurements: tuple[Measurement, ...] = ()
-    """At most one for each quantisation and dtype."""
+    """At most one per quantisation and dtype."""
 
     def with_measurement(self, new: Measurement) -> Report:
-        """A report in which `new` takes the place of an earlier one of its kind."""
+        """Return a report with `new` in place of the measurement of the same quantisation and dtype."""
         kept = [item for item in self.measurements if (item.quantization, item.dtype) != (new.quantization, new.dtype)]
         return Report(measurements=(*kept, new))
 
 
-def digest(folder: Path) -> str:
-    """SHA-256 of the files that decide what a model says, with their names."""
-    files = sorted({file for pattern in DECIDING for file in folder.glob(pattern) if file.is_file()})
+def digest_model(folder: Path) -> str:
+    """Return the SHA-256 of the files that determine a model's output, with their names."""
+    files = sorted({file for pattern in MODEL_FILES for file in folder.glob(pattern) if file.is_file()})
     whole = hashlib.sha256()
     for file in files:
-        whole.update(f"{file.name} {file_digest(file)}\n".encode())
+        whole.update(f"{file.name} {digest_file(file)}\n".encode())
     return f"sha256:{whole.hexdigest()}"
 
 
-def file_digest(file: Path) -> str:
-    """SHA-256 of one file."""
+def digest_file(file: Path) -> str:
+    """Return the SHA-256 of a file."""
     found = hashlib.sha256()
     with file.open("rb") as opened:
         while piece := opened.read(READ_BYTES):
@@ -81,8 +81,8 @@ def file_digest(file: Path) -> str:
     return found.hexdigest()
 
 
-def read(file: Path) -> Report:
-    """The report; an empty one where there is no file. Raises `StartError` for one that is not understood."""
+def read_report(file: Path) -> Report:
+    """Read the report, which is empty if there is no file. Raises `StartError` for an invalid file."""
     try:
         return Report.model_validate_json(file.read_bytes())
     except FileNotFoundError:
@@ -90,20 +90,20 @@ def read(file: Path) -> Report:
     except OSError as error:
         raise StartError(f"{file} cannot be read: {error.strerror}") from error
     except ValidationError as error:
-        raise StartError(f"{file} is no quality report of this version; remove it and measure again") from error
+        raise StartError(f"{file} is not a quality report of this version; remove it and measure again") from error
 
 
-def measured(folder: Path, quantization: str, dtype: str) -> Measurement | None:
-    """What was measured of just what is served from a folder, by the text that ships here; else `None`.
+def find_measurement(folder: Path, quantization: str, dtype: str) -> Measurement | None:
+    """Return the measurement of exactly this model, quantisation and dtype on the built-in text, or None.
 
-    It reads all weights when there is such a measurement. Raises `StartError` as `read` does.
+    If there is one, all weights are read to compare digests. Raises `StartError` for an invalid report.
     """
-    for item in read(folder / FILE).measurements:
-        if (item.quantization, item.dtype) == (quantization, dtype) and item.text_digest == text_digest():
-            return item if item.model_digest == digest(folder) else None
+    for item in read_report(folder / FILE).measurements:
+        if (item.quantization, item.dtype) == (quantization, dtype) and item.text_digest == digest_text():
+            return item if item.model_digest == digest_model(folder) else None
     return None
 
 
-def text_digest(file: Path = TEXT) -> str:
-    """Of the text that is compared on."""
-    return f"sha256:{file_digest(file)}"
+def digest_text(file: Path = TEXT) -> str:
+    """Return the SHA-256 of a text for measurements."""
+    return f"sha256:{digest_file(file)}"

@@ -1,4 +1,4 @@
-"""The score of a quantised model and how certain it is, from how often it agrees with its reference."""
+"""Computes a quantised model's score and its interval from its agreement with the reference."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 Z_95 = 1.959964
-"""95% of a normal distribution lie within so many standard deviations."""
+"""95% of a normal distribution are within this many standard deviations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """One answer of the text: what both models say about each of its tokens, summed up."""
+    """Both models' predictions for one response of the text, summed over its tokens."""
 
     tokens: int
     agreed: int
-    """Tokens before which both models hold the same one for the most likely."""
+    """Number of tokens at which both models predict the same token."""
     surprise_nats: float
-    """Of the quantised model at the text's own tokens: negative log-likelihood."""
+    """Negative log-likelihood of the text for the quantised model."""
     reference_surprise_nats: float
     divergence_nats: float
-    """Kullback-Leibler, from the reference's distributions to the quantised model's."""
+    """Kullback-Leibler divergence of the quantised model from the reference."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """What all answers come to."""
+    """The result over all responses."""
 
     tokens: int
     score: float
-    """Share of the tokens at which both models would choose the same: 0 to 1."""
+    """Share of tokens at which both models predict the same token, 0 to 1."""
     score_low: float
-    """Of the 95% interval."""
+    """Lower end of the 95% interval."""
     score_high: float
     perplexity: float
     reference_perplexity: float
@@ -40,15 +40,15 @@ class Score:
 
     @property
     def perplexity_ratio(self) -> float:
-        """Above 1: the text surprises the quantised model more than its reference."""
+        """Above 1: the text is less likely for the quantised model than for the reference."""
         return self.perplexity / self.reference_perplexity
 
 
-def score(comparisons: Sequence[Comparison]) -> Score:
-    """Add the answers up. Raises `ValueError` when there is no token in them."""
+def compute_score(comparisons: Sequence[Comparison]) -> Score:
+    """Compute the score of all responses. Raises `ValueError` if they have no token."""
     tokens = sum(item.tokens for item in comparisons)
     if not tokens:
-        raise ValueError("there is no token to compare")
+        raise ValueError("there are no tokens to compare")
     agreed = sum(item.agreed for item in comparisons)
     low, high = _interval(comparisons, agreed / tokens, tokens)
     return Score(
@@ -63,14 +63,14 @@ def score(comparisons: Sequence[Comparison]) -> Score:
 
 
 def _perplexity(nats: float) -> float:
-    return math.exp(min(nats, 700))  # beyond, a float has no room
+    return math.exp(min(nats, 700))  # avoids an overflow
 
 
 def _interval(comparisons: Sequence[Comparison], share: float, tokens: int) -> tuple[float, float]:
-    """Wilson's interval, which is honest at 0 and 1 too, for as many tokens as would be independent.
+    """Return Wilson's 95% interval, which is valid at 0 and 1 too, for the effective number of independent tokens.
 
-    The tokens of an answer are alike. How much so is in the spread of the answers: the design effect of sampling whole
-    answers, by which the tokens count less.
+    Tokens of the same response are correlated. The variance between responses shows by how much: it gives the design
+    effect of sampling whole responses, which reduces the effective number of tokens.
     """
     independent = float(tokens)
     count = len(comparisons)

@@ -13,9 +13,9 @@ from novacron_serving.engines.pytorch import PyTorchConfig, PyTorchEngine
 from novacron_serving.engines.tensorrt_llm.config import TensorRtLlmConfig
 from novacron_serving.engines.tensorrt_llm.engine import TensorRtLlmEngine
 from novacron_serving.errors import StartError
-from novacron_serving.quality.report import FILE, file_digest, measured
+from novacron_serving.quality.report import FILE, digest_file, find_measurement
 from novacron_serving.server import DrainingServer, cluster_token, listen, main, read_config, uvicorn_config
-from novacron_serving.tracing import tracing
+from novacron_serving.tracing import make_tracing
 from novacron_serving.worker.app import WorkerApp
 from novacron_serving.worker.assignments import AssignmentFollower
 from novacron_serving.worker.client_certificates import make_http_protocol
@@ -41,7 +41,7 @@ def find_adapters(config: WorkerConfig) -> Mapping[str, Path]:
 def digest_adapter(folder: Path) -> str:
     """Return the SHA-256 of all files of an adapter, so that cached responses of other weights are not used for it."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    listing = "".join(f"{path.relative_to(folder).as_posix()} {file_digest(path)}\n" for path in files)
+    listing = "".join(f"{path.relative_to(folder).as_posix()} {digest_file(path)}\n" for path in files)
     return hashlib.sha256(listing.encode()).hexdigest()
 
 
@@ -51,7 +51,7 @@ def export_quality(instrumentation: Instrumentation, config: WorkerConfig, loade
     if not isinstance(engine, PyTorchEngine) or not isinstance(config.engine, PyTorchConfig):
         return  # no tool measures the formats of the other engine
     try:
-        measurement = measured(model.folder, config.engine.quantization, engine.dtype)
+        measurement = find_measurement(model.folder, config.engine.quantization, engine.dtype)
     except (OSError, StartError) as error:
         log.warning("no quality metrics: %s", error)
         return
@@ -69,7 +69,7 @@ async def serve(config: WorkerConfig, token: str) -> None:
     bound = listen(config.host, config.port, "port")
     port = bound.getsockname()[1]
     adapters = find_adapters(config)
-    traces = tracing("novacron-worker")
+    traces = make_tracing("novacron-worker")
 
     def start_quality_export(model: Model) -> None:
         instrumentation.set_quality(None)
@@ -88,7 +88,7 @@ async def serve(config: WorkerConfig, token: str) -> None:
     settings.load()
     settings.ssl = tls and tls.server
     server = DrainingServer(settings, registration.drain)
-    renewing = tls and asyncio.create_task(tls.keep())
+    renewing = tls and asyncio.create_task(tls.watch_files())
     serving = asyncio.create_task(server.serve([bound]))
     location = config.model.path or config.model.url
     log.info("%s listens on %s:%s and is loading %s", config.worker_id, config.host, port, location)

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from novacron_serving.engines import Delta, GenerationRequest, KvTransfer
 from novacron_serving.errors import RequestError
-from novacron_serving.http_errors import answer_error, answer_fault, answer_http_error
+from novacron_serving.http_errors import handle_http_error, handle_request_error, handle_server_error
 from novacron_serving.protocol import (
     KV_TRANSFER_HEADER,
     PREFILL_HEADER,
@@ -29,7 +29,7 @@ from novacron_serving.protocol import (
     contract,
 )
 from novacron_serving.protocol.openai import parse_chat, parse_completion, unknown_model
-from novacron_serving.protocol.openai.answers import model_entry
+from novacron_serving.protocol.openai.responses import model_entry
 from novacron_serving.server import read_json
 from novacron_serving.worker.chat import Chat, build_chat, stream_chat
 from novacron_serving.worker.completions import Completion, build_completion, generate_all, stream_completion
@@ -79,9 +79,9 @@ class WorkerApp:
             ],
             middleware=[Middleware(_RequireToken, token=token)],
             exception_handlers={
-                RequestError: answer_error,
-                HTTPException: answer_http_error,
-                Exception: answer_fault,
+                RequestError: handle_request_error,
+                HTTPException: handle_http_error,
+                Exception: handle_server_error,
                 ClientDisconnect: _client_disconnected,
             },
         )

@@ -20,7 +20,7 @@ from novacron_serving.protocol.openai import (
     TextFormat,
     Tool,
 )
-from novacron_serving.protocol.openai.answers import ChatCompletion, ChatMessageBody, ToolCallBody
+from novacron_serving.protocol.openai.responses import ChatCompletion, ChatMessageBody, ToolCallBody
 from novacron_serving.worker.responses import Usage, chat_logprobs, end_event, event
 from novacron_serving.worker.tool_calls import (
     Arguments,
@@ -84,7 +84,7 @@ class Chat:
                 tuple(_describe_tool(tool) for tool in request.offered_tools),
             ),
             sampling=make_sampling(request),
-            max_tokens=request.most_tokens,
+            max_tokens=request.completion_limit,
             min_tokens=request.min_tokens,
             ignore_eos=request.ignore_eos,
             stops=request.stops,

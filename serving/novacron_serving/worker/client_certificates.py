@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from novacron_serving.cluster_tls import ClusterTls, dns_names
+from novacron_serving.cluster_tls import ClusterTls, read_dns_names
 from novacron_serving.errors import RequestError
 from novacron_serving.protocol import contract
 
@@ -25,7 +25,7 @@ def make_http_protocol(tls: ClusterTls) -> type[HttpToolsProtocol]:
             super().connection_made(transport)
             # The handshake has checked the CA. A certificate of another CA gets no connection.
             certificate = transport.get_extra_info("ssl_object").getpeercert()
-            if not tls.bears_the_name(dns_names(certificate)):
+            if not tls.has_cluster_name(read_dns_names(certificate)):
                 self.app = _ProbesOnly(cast("ASGIApp", self.app))  # type: ignore[assignment]
 
     return CertificateProtocol

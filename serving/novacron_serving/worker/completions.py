@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 
 from novacron_serving.engines import Delta, GenerationRequest, TextPrompt, TokenLogprob
 from novacron_serving.protocol.openai import CompletionRequest
-from novacron_serving.protocol.openai.answers import CompletionLogprobs, TextCompletion
+from novacron_serving.protocol.openai.responses import CompletionLogprobs, TextCompletion
 from novacron_serving.worker.chat import make_sampling
 from novacron_serving.worker.responses import Usage, end_event, event
 
@@ -34,7 +34,7 @@ class Completion:
                 request_id=f"{self.request_id}-{number}",
                 prompt=TextPrompt(prompt) if isinstance(prompt, str) else TextPrompt(tokens=tuple(prompt)),
                 sampling=make_sampling(request),
-                max_tokens=request.most_tokens,
+                max_tokens=request.completion_limit,
                 min_tokens=request.min_tokens,
                 ignore_eos=request.ignore_eos,
                 stops=request.stops,

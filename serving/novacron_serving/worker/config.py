@@ -46,14 +46,16 @@ class WorkerConfig(BaseModel):
     host: str = "127.0.0.1"
     port: int = Field(ge=0, le=65535)
     coordinator: HostAndPort | Annotated[tuple[HostAndPort, ...], Field(min_length=1)]
-    """`host:port` of the coordinators' gRPC, one or several. The worker registers with every address that each name
-    resolves to, and follows changes."""
+    """`host:port` of the coordinators' gRPC, one or several.
+
+    The worker registers with every address that each name resolves to, and follows changes.
+    """
     cluster_tls: ClusterTlsConfig | None = None
     """TLS to and from coordinators. None: no encryption, for loopback and encrypted networks (docs/coordinator.md)."""
     model: ModelConfig
     engine: EngineConfig = PyTorchConfig()
     performance_profile: PerformanceProfile = PerformanceProfile.BALANCED
-    """What the engine's settings are optimised for. Models can be loaded onto the workers of one profile."""
+    """The goal that the engine's settings are optimised for. Models can be loaded onto the workers of one profile."""
     role: WorkerRole = WorkerRole.BOTH
     """Prefill, decode, or both (docs/tensorrt-llm.md)."""
     model_cache: Path = Path("~/.cache/novacron/models")

@@ -15,7 +15,7 @@ from novacron_serving.engines import ChatPrompt, Delta, EngineStats, GenerationR
 from novacron_serving.errors import RequestError
 from novacron_serving.protocol import contract
 from novacron_serving.quality.report import Measurement
-from novacron_serving.tracing import Tracing, fail
+from novacron_serving.tracing import Tracing, mark_failed
 from novacron_serving.worker.served import ServedModel
 
 if TYPE_CHECKING:
@@ -104,11 +104,11 @@ class Instrumentation:
                     yield delta
         except RequestError as error:
             if span is not None:
-                fail(span, error.code or str(error.status), ours=error.status >= 500)
+                mark_failed(span, error.code or str(error.status), ours=error.status >= 500)
             raise
         except GeneratorExit:
             if span is not None:
-                fail(span, "client_left", ours=False)
+                mark_failed(span, "client_left", ours=False)
             raise
         finally:
             if span is not None:

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from novacron_serving.engines import Delta, TokenLogprob
 from novacron_serving.errors import RequestError
-from novacron_serving.protocol.openai.answers import ChatLogprobs, LogprobBody, TopLogprobBody, UsageBody
+from novacron_serving.protocol.openai.responses import ChatLogprobs, LogprobBody, TopLogprobBody, UsageBody
 
 Result = TypeVar("Result")
 

@@ -1,4 +1,4 @@
-"""Fields of OpenAI's API: honoured, ignored or refused, as the list in docs/ says."""
+"""Fields of OpenAI's API: supported, ignored or rejected, as listed in docs/chat-api.md."""
 
 from __future__ import annotations
 
@@ -50,17 +50,17 @@ def refusal(body: dict[str, Any]) -> RequestError:
 def test_the_documentation_lists_the_fields_of_the_code(
     part: str, request_type: Any, ignored: frozenset[str], neutral: dict[str, Any]
 ) -> None:
-    own, _, rest = part.partition("Accepted, and without effect")
+    own, _, rest = part.partition("Accepted without effect")
     for field in request_type.model_fields:
         assert re.search(rf"`{field}[`.]", BOTH + own), field
-    told_ignored, _, refused = rest.partition("Not supported")
-    assert set(re.findall(r"`(\w+)`", told_ignored)) - {"name", "annotations", "description"} == set(ignored)
-    rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) ?\|$", refused, re.MULTILINE))
-    told = {field: [json.loads(value) for value in re.findall("`(.+?)`", values)] for field, values in rows.items()}
-    assert told == {field: list(values) for field, values in neutral.items()}
+    listed, _, unsupported = rest.partition("Not supported")
+    assert set(re.findall(r"`(\w+)`", listed)) - {"name", "annotations", "description"} == set(ignored)
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) ?\|$", unsupported, re.MULTILINE))
+    accepted = {field: [json.loads(value) for value in re.findall("`(.+?)`", values)] for field, values in rows.items()}
+    assert accepted == {field: list(values) for field, values in neutral.items()}
 
 
-def test_every_field_of_openai_is_known_here() -> None:
+def test_every_field_of_openais_api_is_supported_ignored_or_neutral() -> None:
     chat = set(CompletionCreateParamsBase.__annotations__)
     assert chat - set(ChatRequest.model_fields) - IGNORED - set(NEUTRAL) == set()
     text = set(text_completion.__annotations__)
@@ -68,7 +68,7 @@ def test_every_field_of_openai_is_known_here() -> None:
 
 
 @pytest.mark.parametrize("field", sorted(NEUTRAL))
-def test_an_unsupported_field_is_refused_unless_it_asks_for_nothing(field: str) -> None:
+def test_an_unsupported_field_is_rejected_unless_its_value_has_no_effect(field: str) -> None:
     for value in (*NEUTRAL[field], None):
         assert parse_chat(GOOD | {field: value}) == parse_chat(GOOD)
     error = refusal(GOOD | {field: "something else"})
@@ -99,7 +99,7 @@ def test_an_unsupported_field_is_refused_unless_it_asks_for_nothing(field: str) 
     ],
     ids=str,
 )
-def test_what_cannot_be_meant_is_refused(more: dict[str, Any], param: str) -> None:
+def test_contradictory_chat_requests_are_rejected(more: dict[str, Any], param: str) -> None:
     assert refusal(GOOD | more).param == param
 
 
@@ -114,11 +114,11 @@ def test_what_cannot_be_meant_is_refused(more: dict[str, Any], param: str) -> No
     ],
     ids=str,
 )
-def test_what_fits_together_is_accepted(more: dict[str, Any]) -> None:
+def test_valid_combinations_of_fields_are_accepted(more: dict[str, Any]) -> None:
     assert parse_chat(GOOD | more)
 
 
-def test_a_schema_that_is_nested_without_end_is_refused() -> None:
+def test_a_deeply_nested_schema_is_rejected() -> None:
     schema: dict[str, Any] = {}
     for _ in range(100):
         schema = {"properties": {"a": schema}}
@@ -147,18 +147,18 @@ def test_a_completion_has_one_prompt_or_several(prompt: Any, prompts: tuple[Any,
     ],
     ids=str,
 )
-def test_what_a_completion_cannot_mean_is_refused(more: dict[str, Any], param: str) -> None:
+def test_contradictory_completion_requests_are_rejected(more: dict[str, Any], param: str) -> None:
     with pytest.raises(RequestError) as caught:
         parse_completion(GOOD_COMPLETION | more)
     assert caught.value.param == param
 
 
 @pytest.mark.parametrize("field", sorted(IGNORED))
-def test_an_ignored_field_may_hold_anything(field: str) -> None:
+def test_an_ignored_field_accepts_any_value(field: str) -> None:
     assert parse_chat(GOOD | {field: "x"}) == parse_chat(GOOD)
 
 
-def test_an_unknown_field_is_refused() -> None:
+def test_an_unknown_field_is_rejected() -> None:
     error = refusal(GOOD | {"temprature": 1})
     assert (error.param, error.code) == ("temprature", "unknown_parameter")
 
@@ -168,12 +168,12 @@ def test_top_k_is_a_positive_whole_number(value: object) -> None:
     assert refusal(GOOD | {"top_k": value}).param == "top_k"
 
 
-def test_null_is_the_same_as_leaving_out() -> None:
+def test_null_is_the_same_as_leaving_a_field_out() -> None:
     nulls = dict.fromkeys(set(ChatRequest.model_fields) - set(GOOD))
     assert parse_chat(GOOD | nulls) == parse_chat(GOOD)
 
 
-def test_an_answers_message_can_be_sent_back_as_it_came() -> None:
+def test_an_assistant_message_can_be_sent_back_unchanged() -> None:
     answered = {"role": "assistant", "content": "Hi", "refusal": None, "tool_calls": None, "audio": None}
     chat = parse_chat(GOOD | {"messages": [*GOOD["messages"], answered]})
     assert chat.messages[1] == Message(role="assistant", content="Hi")

@@ -1,4 +1,4 @@
-"""Tokens to text: the pieces make up the whole text, and none is half a character or the beginning of a stop text."""
+"""Tokens to text: pieces add up to the text, without partial characters and stop texts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BYTE_LEVEL = Tokenizer.from_file(str(TINY / "tokenizer.json"))
 
 
 def sentencepiece() -> Tokenizer:
-    """As Llama 2's: a space belongs to the word after it, and what has no token of its own is written in bytes."""
+    """Make a tokenizer like Llama 2's: a space belongs to the word after it, and unknown characters become bytes."""
     pieces = ["<unk>", *(f"<0x{byte:02X}>" for byte in range(256)), "\u2581Hello", "\u2581world", "lo", "\u2581", ","]
     tokenizer = Tokenizer(models.BPE({piece: at for at, piece in enumerate(pieces)}, [], byte_fallback=True))
     tokenizer.decoder = decoders.Sequence(
@@ -37,7 +37,7 @@ def pieces_of(tokenizer: Tokenizer, tokens: Sequence[int], stops: tuple[str, ...
 
 
 @given(st.text())
-def test_pieces_make_up_the_text_and_hold_no_half_character(text: str) -> None:
+def test_pieces_add_up_to_the_text_and_have_no_partial_characters(text: str) -> None:
     tokens = BYTE_LEVEL.encode(text, add_special_tokens=False).ids
     pieces = pieces_of(BYTE_LEVEL, tokens)
     assert "".join(pieces) == BYTE_LEVEL.decode(tokens)
@@ -45,39 +45,39 @@ def test_pieces_make_up_the_text_and_hold_no_half_character(text: str) -> None:
         assert not any("\ufffd" in piece for piece in pieces)
 
 
-def test_a_character_of_four_tokens_is_shown_with_its_last() -> None:
+def test_a_character_of_four_tokens_is_returned_with_the_last_one() -> None:
     tokens = BYTE_LEVEL.encode("🙂").ids
     assert len(tokens) == 4
     assert pieces_of(BYTE_LEVEL, tokens) == ["", "", "", "🙂", ""]
 
 
-def test_spaces_between_words_survive_a_tokenizer_that_strips_the_first() -> None:
+def test_spaces_between_words_are_kept_by_a_tokenizer_that_strips_leading_spaces() -> None:
     tokenizer = sentencepiece()
     tokens = [tokenizer.token_to_id(piece) for piece in ("▁Hello", ",", "▁world", "▁", "<0xC3>", "<0xBC>", "lo")]
     assert pieces_of(tokenizer, tokens) == ["Hello", ",", " world", " ", "", "ü", "lo", ""]
 
 
-def test_broken_bytes_are_shown_as_such_and_not_held_for_ever() -> None:
+def test_invalid_bytes_are_returned_as_replacement_characters() -> None:
     tokenizer = sentencepiece()
     pieces = pieces_of(tokenizer, [tokenizer.token_to_id("<0xFF>")] * 40)
     assert "".join(pieces) == "\ufffd" * 40
     assert "".join(pieces[:20]) != ""
 
 
-def test_special_tokens_have_no_text() -> None:
+def test_control_tokens_have_no_text() -> None:
     end = BYTE_LEVEL.token_to_id("<|end|>")
     words, smile = BYTE_LEVEL.encode("Hello").ids, BYTE_LEVEL.encode("🙂").ids
     assert "".join(pieces_of(BYTE_LEVEL, [end, *words, end, end, end, end, *smile, end])) == "Hello🙂"
 
 
 @given(st.text("ab ü"), st.text("ab ü", min_size=1, max_size=4))
-def test_a_stop_text_ends_the_answer_wherever_the_tokens_part(text: str, stop: str) -> None:
+def test_a_stop_text_ends_the_choice_however_it_is_tokenized(text: str, stop: str) -> None:
     pieces = pieces_of(BYTE_LEVEL, BYTE_LEVEL.encode(text).ids, (stop,))
     assert "".join(pieces) == text.split(stop, maxsplit=1)[0]
 
 
 @given(st.text("ab"), st.lists(st.text("ab", min_size=1, max_size=5), max_size=4))
-def test_no_stop_text_is_ever_shown(text: str, stops: list[str]) -> None:
+def test_stop_texts_are_never_returned(text: str, stops: list[str]) -> None:
     shown = "".join(pieces_of(BYTE_LEVEL, BYTE_LEVEL.encode(text).ids, tuple(stops)))
     assert text.startswith(shown)
     assert not any(stop in shown for stop in stops)
@@ -92,12 +92,12 @@ def test_no_stop_text_is_ever_shown(text: str, stops: list[str]) -> None:
         ("", ["What", " is", " a", " G", "P", "U", "?", ""]),
     ],
 )
-def test_the_beginning_of_a_stop_text_waits_until_it_is_none(stop: str, expected: list[str]) -> None:
+def test_a_possible_start_of_a_stop_text_is_held_back(stop: str, expected: list[str]) -> None:
     tokens = [BYTE_LEVEL.token_to_id(token) for token in ("What", "Ġis", "Ġa", "ĠG", "P", "U", "?")]
     assert pieces_of(BYTE_LEVEL, tokens, (stop,)) == expected
 
 
-def test_a_long_answer_is_decoded_a_few_tokens_at_a_time() -> None:
+def test_each_step_of_a_long_text_decodes_only_a_few_tokens() -> None:
     seen: list[int] = []
 
     def decode(tokens: Sequence[int]) -> str:

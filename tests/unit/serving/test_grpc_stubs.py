@@ -1,4 +1,4 @@
-"""The generated code in the repository is what the .proto file gives (`make stubs` writes it)."""
+"""The generated code in the repository matches the .proto file. `make stubs` generates it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SERVING = Path(__file__).parents[3] / "serving"
 PROTO = Path("novacron_serving/protocol/worker.proto")
 
 
-def test_the_stubs_are_those_of_the_proto_file(tmp_path: Path) -> None:
+def test_the_generated_stubs_match_the_proto_file(tmp_path: Path) -> None:
     outputs = [f"--{kind}_out={tmp_path}" for kind in ("python", "pyi", "grpc_python")]
     well_known = Path(grpc_tools.__file__).parent / "_proto"
     assert protoc.main(["protoc", f"-I{SERVING}", f"-I{well_known}", *outputs, str(SERVING / PROTO)]) == 0

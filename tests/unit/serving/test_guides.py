@@ -1,4 +1,4 @@
-"""Forms that answers are held to: whatever tokens are picked of those allowed, the text fits."""
+"""Guided decoding: any choice of allowed tokens gives a valid text."""
 
 from __future__ import annotations
 
@@ -43,23 +43,23 @@ def guides(tokens: Tokens) -> Guides:
 
 
 def walk(guides: Guides, tokens: Tokens, guide: Guide, seed: int, begin: str = "") -> str:
-    """Text of tokens that are picked at random from those allowed; it ends where it may."""
+    """Return text of randomly chosen allowed tokens, up to the first token after which it may end."""
     matcher, picks = guides.make_matcher(guide), random.Random(seed)  # noqa: S311
-    said: list[int] = []
+    chosen: list[int] = []
     for token in tokens.tokenizer.encode(begin, add_special_tokens=False):
         assert matcher.allowed()[token]
         matcher.advance(token)
-        said.append(token)
+        chosen.append(token)
     for _ in range(400):
         allowed = matcher.allowed().nonzero().flatten().tolist()
         if END in allowed:
             break
-        said.append(picks.choice(allowed))
-        if matcher.advance(said[-1]):
+        chosen.append(picks.choice(allowed))
+        if matcher.advance(chosen[-1]):
             break
     else:
-        pytest.fail(f"no end: {tokens.decode(said)}")
-    return tokens.decode(said)
+        pytest.fail(f"no end: {tokens.decode(chosen)}")
+    return tokens.decode(chosen)
 
 
 SCHEMAS: list[dict[str, Any]] = [
@@ -77,34 +77,36 @@ SCHEMAS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("schema", SCHEMAS, ids=str)
 def test_json_fits_its_schema(guides: Guides, tokens: Tokens, schema: dict[str, Any]) -> None:
     for seed in range(5):
-        said = walk(guides, tokens, Guide(GuideKind.JSON_SCHEMA, json.dumps(schema)), seed)
-        jsonschema.validate(json.loads(said), schema, format_checker=jsonschema.FormatChecker())
-        assert "\n" not in said
+        chosen = walk(guides, tokens, Guide(GuideKind.JSON_SCHEMA, json.dumps(schema)), seed)
+        jsonschema.validate(json.loads(chosen), schema, format_checker=jsonschema.FormatChecker())
+        assert "\n" not in chosen
 
 
-def test_text_fits_its_expression(guides: Guides, tokens: Tokens) -> None:
+def test_text_matches_its_regular_expression(guides: Guides, tokens: Tokens) -> None:
     for seed in range(5):
         assert re.fullmatch(
             "(yes|no), [0-9]{3}!", walk(guides, tokens, Guide(GuideKind.REGEX, "(yes|no), [0-9]{3}!"), seed)
         )
 
 
-@pytest.mark.parametrize("form", ToolFormat)
-def test_calls_among_text_fit_strict_functions(guides: Guides, tokens: Tokens, form: ToolFormat) -> None:
+@pytest.mark.parametrize("tool_format", ToolFormat)
+def test_calls_within_text_follow_the_schemas_of_strict_functions(
+    guides: Guides, tokens: Tokens, tool_format: ToolFormat
+) -> None:
     schema = SCHEMAS[1]
     tools = [
         Tool(type="function", function=Function(name=name, parameters=schema, strict=True)) for name in ("on", "off")
     ]
-    guide = Guide(GuideKind.STRUCTURAL_TAG, json.dumps(make_structural_tag(tools, form)))
-    reader = (HermesParser if form is ToolFormat.HERMES else JsonParser)(tools, max_calls=None)
-    text = "Well, " if form is ToolFormat.HERMES else ""
+    guide = Guide(GuideKind.STRUCTURAL_TAG, json.dumps(make_structural_tag(tools, tool_format)))
+    parser = (HermesParser if tool_format is ToolFormat.HERMES else JsonParser)(tools, max_calls=None)
+    text = "Well, " if tool_format is ToolFormat.HERMES else ""
     for seed in range(5):
-        said = walk(guides, tokens, guide, seed, text + CALL_SYNTAX[form][0])
-        pieces = [*reader.feed(said), *reader.finish()]
+        chosen = walk(guides, tokens, guide, seed, text + CALL_SYNTAX[tool_format][0])
+        pieces = [*parser.feed(chosen), *parser.finish()]
         assert [piece.name in ("on", "off") for piece in pieces if isinstance(piece, Call)] == [True]
         (arguments,) = (piece.text for piece in pieces if isinstance(piece, Arguments))
         jsonschema.validate(json.loads(arguments), schema)
-        reader.calls = 0
+        parser.calls = 0
 
 
 @pytest.mark.parametrize(
@@ -121,12 +123,12 @@ def test_calls_among_text_fit_strict_functions(guides: Guides, tokens: Tokens, f
     ],
     ids=str,
 )
-def test_what_cannot_be_held_to_is_refused(guides: Guides, guide: Guide) -> None:
+def test_a_guide_that_cannot_be_enforced_is_rejected(guides: Guides, guide: Guide) -> None:
     with pytest.raises(RequestError, match="response_format") as caught:
         guides.make_matcher(guide)
     assert (caught.value.status, caught.value.param) == (400, "response_format")
 
 
-def test_without_a_fast_tokenizer_forms_are_refused() -> None:
-    with pytest.raises(RequestError, match="cannot be held to a form"):
-        Guides(object(), VOCABULARY, [END]).matcher(Guide(GuideKind.JSON_OBJECT))
+def test_guided_decoding_needs_a_fast_tokenizer() -> None:
+    with pytest.raises(RequestError, match="does not support guided decoding"):
+        Guides(object(), VOCABULARY, [END]).make_matcher(Guide(GuideKind.JSON_OBJECT))

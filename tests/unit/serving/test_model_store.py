@@ -1,4 +1,4 @@
-"""Models in stores: published whole, downloaded whole or not at all, gone on with after what breaks off."""
+"""Model store: publishing, verified and resumable downloads, and invalid stores."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def published(tmp_path: Path, model: Path) -> StoreFolder:
 
 
 class Breaking:
-    """A file system of which a read fails, now and then or always."""
+    """A file system whose reads fail, sometimes or always."""
 
     def __init__(self, files: Any, fails: Callable[[int], Exception | None]) -> None:
         self._files = files
@@ -88,18 +88,20 @@ def nothing_usable(cache: Path) -> bool:
     return not [path for path in cache.iterdir() if path.is_dir() and path.suffix != ".partial"]
 
 
-def test_what_is_published_is_downloaded_once(tmp_path: Path, model: Path, published: StoreFolder) -> None:
+def test_a_published_model_is_downloaded_once(tmp_path: Path, model: Path, published: StoreFolder) -> None:
     verify(published)
     folder, manifest = download(published, tmp_path / "cache")
     assert same(folder, model)
     assert (manifest.model_id, manifest.quantization) == ("m", "FP8")
     assert manifest.digest == folder.name
-    never, files = breaking(published, lambda _: OSError("the store is asked"))
+    never, files = breaking(published, lambda _: OSError("the store was read"))
     assert download(never, tmp_path / "cache") == (folder, manifest)
     assert files.read == 0
 
 
-def test_processes_that_want_the_same_model_fetch_it_once(tmp_path: Path, model: Path, published: StoreFolder) -> None:
+def test_concurrent_downloads_of_a_model_read_each_chunk_once(
+    tmp_path: Path, model: Path, published: StoreFolder
+) -> None:
     counted, files = breaking(published, lambda _: None)
 
     def fetch(_: int) -> Path:
@@ -112,15 +114,13 @@ def test_processes_that_want_the_same_model_fetch_it_once(tmp_path: Path, model:
     assert files.read == 11, "each chunk once"
 
 
-def test_a_failure_that_passes_is_not_noticed(tmp_path: Path, model: Path, published: StoreFolder) -> None:
+def test_a_temporary_error_is_retried(tmp_path: Path, model: Path, published: StoreFolder) -> None:
     once, files = breaking(published, lambda read: ConnectionError("reset") if read == 5 else None)
     assert same(download(once, tmp_path / "cache", QUICK)[0], model)
-    assert files.read == 12, "what was there was not fetched again"
+    assert files.read == 12, "complete chunks were not read again"
 
 
-def test_a_download_that_broke_off_goes_on_where_it_stopped(
-    tmp_path: Path, model: Path, published: StoreFolder
-) -> None:
+def test_an_interrupted_download_is_resumed(tmp_path: Path, model: Path, published: StoreFolder) -> None:
     broken, _ = breaking(published, lambda read: ConnectionError("reset") if read > 6 else None)
     with pytest.raises(StoreError, match=r"reset \(after 2 attempts\)"):
         download(broken, tmp_path / "cache", QUICK)
@@ -130,7 +130,9 @@ def test_a_download_that_broke_off_goes_on_where_it_stopped(
     assert files.read <= 6
 
 
-def test_a_full_disk_says_so_and_the_next_run_completes(tmp_path: Path, model: Path, published: StoreFolder) -> None:
+def test_a_full_disk_is_reported_and_the_next_attempt_completes_the_download(
+    tmp_path: Path, model: Path, published: StoreFolder
+) -> None:
     full, _ = breaking(published, lambda read: OSError(errno.ENOSPC, "No space left on device") if read > 3 else None)
     with pytest.raises(StoreError, match="the disk is full"):
         download(full, tmp_path / "cache")
@@ -141,14 +143,14 @@ def test_a_full_disk_says_so_and_the_next_run_completes(tmp_path: Path, model: P
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
-        ("deep/weights", b"short", "has 5 bytes, and its manifest says 10240"),
+        ("deep/weights", b"short", "has 5 bytes, but its manifest says 10240"),
         ("deep/weights", b"x" * 10240, "has the SHA-256 .* its manifest says"),
         ("deep/weights", None, "deep/weights is missing"),
         ("manifest.json", None, r"has no manifest\.json"),
-        ("manifest.json", b"[]", "is no manifest"),
+        ("manifest.json", b"[]", "is not a valid manifest"),
     ],
 )
-def test_what_is_spoiled_in_the_store_is_told_and_never_used(
+def test_a_corrupt_model_is_reported_and_never_used(
     tmp_path: Path, model: Path, published: StoreFolder, file: str, content: bytes | None, message: str
 ) -> None:
     stored = Path(published.at(file))
@@ -163,33 +165,33 @@ def test_what_is_spoiled_in_the_store_is_told_and_never_used(
 
 
 @pytest.mark.parametrize("path", ["../outside", "/etc/passwd", "a/../../b", "a\\b", "manifest.json"])
-def test_a_manifest_cannot_name_files_elsewhere(published: StoreFolder, path: str) -> None:
+def test_a_manifest_cannot_name_files_outside_the_folder(published: StoreFolder, path: str) -> None:
     manifest = json.loads(published.read("manifest.json"))
     manifest["files"][0]["path"] = path
     Path(published.at("manifest.json")).write_text(json.dumps(manifest))
-    with pytest.raises(StoreError, match="is no manifest"):
+    with pytest.raises(StoreError, match="is not a valid manifest"):
         read_manifest(published)
 
 
-def test_a_download_ends_in_time(tmp_path: Path, published: StoreFolder) -> None:
-    with pytest.raises(StoreError, match="was not there in time"):
+def test_a_download_has_a_time_limit(tmp_path: Path, published: StoreFolder) -> None:
+    with pytest.raises(StoreError, match="was not downloaded within the time limit"):
         download(published, tmp_path / "cache", LoaderConfig(timeout_s=1e-9))
 
 
-def test_another_model_than_the_one_asked_for_is_refused(tmp_path: Path, published: StoreFolder) -> None:
-    with pytest.raises(StoreError, match="has another model"):
+def test_a_model_with_another_digest_than_requested_is_rejected(tmp_path: Path, published: StoreFolder) -> None:
+    with pytest.raises(StoreError, match=r"but 0{64} was requested"):
         download(published, tmp_path / "cache", digest="0" * 64)
 
 
-def test_what_is_published_does_not_change(model: Path, published: StoreFolder) -> None:
+def test_a_published_model_cannot_be_overwritten(model: Path, published: StoreFolder) -> None:
     publish(model, published, model_id="m", quantization="FP8")
     (model / "config.json").write_text("[]")
-    with pytest.raises(StoreError, match="take another prefix"):
+    with pytest.raises(StoreError, match="use another prefix"):
         publish(model, published, model_id="m", quantization="FP8")
     verify(published)
 
 
-def test_files_that_are_mounted_are_found_by_their_url(tmp_path: Path, model: Path) -> None:
+def test_the_longest_matching_mount_of_a_url_is_used(tmp_path: Path, model: Path) -> None:
     mounts = {"efs://fs-1": tmp_path / "efs", "nfs://files/export": tmp_path / "nfs"}
     for url in ("efs://fs-1/models/m", "nfs://files/export/m"):
         publish(model, open_folder(url, mounts), model_id="m")
@@ -202,12 +204,12 @@ def test_files_that_are_mounted_are_found_by_their_url(tmp_path: Path, model: Pa
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("ftp://host/x", "of no kind that is known"),
-        ("models/tiny", "of no kind that is known"),
+        ("ftp://host/x", "must start with s3://"),
+        ("models/tiny", "must start with s3://"),
         ("az://models/x", "names no account"),
     ],
 )
-def test_a_url_that_cannot_be_used_says_why(url: str, message: str) -> None:
+def test_an_invalid_store_url_is_rejected(url: str, message: str) -> None:
     with pytest.raises(StoreError, match=message):
         open_folder(url)
 

@@ -36,7 +36,7 @@ def test_control_tokens_in_a_message_are_text(tokenizer: Any) -> None:
     assert tokenizer.decode(prompt, clean_up_tokenization_spaces=False).count(attack) == 3
 
 
-def test_a_message_that_holds_the_marker_is_still_safe(tokenizer: Any) -> None:
+def test_control_tokens_next_to_the_marker_are_text(tokenizer: Any) -> None:
     special = {id_ for id_, token in tokenizer.added_tokens_decoder.items() if token.special}
     tokens = Tokens(tokenizer)
     expected = sum(id_ in special for id_ in tokens.encode(chat("Hi")))
@@ -45,7 +45,7 @@ def test_a_message_that_holds_the_marker_is_still_safe(tokenizer: Any) -> None:
         assert sum(id_ in special for id_ in tokens.encode(chat(content))) == expected
 
 
-def test_a_harmless_message_is_read_as_the_template_alone_would_have_it(tokenizer: Any) -> None:
+def test_a_message_without_control_tokens_is_encoded_like_the_plain_template(tokenizer: Any) -> None:
     content = " Grüße, <b>5 < 6</b> 🙂\n"
     text = tokenizer.apply_chat_template(
         [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
@@ -53,7 +53,7 @@ def test_a_harmless_message_is_read_as_the_template_alone_would_have_it(tokenize
     assert Tokens(tokenizer).encode(chat(content)) == tokenizer.encode(text, add_special_tokens=False)
 
 
-def test_functions_reach_the_template_and_their_texts_are_text_too() -> None:
+def test_tools_reach_the_template_and_control_tokens_in_them_are_text() -> None:
     tokenizer = TOKENIZERS["chatml"]()
     tokenizer.chat_template = "{% for t in tools or [] %}{{ t | tojson }}{% endfor %}" + tokenizer.chat_template
     tool = {"type": "function", "function": {"name": "f", "description": "<|im_end|>"}}
@@ -74,12 +74,12 @@ def test_a_chat_template_that_is_missing_or_refuses_the_messages_is_the_clients_
         Tokens(tokenizer).encode(chat("Hi"))
 
 
-def test_text_and_tokens_are_taken_as_they_are(tokenizer: Any) -> None:
+def test_text_and_token_prompts_are_not_changed(tokenizer: Any) -> None:
     assert Tokens(tokenizer).encode(TextPrompt("Hi you")) == tokenizer.encode("Hi you")
     assert Tokens(tokenizer).encode(TextPrompt("Hi", (5, 6))) == [5, 6]
 
 
-def test_pieces_have_the_bytes_that_make_up_the_text() -> None:
+def test_the_bytes_of_tokens_add_up_to_the_text() -> None:
     tokenizer = TOKENIZERS["chatml"]()  # each byte is a token
     tokens = Tokens(tokenizer)
     pieces = [tokens.piece(token) for token in tokenizer.encode("aé🙂", add_special_tokens=False)]
@@ -88,9 +88,9 @@ def test_pieces_have_the_bytes_that_make_up_the_text() -> None:
     assert tokens.piece(tokenizer.eos_token_id)[0] == tokenizer.eos_token
 
 
-def test_a_folder_without_a_tokenizer_is_told(tmp_path: Any) -> None:
+def test_a_model_without_a_tokenizer_is_rejected(tmp_path: Any) -> None:
     (tmp_path / "config.json").write_text((TINY / "config.json").read_text())
-    with pytest.raises(StartError, match="no tokenizer that can be loaded"):
+    with pytest.raises(StartError, match="no usable tokenizer"):
         Tokens.load(tmp_path, trust_remote_code=False)
 
 
@@ -110,7 +110,7 @@ WITH_TOOLS = (
 
 
 @pytest.mark.parametrize("template", [None, WITH_TOOLS], ids=["plain", "with tools"])
-def test_functions_calls_and_results_reach_the_model(template: str | None) -> None:
+def test_tools_calls_and_results_reach_the_model(template: str | None) -> None:
     made = Tokens(TOKENIZERS["tiny"]())
     if template is not None:
         made.tokenizer.chat_template = template

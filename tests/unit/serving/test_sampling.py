@@ -36,11 +36,11 @@ def sampled(logits: list[float], **options: Any) -> set[int]:
     ],
     ids=str,
 )
-def test_which_tokens_may_be_picked(options: dict[str, Any], expected: set[int]) -> None:
+def test_sampling_parameters_restrict_the_tokens(options: dict[str, Any], expected: set[int]) -> None:
     assert sampled([0.0, 2.0, 0.5, 1.5], **options) == expected
 
 
-def test_penalties_count_what_was_said() -> None:
+def test_penalties_count_the_tokens_of_the_completion() -> None:
     sampler = Sampler(Sampling(temperature=0, frequency_penalty=0.5, presence_penalty=0.25), [3], 4, "cpu")
     logits, chosen = torch.tensor([0.0, 2.0, 0.0, 1.1]), list[int]()
     for _ in range(5):

@@ -1,4 +1,4 @@
-"""Rows that are decoded together have the logits that each would have alone, whatever the model's attention is."""
+"""Sequences of a batch have the same logits as alone, for several kinds of attention."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def model(request: pytest.FixtureRequest) -> Any:
 
 
 @torch.inference_mode()
-def test_rows_come_and_go_and_each_is_as_if_alone(model: Any) -> None:
+def test_each_slot_has_the_same_logits_as_a_single_sequence(model: Any) -> None:
     picks = random.Random(1)  # noqa: S311
     rows, said = SlotCache(max_slots=6), list[list[int]]()
 
@@ -75,7 +75,7 @@ def test_rows_come_and_go_and_each_is_as_if_alone(model: Any) -> None:
 
 
 @torch.inference_mode()
-def test_a_prompt_goes_on_from_the_longest_beginning_that_is_kept(model: Any) -> None:
+def test_the_prefix_cache_finds_the_longest_common_prefix(model: Any) -> None:
     prefixes = PrefixCache(capacity_tokens=40)
 
     def compute(prompt: list[int]) -> tuple[Any, int]:

@@ -1,4 +1,4 @@
-"""The tiny model's folder is whole, small and consistent with itself; read without PyTorch."""
+"""The shipped model's folder is complete, small and consistent. Read without PyTorch."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def read(name: str) -> dict[str, Any]:
 
 
 def tensors() -> dict[str, dict[str, Any]]:
-    """Name to dtype and shape, from the header of the weights."""
+    """Return dtypes and shapes by name, from the header of the weights."""
     with (TINY / "model.safetensors").open("rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
         header: dict[str, Any] = json.loads(file.read(length))
@@ -52,19 +52,19 @@ def tokenizer() -> Tokenizer:
     return Tokenizer.from_file(str(TINY / "tokenizer.json"))
 
 
-def test_the_folder_is_whole_and_small() -> None:
+def test_the_models_folder_is_complete_and_small() -> None:
     files = {path.name: path.stat().st_size for path in TINY.iterdir()}
     files.pop("quality.json", None)  # of `novacron quality`; git ignores it
     assert set(files) == FILES | {"MODEL_CARD.md"}
     assert sum(files.values()) <= LIMIT_BYTES
 
 
-def test_the_card_describes_these_very_files() -> None:
+def test_the_model_card_lists_the_digests_of_the_files() -> None:
     listed = dict(re.findall(r"\| `([\w.]+)` \| [\d,]+ \| `([0-9a-f]{64})` \|", (TINY / "MODEL_CARD.md").read_text()))
     assert listed == {name: hashlib.sha256((TINY / name).read_bytes()).hexdigest() for name in FILES}
 
 
-def test_the_weights_have_the_shape_that_the_configuration_says() -> None:
+def test_the_weights_match_the_configuration() -> None:
     config, found = read("config.json"), tensors()
     hidden, head = config["hidden_size"], config["head_dim"]
     assert config["architectures"] == ["LlamaForCausalLM"]
@@ -78,7 +78,7 @@ def test_the_weights_have_the_shape_that_the_configuration_says() -> None:
         assert found[f"model.layers.{layer}.mlp.gate_proj.weight"]["shape"] == [config["intermediate_size"], hidden]
 
 
-def test_the_training_record_is_of_a_model_of_this_size_and_its_loss_fell() -> None:
+def test_the_training_record_has_the_models_size_and_a_falling_loss() -> None:
     record = read("training.json")
     losses = [point["validation_loss"] for point in record["loss"]]
     assert record["parameters"] == sum(prod(tensor["shape"]) for tensor in tensors().values())
@@ -87,7 +87,7 @@ def test_the_training_record_is_of_a_model_of_this_size_and_its_loss_fell() -> N
     assert losses[-1] < losses[0] / 1.5
 
 
-def test_configuration_and_tokenizer_agree(tokenizer: Tokenizer) -> None:
+def test_the_configuration_matches_the_tokenizer(tokenizer: Tokenizer) -> None:
     config, generation, settings = read("config.json"), read("generation_config.json"), read("tokenizer_config.json")
     assert tokenizer.get_vocab_size() == config["vocab_size"]
     assert tokenizer.token_to_id(settings["eos_token"]) == config["eos_token_id"] == generation["eos_token_id"]
@@ -95,7 +95,7 @@ def test_configuration_and_tokenizer_agree(tokenizer: Tokenizer) -> None:
     assert settings["model_max_length"] == config["max_position_embeddings"]
 
 
-def test_the_chat_template_marks_who_speaks_and_where_a_turn_ends() -> None:
+def test_the_chat_template_marks_roles_and_ends_of_turns() -> None:
     conversation = chat(("system", "Be brief."), ("user", "Hello"), ("assistant", "Hi!"), ("user", "Bye"))
     assert conversation == (
         "<|system|>\nBe brief.<|end|>\n<|user|>\nHello<|end|>\n<|assistant|>\nHi!<|end|>\n"
@@ -104,7 +104,7 @@ def test_the_chat_template_marks_who_speaks_and_where_a_turn_ends() -> None:
     assert not chat(("user", "Hello"), prompt=False).endswith("<|assistant|>\n")
 
 
-def test_a_role_or_an_end_of_turn_is_one_token(tokenizer: Tokenizer) -> None:
+def test_each_role_and_the_end_of_a_turn_is_one_token(tokenizer: Tokenizer) -> None:
     pieces = tokenizer.encode(chat(("system", "a"), ("user", "b"))).tokens
     assert [piece for piece in pieces if piece.startswith("<|")] == [
         "<|system|>",

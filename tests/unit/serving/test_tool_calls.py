@@ -1,4 +1,4 @@
-"""Calls in what models say, however the text comes in pieces."""
+"""Parsing of tool calls in a model's output, however the text is split."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TOOLS = [Tool(type="function", function=Function(name=name)) for name in ("add",
 
 
 def read(reader: Any, pieces: list[str]) -> tuple[str, list[tuple[str, str]]]:
-    """Content, and calls with their arguments."""
+    """Return the content, and the calls with their arguments."""
     told = [piece for text in pieces for piece in reader.feed(text)] + list(reader.finish())
     calls: list[tuple[str, str]] = []
     content = ""
@@ -69,22 +69,24 @@ CASES: list[tuple[Any, str, str, list[tuple[str, str]]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("reader", "said", "content", "calls"), CASES, ids=str)
+@pytest.mark.parametrize(("parser", "text", "content", "calls"), CASES, ids=str)
 @given(at=st.lists(st.integers(0, 120), max_size=12))
-def test_pieces_do_not_matter(reader: Any, said: str, content: str, calls: list[Any], at: list[int]) -> None:
-    assert read(reader(TOOLS, max_calls=None), cut(said, at)) == (content, calls)
-    assert read(reader(TOOLS, max_calls=1), cut(said, at))[1] == calls[:1]
+def test_calls_are_parsed_however_the_text_is_split(
+    parser: Any, text: str, content: str, calls: list[Any], at: list[int]
+) -> None:
+    assert read(parser(TOOLS, max_calls=None), cut(text, at)) == (content, calls)
+    assert read(parser(TOOLS, max_calls=1), cut(text, at))[1] == calls[:1]
 
 
 @given(st.lists(st.text(alphabet='<tool_call>{}[]",:;/ name', max_size=8), max_size=8))
-def test_what_is_no_call_is_shown_as_it_is(pieces: list[str]) -> None:
+def test_text_that_is_not_a_call_is_content(pieces: list[str]) -> None:
     for reader in (HermesParser(TOOLS, max_calls=None), JsonParser(TOOLS, max_calls=None)):
         content, calls = read(reader, pieces)
         assert calls == []
         assert content == "".join(pieces)
 
 
-def test_a_named_functions_arguments_are_the_answer() -> None:
+def test_all_text_is_the_arguments_of_a_named_function() -> None:
     assert read(NamedParser("add"), ["{", '"a"', ": 1}"]) == ("", [("add", '{"a": 1}')])
     assert read(NamedParser("add"), []) == ("", [("add", "")])
 
@@ -100,7 +102,9 @@ def test_a_named_functions_arguments_are_the_answer() -> None:
         ("{% if tools %}functools{% endif %}", None),
     ],
 )
-def test_the_form_is_told_by_the_template(tmp_path: Path, template: str, expected: ToolFormat | None) -> None:
+def test_the_tool_format_is_detected_from_the_chat_template(
+    tmp_path: Path, template: str, expected: ToolFormat | None
+) -> None:
     (tmp_path / "chat_template.jinja").write_text(template)
     assert detect_tool_format(tmp_path) is expected
     (tmp_path / "chat_template.jinja").unlink()

@@ -16,7 +16,7 @@ class PyTorchConfig(BaseModel):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     quantization: Literal["none", "int8", "int4"] = "none"
-    """Of the weights, applied when they are loaded. `novacron quality` measures its effect."""
+    """Quantisation of the weights, applied when they are loaded. `novacron quality` measures its effect."""
     threads: int = Field(default=1, ge=1)
     max_concurrent_requests: int = Field(default=8, ge=1)
     """Slots in a batch. A request with `n` choices takes `n` slots."""

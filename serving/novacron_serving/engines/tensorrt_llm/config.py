@@ -28,7 +28,7 @@ class KvCacheSettings(Settings):
     partial_reuse: bool = True
     """Reuse also part of a block."""
     free_gpu_memory_fraction: float = Field(default=0.9, gt=0, lt=1)
-    """Of the memory that is *free* after the weights are loaded, not of all memory."""
+    """Share of the memory that is *free* after the weights are loaded, not of all memory."""
     max_tokens: int | None = Field(default=None, ge=1)
     """A limit in addition to the fraction. The smaller one applies."""
     dtype: Literal["auto", "fp8"] = "auto"
@@ -88,8 +88,10 @@ class Eagle3(Settings):
     path: Path
     draft_tokens: int = Field(ge=1)
     one_model: bool = False
-    """Faster, but sampling is greedy at any temperature (as the description of `allow_advanced_sampling` in later
-    versions says), so requests with a temperature are rejected."""
+    """Faster, but sampling is greedy at any temperature, so requests with a temperature are rejected.
+
+    The source is the description of `allow_advanced_sampling` in later versions.
+    """
 
 
 class Mtp(Settings):

@@ -1,6 +1,7 @@
-"""Requests of OpenAI's API, as far as the stack serves them.
+"""Requests and responses of OpenAI's API.
 
-A field that would change the answer is honoured or refused, never dropped in silence; `docs/chat-api.md` has the lists.
+A field that would change the response is honoured or rejected, never silently ignored. `docs/chat-api.md` lists all
+fields.
 """
 
 from novacron_serving.errors import RequestError
@@ -52,11 +53,11 @@ __all__ = [
 
 
 def unknown_model(model: str, known: list[str]) -> RequestError:
-    """404, as OpenAI answers."""
+    """Return the error for a model that is not served: 404, as in OpenAI's API."""
     served = ", ".join(known) or "none"
     return RequestError(
         404,
-        f"model {model!r} is not served here; served: {served}",
+        f"model {model!r} is not served; the models are: {served}",
         kind="invalid_request_error",
         param="model",
         code="model_not_found",

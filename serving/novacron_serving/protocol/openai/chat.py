@@ -1,4 +1,4 @@
-"""`POST /v1/chat/completions`, as far as it is served."""
+"""Requests of `POST /v1/chat/completions`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ IGNORED = frozenset(
         "user",
     }
 )
-"""Accepted, and without effect here: none of them says what to answer."""
+"""Accepted without effect, because they do not change the response."""
 
 NEUTRAL: dict[str, tuple[object, ...]] = {
     "audio": (),
@@ -35,11 +35,11 @@ NEUTRAL: dict[str, tuple[object, ...]] = {
     "verbosity": ("medium",),
     "web_search_options": (),
 }
-"""OpenAI's fields that are not supported, with the values that ask for nothing: only these are accepted."""
+"""OpenAI's fields that are not supported, with the values that have no effect. Only these values are accepted."""
 
 
 class ChatRequest(SampledRequest):
-    """What a client asks for."""
+    """A chat request."""
 
     messages: Annotated[list[Message], Field(min_length=1)]
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
@@ -49,16 +49,16 @@ class ChatRequest(SampledRequest):
     tools: Annotated[list[Tool], Field(max_length=128)] = Field(default=[])
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool = True
-    """False: one call at most."""
+    """False: at most one call."""
 
     @property
-    def most_tokens(self) -> int | None:
-        """The newer name counts first."""
+    def completion_limit(self) -> int | None:
+        """Maximum tokens of a choice. The newer name of the field takes precedence."""
         return self.max_completion_tokens or self.max_tokens
 
     @property
     def forced_tools(self) -> list[Tool]:
-        """One of these has to be called; none: the model decides."""
+        """Tools of which one must be called. Empty: the model decides."""
         if isinstance(self.tool_choice, NamedTool):
             name = self.tool_choice.function.name
             return [tool for tool in self.tools if tool.function.name == name]
@@ -66,31 +66,33 @@ class ChatRequest(SampledRequest):
 
     @property
     def offered_tools(self) -> list[Tool]:
-        """What the model is told of."""
+        """Tools that are described to the model."""
         return [] if self.tool_choice == "none" else self.tools
 
     @model_validator(mode="after")
     def _fits_together(self) -> ChatRequest:
         if self.top_logprobs is not None and not self.logprobs:
-            raise ValueError("top_logprobs: only with logprobs; set it to true")
+            raise ValueError("top_logprobs: needs logprobs; set logprobs to true")
         names = [tool.function.name for tool in self.tools]
-        if twice := next((name for name in names if names.count(name) > 1), None):
-            raise ValueError(f"tools: {twice} stands there twice; names must differ")
+        if duplicate := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"tools: the name {duplicate!r} occurs twice; give each function its own name")
         if not self.tools and self.tool_choice not in (None, "none", "auto"):
-            raise ValueError("tool_choice: there are no tools to choose from; give tools")
+            raise ValueError("tool_choice: needs tools; add them")
         if isinstance(self.tool_choice, NamedTool) and not self.forced_tools:
             name = self.tool_choice.function.name
-            raise ValueError(f"tool_choice: there is no function {name!r} among the tools; name one of them")
+            raise ValueError(f"tool_choice: {name!r} is not one of the tools; name one of them")
         if self.offered_tools and not isinstance(self.response_format, TextFormat):
-            raise ValueError("response_format: not beside tools that may be called; set tool_choice to none")
+            raise ValueError("response_format: cannot be combined with tools; set tool_choice to 'none'")
         if (self.min_tokens or self.ignore_eos) and (
             self.offered_tools or not isinstance(self.response_format, TextFormat)
         ):
             field = "min_tokens" if self.min_tokens else "ignore_eos"
-            raise ValueError(f"{field}: not beside tools or a response_format, which say where an answer ends")
+            raise ValueError(
+                f"{field}: cannot be combined with tools or a response_format, which determine the end; leave it out"
+            )
         return self
 
 
 def parse_chat(body: Any) -> ChatRequest:
-    """The request of a JSON body. Raises `RequestError` (400) that names the field and the rule."""
+    """Parse a JSON body. Raises `RequestError` (400), which names the field and the rule."""
     return parse(ChatRequest, body, IGNORED, NEUTRAL)

@@ -1,4 +1,4 @@
-"""`POST /v1/completions`, as far as it is served."""
+"""Requests of `POST /v1/completions`."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pydantic import Field, model_validator
 from novacron_serving.protocol.openai.strict import SampledRequest, parse
 
 COMPLETION_IGNORED = frozenset({"user"})
-"""Accepted, and without effect here."""
+"""Accepted without effect."""
 COMPLETION_NEUTRAL: dict[str, tuple[object, ...]] = {"best_of": (1,), "suffix": ("",)}
-"""OpenAI's fields that are not supported, with the values that ask for nothing: only these are accepted."""
+"""OpenAI's fields that are not supported, with the values that have no effect. Only these values are accepted."""
 DEFAULT_MAX_TOKENS = 16
-"""OpenAI's."""
+"""OpenAI's default."""
 Token = Annotated[int, Field(ge=0, lt=2**31)]
 MAX_PROMPTS = 64
 
 
 class CompletionRequest(SampledRequest):
-    """What a client asks for."""
+    """A text completion request."""
 
     prompt: (
         str
@@ -31,13 +31,13 @@ class CompletionRequest(SampledRequest):
     logprobs: Annotated[int, Field(ge=0, le=5)] | None = None
 
     @property
-    def most_tokens(self) -> int:
-        """Of one completion."""
+    def completion_limit(self) -> int:
+        """Maximum tokens of a choice."""
         return self.max_tokens or DEFAULT_MAX_TOKENS
 
     @property
     def prompts(self) -> tuple[str | list[int], ...]:
-        """One or several, text or tokens."""
+        """The prompts, each as text or tokens."""
         prompt = self.prompt
         if isinstance(prompt, str):
             return (prompt,)
@@ -48,12 +48,12 @@ class CompletionRequest(SampledRequest):
     @model_validator(mode="after")
     def _echo_is_of_text(self) -> CompletionRequest:
         if self.echo and self.logprobs is not None:
-            raise ValueError("echo: not beside logprobs, those of the prompt are not computed; leave one of them out")
+            raise ValueError("echo: cannot be combined with logprobs; leave one of them out")
         if self.echo and not all(isinstance(prompt, str) for prompt in self.prompts):
-            raise ValueError("echo: only of prompts that are text; leave it out")
+            raise ValueError("echo: supports text prompts only; leave it out")
         return self
 
 
 def parse_completion(body: Any) -> CompletionRequest:
-    """The request of a JSON body. Raises `RequestError` (400) that names the field and the rule."""
+    """Parse a JSON body. Raises `RequestError` (400), which names the field and the rule."""
     return parse(CompletionRequest, body, COMPLETION_IGNORED, COMPLETION_NEUTRAL)

@@ -1,4 +1,4 @@
-"""Messages of a conversation, with the calls of functions in them."""
+"""Messages of a conversation, with their tool calls."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class TextPart(Strict):
 
 
 class CalledFunction(Strict):
-    """Which function, and with what."""
+    """The function's name and arguments."""
 
     name: str
     arguments: str
@@ -25,7 +25,7 @@ class CalledFunction(Strict):
 
 
 class ToolCall(Strict):
-    """A call that the assistant made."""
+    """A tool call of the assistant."""
 
     id: str
     type: Literal["function"]
@@ -37,14 +37,14 @@ class Message(Strict):
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str | list[TextPart] | None = None
-    """Needed, but for an assistant's message that has calls."""
+    """Required, except in an assistant's message with tool calls."""
     name: str | None = None
-    """Accepted, and not shown to the model."""
+    """Accepted without effect."""
     tool_calls: list[ToolCall] | None = None
     tool_call_id: str | None = None
-    """Which call a tool's message answers."""
+    """The call whose result this tool message is."""
     annotations: list[Any] | None = None
-    """Accepted, and not shown to the model: clients send an answer's message back as it was."""
+    """Accepted without effect: clients send messages back as they received them."""
 
     @property
     def text(self) -> str:
@@ -56,9 +56,9 @@ class Message(Strict):
     @model_validator(mode="after")
     def _has_what_its_role_needs(self) -> Message:
         if self.tool_calls is not None and self.role != "assistant":
-            raise ValueError("tool_calls: only an assistant's message has them; leave it out")
+            raise ValueError("tool_calls: only messages of role assistant have them; leave it out")
         if (self.tool_call_id is not None) != (self.role == "tool"):
-            raise ValueError("tool_call_id: messages of role tool need it, and no others; name the call it answers")
+            raise ValueError("tool_call_id: messages of role tool need it, and other messages must not have it")
         if self.content is None and not self.tool_calls:
             raise ValueError("content: Field required")
         return self

@@ -1,4 +1,4 @@
-"""Functions that a model may call, and the forms that an answer may be held to."""
+"""Functions that a model may call, and response formats."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 from novacron_serving.protocol.openai.strict import Strict
 
 MAX_SCHEMA_DEPTH = 48
-"""Of nested objects and lists in a schema."""
+"""Maximum nesting of objects and lists in a schema."""
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 
@@ -24,42 +24,42 @@ def _shallow(schema: dict[str, Any] | None) -> dict[str, Any] | None:
         ]
         if not level:
             return schema
-    raise ValueError(f"it is nested more than {MAX_SCHEMA_DEPTH} deep; make it flatter")
+    raise ValueError(f"must be nested at most {MAX_SCHEMA_DEPTH} levels deep; make it flatter")
 
 
 class Function(Strict):
-    """A function, described for the model."""
+    """The description of a function."""
 
     name: Name
     description: str | None = None
     parameters: dict[str, Any] | None = None
-    """A JSON schema; without one, the function takes nothing."""
+    """JSON schema of the arguments. None: the function has no arguments."""
     strict: bool = False
-    """Arguments must fit the schema, whatever the model would rather write."""
+    """Enforce the schema of the arguments."""
 
     _parameters_are_shallow = field_validator("parameters")(_shallow)
 
     @property
     def schema_of_arguments(self) -> dict[str, Any]:
-        """What arguments have to be."""
+        """The JSON schema of the arguments."""
         return self.parameters or {"type": "object", "properties": {}, "additionalProperties": False}
 
 
 class Tool(Strict):
-    """Something that the model may use; functions are all there is."""
+    """A tool. Functions are the only kind."""
 
     type: Literal["function"]
     function: Function
 
 
 class NamedFunction(Strict):
-    """The name alone."""
+    """The name of a function."""
 
     name: Name
 
 
 class NamedTool(Strict):
-    """The function that has to be called."""
+    """A function that must be called."""
 
     type: Literal["function"]
     function: NamedFunction
@@ -69,32 +69,32 @@ ToolChoice = Literal["none", "auto", "required"] | NamedTool
 
 
 class TextFormat(Strict):
-    """No form."""
+    """Plain text."""
 
     type: Literal["text"]
 
 
 class JsonObjectFormat(Strict):
-    """Some JSON object."""
+    """Any JSON object."""
 
     type: Literal["json_object"]
 
 
 class SchemaFormat(Strict):
-    """A schema with its name."""
+    """A named JSON schema."""
 
     name: Name
     description: str | None = None
-    """Accepted, and not shown to the model."""
+    """Accepted without effect."""
     schema_: dict[str, Any] = Field(default={}, alias="schema")
     strict: bool = False
-    """Without effect: answers are held to the schema in any case."""
+    """Without effect: the schema is always enforced."""
 
     _schema_is_shallow = field_validator("schema_")(_shallow)
 
 
 class JsonSchemaFormat(Strict):
-    """JSON that fits a schema."""
+    """JSON that follows a schema."""
 
     type: Literal["json_schema"]
     json_schema: SchemaFormat

@@ -1,4 +1,4 @@
-"""What chat and completions answer, in one piece. The types of what is built elsewhere, and of its schemas."""
+"""Types of the responses of chat and text completions."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing_extensions import NotRequired, TypedDict
 
 
 class PromptTokensDetails(TypedDict):
-    """Of a prompt's tokens."""
+    """Details of a prompt's tokens."""
 
     cached_tokens: int
-    """Not computed again."""
+    """Found in the key-value cache."""
 
 
 class UsageBody(TypedDict):
-    """Tokens of a request's prompts and answers."""
+    """Number of tokens of a request's prompts and completions."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -24,7 +24,7 @@ class UsageBody(TypedDict):
 
 
 class TopLogprobBody(TypedDict):
-    """A token that might have been."""
+    """A likely token."""
 
     token: str
     logprob: float
@@ -32,7 +32,7 @@ class TopLogprobBody(TypedDict):
 
 
 class LogprobBody(TopLogprobBody):
-    """A token of an answer."""
+    """A sampled token, with the likeliest tokens at its position."""
 
     top_logprobs: list[TopLogprobBody]
 
@@ -45,14 +45,14 @@ class ChatLogprobs(TypedDict):
 
 
 class FunctionBody(TypedDict):
-    """Which function, and with what."""
+    """A function's name and arguments."""
 
     name: str
     arguments: str
 
 
 class ToolCallBody(TypedDict):
-    """A call of a function."""
+    """A tool call."""
 
     id: str
     type: Literal["function"]
@@ -60,7 +60,7 @@ class ToolCallBody(TypedDict):
 
 
 class ChatMessageBody(TypedDict):
-    """What the model said."""
+    """The assistant's message."""
 
     role: Literal["assistant"]
     content: str | None
@@ -70,7 +70,7 @@ class ChatMessageBody(TypedDict):
 
 
 class ChatChoiceBody(TypedDict):
-    """One of `n` answers."""
+    """One of `n` choices."""
 
     index: int
     message: ChatMessageBody
@@ -79,7 +79,7 @@ class ChatChoiceBody(TypedDict):
 
 
 class ChatCompletion(TypedDict):
-    """A chat's answer in one piece."""
+    """The response to a chat request without `stream`."""
 
     id: str
     object: Literal["chat.completion"]
@@ -99,7 +99,7 @@ class CompletionLogprobs(TypedDict):
 
 
 class CompletionChoiceBody(TypedDict):
-    """One of the answers to one of the prompts."""
+    """One choice of one prompt."""
 
     index: int
     text: str
@@ -108,7 +108,7 @@ class CompletionChoiceBody(TypedDict):
 
 
 class TextCompletion(TypedDict):
-    """A completion in one piece."""
+    """The response to a completion request without `stream`."""
 
     id: str
     object: Literal["text_completion"]
@@ -119,18 +119,18 @@ class TextCompletion(TypedDict):
 
 
 class ModelBody(TypedDict):
-    """A model as `/v1/models` lists it."""
+    """A model in the list of `/v1/models`."""
 
     id: str
     object: Literal["model"]
     created: int
     owned_by: str
     parent: NotRequired[str]
-    """The model that it is an adapter of."""
+    """Base model of an adapter."""
 
 
 def model_entry(model_id: str, parent: str | None = None) -> ModelBody:
-    """A model as `/v1/models` lists it. Args: `parent`: the model that it is an adapter of."""
+    """Return an entry of `/v1/models`. `parent` is the base model of an adapter."""
     entry: ModelBody = {"id": model_id, "object": "model", "created": 0, "owned_by": "novacron"}
     if parent is not None:
         entry["parent"] = parent

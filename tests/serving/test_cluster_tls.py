@@ -209,15 +209,15 @@ def test_a_worker_registers_with_several_coordinators_over_mutual_tls(
         assert gateway.ask({}).status_code == 200
 
 
-@pytest.mark.parametrize(("case", "says"), [
-    ("worker of another CA", "the CA that it trusts has not signed that"),
-    ("coordinator of another CA", "its certificate is not signed by the CA that is trusted here"),
-    ("worker with another name", "its certificate is not accepted: Hostname mismatch"),
-    ("coordinator without", "it does not speak TLS; set cluster_tls there too"),
+@pytest.mark.parametrize(("case", "reason"), [
+    ("worker of another CA", "check that both sides use the same CA"),
+    ("coordinator of another CA", "its certificate is not signed by a CA that this side trusts"),
+    ("worker with another name", "its certificate is rejected: Hostname mismatch"),
+    ("coordinator without", "it does not use TLS; set cluster_tls there too"),
     ("worker without", "Socket closed"),
 ])  # fmt: skip
 def test_a_worker_with_a_rejected_certificate_logs_the_reason_once(
-    tmp_path: Path, authority: Authority, other: Authority, gateways: list[Gateway], case: str, says: str
+    tmp_path: Path, authority: Authority, other: Authority, gateways: list[Gateway], case: str, reason: str
 ) -> None:
     both = authority.pem + other.pem
     files: dict[str, str] | None = authority.issue(tmp_path / "one")
@@ -241,9 +241,9 @@ def test_a_worker_with_a_rejected_certificate_logs_the_reason_once(
             [*command, f"127.0.0.1:{gateways[0].grpc_port}"], cwd=ROOT, env=environment, stderr=to
         )
     try:
-        wait_until(lambda: says in log.read_text(), "it says why", 20)
+        wait_until(lambda: reason in log.read_text(), "the reason is logged", 20)
         time.sleep(1.5)
-        assert log.read_text().count("the coordinator at") == 1
+        assert log.read_text().count("coordinator 127.0.0.1:") == 1
         assert gateways[0].get("/api/v1/llm/cluster/status").json()["workers"] == []
     finally:
         worker.kill()
@@ -274,8 +274,8 @@ def test_a_worker_that_cannot_be_verified_is_listed_and_logged_once_with_the_rea
         time.sleep(0.6)
         gateway.ask({})
         workers = gateway.get("/api/v1/llm/cluster/status").json()["workers"]
-        assert workers[0]["distrust"] == "its certificate is not signed by the CA that is trusted here"
-    assert log_of(gateway.folder, "coordinator").count("no request gets to the worker") == 1
+        assert workers[0]["distrust"] == "its certificate is not signed by a CA that this side trusts"
+    assert log_of(gateway.folder, "coordinator").count("cannot connect to the worker") == 1
     assert seen == [], "it was sent something"
 
 
@@ -370,22 +370,22 @@ def test_invalid_files_do_not_replace_the_current_certificate(
     files = authority.issue(tmp_path / "tls")
     gateway = gateway_of(gateways, tmp_path / "one", files)
     other.issue(tmp_path / "tls", ca=authority.pem)
-    told = "goes on with the certificate it has: cluster_tls.certificate"
-    wait_until(lambda: told in log_of(gateway.folder, "coordinator"), "it says so", 15)
+    warning = "continuing with the previous certificate: cluster_tls.certificate"
+    wait_until(lambda: warning in log_of(gateway.folder, "coordinator"), "the warning is logged", 15)
     gateway.start_workers("a", CLUSTER_TLS=json.dumps(authority.issue(tmp_path / "tls-worker")))
     assert gateway.ask({}).status_code == 200
-    assert log_of(gateway.folder, "coordinator").count(told) == 1
+    assert log_of(gateway.folder, "coordinator").count(warning) == 1
 
 
-@pytest.mark.parametrize(("broken", "says"), [
-    ({"days": -1}, "tls.crt' is not accepted with cluster_tls.ca"),
-    ({"name": "billing"}, "it needs cluster_tls.server_name among its DNS names"),
-    ({"ca": b"nothing"}, "ca.crt' holds no certificate in PEM"),
+@pytest.mark.parametrize(("broken", "message"), [
+    ({"days": -1}, "tls.crt' is not valid with cluster_tls.ca"),
+    ({"name": "billing"}, "add cluster_tls.server_name to its DNS names"),
+    ({"ca": b"nothing"}, "ca.crt' has no certificate in PEM"),
 ])  # fmt: skip
 def test_a_process_does_not_start_with_invalid_files(
-    tmp_path: Path, authority: Authority, broken: dict[str, Any], says: str
+    tmp_path: Path, authority: Authority, broken: dict[str, Any], message: str
 ) -> None:
     files = authority.issue(tmp_path / "tls", **broken)
     process = start("coordinator", {"http_port": 0, "grpc_port": 0, "cluster_tls": files}, tmp_path / "logs")
     assert process.wait(30) == 2
-    assert says in log_of(tmp_path / "logs", "coordinator")
+    assert message in log_of(tmp_path / "logs", "coordinator")

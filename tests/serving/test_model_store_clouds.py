@@ -166,7 +166,7 @@ def test_a_published_model_cannot_be_overwritten(server: Server, store: StoreFol
     assert publish(TINY, store, model_id="tiny") == verify_model(store)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "config.json").write_text("{}")
-    with pytest.raises(StoreError, match="what is published does not change"):
+    with pytest.raises(StoreError, match="a published model never changes"):
         publish(tmp_path / "other", store, model_id="tiny")
 
 
@@ -199,7 +199,7 @@ def test_a_large_file_is_read_in_pieces_and_resumed(
 def test_a_corrupt_model_is_reported_and_never_used(server: Server, store: StoreFolder, tmp_path: Path) -> None:
     prefix = f"{tmp_path.name}/tiny"
     server.put(f"{prefix}/config.json", b"{}")
-    with pytest.raises(StoreError, match=r"config\.json has 2 bytes, and its manifest says"):
+    with pytest.raises(StoreError, match=r"config\.json has 2 bytes, but its manifest says"):
         download(store, tmp_path / "cache", QUICK)
     server.put(f"{prefix}/config.json", b"x" * (TINY / "config.json").stat().st_size)
     with pytest.raises(StoreError, match=r"config\.json: has the SHA-256"):

@@ -102,7 +102,7 @@ def test_logit_bias_forces_a_token_and_a_penalty_counters_it(client: openai.Open
     assert len(set(forced)) == 1
     assert said(client, logit_bias={"300": 40}, frequency_penalty=2) != forced
     assert said(client, logit_bias={"300": 20}, presence_penalty=2) != said(client, presence_penalty=2)
-    with pytest.raises(openai.BadRequestError, match="logit_bias: there is no token 99999") as caught:
+    with pytest.raises(openai.BadRequestError, match="logit_bias: 99999 is not a token id") as caught:
         ask(client, logit_bias={"99999": 1})
     assert caught.value.param == "logit_bias"
 
@@ -139,7 +139,7 @@ def test_a_schema_that_cannot_be_enforced_is_rejected(client: openai.OpenAI, sch
         ask(client, response_format=form, stream=True)
     assert caught.value.param == "response_format"
     tool: Any = {"type": "function", "function": {"name": "f", "parameters": schema}}
-    with pytest.raises(openai.BadRequestError, match="tools: answers cannot be held to it") as caught:
+    with pytest.raises(openai.BadRequestError, match="tools: it cannot be enforced") as caught:
         ask(client, tools=[tool], tool_choice="required")
     assert caught.value.param == "tools"
 
@@ -178,7 +178,7 @@ def test_a_call_and_its_result_are_sent_back(client: openai.OpenAI) -> None:
 
 def test_tool_choice_auto_is_rejected_for_a_model_without_a_tool_format(client: openai.OpenAI) -> None:
     tools: Any = [TOOLS[1]]
-    with pytest.raises(openai.BadRequestError, match="tool_choice: this model's template") as caught:
+    with pytest.raises(openai.BadRequestError, match="tool_choice: the format of this model's tool calls") as caught:
         ask(client, tools=tools)
     assert caught.value.param == "tool_choice"
     assert ask(client, tools=tools, tool_choice="none", max_tokens=4).choices[0].message.tool_calls is None
@@ -194,9 +194,9 @@ def test_completions_continue_text_and_token_prompts(client: openai.OpenAI) -> N
     short = client.completions.create(model=MODEL, prompt=text, temperature=0)
     assert short.usage is not None
     assert short.usage.completion_tokens == 16
-    with pytest.raises(openai.BadRequestError, match="prompt: there is no token"):
+    with pytest.raises(openai.BadRequestError, match=r"prompt: .* is not a token id"):
         client.completions.create(model=MODEL, prompt=[99999])
-    with pytest.raises(openai.BadRequestError, match="prompt: it is empty"):
+    with pytest.raises(openai.BadRequestError, match="prompt: must not be empty"):
         client.completions.create(model=MODEL, prompt="")
 
 

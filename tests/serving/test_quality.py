@@ -142,7 +142,7 @@ def test_int4_rejects_layers_whose_inputs_are_not_a_multiple_of_the_group(tmp_pa
     )
     LlamaForCausalLM(config).save_pretrained(tmp_path)
     load_model(tmp_path, "float32", "cpu", "int8")
-    with pytest.raises(StartError, match="48 inputs, no multiple of 32; use 'int8'"):
+    with pytest.raises(StartError, match="48 inputs, which is not a multiple of 32; use 'int8'"):
         load_model(tmp_path, "float32", "cpu", "int4")
 
 

@@ -72,18 +72,18 @@ def test_ignore_eos_gives_completions_of_exactly_max_tokens(client: openai.OpenA
 
 
 def test_an_impossible_min_tokens_is_rejected(client: openai.OpenAI) -> None:
-    with pytest.raises(openai.BadRequestError, match="min_tokens: 9, and 8 are the most"):
+    with pytest.raises(openai.BadRequestError, match="min_tokens: must be at most max_tokens, which is 8"):
         ask(client, "Hello", max_tokens=8, extra_body={"min_tokens": 9})
-    with pytest.raises(openai.BadRequestError, match="min_tokens: 17, and 16 are the most"):
+    with pytest.raises(openai.BadRequestError, match="min_tokens: must be at most max_tokens, which is 16"):
         client.completions.create(model=MODEL, prompt="Hello", extra_body={"min_tokens": 17})
-    with pytest.raises(openai.BadRequestError, match="ignore_eos: not beside tools or a response_format"):
+    with pytest.raises(openai.BadRequestError, match="ignore_eos: cannot be combined with tools or a response_format"):
         ask(client, "Hello", response_format={"type": "json_object"}, extra_body={"ignore_eos": True})
 
 
 def test_the_models_are_listed(client: openai.OpenAI) -> None:
     assert [model.id for model in client.models.list()] == [MODEL]
     assert client.models.retrieve(MODEL).id == MODEL
-    with pytest.raises(openai.NotFoundError, match="served: novacron-tiny"):
+    with pytest.raises(openai.NotFoundError, match="the models are: novacron-tiny"):
         client.models.retrieve("org/none")
 
 
@@ -131,12 +131,12 @@ def test_unsupported_requests_are_rejected_before_the_stream_starts(client: open
     with pytest.raises(openai.BadRequestError, match="modalities: only") as caught:
         ask(client, "Hello", modalities=["audio"], stream=stream)
     assert (caught.value.param, caught.value.code) == ("modalities", "unsupported_value")
-    with pytest.raises(openai.BadRequestError, match="n: 100 answers"):
+    with pytest.raises(openai.BadRequestError, match="n is 100"):
         ask(client, "Hello", n=100, stream=stream)
 
 
 def test_an_unknown_model_is_not_found(client: openai.OpenAI) -> None:
-    with pytest.raises(openai.NotFoundError, match="served: novacron-tiny") as caught:
+    with pytest.raises(openai.NotFoundError, match="the models are: novacron-tiny") as caught:
         client.chat.completions.create(model="gpt-none", messages=user("Hello"))
     assert caught.value.code == "model_not_found"
     assert caught.value.param == "model"

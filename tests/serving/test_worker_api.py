@@ -243,7 +243,7 @@ def test_adapters_are_listed_and_selected_as_models() -> None:
                 assert answer.model == model
             await client.completions.create(model=f"{MODEL}:poet", prompt="Hello")
             for unknown in (f"{MODEL}:other", "poet"):
-                with pytest.raises(openai.NotFoundError, match=f"served: {MODEL}, {MODEL}:poet"):
+                with pytest.raises(openai.NotFoundError, match=f"the models are: {MODEL}, {MODEL}:poet"):
                     await client.chat.completions.create(model=unknown, messages=HELLO)
         assert [request.adapter for request in engine.asked] == [None, "poet", "poet"]
 

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from novacron_rehearsal import EventSink, Options, PolicyPackReport, PolicyViolated, Workspace, find_passphrase
 from novacron_rehearsal.clouds import serve_clouds
 
+from novacron_ops.errors import Exit, OpsError
 from novacron_ops.project import ProjectStack
 from novacron_ops.rehearsal.placement import count_by_region
 from novacron_ops.rehearsal.timeouts import CreationTimeouts, find_timeouts
@@ -74,6 +75,7 @@ def rehearse(stack: ProjectStack, faults: str, on_event: EventSink) -> Rehearsal
 
     Raises:
         RehearsalError: if the run cannot start.
+        OpsError: if the run was interrupted.
     """
     with TemporaryDirectory() as folder, serve_clouds(faults=faults) as ports:
         workspace = Workspace(
@@ -86,6 +88,8 @@ def rehearse(stack: ProjectStack, faults: str, on_event: EventSink) -> Rehearsal
         options = Options(attached_providers=ports, policy_packs=stack.policy_packs(), simulated_only=True)
         result = workspace.up(options, on_event)
         resources = workspace.snapshot().resources
+    if result.cancelled:
+        raise OpsError("interrupted; a rehearsal cannot be continued, run it again", Exit.INTERRUPTED)
     return Rehearsal(
         succeeded=result.succeeded,
         errors=result.errors,

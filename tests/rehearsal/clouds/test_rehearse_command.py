@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from html import escape
 from pathlib import Path
 
@@ -96,7 +97,7 @@ def test_rehearsing_a_program_that_fails_reports_its_error_and_ends_with_1(
         ),
         ("config: {}\n", ["--faults", "missing.yaml"], "--faults: the faults 'missing.yaml' cannot be read"),
         ("config: {}\n", ["--faults", "[{fault: capacty}]"], "must be one of quota, capacity, slow, region_down"),
-        ("config: {}\n", ["--faults", "[{fault: slow, second: 3}]"], "'second' is not known"),
+        ("config: {}\n", ["--faults", "[{fault: slow, second: 3}]"], "unknown key 'second'"),
     ],
 )
 def test_bad_arguments_and_configurations_end_with_2_before_the_program_runs(
@@ -122,6 +123,15 @@ def test_the_web_page_is_readable_by_its_owner_only(project: Path) -> None:
     (project / "page.html").chmod(0o644)
     assert rehearse("-s", "dev", "--html", "page.html") == 0
     assert (project / "page.html").stat().st_mode & 0o777 == 0o600
+
+
+def test_an_interrupted_rehearsal_ends_with_130_and_prints_no_report(project: Path) -> None:
+    (project / "__main__.py").write_text("import os, signal; os.kill(os.getppid(), signal.SIGINT); signal.pause()")
+    command = [sys.executable, "-c", "from novacron_ops.entry import main; main()", "rehearse", "-s", "dev"]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert "error: interrupted; a rehearsal cannot be continued, run it again" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,9 @@
-"""The environment program: read the stack's description, build it."""
+"""The Pulumi program of this project: it reads the configuration of the stack and builds the environment."""
 
 from pathlib import Path
 
 import pulumi
-from novacron_infra.config import load_stack
-from novacron_infra.environment import build
-from novacron_infra.errors import NovaCronError
+from novacron_infra import NovaCronError, build, load_stack
 
 try:
     build(load_stack(), Path(__file__).parent)

@@ -1,8 +1,8 @@
-"""One GKE cluster with coordinators, and H100 nodes whose GPUs talk over GPUDirect-TCPXO."""
+"""A GKE cluster with coordinators, and H100 nodes whose GPUs communicate over GPUDirect-TCPXO."""
 
 import pulumi
 import pulumi_gcp as gcp
-from novacron_infra.catalog import FabricKind
+from novacron_infra import FabricKind, NodePoolShape, NodeRole, Tags
 from novacron_infra.gcp import (
     GcpFabric,
     GcpFabricArgs,
@@ -16,8 +16,6 @@ from novacron_infra.gcp import (
     GkeNodePoolArgs,
     KeyUse,
 )
-from novacron_infra.pools import NodePoolShape, NodeRole
-from novacron_infra.tags import Tags
 
 REGION, ZONES = "us-central1", ("us-central1-a", "us-central1-b", "us-central1-c")
 TAGS = Tags(environment=pulumi.get_stack(), more={"owner": "research"})
@@ -29,7 +27,7 @@ WORKERS = NodePoolShape(
 project = pulumi.Config("gcp").require("project")
 provider = pulumi.ResourceOptions(providers=[gcp.Provider("google", project=project, region=REGION)])
 
-# A try-out: `pulumi destroy` takes everything away again.
+# For a trial: without protection, `pulumi destroy` deletes everything.
 keys = GcpKeys("gpu", GcpKeysArgs(location=REGION, tags=TAGS, protect=False), provider)
 network = GcpNetwork("gpu", GcpNetworkArgs(region=REGION, cidr="10.0.0.0/16", tags=TAGS), provider)
 cluster = GkeCluster(

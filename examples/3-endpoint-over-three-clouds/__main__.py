@@ -1,7 +1,7 @@
-"""One name for load balancers that exist already, on Amazon, Google and Azure. Route 53 answers."""
+"""One domain name for existing load balancers on AWS, Google Cloud and Azure, served by Route 53."""
 
 import pulumi
-from novacron_infra.config import HealthCheck, Platform, Region, Traffic
+from novacron_infra import HealthCheck, Platform, Region, Traffic
 from novacron_infra.dns import AddressKind, EndpointRegion, GlobalEndpoint, GlobalEndpointArgs, Probe, Route53
 
 config = pulumi.Config()
@@ -11,7 +11,7 @@ endpoint = GlobalEndpoint(
     GlobalEndpointArgs(
         traffic=Traffic(
             domain=config.require("domain"),
-            # A dead region keeps its traffic for two minutes at most, or the preview refuses.
+            # The preview fails when a dead region would keep its traffic for more than two minutes.
             rto_target_s=120,
             health_check=HealthCheck(interval_s=10, failure_threshold=3),
         ),

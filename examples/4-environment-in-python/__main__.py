@@ -1,10 +1,9 @@
-"""A whole environment from typed Python, without a line of YAML: Llama 3.1 405B at 8 bits on one machine of 8 H100s."""
+"""A whole environment in typed Python: Llama 3.1 405B at 8 bits on one machine with 8 H100 GPUs."""
 
 from pathlib import Path
 
 import pulumi
-from novacron_infra.catalog import Quantization
-from novacron_infra.config import (
+from novacron_infra import (
     Caches,
     CloudEnvironment,
     Clusters,
@@ -15,20 +14,21 @@ from novacron_infra.config import (
     Hardware,
     ModelServing,
     ModelStore,
+    NovaCronError,
     Percentiles,
     Platform,
     Profile,
     ProfileName,
+    Quantization,
     Range,
     Region,
     Resources,
     StoreKind,
     Targets,
     Workers,
+    build,
     load,
 )
-from novacron_infra.environment import build
-from novacron_infra.errors import NovaCronError
 
 ENVIRONMENT = CloudEnvironment(
     environment=EnvironmentName.DEV,
@@ -43,7 +43,7 @@ ENVIRONMENT = CloudEnvironment(
             network="10.0.0.0/16",
         ),
     ),
-    # Your own roles: without one nobody can sign in.
+    # Name your own roles: only these can sign in to the cluster.
     clusters=Clusters(admins=("arn:aws:iam::123456789012:role/operators",)),
     coordinators=Coordinators(
         count=1,
@@ -78,7 +78,7 @@ ENVIRONMENT = CloudEnvironment(
 )
 
 try:
-    # Through `load`, which holds the parts to the rules between them.
+    # `load` also checks the rules between the sections.
     build(load(ENVIRONMENT.model_dump_json(exclude_none=True)), Path(__file__).parent)
 except NovaCronError as error:
     raise pulumi.RunError(str(error)) from error

@@ -1,11 +1,9 @@
-"""What a project of your own needs to deploy environments: `pip install novacron-infra` and these lines."""
+"""The whole program of a project that deploys environments; it needs `pip install novacron-infra`."""
 
 from pathlib import Path
 
 import pulumi
-from novacron_infra.config import load_stack
-from novacron_infra.environment import build
-from novacron_infra.errors import NovaCronError
+from novacron_infra import NovaCronError, build, load_stack
 
 try:
     build(load_stack(), Path(__file__).parent)

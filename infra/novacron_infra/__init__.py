@@ -1,1 +1,135 @@
-"""NovaCron infrastructure: one typed description of an environment becomes Pulumi components."""
+"""NovaCron infrastructure: one typed configuration of an environment becomes Pulumi components.
+
+Import what describes, plans and builds environments from this package, and components from `novacron_infra.aws`,
+`novacron_infra.gcp`, `novacron_infra.azure` and `novacron_infra.dns`. Other modules may change without notice.
+
+A name loads its module when it is first used, so importing this package is quick and never loads the SDK of a cloud.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from novacron_infra.catalog import EngineKind, FabricKind, KvCacheType, Quantization
+    from novacron_infra.config import (
+        Accounts,
+        Alarms,
+        Autoscaling,
+        Caches,
+        CloudEnvironment,
+        Clusters,
+        CoordinatorMode,
+        Coordinators,
+        Data,
+        EnvironmentConfig,
+        EnvironmentName,
+        EnvironmentSecrets,
+        Hardware,
+        HealthCheck,
+        Image,
+        Images,
+        Loader,
+        LocalEnvironment,
+        ModelServing,
+        ModelStore,
+        Monitoring,
+        Percentiles,
+        Platform,
+        Profile,
+        ProfileName,
+        Range,
+        Region,
+        RegionOverrides,
+        Resources,
+        StorageNodes,
+        StoreKind,
+        Targets,
+        Traffic,
+        Trigger,
+        WorkerCounts,
+        Workers,
+        load,
+        load_stack,
+    )
+    from novacron_infra.environment import build
+    from novacron_infra.errors import ArgumentError, ConfigurationError, NovaCronError, Problem
+    from novacron_infra.plan import EnvironmentPlan, PlanError, plan_environment, plan_to_json
+    from novacron_infra.pools import Capacity, NodePoolShape, NodeRole, Placement
+    from novacron_infra.tags import Tags
+
+__all__ = [
+    "Accounts",
+    "Alarms",
+    "ArgumentError",
+    "Autoscaling",
+    "Caches",
+    "Capacity",
+    "CloudEnvironment",
+    "Clusters",
+    "ConfigurationError",
+    "CoordinatorMode",
+    "Coordinators",
+    "Data",
+    "EngineKind",
+    "EnvironmentConfig",
+    "EnvironmentName",
+    "EnvironmentPlan",
+    "EnvironmentSecrets",
+    "FabricKind",
+    "Hardware",
+    "HealthCheck",
+    "Image",
+    "Images",
+    "KvCacheType",
+    "Loader",
+    "LocalEnvironment",
+    "ModelServing",
+    "ModelStore",
+    "Monitoring",
+    "NodePoolShape",
+    "NodeRole",
+    "NovaCronError",
+    "Percentiles",
+    "Placement",
+    "PlanError",
+    "Platform",
+    "Problem",
+    "Profile",
+    "ProfileName",
+    "Quantization",
+    "Range",
+    "Region",
+    "RegionOverrides",
+    "Resources",
+    "StorageNodes",
+    "StoreKind",
+    "Tags",
+    "Targets",
+    "Traffic",
+    "Trigger",
+    "WorkerCounts",
+    "Workers",
+    "build",
+    "load",
+    "load_stack",
+    "plan_environment",
+    "plan_to_json",
+]
+
+_HOMES = ("errors", "tags", "catalog", "pools", "config", "plan", "environment")
+"""The modules of the exported names, those that load fastest first."""
+
+
+def __getattr__(name: str) -> object:
+    if name in __all__:
+        for home in _HOMES:
+            module = import_module(f"{__name__}.{home}")
+            if hasattr(module, name):
+                return getattr(module, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -51,8 +51,8 @@ class CloudEnvironment(Section):
     environment: EnvironmentName
     """Name of the environment."""
     platform: Literal[Platform.AWS, Platform.GCP, Platform.AZURE]
-    """Cloud of the environment, which also serves its global DNS. A region can be in another cloud: see
-    `regions[].overrides`."""
+    """Cloud of the environment, which also serves its global DNS.
+    A region can be in another cloud: see `regions[].overrides`."""
     accounts: Accounts = Accounts()
     """The cloud accounts that own the resources."""
     alarms: Alarms = Alarms()
@@ -60,11 +60,11 @@ class CloudEnvironment(Section):
     regions: Annotated[tuple[Region, ...], Field(min_length=1)]
     """The regions that serve. The first one is the primary."""
     tags: dict[Name, Name] = {}  # noqa: RUF012 - pydantic copies the default of a field
-    """Tags of every resource, such as `owner: search-team`; labels on Google Cloud. The environment adds Environment,
-    Project and Component."""
+    """Tags of every resource, such as `owner: search-team`; labels on Google Cloud.
+    The environment adds Environment, Project and Component."""
     protected: bool = True
-    """Whether to protect resources that cannot be recreated (keys, models, databases, images) from deletion. Set it to
-    false before you destroy the stack."""
+    """Whether to protect resources that cannot be recreated (keys, models, databases, images) from deletion.
+    Set it to false before you destroy the stack."""
     clusters: Clusters
     """The Kubernetes cluster of each region."""
     coordinators: Coordinators

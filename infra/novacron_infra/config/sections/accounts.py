@@ -16,10 +16,10 @@ class Accounts(Section):
     """
 
     aws_account_id: AwsAccountId | None = None
-    """AWS account of the regions on AWS, 12 digits in quotes. Without it, every run asks AWS STS in each region, and a
-    run fails while the STS of one region does not answer."""
+    """AWS account of the regions on AWS, 12 digits in quotes.
+    Without it, every run asks AWS STS in each region, and a run fails while the STS of one region does not answer."""
     google_project: Name | None = None
     """Id of the Google Cloud project that owns the regions on `gcp`, such as novacron-prod. Needed there."""
     azure_subscription_id: Name | None = None
-    """Id of the Azure subscription that owns the regions on `azure`, as `az account show --query id` prints it. Needed
-    there."""
+    """Id of the Azure subscription that owns the regions on `azure`, as `az account show --query id` prints it.
+    Needed there."""

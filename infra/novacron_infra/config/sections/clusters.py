@@ -19,12 +19,13 @@ class Clusters(Section):
     version: KubernetesVersion = "1.34"
     """Minor version of Kubernetes, in quotes."""
     admins: Annotated[tuple[Name, ...], Field(min_length=1)]
-    """Administrators of the clusters, as the cloud names them. AWS: ARNs of IAM roles or users. Google Cloud: `group:`
-    or `user:` and an address. Azure: object ids of Entra groups."""
+    """Administrators of the clusters, as the cloud names them.
+    AWS: ARNs of IAM roles or users. Google Cloud: `group:` or `user:` and an address. Azure: object ids of Entra
+    groups."""
     public_networks: tuple[Name, ...] = ()
-    """IPv4 networks that reach the clusters' APIs over the internet, such as 203.0.113.0/24. Without any, the APIs are
-    private."""
+    """IPv4 networks that reach the clusters' APIs over the internet, such as 203.0.113.0/24.
+    Without any, the APIs are private."""
     add_ons: bool = False
-    """Whether to create storage classes and device plugins in the clusters. `novacron up` must then reach each API, so
-    run it inside the network or from one of `public_networks`. Without add-ons, a cluster on AWS has no GPUs to
-    schedule until you install a device plugin."""
+    """Whether to create storage classes and device plugins in the clusters.
+    `novacron up` must then reach each API, so run it inside the network or from one of `public_networks`. Without
+    add-ons, a cluster on AWS has no GPUs to schedule until you install a device plugin."""

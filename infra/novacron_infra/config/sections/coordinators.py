@@ -25,8 +25,8 @@ class Coordinators(Section):
     count: Instances
     """Number of coordinators in each region."""
     mode: CoordinatorMode
-    """How the coordinators share the work. `single` needs exactly one, `highly-available` two or more, and
-    `active-active-standby` three or more."""
+    """How the coordinators share the work.
+    `single` needs exactly one, `highly-available` two or more, and `active-active-standby` three or more."""
     machine: Name
     """Machine type of the coordinators, a name from the catalogue such as i4i.16xlarge."""
     hardware: Hardware

@@ -51,8 +51,8 @@ class Images(Section):
     worker: Image = Image(repository="novacron/worker", tag="0.1.0")
     """Image of the workers."""
     nvidia_device_plugin: Image = Image(repository="nvcr.io/nvidia/k8s-device-plugin", tag="v0.17.1")
-    """Image of NVIDIA's device plugin, which `clusters.add_ons` installs on AWS. State the digest that you tested: the
-    policy `digest-pinned-image` asks for it."""
+    """Image of NVIDIA's device plugin, which `clusters.add_ons` installs on AWS.
+    State the digest that you tested: the policy `digest-pinned-image` asks for it."""
     efa_device_plugin: Image = Image(repository="public.ecr.aws/eks/aws-efa-k8s-device-plugin", tag="v0.5.20")
-    """Image of the EFA device plugin, which `clusters.add_ons` installs on AWS where workers have EFA. Use 0.5.10 or
-    later: earlier versions miscount the devices of p6-b200 machines."""
+    """Image of the EFA device plugin, which `clusters.add_ons` installs on AWS where workers have EFA.
+    Use 0.5.10 or later: earlier versions miscount the devices of p6-b200 machines."""

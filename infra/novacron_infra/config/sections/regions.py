@@ -32,8 +32,8 @@ class RegionOverrides(Section):
     coordinators: Name
     """Machine type of the coordinators in this cloud, a name from the catalogue."""
     workers: Name
-    """Machine type of the workers in this cloud, a name from the catalogue. It must have the same GPUs as
-    `workers.machine`, because workers are the same in every region."""
+    """Machine type of the workers in this cloud, a name from the catalogue.
+    It must have the same GPUs as `workers.machine`, because workers are the same in every region."""
     storage: Name | None = None
     """Machine type of the storage nodes in this cloud. Needed where the environment has storage nodes."""
     admins: Annotated[tuple[Name, ...], Field(min_length=1)]
@@ -41,8 +41,8 @@ class RegionOverrides(Section):
     store_kind: StoreKind | None = None
     """Kind of the region's model store: `nfs`, or `efs` on AWS. Without it, the object storage of this cloud."""
     bucket: Name | None = None
-    """Name of the region's model store, written as `model.store.bucket`. Needed for buckets. Models are not replicated
-    between clouds: upload them to this store as well."""
+    """Name of the region's model store, written as `model.store.bucket`.
+    Needed for buckets. Models are not replicated between clouds: upload them to this store as well."""
 
 
 class Region(Section):
@@ -55,19 +55,19 @@ class Region(Section):
     dns_label: DnsLabel
     """Label of the region below the domain: `us-west` becomes us-west.api.example.com."""
     weight: Annotated[int, Field(ge=0, le=255)]
-    """Share of the traffic, relative to the weights of the other regions. With 0 the region is a standby, which gets
-    traffic only when every other region is dead."""
+    """Share of the traffic, relative to the weights of the other regions.
+    With 0 the region is a standby, which gets traffic only when every other region is dead."""
     zones: tuple[Name, ...] = ()
-    """Availability zones, the preferred one first: replicas that span several nodes run there. AWS needs 2 or 3 zones,
-    Google Cloud 1 to 3, Azure up to 3."""
+    """Availability zones, the preferred one first: replicas that span several nodes run there.
+    AWS needs 2 or 3 zones, Google Cloud 1 to 3, Azure up to 3."""
     network: Name | None = None
     """Private IPv4 network of the region, /16 to /20, such as 10.0.0.0/16. Needed, and different in each region."""
     bucket: Name | None = None
-    """Existing file system of this region, where `model.store.kind` is `nfs` (server:/export) or `efs` (its id). The
-    first region uses `model.store.bucket`, and a region in another cloud `overrides.bucket`."""
+    """Existing file system of this region, where `model.store.kind` is `nfs` (server:/export) or `efs` (its id).
+    The first region uses `model.store.bucket`, and a region in another cloud `overrides.bucket`."""
     workers: WorkerCounts | None = None
-    """Number of workers in this region. State it for every region or for none. Without it, workers are shared by
-    weight, in whole machines."""
+    """Number of workers in this region.
+    State it for every region or for none. Without it, workers are shared by weight, in whole machines."""
     overrides: RegionOverrides | None = None
     """Values of a region that is in another cloud than the environment."""
 

@@ -15,8 +15,8 @@ class HealthCheck(Section):
     interval_s: PositiveInt = 30
     """Seconds between two probes: 10 or 30 with Route 53 and Traffic Manager, 30 or more with Cloud DNS."""
     timeout_s: PositiveInt | None = None
-    """Seconds that a probe waits for a response. Without it, 5. Route 53 has a fixed timeout of 6, so leave it out
-    there."""
+    """Seconds that a probe waits for a response.
+    Without it, 5. Route 53 has a fixed timeout of 6, so leave it out there."""
     failure_threshold: Annotated[int, Field(ge=2, le=10)] = 3
     """Number of failed probes in a row after which a region counts as dead."""
 
@@ -32,8 +32,8 @@ class Traffic(Section):
     """An existing DNS zone to use: its id on Route 53, its managed zone on Cloud DNS, its resource group on Azure.
     Without it, the zone is created, and you have to delegate to it from the parent zone."""
     drain_switch: bool = False
-    """Whether to create switches that take a region out of all DNS answers without an update. Route 53 only; AWS bills
-    them by the hour."""
+    """Whether to create switches that take a region out of all DNS answers without an update.
+    Route 53 only; AWS bills them by the hour."""
     ttl_s: Annotated[int, Field(ge=1, le=86400)] = 60
     """Seconds that resolvers cache an answer, at most 60 in prod."""
     rto_target_s: PositiveInt | None = None

@@ -325,7 +325,7 @@ def _problems(name: str, args: AwsNetworkArgs) -> list[Problem]:
     if not _FEWEST_ZONES <= len(args.zones) <= _MOST_ZONES or len(set(args.zones)) != len(args.zones):
         found.append(Problem(f"{name}.zones", zones, "EKS needs two zones, three at most here", "Name two or three"))
     elif strangers := [zone for zone in args.zones if not zone.startswith(args.region)]:
-        rule = f"{strangers[0]} does not lie in {args.region}"
+        rule = f"{strangers[0]} is not in {args.region}"
         found.append(Problem(f"{name}.zones", zones, rule, f"Write them as {args.region}a"))
     block = network(args.cidr)
     if block is None:

@@ -25,7 +25,7 @@ def _azure(path: str, shape: NodePoolShape) -> Iterator[Problem]:
     capacity = shape.capacity
     if capacity not in _OFFERED:
         offered = ", ".join(item.value for item in _OFFERED)
-        yield Problem(f"{path}.capacity", capacity.value, "Azure has no such capacity", f"Use one of {offered}")
+        yield Problem(f"{path}.capacity", capacity.value, "Azure does not have this capacity", f"Use one of {offered}")
     if shape.reservation_id is not None and not is_reservation_group(shape.reservation_id):
         rule = "no capacity reservation group has such an id"
         yield Problem(f"{path}.reservation_id", shape.reservation_id, rule, f"Write it as {_RESERVATION_EXAMPLE}")

@@ -1,4 +1,4 @@
-"""What a global endpoint is made from: regions in any of the clouds, a probe, and the service that answers."""
+"""Arguments of a global endpoint: regions in any of the clouds, a probe, and the DNS service."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from novacron_infra.tags import Tags
 
 
 class AddressKind(str, Enum):
-    """What a region's load balancer is known by."""
+    """How a region's load balancer is addressed."""
 
     HOSTNAME = "hostname"
     IPV4 = "ipv4"
 
 
 class ProbeProtocol(str, Enum):
-    """What all three services can ask with."""
+    """Protocols that all three services can probe with."""
 
     HTTP = "HTTP"
     HTTPS = "HTTPS"
@@ -77,7 +77,7 @@ class Route53:
     zone_name: str
     """The hosted zone that holds the domain."""
     zone_id: pulumi.Input[str] | None = None
-    """Of a zone that exists; none: it is made."""
+    """Id of an existing zone. None: the endpoint creates one."""
     protect_zone: bool = True
     """False: the zone may be deleted, with every name in it."""
     drain_switch: bool = False
@@ -87,7 +87,7 @@ class Route53:
     billed by the hour, used or not; `cluster_arn` shares one that exists.
     """
     cluster_arn: pulumi.Input[str] | None = None
-    """Of an ARC cluster that exists; none: one is made when `drain_switch` is on."""
+    """ARN of an existing ARC cluster. None: with `drain_switch`, the endpoint creates one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,7 +114,7 @@ class TrafficManager:
     zone_name: str
     """The Azure DNS zone that holds the domain."""
     resource_group_name: pulumi.Input[str]
-    """Of the profiles and the zone."""
+    """Resource group of the profiles and the zone."""
     relative_name: str
     """Name below trafficmanager.net, unique in the world; the nested profiles' names begin with it."""
     create_zone: bool = True
@@ -138,7 +138,7 @@ class GlobalEndpointArgs:
     failover: bool = True
     """False says of a single region that nothing takes over from it."""
     tags: Tags | None = None
-    """Of the zone, the probes and the profiles; labels, in lower case, on Google Cloud."""
+    """Tags of the zone, the probes and the profiles; labels in lower case on Google Cloud."""
 
     @property
     def active(self) -> tuple[EndpointRegion, ...]:
@@ -152,7 +152,7 @@ class GlobalEndpointArgs:
 
     @property
     def at_apex(self) -> bool:
-        """The domain is the zone's own name, where a CNAME cannot stand."""
+        """The domain is the zone's own name, where a CNAME cannot be."""
         return self.traffic.domain == self.service.zone_name
 
     def tagged(self, **own: str) -> dict[str, str]:

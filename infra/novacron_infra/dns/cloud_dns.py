@@ -19,7 +19,7 @@ class CloudDnsEndpoint(pulumi.ComponentResource):
     """
 
     name_servers: pulumi.Output[Sequence[str]]
-    """What the parent zone has to delegate to; empty for a zone that exists."""
+    """Name servers that the parent zone has to delegate to; empty for an existing zone."""
 
     def __init__(
         self, name: str, args: GlobalEndpointArgs, service: CloudDns, opts: pulumi.ResourceOptions | None = None

@@ -28,7 +28,7 @@ class GlobalEndpoint(pulumi.ComponentResource):
     rto_s: pulumi.Output[int | None]
     """Seconds a dead region keeps its traffic, without the service's own publication; None: nothing takes over."""
     name_servers: pulumi.Output[Sequence[str]]
-    """What the parent zone has to delegate to; empty for a zone that exists."""
+    """Name servers that the parent zone has to delegate to; empty for an existing zone."""
     routing_controls: pulumi.Output[Mapping[str, str]]
     """ARN of the ARC routing control that drains a region, by the region's name; empty without switches."""
     switch_endpoints: pulumi.Output[Sequence[str]]

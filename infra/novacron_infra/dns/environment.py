@@ -28,7 +28,7 @@ _ADDRESS_KINDS = {
     Platform.GCP: AddressKind.IPV4,
     Platform.AZURE: AddressKind.IPV4,
 }
-"""What the load balancers of a region's component are known by."""
+"""Return how the load balancer of a region is addressed."""
 
 
 def check_endpoint(config: CloudEnvironment) -> None:

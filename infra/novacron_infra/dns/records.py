@@ -1,8 +1,7 @@
-"""Who is answered for which name, as data: record sets of Route 53, profiles of Traffic Manager.
+"""The chain of names as data: record sets of Route 53, profiles of Traffic Manager.
 
-Cloud DNS needs one record set only, which its component writes down. The shapes here leave no room for what the
-services exclude: a record has one routing policy, an alias has no TTL. What depends on the values is in `rules`.
-Decision 6 says why the names are chained.
+Cloud DNS needs only one record set, which its component declares. The types exclude what the services exclude: a record
+has one routing policy, and an alias has no TTL. `rules` has the rules about values. Decision 6 explains the chain.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ from novacron_infra.dns.args import AddressKind, EndpointRegion, GlobalEndpointA
 
 
 class RecordType(str, Enum):
-    """Types that are made here."""
+    """Types of the records in the chain."""
 
     A = "A"
     CNAME = "CNAME"
 
 
 class FailoverRole(str, Enum):
-    """Places of a Route 53 failover pair."""
+    """Roles in a Route 53 failover pair."""
 
     PRIMARY = "PRIMARY"
     SECONDARY = "SECONDARY"
@@ -91,13 +90,13 @@ class Record:
     """A record set of Route 53."""
 
     key: str
-    """What it is called in the stack. Labels have no dots, so that no two keys are one."""
+    """Key of the record in the names of resources. Labels have no dots, so keys are unique."""
     name: str
     type: RecordType
     content: Content
     routing: Routing | None = None
     checked: EndpointRegion | None = None
-    """The region whose health check decides whether it is answered."""
+    """Region whose health check decides whether the record is returned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +127,9 @@ def regional_type(item: EndpointRegion) -> RecordType:
 
 
 def chain_type(args: GlobalEndpointArgs) -> RecordType:
-    """The type of all names above the regions, as an alias has its target's: names, or addresses at the zone's apex.
+    """Return the type of all names above the regions, which an alias takes from its target: A at the apex, else CNAME.
 
-    It does not depend on the regions: a region more would otherwise replace every record.
+    It does not depend on the regions; otherwise, adding a region would replace every record.
     """
     return RecordType.A if args.at_apex else RecordType.CNAME
 

@@ -22,7 +22,7 @@ class Route53Endpoint(pulumi.ComponentResource):
     """
 
     name_servers: pulumi.Output[Sequence[str]]
-    """What the parent zone has to delegate to; empty for a zone that exists."""
+    """Name servers that the parent zone has to delegate to; empty for an existing zone."""
     routing_controls: pulumi.Output[Mapping[str, str]]
     """ARN of each region's switch, by the region's name."""
     switch_endpoints: pulumi.Output[Sequence[str]]

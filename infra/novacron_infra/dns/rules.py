@@ -1,4 +1,4 @@
-"""What the services cannot do with an endpoint, told before anything is made: all at once, each with a way out."""
+"""Limits of the DNS services, checked before any resource. All problems are reported together, each with a fix."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from novacron_infra.plan import PlanError, Recovery, check_recovery, estimate_re
 from novacron_infra.plan.failover import DEFAULT_TIMEOUT_S
 
 LONGEST_PATH = 255
-"""Of a Route 53 health check."""
+"""Path length that a Route 53 health check allows."""
 LONGEST_ARC_NAME = 64
 PROBE_REGIONS = 3
 CLOUD_DNS_LONGEST_INTERVAL_S = 300
@@ -98,7 +98,7 @@ def _addresses(args: GlobalEndpointArgs) -> Iterator[Problem]:
             rule = "Cloud DNS probes IPv4 addresses only in public zones"
             yield _own(path, value, rule, "Reserve an address for the load balancer, or use another service")
         elif isinstance(args.service, Route53) and args.at_apex:
-            rule = f"a CNAME cannot stand at the zone's apex {domain}"
+            rule = f"a CNAME cannot be at the zone's apex {domain}"
             yield _own(path, value, rule, "Put the domain below the zone, or give addresses")
 
 
@@ -197,7 +197,7 @@ def _traffic_manager(args: GlobalEndpointArgs, service: TrafficManager) -> Itera
         rule = f"with interval_s {check.interval_s} Traffic Manager waits {DEFAULT_TIMEOUT_S} to {longest_s} s"
         yield problem("traffic.health_check.timeout_s", timeout_s, rule, f"Use {DEFAULT_TIMEOUT_S}")
     if args.at_apex:
-        rule = "Traffic Manager is reached by a CNAME, which cannot stand at the zone's apex"
+        rule = "Traffic Manager is reached by a CNAME, which cannot be at the zone's apex"
         yield problem("traffic.domain", args.traffic.domain, rule, "Put the domain below the zone")
     names = [profile_name(service, profile) for profile in traffic_manager_profiles(args)]
     if not re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", service.relative_name):

@@ -1,4 +1,4 @@
-"""What Google refuses in a pool, beyond what every cloud does: said before anything is created."""
+"""Rules of GKE node pools that Google Cloud enforces in addition to the rules of every cloud."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def pool_problems(path: str, shape: NodePoolShape) -> list[Problem]:
 def _capacity(path: str, shape: NodePoolShape) -> Iterator[Problem]:
     if shape.capacity not in _OFFERED:
         offered = ", ".join(item.value for item in _OFFERED)
-        rule = "Google has no such capacity"
+        rule = "Google Cloud does not have this capacity"
         yield Problem(f"{path}.capacity", shape.capacity.value, rule, f"Use one of {offered}")
 
 
@@ -37,7 +37,7 @@ def _scheduled(path: str, shape: NodePoolShape) -> Iterator[Problem]:
         rule = f"capacity {what} has no fixed number of nodes: they come when pods ask for them"
         yield Problem(f"{path}.minimum_nodes", "None", rule, "State minimum_nodes 0 and maximum_nodes")
     elif shape.nodes > 0:
-        rule = f"making a pool of capacity {what} would wait for machines that nobody asked for yet"
+        rule = f"making a pool of capacity {what} would wait for machines that no pod has requested yet"
         yield Problem(f"{path}.nodes", str(shape.nodes), rule, "Use 0: pods bring the nodes")
     if shape.capacity is Capacity.QUEUED:
         if shape.minimum_nodes:

@@ -1,4 +1,4 @@
-"""What Google accepts as a name, a label and a network: rules that several components share."""
+"""Rules for names, labels and networks that several Google Cloud components share."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from novacron_infra.errors import Problem
 from novacron_infra.tags import Tags
 
 NAME_CHARACTERS = 63
-"""Of most of Google's names."""
+"""Pattern of most names on Google Cloud."""
 LONGEST_NAME = 39
-"""Of a component: what it adds to its name has 16 characters at most, and 8 more are random."""
+"""Maximum length of a component's name, which gets a suffix of up to 16 characters and 8 random ones."""
 _LONGEST_ACCOUNT_ID = 30
 _NAME = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 _LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
@@ -37,7 +37,7 @@ def account_id(name: str) -> str:
 
 
 def labels(tags: Tags, component: str) -> dict[str, str]:
-    """The tags of a resource that belongs to `component`, as Google writes them: in lower case."""
+    """Return the labels of a resource that belongs to `component`: its tags in lower case."""
     return {key.lower(): value.lower() for key, value in tags.of(component).items()}
 
 
@@ -45,16 +45,16 @@ def label_problems(name: str, tags: Tags) -> list[Problem]:
     """Whether the tags can be labels."""
     fix = "Use letters, digits, - and _, 63 at most"
     return [
-        Problem(f"{name}.tags.{key}", value, "no label of Google looks like this", fix)
+        Problem(f"{name}.tags.{key}", value, "it is not a valid label", fix)
         for key, value in labels(tags, "component").items()
         if not _LABEL_KEY.fullmatch(key) or not _LABEL_VALUE.fullmatch(value)
     ]
 
 
 def zone_problems(name: str, region: str, zones: Sequence[str]) -> list[Problem]:
-    """Whether zones lie in a region."""
+    """Return a problem if a zone is not in the region."""
     strangers = [zone for zone in zones if zone.rpartition("-")[0] != region]
     if not strangers:
         return []
-    rule = f"{strangers[0]} does not lie in {region}"
+    rule = f"{strangers[0]} is not in {region}"
     return [Problem(f"{name}.zones", ", ".join(zones), rule, f"Write them as {region}-a")]

@@ -17,11 +17,11 @@ from novacron_infra.tags import Tags
 POSTGRES_PORT = 5432
 POSTGRES_USER = "novacron"
 LONGEST_DATABASE_NAME = NAME_CHARACTERS - len("-connect") - 8
-"""What these components add to a name is short, and 8 characters are random."""
+"""Maximum length of these components' names, which get a short suffix and 8 random characters."""
 _ENTERPRISE_PLUS = re.compile(r"db-perf-optimized-N-\d+")
 _POSTGRES_STORAGE_GIB = (10, 65_536)
 _MOST_BACKUP_DAYS = 35
-"""Of logs, with Enterprise Plus: the provider's documentation of `transaction_log_retention_days`."""
+"""Days of transaction logs with Enterprise Plus (the provider's `transaction_log_retention_days`)."""
 _FINAL_BACKUP_DAYS = 30
 _SUNDAY, _NIGHT_HOUR_UTC = 7, 3
 _MOST_REDIS_REPLICAS = 5
@@ -33,11 +33,11 @@ class GcpPostgresArgs:
     """A Postgres server."""
 
     instance_class: str
-    """Of Enterprise Plus, such as db-perf-optimized-N-8."""
+    """Machine type of Enterprise Plus, such as db-perf-optimized-N-8."""
     region: str
     storage_gib: int
     network_id: pulumi.Input[str]
-    """The cluster's, once it is peered with Google's services: what is in it reaches the server, nobody else."""
+    """Network of the cluster, once it is peered with Google Cloud services. Only this network reaches the server."""
     key_id: pulumi.Input[str]
     tags: Tags
     password: pulumi.Input[str] | None = None
@@ -49,11 +49,11 @@ class GcpPostgresArgs:
     backup_days: int = 14
     """How far back one can go, to any second."""
     protect: bool = True
-    """Whether destroying the stack stops at the server, and Google refuses to delete it or keeps a last backup."""
+    """Whether to protect the server: `destroy` stops at it, and its deletion is rejected or keeps a final backup."""
 
 
 class GcpPostgres(pulumi.ComponentResource):
-    """Cloud SQL for PostgreSQL: encrypted, private, over TLS only; the password lies in Secret Manager.
+    """Cloud SQL for PostgreSQL: encrypted, private, TLS only, with the password in Secret Manager.
 
     Raises:
         ArgumentError: Cloud SQL has no such machine, storage or backups.

@@ -1,6 +1,6 @@
-"""Which networks a machine's fabric needs beside the cluster's own, in the order of its interfaces, as data.
+"""Additional networks that a machine's fabric needs, in the order of its interfaces, as data.
 
-Not for the networks themselves (`network`) and not for device plugins or NCCL's plugins.
+`network` creates the networks.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ RDMA_MTU_BYTES = 8896
 
 
 class InterfaceType(str, Enum):
-    """Types of network interfaces, as far as networks differ by them."""
+    """Types of network interfaces that need different networks."""
 
     GVNIC = "gvnic"
     RDMA = "rdma"
@@ -42,11 +42,11 @@ def fabric_networks(machine_name: str) -> tuple[FabricNetwork, ...]:
 
     Raises:
         UnknownNameError: the machine is not in the catalogue.
-        CatalogError: it has no fabric of Google's. Never fewer networks instead.
+        CatalogError: if the machine has no fabric on Google Cloud.
     """
     fabric = find_machine(machine_name).fabric
     if fabric is None or fabric.kind not in (FabricKind.TCPX, FabricKind.TCPXO, FabricKind.ROCE):
-        raise CatalogError(f"{machine_name} has no fabric of Google's: use a machine that has, or no fabric")
+        raise CatalogError(f"{machine_name} has no fabric on Google Cloud; use a machine with a fabric, or no fabric")
     if fabric.kind is FabricKind.ROCE:
         return (
             FabricNetwork(name="gvnic", type=InterfaceType.GVNIC, mtu_bytes=RDMA_MTU_BYTES, subnets=1),
@@ -59,7 +59,7 @@ def fabric_networks(machine_name: str) -> tuple[FabricNetwork, ...]:
 
 
 def fabric_interfaces(machine_name: str) -> int:
-    """How many interfaces a node has beside the primary one. Raises as `fabric_networks`."""
+    """Return the number of a node's interfaces in addition to the primary one. Raises as `fabric_networks`."""
     return sum(item.subnets for item in fabric_networks(machine_name))
 
 

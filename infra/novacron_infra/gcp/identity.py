@@ -1,4 +1,4 @@
-"""What pods may do in Google: an account for one service account, by Workload Identity Federation for GKE."""
+"""Google Cloud identity of pods: a Google service account for one Kubernetes service account."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from novacron_infra.gcp.checks import NAME_CHARACTERS, account_id, name_problems
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GkePodAccountArgs:
-    """Who gets the account."""
+    """Arguments of `GkePodAccount`."""
 
     workload_pool: pulumi.Input[str]
     """The cluster's."""
@@ -22,15 +22,15 @@ class GkePodAccountArgs:
 
 
 class GkePodAccount(pulumi.ComponentResource):
-    """An account that a service account's pods are. It may nothing yet: grant roles to `member`.
+    """A Google service account for the pods of one Kubernetes service account, without roles: grant them to `member`.
 
-    The service account names it in the annotation `iam.gke.io/gcp-service-account`. Another cluster of the project
-    with the same namespace and service account may be it too: Google does not tell them apart.
+    The Kubernetes service account names it in the annotation `iam.gke.io/gcp-service-account`. The same namespace and
+    service account in another cluster of the project can use it too: Google Cloud does not distinguish them.
     """
 
     email: pulumi.Output[str]
     member: pulumi.Output[str]
-    """As roles are granted to it."""
+    """The account as a member in role bindings."""
 
     def __init__(self, name: str, args: GkePodAccountArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         refuse(name_problems(name, NAME_CHARACTERS))

@@ -1,7 +1,6 @@
-"""The region's front door: an address that stays, for the load balancer of the coordinators' Kubernetes service.
+"""Ingress of a region: a static address for the load balancer of the coordinators' Kubernetes service.
 
-The load balancer itself is the cluster's to make, and TLS ends at the coordinators: it passes connections on as they
-come.
+The cluster creates the load balancer, which passes TLS connections through to the coordinators.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ class GcpIngress(pulumi.ComponentResource):
             f"{name}-ingress",
             region=args.region,
             address_type="EXTERNAL",
-            # Clients enter Google's network near them; load balancers of the standard tier would not take it.
+            # Premium: clients enter the provider's network close to them.
             network_tier="PREMIUM",
             labels=labels(args.tags, "ingress"),
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),

@@ -25,14 +25,14 @@ _LIMITS_DAYS = {"rotation_days": (1, 36_500), "deletion_window_days": (1, 120)}
 
 
 class KeyUse(str, Enum):
-    """What a key encrypts."""
+    """The data that a key encrypts."""
 
     CLUSTER = "cluster"
     STORAGE = "storage"
 
 
 class ServiceAgent(str, Enum):
-    """Google's own accounts that encrypt with a key: the domain of their address, after `service-<number>@`.
+    """Service agents that encrypt with a key: the domain of their address, after `service-<number>@`.
 
     IAM documentation, "Service agents", read on 2026-11-25.
     """
@@ -83,10 +83,10 @@ class GcpKeysArgs:
 
 
 class GcpKeys(pulumi.ComponentResource):
-    """Customer keys with rotation, one for each use, that the services which need them may use and nobody else.
+    """Customer keys with rotation, one for each `KeyUse`. Only the services that need a key may use it.
 
     Raises:
-        ArgumentError: a figure is outside what KMS accepts.
+        ArgumentError: if a number of days is out of the range of KMS.
     """
 
     keys: dict[KeyUse, gcp.kms.CryptoKey]
@@ -133,7 +133,7 @@ class GcpKeys(pulumi.ComponentResource):
                 )
                 grants.append(grant)
             self.keys[use] = key
-            # There only once whoever encrypts with it may: whatever takes it waits for the grants.
+            # Resolves after the encrypting identities have their grants.
             self._ids[use] = pulumi.Output.all(key.id, *(grant.crypto_key_id for grant in grants)).apply(_first)
         self.register_outputs({f"{use.value}_key_id": key for use, key in self._ids.items()})
 
@@ -143,7 +143,7 @@ class GcpKeys(pulumi.ComponentResource):
 
 
 def agents(use: KeyUse, args: GcpKeysArgs) -> tuple[ServiceAgent, ...]:
-    """Whose work needs the key for `use`."""
+    """Return the service agents that need the key for `use`."""
     if use is KeyUse.CLUSTER:
         return (ServiceAgent.KUBERNETES_ENGINE,)
     asked = {

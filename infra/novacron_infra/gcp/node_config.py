@@ -1,8 +1,8 @@
-"""What a node of a machine type is like: GPUs by Google's names, disks, and the tuning that GKE lets one choose.
+"""Node configuration of a machine type: GPUs by their Google Cloud names, disks, and the tuning that GKE allows.
 
-GKE's node system config is the whole of it: kubelet and sysctl settings from a fixed list, and transparent huge pages.
+GKE's node system config allows kubelet and sysctl settings from a fixed list, and transparent huge pages.
 It has no setting for the CPU governor, zone reclaim, NUMA balancing, persistence mode or application clocks, and its
-images take no user data. Nothing here depends on a resource: one config for each machine type, kept as golden files.
+images take no user data. The configuration depends only on the machine type; golden files have one for each.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class LocalSsds:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KubeletConfig:
-    """What kubelet does differently from GKE's default."""
+    """Kubelet settings that differ from GKE's defaults."""
 
     cpu_manager_policy: str
     topology_manager_policy: str
@@ -65,16 +65,16 @@ _LOCAL_SSDS = {
 
 
 def accelerator(row: Machine) -> str | None:
-    """Google's name of a machine's GPU; None without one.
+    """Return the Google Cloud name of a machine's GPU, or None without a GPU.
 
     Raises:
-        CatalogError: the GPU is not one that Google has.
+        CatalogError: if Google Cloud does not have the GPU.
     """
     if row.gpu is None:
         return None
     name = _ACCELERATOR_OF_MACHINE.get(row.name) or _ACCELERATORS.get(row.gpu)
     if name is None:
-        raise CatalogError(f"{row.name}: Google has no name for {row.gpu}")
+        raise CatalogError(f"{row.name}: Google Cloud has no name for {row.gpu}")
     return name
 
 

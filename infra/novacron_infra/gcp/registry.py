@@ -41,7 +41,7 @@ class GcpRegistry(pulumi.ComponentResource):
 
     repository: gcp.artifactregistry.Repository
     url: pulumi.Output[str]
-    """What stands before an image's name: `<region>-docker.pkg.dev/<project>/<repository>`."""
+    """Prefix of image names: `<region>-docker.pkg.dev/<project>/<repository>`."""
 
     def __init__(self, name: str, args: GcpRegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         refuse([*name_problems(name), *label_problems(name, args.tags), *_problems(name, args)])
@@ -76,7 +76,7 @@ def _problems(name: str, args: GcpRegistryArgs) -> list[Problem]:
     found: list[Problem] = []
     if not _REPOSITORY.fullmatch(args.repository):
         fix = "Use a letter, then letters, digits and -, 63 at most"
-        found.append(Problem(f"{name}.repository", args.repository, "Google has no such repository", fix))
+        found.append(Problem(f"{name}.repository", args.repository, "it is not a valid repository name", fix))
     if args.untagged_days < 1:
         rule = "an image that a push is about to tag has no tag yet"
         found.append(Problem(f"{name}.untagged_days", str(args.untagged_days), rule, "Use 1 or more"))

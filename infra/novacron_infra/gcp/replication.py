@@ -1,4 +1,4 @@
-"""Copies of the models and of the configuration beside them in other regions, and alerts when they fail or are late."""
+"""Copies of models and configuration in other regions, and alerts when copies fail or are late."""
 
 from __future__ import annotations
 
@@ -15,70 +15,74 @@ from novacron_infra.tags import Tags
 INTERVAL_S = 3600
 """The shortest that Storage Transfer Service repeats a job: API reference, Schedule, read on 2026-11-25."""
 _YEAR, _MONTH, _DAY = 2026, 1, 1
-"""Past: the first run is on the day after the job is made, and no preview depends on the clock."""
+"""A date in the past: the first run is on the day after the creation, and previews do not depend on the clock."""
 _READS = ("roles/storage.objectViewer", "roles/storage.legacyBucketOwner")
 _WRITES = ("roles/storage.objectViewer", "roles/storage.legacyBucketWriter")
 _SUBSCRIBES, _PUBLISHES = "roles/pubsub.editor", "roles/pubsub.publisher"
-"""Storage Transfer Service documentation, "Use cross-bucket replication", which needs more than a job by the clock (the
-source's owner, because it asks the bucket for notifications), read on 2026-11-25."""
+"""Roles by the Storage Transfer Service documentation, "Use cross-bucket replication", read on 2026-11-25.
+
+Replication needs more than an hourly job: the source's owner role, because it requests notifications of the bucket.
+"""
 _METRICS = "storagetransfer.googleapis.com/transferjob"
-"""Storage Transfer Service documentation, "Monitor transfer jobs", read on 2026-11-25. It has a lag of replication in
-milliseconds, and none of jobs by the clock. That the lag is a distribution, which the alert's percentile needs, is not
-said there."""
+"""Metrics by the Storage Transfer Service documentation, "Monitor transfer jobs", read on 2026-11-25.
+
+It has a lag of replication in milliseconds, and no lag of hourly jobs. It does not state that the lag is a
+distribution, which the alert's percentile needs.
+"""
 _ALERT_PERIOD_S = 60
-"""How often Storage Transfer Service samples."""
+"""Sampling interval of Storage Transfer Service."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReplicaArgs:
-    """A bucket that gets the copies, encrypted with its own key: Cloud Storage does that, whoever writes."""
+    """A bucket that receives copies. Cloud Storage encrypts them with the bucket's own key."""
 
     bucket: pulumi.Input[str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GcpModelReplicationArgs:
-    """From one bucket to others."""
+    """Arguments of `GcpModelReplication`: one source bucket and its replicas."""
 
     project: str
-    """Of the source."""
+    """Project of the source bucket."""
     source_bucket: pulumi.Input[str]
     replicas: Mapping[str, ReplicaArgs]
-    """By region."""
+    """Replica bucket of each region."""
     tags: Tags
     alarm_channels: tuple[pulumi.Input[str], ...] = ()
     """Notification channels, as `projects/…/notificationChannels/…`."""
     longest_configuration_lag_s: int = 300
-    """When the alert of the configuration goes off."""
+    """Lag of configuration, in seconds, that triggers the alert."""
     prefix: str = "models/"
-    """What the models' names begin with; empty for every object."""
+    """Prefix of the models' names; empty for all objects."""
     configuration_prefix: str = "configuration/"
 
 
 class GcpModelReplication(pulumi.ComponentResource):
-    """A job each hour for each region, and for configuration a replication that each change starts; an alert for each.
+    """An hourly copy job for each region, and a replication of configuration at each change, with alerts for both.
 
-    The hourly job copies what is new or different and deletes nothing. It starts at the midnight (UTC) after it is
-    made; `gcloud transfer jobs run` starts it before. Its alert tells of errors: no metric says how late it is.
+    The hourly job copies new and changed objects and deletes nothing. It first runs at the midnight (UTC) after its
+    creation; `gcloud transfer jobs run` runs it earlier. Its alert reports errors: no metric has its delay.
 
-    Cross-bucket replication copies most objects within minutes and promises no time; its alert tells when one took too
-    long, or failed. What is not copied at all has no lag. It takes hours with files above 1 GiB, as weights are, and
-    copies nothing that was there before it: the hourly job therefore takes the models, and the configuration once more.
+    Cross-bucket replication copies most objects within minutes, without a promise. Its alert reports copies that took
+    too long or failed; an object that is not copied at all has no lag. Replication takes hours for files above 1 GiB,
+    such as weights, and ignores objects that existed before it. So the hourly job copies models and configuration.
 
     The project has the APIs `storagetransfer.googleapis.com`, `pubsub.googleapis.com` and `monitoring.googleapis.com`.
-    The services' agents get the project's Pub/Sub roles that replication asks for, and keep them when the stack is
-    destroyed: they are those of every stack in the project. An account of Google Cloud has not been tried.
+    Service agents get the project's Pub/Sub roles that replication needs, and keep them when the stack is destroyed,
+    because all stacks in the project share them. This has not been tried with a real account.
 
     Raises:
-        ArgumentError: there is no replica, or the alert goes off for every copy.
+        ArgumentError: if there is no replica, or every copy would trigger the alert.
     """
 
     jobs: dict[str, gcp.storage.TransferJob]
-    """By region."""
+    """Hourly job of each region."""
     alerts: dict[str, gcp.monitoring.AlertPolicy]
-    """Of the hourly jobs, by region."""
+    """Alert of each region's hourly job."""
     configuration_jobs: dict[str, gcp.storage.TransferJob]
-    """By region."""
+    """Replication of configuration to each region."""
     configuration_alerts: dict[str, gcp.monitoring.AlertPolicy]
     """By region."""
 
@@ -187,7 +191,7 @@ class GcpModelReplication(pulumi.ComponentResource):
                 object_conditions=storage.TransferJobReplicationSpecObjectConditionsArgs(
                     include_prefixes=[self._args.configuration_prefix]
                 ),
-                # It never deletes, and refuses to be told so.
+                # Replication never deletes, and rejects an option for it.
                 transfer_options=storage.TransferJobReplicationSpecTransferOptionsArgs(overwrite_when="DIFFERENT"),
             ),
             opts=pulumi.ResourceOptions(parent=self, depends_on=grants),

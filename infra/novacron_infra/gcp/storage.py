@@ -44,8 +44,10 @@ LUSTRE_TIERS = {
     250: LustreTier(step_gib=36_000, largest_gib=6_120_000),
     125: LustreTier(step_gib=72_000, largest_gib=12_240_000),
 }
-"""By MB/s for each TiB; larger ones come in wider steps. Managed Lustre documentation, "Performance tiers", read on
-2026-11-25."""
+"""Tiers by MB/s per TiB; larger ones have larger steps.
+
+Managed Lustre documentation, "Performance tiers", read on 2026-11-25.
+"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -134,12 +136,12 @@ class GcpModelStore(pulumi.ComponentResource):
 
 
 class DiskAccess(str, Enum):
-    """Who may attach a disk."""
+    """How a disk may be attached."""
 
     FILL = "READ_WRITE_SINGLE"
-    """One machine, which writes the model."""
+    """To one machine, which writes the model."""
     SERVE = "READ_ONLY_MANY"
-    """Every node of the zone; nobody writes again."""
+    """To every node of the zone, read-only."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -149,7 +151,7 @@ class GcpModelDiskArgs:
     zone: str
     size_gib: int
     throughput_mib_per_s: int
-    """Of all nodes together."""
+    """Throughput of all nodes together."""
     key_id: pulumi.Input[str]
     tags: Tags
     access: DiskAccess = DiskAccess.FILL
@@ -199,12 +201,12 @@ class GcpFastFilesArgs:
     zone: str
     capacity_gib: int
     network_id: pulumi.Input[str]
-    """The cluster's, once it is peered with Google's services."""
+    """Network of the cluster, once it is peered with Google Cloud services."""
     key_id: pulumi.Input[str]
     tags: Tags
     throughput_mb_per_s_per_tib: int = 1000
     file_system: str = "models"
-    """What clients mount: 8 letters and digits at most."""
+    """Name that clients mount, of up to 8 letters and digits."""
 
 
 class GcpFastFiles(pulumi.ComponentResource):
@@ -243,7 +245,7 @@ class GcpSharedFilesArgs:
     zone: str
     capacity_gib: int
     network_id: pulumi.Input[str]
-    """The cluster's, once it is peered with Google's services."""
+    """Network of the cluster, once it is peered with Google Cloud services."""
     key_id: pulumi.Input[str]
     tags: Tags
     weights_gb: float | None = None
@@ -262,7 +264,7 @@ class GcpSharedFiles(pulumi.ComponentResource):
     instance: gcp.filestore.Instance
     file_share: str
     export: pulumi.Output[str]
-    """What clients mount: address:/share."""
+    """Address that clients mount: host:/share."""
 
     def __init__(self, name: str, args: GcpSharedFilesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         refuse([*name_problems(name), *label_problems(name, args.tags), *_filestore_problems(name, args)])
@@ -292,7 +294,7 @@ class GcpSharedFiles(pulumi.ComponentResource):
 
 
 def load_warning(what: str, weights_gb: float | None, rate_mib_per_s: float, timeout_s: int) -> str | None:
-    """What to tell someone whose replica loads its weights from there and would not be done in time."""
+    """Return a warning if a replica would not load its weights from there in time, or None."""
     return stores.load_warning(what, weights_gb, rate_mib_per_s, timeout_s, "use something faster")
 
 
@@ -308,7 +310,7 @@ def _bucket_problems(name: str, args: GcpModelStoreArgs) -> list[Problem]:
     found: list[Problem] = []
     if not _BUCKET.fullmatch(args.bucket) or args.bucket.startswith("goog"):
         fix = "Use 3 to 63 of a-z, 0-9, _ and -, without dots and not with goog in front"
-        found.append(Problem(f"{name}.bucket", args.bucket, "Google has no such bucket", fix))
+        found.append(Problem(f"{name}.bucket", args.bucket, "it is not a valid bucket name", fix))
     if args.old_versions_days < 1:
         path, value = f"{name}.old_versions_days", str(args.old_versions_days)
         found.append(Problem(path, value, "an old version is kept for a day at least", "Use 1 or more"))
@@ -319,7 +321,7 @@ def _bucket_problems(name: str, args: GcpModelStoreArgs) -> list[Problem]:
         return found
     around = _around(args.region)
     if args.second_region == args.region or not around or _around(args.second_region) != around:
-        rule = f"a bucket lies in two regions of one continent, and the first is {args.region}"
+        rule = f"a dual-region bucket needs two regions of one continent, and the first is {args.region}"
         fix = "Name another region of the same continent: in America, Europe or Asia"
         found.append(Problem(f"{name}.second_region", args.second_region, rule, fix))
     return found
@@ -336,7 +338,7 @@ def _disk_problems(name: str, args: GcpModelDiskArgs) -> list[Problem]:
     ] + (
         []
         if args.replicas >= 1
-        else [Problem(f"{name}.replicas", str(args.replicas), "nobody would load the model", "Use 1 or more")]
+        else [Problem(f"{name}.replicas", str(args.replicas), "no replica would load the model", "Use 1 or more")]
     )
 
 

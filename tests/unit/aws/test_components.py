@@ -220,7 +220,7 @@ def cluster(name: str = "prod", **changes: Any) -> None:
         (keys, {"name": "Prod_1"}, "name = Prod_1: names are lower-case letters, digits and -"),
         (network, {"zones": ("us-west-2a",)}, "network.zones = us-west-2a: EKS needs two zones"),
         (network, {"zones": ("us-west-2a",) * 2}, "network.zones = us-west-2a, us-west-2a: EKS needs two zones"),
-        (network, {"zones": ("us-west-2a", "us-east-1a")}, "us-east-1a does not lie in us-west-2"),
+        (network, {"zones": ("us-west-2a", "us-east-1a")}, "us-east-1a is not in us-west-2"),
         (network, {"cidr": "10.0.0.1/16"}, "network.cidr = 10.0.0.1/16: it is no IPv4 network"),
         (network, {"cidr": "8.8.0.0/16"}, "network.cidr = 8.8.0.0/16: a network here is private and of /16 to /20"),
         (network, {"cidr": "10.0.0.0/24"}, "network.cidr = 10.0.0.0/24: a network here is private and of /16 to /20"),

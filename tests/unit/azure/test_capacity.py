@@ -125,11 +125,11 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "a capacity block": (
         {"capacity": Capacity.CAPACITY_BLOCK, "reservation_id": GROUP},
-        ["workers.capacity = capacity-block: Azure has no such capacity. Use one of on-demand, spot, reservation"],
+        ["workers.capacity = capacity-block: Azure does not have this capacity. Use one of on-demand, spot, reservation"],
     ),
     "queued": (
         {"capacity": Capacity.QUEUED},
-        ["workers.capacity = queued: Azure has no such capacity. Use one of on-demand, spot, reservation"],
+        ["workers.capacity = queued: Azure does not have this capacity. Use one of on-demand, spot, reservation"],
     ),
     "spot without a floor": (
         {"capacity": Capacity.SPOT},

@@ -62,7 +62,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         two(address="us-east.api.novacron.ai", address_kind=AddressKind.HOSTNAME),
         "regions.1.address = us-east.api.novacron.ai: it is a name that is made here",
     ),
-    ("a CNAME at the apex", {"service": APEX, **two(**HOST)}, "address_kind = hostname: a CNAME cannot stand"),
+    ("a CNAME at the apex", {"service": APEX, **two(**HOST)}, "address_kind = hostname: a CNAME cannot be"),
     ("Cloud DNS and a host name", {"service": CLOUD_DNS, **two(**HOST)}, "Cloud DNS probes IPv4 addresses only"),
     (
         "a domain outside the zone",

@@ -85,7 +85,7 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     "queued provisioning with a minimum": (
         {"capacity": Capacity.QUEUED, "nodes": 2, "minimum_nodes": 2, "maximum_nodes": 8},
         [
-            "workers.nodes = 2: making a pool of capacity queued would wait for machines that nobody asked for yet",
+            "workers.nodes = 2: making a pool of capacity queued would wait for machines that no pod has requested yet",
             "workers.minimum_nodes = 2: queued nodes stand only while a request holds them. Use 0",
         ],
     ),
@@ -148,7 +148,7 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "another cloud's capacity": (
         {"capacity": Capacity.CAPACITY_BLOCK, "reservation_id": "h100"},
-        ["workers.capacity = capacity-block: Google has no such capacity. Use one of on-demand, spot, reservation,"],
+        ["workers.capacity = capacity-block: Google Cloud does not have this capacity. Use one of on-demand, spot, reservation,"],
     ),
     "nodes that zones do not share evenly": (
         {"zones": TWO_ZONES, "nodes": 3},

@@ -37,7 +37,7 @@ def test_every_machine_of_the_catalogue_with_a_fabric_has_a_layout() -> None:
 
 @pytest.mark.parametrize("name", ["c2-standard-60", "a3-highgpu-1g", "p5.48xlarge", "Standard_ND96isr_H100_v5"])
 def test_a_machine_without_googles_fabric_gets_none(name: str) -> None:
-    with pytest.raises(CatalogError, match=f"{name} has no fabric of Google's"):
+    with pytest.raises(CatalogError, match=f"{name} has no fabric on Google Cloud"):
         fabric_networks(name)
 
 

@@ -63,7 +63,7 @@ def test_every_machine_of_the_catalogue_has_an_accelerator() -> None:
 
 
 def test_another_clouds_gpu_has_no_name() -> None:
-    with pytest.raises(CatalogError, match=r"p6-b300\.48xlarge: Google has no name for B300"):
+    with pytest.raises(CatalogError, match=r"p6-b300\.48xlarge: Google Cloud has no name for B300"):
         accelerator(find_machine("p6-b300.48xlarge"))
 
 

@@ -168,7 +168,7 @@ def test_the_longest_names_of_regions_fit() -> None:
         ({"admins": ("ann@example.com",)}, f"{NAME}.admins.0 = ann@example.com: IAM grants nothing to it"),
         ({"admins": ("user:ann@example.com", "group:ops")}, f"{NAME}.admins.1 = group:ops: IAM grants nothing to it"),
         ({"network": "8.8.0.0/16"}, f"{NAME}.cidr = 8.8.0.0/16: a network here is private"),
-        ({"zones": ("us-east1-b",)}, f"{NAME}.zones = us-east1-b: us-east1-b does not lie in us-central1"),
+        ({"zones": ("us-east1-b",)}, f"{NAME}.zones = us-east1-b: us-east1-b is not in us-central1"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )

@@ -270,9 +270,9 @@ def copies(name: str = "copies", **changes: Any) -> None:
         ),
         (postgres, {"name": "x" * 48}, "it has 48 characters, and names made from it may have 47"),
         (redis, {"shards": 0}, "cache.shards = 0: a cluster has a shard at least"),
-        (redis, {"replicas_per_shard": 0}, "cache.replicas_per_shard = 0: a shard of a cluster that dies"),
+        (redis, {"replicas_per_shard": 0}, "cache.replicas_per_shard = 0: a shard without a replica"),
         (redis, {"replicas_per_shard": 6}, "cache.replicas_per_shard = 6: a shard has 0 to 5 replicas"),
-        (registry, {"repository": "nova/cron"}, "images.repository = nova/cron: Google has no such repository"),
+        (registry, {"repository": "nova/cron"}, "images.repository = nova/cron: it is not a valid repository name"),
         (registry, {"untagged_days": 0}, "images.untagged_days = 0: an image that a push is about to tag"),
         (copies, {"replicas": {}}, "copies.replicas = none: nothing would be replicated"),
         (

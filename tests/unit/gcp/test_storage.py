@@ -144,25 +144,25 @@ def shared(**changes: Any) -> None:
 @pytest.mark.parametrize(
     ("component", "changes", "message"),
     [
-        (store, {"bucket": "novacron.models"}, "models.bucket = novacron.models: Google has no such bucket"),
+        (store, {"bucket": "novacron.models"}, "models.bucket = novacron.models: it is not a valid bucket name"),
         (store, {"bucket": "x" * 64}, "models.bucket = " + "x" * 64),
-        (store, {"bucket": "google-models"}, "models.bucket = google-models: Google has no such bucket"),
+        (store, {"bucket": "google-models"}, "models.bucket = google-models: it is not a valid bucket name"),
         (store, {"old_versions_days": 0}, "models.old_versions_days = 0: an old version is kept for a day at least"),
         (store, {"second_region": None}, "models.turbo = True: turbo replication goes between two regions"),
         (
             store,
             {"second_region": "europe-west4"},
-            "models.second_region = europe-west4: a bucket lies in two regions of one continent, and the first is us",
+            "models.second_region = europe-west4: a dual-region bucket needs two regions of one continent, and the first is us",
         ),
-        (store, {"second_region": "us-central1"}, "models.second_region = us-central1: a bucket lies in two regions"),
+        (store, {"second_region": "us-central1"}, "models.second_region = us-central1: a dual-region bucket needs two regions"),
         (
             store,
             {"region": "me-west1", "second_region": "me-central1"},
-            "models.second_region = me-central1: a bucket lies in two regions",
+            "models.second_region = me-central1: a dual-region bucket needs two regions",
         ),
         (disk, {"size_gib": 70_000}, "disk.size_gib = 70000: Hyperdisk ML has 4 to 65536"),
         (disk, {"throughput_mib_per_s": 100}, "disk.throughput_mib_per_s = 100: Hyperdisk ML has 400 to 1200000"),
-        (disk, {"replicas": 0}, "disk.replicas = 0: nobody would load the model"),
+        (disk, {"replicas": 0}, "disk.replicas = 0: no replica would load the model"),
         (
             fast,
             {"capacity_gib": 10_000},

@@ -125,11 +125,11 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "a capacity block": (
         {"capacity": Capacity.CAPACITY_BLOCK, "reservation_id": GROUP},
-        ["workers.capacity = capacity-block: Azure does not have this capacity. Use one of on-demand, spot, reservation"],
+        ["workers.capacity = capacity-block: Azure does not have this capacity. Use one of on-demand, spot"],
     ),
     "queued": (
         {"capacity": Capacity.QUEUED},
-        ["workers.capacity = queued: Azure does not have this capacity. Use one of on-demand, spot, reservation"],
+        ["workers.capacity = queued: Azure does not have this capacity. Use one of on-demand, spot"],
     ),
     "spot without a floor": (
         {"capacity": Capacity.SPOT},

@@ -148,7 +148,7 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "another cloud's capacity": (
         {"capacity": Capacity.CAPACITY_BLOCK, "reservation_id": "h100"},
-        ["workers.capacity = capacity-block: Google Cloud does not have this capacity. Use one of on-demand, spot, reservation,"],
+        ["workers.capacity = capacity-block: Google Cloud does not have this capacity. Use one of on-demand, spot,"],
     ),
     "nodes that zones do not share evenly": (
         {"zones": TWO_ZONES, "nodes": 3},

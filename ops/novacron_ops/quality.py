@@ -38,7 +38,7 @@ class Device(str, Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class MeasurementRequest:
     """Arguments of a measurement. None leaves the choice to the serving package."""
 
     model: Path | None
@@ -86,21 +86,21 @@ class QualityReport:
         return cls(tuple(Measurement(**{name: item[name] for name in names}) for item in items), text.strip())
 
 
-def measure(question: Question) -> QualityReport:
+def measure(request: MeasurementRequest) -> QualityReport:
     """Measure a model and return the report of this run; the report file keeps earlier measurements as well.
 
     Raises:
         OpsError: if the measurement fails, with the reason.
     """
     paths = {
-        "model": question.model,
-        "reference": question.reference,
-        "text": question.text,
-        "report": question.report,
+        "model": request.model,
+        "reference": request.reference,
+        "text": request.text,
+        "report": request.report,
     }
     arguments = [f"--{name}={path}" for name, path in paths.items() if path is not None]
-    arguments += [f"--quantization={item.value}" for item in question.quantizations]
-    arguments += [f"--dtype={question.dtype.value}", f"--device={question.device.value}"]
+    arguments += [f"--quantization={item.value}" for item in request.quantizations]
+    arguments += [f"--dtype={request.dtype.value}", f"--device={request.device.value}"]
     done = subprocess.run(
         [sys.executable, "-m", "novacron_serving.quality", *arguments], capture_output=True, text=True, check=False
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 from novacron_rehearsal import Operation, Options, Workspace
 from novacron_rehearsal.display import Display, plain
+from novacron_rehearsal.state.lock import StackLock, StackLockedError
 from rich.console import Console
 
 from novacron_ops.backends.backend import RunOutcome
@@ -82,6 +83,13 @@ class RehearsalEngine:
         self._workspace.import_(exported)
 
     def forget(self) -> None:
-        """Remove the state of a stack that has no resources left."""
-        if not self._workspace.snapshot().resources:
-            self._workspace.forget()
+        """Remove the state of a stack that has no resources left, unless another run has started since."""
+        try:
+            lock = StackLock(self._stack.state_dir, self._stack.project_name, self._stack.name)
+        except StackLockedError:
+            return
+        try:
+            if not self._workspace.snapshot().resources:
+                self._workspace.forget()
+        finally:
+            lock.release()

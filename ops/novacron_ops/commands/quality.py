@@ -45,7 +45,7 @@ def measure_quality(
       novacron quality /models/my-model --quantization int8 --minimum 0.95
     """
     found = quality.measure(
-        quality.Question(
+        quality.MeasurementRequest(
             model=model,
             reference=reference,
             quantizations=tuple(quantization or (quality.Quantization.INT8, quality.Quantization.INT4)),

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 from novacron_ops import local_processes
+from novacron_ops.backends import RehearsalEngine
+from novacron_ops.project import ProjectStack
 from novacron_rehearsal.state import secrets as passphrases
 from novacron_rehearsal.state.lock import StackLock
 from novacron_rehearsal.state.secrets import Secrets
+from rich.console import Console
 
 from tests.unit.ops.running import novacron
 
@@ -125,6 +128,18 @@ def test_without_its_passphrase_file_a_stack_is_not_touched_and_no_new_file_is_m
     assert "has encrypted secrets, but there is no passphrase: restore" in capsys.readouterr().err
     assert not (project / ".novacron/passphrase").exists()
     assert_untouched(project, before, stopped)
+
+
+def test_a_run_that_starts_while_a_removed_stack_is_forgotten_keeps_its_state(project: Path) -> None:
+    engine = RehearsalEngine(ProjectStack(project, "local"), Console())
+    empty = {"version": 3, "checkpoint": {"latest": {"manifest": {}, "resources": []}}}
+    state_file(project).write_text(json.dumps(empty))
+    lock = StackLock(project / ".novacron", "shop", "local")
+    engine.forget()
+    assert state_file(project).exists()
+    lock.release()
+    engine.forget()
+    assert not state_file(project).exists()
 
 
 def test_a_removed_stack_has_its_leftover_processes_stopped_and_its_state_forgotten(

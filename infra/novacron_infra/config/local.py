@@ -107,6 +107,13 @@ class CoordinatorConfig(Section):
     """Seconds that a request waits for a worker before the coordinator answers it with 503."""
     api_keys: bool = False
     """Whether clients need an API key. `novacron key` shows the administrator's, which is generated with the stack."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names that clients may use in addition to localhost, such as a reverse proxy's.
+
+    The `Host` header is checked while clients need no API key, or if this is set.
+    """
+    cors_origins: tuple[str, ...] = ()
+    """Origins of web pages that may use the API, such as http://localhost:3000."""
     response_cache: ResponseCache | None = None
     """None: no response is cached."""
     minimum_quality: Fraction | None = None

@@ -28,6 +28,8 @@ class CoordinatorFile(TypedDict):
     grpc_port: int
     minimum_workers: int
     routing: str
+    allowed_hosts: list[str]
+    cors_origins: list[str]
     max_requests: int
     queue_timeout_s: float
     minimum_quality: float | None
@@ -78,6 +80,8 @@ def build_coordinator_file(
         "grpc_port": settings.grpc_port,
         "minimum_workers": minimum_workers,
         "routing": settings.routing.value,
+        "allowed_hosts": list(settings.allowed_hosts),
+        "cors_origins": list(settings.cors_origins),
         "max_requests": settings.max_requests,
         "queue_timeout_s": settings.queue_timeout_s,
         "minimum_quality": settings.minimum_quality,

@@ -42,12 +42,15 @@ def test_a_local_coordinator_has_the_options_of_the_serving_package() -> None:
     coordinator = {
         "routing": "round_robin",
         "api_keys": True,
+        "allowed_hosts": ["devbox.example.com"],
+        "cors_origins": ["http://localhost:3000"],
         "minimum_quality": 0.97,
         "response_cache": {"disk_mib": 5},
     }
     config = load({"platform": "local", "coordinator": coordinator})
     assert isinstance(config, LocalEnvironment)
     assert config.coordinator.response_cache is not None
+    assert config.coordinator.allowed_hosts == ("devbox.example.com",)
     wrong = {"routing": "random", "minimum_quality": 97, "response_cache": {"memory": 5}, "max_requests": 0}
     assert set(find_problems({"platform": "local", "coordinator": wrong})) == {
         "coordinator.routing",

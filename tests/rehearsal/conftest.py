@@ -1,4 +1,5 @@
-"""A provider for the engine's tests: package `sim`, served from the test's own process, told what to do by inputs.
+# ruff: noqa: N802 - the protocol gives the methods' names
+"""A provider for the engine's tests: package `sim`, served from the test's own process. Inputs control what it does.
 
 Inputs of any `sim:` resource: `force` (a change replaces), `dbr` (true: delete before replace), `fail` (an operation
 that fails), `half` (created but not ready). Everything else is changed in place.
@@ -8,23 +9,29 @@ from __future__ import annotations
 
 import textwrap
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent import futures
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 import pytest
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 from novacron_rehearsal import Options, Result, Workspace
+from novacron_rehearsal.state.resource import ResourceState
 from pulumi.runtime.proto import plugin_pb2, provider_pb2
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer, add_ResourceProviderServicer_to_server
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+
+
+class _WithUrn(Protocol):
+    urn: str
 
 
 class Simulated(ResourceProviderServicer):
@@ -44,32 +51,36 @@ class Simulated(ResourceProviderServicer):
         """The names of the resources for which a method was called, in order."""
         return [name for called, name in self.calls if called == method]
 
-    def _note(self, method: str, request: Any) -> None:
+    def _note(self, method: str, request: _WithUrn) -> None:
         with self._lock:
             self.calls.append((method, request.urn.rsplit("::", 1)[-1]))
 
-    def Attach(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's names, here and below
+    def Attach(self, request: plugin_pb2.PluginAttach, context: grpc.ServicerContext) -> Empty:
         del request, context
         return Empty()
 
-    def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def GetPluginInfo(self, request: Empty, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:
         del request, context
         return plugin_pb2.PluginInfo(version="1.0.0")
 
-    def CheckConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def CheckConfig(
+        self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.CheckResponse:
         del context
         return provider_pb2.CheckResponse(inputs=request.news)
 
-    def DiffConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def DiffConfig(self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
         del request, context
         return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_SOME)
 
-    def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def Configure(
+        self, request: provider_pb2.ConfigureRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.ConfigureResponse:
         self._note("Configure", request)
         del context
         return provider_pb2.ConfigureResponse(acceptSecrets=True, acceptResources=True, supportsPreview=True)
 
-    def Check(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def Check(self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext) -> provider_pb2.CheckResponse:
         del context
         news = MessageToDict(request.news)
         if news.get("bad"):
@@ -77,7 +88,7 @@ class Simulated(ResourceProviderServicer):
             return provider_pb2.CheckResponse(inputs=request.news, failures=[failure])
         return provider_pb2.CheckResponse(inputs=request.news)
 
-    def Diff(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def Diff(self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
         del context
         olds, news = MessageToDict(request.old_inputs), MessageToDict(request.news)
         changed = sorted(key for key in {*olds, *news} if olds.get(key) != news.get(key))
@@ -89,7 +100,7 @@ class Simulated(ResourceProviderServicer):
             deleteBeforeReplace=bool(news.get("dbr")),
         )
 
-    def Create(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def Create(self, request: provider_pb2.CreateRequest, context: grpc.ServicerContext) -> provider_pb2.CreateResponse:
         properties = MessageToDict(request.properties)
         if request.preview:
             return provider_pb2.CreateResponse(properties=_struct({**properties, "made": UNKNOWN}))
@@ -99,7 +110,7 @@ class Simulated(ResourceProviderServicer):
             self.creating.set()
             self.release.wait(20)
         if properties.get("fail") == "create":
-            context.abort(grpc.StatusCode.UNKNOWN, "the simulated cloud said no")
+            context.abort(grpc.StatusCode.UNKNOWN, "the simulated cloud refused")
         with self._lock:
             self._count += 1
             identifier = f"id-{self._count}"
@@ -112,7 +123,7 @@ class Simulated(ResourceProviderServicer):
             _abort_with(context, detail)
         return provider_pb2.CreateResponse(id=identifier, properties=_struct(outputs))
 
-    def Update(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def Update(self, request: provider_pb2.UpdateRequest, context: grpc.ServicerContext) -> provider_pb2.UpdateResponse:
         del context
         properties = MessageToDict(request.news)
         outputs = {**properties, "made": request.id}
@@ -121,7 +132,7 @@ class Simulated(ResourceProviderServicer):
             self.world[request.id] = outputs
         return provider_pb2.UpdateResponse(properties=_struct(outputs))
 
-    def Read(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def Read(self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext) -> provider_pb2.ReadResponse:
         self._note("Read", request)
         found = self.world.get(request.id)
         if found is None:
@@ -131,21 +142,21 @@ class Simulated(ResourceProviderServicer):
         inputs = {key: value for key, value in found.items() if key != "made"}
         return provider_pb2.ReadResponse(id=request.id, properties=_struct(found), inputs=_struct(inputs))
 
-    def Delete(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def Delete(self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext) -> Empty:
         self._note("Delete", request)
         if MessageToDict(request.old_inputs).get("fail") == "delete":
             context.abort(grpc.StatusCode.UNKNOWN, "it is still in use")
         self.world.pop(request.id, None)
         return Empty()
 
-    def Invoke(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def Invoke(self, request: provider_pb2.InvokeRequest, context: grpc.ServicerContext) -> provider_pb2.InvokeResponse:
         del context
         arguments = MessageToDict(request.args)
         response = provider_pb2.InvokeResponse()
         getattr(response, "return").update({"doubled": arguments["number"] * 2})
         return response
 
-    def Cancel(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def Cancel(self, request: Empty, context: grpc.ServicerContext) -> Empty:
         del request, context
         self.release.set()
         return Empty()
@@ -157,7 +168,7 @@ def _struct(data: dict[str, Any]) -> Struct:
     return struct
 
 
-def _abort_with(context: Any, detail: Any) -> None:
+def _abort_with(context: grpc.ServicerContext, detail: Message) -> None:
     from google.protobuf.any_pb2 import Any as Packed
     from google.rpc import status_pb2
 
@@ -169,8 +180,8 @@ def _abort_with(context: Any, detail: Any) -> None:
 
 
 @contextmanager
-def serve(provider: Simulated) -> Iterator[int]:
-    """Serve the provider; its port."""
+def serve(provider: Simulated) -> Generator[int]:
+    """Serve the provider. Yields its port."""
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=16))
     add_ResourceProviderServicer_to_server(provider, server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -243,7 +254,7 @@ class Lab:
             and step.op.value != "same"
         ]
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, ResourceState]:
         """The resources in the state by name, in the state's order; provider and stack left out."""
         return {
             state.urn.rsplit("::", 1)[-1]: state

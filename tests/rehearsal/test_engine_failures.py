@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
 
 import pytest
 from novacron_rehearsal.state.resource import OperationKind
 
+from tests.rehearsal.conftest import Lab
 
-def test_a_failure_lets_what_is_under_way_finish_and_keeps_it(lab: Any) -> None:
+
+def test_a_failure_lets_operations_in_progress_finish_and_keeps_their_results(lab: Lab) -> None:
     result = lab.up('Thing("good", size=1)\nbad = Thing("bad", fail="create")\nThing("after", of=bad.made)')
     assert not result.succeeded
-    assert "the simulated cloud said no" in result.errors
+    assert "the simulated cloud refused" in result.errors
     assert "after" not in lab.state()
     assert "bad" not in lab.state()
     assert {state.id for state in lab.state().values()} == set(lab.provider.world)
     assert lab.workspace.snapshot().pending_operations == []
 
 
-def test_a_half_made_resource_is_kept_with_its_errors(lab: Any) -> None:
+def test_a_resource_that_did_not_become_ready_is_kept_with_its_errors(lab: Lab) -> None:
     result = lab.up('Thing("a", half=True)')
     assert not result.succeeded
     assert "never got ready" in result.errors
@@ -29,19 +30,19 @@ def test_a_half_made_resource_is_kept_with_its_errors(lab: Any) -> None:
     assert len(lab.provider.world) == 1
 
 
-def test_inputs_that_the_provider_refuses_are_named(lab: Any) -> None:
+def test_inputs_that_the_provider_rejects_are_named_in_the_error(lab: Lab) -> None:
     result = lab.preview('Thing("a", bad=1)')
     assert not result.succeeded
     assert "must not be set" in result.errors
 
 
-def test_the_program_s_own_exception_is_reported_with_its_line(lab: Any) -> None:
+def test_the_program_s_own_exception_is_reported_with_its_line(lab: Lab) -> None:
     result = lab.up('Thing("a")\nraise ValueError("of the program")')
     assert not result.succeeded
     assert "of the program" in result.errors
 
 
-def test_a_failed_deletion_keeps_the_resource(lab: Any) -> None:
+def test_a_failed_deletion_keeps_the_resource(lab: Lab) -> None:
     lab.up('Thing("a", fail="delete")')
     result = lab.up("")
     assert not result.succeeded
@@ -49,11 +50,11 @@ def test_a_failed_deletion_keeps_the_resource(lab: Any) -> None:
     assert list(lab.state()) == ["a"]
 
 
-def test_two_resources_of_one_name_are_refused(lab: Any) -> None:
+def test_two_resources_of_the_same_urn_are_refused(lab: Lab) -> None:
     assert "Duplicate" in lab.preview('Thing("a")\nThing("a")').errors
 
 
-def test_cancel_finishes_what_runs_and_starts_nothing_new(lab: Any) -> None:
+def test_cancel_finishes_operations_in_progress_and_starts_no_new_one(lab: Lab) -> None:
     lab.write('a = Thing("a", hold=True)\nThing("b", of=a.made)')
 
     def cancel() -> None:
@@ -69,13 +70,13 @@ def test_cancel_finishes_what_runs_and_starts_nothing_new(lab: Any) -> None:
     assert lab.provider.names("Create") == ["a"]
 
 
-def test_what_only_the_cli_does_is_refused_clearly(lab: Any) -> None:
+def test_a_feature_that_only_the_cli_supports_is_refused(lab: Lab) -> None:
     result = lab.preview('pulumi.ComponentResource("sim:index:Remote", "r", {}, None, remote=True)')
     assert not result.succeeded
     assert "remote component" in result.errors
 
 
-def test_what_a_dying_provider_had_begun_is_pending_and_the_next_run_says_so(lab: Any) -> None:
+def test_an_operation_of_a_provider_that_stopped_is_pending_and_the_next_run_reports_it(lab: Lab) -> None:
     program = """
         import os
         from pulumi.dynamic import CreateResult, Resource, ResourceProvider
@@ -103,7 +104,7 @@ def test_what_a_dying_provider_had_begun_is_pending_and_the_next_run_says_so(lab
     assert lab.workspace.snapshot().pending_operations == []
 
 
-def test_an_up_whose_refresh_fails_changes_nothing(lab: Any) -> None:
+def test_an_up_whose_refresh_fails_changes_nothing(lab: Lab) -> None:
     lab.up('Thing("a", fail="read")')
     result = lab.up('Thing("a", fail="read", size=2)\nThing("b")', refresh=True)
     assert not result.succeeded
@@ -118,7 +119,7 @@ def test_an_up_whose_refresh_fails_changes_nothing(lab: Any) -> None:
     ids=["property", "depends_on", "parent", "deleted_with"],
 )
 @pytest.mark.parametrize("operation", ["preview", "up"])
-def test_what_needs_an_excluded_resource_that_does_not_exist_is_refused(lab: Any, operation: str, needs: str) -> None:
+def test_a_resource_that_needs_a_missing_excluded_one_is_refused(lab: Lab, operation: str, needs: str) -> None:
     lab.up('Thing("old")')
     lab.write(f'old = Thing("old", size=2)\nnew = Thing("b-new")\nThing("a-uses", {needs})')
     result = getattr(lab, operation)(exclude=("**::b-*",))

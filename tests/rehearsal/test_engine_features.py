@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import textwrap
 from pathlib import Path
-from typing import Any
 
 from novacron_rehearsal import Workspace
 from novacron_rehearsal.values import Asset, Secret
@@ -13,7 +12,7 @@ from novacron_rehearsal.values import Asset, Secret
 from tests.rehearsal.conftest import Lab
 
 
-def test_secrets_are_encrypted_in_the_state_and_stay_secret(lab: Any) -> None:
+def test_secrets_are_encrypted_in_the_state_and_stay_secret(lab: Lab) -> None:
     result = lab.up(
         """
         a = Thing("a", password=Output.secret("hunter2"), made_of="steel", opts=O(additional_secret_outputs=["made"]))
@@ -76,7 +75,7 @@ def test_a_read_resource_keeps_secrets_secret(lab: Lab) -> None:
 def test_an_unchanged_resource_becomes_secret_when_the_program_says_so(lab: Lab) -> None:
     program = """
     a = Thing("a", size=1{})
-    b = Thing("b", password={})
+    b = Thing("b", password={}, opts=O(depends_on=[a]))
     pulumi.export("made", a.made)
     """
     assert lab.up(program.format("", '"hunter2"')).succeeded
@@ -88,7 +87,7 @@ def test_an_unchanged_resource_becomes_secret_when_the_program_says_so(lab: Lab)
     assert second.outputs == {"made": Secret("id-1")}
 
 
-def test_assets_carry_their_hash_and_a_new_content_is_an_update(lab: Any) -> None:
+def test_assets_carry_their_hash_and_a_new_content_is_an_update(lab: Lab) -> None:
     (lab.folder / "file.txt").write_text("one")
     lab.write('Thing("a", source=pulumi.FileAsset("file.txt"), note=pulumi.StringAsset("x"))')
     first = lab.up()
@@ -101,7 +100,7 @@ def test_assets_carry_their_hash_and_a_new_content_is_an_update(lab: Any) -> Non
     assert lab.steps(lab.up()) == [("update", "a")]
 
 
-def test_stack_transforms_and_option_transforms_change_inputs(lab: Any) -> None:
+def test_stack_transforms_and_option_transforms_change_inputs(lab: Lab) -> None:
     result = lab.up(
         """
         def double(args):
@@ -122,7 +121,7 @@ def test_stack_transforms_and_option_transforms_change_inputs(lab: Any) -> None:
     assert lab.state()["b"].inputs == {"size": 6, "owner": "me"}
 
 
-def test_invokes_answer_and_wait_for_unknowns(lab: Any) -> None:
+def test_function_calls_return_results_and_wait_for_unknown_arguments(lab: Lab) -> None:
     program = """
     answer = pulumi.runtime.invoke("sim:index:double", {"number": 21}).value
     a = Thing("a", answer=answer["doubled"])
@@ -137,7 +136,7 @@ def test_invokes_answer_and_wait_for_unknowns(lab: Any) -> None:
     assert result.outputs == {"later": 8}
 
 
-def test_explicit_providers_reach_children_through_components(lab: Any) -> None:
+def test_explicit_providers_reach_children_through_components(lab: Lab) -> None:
     result = lab.up(
         """
         provider = pulumi.ProviderResource("sim", "mine", {"zone": "z1"})
@@ -153,7 +152,7 @@ def test_explicit_providers_reach_children_through_components(lab: Any) -> None:
     assert lab.steps(lab.up()) == []
 
 
-def test_a_provider_configured_from_an_output_is_unknown_in_previews(lab: Any) -> None:
+def test_a_provider_configured_from_an_output_is_unknown_in_previews(lab: Lab) -> None:
     program = """
     a = Thing("a", size=1)
     provider = pulumi.ProviderResource("sim", "mine", {"zone": a.made})
@@ -166,7 +165,7 @@ def test_a_provider_configured_from_an_output_is_unknown_in_previews(lab: Any) -
     assert set(lab.state()) == {"a", "b"}
 
 
-def test_get_reads_without_managing(lab: Any) -> None:
+def test_get_reads_a_resource_and_does_not_manage_it(lab: Lab) -> None:
     lab.provider.world["there"] = {"size": 5, "made": "there"}
     program = 'a = Thing("a", opts=O(id="there"))\npulumi.export("made", a.made)'
     result = lab.up(program)
@@ -177,7 +176,7 @@ def test_get_reads_without_managing(lab: Any) -> None:
     assert list(lab.provider.world) == ["there"]
 
 
-def test_import_takes_over_what_exists_and_then_changes_it_where_the_program_says_otherwise(lab: Any) -> None:
+def test_import_adopts_an_existing_resource_and_then_updates_it_to_the_programs_inputs(lab: Lab) -> None:
     lab.provider.world["there"] = {"size": 5, "made": "there"}
     program = 'Thing("a", size={}, opts=O(import_="there"))'
     assert not lab.up(program.format(5).replace("there", "nowhere")).succeeded
@@ -190,7 +189,7 @@ def test_import_takes_over_what_exists_and_then_changes_it_where_the_program_say
     assert lab.steps(lab.preview(program.format(6))) == [("import", "a"), ("update", "a")]
 
 
-def test_stack_references_read_another_stack(lab: Any) -> None:
+def test_stack_references_read_another_stack(lab: Lab) -> None:
     lab.up('pulumi.export("plain", 1)\npulumi.export("hidden", Output.secret("s3cret"))')
     other = Workspace(lab.folder, "prod", passphrase="correct horse")
     lab.write(
@@ -227,7 +226,7 @@ pulumi.export("length", note.length)
 """
 
 
-def test_dynamic_providers_in_a_process_of_the_program_s_own(lab: Any) -> None:
+def test_dynamic_providers_in_a_process_of_the_program_s_own(lab: Lab) -> None:
     (lab.folder / "__main__.py").write_text(DYNAMIC)
     settings = lab.folder / "Pulumi.dev.yaml"
     settings.write_text("config:\n  lab:text: hello\n")
@@ -244,7 +243,7 @@ def test_dynamic_providers_in_a_process_of_the_program_s_own(lab: Any) -> None:
     assert lab.workspace.destroy().succeeded
 
 
-def test_plugins_of_pulumi_yaml_are_started_from_their_folder(lab: Any) -> None:
+def test_plugins_of_pulumi_yaml_are_started_from_their_folder(lab: Lab) -> None:
     plugin = lab.folder / "plugin"
     plugin.mkdir()
     (plugin / "PulumiPlugin.yaml").write_text("runtime: python\n")

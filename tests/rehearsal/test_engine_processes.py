@@ -87,7 +87,7 @@ def test_configured_secrets_are_not_in_the_arguments_of_the_program(lab: Lab) ->
         assert b"hunter2" not in content
 
 
-def test_a_configuration_larger_than_an_argument_may_be_reaches_the_program(lab: Lab) -> None:
+def test_a_configuration_larger_than_the_limit_of_an_argument_reaches_the_program(lab: Lab) -> None:
     (lab.folder / "Pulumi.dev.yaml").write_text(json.dumps({"config": {"lab:text": "x" * 3_000_000}}))
     lab.write('import sys\npulumi.export("sizes", [len(pulumi.Config().require("text")), len(sys.stdin.read())])')
     result = lab.up(in_process=False)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
+
+from tests.rehearsal.conftest import Lab
 
 TWO = """
 a = Thing("a", size=1)
@@ -13,7 +13,7 @@ pulumi.export("made", b.made)
 """
 
 
-def test_preview_creates_nothing_and_tells_what_up_would_do(lab: Any) -> None:
+def test_preview_creates_nothing_and_lists_the_steps_of_up(lab: Lab) -> None:
     result = lab.preview(TWO)
     assert result.succeeded, result.errors
     assert lab.steps(result) == [("create", "a"), ("create", "b")]
@@ -21,7 +21,7 @@ def test_preview_creates_nothing_and_tells_what_up_would_do(lab: Any) -> None:
     assert lab.state() == {}
 
 
-def test_up_passes_outputs_on_and_the_next_up_changes_nothing(lab: Any) -> None:
+def test_up_passes_outputs_on_and_the_next_up_changes_nothing(lab: Lab) -> None:
     result = lab.up(TWO)
     assert result.succeeded, result.errors
     state = lab.state()
@@ -34,7 +34,7 @@ def test_up_passes_outputs_on_and_the_next_up_changes_nothing(lab: Any) -> None:
     assert lab.steps(again) == []
 
 
-def test_update_in_place_keeps_the_id(lab: Any) -> None:
+def test_update_in_place_keeps_the_id(lab: Lab) -> None:
     lab.up(TWO)
     before = lab.state()["a"].id
     result = lab.up(TWO.replace("size=1", "size=2"))
@@ -49,7 +49,7 @@ b = Thing("b", {argument}=a.made)
 """
 
 
-def test_replacement_creates_first_and_deletes_last(lab: Any) -> None:
+def test_replacement_creates_first_and_deletes_last(lab: Lab) -> None:
     lab.up(REPLACED.format(force=1, argument="of"))
     result = lab.up(REPLACED.format(force=2, argument="of"))
     assert result.succeeded, result.errors
@@ -63,7 +63,7 @@ def test_replacement_creates_first_and_deletes_last(lab: Any) -> None:
     assert [state.delete for state in lab.state().values()] == [False, False]
 
 
-def test_delete_before_replace_takes_the_dependents_that_must_follow(lab: Any) -> None:
+def test_delete_before_replace_also_replaces_dependents_that_need_it(lab: Lab) -> None:
     program = """
     a = Thing("a", force={}, opts=O(delete_before_replace=True))
     b = Thing("b", force=a.made)
@@ -79,7 +79,7 @@ def test_delete_before_replace_takes_the_dependents_that_must_follow(lab: Any) -
     assert len(lab.provider.world) == 3
 
 
-def test_what_the_program_drops_is_deleted_dependents_first(lab: Any) -> None:
+def test_resources_that_the_program_drops_are_deleted_dependents_first(lab: Lab) -> None:
     lab.up(TWO)
     result = lab.up("")
     assert lab.steps(result) == [("delete", "b"), ("delete", "a")]
@@ -87,7 +87,7 @@ def test_what_the_program_drops_is_deleted_dependents_first(lab: Any) -> None:
     assert lab.state() == {}
 
 
-def test_destroy_leaves_nothing(lab: Any) -> None:
+def test_destroy_leaves_nothing(lab: Lab) -> None:
     lab.up(TWO)
     result = lab.workspace.destroy(lab.options())
     assert result.succeeded, result.errors
@@ -95,7 +95,7 @@ def test_destroy_leaves_nothing(lab: Any) -> None:
     assert lab.workspace.snapshot().resources == []
 
 
-def test_refresh_takes_over_what_changed_and_drops_what_vanished(lab: Any) -> None:
+def test_refresh_records_changes_and_removes_vanished_resources(lab: Lab) -> None:
     lab.up('Thing("a", size=1)\nThing("b", size=1)')
     state = lab.state()
     lab.provider.world[state["a"].id]["size"] = 7
@@ -106,7 +106,7 @@ def test_refresh_takes_over_what_changed_and_drops_what_vanished(lab: Any) -> No
     assert lab.state()["a"].inputs["size"] == 7
 
 
-def test_protected_resources_stay(lab: Any) -> None:
+def test_protected_resources_are_neither_deleted_nor_replaced(lab: Lab) -> None:
     program = 'Thing("a", force={}, opts=O(protect=True))'
     lab.up(program.format(1))
     refused = lab.up("")
@@ -118,21 +118,21 @@ def test_protected_resources_stay(lab: Any) -> None:
     assert len(lab.provider.world) == 1
 
 
-def test_retain_on_delete_forgets_without_deleting(lab: Any) -> None:
+def test_retain_on_delete_removes_a_resource_from_the_state_only(lab: Lab) -> None:
     lab.up('Thing("a", opts=O(retain_on_delete=True))')
     assert lab.up("").succeeded
     assert lab.state() == {}
     assert len(lab.provider.world) == 1
 
 
-def test_deleted_with_skips_the_call(lab: Any) -> None:
+def test_deleted_with_skips_the_providers_delete_call(lab: Lab) -> None:
     lab.up('a = Thing("a")\nThing("b", opts=O(deleted_with=a))')
     assert lab.up("").succeeded
     assert lab.provider.names("Delete") == ["a"]
     assert lab.state() == {}
 
 
-def test_ignore_changes_keeps_the_old_value(lab: Any) -> None:
+def test_ignore_changes_keeps_the_old_value(lab: Lab) -> None:
     program = 'Thing("a", size={}, colour="{}", opts=O(ignore_changes=["size"]))'
     lab.up(program.format(1, "red"))
     assert lab.steps(lab.up(program.format(2, "red"))) == []
@@ -140,13 +140,13 @@ def test_ignore_changes_keeps_the_old_value(lab: Any) -> None:
     assert lab.state()["a"].inputs == {"size": 1, "colour": "blue"}
 
 
-def test_replace_on_changes_replaces(lab: Any) -> None:
+def test_replace_on_changes_replaces(lab: Lab) -> None:
     program = 'Thing("a", size={}, opts=O(replace_on_changes=["size"]))'
     lab.up(program.format(1))
     assert ("replace", "a") in lab.steps(lab.up(program.format(2)))
 
 
-def test_an_alias_renames_without_a_change(lab: Any) -> None:
+def test_an_alias_renames_without_a_change(lab: Lab) -> None:
     lab.up('Thing("old", size=1)')
     result = lab.up('Thing("new", size=1, opts=O(aliases=[pulumi.Alias(name="old")]))')
     assert result.succeeded, result.errors
@@ -155,7 +155,7 @@ def test_an_alias_renames_without_a_change(lab: Any) -> None:
     assert lab.steps(lab.up('Thing("new", size=1)')) == []
 
 
-def test_children_follow_a_renamed_component(lab: Any) -> None:
+def test_children_follow_a_renamed_component(lab: Lab) -> None:
     program = """
     group = Group("{0}", opts=O(aliases=[pulumi.Alias(name="old")]))
     Thing("{0}-child", size=1, opts=O(parent=group))
@@ -167,12 +167,12 @@ def test_children_follow_a_renamed_component(lab: Any) -> None:
     assert list(lab.state()) == ["new", "new-child"]
 
 
-def test_custom_timeouts_reach_the_provider_in_seconds(lab: Any) -> None:
+def test_custom_timeouts_reach_the_provider_in_seconds(lab: Lab) -> None:
     lab.up('Thing("a", opts=O(custom_timeouts=pulumi.CustomTimeouts(create="2m30s")))')
     assert lab.provider.timeouts == {"a": 150}
 
 
-def test_targets_touch_nothing_else(lab: Any) -> None:
+def test_targets_leave_all_other_resources_unchanged(lab: Lab) -> None:
     lab.up('Thing("a", size=1)\nThing("b", size=1)')
     result = lab.up('Thing("a", size=2)\nThing("b", size=2)', targets=[lab.state()["a"].urn])
     assert result.succeeded, result.errors
@@ -181,7 +181,7 @@ def test_targets_touch_nothing_else(lab: Any) -> None:
 
 
 @pytest.mark.parametrize("flag", ["replace"])
-def test_replace_on_request(lab: Any, flag: str) -> None:
+def test_the_replace_option_replaces_a_resource(lab: Lab, flag: str) -> None:
     lab.up('Thing("a", size=1)')
     result = lab.up(**{flag: [lab.state()["a"].urn]})
     assert lab.steps(result) == [("create-replacement", "a"), ("replace", "a"), ("delete-replaced", "a")]

@@ -116,7 +116,7 @@ def test_a_mandatory_violation_stops_the_run_before_anything_is_made(judge: Judg
     assert lab.provider.world == {}
 
 
-def test_an_unknown_that_could_hide_a_violation_is_one(judge: Judge, lab: Lab) -> None:
+def test_an_unknown_value_that_could_hide_a_violation_is_a_violation(judge: Judge, lab: Lab) -> None:
     verdict = judge(UNKNOWN_IMAGE, None)
     assert not verdict.succeeded
     assert verdict.violations == {("digest-pinned-image", URN, True, "medium")}
@@ -124,7 +124,7 @@ def test_an_unknown_that_could_hide_a_violation_is_one(judge: Judge, lab: Lab) -
     assert lab.provider.world == {}
 
 
-def test_an_advisory_violation_is_told_and_the_run_goes_on(judge: Judge, lab: Lab) -> None:
+def test_an_advisory_violation_is_reported_and_the_run_continues(judge: Judge, lab: Lab) -> None:
     verdict = judge(DEPLOYMENT, {"digest-pinned-image": "advisory"})
     assert verdict.succeeded, verdict.said
     assert verdict.violations == {("digest-pinned-image", URN, False, "medium")}
@@ -139,13 +139,13 @@ def test_an_advisory_violation_is_told_and_the_run_goes_on(judge: Judge, lab: La
         {"digest-pinned-image": {"exemptions": [{"urn": URN, "reason": "a test"}]}},
     ],
 )
-def test_what_is_switched_off_or_exempt_is_not_told(judge: Judge, config: dict[str, Any]) -> None:
+def test_disabled_policies_and_exempt_resources_have_no_violations(judge: Judge, config: dict[str, Any]) -> None:
     verdict = judge(DEPLOYMENT, config)
     assert verdict.succeeded, verdict.said
     assert verdict.violations == set()
 
 
-def test_an_exemption_that_has_ended_exempts_no_more(judge: Judge) -> None:
+def test_an_exemption_ends_after_its_date(judge: Judge) -> None:
     ended = str(datetime.now(timezone.utc).date() - timedelta(days=1))
     verdict = judge(
         DEPLOYMENT, {"digest-pinned-image": {"exemptions": [{"urn": URN, "reason": "a test", "until": ended}]}}

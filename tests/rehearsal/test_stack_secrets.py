@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
 
 from novacron_rehearsal import Severity, Workspace
 from novacron_rehearsal.clouds import serve_clouds
@@ -22,7 +21,7 @@ pulumi.export("api_key", secrets.api_key)
 """
 
 
-def test_a_secret_that_the_configuration_does_not_set_is_generated_once_and_kept_secret(lab: Any) -> None:
+def test_a_secret_that_the_configuration_does_not_set_is_generated_once_and_kept_secret(lab: Lab) -> None:
     with serve_clouds(["random"]) as ports:
         first = lab.up(PROGRAM, attached_providers=ports)
         assert first.succeeded, first.errors
@@ -37,7 +36,7 @@ def test_a_secret_that_the_configuration_does_not_set_is_generated_once_and_kept
     assert not any(password in on_disk for password in passwords)
 
 
-def test_a_secret_that_the_stack_s_file_holds_in_plain_is_refused_with_other_problems(lab: Any) -> None:
+def test_a_secret_that_the_stack_s_file_holds_in_plain_is_refused_with_other_problems(lab: Lab) -> None:
     (lab.folder / "Pulumi.dev.yaml").write_text(
         json.dumps({"config": {"novacron:environment": {"platform": "moon"}, "novacron:apiKey": "hunter2"}})
     )
@@ -61,7 +60,7 @@ def test_a_rehearsal_decrypts_the_configuration_with_its_own_passphrase_not_with
     assert not [item for item in result.diagnostics if item.severity is Severity.WARNING]
 
 
-def test_a_rehearsal_says_which_secrets_of_the_configuration_it_made_up(lab: Lab) -> None:
+def test_a_rehearsal_warns_about_configuration_secrets_that_it_made_up(lab: Lab) -> None:
     settings = {"encryptionsalt": Secrets.new("correct horse").state, "config": {"lab:password": {"secure": "AAAB"}}}
     (lab.folder / "Pulumi.dev.yaml").write_text(json.dumps(settings))
     lab.write('pulumi.export("password", pulumi.Config().require_secret("password"))')

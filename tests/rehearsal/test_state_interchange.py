@@ -16,6 +16,7 @@ from novacron_rehearsal.state.resource import OperationKind
 from novacron_rehearsal.state.secrets import WrongPassphraseError
 from novacron_rehearsal.values import Secret
 
+from tests.rehearsal.conftest import Lab
 from tests.rehearsal.pulumi_cli import needs_pulumi, run
 
 PROGRAM = """
@@ -30,7 +31,7 @@ pulumi.export("password", password)
 """
 
 
-def pulumi_cli(lab: Any, backend: Path, *arguments: str) -> str:
+def pulumi_cli(lab: Lab, backend: Path, *arguments: str) -> str:
     """Run the Pulumi CLI on the lab's project; its output."""
     return run(lab.folder, *arguments, backend=backend, passphrase="correct horse", providers={"sim": lab.port}).stdout
 
@@ -43,7 +44,7 @@ def resources(exported: dict[str, Any]) -> Any:
     ]
 
 
-def test_an_export_imports_into_an_empty_backend(lab: Any, tmp_path: Path) -> None:
+def test_an_export_imports_into_an_empty_backend(lab: Lab, tmp_path: Path) -> None:
     assert lab.up(PROGRAM).succeeded
     exported = lab.workspace.export()
     assert "hunter2" not in json.dumps(exported)
@@ -54,7 +55,7 @@ def test_an_export_imports_into_an_empty_backend(lab: Any, tmp_path: Path) -> No
     assert other.preview(lab.options(expect_no_changes=True)).succeeded
 
 
-def test_an_export_with_secrets_shown_needs_no_passphrase(lab: Any, tmp_path: Path) -> None:
+def test_an_export_with_secrets_shown_needs_no_passphrase(lab: Lab, tmp_path: Path) -> None:
     assert lab.up(PROGRAM).succeeded
     exported = lab.workspace.export(show_secrets=True)
     assert "hunter2-very-secret" in json.dumps(exported)
@@ -65,7 +66,7 @@ def test_an_export_with_secrets_shown_needs_no_passphrase(lab: Any, tmp_path: Pa
     assert "hunter2" not in (tmp_path / "other/.pulumi/stacks/lab/dev.json").read_text()
 
 
-def test_imports_that_do_not_belong_here_are_refused(lab: Any, tmp_path: Path) -> None:
+def test_an_import_of_another_stack_project_or_version_is_refused(lab: Lab, tmp_path: Path) -> None:
     assert lab.up(PROGRAM).succeeded
     before = lab.workspace.snapshot()
     exported = lab.workspace.export()
@@ -90,7 +91,7 @@ workspace.up(Options(in_process=True, attached_providers={"sim": int(sys.argv[2]
 """
 
 
-def test_a_run_killed_during_a_create_is_shown_and_completed_by_the_next(lab: Any) -> None:
+def test_a_run_killed_during_a_create_is_shown_and_completed_by_the_next(lab: Lab) -> None:
     program = """
         first = Thing("first", password=Output.secret("hunter2"))
         Thing("second", O(depends_on=[first]), hold={hold})
@@ -120,7 +121,7 @@ def test_a_run_killed_during_a_create_is_shown_and_completed_by_the_next(lab: An
 
 @pytest.mark.pulumi
 @needs_pulumi
-def test_the_cli_opens_the_engines_state_where_it_lies(lab: Any) -> None:
+def test_the_cli_opens_the_engines_state_in_place(lab: Lab) -> None:
     assert lab.up(PROGRAM).succeeded
     backend = lab.folder / ".novacron"
     before = lab.workspace.snapshot().resources
@@ -137,7 +138,7 @@ def test_the_cli_opens_the_engines_state_where_it_lies(lab: Any) -> None:
 
 @pytest.mark.pulumi
 @needs_pulumi
-def test_the_cli_imports_the_engines_export_and_back(lab: Any, tmp_path: Path) -> None:
+def test_the_cli_imports_the_engines_export_and_back(lab: Lab, tmp_path: Path) -> None:
     assert lab.up(PROGRAM).succeeded
     backend = tmp_path / "cli"
     backend.mkdir()

@@ -16,7 +16,7 @@ from tests.rehearsal.clouds.programs import PROGRAMS, SIZES
 NODE_GROUP = "aws:eks/nodeGroup:NodeGroup"
 
 
-def test_a_misspelt_property_is_told_with_a_fix_before_anything_is_made(site: Site) -> None:
+def test_a_misspelt_property_is_reported_with_a_fix_before_any_resource_is_created(site: Site) -> None:
     site.write(PROGRAMS["aws"].replace('"desired_size": size', '"desired_sizes": size'))
     for result in (site.workspace.preview(site.options), site.up()):
         assert not result.succeeded
@@ -25,7 +25,7 @@ def test_a_misspelt_property_is_told_with_a_fix_before_anything_is_made(site: Si
     assert NODE_GROUP not in " ".join(site.made("aws"))
 
 
-def test_no_capacity_at_one_node_group_leaves_the_rest_and_a_second_run_completes(site: Site) -> None:
+def test_a_node_group_without_capacity_fails_alone_and_a_second_run_completes(site: Site) -> None:
     site.faults.write_text(f"- {{fault: capacity, type: '{NODE_GROUP}', region: us-east-1, times: 1}}")
     site.write(PROGRAMS["aws"])
     first = site.up()
@@ -42,7 +42,7 @@ def test_no_capacity_at_one_node_group_leaves_the_rest_and_a_second_run_complete
     assert len(site.made("aws")) == SIZES["aws"]
 
 
-def test_a_region_that_is_down_fails_what_is_there_and_nothing_elsewhere(site: Site) -> None:
+def test_a_region_that_is_down_fails_its_own_resources_only(site: Site) -> None:
     site.write("""
         import pulumi, pulumi_aws as aws
         for region in ("us-east-1", "eu-west-1"):
@@ -63,7 +63,7 @@ def test_a_region_that_is_down_fails_what_is_there_and_nothing_elsewhere(site: S
     }
 
 
-def test_cancelling_ends_what_is_slow(site: Site) -> None:
+def test_cancel_ends_a_slow_creation(site: Site) -> None:
     site.faults.write_text(f"- {{fault: slow, type: '{NODE_GROUP}', seconds: 3600}}")
     site.write(PROGRAMS["aws"])
 
@@ -76,7 +76,7 @@ def test_cancelling_ends_what_is_slow(site: Site) -> None:
     assert NODE_GROUP not in " ".join(site.made("aws"))
 
 
-def test_a_name_that_is_taken_is_refused(site: Site) -> None:
+def test_a_second_resource_of_the_same_name_is_refused(site: Site) -> None:
     site.write("""
         import pulumi_aws as aws
         for name in ("one", "two"):
@@ -87,7 +87,7 @@ def test_a_name_that_is_taken_is_refused(site: Site) -> None:
     assert "already exists in us-east-1 (simulated by NovaCron); give it another name" in result.errors
 
 
-def test_a_name_that_is_taken_in_another_region_matters_where_names_are_global(site: Site) -> None:
+def test_a_name_used_in_another_region_is_refused_for_types_with_global_names(site: Site) -> None:
     site.write("""
         import pulumi, pulumi_aws as aws
         for region in ("us-east-1", "eu-west-1"):
@@ -100,7 +100,7 @@ def test_a_name_that_is_taken_in_another_region_matters_where_names_are_global(s
     assert "aws:sqs/queue:Queue" not in result.errors
 
 
-def test_a_replacement_has_a_name_of_its_own_or_comes_after_the_old_one(site: Site) -> None:
+def test_a_replacement_has_a_new_name_or_is_created_after_the_deletion(site: Site) -> None:
     program = """
         import pulumi, pulumi_aws as aws
         free = aws.ec2.PlacementGroup("free", strategy="{strategy}")
@@ -121,7 +121,7 @@ def test_a_replacement_has_a_name_of_its_own_or_comes_after_the_old_one(site: Si
     assert taken(site.up()) == {}
 
 
-def test_a_function_that_is_not_simulated_is_named_with_what_to_add(site: Site) -> None:
+def test_a_function_that_the_simulation_lacks_is_named_in_the_error(site: Site) -> None:
     site.write("""
         import pulumi_aws as aws
         aws.ec2.get_vpc(default=True)
@@ -133,7 +133,7 @@ def test_a_function_that_is_not_simulated_is_named_with_what_to_add(site: Site) 
     )
 
 
-def test_what_a_real_cloud_made_is_not_touched(site: Site) -> None:
+def test_resources_of_a_real_cloud_are_neither_changed_nor_deleted(site: Site) -> None:
     site.write("""
         import pulumi_aws as aws
         aws.sqs.Queue("jobs")
@@ -149,7 +149,7 @@ def test_what_a_real_cloud_made_is_not_touched(site: Site) -> None:
     assert len(site.made("aws")) == 1
 
 
-def test_the_user_is_told_that_the_clouds_are_simulated(site: Site) -> None:
+def test_a_message_says_that_the_clouds_are_simulated(site: Site) -> None:
     site.write(PROGRAMS["kubernetes"])
     told = [diagnostic.message for diagnostic in site.workspace.preview(site.options).diagnostics]
     assert "NovaCron simulates kubernetes: it uses no account and creates nothing in a cloud" in told
@@ -163,7 +163,7 @@ def test_a_value_that_the_sdk_does_not_list_is_a_warning(site: Site) -> None:
     assert [text for text in warnings if "osSKU is 'Ubunto'; write 'Ubuntu'" in text]
 
 
-def test_what_exists_outside_the_program_can_be_read(tmp_path: Path) -> None:
+def test_a_resource_outside_the_program_can_be_read(tmp_path: Path) -> None:
     with serve_clouds(["aws"]) as ports:
         site = Site(tmp_path, ports, tmp_path, tmp_path)
         site.write("""
@@ -180,7 +180,7 @@ def test_what_exists_outside_the_program_can_be_read(tmp_path: Path) -> None:
         assert result.outputs["cluster"] == "arn:aws:eks:us-east-1:123456789012:cluster/gpu"
 
 
-def test_plugin_processes_find_what_earlier_ones_made(tmp_path: Path) -> None:
+def test_plugin_processes_find_the_resources_of_earlier_ones(tmp_path: Path) -> None:
     plugins, exists, project = write_plugins(tmp_path / "plugins"), tmp_path / "exists", tmp_path / "project"
     project.mkdir()
     site = Site(project, {}, exists, tmp_path)
@@ -196,7 +196,7 @@ def test_plugin_processes_find_what_earlier_ones_made(tmp_path: Path) -> None:
     assert site.made("aws") == []
 
 
-def test_plugin_processes_without_a_folder_believe_the_programs_state(tmp_path: Path) -> None:
+def test_plugin_processes_without_a_folder_trust_the_programs_state(tmp_path: Path) -> None:
     site = Site(tmp_path, {}, tmp_path, tmp_path)
     site.options = replace(site.options, attached_providers={}, plugin_paths=write_plugins(tmp_path / "plugins"))
     site.write(PROGRAMS["aws"])

@@ -71,7 +71,7 @@ def test_preview_up_update_destroy_with_attached_clouds(site: Site, package: str
     assert site.made(package) == []
 
 
-def test_a_misspelt_property_is_told_with_a_fix(site: Site) -> None:
+def test_a_misspelt_property_is_reported_with_a_fix(site: Site) -> None:
     site.write(PROGRAMS["aws"].replace('"desired_size": size', '"desired_sizes": size'))
     begin(site.folder, site.ports)
     with pytest.raises(RuntimeError, match="write 'desiredSize'"):

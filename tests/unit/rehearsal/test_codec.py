@@ -75,7 +75,7 @@ def test_an_unknown_signature_is_refused() -> None:
         decode(struct)
 
 
-def test_what_the_other_side_does_not_know_is_folded() -> None:
+def test_values_that_the_other_side_does_not_accept_are_encoded_as_plain_values() -> None:
     plain = Dialect(secrets=False, resources=False)
     values: PropertyMap = {
         "secret": Secret({"a": Secret("b")}),

@@ -74,7 +74,7 @@ def test_secrets_are_never_shown() -> None:
     assert "hunter" not in repr(SECRET)
 
 
-def test_failures_diagnostics_and_policies_stand_out_in_words() -> None:
+def test_failures_diagnostics_and_policy_violations_are_shown_in_words() -> None:
     lines = shown(
         StepEnded(DATABASE, StepOp.CREATE, error="quota"),
         Diagnostic(Severity.ERROR, "quota [red]exceeded[/red]", DATABASE),

@@ -40,13 +40,13 @@ def folder(tmp_path: Path) -> Path:
         ),
     ],
 )
-def test_a_project_file_that_cannot_be_used(tmp_path: Path, content: str, said: str) -> None:
+def test_an_invalid_project_file_is_refused_with_the_place(tmp_path: Path, content: str, said: str) -> None:
     (tmp_path / "Pulumi.yaml").write_text(content)
     with pytest.raises(RehearsalError, match=said):
         load_project(tmp_path)
 
 
-def test_a_folder_without_a_project(tmp_path: Path) -> None:
+def test_a_folder_without_pulumi_yaml_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         RehearsalError, match=r"Pulumi\.yaml does not exist; run the command in the folder of a Pulumi project"
     ):
@@ -66,13 +66,13 @@ def test_a_folder_without_a_project(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_stack_file_that_cannot_be_used(folder: Path, content: str, said: str) -> None:
+def test_an_invalid_stack_file_is_refused_with_the_place(folder: Path, content: str, said: str) -> None:
     (folder / "Pulumi.dev.yaml").write_text(content)
     with pytest.raises(RehearsalError, match=said):
         load_stack_config(folder, load_project(folder), "dev", StackSecrets("x", "dev"))
 
 
-def test_values_of_the_stack_stand_over_the_projects_defaults(folder: Path) -> None:
+def test_the_stacks_values_override_the_projects_defaults(folder: Path) -> None:
     (folder / "Pulumi.dev.yaml").write_text("config:\n  shop:size: 3\n  tags: {a: [1, true]}\n  other:key: text\n")
     config = load_stack_config(folder, load_project(folder), "dev", StackSecrets("x", "dev"))
     assert config.values == {
@@ -84,7 +84,7 @@ def test_values_of_the_stack_stand_over_the_projects_defaults(folder: Path) -> N
     assert config.secret_keys == ()
 
 
-def test_a_key_may_stand_again_over_what_is_merged_in(folder: Path) -> None:
+def test_a_key_may_override_a_merged_key(folder: Path) -> None:
     (folder / "Pulumi.dev.yaml").write_text("config:\n  one: &one {a: 1, b: 2}\n  two: {<<: *one, b: 3}\n")
     config = load_stack_config(folder, load_project(folder), "dev", StackSecrets("x", "dev"))
     assert config.values["shop:two"] == '{"a":1,"b":3}'

@@ -20,7 +20,7 @@ def trace_of(error: Exception) -> str:
         return traceback.format_exc()
 
 
-def test_an_error_of_the_providers_own_is_its_message() -> None:
+def test_a_providers_own_error_class_is_shown_without_its_traceback() -> None:
     message = 'worker-0 ended at its start; the last lines:\n    ValueError: no\n      File "x.py", line 1\n    end'
     assert _message(trace_of(LocalProcessError(message))) == message
 
@@ -31,5 +31,5 @@ def test_a_built_in_error_keeps_its_traceback() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "bucket: already exists", "Traceback of a plain text\na.b: c"])
-def test_other_texts_stay_as_they_are(text: str) -> None:
+def test_messages_without_a_traceback_stay_as_they_are(text: str) -> None:
     assert _message(text) == text

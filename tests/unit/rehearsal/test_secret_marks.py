@@ -32,7 +32,7 @@ def test_secrets_are_marked_again_where_they_went_in() -> None:
         (Secret("x"), "x", Secret("x")),
     ],
 )
-def test_only_the_part_of_an_object_that_went_in_secret_is_marked(returned: Value, sent: Value, marked: Value) -> None:
+def test_only_the_secret_part_of_an_object_is_marked(returned: Value, sent: Value, marked: Value) -> None:
     assert marked_like({"property": returned}, {"property": sent}) == {"property": marked}
 
 
@@ -52,7 +52,7 @@ def test_additional_secret_outputs_and_outputs_with_the_name_of_a_secret_input_a
     }
 
 
-def test_what_was_secret_before_a_refresh_stays_secret() -> None:
+def test_values_that_were_secret_before_a_refresh_stay_secret() -> None:
     before = thing(inputs={"a": {"b": Secret("x")}}, outputs={"a": {"b": Secret("x")}, "key": Secret("k")})
     after = thing(inputs={"a": {"b": "y"}}, outputs={"a": {"b": "y"}, "key": "k2", "size": 1})
     mark_secrets(after, before)

@@ -86,14 +86,14 @@ resources = st.builds(
 
 @given(values)
 @settings(deadline=None, max_examples=30)
-def test_a_value_is_read_back_as_it_was(value: Any) -> None:
+def test_a_value_is_the_same_after_writing_and_reading(value: Any) -> None:
     written = json.loads(json.dumps(to_state(value, turn)))
     assert from_state(written, turn) == value
 
 
 @given(values)
 @settings(deadline=None, max_examples=30)
-def test_a_value_shown_in_plain_is_read_back_without_a_key(value: Any) -> None:
+def test_a_plaintext_secret_is_read_without_a_key(value: Any) -> None:
     def no_key(_: str) -> str:
         raise AssertionError("nothing is encrypted")
 
@@ -102,13 +102,13 @@ def test_a_value_shown_in_plain_is_read_back_without_a_key(value: Any) -> None:
 
 @given(resources)
 @settings(deadline=None, max_examples=30)
-def test_a_resource_is_read_back_as_it_was(state: ResourceState) -> None:
+def test_a_resource_is_the_same_after_writing_and_reading(state: ResourceState) -> None:
     written = json.loads(json.dumps(resource_to_state(state, turn)))
     assert resource_from_state(written, turn) == state
 
 
 @pytest.mark.parametrize("kind", OperationKind)
-def test_a_pending_operation_is_read_back_as_it_was(kind: OperationKind) -> None:
+def test_a_pending_operation_is_the_same_after_writing_and_reading(kind: OperationKind) -> None:
     operation = PendingOperation(kind, ResourceState("urn", "a:b:C", custom=True, inputs={"key": Secret("x")}))
     assert pending_from_state(json.loads(json.dumps(pending_to_state(operation, turn))), turn) == operation
 
@@ -134,7 +134,7 @@ def test_unchanged_secrets_keep_their_ciphertext() -> None:
     assert made == ['"hunter2"', '["a",1]', '["b"]']
 
 
-def test_what_the_state_cannot_hold_is_refused() -> None:
+def test_values_that_the_state_cannot_hold_are_refused() -> None:
     with pytest.raises(TypeError, match="without_outputs"):
         to_state(Output("x"), turn)
     with pytest.raises(ValueError, match="unknown signature 'new'"):
@@ -152,5 +152,5 @@ def test_what_the_state_cannot_hold_is_refused() -> None:
         ("2026-11-24T03:00:00.12+01:00", 120_000),
     ],
 )
-def test_times_are_read_with_as_many_digits_as_go_writes(text: str, microsecond: int) -> None:
+def test_times_are_read_with_any_number_of_fractional_digits(text: str, microsecond: int) -> None:
     assert parse_time(text) == datetime(2026, 11, 24, 2, 0, 0, microsecond, tzinfo=timezone.utc)

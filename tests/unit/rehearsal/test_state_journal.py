@@ -35,7 +35,9 @@ steps = st.lists(
 
 @given(steps)
 @settings(deadline=None, max_examples=40)
-def test_folding_gives_what_the_run_knew(tmp_path_factory: pytest.TempPathFactory, done: list[tuple[str, str]]) -> None:
+def test_replaying_the_journal_restores_the_resources_of_the_run(
+    tmp_path_factory: pytest.TempPathFactory, done: list[tuple[str, str]]
+) -> None:
     path = tmp_path_factory.mktemp("fold") / "dev.log"
     journal = Journal(path, "base", turn)
     known = {"a": thing("a")}
@@ -60,7 +62,7 @@ def test_folding_gives_what_the_run_knew(tmp_path_factory: pytest.TempPathFactor
     assert snapshot.pending_operations == []
 
 
-def test_a_record_torn_at_any_byte_is_as_if_it_had_not_begun(tmp_path: Path) -> None:
+def test_a_record_cut_off_at_any_byte_is_ignored(tmp_path: Path) -> None:
     path = tmp_path / "dev.log"
     journal = Journal(path, "base", turn)
     token = journal.begin(PendingOperation(OperationKind.CREATING, thing("a")))
@@ -79,7 +81,7 @@ def test_a_record_torn_at_any_byte_is_as_if_it_had_not_begun(tmp_path: Path) -> 
         assert (snapshot.resources, snapshot.pending_operations) == ([thing("a", 7)], [])
 
 
-def test_a_journal_torn_in_its_first_line_holds_nothing(tmp_path: Path) -> None:
+def test_a_journal_with_an_incomplete_first_record_is_ignored(tmp_path: Path) -> None:
     path = tmp_path / "dev.log"
     Journal(path, "base", turn)
     whole = path.read_bytes()
@@ -90,7 +92,7 @@ def test_a_journal_torn_in_its_first_line_holds_nothing(tmp_path: Path) -> None:
         assert snapshot.resources == [thing("a")]
 
 
-def test_a_changed_byte_is_noticed(tmp_path: Path) -> None:
+def test_a_changed_byte_ends_the_journal(tmp_path: Path) -> None:
     path = tmp_path / "dev.log"
     journal = Journal(path, "base", turn)
     journal.commit(None, [], [thing("a", 1)])
@@ -109,7 +111,7 @@ def test_a_journal_of_another_checkpoint_is_ignored(tmp_path: Path) -> None:
     assert not fold(tmp_path / "none.log")[0]
 
 
-def test_what_began_and_did_not_end_is_pending(tmp_path: Path) -> None:
+def test_an_operation_that_began_and_did_not_end_is_pending(tmp_path: Path) -> None:
     path = tmp_path / "dev.log"
     journal = Journal(path, "base", turn)
     first = PendingOperation(OperationKind.CREATING, thing("a"))
@@ -133,7 +135,7 @@ def test_a_replacement_and_its_predecessor_are_two_resources(tmp_path: Path) -> 
     assert fold(path, "base", old)[1].resources == [new]
 
 
-def test_the_salt_made_for_the_first_secret_is_recorded_with_it(tmp_path: Path) -> None:
+def test_the_salt_created_for_the_first_secret_is_in_the_journal(tmp_path: Path) -> None:
     path = tmp_path / "dev.log"
     salt = ""
 

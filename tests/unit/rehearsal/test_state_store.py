@@ -57,7 +57,7 @@ def lock_file(files: StackFiles, **content: Any) -> Path:
     return path
 
 
-def test_a_second_run_is_told_who_holds_the_stack_until_it_ends(files: StackFiles) -> None:
+def test_a_second_run_is_refused_with_the_owner_of_the_lock_until_the_first_ends(files: StackFiles) -> None:
     first = opened(files)
     held_by = rf"'dev' is locked.*pid {os.getpid()} of {getpass.getuser()} on {socket.gethostname()} since 20"
     with pytest.raises(StackLockedError, match=held_by):
@@ -69,7 +69,7 @@ def test_a_second_run_is_told_who_holds_the_stack_until_it_ends(files: StackFile
     assert not list((files.backend_dir / ".pulumi/locks").rglob("*.json"))
 
 
-def test_a_live_process_that_locked_as_the_cli_does_is_respected(files: StackFiles) -> None:
+def test_the_lock_file_of_a_running_process_is_respected(files: StackFiles) -> None:
     lock_file(files, pid=os.getppid())
     with pytest.raises(StackLockedError, match=f"pid {os.getppid()} of ada on {socket.gethostname()}"):
         opened(files)
@@ -78,7 +78,7 @@ def test_a_live_process_that_locked_as_the_cli_does_is_respected(files: StackFil
         opened(files)
 
 
-def test_the_lock_of_a_dead_process_is_taken_over(files: StackFiles) -> None:
+def test_the_lock_file_of_a_process_that_ended_is_removed(files: StackFiles) -> None:
     pid = int(Path("/proc/sys/kernel/pid_max").read_text()) + 1  # no process has it
     stale = lock_file(files, pid=pid)
     session = opened(files)
@@ -86,7 +86,7 @@ def test_the_lock_of_a_dead_process_is_taken_over(files: StackFiles) -> None:
     session.close()
 
 
-def test_the_state_before_is_kept_beside(files: StackFiles) -> None:
+def test_the_former_state_is_kept_as_bak(files: StackFiles) -> None:
     keep(files, thing("a"))
     first = files.checkpoint.read_bytes()
     keep(files, thing("b"))
@@ -96,7 +96,7 @@ def test_the_state_before_is_kept_beside(files: StackFiles) -> None:
     assert sorted(path.name for path in files.checkpoint.parent.iterdir()) == ["dev.json", "dev.json.bak"]
 
 
-def test_a_run_that_did_not_finish_is_folded_in_by_the_next(files: StackFiles) -> None:
+def test_the_next_run_applies_the_journal_of_a_run_that_did_not_finish(files: StackFiles) -> None:
     keep(files, thing("a"))
     killed = opened(files)
     token = killed.begin(PendingOperation(OperationKind.CREATING, thing("b")))
@@ -143,7 +143,7 @@ def test_a_run_that_did_not_finish_is_folded_in_by_the_next(files: StackFiles) -
         ('{"version": 3, "checkpoint": {"latest": {"secrets_providers": {"type": "passphrase"}}}}', "no type or salt"),
     ],
 )
-def test_a_state_that_cannot_be_used_is_refused_and_left_alone(files: StackFiles, content: str, said: str) -> None:
+def test_an_invalid_state_is_refused_and_left_unchanged(files: StackFiles, content: str, said: str) -> None:
     keep(files, thing("a"))
     files.checkpoint.write_text(content)
     for _ in range(2):  # the second time shows that the lock was given back
@@ -170,7 +170,7 @@ def test_a_wrong_passphrase_is_refused(files: StackFiles) -> None:
     assert files.checkpoint.read_bytes() == before
 
 
-def test_unchanged_secrets_are_not_written_anew(files: StackFiles) -> None:
+def test_unchanged_secrets_keep_their_ciphertext_in_the_state(files: StackFiles) -> None:
     keep(files, thing("a", password=Secret("hunter2")))
     before = json.loads(files.checkpoint.read_text())
     session = opened(files)
@@ -180,7 +180,7 @@ def test_unchanged_secrets_are_not_written_anew(files: StackFiles) -> None:
     assert after["checkpoint"]["latest"]["resources"][0] == before["checkpoint"]["latest"]["resources"][0]
 
 
-def test_a_salt_of_the_configuration_takes_over_from_the_states(files: StackFiles) -> None:
+def test_the_configurations_salt_replaces_the_states(files: StackFiles) -> None:
     keep(files, thing("a", password=Secret("hunter2")))
     configured = passphrases.Secrets.new("correct horse").state
     session = opened(files, salt=configured)
@@ -212,7 +212,7 @@ def record_until_full(session: StackSession, recorded: list[ResourceState]) -> N
         recorded.append(state)
 
 
-def test_a_full_disk_loses_nothing_that_was_recorded(small_disk: Path) -> None:
+def test_a_full_disk_loses_no_recorded_step(small_disk: Path) -> None:
     files = StackFiles(small_disk, "shop", "dev")
     keep(files, thing("a"))
     before = files.checkpoint.read_bytes()
@@ -235,7 +235,7 @@ def test_a_full_disk_loses_nothing_that_was_recorded(small_disk: Path) -> None:
     next_run.close()
 
 
-def test_a_read_only_folder_is_named(small_disk: Path) -> None:
+def test_a_read_only_state_folder_is_named_in_the_error(small_disk: Path) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     remount_read_only = 0x20 | 0x1
     assert libc.mount(b"tmpfs", os.fsencode(small_disk), b"tmpfs", remount_read_only, None) == 0
@@ -262,7 +262,7 @@ def assert_private(folder: Path) -> None:
 
 
 @pytest.mark.usefixtures("open_umask")
-def test_only_the_owner_can_read_the_state_whatever_the_umask(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_the_state_with_any_umask(tmp_path: Path) -> None:
     files = StackFiles(tmp_path / ".novacron", "shop", "dev")
     keep(files, thing("a", password=Secret("hunter2")))
     keep(files, thing("a", password=Secret("hunter3")))
@@ -285,7 +285,7 @@ def test_a_state_folder_that_others_can_read_is_closed_by_the_next_run(tmp_path:
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o700 for path in (files.backend_dir, *folders))
 
 
-def test_a_state_folder_of_the_user_s_choice_keeps_its_mode_and_what_is_made_in_it_is_private(tmp_path: Path) -> None:
+def test_a_state_folder_of_the_users_choice_keeps_its_mode_and_the_state_in_it_is_private(tmp_path: Path) -> None:
     chosen = tmp_path / "shared"
     chosen.mkdir()
     chosen.chmod(0o755)

@@ -27,7 +27,7 @@ CASES = yaml.load((Path(__file__).parent / "check.yaml").read_text(), Loader)  #
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["case"] for case in CASES])
-def test_every_problem_is_told_with_its_path_and_a_fix(case: dict[str, Any]) -> None:
+def test_every_input_problem_has_its_path_and_a_fix(case: dict[str, Any]) -> None:
     problems = check_inputs(case["type"], case["inputs"])
     told = {problem.property: problem.reason for problem in problems}
     assert told.keys() == case["problems"].keys(), told
@@ -45,12 +45,12 @@ def test_every_problem_is_told_with_its_path_and_a_fix(case: dict[str, Any]) -> 
         ("kubernetes:apps/v1:Deploymnt", "kubernetes:apps/v1:Deployment"),
     ],
 )
-def test_a_type_that_the_sdk_does_not_have_is_refused_with_the_nearest(token: str, nearest: str) -> None:
+def test_an_unknown_type_is_refused_with_the_closest_known_one(token: str, nearest: str) -> None:
     with pytest.raises(UnknownTypeError, match=re.escape(f"did you mean {nearest}?")):
         check_inputs(token, {})
 
 
-def test_the_names_of_a_providers_configuration() -> None:
+def test_unknown_names_in_a_providers_configuration_are_refused() -> None:
     failures = check_input_names(
         "pulumi:providers:aws", {"regoin": "x", "region": "y", "defaultTags": "{}", "version": "7"}
     )

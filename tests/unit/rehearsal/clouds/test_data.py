@@ -44,7 +44,7 @@ def missing(path: str, known: Fields) -> str:
 
 
 @pytest.mark.parametrize(("package", "token"), KNOWN)
-def test_it_names_properties_that_the_sdk_has(package: str, token: str) -> None:
+def test_cloud_data_has_only_properties_that_the_sdk_has(package: str, token: str) -> None:
     known, facts = load_schema(token), cloud_data.find_resource(token)
     own = cloud_data.load_cloud(package).types[token]
     assert not [
@@ -55,7 +55,7 @@ def test_it_names_properties_that_the_sdk_has(package: str, token: str) -> None:
 
 
 @pytest.mark.parametrize(("package", "token"), KNOWN)
-def test_a_resource_with_nothing_but_what_is_required_gets_an_id_and_its_outputs(package: str, token: str) -> None:
+def test_a_resource_with_required_inputs_only_has_an_id_and_its_outputs(package: str, token: str) -> None:
     inputs = {field.name: sample(field.type) for field in load_schema(token).inputs.values() if field.required}
     name = cloud_data.find_resource(token).name.split(".")
     if len(name) == 1 and name[0] in load_schema(token).inputs:
@@ -118,7 +118,7 @@ def problems(value: Any, wanted: Type) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("package", cloud_data.list_packages())
-def test_patterns_ask_for_variables_that_every_resource_has(package: str) -> None:
+def test_output_patterns_use_variables_that_every_resource_has(package: str) -> None:
     always = {*read_provider_config(package, {}).variables, "hex", "uuid", "byte", "id", "kind", "service", "name"}
     asked = {
         name for text in cloud_data.load_cloud(package).patterns.values() for name in templates.find_variables(text)

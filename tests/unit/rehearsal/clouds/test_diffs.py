@@ -36,7 +36,9 @@ NODE_GROUP: PropertyMap = {
         ({"tags": Secret({"owner": "ml"})}, {}, []),
     ],
 )
-def test_what_changes_and_what_replaces(change: PropertyMap, detailed: dict[str, str], replaces: list[str]) -> None:
+def test_a_change_of_inputs_updates_or_replaces(
+    change: PropertyMap, detailed: dict[str, str], replaces: list[str]
+) -> None:
     found = compare_inputs("aws:eks/nodeGroup:NodeGroup", NODE_GROUP, {**NODE_GROUP, **change}, [])
     assert {path: entry.kind.value for path, entry in found.detailed.items()} == detailed
     assert found.replaces == replaces
@@ -44,7 +46,7 @@ def test_what_changes_and_what_replaces(change: PropertyMap, detailed: dict[str,
 
 
 @pytest.mark.parametrize("ignored", ["scalingConfig", "scalingConfig.desiredSize"])
-def test_ignored_changes_are_none(ignored: str) -> None:
+def test_ignored_changes_are_no_difference(ignored: str) -> None:
     news: PropertyMap = {**NODE_GROUP, "scalingConfig": {"desiredSize": 5, "maxSize": 8}}
     assert not compare_inputs("aws:eks/nodeGroup:NodeGroup", NODE_GROUP, news, [ignored]).changes
 
@@ -61,7 +63,7 @@ def test_ignored_changes_are_none(ignored: str) -> None:
         ),
     ],
 )
-def test_what_keeps_a_name_of_the_programs_choice_is_deleted_before_it_is_replaced(
+def test_a_resource_whose_name_the_program_chose_is_deleted_before_it_is_replaced(
     old: PropertyMap, new: PropertyMap, first: bool
 ) -> None:
     found = compare_inputs("aws:ec2/placementGroup:PlacementGroup", old, new, [])
@@ -85,7 +87,7 @@ def test_what_keeps_a_name_of_the_programs_choice_is_deleted_before_it_is_replac
         ("kubernetes:keda.sh/v1alpha1:ScaledObject", "kind", True),
     ],
 )
-def test_what_is_in_an_id_replaces_even_where_nothing_else_is_known(token: str, path: str, replaces: bool) -> None:
+def test_a_change_of_an_input_in_the_id_replaces_any_type(token: str, path: str, replaces: bool) -> None:
     assert bool(compare_inputs(token, {path: "old"}, {path: "new"}, []).replaces) == replaces
 
 
@@ -108,7 +110,9 @@ NAMES = {"nodegroupName": "nodeGroupName", "nodeRole": "nodeRoleArn", "subnets":
         ("aws:eks/fargateProfile:FargateProfile", "CreateFargateProfile", []),
     ],
 )
-def test_what_replaces_in_eks_is_what_no_update_operation_takes(token: str, create: str, updates: list[str]) -> None:
+def test_eks_inputs_that_replace_are_those_without_an_update_operation(
+    token: str, create: str, updates: list[str]
+) -> None:
     eks = botocore.session.get_session().get_service_model("eks")
 
     def taken(operation: str) -> set[str]:

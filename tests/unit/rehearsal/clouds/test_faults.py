@@ -40,7 +40,7 @@ def inject(text: str, operation: str = "create", cloud: CloudState | None = None
         ("kubernetes:core/v1:Pod", "fault: capacity", "Insufficient nvidia.com/gpu"),
     ],
 )
-def test_the_error_is_worded_as_the_clouds_own_and_labelled(token: str, fault: str, says: str) -> None:
+def test_a_faults_error_is_worded_as_the_clouds_own_and_marked_as_simulated(token: str, fault: str, says: str) -> None:
     with pytest.raises(faults.SimulatedFaultError) as raised:
         inject(f"[{{{fault}}}]", token=token)
     assert says in str(raised.value)
@@ -48,7 +48,7 @@ def test_the_error_is_worded_as_the_clouds_own_and_labelled(token: str, fault: s
 
 
 @pytest.mark.parametrize("package", ["aws", "gcp", "azure-native", "kubernetes"])
-def test_every_cloud_words_every_fault(package: str) -> None:
+def test_every_cloud_has_a_message_for_every_fault(package: str) -> None:
     assert {*cloud_data.load_cloud(package).faults, "slow"} == set(faults.KINDS)
 
 
@@ -68,7 +68,7 @@ def test_every_cloud_words_every_fault(package: str) -> None:
         ("fault: capacity, times: 0", "create", False),
     ],
 )
-def test_what_a_fault_strikes(fault: str, operation: str, hit: bool) -> None:
+def test_a_fault_matches_calls_by_type_urn_region_and_operation(fault: str, operation: str, hit: bool) -> None:
     if hit:
         with pytest.raises(faults.SimulatedFaultError):
             inject(f"[{{{fault}}}]", operation)
@@ -77,7 +77,7 @@ def test_what_a_fault_strikes(fault: str, operation: str, hit: bool) -> None:
 
 
 @pytest.mark.parametrize("on_disk", [False, True])
-def test_a_fault_strikes_as_often_as_it_says_also_over_processes(tmp_path: Path, on_disk: bool) -> None:
+def test_a_fault_is_injected_as_often_as_its_times_over_all_processes(tmp_path: Path, on_disk: bool) -> None:
     text, cloud = "[{fault: capacity, times: 2}]", CloudState(tmp_path if on_disk else None)
     for _ in range(2):
         with pytest.raises(faults.SimulatedFaultError):
@@ -96,7 +96,9 @@ def test_a_fault_strikes_as_often_as_it_says_also_over_processes(tmp_path: Path,
         ("azure-native", {"location": "westus3"}, "westus3"),
     ],
 )
-def test_the_region_of_a_resource(package: str, inputs: PropertyMap, region: str) -> None:
+def test_the_region_comes_from_a_resources_inputs_or_its_provider(
+    package: str, inputs: PropertyMap, region: str
+) -> None:
     assert read_provider_config(package, {}).region(inputs) == region
 
 
@@ -118,11 +120,11 @@ def test_slow_faults_add_up() -> None:
         ("no/such/file.yaml", "cannot be read"),
     ],
 )
-def test_faults_that_are_not_understood_are_refused(text: str, says: str) -> None:
+def test_invalid_faults_are_refused(text: str, says: str) -> None:
     with pytest.raises(RehearsalError, match=says):
         faults.parse_faults(text)
 
 
-def test_an_empty_file_holds_no_faults(tmp_path: Path) -> None:
+def test_an_empty_file_has_no_faults(tmp_path: Path) -> None:
     (tmp_path / "faults.yaml").touch()
     assert faults.parse_faults(str(tmp_path / "faults.yaml")) == []

@@ -23,7 +23,7 @@ def call(token: str, arguments: PropertyMap, **config: Any) -> PropertyMap:
 
 
 @pytest.mark.parametrize(("package", "token"), FUNCTIONS)
-def test_every_function_answers_the_same_to_the_same(package: str, token: str) -> None:
+def test_every_function_returns_the_same_result_for_the_same_arguments(package: str, token: str) -> None:
     arguments: PropertyMap = {"name": "gpu", "resourceName": "gpu", "resourceGroupName": "rg", "text": "a: 1"}
     assert call(token, arguments) == call(token, arguments) != {}
     assert "{" not in str(call(token, {**arguments, "text": ""}).get("id", ""))
@@ -62,14 +62,14 @@ def test_every_function_answers_the_same_to_the_same(package: str, token: str) -
         ),
     ],
 )
-def test_functions_know_the_place(
+def test_functions_use_the_providers_region_and_account(
     token: str, arguments: PropertyMap, config: dict[str, Any], expected: PropertyMap
 ) -> None:
     result = call(token, arguments, **config)
     assert {name: result[name] for name in expected} == expected
 
 
-def test_a_policy_document() -> None:
+def test_get_policy_document_returns_the_policy_as_json() -> None:
     statements: list[Value] = [
         {
             "sid": "Assume",
@@ -100,7 +100,7 @@ def test_a_policy_document() -> None:
     }  # fmt: skip
 
 
-def test_a_kubeconfig_of_an_aks_cluster() -> None:
+def test_aks_credentials_are_a_kubeconfig() -> None:
     token = "azure-native:containerservice/v20250101:listManagedClusterUserCredentials"
     answer: Any = call(token, {"resourceGroupName": "rg", "resourceName": "gpu"})
     kubeconfig = yaml.safe_load(base64.b64decode(answer["kubeconfigs"][0]["value"]))
@@ -108,7 +108,7 @@ def test_a_kubeconfig_of_an_aks_cluster() -> None:
     assert kubeconfig["current-context"] == "gpu"
 
 
-def test_yaml_documents_are_taken_apart() -> None:
+def test_yaml_decode_returns_the_objects_of_all_documents_and_lists() -> None:
     text = (
         "kind: A\nmetadata: {name: a}\n---\n---\nkind: AList\nitems: [{kind: A}, {kind: A, metadata: {namespace: x}}]\n"
     )
@@ -122,6 +122,6 @@ def test_yaml_documents_are_taken_apart() -> None:
 
 
 @pytest.mark.parametrize("package", cloud_data.list_packages())
-def test_any_other_function_is_refused_with_what_to_add(package: str) -> None:
+def test_any_other_function_is_refused_with_the_file_to_add_it_to(package: str) -> None:
     with pytest.raises(UnknownFunctionError, match=rf"add the function under `functions` in .*data/{package}\.yaml"):
         call(f"{package}:some/getThing:getThing", {})

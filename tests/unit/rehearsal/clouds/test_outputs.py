@@ -73,7 +73,9 @@ def subject(token: str, inputs: PropertyMap, seed: str = SEED, **config: Any) ->
         ("kubernetes:cert-manager.io/v1:ClusterIssuer", {}, {"metadata": {"name": "a"}}, "a"),
     ],
 )
-def test_ids_are_like_the_clouds_own(token: str, config: dict[str, Any], inputs: PropertyMap, identifier: str) -> None:
+def test_ids_have_the_form_of_the_clouds_own(
+    token: str, config: dict[str, Any], inputs: PropertyMap, identifier: str
+) -> None:
     assert compute_id(subject(token, inputs, **config)) == identifier
 
 
@@ -100,18 +102,20 @@ def test_ids_are_like_the_clouds_own(token: str, config: dict[str, Any], inputs:
          {"endpoint": f"db.{SEED[:12]}.eu-west-1.rds.amazonaws.com:6000", "password": Secret("p")}),
     ],
 )  # fmt: skip
-def test_computed_outputs(token: str, inputs: PropertyMap, expected: PropertyMap) -> None:
+def test_computed_outputs_have_the_form_of_the_clouds_own(
+    token: str, inputs: PropertyMap, expected: PropertyMap
+) -> None:
     made = compute_outputs(subject(token, inputs, region="eu-west-1"))
     assert {name: made[name] for name in expected} == expected
 
 
-def test_a_state_is_labelled_and_depends_on_nothing_but_what_it_is_made_from() -> None:
+def test_outputs_are_marked_as_simulated_and_depend_on_urn_inputs_and_configuration_alone() -> None:
     one, two = (compute_outputs(subject("gcp:container/cluster:Cluster", {"name": "gpu"})) for _ in range(2))
     assert one == two
     assert one[LABEL] == SEED
 
 
-def test_before_a_resource_is_made_only_its_inputs_are_known() -> None:
+def test_in_a_preview_only_the_inputs_of_a_new_resource_are_known() -> None:
     inputs: PropertyMap = {"name": "gpu", "roleArn": "r", "vpcConfig": {"subnetIds": ["s"]}}
     made = compute_outputs(subject("aws:eks/cluster:Cluster", inputs, seed=""))
     assert made["name"] == "gpu"
@@ -119,7 +123,7 @@ def test_before_a_resource_is_made_only_its_inputs_are_known() -> None:
     assert {made["arn"], made["endpoint"], made["identities"]} == {UNKNOWN}
 
 
-def test_what_depends_on_an_unknown_input_is_unknown_in_an_update() -> None:
+def test_outputs_that_depend_on_an_unknown_input_are_unknown_in_an_update() -> None:
     made = compute_outputs(subject("aws:eks/cluster:Cluster", {"name": UNKNOWN, "roleArn": "r"}))
     assert made["arn"] is UNKNOWN
     assert isinstance(made["endpoint"], str)
@@ -138,13 +142,15 @@ def test_what_depends_on_an_unknown_input_is_unknown_in_an_update() -> None:
         ),
     ],
 )
-def test_names_are_made_up(token: str, inputs: PropertyMap, expected: PropertyMap) -> None:
+def test_a_name_is_generated_when_the_program_gives_none(
+    token: str, inputs: PropertyMap, expected: PropertyMap
+) -> None:
     made = add_name(subject(token, inputs), {})
     assert {key: value for key, value in made.items() if key != "__defaults"} == expected
     assert has_generated_name(token, made)
 
 
-def test_a_made_up_name_stays_and_a_given_one_is_left_alone() -> None:
+def test_a_generated_name_stays_and_a_given_name_is_unchanged() -> None:
     token = "kubernetes:core/v1:ConfigMap"
     first = add_name(subject(token, {"metadata": {"labels": {"a": "b"}}}), {})
     again = add_name(subject(token, {"metadata": {"labels": {"a": "c"}}}, seed="0" * 64), first)

@@ -136,6 +136,6 @@ def test_a_shuffle_has_every_item_once_before_one_comes_again() -> None:
         ("RandomInteger", {"min": 5, "max": 1}, "min is 5 and max is 1"),
     ],
 )
-def test_inputs_that_the_provider_refuses(kind: str, inputs: dict[str, Value], said: str) -> None:
+def test_random_inputs_that_the_provider_refuses(kind: str, inputs: dict[str, Value], said: str) -> None:
     with pytest.raises(RehearsalError, match=said):
         made(kind, **inputs)

@@ -49,7 +49,7 @@ def test_a_sample_of_classes_is_understood_to_the_last_nested_type(package: str)
     assert len(seen) > 150
 
 
-def test_a_node_groups_schema() -> None:
+def test_the_schema_of_a_node_group_has_its_inputs_outputs_and_nested_types() -> None:
     known = load_schema("aws:eks/nodeGroup:NodeGroup")
     assert {name for name, field in known.inputs.items() if field.required} == {
         "clusterName",
@@ -77,7 +77,7 @@ def test_secret_outputs_are_those_that_the_sdk_marks() -> None:
     assert load_schema("aws:ec2/vpc:Vpc").secret_outputs == set()
 
 
-def test_only_what_is_asked_for_is_imported() -> None:
+def test_only_the_sdk_modules_of_the_used_types_are_imported() -> None:
     program = """
 import sys
 from novacron_rehearsal.clouds.input_checks import check_inputs

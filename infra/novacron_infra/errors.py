@@ -25,7 +25,7 @@ class Problem:
     rule: str
     """The rule that the value breaks: a clause without a full stop."""
     fix: str
-    """What to do: whole sentences. The last one has no full stop, because it often ends with a value to copy."""
+    """Whole sentences with the remedy. The last one has no full stop, because it often ends with a value to copy."""
     details: tuple[str, ...] = ()
     """Further lines: the arithmetic behind the rule, and the values that would keep it."""
 

@@ -28,16 +28,16 @@ class Rule:
     resources: str
     """The resources that it checks."""
     remedy: str
-    """What to do about a violation."""
+    """The remedy for a violation."""
     limits: str
-    """What it does not check."""
+    """The limits of the check."""
     framework: PolicyComplianceFramework | None = None
     tags: tuple[str, ...] = ()
     """The checks of checkov 3.3 with the same aim."""
 
     @property
     def description(self) -> str:
-        """What it requires, in one sentence: the first line of the check's docstring."""
+        """The requirement in one sentence: the first line of the docstring of the check."""
         return (self.check.__doc__ or "").strip().splitlines()[0]
 
 
@@ -120,7 +120,7 @@ RULES = (
         Severity.MEDIUM,
         resources=_PODS + ", including their image volumes",
         remedy="End the name of the image with `@sha256:` and the digest that you tested. The tag may stay before it.",
-        limits="Whether the image exists and who signed it.",
+        limits="Whether the image exists, and its signature.",
         tags=("CKV_K8S_43",),
     ),
     Rule(

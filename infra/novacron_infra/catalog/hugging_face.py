@@ -1,4 +1,4 @@
-"""The shape of any Llama-like model, read from its Hugging Face folder's config.json."""
+"""Reads the architecture of a Llama-like model from the config.json of its Hugging Face folder."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ from novacron_infra.catalog.types import Model
 
 
 def read_model_folder(folder: Path) -> Model:
-    """Reads `folder`/config.json. Raises CatalogError when the folder is no Hugging Face model of a known shape."""
+    """Return the model in a Hugging Face folder.
+
+    Raises:
+        CatalogError: config.json is missing or does not describe a Llama-like model.
+    """
     path = folder / "config.json"
     try:
         config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         hidden, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
-        shape: dict[str, Any] = {
+        figures: dict[str, int | bool] = {
             "layers": int(config["num_hidden_layers"]),
             "hidden": hidden,
             "intermediate": int(config["intermediate_size"]),
@@ -30,15 +34,15 @@ def read_model_folder(folder: Path) -> Model:
         }
     except (OSError, ValueError, TypeError, KeyError, AttributeError, ZeroDivisionError) as error:
         raise CatalogError(
-            f"model folder {folder}: {path.name} does not describe a Llama-like model ({error!r}); "
-            "use a Hugging Face folder with config.json, tokenizer and safetensors"
+            f"model folder {folder}: {path.name} does not describe a Llama-like model ({error!r}). "
+            "Use a Hugging Face folder with config.json, a tokenizer and safetensors"
         ) from error
     draft = Model(
         name=folder.name,
         parameters=1,
         source=str(path),
         as_of=dt.datetime.fromtimestamp(path.stat().st_mtime, dt.timezone.utc).date(),
-        **shape,
+        **figures,  # pyright: ignore[reportArgumentType] - the type of each figure is checked by the model
     )
     tables = 1 if draft.tied_embeddings else 2
     parameters = draft.layers * draft.layer_parameters + tables * draft.embedding_parameters + draft.hidden

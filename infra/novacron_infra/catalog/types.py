@@ -1,4 +1,4 @@
-"""The catalogue's types: what a machine, a GPU, a model and a weight format are. Data and loading are elsewhere."""
+"""The types of the catalogue: machines, GPUs, models, weight formats, and the regions that offer machines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 
 class Cloud(str, Enum):
-    """The clouds that the catalogue knows."""
+    """The clouds in the catalogue."""
 
     AWS = "aws"
     GCP = "gcp"
@@ -18,7 +18,7 @@ class Cloud(str, Enum):
 
 
 class Architecture(str, Enum):
-    """GPU generations, as far as weight formats differ by them; `cpu` is a machine without GPU."""
+    """GPU generations with different weight formats; `cpu` is a machine without GPUs."""
 
     CPU = "cpu"
     AMPERE = "ampere"
@@ -27,7 +27,7 @@ class Architecture(str, Enum):
 
 
 class FabricKind(str, Enum):
-    """How GPUs of different nodes talk to each other."""
+    """How GPUs of different nodes communicate."""
 
     EFA = "efa"
     TCPX = "tcpx"
@@ -37,14 +37,14 @@ class FabricKind(str, Enum):
 
 
 class EngineKind(str, Enum):
-    """The inference engines that a worker runs."""
+    """The inference engines of a worker."""
 
     TENSORRT_LLM = "tensorrt-llm"
     PYTORCH = "pytorch"
 
 
 class Quantization(str, Enum):
-    """What a user may ask for: a width (`int8`, `int4`), which the GPU gives its meaning, or an exact format."""
+    """A width (`int8`, `int4`), which the GPU's generation turns into a weight format, or an exact weight format."""
 
     INT8 = "int8"
     INT4 = "int4"
@@ -59,7 +59,7 @@ class Quantization(str, Enum):
 
 
 class FormatName(str, Enum):
-    """The weight formats that exist as checkpoints."""
+    """The weight formats of checkpoints."""
 
     FP32 = "fp32"
     FP16 = "fp16"
@@ -79,32 +79,32 @@ class KvCacheType(str, Enum):
 
     @property
     def bytes_per_value(self) -> int:
-        """2 or 1."""
+        """Bytes of one value, 1 or 2."""
         return 1 if self is KvCacheType.FP8 else 2
 
 
-class Row(BaseModel):
-    """Frozen, and no key that nobody reads."""
+class Entry(BaseModel):
+    """Base class of the catalogue's entries: frozen, and without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Sourced(Row):
-    """A row that says where its figures are from and of which day they are."""
+class Sourced(Entry):
+    """An entry with the source and the date of its figures."""
 
     source: Annotated[str, Field(min_length=3)]
     as_of: dt.date
 
 
 class Clocks(Sourced):
-    """The highest application clocks that a GPU model supports, MHz, as `nvidia-smi -ac` takes them."""
+    """The highest application clocks of a GPU model in MHz, for `nvidia-smi -ac`."""
 
     memory_mhz: PositiveInt
     graphics_mhz: PositiveInt
 
 
 class Gpu(Sourced):
-    """A GPU model. All rows are SXM modules; the PCIe cards of the same name have other clocks."""
+    """A GPU model. All entries are SXM modules; PCIe cards of the same name have other clocks."""
 
     name: str
     architecture: Architecture
@@ -117,8 +117,8 @@ class Gpu(Sourced):
         return self.memory_mib / 1024
 
 
-class Fabric(Row):
-    """The network between GPUs of different nodes. `first_card` is the first network card that carries it."""
+class Fabric(Entry):
+    """The network between GPUs of different nodes. `first_card` is the index of the first network card that has it."""
 
     kind: FabricKind
     interfaces: PositiveInt
@@ -126,14 +126,14 @@ class Fabric(Row):
 
 
 class Price(Sourced):
-    """On-demand list price of one machine in one region."""
+    """The on-demand list price of a machine in one region."""
 
     usd_per_hour: Annotated[float, Field(gt=0)]
     region: str
 
 
 class Machine(Sourced):
-    """A machine type. `None` is a figure nobody verified; `inferred` names figures that no source states."""
+    """A machine type. None is a figure that is not verified; `inferred` names figures that no source states."""
 
     name: str
     cloud: Cloud
@@ -149,7 +149,7 @@ class Machine(Sourced):
 
 
 class Model(Sourced):
-    """The shape of a decoder-only transformer of the Llama family."""
+    """The architecture of a decoder-only transformer of the Llama family."""
 
     name: str
     layers: PositiveInt
@@ -165,7 +165,7 @@ class Model(Sourced):
 
     @property
     def embedding_parameters(self) -> int:
-        """Parameters of one embedding table; the output head is a second one unless tied."""
+        """Parameters of one embedding table. The output head is a second one unless it is tied."""
         return self.vocabulary * self.hidden
 
     @property
@@ -175,8 +175,8 @@ class Model(Sourced):
         return attention + 3 * self.hidden * self.intermediate + 2 * self.hidden
 
 
-class WeightFormat(Row):
-    """A weight format, and the KV cache that goes with it unless the user says otherwise."""
+class WeightFormat(Entry):
+    """A weight format, and the default format of its KV cache."""
 
     name: FormatName
     bytes_per_parameter: Annotated[float, Field(gt=0, le=4)]
@@ -184,7 +184,7 @@ class WeightFormat(Row):
 
 
 class Quantizations(Sourced):
-    """Formats, and which engine runs which of them on which architecture."""
+    """The weight formats, and the engines and architectures that support them."""
 
     formats: tuple[WeightFormat, ...]
     support: dict[EngineKind, dict[Architecture, tuple[FormatName, ...]]]
@@ -193,14 +193,14 @@ class Quantizations(Sourced):
 
 
 class RegionList(Sourced):
-    """All regions of a cloud, as of a day."""
+    """All regions of a cloud on a date."""
 
     cloud: Cloud
     names: tuple[str, ...]
 
 
 class Offered(str, Enum):
-    """Whether a region has a machine."""
+    """Whether a region offers a machine."""
 
     YES = "yes"
     NO = "no"
@@ -208,20 +208,20 @@ class Offered(str, Enum):
 
 
 class OfferList(Sourced):
-    """A list of which regions of a cloud offer which machines."""
+    """A list of the regions of a cloud that offer machines."""
 
     cloud: Cloud
     covers: tuple[str, ...] = ()
-    """Regions whose machines are all in `offers`; none: what is missing may be offered all the same."""
+    """Regions whose machines are all in `offers`. Empty: regions may offer machines that the list lacks."""
     offers: dict[str, tuple[str, ...]]
-    """Regions by machine."""
+    """The regions that offer each machine."""
 
 
-class Offer(Row):
-    """What the lists know of a machine in a region."""
+class Offer(Entry):
+    """The statement of the lists about a machine in a region."""
 
     offered: Offered
     source: str
-    """Source and day of the list that says yes or no; empty where none does."""
+    """Source and date of the list that decides it; empty where none does."""
     other_regions: tuple[str, ...]
     """Other regions that offer the machine."""

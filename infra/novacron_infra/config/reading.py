@@ -1,4 +1,4 @@
-"""Reads the running Pulumi program's configuration. The only module of `config` that knows Pulumi."""
+"""Reads the configuration of the running Pulumi program. No other module of `config` uses Pulumi."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ from collections.abc import Iterator
 
 from novacron_infra.config.environment import EnvironmentSecrets
 from novacron_infra.config.loading import EnvironmentConfig, load
-from novacron_infra.config.problems import problem
+from novacron_infra.config.problems import HIDDEN, MISSING, problem
 from novacron_infra.errors import ConfigurationError, Problem
 
 SHORTEST_SECRET = 16
-"""Characters. ElastiCache takes 16 to 128."""
+"""Characters. ElastiCache accepts 16 to 128."""
 
 
 def load_stack() -> EnvironmentConfig:
-    """The environment of the stack that is being run; its secrets stay Pulumi secrets.
+    """Return the environment of the running stack. Its secrets stay Pulumi secrets.
 
     Raises:
-        ConfigurationError: as `load` does, and for secrets that the stack's file holds in plain or that are too short.
+        ConfigurationError: with the problems that `load` finds, and with secrets that are in plain text or too short.
     """
     import pulumi
 
     config = pulumi.Config("novacron")
     keys = EnvironmentSecrets.config_keys()
-    problems = [found for key in keys.values() for found in _wrong_secret(f"novacron:{key}")]
+    problems = [found for key in keys.values() for found in _check_secret(f"novacron:{key}")]
     values = config.get("environment")
     if values is None:
         fix = f"Add it to Pulumi.{pulumi.get_stack()}.yaml"
-        raise ConfigurationError([problem("", "missing", "an environment is needed", fix), *problems])
+        raise ConfigurationError([problem("", MISSING, "the stack needs an environment", fix), *problems])
     try:
         secrets = EnvironmentSecrets(**{name: config.get_secret(key) for name, key in keys.items()})
         environment = load(values, secrets=secrets)
@@ -38,14 +38,14 @@ def load_stack() -> EnvironmentConfig:
     return environment
 
 
-def _wrong_secret(key: str) -> Iterator[Problem]:
+def _check_secret(key: str) -> Iterator[Problem]:
     import pulumi
 
     value = pulumi.runtime.get_config(key)
     if value is None:
         return
     if not pulumi.runtime.is_config_secret(key):
-        yield Problem(key, "(hidden)", "a secret is stored in plain", f"pulumi config set --secret {key}")
+        yield Problem(key, HIDDEN, "this secret is in plain text", f"Run pulumi config set --secret {key}")
     if len(value) < SHORTEST_SECRET:
-        fix = f"Use {SHORTEST_SECRET} characters or more, or pulumi config rm {key}: it is generated then"
-        yield Problem(key, "(hidden)", "it is too short to be safe", fix)
+        fix = f"Use {SHORTEST_SECRET} characters or more. To have it generated, run pulumi config rm {key}"
+        yield Problem(key, HIDDEN, "it is too short to be safe", fix)

@@ -1,4 +1,4 @@
-"""JSON schemas made from the types. `python -m novacron_infra.config.schema` writes them again."""
+"""Writes the JSON schemas of the types: `python -m novacron_infra.config.schema`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CATALOG = HERE.parent / "catalog"
 
 
 def schemas() -> dict[Path, dict[str, Any]]:
-    """Every generated schema by its file."""
+    """Return every generated schema by its file."""
     environment = TypeAdapter[Any](EnvironmentConfig).json_schema()
     definitions = environment.pop("$defs")
     stack_file: dict[str, Any] = {
@@ -34,7 +34,7 @@ def schemas() -> dict[Path, dict[str, Any]]:
         "required": ["config"],
         "$defs": definitions,
     }
-    rows: dict[str, Any] = {
+    entries: dict[str, Any] = {
         "gpus": tuple[catalog.Gpu, ...],
         "machines": tuple[catalog.Machine, ...],
         "models": tuple[catalog.Model, ...],
@@ -43,17 +43,17 @@ def schemas() -> dict[Path, dict[str, Any]]:
         "regions": tuple[catalog.OfferList, ...],
     }
     return {HERE / "environment.schema.json": stack_file} | {
-        CATALOG / f"{name}.schema.json": TypeAdapter[Any](kind).json_schema() for name, kind in rows.items()
+        CATALOG / f"{name}.schema.json": TypeAdapter[Any](kind).json_schema() for name, kind in entries.items()
     }
 
 
 def rendered(schema: dict[str, Any]) -> str:
-    """The text of a schema's file."""
+    """Return the text of the file of a schema."""
     return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
 
 
 def main() -> None:
-    """Writes all of them."""
+    """Write all schemas."""
     for path, schema in schemas().items():
         path.write_text(rendered(schema), encoding="utf-8")
 

@@ -40,7 +40,7 @@ class EnvironmentPlan:
     recovery: Recovery | None
     """None with one region: none takes over."""
     region_failures: tuple[RegionFailure, ...]
-    """What the failure of each region means for the others."""
+    """The consequences of the failure of each region for the others."""
     weights_in_use_gb: float
     """Weights of the minimum replicas of the configuration in GB (10^9 bytes)."""
     shortfalls: tuple[Shortfall, ...]

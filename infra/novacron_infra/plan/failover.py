@@ -26,7 +26,7 @@ _INTERVAL = "traffic.health_check.interval_s"
 
 @dataclass(frozen=True)
 class RegionFailure:
-    """What the failure of one region means. Loads are fractions of the capacity of the workers at the start."""
+    """The consequences of the failure of a region. Loads are fractions of the capacity of the workers at the start."""
 
     region: str
     traffic_fraction: float
@@ -36,8 +36,8 @@ class RegionFailure:
     most_loaded_region: str
     """The other region that reaches its capacity first."""
     load_after_fraction: float | None
-    """Load of that region after the failure, if the environment was at the scale-up threshold before. None without
-    autoscaling."""
+    """Load of that region after the failure, if the environment was at the scale-up threshold before.
+    None without autoscaling."""
     load_at_maximum_fraction: float | None
     """Highest load of another region once all of them have their maximum of workers. None without autoscaling."""
 
@@ -102,7 +102,7 @@ def estimate_recovery(platform: Platform, traffic: Traffic) -> Recovery:
 
 
 def plan_region_failures(config: CloudEnvironment, regions: Sequence[RegionPlan]) -> tuple[RegionFailure, ...]:
-    """Return what the failure of each region means for the others; empty when there is only one region."""
+    """Return the consequences of the failure of each region; empty when there is only one region."""
     if len(regions) < 2:
         return ()
     threshold = config.autoscaling.scale_up.utilization_fraction if config.autoscaling else None

@@ -32,7 +32,7 @@ def private_api_endpoint(resource_type: str, properties: Value) -> Iterator[str]
 
 
 def _gke_endpoints(properties: Value) -> Iterator[str]:
-    # The DNS endpoint knows no networks: it is closed to the internet, or open to everyone who can sign in.
+    # The DNS endpoint has no list of networks: it is closed to the internet, or open to every authenticated client.
     path = "controlPlaneEndpointsConfig.dnsEndpointConfig.allowExternalTraffic"
     external = get(properties, path)
     if external is UNKNOWN:

@@ -139,7 +139,7 @@ def test_local_ports_must_not_collide(coordinator: dict[str, int], workers: dict
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "rule"),
     [
         ("platform: local", "must be a mapping"),
         (None, "must be a mapping"),
@@ -148,8 +148,8 @@ def test_local_ports_must_not_collide(coordinator: dict[str, int], workers: dict
         ({("a", "b"): 1}, "keys must be str"),
     ],
 )
-def test_a_configuration_must_be_a_mapping_of_plain_values(values: object, said: str) -> None:
-    assert said in find_problems(values)["novacron:environment"].rule
+def test_a_configuration_must_be_a_mapping_of_plain_values(values: object, rule: str) -> None:
+    assert rule in find_problems(values)["novacron:environment"].rule
 
 
 def test_yaml_anchors_and_json_text_are_read() -> None:

@@ -172,7 +172,7 @@ def test_the_plan_warns_about_file_systems_as_model_stores() -> None:
         slow,
         "models are not replicated to eu-west-1, ap-southeast-1: EFS replicates a file system to one other",
     ]
-    # A file system that exists is no replica: it would be overwritten.
+    # A file system that exists is not a destination of replication: it would be overwritten.
     assert warnings({"kind": "efs"}, bucket="fs-0123456789abcdef0") == [
         slow,
         "models are not replicated to ap-southeast-1: EFS replicates a file system to one other",

@@ -159,7 +159,7 @@ def test_a_machine_without_a_public_price_is_listed_and_not_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stack", "changes", "path", "said"),
+    ("stack", "changes", "path", "texts"),
     [
         # Four GPUs of a machine of eight: the problem lists what fits.
         (
@@ -230,7 +230,7 @@ def test_a_machine_without_a_public_price_is_listed_and_not_counted() -> None:
     ],
 )
 def test_a_stack_that_cannot_be_built_is_rejected_with_its_arithmetic(
-    stack: str, changes: dict[str, dict[str, Any]], path: str, said: list[str]
+    stack: str, changes: dict[str, dict[str, Any]], path: str, texts: list[str]
 ) -> None:
     description = read_stack(stack)
     for place, update in changes.items():
@@ -239,7 +239,7 @@ def test_a_stack_that_cannot_be_built_is_rejected_with_its_arithmetic(
             at = at[int(step)] if step.isdigit() else at.setdefault(step, {})
         at |= update
     message = str(find_plan_problems(description)[path])
-    for part in said:
+    for part in texts:
         assert part in message
 
 

@@ -1,4 +1,4 @@
-"""What the sections of a stack file have in common: their base class and field types."""
+"""The base class and the field types of all sections of a stack file."""
 
 from __future__ import annotations
 

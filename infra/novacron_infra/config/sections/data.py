@@ -15,5 +15,5 @@ class Data(Section):
     postgres_storage_gib: PositiveInt = 1024
     """Disk size of Postgres in GiB."""
     redis_nodes: Annotated[int, Field(ge=1, le=500)] = 6
-    """Number of Redis nodes: 1 for a single node, or an even number from 6 for a cluster, which has at least three
-    primaries with one replica each."""
+    """Number of Redis nodes: 1, or an even number from 6 for a cluster.
+    A cluster has at least three primaries with one replica each."""

@@ -1,4 +1,4 @@
-"""`hardware` and `resources`: what a process needs of its machine, and the requests and limits of its container."""
+"""`hardware` and `resources`: the hardware that a process needs, and the requests and limits of its container."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import PositiveFloat, PositiveInt
 from novacron_infra.config.sections.base import Section
 
 Role: TypeAlias = Literal["coordinators", "workers", "storage"]
-"""What a machine is for; also the key that describes it."""
+"""The purpose of a machine, which is also the key of its section."""
 
 
 class Hardware(Section):

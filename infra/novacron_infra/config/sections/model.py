@@ -13,7 +13,7 @@ from novacron_infra.config.sections.model_store import ModelStore
 
 
 class ProfileName(str, Enum):
-    """What the quantization of a replica favours."""
+    """The aim of the quantization of a replica."""
 
     BALANCED = "balanced"
     """Both quality and memory."""
@@ -27,10 +27,10 @@ class Profile(Section):
     """A kind of replica. The first profile also gets the GPUs that the minimum replicas of all profiles leave free."""
 
     name: ProfileName
-    """What the quantization of these replicas favours."""
+    """Aim of the quantization of these replicas."""
     quantization: Quantization
-    """Number format of the weights: a width such as `int8`, which the GPU's generation turns into a format, or a format
-    such as `fp8`."""
+    """Number format of the weights.
+    A width such as `int8` becomes the format of that width that the GPU supports; a format such as `fp8` is exact."""
     minimum_replicas: Count
     """Number of replicas that always run, in all regions together. With 0, replicas start on demand."""
     tensor_parallel: PositiveInt | None = None

@@ -48,8 +48,8 @@ class ModelStore(Section):
     prefix: Annotated[str, TextPattern(rf"({_FOLDER})?", _FOLDER_RULE, "models")] = "models"
     """Folder of the models in the store, without a slash at either end. Empty for the whole store."""
     configuration_prefix: Annotated[str, TextPattern(_FOLDER, _FOLDER_RULE, "configuration")] = "configuration"
-    """Folder of the quality policy, the manifests of served models and the routing, outside of `prefix` and without a
-    slash at either end."""
+    """Folder of the configuration, outside of `prefix` and without a slash at either end.
+    It has the quality policy, the manifests of served models and the routing."""
 
     @property
     def model_names(self) -> str:

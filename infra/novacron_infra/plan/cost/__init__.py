@@ -1,4 +1,4 @@
-"""What an environment costs, from the dated list prices of the catalogue."""
+"""The cost of an environment, from the dated list prices of the catalogue."""
 
 from novacron_infra.plan.cost.environment import EnvironmentCost, RegionCost, calculate_cost
 from novacron_infra.plan.cost.machines import HOURS_PER_MONTH, MachineCost

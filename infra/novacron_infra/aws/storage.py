@@ -53,7 +53,7 @@ class AwsModelStore(pulumi.ComponentResource):
 
     bucket: aws.s3.Bucket
     bucket_arn: pulumi.Output[str]
-    """There only when versions are kept, which replication needs at both ends."""
+    """Resolves after versioning is on, which replication needs at both ends."""
 
     def __init__(self, name: str, args: AwsModelStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         refuse([*name_problems(name), *_bucket_problems(name, args)])

@@ -1,4 +1,4 @@
-"""What Azure refuses in a pool, beyond what every cloud does: said before anything is created."""
+"""Rules of AKS node pools that Azure enforces in addition to the rules of every cloud."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Azure accepts as a name, a region, a network and a retention: rules that several components share."""
+"""Rules for names, regions, networks and log retention that several Azure components share."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import re
 from novacron_infra.errors import Problem
 
 LONGEST_NAME = 40
-"""Of a component. The longest physical name is its own with a suffix and 8 random characters; clusters end at 63."""
+"""Maximum length of a component's name. Resources add a suffix and 8 random characters; clusters allow 63."""
 RETENTION_DAYS = range(30, 731)
-"""What Log Analytics keeps in a table that can be queried (Azure Monitor limits, read on 2026-11-25)."""
+"""Days that Log Analytics keeps interactive data (Azure Monitor limits, read on 2026-11-25)."""
 _NAME = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 _REGION = re.compile(r"[a-z]+[0-9]?")
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
@@ -44,7 +44,7 @@ def account_problems(path: str, account: str) -> list[Problem]:
 
 
 def retention_problems(path: str, days: int) -> list[Problem]:
-    """Whether Log Analytics keeps logs for so many days."""
+    """Return a problem if Log Analytics does not offer this retention period."""
     if days in RETENTION_DAYS:
         return []
     low, high = RETENTION_DAYS[0], RETENTION_DAYS[-1]

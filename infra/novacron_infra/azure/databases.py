@@ -1,6 +1,6 @@
 """Managed Postgres and a Redis-compatible service of one region. Their passwords are made, never written down.
 
-What signs in is kept in the region's vault, as JSON like the secrets that Amazon makes: `username` and `password`.
+Credentials are in the region's key vault, as JSON with `username` and `password` like the secrets of AWS.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class AzurePostgres(pulumi.ComponentResource):
     """Azure Database for PostgreSQL, flexible server: encrypted, over TLS only, reached from inside only.
 
     Raises:
-        ArgumentError: Azure has no such size, storage or backups.
+        ArgumentError: if Azure does not offer the size, the storage or the backups.
     """
 
     server: dbforpostgresql.Server
@@ -197,7 +197,7 @@ class AzureRedis(pulumi.ComponentResource):
     key is taken in its newest version with the next update after a refresh.
 
     Raises:
-        ArgumentError: Azure has no such size.
+        ArgumentError: if Azure does not offer the size.
     """
 
     cluster: redisenterprise.RedisEnterprise
@@ -275,7 +275,7 @@ class AzureRedis(pulumi.ComponentResource):
 
 
 def redis_size(primaries: int) -> str | None:
-    """The smallest memory-optimized size with 50 GB for each primary, what one has on Amazon; None: there is none."""
+    """Return the smallest memory-optimized size with 50 GB per primary, as on AWS, or None."""
     fitting = [size for size in REDIS_SIZES_GB if size >= primaries * 50]
     return f"MemoryOptimized_M{fitting[0]}" if fitting else None
 

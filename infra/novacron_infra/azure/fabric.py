@@ -11,11 +11,17 @@ import re
 from novacron_infra.catalog import CatalogError, FabricKind, find_machine
 
 INFINIBAND_FEATURE = "Microsoft.ContainerService/AKSInfinibandSupport"
-"""Registered once for a subscription (`az feature register`), before the first pool: it keeps a pool's machines in one
-InfiniBand domain. AKS documentation, "Use AMD GPUs", and Azure/aks-rdma-infiniband, both read on 2026-11-25."""
+"""Feature that keeps a pool's machines in one InfiniBand domain.
+
+Register it once per subscription (`az feature register`), before the first pool. AKS documentation, "Use AMD GPUs", and
+Azure/aks-rdma-infiniband, both read on 2026-11-25.
+"""
 LARGEST_DOMAIN_NODES = 100
-"""A domain is a scale set in a single placement group, which holds so many machines (Virtual Machine Scale Sets
-documentation, "Working with large scale sets", as known on 2026-11-25)."""
+"""Maximum number of machines in a domain.
+
+A domain is a scale set in a single placement group (Virtual Machine Scale Sets documentation, "Working with large scale
+sets", as known on 2026-11-25).
+"""
 _GPU_SIZE = re.compile(r"Standard_N[CDGV]\d+(?P<features>[a-z]*)", re.IGNORECASE)
 
 

@@ -1,4 +1,4 @@
-"""Who may do what: Azure's built-in roles, and giving them to an identity."""
+"""Azure's built-in roles, and their assignment to an identity."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What pods may do in Azure: an identity for one service account, by Entra workload identity."""
+"""Azure permissions of pods: an identity for one service account, by Entra workload identity."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from novacron_infra.errors import refuse
 from novacron_infra.tags import Tags
 
 AUDIENCE = "api://AzureADTokenExchange"
-"""Of the tokens that AKS gives to pods (its documentation of workload identity)."""
+"""Audience of the tokens that AKS gives to pods (AKS documentation of workload identity)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AksPodIdentityArgs:
-    """Who gets the identity, and what it allows."""
+    """Arguments of a pod identity."""
 
     region: str
     resource_group: pulumi.Input[str]
     oidc_issuer: pulumi.Input[str]
-    """Of the cluster."""
+    """OIDC issuer of the cluster."""
     namespace: str
     service_account: str
     tags: Tags
@@ -42,7 +42,7 @@ class AksPodIdentity(pulumi.ComponentResource):
     """
 
     client_id: pulumi.Output[str]
-    """There only when it may do what it is for."""
+    """Resolves after the identity has its roles."""
 
     def __init__(self, name: str, args: AksPodIdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         refuse([*name_problems(name), *region_problems(f"{name}.region", args.region)])

@@ -1,4 +1,4 @@
-"""The region's front door: a public address in all zones, which the coordinators' Kubernetes service takes.
+"""Ingress of a region: a public address in all zones for the coordinators' Kubernetes service.
 
 The service names it: `service.beta.kubernetes.io/azure-pip-name` and `…/azure-load-balancer-resource-group`. The load
 balancer that AKS puts behind it passes TCP on; TLS ends at the coordinators. Not for names (`dns`).
@@ -24,7 +24,7 @@ class AzureIngressArgs:
     region: str
     resource_group: pulumi.Input[str]
     control_principal_id: pulumi.Input[str]
-    """Of the cluster's control plane, which puts its load balancer behind it."""
+    """Identity of the cluster's control plane, which attaches the address to its load balancer."""
     tags: Tags
     zones: tuple[str, ...] = ("1", "2", "3")
     """All of them, and it survives the loss of any."""
@@ -36,7 +36,7 @@ class AzureIngress(pulumi.ComponentResource):
     """A static public IPv4 address that outlives the service behind it."""
 
     name: pulumi.Output[str]
-    """What the service's annotation says; there only when the cluster may take it."""
+    """Value of the service's annotation. Resolves after the cluster has its permission for the address."""
     address: pulumi.Output[str]
     """IPv4."""
 

@@ -22,12 +22,12 @@ from novacron_infra.tags import Tags
 FASTEST_ROTATION_DAYS, SLOWEST_ROTATION_DAYS = 7, 730
 """Seven days: Key Vault documentation, "Configure key auto-rotation". Two years is a bound of this program."""
 _KEY_BITS = 2048
-"""What every service takes that encrypts with these keys."""
+"""Key type and size that all services accept which encrypt with these keys."""
 _VAULT = re.compile(r"(?=.{3,24}$)[a-zA-Z](-?[a-zA-Z0-9])+")
 
 
 class KeyUse(str, Enum):
-    """What a key encrypts."""
+    """The data that a key encrypts."""
 
     CLUSTER = "cluster"
     STORAGE = "storage"
@@ -69,7 +69,7 @@ class AzureKeysArgs:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AzureKeysResources:
-    """What the keys are made of."""
+    """Resources of `AzureKeys`."""
 
     vault: keyvault.Vault
     keys: dict[KeyUse, keyvault.Key]
@@ -169,7 +169,7 @@ class AzureKeys(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[may_encrypt]),
         )
         self.resources = AzureKeysResources(vault=vault, keys=keys, disk_encryption_set=disks)
-        # There only when its identity may use the key.
+        # Resolves after the identity may use the key.
         self._vault_uri = pulumi.Output.all(vault.properties.vault_uri, may_encrypt.id).apply(_first)
         self._identity_id = pulumi.Output.all(encrypts.id, may_encrypt.id).apply(_first)
         self._identity_client_id = encrypts.client_id

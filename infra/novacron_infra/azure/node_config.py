@@ -1,7 +1,7 @@
-"""What AKS sets on a node before it joins: its Linux OS and kubelet configuration, in the SDK's words.
+"""Linux OS and kubelet configuration that AKS applies before a node joins, with the SDK's names.
 
-AKS runs no user data. Everything that it cannot set is in `NOT_SET_HERE`, with who does it instead. Nothing here
-depends on a resource: one text for each machine type, kept as golden files.
+AKS runs no user data. `NOT_SET_HERE` lists settings that it does not have, and what sets them instead. The
+configuration depends only on the machine type; golden files have one for each.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from typing import Any
 from novacron_infra.catalog import Machine
 
 MAX_SOCKET_BUFFER_BYTES = 128 * 2**20
-"""The most that AKS takes for net.core.rmem_max and wmem_max, half of what nodes of other clouds have here (AKS custom
-node configuration reference, read on 2026-11-25)."""
+"""Maximum of net.core.rmem_max and wmem_max on AKS, half the value of nodes in other clouds.
+
+AKS custom node configuration reference, read on 2026-11-25.
+"""
 NOT_SET_HERE = {
     "GPU persistence mode and application clocks": "the owner of the GPU stack: the driver's container, or a DaemonSet",
     "CPU governor": "the hypervisor",

@@ -35,7 +35,7 @@ class AzureRegistryArgs:
     endpoint_subnet_id: pulumi.Input[str]
     registry_zone_id: pulumi.Input[str]
     pull_principal_id: pulumi.Input[str]
-    """Whom the nodes pull as; nobody else has a role here."""
+    """Identity that the nodes pull images with, the only one with a role on the registry."""
     workspace_id: pulumi.Input[str]
     tags: Tags
     repositories: tuple[str, ...] = ("novacron/coordinator", "novacron/worker")

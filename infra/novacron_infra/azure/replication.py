@@ -1,4 +1,4 @@
-"""Copies of the models and of the configuration beside them in other regions, and alarms when they fall behind."""
+"""Copies of models and configuration in other regions, and alarms when copies are late."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from novacron_infra.errors import Problem, refuse
 from novacron_infra.tags import Tags
 
 MOST_REPLICAS = 2
-"""What one account copies to (Azure Storage documentation, "Object replication for block blobs")."""
+"""Maximum number of destinations of an account (Azure Storage documentation, "Object replication for block blobs")."""
 LAG_BUCKETS_S = {
     0: "0-5 mins",
     300: "5-10 mins",
@@ -24,8 +24,10 @@ LAG_BUCKETS_S = {
     28_800: "8-24 hrs",
     86_400: "24+ hrs",
 }
-"""How Azure groups what waits to be copied, by the shortest wait in each ("Object replication priority replication",
-read on 2026-11-25)."""
+"""Metric dimension of pending copies by their minimum waiting time in seconds.
+
+"Object replication priority replication", read on 2026-11-25.
+"""
 EVERYTHING = "1601-01-01T00:00:00Z"
 """As a time of creation: also what was there before the policy."""
 _ALARM_PERIOD, _ALARM_FREQUENCY = "PT15M", "PT5M"
@@ -38,7 +40,7 @@ class ReplicaArgs:
 
     account: pulumi.Input[str]
     account_id: pulumi.Input[str]
-    """Of an account that keeps versions."""
+    """Id of an account with versioning."""
     container: pulumi.Input[str]
     resource_group: pulumi.Input[str]
 
@@ -49,7 +51,7 @@ class AzureModelReplicationArgs:
 
     source_account: pulumi.Input[str]
     source_account_id: pulumi.Input[str]
-    """Of an account that keeps versions and a change feed."""
+    """Id of an account with versioning and a change feed."""
     source_container: pulumi.Input[str]
     source_resource_group: pulumi.Input[str]
     replicas: Mapping[str, ReplicaArgs]
@@ -61,7 +63,7 @@ class AzureModelReplicationArgs:
     """When the alarm of the configuration goes off, likewise."""
     alarm_action_group_ids: tuple[pulumi.Input[str], ...] = ()
     prefix: str = "models/"
-    """What the models' names begin with; empty for every object."""
+    """Prefix of the models' names; empty for all objects."""
     configuration_prefix: str = "configuration/"
 
 
@@ -83,9 +85,9 @@ class AzureModelReplication(pulumi.ComponentResource):
     """
 
     policies: dict[str, storage.ObjectReplicationPolicy]
-    """Of the source, by region."""
+    """Replication policy of the source account, by region."""
     alarms: dict[str, monitor.MetricAlert]
-    """Of the models, by region."""
+    """Alarm of the models of each region."""
     configuration_alarms: dict[str, monitor.MetricAlert]
     """By region."""
 

@@ -20,8 +20,10 @@ from novacron_infra.errors import Problem, refuse
 from novacron_infra.tags import Tags
 
 LUSTRE_STEP_TIB = {40: 48, 125: 16, 250: 8, 500: 4}
-"""By throughput, MB/s for each TiB: size comes in these steps (Azure Managed Lustre documentation, "Create a file
-system", read on 2026-11-25)."""
+"""Size steps by throughput in MB/s per TiB.
+
+Azure Managed Lustre documentation, "Create a file system", read on 2026-11-25.
+"""
 FILES_MIN_MIB_PER_S, FILES_MAX_MIB_PER_S = 125, 10_340
 FILES_MIN_IOPS, FILES_MAX_IOPS = 3_000, 102_400
 FILES_MIN_GIB, FILES_MAX_GIB = 32, 262_144
@@ -59,10 +61,10 @@ class AzureModelStore(pulumi.ComponentResource):
 
     account: storage.StorageAccount
     account_id: pulumi.Output[str]
-    """There only when versions are kept, which replication needs at both ends."""
+    """Id of the account. Resolves after versioning is on, which replication needs at both ends."""
     container_name: pulumi.Output[str]
     container_id: pulumi.Output[str]
-    """What roles are given on."""
+    """Scope of role assignments."""
 
     def __init__(self, name: str, args: AzureModelStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         refuse([*name_problems(name), *region_problems(f"{name}.region", args.region), *_store_problems(name, args)])
@@ -153,7 +155,7 @@ class AzureFastFiles(pulumi.ComponentResource):
 
     file_system: storagecache.AmlFilesystem
     mgs_address: pulumi.Output[str]
-    """What clients mount."""
+    """Address that clients mount."""
 
     def __init__(self, name: str, args: AzureFastFilesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         refuse([*name_problems(name), *region_problems(f"{name}.region", args.region), *_lustre_problems(name, args)])
@@ -219,7 +221,7 @@ class AzureSharedFiles(pulumi.ComponentResource):
     account: storage.StorageAccount
     share_name: pulumi.Output[str]
     export: pulumi.Output[str]
-    """What clients mount: server:/account/share."""
+    """Address that clients mount: server:/account/share."""
 
     def __init__(self, name: str, args: AzureSharedFilesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         refuse([*name_problems(name), *region_problems(f"{name}.region", args.region), *_share_problems(name, args)])
@@ -268,7 +270,7 @@ class AzureSharedFiles(pulumi.ComponentResource):
 
 
 def load_warning(weights_gb: float | None, throughput_mib_per_s: int, timeout_s: int) -> str | None:
-    """What to tell someone whose replica loads its weights from Azure Files and would not be done in time.
+    """Return a warning if a replica would not load its weights from Azure Files in time, or None.
 
     At the share's rate, which all replicas have together: a single client reaches less.
     """

@@ -66,21 +66,25 @@ class WorkersService(WorkersServicer):
         except ValueError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"unknown to this coordinator: {error}")
             raise
-        self._workers.register(
-            worker_id=request.worker_id,
-            address=request.address,
-            model_id=request.model_id,
-            engine=request.engine,
-            model_digest=request.model_digest,
-            max_concurrent_requests=request.max_concurrent_requests,
-            max_context_tokens=request.max_context_tokens,
-            kv_cache_capacity_tokens=request.kv_cache_capacity_tokens,
-            incarnation=request.incarnation,
-            assignment_id=request.assignment_id,
-            role=role,
-            performance_profile=profile,
-            adapters={adapter.name: adapter.digest for adapter in request.adapters},
-        )
+        try:
+            self._workers.register(
+                worker_id=request.worker_id,
+                address=request.address,
+                model_id=request.model_id,
+                engine=request.engine,
+                model_digest=request.model_digest,
+                max_concurrent_requests=request.max_concurrent_requests,
+                max_context_tokens=request.max_context_tokens,
+                kv_cache_capacity_tokens=request.kv_cache_capacity_tokens,
+                incarnation=request.incarnation,
+                assignment_id=request.assignment_id,
+                role=role,
+                performance_profile=profile,
+                adapters={adapter.name: adapter.digest for adapter in request.adapters},
+            )
+        except ValueError as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            raise
         self._scheduler.fill_slots()
         return worker_pb2.RegisterResponse(report_interval_s=self._config.report_interval_s)
 

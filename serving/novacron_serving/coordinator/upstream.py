@@ -147,12 +147,25 @@ class Upstream:
     """All connections to one worker."""
 
     def __init__(self, address: str, token: str, tls: ClusterTls | None = None, clock: Clock = SYSTEM_CLOCK) -> None:
+        """Prepare connections to a worker.
+
+        Args:
+            address: its `host:port`.
+            token: the cluster token.
+            tls: TLS between coordinators and workers, if it is on.
+            clock: measures idle times.
+
+        Raises:
+            ValueError: the address is not `host:port`.
+        """
         self.tls_error = ""
         """Why TLS with the worker fails; empty: it does not fail."""
         self._address = address
         self._tls = tls
         self._clock = clock
         self._host, _, port = address.rpartition(":")
+        if not (self._host and address.isascii() and address.isprintable() and port.isdigit() and int(port) < 2**16):
+            raise ValueError(f"address is {address!r}; it must be host:port")
         self._port = int(port)
         self._head_end = (
             f" HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\n"
@@ -197,7 +210,7 @@ class Upstream:
         )
         try:
             await asyncio.wait_for(connecting, CONNECT_TIMEOUT_S)
-        except (OSError, OverflowError, asyncio.TimeoutError) as error:  # OverflowError: the port is above 65535
+        except (OSError, asyncio.TimeoutError) as error:
             reason = self.describe_error(error) or f"no connection within {CONNECT_TIMEOUT_S:g} s"
             receiver.on_error(reason, reused=False)
 

@@ -67,7 +67,8 @@ def _describe_rule(kind: type[BaseModel], detail: ErrorDetails) -> tuple[str, st
         return "it is not a valid value", f"Use {choices}"
     if detail["type"] in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):
         bounds = _describe_bounds(_find_field(kind, detail["loc"]), context)
-        return f"it must be {bounds}", f"Use a number {bounds}"
+        fix = f"Use a number {bounds}" if bounds.startswith("from") else f"Use {bounds}"
+        return f"it must be {bounds}", fix
     if detail["type"] in _RULES:
         return _RULES[detail["type"]]
     message = detail["msg"]
@@ -75,7 +76,7 @@ def _describe_rule(kind: type[BaseModel], detail: ErrorDetails) -> tuple[str, st
 
 
 def _describe_bounds(info: FieldInfo | None, context: dict[str, Any]) -> str:
-    """Return the bounds of a number in words, such as "from 1 to 65535" or "above 0"."""
+    """Return the bounds of a number in words, such as "from 1 to 65535" or "more than 0"."""
     constraints = _list_constraints(info) if info else []
     bounds = dict(context)
     for item in constraints:
@@ -86,7 +87,7 @@ def _describe_bounds(info: FieldInfo | None, context: dict[str, Any]) -> str:
         bounds["ge"] = bounds.pop("gt") + 1
     if "ge" in bounds and "le" in bounds:
         return f"from {bounds['ge']} to {bounds['le']}"
-    words = {"gt": "above {}", "ge": "from {} up", "lt": "below {}", "le": "up to {}"}
+    words = {"gt": "more than {}", "ge": "{} or more", "lt": "less than {}", "le": "{} or less"}
     return " and ".join(text.format(bounds[name]) for name, text in words.items() if name in bounds)
 
 

@@ -101,6 +101,33 @@ def test_a_misspelt_key_suggests_the_right_one(values: dict[str, Any], path: str
     assert find_problems(values)[path].fix == f"Did you mean {suggestion}?"
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "rule", "fix"),
+    [
+        ("autoscaling.ceiling_workers", 0, "it must be 1 or more", "Use 1 or more"),
+        ("workers.shared_memory_gib", 0, "it must be more than 0", "Use more than 0"),
+        ("model.kv_cache_fraction", 1, "it must be more than 0 and less than 1", "Use more than 0 and less than 1"),
+        ("coordinators.http_port", 0, "it must be from 1 to 65535", "Use a number from 1 to 65535"),
+        ("regions.0.weight", 256, "it must be from 0 to 255", "Use a number from 0 to 255"),
+        ("workers.gpus_per_worker", 0.5, "it must be a whole number", "Write it in digits, without quotes"),
+        ("autoscaling.gpu_target_fraction", "high", "it must be a number", "Write it in digits, without quotes"),
+        ("monitoring.retention_days", [], "it must be a whole number", "Write it in digits, without quotes"),
+        ("model.kv_cache", "fp4", "it is not a valid value", "Use bf16 or fp8"),
+        ("regions.0.dns_label", "US", "a DNS label has lower-case letters", "Write it like us-west"),
+        ("clusters.version", "latest", "a Kubernetes version is written", "Write it like 1.34"),
+        ("clusters.version", 1.34, "it must be a text", "Put a text that looks like a number"),
+        ("accounts.aws_account_id", "1234", "an AWS account id has 12 digits", "Write it like 123456789012"),
+        ("images.worker", {"repository": "W", "tag": "1"}, "a repository is a registry and a path", "Write it like"),
+    ],
+)
+def test_the_rule_of_a_field_is_in_words_with_an_accepted_value(path: str, value: object, rule: str, fix: str) -> None:
+    sections = {"autoscaling": {}, "accounts": {}, "images": {}, "monitoring": {}}
+    (problem,) = find_problems(change(SMALL | sections, {path: value})).values()
+    assert problem.rule.startswith(rule)
+    assert problem.fix.startswith(fix)
+    check_style(problem)
+
+
 @pytest.mark.parametrize("platform", [None, "lokal", "AWS"])
 def test_an_unknown_platform_lists_the_platforms(platform: str | None) -> None:
     assert "local, aws, gcp, azure" in find_problems({"platform": platform})["platform"].fix

@@ -128,7 +128,7 @@ def test_a_resource_that_needs_a_missing_excluded_one_is_refused(lab: Lab, opera
     missing = "urn:pulumi:dev::lab::sim:index:Thing::b-new"
     assert f"it depends on {missing}, which does not exist and is excluded; exclude it too" in result.errors
     assert not {"a-uses", "b-new"} & lab.state().keys()
-    # As told: without both of them the rest is done. Once what was missing exists, it may be excluded again.
+    # As the message advises, without both of them the run succeeds. An existing resource can be excluded.
     left_out = lab.up(exclude=("**::b-*", "**::a-*"))
     assert left_out.succeeded, left_out.errors
     assert "a-uses" not in lab.state()

@@ -96,7 +96,7 @@ def test_a_configuration_larger_than_the_limit_of_an_argument_reaches_the_progra
 
 
 def test_other_local_users_reach_neither_dynamic_providers_nor_the_registration_of_resources(lab: Lab) -> None:
-    """Whoever reaches one of them can run code as the user who deploys."""
+    """A user who reaches one of them can run code as the user who deploys."""
     (lab.folder / "note_provider.py").write_text(
         textwrap.dedent(
             """

@@ -1,4 +1,4 @@
-"""What an `up`, a preview, a refresh and a destroy do, step by step, against a simulated provider."""
+"""The steps of `up`, preview, refresh and destroy with a simulated provider."""
 
 from __future__ import annotations
 

@@ -31,12 +31,12 @@ URN = "urn:pulumi:dev::lab::kubernetes:apps/v1:Deployment::app"
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What came of a run."""
+    """The result of a run."""
 
     succeeded: bool
     violations: set[tuple[str, str, bool, str]]
     """Policy, resource, whether mandatory, severity."""
-    said: str
+    message: str
 
 
 Judge = Callable[[str, "dict[str, Any] | None"], Verdict]
@@ -112,7 +112,7 @@ def test_a_mandatory_violation_stops_the_run_before_anything_is_made(judge: Judg
     verdict = judge(DEPLOYMENT, None)
     assert not verdict.succeeded
     assert verdict.violations == {("digest-pinned-image", URN, True, "medium")}
-    assert IMAGE in verdict.said
+    assert IMAGE in verdict.message
     assert lab.provider.world == {}
 
 
@@ -120,13 +120,13 @@ def test_an_unknown_value_that_could_hide_a_violation_is_a_violation(judge: Judg
     verdict = judge(UNKNOWN_IMAGE, None)
     assert not verdict.succeeded
     assert verdict.violations == {("digest-pinned-image", URN, True, "medium")}
-    assert "Give it as a plain value" in verdict.said
+    assert "Give it as a plain value" in verdict.message
     assert lab.provider.world == {}
 
 
 def test_an_advisory_violation_is_reported_and_the_run_continues(judge: Judge, lab: Lab) -> None:
     verdict = judge(DEPLOYMENT, {"digest-pinned-image": "advisory"})
-    assert verdict.succeeded, verdict.said
+    assert verdict.succeeded, verdict.message
     assert verdict.violations == {("digest-pinned-image", URN, False, "medium")}
     assert len(lab.provider.world) == 2
 
@@ -141,7 +141,7 @@ def test_an_advisory_violation_is_reported_and_the_run_continues(judge: Judge, l
 )
 def test_disabled_policies_and_exempt_resources_have_no_violations(judge: Judge, config: dict[str, Any]) -> None:
     verdict = judge(DEPLOYMENT, config)
-    assert verdict.succeeded, verdict.said
+    assert verdict.succeeded, verdict.message
     assert verdict.violations == set()
 
 
@@ -151,18 +151,18 @@ def test_an_exemption_ends_after_its_date(judge: Judge) -> None:
         DEPLOYMENT, {"digest-pinned-image": {"exemptions": [{"urn": URN, "reason": "a test", "until": ended}]}}
     )
     assert not verdict.succeeded
-    assert f"its exemption ended after {ended}" in verdict.said
+    assert f"its exemption ended after {ended}" in verdict.message
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (None, "PulumiPolicy.yaml"),
         ("raise SystemExit('no such rule')", "no such rule"),
         ("import nowhere_to_be_found", "nowhere_to_be_found"),
     ],
 )
-def test_a_pack_that_cannot_load_is_a_clear_error(lab: Lab, tmp_path: Path, content: str | None, said: str) -> None:
+def test_a_pack_that_cannot_load_is_a_clear_error(lab: Lab, tmp_path: Path, content: str | None, message: str) -> None:
     pack = tmp_path / "pack"
     pack.mkdir()
     if content is not None:
@@ -171,11 +171,11 @@ def test_a_pack_that_cannot_load_is_a_clear_error(lab: Lab, tmp_path: Path, cont
     result = lab.up('Thing("a")', policy_packs=[PolicyPackSpec(pack)])
     assert not result.succeeded
     assert str(pack) in result.errors
-    assert said in result.errors
+    assert message in result.errors
     assert lab.provider.world == {}
     [report] = result.policy_packs
     assert (report.path, report.state) == (pack, PolicyPackState.FAILED)
-    assert said in report.reason
+    assert message in report.reason
 
 
 def test_a_program_that_fails_leaves_its_policies_unfinished_not_passed(lab: Lab) -> None:

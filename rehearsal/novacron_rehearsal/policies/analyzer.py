@@ -32,7 +32,7 @@ START_TIMEOUT_S = 60.0
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
 _GRPC_PREFIX = "Exception calling application: "
-"""What gRPC puts before the message of an exception of the pack."""
+"""gRPC's text before the message of an exception in the pack."""
 _WIRE = codec.Dialect(secrets=False, resources=False)
 _WIRE_WITH_SECRETS = codec.Dialect(resources=False)
 """For remediation: its result replaces the inputs, so secrets must keep their mark."""

@@ -1,4 +1,4 @@
-"""What the simulated clouds say to programs that are wrong, unlucky, or ask for more than one place."""
+"""Simulated clouds: errors, faults, several regions, cancellation, and reading what the program does not manage."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_node_group_without_capacity_fails_alone_and_a_second_run_completes(si
     assert "InsufficientInstanceCapacity" in first.errors
     assert "p5.48xlarge" in first.errors
     assert "simulated by NovaCron" in first.errors
-    # What began before the failure is there and recorded; how much that is depends on what ran beside it.
+    # Resources whose creation began before the failure are recorded; how many depends on what ran at the same time.
     left = site.made("aws")
     assert NODE_GROUP not in " ".join(left)
     assert left == sorted(f"{s.type} {s.id}" for s in site.workspace.snapshot().resources if s.type.startswith("aws:"))
@@ -55,7 +55,7 @@ def test_a_region_that_is_down_fails_its_own_resources_only(site: Site) -> None:
     assert not down.succeeded
     assert "Could not connect to the endpoint of eu-west-1" in down.errors
     site.faults.write_text("")
-    # Both providers are at one port: they are told apart by their connections.
+    # Both providers are at one port; only their connections differ.
     arns = site.up().outputs
     assert {region: str(arn).split(":")[3] for region, arn in arns.items()} == {
         "us-east-1": "us-east-1",

@@ -17,7 +17,7 @@ pytestmark = pulumi_cli.needs_pulumi
 
 
 def changes(folder: Path, ports: dict[str, int], *arguments: str) -> dict[str, int]:
-    """What an operation of the CLI did, by operation; raises when it fails."""
+    """Run the CLI. Returns the number of steps by operation; raises when it fails."""
     log = folder / ".events"
     log.unlink(missing_ok=True)
     pulumi_cli.run(

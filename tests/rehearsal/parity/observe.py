@@ -1,4 +1,4 @@
-"""What is compared of one step: the same JSON shape for the engine and for the CLI.
+"""Observations of one step, in the same JSON form for the engine and the CLI.
 
     {"preview": {"ok": true, "steps": [["create", "testing:index:Thing::a"], …], "details": {"…": {"size": "update"}}},
      "run": {"ok": true, "steps": […], "details": {…}},

@@ -3,7 +3,7 @@
 `scenario.yaml` says what it is about and lists the steps. A step is `up`, `preview`, `refresh` or `destroy` with:
 
 - `targets`, `target_dependents`, `replace`: names of resources, as the CLI's options
-- `exclude`: patterns of URNs; `continue_on_error`: true to go on after a failure
+- `exclude`: patterns of URNs; `continue_on_error`: true to continue after a failure
 - `failing`: names for which the providers fail, by method, e.g. `{Delete: [a]}`
 - `drift`: new properties by id, or null for what vanished
 - `stack`: another stack than `dev`; `config`: more configuration; `pack`: folder of a policy pack
@@ -62,11 +62,11 @@ class Scenario:
     about: str
     steps: tuple[Step, ...]
     exists: dict[str, Any]
-    """What exists before the first step, by id."""
+    """The resources before the first step, by id."""
 
     @property
     def folder(self) -> Path:
-        """Where it lies."""
+        """Return the scenario's folder."""
         return HERE / "scenarios" / self.name
 
 

@@ -1,6 +1,6 @@
 """The engine does what the Pulumi CLI does: against its recorded results, and against itself where it is on PATH.
 
-`python -m tests.rehearsal.parity.record` records the CLI's results anew.
+`python -m tests.rehearsal.parity.record` records the CLI's results again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.rehearsal.parity.record import RECORDED, surprises
 
 
 def differences(wanted: scenario.Scenario, theirs: list[dict[str, Any]], ours: list[dict[str, Any]]) -> str:
-    """What differs, as a readable text; `-` is the CLI, `+` the engine."""
+    """Return the differences as text; `-` is the CLI, `+` the engine."""
     found: list[str] = []
     for step, their, our in zip(wanted.steps, theirs, ours, strict=True):
         for part, reason in step.differs.items():
@@ -30,7 +30,7 @@ def differences(wanted: scenario.Scenario, theirs: list[dict[str, Any]], ours: l
             if difference:
                 found += [f"{step.title}: {part}", *(f"    {line}" for line in difference)]
                 if part in ("run", "preview"):
-                    found += [f"    engine said: {text}" for text in our[part]["errors"]]
+                    found += [f"    engine reported: {text}" for text in our[part]["errors"]]
     return "\n".join(found)
 
 

@@ -1,4 +1,4 @@
-"""What the scenarios' programs import: resources of the simulated providers, and which step of the scenario this is."""
+"""The package that scenarios' programs import: resources of the simulated providers, and the number of the step."""
 
 from __future__ import annotations
 

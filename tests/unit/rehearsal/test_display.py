@@ -1,4 +1,4 @@
-"""What a run shows: plain lines where there is no terminal, and never a secret."""
+"""The display of a run: plain lines without a terminal, and secrets redacted."""
 
 from __future__ import annotations
 

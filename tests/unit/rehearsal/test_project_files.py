@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("name: shop\nruntime: [python\n", r"Pulumi\.yaml is not valid YAML:[\s\S]*line 3"),
         ("- name\n", r"is a list; it must be a mapping"),
@@ -40,9 +40,9 @@ def folder(tmp_path: Path) -> Path:
         ),
     ],
 )
-def test_an_invalid_project_file_is_refused_with_the_place(tmp_path: Path, content: str, said: str) -> None:
+def test_an_invalid_project_file_is_refused_with_the_place(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "Pulumi.yaml").write_text(content)
-    with pytest.raises(RehearsalError, match=said):
+    with pytest.raises(RehearsalError, match=message):
         load_project(tmp_path)
 
 
@@ -54,7 +54,7 @@ def test_a_folder_without_pulumi_yaml_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("config:\n  a: 'x\n", r"Pulumi\.dev\.yaml is not valid YAML:[\s\S]*line \d"),
         ("config:\n  a: {b: 1, c: 2, b: 3}\n", r"duplicate key 'b'[\s\S]*line 2, column 19"),
@@ -66,9 +66,9 @@ def test_a_folder_without_pulumi_yaml_is_refused(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_an_invalid_stack_file_is_refused_with_the_place(folder: Path, content: str, said: str) -> None:
+def test_an_invalid_stack_file_is_refused_with_the_place(folder: Path, content: str, message: str) -> None:
     (folder / "Pulumi.dev.yaml").write_text(content)
-    with pytest.raises(RehearsalError, match=said):
+    with pytest.raises(RehearsalError, match=message):
         load_stack_config(folder, load_project(folder), "dev", StackSecrets("x", "dev"))
 
 

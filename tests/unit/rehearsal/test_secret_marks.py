@@ -1,4 +1,4 @@
-"""What is secret stays secret, whatever a provider returns."""
+"""Secrets stay secret, whatever a provider returns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is written to the state file is read back as it was; unchanged secrets keep their ciphertext."""
+"""State files: values are the same after writing and reading, and unchanged secrets keep their ciphertext."""
 
 from __future__ import annotations
 

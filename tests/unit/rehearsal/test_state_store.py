@@ -117,7 +117,7 @@ def test_the_next_run_applies_the_journal_of_a_run_that_did_not_finish(files: St
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("", "is damaged .*cp .*dev.json.bak"),
         ('{"version": 3, "check', "is damaged .*cp .*dev.json.bak"),
@@ -143,11 +143,11 @@ def test_the_next_run_applies_the_journal_of_a_run_that_did_not_finish(files: St
         ('{"version": 3, "checkpoint": {"latest": {"secrets_providers": {"type": "passphrase"}}}}', "no type or salt"),
     ],
 )
-def test_an_invalid_state_is_refused_and_left_unchanged(files: StackFiles, content: str, said: str) -> None:
+def test_an_invalid_state_is_refused_and_left_unchanged(files: StackFiles, content: str, message: str) -> None:
     keep(files, thing("a"))
     files.checkpoint.write_text(content)
     for _ in range(2):  # the second time shows that the lock was given back
-        with pytest.raises(RehearsalError, match=said):
+        with pytest.raises(RehearsalError, match=message):
             opened(files)
     assert files.checkpoint.read_text() == content
 

@@ -1,4 +1,4 @@
-"""What `data/*.yaml` says of the clouds is about things that the SDKs have."""
+"""`data/*.yaml` describes only types and properties that the SDKs have."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def sample(wanted: Type) -> Any:
 
 
 def problems(value: Any, wanted: Type) -> Iterator[str]:
-    """What of an output is not of the type that the SDK gives it."""
+    """Yield the parts of an output that do not have the type in the SDK."""
     if value is None or isinstance(wanted, OneOf):
         return
     if isinstance(wanted, Object):
@@ -112,9 +112,9 @@ def problems(value: Any, wanted: Type) -> Iterator[str]:
         for item in value.values():
             yield from problems(item, wanted.item)
     elif wanted.kind == "text" and not isinstance(value, str):
-        yield f"{value!r} is no text"
+        yield f"{value!r} is not text"
     elif wanted.kind == "whole number" and not isinstance(value, int):
-        yield f"{value!r} is no whole number"
+        yield f"{value!r} is not a whole number"
 
 
 @pytest.mark.parametrize("package", cloud_data.list_packages())

@@ -46,7 +46,7 @@ def test_a_change_of_inputs_updates_or_replaces(
 
 
 @pytest.mark.parametrize("ignored", ["scalingConfig", "scalingConfig.desiredSize"])
-def test_ignored_changes_are_no_difference(ignored: str) -> None:
+def test_ignored_changes_are_not_reported(ignored: str) -> None:
     news: PropertyMap = {**NODE_GROUP, "scalingConfig": {"desiredSize": 5, "maxSize": 8}}
     assert not compare_inputs("aws:eks/nodeGroup:NodeGroup", NODE_GROUP, news, [ignored]).changes
 

@@ -124,7 +124,7 @@ def test_a_shuffle_has_every_item_once_before_one_comes_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "inputs", "said"),
+    ("kind", "inputs", "message"),
     [
         ("RandomPassword", {"length": 0}, "length is 0; it must be at least 1"),
         ("RandomPassword", {"length": 3, "minUpper": 2, "minLower": 2}, "minLower .* = 4"),
@@ -136,6 +136,6 @@ def test_a_shuffle_has_every_item_once_before_one_comes_again() -> None:
         ("RandomInteger", {"min": 5, "max": 1}, "min is 5 and max is 1"),
     ],
 )
-def test_random_inputs_that_the_provider_refuses(kind: str, inputs: dict[str, Value], said: str) -> None:
-    with pytest.raises(RehearsalError, match=said):
+def test_random_inputs_that_the_provider_refuses(kind: str, inputs: dict[str, Value], message: str) -> None:
+    with pytest.raises(RehearsalError, match=message):
         made(kind, **inputs)

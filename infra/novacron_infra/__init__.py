@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     )
     from novacron_infra.environment import build
     from novacron_infra.errors import ArgumentError, ConfigurationError, NovaCronError, Problem
+    from novacron_infra.outputs import EnvironmentOutputs
     from novacron_infra.plan import EnvironmentPlan, PlanError, plan_environment, plan_to_json
     from novacron_infra.pools import Capacity, NodePoolShape, NodeRole, Placement
     from novacron_infra.tags import Tags
@@ -75,6 +76,7 @@ __all__ = [
     "EngineKind",
     "EnvironmentConfig",
     "EnvironmentName",
+    "EnvironmentOutputs",
     "EnvironmentPlan",
     "EnvironmentSecrets",
     "FabricKind",
@@ -118,7 +120,7 @@ __all__ = [
     "plan_to_json",
 ]
 
-_HOMES = ("errors", "tags", "catalog", "pools", "config", "plan", "environment")
+_HOMES = ("errors", "tags", "catalog", "pools", "config", "outputs", "plan", "environment")
 """The modules of the exported names, those that load fastest first."""
 
 

@@ -43,7 +43,7 @@ class Site:
         return [f"{token} {id_}" for token, _, id_ in CloudState(self.exists / package).list_keys()]
 
     def left(self, package: str) -> list[str]:
-        """Return what `made` returns, without grants of Google Cloud's own accounts: all stacks of a project share them."""
+        """Return what `made` returns, without the grants of Google Cloud's own accounts, which stacks share."""
         shared = re.compile("gcp:projects/iAMMember:IAMMember .*/roles/pubsub[.]")
         return [one for one in self.made(package) if not shared.match(one)]
 

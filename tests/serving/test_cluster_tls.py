@@ -125,7 +125,7 @@ def test_a_certificate_of_the_same_ca_with_another_name_is_rejected(
     with asks(encrypted.worker_ports["w"], context(authority.pem, files)) as client:
         assert client.get("/health").status_code == 200
         assert client.post("/v1/chat/completions", json=CHAT).json()["error"]["code"] == "certificate_required"
-    with pytest.raises(grpc.aio.AioRpcError, match="does not bear the cluster's name, novacron-cluster"):
+    with pytest.raises(grpc.aio.AioRpcError, match="does not contain the cluster's name, novacron-cluster"):
         asyncio.run(register(encrypted.grpc_port, authority.pem, files))
 
 

@@ -112,5 +112,5 @@ def test_openai_client_streams_and_reports_an_unknown_model(gateway: Gateway) ->
     with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="sk-user", max_retries=0) as client:
         stream = client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "{}"}], stream=True)
         assert len([chunk for chunk in stream if chunk.choices[0].delta.content]) == 4
-        with pytest.raises(openai.NotFoundError, match="not served here"):
+        with pytest.raises(openai.NotFoundError, match="is not served"):
             client.chat.completions.create(model="gpt-unknown", messages=[{"role": "user", "content": "{}"}])

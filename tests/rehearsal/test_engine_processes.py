@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 
 import pytest
@@ -17,6 +18,7 @@ from tests.rehearsal.conftest import Lab
 
 ENGINE = """
 import sys
+import tempfile
 from pathlib import Path
 from novacron_rehearsal import Options, Workspace
 workspace = Workspace(Path(sys.argv[1]), "dev", passphrase="x")
@@ -157,3 +159,12 @@ def test_other_local_users_reach_neither_dynamic_providers_nor_the_registration_
     assert result.succeeded, result.errors
     assert result.outputs.pop("ports") in (2, 3)  # the simulated provider's, the engine's and perhaps the program's own
     assert result.outputs == {"made": "made", "reached": [], "mode": "0o700"}
+
+
+def test_a_long_path_of_temporary_files_does_not_prevent_a_run(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = lab.folder / ("long" * 40)
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    result = lab.up('pulumi.export("made", Thing("a").made)')
+    assert result.succeeded, result.errors
+    assert result.outputs == {"made": "id-1"}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any, TypeAlias
 
 from novacron_rehearsal import urn
@@ -64,7 +64,7 @@ class Options:
     Only `attached_providers` serve resources.
     """
     real_packages: frozenset[str] = frozenset()
-    """Packages that `simulated_only` starts for real all the same. `pulumi-python` stands for dynamic providers."""
+    """Packages whose real provider may start in spite of `simulated_only`; `pulumi-python` for dynamic providers."""
 
 
 PROGRAM_OPERATIONS = (Operation.UP, Operation.PREVIEW)
@@ -104,7 +104,9 @@ async def execute(
     Raises:
         RehearsalError: when the run cannot begin. A failure during the run is in the result instead.
     """
-    with TemporaryDirectory(prefix="novacron-") as socket_dir:  # its mode is 0700
+    # The path of a socket must not be longer than 107 bytes.
+    root = None if len(gettempdir()) <= 60 else "/tmp"  # noqa: S108 - a folder of mode 0700 is created in it
+    with TemporaryDirectory(prefix="novacron-", dir=root) as socket_dir:
         return await _execute(context, operation, options, snapshot, sink, emit, Path(socket_dir))
 
 

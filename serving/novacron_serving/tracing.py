@@ -15,6 +15,7 @@ from novacron_serving.errors import StartError
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
+    from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Span, SpanKind, Tracer
     from opentelemetry.util.types import Attributes
 
@@ -27,7 +28,7 @@ FLUSH_S = 3.0
 class Tracing:
     """Makes spans. A thread of the SDK exports them, so that requests never wait for the collector."""
 
-    _provider: Any
+    _provider: TracerProvider
     _tracer: Tracer
     _propagator: Any
 

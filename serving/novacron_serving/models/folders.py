@@ -7,10 +7,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 import fsspec
+from fsspec.spec import AbstractFileSystem
 
 from novacron_serving.errors import StartError
 
@@ -29,7 +30,7 @@ class StoreFolder:
 
     url: str
     root: str
-    files: Any
+    files: AbstractFileSystem
     """fsspec's file system, which has no types."""
 
     def at(self, path: str) -> str:
@@ -45,7 +46,7 @@ class StoreFolder:
 
     def read(self, path: str, start: int | None = None, end: int | None = None) -> bytes:
         """Return a file's content, or its bytes from `start` up to `end`."""
-        return bytes(self.files.cat_file(self.at(path), start=start, end=end))
+        return cast("bytes", self.files.cat_file(self.at(path), start=start, end=end))
 
 
 def open_folder(url: str, mounts: Mapping[str, Path] | None = None) -> StoreFolder:
@@ -83,7 +84,9 @@ def open_folder(url: str, mounts: Mapping[str, Path] | None = None) -> StoreFold
     try:
         store: Any = importlib.import_module("obstore.fsspec").FsspecStore
         # `retry` tries again and continues where it stopped. The library would start again.
-        files: Any = store(parts.scheme, config=options, retry_config={"max_retries": 0}, skip_instance_cache=True)
+        files: AbstractFileSystem = store(
+            parts.scheme, config=options, retry_config={"max_retries": 0}, skip_instance_cache=True
+        )
     except ImportError as error:
         raise StoreError(f"store URL {url!r} needs a library; pip install 'novacron-serving[stores]'") from error
     except Exception as error:
@@ -100,7 +103,7 @@ def one_line(error: BaseException) -> str:
 
 
 def _local(url: str, folder: Path) -> StoreFolder:
-    files: Any = fsspec.filesystem("file", auto_mkdir=True, skip_instance_cache=True)
+    files: AbstractFileSystem = fsspec.filesystem("file", auto_mkdir=True, skip_instance_cache=True)
     return StoreFolder(url=url, root=str(folder).rstrip("/"), files=files)
 
 

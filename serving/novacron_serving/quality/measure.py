@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from transformers import PreTrainedModel
 
 from novacron_serving.engines import ChatPrompt
 from novacron_serving.engines.pytorch.weights import Quantization, count_weight_bytes, load_model, resolve_dtype
@@ -125,7 +125,7 @@ def _tokenize(tokens: Tokens, dialogue: Dialogue, context: int) -> TokenizedDial
     return TokenizedDialogue(prompt, response)
 
 
-def _predict(model: Any, dialogue: TokenizedDialogue) -> torch.Tensor:
+def _predict(model: PreTrainedModel, dialogue: TokenizedDialogue) -> torch.Tensor:
     ids = torch.tensor([dialogue.prompt + dialogue.response], device=model.device)
     with torch.inference_mode():
         logits: torch.Tensor = model(input_ids=ids, logits_to_keep=len(dialogue.response) + 1, use_cache=False).logits

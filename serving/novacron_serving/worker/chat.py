@@ -20,7 +20,7 @@ from novacron_serving.protocol.openai import (
     TextFormat,
     Tool,
 )
-from novacron_serving.protocol.openai.responses import ChatCompletion, ChatMessageBody, ToolCallBody
+from novacron_serving.protocol.openai.responses import ChatCompletion, ChatLogprobs, ChatMessageBody, ToolCallBody
 from novacron_serving.worker.responses import Usage, chat_logprobs, end_event, event
 from novacron_serving.worker.tool_calls import (
     Arguments,
@@ -221,7 +221,9 @@ async def stream_chat(chat: Chat, deltas: AsyncIterator[Delta], *, report_usage:
     parsers = [chat.make_parser() for _ in range(request.n)]
     started: set[int] = set()
 
-    def chunk(index: int, fields: dict[str, Any], reason: str | None = None, logprobs: Any = None) -> bytes:
+    def chunk(
+        index: int, fields: dict[str, Any], reason: str | None = None, logprobs: ChatLogprobs | None = None
+    ) -> bytes:
         choice = {"index": index, "delta": fields, "logprobs": logprobs, "finish_reason": reason}
         return event(frame | {"choices": [choice]})
 

@@ -146,7 +146,7 @@ async def stream_completion(
     usage = Usage()
     offsets = [0] * len(completion.echoes)
 
-    def chunk(index: int, text: str, logprobs: Any = None, reason: str | None = None) -> bytes:
+    def chunk(index: int, text: str, logprobs: CompletionLogprobs | None = None, reason: str | None = None) -> bytes:
         return event(
             frame | {"choices": [{"index": index, "text": text, "logprobs": logprobs, "finish_reason": reason}]}
         )

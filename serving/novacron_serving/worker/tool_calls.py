@@ -228,7 +228,7 @@ def _start(number: int, name: str) -> Call:
     return Call(number, f"call_{uuid.uuid4().hex[:24]}", name)
 
 
-def _parse_call(value: Any, names: set[str]) -> tuple[str, str] | None:
+def _parse_call(value: object, names: set[str]) -> tuple[str, str] | None:
     if not isinstance(value, Mapping):
         return None
     fields = cast("Mapping[str, Any]", value)

@@ -12,9 +12,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable
-from typing import Any
 
 import torch
+from transformers import PreTrainedModel
 
 from novacron_serving.engines import Delta
 from novacron_serving.engines.pytorch.choice import Choice, Job
@@ -22,6 +22,7 @@ from novacron_serving.engines.pytorch.config import PyTorchConfig
 from novacron_serving.engines.pytorch.kv_cache import SlotCache
 from novacron_serving.engines.pytorch.prefix_cache import PrefixCache
 from novacron_serving.engines.pytorch.sampling import Sampler
+from novacron_serving.engines.pytorch.weights import count_logits
 from novacron_serving.engines.tokens import Tokens
 from novacron_serving.errors import RequestError
 
@@ -31,14 +32,14 @@ log = logging.getLogger(__name__)
 class Decoder:
     """Runs jobs of any thread, and puts their output into their queues."""
 
-    def __init__(self, model: Any, tokens: Tokens, end_ids: set[int], config: PyTorchConfig) -> None:
+    def __init__(self, model: PreTrainedModel, tokens: Tokens, end_ids: set[int], config: PyTorchConfig) -> None:
         self.failed = False
         """The thread has died. The process should be restarted."""
         self._model = model
         self._tokens = tokens
         self._end_ids = end_ids
         self._config = config
-        self._vocabulary: int = model.get_output_embeddings().weight.shape[0]
+        self._vocabulary = count_logits(model)
         self._changed = threading.Condition()
         self._waiting: deque[Job] = deque()
         self._slots = SlotCache(config.max_concurrent_requests)

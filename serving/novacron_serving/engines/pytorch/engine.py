@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from novacron_serving.engines import ChatPrompt, Delta, EngineStats, GenerationRequest, TextPrompt
 from novacron_serving.engines.pytorch.choice import Job
@@ -15,6 +15,8 @@ from novacron_serving.engines.tokens import Tokens
 from novacron_serving.errors import RequestError, StartError, invalid, overloaded
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from novacron_serving.engines.pytorch.decoder import Decoder
 
 LONG_PROMPT_CHARACTERS = 20_000
@@ -47,7 +49,7 @@ class PyTorchEngine:
         import torch
 
         from novacron_serving.engines.pytorch.decoder import Decoder
-        from novacron_serving.engines.pytorch.weights import load_model, resolve_dtype
+        from novacron_serving.engines.pytorch.weights import count_logits, load_model, resolve_dtype
 
         torch.set_num_threads(self._config.threads)
         device = self._config.device
@@ -58,7 +60,7 @@ class PyTorchEngine:
         self.dtype = resolve_dtype(self._config.dtype, device)
         try:
             self._tokens = Tokens.load(self._path)
-            model: Any = load_model(self._path, self.dtype, device, self._config.quantization)
+            model = load_model(self._path, self.dtype, device, self._config.quantization)
             _warm_up(model)
         except StartError:
             raise
@@ -71,7 +73,7 @@ class PyTorchEngine:
         self.max_context_tokens = min(own, self._config.max_context_tokens or own)
         ends = model.generation_config.eos_token_id
         end_ids: list[int] = [ends] if isinstance(ends, int) else list(ends or ())
-        self._vocabulary = model.get_output_embeddings().weight.shape[0]
+        self._vocabulary = count_logits(model)
         self._guides = Guides(self._tokens.tokenizer, self._vocabulary, end_ids)
         self._decoder = Decoder(model, self._tokens, set(end_ids), self._config)
 
@@ -166,7 +168,7 @@ class PyTorchEngine:
         self._decoder = None
 
 
-def _warm_up(model: Any) -> None:
+def _warm_up(model: PreTrainedModel) -> None:
     """Run the model once, so that allocations do not delay the first request.
 
     Raises:

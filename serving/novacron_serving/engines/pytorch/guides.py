@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from novacron_serving.engines import Guide, GuideKind
 from novacron_serving.errors import RequestError, invalid
+
+if TYPE_CHECKING:
+    import torch
+    from llguidance import LLMatcher
 
 BITS = 32
 ENDING_TOKENS = 48
@@ -38,7 +42,7 @@ class Guides:
         self._reason = "its tokenizer is not a fast tokenizer"
         self._vocabulary = vocabulary_tokens
         self._end_ids = end_ids
-        self._closing: Any = None
+        self._closing: torch.Tensor | None = None
         self._tokenizer = tokenizer
         if end_ids and getattr(tokenizer, "is_fast", False):
             from llguidance import hf
@@ -65,7 +69,7 @@ class Guides:
             raise _error("; ".join(problems))
         return Matcher(matcher, self._vocabulary, None if guide.kind is GuideKind.REGEX else self._closing_tokens())
 
-    def _closing_tokens(self) -> Any:
+    def _closing_tokens(self) -> torch.Tensor:
         """Return a tensor of booleans by token: whether it only closes strings, lists and objects."""
         import torch
 
@@ -105,7 +109,7 @@ def _grammar(guide: Guide) -> str:
 class Matcher:
     """The state of guided decoding for one choice."""
 
-    def __init__(self, matcher: Any, vocabulary_tokens: int, closing_tokens: Any) -> None:
+    def __init__(self, matcher: LLMatcher, vocabulary_tokens: int, closing_tokens: torch.Tensor | None) -> None:
         self._matcher = matcher
         self._vocabulary = vocabulary_tokens
         self._closing_tokens = closing_tokens
@@ -114,7 +118,7 @@ class Matcher:
         """Return a copy for another choice of the same request."""
         return Matcher(self._matcher.deep_copy(), self._vocabulary, self._closing_tokens)
 
-    def allowed(self, *, ending: bool = False) -> Any:
+    def allowed(self, *, ending: bool = False) -> torch.Tensor:
         """Return a tensor of booleans by token: whether it may come next.
 
         With `ending`, only tokens that close the text are allowed, if there are any.

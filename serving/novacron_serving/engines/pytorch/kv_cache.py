@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 import torch
-from transformers import Cache, DynamicCache
+from transformers import Cache, DynamicCache, PreTrainedModel
 from transformers.cache_utils import CacheLayerMixin
 
 SPARE_COLUMNS = 128
@@ -27,10 +27,12 @@ class _Layer(CacheLayerMixin):
         self._slots = slots
         self.is_initialized = True
 
-    def lazy_initialization(self, key_states: Any, value_states: Any) -> None:
+    def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
         """Do nothing: `SlotCache.join` allocates the buffers."""
 
-    def update(self, key_states: Any, value_states: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: object, **kwargs: object
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Append one column and return all columns in use."""
         del args, kwargs
         slots = self._slots
@@ -96,7 +98,7 @@ class SlotCache:
         if not self.lengths:
             self._cache, self._columns, self._allocated_slots, self.end = None, 0, 0, 0
 
-    def step(self, model: Any, tokens: list[int]) -> torch.Tensor:
+    def step(self, model: PreTrainedModel, tokens: list[int]) -> torch.Tensor:
         """Append one token to each slot and return the logits, `[slots, vocabulary]`."""
         self._reserve(len(self.lengths), 0, None)
         device = model.device

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from novacron_serving.engines import Sampling
 from novacron_serving.engines.pytorch.guides import ENDING_TOKENS, Matcher
+
+if TYPE_CHECKING:
+    import torch
 
 GREEDY_BELOW = 1e-5
 """Lower temperatures are greedy, because dividing by them overflows."""
@@ -20,7 +23,7 @@ class Sampler:
         sampling: Sampling,
         prompt: list[int],
         vocabulary_tokens: int,
-        device: Any,
+        device: torch.device | str,
         matcher: Matcher | None = None,
         index: int = 0,
         max_tokens: int = 2**31,
@@ -52,14 +55,14 @@ class Sampler:
             self._generator.manual_seed((sampling.seed + index) % 2**63)
         else:
             self._generator.seed()
-        self._counts: Any = None
+        self._counts: torch.Tensor | None = None
         if sampling.presence_penalty or sampling.frequency_penalty:
             self._counts = torch.zeros(vocabulary_tokens, device=device)
-        self._seen: Any = None
+        self._seen: torch.Tensor | None = None
         if sampling.repetition_penalty != 1:
             self._seen = torch.zeros(vocabulary_tokens, dtype=torch.bool, device=device)
             self._seen[torch.tensor(prompt, device=device)] = True
-        self._bias: Any = None
+        self._bias: torch.Tensor | None = None
         if sampling.logit_bias:
             self._bias = torch.zeros(vocabulary_tokens, device=device)
             for token, bias in sampling.logit_bias.items():
@@ -71,7 +74,7 @@ class Sampler:
         plain = all(x is None for x in (self._matcher, self._counts, self._seen, self._bias))
         return self._greedy and plain and self._min_left <= 0
 
-    def sample(self, logits: Any) -> Any:
+    def sample(self, logits: torch.Tensor) -> torch.Tensor:
         """Return the id of the next token, as a tensor."""
         import torch
 
@@ -94,7 +97,7 @@ class Sampler:
             return logits.argmax()
         return self._draw(logits / sampling.temperature)
 
-    def _draw(self, logits: Any) -> Any:
+    def _draw(self, logits: torch.Tensor) -> torch.Tensor:
         import torch
 
         sampling = self._sampling

@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 
 import torch
 from torch.nn import functional
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from novacron_serving.errors import StartError
 
@@ -74,14 +74,14 @@ def _bias(linear: Any) -> torch.Tensor | None:
     return None if linear.bias is None else torch.nn.Parameter(linear.bias.detach(), requires_grad=False)
 
 
-def load_model(folder: Path, dtype: str, device: str, quantization: Quantization) -> Any:
+def load_model(folder: Path, dtype: str, device: str, quantization: Quantization) -> PreTrainedModel:
     """Load a causal language model in evaluation mode.
 
     Raises:
         StartError: the files lack some of the model's weights, or the model cannot be quantised this way.
     """
     loaded, loading = cast(
-        "tuple[Any, dict[str, Any]]",
+        "tuple[PreTrainedModel, dict[str, set[str]]]",
         AutoModelForCausalLM.from_pretrained(
             folder, dtype=getattr(torch, dtype), local_files_only=True, output_loading_info=True
         ),
@@ -92,10 +92,10 @@ def load_model(folder: Path, dtype: str, device: str, quantization: Quantization
             f"the weight files in {str(folder)!r} lack {len(missing)} of the model's tensors, such as {missing[0]!r}; "
             "copy or publish the whole model again"
         )
-    model: Any = loaded.eval()
+    model = loaded.eval()
     if quantization != "none":
         _quantize(model, quantization)
-    return model.to(device)
+    return cast("Any", model).to(device)
 
 
 def resolve_dtype(dtype: str, device: str) -> str:
@@ -105,13 +105,19 @@ def resolve_dtype(dtype: str, device: str) -> str:
     return "bfloat16" if device == "cuda" else "float32"
 
 
-def count_weight_bytes(model: Any) -> int:
+def count_logits(model: PreTrainedModel) -> int:
+    """Return the size of the vocabulary that the model's head predicts."""
+    head = cast("torch.nn.Linear", model.get_output_embeddings())
+    return head.weight.shape[0]
+
+
+def count_weight_bytes(model: torch.nn.Module) -> int:
     """Return the size of all parameters and buffers in bytes. Shared ones count once."""
     tensors = {id(item): item for item in (*model.parameters(), *model.buffers())}
     return sum(item.numel() * item.element_size() for item in tensors.values())
 
 
-def _quantize(model: Any, quantization: Literal["int8", "int4"]) -> None:
+def _quantize(model: PreTrainedModel, quantization: Literal["int8", "int4"]) -> None:
     head = model.get_output_embeddings()
     linears = {
         name: layer for name, layer in model.named_modules() if isinstance(layer, torch.nn.Linear) and layer is not head

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from novacron_serving.engines import Delta, FinishReason, GenerationRequest, KvTransfer, TokenLogprob
 from novacron_serving.engines.detokenizer import Detokenizer
+from novacron_serving.engines.tensorrt_llm.library import Logprob, RequestOutput
 from novacron_serving.engines.tokens import Tokens
 from novacron_serving.errors import RequestError
 
@@ -33,7 +33,7 @@ class Choice:
         self._read = 0
         self._counted = 0
 
-    def add_output(self, output: Any) -> Delta | None:
+    def add_output(self, output: RequestOutput) -> Delta | None:
         """Return the new output, or None if no text is complete yet.
 
         Raises:
@@ -43,6 +43,7 @@ class Choice:
         if self._prefill_only and completion.finish_reason in PREFILL_FINISHED:
             return self._transfer(output)
         token_ids: list[int] = completion.token_ids
+        known = completion.logprobs or ()
         text, logprobs = "", list[TokenLogprob]()
         reason: FinishReason | None = None
         for at in range(self._read, len(token_ids)):
@@ -52,8 +53,8 @@ class Choice:
             self._counted += 1
             added, stopped = self._text.add(token)
             text += added
-            if self._logprobs is not None and at < len(completion.logprobs or ()):
-                logprobs.append(self._logprob(token, completion.logprobs[at]))
+            if self._logprobs is not None and at < len(known):
+                logprobs.append(self._logprob(token, known[at]))
             if stopped:
                 reason = "stop"
                 break
@@ -74,7 +75,7 @@ class Choice:
             self._kv_transfer.cached_tokens if self._kv_transfer else _cached_tokens(output),
         )
 
-    def _transfer(self, output: Any) -> Delta:
+    def _transfer(self, output: RequestOutput) -> Delta:
         """Return the result of a prefill."""
         parameters = output.outputs[0].disaggregated_params
         if parameters is None or parameters.ctx_request_id is None:
@@ -102,7 +103,7 @@ class Choice:
             503, f"the engine aborted the request ({reason or 'no reason given'}); try again", kind="server_error"
         )
 
-    def _logprob(self, token: int, logprobs: Any) -> TokenLogprob:
+    def _logprob(self, token: int, logprobs: float | Mapping[int, Logprob]) -> TokenLogprob:
         """Return the log probability of a token.
 
         Args:
@@ -120,5 +121,5 @@ class Choice:
         return TokenLogprob(text, logprob, raw, top)
 
 
-def _cached_tokens(output: Any) -> int:
+def _cached_tokens(output: RequestOutput) -> int:
     return getattr(output, "cached_tokens", 0) or 0

@@ -29,6 +29,7 @@ from novacron_serving.engines.tensorrt_llm.choice import Choice
 from novacron_serving.engines.tensorrt_llm.config import DraftModel, Eagle3, TensorRtLlmConfig
 from novacron_serving.engines.tensorrt_llm.health import Heartbeat, executor_died
 from novacron_serving.engines.tensorrt_llm.launch import NO_TELEMETRY
+from novacron_serving.engines.tensorrt_llm.library import Llm, RequestOutput
 from novacron_serving.engines.tensorrt_llm.quantization import check_checkpoint, find_architecture
 from novacron_serving.engines.tokens import Tokens
 from novacron_serving.errors import RequestError, StartError, invalid, overloaded
@@ -46,7 +47,7 @@ class _Run:
     """A running request."""
 
     queue: asyncio.Queue[Delta | Exception] = field(default_factory=asyncio.Queue[Delta | Exception])
-    results: list[Any] = field(default_factory=list[Any])
+    results: list[RequestOutput] = field(default_factory=list[RequestOutput])
     choices: list[Choice] = field(default_factory=list[Choice])
     readers: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
     aborted: bool = False
@@ -66,8 +67,8 @@ class TensorRtLlmEngine:
         self._path = model_path
         self._config = config
         self._clock = clock
-        self._llm: Any = None
-        self._tokens: Any = None
+        self._llm: Llm | None = None
+        self._tokens: Tokens | None = None
         self._vocabulary = 0
         self._runs: dict[str, _Run] = {}
         self._heartbeat = Heartbeat(config.unhealthy_after_s, clock)
@@ -104,6 +105,7 @@ class TensorRtLlmEngine:
     async def generate(self, request: GenerationRequest) -> AsyncIterator[Delta]:
         """Generate completions. Closing the iterator aborts the unfinished choices."""
         self._admit(request)
+        assert self._tokens is not None  # noqa: S101 - the engine is loaded
         transfer = request.kv_transfer
         prompt = list(transfer.prompt) if transfer else self._tokens.encode(request.prompt)
         limit = max_completion_tokens(request, len(prompt), self.max_context_tokens, self._config)
@@ -112,7 +114,7 @@ class TensorRtLlmEngine:
             request = replace(request, prefill_only=False)
         run = self._runs[request.request_id] = _Run()
         try:
-            self._submit(run, request, prompt, max_tokens)
+            self._submit(run, request, self._tokens, prompt, max_tokens)
             unfinished = request.n
             while unfinished:
                 item = await run.queue.get()
@@ -134,10 +136,13 @@ class TensorRtLlmEngine:
             raise overloaded("all slots are in use and the queue is full; try again in a moment")
         check_request(request, self._config, self._vocabulary)
 
-    def _submit(self, run: _Run, request: GenerationRequest, prompt: list[int], max_tokens: int) -> None:
+    def _submit(
+        self, run: _Run, request: GenerationRequest, tokens: Tokens, prompt: list[int], max_tokens: int
+    ) -> None:
         seed = secrets.randbelow(SEEDS) if request.sampling.seed is None else request.sampling.seed
         adapter = build(make_lora_request(self._config.lora, request.adapter) if request.adapter else None, _find_class)
         try:
+            assert self._llm is not None  # noqa: S101 - the engine is loaded
             for index in range(request.n):
                 arguments = make_sampling_arguments(request, max_tokens, seed + index)
                 sampling = {name: build(value, _find_class) for name, value in arguments.items()}
@@ -153,7 +158,7 @@ class TensorRtLlmEngine:
                     )
                 )
                 self._heartbeat.begin()
-                run.choices.append(Choice(request, index, len(prompt), self._tokens))
+                run.choices.append(Choice(request, index, len(prompt), tokens))
         except (ValueError, TypeError) as error:
             raise invalid(f"the engine rejects the request: {error}") from error
         except Exception as error:
@@ -163,7 +168,7 @@ class TensorRtLlmEngine:
             for result, choice in zip(run.results, run.choices, strict=True)
         ]
 
-    async def _read(self, run: _Run, request: GenerationRequest, result: Any, choice: Choice) -> None:
+    async def _read(self, run: _Run, request: GenerationRequest, result: RequestOutput, choice: Choice) -> None:
         try:
             async for output in result:
                 self._heartbeat.beat()
@@ -215,7 +220,7 @@ class TensorRtLlmEngine:
 
     async def _poll_statistics(self) -> None:
         """Read the library's statistics of its last step. There are none while no request runs."""
-        while True:
+        while self._llm is not None:
             try:
                 async for statistics in self._llm.get_stats_async(timeout=POLL_S):
                     self._statistics = statistics
@@ -290,7 +295,7 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:500] or type(error).__name__
 
 
-def _add_output(choice: Choice, output: Any) -> Delta | None:
+def _add_output(choice: Choice, output: RequestOutput) -> Delta | None:
     try:
         return choice.add_output(output)
     except RequestError:
@@ -342,7 +347,7 @@ def _bias_tensor(logit_bias: Mapping[int, float], vocabulary: int) -> Any:
     return bias
 
 
-def _abort(result: Any) -> None:
+def _abort(result: RequestOutput) -> None:
     if not result.finished:
         with contextlib.suppress(Exception):  # the executor may have died
             result.abort()

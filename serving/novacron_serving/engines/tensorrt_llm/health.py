@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from novacron_serving.clock import SYSTEM_CLOCK, Clock
 
 
@@ -48,7 +46,7 @@ class Heartbeat:
         return self.running > 0 and self._clock.monotonic() - self._last > self._timeout_s
 
 
-def executor_died(llm: Any) -> bool:
+def executor_died(llm: object) -> bool:
     """Return whether the library's executor has died."""
     check = getattr(llm, "_check_health", None)  # since 1.3; it detects a dead rank while nothing runs
     if callable(check):

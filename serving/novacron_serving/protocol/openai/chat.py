@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
@@ -93,6 +93,6 @@ class ChatRequest(SampledRequest):
         return self
 
 
-def parse_chat(body: Any) -> ChatRequest:
+def parse_chat(body: object) -> ChatRequest:
     """Parse a JSON body. Raises `RequestError` (400), which names the field and the rule."""
     return parse(ChatRequest, body, IGNORED, NEUTRAL)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
@@ -54,6 +54,6 @@ class CompletionRequest(SampledRequest):
         return self
 
 
-def parse_completion(body: Any) -> CompletionRequest:
+def parse_completion(body: object) -> CompletionRequest:
     """Parse a JSON body. Raises `RequestError` (400), which names the field and the rule."""
     return parse(CompletionRequest, body, COMPLETION_IGNORED, COMPLETION_NEUTRAL)

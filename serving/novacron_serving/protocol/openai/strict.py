@@ -22,7 +22,7 @@ class Strict(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _null_is_left_out(cls, data: Any) -> Any:
+    def _null_is_left_out(cls, data: object) -> object:
         """Drop nulls. Clients send null for fields that are not set, and send messages back with their nulls."""
         return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else data
 
@@ -91,7 +91,7 @@ class SampledRequest(Strict):
 
 
 def parse(
-    model: type[Request], body: Any, ignored: frozenset[str], neutral: Mapping[str, tuple[object, ...]]
+    model: type[Request], body: object, ignored: frozenset[str], neutral: Mapping[str, tuple[object, ...]]
 ) -> Request:
     """Parse a JSON body.
 

@@ -36,7 +36,7 @@ class ResourceData:
     """Inputs (paths without indices) that cannot be changed in place, in addition to those in the id."""
     outputs: Mapping[str, Value]
     autonamed_with_prefix: bool
-    """Whether the provider makes up a name even when the program gives a prefix, and then refuses both."""
+    """Whether the provider generates a name although the program gives a prefix, and then rejects both."""
     again: bool
     """Whether a second resource with the same id is the same one, as with IAM grants."""
     unique_ids: bool

@@ -22,7 +22,7 @@ _REPLACING = {
 def compare_inputs(token: str, olds: PropertyMap, news: PropertyMap, ignored: list[str]) -> DiffResult:
     """Compare old inputs with new ones.
 
-    No SDK tells which changes force a replacement; `data/*.yaml` does for the types that cluster programs use.
+    No SDK describes which changes force a replacement; `data/*.yaml` does for the types that cluster programs use.
     Properties of other types are changed in place, except those in a resource's id.
     """
     forcing = find_replacing_inputs(token)

@@ -104,7 +104,7 @@ class CloudState:
         if self._folder is None:
             self._memory[name] = entry
             return
-        # Replaced in one step, so that a run that is killed leaves no partial file.
+        # Replaced atomically: a run that is killed leaves no partial file.
         temporary = self._folder / f"{name}.{os.getpid()}.{threading.get_ident()}"
         write_private_file(temporary, json.dumps(entry).encode())
         temporary.replace(self._folder / f"{name}.json")

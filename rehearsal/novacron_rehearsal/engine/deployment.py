@@ -267,7 +267,7 @@ class Deployment:
         old: ResourceState | None,
         detailed: dict[str, PropertyDiff] | None = None,
     ) -> AsyncGenerator[None, None]:
-        """Report a step's start and end, and occupy one of the run's parallel slots meanwhile."""
+        """Report a step's start and end, and occupy one of the run's parallel slots in between."""
         async with self.slots:
             if self.ending:
                 raise CancelledError("the run is ending")

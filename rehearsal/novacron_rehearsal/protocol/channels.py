@@ -6,6 +6,6 @@ CHANNEL_OPTIONS = [
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
     ("grpc.enable_http_proxy", 0),  # everyone that the engine talks to is on this machine
-    # Otherwise two providers at one attached port share a connection, by which such a port tells them apart.
+    # Otherwise two providers at one attached port would share a connection, and only the connection tells them apart.
     ("grpc.use_local_subchannel_pool", 1),
 ]

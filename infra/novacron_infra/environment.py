@@ -103,7 +103,8 @@ def _build_local(config: LocalEnvironment, project_dir: Path) -> None:
         "serving",
         LocalServingArgs(
             run_dir=project_dir / ".novacron" / "run" / pulumi.get_stack(),
-            model=config.model.model_copy(update={"path": config.model.path and project_dir / config.model.path}),
+            model=config.model,
+            base_folder=project_dir,
             coordinator=config.coordinator,
             workers=config.workers,
             pass_env=tuple(config.pass_env),

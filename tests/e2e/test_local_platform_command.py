@@ -30,6 +30,8 @@ def test_a_local_stack_from_up_to_down(project: Project) -> None:
     assert "worker-0 " in project.succeed("status")
     assert "worker INFO loaded novacron-tiny" in project.run("logs").stdout
 
+    assert "set coordinator.api_keys: true in Pulumi.local.yaml" in project.fail("key")
+
     pids = {service: project.pid(service) for service in ("coordinator", "worker-0")}
     assert "7 same" in project.succeed("up")
     assert {service: project.pid(service) for service in pids} == pids
@@ -76,7 +78,8 @@ def test_a_local_stack_from_up_to_down(project: Project) -> None:
     assert "nothing to do" in project.succeed("down")
 
 
-def test_status_logs_and_down_of_a_stack_that_was_never_deployed(project: Project) -> None:
+def test_commands_on_a_stack_that_was_never_deployed(project: Project) -> None:
+    assert "is not deployed; `novacron up -s local` deploys it" in project.fail("key")
     assert "is not deployed; `novacron up -s local` deploys it" in project.fail("status")
     assert "it is not deployed; `novacron up -s local` deploys it" in project.run("logs").stdout
     assert "nothing to do" in project.succeed("down")

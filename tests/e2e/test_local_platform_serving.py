@@ -60,10 +60,6 @@ def test_keys_models_and_cache_of_a_local_stack(project: Project, tmp_path: Path
         assert secret not in "".join(file.read_text(errors="replace") for file in files(project.folder / ".novacron"))
 
 
-def test_key_of_a_stack_without_keys_names_the_setting(project: Project) -> None:
-    assert "set coordinator.api_keys in Pulumi.local.yaml" in project.fail("key")
-
-
 def served(client: httpx.Client) -> list[str]:
     return [model["id"] for model in client.get("/v1/models").json()["data"]]
 

@@ -1,4 +1,4 @@
-"""Local stacks of versions before, whose resources had Pulumi's dynamic provider: their processes are kept."""
+"""Local stacks of earlier versions, whose resources had Pulumi's dynamic provider: their processes are kept."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def recorded_state(project: Project) -> str:
 
 
 def as_before(exported: dict[str, Any]) -> str:
-    """A state as the version before would have written it."""
+    """A state as the previous version would have written it."""
     text = json.dumps(exported)
     for now, before in FORMER_TYPES.items():
         text = text.replace(now, before)
@@ -57,7 +57,7 @@ def take_over(project: Project, state: str) -> None:
     project.succeed("import", str(file))
 
 
-def test_a_local_stack_of_the_version_before_previews_no_replacement(project: Project) -> None:
+def test_a_local_stack_of_the_previous_version_previews_no_replacement(project: Project) -> None:
     project.describe(coordinator={"api_keys": True})
     take_over(project, recorded_state(project))
     preview = project.succeed("preview")
@@ -69,7 +69,7 @@ def test_a_local_stack_of_the_version_before_previews_no_replacement(project: Pr
     assert "GeneratedSecret" not in preview
 
 
-def test_up_keeps_the_processes_and_keys_of_the_version_before(project: Project) -> None:
+def test_up_keeps_the_processes_and_keys_of_the_previous_version(project: Project) -> None:
     project.describe(coordinator={"api_keys": True})
     project.succeed("up")
     pids = {service: project.pid(service) for service in ("coordinator", "worker-0")}
@@ -83,7 +83,7 @@ def test_up_keeps_the_processes_and_keys_of_the_version_before(project: Project)
     assert "pulumi-python" not in json.dumps([r["type"] for r in resources(project)])
 
 
-def test_down_removes_what_the_version_before_deployed(project: Project) -> None:
+def test_down_removes_what_the_previous_version_deployed(project: Project) -> None:
     project.succeed("up")
     take_over(project, as_before(json.loads(project.succeed("export"))))
     project.succeed("down")
@@ -92,7 +92,7 @@ def test_down_removes_what_the_version_before_deployed(project: Project) -> None
 
 
 @pytest.mark.parametrize("type_", PROVIDERS)
-def test_the_recorded_providers_of_the_version_before_can_be_loaded(type_: str) -> None:
+def test_the_recorded_providers_of_the_previous_version_can_be_loaded(type_: str) -> None:
     provider = dill.loads(base64.b64decode(PROVIDERS[type_]))  # noqa: S301 - a file of this repository
     assert type(provider).__module__.startswith("novacron_infra.")
 

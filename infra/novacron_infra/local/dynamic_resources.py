@@ -1,4 +1,4 @@
-"""Removal of resources that versions before deployed through Pulumi's dynamic provider.
+"""Removal of resources that earlier versions deployed through Pulumi's dynamic provider.
 
 Their state names the classes here by their former place, `local.resources`. Pulumi uses them once, to
 refresh or delete such a resource; `up` moves it to `provider.py` and keeps it running.

@@ -131,7 +131,7 @@ class ProcessInputs(_Inputs):
 
 
 class ProcessFolder(_Inputs):
-    """The folder of a process: all that reading and deleting need. Versions before had other inputs."""
+    """The folder of a process: all that reading and deleting need. Earlier versions had other inputs."""
 
     name: ServiceName
     run_dir: Folder
@@ -163,7 +163,7 @@ class ProcessHandler:
         return _failures(ProcessInputs, inputs)
 
     def diff(self, olds: Properties, news: Properties) -> Difference:
-        """Compare a process with new inputs. A version before may have had fewer of them."""
+        """Compare a process with new inputs. An earlier version may have had fewer of them."""
         absent = {"pass_env": []}
         changed = _changed(absent | dict(olds), absent | dict(news), self.COMPARED)
         return Difference(changed, [name for name in changed if name in self.PLACE])

@@ -11,23 +11,23 @@ HASHED_WHOLE_BYTES = 16 * 2**20
 
 
 def find_model_problem(folder: Path) -> str | None:
-    """Return what a folder lacks to be a Hugging Face model, None when nothing shows before it is loaded."""
+    """Return what is wrong with a model folder, as a predicate; None if nothing is, as far as shows before loading."""
     if not folder.exists():
-        return "the folder does not exist"
+        return "does not exist"
     if not folder.is_dir():
-        return "it is a file, not a folder"
+        return "is a file, not a folder"
     try:
         config: object = json.loads((folder / "config.json").read_bytes())
     except FileNotFoundError:
-        return "the folder has no config.json"
+        return "has no config.json"
     except OSError as error:
-        return f"its config.json cannot be read ({error.strerror})"
+        return f"has a config.json that cannot be read ({error.strerror})"
     except ValueError as error:
-        return f"its config.json is not valid JSON ({error})"
+        return f"has a config.json that is not valid JSON ({error})"
     if not isinstance(config, dict) or "model_type" not in cast("dict[str, object]", config):
-        return "its config.json has no model_type"
+        return "has a config.json without model_type"
     if not any(any(folder.glob(pattern)) for pattern in ("*.safetensors", "*.bin")):
-        return "the folder has no weights (*.safetensors or *.bin)"
+        return "has no weights (*.safetensors or *.bin)"
     return None
 
 

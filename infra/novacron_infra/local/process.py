@@ -93,7 +93,7 @@ class ProcessSpec:
             sorted(self.secret_env.items()),
             sys.executable,
         ]
-        if self.pass_env:  # a process of a version before has none, and is kept
+        if self.pass_env:  # a process of an earlier version has none, and is kept
             content.append(sorted(self.pass_env))
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

@@ -12,7 +12,7 @@ import pulumi
 from novacron_infra.local import dynamic_resources
 from novacron_infra.local.handlers import GENERATED_SECRET, PROCESS, READINESS
 
-# States of versions before name these classes.
+# States of earlier versions name these classes.
 _ProcessProvider = dynamic_resources.ProcessProvider
 _ReadinessProvider = dynamic_resources.ReadinessProvider
 

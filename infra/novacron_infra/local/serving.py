@@ -29,7 +29,8 @@ class LocalServingArgs:
     run_dir: Path
     """The folder of logs, state, process configuration, and the coordinator's database."""
     model: ModelConfig = field(default_factory=ModelConfig)
-    """A relative path starts at the working directory."""
+    base_folder: Path = Path()
+    """The folder in which a relative `model.path` starts: the working directory, unless set."""
     coordinator: CoordinatorConfig = field(default_factory=CoordinatorConfig)
     workers: WorkersConfig = field(default_factory=WorkersConfig)
     pass_env: tuple[str, ...] = ()
@@ -56,7 +57,7 @@ class LocalServing(pulumi.ComponentResource):
     def __init__(self, name: str, args: LocalServingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("novacron:local:Serving", name, None, opts)
         contract, package = read_contract(), find_serving()
-        model_folder = _find_model(args.model, package)
+        model_folder = _find_model(args, package)
         _check_ports(args)
         code = digest_folder(package, "*.py")
         paths = contract.paths
@@ -137,18 +138,19 @@ class _Shared(TypedDict):
 
 
 def _worker(workers: WorkersConfig, index: int) -> tuple[str, int]:
-    """The name and the port of a worker."""
+    """Return the name and the port of a worker."""
     return f"worker-{index}", workers.base_port + index
 
 
-def _find_model(model: ModelConfig, package: Path) -> Path:
-    """The model's folder: the configured one, or the tiny model that ships with novacron-serving."""
-    if model.path is None:
+def _find_model(args: LocalServingArgs, package: Path) -> Path:
+    """Return the model's folder: the configured one, or the tiny model that ships with novacron-serving."""
+    path = args.model.path
+    if path is None:
         return (package / "models" / "tiny").resolve()
-    folder = model.path.resolve()
+    folder = (args.base_folder / path).resolve()
     if wrong := find_model_problem(folder):
         fix = "Name a Hugging Face model folder, or leave the path out for the tiny model"
-        raise ConfigurationError([problem("model.path", folder, wrong, fix)])
+        raise ConfigurationError([problem("model.path", str(path), f"{folder} {wrong}", fix)])
     return folder
 
 

@@ -187,7 +187,7 @@ def test_a_process_is_replaced_only_when_it_moves(stub: Any, tmp_path: Path, cha
     assert found.deleteBeforeReplace
 
 
-def test_a_process_of_the_version_before_is_unchanged(stub: Any, tmp_path: Path) -> None:
+def test_a_process_of_the_previous_version_is_unchanged(stub: Any, tmp_path: Path) -> None:
     before = {key: value for key, value in process_inputs(tmp_path).items() if key not in ("pass_env", "timeout_field")}
     request = provider_pb2.DiffRequest(
         urn=urn(PROCESS),

@@ -115,7 +115,7 @@ def compute_id(resource: SimulatedResource) -> str:
 
 
 def compute_outputs(resource: SimulatedResource) -> PropertyMap:
-    """Return all outputs: the inputs, and what the cloud computes: unknown while the resource does not exist."""
+    """Return all outputs: the inputs, and what the cloud computes, which is unknown before the resource exists."""
     given = {key: value for key, value in resource.inputs.items() if not key.startswith("__")}
     data = cloud_data.find_resource(resource.token)
     computed = {
@@ -154,15 +154,22 @@ def describe_existing(token: str, urn: str, config: ProviderConfig, identifier: 
     *before, name = re.split(r"[/:|]", identifier)
     data = cloud_data.find_resource(token)
     if config.package == "random":
-        found = existing_random(identifier, state)
-        outputs_known = load_schema(token).outputs
-        return {key: value for key, value in found.items() if key in outputs_known}
+        outputs = load_schema(token).outputs
+        found = {key: value for key, value in existing_random(identifier, state).items() if key in outputs}
+        return {**found, LABEL: digest(urn, identifier)}
     if data.name.startswith("metadata."):
         known: PropertyMap = {"metadata": {"name": name, **({"namespace": before[-1]} if before else {})}}
     else:
         known = {data.name: name} if data.name and _takes(token, data.name) else {}
     resource = SimulatedResource(token, urn, config, {**known, **state, "id": identifier}, digest(urn, identifier))
     return {key: value for key, value in compute_outputs(resource).items() if key != "id"}
+
+
+def find_inputs(token: str, state: PropertyMap) -> PropertyMap:
+    """Return the inputs of a resource that the program reads or imports, from its outputs."""
+    if sdk.package_of(token) != "random":
+        return state
+    return {name: value for name, value in state.items() if name in load_schema(token).inputs}
 
 
 def _namespace(resource: SimulatedResource) -> Value:

@@ -29,6 +29,7 @@ from novacron_rehearsal.clouds.outputs import (
     compute_id,
     compute_outputs,
     describe_existing,
+    find_inputs,
     has_generated_name,
 )
 from novacron_rehearsal.clouds.provider_config import ProviderConfig, digest, read_provider_config
@@ -234,9 +235,8 @@ class CloudProvider(ResourceProviderServicer):
         elif LABEL not in state:
             # A program that reads a resource which it does not manage: as far as this process can tell, it exists.
             state = describe_existing(token, request.urn, config, request.id, state)
-        return provider_pb2.ReadResponse(
-            id=request.id, properties=codec.encode(state), inputs=codec.encode(inputs or state)
-        )
+        inputs = inputs or find_inputs(token, state)
+        return provider_pb2.ReadResponse(id=request.id, properties=codec.encode(state), inputs=codec.encode(inputs))
 
     @_reports_errors
     def Delete(self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext) -> Empty:

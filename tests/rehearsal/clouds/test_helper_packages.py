@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from novacron_rehearsal.values import UNKNOWN
+from novacron_rehearsal.clouds import serve_clouds
+from novacron_rehearsal.values import UNKNOWN, Secret
 
 from tests.rehearsal.clouds.conftest import Site, taken
 
@@ -76,3 +78,19 @@ def test_a_package_of_which_only_the_sdk_is_known_is_checked_and_made(site: Site
     site.write(program.format("5"))
     refused = site.up(simulated_only=True)
     assert "algorithm: is 5; give text" in refused.errors
+
+
+def test_an_imported_password_is_kept_and_can_be_deleted(site: Site) -> None:
+    site.write(
+        """
+        import pulumi, pulumi_random as random
+        password = random.RandomPassword("password", length=7, opts=pulumi.ResourceOptions(import_="hunter2"))
+        pulumi.export("password", password.result)
+        """
+    )
+    with serve_clouds(["random"]) as ports:
+        options = replace(site.options, attached_providers=ports)
+        result = site.workspace.up(options)
+        assert result.succeeded, result.errors
+        assert result.outputs["password"] == Secret("hunter2")
+        assert site.workspace.destroy(options).succeeded

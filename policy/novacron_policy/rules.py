@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from pulumi_policy import PolicyComplianceFramework, Severity
 
-from novacron_policy.checks.encryption import customer_key_encryption
-from novacron_policy.checks.gpu import gpu_taint_and_toleration
-from novacron_policy.checks.network import private_api_endpoint
-from novacron_policy.checks.routing import health_check_on_routed_record
-from novacron_policy.checks.workloads import digest_pinned_image, no_privileged_pod
+from novacron_policy.checks.encryption import check_customer_key_encryption
+from novacron_policy.checks.gpu import check_gpu_taint_and_toleration
+from novacron_policy.checks.network import check_private_api_endpoint
+from novacron_policy.checks.routing import check_health_check_on_routed_record
+from novacron_policy.checks.workloads import check_digest_pinned_image, check_no_privileged_pod
 from novacron_policy.properties import Value
 
 Check = Callable[[str, Value], Iterator[str]]
@@ -53,7 +53,7 @@ _PODS = (
 RULES = (
     Rule(
         "private-api-endpoint",
-        private_api_endpoint,
+        check_private_api_endpoint,
         Severity.HIGH,
         resources="EKS, GKE and AKS clusters",
         remedy="Make the endpoint private, or name the networks that may reach it: IPv4 networks of /8 or narrower, "
@@ -64,7 +64,7 @@ RULES = (
     ),
     Rule(
         "customer-key-encryption",
-        customer_key_encryption,
+        check_customer_key_encryption,
         Severity.MEDIUM,
         resources="secrets of clusters; node disks and volumes; EFS, FSx for Lustre, Managed Lustre on Google Cloud "
         "and Azure, Filestore; object storage; RDS, Cloud SQL and Azure Database for PostgreSQL; ElastiCache, "
@@ -92,7 +92,7 @@ RULES = (
     ),
     Rule(
         "gpu-taint-and-toleration",
-        gpu_taint_and_toleration,
+        check_gpu_taint_and_toleration,
         Severity.MEDIUM,
         resources="EKS node groups, GKE and AKS node pools (including those inside the resource of their cluster); "
         + _PODS,
@@ -104,7 +104,7 @@ RULES = (
     ),
     Rule(
         "no-privileged-pod",
-        no_privileged_pod,
+        check_no_privileged_pod,
         Severity.HIGH,
         resources=_PODS,
         remedy="Remove `privileged`, `allowPrivilegeEscalation` and the capabilities ALL and SYS_ADMIN. Exempt a "
@@ -116,7 +116,7 @@ RULES = (
     ),
     Rule(
         "digest-pinned-image",
-        digest_pinned_image,
+        check_digest_pinned_image,
         Severity.MEDIUM,
         resources=_PODS + ", including their image volumes",
         remedy="End the name of the image with `@sha256:` and the digest that you tested. The tag may stay before it.",
@@ -125,7 +125,7 @@ RULES = (
     ),
     Rule(
         "health-check-on-routed-record",
-        health_check_on_routed_record,
+        check_health_check_on_routed_record,
         Severity.HIGH,
         resources="Route 53 records and Cloud DNS record sets with a routing policy, Traffic Manager profiles and "
         "endpoints",

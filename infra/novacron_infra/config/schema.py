@@ -17,7 +17,7 @@ HERE = Path(__file__).parent
 CATALOG = HERE.parent / "catalog"
 
 
-def schemas() -> dict[Path, dict[str, Any]]:
+def create_schemas() -> dict[Path, dict[str, Any]]:
     """Return every generated schema by its file."""
     environment = TypeAdapter[Any](EnvironmentConfig).json_schema()
     definitions = environment.pop("$defs")
@@ -47,15 +47,15 @@ def schemas() -> dict[Path, dict[str, Any]]:
     }
 
 
-def rendered(schema: dict[str, Any]) -> str:
+def render_schema(schema: dict[str, Any]) -> str:
     """Return the text of the file of a schema."""
     return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
 
 
 def main() -> None:
     """Write all schemas."""
-    for path, schema in schemas().items():
-        path.write_text(rendered(schema), encoding="utf-8")
+    for path, schema in create_schemas().items():
+        path.write_text(render_schema(schema), encoding="utf-8")
 
 
 if __name__ == "__main__":

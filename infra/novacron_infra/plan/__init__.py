@@ -6,18 +6,18 @@ from novacron_infra.plan.errors import DoesNotFitError, PlanError
 from novacron_infra.plan.failover import (
     Recovery,
     RegionFailure,
+    calculate_cloud_dns_rto_s,
+    calculate_route_53_rto_s,
+    calculate_traffic_manager_rto_s,
     check_recovery,
-    cloud_dns_rto_s,
     estimate_recovery,
-    route_53_rto_s,
-    traffic_manager_rto_s,
 )
 from novacron_infra.plan.json_values import plan_to_json
 from novacron_infra.plan.machines import MachinePlan, Shortfall
 from novacron_infra.plan.pools import plan_node_pools
 from novacron_infra.plan.profiles import ProfilePlan
 from novacron_infra.plan.regions import RegionPlan, WorkerShare, apportion
-from novacron_infra.plan.sizing import ReplicaSize, Workload, fit_replica, model_weight_bytes, size_replica
+from novacron_infra.plan.sizing import ReplicaSize, Workload, calculate_weight_bytes, fit_replica, size_replica
 from novacron_infra.plan.summary import count_gpus, summarize_plan
 
 __all__ = [
@@ -38,17 +38,17 @@ __all__ = [
     "WorkerShare",
     "Workload",
     "apportion",
+    "calculate_cloud_dns_rto_s",
+    "calculate_route_53_rto_s",
+    "calculate_traffic_manager_rto_s",
+    "calculate_weight_bytes",
     "check_recovery",
-    "cloud_dns_rto_s",
     "count_gpus",
     "estimate_recovery",
     "fit_replica",
-    "model_weight_bytes",
     "plan_environment",
     "plan_node_pools",
     "plan_to_json",
-    "route_53_rto_s",
     "size_replica",
     "summarize_plan",
-    "traffic_manager_rto_s",
 ]

@@ -89,14 +89,14 @@ def estimate_recovery(platform: Platform, traffic: Traffic) -> Recovery:
     check, ttl_s = traffic.health_check, traffic.ttl_s
     interval_s, failures, timeout_s = check.interval_s, check.failure_threshold, check.timeout_s or DEFAULT_TIMEOUT_S
     if platform is Platform.AWS:
-        rto_s = route_53_rto_s(interval_s, failures, ttl_s)
+        rto_s = calculate_route_53_rto_s(interval_s, failures, ttl_s)
         return Recovery("Route 53", rto_s, f"{failures} × ({interval_s} + {ROUTE_53_TIMEOUT_S}) + {ttl_s} = {rto_s} s")
     if platform is Platform.GCP:
-        rto_s = cloud_dns_rto_s(failures, timeout_s, ttl_s, interval_s)
+        rto_s = calculate_cloud_dns_rto_s(failures, timeout_s, ttl_s, interval_s)
         return Recovery("Cloud DNS", rto_s, f"{failures} × {interval_s} + {timeout_s} + {ttl_s} = {rto_s} s")
     # Traffic Manager counts the failures that it tolerates, which is one less than the threshold.
     tolerated = failures - 1
-    rto_s = traffic_manager_rto_s(interval_s, tolerated, timeout_s, ttl_s)
+    rto_s = calculate_traffic_manager_rto_s(interval_s, tolerated, timeout_s, ttl_s)
     sum_ = f"{interval_s} + {tolerated} × {interval_s} + {timeout_s} + {ttl_s} = {rto_s} s"
     return Recovery("Traffic Manager", rto_s, sum_)
 
@@ -109,7 +109,7 @@ def plan_region_failures(config: CloudEnvironment, regions: Sequence[RegionPlan]
     return tuple(_plan_failure(failed, regions, threshold) for failed in regions)
 
 
-def route_53_rto_s(interval_s: int, failures: int, ttl_s: int) -> int:
+def calculate_route_53_rto_s(interval_s: int, failures: int, ttl_s: int) -> int:
     """Return failures × (interval + timeout) + TTL, in seconds.
 
     Raises:
@@ -119,7 +119,7 @@ def route_53_rto_s(interval_s: int, failures: int, ttl_s: int) -> int:
     return failures * (interval_s + ROUTE_53_TIMEOUT_S) + ttl_s
 
 
-def traffic_manager_rto_s(interval_s: int, tolerated_failures: int, timeout_s: int, ttl_s: int) -> int:
+def calculate_traffic_manager_rto_s(interval_s: int, tolerated_failures: int, timeout_s: int, ttl_s: int) -> int:
     """Return interval + tolerated failures × interval + timeout + TTL, in seconds.
 
     Raises:
@@ -129,7 +129,9 @@ def traffic_manager_rto_s(interval_s: int, tolerated_failures: int, timeout_s: i
     return interval_s + tolerated_failures * interval_s + timeout_s + ttl_s
 
 
-def cloud_dns_rto_s(failures: int, timeout_s: int, ttl_s: int, interval_s: int = CLOUD_DNS_MINIMUM_INTERVAL_S) -> int:
+def calculate_cloud_dns_rto_s(
+    failures: int, timeout_s: int, ttl_s: int, interval_s: int = CLOUD_DNS_MINIMUM_INTERVAL_S
+) -> int:
     """Return failures × interval + timeout + TTL, in seconds.
 
     Raises:

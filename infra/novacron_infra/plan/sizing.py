@@ -126,7 +126,7 @@ def size_replica(
         layers * model.layer_parameters * weights.bytes_per_parameter
         + (stage_tables * model.embedding_parameters + model.hidden) * embedding_bytes
     )
-    activations = 2 * workload.batch_tokens * model.hidden * _activation_coefficient(tp) / GIB
+    activations = 2 * workload.batch_tokens * model.hidden * _find_activation_coefficient(tp) / GIB
     nccl = _NCCL_GIB_AT_TP8 * min(tp, 8) / 8 if tp > 1 else 0.0
     weights_gib = stage_bytes / tp / GIB
     free = gpu.memory_gib - weights_gib - activations - RUNTIME_GIB - nccl
@@ -144,11 +144,11 @@ def size_replica(
         nccl_gib=nccl,
         kv_gib=workload.kv_fraction * free,
         kv_bytes_per_token=2 * layers * ceil(model.kv_heads / tp) * model.head_dim * kv_cache.bytes_per_value,
-        replica_weight_bytes=model_weight_bytes(model, weights),
+        replica_weight_bytes=calculate_weight_bytes(model, weights),
     )
 
 
-def model_weight_bytes(model: Model, weights: WeightFormat) -> float:
+def calculate_weight_bytes(model: Model, weights: WeightFormat) -> float:
     """Return the bytes of the weights of one replica on any number of GPUs."""
     tables = (1 if model.tied_embeddings else 2) * model.embedding_parameters + model.hidden
     layers = model.layers * model.layer_parameters
@@ -212,6 +212,6 @@ def _list_parallelisms(
                 yield tp, pp
 
 
-def _activation_coefficient(tensor_parallel: int) -> float:
+def _find_activation_coefficient(tensor_parallel: int) -> float:
     known = [tp for tp in _ACTIVATION_COEFFICIENT if tp <= tensor_parallel]
     return _ACTIVATION_COEFFICIENT[max(known)]

@@ -62,7 +62,7 @@ _SWITCHES = {
 """The property, and its value, that switches on encryption with the key, for types where naming a key is not enough."""
 
 
-def customer_key_encryption(resource_type: str, properties: Value) -> Iterator[str]:
+def check_customer_key_encryption(resource_type: str, properties: Value) -> Iterator[str]:
     """Stored data is encrypted with a key of your own."""
     missing = [reason for path in _KEYS.get(resource_type, ()) for reason in _find_missing_keys(properties, path)]
     yield from missing

@@ -20,7 +20,7 @@ _AZURE_TAINT = re.compile(rf"^{re.escape(GPU_TAINT)}(=[^:]*)?:(NoSchedule|NoExec
 _REPELLING_EFFECTS = ("NO_SCHEDULE", "NO_EXECUTE")
 
 
-def gpu_taint_and_toleration(resource_type: str, properties: Value) -> Iterator[str]:
+def check_gpu_taint_and_toleration(resource_type: str, properties: Value) -> Iterator[str]:
     """Node pools with GPUs have the GPU taint, and pods that request GPUs tolerate it."""
     for pool in _find_pools(resource_type, properties):
         yield from _check_pool(pool)

@@ -11,7 +11,7 @@ WIDEST_PUBLIC_PREFIX = {4: 8, 6: 32}
 """By IP version, the widest network that may reach the API. Wider ones count as the internet, as its halves would."""
 
 
-def private_api_endpoint(resource_type: str, properties: Value) -> Iterator[str]:
+def check_private_api_endpoint(resource_type: str, properties: Value) -> Iterator[str]:
     """The Kubernetes API is private, or only open to named networks."""
     if resource_type == "aws:eks/cluster:Cluster":
         public = get(properties, "vpcConfig.endpointPublicAccess")
@@ -21,7 +21,7 @@ def private_api_endpoint(resource_type: str, properties: Value) -> Iterator[str]
             path = "vpcConfig.publicAccessCidrs"
             yield from _check_networks(path, list_items(get(properties, path)))
     elif resource_type == "gcp:container/cluster:Cluster":
-        yield from _gke_endpoints(properties)
+        yield from _check_gke_endpoints(properties)
     elif resource_type == "azure-native:containerservice:ManagedCluster":
         private = get(properties, "apiServerAccessProfile.enablePrivateCluster")
         if private is UNKNOWN:
@@ -31,7 +31,7 @@ def private_api_endpoint(resource_type: str, properties: Value) -> Iterator[str]
             yield from _check_networks(path, list_items(get(properties, path)))
 
 
-def _gke_endpoints(properties: Value) -> Iterator[str]:
+def _check_gke_endpoints(properties: Value) -> Iterator[str]:
     # The DNS endpoint has no list of networks: it is closed to the internet, or open to every authenticated client.
     path = "controlPlaneEndpointsConfig.dnsEndpointConfig.allowExternalTraffic"
     external = get(properties, path)

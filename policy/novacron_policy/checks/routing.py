@@ -18,7 +18,7 @@ _ROUTE53_POLICIES = (
 _SERVED_DEAD = "the record is served even when its region is dead"
 
 
-def health_check_on_routed_record(resource_type: str, properties: Value) -> Iterator[str]:
+def check_health_check_on_routed_record(resource_type: str, properties: Value) -> Iterator[str]:
     """A DNS record that takes part in routing has a health check. Without one it always counts as healthy."""
     if resource_type == "aws:route53/record:Record":
         yield from _check_route53(properties)

@@ -12,7 +12,7 @@ _DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
 _PRIVILEGED_CAPABILITIES = ("ALL", "SYS_ADMIN")
 
 
-def no_privileged_pod(resource_type: str, properties: Value) -> Iterator[str]:
+def check_no_privileged_pod(resource_type: str, properties: Value) -> Iterator[str]:
     """No container is privileged or may gain privileges."""
     for spec in find_pod_specs(resource_type, properties):
         if spec is UNKNOWN:
@@ -36,7 +36,7 @@ def no_privileged_pod(resource_type: str, properties: Value) -> Iterator[str]:
                     yield f"container {name!r}: the capability {capability} makes it privileged. Remove it"
 
 
-def digest_pinned_image(resource_type: str, properties: Value) -> Iterator[str]:
+def check_digest_pinned_image(resource_type: str, properties: Value) -> Iterator[str]:
     """Every image is named by its digest, so the tested image is the one that runs."""
     for spec in find_pod_specs(resource_type, properties):
         if spec is UNKNOWN:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from novacron_infra.config import CloudEnvironment, Device, EnvironmentSecrets, LocalEnvironment, load
-from novacron_infra.config.schema import rendered, schemas
+from novacron_infra.config.schema import create_schemas, render_schema
 
 from tests.unit.config.environments import ROOT, SMALL, change, find_problems
 
@@ -171,7 +171,7 @@ def test_secrets_are_not_in_the_repr_or_dump_of_an_environment() -> None:
 
 
 def test_every_key_has_a_description_in_the_schema() -> None:
-    definitions = schemas()[ROOT / "infra/novacron_infra/config/environment.schema.json"]["$defs"]
+    definitions = create_schemas()[ROOT / "infra/novacron_infra/config/environment.schema.json"]["$defs"]
     assert not [
         f"{name}.{key}"
         for name, definition in definitions.items()
@@ -180,7 +180,7 @@ def test_every_key_has_a_description_in_the_schema() -> None:
     ]
 
 
-@pytest.mark.parametrize("path", sorted(schemas()), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(create_schemas()), ids=lambda path: path.name)
 def test_the_schema_files_match_the_types(path: Path) -> None:
     hint = "run python -m novacron_infra.config.schema"
-    assert path.read_text(encoding="utf-8") == rendered(schemas()[path]), hint
+    assert path.read_text(encoding="utf-8") == render_schema(create_schemas()[path]), hint

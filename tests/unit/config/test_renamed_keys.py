@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from novacron_infra.config import load
 from novacron_infra.config.renamed_keys import RENAMED_KEYS
-from novacron_infra.config.schema import schemas
+from novacron_infra.config.schema import create_schemas
 from novacron_infra.errors import ConfigurationError
 
 OLD_CLUSTER: dict[str, Any] = {"platform": "aws", "clusters": {"in_cluster": True}, "coordinators": {}}
@@ -33,7 +33,7 @@ def test_a_renamed_key_is_rejected_with_its_new_name(values: dict[str, Any], old
 @pytest.mark.parametrize("new", RENAMED_KEYS.values())
 def test_the_new_name_of_every_renamed_key_exists(new: str) -> None:
     kinds = ("CloudEnvironment", "LocalEnvironment")
-    schema = next(schema for path, schema in schemas().items() if path.name == "environment.schema.json")
+    schema = next(schema for path, schema in create_schemas().items() if path.name == "environment.schema.json")
     found = [kind for kind in kinds if _has_key(schema["$defs"], schema["$defs"][kind], new.split("."))]
     assert found, f"{new} is not a key of a stack file"
 

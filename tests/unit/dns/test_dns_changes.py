@@ -12,8 +12,8 @@ import pytest
 from novacron_infra.config import Platform, Region
 from novacron_infra.dns import CloudDns, GlobalEndpointArgs, Route53
 from novacron_infra.dns.args import DnsService
-from novacron_infra.plan import cloud_dns_rto_s, route_53_rto_s, traffic_manager_rto_s
-from novacron_policy.checks.routing import health_check_on_routed_record
+from novacron_infra.plan import calculate_cloud_dns_rto_s, calculate_route_53_rto_s, calculate_traffic_manager_rto_s
+from novacron_policy.checks.routing import check_health_check_on_routed_record
 
 from tests.unit.dns.program import (
     CLOUD_DNS,
@@ -100,7 +100,9 @@ def test_a_second_region_replaces_nothing() -> None:
 def test_the_policy_pack_has_nothing_to_say(service: DnsService) -> None:
     made = deploy(endpoint(service))
     assert [
-        (item.name, found) for item in made.resources for found in health_check_on_routed_record(item.type, item.inputs)
+        (item.name, found)
+        for item in made.resources
+        for found in check_health_check_on_routed_record(item.type, item.inputs)
     ] == []
 
 
@@ -112,12 +114,14 @@ def test_the_recovery_time_is_that_of_what_was_registered() -> None:
     }
     (ttl_s,) = {item["ttl"] for item in made.of("Record").values() if "ttl" in item}
     assert not others
-    assert made.outputs["rto_s"] == route_53_rto_s(interval_s, failures, ttl_s) == 164
+    assert made.outputs["rto_s"] == calculate_route_53_rto_s(interval_s, failures, ttl_s) == 164
 
     made = deploy(endpoint(CLOUD_DNS, **given))
     (check,) = made.of("HealthCheck").values()
     (ttl_s,) = {item["ttl"] for item in made.of("RecordSet").values()}
-    rto_s = cloud_dns_rto_s(check["unhealthyThreshold"], check["timeoutSec"], ttl_s, check["checkIntervalSec"])
+    rto_s = calculate_cloud_dns_rto_s(
+        check["unhealthyThreshold"], check["timeoutSec"], ttl_s, check["checkIntervalSec"]
+    )
     assert made.outputs["rto_s"] == rto_s == 145
 
     made = deploy(endpoint(TRAFFIC_MANAGER, **given))
@@ -130,7 +134,7 @@ def test_the_recovery_time_is_that_of_what_was_registered() -> None:
         )
         for item in made.of("Profile").values()
     }
-    assert made.outputs["rto_s"] == traffic_manager_rto_s(*found) == 145
+    assert made.outputs["rto_s"] == calculate_traffic_manager_rto_s(*found) == 145
 
 
 @pytest.mark.parametrize("service", SERVICES)

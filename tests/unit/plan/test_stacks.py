@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 import yaml
 from novacron_infra.config import CloudEnvironment, load
-from novacron_infra.config.schema import schemas
+from novacron_infra.config.schema import create_schemas
 from novacron_infra.errors import Problem
 from novacron_infra.plan import PlanError, plan_to_json
 from novacron_ops.plan_report import describe_plan
@@ -41,7 +41,7 @@ STACK_FILES = [*ROOT.glob("Pulumi.*.yaml"), *(ROOT / "examples" / "environments"
 def test_a_stack_file_names_its_schema_and_matches_it(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     name = text.splitlines()[0].removeprefix("# yaml-language-server: $schema=")
-    schema = schemas()[(path.parent / name).resolve()]
+    schema = create_schemas()[(path.parent / name).resolve()]
     jsonschema.validate(yaml.safe_load(text), schema)
 
 

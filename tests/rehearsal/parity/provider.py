@@ -56,7 +56,7 @@ class Cloud:
             else:
                 self.world[identifier] = {**self.world[identifier], **properties}
 
-    def note(self, method: str, urn: str, context: Any) -> str:
+    def note(self, method: str, urn: str, context: grpc.ServicerContext) -> str:
         """Record a call; ends it where it is to fail. The resource's name."""
         name = urn.rsplit("::", 1)[-1]
         with self._lock:
@@ -85,26 +85,30 @@ class Provider(ResourceProviderServicer):
         self._cloud = cloud
         self._plain = plain
 
-    def Attach(self, request: Any, context: Any) -> Any:
+    def Attach(self, request: plugin_pb2.PluginAttach, context: grpc.ServicerContext) -> Empty:
         return Empty()
 
-    def Cancel(self, request: Any, context: Any) -> Any:
+    def Cancel(self, request: Empty, context: grpc.ServicerContext) -> Empty:
         return Empty()
 
-    def GetPluginInfo(self, request: Any, context: Any) -> Any:
+    def GetPluginInfo(self, request: Empty, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:
         return plugin_pb2.PluginInfo(version="1.0.0")
 
-    def CheckConfig(self, request: Any, context: Any) -> Any:
+    def CheckConfig(
+        self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.CheckResponse:
         return provider_pb2.CheckResponse(inputs=request.news)
 
-    def DiffConfig(self, request: Any, context: Any) -> Any:
+    def DiffConfig(self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
         return _diff(MessageToDict(request.old_inputs), MessageToDict(request.news))
 
-    def Configure(self, request: Any, context: Any) -> Any:
+    def Configure(
+        self, request: provider_pb2.ConfigureRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.ConfigureResponse:
         able = not self._plain
         return provider_pb2.ConfigureResponse(acceptSecrets=able, acceptResources=able, supportsPreview=able)
 
-    def Check(self, request: Any, context: Any) -> Any:
+    def Check(self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext) -> provider_pb2.CheckResponse:
         olds, news = MessageToDict(request.olds), MessageToDict(request.news)
         if "refused" in news:
             failure = provider_pb2.CheckFailure(property="refused", reason="must not be set")
@@ -113,10 +117,10 @@ class Provider(ResourceProviderServicer):
             news["label"] = olds.get("label") or f"label-{news['force']}"
         return provider_pb2.CheckResponse(inputs=_struct(news))
 
-    def Diff(self, request: Any, context: Any) -> Any:
+    def Diff(self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
         return _diff(MessageToDict(request.old_inputs), MessageToDict(request.news))
 
-    def Create(self, request: Any, context: Any) -> Any:
+    def Create(self, request: provider_pb2.CreateRequest, context: grpc.ServicerContext) -> provider_pb2.CreateResponse:
         properties = MessageToDict(request.properties)
         if request.preview:
             return provider_pb2.CreateResponse(properties=_struct(_outputs(properties, UNKNOWN)))
@@ -130,7 +134,7 @@ class Provider(ResourceProviderServicer):
             _abort_half_made(context, identifier, outputs, request.properties)
         return provider_pb2.CreateResponse(id=identifier, properties=_struct(outputs))
 
-    def Update(self, request: Any, context: Any) -> Any:
+    def Update(self, request: provider_pb2.UpdateRequest, context: grpc.ServicerContext) -> provider_pb2.UpdateResponse:
         outputs = _outputs(MessageToDict(request.news), request.id)
         if not request.preview:
             self._cloud.note("Update", request.urn, context)
@@ -139,7 +143,7 @@ class Provider(ResourceProviderServicer):
                 _abort_half_made(context, request.id, outputs, request.news)
         return provider_pb2.UpdateResponse(properties=_struct(outputs))
 
-    def Read(self, request: Any, context: Any) -> Any:
+    def Read(self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext) -> provider_pb2.ReadResponse:
         self._cloud.note("Read", request.urn, context)
         found = self._cloud.world.get(request.id)
         if found is None:
@@ -147,12 +151,12 @@ class Provider(ResourceProviderServicer):
         inputs = {key: value for key, value in found.items() if key not in ("made", "key")}
         return provider_pb2.ReadResponse(id=request.id, properties=_struct(found), inputs=_struct(inputs))
 
-    def Delete(self, request: Any, context: Any) -> Any:
+    def Delete(self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext) -> Empty:
         self._cloud.note("Delete", request.urn, context)
         self._cloud.world.pop(request.id, None)
         return Empty()
 
-    def Invoke(self, request: Any, context: Any) -> Any:
+    def Invoke(self, request: provider_pb2.InvokeRequest, context: grpc.ServicerContext) -> provider_pb2.InvokeResponse:
         arguments = MessageToDict(request.args)
         response = provider_pb2.InvokeResponse()
         if arguments["number"] < 0:
@@ -169,7 +173,7 @@ def _outputs(inputs: dict[str, Any], identifier: str) -> dict[str, Any]:
     return outputs
 
 
-def _diff(olds: dict[str, Any], news: dict[str, Any]) -> Any:
+def _diff(olds: dict[str, Any], news: dict[str, Any]) -> provider_pb2.DiffResponse:
     kinds = provider_pb2.DiffResponse
     changed = sorted(key for key in {*olds, *news} if key != "__internal" and olds.get(key) != news.get(key))
     response = kinds(
@@ -194,7 +198,7 @@ def _struct(data: dict[str, Any]) -> Struct:
     return struct
 
 
-def _abort_half_made(context: Any, identifier: str, outputs: dict[str, Any], inputs: Struct) -> None:
+def _abort_half_made(context: grpc.ServicerContext, identifier: str, outputs: dict[str, Any], inputs: Struct) -> None:
     detail = provider_pb2.ErrorResourceInitFailed(
         id=identifier, properties=_struct(outputs), inputs=inputs, reasons=["never got ready"]
     )
@@ -206,7 +210,7 @@ def _abort_half_made(context: Any, identifier: str, outputs: dict[str, Any], inp
 
 
 @contextmanager
-def serve(cloud: Cloud) -> Iterator[dict[str, int]]:
+def serve(cloud: Cloud) -> Generator[dict[str, int]]:
     """Serve the packages `testing` and `plain`; their ports."""
     servers: list[Any] = []
     ports: dict[str, int] = {}

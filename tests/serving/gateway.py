@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 
 import httpx
 
-from .conftest import HTTP, answers, free_port, start, wait_until
 from .scripted_worker import MODEL
+from .stack import HTTP, answers, free_port, start, wait_until
 
 ROOT = Path(__file__).parents[2]
 KEYS = {

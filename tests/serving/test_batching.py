@@ -1,4 +1,4 @@
-"""The PyTorch engine with several requests in each step: they do not change each other, and what breaks is told."""
+"""Continuous batching in the PyTorch engine: requests do not affect each other, and errors are reported."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from novacron_serving.engines.pytorch import PyTorchConfig, PyTorchEngine
 from novacron_serving.errors import RequestError
 from novacron_serving.protocol.openai import Message
 
-from .conftest import TINY
+from .stack import TINY
 
 QUESTIONS = (
     "What is a GPU?",
@@ -129,7 +129,7 @@ def test_an_aborted_choice_ends() -> None:
 
 
 def breaks(change: Callable[[Any], None], meanwhile: Callable[[PyTorchEngine], Awaitable[None]]) -> None:
-    """Change the decoder of an engine while it answers."""
+    """Change the decoder of an engine while a request is running."""
 
     async def run() -> None:
         async with loaded(hung_after_s=0.2) as engine:

@@ -1,4 +1,4 @@
-"""Between coordinators and workers: encrypted, each shows a certificate of the cluster, and nobody else gets in."""
+"""Mutual TLS between coordinators and workers: connections are encrypted, and both sides need a certificate."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from novacron_serving.protocol import worker_pb2
 from novacron_serving.protocol.worker_pb2_grpc import WorkersStub
 
 from .certificates import Authority
-from .conftest import HTTP, MODEL, TOKEN, Stack, answers, free_port, start, wait_until
 from .gateway import ROOT, Gateway
 from .relay import Relay
+from .stack import HTTP, MODEL, TOKEN, Stack, answers, free_port, start, wait_until
 
 pytestmark = pytest.mark.xdist_group("gateway")
 
@@ -319,7 +319,7 @@ def shown_serial(port: int, ca: bytes) -> str:
 def test_certificates_and_the_ca_are_replaced_without_a_failed_request(
     tmp_path: Path, authority: Authority, other: Authority, gateways: list[Gateway]
 ) -> None:
-    """As it is done: trust both CAs, then show certificates of the new one, then trust it alone."""
+    """The usual steps: trust both CAs, then use certificates of the new one, then trust the new one only."""
     folders = [tmp_path / "tls-coordinator", tmp_path / "tls-worker"]
     of_coordinator, of_worker = (authority.issue(folder) for folder in folders)
     gateway = gateway_of(gateways, tmp_path / "one", of_coordinator)
@@ -347,7 +347,7 @@ def test_certificates_and_the_ca_are_replaced_without_a_failed_request(
                     signer.issue(folder, ca=trusted)
                 for port, serial in zip(ports, before, strict=True):
                     wait_until(lambda port=port, serial=serial: shown_serial(port, both) != serial, "it is read", 15)
-                # So many at once need connections that are new.
+                # This many requests at once need new connections.
                 burst = [pool.submit(gateway.ask, {"*": {"every_s": 0.05}}) for _ in range(10)]
                 statuses += [one.result().status_code for one in burst]
             old = authority.issue(tmp_path / "old")

@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from .conftest import HTTP, answers, wait_until
 from .databases import Postgres, Redis, needs_postgres, needs_redis
 from .gateway import Gateway
+from .stack import HTTP, answers, wait_until
 
 pytestmark = pytest.mark.xdist_group("gateway")
 

@@ -13,9 +13,9 @@ import pytest
 from novacron_serving.models import open_folder
 from novacron_serving.models.publishing import publish
 
-from .conftest import HTTP, wait_until
 from .gateway import Gateway, body, said
 from .scripted_worker import MODEL
+from .stack import HTTP, wait_until
 
 pytestmark = pytest.mark.xdist_group("gateway")
 

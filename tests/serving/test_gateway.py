@@ -8,9 +8,9 @@ import httpx
 import openai
 import pytest
 
-from .conftest import HTTP, wait_until
 from .gateway import Gateway, MakeGateway, body, said
 from .scripted_worker import MODEL
+from .stack import HTTP, wait_until
 
 pytestmark = pytest.mark.xdist_group("gateway")
 

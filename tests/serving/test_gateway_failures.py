@@ -10,8 +10,8 @@ import threading
 import httpx
 import pytest
 
-from .conftest import answers, wait_until
 from .gateway import Gateway, MakeGateway, body, said
+from .stack import answers, wait_until
 
 pytestmark = pytest.mark.xdist_group("gateway")
 

@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from .conftest import wait_until
 from .gateway import ROOT, MakeGateway, said
+from .stack import wait_until
 
 pytestmark = pytest.mark.xdist_group("gateway")
 

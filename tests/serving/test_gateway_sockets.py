@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from .conftest import HTTP
 from .gateway import Gateway, body
+from .stack import HTTP
 
 pytestmark = pytest.mark.xdist_group("gateway")
 

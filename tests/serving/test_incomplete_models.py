@@ -13,7 +13,7 @@ from novacron_serving.engines.pytorch import PyTorchConfig, PyTorchEngine
 from novacron_serving.errors import StartError
 from safetensors.torch import load_file, save_file
 
-from .conftest import TINY
+from .stack import TINY
 
 
 @pytest.fixture

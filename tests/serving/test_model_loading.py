@@ -12,7 +12,7 @@ import httpx
 import pytest
 from novacron_serving.models import Manifest, open_folder, publish
 
-from .conftest import HTTP, MODEL, TINY, Stack, free_port, running, start, wait_until
+from .stack import HTTP, MODEL, TINY, Stack, free_port, running, start, wait_until
 
 pytestmark = pytest.mark.xdist_group("gateway")
 

@@ -1,7 +1,7 @@
-"""The model store on servers that others wrote: moto's S3, Azurite, fake-gcs-server; each skipped where it is not.
+"""The model store with servers of other projects: moto (S3), Azurite and fake-gcs-server, if installed.
 
-`make check-stores` installs the two that no Python package has. Google's is only read from: its server here does not
-take what the library writes.
+`make check-stores` installs the two that no Python package has. Google Cloud Storage is only read, because its server
+does not accept what the library writes.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from azure.storage.blob import BlobServiceClient
 from novacron_serving.models import LoaderConfig, StoreError, StoreFolder, download, open_folder, publish, transfer
 from novacron_serving.models import verify as verify_model
 
-from .conftest import TINY, free_port, wait_until
+from .stack import TINY, free_port, wait_until
 
 BENCH = Path(__file__).parents[2] / ".bench"
 AZURITE_ACCOUNT = "devstoreaccount1"
 AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-"""Of Azurite's documentation: the same everywhere, and no secret."""
+"""The key in Azurite's documentation. It is the same everywhere, and not a secret."""
 QUICK = LoaderConfig(retries=1)
 
 
 @dataclass
 class Server:
-    """One that runs, with a bucket named models."""
+    """A running server with a bucket named models."""
 
     url: str
     put: Callable[[str, bytes], object]
-    """A file of the bucket, past the store."""
+    """Change a file of the bucket without the store."""
     remove: Callable[[str], object]
     takes_writes: bool = True
 
@@ -69,8 +69,10 @@ def listens(port: int) -> bool:
 
 
 def s3(port: int, patch: pytest.MonkeyPatch) -> Server:
-    told = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
-    for name, value in (told | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", "AWS_ALLOW_HTTP": "true"}).items():
+    credentials = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+    for name, value in (
+        credentials | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", "AWS_ALLOW_HTTP": "true"}
+    ).items():
         patch.setenv(name, value)
     client: Any = boto3.client("s3")
     client.create_bucket(Bucket="models")
@@ -141,7 +143,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def store(server: Server, tmp_path: Path) -> StoreFolder:
-    """With the tiny model, each time under another prefix."""
+    """Publish the tiny model under a new prefix."""
     folder = open_folder(f"{server.url}/{tmp_path.name}/tiny")
     with pytest.raises(StoreError, match=r"has no manifest\.json"):
         download(folder, tmp_path / "cache")

@@ -1,4 +1,4 @@
-"""What OpenAI's own client gets for each feature, as typed results, from a coordinator with a worker behind it."""
+"""Features of the API with OpenAI's own client, with a coordinator and a worker."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import openai
 import pytest
 from pydantic import BaseModel
 
-from .conftest import MODEL
+from .stack import MODEL
 
 pytestmark = pytest.mark.xdist_group("serving")
 
@@ -41,7 +41,7 @@ def ask(client: openai.OpenAI, text: str = "Hello", **options: Any) -> Any:
 
 
 def put_together(chunks: list[Any], index: int = 0) -> tuple[str, list[dict[str, str]], str | None]:
-    """Content, calls and the reason at the end, of a stream."""
+    """Return the content, the calls and the finish reason of a stream."""
     content, reason, calls = "", None, list[dict[str, str]]()
     for choice in (choice for chunk in chunks for choice in chunk.choices if choice.index == index):
         content += choice.delta.content or ""
@@ -91,26 +91,26 @@ def test_the_usage_has_cached_tokens(client: openai.OpenAI) -> None:
     assert again.prompt_tokens_details.cached_tokens == again.prompt_tokens - 1
 
 
-def said(client: openai.OpenAI, **options: Any) -> list[str]:
+def texts(client: openai.OpenAI, **options: Any) -> list[str]:
     answer = ask(client, temperature=0, max_tokens=40, logprobs=True, **options)
     return [token.token for token in answer.choices[0].logprobs.content]
 
 
 def test_logit_bias_forces_a_token_and_a_penalty_counters_it(client: openai.OpenAI) -> None:
-    forced = said(client, logit_bias={"300": 40})
+    forced = texts(client, logit_bias={"300": 40})
     assert len(forced) == 40
     assert len(set(forced)) == 1
-    assert said(client, logit_bias={"300": 40}, frequency_penalty=2) != forced
-    assert said(client, logit_bias={"300": 20}, presence_penalty=2) != said(client, presence_penalty=2)
+    assert texts(client, logit_bias={"300": 40}, frequency_penalty=2) != forced
+    assert texts(client, logit_bias={"300": 20}, presence_penalty=2) != texts(client, presence_penalty=2)
     with pytest.raises(openai.BadRequestError, match="logit_bias: 99999 is not a token id") as caught:
         ask(client, logit_bias={"99999": 1})
     assert caught.value.param == "logit_bias"
 
 
 def test_the_response_format_is_enforced(client: openai.OpenAI) -> None:
-    form: Any = {"type": "json_schema", "json_schema": {"name": "trip", "schema": SCHEMA, "strict": True}}
+    response_format: Any = {"type": "json_schema", "json_schema": {"name": "trip", "schema": SCHEMA, "strict": True}}
     for seed in range(4):
-        answer = ask(client, temperature=2, seed=seed, response_format=form)
+        answer = ask(client, temperature=2, seed=seed, response_format=response_format)
         assert answer.choices[0].finish_reason == "stop"
         jsonschema.validate(json.loads(answer.choices[0].message.content), SCHEMA)
         assert answer.choices[0].message.refusal is None
@@ -134,9 +134,9 @@ def test_json_object_mode_starts_with_a_brace(client: openai.OpenAI) -> None:
 
 @pytest.mark.parametrize("schema", [{"not": {"type": "string"}}, {"type": "wat"}, {"$ref": "http://example.org/x"}])
 def test_a_schema_that_cannot_be_enforced_is_rejected(client: openai.OpenAI, schema: Any) -> None:
-    form: Any = {"type": "json_schema", "json_schema": {"name": "s", "schema": schema}}
+    response_format: Any = {"type": "json_schema", "json_schema": {"name": "s", "schema": schema}}
     with pytest.raises(openai.BadRequestError, match="response_format") as caught:
-        ask(client, response_format=form, stream=True)
+        ask(client, response_format=response_format, stream=True)
     assert caught.value.param == "response_format"
     tool: Any = {"type": "function", "function": {"name": "f", "parameters": schema}}
     with pytest.raises(openai.BadRequestError, match="tools: it cannot be enforced") as caught:
@@ -223,19 +223,19 @@ def test_choices_of_several_prompts_are_in_order(client: openai.OpenAI) -> None:
 
 def test_log_probabilities_of_a_completion(client: openai.OpenAI) -> None:
     answer = client.completions.create(model=MODEL, prompt="A GPU", temperature=0, max_tokens=6, logprobs=2)
-    told = answer.choices[0].logprobs
-    assert told is not None
-    assert "".join(told.tokens or ()) == answer.choices[0].text
-    assert told.text_offset is not None
-    assert [answer.choices[0].text[at] for at in told.text_offset] == [token[0] for token in told.tokens or ()]
-    assert all(len(top) == 2 for top in told.top_logprobs or ())
+    logprobs = answer.choices[0].logprobs
+    assert logprobs is not None
+    assert "".join(logprobs.tokens or ()) == answer.choices[0].text
+    assert logprobs.text_offset is not None
+    assert [answer.choices[0].text[at] for at in logprobs.text_offset] == [token[0] for token in logprobs.tokens or ()]
+    assert all(len(top) == 2 for top in logprobs.top_logprobs or ())
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_json_is_closed_before_max_tokens_truncates_it(client: openai.OpenAI, seed: int) -> None:
     texts = {"a": {"type": "string"}, "b": {"type": "array", "items": {"type": "string"}}}
-    said = {"type": "object", "properties": texts, "required": ["a", "b"], "additionalProperties": False}
-    form: Any = {"type": "json_schema", "json_schema": {"name": "x", "schema": said, "strict": True}}
-    answer = ask(client, response_format=form, max_tokens=64, temperature=1.5, seed=seed)
+    schema = {"type": "object", "properties": texts, "required": ["a", "b"], "additionalProperties": False}
+    response_format: Any = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema, "strict": True}}
+    answer = ask(client, response_format=response_format, max_tokens=64, temperature=1.5, seed=seed)
     assert answer.choices[0].finish_reason == "stop"
     assert set(json.loads(answer.choices[0].message.content or "")) == {"a", "b"}

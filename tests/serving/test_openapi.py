@@ -30,7 +30,7 @@ from novacron_serving.coordinator.scheduler import Scheduler
 from novacron_serving.coordinator.workers import Workers
 from schemathesis import GenerationMode, checks
 
-from .conftest import MODEL, Stack, running
+from .stack import MODEL, Stack, running
 from .test_page import FILES
 
 pytestmark = pytest.mark.xdist_group("serving")

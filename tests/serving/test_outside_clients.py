@@ -1,4 +1,4 @@
-"""Clients and checkers that others wrote, each skipped where it is not: `make check-clients` installs them."""
+"""Clients and checkers of other projects, if installed. `make check-clients` installs them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import MODEL, Stack
+from .stack import MODEL, Stack
 
 pytestmark = pytest.mark.xdist_group("serving")
 BENCH = Path(__file__).parents[2] / ".bench"
 SCRIPT = Path(__file__).parent / "data" / "openai_client.mjs"
 NOT_HERE = {"chat-image-input"}
-"""Of llm-comply: a model of text refuses images."""
+"""Expected failures of llm-comply: a text model rejects images."""
 
 
 def run(command: list[str], **more: str) -> subprocess.CompletedProcess[str]:

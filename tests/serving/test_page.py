@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from .browser import Browser, needs_chromium
-from .conftest import HTTP, MODEL, Stack, wait_until
 from .gateway import Gateway
+from .stack import HTTP, MODEL, Stack, wait_until
 
 pytestmark = pytest.mark.xdist_group("serving")
 

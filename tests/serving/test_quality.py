@@ -1,4 +1,4 @@
-"""What quantisation costs: measured on the tiny model, told by its worker, and the arithmetic of the score."""
+"""Quality measurements: of the tiny model, in a worker's metrics, and the computation of the score."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import torch
 from novacron_ops import quality
 from novacron_serving.engines import ChatPrompt, GenerationRequest, Sampling
 from novacron_serving.engines.pytorch import PyTorchConfig, PyTorchEngine
-from novacron_serving.engines.pytorch.weights import Int4Linear, Int8Linear, load_model, weight_bytes
+from novacron_serving.engines.pytorch.weights import Int4Linear, Int8Linear, count_weight_bytes, load_model
 from novacron_serving.errors import StartError
 from novacron_serving.protocol.openai import Message
 from novacron_serving.quality.__main__ import run
@@ -32,7 +32,7 @@ from novacron_serving.worker.instrumentation import Instrumentation
 from novacron_serving.worker.loading import Loader
 from safetensors.torch import load_file, save_file
 
-from .conftest import MODEL, TINY, TOKEN
+from .stack import MODEL, TINY, TOKEN
 
 TRAINING_TEXT = Path(__file__).parents[2] / "serving" / "training" / "text.py"
 QUANTIZATIONS = ("none", "int8", "int4")
@@ -40,7 +40,7 @@ QUANTIZATIONS = ("none", "int8", "int4")
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny model with a report beside it, of all quantisations."""
+    """Measure the tiny model with all quantisations, and return its folder."""
     folder = tmp_path_factory.mktemp("models") / "tiny"
     shutil.copytree(TINY, folder, ignore=shutil.ignore_patterns(FILE))
     run([f"--model={folder}", *(f"--quantization={item}" for item in QUANTIZATIONS)])
@@ -53,7 +53,7 @@ def found(model: Path) -> dict[str, Measurement]:
 
 
 def broken(folder: Path) -> Path:
-    """The tiny model with the weights of each layer shuffled."""
+    """Return a copy of the tiny model with shuffled weights in each layer."""
     shutil.copytree(TINY, folder, ignore=shutil.ignore_patterns(FILE))
     torch.manual_seed(1)
     weights = load_file(folder / "model.safetensors")
@@ -129,9 +129,9 @@ def test_quantised_layers_compute_with_the_dequantised_weights(
 
 def test_quantised_weights_have_the_expected_size() -> None:
     layer = torch.nn.Linear(64, 10, bias=False)
-    assert weight_bytes(layer) == 64 * 10 * 4
-    assert weight_bytes(Int8Linear(layer)) == 64 * 10 + 10 * 4
-    assert weight_bytes(Int4Linear(layer)) == 64 * 10 // 2 + 2 * (64 // 32) * 10 * 2
+    assert count_weight_bytes(layer) == 64 * 10 * 4
+    assert count_weight_bytes(Int8Linear(layer)) == 64 * 10 + 10 * 4
+    assert count_weight_bytes(Int4Linear(layer)) == 64 * 10 // 2 + 2 * (64 // 32) * 10 * 2
 
 
 def test_int4_rejects_layers_whose_inputs_are_not_a_multiple_of_the_group(tmp_path: Path) -> None:

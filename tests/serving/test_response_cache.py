@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from .conftest import HTTP
 from .databases import Redis, needs_redis
 from .gateway import Gateway, MakeGateway, body
+from .stack import HTTP
 
 SHA_OF_RARE = hashlib.sha256(b"rare").hexdigest()
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from .conftest import HTTP, start, wait_until
 from .gateway import Gateway
+from .stack import HTTP, start, wait_until
 
 pytestmark = pytest.mark.xdist_group("serving")
 

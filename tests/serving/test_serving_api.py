@@ -1,4 +1,4 @@
-"""What OpenAI's own client sees: answers, streams, usage, and errors that it understands."""
+"""The API with OpenAI's own client: responses, streams, usage and errors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import httpx
 import openai
 import pytest
 
-MODEL = "novacron-tiny"
+from .stack import MODEL, Stack
+
 pytestmark = pytest.mark.xdist_group("serving")
 
 
@@ -21,7 +22,7 @@ def ask(client: openai.OpenAI, text: str, **options: Any) -> Any:
     return client.chat.completions.create(model=MODEL, messages=user(text), **options)
 
 
-def post(stack: Any, body: object, path: str = "/v1/chat/completions") -> httpx.Response:
+def post(stack: Stack, body: object, path: str = "/v1/chat/completions") -> httpx.Response:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     return httpx.post(stack.url + path, content=content, headers={"content-type": "application/json"}, timeout=30)
 
@@ -169,7 +170,7 @@ GOOD: dict[str, Any] = {"model": MODEL, "messages": [{"role": "user", "content":
     ],
     ids=str,
 )
-def test_a_bad_request_names_the_field(stack: Any, body: object, param: str | None) -> None:
+def test_a_bad_request_names_the_field(stack: Stack, body: object, param: str | None) -> None:
     response = post(stack, body)
     assert response.status_code == 400
     error = response.json()["error"]
@@ -180,7 +181,7 @@ def test_a_bad_request_names_the_field(stack: Any, body: object, param: str | No
 
 
 @pytest.mark.parametrize(("path", "status"), [("/v1/nothing", 404), ("/v1/models", 405)])
-def test_unknown_paths_and_methods_get_errors_in_openais_format(stack: Any, path: str, status: int) -> None:
+def test_unknown_paths_and_methods_get_errors_in_openais_format(stack: Stack, path: str, status: int) -> None:
     response = post(stack, GOOD, path)
     assert response.status_code == status
     assert response.json()["error"]["type"] == "invalid_request_error"

@@ -1,4 +1,4 @@
-"""What happens when processes come and go: failures cost one request at most, and starting badly says why."""
+"""Processes that are killed, stopped or restarted, and errors at the start."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import httpx
 import openai
 import pytest
 
-from .conftest import MODEL, TINY, TOKEN, answers, start, wait_until
+from .stack import MODEL, TINY, TOKEN, Stack, answers, start, wait_until
 
 pytestmark = pytest.mark.xdist_group("serving")
 
 
 @pytest.fixture(scope="module")
-def extra_workers(stack: Any) -> Any:
-    """Two workers more, for tests that end them."""
+def extra_workers(stack: Stack) -> Stack:
+    """Add two workers for tests that stop them."""
     stack.start_workers("to-kill", "to-stop")
     return stack
 
@@ -30,7 +30,7 @@ def ask(client: openai.OpenAI, text: str, **options: Any) -> Any:
 
 
 def long_stream(client: openai.OpenAI) -> Any:
-    """At this temperature the model seldom finds an end."""
+    """Return a stream that is long, because at this temperature the model rarely samples the end token."""
     return ask(client, "Tell me a story.", temperature=2, seed=1, stream=True)
 
 
@@ -41,32 +41,32 @@ def running(url: str) -> float:
     return float(found[1])
 
 
-def status_of(stack: Any, worker_id: str) -> str:
+def status_of(stack: Stack, worker_id: str) -> str:
     workers = httpx.get(f"{stack.url}/api/v1/llm/cluster/status").json()["workers"]
     return {worker["worker_id"]: worker["status"] for worker in workers}[worker_id]
 
 
 def test_when_a_worker_is_killed_the_others_serve_and_no_request_is_lost(
-    extra_workers: Any, client: openai.OpenAI
+    extra_workers: Stack, client: openai.OpenAI
 ) -> None:
     extra_workers.workers["to-kill"].kill()
     for _ in range(6):
         assert ask(client, "Hello", temperature=0).choices[0].message.content
-    wait_until(lambda: status_of(extra_workers, "to-kill") != "active", "the dead worker is noticed", 15)
+    wait_until(lambda: status_of(extra_workers, "to-kill") != "active", "the dead worker is detected", 15)
 
 
-def test_a_worker_finishes_its_stream_after_sigterm(extra_workers: Any) -> None:
+def test_a_worker_finishes_its_stream_after_sigterm(extra_workers: Stack) -> None:
     with openai.OpenAI(base_url=extra_workers.worker_url("to-stop") + "/v1", api_key=TOKEN, max_retries=0) as client:
         stream = long_stream(client)
         next(stream)
         extra_workers.workers["to-stop"].send_signal(signal.SIGTERM)
-        wait_until(lambda: status_of(extra_workers, "to-stop") == "draining", "the coordinator is told", 10)
+        wait_until(lambda: status_of(extra_workers, "to-stop") == "draining", "the worker is draining", 10)
         chunks = list(stream)
     assert chunks[-1].choices[0].finish_reason in ("stop", "length")
     assert extra_workers.workers["to-stop"].wait(20) == 0
 
 
-def test_a_disconnected_client_frees_the_worker(stack: Any, client: openai.OpenAI) -> None:
+def test_a_disconnected_client_frees_the_worker(stack: Stack, client: openai.OpenAI) -> None:
     stream = long_stream(client)
     next(stream)
     stream.close()
@@ -75,7 +75,7 @@ def test_a_disconnected_client_frees_the_worker(stack: Any, client: openai.OpenA
 
 
 def test_a_stopped_coordinator_finishes_streams_and_a_new_one_finds_the_workers(
-    stack: Any, client: openai.OpenAI
+    stack: Stack, client: openai.OpenAI
 ) -> None:
     stream = long_stream(client)
     next(stream)
@@ -89,7 +89,7 @@ def test_a_stopped_coordinator_finishes_streams_and_a_new_one_finds_the_workers(
         assert ask(again, "Hello").choices[0].message.content
 
 
-def test_without_workers_requests_get_503_and_the_coordinator_is_alive_but_not_ready(fresh_stack: Any) -> None:
+def test_without_workers_requests_get_503_and_the_coordinator_is_alive_but_not_ready(fresh_stack: Stack) -> None:
     fresh_stack.start_coordinator()
     with (
         fresh_stack.client() as client,
@@ -102,26 +102,26 @@ def test_without_workers_requests_get_503_and_the_coordinator_is_alive_but_not_r
 
 
 def start_badly(module: str, config: dict[str, Any] | str, folder: Path) -> str:
-    """The one line that a process leaves when it cannot start."""
+    """Return the line that a process prints when it cannot start."""
     process = start(module, config, folder)
     try:
         assert process.wait(40) == 2
     finally:
         process.kill()
     lines = next(folder.glob("*.log")).read_text().splitlines()
-    told = [line for line in lines if line.startswith(f"{module}: ")]
-    assert len(told) == 1
-    assert lines[-1] == told[0]
+    errors = [line for line in lines if line.startswith(f"{module}: ")]
+    assert len(errors) == 1
+    assert lines[-1] == errors[0]
     assert not any("Traceback" in line for line in lines)
-    return told[0]
+    return errors[0]
 
 
 @pytest.mark.parametrize("field", ["http_port", "grpc_port"])
 def test_a_port_in_use_is_named(tmp_path: Path, field: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        told = start_badly("coordinator", {"http_port": 0, "grpc_port": 0} | {field: port}, tmp_path)
-    assert f"{field} {port}" in told
+        error = start_badly("coordinator", {"http_port": 0, "grpc_port": 0} | {field: port}, tmp_path)
+    assert f"{field} {port}" in error
 
 
 @pytest.mark.parametrize(
@@ -161,13 +161,13 @@ def test_a_bad_configuration_is_reported_before_ports_in_use(
         assert expected in start_badly("coordinator", config | ports, tmp_path)
 
 
-def test_a_missing_model_is_named(fresh_stack: Any, tmp_path: Path) -> None:
+def test_a_missing_model_is_named(fresh_stack: Stack, tmp_path: Path) -> None:
     config = fresh_stack.worker_config("worker-x", 0)
     config["model"]["path"] = str(tmp_path / "nothing")
     assert "has no config.json" in start_badly("worker", config, tmp_path / "logs")
 
 
-def test_broken_weights_are_named(fresh_stack: Any, tmp_path: Path) -> None:
+def test_broken_weights_are_named(fresh_stack: Stack, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     shutil.copytree(TINY, broken)
     weights = broken / "model.safetensors"

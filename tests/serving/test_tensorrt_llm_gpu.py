@@ -1,4 +1,4 @@
-"""The real library on a real GPU: what the stand-in only claims. Skipped, with the reason, where there is none."""
+"""The real library on a real GPU, to verify the stand-in. Skipped without a GPU."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""SIMULATED: a coordinator, two workers that read prompts, two that answer and one with adapters, as processes.
+"""SIMULATED: a coordinator with two prefill workers, two decode workers and one with adapters, as processes.
 
-Below our whole engine is the stand-in for TensorRT-LLM, with files in place of caches: see there what that cannot show.
+The engine runs over the stand-in for TensorRT-LLM, with files in place of caches.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import pytest
 
 from tests.unit.serving.tensorrt_llm.harness import TOKENIZER
 
-from .conftest import HTTP, MODEL, TINY, Stack, wait_until
+from .stack import HTTP, MODEL, TINY, Stack, wait_until
 
 pytestmark = pytest.mark.xdist_group("gateway")
 
-READERS, ANSWERERS = ("reader-0", "reader-1"), ("answerer-0", "answerer-1")
+PREFILL_WORKERS, DECODE_WORKERS = ("prefill-0", "prefill-1"), ("decode-0", "decode-1")
 ADAPTED, ADAPTERS = "adapted", ("law", "code")
-SAID = list(range(40, 60))
-TEXT: str = TOKENIZER.decode(SAID)
+COMPLETION = list(range(40, 60))
+TEXT: str = TOKENIZER.decode(COMPLETION)
 STAND_IN = f"""
 import os, signal, sys
 from tests.unit.serving.tensorrt_llm import stand_in
@@ -35,19 +35,19 @@ stand_in.CACHES = stand_in.Path(os.environ["CACHES"])
 class LLM(stand_in.LLM):
     def generate_async(self, inputs, **options):
         half = options["disaggregated_params"]
-        if half is not None and told(f"die-{{half.request_type}}"):
+        if half is not None and take_order(f"die-{{half.request_type}}"):
             os.kill(os.getpid(), signal.SIGKILL)
-        if half is not None and half.request_type == "generation_only" and told("lose"):
+        if half is not None and half.request_type == "generation_only" and take_order("lose"):
             stand_in.Path(half.opaque_state[:-2].decode()).unlink()
         adapter = options["lora_request"]
-        said = {SAID} if adapter is None else [adapter.lora_int_id + 60] * 3
-        self.scripts.append(stand_in.Script(said, every_s=0.01))
+        completion = {COMPLETION} if adapter is None else [adapter.lora_int_id + 60] * 3
+        self.scripts.append(stand_in.Script(completion, every_s=0.01))
         return super().generate_async(inputs, **options)
 
 
-def told(what):
+def take_order(name):
     try:
-        (stand_in.CACHES.parent / what).unlink()  # the first that sees it
+        (stand_in.CACHES.parent / name).unlink()  # the first process to see the file follows the order
     except FileNotFoundError:
         return False
     return True
@@ -64,7 +64,7 @@ class Split(Stack):
             engine = {"kind": "tensorrt-llm", "gpu_architecture": "hopper", "lora": {"adapters": adapters}}
             model = {"id": ADAPTED, "path": str(TINY)}
             return super().worker_config(worker_id, port) | {"engine": engine, "model": model}
-        reads = worker_id in READERS
+        reads = worker_id in PREFILL_WORKERS
         engine = {
             "kind": "tensorrt-llm",
             "gpu_architecture": "hopper",
@@ -74,8 +74,8 @@ class Split(Stack):
         return super().worker_config(worker_id, port) | {"engine": engine, "role": "prefill" if reads else "decode"}
 
     def served(self, worker_ids: tuple[str, ...]) -> int:
-        told = HTTP.get(f"{self.url}/api/v1/llm/cluster/status").json()["workers"]
-        return sum(worker["served_requests"] for worker in told if worker["worker_id"] in worker_ids)
+        workers = HTTP.get(f"{self.url}/api/v1/llm/cluster/status").json()["workers"]
+        return sum(worker["served_requests"] for worker in workers if worker["worker_id"] in worker_ids)
 
     def active(self) -> int:
         return HTTP.get(f"{self.url}/api/v1/llm/cluster/status").json()["cluster"]["active_workers"]
@@ -101,7 +101,7 @@ def split(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Split]:
     os.environ |= {"PYTHONPATH": f"{folder / 'library'}:{Path(__file__).parents[2]}", "CACHES": str(folder / "caches")}
     try:
         made.start_coordinator()
-        made.start_workers(*READERS, *ANSWERERS, ADAPTED)
+        made.start_workers(*PREFILL_WORKERS, *DECODE_WORKERS, ADAPTED)
         yield made
     finally:
         made.stop()
@@ -117,7 +117,7 @@ def test_whole_and_streamed_responses_of_disaggregated_workers(split: Split) -> 
     with split.client() as client:
         whole = split.ask()
         assert whole.choices[0].message.content == TEXT
-        assert (whole.choices[0].finish_reason, whole.usage.completion_tokens) == ("length", len(SAID))
+        assert (whole.choices[0].finish_reason, whole.usage.completion_tokens) == ("length", len(COMPLETION))
         text = client.completions.create(model=MODEL, prompt="Hi", max_tokens=20)
         assert text.choices[0].text == TEXT
         chunks = list(
@@ -128,19 +128,19 @@ def test_whole_and_streamed_responses_of_disaggregated_workers(split: Split) -> 
         )  # fmt: skip
         assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == TEXT
         assert chunks[-1].usage is not None
-        assert chunks[-1].usage.completion_tokens == len(SAID)
-    assert (split.served(READERS), split.served(ANSWERERS)) == (3, 3)
+        assert chunks[-1].usage.completion_tokens == len(COMPLETION)
+    assert (split.served(PREFILL_WORKERS), split.served(DECODE_WORKERS)) == (3, 3)
     assert not left(split)
 
 
 def test_requests_that_cannot_be_shared_are_handled_by_one_worker(split: Split) -> None:
-    before = split.served(READERS)
+    before = split.served(PREFILL_WORKERS)
     with split.client() as client:
         several = client.chat.completions.create(
             model=MODEL, messages=[{"role": "user", "content": "Hi"}], max_tokens=20, n=2, logprobs=False
         )
         assert [choice.message.content for choice in several.choices] == [TEXT] * 2
-    assert split.served(READERS) == before
+    assert split.served(PREFILL_WORKERS) == before
 
 
 def test_clients_cannot_set_the_fields_of_a_transfer(split: Split) -> None:
@@ -156,9 +156,9 @@ def test_requests_select_adapters_by_model_name(split: Split) -> None:
     with split.client() as client:
         parents = {model.id: model.to_dict().get("parent") for model in client.models.list()}
         assert parents == {MODEL: None, ADAPTED: None, "adapted:law": ADAPTED, "adapted:code": ADAPTED}
-        for model, said in ((ADAPTED, SAID[:3]), ("adapted:law", [61] * 3), ("adapted:code", [62] * 3)):
+        for model, completion in ((ADAPTED, COMPLETION[:3]), ("adapted:law", [61] * 3), ("adapted:code", [62] * 3)):
             answer = client.completions.create(model=model, prompt="Hi", max_tokens=3)
-            assert answer.choices[0].text == TOKENIZER.decode(said)
+            assert answer.choices[0].text == TOKENIZER.decode(completion)
         for model in ("adapted:cooking", f"{MODEL}:law", "law"):
             with pytest.raises(openai.NotFoundError, match="served: adapted, adapted:code, adapted:law"):
                 client.completions.create(model=model, prompt="Hi", max_tokens=3)
@@ -181,5 +181,5 @@ def test_no_request_fails_when_a_cache_or_a_worker_is_lost(split: Split, what: s
         answers = [one.result() for one in asking]
     assert {answer.choices[0].message.content for answer in answers} == {TEXT}
     assert not (split.folder / what).exists()
-    if what != "lose":  # the other of its kind goes on alone
+    if what != "lose":  # the other worker of the same role continues alone
         wait_until(lambda: split.active() == before - 1, "one is dead")

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from .conftest import TINY, TOKEN, free_port, start, wait_until
+from .stack import TINY, TOKEN, free_port, start, wait_until
 from .test_serving_processes import start_badly
 
 pytestmark = pytest.mark.xdist_group("gateway")
@@ -21,9 +21,9 @@ def worker(engine: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_worker_without_the_library_names_the_image_and_the_extra(tmp_path: Path) -> None:
-    told = start_badly("worker", worker({"kind": "tensorrt-llm"}), tmp_path)
-    assert "TensorRT-LLM is not installed; use the image nvcr.io/nvidia/tensorrt-llm/release" in told
-    assert "novacron-serving[tensorrt-llm]" in told
+    error = start_badly("worker", worker({"kind": "tensorrt-llm"}), tmp_path)
+    assert "TensorRT-LLM is not installed; use the image nvcr.io/nvidia/tensorrt-llm/release" in error
+    assert "novacron-serving[tensorrt-llm]" in error
 
 
 STAND_IN = """
@@ -81,5 +81,5 @@ def test_a_worker_serves_requests_until_its_engine_dies(tmp_path: Path, monkeypa
 
 def test_weights_that_do_not_run_on_the_gpu_are_rejected_at_the_start(tmp_path: Path) -> None:
     engine = {"kind": "tensorrt-llm", "quantization": "int8", "gpu_architecture": "ampere"}
-    told = start_badly("worker", worker(engine), tmp_path)
-    assert "int8 weights do not run on ampere GPUs; use int4 or one of fp16, bf16, w4a16_awq, w4a16_gptq" in told
+    error = start_badly("worker", worker(engine), tmp_path)
+    assert "int8 weights do not run on ampere GPUs; use int4 or one of fp16, bf16, w4a16_awq, w4a16_gptq" in error

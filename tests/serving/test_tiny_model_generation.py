@@ -1,4 +1,4 @@
-"""The tiny model in transformers, with no server: it writes English, on topic, and ends by itself."""
+"""The tiny model with transformers and without a server: it writes English sentences on topic, and ends them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ ON_TOPIC = {
 
 
 class Chat:
-    """The model, answering one message at a time."""
+    """The model, for one message at a time."""
 
     def __init__(self) -> None:
         self.tokenizer: Any = AutoTokenizer.from_pretrained(TINY, local_files_only=True)
@@ -51,7 +51,7 @@ class Chat:
         self.model: Any = cast("Any", model).eval()
 
     def answer(self, message: str, *, temperature: float = 0, seed: int = 0, model: Any = None) -> tuple[str, bool]:
-        """The text, and whether the model ended it by itself."""
+        """Return the text, and whether the model ended it."""
         prompt = self.tokenizer.apply_chat_template(
             [{"role": "user", "content": message}], add_generation_prompt=True, return_tensors="pt", return_dict=True
         )

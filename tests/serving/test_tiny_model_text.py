@@ -1,4 +1,4 @@
-"""The model that ships: small enough for a repository, and what it says is language."""
+"""The shipped model is small enough for a repository, and writes language."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.xdist_group("serving")
 
 @pytest.fixture(scope="module")
 def vocabulary() -> set[str]:
-    """Words of the text that the model learnt from."""
+    """Return the words of the training text."""
     spec = importlib.util.spec_from_file_location("training_text", ROOT / "serving" / "training" / "text.py")
     assert spec is not None
     assert spec.loader is not None

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from .conftest import HTTP, free_port, start, wait_until
 from .gateway import Gateway, body
+from .stack import HTTP, free_port, start, wait_until
 
 pytestmark = pytest.mark.xdist_group("gateway")
 

@@ -1,4 +1,4 @@
-"""The training script still makes the model that ships: the same tokenizer, and the losses that were recorded."""
+"""The training script reproduces the shipped model: the same tokenizer, and the recorded losses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import TINY
+from .stack import TINY
 
 SCRIPT = Path(__file__).parents[2] / "serving" / "training" / "train.py"
 STEPS = 3

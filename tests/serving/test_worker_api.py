@@ -1,4 +1,4 @@
-"""A worker's HTTP API in this process: over an engine that says what a test wants, and over the tiny model."""
+"""A worker's HTTP API in this process, with a scripted engine and with the tiny model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from novacron_serving.worker.instrumentation import Instrumentation
 from novacron_serving.worker.served import ServedModel
 from novacron_serving.worker.tool_calls import ToolFormat
 
-from .conftest import MODEL, TINY, TOKEN
+from .stack import MODEL, TINY, TOKEN
 
 CONFIG = WorkerConfig(
     worker_id="w", port=0, coordinator="127.0.0.1:1", model=ModelConfig(id=MODEL, path=TINY), engine=PyTorchConfig()
@@ -37,7 +37,7 @@ TOOLS: list[Any] = [
 
 @dataclass
 class Scripted:
-    """An engine that says these pieces, and keeps what it was asked."""
+    """An engine that returns these pieces and records its requests."""
 
     pieces: tuple[str, ...] = ("Hi",)
     fails: RequestError | None = None
@@ -97,14 +97,14 @@ LLAMA = ('{"name": "weather", ', '"parameters": {"city": "Oslo"}}')
 
 
 @pytest.mark.parametrize(
-    ("said", "form", "content"), [(HERMES, ToolFormat.HERMES, "I look. "), (LLAMA, ToolFormat.JSON, None)]
+    ("pieces", "tool_format", "content"), [(HERMES, ToolFormat.HERMES, "I look. "), (LLAMA, ToolFormat.JSON, None)]
 )
 def test_a_tool_call_that_the_model_decides_to_make(
-    said: tuple[str, ...], form: ToolFormat, content: str | None
+    pieces: tuple[str, ...], tool_format: ToolFormat, content: str | None
 ) -> None:
     async def work() -> None:
-        engine = Scripted(said)
-        async with client_of(app_of(engine, form)) as client:
+        engine = Scripted(pieces)
+        async with client_of(app_of(engine, tool_format)) as client:
             answer = await client.chat.completions.create(model=MODEL, messages=HELLO, tools=TOOLS)
             choice = answer.choices[0]
             assert (choice.finish_reason, choice.message.content) == ("tool_calls", content)
@@ -120,8 +120,8 @@ def test_a_tool_call_that_the_model_decides_to_make(
             assert final.choices[0].finish_reason == "tool_calls"
             assert final.choices[0].message.content == content
             assert json.loads(final.choices[0].message.tool_calls[0].function.arguments) == {"city": "Oslo"}
-        told: Any = engine.asked[0].prompt
-        assert told.tools == tuple(TOOLS)
+        prompt: Any = engine.asked[0].prompt
+        assert prompt.tools == tuple(TOOLS)
 
     run(work())
 
@@ -132,8 +132,8 @@ def test_tool_choice_none_hides_the_tools_and_keeps_text_as_content() -> None:
         async with client_of(app_of(engine, ToolFormat.HERMES)) as client:
             answer = await client.chat.completions.create(model=MODEL, messages=HELLO, tools=TOOLS, tool_choice="none")
         assert answer.choices[0].message.content == "".join(HERMES)
-        told: Any = engine.asked[0].prompt
-        assert told.tools == ()
+        prompt: Any = engine.asked[0].prompt
+        assert prompt.tools == ()
 
     run(work())
 
@@ -155,21 +155,21 @@ def test_the_schema_of_a_strict_function_is_enforced_with_tool_choice_auto() -> 
 
 def test_a_stream_reports_its_usage_in_a_comment_if_the_header_asks_for_it() -> None:
     async def work() -> None:
-        told = {"x-novacron-usage": "tell"}
+        headers = {"x-novacron-usage": "report"}
         async with client_of(app_of(Scripted(("Hi", " you")))) as client:
             for call in (
                 client.chat.completions.with_raw_response.create(
-                    model=MODEL, messages=HELLO, stream=True, extra_headers=told
+                    model=MODEL, messages=HELLO, stream=True, extra_headers=headers
                 ),
                 client.completions.with_raw_response.create(
-                    model=MODEL, prompt="Hello", stream=True, extra_headers=told
+                    model=MODEL, prompt="Hello", stream=True, extra_headers=headers
                 ),
             ):
                 raw = await (await call).http_response.aread()
                 assert b'\n\n: usage {"prompt_tokens":' in raw
                 assert raw.endswith(b"\n\ndata: [DONE]\n\n")
             stream: Any = await client.chat.completions.create(
-                model=MODEL, messages=HELLO, stream=True, extra_headers=told
+                model=MODEL, messages=HELLO, stream=True, extra_headers=headers
             )
             assert "".join([chunk.choices[0].delta.content or "" async for chunk in stream]) == "Hi you"
 
@@ -325,7 +325,7 @@ JSON = st.recursive(
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Where something could stand instead of what stands there."""
+    """Yield the path of every value in a JSON document."""
     if path:
         yield path
     if isinstance(value, dict):

@@ -31,7 +31,7 @@ from novacron_serving.worker.registration import RETRY_S, Registration, resolve_
 from novacron_serving.worker.served import ServedModel
 from pydantic import ValidationError
 
-from .conftest import free_port
+from .stack import free_port
 
 TOKEN = "of-the-tests"
 

@@ -9,14 +9,14 @@ import httpx
 import openai
 import pytest
 
-from .conftest import MODEL, Stack, wait_until
+from .stack import MODEL, Stack, wait_until
 
 pytestmark = pytest.mark.xdist_group("gateway")
 
 
 def workers_of(stack: Stack) -> dict[str, str]:
-    told = httpx.get(f"{stack.url}/api/v1/llm/cluster/status").json()["workers"]
-    return {worker["worker_id"]: worker["status"] for worker in told}
+    workers = httpx.get(f"{stack.url}/api/v1/llm/cluster/status").json()["workers"]
+    return {worker["worker_id"]: worker["status"] for worker in workers}
 
 
 def ask(client: openai.OpenAI, **options: Any) -> Any:

@@ -1,0 +1,143 @@
+"""A coordinator and workers as real processes on free ports. They serve the tiny model."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import openai
+
+from tests.tiny_model import MODEL, TINY
+
+START_S = 60.0
+HTTP = httpx.Client(timeout=60, trust_env=False)
+"""Shared, because making a client takes longer than most requests of tests."""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+TOKEN = "of-the-tests"
+
+
+def wait_until(condition: Callable[[], bool], what: str, limit_s: float = START_S) -> None:
+    """Wait until a condition holds. Other processes have no events to wait for.
+
+    Args:
+        condition: checked every 50 ms.
+        what: the condition in words, for the message.
+        limit_s: the test fails after this time.
+    """
+    end = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < end, f"not within {limit_s:g} s: {what}"
+        time.sleep(0.05)
+
+
+def answers(url: str, status: int = 200) -> bool:
+    """Return whether a GET request gets this status."""
+    try:
+        return HTTP.get(url, timeout=5).status_code == status
+    except httpx.TransportError:
+        return False
+
+
+def start(module: str, config: dict[str, Any] | str, folder: Path, **environment: str) -> subprocess.Popen[bytes]:
+    """Start `python -m novacron_serving.<module> --config FILE`. Its output goes to `<FILE>.log`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{module}-{time.monotonic_ns()}.json"
+    path.write_text(config if isinstance(config, str) else json.dumps(config))
+    with path.with_suffix(".log").open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", f"novacron_serving.{module}", "--config", str(path)],
+            env=os.environ | {"NOVACRON_CLUSTER_TOKEN": TOKEN} | environment,
+            stderr=log,
+            stdout=log,
+        )
+
+
+@dataclass
+class Stack:
+    """One coordinator with its workers. Ports stay the same over restarts."""
+
+    folder: Path
+    http_port: int = field(default_factory=free_port)
+    grpc_port: int = field(default_factory=free_port)
+    coordinator: subprocess.Popen[bytes] | None = None
+    workers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    worker_ports: dict[str, int] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
+    """Additional environment variables of all processes."""
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.http_port}"
+
+    def worker_url(self, worker_id: str) -> str:
+        return f"http://127.0.0.1:{self.worker_ports[worker_id]}"
+
+    def start_coordinator(self) -> None:
+        self.coordinator = start("coordinator", self.coordinator_config(), self.folder, **self.environment)
+        wait_until(lambda: answers(f"{self.url}/health"), "the coordinator is alive")
+
+    def start_workers(self, *worker_ids: str) -> None:
+        for worker_id in worker_ids:
+            port = self.worker_ports[worker_id] = free_port()
+            self.workers[worker_id] = start(
+                "worker", self.worker_config(worker_id, port), self.folder, **self.environment
+            )
+        for worker_id in worker_ids:
+            ready = f"{self.worker_url(worker_id)}/ready"
+            wait_until(lambda ready=ready: answers(ready), f"{worker_id} is ready")
+
+    def coordinator_config(self) -> dict[str, Any]:
+        return {"http_port": self.http_port, "grpc_port": self.grpc_port, "report_interval_s": 0.2}
+
+    def worker_config(self, worker_id: str, port: int) -> dict[str, Any]:
+        return {
+            "worker_id": worker_id,
+            "port": port,
+            "coordinator": f"127.0.0.1:{self.grpc_port}",
+            "model": {"id": MODEL, "path": str(TINY)},
+            "engine": {"kind": "pytorch", "device": "cpu"},
+        }
+
+    def client(self) -> openai.OpenAI:
+        return openai.OpenAI(base_url=f"{self.url}/v1", api_key="none", max_retries=0, timeout=60)
+
+    def stop(self) -> None:
+        processes = [*self.workers.values(), *([self.coordinator] if self.coordinator else [])]
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(10)
+            process.kill()
+            process.wait()
+
+
+AnyStack = TypeVar("AnyStack", bound=Stack)
+
+
+@contextlib.contextmanager
+def running(made: AnyStack, *worker_ids: str) -> Iterator[AnyStack]:
+    """Start a stack with these workers, and stop it afterwards."""
+    try:
+        made.start_coordinator()
+        made.start_workers(*worker_ids)
+        yield made
+    finally:
+        made.stop()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -27,12 +26,14 @@ def is_own_connection(peer: str, port: int) -> bool:
     if found is None:
         return False
     other = int(found[1])
-    if sys.platform == "linux":
-        return os.geteuid() in owners_of_connection(_read_tables(), other, port)
-    return _is_parents_connection(other, port)
+    tables = [table for table in _TABLES if table.exists()]
+    if not tables:  # not Linux, or a container without the table
+        return _is_parents_connection(other, port)
+    lines = (line for table in tables for line in table.read_text().splitlines())
+    return os.geteuid() in find_connection_owners(lines, other, port)
 
 
-def owners_of_connection(lines: Iterable[str], local_port: int, remote_port: int) -> Iterator[int]:
+def find_connection_owners(lines: Iterable[str], local_port: int, remote_port: int) -> Iterator[int]:
     """Yield the user ids of the sockets that are connected from one loopback port to another.
 
     A socket that its process has closed is no longer counted: the kernel shows it as root's, without an inode.
@@ -50,12 +51,6 @@ def owners_of_connection(lines: Iterable[str], local_port: int, remote_port: int
             continue
         if columns[1].endswith(ends[0]) and columns[2].endswith(ends[1]):
             yield int(columns[7])
-
-
-def _read_tables() -> Iterator[str]:
-    for table in _TABLES:
-        if table.exists():
-            yield from table.read_text().splitlines()
 
 
 def _is_parents_connection(local_port: int, remote_port: int) -> bool:

@@ -343,7 +343,7 @@ def _check_free_space(spec: ProcessSpec) -> None:
     if free < MINIMUM_FREE_BYTES:
         raise LocalProcessError(
             f"{spec.name}: the disk of {spec.run_dir} has {free} bytes left; its log and state need at least "
-            f"{MINIMUM_FREE_BYTES}: free some"
+            f"{MINIMUM_FREE_BYTES}: free some space"
         )
 
 

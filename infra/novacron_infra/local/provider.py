@@ -33,7 +33,7 @@ VERSION = "0.1.0"
 MAX_MESSAGE_BYTES = 400 * 2**20
 """As in Pulumi's own SDKs."""
 WORKERS = 128
-"""Resources that are created at the same time: more than a stack has processes."""
+"""Requests that are served at the same time: more than a stack has processes."""
 
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
@@ -60,7 +60,7 @@ class LocalProvider(ResourceProviderServicer):
         return provider_pb2.CheckResponse(inputs=request.news)
 
     def DiffConfig(self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
-        """Report no change, whatever the provider was before: its resources are kept."""
+        """Report no change: resources that had another provider before are kept."""
         del request, context
         return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
 

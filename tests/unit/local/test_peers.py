@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from pathlib import Path
 
 import pytest
-from novacron_infra.local.peers import _is_parents_connection, is_own_connection, owners_of_connection
+from novacron_infra.local import peers
+from novacron_infra.local.peers import find_connection_owners, is_own_connection
 
 HEADER = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode"
 CLIENT, SERVER = 0x9C40, 0x1F90
@@ -39,13 +41,13 @@ def line(
     ids=["own", "another user", "IPv6 socket", "the server's end", "another port", "another server", "not loopback"],
 )
 def test_the_owner_is_that_of_the_socket_at_the_other_end(socket_line: str, owners: list[int]) -> None:
-    assert list(owners_of_connection([HEADER, socket_line], CLIENT, SERVER)) == owners
+    assert list(find_connection_owners([HEADER, socket_line], CLIENT, SERVER)) == owners
 
 
 @pytest.mark.parametrize("closed", [line(state="06", uid=0, inode=0), line(uid=0, inode=0), line(state="08", uid=0)])
 def test_a_socket_that_its_process_closed_counts_as_no_one_s(closed: str) -> None:
     """The kernel shows such a socket as root's, even if another user opened it."""
-    assert list(owners_of_connection([HEADER, closed], CLIENT, SERVER)) == []
+    assert list(find_connection_owners([HEADER, closed], CLIENT, SERVER)) == []
 
 
 def test_a_connection_of_this_user_is_recognised() -> None:
@@ -61,11 +63,14 @@ def test_a_connection_of_this_user_is_recognised() -> None:
             assert not is_own_connection(f"ipv4:127.0.0.1:{other}", port)
 
 
-def test_without_the_kernel_s_table_the_parent_s_connection_is_recognised(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_kernel_s_table_the_parent_s_connection_is_recognised(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(os, "getppid", os.getpid)
+    monkeypatch.setattr(peers, "_TABLES", (tmp_path / "tcp",))
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         with socket.create_connection(("127.0.0.1", port)) as client:
             other = client.getsockname()[1]
-            assert _is_parents_connection(other, port)
-            assert not _is_parents_connection(other, port + 1)
+            assert is_own_connection(f"ipv4:127.0.0.1:{other}", port)
+            assert not is_own_connection(f"ipv4:127.0.0.1:{other}", port + 1)

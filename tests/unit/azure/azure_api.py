@@ -107,17 +107,17 @@ IN_PATH = {
     "vaultName",
     "virtualNetworkName",
 }
-"""Inputs that stand in the call's address."""
+"""Inputs that are part of the call's path."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NameRule:
-    """What Microsoft's description says of a name in a call's address."""
+    """Rule of Microsoft's API description for a name in a call's path."""
 
     source: str
     """File in github.com/Azure/azure-rest-api-specs."""
     version: str
-    """Of the API that it describes."""
+    """Version of the API that it describes."""
     pattern: str = ".*"
     min_length: int = 0
     """Characters."""
@@ -127,7 +127,7 @@ class NameRule:
     """The only ones, where there are such."""
 
     def problem(self, name: str) -> str | None:
-        """What the rule has against a name."""
+        """Return the problems of a name by this rule."""
         if self.values and name not in self.values:
             return f"{name!r} is none of {list(self.values)}"
         if len(name) < self.min_length or (self.max_length is not None and len(name) > self.max_length):
@@ -156,7 +156,7 @@ NAME_RULES = _name_rules()
 
 
 def name_rule(type_: str, name: str) -> NameRule | None:
-    """The rule of an input that stands in the call's address; None where Microsoft's description states none."""
+    """Return the rule of an input in the call's path, or None if Microsoft's description has none."""
     return NAME_RULES.get((type_, name)) or NAME_RULES.get(("*", name))
 
 
@@ -170,11 +170,11 @@ _API_NAMES = {
     "networkRuleSet": "networkAcls",
     "odataType": "odata.type",
 }
-"""What the SDK calls differently."""
+"""Members that the SDK names differently."""
 
 
 def problems(resource: Registered) -> list[str]:
-    """What Azure's models have against a planned resource."""
+    """Return the problems of a planned resource by Azure's models."""
     body = {name: value for name, value in resource.inputs.items() if name not in IN_PATH}
     if "identity" in body:  # the SDK takes a list of ids, the API a mapping of them
         identities = {name: {} for name in body["identity"]["userAssignedIdentities"]}
@@ -195,7 +195,7 @@ def _members(model: type) -> dict[str, tuple[Any, bool]]:
     module = importlib.import_module(model.__module__)
     package = importlib.import_module(model.__module__.rpartition(".")[0])
     known = vars(module) | {"_models": package, "datetime": dt, "JSON": dict}
-    if hasattr(model, "_attribute_map"):  # an older generator's, which lifts what stands in `properties` itself
+    if hasattr(model, "_attribute_map"):  # an older generator's, which lifts members of `properties` itself
         hints = get_type_hints(model.__init__, known)
         read_only = {name for name, rules in model._validation.items() if rules.get("readonly")}
         return {
@@ -215,13 +215,13 @@ def _check(value: Any, type_: Any, where: str) -> Iterator[str]:
         yield from _check(value, next((item for item in choices if _is_class(item, Enum)), choices[0]), where)
     elif origin is list:
         if not isinstance(value, list):
-            yield f"{where}: {value!r} is no list"
+            yield f"{where}: {value!r} is not a list"
             return
         for index, item in enumerate(value):
             yield from _check(item, inner[0], f"{where}.{index}")
     elif origin is dict:
         if not isinstance(value, Mapping):
-            yield f"{where}: {value!r} is no mapping"
+            yield f"{where}: {value!r} is not a mapping"
             return
         for key, item in value.items():
             yield from _check(item, inner[1], f"{where}.{key}")
@@ -231,12 +231,12 @@ def _check(value: Any, type_: Any, where: str) -> Iterator[str]:
     elif isinstance(type_, type) and any(base.__name__ == "Model" for base in type_.__mro__):
         yield from _check_model(value, type_, where)
     elif not _is(value, type_):
-        yield f"{where}: {value!r} is no {getattr(type_, '__name__', type_)}"
+        yield f"{where}: {value!r} is not of type {getattr(type_, '__name__', type_)}"
 
 
 def _check_model(value: Any, model: type, where: str) -> Iterator[str]:
     if not isinstance(value, Mapping):
-        yield f"{where}: {value!r} is no {model.__name__}"
+        yield f"{where}: {value!r} is not a {model.__name__}"
         return
     model = _subtype(value, model)
     members = _members(model)
@@ -247,7 +247,7 @@ def _check_model(value: Any, model: type, where: str) -> Iterator[str]:
     for name, item in value.items():
         api_name = name if name in members or name in inside else _API_NAMES.get(name, name)
         found = members.get(api_name)
-        # The SDK lifts what stands in `properties`; `type` and others stand in both, and only there to be written.
+        # The SDK lifts members of `properties`. `type` and others are in both, and writable only there.
         if (found is None or found[1]) and api_name in inside:
             found = inside[api_name]
         if found is None:

@@ -1,4 +1,4 @@
-"""What a pool on AKS may be: Azure's own exclusions, with the exact place that the message names."""
+"""Rules of AKS node pools: every broken rule with the exact path in its message."""
 
 from __future__ import annotations
 

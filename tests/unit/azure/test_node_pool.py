@@ -99,7 +99,7 @@ def test_a_reservation_is_named_and_the_cluster_may_launch_into_it(region: Graph
     assert "authorization:RoleAssignment reserved-reservation" in pool.dependencies
 
 
-def test_spot_stands_on_a_floor_that_stays(region: Graph) -> None:
+def test_spot_nodes_are_above_a_floor_of_on_demand_nodes(region: Graph) -> None:
     found = groups(region, "cheap")
     floor, spot = found["cheap-nodes"].inputs, found["cheap-spot"].inputs
     assert (floor["agentPoolName"], floor["scaleSetPriority"], floor["count"]) == ("cheap", "Regular", 2)

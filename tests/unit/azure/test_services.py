@@ -66,7 +66,7 @@ def test_a_single_redis_needs_no_clients_of_a_cluster() -> None:
 @pytest.mark.parametrize(
     ("name", "user", "password"), [("state", "novacron", "generated"), ("cache", "default", "made-by-azure")]
 )
-def test_nobody_writes_a_password_and_the_vault_keeps_it(region: Graph, name: str, user: str, password: str) -> None:
+def test_passwords_are_generated_and_stored_in_the_vault(region: Graph, name: str, user: str, password: str) -> None:
     secret = region.one("keyvault:Secret", f"{name}-credentials")
     assert secret.secrets == ("properties",)
     assert json.loads(secret.inputs["properties"]["value"]) == {"username": user, "password": password}
@@ -98,7 +98,7 @@ def test_services_are_reached_from_inside_by_their_own_names(
     assert ZONES[service].startswith("privatelink.")
 
 
-def test_images_are_encrypted_and_nobody_but_the_nodes_pulls_them(region: Graph) -> None:
+def test_images_are_encrypted_and_only_nodes_pull_them(region: Graph) -> None:
     registry = region.one("containerregistry:Registry")
     inputs = registry.inputs
     assert registry.protect
@@ -185,7 +185,7 @@ def test_models_in_the_whole_container_are_copied_with_all_of_it() -> None:
 @pytest.mark.parametrize(
     ("primaries", "size"), [(1, "M50"), (3, "M150"), (4, "M250"), (REDIS_SIZES_GB[-1] // 50, "M2000")]
 )
-def test_redis_has_the_memory_of_so_many_primaries(primaries: int, size: str) -> None:
+def test_redis_size_has_the_memory_of_its_primaries(primaries: int, size: str) -> None:
     assert redis_size(primaries) == f"MemoryOptimized_{size}"
 
 
@@ -231,9 +231,7 @@ THREE = dict.fromkeys(("eastus", "westeurope", "japaneast"), samples.REPLICATION
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else getattr(value, "__name__", ""),
 )
-def test_bad_arguments_are_refused_before_anything_exists(
-    component: Any, changes: dict[str, Any], message: str
-) -> None:
+def test_bad_arguments_are_rejected_before_any_resource(component: Any, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ArgumentError) as error:
         declare(lambda _: component(**changes))
     assert message in str(error.value)

@@ -1,4 +1,4 @@
-"""Who answers a client, computed from what was registered and from what each service documents about health.
+"""The answers that clients get, computed from registered resources and the services' documented health rules.
 
 Nothing here knows how the endpoint was built. Shares are of one client's queries over time.
 """

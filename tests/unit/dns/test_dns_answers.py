@@ -1,4 +1,4 @@
-"""What a client is answered when regions die, are drained and come back."""
+"""The answers that clients get when regions fail, are drained and return."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the services' documentation excludes and no schema says, over everything that is registered."""
+"""Rules of the services' documentation that no schema has, checked for every registered resource."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Every planned resource against the cloud's own description of its API.
 
-Covered with all their properties: Route 53 and ARC (botocore's models), Cloud DNS and its health check (Google's
+Covered with all their properties: Route 53 and ARC (botocore's models), Cloud DNS and its health check (Google Cloud
 discovery documents), Traffic Manager (azure-mgmt-trafficmanager's models). Not covered: Azure DNS zones and records.
 """
 
@@ -138,7 +138,7 @@ def aws_model(service: str) -> Any:
 
 
 def aws_violations(shape: Shape, value: Any, path: str = "") -> Iterator[str]:
-    """What botocore's validator leaves to the service: enums, lengths, ranges and patterns."""
+    """Return violations that botocore's validator does not check: enums, lengths, ranges and patterns."""
     if isinstance(shape, StructureShape):
         for key, item in value.items():
             yield from aws_violations(shape.members[key], item, f"{path}.{key}")
@@ -193,7 +193,7 @@ def test_the_check_of_aws_sees_faults() -> None:
     ]
 
 
-# Google: the discovery documents.
+# Google Cloud: the discovery documents.
 
 
 @functools.cache

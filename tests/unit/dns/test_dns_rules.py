@@ -1,4 +1,4 @@
-"""What is refused: each with its field, its value, the rule and a way out, all in one error."""
+"""Rejected endpoints: one error has every problem with its field, value, rule and fix."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         {"service": CLOUD_DNS, "check": {"interval_s": 10}},
         "Cloud DNS probes every 30 s at most",
     ),
-    ("Cloud DNS every 10 min", {"service": CLOUD_DNS, "check": {"interval_s": 600}}, "interval_s = 600: Google"),
+    ("Cloud DNS every 10 min", {"service": CLOUD_DNS, "check": {"interval_s": 600}}, "interval_s = 600: Google Cloud"),
     (
         "a timeout above the interval",
         {"service": CLOUD_DNS, "check": {"timeout_s": 31}},
@@ -187,7 +187,7 @@ ACCEPTED: list[tuple[str, GlobalEndpointArgs, int | None]] = [
         155,
     ),
     ("TCP", endpoint(probe=Probe(protocol=ProbeProtocol.TCP, port=8443)), 168),
-    ("one region that is said to be alone", endpoint(weights={"us-west": 1}, failover=False), None),
+    ("one region with failover off", endpoint(weights={"us-west": 1}, failover=False), None),
 ]
 
 
@@ -197,7 +197,7 @@ def test_accepted(args: GlobalEndpointArgs, rto_s: int | None) -> None:
     assert (recovery and recovery.rto_s) == rto_s
 
 
-def test_everything_wrong_is_told_at_once() -> None:
+def test_all_problems_of_an_endpoint_are_reported_together() -> None:
     service = TrafficManager(zone_name="example.com", resource_group_name="dns", relative_name="A")
     args = endpoint(service, probe=Probe(port=0), check={"interval_s": 20}, weights={"us-west": 1})
     with pytest.raises(ConfigurationError) as error:

@@ -1,8 +1,8 @@
-"""Planned resources as calls of Google's APIs, checked against the discovery documents of google-api-python-client.
+"""Planned resources as Google Cloud API calls, checked against the discovery documents of google-api-python-client.
 
-The documents are independent of the Pulumi SDK: they say which members a request has, their types, the values of
-enumerations, patterns, and what only Google sets. What they do not say: which members exclude each other, and whether a
-thing that is referred to exists. Managed Lustre has no document there.
+The documents are independent of the Pulumi SDK. They have the members of a request, their types, enumerations, patterns
+and output-only members. They do not state which members exclude each other, nor whether a referenced resource exists.
+Managed Lustre has no document there.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import googleapiclient
 from tests.unit.gcp.graph import PROJECT, Registered
 
 AUTONAME = "-1234567"
-"""What the provider adds to a logical name where no physical one is given."""
+"""Suffix that the provider adds to a logical name without a physical one."""
 _DOCUMENTS = Path(googleapiclient.__file__).parent / "discovery_cache" / "documents"
 
 
@@ -319,7 +319,7 @@ _ADDRESSES = {
 }
 """By type and parameter: the address that the provider makes of the properties in it."""
 _LOCATION = "[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?"
-"""What compute's document says of a region and of a zone."""
+"""Patterns of a region and a zone in the document of Compute Engine."""
 
 _RENAMED = {
     "LoggingConfig.enableComponents": "componentConfig.enableComponents",
@@ -347,7 +347,7 @@ def document(name: str) -> dict[str, Any]:
 
 
 def problems(resource: Registered) -> list[str]:
-    """What Google's documents have against a planned resource, or what no call takes."""
+    """Return the problems of a planned resource: violations of the document, and properties that no call has."""
     if resource.type in WITHOUT_DOCUMENT:
         return []
     call = CALLS.get(resource.type)
@@ -363,8 +363,8 @@ def problems(resource: Registered) -> list[str]:
         where = f"{resource.name}: {call.method} {path}"
         if path.startswith("?"):
             if path[1:] not in method["parameters"] or not isinstance(value, str):
-                found.append(f"{where}: {value!r} is no parameter of it")
-            continue  # what its value may be: below, of all that stands in one parameter together
+                found.append(f"{where}: {value!r} is not a parameter of it")
+            continue  # values of one parameter are checked together below
         body = {"$ref": method["request"]["$ref"]}
         found += [f"{where}{text}" for text in _check(value, *_at(call.api, body, path.split(".")), call.api)]
     for parameter in {call.fields[name] for name in inputs if is_constrained(resource.type, name)}:
@@ -383,9 +383,9 @@ def problems(resource: Registered) -> list[str]:
 
 
 def is_constrained(type_: str, name: str) -> bool:
-    """Whether a document has a pattern for the parameter in which a property stands, and the plan has all of it.
+    """Return whether a document has a pattern for the parameter of a property, and the plan has its whole value.
 
-    Not so for what refers to another resource by its id: the mocks' ids are not Google's.
+    References to other resources by id are not constrained, because mocked ids are not real ones.
     """
     call = CALLS[type_]
     path = call.fields.get(name, "")
@@ -421,7 +421,7 @@ def _at(api: str, schema: dict[str, Any], steps: list[str]) -> tuple[dict[str, A
 
 def _check(value: Any, schema: dict[str, Any], name: str, api: str) -> Iterator[str]:
     if schema.get("readOnly") or re.match(r"\[?output only", schema.get("description", ""), re.IGNORECASE):
-        yield ": only Google sets it"
+        yield ": it is output only"
         return
     schema, name = _resolved(api, schema, name)
     kind = schema["type"]
@@ -431,7 +431,7 @@ def _check(value: Any, schema: dict[str, Any], name: str, api: str) -> Iterator[
         yield from _check_object(value, schema, name, api)
     elif kind == "array":
         if not isinstance(value, list):
-            yield f": {value!r} is no list"
+            yield f": {value!r} is not a list"
             return
         for index, item in enumerate(value):
             for text in _check(item, schema["items"], name, api):
@@ -442,7 +442,7 @@ def _check(value: Any, schema: dict[str, Any], name: str, api: str) -> Iterator[
 
 def _check_object(value: Any, schema: dict[str, Any], name: str, api: str) -> Iterator[str]:
     if not isinstance(value, dict):
-        yield f": {value!r} is no object"
+        yield f": {value!r} is not an object"
         return
     if "additionalProperties" in schema:
         for key, item in value.items():
@@ -463,11 +463,11 @@ def _check_object(value: Any, schema: dict[str, Any], name: str, api: str) -> It
 def _check_scalar(value: Any, schema: dict[str, Any], kind: str) -> Iterator[str]:
     if kind == "boolean":
         if not isinstance(_VALUES.get(value, value), bool):
-            yield f": {value!r} is no boolean"
+            yield f": {value!r} is not a boolean"
     elif kind in ("integer", "number") or schema.get("format") in ("int64", "uint64"):
         yield from _check_number(value, schema, kind)
     elif not isinstance(value, str):
-        yield f": {value!r} is no string"
+        yield f": {value!r} is not a string"
     else:
         if "enum" in schema and value not in schema["enum"]:
             yield f": {value!r} is none of {schema['enum']}"
@@ -479,7 +479,7 @@ def _check_number(value: Any, schema: dict[str, Any], kind: str) -> Iterator[str
     if isinstance(value, str) and kind == "string" and value.isdigit():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        yield f": {value!r} is no number"
+        yield f": {value!r} is not a number"
     elif kind != "number" and value != int(value):
         yield f": {value!r} is not whole"
     elif schema.get("format", "").startswith("uint") and value < 0:

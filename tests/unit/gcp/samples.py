@@ -195,7 +195,7 @@ def region(opts: pulumi.ResourceOptions) -> dict[str, Any]:
         ),
         opts,
     )
-    # Each in addresses of its own, beside the nodes': one cluster has them all.
+    # Each has its own address range, in addition to that of the nodes: one cluster has all of them.
     interfaces: dict[str, tuple[FabricInterface, ...]] = {
         machine: GcpFabric(
             f"fabric-{index}",

@@ -1,4 +1,4 @@
-"""What a pool may be: every exclusion with the exact place that the message names."""
+"""Rules of GKE node pools: every broken rule with the exact path in its message."""
 
 from __future__ import annotations
 

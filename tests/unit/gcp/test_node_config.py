@@ -1,4 +1,4 @@
-"""Node configs: the golden files, and what Google's own description of the API says of them."""
+"""Node configurations: the golden files, and their validity for the API's discovery document."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The graph of a node pool: for each choice, what reaches Google."""
+"""Resources of a GKE node pool, for each choice of fabric, placement and capacity."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_a_reservation_is_named_and_nothing_else_is_used(region: Graph, pool: st
     }
 
 
-def test_spot_stands_on_a_floor_that_stays(region: Graph) -> None:
+def test_spot_nodes_are_above_a_floor_of_on_demand_nodes(region: Graph) -> None:
     floor, spot = pools(region, "spot")["spot-nodes"], pools(region, "spot")["spot-spot"]
     assert floor.inputs["nodeCount"] == 2
     assert not {"autoscaling", "initialNodeCount"} & set(floor.inputs)

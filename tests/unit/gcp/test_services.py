@@ -64,7 +64,7 @@ def test_postgres_is_protected_as_the_environment_is(protect: bool) -> None:
     assert graph.result == "10.0.240.3:5432"
 
 
-def test_the_password_is_made_and_lies_in_secret_manager_only(region: Graph) -> None:
+def test_database_password_is_generated_and_only_in_secret_manager(region: Graph) -> None:
     user, login, secret = region.one(USER), region.one(LOGIN), region.one("gcp:secretmanager/secret:Secret")
     assert user.secrets == ("password",)
     assert login.secrets == ("secretData",)
@@ -201,7 +201,7 @@ def test_a_change_of_configuration_starts_its_copy(region: Graph) -> None:
     assert {"copies-editor", "copies-publisher"} <= set(job.dependencies)
 
 
-def test_late_and_failed_copies_of_configuration_are_told(region: Graph) -> None:
+def test_late_and_failed_copies_of_configuration_trigger_an_alert(region: Graph) -> None:
     alert = region.one("gcp:monitoring/alertPolicy:AlertPolicy", "copies-configuration-alert-us-east1").inputs
     late, failed = (condition["conditionThreshold"] for condition in alert["conditions"])
     between = 'source_bucket = "novacron-models" AND metric.labels.destination_bucket = "novacron-models-us-east1"'
@@ -222,7 +222,7 @@ def test_models_in_the_whole_bucket_are_copied_with_all_of_it() -> None:
     assert "objectConditions" not in job["transferSpec"]
 
 
-def test_errors_of_a_copy_are_told(region: Graph) -> None:
+def test_failed_model_copy_triggers_an_alert(region: Graph) -> None:
     alert = region.one("gcp:monitoring/alertPolicy:AlertPolicy", "copies-alert-us-east1").inputs
     (condition,) = alert["conditions"]
     threshold = condition["conditionThreshold"]
@@ -283,9 +283,7 @@ def copies(name: str = "copies", **changes: Any) -> None:
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else getattr(value, "__name__", ""),
 )
-def test_bad_arguments_are_refused_before_anything_exists(
-    component: Any, changes: dict[str, Any], message: str
-) -> None:
+def test_bad_arguments_are_rejected_before_any_resource(component: Any, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ArgumentError) as error:
         declare(lambda _: component(**changes))
     assert message in str(error.value)

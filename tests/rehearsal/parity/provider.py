@@ -14,7 +14,7 @@ field. Inputs control what a resource does:
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from concurrent import futures
 from contextlib import contextmanager
 from typing import Any

@@ -23,7 +23,7 @@ SEED = 20261124
 CONTEXT_TOKENS = 512
 TRAIN_TOKENS = 256
 FIRST_STEPS = 10
-"""Their losses are kept one by one: a short run can be compared with them."""
+"""The losses of these steps are recorded, so that a short run can be compared with them."""
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|{{ message['role'] }}|>\n{{ message['content'] }}<|end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
@@ -33,7 +33,7 @@ SYSTEM_PROMPTS = ["You are a helpful assistant.", "Answer briefly.", "You are a 
 
 
 def render(turns: list[tuple[str, str]], rng: random.Random) -> list[tuple[str, bool]]:
-    """A dialogue as (text, is it to be learnt) pieces: only what the assistant says is."""
+    """Return the pieces of a dialogue, each with whether it is to be learned: only the assistant's messages are."""
     pieces: list[tuple[str, bool]] = []
     if rng.random() < 0.2:
         pieces.append((f"<|system|>\n{rng.choice(SYSTEM_PROMPTS)}<|end|>\n", False))
@@ -44,7 +44,7 @@ def render(turns: list[tuple[str, str]], rng: random.Random) -> list[tuple[str, 
 
 
 def make_tokenizer() -> PreTrainedTokenizerFast:
-    """A byte-level BPE of 2,048 tokens, learnt from the same text."""
+    """Train a byte-level BPE tokenizer with up to 2,048 tokens on the same text."""
     rng = random.Random(SEED)  # noqa: S311 - repeatable on purpose
     source = dialogues(SEED + 1)
     texts = ["".join(text for text, _ in render(next(source), rng)) for _ in range(20_000)]
@@ -67,7 +67,7 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
 
 
 class Batches:
-    """Dialogues packed into rows of `TRAIN_TOKENS`, with labels where the assistant speaks."""
+    """Dialogues packed into rows of `TRAIN_TOKENS`, with labels for the assistant's messages."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, rows: int, seed: int) -> None:
         self._tokenizer = tokenizer
@@ -76,7 +76,7 @@ class Batches:
         self._source = dialogues(seed)
 
     def next(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Token ids and labels, both `(rows, TRAIN_TOKENS)`."""
+        """Return token ids and labels, both `(rows, TRAIN_TOKENS)`."""
         ids: list[list[int]] = []
         labels: list[list[int]] = []
         for _ in range(self._rows):
@@ -96,7 +96,7 @@ class Batches:
 
 
 def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, out: Path, record: dict[str, object]) -> None:
-    """Write the whole folder beside its place, then move it there."""
+    """Write the whole folder under another name, then rename it."""
     fresh = out.with_name(out.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     half = LlamaForCausalLM(model.config)
@@ -113,11 +113,11 @@ def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, out: Path,
 
 
 def main() -> None:
-    """Train for a number of steps, or of minutes, whichever ends first."""
+    """Train until the number of steps or minutes is reached."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "novacron_serving" / "models" / "tiny")
     parser.add_argument("--steps", type=int, default=900)
-    parser.add_argument("--stop-after", type=int, help="end after so many steps of the same schedule")
+    parser.add_argument("--stop-after", type=int, help="stop after this many steps of the same schedule")
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--rows", type=int, default=16)
     parser.add_argument("--threads", type=int, default=2)

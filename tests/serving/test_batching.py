@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from novacron_serving.clock import SYSTEM_CLOCK, Clock, ManualClock
 from novacron_serving.engines import ChatPrompt, GenerationRequest, Sampling, TextPrompt
 from novacron_serving.engines.pytorch import PyTorchConfig, PyTorchEngine
 from novacron_serving.errors import RequestError
@@ -33,8 +35,8 @@ ENDLESS = GenerationRequest(
 
 
 @asynccontextmanager
-async def loaded(**config: Any) -> AsyncIterator[PyTorchEngine]:
-    engine = PyTorchEngine(TINY, PyTorchConfig(device="cpu", **config))
+async def loaded(clock: Clock = SYSTEM_CLOCK, **config: Any) -> AsyncIterator[PyTorchEngine]:
+    engine = PyTorchEngine(TINY, PyTorchConfig(device="cpu", **config), clock)
     await engine.load()
     try:
         yield engine
@@ -52,9 +54,9 @@ async def text_of(engine: PyTorchEngine, request: GenerationRequest, after_s: fl
     return "".join([delta.text async for delta in engine.generate(request)])
 
 
-async def until(true: Callable[[], bool], limit_s: float = 10) -> None:
+async def until(condition: Callable[[], bool], limit_s: float = 10) -> None:
     end = time.monotonic() + limit_s
-    while not true():
+    while not condition():
         assert time.monotonic() < end
         await asyncio.sleep(0.01)
 
@@ -66,7 +68,7 @@ def test_a_completion_does_not_depend_on_other_requests_in_the_batch() -> None:
             requests = [chat(number, text) for number, text in enumerate(QUESTIONS)]
             requests += [chat(10 + number, text, seeded) for number, text in enumerate(QUESTIONS[:3])]
             alone = [await text_of(engine, request) for request in requests]
-            # More than there are places: they join as others leave.
+            # There are more requests than slots: they join as others leave.
             together = await asyncio.gather(
                 *(text_of(engine, request, 0.02 * at) for at, request in enumerate(requests))
             )
@@ -82,8 +84,8 @@ def test_running_choices_share_a_forward_pass() -> None:
         async with loaded(max_concurrent_requests=6) as engine:
             passes: list[int] = []
             decoder: Any = engine._decoder
-            step = decoder._rows.step
-            decoder._rows.step = lambda model, tokens: passes.append(len(tokens)) or step(model, tokens)
+            step = decoder._slots.step
+            decoder._slots.step = lambda model, tokens: passes.append(len(tokens)) or step(model, tokens)
             story = GenerationRequest(
                 request_id="s", prompt=TextPrompt("Once"), sampling=ENDLESS.sampling, max_tokens=40, n=6
             )
@@ -128,11 +130,15 @@ def test_an_aborted_choice_ends() -> None:
     asyncio.run(run())
 
 
-def breaks(change: Callable[[Any], None], meanwhile: Callable[[PyTorchEngine], Awaitable[None]]) -> None:
+def breaks(
+    change: Callable[[Any], None],
+    meanwhile: Callable[[PyTorchEngine], Awaitable[None]],
+    clock: Clock = SYSTEM_CLOCK,
+) -> None:
     """Change the decoder of an engine while a request is running."""
 
     async def run() -> None:
-        async with loaded(hung_after_s=0.2) as engine:
+        async with loaded(clock) as engine:
             answer: Any = engine.generate(ENDLESS)
             await anext(answer)
             assert engine.healthy()
@@ -148,7 +154,7 @@ def test_an_engine_that_dies_is_unhealthy_and_fails_its_requests() -> None:
         def broken(model: Any, tokens: Any) -> Any:
             raise RuntimeError("the device fell off the bus")
 
-        decoder._rows.step = broken
+        decoder._slots.step = broken
 
     async def meanwhile(engine: PyTorchEngine) -> None:
         with pytest.raises(RequestError, match=r"off the bus|has stopped") as caught:
@@ -159,20 +165,29 @@ def test_an_engine_that_dies_is_unhealthy_and_fails_its_requests() -> None:
     breaks(die, meanwhile)
 
 
-def test_an_engine_that_hangs_is_unhealthy() -> None:
+def test_an_engine_that_hangs_is_unhealthy_until_its_step_ends() -> None:
+    clock, hangs, may_continue = ManualClock(), threading.Event(), threading.Event()
+
     def hang(decoder: Any) -> None:
-        step = decoder._rows.step
+        step = decoder._slots.step
 
         def slow(model: Any, tokens: Any) -> Any:
-            time.sleep(0.6)
+            hangs.set()
+            may_continue.wait(20)
             return step(model, tokens)
 
-        decoder._rows.step = slow
+        decoder._slots.step = slow
 
     async def meanwhile(engine: PyTorchEngine) -> None:
-        await until(lambda: not engine.healthy(), 2)
+        await until(hangs.is_set, 10)
+        clock.advance(59)
+        assert engine.healthy()
+        clock.advance(2)
+        assert not engine.healthy()
+        may_continue.set()
+        await until(engine.healthy, 10)
 
-    breaks(hang, meanwhile)
+    breaks(hang, meanwhile, clock)
 
 
 def test_an_invalid_distribution_fails_one_request_only() -> None:

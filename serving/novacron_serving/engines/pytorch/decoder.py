@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Iterable
 
 import torch
 from transformers import PreTrainedModel
 
+from novacron_serving.clock import SYSTEM_CLOCK, Clock
 from novacron_serving.engines import Delta
 from novacron_serving.engines.pytorch.choice import Choice, Job
 from novacron_serving.engines.pytorch.config import PyTorchConfig
@@ -32,13 +32,21 @@ log = logging.getLogger(__name__)
 class Decoder:
     """Runs jobs of any thread, and puts their output into their queues."""
 
-    def __init__(self, model: PreTrainedModel, tokens: Tokens, end_ids: set[int], config: PyTorchConfig) -> None:
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokens: Tokens,
+        end_ids: set[int],
+        config: PyTorchConfig,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
         self.failed = False
         """The thread has died. The process should be restarted."""
         self._model = model
         self._tokens = tokens
         self._end_ids = end_ids
         self._config = config
+        self._clock = clock
         self._vocabulary = count_logits(model)
         self._changed = threading.Condition()
         self._waiting: deque[Job] = deque()
@@ -76,7 +84,7 @@ class Decoder:
     def healthy(self) -> bool:
         """Return False once the thread has died, or while a step exceeds the time limit."""
         start_s = self._step_start_s
-        hangs = start_s is not None and time.monotonic() - start_s > self._config.hung_after_s
+        hangs = start_s is not None and self._clock.monotonic() - start_s > self._config.hung_after_s
         return not self.failed and self._thread.is_alive() and not hangs
 
     def stop(self, timeout_s: float = 5) -> None:
@@ -145,7 +153,7 @@ class Decoder:
                 job.prefilled, job.cached_tokens = self._prefixes.find(job.prompt)
                 job.prefilled_tokens = job.cached_tokens
             piece = job.prompt[job.prefilled_tokens : job.prefilled_tokens + budget]
-            self._step_start_s = time.monotonic()
+            self._step_start_s = self._clock.monotonic()
             try:
                 output = self._model(
                     input_ids=torch.tensor([piece], device=self._model.device),
@@ -190,7 +198,7 @@ class Decoder:
         )  # fmt: skip
 
     def _decode(self) -> None:
-        self._step_start_s = time.monotonic()
+        self._step_start_s = self._clock.monotonic()
         tokens = [choice.last_token for choice in self._choices]
         self._sample(self._choices, self._slots.step(self._model, tokens))
 

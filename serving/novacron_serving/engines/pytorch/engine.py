@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from novacron_serving.clock import SYSTEM_CLOCK, Clock
 from novacron_serving.engines import ChatPrompt, Delta, EngineStats, GenerationRequest, TextPrompt
 from novacron_serving.engines.pytorch.choice import Job
 from novacron_serving.engines.pytorch.config import PyTorchConfig
@@ -26,9 +27,10 @@ LONG_PROMPT_CHARACTERS = 20_000
 class PyTorchEngine:
     """An engine with continuous batching. It does not support adapters."""
 
-    def __init__(self, model_path: Path, config: PyTorchConfig) -> None:
+    def __init__(self, model_path: Path, config: PyTorchConfig, clock: Clock = SYSTEM_CLOCK) -> None:
         self._path = model_path
         self._config = config
+        self._clock = clock
         self.max_concurrent_requests = config.max_concurrent_requests
         self.max_context_tokens = 0
         self.dtype: str = config.dtype
@@ -75,7 +77,7 @@ class PyTorchEngine:
         end_ids: list[int] = [ends] if isinstance(ends, int) else list(ends or ())
         self._vocabulary = count_logits(model)
         self._guides = Guides(self._tokens.tokenizer, self._vocabulary, end_ids)
-        self._decoder = Decoder(model, self._tokens, set(end_ids), self._config)
+        self._decoder = Decoder(model, self._tokens, set(end_ids), self._config, self._clock)
 
     async def generate(self, request: GenerationRequest) -> AsyncIterator[Delta]:
         """Generate completions."""

@@ -1,4 +1,4 @@
-"""The files by which a supervisor and its callers communicate: what to run, and how the process is."""
+"""The files by which a supervisor and its callers communicate: the process to run, and its state."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SUPERVISOR_FILE = "supervisor.json"
 
 
 class SupervisorSpec(TypedDict):
-    """What a supervisor runs. Callers write it before they start the supervisor."""
+    """The process that a supervisor runs. Callers write it before they start the supervisor."""
 
     folder: str
     command: list[str]
@@ -26,7 +26,7 @@ class SupervisorSpec(TypedDict):
 
 
 class ProcessState(TypedDict, total=False):
-    """How a process is. Its supervisor writes it after every change."""
+    """The state of a process. Its supervisor writes it after every change."""
 
     status: Status
     digest: str
@@ -34,7 +34,7 @@ class ProcessState(TypedDict, total=False):
     child_pid: int | None
     restarts: int
     exit_status: int | None
-    """Of the last run that ended; negative for a signal."""
+    """Exit status of the last run that ended; negative for a signal."""
     started_monotonic_s: float
     """When the process started, on the monotonic clock that all processes of the machine share."""
 

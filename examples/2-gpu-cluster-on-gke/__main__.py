@@ -1,5 +1,7 @@
 """A GKE cluster with coordinators, and H100 nodes whose GPUs communicate over GPUDirect-TCPXO."""
 
+from ipaddress import IPv4Network
+
 import pulumi
 import pulumi_gcp as gcp
 from novacron_infra import FabricKind, NodePoolShape, NodeRole, Tags
@@ -29,7 +31,7 @@ provider = pulumi.ResourceOptions(providers=[gcp.Provider("google", project=proj
 
 # For a trial: without protection, `pulumi destroy` deletes everything.
 keys = GcpKeys("gpu", GcpKeysArgs(location=REGION, tags=TAGS, protect=False), provider)
-network = GcpNetwork("gpu", GcpNetworkArgs(region=REGION, cidr="10.0.0.0/16", tags=TAGS), provider)
+network = GcpNetwork("gpu", GcpNetworkArgs(region=REGION, cidr=IPv4Network("10.0.0.0/16"), tags=TAGS), provider)
 cluster = GkeCluster(
     "gpu",
     GkeClusterArgs(
@@ -46,7 +48,7 @@ cluster = GkeCluster(
 )
 fabric = GcpFabric(
     "gpu-fabric",
-    GcpFabricArgs(machine=WORKERS.machine, region=REGION, zone=WORKERS.zones[0], cidr="10.1.0.0/19"),
+    GcpFabricArgs(machine=WORKERS.machine, region=REGION, zone=WORKERS.zones[0], cidr=IPv4Network("10.1.0.0/19")),
     provider,
 )
 for name, shape in {"coordinators": COORDINATORS, "workers": WORKERS}.items():

@@ -1,7 +1,7 @@
 """One domain name for existing load balancers on AWS, Google Cloud and Azure, served by Route 53."""
 
 import pulumi
-from novacron_infra import HealthCheck, Platform, Region, Traffic
+from novacron_infra import HealthCheck, Platform, Traffic, TrafficRegion
 from novacron_infra.dns import AddressKind, EndpointRegion, GlobalEndpoint, GlobalEndpointArgs, Probe, Route53
 
 config = pulumi.Config()
@@ -17,20 +17,20 @@ endpoint = GlobalEndpoint(
         ),
         regions=(
             EndpointRegion(
-                region=Region(name="us-west-2", dns_label="us", weight=2),
+                region=TrafficRegion(name="us-west-2", dns_label="us", weight=2),
                 platform=Platform.AWS,
                 address=config.require("amazon"),
                 address_kind=AddressKind.HOSTNAME,
             ),
             EndpointRegion(
-                region=Region(name="europe-west4", dns_label="eu", weight=1),
+                region=TrafficRegion(name="europe-west4", dns_label="eu", weight=1),
                 platform=Platform.GCP,
                 address=config.require("google"),
                 address_kind=AddressKind.IPV4,
                 nearest="eu-west-1",
             ),
             EndpointRegion(
-                region=Region(name="southeastasia", dns_label="asia", weight=1),
+                region=TrafficRegion(name="southeastasia", dns_label="asia", weight=1),
                 platform=Platform.AZURE,
                 address=config.require("azure"),
                 address_kind=AddressKind.IPV4,

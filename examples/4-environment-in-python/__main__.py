@@ -1,5 +1,6 @@
 """A whole environment in typed Python: Llama 3.1 405B at 8 bits on one machine with 8 H100 GPUs."""
 
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pulumi
@@ -40,7 +41,7 @@ ENVIRONMENT = CloudEnvironment(
             dns_label="us-west",
             weight=1,
             zones=("us-west-2a", "us-west-2b", "us-west-2c"),
-            network="10.0.0.0/16",
+            network=IPv4Network("10.0.0.0/16"),
         ),
     ),
     # Name your own roles: only these can sign in to the cluster.

@@ -12,6 +12,7 @@ from novacron_infra.config import CloudEnvironment, EnvironmentConfig, LocalEnvi
 from novacron_infra.dns.environment import check_endpoint, declare_endpoint
 from novacron_infra.local import LocalServing, LocalServingArgs
 from novacron_infra.plan import EnvironmentPlan, plan_environment, summarize_plan
+from novacron_infra.regions import RegionResults
 from novacron_infra.tags import Tags
 
 _NOTHING_IN_CLUSTERS = (
@@ -20,24 +21,19 @@ _NOTHING_IN_CLUSTERS = (
 
 
 class ServingRegion(Protocol):
-    """What a region's component has in any cloud."""
+    """The component of a region in any cloud."""
 
     @property
-    def outputs(self) -> Mapping[str, pulumi.Output[str]]:
-        """What the stack exports of it."""
-        ...
-
-    @property
-    def ingress_address(self) -> pulumi.Output[str]:
-        """Host name or IPv4 address of its load balancer."""
+    def results(self) -> RegionResults:
+        """What the region gives to the rest of the stack."""
         ...
 
 
 class DeclareRegions(Protocol):
-    """How a cloud declares its regions of an environment."""
+    """The function that declares the regions of an environment in one cloud."""
 
-    def __call__(self, config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags) -> Mapping[str, ServingRegion]:
-        """The regions by name."""
+    def __call__(self, plan: EnvironmentPlan, tags: Tags) -> Mapping[str, ServingRegion]:
+        """Declare the regions, and return them by name."""
         ...
 
 
@@ -72,30 +68,31 @@ def _build_cloud(config: CloudEnvironment) -> None:
             pulumi.log.info(_NOTHING_IN_CLUSTERS)
     check_endpoint(config)
     tags = Tags(environment=config.environment.value, more=config.tags)
-    regions: dict[str, ServingRegion] = {}
+    results: dict[str, RegionResults] = {}
     for platform in config.platforms:
-        regions |= _declaring(platform)(config, plan, tags)
-    pulumi.export("regions", {region.name: regions[region.name].outputs for region in config.regions})
-    endpoint = declare_endpoint(config, {name: region.ingress_address for name, region in regions.items()}, tags)
+        regions = _find_declare_regions(platform)(plan, tags)
+        results |= {name: region.results for name, region in regions.items()}
+    pulumi.export("regions", {region.name: results[region.name].export() for region in config.regions})
+    endpoint = declare_endpoint(config, {name: item.ingress_address for name, item in results.items()}, tags)
     if endpoint is not None:
         pulumi.export("endpoint", endpoint.domain.apply(lambda domain: f"https://{domain}"))
         for name in ("regional_names", "rto_s", "name_servers", "routing_controls", "switch_endpoints"):
             pulumi.export(name, getattr(endpoint, name))
 
 
-def _declaring(platform: Platform) -> DeclareRegions:
-    # Imported here: who uses another cloud, or none, does not load this one's SDK.
+def _find_declare_regions(platform: Platform) -> DeclareRegions:
+    # Imported here, so that a stack loads the SDKs of its own clouds only.
     if platform is Platform.AWS:
-        from novacron_infra.aws.environment import declare_regions as on_aws
+        from novacron_infra.aws.environment import declare_regions as declare_aws_regions
 
-        return on_aws
+        return declare_aws_regions
     if platform is Platform.GCP:
-        from novacron_infra.gcp.environment import declare_regions as on_gcp
+        from novacron_infra.gcp.environment import declare_regions as declare_gcp_regions
 
-        return on_gcp
-    from novacron_infra.azure.environment import declare_regions as on_azure
+        return declare_gcp_regions
+    from novacron_infra.azure.environment import declare_regions as declare_azure_regions
 
-    return on_azure
+    return declare_azure_regions
 
 
 def _build_local(config: LocalEnvironment, project_dir: Path) -> None:

@@ -1,13 +1,13 @@
-"""What a deployed environment tells, for programs that read it.
+"""The stack outputs of a deployed environment, as types for programs that read them.
 
-`EnvironmentOutputs.model_validate` takes the values of `pulumi stack output --json --show-secrets`, or those of a stack
-reference. `python -m novacron_infra.outputs` prints the page of them.
+`EnvironmentOutputs.model_validate` reads the values of `pulumi stack output --json --show-secrets` or of a stack
+reference. `python -m novacron_infra.outputs` prints the documentation page.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,81 +17,105 @@ ModelStoreUrl = Annotated[str, Field(pattern=r"^(s3|gs|az|efs|nfs)://[^/]+(/[^/]
 
 
 class _Outputs(BaseModel):
-    """Frozen, and no output that is not described here."""
+    """Immutable, and without outputs that are not described here."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
-class RegionOutputs(_Outputs):
-    """One region of an environment: the same in every cloud."""
+class _RegionOutputs(_Outputs):
+    """Outputs that a region has in every cloud."""
 
-    platform: Platform
-    """The region's cloud: `aws`, `gcp` or `azure`."""
     cluster: str
     """Name of the Kubernetes cluster."""
     kubeconfig: str
-    """For the cluster's administrators: it holds no credentials and signs in through the cloud's own command."""
+    """Kubeconfig for the administrators. It holds no credentials and signs in with the cloud's own command."""
     ingress_address: str
     """Host name (AWS) or IPv4 address of the region's load balancer."""
     model_store: ModelStoreUrl
-    """Where models lie, as a URL with the prefix. Read as `worker_identity`: `s3://bucket/models`, `gs://bucket/models`,
-    `az://container@account.blob.core.windows.net/models`. Mounted by nodes, without any identity:
-    `efs://file-system-id/models`, `nfs://server/export/models`."""
+    """URL of the models, with their prefix. `worker_identity` reads `s3://bucket/models`, `gs://bucket/models` and
+    `az://container@account.blob.core.windows.net/models`. Nodes mount `efs://file-system-id/models` and
+    `nfs://server/export/models` without an identity."""
     worker_identity: str
-    """What the service account `llm-workers` acts as: ARN of a role, e-mail of a service account, client id."""
-    coordinator_identity: str | None = None
-    """Google Cloud only: what the coordinators' service account acts as, to sign in to the Redis-compatible service."""
+    """What the service account `llm-workers` acts as: ARN of a role, email of a service account, or client id."""
     postgres_endpoint: str
     """Postgres, as host:port; TLS only."""
     postgres_secret: str
-    """Where its password lies: ARN or id of a secret in the cloud's own manager."""
+    """ARN or id of the secret with the Postgres password, in the cloud's secret manager."""
     redis_endpoint: str
     """Host name or address of the Redis-compatible service; TLS only."""
-    redis_secret: str | None = None
-    """Azure only: where its password lies."""
     registry: str
-    """Where images are pushed to and pulled from; an image's name follows."""
-    resource_group: str | None = None
-    """Azure only: of everything in the region."""
-    ingress_name: str | None = None
-    """Azure only: name of the load balancer's address in the resource group, for the coordinators' Service."""
-    target_group_arn: str | None = None
-    """AWS only: what the coordinators' pods are registered with behind the load balancer."""
+    """Prefix of image names in the region's registry."""
+
+
+class AwsRegionOutputs(_RegionOutputs):
+    """A region on AWS."""
+
+    platform: Literal[Platform.AWS]
+    """`aws`."""
+    target_group_arn: str
+    """ARN of the target group that the coordinators' pods are registered with."""
+
+
+class GcpRegionOutputs(_RegionOutputs):
+    """A region on Google Cloud."""
+
+    platform: Literal[Platform.GCP]
+    """`gcp`."""
+    coordinator_identity: str
+    """Email of the service account that `llm-coordinators` acts as, which signs in to the Redis-compatible service."""
+
+
+class AzureRegionOutputs(_RegionOutputs):
+    """A region on Azure."""
+
+    platform: Literal[Platform.AZURE]
+    """`azure`."""
+    redis_secret: str
+    """Id of the secret with the Redis password."""
+    resource_group: str
+    """Resource group of everything in the region."""
+    ingress_name: str
+    """Name of the load balancer's address in the resource group, for the coordinators' Service."""
+
+
+RegionOutputs = Annotated[AwsRegionOutputs | GcpRegionOutputs | AzureRegionOutputs, Field(discriminator="platform")]
+"""One region; `platform` says which cloud it is in."""
 
 
 class EnvironmentOutputs(_Outputs):
     """An environment on clouds."""
 
     regions: dict[str, RegionOutputs]
-    """By the region's name."""
+    """Outputs of each region, by the region's name."""
     endpoint: str | None = None
-    """Base URL of the API; none without `traffic`, and so are the further outputs."""
+    """Base URL of the API. None without `traffic`, like all outputs below."""
     regional_names: dict[str, str] | None = None
-    """The name that always means one region, by the region's name."""
+    """DNS name that always resolves to one region, by the region's name."""
     rto_s: int | None = None
-    """Seconds that a dead region keeps its traffic, without the DNS service's own publication; none with one region."""
+    """Failover time in seconds, excluding the DNS provider's propagation delay. None with one region."""
     name_servers: list[str] | None = None
-    """What the parent zone has to delegate to; empty for a zone that exists."""
+    """Name servers for the parent zone's delegation. Empty for an existing zone."""
     routing_controls: dict[str, str] | None = None
-    """ARN of the switch that drains a region, by the region's name; empty without `traffic.drain_switch`."""
+    """ARN of the routing control that drains a region, by the region's name; empty without `traffic.drain_switch`."""
     switch_endpoints: list[str] | None = None
-    """ARC's data plane, where the switches are turned; empty without them."""
+    """ARC cluster endpoints that change routing controls. Empty without `traffic.drain_switch`."""
 
 
-def page() -> str:
-    """The outputs as a page for people."""
-    return "\n".join(_page()) + "\n"
+def render_page() -> str:
+    """Return the documentation page of the outputs."""
+    return "\n".join(_render_lines()) + "\n"
 
 
-def _page() -> Iterator[str]:
+def _render_lines() -> Iterator[str]:
     yield "# Stack outputs"
     yield ""
-    yield "Made from the types by `make golden`. Programs read them with `novacron_infra.outputs.EnvironmentOutputs`."
-    for kind in (EnvironmentOutputs, RegionOutputs):
-        yield from ("", f"## {kind.__name__}", "", str(kind.__doc__), "", "| output | what it is |", "| --- | --- |")
+    yield "Generated from the types by `make golden`. Programs read the outputs with"
+    yield "`novacron_infra.outputs.EnvironmentOutputs`."
+    for kind in (EnvironmentOutputs, AwsRegionOutputs, GcpRegionOutputs, AzureRegionOutputs):
+        yield from ("", f"## {kind.__name__}", "", str(kind.__doc__), "", "| Output | Description |", "| --- | --- |")
         for name, field in kind.model_fields.items():
             yield f"| `{name}` | {' '.join((field.description or '').split())} |"
 
 
 if __name__ == "__main__":
-    print(page(), end="")  # noqa: T201 - its purpose
+    print(render_page(), end="")  # noqa: T201 - its purpose

@@ -45,9 +45,10 @@ class Capacity(str, Enum):
 
 
 RESERVED = (Capacity.RESERVATION, Capacity.CAPACITY_BLOCK)
-
 GPU_TAINT = "nvidia.com/gpu"
-"""Key of the taint that keeps pods without GPUs away; also the name of the resource."""
+"""Key of the taint that keeps pods without GPUs off GPU nodes; also the name of the Kubernetes resource."""
+GPU_COUNT_LABEL = "nvidia.com/gpu.count"
+"""Label with the number of GPUs of a node. Every pool sets it on its GPU nodes, and on no others."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,7 +122,7 @@ class NodePoolShape:
 def node_labels(shape: NodePoolShape, row: Machine) -> dict[str, str]:
     """Kubernetes labels of a pool's nodes."""
     labels = {"novacron.io/node-type": shape.role.value, "novacron.io/workload": "llm-inference"}
-    return labels | ({"nvidia.com/gpu.count": str(row.gpu_count)} if row.gpu else {})
+    return labels | ({GPU_COUNT_LABEL: str(row.gpu_count)} if row.gpu else {})
 
 
 def shape_problems(path: str, shape: NodePoolShape, cloud: Cloud) -> list[Problem]:

@@ -1,36 +1,125 @@
-"""Model stores, as far as they are one thing in every cloud: their addresses, and how long weights take from files.
+"""Model stores of a region: one type for each kind, their URLs, and how long a replica loads its weights from files.
 
-Not for what clouds make: that is each cloud's `storage`.
+The resources are in each cloud's `storage`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from novacron_infra.config.sections.model_store import StoreKind
+
 EFS_MIB_PER_S = 2000
-"""Provisioned for each file system that is made."""
+"""Throughput that is provisioned for each new EFS file system."""
 EFS_MEASURED_MIB_PER_S = 894 * 1024 / (43 * 60)
-"""Two p5en loaded 894 GiB in about 43 minutes (modelplane issue 204): the clients' rate, not the file system's."""
+"""Two p5en loaded 894 GiB in about 43 minutes (modelplane issue 204): the clients' limit."""
 FILESTORE_READ_MIB_PER_S_PER_TIB = 260
 """Filestore documentation, "Zonal service tier", read on 2026-11-25."""
 FILESTORE_GIB = 7_936
-"""The smallest instance that reads as fast as the other clouds' file systems are provisioned."""
+"""Capacity of a new Filestore instance: the smallest that reads as fast as the file systems of the other clouds."""
 FILESTORE_MIB_PER_S = FILESTORE_GIB / 1024 * FILESTORE_READ_MIB_PER_S_PER_TIB
 AZURE_FILES_MIB_PER_S = 2000
-"""Provisioned for each share that is made."""
+"""Throughput that is provisioned for each new Azure Files share."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class S3Store:
+    """A bucket that is created, on AWS."""
+
+    bucket: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GcsStore:
+    """A bucket that is created, on Google Cloud."""
+
+    bucket: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AzureBlobStore:
+    """A storage account and its container that are created, on Azure."""
+
+    account: str
+    container: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewEfsStore:
+    """An EFS file system that is created, on AWS."""
+
+    replica: bool = False
+    """Whether replication from another region may overwrite it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExistingEfsStore:
+    """An EFS file system that exists and gets mount targets, on AWS."""
+
+    file_system_id: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ManagedNfsStore:
+    """A file system that is created: Filestore on Google Cloud, Azure Files on Azure."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NfsStore:
+    """An NFS server that exists, on any cloud."""
+
+    export: str
+    """`server:/export`."""
+
+
+RegionStore = S3Store | GcsStore | AzureBlobStore | NewEfsStore | ExistingEfsStore | ManagedNfsStore | NfsStore
+"""The model store of one region."""
+AwsStore = S3Store | NewEfsStore | ExistingEfsStore | NfsStore
+GcpStore = GcsStore | ManagedNfsStore | NfsStore
+AzureStore = AzureBlobStore | ManagedNfsStore | NfsStore
+
+
+def make_store(kind: StoreKind, bucket: str | None, *, replica: bool = False) -> RegionStore:
+    """Return the model store that a configuration names.
+
+    Args:
+        kind: what `store_problems` accepts for the region's cloud.
+        bucket: as `model.store.bucket` is written; None where a file system is created.
+        replica: whether replication from another region may overwrite a new EFS file system.
+    """
+    if kind is StoreKind.EFS:
+        return NewEfsStore(replica=replica) if bucket is None else ExistingEfsStore(file_system_id=bucket)
+    if kind is StoreKind.NFS:
+        return ManagedNfsStore() if bucket is None else NfsStore(export=bucket)
+    if bucket is None:
+        raise ValueError(f"a model store of kind {kind.value} needs a bucket")
+    if kind is StoreKind.AZURE:
+        account, _, container = bucket.partition("/")
+        return AzureBlobStore(account=account, container=container)
+    return S3Store(bucket=bucket) if kind is StoreKind.S3 else GcsStore(bucket=bucket)
 
 
 def store_url(address: str, prefix: str) -> str:
-    """Where models lie: the prefix below an address such as `s3://bucket`."""
+    """Return the URL of the models: `prefix` below an address such as `s3://bucket`."""
     return f"{address.rstrip('/')}/{prefix}".rstrip("/")
 
 
 def nfs_address(export: str) -> str:
-    """`server:/export` as a URL."""
+    """Return `server:/export` as a URL."""
     server, _, path = export.partition(":")
     return f"nfs://{server}{path}"
 
 
 def load_warning(what: str, weights_gb: float | None, rate_mib_per_s: float, timeout_s: int, fix: str) -> str | None:
-    """What to tell someone whose replica loads its weights from there and would not be done in time."""
+    """Return a warning when a replica cannot load its weights from files before its loader gives up, or None.
+
+    Args:
+        what: the file service, such as EFS.
+        weights_gb: weights of one replica in 10^9 bytes; None when it does not load from there.
+        rate_mib_per_s: read rate of one replica.
+        timeout_s: how long the loader waits.
+        fix: what to use instead, such as `use s3`.
+    """
     if weights_gb is None:
         return None
     seconds = weights_gb * 1e9 / (rate_mib_per_s * 2**20)

@@ -73,8 +73,8 @@ RULES = (
         remedy="Name a key of your own key management service in the property that the message names.",
         limits="Buckets whose encryption no resource sets, and disks that an AWS launch template does not list: they "
         "use the default key of the account. The log buckets `_Default` and `_Required` of Google Cloud, which come "
-        "with the project (`docs/decisions/0008-googles-logs-keep-the-projects-key.md`). NVMe disks inside machines, "
-        "which the hardware encrypts.",
+        "with the project (`docs/decisions/0008-logs-on-google-cloud-keep-the-projects-key.md`). NVMe disks inside "
+        "machines, which the hardware encrypts.",
         framework=_cis_eks("5.3.1"),
         tags=(
             "CKV_AWS_58",

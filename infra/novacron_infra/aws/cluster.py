@@ -9,15 +9,17 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network
 
 import pulumi
 import pulumi_aws as aws
 
 from novacron_infra.aws.checks import name_problems, retention_problems
 from novacron_infra.aws.iam import service_trust
+from novacron_infra.clusters import version_problems
 from novacron_infra.errors import Problem, refuse
 from novacron_infra.kubeconfig import kubeconfig
-from novacron_infra.networks import WIDEST_PUBLIC_PREFIX, network
+from novacron_infra.networks import SERVICE_NETWORK, public_network_problems
 from novacron_infra.tags import Tags
 
 LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
@@ -26,7 +28,6 @@ NODE_ADDONS = ("vpc-cni", "kube-proxy", "eks-pod-identity-agent", "eks-node-moni
 _ADDON_VALUES = {"vpc-cni": {"enableNetworkPolicy": "true"}}
 _ADMIN_POLICY = "AmazonEKSClusterAdminPolicy"
 _PRINCIPAL = re.compile(r"arn:(aws[a-z-]*):iam::\d{12}:(role|user)/\S+")
-_VERSION = re.compile(r"1\.\d{2}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,8 +37,8 @@ class EksClusterArgs:
     region: str
     kubernetes_version: str
     """Minor version, such as 1.34."""
-    network_cidr: str
-    """Of the VPC."""
+    network_cidr: IPv4Network
+    """The VPC's network."""
     subnet_ids: Sequence[pulumi.Input[str]]
     """Private subnets in two zones or more, for the control plane's interfaces."""
     secrets_key_arn: pulumi.Input[str]
@@ -45,9 +46,9 @@ class EksClusterArgs:
     admin_principal_arns: tuple[str, ...]
     """Roles and users who administrate it. Whoever creates the cluster is not among them unless named."""
     tags: Tags
-    public_cidrs: tuple[str, ...] = ()
-    """Networks that reach the API from outside; none: it is private."""
-    service_cidr: str = "172.20.0.0/16"
+    public_cidrs: tuple[IPv4Network, ...] = ()
+    """Networks that reach the API over the internet. None: the API is private."""
+    service_cidr: IPv4Network = SERVICE_NETWORK
     log_retention_days: int = 90
     addon_versions: Mapping[str, str] = field(default_factory=dict[str, str])
     """By add-on; the others have Amazon's default for the Kubernetes version."""
@@ -117,7 +118,7 @@ class EksCluster(pulumi.ComponentResource):
                 subnet_ids=args.subnet_ids,
                 endpoint_private_access=True,
                 endpoint_public_access=bool(args.public_cidrs),
-                public_access_cidrs=list(args.public_cidrs) or None,
+                public_access_cidrs=[str(network) for network in args.public_cidrs] or None,
             ),
             access_config=aws.eks.ClusterAccessConfigArgs(
                 authentication_mode="API", bootstrap_cluster_creator_admin_permissions=False
@@ -127,7 +128,9 @@ class EksCluster(pulumi.ComponentResource):
                 resources=["secrets"],
             ),
             enabled_cluster_log_types=list(LOG_TYPES),
-            kubernetes_network_config=aws.eks.ClusterKubernetesNetworkConfigArgs(service_ipv4_cidr=args.service_cidr),
+            kubernetes_network_config=aws.eks.ClusterKubernetesNetworkConfigArgs(
+                service_ipv4_cidr=str(args.service_cidr)
+            ),
             bootstrap_self_managed_addons=False,
             upgrade_policy=aws.eks.ClusterUpgradePolicyArgs(support_type="STANDARD"),
             zonal_shift_config=aws.eks.ClusterZonalShiftConfigArgs(enabled=True),
@@ -228,31 +231,19 @@ def _kubeconfig(known: Mapping[str, str]) -> str:
 
 def _problems(name: str, args: EksClusterArgs) -> list[Problem]:
     found = retention_problems(f"{name}.log_retention_days", args.log_retention_days)
-    if not _VERSION.fullmatch(args.kubernetes_version):
-        rule = "EKS takes a minor version"
-        found.append(Problem(f"{name}.kubernetes_version", args.kubernetes_version, rule, "Write it as 1.34"))
-    for index, cidr in enumerate(args.public_cidrs):
-        path, block = f"{name}.public_cidrs.{index}", network(cidr)
-        if block is None:
-            found.append(Problem(path, cidr, "it is no IPv4 network", "Write it as 203.0.113.0/24"))
-        elif block.prefixlen < WIDEST_PUBLIC_PREFIX:
-            rule = "it is a large part of the internet"
-            found.append(Problem(path, cidr, rule, "Name your own networks, or none: the API is private then"))
+    found += version_problems(f"{name}.kubernetes_version", args.kubernetes_version)
+    found += public_network_problems(f"{name}.public_cidrs", args.public_cidrs)
     if not args.admin_principal_arns:
-        rule = "nobody could sign in, not even who creates the cluster"
+        rule = "no one could sign in, not even the cluster's creator"
         found.append(Problem(f"{name}.admin_principal_arns", "none", rule, "Name a role"))
     for index, principal in enumerate(args.admin_principal_arns):
         if not _PRINCIPAL.fullmatch(principal):
-            path, rule = f"{name}.admin_principal_arns.{index}", "it is no role or user"
+            path, rule = f"{name}.admin_principal_arns.{index}", "it is not the ARN of a role or user"
             found.append(Problem(path, principal, rule, "Write it as arn:aws:iam::123456789012:role/operators"))
-    services, nodes = network(args.service_cidr), network(args.network_cidr)
-    if services is None or nodes is None:
-        path = f"{name}.{'service_cidr' if services is None else 'network_cidr'}"
-        value = args.service_cidr if services is None else args.network_cidr
-        found.append(Problem(path, value, "it is no IPv4 network", "Write it as 172.20.0.0/16"))
-    elif services.overlaps(nodes):
+    if args.service_cidr.overlaps(args.network_cidr):
         rule = f"it overlaps the network {args.network_cidr}"
-        found.append(Problem(f"{name}.service_cidr", args.service_cidr, rule, "Use addresses that nothing else has"))
+        fix = "Use addresses that nothing else has"
+        found.append(Problem(f"{name}.service_cidr", str(args.service_cidr), rule, fix))
     return found
 
 

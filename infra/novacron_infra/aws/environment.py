@@ -1,4 +1,4 @@
-"""Amazon's part of an environment: its regions, each with a provider of its own, and the copies between them."""
+"""The AWS regions of an environment, each with its own provider, and the replication between them."""
 
 from __future__ import annotations
 
@@ -11,99 +11,100 @@ from novacron_infra.aws.replication import AwsModelReplication, AwsModelReplicat
 from novacron_infra.config import CloudEnvironment, Platform
 from novacron_infra.generated import generate_secret
 from novacron_infra.plan import EnvironmentPlan
-from novacron_infra.plan.pools import plan_node_pools
 from novacron_infra.plan.stores import find_efs_replication
+from novacron_infra.regions import region_specs
+from novacron_infra.stores import S3Store
 from novacron_infra.tags import Tags
 
 
-def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags) -> dict[str, AwsRegion]:
-    """The environment's regions on Amazon, by name. Models and configuration are copied from the first to the others.
+def declare_regions(plan: EnvironmentPlan, tags: Tags) -> dict[str, AwsRegion]:
+    """Declare the environment's regions on AWS, and return them by name.
+
+    Models and configuration are replicated from the first region to the others.
 
     Raises:
-        ArgumentError: with everything that one of their parts refuses.
+        ArgumentError: with everything that a component refuses.
     """
-    store = config.model.store
-    buckets = config.buckets(Platform.AWS)
-    copied = find_efs_replication(config)
+    config = plan.config
+    specs = region_specs(plan, Platform.AWS, tags)
     password = config.secrets.redis_password
     if password is None:
         password = generate_secret(f"{tags.environment}-redis-password")
     account_id = config.accounts.aws_account_id
     providers = {
-        # The account is known: a dead region's STS, which would validate the credentials, must not end the run.
+        # With a known account, the run does not depend on the STS of a region that is down.
         name: aws.Provider(
             f"{tags.environment}-{name}", region=name, skip_credentials_validation=account_id is not None
         )
-        for name in buckets
+        for name in specs
     }
     images = DevicePluginImages(
         nvidia=config.images.nvidia_device_plugin.reference, efa=config.images.efa_device_plugin.reference
     )
     regions = {
-        region.name: AwsRegion(
-            f"{tags.environment}-{region.name}",
+        name: AwsRegion(
+            f"{tags.environment}-{name}",
             AwsRegionArgs(
-                region=region.name,
-                zones=region.zones,
-                network=region.network or "",
-                kubernetes_version=config.clusters.version,
-                admins=config.admins(region),
-                public_networks=config.clusters.public_networks,
-                pools=plan_node_pools(plan, planned, region.zones),
-                bucket=buckets[region.name],
-                prefix=store.prefix,
-                configuration_prefix=store.configuration_prefix,
-                postgres_storage_gib=config.data.postgres_storage_gib,
-                redis_nodes=config.data.redis_nodes,
+                spec=spec,
                 redis_password=pulumi.Output.from_input(password).apply(str),
-                tags=tags,
-                protect=config.protected,
                 account_id=account_id,
-                store_kind=config.store_kind(region),
-                replica=copied is not None and copied[1] == region.name,
-                in_cluster=images if config.clusters.add_ons else None,
+                device_plugins=images,
             ),
-            pulumi.ResourceOptions(providers=[providers[region.name]]),
+            pulumi.ResourceOptions(providers=[providers[name]]),
         )
-        for region, planned in zip(config.regions, plan.regions, strict=True)
-        if region.name in buckets
+        for name, spec in specs.items()
     }
-    stores = {name: region.store for name, region in regions.items() if region.store is not None}
-    (source, *others) = stores or ("",)
-    if others:
-        AwsModelReplication(
-            f"{tags.environment}-models",
-            AwsModelReplicationArgs(
-                source_bucket=buckets[source] or "",
-                source_bucket_arn=stores[source].bucket_arn,
-                source_key_arn=regions[source].storage_key_arn,
-                replicas={
-                    name: ReplicaArgs(
-                        bucket=buckets[name] or "",
-                        bucket_arn=stores[name].bucket_arn,
-                        key_arn=regions[name].storage_key_arn,
-                    )
-                    for name in others
-                },
-                tags=tags,
-                prefix=store.model_names,
-                configuration_prefix=store.configuration_names,
-                alarm_topic_arns=config.alarms.aws_topic_arns,
-            ),
-            pulumi.ResourceOptions(providers=[providers[source]]),
-        )
-    files = {name: region.files for name, region in regions.items() if region.files is not None}
-    if copied is not None:
-        source, replica = copied
-        AwsFileReplication(
-            f"{tags.environment}-files",
-            AwsFileReplicationArgs(
-                source_id=files[source].file_system_id,
-                replica_id=files[replica].file_system_id,
-                replica_region=replica,
-                tags=tags,
-                alarm_topic_arns=config.alarms.aws_topic_arns,
-            ),
-            pulumi.ResourceOptions(providers=[providers[source]]),
-        )
+    _replicate_buckets(config, tags, regions, providers)
+    _replicate_files(config, tags, regions, providers)
     return regions
+
+
+def _replicate_buckets(
+    config: CloudEnvironment, tags: Tags, regions: dict[str, AwsRegion], providers: dict[str, aws.Provider]
+) -> None:
+    stores = {
+        name: ReplicaArgs(
+            bucket=region.spec.store.bucket, bucket_arn=region.store.bucket_arn, key_arn=region.storage_key_arn
+        )
+        for name, region in regions.items()
+        if isinstance(region.spec.store, S3Store) and region.store is not None
+    }
+    source, *others = stores or ("",)
+    if not others:
+        return
+    AwsModelReplication(
+        f"{tags.environment}-models",
+        AwsModelReplicationArgs(
+            source_bucket=stores[source].bucket,
+            source_bucket_arn=stores[source].bucket_arn,
+            source_key_arn=stores[source].key_arn,
+            replicas={name: stores[name] for name in others},
+            tags=tags,
+            prefix=config.model.store.model_names,
+            configuration_prefix=config.model.store.configuration_names,
+            alarm_topic_arns=config.alarms.aws_topic_arns,
+        ),
+        pulumi.ResourceOptions(providers=[providers[source]]),
+    )
+
+
+def _replicate_files(
+    config: CloudEnvironment, tags: Tags, regions: dict[str, AwsRegion], providers: dict[str, aws.Provider]
+) -> None:
+    replication = find_efs_replication(config)
+    if replication is None:
+        return
+    source, replica = (regions[name].files for name in replication)
+    if source is None or replica is None:
+        return
+    AwsFileReplication(
+        f"{tags.environment}-files",
+        AwsFileReplicationArgs(
+            source_id=source.file_system_id,
+            replica_id=replica.file_system_id,
+            replica_region=replication[1],
+            tags=tags,
+            alarm_topic_arns=config.alarms.aws_topic_arns,
+        ),
+        pulumi.ResourceOptions(providers=[providers[replication[0]]]),
+    )

@@ -16,7 +16,7 @@ import pulumi_aws as aws
 from novacron_infra.aws.checks import name_problems, retention_problems
 from novacron_infra.aws.iam import policy, service_trust
 from novacron_infra.errors import Problem, refuse
-from novacron_infra.networks import network
+from novacron_infra.networks import region_network_problems
 from novacron_infra.tags import Tags
 
 ENDPOINTS = (
@@ -34,7 +34,6 @@ ENDPOINTS = (
 )
 """Services that nodes, the add-ons and pods with an identity call: over these, not over NAT."""
 _EVERYWHERE = "0.0.0.0/0"
-_WIDEST_PREFIX, _NARROWEST_PREFIX = 16, 20
 _FEWEST_ZONES, _MOST_ZONES = 2, 3
 _PARTS_PREFIX = 2
 """A network is cut into four: a private subnet for each zone, and the public ones, which hold load balancers only."""
@@ -55,8 +54,8 @@ class AwsNetworkArgs:
     region: str
     zones: tuple[str, ...]
     """Two or three availability zones. EKS needs two."""
-    cidr: str
-    """A private IPv4 network of /16 to /20; regions that are to be linked have different ones."""
+    cidr: IPv4Network
+    """A private network of /16 to /20. Regions that will be connected need different ones."""
     logs_key_arn: pulumi.Input[str]
     tags: Tags
     nat: NatMode = NatMode.PER_ZONE
@@ -98,7 +97,7 @@ class AwsNetwork(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         vpc = aws.ec2.Vpc(
             f"{name}-vpc",
-            cidr_block=args.cidr,
+            cidr_block=str(args.cidr),
             enable_dns_hostnames=True,
             enable_dns_support=True,
             tags=self._tags("vpc"),
@@ -249,7 +248,7 @@ class AwsNetwork(pulumi.ComponentResource):
             ip_protocol="tcp",
             from_port=443,
             to_port=443,
-            cidr_ipv4=self._args.cidr,
+            cidr_ipv4=str(self._args.cidr),
             opts=self._child,
         )
         endpoints = {
@@ -309,9 +308,9 @@ class ZoneSubnets:
     public: str
 
 
-def subnet_plan(cidr: str, zones: tuple[str, ...]) -> dict[str, ZoneSubnets]:
+def subnet_plan(cidr: IPv4Network, zones: tuple[str, ...]) -> dict[str, ZoneSubnets]:
     """The subnets of each zone: a quarter of the network for nodes, a sixteenth for load balancers."""
-    *private, shared = IPv4Network(cidr).subnets(prefixlen_diff=_PARTS_PREFIX)
+    *private, shared = cidr.subnets(prefixlen_diff=_PARTS_PREFIX)
     public = shared.subnets(prefixlen_diff=_PARTS_PREFIX)
     return {
         zone: ZoneSubnets(str(nodes), str(balancers))
@@ -327,13 +326,7 @@ def _problems(name: str, args: AwsNetworkArgs) -> list[Problem]:
     elif strangers := [zone for zone in args.zones if not zone.startswith(args.region)]:
         rule = f"{strangers[0]} is not in {args.region}"
         found.append(Problem(f"{name}.zones", zones, rule, f"Write them as {args.region}a"))
-    block = network(args.cidr)
-    if block is None:
-        found.append(Problem(f"{name}.cidr", args.cidr, "it is no IPv4 network", "Write it as 10.0.0.0/16"))
-    elif not block.is_private or not _WIDEST_PREFIX <= block.prefixlen <= _NARROWEST_PREFIX:
-        rule = f"a network here is private and of /{_WIDEST_PREFIX} to /{_NARROWEST_PREFIX}"
-        found.append(Problem(f"{name}.cidr", args.cidr, rule, "Write it as 10.0.0.0/16"))
-    return found
+    return [*found, *region_network_problems(f"{name}.cidr", args.cidr)]
 
 
 def _writes_to_log_group(arn: str) -> str:

@@ -21,12 +21,13 @@ from novacron_infra.aws.network import AwsNetwork, AwsNetworkArgs
 from novacron_infra.aws.node_pool import EksNodePool, EksNodePoolArgs
 from novacron_infra.aws.registry import AwsRegistry, AwsRegistryArgs
 from novacron_infra.aws.storage import AwsModelStore, AwsModelStoreArgs, AwsSharedFiles, AwsSharedFilesArgs
-from novacron_infra.config import Platform, StoreKind
+from novacron_infra.config import Platform
+from novacron_infra.errors import ArgumentError, Problem, refuse
 from novacron_infra.pools import NodePoolShape
-from novacron_infra.stores import nfs_address, store_url
-from novacron_infra.tags import Tags
+from novacron_infra.regions import RegionResults, RegionSpec
+from novacron_infra.stores import AwsStore, ExistingEfsStore, NewEfsStore, NfsStore, S3Store, nfs_address, store_url
+from novacron_infra.workloads.names import NAMESPACE, WORKER_SERVICE_ACCOUNT
 
-NAMESPACE = "novacron-llm"
 POSTGRES_CLASS = "db.r7g.2xlarge"
 REDIS_TYPE = "cache.r7g.2xlarge"
 
@@ -41,41 +42,22 @@ class DevicePluginImages:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AwsRegionArgs:
-    """A region."""
+    """A region on AWS."""
 
-    region: str
-    zones: tuple[str, ...]
-    network: str
-    """Private IPv4 network, such as 10.0.0.0/16."""
-    kubernetes_version: str
-    admins: tuple[str, ...]
-    """ARNs of roles and users."""
-    public_networks: tuple[str, ...]
-    """From which the Kubernetes API is reached; none: it is private."""
-    pools: Mapping[str, NodePoolShape]
-    """By name, as the plan gives them; `coordinators` is among them."""
-    bucket: str | None
-    """Of the model store, as `ModelStore.bucket` is written; None: an EFS file system that is made."""
-    prefix: str
-    """Where models lie in it."""
-    postgres_storage_gib: int
-    redis_nodes: int
-    """1, or an even number from 6: half of them primaries, each with a replica."""
+    spec: RegionSpec
     redis_password: pulumi.Input[str]
-    tags: Tags
-    protect: bool
-    """Whether destroying the stack stops at what cannot be made again: keys, models, databases, images,
-    the front door's address."""
-    configuration_prefix: str = "configuration"
-    """Where configuration lies beside them."""
+    """A secret of 16 to 128 characters."""
     account_id: str | None = None
-    """None: the region's STS is asked."""
-    store_kind: StoreKind = StoreKind.S3
-    """Or EFS, or NFS on a server that exists."""
-    replica: bool = False
-    """Whether the EFS file system may be overwritten by replication from another region."""
-    in_cluster: DevicePluginImages | None = None
-    """With them, storage classes and device plugins are made in the cluster, whose API has to be in reach then."""
+    """None: the component asks the region's STS, which fails while the region is down."""
+    device_plugins: DevicePluginImages | None = None
+    """Needed with `spec.add_ons`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AwsRegionResults(RegionResults):
+    """What a region on AWS gives to the rest of the stack."""
+
+    target_group_arn: pulumi.Output[str]
 
 
 class AwsRegion(pulumi.ComponentResource):
@@ -87,6 +69,7 @@ class AwsRegion(pulumi.ComponentResource):
         ArgumentError: with everything that one of its parts refuses.
     """
 
+    spec: RegionSpec
     cluster: EksCluster
     store: AwsModelStore | None
     """None: models lie in files."""
@@ -94,52 +77,57 @@ class AwsRegion(pulumi.ComponentResource):
     """EFS."""
     storage_key_arn: pulumi.Output[str]
     ingress_address: pulumi.Output[str]
-    """Host name of the front door."""
-    outputs: dict[str, pulumi.Output[str]]
-    """Those of `novacron_infra.outputs.RegionOutputs`."""
+    """Host name of the load balancer."""
+    results: AwsRegionResults
 
     def __init__(self, name: str, args: AwsRegionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        self.spec = spec = args.spec
+        store = _check_store(name, args)
         super().__init__("novacron:index:AwsRegion", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        tags, protect = args.tags, args.protect
+        tags, protect = spec.tags, spec.protect
         keys = AwsKeys(
-            name, AwsKeysArgs(region=args.region, tags=tags, protect=protect, account_id=args.account_id), child
+            name, AwsKeysArgs(region=spec.region, tags=tags, protect=protect, account_id=args.account_id), child
         )
         self.storage_key_arn = keys.arn(KeyUse.STORAGE)
         network = AwsNetwork(
             name,
             AwsNetworkArgs(
-                region=args.region, zones=args.zones, cidr=args.network, logs_key_arn=keys.arn(KeyUse.LOGS), tags=tags
+                region=spec.region, zones=spec.zones, cidr=spec.network, logs_key_arn=keys.arn(KeyUse.LOGS), tags=tags
             ),
             child,
         )
         self.cluster = EksCluster(
             name,
             EksClusterArgs(
-                region=args.region,
-                kubernetes_version=args.kubernetes_version,
-                network_cidr=args.network,
+                region=spec.region,
+                kubernetes_version=spec.kubernetes_version,
+                network_cidr=spec.network,
                 subnet_ids=list(network.private_subnet_ids.values()),
                 secrets_key_arn=keys.arn(KeyUse.CLUSTER),
                 logs_key_arn=keys.arn(KeyUse.LOGS),
-                admin_principal_arns=args.admins,
-                public_cidrs=args.public_networks,
+                admin_principal_arns=spec.admins,
+                public_cidrs=spec.public_networks,
                 tags=tags,
                 protect=protect,
             ),
             child,
         )
         pools = {
-            pool: EksNodePool(f"{name}-{pool}", self._pool(shape, args, network), child)
-            for pool, shape in args.pools.items()
+            pool: EksNodePool(f"{name}-{pool}", self._pool(shape, spec, network), child)
+            for pool, shape in spec.pools.items()
         }
         EksAddons(
             name,
-            EksAddonsArgs(cluster_name=self.cluster.name, tags=tags, shared_files=args.store_kind is StoreKind.EFS),
+            EksAddonsArgs(
+                cluster_name=self.cluster.name,
+                tags=tags,
+                shared_files=isinstance(store, NewEfsStore | ExistingEfsStore),
+            ),
             pulumi.ResourceOptions(parent=self, depends_on=[pools["coordinators"]]),
         )
-        if args.in_cluster is not None:
-            self._declare_in_cluster(name, args, args.in_cluster, list(pools.values()))
+        if spec.add_ons and args.device_plugins is not None:
+            self._declare_add_ons(name, spec, args.device_plugins, list(pools.values()))
         ingress = AwsIngress(
             name,
             AwsIngressArgs(
@@ -152,19 +140,18 @@ class AwsRegion(pulumi.ComponentResource):
             child,
         )
         self.ingress_address = ingress.address
-        self.store = self._bucket(name, args) if args.store_kind is StoreKind.S3 else None
-        self.files = self._files(name, args, network) if args.store_kind is StoreKind.EFS else None
+        model_store = self._declare_store(name, spec, store, network)
         worker_role = EksPodRole(
-            f"{name}-llm-workers",
+            f"{name}-{WORKER_SERVICE_ACCOUNT}",
             EksPodRoleArgs(
                 cluster_name=self.cluster.name,
                 namespace=NAMESPACE,
-                service_account="llm-workers",
-                # Who mounts files needs no rights: the network lets the cluster's nodes in.
+                service_account=WORKER_SERVICE_ACCOUNT,
+                # Mounted files need no rights: the network admits the cluster's nodes.
                 policy=pulumi.Output.all(
                     bucket_arn=self.store.bucket_arn,
                     key_arn=self.storage_key_arn,
-                    prefixes=[args.prefix, args.configuration_prefix],
+                    prefixes=[spec.models_prefix, spec.configuration_prefix],
                 ).apply(_reads_models)
                 if self.store
                 else None,
@@ -176,7 +163,7 @@ class AwsRegion(pulumi.ComponentResource):
             f"{name}-postgres",
             AwsPostgresArgs(
                 instance_class=POSTGRES_CLASS,
-                storage_gib=args.postgres_storage_gib,
+                storage_gib=spec.postgres_storage_gib,
                 vpc_id=network.vpc_id,
                 subnet_ids=network.private_subnet_ids,
                 client_security_group_id=self.cluster.security_group_id,
@@ -186,13 +173,12 @@ class AwsRegion(pulumi.ComponentResource):
             ),
             child,
         )
-        clustered = args.redis_nodes > 1
         redis = AwsRedis(
             name,  # not longer: LONGEST_REDIS_NAME holds staging-ap-southeast-1 and nothing after it
             AwsRedisArgs(
                 node_type=REDIS_TYPE,
-                shards=args.redis_nodes // 2 if clustered else 1,
-                replicas_per_shard=1 if clustered else 0,
+                shards=spec.redis.shards,
+                replicas_per_shard=spec.redis.replicas_per_shard,
                 password=args.redis_password,
                 vpc_id=network.vpc_id,
                 subnet_ids=network.private_subnet_ids,
@@ -207,82 +193,95 @@ class AwsRegion(pulumi.ComponentResource):
             AwsRegistryArgs(key_arn=self.storage_key_arn, prefix=tags.environment.lower(), tags=tags, protect=protect),
             child,
         )
-        self.outputs = {
-            "platform": pulumi.Output.from_input(Platform.AWS.value),
-            "cluster": self.cluster.name,
-            "kubeconfig": self.cluster.kubeconfig,
-            "ingress_address": self.ingress_address,
-            "model_store": self._models(args),
-            "worker_identity": worker_role.role_arn,
-            "postgres_endpoint": postgres.endpoint,
-            "postgres_secret": postgres.secret_arn,
-            "redis_endpoint": redis.endpoint,
-            "registry": registry.url,
-            "target_group_arn": ingress.target_group_arn,
-        }
-        self.register_outputs(self.outputs)
-
-    def _bucket(self, name: str, args: AwsRegionArgs) -> AwsModelStore:
-        return AwsModelStore(
-            f"{name}-models",
-            AwsModelStoreArgs(
-                bucket=args.bucket or "", key_arn=self.storage_key_arn, tags=args.tags, protect=args.protect
-            ),
-            pulumi.ResourceOptions(parent=self),
+        self.results = AwsRegionResults(
+            platform=Platform.AWS,
+            cluster=self.cluster.name,
+            kubeconfig=self.cluster.kubeconfig,
+            ingress_address=self.ingress_address,
+            model_store=model_store,
+            worker_identity=worker_role.role_arn,
+            postgres_endpoint=postgres.endpoint,
+            postgres_secret=postgres.secret_arn,
+            redis_endpoint=redis.endpoint,
+            registry=registry.url,
+            target_group_arn=ingress.target_group_arn,
         )
+        self.register_outputs(self.results.export())
 
-    def _files(self, name: str, args: AwsRegionArgs, network: AwsNetwork) -> AwsSharedFiles:
-        return AwsSharedFiles(
+    def _declare_store(self, name: str, spec: RegionSpec, store: AwsStore, network: AwsNetwork) -> pulumi.Output[str]:
+        """Declare the model store, and return the URL of the models."""
+        child = pulumi.ResourceOptions(parent=self)
+        self.store, self.files = None, None
+        if isinstance(store, NfsStore):
+            return pulumi.Output.from_input(store_url(nfs_address(store.export), spec.models_prefix))
+        if isinstance(store, S3Store):
+            self.store = AwsModelStore(
+                f"{name}-models",
+                AwsModelStoreArgs(
+                    bucket=store.bucket, key_arn=self.storage_key_arn, tags=spec.tags, protect=spec.protect
+                ),
+                child,
+            )
+            return self.store.bucket.bucket.apply(lambda bucket: store_url(f"s3://{bucket}", spec.models_prefix))
+        self.files = AwsSharedFiles(
             f"{name}-models",
             AwsSharedFilesArgs(
                 subnet_ids=network.private_subnet_ids,
                 security_group_id=self.cluster.security_group_id,
                 key_arn=self.storage_key_arn,
-                tags=args.tags,
-                existing_id=args.bucket,
-                replica=args.replica,
-                protect=args.protect,
+                tags=spec.tags,
+                existing_id=store.file_system_id if isinstance(store, ExistingEfsStore) else None,
+                replica=isinstance(store, NewEfsStore) and store.replica,
+                protect=spec.protect,
             ),
-            pulumi.ResourceOptions(parent=self),
+            child,
         )
+        return self.files.file_system_id.apply(lambda id_: store_url(f"efs://{id_}", spec.models_prefix))
 
-    def _models(self, args: AwsRegionArgs) -> pulumi.Output[str]:
-        """Where models lie, as a URL."""
-        if self.files is not None:
-            return self.files.file_system_id.apply(lambda id_: store_url(f"efs://{id_}", args.prefix))
-        if self.store is not None:
-            return self.store.bucket.bucket.apply(lambda bucket: store_url(f"s3://{bucket}", args.prefix))
-        return pulumi.Output.from_input(store_url(nfs_address(args.bucket or ""), args.prefix))
-
-    def _pool(self, shape: NodePoolShape, args: AwsRegionArgs, network: AwsNetwork) -> EksNodePoolArgs:
+    def _pool(self, shape: NodePoolShape, spec: RegionSpec, network: AwsNetwork) -> EksNodePoolArgs:
         return EksNodePoolArgs(
             shape=shape,
             cluster_name=self.cluster.name,
             cluster_security_group_id=self.cluster.security_group_id,
-            kubernetes_version=args.kubernetes_version,
+            kubernetes_version=spec.kubernetes_version,
             subnet_ids=network.private_subnet_ids,
             disk_key_arn=self.storage_key_arn,
-            tags=args.tags,
+            tags=spec.tags,
             fabric_security_group_id=network.fabric_security_group_id,
         )
 
-    def _declare_in_cluster(
-        self, name: str, args: AwsRegionArgs, images: DevicePluginImages, pools: list[EksNodePool]
+    def _declare_add_ons(
+        self, name: str, spec: RegionSpec, images: DevicePluginImages, pools: list[EksNodePool]
     ) -> None:
-        # Imported here: who wants none of it does not load the SDK of Kubernetes.
-        from novacron_infra.aws.in_cluster import device_plugins, volume_classes
-        from novacron_infra.cluster_base import ClusterBase, ClusterBaseArgs
+        # Imported here, so that programs without add-ons do not load the Kubernetes SDK.
+        from novacron_infra.aws.cluster_add_ons import device_plugins, volume_classes
+        from novacron_infra.workloads.cluster_add_ons import ClusterAddOnsArgs, declare_cluster_add_ons
 
-        ClusterBase(
-            f"{name}-in-cluster",
-            ClusterBaseArgs(
-                kubeconfig=self.cluster.kubeconfig,
+        declare_cluster_add_ons(
+            name,
+            self.cluster.kubeconfig,
+            ClusterAddOnsArgs(
                 volume_classes=volume_classes(self.storage_key_arn),
-                device_plugins=device_plugins(args.pools.values(), images.nvidia, images.efa),
+                device_plugins=device_plugins(spec.pools.values(), images.nvidia, images.efa),
             ),
-            pulumi.ResourceOptions(parent=self, depends_on=[self.cluster, *pools]),
+            parent=self,
+            depends_on=[self.cluster, *pools],
         )
 
 
 def _reads_models(known: Mapping[str, Any]) -> str:
     return reads_models(known["bucket_arn"], known["key_arn"], known["prefixes"])
+
+
+def _check_store(name: str, args: AwsRegionArgs) -> AwsStore:
+    """Return the region's model store. Raise ArgumentError when AWS has no such store, or add-ons have no images."""
+    problems: list[Problem] = []
+    store = args.spec.store
+    if args.spec.add_ons and args.device_plugins is None:
+        rule = "cluster add-ons on AWS include device plugins"
+        problems.append(Problem(f"{name}.device_plugins", "None", rule, "Pass their images, or turn add_ons off"))
+    if isinstance(store, AwsStore):
+        refuse(problems)
+        return store
+    fix = "Use S3Store, NewEfsStore, ExistingEfsStore or NfsStore"
+    raise ArgumentError([*problems, Problem(f"{name}.store", type(store).__name__, "AWS has no such model store", fix)])

@@ -15,10 +15,10 @@ import pulumi_aws as aws
 from novacron_infra import stores
 from novacron_infra.aws.checks import name_problems
 from novacron_infra.aws.iam import policy
+from novacron_infra.config.sections.model_store import S3_BUCKET_PATTERN
 from novacron_infra.errors import Problem, refuse
 from novacron_infra.tags import Tags
 
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _ABORT_UPLOADS_AFTER_DAYS = 7
 LUSTRE_THROUGHPUTS_MB_PER_S_PER_TIB = (125, 250, 500, 1000)
 _LUSTRE_STEP_GIB = 2400
@@ -293,7 +293,7 @@ def tls_only(bucket_arn: str) -> str:
 
 def _bucket_problems(name: str, args: AwsModelStoreArgs) -> list[Problem]:
     found: list[Problem] = []
-    if not _BUCKET.fullmatch(args.bucket):
+    if not re.fullmatch(S3_BUCKET_PATTERN, args.bucket):
         rule = "transfer acceleration takes no such bucket"
         fix = "Use 3 to 63 of a-z, 0-9 and -, without dots"
         found.append(Problem(f"{name}.bucket", args.bucket, rule, fix))

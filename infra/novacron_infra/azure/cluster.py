@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 
 import pulumi
 from pulumi_azure_native import authorization, containerservice, managedidentity, monitor
@@ -17,8 +18,9 @@ from novacron_infra.azure.iam import Role, grant, identity
 from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.kubeconfig import from_given
 from novacron_infra.azure.logs import send_logs
+from novacron_infra.clusters import version_problems
 from novacron_infra.errors import Problem, refuse
-from novacron_infra.networks import WIDEST_PUBLIC_PREFIX, network
+from novacron_infra.networks import POD_NETWORK, SERVICE_NETWORK, public_network_problems
 from novacron_infra.tags import Tags
 
 LOG_CATEGORIES = (
@@ -38,8 +40,7 @@ SYSTEM_POOL = "system"
 _MAINTENANCE = {"node-images": "aksManagedNodeOSUpgradeSchedule", "patches": "aksManagedAutoUpgradeSchedule"}
 _FEWEST_WINDOW_HOURS = 4
 _DNS_ADDRESS = 10
-_SMALLEST_PREFIX = 28
-_VERSION = re.compile(r"1\.\d{2}")
+_MAX_PREFIX_LENGTH = 28
 _GROUP = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
@@ -61,8 +62,8 @@ class AksClusterArgs:
     resource_group: pulumi.Input[str]
     kubernetes_version: str
     """Minor version, such as 1.34; AKS installs its patches in the maintenance window."""
-    network_cidr: str
-    """Of the virtual network."""
+    network_cidr: IPv4Network
+    """The virtual network's addresses."""
     nodes_subnet_id: pulumi.Input[str]
     api_server_subnet_id: pulumi.Input[str]
     """Delegated to AKS: from there the control plane reaches the private vault."""
@@ -72,11 +73,11 @@ class AksClusterArgs:
     admin_group_ids: tuple[str, ...]
     """Object ids of the Entra ID groups whose members administrate it. There are no local accounts."""
     tags: Tags
-    public_cidrs: tuple[str, ...] = ()
-    """Networks that reach the API from outside; none: it is private."""
-    service_cidr: str = "172.20.0.0/16"
-    pod_cidr: str = "10.244.0.0/16"
-    """The overlay's; other clusters may have the same."""
+    public_cidrs: tuple[IPv4Network, ...] = ()
+    """Networks that reach the API over the internet. None: the API is private."""
+    service_cidr: IPv4Network = SERVICE_NETWORK
+    pod_cidr: IPv4Network = POD_NETWORK
+    """Network of the pods' overlay. Other clusters may use the same."""
     maintenance: MaintenanceWindow = MaintenanceWindow()
     system_size: str = "Standard_D8ds_v5"
     """Of the nodes that AKS's own pods run on; with a local disk for the system."""
@@ -258,7 +259,7 @@ def _api_access(args: AksClusterArgs) -> containerservice.ManagedClusterAPIServe
         enable_private_cluster=private,
         enable_private_cluster_public_fqdn=False if private else None,
         private_dns_zone="system" if private else None,
-        authorized_ip_ranges=list(args.public_cidrs) or None,
+        authorized_ip_ranges=[str(network) for network in args.public_cidrs] or None,
         # Commands through Azure's own API would pass by the network.
         disable_run_command=True,
         enable_vnet_integration=True,
@@ -267,15 +268,14 @@ def _api_access(args: AksClusterArgs) -> containerservice.ManagedClusterAPIServe
 
 
 def _network_profile(args: AksClusterArgs) -> containerservice.ContainerServiceNetworkProfileArgs:
-    services = network(args.service_cidr)
     return containerservice.ContainerServiceNetworkProfileArgs(
         network_plugin=containerservice.NetworkPlugin.AZURE,
         network_plugin_mode=containerservice.NetworkPluginMode.OVERLAY,
         network_dataplane=containerservice.NetworkDataplane.CILIUM,
         network_policy=containerservice.NetworkPolicy.CILIUM,
-        pod_cidr=args.pod_cidr,
-        service_cidr=args.service_cidr,
-        dns_service_ip=None if services is None else str(services[_DNS_ADDRESS]),
+        pod_cidr=str(args.pod_cidr),
+        service_cidr=str(args.service_cidr),
+        dns_service_ip=str(args.service_cidr[_DNS_ADDRESS]),
         outbound_type=containerservice.OutboundType.USER_ASSIGNED_NAT_GATEWAY,
         load_balancer_sku=containerservice.LoadBalancerSku.STANDARD,
     )
@@ -306,23 +306,14 @@ def _system_pool(args: AksClusterArgs) -> containerservice.ManagedClusterAgentPo
 
 
 def _problems(name: str, args: AksClusterArgs) -> list[Problem]:
-    found: list[Problem] = []
-    if not _VERSION.fullmatch(args.kubernetes_version):
-        rule = "the patch is AKS's to choose"
-        found.append(Problem(f"{name}.kubernetes_version", args.kubernetes_version, rule, "Write it as 1.34"))
-    for index, cidr in enumerate(args.public_cidrs):
-        path, block = f"{name}.public_cidrs.{index}", network(cidr)
-        if block is None:
-            found.append(Problem(path, cidr, "it is no IPv4 network", "Write it as 203.0.113.0/24"))
-        elif block.prefixlen < WIDEST_PUBLIC_PREFIX:
-            rule = "it is a large part of the internet"
-            found.append(Problem(path, cidr, rule, "Name your own networks, or none: the API is private then"))
+    found = list(version_problems(f"{name}.kubernetes_version", args.kubernetes_version))
+    found += public_network_problems(f"{name}.public_cidrs", args.public_cidrs)
     if not args.admin_group_ids:
-        rule = "nobody could sign in, as there are no local accounts"
+        rule = "no one could sign in, because there are no local accounts"
         found.append(Problem(f"{name}.admin_group_ids", "none", rule, "Name a group"))
     for index, group in enumerate(args.admin_group_ids):
         if not _GROUP.fullmatch(group):
-            path, rule = f"{name}.admin_group_ids.{index}", "it is no object id"
+            path, rule = f"{name}.admin_group_ids.{index}", "it is not an object id"
             found.append(Problem(path, group, rule, "Write it as 00000000-0000-0000-0000-000000000000"))
     if args.system_nodes < 1:
         rule = "AKS needs a node for its own pods"
@@ -333,7 +324,7 @@ def _problems(name: str, args: AksClusterArgs) -> list[Problem]:
 def _window_problems(path: str, window: MaintenanceWindow) -> list[Problem]:
     found: list[Problem] = []
     if not _TIME.fullmatch(window.start):
-        found.append(Problem(f"{path}.start", window.start, "it is no time of day", "Write it as 02:00"))
+        found.append(Problem(f"{path}.start", window.start, "it is not a time of day", "Write it as 02:00"))
     if not _FEWEST_WINDOW_HOURS <= window.hours <= 24:
         rule = f"AKS takes windows of {_FEWEST_WINDOW_HOURS} to 24 hours"
         found.append(Problem(f"{path}.hours", str(window.hours), rule, "Stay within"))
@@ -343,23 +334,22 @@ def _window_problems(path: str, window: MaintenanceWindow) -> list[Problem]:
 def _overlaps(name: str, args: AksClusterArgs) -> list[Problem]:
     """Each network against those before it."""
     found: list[Problem] = []
-    before = {}
+    before: dict[str, IPv4Network] = {}
     for field, cidr in {
         "network_cidr": args.network_cidr,
         "service_cidr": args.service_cidr,
         "pod_cidr": args.pod_cidr,
     }.items():
-        block = network(cidr)
-        if block is None or block.prefixlen > _SMALLEST_PREFIX:
-            rule = "it is no IPv4 network of 16 addresses or more"
-            found.append(Problem(f"{name}.{field}", cidr, rule, "Write it as 172.20.0.0/16"))
+        if cidr.prefixlen > _MAX_PREFIX_LENGTH:
+            rule = "it has fewer than 16 addresses"
+            found.append(Problem(f"{name}.{field}", str(cidr), rule, "Write it as 172.20.0.0/16"))
             continue
         found += [
-            Problem(f"{name}.{field}", cidr, f"it overlaps {other} {taken}", "Use addresses that nothing else has")
+            Problem(f"{name}.{field}", str(cidr), f"it overlaps {other} {taken}", "Use addresses that nothing else has")
             for other, taken in before.items()
-            if block.overlaps(taken)
+            if cidr.overlaps(taken)
         ]
-        before[field] = block
+        before[field] = cidr
     return found
 
 

@@ -1,4 +1,4 @@
-"""Azure's part of an environment: its regions, each with a provider of its own, and the copies between them."""
+"""The Azure regions of an environment, each with its own provider, and the replication between them."""
 
 from __future__ import annotations
 
@@ -12,56 +12,43 @@ from novacron_infra.azure.replication import (
     AzureModelReplicationArgs,
     ReplicaArgs,
 )
-from novacron_infra.config import CloudEnvironment, Platform
+from novacron_infra.config import Platform
 from novacron_infra.plan import EnvironmentPlan
-from novacron_infra.plan.pools import plan_node_pools
+from novacron_infra.regions import region_specs
 from novacron_infra.tags import Tags
 
 
-def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags) -> dict[str, AzureRegion]:
-    """The environment's regions on Azure, by name. Models and configuration are copied from the first to the next two.
+def declare_regions(plan: EnvironmentPlan, tags: Tags) -> dict[str, AzureRegion]:
+    """Declare the environment's regions on Azure, and return them by name.
+
+    Models and configuration are replicated from the first region to the next two.
 
     Raises:
-        ArgumentError: with everything that one of their parts refuses.
+        ArgumentError: with everything that a component refuses.
     """
-    store, subscription = config.model.store, config.accounts.azure_subscription_id or ""
-    buckets = config.buckets(Platform.AZURE)
+    config = plan.config
+    subscription = config.accounts.azure_subscription_id or ""
+    specs = region_specs(plan, Platform.AZURE, tags)
     providers = {
-        name: azure_native.Provider(f"{tags.environment}-{name}", subscription_id=subscription) for name in buckets
+        name: azure_native.Provider(f"{tags.environment}-{name}", subscription_id=subscription) for name in specs
     }
     regions = {
-        region.name: AzureRegion(
-            f"{tags.environment}-{region.name}",
-            AzureRegionArgs(
-                subscription_id=subscription,
-                region=region.name,
-                network=region.network or "",
-                kubernetes_version=config.clusters.version,
-                admins=config.admins(region),
-                public_networks=config.clusters.public_networks,
-                pools=plan_node_pools(plan, planned, region.zones),
-                bucket=buckets[region.name],
-                postgres_storage_gib=config.data.postgres_storage_gib,
-                redis_nodes=config.data.redis_nodes,
-                tags=tags,
-                protect=config.protected,
-                store_kind=config.store_kind(region),
-                prefix=store.prefix,
-                in_cluster=config.clusters.add_ons,
-            ),
-            pulumi.ResourceOptions(providers=[providers[region.name]]),
+        name: AzureRegion(
+            f"{tags.environment}-{name}",
+            AzureRegionArgs(spec=spec, subscription_id=subscription),
+            pulumi.ResourceOptions(providers=[providers[name]]),
         )
-        for region, planned in zip(config.regions, plan.regions, strict=True)
-        if region.name in buckets
+        for name, spec in specs.items()
     }
     stores = {name: region.store for name, region in regions.items() if region.store is not None}
-    (source, *others) = stores or ("",)
-    copied, left = others[:MOST_REPLICAS], others[MOST_REPLICAS:]
+    source, *others = stores or ("",)
+    replicated, left = others[:MOST_REPLICAS], others[MOST_REPLICAS:]
     if left:
         pulumi.log.warn(
-            f"models and configuration are not copied to {', '.join(left)}: Azure copies to {MOST_REPLICAS} others"
+            f"models and configuration are not replicated to {', '.join(left)}: Azure replicates a container to "
+            f"{MOST_REPLICAS} others"
         )
-    if copied:
+    if replicated:
         AzureModelReplication(
             f"{tags.environment}-models",
             AzureModelReplicationArgs(
@@ -76,11 +63,11 @@ def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags)
                         container=stores[name].container_name,
                         resource_group=regions[name].resource_group_name,
                     )
-                    for name in copied
+                    for name in replicated
                 },
                 tags=tags,
-                prefix=store.model_names,
-                configuration_prefix=store.configuration_names,
+                prefix=config.model.store.model_names,
+                configuration_prefix=config.model.store.configuration_names,
                 alarm_action_group_ids=config.alarms.azure_action_groups,
             ),
             pulumi.ResourceOptions(providers=[providers[source]]),

@@ -19,10 +19,9 @@ from novacron_infra.azure.iam import Role, grant, identity
 from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.private_link import ZONES, PrivateService, private_endpoint
 from novacron_infra.errors import Problem, refuse
-from novacron_infra.networks import network
+from novacron_infra.networks import region_network_problems
 from novacron_infra.tags import Tags
 
-_WIDEST_PREFIX, _NARROWEST_PREFIX = 16, 20
 _DELEGATED_TO_AKS = "Microsoft.ContainerService/managedClusters"
 _MOST_FLOW_LOG_DAYS = 365
 _FIRST_PRIORITY = 100
@@ -46,7 +45,7 @@ class AzureNetworkArgs:
 
     region: str
     resource_group: pulumi.Input[str]
-    cidr: str
+    cidr: IPv4Network
     """A private IPv4 network of /16 to /20; regions that are to be linked have different ones."""
     storage_key: CustomerKey
     workspace_id: pulumi.Input[str]
@@ -98,7 +97,7 @@ class AzureNetwork(pulumi.ComponentResource):
             f"{name}-vnet",
             resource_group_name=args.resource_group,
             location=args.region,
-            address_space=azure.AddressSpaceArgs(address_prefixes=[args.cidr]),
+            address_space=azure.AddressSpaceArgs(address_prefixes=[str(args.cidr)]),
             tags=self._tags,
             opts=self._child,
         )
@@ -264,9 +263,9 @@ class AzureNetwork(pulumi.ComponentResource):
         )
 
 
-def subnet_plan(cidr: str) -> dict[SubnetUse, str]:
+def subnet_plan(cidr: IPv4Network) -> dict[SubnetUse, str]:
     """The subnets: half of the network for nodes, an eighth for each other use; an eighth stays free."""
-    nodes, rest = IPv4Network(cidr).subnets(prefixlen_diff=1)
+    nodes, rest = cidr.subnets(prefixlen_diff=1)
     others = rest.subnets(prefixlen_diff=2)
     plan = {SubnetUse.NODES: str(nodes)}
     return plan | {
@@ -285,13 +284,7 @@ def _problems(name: str, args: AzureNetworkArgs) -> list[Problem]:
         for port in args.public_ports
         if not 1 <= port <= _MOST_PORT
     ]
-    block = network(args.cidr)
-    if block is None:
-        found.append(Problem(f"{name}.cidr", args.cidr, "it is no IPv4 network", "Write it as 10.0.0.0/16"))
-    elif not block.is_private or not _WIDEST_PREFIX <= block.prefixlen <= _NARROWEST_PREFIX:
-        rule = f"a network here is private and of /{_WIDEST_PREFIX} to /{_NARROWEST_PREFIX}"
-        found.append(Problem(f"{name}.cidr", args.cidr, rule, "Write it as 10.0.0.0/16"))
-    return found
+    return [*found, *region_network_problems(f"{name}.cidr", args.cidr)]
 
 
 def _first(values: list[str]) -> str:

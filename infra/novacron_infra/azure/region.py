@@ -6,7 +6,6 @@ Holds no arithmetic: the plan has decided how many nodes of which machine there 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -37,13 +36,13 @@ from novacron_infra.azure.storage import (
     AzureSharedFiles,
     AzureSharedFilesArgs,
 )
-from novacron_infra.config import Platform, StoreKind
-from novacron_infra.errors import Problem, refuse
+from novacron_infra.config import Platform
+from novacron_infra.errors import ArgumentError, Problem, refuse
 from novacron_infra.pools import NodePoolShape
-from novacron_infra.stores import nfs_address, store_url
-from novacron_infra.tags import Tags
+from novacron_infra.regions import RegionResults, RegionSpec
+from novacron_infra.stores import AzureBlobStore, AzureStore, NfsStore, nfs_address, store_url
+from novacron_infra.workloads.names import NAMESPACE, WORKER_SERVICE_ACCOUNT
 
-NAMESPACE = "novacron-llm"
 POSTGRES_CLASS = "Standard_E8ds_v5"
 PUBLIC_PORTS = (443,)
 """Of the coordinators, which nodes let in from the internet behind the load balancer."""
@@ -56,35 +55,20 @@ _SUBSCRIPTION = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AzureRegionArgs:
-    """A region."""
+    """A region on Azure. `spec.postgres_storage_gib` is one of `POSTGRES_SIZES_GIB`."""
 
-    region: str
+    spec: RegionSpec
     subscription_id: str
     """Names that are unique in all of Azure are made from it."""
-    network: str
-    """Private IPv4 network, such as 10.0.0.0/16."""
-    kubernetes_version: str
-    admins: tuple[str, ...]
-    """Object ids of groups."""
-    public_networks: tuple[str, ...]
-    """From which the Kubernetes API is reached; none: it is private."""
-    pools: Mapping[str, NodePoolShape]
-    """By name, as the plan gives them. Zones are theirs: everything else is in all zones of the region."""
-    bucket: str | None
-    """Of the model store, as `ModelStore.bucket` is written; None: a share of Azure Files that is made."""
-    postgres_storage_gib: int
-    """One of `POSTGRES_SIZES_GIB`."""
-    redis_nodes: int
-    """1, or an even number from 6: half of them primaries, each with a replica. Azure sells their memory as one."""
-    tags: Tags
-    protect: bool
-    """Whether destroying the stack stops at what cannot be made again: keys, models, databases, images."""
-    store_kind: StoreKind = StoreKind.AZURE
-    """Or NFS: on Azure Files, or on a server that exists."""
-    prefix: str = "models"
-    """Where models lie in it."""
-    in_cluster: bool = False
-    """Whether storage classes are made in the cluster, whose API has to be in reach then."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AzureRegionResults(RegionResults):
+    """What a region on Azure gives to the rest of the stack."""
+
+    redis_secret: pulumi.Output[str]
+    resource_group: pulumi.Output[str]
+    ingress_name: pulumi.Output[str]
 
 
 class AzureRegion(pulumi.ComponentResource):
@@ -100,6 +84,7 @@ class AzureRegion(pulumi.ComponentResource):
         ArgumentError: with everything that one of its parts refuses.
     """
 
+    spec: RegionSpec
     cluster: AksCluster
     store: AzureModelStore | None
     """None: models lie in files."""
@@ -109,36 +94,36 @@ class AzureRegion(pulumi.ComponentResource):
     ingress_address: pulumi.Output[str]
     """IPv4."""
     resource_group_name: pulumi.Output[str]
-    outputs: dict[str, pulumi.Output[str]]
-    """Those of `novacron_infra.outputs.RegionOutputs`."""
+    results: AzureRegionResults
 
     def __init__(self, name: str, args: AzureRegionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse([*name_problems(name), *region_problems(f"{name}.region", args.region), *_problems(name, args)])
+        self.spec = spec = args.spec
+        store = _check(name, args)
         super().__init__("novacron:index:AzureRegion", name, None, opts)
-        self._name, self._args = name, args
+        self._name, self._subscription_id = name, args.subscription_id
         self._child = child = pulumi.ResourceOptions(parent=self)
         self._unique = unique_name(name, args.subscription_id)
         group = resources.ResourceGroup(
             f"{name}-group",
             resource_group_name=name,
-            location=args.region,
-            tags=args.tags.of("group"),
-            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
+            location=spec.region,
+            tags=spec.tags.of("group"),
+            opts=pulumi.ResourceOptions(parent=self, protect=spec.protect),
         )
         self.resource_group_name = group.name
         logs = AzureLogs(
-            name, AzureLogsArgs(region=args.region, resource_group=self.resource_group_name, tags=args.tags), child
+            name, AzureLogsArgs(region=spec.region, resource_group=self.resource_group_name, tags=spec.tags), child
         )
         keys = AzureKeys(
             name,
             AzureKeysArgs(
-                region=args.region,
+                region=spec.region,
                 resource_group=self.resource_group_name,
                 vault=self._unique,
                 workspace_id=logs.workspace_id,
-                tags=args.tags,
-                deletion_window_days=_KEPT_DAYS if args.protect else _GONE_DAYS,
-                protect=args.protect,
+                tags=spec.tags,
+                deletion_window_days=_KEPT_DAYS if spec.protect else _GONE_DAYS,
+                protect=spec.protect,
             ),
             child,
         )
@@ -146,45 +131,43 @@ class AzureRegion(pulumi.ComponentResource):
         network = AzureNetwork(
             name,
             AzureNetworkArgs(
-                region=args.region,
+                region=spec.region,
                 resource_group=self.resource_group_name,
-                cidr=args.network,
+                cidr=spec.network,
                 storage_key=storage_key,
                 workspace_id=logs.workspace_id,
                 workspace_guid=logs.workspace_guid,
                 flow_log_account=self._unique,
                 public_ports=PUBLIC_PORTS,
-                tags=args.tags,
+                tags=spec.tags,
             ),
             child,
         )
         self.cluster = AksCluster(
             name,
             AksClusterArgs(
-                region=args.region,
+                region=spec.region,
                 resource_group=self.resource_group_name,
-                kubernetes_version=args.kubernetes_version,
-                network_cidr=args.network,
+                kubernetes_version=spec.kubernetes_version,
+                network_cidr=spec.network,
                 nodes_subnet_id=network.subnet_ids[SubnetUse.NODES],
                 api_server_subnet_id=network.subnet_ids[SubnetUse.API_SERVER],
                 secrets_key=keys.key(KeyUse.CLUSTER),
                 disk_encryption_set_id=keys.disk_encryption_set_id,
                 workspace_id=logs.workspace_id,
-                admin_group_ids=args.admins,
-                public_cidrs=args.public_networks,
-                tags=args.tags,
-                protect=args.protect,
+                admin_group_ids=spec.admins,
+                public_cidrs=spec.public_networks,
+                tags=spec.tags,
+                protect=spec.protect,
             ),
             child,
         )
         pools = [
-            AksNodePool(f"{name}-{pool}", self._pool(pool, shape, network), child) for pool, shape in args.pools.items()
+            AksNodePool(f"{name}-{pool}", self._pool(pool, shape, network), child) for pool, shape in spec.pools.items()
         ]
-        if args.in_cluster:
-            self._declare_in_cluster(keys.disk_encryption_set_id, pools)
-        kind, made = args.store_kind, args.bucket is None
-        self.store = self._container(network, storage_key) if kind is StoreKind.AZURE else None
-        self.files = self._files(network, storage_key) if kind is StoreKind.NFS and made else None
+        if spec.add_ons:
+            self._declare_add_ons(keys.disk_encryption_set_id, pools)
+        model_store = self._declare_store(store, network, storage_key)
         workers = self._workers()
         postgres = self._postgres(network, storage_key, keys, logs)
         redis = self._redis(network, storage_key, keys)
@@ -192,119 +175,117 @@ class AzureRegion(pulumi.ComponentResource):
         self.ingress = AzureIngress(
             f"{name}-ingress",
             AzureIngressArgs(
-                region=args.region,
+                region=spec.region,
                 resource_group=self.resource_group_name,
                 control_principal_id=self.cluster.control_principal_id,
-                tags=args.tags,
-                protect=args.protect,
+                tags=spec.tags,
+                protect=spec.protect,
             ),
             child,
         )
         self.ingress_address = self.ingress.address
-        self.outputs = {
-            "platform": pulumi.Output.from_input(Platform.AZURE.value),
-            "cluster": self.cluster.name,
-            "kubeconfig": self.cluster.kubeconfig,
-            "resource_group": self.resource_group_name,
-            "model_store": self._models(),
-            "worker_identity": workers.client_id,
-            "postgres_endpoint": postgres.endpoint,
-            "postgres_secret": postgres.secret_id,
-            "redis_endpoint": redis.endpoint,
-            "redis_secret": redis.secret_id,
-            "ingress_address": self.ingress_address,
-            "ingress_name": self.ingress.name,
-            "registry": registry.server,
-        }
-        self.register_outputs(self.outputs)
+        self.results = AzureRegionResults(
+            platform=Platform.AZURE,
+            cluster=self.cluster.name,
+            kubeconfig=self.cluster.kubeconfig,
+            ingress_address=self.ingress_address,
+            ingress_name=self.ingress.name,
+            model_store=model_store,
+            worker_identity=workers.client_id,
+            postgres_endpoint=postgres.endpoint,
+            postgres_secret=postgres.secret_id,
+            redis_endpoint=redis.endpoint,
+            redis_secret=redis.secret_id,
+            registry=registry.server,
+            resource_group=self.resource_group_name,
+        )
+        self.register_outputs(self.results.export())
 
     def _pool(self, pool: str, shape: NodePoolShape, network: AzureNetwork) -> AksNodePoolArgs:
         return AksNodePoolArgs(
             shape=shape,
             pool=_POOL_NAMES.get(pool, pool),
-            region=self._args.region,
+            region=self.spec.region,
             resource_group=self.resource_group_name,
             cluster_name=self.cluster.name,
             control_principal_id=self.cluster.control_principal_id,
-            kubernetes_version=self._args.kubernetes_version,
+            kubernetes_version=self.spec.kubernetes_version,
             subnet_id=network.subnet_ids[SubnetUse.NODES],
-            tags=self._args.tags,
+            tags=self.spec.tags,
         )
 
-    def _declare_in_cluster(self, encryption_set_id: pulumi.Input[str], pools: list[AksNodePool]) -> None:
-        # Imported here: who wants none of it does not load the SDK of Kubernetes.
-        from novacron_infra.azure.in_cluster import FORMER_DEFAULT, volume_classes
-        from novacron_infra.cluster_base import ClusterBase, ClusterBaseArgs
+    def _declare_add_ons(self, encryption_set_id: pulumi.Input[str], pools: list[AksNodePool]) -> None:
+        # Imported here, so that programs without add-ons do not load the Kubernetes SDK.
+        from novacron_infra.azure.cluster_add_ons import FORMER_DEFAULT, volume_classes
+        from novacron_infra.workloads.cluster_add_ons import ClusterAddOnsArgs, declare_cluster_add_ons
 
-        ClusterBase(
-            f"{self._name}-in-cluster",
-            ClusterBaseArgs(
-                kubeconfig=self.cluster.kubeconfig,
-                volume_classes=volume_classes(self._args.pools.values(), encryption_set_id),
+        declare_cluster_add_ons(
+            self._name,
+            self.cluster.kubeconfig,
+            ClusterAddOnsArgs(
+                volume_classes=volume_classes(self.spec.pools.values(), encryption_set_id),
                 former_default=FORMER_DEFAULT,
             ),
-            pulumi.ResourceOptions(parent=self, depends_on=[self.cluster, *pools]),
+            parent=self,
+            depends_on=[self.cluster, *pools],
         )
 
-    def _models(self) -> pulumi.Output[str]:
-        """Where models lie, as a URL."""
-        prefix = self._args.prefix
-        if self.store is not None:
+    def _declare_store(self, store: AzureStore, network: AzureNetwork, key: CustomerKey) -> pulumi.Output[str]:
+        """Declare the model store, and return the URL of the models."""
+        spec = self.spec
+        self.store, self.files = None, None
+        if isinstance(store, NfsStore):
+            return pulumi.Output.from_input(store_url(nfs_address(store.export), spec.models_prefix))
+        if isinstance(store, AzureBlobStore):
+            self.store = AzureModelStore(
+                f"{self._name}-models",
+                AzureModelStoreArgs(
+                    region=spec.region,
+                    resource_group=self.resource_group_name,
+                    account=store.account,
+                    container=store.container,
+                    key=key,
+                    endpoint_subnet_id=network.subnet_ids[SubnetUse.ENDPOINTS],
+                    blob_zone_id=network.dns_zone_ids[PrivateService.BLOB],
+                    tags=spec.tags,
+                    protect=spec.protect,
+                ),
+                self._child,
+            )
             address = pulumi.Output.format(
                 "az://{0}@{1}.blob.core.windows.net", self.store.container_name, self.store.account.name
             )
-            return address.apply(lambda address: store_url(address, prefix))
-        export = self.files.export if self.files is not None else pulumi.Output.from_input(self._args.bucket or "")
-        return export.apply(lambda export: store_url(nfs_address(export), prefix))
-
-    def _files(self, network: AzureNetwork, key: CustomerKey) -> AzureSharedFiles:
-        return AzureSharedFiles(
+            return address.apply(lambda address: store_url(address, spec.models_prefix))
+        self.files = AzureSharedFiles(
             f"{self._name}-models",
             AzureSharedFilesArgs(
-                region=self._args.region,
+                region=spec.region,
                 resource_group=self.resource_group_name,
-                account=unique_name(f"{self._name}-models", self._args.subscription_id),
+                account=unique_name(f"{self._name}-models", self._subscription_id),
                 key=key,
                 endpoint_subnet_id=network.subnet_ids[SubnetUse.ENDPOINTS],
                 file_zone_id=network.dns_zone_ids[PrivateService.FILE],
-                tags=self._args.tags,
-                protect=self._args.protect,
+                tags=spec.tags,
+                protect=spec.protect,
             ),
             self._child,
         )
-
-    def _container(self, network: AzureNetwork, key: CustomerKey) -> AzureModelStore:
-        account, _, container = (self._args.bucket or "").partition("/")
-        return AzureModelStore(
-            f"{self._name}-models",
-            AzureModelStoreArgs(
-                region=self._args.region,
-                resource_group=self.resource_group_name,
-                account=account,
-                container=container,
-                key=key,
-                endpoint_subnet_id=network.subnet_ids[SubnetUse.ENDPOINTS],
-                blob_zone_id=network.dns_zone_ids[PrivateService.BLOB],
-                tags=self._args.tags,
-                protect=self._args.protect,
-            ),
-            self._child,
-        )
+        return self.files.export.apply(lambda export: store_url(nfs_address(export), spec.models_prefix))
 
     def _workers(self) -> AksPodIdentity:
         return AksPodIdentity(
-            f"{self._name}-llm-workers",
+            f"{self._name}-{WORKER_SERVICE_ACCOUNT}",
             AksPodIdentityArgs(
-                region=self._args.region,
+                region=self.spec.region,
                 resource_group=self.resource_group_name,
                 oidc_issuer=self.cluster.oidc_issuer,
                 namespace=NAMESPACE,
-                service_account="llm-workers",
-                # Who mounts files needs no rights: the network lets the cluster's nodes in.
+                service_account=WORKER_SERVICE_ACCOUNT,
+                # Mounted files need no rights: the network admits the cluster's nodes.
                 role=Role.STORAGE_BLOB_DATA_READER if self.store else None,
                 # Roles are for a container, not for a prefix in it.
                 scope=self.store.container_id if self.store else None,
-                tags=self._args.tags,
+                tags=self.spec.tags,
             ),
             self._child,
         )
@@ -313,38 +294,37 @@ class AzureRegion(pulumi.ComponentResource):
         return AzurePostgres(
             f"{self._name}-postgres",
             AzurePostgresArgs(
-                region=self._args.region,
+                region=self.spec.region,
                 resource_group=self.resource_group_name,
                 server=self._unique,
                 instance_class=POSTGRES_CLASS,
-                storage_gib=self._args.postgres_storage_gib,
+                storage_gib=self.spec.postgres_storage_gib,
                 endpoint_subnet_id=network.subnet_ids[SubnetUse.ENDPOINTS],
                 postgres_zone_id=network.dns_zone_ids[PrivateService.POSTGRES],
                 key=key,
                 vault_name=keys.resources.vault.name,
                 workspace_id=logs.workspace_id,
-                tags=self._args.tags,
-                protect=self._args.protect,
+                tags=self.spec.tags,
+                protect=self.spec.protect,
             ),
             self._child,
         )
 
     def _redis(self, network: AzureNetwork, key: CustomerKey, keys: AzureKeys) -> AzureRedis:
-        clustered = self._args.redis_nodes > 1
         return AzureRedis(
             f"{self._name}-redis",
             AzureRedisArgs(
-                region=self._args.region,
+                region=self.spec.region,
                 resource_group=self.resource_group_name,
                 cluster=self._unique,
-                node_type=redis_size(self._args.redis_nodes // 2 if clustered else 1) or "",
-                clustered=clustered,
-                replicated=clustered,
+                node_type=redis_size(self.spec.redis.shards) or "",
+                clustered=self.spec.redis.clustered,
+                replicated=self.spec.redis.clustered,
                 endpoint_subnet_id=network.subnet_ids[SubnetUse.ENDPOINTS],
                 redis_zone_id=network.dns_zone_ids[PrivateService.REDIS],
                 key=key,
                 vault_name=keys.resources.vault.name,
-                tags=self._args.tags,
+                tags=self.spec.tags,
             ),
             self._child,
         )
@@ -353,7 +333,7 @@ class AzureRegion(pulumi.ComponentResource):
         return AzureRegistry(
             f"{self._name}-images",
             AzureRegistryArgs(
-                region=self._args.region,
+                region=self.spec.region,
                 resource_group=self.resource_group_name,
                 registry=self._unique,
                 key=key,
@@ -361,8 +341,8 @@ class AzureRegion(pulumi.ComponentResource):
                 registry_zone_id=network.dns_zone_ids[PrivateService.REGISTRY],
                 pull_principal_id=self.cluster.kubelet_principal_id,
                 workspace_id=logs.workspace_id,
-                tags=self._args.tags,
-                protect=self._args.protect,
+                tags=self.spec.tags,
+                protect=self.spec.protect,
             ),
             self._child,
         )
@@ -374,15 +354,19 @@ def unique_name(name: str, subscription_id: str) -> str:
     return name.replace("-", "")[: _LONGEST_VAULT - _HASH_LENGTH] + digest
 
 
-def _problems(name: str, args: AzureRegionArgs) -> list[Problem]:
-    found: list[Problem] = []
+def _check(name: str, args: AzureRegionArgs) -> AzureStore:
+    """Return the region's model store. Raise ArgumentError with every argument that Azure would reject."""
+    spec = args.spec
+    found = [*name_problems(name), *region_problems(f"{name}.region", spec.region)]
     if not _SUBSCRIPTION.fullmatch(args.subscription_id):
-        rule, fix = "it is no subscription's id", "Write it as 00000000-0000-0000-0000-000000000000"
+        rule, fix = "it is not a subscription id", "Write it as 00000000-0000-0000-0000-000000000000"
         found.append(Problem(f"{name}.subscription_id", args.subscription_id, rule, fix))
-    if args.store_kind is StoreKind.AZURE and "/" not in (args.bucket or ""):
-        rule = "it names no container"
-        found.append(Problem(f"{name}.bucket", args.bucket or "missing", rule, "Write it as account/container"))
-    if redis_size(args.redis_nodes // 2) is None:
+    if redis_size(spec.redis.shards) is None:
         rule = "Azure Managed Redis has no such size"
-        found.append(Problem(f"{name}.redis_nodes", str(args.redis_nodes), rule, "Use fewer"))
-    return found
+        found.append(Problem(f"{name}.redis_nodes", str(spec.redis_nodes), rule, "Use fewer"))
+    store = spec.store
+    if isinstance(store, AzureStore):
+        refuse(found)
+        return store
+    fix = "Use AzureBlobStore, ManagedNfsStore or NfsStore"
+    raise ArgumentError([*found, Problem(f"{name}.store", type(store).__name__, "Azure has no such model store", fix)])

@@ -27,7 +27,7 @@ from novacron_infra.config.sections.model import Loader, ModelServing, Profile, 
 from novacron_infra.config.sections.model_store import OWN_STORE, ModelStore, StoreKind
 from novacron_infra.config.sections.monitoring import Monitoring
 from novacron_infra.config.sections.platform import EnvironmentName, Platform
-from novacron_infra.config.sections.regions import Region, RegionOverrides
+from novacron_infra.config.sections.regions import Region, RegionOverrides, TrafficRegion
 from novacron_infra.config.sections.storage import StorageNodes
 from novacron_infra.config.sections.targets import Percentiles, Range, Targets
 from novacron_infra.config.sections.traffic import HealthCheck, Traffic
@@ -73,6 +73,7 @@ __all__ = [
     "StoreKind",
     "Targets",
     "Traffic",
+    "TrafficRegion",
     "Trigger",
     "WorkerCounts",
     "Workers",

@@ -8,7 +8,7 @@ from typing import ClassVar, TypeAlias
 
 import pulumi
 
-from novacron_infra.config import Platform, Region, Traffic
+from novacron_infra.config import Platform, Traffic, TrafficRegion
 from novacron_infra.tags import Tags
 
 
@@ -53,7 +53,7 @@ class Probe:
 class EndpointRegion:
     """A region that can answer."""
 
-    region: Region
+    region: TrafficRegion
     """Name, DNS label and weight of the configuration. Weight 0: a standby, served when all others are dead."""
     platform: Platform
     """The region's cloud, which need not be the one that answers DNS."""

@@ -9,15 +9,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from ipaddress import IPv4Network
 
 import pulumi
 import pulumi_gcp as gcp
 
+from novacron_infra.clusters import version_problems
 from novacron_infra.errors import Problem, refuse
 from novacron_infra.gcp.checks import account_id, label_problems, labels, name_problems, zone_problems
 from novacron_infra.gcp.network import PODS_RANGE, SERVICES_RANGE
 from novacron_infra.kubeconfig import kubeconfig
-from novacron_infra.networks import WIDEST_PUBLIC_PREFIX, network
+from novacron_infra.networks import public_network_problems
 from novacron_infra.tags import Tags
 
 # All of the control plane's that every version has: the KCP_ ones came later.
@@ -39,7 +41,6 @@ METRIC_COMPONENTS = (
 )
 """The last one is GKE's own exporter of GPU metrics: it goes with GKE's drivers, and no GPU operator beside them."""
 _NODE_ROLES = ("roles/container.defaultNodeServiceAccount", "roles/artifactregistry.reader")
-_VERSION = re.compile(r"1\.\d{2}")
 _GROUP = re.compile(r"gke-security-groups@[a-z0-9.-]+\.[a-z]+")
 
 
@@ -67,10 +68,10 @@ class GkeClusterArgs:
     secrets_key_id: pulumi.Input[str]
     tags: Tags
     release_channel: ReleaseChannel = ReleaseChannel.REGULAR
-    public_cidrs: tuple[str, ...] = ()
-    """Networks that reach the API from outside; none: it is private."""
-    private_cidrs: tuple[str, ...] = ()
-    """Networks that reach it from inside, over VPN or peering, beside the nodes' own."""
+    public_cidrs: tuple[IPv4Network, ...] = ()
+    """Networks that reach the API over the internet. None: the API is private."""
+    private_cidrs: tuple[IPv4Network, ...] = ()
+    """Networks, in addition to the nodes', that reach the API over VPN or peering."""
     security_group: str | None = None
     """Google group whose member groups RBAC may name: `gke-security-groups@` and the domain."""
     max_pods_per_node: int = 64
@@ -142,7 +143,7 @@ class GkeCluster(pulumi.ComponentResource):
             ),
             master_authorized_networks_config=gcp.container.ClusterMasterAuthorizedNetworksConfigArgs(
                 cidr_blocks=[
-                    gcp.container.ClusterMasterAuthorizedNetworksConfigCidrBlockArgs(cidr_block=cidr)
+                    gcp.container.ClusterMasterAuthorizedNetworksConfigCidrBlockArgs(cidr_block=str(cidr))
                     for cidr in (*args.public_cidrs, *args.private_cidrs)
                 ],
                 gcp_public_cidrs_access_enabled=False,
@@ -237,9 +238,7 @@ def _problems(name: str, args: GkeClusterArgs) -> list[Problem]:
     if not args.zones or len(set(args.zones)) != len(args.zones):
         shown = ", ".join(args.zones) or "none"
         found.append(Problem(f"{name}.zones", shown, "a cluster has at least one zone, each once", "Name the zones"))
-    if not _VERSION.fullmatch(args.kubernetes_version):
-        rule = "GKE takes a minor version"
-        found.append(Problem(f"{name}.kubernetes_version", args.kubernetes_version, rule, "Write it as 1.34"))
+    found += version_problems(f"{name}.kubernetes_version", args.kubernetes_version)
     if not 8 <= args.max_pods_per_node <= 256:
         value, rule = str(args.max_pods_per_node), "GKE runs 8 to 256 pods on a node"
         found.append(Problem(f"{name}.max_pods_per_node", value, rule, "Stay within"))
@@ -247,16 +246,13 @@ def _problems(name: str, args: GkeClusterArgs) -> list[Problem]:
         rule = "GKE reads one group only, of this name in each domain"
         fix = "Write it as gke-security-groups@example.com"
         found.append(Problem(f"{name}.security_group", args.security_group, rule, fix))
-    for field, cidrs in (("public_cidrs", args.public_cidrs), ("private_cidrs", args.private_cidrs)):
-        for index, cidr in enumerate(cidrs):
-            path, block = f"{name}.{field}.{index}", network(cidr)
-            if block is None:
-                found.append(Problem(path, cidr, "it is no IPv4 network", "Write it as 203.0.113.0/24"))
-            elif block.prefixlen < WIDEST_PUBLIC_PREFIX:
-                rule = "it is a large part of the internet"
-                found.append(Problem(path, cidr, rule, "Name your own networks, or none: the API is private then"))
-            elif field == "private_cidrs" and not block.is_private:
-                found.append(Problem(path, cidr, "it is a network of the internet", "Name it in public_cidrs"))
+    found += public_network_problems(f"{name}.public_cidrs", args.public_cidrs)
+    found += public_network_problems(f"{name}.private_cidrs", args.private_cidrs)
+    found += [
+        Problem(f"{name}.private_cidrs.{index}", str(cidr), "it is a public network", "Name it in public_cidrs")
+        for index, cidr in enumerate(args.private_cidrs)
+        if not cidr.is_private
+    ]
     return found
 
 

@@ -1,57 +1,40 @@
-"""Google's part of an environment: its regions, each with a provider of its own, and the copies between them."""
+"""The Google Cloud regions of an environment, each with its own provider, and the replication between them."""
 
 from __future__ import annotations
 
 import pulumi
 import pulumi_gcp as gcp
 
-from novacron_infra.config import CloudEnvironment, Platform
+from novacron_infra.config import Platform
 from novacron_infra.gcp.region import GcpRegion, GcpRegionArgs
 from novacron_infra.gcp.replication import GcpModelReplication, GcpModelReplicationArgs, ReplicaArgs
 from novacron_infra.plan import EnvironmentPlan
-from novacron_infra.plan.pools import plan_node_pools
+from novacron_infra.regions import region_specs
 from novacron_infra.tags import Tags
 
 
-def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags) -> dict[str, GcpRegion]:
-    """The environment's regions on Google, by name. Models and configuration are copied from the first to the others.
+def declare_regions(plan: EnvironmentPlan, tags: Tags) -> dict[str, GcpRegion]:
+    """Declare the environment's regions on Google Cloud, and return them by name.
+
+    Models and configuration are replicated from the first region to the others.
 
     Raises:
-        ArgumentError: with everything that one of their parts refuses.
+        ArgumentError: with everything that a component refuses.
     """
-    store, project = config.model.store, config.accounts.google_project or ""
-    buckets = config.buckets(Platform.GCP)
-    providers = {name: gcp.Provider(f"{tags.environment}-{name}", project=project, region=name) for name in buckets}
+    config = plan.config
+    project = config.accounts.google_project or ""
+    specs = region_specs(plan, Platform.GCP, tags)
+    providers = {name: gcp.Provider(f"{tags.environment}-{name}", project=project, region=name) for name in specs}
     regions = {
-        region.name: GcpRegion(
-            f"{tags.environment}-{region.name}",
-            GcpRegionArgs(
-                project=project,
-                region=region.name,
-                zones=region.zones,
-                network=region.network or "",
-                kubernetes_version=config.clusters.version,
-                admins=config.admins(region),
-                public_networks=config.clusters.public_networks,
-                pools=plan_node_pools(plan, planned, region.zones),
-                bucket=buckets[region.name],
-                prefix=store.prefix,
-                configuration_prefix=store.configuration_prefix,
-                postgres_storage_gib=config.data.postgres_storage_gib,
-                redis_nodes=config.data.redis_nodes,
-                postgres_password=_secret(config.secrets.database_password),
-                tags=tags,
-                protect=config.protected,
-                store_kind=config.store_kind(region),
-                in_cluster=config.clusters.add_ons,
-            ),
-            pulumi.ResourceOptions(providers=[providers[region.name]]),
+        name: GcpRegion(
+            f"{tags.environment}-{name}",
+            GcpRegionArgs(spec=spec, project=project, postgres_password=_secret(config.secrets.database_password)),
+            pulumi.ResourceOptions(providers=[providers[name]]),
         )
-        for region, planned in zip(config.regions, plan.regions, strict=True)
-        if region.name in buckets
+        for name, spec in specs.items()
     }
     stores = {name: region.store for name, region in regions.items() if region.store is not None}
-    (source, *others) = stores or ("",)
+    source, *others = stores or ("",)
     if others:
         GcpModelReplication(
             f"{tags.environment}-models",
@@ -60,8 +43,8 @@ def declare_regions(config: CloudEnvironment, plan: EnvironmentPlan, tags: Tags)
                 source_bucket=stores[source].bucket.name,
                 replicas={name: ReplicaArgs(bucket=stores[name].bucket.name) for name in others},
                 tags=tags,
-                prefix=store.model_names,
-                configuration_prefix=store.configuration_names,
+                prefix=config.model.store.model_names,
+                configuration_prefix=config.model.store.configuration_names,
                 alarm_channels=config.alarms.google_channels,
             ),
             pulumi.ResourceOptions(providers=[providers[source]]),

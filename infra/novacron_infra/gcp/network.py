@@ -15,11 +15,11 @@ from novacron_infra.catalog import CatalogError
 from novacron_infra.errors import Problem, refuse
 from novacron_infra.gcp.checks import label_problems, labels, name_problems, zone_problems
 from novacron_infra.gcp.fabric import FabricNetwork, InterfaceType, fabric_networks, rdma_profile
-from novacron_infra.networks import network
+from novacron_infra.networks import region_network_problems
 from novacron_infra.tags import Tags
 
 PODS_RANGE, SERVICES_RANGE = "pods", "services"
-_WIDEST_PREFIX, _NARROWEST_PREFIX = 12, 18
+_MIN_PREFIX_LENGTH, _MAX_PREFIX_LENGTH = 12, 18
 _FABRIC_PARTS_PREFIX = 4
 """A fabric's network is cut into 16 subnets, of which RoCE needs nine."""
 
@@ -29,8 +29,8 @@ class GcpNetworkArgs:
     """A network."""
 
     region: str
-    cidr: str
-    """A private IPv4 network of /12 to /18; regions that are to be linked have different ones."""
+    cidr: IPv4Network
+    """A private network of /12 to /18. Regions that will be connected need different ones."""
     tags: Tags
 
 
@@ -60,7 +60,7 @@ class GcpNetwork(pulumi.ComponentResource):
     """Of the nodes, with the ranges `pods` and `services`; nodes in it reach the internet."""
     services_network_id: pulumi.Output[str]
     """The same network, for what needs its peering with Google's services: Cloud SQL, Lustre, Filestore."""
-    fabric_cidr: str
+    fabric_cidr: IPv4Network
     """Addresses that nothing else in the network has, for `GcpFabric`."""
 
     def __init__(self, name: str, args: GcpNetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -73,9 +73,9 @@ class GcpNetwork(pulumi.ComponentResource):
             f"{name}-nodes",
             network=vpc.id,
             region=args.region,
-            ip_cidr_range=plan.nodes,
+            ip_cidr_range=str(plan.nodes),
             secondary_ip_ranges=[
-                gcp.compute.SubnetworkSecondaryIpRangeArgs(range_name=range_name, ip_cidr_range=cidr)
+                gcp.compute.SubnetworkSecondaryIpRangeArgs(range_name=range_name, ip_cidr_range=str(cidr))
                 for range_name, cidr in ((PODS_RANGE, plan.pods), (SERVICES_RANGE, plan.services))
             ],
             # Model weights and images come from Google's services without leaving over NAT.
@@ -95,7 +95,7 @@ class GcpNetwork(pulumi.ComponentResource):
             log_config=gcp.compute.RouterNatLogConfigArgs(enable=True, filter="ERRORS_ONLY"),
             opts=child,
         )
-        services = IPv4Network(plan.google_services)
+        services = plan.google_services
         addresses = gcp.compute.GlobalAddress(
             f"{name}-google-services",
             network=vpc.id,
@@ -126,7 +126,7 @@ class GcpNetwork(pulumi.ComponentResource):
                 "network_id": self.network_id,
                 "subnet_id": self.subnet_id,
                 "services_network_id": self.services_network_id,
-                "fabric_cidr": self.fabric_cidr,
+                "fabric_cidr": str(self.fabric_cidr),
             }
         )
 
@@ -138,7 +138,7 @@ class GcpFabricArgs:
     machine: str
     region: str
     zone: str
-    cidr: str
+    cidr: IPv4Network
     """A private IPv4 network, apart from all others of the cluster; each interface gets a sixteenth."""
 
 
@@ -168,7 +168,7 @@ class GcpFabric(pulumi.ComponentResource):
         self._name, self._args = name, args
         self._child = pulumi.ResourceOptions(parent=self)
         self._project = gcp.organizations.get_project_output(opts=pulumi.InvokeOutputOptions(parent=self)).project_id
-        cidrs = IPv4Network(args.cidr).subnets(prefixlen_diff=_FABRIC_PARTS_PREFIX)
+        cidrs = args.cidr.subnets(prefixlen_diff=_FABRIC_PARTS_PREFIX)
         self.interfaces = tuple(
             interface
             for layout in fabric_networks(args.machine)
@@ -192,7 +192,7 @@ class GcpFabric(pulumi.ComponentResource):
                 network=vpc.id,
                 description="Everything between the members of the fabric",
                 direction="INGRESS",
-                source_ranges=[args.cidr],
+                source_ranges=[str(args.cidr)],
                 allows=[gcp.compute.FirewallAllowArgs(protocol=protocol) for protocol in ("tcp", "udp", "icmp")],
                 opts=self._child,
             )
@@ -216,30 +216,24 @@ class GcpFabric(pulumi.ComponentResource):
 class AddressPlan:
     """How a region's addresses are shared out."""
 
-    pods: str
-    nodes: str
-    fabric: str
-    services: str
-    google_services: str
+    pods: IPv4Network
+    nodes: IPv4Network
+    fabric: IPv4Network
+    services: IPv4Network
+    google_services: IPv4Network
 
 
-def address_plan(cidr: str) -> AddressPlan:
+def address_plan(cidr: IPv4Network) -> AddressPlan:
     """Half of a network for pods, a quarter for nodes, an eighth for fabrics, a sixteenth for each kind of service."""
-    pods, rest = IPv4Network(cidr).subnets()
+    pods, rest = cidr.subnets()
     nodes, rest = rest.subnets()
     fabric, rest = rest.subnets()
     services, google_services = rest.subnets()
-    return AddressPlan(str(pods), str(nodes), str(fabric), str(services), str(google_services))
+    return AddressPlan(pods, nodes, fabric, services, google_services)
 
 
 def _problems(name: str, args: GcpNetworkArgs) -> list[Problem]:
-    block = network(args.cidr)
-    if block is None:
-        return [Problem(f"{name}.cidr", args.cidr, "it is no IPv4 network", "Write it as 10.0.0.0/16")]
-    if not block.is_private or not _WIDEST_PREFIX <= block.prefixlen <= _NARROWEST_PREFIX:
-        rule = f"a network here is private and of /{_WIDEST_PREFIX} to /{_NARROWEST_PREFIX}"
-        return [Problem(f"{name}.cidr", args.cidr, rule, "Write it as 10.0.0.0/16")]
-    return []
+    return list(region_network_problems(f"{name}.cidr", args.cidr, _MIN_PREFIX_LENGTH, _MAX_PREFIX_LENGTH))
 
 
 def _fabric_problems(name: str, args: GcpFabricArgs) -> list[Problem]:
@@ -248,12 +242,9 @@ def _fabric_problems(name: str, args: GcpFabricArgs) -> list[Problem]:
         fabric_networks(args.machine)
     except CatalogError as error:
         found.append(Problem(f"{name}.machine", args.machine, str(error), "Name a machine of the pool with the fabric"))
-    block = network(args.cidr)
-    if block is None:
-        found.append(Problem(f"{name}.cidr", args.cidr, "it is no IPv4 network", "Write it as 10.0.192.0/19"))
-    elif not block.is_private or block.prefixlen > 29 - _FABRIC_PARTS_PREFIX:
-        rule = f"a sixteenth of it has to be a subnet: private, /{29 - _FABRIC_PARTS_PREFIX} or wider"
-        found.append(Problem(f"{name}.cidr", args.cidr, rule, "Use the network's fabric_cidr"))
+    if not args.cidr.is_private or args.cidr.prefixlen > 29 - _FABRIC_PARTS_PREFIX:
+        rule = f"it must be private and at least a /{29 - _FABRIC_PARTS_PREFIX}, because it is cut into 16 subnets"
+        found.append(Problem(f"{name}.cidr", str(args.cidr), rule, "Use the network's fabric_cidr"))
     return found
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from novacron_infra.config import CloudEnvironment, Platform, StoreKind
+from novacron_infra.config import CloudEnvironment, Platform, Region, StoreKind
 from novacron_infra.plan.sizing import ReplicaSize
 from novacron_infra.stores import (
     AZURE_FILES_MIB_PER_S,
     EFS_MEASURED_MIB_PER_S,
     EFS_MIB_PER_S,
     FILESTORE_MIB_PER_S,
+    RegionStore,
     load_warning,
+    make_store,
 )
 
 _CREATED = {
@@ -21,6 +23,17 @@ _CREATED = {
     (Platform.AZURE, StoreKind.NFS): ("Azure Files", AZURE_FILES_MIB_PER_S, "use azure"),
 }
 """The clouds' own file systems: name, MiB/s for one replica, and a faster alternative."""
+
+
+def find_region_store(config: CloudEnvironment, region: Region) -> RegionStore:
+    """Return the model store of a region."""
+    platform = region.platform(config.platform)
+    replication = find_efs_replication(config)
+    return make_store(
+        config.store_kind(region),
+        config.buckets(platform)[region.name],
+        replica=replication is not None and replication[1] == region.name,
+    )
 
 
 def find_efs_replication(config: CloudEnvironment) -> tuple[str, str] | None:

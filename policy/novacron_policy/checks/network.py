@@ -5,10 +5,9 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
-from novacron_policy.properties import UNKNOWN, Value, describe_unknown, get, list_items
+from novacron_infra.networks import MIN_PREFIX_LENGTH
 
-WIDEST_PUBLIC_PREFIX = {4: 8, 6: 32}
-"""By IP version, the widest network that may reach the API. Wider ones count as the internet, as its halves would."""
+from novacron_policy.properties import UNKNOWN, Value, describe_unknown, get, list_items
 
 
 def check_private_api_endpoint(resource_type: str, properties: Value) -> Iterator[str]:
@@ -70,5 +69,5 @@ def _check_networks(path: str, networks: list[Value]) -> Iterator[str]:
         except ValueError:
             yield f"{path}: {network!r} is not a network. Write it like 203.0.113.0/24"
         else:
-            if parsed.prefixlen < WIDEST_PUBLIC_PREFIX[parsed.version]:
+            if parsed.prefixlen < MIN_PREFIX_LENGTH[parsed.version]:
                 yield f"{path}: {network} is a large part of the internet. Name your own networks"

@@ -10,10 +10,14 @@ from tests.rehearsal.clouds.conftest import Site, taken
 
 PACK = PolicyPackSpec(Path(__file__).parents[3] / "policy")
 PROGRAM = """
+    from ipaddress import IPv4Network
+
     import pulumi, pulumi_azure_native as azure_native
     from novacron_infra.azure import AzureModelReplication, AzureModelReplicationArgs, ReplicaArgs
     from novacron_infra.azure.region import AzureRegion, AzureRegionArgs
     from novacron_infra.pools import NodePoolShape, NodeRole
+    from novacron_infra.regions import RegionSpec
+    from novacron_infra.stores import AzureBlobStore
     from novacron_infra.tags import Tags
 
     tags, workers = Tags(environment="lab"), pulumi.Config().get_int("workers") or 1
@@ -23,26 +27,28 @@ PROGRAM = """
         return AzureRegion(
             f"lab-{name}",
             AzureRegionArgs(
-                region=name,
                 subscription_id="00000000-0000-0000-0000-000000000000",
-                network=network,
-                kubernetes_version="1.34",
-                admins=("33333333-3333-3333-3333-333333333333",),
-                public_networks=(),
-                pools={
-                    "coordinators": NodePoolShape(
-                        role=NodeRole.COORDINATOR, machine="Standard_D64s_v5", nodes=3, zones=("1", "2", "3")
-                    ),
-                    "workers": NodePoolShape(
-                        role=NodeRole.WORKER, machine="Standard_ND96isr_H100_v5", nodes=workers, zones=()
-                    ),
-                },
-                bucket=f"{account}/models",
-                postgres_storage_gib=128,
-                redis_nodes=6,
-                tags=tags,
-                protect=False,
-                in_cluster=True,
+                spec=RegionSpec(
+                    region=name,
+                    zones=(),
+                    network=IPv4Network(network),
+                    kubernetes_version="1.34",
+                    admins=("33333333-3333-3333-3333-333333333333",),
+                    pools={
+                        "coordinators": NodePoolShape(
+                            role=NodeRole.COORDINATOR, machine="Standard_D64s_v5", nodes=3, zones=("1", "2", "3")
+                        ),
+                        "workers": NodePoolShape(
+                            role=NodeRole.WORKER, machine="Standard_ND96isr_H100_v5", nodes=workers, zones=()
+                        ),
+                    },
+                    store=AzureBlobStore(account=account, container="models"),
+                    postgres_storage_gib=128,
+                    redis_nodes=6,
+                    tags=tags,
+                    protect=False,
+                    add_ons=True,
+                ),
             ),
             pulumi.ResourceOptions(providers=[provider]),
         )
@@ -66,7 +72,7 @@ PROGRAM = """
             tags=tags,
         ),
     )
-    for name, value in source.outputs.items():
+    for name, value in source.results.export().items():
         pulumi.export(name, value)
 """
 

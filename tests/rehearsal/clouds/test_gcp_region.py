@@ -7,17 +7,21 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from novacron_infra.outputs import RegionOutputs
+from novacron_infra.outputs import GcpRegionOutputs
 from novacron_rehearsal import PolicyPackSpec
 
 from tests.rehearsal.clouds.conftest import Site, taken
 
 PACK = PolicyPackSpec(Path(__file__).parents[3] / "policy")
 PROGRAM = """
+    from ipaddress import IPv4Network
+
     import pulumi, pulumi_gcp as gcp
     from novacron_infra.gcp import GcpModelReplication, GcpModelReplicationArgs, ReplicaArgs
     from novacron_infra.gcp.region import GcpRegion, GcpRegionArgs
     from novacron_infra.pools import NodePoolShape, NodeRole
+    from novacron_infra.regions import RegionSpec
+    from novacron_infra.stores import GcsStore
     from novacron_infra.tags import Tags
 
     config = pulumi.Config()
@@ -32,8 +36,10 @@ PROGRAM = """
         regions[name] = GcpRegion(
             f"staging-{name}",
             GcpRegionArgs(
-                project="acme-staging", region=name, zones=zones, network=f"10.{number}.0.0/16",
-                kubernetes_version="1.34", admins=("group:operators@example.com",), public_networks=(),
+                project="acme-staging",
+                spec=RegionSpec(
+                region=name, zones=zones, network=IPv4Network(f"10.{number}.0.0/16"),
+                kubernetes_version="1.34", admins=("group:operators@example.com",),
                 pools={
                     "coordinators": NodePoolShape(
                         role=NodeRole.COORDINATOR, machine="c2-standard-60", nodes=3, zones=zones
@@ -42,9 +48,10 @@ PROGRAM = """
                         role=NodeRole.WORKER, machine="a3-megagpu-8g", nodes=4, zones=zones[:1],
                     ),
                 },
-                bucket=buckets[name], prefix="models", postgres_storage_gib=100, redis_nodes=6, tags=tags,
+                store=GcsStore(bucket=buckets[name]), postgres_storage_gib=100, redis_nodes=6, tags=tags,
                 protect=protect,
-                in_cluster=True,
+                add_ons=True,
+                ),
             ),
             pulumi.ResourceOptions(providers=[provider]),
         )
@@ -62,7 +69,7 @@ PROGRAM = """
             ),
             pulumi.ResourceOptions(providers=[primary]),
         )
-    pulumi.export("regions", {name: region.outputs for name, region in regions.items()})
+    pulumi.export("regions", {name: region.results.export() for name, region in regions.items()})
 """
 ONE, TWO = ["us-central1"], ["us-central1", "northamerica-northeast1"]
 
@@ -101,7 +108,7 @@ def test_a_region_that_goes_takes_nothing_of_the_other_along(up: Site) -> None:
 def test_whoever_uses_a_region_is_told_where_its_parts_are(up: Site) -> None:
     outputs = cast("dict[str, dict[str, str]]", up.up().outputs["regions"])
     told = outputs["us-central1"]
-    RegionOutputs.model_validate(told)
+    GcpRegionOutputs.model_validate(told)
     assert told["model_store"] == "gs://models-us-central1/models"
     assert told["registry"] == "us-central1-docker.pkg.dev/acme-staging/staging-novacron"
     assert told["worker_identity"] != told["coordinator_identity"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import IPv4Network
 from typing import Any
 
 import pulumi
@@ -22,11 +23,13 @@ CLUSTER_GROUP, FABRIC_GROUP = "sg-0123456789abcdef0", "sg-0123456789abcdef1"
 
 SECRETS_KEY, STORAGE_KEY, LOGS_KEY = key_arn("cluster"), key_arn("storage"), key_arn("logs")
 KEYS = aws.AwsKeysArgs(region=REGION, tags=TAGS)
-NETWORK = aws.AwsNetworkArgs(region=REGION, zones=ZONES, cidr="10.0.0.0/16", logs_key_arn=LOGS_KEY, tags=TAGS)
+NETWORK = aws.AwsNetworkArgs(
+    region=REGION, zones=ZONES, cidr=IPv4Network("10.0.0.0/16"), logs_key_arn=LOGS_KEY, tags=TAGS
+)
 CLUSTER = aws.EksClusterArgs(
     region=REGION,
     kubernetes_version="1.34",
-    network_cidr="10.0.0.0/16",
+    network_cidr=IPv4Network("10.0.0.0/16"),
     subnet_ids=list(SUBNETS.values()),
     secrets_key_arn=SECRETS_KEY,
     logs_key_arn=LOGS_KEY,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import IPv4Network
 from typing import Any
 
 import pulumi
@@ -46,6 +47,8 @@ from novacron_infra.azure.iam import Role
 from novacron_infra.azure.region import AzureRegionArgs
 from novacron_infra.catalog import FabricKind
 from novacron_infra.pools import Capacity, NodePoolShape, NodeRole, Placement
+from novacron_infra.regions import RegionSpec
+from novacron_infra.stores import AzureBlobStore
 from novacron_infra.tags import Tags
 
 from tests.unit.azure.graph import GROUP, SUBSCRIPTION
@@ -72,7 +75,7 @@ KEYS = AzureKeysArgs(
 NETWORK = AzureNetworkArgs(
     region=REGION,
     resource_group=RESOURCE_GROUP,
-    cidr="10.0.0.0/16",
+    cidr=IPv4Network("10.0.0.0/16"),
     storage_key=STORAGE_KEY,
     workspace_id=WORKSPACE,
     workspace_guid="11111111-1111-1111-1111-111111111111",
@@ -83,7 +86,7 @@ CLUSTER = AksClusterArgs(
     region=REGION,
     resource_group=RESOURCE_GROUP,
     kubernetes_version="1.34",
-    network_cidr="10.0.0.0/16",
+    network_cidr=IPv4Network("10.0.0.0/16"),
     nodes_subnet_id=SUBNET,
     api_server_subnet_id=SUBNET.replace("nodes", "api-server"),
     secrets_key=STORAGE_KEY,
@@ -197,25 +200,25 @@ REPLICATION = AzureModelReplicationArgs(
     },
     tags=TAGS,
 )
-WHOLE_REGION = AzureRegionArgs(
+SPEC = RegionSpec(
     region=REGION,
-    subscription_id=SUBSCRIPTION,
-    network="10.0.0.0/16",
+    zones=(),
+    network=IPv4Network("10.0.0.0/16"),
     kubernetes_version="1.34",
     admins=("33333333-3333-3333-3333-333333333333",),
-    public_networks=(),
     pools={
         "coordinators": NodePoolShape(
             role=NodeRole.COORDINATOR, machine="Standard_D64s_v5", nodes=3, zones=("1", "2", "3")
         ),
         "workers": WORKERS,
     },
-    bucket="novacronprodmodels/models",
+    store=AzureBlobStore(account="novacronprodmodels", container="models"),
     postgres_storage_gib=1024,
     redis_nodes=6,
     tags=TAGS,
     protect=True,
 )
+WHOLE_REGION = AzureRegionArgs(spec=SPEC, subscription_id=SUBSCRIPTION)
 SHAPES: dict[str, NodePoolShape] = {
     "plain": replace(WORKERS, fabric=None),
     "infini": WORKERS,

@@ -7,9 +7,9 @@ from typing import Any
 
 import pulumi
 import pytest
-from novacron_infra.azure.region import AzureRegion, unique_name
-from novacron_infra.config import StoreKind
+from novacron_infra.azure.region import AzureRegion, AzureRegionArgs, unique_name
 from novacron_infra.errors import ArgumentError
+from novacron_infra.stores import AzureBlobStore, ManagedNfsStore, NewEfsStore, NfsStore
 
 from tests.unit.azure import samples
 from tests.unit.azure.azure_api import MODELS, problems
@@ -20,7 +20,9 @@ UNIQUE = unique_name("prod-westus2", SUBSCRIPTION)
 
 
 def whole(opts: pulumi.ResourceOptions, **changes: Any) -> Any:
-    return AzureRegion("prod-westus2", replace(samples.WHOLE_REGION, **changes), opts).outputs
+    subscription_id = changes.pop("subscription_id", SUBSCRIPTION)
+    args = AzureRegionArgs(spec=replace(samples.SPEC, **changes), subscription_id=subscription_id)
+    return AzureRegion("prod-westus2", args, opts).results.export()
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +97,7 @@ def test_one_redis_node_has_no_copy_and_no_cluster() -> None:
 
 @pytest.mark.parametrize("export", [None, "files.acme.com:/export"])
 def test_where_models_lie_in_files_there_is_no_container_and_no_right_to_one(export: str | None) -> None:
-    graph = declare(lambda opts: whole(opts, store_kind=StoreKind.NFS, bucket=export))
+    graph = declare(lambda opts: whole(opts, store=ManagedNfsStore() if export is None else NfsStore(export=export)))
     modelled = [item for item in graph.custom if item.type.removeprefix("azure-native:") in MODELS]
     assert [problem for item in modelled for problem in problems(item)] == []
     assert [message for item in graph.custom for message in violations(item)] == []
@@ -122,11 +124,12 @@ def test_names_of_two_regions_or_subscriptions_are_never_the_same() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"subscription_id": "prod"}, "prod-westus2.subscription_id = prod: it is no subscription's id"),
+        ({"subscription_id": "prod"}, "prod-westus2.subscription_id = prod: it is not a subscription id"),
         (
-            {"bucket": "novacron"},
-            "prod-westus2.bucket = novacron: it names no container. Write it as account/container",
+            {"store": AzureBlobStore(account="novacron", container="")},
+            "prod-westus2-models.container = :",
         ),
+        ({"store": NewEfsStore()}, "prod-westus2.store = NewEfsStore: Azure has no such model store"),
         ({"redis_nodes": 500}, "prod-westus2.redis_nodes = 500: Azure Managed Redis has no such size"),
         ({"region": "us-west-2"}, "prod-westus2.region = us-west-2: Azure writes no region like this"),
     ],

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pulumi
-from novacron_infra.config import HealthCheck, Platform, Region, Traffic
+from novacron_infra.config import HealthCheck, Platform, Traffic, TrafficRegion
 from novacron_infra.dns import (
     AddressKind,
     CloudDns,
@@ -43,7 +43,7 @@ TRAFFIC_MANAGER = TrafficManager(
 def region(label: str, platform: Platform, weight: int | None = None, **given: Any) -> EndpointRegion:
     """A region of the example, in the cloud of `platform`."""
     name = PLACES[platform][label]
-    shown = Region(name=name, dns_label=label, weight=WEIGHTS[label] if weight is None else weight)
+    shown = TrafficRegion(name=name, dns_label=label, weight=WEIGHTS[label] if weight is None else weight)
     return EndpointRegion(
         **{
             "region": shown,

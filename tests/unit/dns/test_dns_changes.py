@@ -9,7 +9,7 @@ from typing import Any
 
 import pulumi
 import pytest
-from novacron_infra.config import Platform, Region
+from novacron_infra.config import Platform, TrafficRegion
 from novacron_infra.dns import CloudDns, GlobalEndpointArgs, Route53
 from novacron_infra.dns.args import DnsService
 from novacron_infra.plan import calculate_cloud_dns_rto_s, calculate_route_53_rto_s, calculate_traffic_manager_rto_s
@@ -225,7 +225,7 @@ def test_labels_that_look_like_parts_of_the_chain(service: DnsService) -> None:
     regions = tuple(
         replace(
             region("us-west", service.platform),
-            region=Region(name=f"region-{index}", dns_label=label, weight=1),
+            region=TrafficRegion(name=f"region-{index}", dns_label=label, weight=1),
             nearest=f"{stem}{index}",
         )
         for index, label in enumerate(labels)

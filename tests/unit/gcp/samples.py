@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import IPv4Network
 from typing import Any
 
 import pulumi
@@ -45,6 +46,8 @@ from novacron_infra.gcp import (
 )
 from novacron_infra.gcp.region import GcpRegionArgs
 from novacron_infra.pools import Capacity, NodePoolShape, NodeRole, Placement
+from novacron_infra.regions import RegionSpec
+from novacron_infra.stores import GcsStore
 from novacron_infra.tags import Tags
 
 REGION = "us-central1"
@@ -61,7 +64,7 @@ def key(number: int, location: str = REGION) -> str:
 SECRETS_KEY, STORAGE_KEY = key(1), key(2)
 NETWORK_ID = "projects/acme-prod/global/networks/prod"
 KEYS = GcpKeysArgs(location=REGION, tags=TAGS, filestore=True, managed_lustre=True, databases=True, registry=True)
-NETWORK = GcpNetworkArgs(region=REGION, cidr="10.0.0.0/16", tags=TAGS)
+NETWORK = GcpNetworkArgs(region=REGION, cidr=IPv4Network("10.0.0.0/16"), tags=TAGS)
 CLUSTER = GkeClusterArgs(
     region=REGION,
     zones=ZONES,
@@ -86,7 +89,7 @@ FABRICS = {
     "a3-ultragpu-8g": ROCE_ZONE,
     "a4-highgpu-8g": ROCE_ZONE,
 }
-FABRIC = GcpFabricArgs(machine="a3-ultragpu-8g", region=REGION, zone=ROCE_ZONE, cidr="10.0.192.0/19")
+FABRIC = GcpFabricArgs(machine="a3-ultragpu-8g", region=REGION, zone=ROCE_ZONE, cidr=IPv4Network("10.0.192.0/19"))
 EMPTY: dict[str, Any] = {"nodes": 0, "minimum_nodes": 0, "maximum_nodes": 8}
 RESERVED: dict[str, Any] = {"capacity": Capacity.RESERVATION, "reservation_id": "h100"}
 SHAPES: dict[str, NodePoolShape] = {
@@ -153,25 +156,23 @@ REPLICATION = GcpModelReplicationArgs(
     tags=TAGS,
     alarm_channels=("projects/acme-prod/notificationChannels/1",),
 )
-GCP_REGION = GcpRegionArgs(
-    project="acme-prod",
+SPEC = RegionSpec(
     region=REGION,
     zones=ZONES,
-    network="10.0.0.0/16",
+    network=IPv4Network("10.0.0.0/16"),
     kubernetes_version="1.34",
     admins=("group:operators@example.com",),
-    public_networks=(),
     pools={
         "coordinators": SHAPES["coordinators"],
         "workers": replace(SHAPES["roce"], placement=Placement.CLUSTER),
     },
-    bucket="novacron-models",
-    prefix="models",
+    store=GcsStore(bucket="novacron-models"),
     postgres_storage_gib=1024,
     redis_nodes=6,
     tags=TAGS,
     protect=True,
 )
+GCP_REGION = GcpRegionArgs(spec=SPEC, project="acme-prod")
 
 
 def pool(opts: pulumi.ResourceOptions | None = None, **changes: Any) -> GkeNodePool:
@@ -199,7 +200,7 @@ def region(opts: pulumi.ResourceOptions) -> dict[str, Any]:
     interfaces: dict[str, tuple[FabricInterface, ...]] = {
         machine: GcpFabric(
             f"fabric-{index}",
-            replace(FABRIC, machine=machine, zone=zone, cidr=f"10.{index + 1}.0.0/19"),
+            replace(FABRIC, machine=machine, zone=zone, cidr=IPv4Network(f"10.{index + 1}.0.0/19")),
             opts,
         ).interfaces
         for index, (machine, zone) in enumerate(FABRICS.items())

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from ipaddress import IPv4Network
 from typing import Any
 
 import pytest
@@ -121,7 +122,7 @@ def test_whoever_takes_a_key_waits_for_its_grants(region: Graph) -> None:
 
 @pytest.mark.parametrize("cidr", ["10.0.0.0/16", "10.64.0.0/12", "192.168.0.0/18"])
 def test_addresses_lie_in_the_network_and_do_not_overlap(cidr: str) -> None:
-    plan = address_plan(cidr)
+    plan = address_plan(IPv4Network(cidr))
     parts = [
         ipaddress.IPv4Network(text)
         for text in (plan.pods, plan.nodes, plan.fabric, plan.services, plan.google_services)
@@ -247,7 +248,9 @@ def test_drivers_of_file_systems_are_there_where_asked_for() -> None:
 
 
 def test_the_cluster_is_open_to_the_named_networks_only() -> None:
-    args = replace(samples.CLUSTER, public_cidrs=("203.0.113.0/24",), private_cidrs=("10.200.0.0/16",))
+    args = replace(
+        samples.CLUSTER, public_cidrs=(IPv4Network("203.0.113.0/24"),), private_cidrs=(IPv4Network("10.200.0.0/16"),)
+    )
     graph = declare(lambda opts: GkeCluster("prod", args, opts).name)
     inputs = graph.one(CLUSTER).inputs
     assert inputs["privateClusterConfig"] == {"enablePrivateNodes": True, "enablePrivateEndpoint": False}
@@ -259,7 +262,7 @@ def test_the_cluster_is_open_to_the_named_networks_only() -> None:
 def test_vpn_networks_do_not_open_the_cluster() -> None:
     args = replace(
         samples.CLUSTER,
-        private_cidrs=("10.200.0.0/16",),
+        private_cidrs=(IPv4Network("10.200.0.0/16"),),
         security_group="gke-security-groups@example.com",
         release_channel=ReleaseChannel.STABLE,
     )
@@ -320,25 +323,46 @@ def cluster(name: str = "prod", **changes: Any) -> None:
             {"tags": Tags(environment="prod", more={"owner": "a@example.com"})},
             "keys.tags.owner = a@example.com: it is not a valid label",
         ),
-        (network, {"cidr": "10.0.0.1/16"}, "network.cidr = 10.0.0.1/16: it is no IPv4 network"),
-        (network, {"cidr": "8.8.0.0/16"}, "network.cidr = 8.8.0.0/16: a network here is private and of /12 to /18"),
-        (network, {"cidr": "10.0.0.0/20"}, "network.cidr = 10.0.0.0/20: a network here is private and of /12 to /18"),
+        (
+            network,
+            {"cidr": IPv4Network("8.8.0.0/16")},
+            "network.cidr = 8.8.0.0/16: a region's network is private and of /12 to /18",
+        ),
+        (
+            network,
+            {"cidr": IPv4Network("10.0.0.0/20")},
+            "network.cidr = 10.0.0.0/20: a region's network is private and of /12 to /18",
+        ),
         (fabric, {"zone": "us-east1-b"}, "fabric.zones = us-east1-b: us-east1-b is not in us-central1"),
         (fabric, {"machine": "a3-highgpu-1g"}, "fabric.machine = a3-highgpu-1g: a3-highgpu-1g has no fabric"),
         (fabric, {"machine": "a9-gpu"}, "fabric.machine = a9-gpu: machine 'a9-gpu' is not in the catalogue"),
-        (fabric, {"cidr": "10.0.0.0/26"}, "fabric.cidr = 10.0.0.0/26: a sixteenth of it has to be a subnet"),
-        (fabric, {"cidr": "somewhere"}, "fabric.cidr = somewhere: it is no IPv4 network"),
+        (
+            fabric,
+            {"cidr": IPv4Network("10.0.0.0/26")},
+            "fabric.cidr = 10.0.0.0/26: it must be private and at least a /25",
+        ),
         (cluster, {"zones": ()}, "prod.zones = none: a cluster has at least one zone, each once"),
         (cluster, {"zones": ("us-east1-b",)}, "prod.zones = us-east1-b: us-east1-b is not in us-central1"),
         (
             cluster,
-            {"public_cidrs": ("0.0.0.0/0",)},
-            "prod.public_cidrs.0 = 0.0.0.0/0: it is a large part of the internet",
+            {"public_cidrs": (IPv4Network("0.0.0.0/0"),)},
+            "prod.public_cidrs.0 = 0.0.0.0/0: it is wider than /8",
         ),
-        (cluster, {"public_cidrs": ("203.0.113.0/24", "128.0.0.0/1")}, "prod.public_cidrs.1 = 128.0.0.0/1"),
-        (cluster, {"public_cidrs": ("office",)}, "prod.public_cidrs.0 = office: it is no IPv4 network"),
-        (cluster, {"private_cidrs": ("8.8.8.0/24",)}, "prod.private_cidrs.0 = 8.8.8.0/24: it is a network of the"),
-        (cluster, {"kubernetes_version": "1.34.2"}, "prod.kubernetes_version = 1.34.2: GKE takes a minor version"),
+        (
+            cluster,
+            {"public_cidrs": (IPv4Network("203.0.113.0/24"), IPv4Network("128.0.0.0/1"))},
+            "prod.public_cidrs.1 = 128.0.0.0/1",
+        ),
+        (
+            cluster,
+            {"private_cidrs": (IPv4Network("8.8.8.0/24"),)},
+            "prod.private_cidrs.0 = 8.8.8.0/24: it is a public network",
+        ),
+        (
+            cluster,
+            {"kubernetes_version": "1.34.2"},
+            "prod.kubernetes_version = 1.34.2: it is not a minor version of Kubernetes",
+        ),
         (cluster, {"max_pods_per_node": 300}, "prod.max_pods_per_node = 300: GKE runs 8 to 256 pods on a node"),
         (cluster, {"security_group": "ops@example.com"}, "prod.security_group = ops@example.com: GKE reads one group"),
     ],

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from novacron_infra.catalog import FabricKind
-from novacron_infra.config import StoreKind
 from novacron_infra.errors import ArgumentError
 from novacron_infra.gcp.network import address_plan
-from novacron_infra.gcp.region import GcpRegion
+from novacron_infra.gcp.region import GcpRegion, GcpRegionArgs
+from novacron_infra.stores import ManagedNfsStore, NfsStore, S3Store
 
 from tests.unit.gcp import samples
 from tests.unit.gcp.google_api import problems
@@ -22,9 +22,13 @@ NAME = "prod-us-central1"
 POOL, PROJECT_GRANT = "gcp:container/nodePool:NodePool", "gcp:projects/iAMMember:IAMMember"
 
 
+def region_args(project: str = "acme-prod", **changes: Any) -> GcpRegionArgs:
+    return GcpRegionArgs(spec=replace(samples.SPEC, **changes), project=project)
+
+
 @pytest.fixture(scope="module")
 def region() -> Graph:
-    return declare(lambda opts: GcpRegion(NAME, samples.GCP_REGION, opts).outputs)
+    return declare(lambda opts: GcpRegion(NAME, samples.GCP_REGION, opts).results.export())
 
 
 def test_google_takes_every_part_and_no_policy_is_violated(region: Graph) -> None:
@@ -57,15 +61,15 @@ def test_workers_read_the_models_and_nothing_else(region: Graph) -> None:
 
 
 def with_nfs(export: str | None) -> Graph:
-    args = replace(samples.GCP_REGION, store_kind=StoreKind.NFS, bucket=export)
-    return declare(lambda opts: GcpRegion(NAME, args, opts).outputs)
+    args = region_args(store=ManagedNfsStore() if export is None else NfsStore(export=export))
+    return declare(lambda opts: GcpRegion(NAME, args, opts).results.export())
 
 
 def test_models_may_lie_on_filestore() -> None:
     graph = with_nfs(None)
     assert graph.result["model_store"] == "nfs://10.0.240.7/models/models"
     files = graph.one("gcp:filestore/instance:Instance")
-    assert (files.inputs["location"], files.protect) == (samples.GCP_REGION.zones[0], True)
+    assert (files.inputs["location"], files.protect) == (samples.SPEC.zones[0], True)
     assert files.inputs["fileShares"]["capacityGb"] == 7_936
     cluster = graph.one("gcp:container/cluster:Cluster").inputs
     assert cluster["addonsConfig"]["gcpFilestoreCsiDriverConfig"] == {"enabled": True}
@@ -110,15 +114,15 @@ def test_workers_have_their_fabric_within_the_addresses_of_the_region(region: Gr
     (workers,) = [item for item in region.of(POOL) if "workers" in item.name]
     interfaces = workers.inputs["networkConfig"]["additionalNodeNetworkConfigs"]
     assert len(interfaces) == 9
-    fabric = ipaddress.IPv4Network(address_plan(samples.GCP_REGION.network).fabric)
+    fabric = ipaddress.IPv4Network(address_plan(samples.SPEC.network).fabric)
     subnets = [item for item in region.of("gcp:compute/subnetwork:Subnetwork") if item.parent == f"{NAME}-workers"]
     assert all(ipaddress.IPv4Network(item.inputs["ipCidrRange"]).subnet_of(fabric) for item in subnets)
 
 
 def test_fabrics_of_two_pools_have_addresses_of_their_own() -> None:
     more = replace(samples.SHAPES["tcpxo"], fabric=FabricKind.TCPXO)
-    args = replace(samples.GCP_REGION, pools={**samples.GCP_REGION.pools, "large": more})
-    graph = declare(lambda opts: GcpRegion(NAME, args, opts).outputs["cluster"])
+    args = region_args(pools={**samples.SPEC.pools, "large": more})
+    graph = declare(lambda opts: GcpRegion(NAME, args, opts).results.cluster)
     cidrs = [
         ipaddress.IPv4Network(item.inputs["ipCidrRange"]) for item in graph.of("gcp:compute/subnetwork:Subnetwork")
     ]
@@ -128,7 +132,7 @@ def test_fabrics_of_two_pools_have_addresses_of_their_own() -> None:
 
 @pytest.mark.parametrize("cidr", ["10.0.0.0/16", "10.64.0.0/12", "192.168.0.0/18"])
 def test_databases_have_addresses_that_nothing_else_in_the_network_has(cidr: str) -> None:
-    plan = address_plan(cidr)
+    plan = address_plan(ipaddress.IPv4Network(cidr))
     peered = ipaddress.IPv4Network(plan.google_services)
     assert peered.prefixlen <= 24  # what Cloud SQL takes for a region
     others = (plan.pods, plan.nodes, plan.fabric, plan.services)
@@ -137,42 +141,41 @@ def test_databases_have_addresses_that_nothing_else_in_the_network_has(cidr: str
 
 @pytest.mark.parametrize("protect", [True, False])
 def test_what_cannot_be_made_again_is_protected_as_asked(protect: bool) -> None:
-    args = replace(samples.GCP_REGION, protect=protect)
-    graph = declare(lambda opts: GcpRegion(NAME, args, opts).outputs["cluster"])
+    args = region_args(protect=protect)
+    graph = declare(lambda opts: GcpRegion(NAME, args, opts).results.cluster)
     kept = {item.type.rpartition(":")[2] for item in graph.custom if item.protect}
     expected = {"KeyRing", "CryptoKey", "Bucket", "DatabaseInstance", "Repository", "Address"}
     assert kept == (expected if protect else set())
 
 
 def test_one_redis_node_is_a_cluster_of_one_shard() -> None:
-    args = replace(samples.GCP_REGION, redis_nodes=1)
-    inputs = (
-        declare(lambda opts: GcpRegion(NAME, args, opts).outputs["cluster"]).one("gcp:redis/cluster:Cluster").inputs
-    )
+    args = region_args(redis_nodes=1)
+    inputs = declare(lambda opts: GcpRegion(NAME, args, opts).results.cluster).one("gcp:redis/cluster:Cluster").inputs
     assert (inputs["shardCount"], inputs["replicaCount"]) == (1, 0)
 
 
 def test_the_longest_names_of_regions_fit() -> None:
     name = "staging-northamerica-northeast1"
     zones = tuple(f"northamerica-northeast1-{letter}" for letter in "abc")
-    pools = {pool: replace(shape, zones=zones[: len(shape.zones)]) for pool, shape in samples.GCP_REGION.pools.items()}
-    args = replace(samples.GCP_REGION, region="northamerica-northeast1", zones=zones, pools=pools)
-    graph = declare(lambda opts: GcpRegion(name, args, opts).outputs["cluster"])
+    pools = {pool: replace(shape, zones=zones[: len(shape.zones)]) for pool, shape in samples.SPEC.pools.items()}
+    args = region_args(region="northamerica-northeast1", zones=zones, pools=pools)
+    graph = declare(lambda opts: GcpRegion(name, args, opts).results.cluster)
     assert graph.result == name
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"project": "123456789012"}, f"{NAME}.project = 123456789012: no project has such an id"),
-        ({"admins": ("ann@example.com",)}, f"{NAME}.admins.0 = ann@example.com: IAM grants nothing to it"),
-        ({"admins": ("user:ann@example.com", "group:ops")}, f"{NAME}.admins.1 = group:ops: IAM grants nothing to it"),
-        ({"network": "8.8.0.0/16"}, f"{NAME}.cidr = 8.8.0.0/16: a network here is private"),
+        ({"project": "123456789012"}, f"{NAME}.project = 123456789012: it is not a project id"),
+        ({"admins": ("ann@example.com",)}, f"{NAME}.admins.0 = ann@example.com: IAM has no such principal"),
+        ({"admins": ("user:ann@example.com", "group:ops")}, f"{NAME}.admins.1 = group:ops: IAM has no such principal"),
+        ({"network": ipaddress.IPv4Network("8.8.0.0/16")}, f"{NAME}.cidr = 8.8.0.0/16: a region's network is private"),
+        ({"store": S3Store(bucket="models")}, f"{NAME}.store = S3Store: Google Cloud has no such model store"),
         ({"zones": ("us-east1-b",)}, f"{NAME}.zones = us-east1-b: us-east1-b is not in us-central1"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_what_a_region_cannot_be_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ArgumentError) as error:
-        declare(lambda opts: GcpRegion(NAME, replace(samples.GCP_REGION, **changes), opts).outputs)
+        declare(lambda opts: GcpRegion(NAME, region_args(**changes), opts).results.export())
     assert message in str(error.value)

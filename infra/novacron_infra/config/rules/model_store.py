@@ -8,15 +8,14 @@ from novacron_infra.config.problems import MISSING, problem
 from novacron_infra.config.rules.parts import Parts
 from novacron_infra.config.rules.regions import LONGEST_REGION_NAME
 from novacron_infra.config.sections.base import TextPattern
-from novacron_infra.config.sections.model_store import OWN_STORE, StoreKind
+from novacron_infra.config.sections.model_store import OWN_STORE, S3_BUCKET_PATTERN, StoreKind
 from novacron_infra.config.sections.platform import Platform
 from novacron_infra.config.sections.regions import Region
 from novacron_infra.errors import Problem
 
 BUCKETS = {
-    # No dots: transfer acceleration and TLS wildcard certificates do not support them.
     StoreKind.S3: TextPattern(
-        r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]",
+        S3_BUCKET_PATTERN,
         "an S3 bucket has 3 to 63 lower-case letters, digits and hyphens, and no hyphen at either end",
         "novacron-models",
     ),

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from novacron_infra.config.problems import MISSING, problem
 from novacron_infra.config.rules.parts import Parts
 from novacron_infra.config.sections.platform import EnvironmentName, Platform
-from novacron_infra.config.sections.regions import Region
+from novacron_infra.config.sections.regions import TrafficRegion
 from novacron_infra.config.sections.traffic import HealthCheck
 from novacron_infra.errors import Problem
 
@@ -27,7 +27,7 @@ def is_dns_name(text: str) -> bool:
     return _DNS_NAME.fullmatch(text) is not None
 
 
-def check_unique_labels(regions: Sequence[Region]) -> Iterator[Problem]:
+def check_unique_labels(regions: Sequence[TrafficRegion]) -> Iterator[Problem]:
     """Report regions that share a name or a DNS label."""
     for what in ("name", "dns_label"):
         values = [region.name if what == "name" else region.dns_label for region in regions]
@@ -37,7 +37,7 @@ def check_unique_labels(regions: Sequence[Region]) -> Iterator[Problem]:
                 yield problem(f"regions.{index}.{what}", value, rule, f"Give each region a {what} of its own")
 
 
-def check_region_weights(regions: Sequence[Region]) -> Iterator[Problem]:
+def check_region_weights(regions: Sequence[TrafficRegion]) -> Iterator[Problem]:
     """Report regions of which none has a weight."""
     if regions and sum(region.weight for region in regions) == 0:
         rule = "every region has weight 0, so none would get traffic"
@@ -54,7 +54,7 @@ def check_domain(domain: str) -> Iterator[Problem]:
             yield problem("traffic.domain", domain, rule, "Shorten that label")
 
 
-def check_dns_labels(regions: Sequence[Region]) -> Iterator[Problem]:
+def check_dns_labels(regions: Sequence[TrafficRegion]) -> Iterator[Problem]:
     """Report a region's DNS label that is too long."""
     for index, region in enumerate(regions):
         if len(region.dns_label) > LONGEST_LABEL:

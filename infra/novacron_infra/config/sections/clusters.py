@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from novacron_infra.config.sections.base import Name, Section, TextPattern
+from novacron_infra.config.sections.networks import PublicNetwork
 
 KubernetesVersion = Annotated[
     str, TextPattern(r"1\.\d{2}", "a Kubernetes version is written as its minor version", "1.34")
@@ -22,7 +23,7 @@ class Clusters(Section):
     """Administrators of the clusters, as the cloud names them.
     AWS: ARNs of IAM roles or users. Google Cloud: `group:` or `user:` and an address. Azure: object ids of Entra
     groups."""
-    public_networks: tuple[Name, ...] = ()
+    public_networks: tuple[PublicNetwork, ...] = ()
     """IPv4 networks that reach the clusters' APIs over the internet, such as 203.0.113.0/24.
     Without any, the APIs are private."""
     add_ons: bool = False

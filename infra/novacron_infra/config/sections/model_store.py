@@ -29,6 +29,8 @@ class StoreKind(str, Enum):
 
 OWN_STORE = {Platform.AWS: StoreKind.S3, Platform.GCP: StoreKind.GCS, Platform.AZURE: StoreKind.AZURE}
 """The object storage of each cloud."""
+S3_BUCKET_PATTERN = r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]"
+"""Names of S3 buckets without dots: transfer acceleration and TLS wildcard certificates do not support them."""
 
 
 class ModelStore(Section):

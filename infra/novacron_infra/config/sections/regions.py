@@ -9,6 +9,7 @@ from pydantic import Field
 from novacron_infra.config.sections.base import Name, Section, TextPattern
 from novacron_infra.config.sections.hardware import Role
 from novacron_infra.config.sections.model_store import StoreKind
+from novacron_infra.config.sections.networks import RegionNetwork
 from novacron_infra.config.sections.platform import Platform
 from novacron_infra.config.sections.workers import WorkerCounts
 
@@ -45,23 +46,28 @@ class RegionOverrides(Section):
     Needed for buckets. Models are not replicated between clouds: upload them to this store as well."""
 
 
-class Region(Section):
-    """A region that serves. The first one is the primary."""
+class TrafficRegion(Section):
+    """A region as DNS sees it."""
 
     name: Name
     """Name of the region, as its cloud writes it."""
-    new: bool = False
-    """Whether the cloud opened the region after the catalogue's list of regions was made."""
     dns_label: DnsLabel
     """Label of the region below the domain: `us-west` becomes us-west.api.example.com."""
     weight: Annotated[int, Field(ge=0, le=255)]
     """Share of the traffic, relative to the weights of the other regions.
     With 0 the region is a standby, which gets traffic only when every other region is dead."""
+
+
+class Region(TrafficRegion):
+    """A region that serves. The first one is the primary."""
+
+    new: bool = False
+    """Whether the cloud opened the region after the catalogue's list of regions was made."""
     zones: tuple[Name, ...] = ()
     """Availability zones, the preferred one first: replicas that span several nodes run there.
     AWS needs 2 or 3 zones, Google Cloud 1 to 3, Azure up to 3."""
-    network: Name | None = None
-    """Private IPv4 network of the region, /16 to /20, such as 10.0.0.0/16. Needed, and different in each region."""
+    network: RegionNetwork
+    """Private IPv4 network of the region, /16 to /20, such as 10.0.0.0/16. Each region needs its own."""
     bucket: Name | None = None
     """Existing file system of this region, where `model.store.kind` is `nfs` (server:/export) or `efs` (its id).
     The first region uses `model.store.bucket`, and a region in another cloud `overrides.bucket`."""

@@ -9,11 +9,11 @@ from novacron_infra.azure import AzureFastFiles, AzureFastFilesArgs, CustomerKey
 from novacron_infra.config import Platform
 from novacron_infra.dns import AddressKind
 from novacron_infra.gcp import DiskAccess, GcpFastFiles, GcpFastFilesArgs, GcpModelDisk, GcpModelDiskArgs
-from novacron_infra.importable.aws import AwsGpuRegion, EksGpuPool
-from novacron_infra.importable.azure import AksGpuPool
-from novacron_infra.importable.dns import GlobalEndpoint
-from novacron_infra.importable.gcp import GkeGpuPool
-from novacron_infra.importable.pools import PoolShape
+from novacron_infra.multi_language.aws import AwsGpuRegion, EksGpuPool
+from novacron_infra.multi_language.azure import AksGpuPool
+from novacron_infra.multi_language.dns import GlobalEndpoint
+from novacron_infra.multi_language.gcp import GkeGpuPool
+from novacron_infra.multi_language.pools import PoolShape
 from novacron_infra.tags import Tags
 
 TAGS = Tags(environment="research")

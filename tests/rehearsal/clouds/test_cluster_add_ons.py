@@ -17,7 +17,7 @@ from tests.rehearsal.clouds.test_environment import PACK, describe, environment
 PINNED = {"repository": "registry.example/plugin", "tag": "v1", "digest": "sha256:" + "0" * 64}
 
 
-def in_cluster(values: dict[str, Any]) -> dict[str, Any]:
+def with_add_ons(values: dict[str, Any]) -> dict[str, Any]:
     images = {"nvidia_device_plugin": PINNED, "efa_device_plugin": PINNED}
     return values | {"clusters": values["clusters"] | {"add_ons": True}, "images": images}
 
@@ -31,11 +31,11 @@ def in_kubernetes(result: Result, prefix: str) -> set[str]:
 
 
 def test_it_comes_up_stays_as_it_is_and_goes_without_a_trace(site: Site) -> None:
-    describe(site, in_cluster(environment("dev")))
+    describe(site, with_add_ons(environment("dev")))
     first = site.up(policy_packs=[PACK])
     assert first.succeeded, first.errors
     assert first.policy_violations == []
-    made = in_kubernetes(first, f"{ALIVE}-in-cluster-")
+    made = in_kubernetes(first, f"{ALIVE}-add-ons-")
     assert {"create fast-ssd", "create gp3", "create nvidia-device-plugin"} <= made
     assert len(site.made("kubernetes")) == len(made)
     assert taken(site.workspace.preview(site.options)) == {}
@@ -50,9 +50,9 @@ def test_it_comes_up_stays_as_it_is_and_goes_without_a_trace(site: Site) -> None
 
 @pytest.mark.parametrize("dead", ["kubernetes", "left out"])
 def test_a_cluster_that_does_not_answer_is_nobody_elses(site: Site, dead: str) -> None:
-    describe(site, in_cluster(two_regions()))
+    describe(site, with_add_ons(two_regions()))
     assert site.up().succeeded
-    changed = in_cluster(two_regions())
+    changed = with_add_ons(two_regions())
     changed["images"] = {name: PINNED | {"tag": "v2"} for name in changed["images"]}
     describe(site, changed)
     plugins = {"update nvidia-device-plugin"}
@@ -63,8 +63,8 @@ def test_a_cluster_that_does_not_answer_is_nobody_elses(site: Site, dead: str) -
         site.faults.write_text(f"- {{fault: region_down, urn: '*kubernetes:apps*::{DEAD}-*'}}")
     struck = site.workspace.up(options)
     assert struck.succeeded is (dead == "left out"), struck.errors
-    assert plugins <= in_kubernetes(struck, f"{ALIVE}-in-cluster-")
-    assert not plugins & in_kubernetes(struck, f"{DEAD}-in-cluster-")
+    assert plugins <= in_kubernetes(struck, f"{ALIVE}-add-ons-")
+    assert not plugins & in_kubernetes(struck, f"{DEAD}-add-ons-")
     site.faults.write_text("")
-    assert plugins <= in_kubernetes(site.up(), f"{DEAD}-in-cluster-")
+    assert plugins <= in_kubernetes(site.up(), f"{DEAD}-add-ons-")
     assert taken(site.up()) == {}

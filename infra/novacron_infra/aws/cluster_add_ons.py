@@ -8,8 +8,8 @@ import pulumi
 
 from novacron_infra.aws.volumes import Gp3Volume, storage_class_parameters
 from novacron_infra.catalog import FabricKind
-from novacron_infra.cluster_base import FAST, FAST_IOPS, FAST_MIB_PER_S, DevicePlugin, VolumeClass
 from novacron_infra.pools import NodePoolShape
+from novacron_infra.workloads.cluster_add_ons import FAST, FAST_IOPS, FAST_MIB_PER_S, DevicePlugin, VolumeClass
 
 PROVISIONER = "ebs.csi.aws.com"
 GENERAL = Gp3Volume(size_gib=6, iops=3_000, throughput_mib_per_s=125)

@@ -7,8 +7,8 @@ from typing_extensions import NotRequired
 
 from novacron_infra.gcp.network import FabricInterface
 from novacron_infra.gcp.node_pool import GkeNodePool, GkeNodePoolArgs, GpuDriver
-from novacron_infra.importable.plain import settled
-from novacron_infra.importable.pools import PoolShape, TagsArgs, node_pool_shape, tags_of
+from novacron_infra.multi_language.known_inputs import check_known_inputs
+from novacron_infra.multi_language.pools import PoolShape, TagsArgs, node_pool_shape, tags_of
 from novacron_infra.pools import NodeRole
 
 
@@ -51,7 +51,7 @@ class GkeGpuPool(pulumi.ComponentResource):
     """By kind: nodes and, with spot, spot."""
 
     def __init__(self, name: str, args: GkeGpuPoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        args = settled(name, GkeGpuPoolArgs, args)
+        args = check_known_inputs(name, GkeGpuPoolArgs, args)
         super().__init__("novacron:index:GkeGpuPool", name, None, opts)
         pool = GkeNodePool(
             name,

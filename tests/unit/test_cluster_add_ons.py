@@ -11,13 +11,18 @@ from typing import Any
 import pulumi
 import pytest
 from kubernetes.client import ApiClient
-from novacron_infra import cluster_base
-from novacron_infra.aws import in_cluster as on_aws
-from novacron_infra.azure import in_cluster as on_azure
+from novacron_infra.aws import cluster_add_ons as on_aws
+from novacron_infra.azure import cluster_add_ons as on_azure
 from novacron_infra.catalog import FabricKind
-from novacron_infra.cluster_base import ClusterBase, ClusterBaseArgs, DevicePlugin, VolumeClass
-from novacron_infra.gcp import in_cluster as on_gcp
+from novacron_infra.gcp import cluster_add_ons as on_gcp
 from novacron_infra.pools import NodePoolShape, NodeRole
+from novacron_infra.workloads.cluster_add_ons import (
+    FAST,
+    ClusterAddOnsArgs,
+    DevicePlugin,
+    VolumeClass,
+    declare_cluster_add_ons,
+)
 from novacron_policy.rules import RULES
 from pulumi.runtime import mocks
 
@@ -60,13 +65,11 @@ def declared(
 
     @pulumi.runtime.test
     def run() -> pulumi.Output[str]:
-        args = ClusterBaseArgs(
-            kubeconfig="{}",
-            volume_classes=volume_classes,
-            device_plugins=device_plugins,
-            former_default=former_default,
+        args = ClusterAddOnsArgs(
+            volume_classes=volume_classes, device_plugins=device_plugins, former_default=former_default
         )
-        return ClusterBase("prod-us-west-2-in-cluster", args).urn
+        region = pulumi.ComponentResource("novacron:index:AwsRegion", "prod-us-west-2")
+        return declare_cluster_add_ons("prod-us-west-2", "{}", args, region, depends_on=[]).urn
 
     run()
     return cluster
@@ -97,14 +100,14 @@ CLOUDS = {
 def test_every_cloud_has_the_fast_class_and_one_default(make: Callable[[], Cluster]) -> None:
     classes = make().of(STORAGE_CLASS)
     assert len(classes) == 2
-    assert cluster_base.FAST in classes
+    assert FAST in classes
     defaults = [
         name
         for name, made in classes.items()
         if made.inputs["metadata"].get("annotations") == {"storageclass.kubernetes.io/is-default-class": "true"}
     ]
     assert len(defaults) == 1
-    assert defaults != [cluster_base.FAST]
+    assert defaults != [FAST]
     for made in classes.values():
         inputs = made.inputs
         assert (inputs["volumeBindingMode"], inputs["allowVolumeExpansion"]) == ("WaitForFirstConsumer", True)
@@ -115,8 +118,8 @@ def test_everything_goes_through_the_clusters_own_provider_and_has_the_regions_n
     cluster = on_amazon(WORKERS)
     in_cluster = [made for made in cluster.made if made.typ.startswith("kubernetes:")]
     assert len(in_cluster) == 4
-    assert all("prod-us-west-2-in-cluster-kubernetes" in (made.provider or "") for made in in_cluster)
-    assert all(made.name.startswith("prod-us-west-2-") for made in cluster.made)
+    assert all("prod-us-west-2-kubernetes" in (made.provider or "") for made in in_cluster)
+    assert all(made.name.startswith("prod-us-west-2") for made in cluster.made)
 
 
 def test_amazons_volumes_are_fast_and_encrypted_with_the_regions_key() -> None:

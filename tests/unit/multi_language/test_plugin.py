@@ -14,7 +14,7 @@ from pulumi.runtime.proto import errors_pb2, provider_pb2, provider_pb2_grpc
 
 from tests.unit.aws.graph import Graph
 from tests.unit.aws.samples import CLUSTER_GROUP, FABRIC_GROUP, STORAGE_KEY, SUBNETS
-from tests.unit.importable import plugin
+from tests.unit.multi_language import plugin
 
 Stub = provider_pb2_grpc.ResourceProviderStub
 EKS_GPU_POOL = "novacron:index:EksGpuPool"
@@ -36,7 +36,7 @@ COMPONENTS = {
         "outputs": "nodeRoleArn",
     },
     "novacron:index:AwsGpuRegion": {
-        "required": "admins bucket coordinators kubernetesVersion network postgresStorageGib redisNodes redisPassword"
+        "required": "admins coordinators kubernetesVersion network postgresStorageGib redisNodes redisPassword"
         " region tags workers zones",
         "outputs": "clusterName ingressAddress kubeconfig modelStore postgresEndpoint postgresSecret redisEndpoint"
         " registry targetGroupArn workerIdentity",

@@ -16,7 +16,7 @@ from novacron_infra.errors import Problem, refuse
 Args = TypeVar("Args")
 
 
-def settled(name: str, kind: type[Args], args: Args) -> Args:
+def check_known_inputs(name: str, kind: type[Args], args: Args) -> Args:
     """The arguments with whole numbers and enumerations as such.
 
     Raises:

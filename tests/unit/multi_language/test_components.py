@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import fields
 from typing import Any, cast
 
 import pulumi
 import pytest
-from novacron_infra import importable
+from novacron_infra import multi_language
+from novacron_infra.aws.region import AwsRegionArgs
 from novacron_infra.catalog import FabricKind
+from novacron_infra.config import StoreKind
 from novacron_infra.errors import ArgumentError
-from novacron_infra.importable.aws import AwsGpuRegion, AwsGpuRegionArgs, EksGpuPool, EksGpuPoolArgs
-from novacron_infra.importable.dns import GlobalEndpoint, GlobalEndpointArgs
+from novacron_infra.multi_language.aws import AwsGpuRegion, AwsGpuRegionArgs, EksGpuPool, EksGpuPoolArgs
+from novacron_infra.multi_language.dns import GlobalEndpoint, GlobalEndpointArgs
+from novacron_infra.regions import RegionSpec
 
 from tests.unit.aws import samples
 from tests.unit.aws.graph import declare
@@ -67,6 +71,46 @@ def test_a_region_has_its_pools_and_a_front_door() -> None:
     assert graph.result.startswith("prod-")
 
 
+FIELDS = {
+    "pools": {"coordinators", "workers"},
+    "store": {"store_kind", "bucket", "replica"},
+    "models_prefix": {"prefix"},
+    "spec": set[str](),
+}
+"""Fields of a region's arguments that have other names in another language."""
+
+
+def test_a_region_takes_every_argument_that_a_python_program_gives_it() -> None:
+    names = [field.name for kind in (RegionSpec, AwsRegionArgs) for field in fields(kind)]
+    expected = {name for field in names for name in FIELDS.get(field, {field})}
+    assert set(AwsGpuRegionArgs.__annotations__) == expected
+
+
+def test_a_region_passes_its_optional_arguments_on() -> None:
+    args: AwsGpuRegionArgs = {
+        **REGION,
+        "store_kind": StoreKind.EFS,
+        "replica": True,
+        "account_id": "210987654321",
+        "prefix": "weights",
+        "public_networks": ["203.0.113.0/24"],
+    }
+    del args["bucket"]  # pyright: ignore[reportTypedDictNotRequiredAccess] - it is there
+    graph = declare(lambda opts: AwsGpuRegion("prod", args, opts).model_store)
+    assert graph.one("aws:efs/fileSystem:FileSystem").inputs["protection"] == {"replicationOverwrite": "DISABLED"}
+    assert graph.result == "efs://fs-0123456789abcdef0/weights"
+    assert "210987654321" in graph.of("aws:kms/key:Key")[0].inputs["policy"]
+    access = graph.one("aws:eks/cluster:Cluster").inputs["vpcConfig"]
+    assert access["publicAccessCidrs"] == ["203.0.113.0/24"]
+
+
+def test_workers_of_a_region_may_read_its_configuration_folder() -> None:
+    args: AwsGpuRegionArgs = {**REGION, "configuration_prefix": "settings"}
+    graph = declare(lambda opts: AwsGpuRegion("prod", args, opts).worker_identity)
+    policy = graph.one("aws:iam/rolePolicy:RolePolicy", "prod-llm-workers-role").inputs["policy"]
+    assert "/settings/*" in policy
+
+
 @pytest.mark.parametrize(
     ("component", "args", "message"),
     [
@@ -81,6 +125,9 @@ def test_a_region_has_its_pools_and_a_front_door() -> None:
             "gpu.workers.h100.zones.0 = an output: it decides which resources there are",
         ),
         (EksGpuPool, {**POOL, "shape": {**POOL["shape"], "placement": "near"}}, "gpu.shape.placement = near: there"),
+        (AwsGpuRegion, {**REGION, "network": "10.0.0.0/33"}, "gpu.network = 10.0.0.0/33: it is not an IPv4 network"),
+        (AwsGpuRegion, {**REGION, "store_kind": "gcs"}, "gpu.store_kind = gcs"),
+        (AwsGpuRegion, {**REGION, "add_ons": True}, "gpu.device_plugins = None: cluster add-ons on AWS include"),
         (GlobalEndpoint, {**ENDPOINT, "cloud_dns": {"zone_name": "x"}}, "gpu.service = route53, cloud_dns: exactly"),
         (
             GlobalEndpoint,
@@ -89,7 +136,10 @@ def test_a_region_has_its_pools_and_a_front_door() -> None:
             "gpu.regions.0.weight = 300: Input should be less than or equal to 255",
         ),
     ],
-    ids=["output", "output in a list", "no member", "two services", "too heavy"],
+    ids=[
+        "output", "output in a list", "no member", "no network", "store of another cloud", "add-ons without images",
+        "two services", "too heavy",
+    ],
 )  # fmt: skip
 def test_bad_arguments_are_refused_before_anything_exists(component: Any, args: Any, message: str) -> None:
     with pytest.raises(ArgumentError) as error:
@@ -109,18 +159,18 @@ def loaded(statement: str) -> set[str]:
 )
 def test_a_component_loads_the_sdk_of_its_own_cloud_only(module: str, sdk: str) -> None:
     sdks = {"pulumi_aws", "pulumi_gcp", "pulumi_azure_native", "pulumi_kubernetes"}
-    assert loaded(f"import novacron_infra.importable.{module}") & sdks == {sdk} - {""}
+    assert loaded(f"import novacron_infra.multi_language.{module}") & sdks == {sdk} - {""}
 
 
 def test_what_is_offered_is_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importable, "find_spec", lambda name: name == "pulumi_aws" or None)
-    assert [item.__name__ for item in importable.components()] == ["GlobalEndpoint", "EksGpuPool", "AwsGpuRegion"]
+    monkeypatch.setattr(multi_language, "find_spec", lambda name: name == "pulumi_aws" or None)
+    assert [item.__name__ for item in multi_language.components()] == ["GlobalEndpoint", "EksGpuPool", "AwsGpuRegion"]
 
 
 def test_a_plugin_for_amazon_only_loads_no_other_cloud() -> None:
     one_cloud = (
-        "import novacron_infra.importable as i; find = i.find_spec;"
+        "import novacron_infra.multi_language as i; find = i.find_spec;"
         " i.find_spec = lambda name: find(name) if name == 'pulumi_aws' else None;"
-        " from novacron_infra.importable.provider import Provider, NAME; Provider(i.components(), NAME)"
+        " from novacron_infra.multi_language.provider import Provider, NAME; Provider(i.components(), NAME)"
     )
     assert loaded(one_cloud) & {"pulumi_gcp", "pulumi_azure_native", "pulumi_kubernetes"} == set()

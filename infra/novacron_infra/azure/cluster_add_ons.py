@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 import pulumi
 
-from novacron_infra.cluster_base import FAST, FAST_IOPS, FAST_MIB_PER_S, VolumeClass
 from novacron_infra.pools import NodePoolShape, NodeRole
+from novacron_infra.workloads.cluster_add_ons import FAST, FAST_IOPS, FAST_MIB_PER_S, VolumeClass
 
 PROVISIONER = "disk.csi.azure.com"
 FORMER_DEFAULT = "default"

@@ -6,8 +6,8 @@ import pulumi
 from typing_extensions import NotRequired
 
 from novacron_infra.azure.node_pool import AksNodePool, AksNodePoolArgs, GpuStack
-from novacron_infra.importable.plain import settled
-from novacron_infra.importable.pools import PoolShape, TagsArgs, node_pool_shape, tags_of
+from novacron_infra.multi_language.known_inputs import check_known_inputs
+from novacron_infra.multi_language.pools import PoolShape, TagsArgs, node_pool_shape, tags_of
 from novacron_infra.pools import NodeRole
 
 
@@ -43,7 +43,7 @@ class AksGpuPool(pulumi.ComponentResource):
     """By kind: nodes and, with spot, spot."""
 
     def __init__(self, name: str, args: AksGpuPoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        args = settled(name, AksGpuPoolArgs, args)
+        args = check_known_inputs(name, AksGpuPoolArgs, args)
         super().__init__("novacron:index:AksGpuPool", name, None, opts)
         pool = AksNodePool(
             name,

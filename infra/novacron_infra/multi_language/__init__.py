@@ -11,16 +11,16 @@ from importlib.util import find_spec
 import pulumi
 
 _BY_SDK = {
-    "pulumi_aws": ("novacron_infra.importable.aws", ("EksGpuPool", "AwsGpuRegion")),
-    "pulumi_gcp": ("novacron_infra.importable.gcp", ("GkeGpuPool",)),
-    "pulumi_azure_native": ("novacron_infra.importable.azure", ("AksGpuPool",)),
+    "pulumi_aws": ("novacron_infra.multi_language.aws", ("EksGpuPool", "AwsGpuRegion")),
+    "pulumi_gcp": ("novacron_infra.multi_language.gcp", ("GkeGpuPool",)),
+    "pulumi_azure_native": ("novacron_infra.multi_language.azure", ("AksGpuPool",)),
 }
 """The module and its components that need an SDK."""
 
 
 def components() -> list[type[pulumi.ComponentResource]]:
     """Those whose cloud's SDK is installed (the extras `aws`, `gcp`, `azure`). The others' are not looked at."""
-    found = [("novacron_infra.importable.dns", "GlobalEndpoint")]
+    found = [("novacron_infra.multi_language.dns", "GlobalEndpoint")]
     for sdk, (module, names) in _BY_SDK.items():
         if find_spec(sdk) is not None:
             found += [(module, name) for name in names]

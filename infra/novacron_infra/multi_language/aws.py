@@ -1,15 +1,23 @@
 """GPUs on Amazon for other programs: a pool for an EKS cluster that exists, and a whole region."""
 
+from dataclasses import replace
 from typing import TypedDict
 
 import pulumi
 from typing_extensions import NotRequired
 
 from novacron_infra.aws.node_pool import EksNodePool, EksNodePoolArgs
-from novacron_infra.aws.region import AwsRegion, AwsRegionArgs
-from novacron_infra.importable.plain import settled
-from novacron_infra.importable.pools import PoolShape, TagsArgs, node_pool_shape, tags_of
+from novacron_infra.aws.region import AwsRegion, AwsRegionArgs, DevicePluginImages
+from novacron_infra.config import Platform, StoreKind
+from novacron_infra.config.problems import KEY
+from novacron_infra.config.rules.model_store import check_store
+from novacron_infra.errors import refuse
+from novacron_infra.multi_language.known_inputs import check_known_inputs
+from novacron_infra.multi_language.pools import PoolShape, TagsArgs, node_pool_shape, tags_of
+from novacron_infra.networks import parse_networks
 from novacron_infra.pools import NodeRole
+from novacron_infra.regions import RegionSpec
+from novacron_infra.stores import RegionStore, make_store
 
 
 class EksGpuPoolArgs(TypedDict):
@@ -40,7 +48,7 @@ class EksGpuPool(pulumi.ComponentResource):
     """The role of the nodes."""
 
     def __init__(self, name: str, args: EksGpuPoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        args = settled(name, EksGpuPoolArgs, args)
+        args = check_known_inputs(name, EksGpuPoolArgs, args)
         super().__init__("novacron:index:EksGpuPool", name, None, opts)
         pool = EksNodePool(
             name,
@@ -58,6 +66,15 @@ class EksGpuPool(pulumi.ComponentResource):
         )
         self.node_role_arn = pool.node_role_arn
         self.register_outputs({"node_role_arn": self.node_role_arn})
+
+
+class DevicePluginImagesArgs(TypedDict):
+    """Images of the device plugins, each with its digest."""
+
+    nvidia: str
+    """NVIDIA's device plugin."""
+    efa: str
+    """The device plugin of EFA."""
 
 
 class AwsGpuRegionArgs(TypedDict):
@@ -79,10 +96,24 @@ class AwsGpuRegionArgs(TypedDict):
     """Nodes of what answers requests and hands them out."""
     workers: dict[str, PoolShape]
     """Pools of GPU nodes, by name."""
-    bucket: str
-    """Of the model store: a name that nobody in the world has yet."""
+    store_kind: NotRequired[StoreKind]
+    """Kind of the model store: s3, efs or nfs. Default: s3."""
+    bucket: NotRequired[str]
+    """s3: a bucket name that is unique in the world. nfs: server:/export. efs: id of a file system that exists, or none
+    to create one."""
+    replica: NotRequired[bool]
+    """With efs: whether replication from another region may overwrite the new file system. Default: false."""
     prefix: NotRequired[str]
-    """Where models lie in it; models unless stated."""
+    """Folder of the models in the store. Default: models."""
+    configuration_prefix: NotRequired[str]
+    """Folder of the configuration in the store. Default: configuration."""
+    account_id: NotRequired[str]
+    """AWS account. Default: the region's STS is asked, which fails while the region is down."""
+    add_ons: NotRequired[bool]
+    """Whether storage classes and device plugins are created in the cluster, whose API must be reachable. Default:
+    false."""
+    device_plugins: NotRequired[DevicePluginImagesArgs]
+    """Needed with addOns."""
     postgres_storage_gib: int
     """Of the database."""
     redis_nodes: int
@@ -120,37 +151,55 @@ class AwsGpuRegion(pulumi.ComponentResource):
     """What the pods of coordinators are put into."""
 
     def __init__(self, name: str, args: AwsGpuRegionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        args = settled(name, AwsGpuRegionArgs, args)
+        args = check_known_inputs(name, AwsGpuRegionArgs, args)
+        public = {f"{name}.public_networks.{index}": text for index, text in enumerate(args.get("public_networks", []))}
+        networks = parse_networks({f"{name}.network": args["network"], **public})
         super().__init__("novacron:index:AwsGpuRegion", name, None, opts)
         workers = {pool: node_pool_shape(shape, NodeRole.WORKER) for pool, shape in args["workers"].items()}
-        outputs = AwsRegion(
+        images = args.get("device_plugins")
+        results = AwsRegion(
             name,
             AwsRegionArgs(
-                region=args["region"],
-                zones=tuple(args["zones"]),
-                network=args["network"],
-                kubernetes_version=args["kubernetes_version"],
-                admins=tuple(args["admins"]),
-                public_networks=tuple(args.get("public_networks", ())),
-                pools={"coordinators": node_pool_shape(args["coordinators"], NodeRole.COORDINATOR), **workers},
-                bucket=args["bucket"],
-                prefix=args.get("prefix", "models"),
-                postgres_storage_gib=args["postgres_storage_gib"],
-                redis_nodes=args["redis_nodes"],
+                spec=RegionSpec(
+                    region=args["region"],
+                    zones=tuple(args["zones"]),
+                    network=networks.pop(f"{name}.network"),
+                    kubernetes_version=args["kubernetes_version"],
+                    admins=tuple(args["admins"]),
+                    pools={"coordinators": node_pool_shape(args["coordinators"], NodeRole.COORDINATOR), **workers},
+                    store=_store(name, args),
+                    postgres_storage_gib=args["postgres_storage_gib"],
+                    redis_nodes=args["redis_nodes"],
+                    tags=tags_of(args["tags"]),
+                    protect=args.get("protect", True),
+                    public_networks=tuple(networks.values()),
+                    models_prefix=args.get("prefix", "models"),
+                    configuration_prefix=args.get("configuration_prefix", "configuration"),
+                    add_ons=args.get("add_ons", False),
+                ),
                 redis_password=args["redis_password"],
-                tags=tags_of(args["tags"]),
-                protect=args.get("protect", True),
+                account_id=args.get("account_id"),
+                device_plugins=None if images is None else DevicePluginImages(**images),
             ),
             pulumi.ResourceOptions(parent=self),
-        ).outputs
-        self.cluster_name = outputs["cluster"]
-        self.kubeconfig = outputs["kubeconfig"]
-        self.model_store = outputs["model_store"]
-        self.worker_identity = outputs["worker_identity"]
-        self.postgres_endpoint = outputs["postgres_endpoint"]
-        self.postgres_secret = outputs["postgres_secret"]
-        self.redis_endpoint = outputs["redis_endpoint"]
-        self.registry = outputs["registry"]
-        self.ingress_address = outputs["ingress_address"]
-        self.target_group_arn = outputs["target_group_arn"]
-        self.register_outputs({name: value for name, value in outputs.items() if name not in ("cluster", "platform")})
+        ).results
+        self.cluster_name = results.cluster
+        self.kubeconfig = results.kubeconfig
+        self.model_store = results.model_store
+        self.worker_identity = results.worker_identity
+        self.postgres_endpoint = results.postgres_endpoint
+        self.postgres_secret = results.postgres_secret
+        self.redis_endpoint = results.redis_endpoint
+        self.registry = results.registry
+        self.ingress_address = results.ingress_address
+        self.target_group_arn = results.target_group_arn
+        outputs = {name: value for name, value in results.export().items() if name not in ("cluster", "platform")}
+        self.register_outputs(outputs)
+
+
+def _store(name: str, args: AwsGpuRegionArgs) -> RegionStore:
+    kind, bucket = args.get("store_kind", StoreKind.S3), args.get("bucket")
+    # The configuration's rule writes paths below `novacron:environment`.
+    problems = check_store("store_kind", "bucket", kind, bucket, Platform.AWS)
+    refuse([replace(problem, path=f"{name}.{problem.path.removeprefix(f'{KEY}.')}") for problem in problems])
+    return make_store(kind, bucket, replica=args.get("replica", False))

@@ -8,9 +8,9 @@ from pydantic import BaseModel, ValidationError
 from typing_extensions import NotRequired
 
 from novacron_infra import dns
-from novacron_infra.config import HealthCheck, Platform, Region, Traffic
+from novacron_infra.config import HealthCheck, Platform, Traffic, TrafficRegion
 from novacron_infra.errors import Problem, refuse
-from novacron_infra.importable.plain import settled
+from novacron_infra.multi_language.known_inputs import check_known_inputs
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -143,7 +143,7 @@ class GlobalEndpoint(pulumi.ComponentResource):
     """ARC's data plane, where the switches are turned."""
 
     def __init__(self, name: str, args: GlobalEndpointArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        args = settled(name, GlobalEndpointArgs, args)
+        args = check_known_inputs(name, GlobalEndpointArgs, args)
         given = dns.GlobalEndpointArgs(
             traffic=_traffic(name, args),
             regions=tuple(_region(f"{name}.regions.{index}", item) for index, item in enumerate(args["regions"])),
@@ -183,7 +183,9 @@ def _traffic(name: str, args: GlobalEndpointArgs) -> Traffic:
 
 def _region(path: str, args: EndpointRegionArgs) -> dns.EndpointRegion:
     return dns.EndpointRegion(
-        region=_model(Region, path, {"name": args["name"], "dns_label": args["dns_label"], "weight": args["weight"]}),
+        region=_model(
+            TrafficRegion, path, {"name": args["name"], "dns_label": args["dns_label"], "weight": args["weight"]}
+        ),
         platform=args["platform"],
         address=args["address"],
         address_kind=args["address_kind"],

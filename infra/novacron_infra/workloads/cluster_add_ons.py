@@ -1,7 +1,7 @@
-"""What a cluster has before anything is deployed to it: storage classes, and device plugins, which count its GPUs.
+"""Cluster add-ons: the storage classes and device plugins that a cluster needs before anything is deployed to it.
 
-The same in every cloud; each cloud says which classes and plugins (`<cloud>/in_cluster`). Importing this loads the SDK
-of Kubernetes, so regions import it only where it is wanted. Not for the serving stack.
+Each cloud chooses its classes and plugins in `<cloud>/cluster_add_ons`. Importing this module loads the Kubernetes SDK,
+so regions import it only when they create add-ons. The serving stack is not here.
 """
 
 from __future__ import annotations
@@ -12,75 +12,66 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as k8s
 
+from novacron_infra.pools import GPU_COUNT_LABEL, GPU_TAINT
+from novacron_infra.workloads.provider import declare_provider
+
 FAST = "fast-ssd"
-"""The class for workers' caches and model shards, so called in every cloud."""
+"""Storage class of workers' caches and model shards. It has this name in every cloud."""
 FAST_IOPS, FAST_MIB_PER_S = 20_000, 1_000
-"""Of a volume of it, where the cloud lets one choose; it takes 40 GiB or more, since a GiB carries 500 IOPS at most."""
-GPU_LABEL = "nvidia.com/gpu.count"
-"""Every pool puts it on its nodes with GPUs, and on no others."""
-_GPU_TAINT = "nvidia.com/gpu"
+"""Of a volume of that class, where the cloud offers a choice. A volume needs 40 GiB: a GiB carries at most 500 IOPS."""
+_FORMER_TYPE, _FORMER_SUFFIX = "novacron:index:ClusterBase", "in-cluster"
+"""Of the component before it was called ClusterAddOns."""
 _IS_DEFAULT = "storageclass.kubernetes.io/is-default-class"
 _PLUGIN_SOCKETS = "/var/lib/kubelet/device-plugins"
 _NAMESPACE = "kube-system"
-"""Where Kubernetes lets pods be critical to a node without a quota for it."""
+"""Kubernetes allows node-critical pods here without a quota."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VolumeClass:
-    """A storage class. Volumes are made in the zone of the pod that first uses them, and go with their claim."""
+    """A storage class. A volume is created in the zone of the first pod that uses it, and deleted with its claim."""
 
     name: str
     provisioner: str
     parameters: Mapping[str, pulumi.Input[str]]
     default: bool = False
-    """Whether claims that name no class get it."""
+    """Whether claims without a class use it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DevicePlugin:
-    """A DaemonSet that tells the kubelet of devices: without privileges, on nodes with GPUs only."""
+    """A DaemonSet that registers devices with the kubelet. It runs without privileges, and only on GPU nodes."""
 
     name: str
     image: str
-    """End it with the digest that was tested: the policy `digest-pinned-image` asks for it."""
+    """Image with the digest that was tested: the policy `digest-pinned-image` requires one."""
     machines: tuple[str, ...] = ()
-    """Machine types that have the device; none: all with GPUs."""
+    """Machine types with the device. None: every machine with GPUs."""
     host_network: bool = False
     host_paths: tuple[str, ...] = ()
-    """Folders of the node that it sees at the same path, beside the kubelet's sockets."""
+    """Folders of the node that are mounted at the same path, in addition to the kubelet's sockets."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ClusterBaseArgs:
-    """What is in a cluster from the start."""
+class ClusterAddOnsArgs:
+    """The add-ons of a cluster."""
 
-    kubeconfig: pulumi.Input[str]
     volume_classes: Sequence[VolumeClass]
     device_plugins: Sequence[DevicePlugin] = ()
     former_default: str | None = None
-    """The class that the cloud makes the default one; None: there is none."""
+    """The storage class that the cloud makes the default. None: it makes none."""
 
 
-class ClusterBase(pulumi.ComponentResource):
-    """Storage classes and device plugins, through a provider of this cluster's own: a dead cluster is nobody else's.
+class ClusterAddOns(pulumi.ComponentResource):
+    """Storage classes and device plugins. Pass the cluster's provider as `providers`.
 
-    Whoever runs the update reaches the cluster's API. Give it `depends_on` the cluster and the pools: it is then made
-    after those who may sign in and the nodes that plugins run on, and deleted before them.
+    The machine that runs the update must reach the cluster's API. Pass the cluster and its pools as `depends_on`: the
+    add-ons are then created after the administrators' access and the nodes, and deleted before them.
     """
 
-    provider: k8s.Provider
-
-    def __init__(self, name: str, args: ClusterBaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("novacron:index:ClusterBase", name, None, opts)
-        # Neither `skip_update_unreachable` nor `delete_unreachable`: a cluster that does not answer is an error, not a
-        # success without an update, and nothing is forgotten that still exists.
-        self.provider = k8s.Provider(
-            f"{name}-kubernetes",
-            kubeconfig=args.kubeconfig,
-            enable_server_side_apply=True,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        self._child = pulumi.ResourceOptions(parent=self, provider=self.provider)
+    def __init__(self, name: str, args: ClusterAddOnsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("novacron:index:ClusterAddOns", name, None, opts)
+        self._child = pulumi.ResourceOptions(parent=self)
         for volumes in args.volume_classes:
             self._volume_class(name, volumes)
         if args.former_default is not None:
@@ -88,7 +79,7 @@ class ClusterBase(pulumi.ComponentResource):
                 f"{name}-{args.former_default}",
                 metadata=k8s.meta.v1.ObjectMetaPatchArgs(
                     name=args.former_default,
-                    # The field is the cloud's: without force the API server refuses to let another own it.
+                    # The cloud owns the field: without force the API server rejects the change.
                     annotations={_IS_DEFAULT: "false", "pulumi.com/patchForce": "true"},
                 ),
                 opts=self._child,
@@ -108,7 +99,7 @@ class ClusterBase(pulumi.ComponentResource):
             reclaim_policy="Delete",
             volume_binding_mode="WaitForFirstConsumer",
             allow_volume_expansion=True,
-            # No parameter of a class can be changed, and two cannot have the name that claims ask for.
+            # The parameters of a class are immutable, and two classes cannot share the name that claims use.
             opts=pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(delete_before_replace=True)),
         )
 
@@ -122,7 +113,7 @@ class ClusterBase(pulumi.ComponentResource):
                 name=plugin.name,
                 namespace=_NAMESPACE,
                 labels=labels,
-                # A pool may have no nodes yet, and nodes with GPUs may be waited for: no reason to hold up an update.
+                # The update does not wait for pods: a pool may have no nodes yet, or wait for GPU capacity.
                 annotations={"pulumi.com/skipAwait": "true"},
             ),
             spec=k8s.apps.v1.DaemonSetSpecArgs(
@@ -134,10 +125,8 @@ class ClusterBase(pulumi.ComponentResource):
                         priority_class_name="system-node-critical",
                         automount_service_account_token=False,
                         host_network=plugin.host_network or None,
-                        affinity=k8s.core.v1.AffinityArgs(node_affinity=_on(plugin)),
-                        tolerations=[
-                            k8s.core.v1.TolerationArgs(key=_GPU_TAINT, operator="Exists", effect="NoSchedule")
-                        ],
+                        affinity=k8s.core.v1.AffinityArgs(node_affinity=_select_nodes(plugin)),
+                        tolerations=[k8s.core.v1.TolerationArgs(key=GPU_TAINT, operator="Exists", effect="NoSchedule")],
                         containers=[
                             k8s.core.v1.ContainerArgs(
                                 name=plugin.name,
@@ -165,8 +154,45 @@ class ClusterBase(pulumi.ComponentResource):
         )
 
 
-def _on(plugin: DevicePlugin) -> k8s.core.v1.NodeAffinityArgs:
-    wanted = [k8s.core.v1.NodeSelectorRequirementArgs(key=GPU_LABEL, operator="Exists")]
+def declare_cluster_add_ons(
+    region: str,
+    kubeconfig: pulumi.Input[str],
+    args: ClusterAddOnsArgs,
+    parent: pulumi.Resource,
+    depends_on: Sequence[pulumi.Resource],
+) -> ClusterAddOns:
+    """Declare the Kubernetes provider of a region's cluster, and the add-ons.
+
+    Args:
+        region: name of the region's component, which the names of the resources begin with.
+        kubeconfig: how the provider reaches the cluster.
+        args: the add-ons.
+        parent: the region.
+        depends_on: the cluster and its pools.
+    """
+    former = f"{region}-{_FORMER_SUFFIX}"
+    former_parent = pulumi.create_urn(former, _FORMER_TYPE, parent)
+    provider = declare_provider(
+        f"{region}-kubernetes",
+        kubeconfig,
+        pulumi.ResourceOptions(
+            parent=parent, aliases=[pulumi.Alias(name=f"{former}-kubernetes", parent=former_parent)]
+        ),
+    )
+    return ClusterAddOns(
+        f"{region}-add-ons",
+        args,
+        pulumi.ResourceOptions(
+            parent=parent,
+            providers=[provider],
+            depends_on=depends_on,
+            aliases=[pulumi.Alias(name=former, type_=_FORMER_TYPE)],
+        ),
+    )
+
+
+def _select_nodes(plugin: DevicePlugin) -> k8s.core.v1.NodeAffinityArgs:
+    wanted = [k8s.core.v1.NodeSelectorRequirementArgs(key=GPU_COUNT_LABEL, operator="Exists")]
     if plugin.machines:
         wanted.append(
             k8s.core.v1.NodeSelectorRequirementArgs(

@@ -14,8 +14,8 @@ from pulumi.provider.experimental.util import camel_case
 from pulumi.provider.server import ComponentInitError
 
 from novacron_infra.errors import ConfigurationError, Problem
-from novacron_infra.importable import components
-from novacron_infra.importable.plain import checked
+from novacron_infra.multi_language import components
+from novacron_infra.multi_language.known_inputs import checked
 
 NAME = "novacron"
 

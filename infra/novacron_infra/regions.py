@@ -1,0 +1,120 @@
+"""A region, described once for every cloud: its specification, and what it gives to the rest of the stack."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from ipaddress import IPv4Network
+
+import pulumi
+
+from novacron_infra.config import Platform
+from novacron_infra.plan import EnvironmentPlan
+from novacron_infra.plan.pools import plan_node_pools
+from novacron_infra.plan.stores import find_region_store
+from novacron_infra.pools import NodePoolShape
+from novacron_infra.stores import RegionStore
+from novacron_infra.tags import Tags
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RedisLayout:
+    """Shards of a Redis-compatible service, and the replicas of each."""
+
+    shards: int
+    replicas_per_shard: int
+
+    @property
+    def clustered(self) -> bool:
+        """Whether clients have to speak the cluster protocol."""
+        return self.replicas_per_shard > 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RegionSpec:
+    """What a region needs in any cloud. Each cloud's arguments add what only that cloud needs."""
+
+    region: str
+    """The cloud's name of the region."""
+    zones: tuple[str, ...]
+    """Availability zones, the preferred one first. Azure ignores them: its pools name theirs."""
+    network: IPv4Network
+    """Private network of the region."""
+    kubernetes_version: str
+    """Minor version, such as 1.34."""
+    admins: tuple[str, ...]
+    """Administrators of the cluster: ARNs of roles and users on AWS, `user:`, `group:` or `serviceAccount:` and an
+    address on Google Cloud, object ids of groups on Azure."""
+    pools: Mapping[str, NodePoolShape]
+    """Node pools by name; `coordinators` is one of them."""
+    store: RegionStore
+    """Where the models are."""
+    postgres_storage_gib: int
+    redis_nodes: int
+    """1, or an even number from 6: half of them are primaries, each with one replica."""
+    tags: Tags
+    protect: bool
+    """Whether destroying the stack stops at what cannot be recreated: keys, models, databases, images, the address."""
+    public_networks: tuple[IPv4Network, ...] = ()
+    """Networks that reach the Kubernetes API over the internet. None: the API is private."""
+    models_prefix: str = "models"
+    """Folder of the models in the store; empty for the whole store."""
+    configuration_prefix: str = "configuration"
+    """Folder of the configuration in the store."""
+    add_ons: bool = False
+    """Whether storage classes and device plugins are created in the cluster. `up` then has to reach its API."""
+
+    @property
+    def redis(self) -> RedisLayout:
+        """How the Redis nodes are split into shards."""
+        if self.redis_nodes == 1:
+            return RedisLayout(shards=1, replicas_per_shard=0)
+        return RedisLayout(shards=self.redis_nodes // 2, replicas_per_shard=1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RegionResults:
+    """What a region gives to the rest of the stack. The fields are those of `novacron_infra.outputs`."""
+
+    platform: Platform
+    cluster: pulumi.Output[str]
+    kubeconfig: pulumi.Output[str]
+    ingress_address: pulumi.Output[str]
+    model_store: pulumi.Output[str]
+    worker_identity: pulumi.Output[str]
+    postgres_endpoint: pulumi.Output[str]
+    postgres_secret: pulumi.Output[str]
+    redis_endpoint: pulumi.Output[str]
+    registry: pulumi.Output[str]
+
+    def export(self) -> dict[str, pulumi.Input[str]]:
+        """Return the results by name, for stack outputs."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {**values, "platform": self.platform.value}
+
+
+def region_specs(plan: EnvironmentPlan, platform: Platform, tags: Tags) -> dict[str, RegionSpec]:
+    """Return the specification of each region that an environment has in a cloud, by the region's name."""
+    config = plan.config
+    planned = {region.name: region for region in plan.regions}
+    return {
+        region.name: RegionSpec(
+            region=region.name,
+            zones=region.zones,
+            network=region.network,
+            kubernetes_version=config.clusters.version,
+            admins=config.admins(region),
+            pools=plan_node_pools(plan, planned[region.name], region.zones),
+            store=find_region_store(config, region),
+            postgres_storage_gib=config.data.postgres_storage_gib,
+            redis_nodes=config.data.redis_nodes,
+            tags=tags,
+            protect=config.protected,
+            public_networks=config.clusters.public_networks,
+            models_prefix=config.model.store.prefix,
+            configuration_prefix=config.model.store.configuration_prefix,
+            add_ons=config.clusters.add_ons,
+        )
+        for region in config.regions
+        if region.platform(config.platform) is platform
+    }

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from novacron_infra import catalog
-from novacron_infra.networks import WIDEST_PUBLIC_PREFIX
+from novacron_infra.networks import MIN_PREFIX_LENGTH
 from novacron_policy.checks import gpu, network
 from novacron_policy.document import FILE, render_document
 from novacron_policy.exemptions import PolicyConfigurationError, read_exemptions
@@ -198,7 +198,7 @@ def test_an_exemption_that_matches_a_resource_is_not_reported(days_left: int | N
 
 
 def test_the_widest_public_network_is_the_same_in_policies_and_components() -> None:
-    assert network.WIDEST_PUBLIC_PREFIX[4] == WIDEST_PUBLIC_PREFIX
+    assert network.MIN_PREFIX_LENGTH is MIN_PREFIX_LENGTH
 
 
 def test_the_reference_matches_the_rules() -> None:

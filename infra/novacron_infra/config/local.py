@@ -113,7 +113,7 @@ class CoordinatorConfig(Section):
     The `Host` header is checked while clients need no API key, or if this is set.
     """
     cors_origins: tuple[str, ...] = ()
-    """Origins of web pages that may use the API, such as http://localhost:3000."""
+    """Origins of web pages that may use the API: `http://localhost:3000`, for example."""
     response_cache: ResponseCache | None = None
     """None: no response is cached."""
     minimum_quality: Fraction | None = None

@@ -1,4 +1,4 @@
-"""How an environment is put together from its parts."""
+"""Builds an environment from its configuration."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ServingRegion(Protocol):
 
     @property
     def results(self) -> RegionResults:
-        """What the region gives to the rest of the stack."""
+        """Results of the region for the rest of the stack."""
         ...
 
 

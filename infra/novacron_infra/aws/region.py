@@ -1,6 +1,6 @@
-"""One region on Amazon, put together: keys, network, cluster, node pools, front door, model store, databases, registry.
+"""A region on AWS: keys, network, cluster, node pools, ingress, model store, databases and registry.
 
-Holds no arithmetic: the plan has decided how many nodes of which machine there are. Not for what connects regions.
+The plan decides how many nodes of which machine there are. Connections between regions are not here.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class AwsRegionArgs:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AwsRegionResults(RegionResults):
-    """What a region on AWS gives to the rest of the stack."""
+    """Results of a region on AWS for the rest of the stack."""
 
     target_group_arn: pulumi.Output[str]
 
@@ -72,7 +72,7 @@ class AwsRegion(pulumi.ComponentResource):
     spec: RegionSpec
     cluster: EksCluster
     store: AwsModelStore | None
-    """None: models lie in files."""
+    """None: the models are in a file system."""
     files: AwsSharedFiles | None
     """EFS."""
     storage_key_arn: pulumi.Output[str]

@@ -1,6 +1,6 @@
-"""One region on Azure, put together: keys, network, cluster, node pools, model store, databases, registry, ingress.
+"""A region on Azure: keys, network, cluster, node pools, ingress, model store, databases and registry.
 
-Holds no arithmetic: the plan has decided how many nodes of which machine there are. Not for what connects regions.
+The plan decides how many nodes of which machine there are. Connections between regions are not here.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from novacron_infra.workloads.names import NAMESPACE, WORKER_SERVICE_ACCOUNT
 
 POSTGRES_CLASS = "Standard_E8ds_v5"
 PUBLIC_PORTS = (443,)
-"""Of the coordinators, which nodes let in from the internet behind the load balancer."""
+"""Ports of the coordinators that nodes open to the internet behind the load balancer."""
 _POOL_NAMES = {"coordinators": "coord"}
 """AKS's names of pools are short; the others' fit."""
 _KEPT_DAYS, _GONE_DAYS = 90, 7
@@ -64,7 +64,7 @@ class AzureRegionArgs:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AzureRegionResults(RegionResults):
-    """What a region on Azure gives to the rest of the stack."""
+    """Results of a region on Azure for the rest of the stack."""
 
     redis_secret: pulumi.Output[str]
     resource_group: pulumi.Output[str]
@@ -87,7 +87,7 @@ class AzureRegion(pulumi.ComponentResource):
     spec: RegionSpec
     cluster: AksCluster
     store: AzureModelStore | None
-    """None: models lie in files."""
+    """None: the models are in a file system."""
     files: AzureSharedFiles | None
     """Azure Files."""
     ingress: AzureIngress
@@ -349,7 +349,7 @@ class AzureRegion(pulumi.ComponentResource):
 
 
 def unique_name(name: str, subscription_id: str) -> str:
-    """A name for what is named in all of Azure: letters and digits that no other subscription comes to."""
+    """A name for what is named in all of Azure: unique letters and digits for each subscription."""
     digest = sha256(f"{subscription_id.lower()}/{name}".encode()).hexdigest()[:_HASH_LENGTH]
     return name.replace("-", "")[: _LONGEST_VAULT - _HASH_LENGTH] + digest
 

@@ -1,6 +1,6 @@
-"""One region on Google, put together: keys, network, cluster, node pools, model store, databases, registry, ingress.
+"""A region on Google Cloud: keys, network, cluster, node pools, ingress, model store, databases and registry.
 
-Holds no arithmetic: the plan has decided how many nodes of which machine there are. Not for what connects regions.
+The plan decides how many nodes of which machine there are. Connections between regions are not here.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class GcpRegionArgs:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GcpRegionResults(RegionResults):
-    """What a region on Google Cloud gives to the rest of the stack."""
+    """Results of a region on Google Cloud for the rest of the stack."""
 
     coordinator_identity: pulumi.Output[str]
 
@@ -65,7 +65,7 @@ class GcpRegion(pulumi.ComponentResource):
     spec: RegionSpec
     cluster: GkeCluster
     store: GcpModelStore | None
-    """None: models lie in files."""
+    """None: the models are in a file system."""
     files: GcpSharedFiles | None
     """Filestore."""
     ingress_address: pulumi.Output[str]

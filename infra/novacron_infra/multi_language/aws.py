@@ -1,4 +1,4 @@
-"""GPUs on Amazon for other programs: a pool for an EKS cluster that exists, and a whole region."""
+"""GPUs on AWS for other programs: a pool for an EKS cluster that exists, and a whole region."""
 
 from dataclasses import replace
 from typing import TypedDict
@@ -26,7 +26,7 @@ class EksGpuPoolArgs(TypedDict):
     shape: PoolShape
     """Which nodes."""
     cluster_name: pulumi.Input[str]
-    """Of a cluster that exists, with access entries for nodes: authentication mode API."""
+    """Name of an existing cluster with access entries for nodes: authentication mode API."""
     cluster_security_group_id: pulumi.Input[str]
     """The group that EKS made for the cluster; the nodes are in it."""
     kubernetes_version: str
@@ -38,7 +38,7 @@ class EksGpuPoolArgs(TypedDict):
     fabric_security_group_id: NotRequired[pulumi.Input[str]]
     """Needed with a fabric: a group whose members reach each other without limit in both directions."""
     tags: TagsArgs
-    """Of every resource."""
+    """Tags of every resource."""
 
 
 class EksGpuPool(pulumi.ComponentResource):
@@ -99,8 +99,9 @@ class AwsGpuRegionArgs(TypedDict):
     store_kind: NotRequired[StoreKind]
     """Kind of the model store: s3, efs or nfs. Default: s3."""
     bucket: NotRequired[str]
-    """s3: a bucket name that is unique in the world. nfs: server:/export. efs: id of a file system that exists, or none
-    to create one."""
+    """Name of the model store.
+    s3: a bucket name that is unique in the world. nfs: server:/export. efs: id of an existing file system; without it,
+    one is created."""
     replica: NotRequired[bool]
     """With efs: whether replication from another region may overwrite the new file system. Default: false."""
     prefix: NotRequired[str]
@@ -110,31 +111,31 @@ class AwsGpuRegionArgs(TypedDict):
     account_id: NotRequired[str]
     """AWS account. Default: the region's STS is asked, which fails while the region is down."""
     add_ons: NotRequired[bool]
-    """Whether storage classes and device plugins are created in the cluster, whose API must be reachable. Default:
-    false."""
+    """Whether storage classes and device plugins are created in the cluster, whose API must then be reachable.
+    Default: false."""
     device_plugins: NotRequired[DevicePluginImagesArgs]
     """Needed with addOns."""
     postgres_storage_gib: int
-    """Of the database."""
+    """Storage of the database in GiB."""
     redis_nodes: int
     """1, or an even number from 6: half of them primaries, each with a replica."""
     redis_password: pulumi.Input[str]
     """A secret of 16 to 128 characters."""
     tags: TagsArgs
-    """Of every resource."""
+    """Tags of every resource."""
     protect: NotRequired[bool]
     """Whether destroying the stack stops at what cannot be made again; true unless stated."""
 
 
 class AwsGpuRegion(pulumi.ComponentResource):
-    """A region that serves by itself: keys, network, cluster, pools, front door, model store, databases, registry."""
+    """A region that serves by itself: keys, network, cluster, pools, ingress, model store, databases, registry."""
 
     cluster_name: pulumi.Output[str]
-    """Of the EKS cluster."""
+    """Name of the EKS cluster."""
     kubeconfig: pulumi.Output[str]
     """JSON; signs in through the AWS CLI and holds no secret."""
     model_store: pulumi.Output[str]
-    """Where models lie: s3://bucket/prefix."""
+    """URL of the models, such as s3://bucket/prefix."""
     worker_identity: pulumi.Output[str]
     """The role with which pods of workers read models."""
     postgres_endpoint: pulumi.Output[str]
@@ -144,11 +145,11 @@ class AwsGpuRegion(pulumi.ComponentResource):
     redis_endpoint: pulumi.Output[str]
     """Host name."""
     registry: pulumi.Output[str]
-    """What the names of images begin with."""
+    """Prefix of image names in the registry."""
     ingress_address: pulumi.Output[str]
-    """Host name of the front door."""
+    """Host name of the load balancer."""
     target_group_arn: pulumi.Output[str]
-    """What the pods of coordinators are put into."""
+    """ARN of the target group of the coordinators' pods."""
 
     def __init__(self, name: str, args: AwsGpuRegionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         args = check_known_inputs(name, AwsGpuRegionArgs, args)

@@ -19,21 +19,21 @@ class AksGpuPoolArgs(TypedDict):
     pool: str
     """Its name in the cluster: at most 8 lower-case letters and digits."""
     region: str
-    """Of the cluster, such as eastus."""
+    """Region of the cluster, such as eastus."""
     resource_group: pulumi.Input[str]
-    """Of the cluster."""
+    """Resource group of the cluster."""
     cluster_name: pulumi.Input[str]
-    """Of a cluster that exists."""
+    """Name of an existing cluster."""
     control_principal_id: pulumi.Input[str]
-    """Of the cluster's control plane, which launches into reservations."""
+    """Principal id of the cluster's control plane, which launches into reservations."""
     kubernetes_version: str
-    """Of the nodes, such as 1.34."""
+    """Kubernetes version of the nodes, such as 1.34."""
     subnet_id: pulumi.Input[str]
     """Where the nodes are."""
     gpu_stack: NotRequired[GpuStack]
-    """Who brings the driver: None is NVIDIA's GPU operator, which you install. The same for all of the cluster."""
+    """Source of the GPU driver: None is NVIDIA's GPU operator, which you install. The same for all of the cluster."""
     tags: TagsArgs
-    """Of every resource."""
+    """Tags of every resource."""
 
 
 class AksGpuPool(pulumi.ComponentResource):

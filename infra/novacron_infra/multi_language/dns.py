@@ -62,13 +62,13 @@ class Route53Args(TypedDict):
     zone_name: str
     """The hosted zone that holds the domain."""
     zone_id: NotRequired[pulumi.Input[str]]
-    """Of a zone that exists; none: it is made."""
+    """Id of an existing zone. Without it, the zone is created."""
     protect_zone: NotRequired[bool]
     """Whether the zone may not be deleted; true unless stated."""
     drain_switch: NotRequired[bool]
     """One ARC routing control per region, billed by the hour; new ones are off."""
     cluster_arn: NotRequired[pulumi.Input[str]]
-    """Of an ARC cluster that exists; none: one is made when there are switches."""
+    """ARN of an existing ARC cluster. Without it, one is created when there are switches."""
 
 
 class CloudDnsArgs(TypedDict):
@@ -83,7 +83,7 @@ class CloudDnsArgs(TypedDict):
     routing: NotRequired[dns.CloudDnsRouting]
     """Weights, or the nearest region: never both. Weighted unless stated."""
     probe_regions: NotRequired[list[str]]
-    """The Google regions that probe: exactly three."""
+    """The Google Cloud regions that probe: exactly three."""
 
 
 class TrafficManagerArgs(TypedDict):
@@ -92,7 +92,7 @@ class TrafficManagerArgs(TypedDict):
     zone_name: str
     """The Azure DNS zone that holds the domain."""
     resource_group_name: pulumi.Input[str]
-    """Of the profiles and the zone."""
+    """Resource group of the profiles and the zone."""
     relative_name: str
     """Name below trafficmanager.net, unique in the world."""
     create_zone: NotRequired[bool]
@@ -136,7 +136,7 @@ class GlobalEndpoint(pulumi.ComponentResource):
     rto_s: pulumi.Output[int | None]
     """Seconds a dead region keeps its traffic; none: nothing takes over."""
     name_servers: pulumi.Output[list[str]]
-    """What the parent zone has to delegate to; empty for a zone that exists."""
+    """Name servers for the parent zone's delegation. Empty for an existing zone."""
     routing_controls: pulumi.Output[dict[str, str]]
     """ARN of the ARC routing control that drains a region, by the region's name."""
     switch_endpoints: pulumi.Output[list[str]]

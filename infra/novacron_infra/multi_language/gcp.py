@@ -1,4 +1,4 @@
-"""GPUs on Google for other programs: a pool for a GKE cluster that exists."""
+"""GPUs on Google Cloud for other programs: a pool for a GKE cluster that exists."""
 
 from typing import TypedDict
 
@@ -16,7 +16,7 @@ class FabricInterfaceArgs(TypedDict):
     """Where one interface of a node goes."""
 
     network: pulumi.Input[str]
-    """Of the fabric, not the cluster's."""
+    """Network of the fabric, not of the cluster."""
     subnet: pulumi.Input[str]
     """In that network."""
 
@@ -27,9 +27,9 @@ class GkeGpuPoolArgs(TypedDict):
     shape: PoolShape
     """Which nodes."""
     region: str
-    """Of the cluster, such as us-central1."""
+    """Region of the cluster, such as us-central1."""
     cluster_name: pulumi.Input[str]
-    """Of a regional cluster that exists."""
+    """Name of an existing regional cluster."""
     node_account_email: pulumi.Input[str]
     """The service account of the nodes."""
     disk_key_id: pulumi.Input[str]
@@ -41,7 +41,7 @@ class GkeGpuPoolArgs(TypedDict):
     gpu_driver: NotRequired[GpuDriver]
     """Which driver GKE installs; DEFAULT unless stated. A change replaces the pool."""
     tags: TagsArgs
-    """Of every resource."""
+    """Tags of every resource."""
 
 
 class GkeGpuPool(pulumi.ComponentResource):

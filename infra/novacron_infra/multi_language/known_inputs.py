@@ -61,7 +61,7 @@ def _value(kind: Any, value: object, path: str, key: Callable[[str], str], probl
         return {name: _value(get_args(kind)[1], item, f"{path}.{name}", key, problems) for name, item in pairs}
     elif kind is int and isinstance(value, float):  # the wire knows no whole numbers
         if not value.is_integer():
-            problems.append(Problem(path, str(value), "it is no whole number", "Write a whole number"))
+            problems.append(Problem(path, str(value), "it is not a whole number", "Write a whole number"))
         return int(value)
     elif isinstance(kind, type) and issubclass(kind, Enum):
         return _member(kind, value, path, problems)

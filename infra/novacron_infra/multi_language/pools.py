@@ -1,4 +1,4 @@
-"""What the pools of all clouds take."""
+"""Arguments that the node pools of all clouds share."""
 
 from typing import TypedDict
 
@@ -29,11 +29,11 @@ class PoolShape(TypedDict):
     capacity: NotRequired[Capacity]
     """How the machines are obtained; on-demand unless stated."""
     on_demand_nodes: NotRequired[int]
-    """With spot: so many nodes are on demand, and stay when spot capacity is gone."""
+    """With spot: this many nodes are on demand, and stay when spot capacity is gone."""
     reservation_id: NotRequired[str]
     """The reservation or capacity block to launch into."""
     reservation_placement_group: NotRequired[str]
-    """The placement group that the reservation was made in; on Google, a block of the reservation."""
+    """The placement group that the reservation was made in; on Google Cloud, a block of the reservation."""
     nodes_per_replica: NotRequired[int]
     """Nodes that one replica of the model spans; 1 unless stated."""
 
@@ -58,7 +58,7 @@ def node_pool_shape(shape: PoolShape, role: NodeRole) -> NodePoolShape:
 
 
 class TagsArgs(TypedDict):
-    """Whose the resources are, in words that bills and searches use."""
+    """Tags that bills and searches use to find the resources of an environment."""
 
     environment: str
     """Such as prod."""

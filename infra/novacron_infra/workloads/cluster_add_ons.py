@@ -18,9 +18,9 @@ from novacron_infra.workloads.provider import declare_provider
 FAST = "fast-ssd"
 """Storage class of workers' caches and model shards. It has this name in every cloud."""
 FAST_IOPS, FAST_MIB_PER_S = 20_000, 1_000
-"""Of a volume of that class, where the cloud offers a choice. A volume needs 40 GiB: a GiB carries at most 500 IOPS."""
+"""Speed of a volume where the cloud offers a choice. A volume needs 40 GiB: a GiB carries at most 500 IOPS."""
 _FORMER_TYPE, _FORMER_SUFFIX = "novacron:index:ClusterBase", "in-cluster"
-"""Of the component before it was called ClusterAddOns."""
+"""Former type and name suffix of ClusterAddOns."""
 _IS_DEFAULT = "storageclass.kubernetes.io/is-default-class"
 _PLUGIN_SOCKETS = "/var/lib/kubelet/device-plugins"
 _NAMESPACE = "kube-system"

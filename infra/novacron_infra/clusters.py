@@ -1,4 +1,4 @@
-"""What the Kubernetes clusters of all clouds check alike."""
+"""Checks that the Kubernetes clusters of all clouds share."""
 
 from __future__ import annotations
 

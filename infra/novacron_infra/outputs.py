@@ -32,11 +32,14 @@ class _RegionOutputs(_Outputs):
     ingress_address: str
     """Host name (AWS) or IPv4 address of the region's load balancer."""
     model_store: ModelStoreUrl
-    """URL of the models, with their prefix. `worker_identity` reads `s3://bucket/models`, `gs://bucket/models` and
+    """URL of the models, with their prefix.
+
+    `worker_identity` reads `s3://bucket/models`, `gs://bucket/models` and
     `az://container@account.blob.core.windows.net/models`. Nodes mount `efs://file-system-id/models` and
-    `nfs://server/export/models` without an identity."""
+    `nfs://server/export/models` without an identity.
+    """
     worker_identity: str
-    """What the service account `llm-workers` acts as: ARN of a role, email of a service account, or client id."""
+    """Identity of the service account `llm-workers`: ARN of a role, email of a service account, or client id."""
     postgres_endpoint: str
     """Postgres, as host:port; TLS only."""
     postgres_secret: str

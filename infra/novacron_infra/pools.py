@@ -1,4 +1,4 @@
-"""What a pool of nodes is, in any cloud: a role, a machine, numbers, and three choices that do not imply each other.
+"""A node pool in any cloud: a role, a machine type, node counts, and three independent choices.
 
 Fabric is how GPUs of different nodes talk, placement is how close the nodes are, capacity is how they are obtained.
 What excludes what is here as far as it holds in every cloud; each cloud adds its own rules.
@@ -15,7 +15,7 @@ from novacron_infra.errors import Problem
 
 
 class NodeRole(str, Enum):
-    """What the nodes of a pool are for; also their label `novacron.io/node-type`."""
+    """Purpose of a pool's nodes, and their label `novacron.io/node-type`."""
 
     COORDINATOR = "coordinator"
     WORKER = "worker"
@@ -29,7 +29,7 @@ class Placement(str, Enum):
     CLUSTER = "cluster"
     """A new placement group of the pool's own."""
     FROM_RESERVATION = "from-reservation"
-    """Where the reservation lies; a group of the pool's own beside it makes launches fail."""
+    """In the reservation's group. A group of the pool itself would make launches fail."""
 
 
 class Capacity(str, Enum):
@@ -71,8 +71,10 @@ class NodePoolShape:
     nodes: int
     """Nodes at the start."""
     zones: tuple[str, ...]
-    """Availability zones; exactly one where nodes must be close or the reservation lies in one. Azure takes none as
-    well and then chooses: naming a zone for GPUs often fails there."""
+    """Availability zones; exactly one if nodes must be close or the reservation is in one.
+
+    Azure also accepts none and then chooses: naming a zone for GPUs often fails there.
+    """
     minimum_nodes: int | None = None
     """With `maximum_nodes`: an autoscaler owns the number of nodes. Neither: it stays `nodes`."""
     maximum_nodes: int | None = None
@@ -81,11 +83,11 @@ class NodePoolShape:
     placement: Placement = Placement.NONE
     capacity: Capacity = Capacity.ON_DEMAND
     on_demand_nodes: int | None = None
-    """With spot: so many nodes are on demand, and stay when spot capacity is gone."""
+    """With spot: number of on-demand nodes, which stay when spot capacity is gone."""
     reservation_id: str | None = None
     """The reservation or capacity block to launch into."""
     reservation_placement_group: str | None = None
-    """Name of the placement group that the reservation was made in; on Google, of a block of the reservation."""
+    """Placement group of the reservation; on Google Cloud, a block of the reservation."""
     nodes_per_replica: int = 1
     """Nodes that one replica of the model spans (pipeline stages)."""
 
@@ -126,7 +128,7 @@ def node_labels(shape: NodePoolShape, row: Machine) -> dict[str, str]:
 
 
 def shape_problems(path: str, shape: NodePoolShape, cloud: Cloud) -> list[Problem]:
-    """What is wrong with a pool in any cloud; `path` is the pool's name, before its fields' names."""
+    """Yield the problems of a pool in any cloud. `path` is the pool's name, the prefix of the fields' paths."""
     row = load_machines().get(shape.machine)
     rules = (_machines, _counts, _reservations, _placement, _fabric, _zones)
     return [
@@ -157,7 +159,7 @@ def _counts(shape: NodePoolShape, _row: Machine | None, _cloud: Cloud) -> Iterat
         field = "minimum_nodes" if low is None else "maximum_nodes"
         yield field, None, "an autoscaled pool has both bounds", "State minimum_nodes and maximum_nodes, or neither"
     elif low is not None and high is not None and not (0 <= low <= shape.nodes <= high and high > 0):
-        rule = f"it lies outside minimum_nodes {low} to maximum_nodes {high}"
+        rule = f"it is outside minimum_nodes {low} to maximum_nodes {high}"
         yield "nodes", shape.nodes, rule, "Widen the bounds or change the count"
     elif low is None and shape.nodes < 1:
         yield "nodes", shape.nodes, "a pool that nothing scales needs nodes", "Use 1 or more, or state bounds"
@@ -170,7 +172,7 @@ def _counts(shape: NodePoolShape, _row: Machine | None, _cloud: Cloud) -> Iterat
             yield "on_demand_nodes", floor, rule, "State how many nodes stay when spot capacity is gone"
     elif floor is not None:
         rule = f"capacity {shape.capacity.value} has no floor, only spot has"
-        yield "on_demand_nodes", floor, rule, "Leave it out, or use capacity spot"
+        yield "on_demand_nodes", floor, rule, "Remove it, or use capacity spot"
 
 
 def _reservations(shape: NodePoolShape, _row: Machine | None, _cloud: Cloud) -> Iterator[_Finding]:
@@ -180,7 +182,7 @@ def _reservations(shape: NodePoolShape, _row: Machine | None, _cloud: Cloud) -> 
         yield "reservation_id", None, rule, "Name the reservation, or use capacity on-demand"
     if not reserved and shape.reservation_id is not None:
         rule = f"capacity {shape.capacity.value} cannot launch into a reservation"
-        yield "reservation_id", shape.reservation_id, rule, "Leave it out, or use capacity reservation"
+        yield "reservation_id", shape.reservation_id, rule, "Remove it, or use capacity reservation"
 
 
 def _placement(shape: NodePoolShape, _row: Machine | None, _cloud: Cloud) -> Iterator[_Finding]:
@@ -201,7 +203,7 @@ def _fabric(shape: NodePoolShape, row: Machine | None, _cloud: Cloud) -> Iterato
         has = None if row.fabric is None else row.fabric.kind
         if has is not shape.fabric:
             rule = f"{row.name} has {'no fabric' if has is None else has.value}"
-            fix = "Leave it out, or take a machine that has it" if has is None else f"Use {has.value}"
+            fix = "Remove it, or take a machine that has it" if has is None else f"Use {has.value}"
             yield "fabric", shape.fabric.value, rule, fix
     if shape.fabric is None and shape.nodes_per_replica > 1:
         rule = f"a replica of {shape.nodes_per_replica} nodes would send tensors over ordinary networking"

@@ -32,7 +32,7 @@ class RedisLayout:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RegionSpec:
-    """What a region needs in any cloud. Each cloud's arguments add what only that cloud needs."""
+    """Description of a region in any cloud. Each cloud's arguments add its own values."""
 
     region: str
     """The cloud's name of the region."""
@@ -43,8 +43,11 @@ class RegionSpec:
     kubernetes_version: str
     """Minor version, such as 1.34."""
     admins: tuple[str, ...]
-    """Administrators of the cluster: ARNs of roles and users on AWS, `user:`, `group:` or `serviceAccount:` and an
-    address on Google Cloud, object ids of groups on Azure."""
+    """Administrators of the cluster.
+
+    ARNs of roles and users on AWS; `user:`, `group:` or `serviceAccount:` and an address on Google Cloud; object ids of
+    groups on Azure.
+    """
     pools: Mapping[str, NodePoolShape]
     """Node pools by name; `coordinators` is one of them."""
     store: RegionStore
@@ -74,7 +77,7 @@ class RegionSpec:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RegionResults:
-    """What a region gives to the rest of the stack. The fields are those of `novacron_infra.outputs`."""
+    """Results of a region, for the rest of the stack. The fields are those of `novacron_infra.outputs`."""
 
     platform: Platform
     cluster: pulumi.Output[str]

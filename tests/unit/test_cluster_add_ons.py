@@ -1,4 +1,4 @@
-"""What is in a cluster from the start: storage classes and device plugins, as each cloud wants them."""
+"""Cluster add-ons: storage classes and device plugins of each cloud."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ COORDINATORS = NodePoolShape(
 
 @dataclass
 class Cluster(mocks.Mocks):
-    """What a program made in it."""
+    """Resources that a program created in the cluster."""
 
     made: list[mocks.MockResourceArgs] = field(default_factory=list)
 

@@ -55,6 +55,7 @@ BANNED = [
 ALLOWED = [
     ("a.md", "There is no default, and the limit is no longer than 63 characters."),
     ("a.py", 'x = f"Amazon{kind}Policy"\n'),
+    ("a.py", '"""Open http://localhost:3000."""\n'),
     ("a.md", "Run `make so long` and [this](told.md).\n\n```\nnobody said so\n```\n"),
     ("a.md", "A stand-in server; besides, one more replica and no more than 3."),
     ("a.py", "told = said(beside)\n"),

@@ -18,7 +18,7 @@ BLANK = "\0"
 PLACEHOLDER = "\1"
 """Stands for one character of a placeholder in an f-string. A word next to it is part of a longer word."""
 
-_URL = re.compile(r"https?://[^\s)>\"'`]+")
+_URL = re.compile(r"https?://[^\s)>\"'`]*[^\s)>\"'`.,;:]")
 _CODE = re.compile(r"``[^`]+``|`[^`]+`")
 _EMPHASIS = re.compile(r"^ *>+|(?<=[\s(])[*_]+(?=\w)|(?<=\w)[*_]+(?=[\s.,;:)])", re.MULTILINE)
 _TEST_NAME = re.compile(r"^\s*(?:async )?def (test_\w+)", re.MULTILINE)

@@ -1,4 +1,4 @@
-"""Amazon as components, and nothing of another cloud: importing this loads Amazon's SDK only."""
+"""AWS components. Importing this package loads only the SDK of AWS."""
 
 from novacron_infra.aws.addons import EksAddons, EksAddonsArgs
 from novacron_infra.aws.cluster import EksCluster, EksClusterArgs, EksClusterResources

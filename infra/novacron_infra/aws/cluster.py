@@ -24,7 +24,7 @@ from novacron_infra.tags import Tags
 
 LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 NODE_ADDONS = ("vpc-cni", "kube-proxy", "eks-pod-identity-agent", "eks-node-monitoring-agent")
-"""What a node has to find when it joins. The last one tells node repair of faulty GPUs."""
+"""Add-ons that must exist when a node joins. The last one reports faulty GPUs to node repair."""
 _ADDON_VALUES = {"vpc-cni": {"enableNetworkPolicy": "true"}}
 _ADMIN_POLICY = "AmazonEKSClusterAdminPolicy"
 _PRINCIPAL = re.compile(r"arn:(aws[a-z-]*):iam::\d{12}:(role|user)/\S+")
@@ -44,21 +44,21 @@ class EksClusterArgs:
     secrets_key_arn: pulumi.Input[str]
     logs_key_arn: pulumi.Input[str]
     admin_principal_arns: tuple[str, ...]
-    """Roles and users who administrate it. Whoever creates the cluster is not among them unless named."""
+    """ARNs of roles and users that administer the cluster. Its creator is not one of them unless listed."""
     tags: Tags
     public_cidrs: tuple[IPv4Network, ...] = ()
     """Networks that reach the API over the internet. None: the API is private."""
     service_cidr: IPv4Network = SERVICE_NETWORK
     log_retention_days: int = 90
     addon_versions: Mapping[str, str] = field(default_factory=dict[str, str])
-    """By add-on; the others have Amazon's default for the Kubernetes version."""
+    """Version of each add-on; the others have the AWS default for the Kubernetes version."""
     protect: bool = True
-    """Whether destroying the stack stops at the cluster, and Amazon refuses to delete it."""
+    """Whether to protect the cluster: `destroy` stops at it, and AWS rejects its deletion."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EksClusterResources:
-    """What the cluster is made of."""
+    """Resources of `EksCluster`."""
 
     cluster: aws.eks.Cluster
     role: aws.iam.Role
@@ -72,15 +72,15 @@ class EksCluster(pulumi.ComponentResource):
     """A cluster with a private API, encrypted secrets, all its logs, and access entries instead of a config map.
 
     Raises:
-        ArgumentError: the API would be open to the internet, nobody could sign in, or networks overlap.
+        ArgumentError: if the API would be open to the internet, no one could sign in, or networks overlap.
     """
 
     resources: EksClusterResources
     name: pulumi.Output[str]
-    """The cluster's name, for those who need its node add-ons to be there, such as node pools."""
+    """Name of the cluster. Resolves after the add-ons exist that nodes need, for node pools and the like."""
     endpoint: pulumi.Output[str]
     security_group_id: pulumi.Output[str]
-    """Of the control plane and of every node."""
+    """Security group of the control plane and of every node."""
     oidc_provider_arn: pulumi.Output[str]
     kubeconfig: pulumi.Output[str]
     """JSON; signs in through the AWS CLI and holds no secret."""

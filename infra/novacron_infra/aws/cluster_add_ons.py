@@ -1,4 +1,4 @@
-"""What an EKS cluster has before anything is deployed to it. The nodes' images bring driver and toolkit of the GPUs."""
+"""Add-ons of an EKS cluster. The nodes' images contain the driver and toolkit of the GPUs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from novacron_infra.workloads.cluster_add_ons import FAST, FAST_IOPS, FAST_MIB_P
 
 PROVISIONER = "ebs.csi.aws.com"
 GENERAL = Gp3Volume(size_gib=6, iops=3_000, throughput_mib_per_s=125)
-"""What every gp3 volume has at no price of its own. The size is the least that carries it; a claim states its own."""
+"""Performance that every gp3 volume has without an extra price, and the smallest size for it."""
 FAST_VOLUME = Gp3Volume(size_gib=40, iops=FAST_IOPS, throughput_mib_per_s=FAST_MIB_PER_S)
 
 
@@ -26,7 +26,7 @@ def volume_classes(key_arn: pulumi.Input[str]) -> tuple[VolumeClass, ...]:
 
 
 def device_plugins(pools: Iterable[NodePoolShape], nvidia_image: str, efa_image: str) -> tuple[DevicePlugin, ...]:
-    """NVIDIA's, and Amazon's for EFA where a pool has it: neither is in the nodes' images."""
+    """Return the device plugins of NVIDIA and, for pools with EFA, of AWS. The nodes' images have neither."""
     efa = sorted({shape.machine for shape in pools if shape.fabric is FabricKind.EFA})
     nvidia = DevicePlugin(name="nvidia-device-plugin", image=nvidia_image)
     if not efa:

@@ -1,4 +1,4 @@
-"""A region's network: private subnets for nodes, public ones for load balancers only, and who may talk to whom.
+"""Network of a region: private subnets for nodes, public subnets for load balancers, and security groups.
 
 Not for load balancers themselves (`ingress`) and not for links between regions.
 """
@@ -64,7 +64,7 @@ class AwsNetworkArgs:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AwsNetworkResources:
-    """What the network is made of. Subnets are by zone."""
+    """Resources of `AwsNetwork`. Subnets are by zone."""
 
     vpc: aws.ec2.Vpc
     private_subnets: dict[str, aws.ec2.Subnet]
@@ -88,7 +88,7 @@ class AwsNetwork(pulumi.ComponentResource):
     public_subnet_ids: dict[str, pulumi.Output[str]]
     """By zone; for load balancers only."""
     fabric_security_group_id: pulumi.Output[str]
-    """Lets members talk to each other without limit, as EFA demands. Nobody else is let in."""
+    """Return a security group whose members may reach each other without limit, as EFA requires."""
 
     def __init__(self, name: str, args: AwsNetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         refuse([*name_problems(name), *_problems(name, args)])

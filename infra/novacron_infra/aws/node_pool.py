@@ -52,7 +52,7 @@ class EksNodePoolArgs:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EksNodePoolResources:
-    """What the pool is made of. Groups are by suffix, as in the shape."""
+    """Resources of the pool. Groups are by suffix, as in the shape."""
 
     role: aws.iam.Role
     launch_template: aws.ec2.LaunchTemplate
@@ -197,7 +197,7 @@ class EksNodePool(pulumi.ComponentResource):
             scaling_config=aws.eks.NodeGroupScalingConfigArgs(
                 desired_size=group.nodes, min_size=group.minimum_nodes, max_size=group.maximum_nodes
             ),
-            # Minimal: a node goes before its successor comes, so no update asks for GPUs that nobody has.
+            # Minimal: a node is removed before its replacement is created, so updates need no additional GPUs.
             update_config=aws.eks.NodeGroupUpdateConfigArgs(
                 max_unavailable_percentage=_MAX_UNAVAILABLE_PERCENT,
                 update_strategy="MINIMAL" if has_gpus else "DEFAULT",
@@ -236,7 +236,7 @@ class EksNodePool(pulumi.ComponentResource):
 
 
 def node_template(shape: NodePoolShape, row: Machine) -> dict[str, str]:
-    """What the cluster autoscaler is told of a pool's nodes."""
+    """Return the tags from which the cluster autoscaler learns the labels, taints and resources of a pool's nodes."""
     template = {f"label/{key}": value for key, value in node_labels(shape, row).items()}
     if row.gpu is not None:
         template |= {f"taint/{GPU_TAINT}": "true:NoSchedule", f"resources/{GPU_TAINT}": str(row.gpu_count)}

@@ -1,4 +1,4 @@
-"""Copies of the models and of the configuration beside them in other regions, and alarms when they fall behind."""
+"""Copies of models and configuration in other regions, and alarms when copies are late."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ from novacron_infra.tags import Tags
 PROMISED_MINUTES = 15
 """S3 replication time control: 99.9% of objects within 15 minutes."""
 SHORTEST_LAG_S = 60
-"""The alarm of configuration looks once a minute."""
+"""Shortest lag that the configuration's alarm can detect: it evaluates once a minute."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Folder:
-    """What is copied by a rule of its own to each region."""
+    """Objects with their own replication rule to each region."""
 
     what: str
     names: str
-    """What the names of its objects begin with."""
+    """Prefix of the objects' names."""
     suffix: str
-    """Of its rules' ids."""
+    """Suffix of the rules' ids."""
     longest_lag_s: int
     alarm_period_s: int
     alarm_periods: int
-    """So many in a row set off the alarm."""
+    """Number of consecutive periods that trigger the alarm."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReplicaArgs:
-    """A bucket that gets the copies."""
+    """A bucket that receives copies."""
 
     bucket_arn: pulumi.Input[str]
-    """Of a bucket that keeps versions."""
+    """ARN of a bucket with versioning."""
     bucket: str
     key_arn: pulumi.Input[str]
-    """Of the replica's region."""
+    """ARN of a key in the replica's region."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +53,7 @@ class AwsModelReplicationArgs:
 
     source_bucket: str
     source_bucket_arn: pulumi.Input[str]
-    """Of a bucket that keeps versions."""
+    """Name of a bucket with versioning."""
     source_key_arn: pulumi.Input[str]
     replicas: Mapping[str, ReplicaArgs]
     """By region."""
@@ -64,7 +64,7 @@ class AwsModelReplicationArgs:
     """When the alarm of the configuration goes off."""
     alarm_topic_arns: tuple[pulumi.Input[str], ...] = ()
     prefix: str = "models/"
-    """What the models' names begin with; empty for every object."""
+    """Prefix of the models' names; empty for all objects."""
     configuration_prefix: str = "configuration/"
 
 
@@ -83,7 +83,7 @@ class AwsModelReplication(pulumi.ComponentResource):
 
     replication: aws.s3.BucketReplicationConfig
     alarms: dict[str, aws.cloudwatch.MetricAlarm]
-    """Of the models, by region."""
+    """Alarm of the models of each region."""
     configuration_alarms: dict[str, aws.cloudwatch.MetricAlarm]
     """By region."""
 

@@ -33,11 +33,11 @@ class AwsModelStoreArgs:
     """A bucket of models."""
 
     bucket: str
-    """Its name, unique in all of Amazon; without dots, which transfer acceleration does not take."""
+    """Name of the bucket, unique in AWS; without dots, because transfer acceleration does not allow them."""
     key_arn: pulumi.Input[str]
     tags: Tags
     acceleration: bool = True
-    """Uploads over Amazon's edge."""
+    """Whether to turn on transfer acceleration (uploads through edge locations)."""
     old_versions_days: int = 30
     """How long an overwritten or deleted model can be brought back."""
     protect: bool = True
@@ -151,7 +151,7 @@ class AwsFastFilesArgs:
     efa: bool = False
     """GPUDirect Storage over EFA. Decided when the file system is made; changing it makes a new one."""
     bucket: pulumi.Input[str] | None = None
-    """Whose models appear under `prefix`, loaded when first read."""
+    """Bucket whose models appear under `prefix`; Lustre loads them on first read."""
     prefix: str = "models"
 
 
@@ -216,10 +216,13 @@ class AwsSharedFilesArgs:
     key_arn: pulumi.Input[str]
     tags: Tags
     existing_id: str | None = None
-    """Of a file system that exists: it only gets mount targets, and must have none in another network."""
+    """Id of an existing file system, which gets mount targets only. It must have none in another network."""
     replica: bool = False
-    """Whether it may be overwritten by replication from another region. Decided when it is made: a file system that
-    becomes one later needs `aws efs update-file-system-protection --replication-overwrite-protection DISABLED`."""
+    """Whether replication from another region may overwrite it.
+
+    This is set at creation. An existing file system needs
+    `aws efs update-file-system-protection --replication-overwrite-protection DISABLED`.
+    """
     throughput_mib_per_s: int = stores.EFS_MIB_PER_S
     weights_gb: float | None = None
     """Weights of one replica, 10^9 bytes, if it loads them from here."""
@@ -277,7 +280,7 @@ class AwsSharedFiles(pulumi.ComponentResource):
 
 
 def load_warning(weights_gb: float | None, throughput_mib_per_s: int, timeout_s: int) -> str | None:
-    """What to tell someone whose replica loads its weights from EFS and would not be done in time."""
+    """Return a warning if a replica would not load its weights from EFS in time, or None."""
     rate = min(throughput_mib_per_s, stores.EFS_MEASURED_MIB_PER_S)
     return stores.load_warning("EFS", weights_gb, rate, timeout_s, "use the bucket or Lustre")
 

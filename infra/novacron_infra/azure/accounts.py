@@ -1,4 +1,4 @@
-"""What every storage account here is: private, encrypted with a customer key, for identities only."""
+"""Storage accounts: private, encrypted with a customer key, and accessed with identities only."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ class AksClusterArgs:
     """Network of the pods' overlay. Other clusters may use the same."""
     maintenance: MaintenanceWindow = MaintenanceWindow()
     system_size: str = "Standard_D8ds_v5"
-    """Of the nodes that AKS's own pods run on; with a local disk for the system."""
+    """VM size of the nodes for AKS's system pods; it needs a local disk for the operating system."""
     system_nodes: int = 3
     system_zones: tuple[str, ...] = ("1", "2", "3")
     protect: bool = True
@@ -89,7 +89,7 @@ class AksClusterArgs:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AksClusterResources:
-    """What the cluster is made of."""
+    """Resources of `AksCluster`."""
 
     cluster: containerservice.ManagedCluster
     control_identity: managedidentity.UserAssignedIdentity
@@ -102,17 +102,17 @@ class AksCluster(pulumi.ComponentResource):
     """A cluster with a private API, encrypted secrets and disks, all its logs, and Entra ID instead of accounts.
 
     Raises:
-        ArgumentError: the API would be open to the internet, nobody could sign in, or networks overlap.
+        ArgumentError: if the API would be open to the internet, no one could sign in, or networks overlap.
     """
 
     resources: AksClusterResources
     name: pulumi.Output[str]
     oidc_issuer: pulumi.Output[str]
-    """What a federated identity of a pod trusts."""
+    """OIDC issuer that federated identities of pods trust."""
     control_principal_id: pulumi.Output[str]
-    """Who makes the nodes."""
+    """Identity of the control plane, which creates the nodes."""
     kubelet_principal_id: pulumi.Output[str]
-    """Who pulls images."""
+    """Identity of kubelet, which pulls images."""
     kubeconfig: pulumi.Output[str]
     """JSON; signs in through kubelogin and the Azure CLI and holds no secret."""
 

@@ -1,7 +1,7 @@
-"""What an AKS cluster has before anything is deployed to it.
+"""Add-ons of an AKS cluster.
 
 No device plugins: the owner of the GPU stack is the GPU operator, which brings its own, and the network operator brings
-InfiniBand's. A second one beside it would count every GPU twice.
+InfiniBand's. A second one would count every GPU twice.
 """
 
 from __future__ import annotations

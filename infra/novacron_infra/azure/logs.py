@@ -38,7 +38,7 @@ class AzureLogs(pulumi.ComponentResource):
     workspace_id: pulumi.Output[str]
     """Its resource id."""
     workspace_guid: pulumi.Output[str]
-    """What traffic analytics calls it."""
+    """Workspace id for traffic analytics."""
 
     def __init__(self, name: str, args: AzureLogsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         refuse(

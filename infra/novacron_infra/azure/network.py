@@ -29,11 +29,11 @@ _MOST_PORT = 65535
 
 
 class SubnetUse(str, Enum):
-    """What a subnet is for."""
+    """Purpose of a subnet."""
 
     NODES = "nodes"
     API_SERVER = "api-server"
-    """The cluster's control plane stands in it; nothing else may."""
+    """Subnet of the cluster's control plane, exclusively."""
     ENDPOINTS = "endpoints"
     FILES = "files"
     """Managed Lustre, which has a subnet of its own."""
@@ -62,7 +62,7 @@ class AzureNetworkArgs:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AzureNetworkResources:
-    """What the network is made of."""
+    """Resources of `AzureNetwork`."""
 
     network: azure.VirtualNetwork
     subnets: dict[SubnetUse, azure.Subnet]
@@ -74,8 +74,8 @@ class AzureNetworkResources:
 class AzureNetwork(pulumi.ComponentResource):
     """A virtual network whose nodes are private, with a NAT gateway, private DNS and flow logs.
 
-    The NAT gateway stands in a zone that Azure chooses: if that zone fails, nodes of the others reach no registry, and
-    running pods do not notice.
+    Azure chooses the zone of the NAT gateway. If that zone fails, nodes in other zones cannot pull images; running pods
+    are not affected.
 
     Raises:
         ArgumentError: the network, the account's name or a figure is not what Azure accepts.
@@ -177,7 +177,7 @@ class AzureNetwork(pulumi.ComponentResource):
         return subnets
 
     def _security_group(self, use: SubnetUse) -> azure.NetworkSecurityGroupArgs:
-        """Azure's default rules let the network and its load balancers in and nobody else."""
+        """Return the rules of public ports. Azure's default rules admit only the network and its load balancers."""
         public = [
             azure.SecurityRuleArgs(
                 name=f"public-{port}",
@@ -280,7 +280,7 @@ def _problems(name: str, args: AzureNetworkArgs) -> list[Problem]:
         rule = f"flow logs are kept 1 to {_MOST_FLOW_LOG_DAYS} days"
         found.append(Problem(f"{name}.flow_log_days", str(args.flow_log_days), rule, "Stay within"))
     found += [
-        Problem(f"{name}.public_ports", str(port), "it is no TCP port", f"Use 1 to {_MOST_PORT}")
+        Problem(f"{name}.public_ports", str(port), "it is not a TCP port", f"Use 1 to {_MOST_PORT}")
         for port in args.public_ports
         if not 1 <= port <= _MOST_PORT
     ]

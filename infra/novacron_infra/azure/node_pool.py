@@ -23,7 +23,7 @@ from novacron_infra.tags import Tags
 
 SPOT_LABEL = "kubernetes.azure.com/scalesetpriority"
 LONGEST_POOL_NAME = 8
-"""AKS takes 12 characters; the spot pool beside the floor needs 4 of them."""
+"""AKS allows 12 characters, and the suffix of the spot pool has 4."""
 WHATEVER_IT_COSTS = -1.0
 """As a spot price: up to the price on demand, so that no node goes for its price."""
 _SUFFIXES = {"nodes": "", "spot": "spot"}
@@ -34,7 +34,7 @@ _MIN_DISK_GIB, _MAX_DISK_GIB = 128, 2048
 
 
 class GpuStack(str, Enum):
-    """Who brings the GPUs' driver and toolkit: one owner for all pools of a cluster, never two."""
+    """Installer of the GPU driver and toolkit, the same for all pools of a cluster."""
 
     GPU_OPERATOR = "None"
     AKS = "Install"
@@ -67,7 +67,7 @@ class AksNodePoolArgs:
     resource_group: pulumi.Input[str]
     cluster_name: pulumi.Input[str]
     control_principal_id: pulumi.Input[str]
-    """Of the cluster's control plane, which launches into reservations."""
+    """Identity of the cluster's control plane, which launches nodes into reservations."""
     kubernetes_version: str
     subnet_id: pulumi.Input[str]
     tags: Tags
@@ -82,7 +82,7 @@ class AksNodePoolArgs:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AksNodePoolResources:
-    """What the pool is made of. Agent pools are by suffix, as in the shape."""
+    """Resources of the pool. Agent pools are by suffix, as in the shape."""
 
     agent_pools: dict[str, containerservice.AgentPool]
     placement_group: compute.ProximityPlacementGroup | None
@@ -139,7 +139,7 @@ class AksNodePool(pulumi.ComponentResource):
             location=args.region,
             proximity_placement_group_type=compute.ProximityPlacementGroupType.STANDARD,
             zones=list(args.shape.zones) or None,
-            # Azure takes a zone only with what is to stand in it, and finds a place that has all of it.
+            # Azure accepts a zone only with the machine types, and chooses a location that has all of them.
             intent=compute.ProximityPlacementGroupPropertiesIntentArgs(vm_sizes=[args.shape.machine]),
             tags=self._tags,
             opts=self._child,
@@ -193,7 +193,7 @@ class AksNodePool(pulumi.ComponentResource):
             spot_max_price=args.spot_max_usd_per_hour if spot else None,
             capacity_reservation_group_id=shape.reservation_id,
             proximity_placement_group_id=None if placement_group is None else placement_group.id,
-            # A node with GPUs goes before its successor comes, so no update asks for GPUs that nobody has.
+            # A GPU node is removed before its replacement is created, so updates need no additional GPUs.
             upgrade_settings=containerservice.AgentPoolUpgradeSettingsArgs(
                 max_surge="0" if has_gpus else _MAX_SURGE, max_unavailable=_MAX_UNAVAILABLE if has_gpus else "0"
             ),
@@ -210,7 +210,7 @@ class AksNodePool(pulumi.ComponentResource):
 
 
 def node_taints(row: Machine, group: NodeGroupShape) -> list[str]:
-    """Taints of a group's nodes. AKS adds the one of spot by itself; stated, it is no difference to undo."""
+    """Return the taints of a group's nodes. AKS adds the spot taint itself; declaring it avoids a permanent diff."""
     gpus = [f"{GPU_TAINT}=true:NoSchedule"] if row.gpu is not None else []
     return gpus + ([f"{SPOT_LABEL}=spot:NoSchedule"] if group.capacity is Capacity.SPOT else [])
 
@@ -224,7 +224,7 @@ def _linux() -> containerservice.LinuxOSConfigArgs:
 def _problems(name: str, args: AksNodePoolArgs) -> list[Problem]:
     found: list[Problem] = []
     if not _POOL_NAME.fullmatch(args.pool) or len(args.pool) > LONGEST_POOL_NAME:
-        rule = f"AKS names pools with {LONGEST_POOL_NAME} lower-case letters and digits, beside room for a suffix"
+        rule = f"AKS names pools with {LONGEST_POOL_NAME} lower-case letters and digits, and adds a suffix"
         found.append(Problem(f"{name}.pool", args.pool, rule, "Write it as h100"))
     if not _MIN_DISK_GIB <= args.os_disk_gib <= _MAX_DISK_GIB:
         rule = f"a system disk has {_MIN_DISK_GIB} to {_MAX_DISK_GIB} GiB"
@@ -241,7 +241,7 @@ def _problems(name: str, args: AksNodePoolArgs) -> list[Problem]:
         )
         found.append(Problem(f"{name}.spot_max_usd_per_hour", f"{price:g}", rule, fix))
     if args.shape.fabric is not None and args.gpu_stack is not GpuStack.GPU_OPERATOR:
-        rule = "GPUs use InfiniBand only with a driver that is built beside the one of InfiniBand"
+        rule = "GPUs use InfiniBand only with a driver that is built for the InfiniBand driver"
         found.append(Problem(f"{name}.gpu_stack", args.gpu_stack.name, rule, "Use GPU_OPERATOR"))
     if args.shape.fabric is not None and args.os_sku is not OsSku.UBUNTU:
         rule = "the network operator brings the driver of InfiniBand for Ubuntu only"

@@ -47,7 +47,7 @@ POSTGRES_CLASS = "Standard_E8ds_v5"
 PUBLIC_PORTS = (443,)
 """Ports of the coordinators that nodes open to the internet behind the load balancer."""
 _POOL_NAMES = {"coordinators": "coord"}
-"""AKS's names of pools are short; the others' fit."""
+"""Short names of pools, because AKS limits their length."""
 _KEPT_DAYS, _GONE_DAYS = 90, 7
 _HASH_LENGTH, _LONGEST_VAULT = 8, 24
 _SUBSCRIPTION = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")

@@ -148,7 +148,7 @@ def _probe(args: GlobalEndpointArgs) -> Iterator[Problem]:
         yield _own("probe.port", probe.port, "ports are 1 to 65535", "Use the load balancer's")
     if probe.protocol is ProbeProtocol.TCP:
         if probe.path is not None:
-            yield _own("probe.path", probe.path, "TCP asks for no path", "Leave it out, or use HTTPS")
+            yield _own("probe.path", probe.path, "TCP asks for no path", "Remove it, or use HTTPS")
     elif not probe.path:
         rule = f"{probe.protocol.value} needs a path"
         yield _own("probe.path", probe.path, rule, "Name one that says 200 while the region can serve, such as /ready")

@@ -1,4 +1,4 @@
-"""Google as components, and nothing of another cloud: importing this loads Google's SDK only."""
+"""Google Cloud components. Importing this package loads only the SDK of Google Cloud."""
 
 from novacron_infra.gcp.cluster import GkeCluster, GkeClusterArgs, GkeClusterResources, ReleaseChannel
 from novacron_infra.gcp.databases import GcpPostgres, GcpPostgresArgs, GcpRedis, GcpRedisArgs

@@ -1,4 +1,4 @@
-"""A GKE cluster: who may reach its API, what it logs, and who its nodes are.
+"""A GKE cluster: access to its API, its logs, and the identity of its nodes.
 
 Not for nodes (`node_pool`). Who may sign in is the project's IAM: GKE has no list of its own.
 """
@@ -39,7 +39,7 @@ METRIC_COMPONENTS = (
     "KUBELET",
     "DCGM",
 )
-"""The last one is GKE's own exporter of GPU metrics: it goes with GKE's drivers, and no GPU operator beside them."""
+"""Monitored components. The last one is GKE's GPU metrics exporter, which needs GKE's drivers and no GPU operator."""
 _NODE_ROLES = ("roles/container.defaultNodeServiceAccount", "roles/artifactregistry.reader")
 _GROUP = re.compile(r"gke-security-groups@[a-z0-9.-]+\.[a-z]+")
 
@@ -59,12 +59,12 @@ class GkeClusterArgs:
 
     region: str
     zones: tuple[str, ...]
-    """Of the control plane's replicas and, where a pool names none, of nodes."""
+    """Zones of the control plane's replicas, and of nodes whose pool has no zones."""
     kubernetes_version: str
     """Minor version, such as 1.34; the release channel brings patches and later ones."""
     network_id: pulumi.Input[str]
     subnet_id: pulumi.Input[str]
-    """Of the nodes, with ranges named `pods` and `services`."""
+    """Subnet of the nodes, with ranges named `pods` and `services`."""
     secrets_key_id: pulumi.Input[str]
     tags: Tags
     release_channel: ReleaseChannel = ReleaseChannel.REGULAR
@@ -73,7 +73,7 @@ class GkeClusterArgs:
     private_cidrs: tuple[IPv4Network, ...] = ()
     """Networks, in addition to the nodes', that reach the API over VPN or peering."""
     security_group: str | None = None
-    """Google group whose member groups RBAC may name: `gke-security-groups@` and the domain."""
+    """Group whose member groups can be used in RBAC: `gke-security-groups@` and the domain."""
     max_pods_per_node: int = 64
     """Each node takes twice as many addresses of the pods' range, rounded up to a power of two."""
     managed_lustre: bool = False
@@ -86,7 +86,7 @@ class GkeClusterArgs:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GkeClusterResources:
-    """What the cluster is made of."""
+    """Resources of `GkeCluster`."""
 
     cluster: gcp.container.Cluster
     node_account: gcp.serviceaccount.Account
@@ -106,7 +106,7 @@ class GkeCluster(pulumi.ComponentResource):
     endpoint: pulumi.Output[str]
     """The API's address without a scheme: the private one unless networks outside may reach it."""
     node_account_email: pulumi.Output[str]
-    """Who nodes are, for those who may be it: there once it may write logs and pull images."""
+    """Email of the nodes' service account. Resolves after its IAM grants exist."""
     workload_pool: pulumi.Output[str]
     """Domain of the identities that pods have: `<project>.svc.id.goog`."""
     kubeconfig: pulumi.Output[str]
@@ -204,7 +204,7 @@ class GkeCluster(pulumi.ComponentResource):
         self.resources = GkeClusterResources(cluster=cluster, node_account=account)
         self.name = cluster.name
         self.endpoint = cluster.endpoint
-        # A project has its pool from its first cluster on: whoever names an identity in it waits.
+        # The workload identity pool exists once the project has a cluster: identities in it have to wait.
         self.workload_pool = pulumi.Output.all(workload_pool, cluster.id).apply(_first)
         self.node_account_email = pulumi.Output.all(account.email, *(grant.role for grant in grants)).apply(_first)
         self.kubeconfig = pulumi.Output.all(

@@ -1,4 +1,4 @@
-"""What a GKE cluster has before anything is deployed to it. Driver and device plugin of the GPUs are GKE's own."""
+"""Add-ons of a GKE cluster. GKE installs the GPU driver and device plugin itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A region's network: a private subnet for nodes and pods, a way out, and the networks of a fabric beside it.
+"""Network of a region: a private subnet for nodes and pods, Cloud NAT, and the networks of a fabric.
 
 Not for load balancers (the cluster's controllers make them) and not for links between regions.
 """
@@ -36,7 +36,7 @@ class GcpNetworkArgs:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GcpNetworkResources:
-    """What the network is made of."""
+    """Resources of `GcpNetwork`."""
 
     vpc: gcp.compute.Network
     subnet: gcp.compute.Subnetwork
@@ -46,7 +46,7 @@ class GcpNetworkResources:
 
 
 class GcpNetwork(pulumi.ComponentResource):
-    """A VPC whose nodes are private, with flow logs, Cloud NAT, and private access to Google's own services.
+    """A VPC with private nodes, flow logs, Cloud NAT, and private access to Google Cloud services.
 
     The logs have the key of the project's log bucket (decision 8).
 
@@ -57,9 +57,9 @@ class GcpNetwork(pulumi.ComponentResource):
     resources: GcpNetworkResources
     network_id: pulumi.Output[str]
     subnet_id: pulumi.Output[str]
-    """Of the nodes, with the ranges `pods` and `services`; nodes in it reach the internet."""
+    """Subnet of the nodes, with the ranges `pods` and `services`. Resolves when nodes in it reach the internet."""
     services_network_id: pulumi.Output[str]
-    """The same network, for what needs its peering with Google's services: Cloud SQL, Lustre, Filestore."""
+    """The same network, once it is peered with Google Cloud services: for Cloud SQL, Lustre and Filestore."""
     fabric_cidr: IPv4Network
     """Addresses that nothing else in the network has, for `GcpFabric`."""
 
@@ -78,7 +78,7 @@ class GcpNetwork(pulumi.ComponentResource):
                 gcp.compute.SubnetworkSecondaryIpRangeArgs(range_name=range_name, ip_cidr_range=str(cidr))
                 for range_name, cidr in ((PODS_RANGE, plan.pods), (SERVICES_RANGE, plan.services))
             ],
-            # Model weights and images come from Google's services without leaving over NAT.
+            # Model weights and images come from Google Cloud services directly, and not through the NAT.
             private_ip_google_access=True,
             log_config=gcp.compute.SubnetworkLogConfigArgs(
                 aggregation_interval="INTERVAL_1_MIN", flow_sampling=1.0, metadata="INCLUDE_ALL_METADATA"
@@ -117,7 +117,7 @@ class GcpNetwork(pulumi.ComponentResource):
         )
         self.resources = GcpNetworkResources(vpc=vpc, subnet=subnet, router=router, nat=nat, services_peering=peering)
         self.network_id = vpc.id
-        # Nodes that cannot get images never become ready: whoever takes the subnet waits for the way out.
+        # Nodes that cannot pull images never become ready, so users of the subnet wait for the NAT.
         self.subnet_id = pulumi.Output.all(subnet.id, nat.router).apply(_first)
         self.services_network_id = peering.network
         self.fabric_cidr = plan.fabric

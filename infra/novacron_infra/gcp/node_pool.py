@@ -34,15 +34,17 @@ from novacron_infra.pools import GPU_TAINT, Capacity, NodeGroupShape, NodePoolSh
 from novacron_infra.tags import Tags
 
 GPU_TAINT_VALUE = "present"
-"""What GKE itself would add: with another value the pool's taints would differ from what was declared."""
+"""Value of the taint that GKE adds itself. Another value would make the pool's taints differ from the program's."""
 _RESERVATION_KEY = "compute.googleapis.com/reservation-name"
 _MAX_UNAVAILABLE_SHARE = 4
-"""One node in so many is updated at a time."""
+"""Divisor of the number of nodes that are updated at the same time."""
 _MOST_UNAVAILABLE = 20
 _BOOT_DISK_GB = (50, 65_536)
 LONGEST_POOL_NAME = 26
-"""Longest name of a component without `pool`. GKE limits a node pool's name to 40 characters: the suffix -nodes and the
-8 characters that Pulumi appends take 14."""
+"""Maximum length of a component's name without `pool`.
+
+GKE limits a node pool's name to 40 characters; the suffix -nodes and the 8 characters that Pulumi appends take 14.
+"""
 _POOL = re.compile(r"[a-z][a-z0-9-]{0,18}")
 """At most 19 characters: the suffix, a digest of 7 characters and what Pulumi appends take 21 of GKE's 40."""
 _DIGEST_LENGTH = 6
@@ -69,7 +71,7 @@ class GkeNodePoolArgs:
     disk_key_id: pulumi.Input[str]
     tags: Tags
     pool: str | None = None
-    """What node pools are named in their cluster, before the suffix. None: as the component. A change replaces them."""
+    """Name of the node pools in their cluster, before the suffix. None: the component's name. Changes replace them."""
     fabric_interfaces: Sequence[FabricInterface] = ()
     """Those of a `GcpFabric` for this machine and zone."""
     automatic_fabric: bool = False
@@ -84,7 +86,7 @@ class GkeNodePoolArgs:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GkeNodePoolResources:
-    """What the pool is made of. Node pools are by suffix, as in the shape."""
+    """Resources of the pool. Node pools are by suffix, as in the shape."""
 
     node_pools: dict[str, gcp.container.NodePool]
 
@@ -137,7 +139,7 @@ class GkeNodePool(pulumi.ComponentResource):
             else None,
             # A scheduled node has an end: repairing it would ask the scheduler for another one.
             management=gcp.container.NodePoolManagementArgs(auto_repair=not scheduled, auto_upgrade=True),
-            # A GPU node goes before its successor comes, so no update asks for GPUs that nobody has.
+            # A GPU node is removed before its replacement is created, so updates need no additional GPUs.
             upgrade_settings=gcp.container.NodePoolUpgradeSettingsArgs(
                 strategy="SURGE",
                 max_surge=0 if has_gpus else 1,
@@ -282,7 +284,7 @@ def _problems(name: str, args: GkeNodePoolArgs) -> list[Problem]:
         ("longest_run_s", args.longest_run_s, (_SHORTEST_RUN_S, _LONGEST_RUN_S)),
     ):
         if not low <= value <= high:
-            found.append(Problem(f"{name}.{field}", str(value), f"it lies outside {low} to {high}", "Stay within"))
+            found.append(Problem(f"{name}.{field}", str(value), f"it is outside {low} to {high}", "Stay within"))
     return [*found, *_disk_problems(name, args), *_fabric_problems(name, args)]
 
 
@@ -304,7 +306,7 @@ def _fabric_problems(name: str, args: GkeNodePoolArgs) -> list[Problem]:
         if given or args.automatic_fabric:
             what = field if given else f"{name}.automatic_fabric"
             value = f"{given} interfaces" if given else "True"
-            return [Problem(what, value, "the pool has no fabric", "Leave it out, or name the machine's fabric")]
+            return [Problem(what, value, "the pool has no fabric", "Remove it, or name the machine's fabric")]
         return []
     row = load_machines().get(args.shape.machine)
     if args.automatic_fabric or row is None or row.fabric is None or row.fabric.kind is not args.shape.fabric:

@@ -90,7 +90,7 @@ def test_regions_come_up_stay_as_they_are_and_go_without_a_trace(site: Site) -> 
     site.write(PROGRAM, workers=2)
     changed = site.up()
     assert changed.succeeded, changed.errors
-    # What makes secrets is told all of the configuration.
+    # Resources that make secrets depend on the whole configuration.
     moved = [step for step in changed.steps if step.op.value != "same" and ":providers:" not in step.urn]
     assert {(step.op.value, step.urn.rpartition("::")[2]) for step in moved} == {
         ("update", "lab-westus2-workers-nodes"),

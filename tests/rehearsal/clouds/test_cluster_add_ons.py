@@ -49,7 +49,7 @@ def test_it_comes_up_stays_as_it_is_and_goes_without_a_trace(site: Site) -> None
 
 
 @pytest.mark.parametrize("dead", ["kubernetes", "left out"])
-def test_a_cluster_that_does_not_answer_is_nobody_elses(site: Site, dead: str) -> None:
+def test_unreachable_cluster_does_not_stop_other_regions(site: Site, dead: str) -> None:
     describe(site, with_add_ons(two_regions()))
     assert site.up().succeeded
     changed = with_add_ons(two_regions())

@@ -20,7 +20,7 @@ DOWN = """
 - {fault: region_down, region: eu-west-1, type: 'aws:[!i]*'}
 - {fault: region_down, region: eu-west-1, type: 'aws:index/getCallerIdentity*'}
 """
-"""IAM is in no region; what else begins with `aws:index` asks nobody."""
+"""IAM is not regional, and other `aws:index` functions make no calls."""
 
 
 def two_regions() -> dict[str, Any]:

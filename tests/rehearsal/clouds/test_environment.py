@@ -33,7 +33,7 @@ def describe(site: Site, values: dict[str, Any]) -> None:
 
 
 def changes(result: Result) -> set[tuple[str, str]]:
-    """What a preview would do, by the resource's name. Providers are left out."""
+    """Return the step of each resource in a preview, by name, without providers."""
     assert result.succeeded, result.errors
     return {
         (step.op.value, step.urn.rsplit("::", 1)[-1])

@@ -1,4 +1,4 @@
-"""Environments whose models lie in files: up, as described, and gone; and what is told of them before."""
+"""Environments with file systems as model stores: deployment, resources, destruction, and warnings of the plan."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def described(path: str, store: dict[str, str]) -> dict[str, Any]:
 
 
 def over_three_clouds() -> dict[str, Any]:
-    """EFS on Amazon, Filestore on Google, an NFS server that exists on Azure."""
+    """Return an environment with EFS on AWS, Filestore on Google Cloud, and an existing NFS server on Azure."""
     values = described("examples/environments/Pulumi.prod-mixed.yaml", {"kind": "efs"})
     for region in values["regions"]:
         if "overrides" in region:

@@ -1,4 +1,4 @@
-"""Two regions on the simulated Google, with the models' copies between them: made, left alone, destroyed."""
+"""Two regions on simulated Google Cloud, with copies of the models: deployed, unchanged, destroyed."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_a_region_that_goes_takes_nothing_of_the_other_along(up: Site) -> None:
     assert taken(up.workspace.refresh(up.options)) == {}
 
 
-def test_whoever_uses_a_region_is_told_where_its_parts_are(up: Site) -> None:
+def test_stack_outputs_have_the_addresses_of_each_region(up: Site) -> None:
     outputs = cast("dict[str, dict[str, str]]", up.up().outputs["regions"])
     told = outputs["us-central1"]
     GcpRegionOutputs.model_validate(told)

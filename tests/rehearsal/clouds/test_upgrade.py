@@ -20,7 +20,7 @@ PASSWORDS = {
     "gcp:secretmanager/secretVersion:SecretVersion": {"secretData"},
     "gcp:secretmanager/secretIamMember:SecretIamMember": {"secretId"},
 }
-"""Where a generated password goes: this version generates each one anew, with another provider."""
+"""Properties that get a generated password: this version generates each one again, with another provider."""
 
 
 @pytest.mark.parametrize("stack", STACKS)

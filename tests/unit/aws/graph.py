@@ -38,13 +38,13 @@ class Registered:
 
 @dataclass
 class Graph:
-    """What a program registered."""
+    """Resources that a program registered."""
 
     resources: list[Registered] = field(default_factory=list)
     invokes: list[tuple[str, str]] = field(default_factory=list)
     """Token and provider of each."""
     result: Any = None
-    """What the program returned, outputs resolved."""
+    """The program's result, with resolved outputs."""
 
     def of(self, type_: str) -> list[Registered]:
         return [item for item in self.resources if item.type == type_]
@@ -72,7 +72,7 @@ class _Planned(mocks.Mocks):
 
 
 class _Created(_Planned):
-    """An update: resources have what Amazon would have filled in."""
+    """Mocks of an update: resources have the outputs that AWS would compute."""
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         outputs = {"arn": f"arn:aws:mock:us-west-2:{ACCOUNT}:{args.name}", "name": args.name, **args.inputs}
@@ -136,12 +136,12 @@ def _marked(value: Any) -> Any:
 
 
 def monitor(graph: Graph) -> mocks.MockMonitor:
-    """What answers a program's registrations as an update would, and puts them into the graph."""
+    """Return a monitor that answers registrations as an update does, and records them in the graph."""
     return _Monitor(_Created(), graph)
 
 
 def declare(program: Callable[[pulumi.ResourceOptions], Any], preview: bool = False) -> Graph:
-    """Runs `program` with the options of a provider that is no default one; it may return outputs.
+    """Run `program` with the options of an explicit provider. It may return outputs.
 
     In a preview, inputs that only the update can tell are `UNKNOWN`.
     """

@@ -157,7 +157,7 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "a start outside its bounds": (
         {"minimum_nodes": 8, "maximum_nodes": 16},
-        ["workers.nodes = 4: it lies outside minimum_nodes 8 to maximum_nodes 16. Widen the bounds"],
+        ["workers.nodes = 4: it is outside minimum_nodes 8 to maximum_nodes 16. Widen the bounds"],
     ),
     "no nodes": ({"nodes": 0}, ["workers.nodes = 0: a pool that nothing scales needs nodes"]),
     "no nodes for a replica": (

@@ -95,7 +95,7 @@ def test_auto_scaling_may_use_the_disks_key_and_logs_only_theirs(region: Graph) 
 
 @pytest.mark.parametrize("zones", [samples.ZONES, samples.ZONES[:2]])
 @pytest.mark.parametrize("cidr", ["10.0.0.0/16", "10.8.0.0/20"])
-def test_subnets_lie_in_the_network_and_do_not_overlap(cidr: str, zones: tuple[str, ...]) -> None:
+def test_subnets_are_in_the_network_and_do_not_overlap(cidr: str, zones: tuple[str, ...]) -> None:
     plan = subnet_plan(IPv4Network(cidr), zones)
     assert tuple(plan) == zones
     subnets = [ipaddress.IPv4Network(text) for zone in plan.values() for text in (zone.private, zone.public)]
@@ -128,7 +128,7 @@ def test_the_default_security_group_is_closed(region: Graph) -> None:
     assert (inputs["ingress"], inputs["egress"]) == ([], [])
 
 
-def test_members_of_the_fabric_group_reach_each_other_and_nobody_else(region: Graph) -> None:
+def test_only_members_of_the_fabric_group_reach_each_other(region: Graph) -> None:
     group = "network-fabric-id"
     for direction in ("Ingress", "Egress"):
         rules = [
@@ -280,7 +280,7 @@ def test_bad_arguments_are_refused_before_anything_exists(
     assert len(error.value.problems) == 1
 
 
-def test_everything_wrong_is_told_at_once() -> None:
+def test_all_problems_of_arguments_are_reported_together() -> None:
     with pytest.raises(ArgumentError, match="the arguments have 3 problems") as error:
         network("N", cidr=IPv4Network("8.8.0.0/16"), zones=())
     assert [problem.path for problem in error.value.problems] == ["name", "N.zones", "N.cidr"]

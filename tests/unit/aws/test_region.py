@@ -62,7 +62,7 @@ def test_it_tells_where_models_lie_and_amazon_and_the_policies_take_every_part(
     graph = region(**changes)
     assert graph.result["model_store"] == url
     assert graph.result["worker_identity"]
-    # The ids of mocked subnets are none of Amazon's; mount targets of real ones are checked in test_amazon_api.
+    # Ids of mocked subnets are not valid for AWS; test_amazon_api checks mount targets with valid ids.
     checked = [item for item in graph.custom if item.type != MOUNT_TARGET]
     assert [problem for item in checked for problem in problems(item)] == []
     assert [message for item in graph.custom for message in violations(item)] == []

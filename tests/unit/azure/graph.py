@@ -33,7 +33,7 @@ class Registered:
     name: str
     inputs: dict[str, Any]
     secrets: tuple[str, ...]
-    """Dotted paths of inputs that nobody is shown."""
+    """Dotted paths of secret inputs."""
     parent: str
     provider: str
     protect: bool
@@ -45,13 +45,13 @@ class Registered:
 
 @dataclass
 class Graph:
-    """What a program registered."""
+    """Resources that a program registered."""
 
     resources: list[Registered] = field(default_factory=list)
     invokes: list[tuple[str, str]] = field(default_factory=list)
     """Token and provider of each."""
     result: Any = None
-    """What the program returned, outputs resolved."""
+    """The program's result, with resolved outputs."""
 
     def of(self, type_: str) -> list[Registered]:
         return [item for item in self.resources if item.type == f"azure-native:{type_}"]
@@ -192,7 +192,7 @@ def _short(urn: str) -> str:
 
 
 def declare(program: Callable[[pulumi.ResourceOptions], Any]) -> Graph:
-    """Runs `program` with the options of a provider that is no default one; it may return outputs."""
+    """Run `program` with the options of an explicit provider. It may return outputs."""
     graph = Graph()
     pulumi.runtime.set_mocks(_Mocks(), project="novacron", stack="test", monitor=_Monitor(graph))
 

@@ -158,7 +158,7 @@ def test_each_identity_has_the_roles_that_it_needs_and_no_other(region: Graph) -
 
 
 @pytest.mark.parametrize("cidr", ["10.0.0.0/16", "10.8.0.0/20"])
-def test_subnets_lie_in_the_network_and_do_not_overlap(cidr: str) -> None:
+def test_subnets_are_in_the_network_and_do_not_overlap(cidr: str) -> None:
     plan = subnet_plan(IPv4Network(cidr))
     assert set(plan) == set(SubnetUse)
     subnets = [ipaddress.IPv4Network(text) for text in plan.values()]
@@ -167,7 +167,7 @@ def test_subnets_lie_in_the_network_and_do_not_overlap(cidr: str) -> None:
     assert ipaddress.IPv4Network(plan[SubnetUse.NODES]).num_addresses >= 2048
 
 
-def test_nodes_leave_by_the_gateway_only_and_nobody_else_leaves(region: Graph) -> None:
+def test_only_nodes_reach_the_internet_and_only_through_the_gateway(region: Graph) -> None:
     subnets = {item.inputs["subnetName"]: item.inputs for item in region.of("network:Subnet")}
     assert not any(inputs["defaultOutboundAccess"] for inputs in subnets.values())
     assert {name for name, inputs in subnets.items() if "natGateway" in inputs} == {"nodes"}
@@ -182,7 +182,7 @@ def test_subnets_are_made_one_after_the_other(region: Graph) -> None:
     assert waits == [0, 1, 2, 3]
 
 
-def test_nobody_is_let_in_unless_a_port_is_named(region: Graph) -> None:
+def test_network_admits_no_inbound_traffic_without_public_ports(region: Graph) -> None:
     assert all(group.inputs["securityRules"] == [] for group in region.of("network:NetworkSecurityGroup"))
     args = replace(samples.NETWORK, public_ports=(443, 8443))
     graph = declare(lambda opts: AzureNetwork("net", args, opts).subnet_ids[SubnetUse.NODES])
@@ -364,7 +364,7 @@ def cluster(name: str = "prod", **changes: Any) -> None:
             {"cidr": IPv4Network("10.0.0.0/24")},
             "network.cidr = 10.0.0.0/24: a region's network is private and of /16 to /20",
         ),
-        (network, {"public_ports": (443, 0)}, "network.public_ports = 0: it is no TCP port"),
+        (network, {"public_ports": (443, 0)}, "network.public_ports = 0: it is not a TCP port"),
         (network, {"flow_log_days": 366}, "network.flow_log_days = 366: flow logs are kept 1 to 365 days"),
         (network, {"flow_log_account": "flow-logs"}, "network.flow_log_account = flow-logs: no storage account has"),
         (
@@ -418,7 +418,7 @@ def test_bad_arguments_are_refused_before_anything_exists(
     assert len(error.value.problems) == 1
 
 
-def test_everything_wrong_is_told_at_once() -> None:
+def test_all_problems_of_arguments_are_reported_together() -> None:
     with pytest.raises(ArgumentError, match="the arguments have 3 problems") as error:
         network("N", cidr=IPv4Network("8.8.0.0/16"), flow_log_account="F")
     assert [problem.path for problem in error.value.problems] == ["name", "N.flow_log_account", "N.cidr"]

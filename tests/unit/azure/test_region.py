@@ -96,7 +96,7 @@ def test_one_redis_node_has_no_copy_and_no_cluster() -> None:
 
 
 @pytest.mark.parametrize("export", [None, "files.acme.com:/export"])
-def test_where_models_lie_in_files_there_is_no_container_and_no_right_to_one(export: str | None) -> None:
+def test_region_with_a_file_store_has_no_container_and_no_role_for_one(export: str | None) -> None:
     graph = declare(lambda opts: whole(opts, store=ManagedNfsStore() if export is None else NfsStore(export=export)))
     modelled = [item for item in graph.custom if item.type.removeprefix("azure-native:") in MODELS]
     assert [problem for item in modelled for problem in problems(item)] == []

@@ -77,7 +77,7 @@ class Resource:
 
 @dataclass
 class Deployment(mocks.Mocks):
-    """What a program registered, and its outputs."""
+    """Resources that a program registered, and its outputs."""
 
     resources: list[Resource] = field(default_factory=list)
     outputs: dict[str, Any] = field(default_factory=dict)
@@ -102,7 +102,7 @@ class Deployment(mocks.Mocks):
 
 
 class _Monitor(mocks.MockMonitor):
-    """Also keeps what a mock is not told: a resource's options."""
+    """Keep the options of resources as well, which mocks do not get."""
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - gRPC's name
         made = self.mocks

@@ -88,7 +88,7 @@ def test_one_value(service: DnsService, given: dict[str, Any], expected: dict[st
 
 
 def test_a_second_region_replaces_nothing() -> None:
-    """Route 53 would refuse it: a name's first latency record cannot be made beside a plain one."""
+    """Route 53 would refuse it: a name's first latency record cannot be created next to a plain one."""
     one = deploy(endpoint(weights={"us-west": 1}, failover=False))
     two = deploy(endpoint(weights={"us-west": 1, "eu": 1}))
     found = changes(one, two)

@@ -33,13 +33,13 @@ class Registered:
 
 @dataclass
 class Graph:
-    """What a program registered."""
+    """Resources that a program registered."""
 
     resources: list[Registered] = field(default_factory=list)
     invokes: list[tuple[str, str]] = field(default_factory=list)
     """Token and provider of each."""
     result: Any = None
-    """What the program returned, outputs resolved."""
+    """The program's result, with resolved outputs."""
 
     def of(self, type_: str) -> list[Registered]:
         return [item for item in self.resources if item.type == type_]
@@ -121,7 +121,7 @@ class _Monitor(mocks.MockMonitor):
 
 
 def declare(program: Callable[[pulumi.ResourceOptions], Any]) -> Graph:
-    """Runs `program` with the options of a provider that is no default one; it may return outputs."""
+    """Run `program` with the options of an explicit provider. It may return outputs."""
     graph = Graph()
     pulumi.runtime.set_mocks(_Mocks(), project="novacron", stack="test", monitor=_Monitor(graph))
 

@@ -114,14 +114,14 @@ def test_services_that_are_not_asked_for_get_no_key() -> None:
     assert identities == {"container.googleapis.com"}
 
 
-def test_whoever_takes_a_key_waits_for_its_grants(region: Graph) -> None:
+def test_users_of_a_key_depend_on_its_grants(region: Graph) -> None:
     assert "keys-cluster-container-engine-robot" in region.one(CLUSTER).dependencies
     for pool in region.of("gcp:container/nodePool:NodePool"):
         assert pool.parent == "automatic" or "keys-storage-compute-system" in pool.dependencies
 
 
 @pytest.mark.parametrize("cidr", ["10.0.0.0/16", "10.64.0.0/12", "192.168.0.0/18"])
-def test_addresses_lie_in_the_network_and_do_not_overlap(cidr: str) -> None:
+def test_address_ranges_are_in_the_network_and_do_not_overlap(cidr: str) -> None:
     plan = address_plan(IPv4Network(cidr))
     parts = [
         ipaddress.IPv4Network(text)
@@ -183,7 +183,7 @@ def test_gpudirect_tcp_has_a_network_for_each_interface(region: Graph, machine: 
 
 
 @pytest.mark.parametrize("machine", ["a3-ultragpu-8g", "a4-highgpu-8g"])
-def test_roce_has_an_rdma_network_of_its_zone_beside_an_ordinary_one(region: Graph, machine: str) -> None:
+def test_roce_has_an_rdma_network_of_its_zone_and_an_ordinary_one(region: Graph, machine: str) -> None:
     name = fabric_of(machine)
     rdma, ordinary = region.one(NETWORK, f"{name}-rdma").inputs, region.one(NETWORK, f"{name}-gvnic").inputs
     assert (rdma["mtu"], ordinary["mtu"]) == (8896, 8896)
@@ -200,7 +200,7 @@ def test_the_interfaces_of_all_fabrics_have_addresses_of_their_own(region: Graph
     assert not any(a.overlaps(b) for index, a in enumerate(cidrs) for b in cidrs[:index])
 
 
-def test_members_of_a_fabric_reach_each_other_and_nobody_else(region: Graph) -> None:
+def test_only_members_of_a_fabric_reach_each_other(region: Graph) -> None:
     rules = region.of("gcp:compute/firewall:Firewall")
     assert len(rules) == 4 + 8 + 1 + 1
     for rule in rules:
@@ -377,7 +377,7 @@ def test_bad_arguments_are_refused_before_anything_exists(
     assert len(error.value.problems) == 1
 
 
-def test_everything_wrong_is_told_at_once() -> None:
+def test_all_problems_of_arguments_are_reported_together() -> None:
     with pytest.raises(ArgumentError, match="the arguments have 3 problems") as error:
         cluster("N", kubernetes_version="latest", zones=())
     assert [problem.path for problem in error.value.problems] == ["name", "N.zones", "N.kubernetes_version"]

@@ -65,7 +65,7 @@ def with_nfs(export: str | None) -> Graph:
     return declare(lambda opts: GcpRegion(NAME, args, opts).results.export())
 
 
-def test_models_may_lie_on_filestore() -> None:
+def test_model_store_can_be_filestore() -> None:
     graph = with_nfs(None)
     assert graph.result["model_store"] == "nfs://10.0.240.7/models/models"
     files = graph.one("gcp:filestore/instance:Instance")
@@ -80,7 +80,7 @@ def test_models_may_lie_on_filestore() -> None:
 
 
 @pytest.mark.parametrize("export", [None, "files.acme.com:/export"])
-def test_where_models_lie_in_files_there_is_no_bucket_and_no_right_to_one(export: str | None) -> None:
+def test_region_with_a_file_store_has_no_bucket_and_no_role_for_one(export: str | None) -> None:
     graph = with_nfs(export)
     assert graph.of("gcp:storage/bucket:Bucket") == []
     assert graph.of("gcp:storage/bucketIAMMember:BucketIAMMember") == []

@@ -62,7 +62,7 @@ def test_a_pool_takes_outputs_and_carries_the_tags() -> None:
     assert {item.provider.split("::")[-2] for item in graph.custom} == {"explicit"}
 
 
-def test_a_region_has_its_pools_and_a_front_door() -> None:
+def test_region_has_its_pools_and_an_ingress() -> None:
     graph = declare(lambda opts: AwsGpuRegion("prod", REGION, opts).ingress_address)
     assert {item.name for item in graph.of("aws:eks/nodeGroup:NodeGroup")} == {
         "prod-coordinators-nodes",

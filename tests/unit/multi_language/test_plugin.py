@@ -194,7 +194,7 @@ def told(error: grpc.RpcError) -> dict[str, str]:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_bad_arguments_are_told_by_path_and_make_nothing(
+def test_bad_arguments_are_reported_with_their_paths_and_create_nothing(
     stub: Stub, inputs: dict[str, Any], path: str, reason: str
 ) -> None:
     graph = Graph()
@@ -204,7 +204,7 @@ def test_bad_arguments_are_told_by_path_and_make_nothing(
     assert graph.custom == []
 
 
-def test_an_unknown_where_an_output_may_be_is_no_problem(stub: Stub) -> None:
+def test_unknown_value_is_accepted_for_an_output_argument(stub: Stub) -> None:
     graph = Graph()
     construct(stub, EKS_GPU_POOL, POOL | {"diskKeyArn": UNKNOWN, "clusterName": UNKNOWN}, graph)
     assert graph.of("aws:eks/nodeGroup:NodeGroup")

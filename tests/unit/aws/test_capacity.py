@@ -54,7 +54,7 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "EFA on a machine without it": (
         {"role": NodeRole.COORDINATOR, "machine": "c6i.8xlarge", "fabric": EFA},
-        ["workers.fabric = efa: c6i.8xlarge has no fabric. Leave it out"],
+        ["workers.fabric = efa: c6i.8xlarge has no fabric. Remove it"],
     ),
     "another cloud's fabric": (
         {"fabric": FabricKind.ROCE},

@@ -73,7 +73,7 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "InfiniBand on a machine without GPUs": (
         {"role": NodeRole.STORAGE, "machine": "Standard_L80s_v3", **IB},
-        ["workers.fabric = infiniband: Standard_L80s_v3 has no fabric. Leave it out"],
+        ["workers.fabric = infiniband: Standard_L80s_v3 has no fabric. Remove it"],
     ),
     "more nodes than an InfiniBand domain": (
         {**IB, "nodes": 101},

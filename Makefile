@@ -44,6 +44,7 @@ check: .venv/dev.stamp ## check format, lint, layers, types and prose
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
+	$(BIN)/python -m tools.prose
 	$(BIN)/basedpyright
 
 prose: .venv/dev.stamp ## check the English of docs, comments and messages for banned phrases

@@ -51,8 +51,8 @@ class ArgumentError(ConfigurationError):
     subject = "the arguments have"
 
 
-def refuse(problems: Sequence[Problem]) -> None:
-    """Raise an ArgumentError when there are problems; components call it before they declare any resource."""
+def raise_problems(problems: Sequence[Problem]) -> None:
+    """Raise an ArgumentError if there are problems. Components call it before they declare any resource."""
     if problems:
         raise ArgumentError(problems)
 

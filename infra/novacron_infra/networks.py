@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Network
 
-from novacron_infra.errors import Problem, refuse
+from novacron_infra.errors import Problem, raise_problems
 
 MIN_PREFIX_LENGTH = {4: 8, 6: 32}
 """By IP version. A network with a shorter prefix is a large part of the internet, which may not reach an API."""
@@ -30,7 +30,7 @@ def parse_networks(texts: Mapping[str, str]) -> dict[str, IPv4Network]:
             networks[path] = IPv4Network(text)
         except ValueError:
             problems.append(Problem(path, text, "it is not an IPv4 network", "Write it as 10.0.0.0/16"))
-    refuse(problems)
+    raise_problems(problems)
     return networks
 
 

@@ -17,7 +17,7 @@ import pulumi_aws as aws
 from novacron_infra.aws.checks import name_problems, retention_problems
 from novacron_infra.aws.iam import service_trust
 from novacron_infra.clusters import version_problems
-from novacron_infra.errors import Problem, refuse
+from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.kubeconfig import kubeconfig
 from novacron_infra.networks import SERVICE_NETWORK, public_network_problems
 from novacron_infra.tags import Tags
@@ -86,7 +86,7 @@ class EksCluster(pulumi.ComponentResource):
     """JSON; signs in through the AWS CLI and holds no secret."""
 
     def __init__(self, name: str, args: EksClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse([*name_problems(name), *_problems(name, args)])
+        raise_problems([*name_problems(name), *_problems(name, args)])
         super().__init__("novacron:index:EksCluster", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("cluster")

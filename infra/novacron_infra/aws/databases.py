@@ -9,7 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from novacron_infra.aws.checks import name_problems
-from novacron_infra.errors import Problem, refuse
+from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.tags import Tags
 
 POSTGRES_PORT, REDIS_PORT = 5432, 6379
@@ -57,7 +57,7 @@ class AwsPostgres(pulumi.ComponentResource):
     """ARN of the secret in Secrets Manager with the user and the password."""
 
     def __init__(self, name: str, args: AwsPostgresArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse([*name_problems(name), *_postgres_problems(name, args)])
+        raise_problems([*name_problems(name), *_postgres_problems(name, args)])
         super().__init__("novacron:index:AwsPostgres", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("postgres", Name=name)
@@ -129,7 +129,7 @@ class AwsRedis(pulumi.ComponentResource):
     """Configuration endpoint of a cluster, or the primary's endpoint of a single shard."""
 
     def __init__(self, name: str, args: AwsRedisArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse([*name_problems(name, LONGEST_REDIS_NAME), *_redis_problems(name, args)])
+        raise_problems([*name_problems(name, LONGEST_REDIS_NAME), *_redis_problems(name, args)])
         super().__init__("novacron:index:AwsRedis", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("redis", Name=name)

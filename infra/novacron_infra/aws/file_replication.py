@@ -8,7 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 from novacron_infra.aws.checks import name_problems
-from novacron_infra.errors import refuse
+from novacron_infra.errors import raise_problems
 from novacron_infra.tags import Tags
 
 LONGEST_LAG_S = 3600
@@ -39,7 +39,7 @@ class AwsFileReplication(pulumi.ComponentResource):
     alarm: aws.cloudwatch.MetricAlarm
 
     def __init__(self, name: str, args: AwsFileReplicationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse(name_problems(name))
+        raise_problems(name_problems(name))
         super().__init__("novacron:index:AwsFileReplication", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         self.replication = aws.efs.ReplicationConfiguration(

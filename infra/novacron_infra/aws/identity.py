@@ -11,7 +11,7 @@ import pulumi_aws as aws
 
 from novacron_infra.aws.checks import name_problems
 from novacron_infra.aws.iam import pod_trust, policy
-from novacron_infra.errors import refuse
+from novacron_infra.errors import raise_problems
 from novacron_infra.tags import Tags
 
 
@@ -33,7 +33,7 @@ class EksPodRole(pulumi.ComponentResource):
     role_arn: pulumi.Output[str]
 
     def __init__(self, name: str, args: EksPodRoleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse(name_problems(name))
+        raise_problems(name_problems(name))
         super().__init__("novacron:index:EksPodRole", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("identity")

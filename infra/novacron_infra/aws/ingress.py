@@ -13,7 +13,7 @@ import pulumi
 import pulumi_aws as aws
 
 from novacron_infra.aws.checks import name_problems
-from novacron_infra.errors import Problem, refuse
+from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.tags import Tags
 
 LONGEST_INGRESS_NAME = 24
@@ -53,7 +53,7 @@ class AwsIngress(pulumi.ComponentResource):
     target_group_arn: pulumi.Output[str]
 
     def __init__(self, name: str, args: AwsIngressArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse([*name_problems(name, LONGEST_INGRESS_NAME), *_problems(name, args)])
+        raise_problems([*name_problems(name, LONGEST_INGRESS_NAME), *_problems(name, args)])
         super().__init__("novacron:index:AwsIngress", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("ingress", Name=f"{name}-lb")

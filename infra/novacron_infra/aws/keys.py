@@ -16,7 +16,7 @@ import pulumi_aws as aws
 
 from novacron_infra.aws.checks import name_problems
 from novacron_infra.aws.iam import policy
-from novacron_infra.errors import Problem, refuse
+from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.tags import Tags
 
 FASTEST_ROTATION_DAYS, SLOWEST_ROTATION_DAYS = 90, 2560
@@ -56,7 +56,7 @@ class AwsKeys(pulumi.ComponentResource):
     keys: dict[KeyUse, aws.kms.Key]
 
     def __init__(self, name: str, args: AwsKeysArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse([*name_problems(name), *_problems(name, args)])
+        raise_problems([*name_problems(name), *_problems(name, args)])
         super().__init__("novacron:index:AwsKeys", name, None, opts)
         invoke = pulumi.InvokeOutputOptions(parent=self)
         account = args.account_id or aws.get_caller_identity_output(opts=invoke).account_id

@@ -15,7 +15,7 @@ import pulumi_aws as aws
 
 from novacron_infra.aws.checks import name_problems, retention_problems
 from novacron_infra.aws.iam import policy, service_trust
-from novacron_infra.errors import Problem, refuse
+from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.networks import region_network_problems
 from novacron_infra.tags import Tags
 
@@ -91,7 +91,7 @@ class AwsNetwork(pulumi.ComponentResource):
     """Return a security group whose members may reach each other without limit, as EFA requires."""
 
     def __init__(self, name: str, args: AwsNetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse([*name_problems(name), *_problems(name, args)])
+        raise_problems([*name_problems(name), *_problems(name, args)])
         super().__init__("novacron:index:AwsNetwork", name, None, opts)
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)

@@ -19,7 +19,7 @@ from novacron_infra.aws.iam import service_trust
 from novacron_infra.aws.user_data import user_data
 from novacron_infra.aws.volumes import ROOT_VOLUME, Gp3Volume, volume_problems
 from novacron_infra.catalog import Machine, find_machine
-from novacron_infra.errors import Problem, refuse
+from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.pools import GPU_TAINT, RESERVED, Capacity, NodeGroupShape, NodePoolShape, Placement, node_labels
 from novacron_infra.tags import Tags
 
@@ -71,7 +71,7 @@ class EksNodePool(pulumi.ComponentResource):
     node_role_arn: pulumi.Output[str]
 
     def __init__(self, name: str, args: EksNodePoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse([*name_problems(name), *pool_problems(name, args.shape), *_problems(name, args)])
+        raise_problems([*name_problems(name), *pool_problems(name, args.shape), *_problems(name, args)])
         super().__init__("novacron:index:EksNodePool", name, None, opts)
         self._args, self._row = args, find_machine(args.shape.machine)
         self._child = pulumi.ResourceOptions(parent=self)

@@ -22,7 +22,7 @@ from novacron_infra.aws.node_pool import EksNodePool, EksNodePoolArgs
 from novacron_infra.aws.registry import AwsRegistry, AwsRegistryArgs
 from novacron_infra.aws.storage import AwsModelStore, AwsModelStoreArgs, AwsSharedFiles, AwsSharedFilesArgs
 from novacron_infra.config import Platform
-from novacron_infra.errors import ArgumentError, Problem, refuse
+from novacron_infra.errors import ArgumentError, Problem, raise_problems
 from novacron_infra.pools import NodePoolShape
 from novacron_infra.regions import RegionResults, RegionSpec
 from novacron_infra.stores import AwsStore, ExistingEfsStore, NewEfsStore, NfsStore, S3Store, nfs_address, store_url
@@ -281,7 +281,7 @@ def _check_store(name: str, args: AwsRegionArgs) -> AwsStore:
         rule = "cluster add-ons on AWS include device plugins"
         problems.append(Problem(f"{name}.device_plugins", "None", rule, "Pass their images, or turn add_ons off"))
     if isinstance(store, AwsStore):
-        refuse(problems)
+        raise_problems(problems)
         return store
     fix = "Use S3Store, NewEfsStore, ExistingEfsStore or NfsStore"
     raise ArgumentError([*problems, Problem(f"{name}.store", type(store).__name__, "AWS has no such model store", fix)])

@@ -10,7 +10,7 @@ import pulumi
 import pulumi_aws as aws
 
 from novacron_infra.aws.checks import name_problems
-from novacron_infra.errors import Problem, refuse
+from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.tags import Tags
 
 _PREFIX = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
@@ -46,7 +46,7 @@ class AwsRegistry(pulumi.ComponentResource):
     """Prefix of image names, `<account>.dkr.ecr.<region>.amazonaws.com/<prefix>`, once all repositories exist."""
 
     def __init__(self, name: str, args: AwsRegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse([*name_problems(name), *_problems(name, args)])
+        raise_problems([*name_problems(name), *_problems(name, args)])
         super().__init__("novacron:index:AwsRegistry", name, None, opts)
         self.repositories = {}
         for path in args.repositories:

@@ -12,7 +12,7 @@ import pulumi_aws as aws
 
 from novacron_infra.aws.checks import name_problems
 from novacron_infra.aws.iam import policy, service_trust
-from novacron_infra.errors import Problem, refuse
+from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.tags import Tags
 
 PROMISED_MINUTES = 15
@@ -88,7 +88,7 @@ class AwsModelReplication(pulumi.ComponentResource):
     """By region."""
 
     def __init__(self, name: str, args: AwsModelReplicationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse([*name_problems(name), *_problems(name, args)])
+        raise_problems([*name_problems(name), *_problems(name, args)])
         super().__init__("novacron:index:AwsModelReplication", name, None, opts)
         self._name, self._args = name, args
         child = pulumi.ResourceOptions(parent=self)

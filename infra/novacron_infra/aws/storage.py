@@ -16,7 +16,7 @@ from novacron_infra import stores
 from novacron_infra.aws.checks import name_problems
 from novacron_infra.aws.iam import policy
 from novacron_infra.config.sections.model_store import S3_BUCKET_PATTERN
-from novacron_infra.errors import Problem, refuse
+from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.tags import Tags
 
 _ABORT_UPLOADS_AFTER_DAYS = 7
@@ -56,7 +56,7 @@ class AwsModelStore(pulumi.ComponentResource):
     """Resolves after versioning is on, which replication needs at both ends."""
 
     def __init__(self, name: str, args: AwsModelStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse([*name_problems(name), *_bucket_problems(name, args)])
+        raise_problems([*name_problems(name), *_bucket_problems(name, args)])
         super().__init__("novacron:index:AwsModelStore", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         self.bucket = aws.s3.Bucket(
@@ -167,7 +167,7 @@ class AwsFastFiles(pulumi.ComponentResource):
     mount_name: pulumi.Output[str]
 
     def __init__(self, name: str, args: AwsFastFilesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse([*name_problems(name), *_lustre_problems(name, args)])
+        raise_problems([*name_problems(name), *_lustre_problems(name, args)])
         super().__init__("novacron:index:AwsFastFiles", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("models", Name=name)
@@ -242,7 +242,7 @@ class AwsSharedFiles(pulumi.ComponentResource):
     file_system_id: pulumi.Output[str]
 
     def __init__(self, name: str, args: AwsSharedFilesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse([*name_problems(name), *_efs_problems(name, args)])
+        raise_problems([*name_problems(name), *_efs_problems(name, args)])
         super().__init__("novacron:index:AwsSharedFiles", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         if warning := load_warning(args.weights_gb, args.throughput_mib_per_s, args.load_timeout_s):

@@ -19,7 +19,7 @@ from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.kubeconfig import from_given
 from novacron_infra.azure.logs import send_logs
 from novacron_infra.clusters import version_problems
-from novacron_infra.errors import Problem, refuse
+from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.networks import POD_NETWORK, SERVICE_NETWORK, public_network_problems
 from novacron_infra.tags import Tags
 
@@ -117,7 +117,7 @@ class AksCluster(pulumi.ComponentResource):
     """JSON; signs in through kubelogin and the Azure CLI and holds no secret."""
 
     def __init__(self, name: str, args: AksClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse([*name_problems(name), *region_problems(f"{name}.region", args.region), *_problems(name, args)])
+        raise_problems([*name_problems(name), *region_problems(f"{name}.region", args.region), *_problems(name, args)])
         super().__init__("novacron:index:AksCluster", name, None, opts)
         self._name, self._args = name, args
         self._child = pulumi.ResourceOptions(parent=self)

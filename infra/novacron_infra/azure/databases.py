@@ -16,7 +16,7 @@ from novacron_infra.azure.checks import name_problems, region_problems
 from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.logs import send_logs
 from novacron_infra.azure.private_link import PrivateService, private_endpoint
-from novacron_infra.errors import Problem, refuse
+from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.generated import generate_secret
 from novacron_infra.tags import Tags
 
@@ -75,7 +75,9 @@ class AzurePostgres(pulumi.ComponentResource):
     """The secret in the vault that has the user and the password."""
 
     def __init__(self, name: str, args: AzurePostgresArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse([*name_problems(name), *region_problems(f"{name}.region", args.region), *_postgres_problems(name, args)])
+        raise_problems(
+            [*name_problems(name), *region_problems(f"{name}.region", args.region), *_postgres_problems(name, args)]
+        )
         super().__init__("novacron:index:AzurePostgres", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("postgres")
@@ -207,7 +209,9 @@ class AzureRedis(pulumi.ComponentResource):
     """The secret in the vault that has the user and the password."""
 
     def __init__(self, name: str, args: AzureRedisArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse([*name_problems(name), *region_problems(f"{name}.region", args.region), *_redis_problems(name, args)])
+        raise_problems(
+            [*name_problems(name), *region_problems(f"{name}.region", args.region), *_redis_problems(name, args)]
+        )
         super().__init__("novacron:index:AzureRedis", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("redis")

@@ -16,7 +16,7 @@ from pulumi_azure_native import authorization, compute, keyvault
 from novacron_infra.azure.checks import name_problems, region_problems
 from novacron_infra.azure.iam import Role, grant, identity
 from novacron_infra.azure.logs import send_logs
-from novacron_infra.errors import Problem, refuse
+from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.tags import Tags
 
 FASTEST_ROTATION_DAYS, SLOWEST_ROTATION_DAYS = 7, 730
@@ -91,7 +91,7 @@ class AzureKeys(pulumi.ComponentResource):
     disk_encryption_set_id: pulumi.Output[str]
 
     def __init__(self, name: str, args: AzureKeysArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse([*name_problems(name), *region_problems(f"{name}.region", args.region), *_problems(name, args)])
+        raise_problems([*name_problems(name), *region_problems(f"{name}.region", args.region), *_problems(name, args)])
         super().__init__("novacron:index:AzureKeys", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         protected = pulumi.ResourceOptions(parent=self, protect=args.protect)

@@ -12,7 +12,7 @@ import pulumi
 from pulumi_azure_native import monitor, operationalinsights
 
 from novacron_infra.azure.checks import name_problems, region_problems, retention_problems
-from novacron_infra.errors import refuse
+from novacron_infra.errors import raise_problems
 from novacron_infra.tags import Tags
 
 
@@ -41,7 +41,7 @@ class AzureLogs(pulumi.ComponentResource):
     """Workspace id for traffic analytics."""
 
     def __init__(self, name: str, args: AzureLogsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse(
+        raise_problems(
             [
                 *name_problems(name),
                 *region_problems(f"{name}.region", args.region),

@@ -18,7 +18,7 @@ from novacron_infra.azure.checks import account_problems, name_problems, region_
 from novacron_infra.azure.iam import Role, grant, identity
 from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.private_link import ZONES, PrivateService, private_endpoint
-from novacron_infra.errors import Problem, refuse
+from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.networks import region_network_problems
 from novacron_infra.tags import Tags
 
@@ -88,7 +88,7 @@ class AzureNetwork(pulumi.ComponentResource):
     """There only when their names resolve in this network."""
 
     def __init__(self, name: str, args: AzureNetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse([*name_problems(name), *region_problems(f"{name}.region", args.region), *_problems(name, args)])
+        raise_problems([*name_problems(name), *region_problems(f"{name}.region", args.region), *_problems(name, args)])
         super().__init__("novacron:index:AzureNetwork", name, None, opts)
         self._name, self._args = name, args
         self._child = pulumi.ResourceOptions(parent=self)

@@ -17,7 +17,7 @@ from novacron_infra.azure.checks import name_problems, region_problems
 from novacron_infra.azure.iam import Role, grant
 from novacron_infra.azure.node_config import kubelet_config, linux_os_config
 from novacron_infra.catalog import Machine, find_machine, load_machines
-from novacron_infra.errors import Problem, refuse
+from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.pools import GPU_TAINT, Capacity, NodeGroupShape, NodePoolShape, Placement, node_labels
 from novacron_infra.tags import Tags
 
@@ -104,7 +104,7 @@ class AksNodePool(pulumi.ComponentResource):
     """By suffix, as in the shape."""
 
     def __init__(self, name: str, args: AksNodePoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse(
+        raise_problems(
             [
                 *name_problems(name),
                 *region_problems(f"{name}.region", args.region),

@@ -37,7 +37,7 @@ from novacron_infra.azure.storage import (
     AzureSharedFilesArgs,
 )
 from novacron_infra.config import Platform
-from novacron_infra.errors import ArgumentError, Problem, refuse
+from novacron_infra.errors import ArgumentError, Problem, raise_problems
 from novacron_infra.pools import NodePoolShape
 from novacron_infra.regions import RegionResults, RegionSpec
 from novacron_infra.stores import AzureBlobStore, AzureStore, NfsStore, nfs_address, store_url
@@ -366,7 +366,7 @@ def _check(name: str, args: AzureRegionArgs) -> AzureStore:
         found.append(Problem(f"{name}.redis_nodes", str(spec.redis_nodes), rule, "Use fewer"))
     store = spec.store
     if isinstance(store, AzureStore):
-        refuse(found)
+        raise_problems(found)
         return store
     fix = "Use AzureBlobStore, ManagedNfsStore or NfsStore"
     raise ArgumentError([*found, Problem(f"{name}.store", type(store).__name__, "Azure has no such model store", fix)])

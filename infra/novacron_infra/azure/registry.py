@@ -15,7 +15,7 @@ from novacron_infra.azure.iam import Role, grant
 from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.logs import send_logs
 from novacron_infra.azure.private_link import PrivateService, private_endpoint
-from novacron_infra.errors import Problem, refuse
+from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.tags import Tags
 
 LOG_CATEGORIES = ("ContainerRegistryLoginEvents", "ContainerRegistryRepositoryEvents")
@@ -64,7 +64,7 @@ class AzureRegistry(pulumi.ComponentResource):
     """By repository, without tag."""
 
     def __init__(self, name: str, args: AzureRegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse([*name_problems(name), *region_problems(f"{name}.region", args.region), *_problems(name, args)])
+        raise_problems([*name_problems(name), *region_problems(f"{name}.region", args.region), *_problems(name, args)])
         super().__init__("novacron:index:AzureRegistry", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("registry")

@@ -9,7 +9,7 @@ import pulumi
 from pulumi_azure_native import monitor, storage
 
 from novacron_infra.azure.checks import name_problems
-from novacron_infra.errors import Problem, refuse
+from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.tags import Tags
 
 MOST_REPLICAS = 2
@@ -92,7 +92,7 @@ class AzureModelReplication(pulumi.ComponentResource):
     """By region."""
 
     def __init__(self, name: str, args: AzureModelReplicationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse([*name_problems(name), *_problems(name, args)])
+        raise_problems([*name_problems(name), *_problems(name, args)])
         super().__init__("novacron:index:AzureModelReplication", name, None, opts)
         self._name, self._args = name, args
         self.policies = {region: self._policy(region, replica) for region, replica in args.replicas.items()}

@@ -16,7 +16,7 @@ from novacron_infra.azure.accounts import storage_account
 from novacron_infra.azure.checks import account_problems, name_problems, region_problems
 from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.private_link import PrivateService, private_endpoint
-from novacron_infra.errors import Problem, refuse
+from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.tags import Tags
 
 LUSTRE_STEP_TIB = {40: 48, 125: 16, 250: 8, 500: 4}
@@ -67,7 +67,9 @@ class AzureModelStore(pulumi.ComponentResource):
     """Scope of role assignments."""
 
     def __init__(self, name: str, args: AzureModelStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse([*name_problems(name), *region_problems(f"{name}.region", args.region), *_store_problems(name, args)])
+        raise_problems(
+            [*name_problems(name), *region_problems(f"{name}.region", args.region), *_store_problems(name, args)]
+        )
         super().__init__("novacron:index:AzureModelStore", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         protected = pulumi.ResourceOptions(parent=self, protect=args.protect)
@@ -158,7 +160,9 @@ class AzureFastFiles(pulumi.ComponentResource):
     """Address that clients mount."""
 
     def __init__(self, name: str, args: AzureFastFilesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse([*name_problems(name), *region_problems(f"{name}.region", args.region), *_lustre_problems(name, args)])
+        raise_problems(
+            [*name_problems(name), *region_problems(f"{name}.region", args.region), *_lustre_problems(name, args)]
+        )
         super().__init__("novacron:index:AzureFastFiles", name, None, opts)
         self.file_system = storagecache.AmlFilesystem(
             f"{name}-lustre",
@@ -224,7 +228,9 @@ class AzureSharedFiles(pulumi.ComponentResource):
     """Address that clients mount: server:/account/share."""
 
     def __init__(self, name: str, args: AzureSharedFilesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse([*name_problems(name), *region_problems(f"{name}.region", args.region), *_share_problems(name, args)])
+        raise_problems(
+            [*name_problems(name), *region_problems(f"{name}.region", args.region), *_share_problems(name, args)]
+        )
         super().__init__("novacron:index:AzureSharedFiles", name, None, opts)
         protected = pulumi.ResourceOptions(parent=self, protect=args.protect)
         tags = args.tags.of("models")

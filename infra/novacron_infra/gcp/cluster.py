@@ -15,7 +15,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from novacron_infra.clusters import version_problems
-from novacron_infra.errors import Problem, refuse
+from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.gcp.checks import account_id, label_problems, labels, name_problems, zone_problems
 from novacron_infra.gcp.network import PODS_RANGE, SERVICES_RANGE
 from novacron_infra.kubeconfig import kubeconfig
@@ -113,7 +113,7 @@ class GkeCluster(pulumi.ComponentResource):
     """JSON; signs in through gke-gcloud-auth-plugin and holds no secret."""
 
     def __init__(self, name: str, args: GkeClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse([*name_problems(name), *label_problems(name, args.tags), *_problems(name, args)])
+        raise_problems([*name_problems(name), *label_problems(name, args.tags), *_problems(name, args)])
         super().__init__("novacron:index:GkeCluster", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         project = gcp.organizations.get_project_output(opts=pulumi.InvokeOutputOptions(parent=self)).project_id

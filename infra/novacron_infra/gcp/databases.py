@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
-from novacron_infra.errors import Problem, refuse
+from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.gcp.checks import NAME_CHARACTERS, label_problems, labels, name_problems
 from novacron_infra.generated import generate_secret
 from novacron_infra.tags import Tags
@@ -66,7 +66,7 @@ class GcpPostgres(pulumi.ComponentResource):
     """The secret that has `username` and `password`, as `projects/…/secrets/…`: there once it has them."""
 
     def __init__(self, name: str, args: GcpPostgresArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse(
+        raise_problems(
             [
                 *name_problems(name, LONGEST_DATABASE_NAME),
                 *label_problems(name, args.tags),
@@ -159,7 +159,7 @@ class GcpRedis(pulumi.ComponentResource):
     """The host that clients ask for the cluster's layout."""
 
     def __init__(self, name: str, args: GcpRedisArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse(
+        raise_problems(
             [
                 *name_problems(name, LONGEST_DATABASE_NAME),
                 *label_problems(name, args.tags),

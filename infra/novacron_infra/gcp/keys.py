@@ -13,7 +13,7 @@ from enum import Enum
 import pulumi
 import pulumi_gcp as gcp
 
-from novacron_infra.errors import Problem, refuse
+from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.gcp.checks import label_problems, labels, name_problems
 from novacron_infra.tags import Tags
 
@@ -92,7 +92,7 @@ class GcpKeys(pulumi.ComponentResource):
     keys: dict[KeyUse, gcp.kms.CryptoKey]
 
     def __init__(self, name: str, args: GcpKeysArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse([*name_problems(name), *label_problems(name, args.tags), *_problems(name, args)])
+        raise_problems([*name_problems(name), *label_problems(name, args.tags), *_problems(name, args)])
         super().__init__("novacron:index:GcpKeys", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         protected = pulumi.ResourceOptions(parent=self, protect=args.protect)

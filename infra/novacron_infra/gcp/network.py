@@ -12,7 +12,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from novacron_infra.catalog import CatalogError
-from novacron_infra.errors import Problem, refuse
+from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.gcp.checks import label_problems, labels, name_problems, zone_problems
 from novacron_infra.gcp.fabric import FabricNetwork, InterfaceType, fabric_networks, rdma_profile
 from novacron_infra.networks import region_network_problems
@@ -64,7 +64,7 @@ class GcpNetwork(pulumi.ComponentResource):
     """Addresses that nothing else in the network has, for `GcpFabric`."""
 
     def __init__(self, name: str, args: GcpNetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse([*name_problems(name), *label_problems(name, args.tags), *_problems(name, args)])
+        raise_problems([*name_problems(name), *label_problems(name, args.tags), *_problems(name, args)])
         super().__init__("novacron:index:GcpNetwork", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         plan = address_plan(args.cidr)
@@ -163,7 +163,7 @@ class GcpFabric(pulumi.ComponentResource):
     """In the order of the node's."""
 
     def __init__(self, name: str, args: GcpFabricArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse([*name_problems(name), *_fabric_problems(name, args)])
+        raise_problems([*name_problems(name), *_fabric_problems(name, args)])
         super().__init__("novacron:index:GcpFabric", name, None, opts)
         self._name, self._args = name, args
         self._child = pulumi.ResourceOptions(parent=self)

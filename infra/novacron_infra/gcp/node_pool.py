@@ -16,7 +16,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from novacron_infra.catalog import Machine, find_machine, load_machines
-from novacron_infra.errors import Problem, refuse
+from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.gcp.capacity import SCHEDULED, pool_problems
 from novacron_infra.gcp.checks import NAME_CHARACTERS, label_problems, labels, name_problems, zone_problems
 from novacron_infra.gcp.fabric import fabric_interfaces
@@ -102,7 +102,7 @@ class GkeNodePool(pulumi.ComponentResource):
     node_pool_names: dict[str, pulumi.Output[str]]
 
     def __init__(self, name: str, args: GkeNodePoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse(
+        raise_problems(
             [
                 *name_problems(name, LONGEST_POOL_NAME if args.pool is None else NAME_CHARACTERS),
                 *label_problems(name, args.tags),

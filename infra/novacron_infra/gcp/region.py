@@ -12,7 +12,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from novacron_infra.config import Platform
-from novacron_infra.errors import ArgumentError, Problem, refuse
+from novacron_infra.errors import ArgumentError, Problem, raise_problems
 from novacron_infra.gcp.cluster import GkeCluster, GkeClusterArgs
 from novacron_infra.gcp.databases import GcpPostgres, GcpPostgresArgs, GcpRedis, GcpRedisArgs
 from novacron_infra.gcp.identity import GkePodAccount, GkePodAccountArgs, in_folders
@@ -323,7 +323,7 @@ def _check(name: str, args: GcpRegionArgs) -> GcpStore:
             found.append(Problem(f"{name}.admins.{index}", admin, rule, fix))
     store = args.spec.store
     if isinstance(store, GcpStore):
-        refuse(found)
+        raise_problems(found)
         return store
     rule, fix = "Google Cloud has no such model store", "Use GcsStore, ManagedNfsStore or NfsStore"
     raise ArgumentError([*found, Problem(f"{name}.store", type(store).__name__, rule, fix)])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
-from novacron_infra.errors import Problem, refuse
+from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.gcp.checks import label_problems, labels, name_problems
 from novacron_infra.tags import Tags
 
@@ -87,7 +87,7 @@ class GcpModelReplication(pulumi.ComponentResource):
     """By region."""
 
     def __init__(self, name: str, args: GcpModelReplicationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse([*name_problems(name), *label_problems(name, args.tags), *_problems(name, args)])
+        raise_problems([*name_problems(name), *label_problems(name, args.tags), *_problems(name, args)])
         super().__init__("novacron:index:GcpModelReplication", name, None, opts)
         self._name, self._args = name, args
         # Asking for the agent makes it.

@@ -14,7 +14,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from novacron_infra import stores
-from novacron_infra.errors import Problem, refuse
+from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.gcp.checks import label_problems, labels, name_problems
 from novacron_infra.tags import Tags
 
@@ -97,7 +97,7 @@ class GcpModelStore(pulumi.ComponentResource):
     """`gs://` and the name."""
 
     def __init__(self, name: str, args: GcpModelStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse([*name_problems(name), *label_problems(name, args.tags), *_bucket_problems(name, args)])
+        raise_problems([*name_problems(name), *label_problems(name, args.tags), *_bucket_problems(name, args)])
         super().__init__("novacron:index:GcpModelStore", name, None, opts)
         two = args.second_region is not None
         self.bucket = gcp.storage.Bucket(
@@ -174,7 +174,7 @@ class GcpModelDisk(pulumi.ComponentResource):
     """For a persistent volume of the CSI driver."""
 
     def __init__(self, name: str, args: GcpModelDiskArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse([*name_problems(name), *label_problems(name, args.tags), *_disk_problems(name, args)])
+        raise_problems([*name_problems(name), *label_problems(name, args.tags), *_disk_problems(name, args)])
         super().__init__("novacron:index:GcpModelDisk", name, None, opts)
         rate = args.throughput_mib_per_s / args.replicas
         if warning := load_warning("this disk", args.weights_gb, rate, args.load_timeout_s):
@@ -220,7 +220,7 @@ class GcpFastFiles(pulumi.ComponentResource):
     mount_point: pulumi.Output[str]
 
     def __init__(self, name: str, args: GcpFastFilesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse([*name_problems(name), *label_problems(name, args.tags), *_lustre_problems(name, args)])
+        raise_problems([*name_problems(name), *label_problems(name, args.tags), *_lustre_problems(name, args)])
         super().__init__("novacron:index:GcpFastFiles", name, None, opts)
         self.instance = gcp.lustre.Instance(
             f"{name}-lustre",
@@ -267,7 +267,7 @@ class GcpSharedFiles(pulumi.ComponentResource):
     """Address that clients mount: host:/share."""
 
     def __init__(self, name: str, args: GcpSharedFilesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refuse([*name_problems(name), *label_problems(name, args.tags), *_filestore_problems(name, args)])
+        raise_problems([*name_problems(name), *label_problems(name, args.tags), *_filestore_problems(name, args)])
         super().__init__("novacron:index:GcpSharedFiles", name, None, opts)
         rate = args.capacity_gib / _GIB_PER_TIB * stores.FILESTORE_READ_MIB_PER_S_PER_TIB
         if warning := load_warning("Filestore", args.weights_gb, rate, args.load_timeout_s):

@@ -11,7 +11,7 @@ from novacron_infra.aws.region import AwsRegion, AwsRegionArgs, DevicePluginImag
 from novacron_infra.config import Platform, StoreKind
 from novacron_infra.config.problems import KEY
 from novacron_infra.config.rules.model_store import check_store
-from novacron_infra.errors import refuse
+from novacron_infra.errors import raise_problems
 from novacron_infra.multi_language.known_inputs import check_known_inputs
 from novacron_infra.multi_language.pools import PoolShape, TagsArgs, node_pool_shape, tags_of
 from novacron_infra.networks import parse_networks
@@ -202,5 +202,5 @@ def _store(name: str, args: AwsGpuRegionArgs) -> RegionStore:
     kind, bucket = args.get("store_kind", StoreKind.S3), args.get("bucket")
     # The configuration's rule writes paths below `novacron:environment`.
     problems = check_store("store_kind", "bucket", kind, bucket, Platform.AWS)
-    refuse([replace(problem, path=f"{name}.{problem.path.removeprefix(f'{KEY}.')}") for problem in problems])
+    raise_problems([replace(problem, path=f"{name}.{problem.path.removeprefix(f'{KEY}.')}") for problem in problems])
     return make_store(kind, bucket, replica=args.get("replica", False))

@@ -9,7 +9,7 @@ from typing_extensions import NotRequired
 
 from novacron_infra import dns
 from novacron_infra.config import HealthCheck, Platform, Traffic, TrafficRegion
-from novacron_infra.errors import Problem, refuse
+from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.multi_language.known_inputs import check_known_inputs
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -223,7 +223,7 @@ def _service(name: str, args: GlobalEndpointArgs) -> dns.DnsService:
     if len(services) != 1:
         rule = "exactly one service answers"
         shown = ", ".join(services) or "none"
-        refuse([Problem(f"{name}.service", shown, rule, "Give one of route53, cloud_dns and traffic_manager")])
+        raise_problems([Problem(f"{name}.service", shown, rule, "Give one of route53, cloud_dns and traffic_manager")])
     return next(iter(services.values()))
 
 
@@ -231,7 +231,7 @@ def _model(kind: type[Model], path: str, values: dict[str, Any]) -> Model:
     try:
         return kind(**values)
     except ValidationError as error:
-        refuse(
+        raise_problems(
             [
                 Problem(".".join([path, *map(str, found["loc"])]), str(found["input"]), found["msg"], "Change it")
                 for found in error.errors()

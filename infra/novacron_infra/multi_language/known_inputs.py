@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast, get_args, get_origin
 import pulumi
 from typing_extensions import NotRequired, is_typeddict
 
-from novacron_infra.errors import Problem, refuse
+from novacron_infra.errors import Problem, raise_problems
 
 Args = TypeVar("Args")
 
@@ -23,7 +23,7 @@ def check_known_inputs(name: str, kind: type[Args], args: Args) -> Args:
         ArgumentError: an output or an unknown where a plain value belongs, half a number, no member of an enumeration.
     """
     values, problems = checked(kind, cast("Mapping[str, object]", args), name)
-    refuse(problems)
+    raise_problems(problems)
     return cast("Args", values)
 
 

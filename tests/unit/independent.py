@@ -16,7 +16,7 @@ from tests.unit.aws import samples as aws_samples
 from tests.unit.azure import azure_api
 from tests.unit.azure import graph as azure_graph
 from tests.unit.azure import samples as azure_samples
-from tests.unit.gcp import google_api
+from tests.unit.gcp import google_api, google_calls
 from tests.unit.gcp import graph as gcp_graph
 from tests.unit.gcp import samples as gcp_samples
 
@@ -79,9 +79,11 @@ def covers() -> list[Cover]:
             "Google Cloud",
             "discovery documents in google-api-python-client",
             [(item.type, name) for item in gcp_graph.declare(gcp_samples.region).custom for name in item.inputs],
-            lambda type_, name: type_ in google_api.WITHOUT_DOCUMENT or name in google_api.NOT_SENT.get(type_, set()),
             lambda type_, name: (
-                google_api.CALLS[type_].fields[name].startswith("?") and not google_api.is_constrained(type_, name)
+                type_ in google_calls.WITHOUT_DOCUMENT or name in google_calls.NOT_SENT.get(type_, set())
+            ),
+            lambda type_, name: (
+                google_calls.CALLS[type_].fields[name].startswith("?") and not google_api.is_constrained(type_, name)
             ),
         ),
         _cover(

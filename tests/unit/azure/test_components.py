@@ -1,4 +1,4 @@
-"""The graphs of logs, keys, network and cluster: what a user relies on, and what is refused before anything exists."""
+"""The resources of logs, keys, network and cluster, with the settings that users rely on."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ import subprocess
 import sys
 from dataclasses import replace
 from ipaddress import IPv4Network
-from typing import Any
 
 import pytest
-from novacron_infra.azure import AksCluster, AzureKeys, AzureLogs, AzureNetwork, MaintenanceWindow, SubnetUse
+from novacron_infra.azure import AksCluster, AzureNetwork, SubnetUse
 from novacron_infra.azure.cluster import LOG_CATEGORIES
 from novacron_infra.azure.iam import Role
 from novacron_infra.azure.network import subnet_plan
 from novacron_infra.azure.private_link import ZONES
-from novacron_infra.errors import ArgumentError
 
 from tests.unit.azure import samples
 from tests.unit.azure.graph import Graph, declare, resource_id
@@ -325,103 +323,6 @@ def test_the_kubeconfig_holds_no_secret(region: Graph) -> None:
         "server": "https://prod.privatelink.westus2",
         "certificate-authority-data": "Q0E=",
     }
-
-
-def logs(name: str = "logs", **changes: Any) -> None:
-    AzureLogs(name, replace(samples.LOGS, **changes))
-
-
-def keys(name: str = "keys", **changes: Any) -> None:
-    AzureKeys(name, replace(samples.KEYS, **changes))
-
-
-def network(name: str = "network", **changes: Any) -> None:
-    AzureNetwork(name, replace(samples.NETWORK, **changes))
-
-
-def cluster(name: str = "prod", **changes: Any) -> None:
-    AksCluster(name, replace(samples.CLUSTER, **changes))
-
-
-@pytest.mark.parametrize(
-    ("component", "changes", "message"),
-    [
-        (logs, {"retention_days": 7}, "logs.retention_days = 7: Log Analytics keeps 30 to 730 days. Use 30"),
-        (logs, {"region": "West US 2"}, "logs.region = West US 2: Azure writes no region like this"),
-        (keys, {"rotation_days": 6}, "keys.rotation_days = 6: Key Vault takes 7 to 730 days. Use 7"),
-        (keys, {"deletion_window_days": 91}, "keys.deletion_window_days = 91: Key Vault takes 7 to 90 days. Use 90"),
-        (keys, {"vault": "novacron--prod"}, "keys.vault = novacron--prod: no vault has such a name"),
-        (keys, {"vault": "v" * 25}, "keys.vault = " + "v" * 25),
-        (keys, {"name": "x" * 65}, "it has 65 characters, and names made from it may have 40"),
-        (keys, {"name": "Prod_1"}, "name = Prod_1: names are lower-case letters, digits and -"),
-        (
-            network,
-            {"cidr": IPv4Network("8.8.0.0/16")},
-            "network.cidr = 8.8.0.0/16: a region's network is private and of /16 to /20",
-        ),
-        (
-            network,
-            {"cidr": IPv4Network("10.0.0.0/24")},
-            "network.cidr = 10.0.0.0/24: a region's network is private and of /16 to /20",
-        ),
-        (network, {"public_ports": (443, 0)}, "network.public_ports = 0: it is not a TCP port"),
-        (network, {"flow_log_days": 366}, "network.flow_log_days = 366: flow logs are kept 1 to 365 days"),
-        (network, {"flow_log_account": "flow-logs"}, "network.flow_log_account = flow-logs: no storage account has"),
-        (
-            cluster,
-            {"public_cidrs": (IPv4Network("0.0.0.0/0"),)},
-            "prod.public_cidrs.0 = 0.0.0.0/0: it is wider than /8",
-        ),
-        (
-            cluster,
-            {"public_cidrs": (IPv4Network("203.0.113.0/24"), IPv4Network("128.0.0.0/1"))},
-            "prod.public_cidrs.1 = 128.0.0.0/1",
-        ),
-        (cluster, {"admin_group_ids": ()}, "prod.admin_group_ids = none: no one could sign in"),
-        (cluster, {"admin_group_ids": ("admins",)}, "prod.admin_group_ids.0 = admins: it is not an object id"),
-        (
-            cluster,
-            {"kubernetes_version": "1.34.2"},
-            "prod.kubernetes_version = 1.34.2: it is not a minor version of Kubernetes",
-        ),
-        (cluster, {"system_nodes": 0}, "prod.system_nodes = 0: AKS needs a node for its own pods"),
-        (
-            cluster,
-            {"maintenance": MaintenanceWindow(start="24:00")},
-            "prod.maintenance.start = 24:00: it is not a time",
-        ),
-        (cluster, {"maintenance": MaintenanceWindow(hours=3)}, "prod.maintenance.hours = 3: AKS takes windows of 4"),
-        (
-            cluster,
-            {"service_cidr": IPv4Network("10.0.128.0/20")},
-            "prod.service_cidr = 10.0.128.0/20: it overlaps network_cidr 10.0.0.0/16",
-        ),
-        (
-            cluster,
-            {"pod_cidr": IPv4Network("172.20.0.0/20")},
-            "prod.pod_cidr = 172.20.0.0/20: it overlaps service_cidr 172.20.0.0/16",
-        ),
-        (
-            cluster,
-            {"service_cidr": IPv4Network("172.20.0.0/30")},
-            "prod.service_cidr = 172.20.0.0/30: it has fewer than 16 addresses",
-        ),
-    ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else getattr(value, "__name__", ""),
-)
-def test_bad_arguments_are_refused_before_anything_exists(
-    component: Any, changes: dict[str, Any], message: str
-) -> None:
-    with pytest.raises(ArgumentError) as error:
-        declare(lambda _: component(**changes))
-    assert message in str(error.value)
-    assert len(error.value.problems) == 1
-
-
-def test_all_problems_of_arguments_are_reported_together() -> None:
-    with pytest.raises(ArgumentError, match="the arguments have 3 problems") as error:
-        network("N", cidr=IPv4Network("8.8.0.0/16"), flow_log_account="F")
-    assert [problem.path for problem in error.value.problems] == ["name", "N.flow_log_account", "N.cidr"]
 
 
 def test_a_program_loads_the_sdk_of_azure_only() -> None:

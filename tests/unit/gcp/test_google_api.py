@@ -9,7 +9,8 @@ import pytest
 from novacron_policy.rules import RULES
 
 from tests.unit.gcp import samples
-from tests.unit.gcp.google_api import NOT_SENT, WITHOUT_DOCUMENT, problems
+from tests.unit.gcp.google_api import problems
+from tests.unit.gcp.google_calls import NOT_SENT, WITHOUT_DOCUMENT
 from tests.unit.gcp.graph import Graph, Registered, declare
 
 

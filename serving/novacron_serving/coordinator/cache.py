@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -23,9 +23,10 @@ from novacron_serving.clock import SYSTEM_CLOCK, Clock
 from novacron_serving.coordinator.authentication import CacheUse, Principal
 from novacron_serving.coordinator.metrics import Metrics
 from novacron_serving.coordinator.request_body import too_deeply_nested
-from novacron_serving.coordinator.response_head import ResponseHead
+from novacron_serving.coordinator.response_head import ContentKind, ResponseHead
 
-_LAST_EVENT = b"data: [DONE]"
+_END = b"data: [DONE]\n\n"
+"""The last event of a complete stream."""
 
 
 class CacheConfig(BaseModel):
@@ -128,13 +129,14 @@ class ResponseRecorder:
         """Return the response to cache once HTTP has delivered all of it; None: it must not be cached.
 
         HTTP cannot tell whether the answer itself is complete: a worker that fails in the middle of a stream ends it
-        with an error event. So a stream has to end with `data: [DONE]`, and nothing in it may be an error.
+        with an error event. So a stream has to be events of JSON objects up to `data: [DONE]`, any other response one
+        JSON object, and none of these objects may have an error.
         """
         if self._left < 0:
             return None
         body = b"".join(self._body)
         content = _without_chunks(body) if self._head.chunked else body
-        if content is None or (_stream_failed(content) if self._head.streamed else _is_error(content)):
+        if content is None or not _COMPLETE[self._head.content_kind](content):
             return None
         return self._head.lines + b"\r\n" + body
 
@@ -155,28 +157,33 @@ def _without_chunks(body: bytes) -> bytes | None:
     return None
 
 
-def _stream_failed(content: bytes) -> bool:
-    lines = content.replace(b"\r\n", b"\n").rstrip(b"\n").split(b"\n")
-    if lines[-1] != _LAST_EVENT:
-        return True
-    return any(_is_error_line(line) for line in lines)
+def _is_complete_stream(content: bytes) -> bool:
+    content = content.replace(b"\r\n", b"\n")
+    return content.endswith(_END) and all(map(_is_sound_line, content.removesuffix(_END).split(b"\n")))
 
 
-def _is_error_line(line: bytes) -> bool:
-    if line.startswith(b"data:"):
-        return _is_error(line[5:])
-    return line.startswith(b"event:") and line[6:].strip() == b"error"
+def _is_sound_line(line: bytes) -> bool:
+    """Return whether a line of a stream carries nothing, or a JSON object without an error."""
+    name, _, value = line.partition(b":")
+    if name == b"data":
+        return _is_complete_object(value)
+    return name != b"event" or value.strip() != b"error"
 
 
-def _is_error(content: bytes) -> bool:
-    """Whether this is JSON with an `error` at its top. Only content that names one is parsed."""
-    if b'"error"' not in content:
-        return False
+def _is_complete_object(content: bytes) -> bool:
+    """Return whether this is one JSON object without an `error`."""
     try:
         parsed: object = orjson.loads(content)
     except orjson.JSONDecodeError:
-        return True
-    return isinstance(parsed, dict) and parsed.get("error") is not None
+        return False
+    return isinstance(parsed, dict) and cast("dict[str, object]", parsed).get("error") is None
+
+
+_COMPLETE: Mapping[ContentKind, Callable[[bytes], bool]] = {
+    ContentKind.EVENT_STREAM: _is_complete_stream,
+    ContentKind.JSON: _is_complete_object,
+    ContentKind.OTHER: lambda _content: False,
+}
 
 
 class ResponseCache:

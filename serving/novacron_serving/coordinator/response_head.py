@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from enum import Enum
 from typing import NamedTuple
 
 from novacron_serving.errors import RequestError
@@ -13,6 +14,17 @@ _PASSED_HEADERS = frozenset(
 _STATUS_LINES = {200: b"HTTP/1.1 200 OK\r\n"}
 
 
+class ContentKind(Enum):
+    """What a body is, by its media type."""
+
+    JSON = "application/json"
+    EVENT_STREAM = "text/event-stream"
+    OTHER = ""
+
+
+_CONTENT_KINDS = {kind.value.encode(): kind for kind in (ContentKind.JSON, ContentKind.EVENT_STREAM)}
+
+
 class ResponseHead(NamedTuple):
     """The part of a head that comes from the worker, and how the body is framed."""
 
@@ -21,14 +33,14 @@ class ResponseHead(NamedTuple):
     framed: bool
     """Whether the body has a length or chunks. Otherwise it ends with the connection."""
     chunked: bool
-    streamed: bool
-    """Whether the body is a stream of server-sent events."""
+    content_kind: ContentKind
 
 
 def pass_head(status: int, headers: list[tuple[bytes, bytes]]) -> ResponseHead:
     """Return the head that a client gets for a worker's status and headers."""
     lines = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status]
-    framed = chunked = streamed = False
+    framed = chunked = False
+    content_kind = ContentKind.OTHER
     for name, value in headers:
         if name in _PASSED_HEADERS:
             lines.append(name + b": " + value + b"\r\n")
@@ -37,8 +49,9 @@ def pass_head(status: int, headers: list[tuple[bytes, bytes]]) -> ResponseHead:
             elif name == b"content-length":
                 framed = True
             elif name == b"content-type":
-                streamed = value.startswith(b"text/event-stream")
-    return ResponseHead(b"".join(lines), framed, chunked, streamed)
+                media_type = value.partition(b";")[0].strip().lower()
+                content_kind = _CONTENT_KINDS.get(media_type, ContentKind.OTHER)
+    return ResponseHead(b"".join(lines), framed, chunked, content_kind)
 
 
 def error_response(error: RequestError, end_of_head: bytes) -> bytes:

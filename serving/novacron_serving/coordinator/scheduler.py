@@ -131,9 +131,10 @@ class Scheduler:
         Raises:
             RequestError: 400, the request is nested too deeply.
         """
-        if self.cache is None:
+        model = request.get("model")
+        if self.cache is None or not isinstance(model, str):
             return None
-        pool = self._workers.pools.get(str(request.get("model")))
+        pool = self._workers.pools.get(model)
         return None if pool is None else self.cache.key(principal, pool.model_identity, path, request)
 
     def admit(self, request: PendingRequest, content: Mapping[str, Any], session: bytes | None) -> None:

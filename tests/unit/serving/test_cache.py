@@ -90,9 +90,15 @@ def test_stream_that_ends_with_done_is_cached_as_it_was_framed(size: int) -> Non
         EVENT + b'data:{"id":"1","error":"half"}\n\n' + DONE,
         EVENT + b'data: {"error"\n\n' + DONE,
         EVENT + b'data: {"choices":[{"delta":{"content":"data: [DONE]"}}]}\n\n',
+        EVENT + b'data: {"\\u0065rror": {"message": "the engine died"}}\n\n' + DONE,
+        EVENT + b"data: [1]\n\n" + DONE,
+        EVENT + DONE[:-1],
+        EVENT + DONE[:-2],
+        EVENT + DONE + DONE,
     ],
     ids=["error", "error then done", "only error", "no done", "empty", "done in the middle", "error event",
-         "error among other fields", "broken error", "done in the text"],
+         "error among other fields", "broken error", "done in the text", "error in escapes", "not an object",
+         "half of the last line", "last line only", "done twice"],
 )  # fmt: skip
 def test_stream_with_an_error_or_without_done_is_not_cached(stream: bytes, size: int) -> None:
     assert recorded(head(chunked=True, streamed=True), chunks(stream, size)) is None
@@ -111,6 +117,29 @@ def test_whole_response_is_cached_unless_it_is_an_error_or_too_large() -> None:
     assert recorded(head(), b'{"error": {"message": "the engine died"}}') is None
     assert recorded(head(), answer, max_bytes=len(answer)) is not None
     assert recorded(head(), answer, max_bytes=len(answer) - 1) is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[1]", b'{"id": 1, ', b'"text"', b'{"\\u0065rror": {"code": 1}}', b"\x1f\x8b\x08", b"<html></html>"],
+    ids=["empty", "list", "cut short", "text", "error in escapes", "compressed", "html"],
+)
+def test_response_that_is_not_one_json_object_without_an_error_is_not_cached(body: bytes) -> None:
+    assert recorded(head(), body) is None
+
+
+@pytest.mark.parametrize(
+    "media_type", [b"TEXT/Event-Stream", b"text/event-stream;charset=utf-8", b"text/event-stream ;x=1"]
+)
+def test_spelling_of_the_media_type_does_not_hide_a_stream(media_type: bytes) -> None:
+    stream = pass_head(200, [(b"content-type", media_type), (b"content-length", b"1")])
+    assert recorded(stream, EVENT) is None
+    assert recorded(stream, EVENT + DONE) is not None
+
+
+@pytest.mark.parametrize("media_type", [b"text/html", b"application/problem+json", b""])
+def test_response_of_another_media_type_is_not_cached(media_type: bytes) -> None:
+    assert recorded(pass_head(200, [(b"content-type", media_type), (b"content-length", b"2")]), b"{}") is None
 
 
 def test_old_name_of_a_setting_is_an_error_that_names_the_new_one() -> None:

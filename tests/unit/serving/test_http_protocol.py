@@ -74,6 +74,7 @@ def test_endless_head_is_aborted_at_its_limit(before: int) -> None:
         b'{"model":"m","messages":[{"content":' + b"[" * 1010 + b"]" * 1010 + b"}]}",
         b'{"model":"m","messages":[],"tools":' + b'{"a":' * 500 + b"1" + b"}" * 500 + b"}",
         b'{"model":"m","messages":[],"temperature":0,"metadata":' + b"[" * 300 + b"]" * 300 + b"}",
+        b'{"model":' + b"[" * 1000 + b"]" * 1000 + b',"temperature":0}',
         b'{"model":"m","metadata":' + b"[" * 5000 + b"]" * 5000 + b"}",
         b'{"model":"m","metadata":' + b"[" * 1_000_000 + b"]" * 1_000_000 + b"}",
     ],

@@ -15,7 +15,7 @@ _STATUS_LINES = {200: b"HTTP/1.1 200 OK\r\n"}
 
 
 class ContentKind(Enum):
-    """What a body is, by its media type."""
+    """The kind of a body, by its media type."""
 
     JSON = "application/json"
     EVENT_STREAM = "text/event-stream"

@@ -28,7 +28,17 @@ from novacron_rehearsal.events import (
     StepOp,
     StepStarted,
 )
-from novacron_rehearsal.values import Archive, Asset, Output, PropertyMap, ResourceReference, Secret, Unknown, Value
+from novacron_rehearsal.values import (
+    MASK,
+    Archive,
+    Asset,
+    Output,
+    PropertyMap,
+    ResourceReference,
+    Secret,
+    Unknown,
+    Value,
+)
 
 _SIGNS = {
     StepOp.SAME: (" ", "dim"),
@@ -51,7 +61,7 @@ _Node: TypeAlias = "tuple[StepOp, str, float | None, str]"
 def plain(value: Value) -> Any:
     """Return a value as JSON data for display, with `[secret]` for secrets and `[unknown]` for unknown values."""
     if isinstance(value, Secret) or (isinstance(value, Output) and value.secret):
-        return "[secret]"
+        return MASK
     if isinstance(value, Output):
         return plain(value.value)
     if isinstance(value, Unknown):

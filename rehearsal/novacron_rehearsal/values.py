@@ -16,6 +16,9 @@ SIGNATURE_KEY: Final = "4dabf18193072939515e22adb298388d"
 UNKNOWN_SENTINEL: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """An unknown value of any type on the wire."""
 
+MASK: Final = "[secret]"
+"""The text in place of a secret on display."""
+
 
 class SignatureKind(str, Enum):
     """The values of `SIGNATURE_KEY`."""
@@ -46,7 +49,7 @@ class Secret:
     value: Value
 
     def __repr__(self) -> str:
-        return "Secret([secret])"
+        return f"Secret({MASK})"
 
 
 @dataclass(frozen=True, slots=True)

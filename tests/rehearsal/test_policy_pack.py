@@ -178,6 +178,35 @@ def test_a_pack_that_cannot_load_is_a_clear_error(lab: Lab, tmp_path: Path, cont
     assert message in report.reason
 
 
+MASKING_PACK = """
+from pulumi_policy import EnforcementLevel, PolicyPack, ResourceValidationPolicy
+
+
+def validate(args, report):
+    if "password" in args.props:
+        report(f"exemption {args.props['password']} {args.props['user']}")
+
+
+PolicyPack(
+    "pack",
+    enforcement_level=EnforcementLevel.ADVISORY,
+    policies=[ResourceValidationPolicy(name="matches", description="Every exemption matches", validate=validate)],
+)
+"""
+
+
+def test_a_policy_message_masks_secrets_but_not_its_rule_or_parts_of_words(lab: Lab, tmp_path: Path) -> None:
+    pack = tmp_path / "pack"
+    pack.mkdir()
+    (pack / "PulumiPolicy.yaml").write_text("runtime: python\n")
+    (pack / "__main__.py").write_text(MASKING_PACK)
+    program = 'Thing("a", password=pulumi.Output.secret("x"), user=pulumi.Output.secret("matches"))'
+    result = lab.up(program, policy_packs=[PolicyPackSpec(pack)])
+    assert result.succeeded, result.errors
+    [violation] = result.policy_violations
+    assert violation.message == "Every exemption matches\nexemption x [secret]"
+
+
 def test_a_program_that_fails_leaves_its_policies_unfinished_not_passed(lab: Lab) -> None:
     result = lab.up('Thing("a")\nraise ValueError("no idea")', policy_packs=[PolicyPackSpec(PACK)])
     assert not result.succeeded

@@ -13,6 +13,9 @@ from novacron_rehearsal import urn as urns
 from novacron_ops.rehearsal.run import Rehearsal
 from novacron_ops.tables import Table
 
+_OUTPUT_LINES = 5
+"""Lines of a failed policy pack's output in the report."""
+
 
 @dataclass(frozen=True, slots=True)
 class PolicyViolations:
@@ -176,14 +179,20 @@ def policy_notes(report: Report) -> list[str]:
     if not packs:
         return ["the project has no policy pack"]
     if report.unchecked_packs:
-        return [
-            f"policy pack {pack.path.name!r} {pack.state.value}: {pack.reason.splitlines()[0].rstrip(':')}. Whether "
-            "the stack violates its policies is unknown"
-            for pack in report.unchecked_packs
-        ]
+        return [line for pack in report.unchecked_packs for line in _describe_unchecked(pack)]
     if report.violations:
         return []
     return [f"no violations; {count(len(packs), 'policy pack')} checked every resource"]
+
+
+def _describe_unchecked(pack: PolicyPackReport) -> list[str]:
+    """Return why a policy pack did not check the stack, the last lines of its output, and what that means."""
+    first, *output = filter(str.strip, pack.reason.splitlines())
+    first = f"policy pack {pack.path.name!r} {pack.state.value}: {first}"
+    conclusion = "Whether the stack violates its policies is unknown"
+    if output:
+        return [first, *(f"  {line}" for line in output[-_OUTPUT_LINES:]), conclusion]
+    return [f"{first}{'' if first.endswith(('.', '?', '!')) else '.'} {conclusion}"]
 
 
 def describe_cost_of_run(run: Rehearsal) -> str:

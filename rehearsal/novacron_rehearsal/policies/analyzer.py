@@ -18,12 +18,13 @@ from pulumi.runtime.proto.analyzer_pb2_grpc import AnalyzerStub
 
 from novacron_rehearsal.errors import RehearsalError
 from novacron_rehearsal.events import PolicyViolated
+from novacron_rehearsal.masking import find_secret_texts, mask_secrets
 from novacron_rehearsal.policies.hooks import AnalyzedResource
 from novacron_rehearsal.policies.reports import PolicyPackSpec, PolicyReports
 from novacron_rehearsal.protocol import codec
 from novacron_rehearsal.protocol.channels import CHANNEL_OPTIONS
 from novacron_rehearsal.protocol.children import Child
-from novacron_rehearsal.values import PropertyMap, Secret, Value
+from novacron_rehearsal.values import PropertyMap
 
 if TYPE_CHECKING:
     from pulumi.runtime.proto.analyzer_pb2_grpc import AnalyzerAsyncStub  # exists in the stub file alone
@@ -204,7 +205,7 @@ class PolicyPacks:
         request = _request(resource)
         responses = await asyncio.gather(*(self._ask(pack, pack.stub.Analyze, request) for pack in self._packs))
         return [
-            _violation(diagnostic, resource.urn, _secret_texts(resource.properties))
+            _violation(diagnostic, resource.urn, find_secret_texts(resource.properties))
             for response in responses
             for diagnostic in response.diagnostics
         ]
@@ -212,7 +213,7 @@ class PolicyPacks:
     async def analyze_stack(self, resources: Sequence[AnalyzedResource]) -> list[PolicyViolated]:
         """Return the violations of the stack as a whole."""
         request = analyzer_pb2.AnalyzeStackRequest(resources=[_stack_resource(resource) for resource in resources])
-        hidden = [text for resource in resources for text in _secret_texts(resource.properties)]
+        hidden = [text for resource in resources for text in find_secret_texts(resource.properties)]
         responses = await asyncio.gather(*(self._ask(pack, pack.stub.AnalyzeStack, request) for pack in self._packs))
         for pack in self._packs:
             self._reports.checked(pack.path)
@@ -317,9 +318,9 @@ def _stack_resource(resource: AnalyzedResource) -> analyzer_pb2.AnalyzerResource
 
 
 def _violation(diagnostic: analyzer_pb2.AnalyzeDiagnostic, where: str, hidden: Sequence[str]) -> PolicyViolated:
-    message = diagnostic.message
-    for text in hidden:
-        message = message.replace(text, "[secret]")
+    # The SDK puts the policy's description before the violation. It is the same for every resource: no secret is in it.
+    rule = diagnostic.description if diagnostic.message.startswith(diagnostic.description) else ""
+    message = rule + mask_secrets(diagnostic.message[len(rule) :], hidden)
     return PolicyViolated(
         pack=diagnostic.policyPackName,
         policy=diagnostic.policyName,
@@ -329,14 +330,3 @@ def _violation(diagnostic: analyzer_pb2.AnalyzeDiagnostic, where: str, hidden: S
         mandatory=diagnostic.enforcementLevel in (analyzer_pb2.MANDATORY, analyzer_pb2.REMEDIATE),
         severity=analyzer_pb2.PolicySeverity.Name(diagnostic.severity).removeprefix("POLICY_SEVERITY_").lower(),
     )
-
-
-def _secret_texts(value: Value, *, inside: bool = False) -> list[str]:
-    """Return the texts that a message must not show."""
-    if isinstance(value, Secret):
-        return _secret_texts(value.value, inside=True)
-    if isinstance(value, dict):
-        return [text for item in value.values() for text in _secret_texts(item, inside=inside)]
-    if isinstance(value, list):
-        return [text for item in value for text in _secret_texts(item, inside=inside)]
-    return [value] if inside and isinstance(value, str) and value else []

@@ -252,18 +252,29 @@ def test_every_stated_timeout_names_its_source() -> None:
 
 
 def test_a_policy_pack_that_did_not_check_the_stack_is_never_reported_as_no_violation() -> None:
-    reason = "it could not be loaded:\nno module"
+    reason = "it could not be loaded. Its output:\nTraceback\n1\n2\n3\n4\nno module"
     failed = replace(rehearsed([]), policy_packs=(PolicyPackReport(ROOT / "policy", PolicyPackState.FAILED, reason),))
     report = Report("theirs", failed, None)
-    text = "\n".join(report_lines(report))
+    lines = report_lines(report)
+    text = "\n".join(lines)
     assert "no violation" not in text
-    assert "policy pack 'policy' failed: it could not be loaded. Whether the stack" in text
+    start = lines.index("Policies") + 1
+    assert [line.strip() for line in lines[start : start + 7]] == [
+        "policy pack 'policy' failed: it could not be loaded. Its output:",
+        *"1234",
+        "no module",
+        "Whether the stack violates its policies is unknown",
+    ]
     assert report_values(report)["policies"][0]["state"] == "failed"
     html = render_page(report)
     assert dict(zip(texts(html, "dt"), texts(html, "dd"), strict=True))["policy violations"] == "unknown"
     assert any("Whether the stack violates its policies is unknown" in text for text in texts(html, "p"))
     assert "No violation" not in html
     assert "no violation" not in html
+    question = replace(
+        failed, policy_packs=(PolicyPackReport(ROOT / "policy", PolicyPackState.FAILED, "did you mean exemptions?"),)
+    )
+    assert "did you mean exemptions? Whether the stack" in "\n".join(report_lines(Report("theirs", question, None)))
     checked = replace(failed, policy_packs=(PolicyPackReport(ROOT / "policy", PolicyPackState.CHECKED),))
     assert "no violations; 1 policy pack checked every resource" in "\n".join(
         report_lines(Report("theirs", checked, None))

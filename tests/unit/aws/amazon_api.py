@@ -19,7 +19,7 @@ import yaml
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 from botocore.validate import ParamValidator
 
-from tests.unit.aws.graph import Registered
+from tests.unit.graph import Registered
 
 AUTONAME = "-1234567"
 """Suffix that the provider adds to a logical name without a physical one."""

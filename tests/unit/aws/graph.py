@@ -1,61 +1,20 @@
-"""Runs components against mocks and keeps what they register, with the options that a user relies on."""
+"""Mocks of AWS, and the graph of a program that runs against them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
-import pulumi
 import pulumi_aws as aws
-from novacron_policy.properties import UNKNOWN
 from pulumi.runtime import mocks
+
+from tests.unit.graph import Graph, Program, RecordingMonitor, record
 
 ACCOUNT = "123456789012"
 
 
 def key_arn(use: str, region: str = "us-west-2") -> str:
-    """The ARN of the key for `use`."""
+    """Return the ARN of the key for a use."""
     return f"arn:aws:kms:{region}:{ACCOUNT}:key/00000000-0000-0000-0000-{use.encode().hex().zfill(12)[:12]}"
-
-
-@dataclass(frozen=True)
-class Registered:
-    """A resource as the engine would see it."""
-
-    type: str
-    name: str
-    inputs: dict[str, Any]
-    secrets: tuple[str, ...]
-    """Inputs that the state keeps encrypted."""
-    parent: str
-    provider: str
-    protect: bool
-    ignore_changes: tuple[str, ...]
-    delete_before_replace: bool
-    dependencies: tuple[str, ...]
-
-
-@dataclass
-class Graph:
-    """Resources that a program registered."""
-
-    resources: list[Registered] = field(default_factory=list)
-    invokes: list[tuple[str, str]] = field(default_factory=list)
-    """Token and provider of each."""
-    result: Any = None
-    """The program's result, with resolved outputs."""
-
-    def of(self, type_: str) -> list[Registered]:
-        return [item for item in self.resources if item.type == type_]
-
-    def one(self, type_: str, name: str | None = None) -> Registered:
-        (found,) = [item for item in self.of(type_) if name is None or item.name == name]
-        return found
-
-    @property
-    def custom(self) -> list[Registered]:
-        return [item for item in self.resources if item.type.startswith("aws:")]
 
 
 class _Planned(mocks.Mocks):
@@ -97,63 +56,12 @@ class _Created(_Planned):
         return "fs-0123456789abcdef0" if is_files else f"{args.name}-id", outputs
 
 
-class _Monitor(mocks.MockMonitor):
-    def __init__(self, given: mocks.Mocks, graph: Graph) -> None:
-        super().__init__(given)
-        self.graph = graph
-
-    def RegisterResource(self, request: Any) -> Any:  # noqa: N802
-        response = super().RegisterResource(request)
-        if request.type.startswith(("aws:", "novacron:")):
-            inputs = mocks.rpc.deserialize_properties(request.object, keep_unknowns=True)
-            self.graph.resources.append(
-                Registered(
-                    type=request.type,
-                    name=request.name,
-                    inputs=_marked({name: mocks.rpc.unwrap_rpc_secret(value) for name, value in inputs.items()}),
-                    secrets=tuple(name for name, value in inputs.items() if mocks.rpc.is_rpc_secret(value)),
-                    parent=request.parent.rpartition("::")[2],
-                    provider=request.provider,
-                    protect=request.protect,
-                    ignore_changes=tuple(request.ignoreChanges),
-                    delete_before_replace=request.deleteBeforeReplace,
-                    dependencies=tuple(sorted(urn.rpartition("::")[2] for urn in request.dependencies)),
-                )
-            )
-        return response
-
-    def Invoke(self, request: Any) -> Any:  # noqa: N802
-        self.graph.invokes.append((request.tok, request.provider))
-        return super().Invoke(request)
-
-
-def _marked(value: Any) -> Any:
-    if isinstance(value, pulumi.output.Unknown):
-        return UNKNOWN
-    if isinstance(value, dict):
-        return {key: _marked(item) for key, item in value.items()}
-    return [_marked(item) for item in value] if isinstance(value, list) else value
-
-
-def monitor(graph: Graph) -> mocks.MockMonitor:
+def monitor(graph: Graph) -> RecordingMonitor:
     """Return a monitor that answers registrations as an update does, and records them in the graph."""
-    return _Monitor(_Created(), graph)
+    return RecordingMonitor(_Created(), graph)
 
 
-def declare(program: Callable[[pulumi.ResourceOptions], Any], preview: bool = False) -> Graph:
-    """Run `program` with the options of an explicit provider. It may return outputs.
-
-    In a preview, inputs that only the update can tell are `UNKNOWN`.
-    """
-    graph = Graph()
-    given = _Planned() if preview else _Created()
-    pulumi.runtime.set_mocks(given, "novacron", "test", preview=preview, monitor=_Monitor(given, graph))
-
-    @pulumi.runtime.test
-    def run() -> pulumi.Output[Any]:
-        provider = aws.Provider("explicit", region="us-west-2")
-        result = program(pulumi.ResourceOptions(provider=provider))
-        return pulumi.Output.from_input(result).apply(lambda value: setattr(graph, "result", value))
-
-    run()
-    return graph
+def declare(program: Program, preview: bool = False) -> Graph:
+    """Return the graph of a program, as of its first update or of the preview before."""
+    cloud = _Planned() if preview else _Created()
+    return record(program, cloud, lambda: aws.Provider("explicit", region="us-west-2"), preview)

@@ -11,11 +11,11 @@ from novacron_infra import aws
 from novacron_infra.aws.checks import LONGEST_NAME
 from novacron_infra.aws.databases import LONGEST_REDIS_NAME
 from novacron_infra.aws.ingress import LONGEST_INGRESS_NAME
-from novacron_policy.rules import RULES
 
 from tests.unit.aws import samples
 from tests.unit.aws.amazon_api import NOT_SENT, problems
-from tests.unit.aws.graph import Graph, Registered, declare
+from tests.unit.aws.graph import declare
+from tests.unit.graph import Graph, changed, violations
 
 
 @pytest.fixture(scope="module")
@@ -57,14 +57,6 @@ def test_aws_models_check_nearly_every_planned_property(region: Graph) -> None:
     assert len(unchecked) / len(planned) < 0.05
 
 
-def violations(resource: Registered) -> list[str]:
-    return [
-        f"{resource.name}: {rule.name}: {reason}"
-        for rule in RULES
-        for reason in rule.check(resource.type, resource.inputs)
-    ]
-
-
 def test_aws_region_violates_no_policy(region: Graph) -> None:
     assert [message for resource in region.custom for message in violations(resource)] == []
 
@@ -74,19 +66,6 @@ def test_preview_of_a_new_aws_region_hides_nothing_from_policies(region: Graph) 
     assert {(item.type, item.name) for item in preview.custom} == {(item.type, item.name) for item in region.custom}
     assert [message for resource in preview.custom for message in violations(resource)] == []
     assert {item.inputs["clusterName"] for item in preview.of("aws:eks/nodeGroup:NodeGroup")} == {"prod"}
-
-
-def changed(resource: Registered, path: str, value: Any) -> Registered:
-    head, _, rest = path.partition(".")
-
-    def put(holder: Any, key: str, rest: str) -> Any:
-        step: Any = int(key) if isinstance(holder, list) else key
-        copy = list(holder) if isinstance(holder, list) else dict(holder)
-        following, _, after = rest.partition(".")
-        copy[step] = put(copy[step], following, after) if rest else value
-        return copy
-
-    return replace(resource, inputs=put(resource.inputs, head, rest))
 
 
 @pytest.mark.parametrize(

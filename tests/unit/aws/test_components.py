@@ -6,6 +6,7 @@ import ipaddress
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import IPv4Network
 from typing import Any
@@ -16,7 +17,8 @@ from novacron_infra.aws.network import ENDPOINTS, subnet_plan
 from novacron_infra.errors import ArgumentError
 
 from tests.unit.aws import samples
-from tests.unit.aws.graph import Graph, declare
+from tests.unit.aws.graph import declare
+from tests.unit.graph import Graph
 
 
 @pytest.fixture(scope="module")
@@ -272,7 +274,7 @@ def cluster(name: str = "prod", **changes: Any) -> None:
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else getattr(value, "__name__", ""),
 )
 def test_bad_arguments_are_refused_before_anything_exists(
-    component: Any, changes: dict[str, Any], message: str
+    component: Callable[..., object], changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ArgumentError) as error:
         declare(lambda _: component(**changes))

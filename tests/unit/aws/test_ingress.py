@@ -10,7 +10,8 @@ from novacron_infra.aws import AwsIngress
 from novacron_infra.errors import ArgumentError
 
 from tests.unit.aws import samples
-from tests.unit.aws.graph import Graph, Registered, declare
+from tests.unit.aws.graph import declare
+from tests.unit.graph import Graph, Registered
 
 INGRESS_RULE = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 EGRESS_RULE = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"

@@ -6,6 +6,7 @@ import base64
 from dataclasses import replace
 from typing import Any
 
+import pulumi
 import pytest
 from novacron_infra.aws import EksNodePool
 from novacron_infra.aws.user_data import user_data
@@ -14,7 +15,8 @@ from novacron_infra.errors import ArgumentError
 from novacron_infra.pools import Capacity, Placement
 
 from tests.unit.aws import samples
-from tests.unit.aws.graph import Graph, Registered, declare
+from tests.unit.aws.graph import declare
+from tests.unit.graph import Graph, Registered
 
 TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
 GROUP = "aws:eks/nodeGroup:NodeGroup"
@@ -162,7 +164,7 @@ def test_access_entry_of_nodes_exists_before_their_group(region: Graph) -> None:
 
 
 def test_conflicting_choices_create_no_resource() -> None:
-    def program(opts: Any) -> None:
+    def program(opts: pulumi.ResourceOptions) -> None:
         samples.pool(opts, placement=Placement.CLUSTER, capacity=Capacity.RESERVATION, zones=samples.ZONES)
 
     with pytest.raises(ArgumentError) as error:

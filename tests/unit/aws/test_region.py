@@ -15,8 +15,8 @@ from novacron_infra.stores import ExistingEfsStore, GcsStore, NewEfsStore, NfsSt
 
 from tests.unit.aws import samples
 from tests.unit.aws.amazon_api import problems
-from tests.unit.aws.graph import Graph, declare
-from tests.unit.aws.test_amazon_api import violations
+from tests.unit.aws.graph import declare
+from tests.unit.graph import Graph, violations
 
 NAME = "prod-us-west-2"
 SPEC = RegionSpec(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,8 @@ from novacron_infra.aws import AwsPostgres, AwsRedis, AwsRegistry, EksAddons
 from novacron_infra.errors import ArgumentError
 
 from tests.unit.aws import samples
-from tests.unit.aws.graph import ACCOUNT, Graph, declare
+from tests.unit.aws.graph import ACCOUNT, declare
+from tests.unit.graph import Graph
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +150,9 @@ def redis(name: str = "cache", **changes: Any) -> None:
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else getattr(value, "__name__", ""),
 )
-def test_bad_arguments_are_rejected_before_any_resource(component: Any, changes: dict[str, Any], message: str) -> None:
+def test_bad_arguments_are_rejected_before_any_resource(
+    component: Callable[..., object], changes: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ArgumentError) as error:
         declare(lambda _: component(**changes))
     assert message in str(error.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +22,8 @@ from novacron_infra.aws.volumes import ROOT_VOLUME, Gp3Volume, storage_class_par
 from novacron_infra.errors import ArgumentError
 
 from tests.unit.aws import samples
-from tests.unit.aws.graph import Graph, declare
+from tests.unit.aws.graph import declare
+from tests.unit.graph import Graph
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +241,7 @@ def workers(**changes: Any) -> None:
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else getattr(value, "__name__", ""),
 )
 def test_bad_storage_arguments_are_rejected_before_any_resource(
-    component: Any, changes: dict[str, Any], message: str
+    component: Callable[..., object], changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ArgumentError) as error:
         declare(lambda _: component(**changes))

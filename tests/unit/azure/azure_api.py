@@ -35,7 +35,7 @@ from azure.mgmt.redisenterprise import models as redis
 from azure.mgmt.storage import models as storage
 from azure.mgmt.storagecache import models as storagecache
 
-from tests.unit.azure.graph import Registered
+from tests.unit.graph import Registered
 
 MODELS: dict[str, type] = {
     "authorization:RoleAssignment": authorization.RoleAssignmentCreateParameters,

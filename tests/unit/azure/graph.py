@@ -1,16 +1,15 @@
-"""Runs components against mocks and keeps what they register, with the options that a user relies on."""
+"""Mocks of Azure, and the graph of a program that runs against them."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
-import pulumi
 import pulumi_azure_native as azure_native
 import yaml
 from pulumi.runtime import mocks
+
+from tests.unit.graph import Graph, Program, record
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/novacron"
@@ -25,48 +24,8 @@ GIVEN = {
 }
 
 
-@dataclass(frozen=True)
-class Registered:
-    """A resource as the engine would see it."""
-
-    type: str
-    name: str
-    inputs: dict[str, Any]
-    secrets: tuple[str, ...]
-    """Dotted paths of secret inputs."""
-    parent: str
-    provider: str
-    protect: bool
-    ignore_changes: tuple[str, ...]
-    delete_before_replace: bool
-    dependencies: tuple[str, ...]
-    """Type and name of each."""
-
-
-@dataclass
-class Graph:
-    """Resources that a program registered."""
-
-    resources: list[Registered] = field(default_factory=list)
-    invokes: list[tuple[str, str]] = field(default_factory=list)
-    """Token and provider of each."""
-    result: Any = None
-    """The program's result, with resolved outputs."""
-
-    def of(self, type_: str) -> list[Registered]:
-        return [item for item in self.resources if item.type == f"azure-native:{type_}"]
-
-    def one(self, type_: str, name: str | None = None) -> Registered:
-        (found,) = [item for item in self.of(type_) if name is None or item.name == name]
-        return found
-
-    @property
-    def custom(self) -> list[Registered]:
-        return [item for item in self.resources if item.type.startswith("azure-native:")]
-
-
 def resource_id(type_: str, name: str) -> str:
-    """The id of a mocked resource: its type is the SDK's, which is enough to tell resources apart."""
+    """Return the id of a mocked resource. It has the type of the SDK in place of the type of the API."""
     return f"{GROUP}/providers/{type_.removeprefix('azure-native:').replace(':', '/')}/{name}"
 
 
@@ -142,65 +101,6 @@ class _Mocks(mocks.Mocks):
         }[args.token]
 
 
-class _Monitor(mocks.MockMonitor):
-    def __init__(self, graph: Graph) -> None:
-        super().__init__(_Mocks())
-        self.graph = graph
-
-    def RegisterResource(self, request: Any) -> Any:  # noqa: N802
-        response = super().RegisterResource(request)
-        if request.type.startswith(("azure-native:", "novacron:")):
-            secrets: list[str] = []
-            inputs = _shown(mocks.rpc.deserialize_properties(request.object), "", secrets)
-            self.graph.resources.append(
-                Registered(
-                    type=request.type,
-                    name=request.name,
-                    inputs=inputs,
-                    secrets=tuple(secrets),
-                    parent=request.parent.rpartition("::")[2],
-                    provider=request.provider,
-                    protect=request.protect,
-                    ignore_changes=tuple(request.ignoreChanges),
-                    delete_before_replace=request.deleteBeforeReplace,
-                    dependencies=tuple(sorted(_short(urn) for urn in request.dependencies)),
-                )
-            )
-        return response
-
-    def Invoke(self, request: Any) -> Any:  # noqa: N802
-        self.graph.invokes.append((request.tok, request.provider))
-        return super().Invoke(request)
-
-
-def _shown(value: Any, path: str, secrets: list[str]) -> Any:
-    """The value without what marks secrets, whose paths are added."""
-    if mocks.rpc.is_rpc_secret(value):
-        secrets.append(path)
-        value = mocks.rpc.unwrap_rpc_secret(value)
-    if isinstance(value, dict):
-        return {key: _shown(item, f"{path}.{key}" if path else key, secrets) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_shown(item, f"{path}.{index}", secrets) for index, item in enumerate(value)]
-    return value
-
-
-def _short(urn: str) -> str:
-    """Service, type and name: names repeat between types."""
-    kind, name = urn.split("::")[-2:]
-    return f"{kind.rpartition('$')[2].removeprefix('azure-native:')} {name}"
-
-
-def declare(program: Callable[[pulumi.ResourceOptions], Any]) -> Graph:
-    """Run `program` with the options of an explicit provider. It may return outputs."""
-    graph = Graph()
-    pulumi.runtime.set_mocks(_Mocks(), project="novacron", stack="test", monitor=_Monitor(graph))
-
-    @pulumi.runtime.test
-    def run() -> pulumi.Output[Any]:
-        provider = azure_native.Provider("explicit", location="westus2")
-        result = program(pulumi.ResourceOptions(provider=provider))
-        return pulumi.Output.from_input(result).apply(lambda value: setattr(graph, "result", value))
-
-    run()
-    return graph
+def declare(program: Program) -> Graph:
+    """Return the graph of a program, as of its first update."""
+    return record(program, _Mocks(), lambda: azure_native.Provider("explicit", location="westus2"))

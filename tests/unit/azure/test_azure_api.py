@@ -5,15 +5,14 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
-from dataclasses import replace
 from typing import Any
 
 import pytest
-from novacron_policy.rules import RULES
 
 from tests.unit.azure import samples
 from tests.unit.azure.azure_api import IN_PATH, MODELS, NAME_RULES, NO_MODELS, problems
-from tests.unit.azure.graph import Graph, Registered, declare
+from tests.unit.azure.graph import declare
+from tests.unit.graph import Graph, Registered, changed, violations
 
 
 @pytest.fixture(scope="module")
@@ -55,26 +54,8 @@ def test_copied_rules_are_of_the_version_that_the_sdk_calls(type_: str) -> None:
     assert {rule.version for (owner, _), rule in NAME_RULES.items() if owner == type_} == {called}, "read it again"
 
 
-def violations(resource: Registered) -> list[str]:
-    return [
-        f"{resource.name}: {rule.name}: {reason}"
-        for rule in RULES
-        for reason in rule.check(resource.type, resource.inputs)
-    ]
-
-
 def test_no_policy_is_violated(region: Graph) -> None:
     assert [message for resource in region.custom for message in violations(resource)] == []
-
-
-def changed(resource: Registered, path: str, value: Any) -> Registered:
-    def put(holder: Any, steps: list[str]) -> Any:
-        step: Any = int(steps[0]) if isinstance(holder, list) else steps[0]
-        copy = list(holder) if isinstance(holder, list) else dict(holder)
-        copy[step] = put(copy[step], steps[1:]) if steps[1:] else value
-        return copy
-
-    return replace(resource, inputs=put(resource.inputs, path.split(".")))
 
 
 CLUSTER, POOL = ("containerservice:ManagedCluster", "prod-cluster"), ("containerservice:AgentPool", "infini-nodes")

@@ -17,7 +17,8 @@ from novacron_infra.azure.network import subnet_plan
 from novacron_infra.azure.private_link import ZONES
 
 from tests.unit.azure import samples
-from tests.unit.azure.graph import Graph, declare, resource_id
+from tests.unit.azure.graph import declare, resource_id
+from tests.unit.graph import Graph
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +102,7 @@ def test_disks_take_each_new_version_of_the_key_with_an_identity_that_may_alread
     assert disks.inputs["rotationToLatestKeyVersionEnabled"] is True
     assert disks.inputs["encryptionType"] == "EncryptionAtRestWithCustomerKey"
     assert "/keys/keys-storage/" in disks.inputs["activeKey"]["keyUrl"]
-    assert "authorization:RoleAssignment keys-storage" in disks.dependencies
+    assert "authorization:RoleAssignment keys-storage" in disks.typed_dependencies
 
 
 def granted(region: Graph) -> dict[str, tuple[str, str, str]]:
@@ -176,7 +177,7 @@ def test_only_nodes_reach_the_internet_and_only_through_the_gateway(region: Grap
 
 def test_subnets_are_made_one_after_the_other(region: Graph) -> None:
     subnets = region.of("network:Subnet")
-    waits = sorted(len([it for it in item.dependencies if it.startswith("network:Subnet ")]) for item in subnets)
+    waits = sorted(len([it for it in item.typed_dependencies if it.startswith("network:Subnet ")]) for item in subnets)
     assert waits == [0, 1, 2, 3]
 
 
@@ -204,8 +205,8 @@ def test_private_names_resolve_in_the_network_and_the_cluster_waits_for_the_vaul
         resource_id("keyvault:Vault", "keys-vault"),
     )
     cluster = region.one("containerservice:ManagedCluster")
-    assert "network:PrivateDnsZoneGroup network-vault" in cluster.dependencies
-    assert "network:PrivateDnsZoneGroup network-vault" not in region.one("network:FlowLog").dependencies
+    assert "network:PrivateDnsZoneGroup network-vault" in cluster.typed_dependencies
+    assert "network:PrivateDnsZoneGroup network-vault" not in region.one("network:FlowLog").typed_dependencies
 
 
 def test_all_traffic_is_logged_encrypted_and_kept_for_a_while(region: Graph) -> None:
@@ -217,7 +218,7 @@ def test_all_traffic_is_logged_encrypted_and_kept_for_a_while(region: Graph) -> 
         "NetworkWatcherRG",
         "NetworkWatcher_westus2",
     )
-    assert "authorization:RoleAssignment network-flow-logs" in log.dependencies
+    assert "authorization:RoleAssignment network-flow-logs" in log.typed_dependencies
 
 
 def test_every_storage_account_is_private_and_for_identities_only(region: Graph) -> None:
@@ -265,7 +266,7 @@ def test_the_cluster_waits_for_its_roles(region: Graph) -> None:
     cluster = region.one("containerservice:ManagedCluster")
     roles = {f"authorization:RoleAssignment {name}" for name in granted(region) if name.startswith("prod-")}
     assert len(roles) == 6
-    assert roles <= set(cluster.dependencies)
+    assert roles <= set(cluster.typed_dependencies)
 
 
 def test_the_cluster_is_open_to_the_named_networks_only() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pulumi
 import pytest
 from novacron_infra.azure import AksNodePool, DiskPlace, GpuStack, OsSku
 from novacron_infra.catalog import find_machine
@@ -12,7 +13,8 @@ from novacron_infra.errors import ArgumentError
 from novacron_infra.pools import Capacity, Placement
 
 from tests.unit.azure import samples
-from tests.unit.azure.graph import Graph, Registered, declare, resource_id
+from tests.unit.azure.graph import declare, resource_id
+from tests.unit.graph import Graph, Registered
 
 POOL = "containerservice:AgentPool"
 
@@ -96,7 +98,7 @@ def test_a_reservation_is_named_and_the_cluster_may_launch_into_it(region: Graph
     (pool,) = groups(region, "reserved").values()
     assert pool.inputs["capacityReservationGroupID"] == samples.RESERVATION
     assert pool.inputs["scaleSetPriority"] == "Regular"
-    assert "authorization:RoleAssignment reserved-reservation" in pool.dependencies
+    assert "authorization:RoleAssignment reserved-reservation" in pool.typed_dependencies
 
 
 def test_spot_nodes_are_above_a_floor_of_on_demand_nodes(region: Graph) -> None:
@@ -134,7 +136,7 @@ def test_names_leave_room_for_every_suffix(region: Graph) -> None:
 
 
 def test_choices_that_exclude_each_other_create_nothing() -> None:
-    def program(opts: Any) -> None:
+    def program(opts: pulumi.ResourceOptions) -> None:
         samples.pool(opts, placement=Placement.CLUSTER, capacity=Capacity.RESERVATION, zones=("1", "2"))
 
     with pytest.raises(ArgumentError) as error:

@@ -13,8 +13,8 @@ from novacron_infra.stores import AzureBlobStore, ManagedNfsStore, NewEfsStore, 
 
 from tests.unit.azure import samples
 from tests.unit.azure.azure_api import MODELS, problems
-from tests.unit.azure.graph import SUBSCRIPTION, Graph, declare
-from tests.unit.azure.test_azure_api import violations
+from tests.unit.azure.graph import SUBSCRIPTION, declare
+from tests.unit.graph import Graph, violations
 
 UNIQUE = unique_name("prod-westus2", SUBSCRIPTION)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,8 @@ from novacron_infra.azure.private_link import ZONES, PrivateService
 from novacron_infra.errors import ArgumentError
 
 from tests.unit.azure import samples
-from tests.unit.azure.graph import Graph, declare, resource_id
+from tests.unit.azure.graph import declare, resource_id
+from tests.unit.graph import Graph
 
 STORAGE_KEY = "https://keys.vault.azure.net/keys/keys-storage"
 STORAGE_IDENTITY = resource_id("managedidentity:UserAssignedIdentity", "keys-storage")
@@ -37,7 +39,7 @@ def test_postgres_is_private_encrypted_and_in_two_zones(region: Graph) -> None:
     assert inputs["sku"] == {"name": "Standard_E8ds_v5", "tier": "MemoryOptimized"}
     assert inputs["highAvailability"]["mode"] == "ZoneRedundant"
     assert inputs["backup"] == {"backupRetentionDays": 35, "geoRedundantBackup": "Disabled"}
-    assert "authorization:RoleAssignment keys-storage" in server.dependencies
+    assert "authorization:RoleAssignment keys-storage" in server.typed_dependencies
 
 
 def test_postgres_answers_over_tls_only(region: Graph) -> None:
@@ -145,7 +147,7 @@ def test_both_ends_of_a_copy_have_the_same_policy(region: Graph) -> None:
 
 def test_copies_wait_for_versions(region: Graph) -> None:
     policy = next(item for item in region.of("storage:ObjectReplicationPolicy") if item.name == "copies-to-eastus")
-    assert "storage:BlobServiceProperties models-models" in policy.dependencies
+    assert "storage:BlobServiceProperties models-models" in policy.typed_dependencies
 
 
 def test_an_alarm_goes_off_when_copies_are_late() -> None:
@@ -231,7 +233,9 @@ THREE = dict.fromkeys(("eastus", "westeurope", "japaneast"), samples.REPLICATION
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else getattr(value, "__name__", ""),
 )
-def test_bad_arguments_are_rejected_before_any_resource(component: Any, changes: dict[str, Any], message: str) -> None:
+def test_bad_arguments_are_rejected_before_any_resource(
+    component: Callable[..., object], changes: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ArgumentError) as error:
         declare(lambda _: component(**changes))
     assert message in str(error.value)

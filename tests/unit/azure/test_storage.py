@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,8 @@ from novacron_infra.azure.storage import LUSTRE_STEP_TIB, load_warning
 from novacron_infra.errors import ArgumentError
 
 from tests.unit.azure import samples
-from tests.unit.azure.graph import Graph, declare, resource_id
+from tests.unit.azure.graph import declare, resource_id
+from tests.unit.graph import Graph
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,7 @@ def test_old_versions_are_forgotten_and_current_ones_never(region: Graph) -> Non
     (rule,) = policy.inputs["policy"]["rules"]
     assert rule["definition"]["actions"] == {"version": {"delete": {"daysAfterCreationGreaterThan": 30}}}
     assert rule["enabled"] is True
-    assert "storage:BlobServiceProperties models-models" in policy.dependencies
+    assert "storage:BlobServiceProperties models-models" in policy.typed_dependencies
 
 
 @pytest.mark.parametrize(
@@ -151,7 +153,9 @@ def shared(**changes: Any) -> Graph:
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else getattr(value, "__name__", ""),
 )
-def test_bad_arguments_are_rejected_before_any_resource(component: Any, changes: dict[str, Any], message: str) -> None:
+def test_bad_arguments_are_rejected_before_any_resource(
+    component: Callable[..., object], changes: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ArgumentError) as error:
         component(**changes)
     assert message in str(error.value)

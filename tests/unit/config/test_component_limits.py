@@ -23,6 +23,7 @@ from tests.unit.azure import samples as azure_samples
 from tests.unit.config.environments import AZURE, PROD, change, plan
 from tests.unit.gcp import graph as gcp_graph
 from tests.unit.gcp import samples as gcp_samples
+from tests.unit.graph import Graph
 
 LONG = "x" * 65
 
@@ -185,7 +186,9 @@ COMPONENTS: list[tuple[Any, Any, Callable[..., Any]]] = [
 @pytest.mark.parametrize(
     ("component", "args", "declare"), COMPONENTS, ids=[component.__name__ for component, _, _ in COMPONENTS]
 )
-def test_components_reject_a_name_of_65_characters(component: Any, args: Any, declare: Callable[..., Any]) -> None:
+def test_components_reject_a_name_of_65_characters(
+    component: Callable[..., object], args: object, declare: Callable[..., Graph]
+) -> None:
     def program(opts: pulumi.ResourceOptions) -> None:
         component(LONG, args, opts)
 

@@ -17,7 +17,8 @@ from typing import Any, cast
 import googleapiclient
 
 from tests.unit.gcp.google_calls import ADDRESSES, CALLS, NOT_SENT, WITHOUT_DOCUMENT, Call
-from tests.unit.gcp.graph import PROJECT, Registered
+from tests.unit.gcp.graph import PROJECT
+from tests.unit.graph import Registered
 
 AUTONAME = "-1234567"
 """Suffix that the provider adds to a logical name without a physical one."""

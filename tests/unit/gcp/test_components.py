@@ -6,6 +6,7 @@ import ipaddress
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import IPv4Network
 from typing import Any
@@ -17,7 +18,8 @@ from novacron_infra.gcp.network import address_plan
 from novacron_infra.tags import Tags
 
 from tests.unit.gcp import samples
-from tests.unit.gcp.graph import PROJECT_NUMBER, Graph, declare
+from tests.unit.gcp.graph import PROJECT_NUMBER, declare
+from tests.unit.graph import Graph
 
 NETWORK, SUBNET = "gcp:compute/network:Network", "gcp:compute/subnetwork:Subnetwork"
 CLUSTER = "gcp:container/cluster:Cluster"
@@ -369,7 +371,7 @@ def cluster(name: str = "prod", **changes: Any) -> None:
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else getattr(value, "__name__", ""),
 )
 def test_bad_arguments_are_refused_before_anything_exists(
-    component: Any, changes: dict[str, Any], message: str
+    component: Callable[..., object], changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ArgumentError) as error:
         declare(lambda _: component(**changes))

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
-from novacron_policy.rules import RULES
 
 from tests.unit.gcp import samples
 from tests.unit.gcp.google_api import problems
 from tests.unit.gcp.google_calls import NOT_SENT, WITHOUT_DOCUMENT
-from tests.unit.gcp.graph import Graph, Registered, declare
+from tests.unit.gcp.graph import declare
+from tests.unit.graph import Graph, changed, violations
 
 
 @pytest.fixture(scope="module")
@@ -30,29 +29,8 @@ def test_it_checks_nearly_every_planned_property(region: Graph) -> None:
     assert len(unchecked) / len(planned) < 0.05
 
 
-def violations(resource: Registered) -> list[str]:
-    return [
-        f"{resource.name}: {rule.name}: {reason}"
-        for rule in RULES
-        for reason in rule.check(resource.type, resource.inputs)
-    ]
-
-
 def test_no_policy_is_violated(region: Graph) -> None:
     assert [message for resource in region.custom for message in violations(resource)] == []
-
-
-def changed(resource: Registered, path: str, value: Any) -> Registered:
-    head, _, rest = path.partition(".")
-
-    def put(holder: Any, key: str, rest: str) -> Any:
-        step: Any = int(key) if isinstance(holder, list) else key
-        copy = list(holder) if isinstance(holder, list) else dict(holder)
-        following, _, after = rest.partition(".")
-        copy[step] = put(copy[step], following, after) if rest else value
-        return copy
-
-    return replace(resource, inputs=put(resource.inputs, head, rest))
 
 
 POOL, CLUSTER = "gcp:container/nodePool:NodePool", "gcp:container/cluster:Cluster"

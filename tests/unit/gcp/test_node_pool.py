@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+import pulumi
 import pytest
 import yaml
 from novacron_infra.catalog import FabricKind, find_machine
@@ -17,7 +18,8 @@ from novacron_infra.pools import Capacity, NodeGroupShape, Placement
 
 from tests.unit.gcp import samples
 from tests.unit.gcp.google_api import AUTONAME
-from tests.unit.gcp.graph import Graph, Registered, declare
+from tests.unit.gcp.graph import declare
+from tests.unit.graph import Graph, Registered
 
 POOL = "gcp:container/nodePool:NodePool"
 
@@ -193,7 +195,7 @@ def test_all_other_nodes_are_repaired_and_stay(region: Graph) -> None:
 
 
 def test_choices_that_exclude_each_other_create_nothing() -> None:
-    def program(opts: Any) -> None:
+    def program(opts: pulumi.ResourceOptions) -> None:
         samples.pool(opts, placement=Placement.CLUSTER, capacity=Capacity.RESERVATION, zones=samples.ZONES[:2])
 
     with pytest.raises(ArgumentError) as error:

@@ -15,8 +15,8 @@ from novacron_infra.stores import ManagedNfsStore, NfsStore, S3Store
 
 from tests.unit.gcp import samples
 from tests.unit.gcp.google_api import problems
-from tests.unit.gcp.graph import Graph, declare
-from tests.unit.gcp.test_google_api import violations
+from tests.unit.gcp.graph import declare
+from tests.unit.graph import Graph, violations
 
 NAME = "prod-us-central1"
 POOL, PROJECT_GRANT = "gcp:container/nodePool:NodePool", "gcp:projects/iAMMember:IAMMember"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +22,8 @@ from novacron_infra.gcp import (
 from novacron_infra.gcp.checks import account_id
 
 from tests.unit.gcp import samples
-from tests.unit.gcp.graph import PASSWORD, Graph, declare
+from tests.unit.gcp.graph import PASSWORD, declare
+from tests.unit.graph import Graph
 
 SQL, REDIS = "gcp:sql/databaseInstance:DatabaseInstance", "gcp:redis/cluster:Cluster"
 LOGIN, USER = "gcp:secretmanager/secretVersion:SecretVersion", "gcp:sql/user:User"
@@ -283,7 +285,9 @@ def copies(name: str = "copies", **changes: Any) -> None:
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else getattr(value, "__name__", ""),
 )
-def test_bad_arguments_are_rejected_before_any_resource(component: Any, changes: dict[str, Any], message: str) -> None:
+def test_bad_arguments_are_rejected_before_any_resource(
+    component: Callable[..., object], changes: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ArgumentError) as error:
         declare(lambda _: component(**changes))
     assert message in str(error.value)

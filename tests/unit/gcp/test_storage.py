@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,8 @@ from novacron_infra.gcp import DiskAccess, GcpFastFiles, GcpModelDisk, GcpModelS
 from novacron_infra.gcp.storage import load_warning
 
 from tests.unit.gcp import samples
-from tests.unit.gcp.graph import Graph, declare
+from tests.unit.gcp.graph import declare
+from tests.unit.graph import Graph
 
 BUCKET, DISK = "gcp:storage/bucket:Bucket", "gcp:compute/disk:Disk"
 
@@ -194,7 +196,9 @@ def shared(**changes: Any) -> None:
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else getattr(value, "__name__", ""),
 )
-def test_bad_arguments_are_rejected_before_any_resource(component: Any, changes: dict[str, Any], message: str) -> None:
+def test_bad_arguments_are_rejected_before_any_resource(
+    component: Callable[..., object], changes: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ArgumentError) as error:
         declare(lambda _: component(**changes))
     assert message in str(error.value)

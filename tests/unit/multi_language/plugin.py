@@ -14,7 +14,8 @@ import grpc
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import engine_pb2_grpc, provider_pb2_grpc, resource_pb2, resource_pb2_grpc
 
-from tests.unit.aws.graph import Graph, monitor
+from tests.unit.aws.graph import monitor
+from tests.unit.graph import Graph
 
 INFRA = Path(__file__).parents[3] / "infra"
 

@@ -12,8 +12,8 @@ from google.protobuf import struct_pb2
 from google.rpc import status_pb2
 from pulumi.runtime.proto import errors_pb2, provider_pb2, provider_pb2_grpc
 
-from tests.unit.aws.graph import Graph
 from tests.unit.aws.samples import CLUSTER_GROUP, FABRIC_GROUP, STORAGE_KEY, SUBNETS
+from tests.unit.graph import Graph
 from tests.unit.multi_language import plugin
 
 Stub = provider_pb2_grpc.ResourceProviderStub

@@ -271,7 +271,7 @@ def cluster(name: str = "prod", **changes: Any) -> None:
             "prod.service_cidr = 10.0.128.0/20: it overlaps the network 10.0.0.0/16",
         ),
     ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else getattr(value, "__name__", ""),
+    ids=lambda value: str(next(iter(value)) if isinstance(value, dict) else getattr(value, "__name__", "")),
 )
 def test_bad_arguments_are_refused_before_anything_exists(
     component: Callable[..., object], changes: dict[str, Any], message: str

@@ -148,7 +148,7 @@ def redis(name: str = "cache", **changes: Any) -> None:
         (redis, {"replicas_per_shard": 0}, "cache.replicas_per_shard = 0: a shard without a replica"),
         (redis, {"subnet_ids": {}}, "cache.subnet_ids = none: a database needs subnets in at least two zones"),
     ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else getattr(value, "__name__", ""),
+    ids=lambda value: str(next(iter(value)) if isinstance(value, dict) else getattr(value, "__name__", "")),
 )
 def test_bad_arguments_are_rejected_before_any_resource(
     component: Callable[..., object], changes: dict[str, Any], message: str

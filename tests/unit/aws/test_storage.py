@@ -238,7 +238,7 @@ def workers(**changes: Any) -> None:
             "workers.root_volume.iops = 100: gp3 allows 3000 to 80000",
         ),
     ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else getattr(value, "__name__", ""),
+    ids=lambda value: str(next(iter(value)) if isinstance(value, dict) else getattr(value, "__name__", "")),
 )
 def test_bad_storage_arguments_are_rejected_before_any_resource(
     component: Callable[..., object], changes: dict[str, Any], message: str

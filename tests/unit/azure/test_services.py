@@ -231,7 +231,7 @@ THREE = dict.fromkeys(("eastus", "westeurope", "japaneast"), samples.REPLICATION
         (copies, {"replicas": THREE}, "copies.replicas = eastus, westeurope, japaneast: an account copies to 2 others"),
         (copies, {"longest_lag_s": 3600}, "copies.longest_lag_s = 3600: Azure tells what waits longer than 300, 600"),
     ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else getattr(value, "__name__", ""),
+    ids=lambda value: str(next(iter(value)) if isinstance(value, dict) else getattr(value, "__name__", "")),
 )
 def test_bad_arguments_are_rejected_before_any_resource(
     component: Callable[..., object], changes: dict[str, Any], message: str

@@ -151,7 +151,7 @@ def shared(**changes: Any) -> Graph:
         (shared, {"size_gib": 16}, "shared.size_gib = 16: Azure Files provisions 32 to 262144"),
         (shared, {"account": "x"}, "shared.account = x: no storage account has such a name"),
     ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else getattr(value, "__name__", ""),
+    ids=lambda value: str(next(iter(value)) if isinstance(value, dict) else getattr(value, "__name__", "")),
 )
 def test_bad_arguments_are_rejected_before_any_resource(
     component: Callable[..., object], changes: dict[str, Any], message: str

@@ -368,7 +368,7 @@ def cluster(name: str = "prod", **changes: Any) -> None:
         (cluster, {"max_pods_per_node": 300}, "prod.max_pods_per_node = 300: GKE runs 8 to 256 pods on a node"),
         (cluster, {"security_group": "ops@example.com"}, "prod.security_group = ops@example.com: GKE reads one group"),
     ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else getattr(value, "__name__", ""),
+    ids=lambda value: str(next(iter(value)) if isinstance(value, dict) else getattr(value, "__name__", "")),
 )
 def test_bad_arguments_are_refused_before_anything_exists(
     component: Callable[..., object], changes: dict[str, Any], message: str

@@ -283,7 +283,7 @@ def copies(name: str = "copies", **changes: Any) -> None:
             "copies.longest_configuration_lag_s = 30: lags are sampled every 60 s",
         ),
     ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else getattr(value, "__name__", ""),
+    ids=lambda value: str(next(iter(value)) if isinstance(value, dict) else getattr(value, "__name__", "")),
 )
 def test_bad_arguments_are_rejected_before_any_resource(
     component: Callable[..., object], changes: dict[str, Any], message: str

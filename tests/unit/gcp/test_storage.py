@@ -194,7 +194,7 @@ def shared(**changes: Any) -> None:
         ),
         (shared, {"capacity_gib": 200_000}, "shared.capacity_gib = 200000: Filestore has"),
     ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else getattr(value, "__name__", ""),
+    ids=lambda value: str(next(iter(value)) if isinstance(value, dict) else getattr(value, "__name__", "")),
 )
 def test_bad_arguments_are_rejected_before_any_resource(
     component: Callable[..., object], changes: dict[str, Any], message: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -37,6 +38,14 @@ class StackConfig:
     secret_keys: tuple[str, ...] = ()
     made_up: Mapping[str, str] = field(default_factory=dict[str, str])
     """Keys whose secret value could not be decrypted and was made up, each with the reason."""
+
+    def find_made_up_keys(self, text: str) -> list[str]:
+        """Return the keys whose made-up value, or whose quoted name, is in a text."""
+        return [
+            key
+            for key in self.made_up
+            if f"'{key}'" in text or any(value in text for value in _MADE_UP.findall(self.values[key]))
+        ]
 
 
 def load_project(folder: Path) -> Project:
@@ -152,6 +161,9 @@ class _Decryption:
                 raise
             self.problem = str(error)
             return _made_up_secret(value["secure"])
+
+
+_MADE_UP = re.compile(r"rehearsal-[A-Za-z0-9_-]{33}")
 
 
 def _made_up_secret(ciphertext: str) -> str:

@@ -253,10 +253,13 @@ class Workspace:
     ) -> Deployment:
         base_folder.set(self.project.folder)
         secrets = self._secrets()
+        config = self._config(secrets, options, emit)
+        if config.made_up:
+            emit = _explain_made_up_values(config, emit)
         context = RunContext(
             project=self.project,
             stack=self.stack,
-            config=self._config(secrets, options, emit),
+            config=config,
             env=self._env,
             outputs_of=self._outputs_of,
             policy_reports=policy_reports,
@@ -304,8 +307,9 @@ class Workspace:
         config = load_stack_config(
             self.project_dir, self.project, self.stack, secrets, make_up_secrets=options.simulated_only
         )
-        for key, reason in config.made_up.items():
-            text = f"configuration {key} cannot be decrypted: the rehearsal uses a made-up value. Reason: {reason}"
+        for keys, reason in _group_by_reason(config, list(config.made_up)):
+            what = "made-up values" if len(keys) > 1 else "a made-up value"
+            text = f"configuration {', '.join(keys)} cannot be decrypted: the rehearsal uses {what}. Reason: {reason}"
             emit(Diagnostic(Severity.WARNING, text))
         return config
 
@@ -333,6 +337,30 @@ class Workspace:
                     loop.remove_signal_handler(number)
 
         return stop_listening
+
+
+def _group_by_reason(config: StackConfig, keys: Sequence[str]) -> list[tuple[list[str], str]]:
+    """Return the keys of made-up values, those with the same reason together."""
+    groups: dict[str, list[str]] = {}
+    for key in keys:
+        groups.setdefault(config.made_up[key], []).append(key)
+    return [(group, reason) for reason, group in groups.items()]
+
+
+def _explain_made_up_values(config: StackConfig, emit: EventSink) -> EventSink:
+    """Return an event sink that adds to an error which made-up values it mentions, and how to set the real ones."""
+
+    def pass_on(event: Event) -> None:
+        if isinstance(event, Diagnostic) and event.severity is Severity.ERROR:
+            keys = config.find_made_up_keys(event.message)
+            advice = [
+                f"The rehearsal made up the value of {', '.join(group)}. Reason: {reason}"
+                for group, reason in _group_by_reason(config, keys)
+            ]
+            event = replace(event, message="\n".join([event.message, *advice]))
+        emit(event)
+
+    return pass_on
 
 
 def _only_problems(emit: EventSink, violations: list[PolicyViolated]) -> EventSink:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
 from novacron_rehearsal import Severity, Workspace
 from novacron_rehearsal.clouds import serve_clouds
 from novacron_rehearsal.state.secrets import Secrets
@@ -73,7 +74,34 @@ def test_a_rehearsal_warns_about_configuration_secrets_that_it_made_up(lab: Lab)
     [warning] = [item.message for item in result.diagnostics if item.severity is Severity.WARNING]
     assert warning.startswith("configuration lab:password cannot be decrypted: the rehearsal uses a made-up value.")
     refused = workspace.up(lab.options())
-    assert "the passphrase is wrong" in refused.errors
+    assert "no passphrase is set; set PULUMI_CONFIG_PASSPHRASE" in refused.errors
+
+
+@pytest.mark.parametrize(
+    ("passphrase", "problem"), [("", "no passphrase is set"), ("wrong", "the passphrase is wrong")]
+)
+@pytest.mark.parametrize(
+    "program",
+    ['require_secret_int("num")', 'get_bool("num")', 'require_secret_object("num").apply(lambda n: int(n["a"]))'],
+)
+def test_a_made_up_secret_of_the_wrong_type_is_explained_in_the_error(
+    lab: Lab, passphrase: str, problem: str, program: str
+) -> None:
+    sealed = Secrets.new("correct horse")
+    secure = {"secure": sealed.encrypt("7")}
+    other = {"secure": sealed.encrypt("8")}
+    values = {"lab:num": {"a": secure} if "object" in program else secure, "lab:other": other}
+    (lab.folder / "Pulumi.dev.yaml").write_text(json.dumps({"encryptionsalt": sealed.state, "config": values}))
+    lab.write(f"pulumi.export('a', pulumi.Config().{program})")
+    workspace = Workspace(lab.folder, "dev", passphrase="of the state", config_passphrase=passphrase)
+    result = workspace.up(lab.options(simulated_only=True))
+    assert not result.succeeded
+    assert "The rehearsal made up the value of lab:num. Reason: stack 'dev'" in result.errors
+    assert f"{problem}; set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE" in result.errors
+    [warning] = [item.message for item in result.diagnostics if item.severity is Severity.WARNING]
+    assert warning.startswith(
+        "configuration lab:num, lab:other cannot be decrypted: the rehearsal uses made-up values. Reason: stack 'dev'"
+    )
 
 
 def test_a_salt_without_a_secret_does_not_need_its_passphrase_in_a_rehearsal(lab: Lab) -> None:

@@ -21,11 +21,12 @@ ITERATIONS = 1_000_000
 
 
 class WrongPassphraseError(RehearsalError):
-    """The stack's secrets were encrypted with another passphrase."""
+    """The stack's secrets were encrypted with another passphrase, or no passphrase is set."""
 
-    def __init__(self, stack: str) -> None:
+    def __init__(self, stack: str, passphrase: str) -> None:
+        problem = "the passphrase is wrong" if passphrase else "no passphrase is set"
         super().__init__(
-            f"stack {stack!r}: the passphrase is wrong; set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE "
+            f"stack {stack!r}: {problem}; set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE "
             "to the passphrase that the stack was created with"
         )
 
@@ -70,7 +71,7 @@ class Secrets:
         try:
             secrets.decrypt(parts[2])
         except RehearsalError as error:
-            raise WrongPassphraseError(stack) from error
+            raise WrongPassphraseError(stack, passphrase) from error
         return secrets
 
     def encrypt(self, plaintext: str) -> str:

@@ -34,7 +34,7 @@ def parse_networks(texts: Mapping[str, str]) -> dict[str, IPv4Network]:
     return networks
 
 
-def public_network_problems(path: str, networks: Iterable[IPv4Network]) -> Iterator[Problem]:
+def check_api_networks(path: str, networks: Iterable[IPv4Network]) -> Iterator[Problem]:
     """Yield a problem for each network from which too much of the internet would reach the Kubernetes API.
 
     Args:
@@ -48,7 +48,7 @@ def public_network_problems(path: str, networks: Iterable[IPv4Network]) -> Itera
             yield Problem(f"{path}.{index}", str(network), rule, "Name your own networks, or none")
 
 
-def region_network_problems(
+def check_region_network(
     path: str,
     network: IPv4Network,
     shortest: int = MIN_REGION_PREFIX_LENGTH,

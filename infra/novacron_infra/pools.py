@@ -127,10 +127,10 @@ def node_labels(shape: NodePoolShape, row: Machine) -> dict[str, str]:
     return labels | ({GPU_COUNT_LABEL: str(row.gpu_count)} if row.gpu else {})
 
 
-def shape_problems(path: str, shape: NodePoolShape, cloud: Cloud) -> list[Problem]:
+def check_shape(path: str, shape: NodePoolShape, cloud: Cloud) -> list[Problem]:
     """Yield the problems of a pool in any cloud. `path` is the pool's name, the prefix of the fields' paths."""
     row = load_machines().get(shape.machine)
-    rules = (_machines, _counts, _reservations, _placement, _fabric, _zones)
+    rules = (_check_machine, _check_counts, _check_reservation, _check_placement, _check_fabric, _check_zones)
     return [
         Problem(f"{path}.{field}", str(value), rule, fix)
         for check in rules
@@ -142,7 +142,7 @@ _Finding = tuple[str, object, str, str]
 """Field, value, rule, fix."""
 
 
-def _machines(shape: NodePoolShape, row: Machine | None, cloud: Cloud) -> Iterator[_Finding]:
+def _check_machine(shape: NodePoolShape, row: Machine | None, cloud: Cloud) -> Iterator[_Finding]:
     if row is None:
         hint = UnknownNameError("machine", shape.machine, load_machines()).hint
         yield "machine", shape.machine, "the machine must be in the catalogue", hint[:1].upper() + hint[1:]
@@ -153,7 +153,7 @@ def _machines(shape: NodePoolShape, row: Machine | None, cloud: Cloud) -> Iterat
         yield "machine", shape.machine, "workers need GPUs and it has none", "Take a machine with GPUs"
 
 
-def _counts(shape: NodePoolShape, _row: Machine | None, _cloud: Cloud) -> Iterator[_Finding]:
+def _check_counts(shape: NodePoolShape, _row: Machine | None, _cloud: Cloud) -> Iterator[_Finding]:
     low, high = shape.minimum_nodes, shape.maximum_nodes
     if (low is None) != (high is None):
         field = "minimum_nodes" if low is None else "maximum_nodes"
@@ -175,7 +175,7 @@ def _counts(shape: NodePoolShape, _row: Machine | None, _cloud: Cloud) -> Iterat
         yield "on_demand_nodes", floor, rule, "Remove it, or use capacity spot"
 
 
-def _reservations(shape: NodePoolShape, _row: Machine | None, _cloud: Cloud) -> Iterator[_Finding]:
+def _check_reservation(shape: NodePoolShape, _row: Machine | None, _cloud: Cloud) -> Iterator[_Finding]:
     reserved = shape.capacity in RESERVED
     if reserved and shape.reservation_id is None:
         rule = f"capacity {shape.capacity.value} launches into one"
@@ -185,7 +185,7 @@ def _reservations(shape: NodePoolShape, _row: Machine | None, _cloud: Cloud) -> 
         yield "reservation_id", shape.reservation_id, rule, "Remove it, or use capacity reservation"
 
 
-def _placement(shape: NodePoolShape, _row: Machine | None, _cloud: Cloud) -> Iterator[_Finding]:
+def _check_placement(shape: NodePoolShape, _row: Machine | None, _cloud: Cloud) -> Iterator[_Finding]:
     reserved = shape.capacity in RESERVED
     if shape.placement is Placement.CLUSTER and reserved:
         rule = f"a {shape.capacity.value} has a placement of its own, and a second one makes launches fail"
@@ -198,7 +198,7 @@ def _placement(shape: NodePoolShape, _row: Machine | None, _cloud: Cloud) -> Ite
         yield "reservation_placement_group", shape.reservation_placement_group, rule, "Use placement from-reservation"
 
 
-def _fabric(shape: NodePoolShape, row: Machine | None, _cloud: Cloud) -> Iterator[_Finding]:
+def _check_fabric(shape: NodePoolShape, row: Machine | None, _cloud: Cloud) -> Iterator[_Finding]:
     if shape.fabric is not None and row is not None:
         has = None if row.fabric is None else row.fabric.kind
         if has is not shape.fabric:
@@ -210,7 +210,7 @@ def _fabric(shape: NodePoolShape, row: Machine | None, _cloud: Cloud) -> Iterato
         yield "fabric", None, rule, "Use the machine's fabric, or a shape of the model that fits one node"
 
 
-def _zones(shape: NodePoolShape, _row: Machine | None, cloud: Cloud) -> Iterator[_Finding]:
+def _check_zones(shape: NodePoolShape, _row: Machine | None, cloud: Cloud) -> Iterator[_Finding]:
     shown = ", ".join(shape.zones) or "none"
     if (not shape.zones and cloud is not Cloud.AZURE) or len(set(shape.zones)) != len(shape.zones):
         yield "zones", shown, "a pool has at least one zone, each once", "Name the zones"

@@ -83,7 +83,7 @@ def make_store(kind: StoreKind, bucket: str | None, *, replica: bool = False) ->
     """Return the model store that a configuration names.
 
     Args:
-        kind: what `store_problems` accepts for the region's cloud.
+        kind: what `check_store` accepts for the region's cloud.
         bucket: as `model.store.bucket` is written; None where a file system is created.
         replica: whether replication from another region may overwrite a new EFS file system.
     """

@@ -6,7 +6,7 @@ from ipaddress import IPv4Network
 
 import pytest
 from novacron_infra.errors import ArgumentError
-from novacron_infra.networks import parse_networks, public_network_problems, region_network_problems
+from novacron_infra.networks import check_api_networks, check_region_network, parse_networks
 
 
 @pytest.mark.parametrize("text", ["10.0.0.1/16", "somewhere", "office", "services", "nodes", "", "10.0.0.0/33", "::/0"])
@@ -32,7 +32,7 @@ def test_every_bad_network_is_reported_at_once() -> None:
     ],
 )
 def test_a_public_network_shorter_than_8_bits_is_refused(networks: tuple[str, ...], paths: list[str]) -> None:
-    found = public_network_problems("public_cidrs", [IPv4Network(text) for text in networks])
+    found = check_api_networks("public_cidrs", [IPv4Network(text) for text in networks])
     assert [problem.path for problem in found] == paths
 
 
@@ -47,4 +47,4 @@ def test_a_public_network_shorter_than_8_bits_is_refused(networks: tuple[str, ..
     ],
 )
 def test_a_regions_network_is_private_and_between_16_and_20_bits(network: str, accepted: bool) -> None:
-    assert (list(region_network_problems("network", IPv4Network(network))) == []) is accepted
+    assert (list(check_region_network("network", IPv4Network(network))) == []) is accepted

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_aws as aws
 
-from novacron_infra.aws.checks import name_problems
+from novacron_infra.aws.checks import check_name
 from novacron_infra.aws.iam import pod_trust
 from novacron_infra.errors import raise_problems
 from novacron_infra.tags import Tags
@@ -38,7 +38,7 @@ class EksAddons(pulumi.ComponentResource):
     addons: dict[str, aws.eks.Addon]
 
     def __init__(self, name: str, args: EksAddonsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems(name_problems(name))
+        raise_problems(check_name(name))
         super().__init__("novacron:index:EksAddons", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("cluster")

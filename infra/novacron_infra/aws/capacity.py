@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from novacron_infra.catalog import Cloud
 from novacron_infra.errors import Problem
-from novacron_infra.pools import Capacity, NodePoolShape, Placement, shape_problems
+from novacron_infra.pools import Capacity, NodePoolShape, Placement, check_shape
 
 _OFFERED = (Capacity.ON_DEMAND, Capacity.SPOT, Capacity.RESERVATION, Capacity.CAPACITY_BLOCK)
 _RESERVATION_ID = re.compile(r"cr-[0-9a-f]{8,17}")
@@ -15,12 +15,12 @@ _BLOCK_FAMILY = "p"
 """Families with capacity blocks. Trainium has them as well, but the catalogue has no Trainium machines."""
 
 
-def pool_problems(path: str, shape: NodePoolShape) -> list[Problem]:
+def check_pool(path: str, shape: NodePoolShape) -> list[Problem]:
     """Yield every problem of a pool on EKS. `path` is the pool's name, the prefix of the fields' paths."""
-    return shape_problems(path, shape, Cloud.AWS) + list(_amazon(path, shape))
+    return check_shape(path, shape, Cloud.AWS) + list(_check_aws(path, shape))
 
 
-def _amazon(path: str, shape: NodePoolShape) -> Iterator[Problem]:
+def _check_aws(path: str, shape: NodePoolShape) -> Iterator[Problem]:
     capacity, group = shape.capacity, shape.reservation_placement_group
     if capacity not in _OFFERED:
         offered = ", ".join(item.value for item in _OFFERED)

@@ -18,7 +18,7 @@ RETENTION_DAYS = tuple(
 """Retention periods that CloudWatch Logs offers (API reference, PutRetentionPolicy)."""
 
 
-def name_problems(name: str, longest: int = LONGEST_NAME) -> list[Problem]:
+def check_name(name: str, longest: int = LONGEST_NAME) -> list[Problem]:
     """Yield a problem if AWS would reject the names that are derived from a component's name."""
     if len(name) > longest:
         rule = f"it has {len(name)} characters, and {longest} leave room for what its resources' names add"
@@ -28,7 +28,7 @@ def name_problems(name: str, longest: int = LONGEST_NAME) -> list[Problem]:
     return []
 
 
-def retention_problems(path: str, days: int) -> list[Problem]:
+def check_retention(path: str, days: int) -> list[Problem]:
     """Yield a problem if CloudWatch Logs does not offer this retention period."""
     if days in RETENTION_DAYS:
         return []

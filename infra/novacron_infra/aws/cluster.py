@@ -14,12 +14,12 @@ from ipaddress import IPv4Network
 import pulumi
 import pulumi_aws as aws
 
-from novacron_infra.aws.checks import name_problems, retention_problems
+from novacron_infra.aws.checks import check_name, check_retention
 from novacron_infra.aws.iam import service_trust
-from novacron_infra.clusters import version_problems
+from novacron_infra.clusters import check_version
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.kubeconfig import kubeconfig
-from novacron_infra.networks import SERVICE_NETWORK, public_network_problems
+from novacron_infra.networks import SERVICE_NETWORK, check_api_networks
 from novacron_infra.tags import Tags
 
 LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
@@ -86,7 +86,7 @@ class EksCluster(pulumi.ComponentResource):
     """JSON; signs in through the AWS CLI and holds no secret."""
 
     def __init__(self, name: str, args: EksClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems([*name_problems(name), *_problems(name, args)])
+        raise_problems([*check_name(name), *_check_args(name, args)])
         super().__init__("novacron:index:EksCluster", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("cluster")
@@ -229,10 +229,10 @@ def _kubeconfig(known: Mapping[str, str]) -> str:
     return kubeconfig(name, known["endpoint"], known["authority"], sign_in)
 
 
-def _problems(name: str, args: EksClusterArgs) -> list[Problem]:
-    found = retention_problems(f"{name}.log_retention_days", args.log_retention_days)
-    found += version_problems(f"{name}.kubernetes_version", args.kubernetes_version)
-    found += public_network_problems(f"{name}.public_cidrs", args.public_cidrs)
+def _check_args(name: str, args: EksClusterArgs) -> list[Problem]:
+    found = check_retention(f"{name}.log_retention_days", args.log_retention_days)
+    found += check_version(f"{name}.kubernetes_version", args.kubernetes_version)
+    found += check_api_networks(f"{name}.public_cidrs", args.public_cidrs)
     if not args.admin_principal_arns:
         rule = "no one could sign in, not even the cluster's creator"
         found.append(Problem(f"{name}.admin_principal_arns", "none", rule, "Name a role"))

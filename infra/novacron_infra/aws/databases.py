@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from novacron_infra.aws.checks import name_problems
+from novacron_infra.aws.checks import check_name
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.tags import Tags
 
@@ -57,7 +57,7 @@ class AwsPostgres(pulumi.ComponentResource):
     """ARN of the secret in Secrets Manager with the user and the password."""
 
     def __init__(self, name: str, args: AwsPostgresArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems([*name_problems(name), *_postgres_problems(name, args)])
+        raise_problems([*check_name(name), *_check_postgres(name, args)])
         super().__init__("novacron:index:AwsPostgres", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("postgres", Name=name)
@@ -129,7 +129,7 @@ class AwsRedis(pulumi.ComponentResource):
     """Configuration endpoint of a cluster, or the primary's endpoint of a single shard."""
 
     def __init__(self, name: str, args: AwsRedisArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems([*name_problems(name, LONGEST_REDIS_NAME), *_redis_problems(name, args)])
+        raise_problems([*check_name(name, LONGEST_REDIS_NAME), *_check_redis(name, args)])
         super().__init__("novacron:index:AwsRedis", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("redis", Name=name)
@@ -187,7 +187,7 @@ def _security_group(
     return group
 
 
-def _postgres_problems(name: str, args: AwsPostgresArgs) -> list[Problem]:
+def _check_postgres(name: str, args: AwsPostgresArgs) -> list[Problem]:
     low, high = _POSTGRES_STORAGE_GIB
     found: list[Problem] = []
     if not low <= args.storage_gib <= high:
@@ -196,10 +196,10 @@ def _postgres_problems(name: str, args: AwsPostgresArgs) -> list[Problem]:
     if not 1 <= args.backup_days <= _MOST_BACKUP_DAYS:
         rule = f"RDS keeps backups for 1 to {_MOST_BACKUP_DAYS} days, and 0 turns them off"
         found.append(Problem(f"{name}.backup_days", str(args.backup_days), rule, "Stay within"))
-    return found + _zone_problems(name, args.subnet_ids)
+    return found + _check_zones(name, args.subnet_ids)
 
 
-def _redis_problems(name: str, args: AwsRedisArgs) -> list[Problem]:
+def _check_redis(name: str, args: AwsRedisArgs) -> list[Problem]:
     found: list[Problem] = []
     nodes = args.shards * (1 + args.replicas_per_shard)
     if args.shards < 1 or not 1 <= nodes <= _MOST_REDIS_NODES:
@@ -208,10 +208,10 @@ def _redis_problems(name: str, args: AwsRedisArgs) -> list[Problem]:
     if args.shards > 1 and args.replicas_per_shard < 1:
         rule = "a shard without a replica loses its keys when its node fails"
         found.append(Problem(f"{name}.replicas_per_shard", str(args.replicas_per_shard), rule, "Use 1 or more"))
-    return found + _zone_problems(name, args.subnet_ids)
+    return found + _check_zones(name, args.subnet_ids)
 
 
-def _zone_problems(name: str, subnet_ids: Mapping[str, pulumi.Input[str]]) -> list[Problem]:
+def _check_zones(name: str, subnet_ids: Mapping[str, pulumi.Input[str]]) -> list[Problem]:
     if len(subnet_ids) > 1:
         return []
     zones = ", ".join(subnet_ids) or "none"

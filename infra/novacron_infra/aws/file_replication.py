@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from novacron_infra.aws.checks import name_problems
+from novacron_infra.aws.checks import check_name
 from novacron_infra.errors import raise_problems
 from novacron_infra.tags import Tags
 
@@ -39,7 +39,7 @@ class AwsFileReplication(pulumi.ComponentResource):
     alarm: aws.cloudwatch.MetricAlarm
 
     def __init__(self, name: str, args: AwsFileReplicationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems(name_problems(name))
+        raise_problems(check_name(name))
         super().__init__("novacron:index:AwsFileReplication", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         self.replication = aws.efs.ReplicationConfiguration(

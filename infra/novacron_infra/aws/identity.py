@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from novacron_infra.aws.checks import name_problems
+from novacron_infra.aws.checks import check_name
 from novacron_infra.aws.iam import pod_trust, policy
 from novacron_infra.errors import raise_problems
 from novacron_infra.tags import Tags
@@ -33,7 +33,7 @@ class EksPodRole(pulumi.ComponentResource):
     role_arn: pulumi.Output[str]
 
     def __init__(self, name: str, args: EksPodRoleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems(name_problems(name))
+        raise_problems(check_name(name))
         super().__init__("novacron:index:EksPodRole", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("identity")

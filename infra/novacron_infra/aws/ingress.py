@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from novacron_infra.aws.checks import name_problems
+from novacron_infra.aws.checks import check_name
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.tags import Tags
 
@@ -53,7 +53,7 @@ class AwsIngress(pulumi.ComponentResource):
     target_group_arn: pulumi.Output[str]
 
     def __init__(self, name: str, args: AwsIngressArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems([*name_problems(name, LONGEST_INGRESS_NAME), *_problems(name, args)])
+        raise_problems([*check_name(name, LONGEST_INGRESS_NAME), *_check_args(name, args)])
         super().__init__("novacron:index:AwsIngress", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("ingress", Name=f"{name}-lb")
@@ -147,7 +147,7 @@ class AwsIngress(pulumi.ComponentResource):
         return group
 
 
-def _problems(name: str, args: AwsIngressArgs) -> list[Problem]:
+def _check_args(name: str, args: AwsIngressArgs) -> list[Problem]:
     found: list[Problem] = []
     if len(args.subnet_ids) <= 1:
         zones = ", ".join(args.subnet_ids) or "none"

@@ -14,7 +14,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from novacron_infra.aws.checks import name_problems
+from novacron_infra.aws.checks import check_name
 from novacron_infra.aws.iam import policy
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.tags import Tags
@@ -56,7 +56,7 @@ class AwsKeys(pulumi.ComponentResource):
     keys: dict[KeyUse, aws.kms.Key]
 
     def __init__(self, name: str, args: AwsKeysArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems([*name_problems(name), *_problems(name, args)])
+        raise_problems([*check_name(name), *_check_args(name, args)])
         super().__init__("novacron:index:AwsKeys", name, None, opts)
         invoke = pulumi.InvokeOutputOptions(parent=self)
         account = args.account_id or aws.get_caller_identity_output(opts=invoke).account_id
@@ -159,7 +159,7 @@ def _document(use: KeyUse, region: str) -> Callable[[dict[str, str]], str]:
     return document
 
 
-def _problems(name: str, args: AwsKeysArgs) -> list[Problem]:
+def _check_args(name: str, args: AwsKeysArgs) -> list[Problem]:
     return [
         Problem(f"{name}.{field}", str(value), f"KMS accepts {low} to {high} days", f"Use {min(max(value, low), high)}")
         for field, value, low, high in (

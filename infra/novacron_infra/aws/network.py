@@ -13,10 +13,10 @@ from ipaddress import IPv4Network
 import pulumi
 import pulumi_aws as aws
 
-from novacron_infra.aws.checks import name_problems, retention_problems
+from novacron_infra.aws.checks import check_name, check_retention
 from novacron_infra.aws.iam import policy, service_trust
 from novacron_infra.errors import Problem, raise_problems
-from novacron_infra.networks import region_network_problems
+from novacron_infra.networks import check_region_network
 from novacron_infra.tags import Tags
 
 ENDPOINTS = (
@@ -91,7 +91,7 @@ class AwsNetwork(pulumi.ComponentResource):
     """Return a security group whose members may reach each other without limit, as EFA requires."""
 
     def __init__(self, name: str, args: AwsNetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems([*name_problems(name), *_problems(name, args)])
+        raise_problems([*check_name(name), *_check_args(name, args)])
         super().__init__("novacron:index:AwsNetwork", name, None, opts)
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)
@@ -318,15 +318,15 @@ def subnet_plan(cidr: IPv4Network, zones: tuple[str, ...]) -> dict[str, ZoneSubn
     }
 
 
-def _problems(name: str, args: AwsNetworkArgs) -> list[Problem]:
-    found = retention_problems(f"{name}.flow_log_retention_days", args.flow_log_retention_days)
+def _check_args(name: str, args: AwsNetworkArgs) -> list[Problem]:
+    found = check_retention(f"{name}.flow_log_retention_days", args.flow_log_retention_days)
     zones = ", ".join(args.zones) or "none"
     if not _FEWEST_ZONES <= len(args.zones) <= _MOST_ZONES or len(set(args.zones)) != len(args.zones):
         found.append(Problem(f"{name}.zones", zones, "EKS needs two zones, three at most here", "Name two or three"))
     elif strangers := [zone for zone in args.zones if not zone.startswith(args.region)]:
         rule = f"{strangers[0]} is not in {args.region}"
         found.append(Problem(f"{name}.zones", zones, rule, f"Write them as {args.region}a"))
-    return [*found, *region_network_problems(f"{name}.cidr", args.cidr)]
+    return [*found, *check_region_network(f"{name}.cidr", args.cidr)]
 
 
 def _writes_to_log_group(arn: str) -> str:

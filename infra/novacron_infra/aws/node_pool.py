@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from novacron_infra.aws.capacity import pool_problems
-from novacron_infra.aws.checks import name_problems
+from novacron_infra.aws.capacity import check_pool
+from novacron_infra.aws.checks import check_name
 from novacron_infra.aws.fabric import efa_interfaces
 from novacron_infra.aws.iam import service_trust
 from novacron_infra.aws.user_data import user_data
-from novacron_infra.aws.volumes import ROOT_VOLUME, Gp3Volume, volume_problems
+from novacron_infra.aws.volumes import ROOT_VOLUME, Gp3Volume, check_volume
 from novacron_infra.catalog import Machine, find_machine
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.pools import GPU_TAINT, RESERVED, Capacity, NodeGroupShape, NodePoolShape, Placement, node_labels
@@ -71,7 +71,7 @@ class EksNodePool(pulumi.ComponentResource):
     node_role_arn: pulumi.Output[str]
 
     def __init__(self, name: str, args: EksNodePoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems([*name_problems(name), *pool_problems(name, args.shape), *_problems(name, args)])
+        raise_problems([*check_name(name), *check_pool(name, args.shape), *_check_args(name, args)])
         super().__init__("novacron:index:EksNodePool", name, None, opts)
         self._args, self._row = args, find_machine(args.shape.machine)
         self._child = pulumi.ResourceOptions(parent=self)
@@ -261,8 +261,8 @@ def _scaling_group(resources: Sequence[aws.eks.outputs.NodeGroupResource]) -> st
     return group.name or ""
 
 
-def _problems(name: str, args: EksNodePoolArgs) -> list[Problem]:
-    found = volume_problems(f"{name}.root_volume", args.root_volume)
+def _check_args(name: str, args: EksNodePoolArgs) -> list[Problem]:
+    found = check_volume(f"{name}.root_volume", args.root_volume)
     found += [
         Problem(f"{name}.subnet_ids", ", ".join(args.subnet_ids) or "none", f"zone {zone} has no subnet", "Add it")
         for zone in args.shape.zones

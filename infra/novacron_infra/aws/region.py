@@ -82,7 +82,7 @@ class AwsRegion(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AwsRegionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         self.spec = spec = args.spec
-        store = _check_store(name, args)
+        store = _require_store(name, args)
         super().__init__("novacron:index:AwsRegion", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags, protect = spec.tags, spec.protect
@@ -273,7 +273,7 @@ def _reads_models(known: Mapping[str, Any]) -> str:
     return reads_models(known["bucket_arn"], known["key_arn"], known["prefixes"])
 
 
-def _check_store(name: str, args: AwsRegionArgs) -> AwsStore:
+def _require_store(name: str, args: AwsRegionArgs) -> AwsStore:
     """Return the region's model store. Raise ArgumentError when AWS has no such store, or add-ons have no images."""
     problems: list[Problem] = []
     store = args.spec.store

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from novacron_infra.aws.checks import name_problems
+from novacron_infra.aws.checks import check_name
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.tags import Tags
 
@@ -46,7 +46,7 @@ class AwsRegistry(pulumi.ComponentResource):
     """Prefix of image names, `<account>.dkr.ecr.<region>.amazonaws.com/<prefix>`, once all repositories exist."""
 
     def __init__(self, name: str, args: AwsRegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems([*name_problems(name), *_problems(name, args)])
+        raise_problems([*check_name(name), *_check_args(name, args)])
         super().__init__("novacron:index:AwsRegistry", name, None, opts)
         self.repositories = {}
         for path in args.repositories:
@@ -76,7 +76,7 @@ class AwsRegistry(pulumi.ComponentResource):
         self.register_outputs({"urls": self.urls, "url": self.url})
 
 
-def _problems(name: str, args: AwsRegistryArgs) -> list[Problem]:
+def _check_args(name: str, args: AwsRegistryArgs) -> list[Problem]:
     if _PREFIX.fullmatch(args.prefix):
         return []
     rule, fix = "a repository's name cannot start with it", "Use a-z and 0-9, with single ., _ and - between them"

@@ -10,7 +10,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from novacron_infra.aws.checks import name_problems
+from novacron_infra.aws.checks import check_name
 from novacron_infra.aws.iam import policy, service_trust
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.tags import Tags
@@ -88,7 +88,7 @@ class AwsModelReplication(pulumi.ComponentResource):
     """By region."""
 
     def __init__(self, name: str, args: AwsModelReplicationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems([*name_problems(name), *_problems(name, args)])
+        raise_problems([*check_name(name), *_check_args(name, args)])
         super().__init__("novacron:index:AwsModelReplication", name, None, opts)
         self._name, self._args = name, args
         child = pulumi.ResourceOptions(parent=self)
@@ -216,7 +216,7 @@ def _allow(actions: Sequence[str], resources: Sequence[str]) -> dict[str, Any]:
     return {"Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
 
 
-def _problems(name: str, args: AwsModelReplicationArgs) -> list[Problem]:
+def _check_args(name: str, args: AwsModelReplicationArgs) -> list[Problem]:
     found: list[Problem] = []
     if not args.replicas:
         found.append(Problem(f"{name}.replicas", "none", "nothing would be replicated", "Name a region's bucket"))

@@ -13,7 +13,7 @@ import pulumi
 import pulumi_aws as aws
 
 from novacron_infra import stores
-from novacron_infra.aws.checks import name_problems
+from novacron_infra.aws.checks import check_name
 from novacron_infra.aws.iam import policy
 from novacron_infra.config.sections.model_store import S3_BUCKET_PATTERN
 from novacron_infra.errors import Problem, raise_problems
@@ -56,7 +56,7 @@ class AwsModelStore(pulumi.ComponentResource):
     """Resolves after versioning is on, which replication needs at both ends."""
 
     def __init__(self, name: str, args: AwsModelStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems([*name_problems(name), *_bucket_problems(name, args)])
+        raise_problems([*check_name(name), *_check_bucket(name, args)])
         super().__init__("novacron:index:AwsModelStore", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         self.bucket = aws.s3.Bucket(
@@ -167,7 +167,7 @@ class AwsFastFiles(pulumi.ComponentResource):
     mount_name: pulumi.Output[str]
 
     def __init__(self, name: str, args: AwsFastFilesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems([*name_problems(name), *_lustre_problems(name, args)])
+        raise_problems([*check_name(name), *_check_lustre(name, args)])
         super().__init__("novacron:index:AwsFastFiles", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("models", Name=name)
@@ -242,7 +242,7 @@ class AwsSharedFiles(pulumi.ComponentResource):
     file_system_id: pulumi.Output[str]
 
     def __init__(self, name: str, args: AwsSharedFilesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems([*name_problems(name), *_efs_problems(name, args)])
+        raise_problems([*check_name(name), *_check_efs(name, args)])
         super().__init__("novacron:index:AwsSharedFiles", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         if warning := load_warning(args.weights_gb, args.throughput_mib_per_s, args.load_timeout_s):
@@ -294,7 +294,7 @@ def tls_only(bucket_arn: str) -> str:
     )
 
 
-def _bucket_problems(name: str, args: AwsModelStoreArgs) -> list[Problem]:
+def _check_bucket(name: str, args: AwsModelStoreArgs) -> list[Problem]:
     found: list[Problem] = []
     if not re.fullmatch(S3_BUCKET_PATTERN, args.bucket):
         rule = "transfer acceleration takes no such bucket"
@@ -306,7 +306,7 @@ def _bucket_problems(name: str, args: AwsModelStoreArgs) -> list[Problem]:
     return found
 
 
-def _lustre_problems(name: str, args: AwsFastFilesArgs) -> list[Problem]:
+def _check_lustre(name: str, args: AwsFastFilesArgs) -> list[Problem]:
     throughput, capacity = args.throughput_mb_per_s_per_tib, args.capacity_gib
     if throughput not in LUSTRE_THROUGHPUTS_MB_PER_S_PER_TIB:
         path = f"{name}.throughput_mb_per_s_per_tib"
@@ -322,7 +322,7 @@ def _lustre_problems(name: str, args: AwsFastFilesArgs) -> list[Problem]:
     return [Problem(f"{name}.capacity_gib", str(capacity), rule, f"Use {next_size}")]
 
 
-def _efs_problems(name: str, args: AwsSharedFilesArgs) -> list[Problem]:
+def _check_efs(name: str, args: AwsSharedFilesArgs) -> list[Problem]:
     if 1 <= args.throughput_mib_per_s <= EFS_MAX_MIB_PER_S:
         return []
     path, value = f"{name}.throughput_mib_per_s", str(args.throughput_mib_per_s)

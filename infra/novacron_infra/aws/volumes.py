@@ -26,7 +26,7 @@ class Gp3Volume:
 ROOT_VOLUME = Gp3Volume(size_gib=200, iops=10_000, throughput_mib_per_s=1_000)
 
 
-def volume_problems(path: str, volume: Gp3Volume) -> list[Problem]:
+def check_volume(path: str, volume: Gp3Volume) -> list[Problem]:
     """Yield the limits of EBS that a volume exceeds."""
     return [
         Problem(f"{path}.{field}", str(value), f"gp3 allows {low} to {high:g} {why}".rstrip(), "Stay within")

@@ -8,7 +8,7 @@ from novacron_infra.azure.checks import is_reservation_group
 from novacron_infra.azure.fabric import LARGEST_DOMAIN_NODES, lacks_infiniband
 from novacron_infra.catalog import Cloud
 from novacron_infra.errors import Problem
-from novacron_infra.pools import Capacity, NodePoolShape, Placement, shape_problems
+from novacron_infra.pools import Capacity, NodePoolShape, Placement, check_shape
 
 _OFFERED = (Capacity.ON_DEMAND, Capacity.SPOT, Capacity.RESERVATION)
 _ZONES = ("1", "2", "3")
@@ -16,12 +16,12 @@ _WITH_INFINIBAND = "Standard_ND96isr_H100_v5"
 _RESERVATION_EXAMPLE = "/subscriptions/…/resourceGroups/…/providers/Microsoft.Compute/capacityReservationGroups/h100"
 
 
-def pool_problems(path: str, shape: NodePoolShape) -> list[Problem]:
+def check_pool(path: str, shape: NodePoolShape) -> list[Problem]:
     """Everything that is wrong with a pool on AKS; `path` is the pool's name, before its fields' names."""
-    return shape_problems(path, shape, Cloud.AZURE) + list(_azure(path, shape))
+    return check_shape(path, shape, Cloud.AZURE) + list(_check_azure(path, shape))
 
 
-def _azure(path: str, shape: NodePoolShape) -> Iterator[Problem]:
+def _check_azure(path: str, shape: NodePoolShape) -> Iterator[Problem]:
     capacity = shape.capacity
     if capacity not in _OFFERED:
         offered = ", ".join(item.value for item in _OFFERED)
@@ -35,10 +35,10 @@ def _azure(path: str, shape: NodePoolShape) -> Iterator[Problem]:
     if strangers := [zone for zone in shape.zones if zone not in _ZONES]:
         rule = f"{strangers[0]} is none of {', '.join(_ZONES)}"
         yield Problem(f"{path}.zones", ", ".join(shape.zones), rule, "Number them, or leave them to Azure")
-    yield from _infiniband(path, shape)
+    yield from _check_infiniband(path, shape)
 
 
-def _infiniband(path: str, shape: NodePoolShape) -> Iterator[Problem]:
+def _check_infiniband(path: str, shape: NodePoolShape) -> Iterator[Problem]:
     spans, largest = shape.nodes_per_replica, shape.maximum_nodes or shape.nodes
     if (shape.fabric is not None or spans > 1) and lacks_infiniband(shape.machine):
         rule = "a size without r in its name has no InfiniBand"

@@ -19,7 +19,7 @@ _ID = (
 _RESERVATION_GROUP = re.compile(_ID)
 
 
-def name_problems(name: str) -> list[Problem]:
+def check_name(name: str) -> list[Problem]:
     """Whether the names made from a component's name will be accepted."""
     if len(name) > LONGEST_NAME:
         rule = f"it has {len(name)} characters, and names made from it may have {LONGEST_NAME} of it"
@@ -29,21 +29,21 @@ def name_problems(name: str) -> list[Problem]:
     return []
 
 
-def region_problems(path: str, region: str) -> list[Problem]:
+def check_region(path: str, region: str) -> list[Problem]:
     """Whether this is how Azure Resource Manager writes a region."""
     if _REGION.fullmatch(region):
         return []
     return [Problem(path, region, "Azure writes no region like this", "Write it as westus2")]
 
 
-def account_problems(path: str, account: str) -> list[Problem]:
+def check_account(path: str, account: str) -> list[Problem]:
     """Whether a storage account can have this name, which is unique in all of Azure."""
     if _ACCOUNT.fullmatch(account):
         return []
     return [Problem(path, account, "no storage account has such a name", "Use 3 to 24 of a-z and 0-9")]
 
 
-def retention_problems(path: str, days: int) -> list[Problem]:
+def check_retention(path: str, days: int) -> list[Problem]:
     """Return a problem if Log Analytics does not offer this retention period."""
     if days in RETENTION_DAYS:
         return []

@@ -13,14 +13,14 @@ from ipaddress import IPv4Network
 import pulumi
 from pulumi_azure_native import authorization, containerservice, managedidentity, monitor
 
-from novacron_infra.azure.checks import name_problems, region_problems
+from novacron_infra.azure.checks import check_name, check_region
 from novacron_infra.azure.iam import Role, grant, identity
 from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.kubeconfig import from_given
 from novacron_infra.azure.logs import send_logs
-from novacron_infra.clusters import version_problems
+from novacron_infra.clusters import check_version
 from novacron_infra.errors import Problem, raise_problems
-from novacron_infra.networks import POD_NETWORK, SERVICE_NETWORK, public_network_problems
+from novacron_infra.networks import POD_NETWORK, SERVICE_NETWORK, check_api_networks
 from novacron_infra.tags import Tags
 
 LOG_CATEGORIES = (
@@ -117,7 +117,7 @@ class AksCluster(pulumi.ComponentResource):
     """JSON; signs in through kubelogin and the Azure CLI and holds no secret."""
 
     def __init__(self, name: str, args: AksClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems([*name_problems(name), *region_problems(f"{name}.region", args.region), *_problems(name, args)])
+        raise_problems([*check_name(name), *check_region(f"{name}.region", args.region), *_check_args(name, args)])
         super().__init__("novacron:index:AksCluster", name, None, opts)
         self._name, self._args = name, args
         self._child = pulumi.ResourceOptions(parent=self)
@@ -305,9 +305,9 @@ def _system_pool(args: AksClusterArgs) -> containerservice.ManagedClusterAgentPo
     )
 
 
-def _problems(name: str, args: AksClusterArgs) -> list[Problem]:
-    found = list(version_problems(f"{name}.kubernetes_version", args.kubernetes_version))
-    found += public_network_problems(f"{name}.public_cidrs", args.public_cidrs)
+def _check_args(name: str, args: AksClusterArgs) -> list[Problem]:
+    found = list(check_version(f"{name}.kubernetes_version", args.kubernetes_version))
+    found += check_api_networks(f"{name}.public_cidrs", args.public_cidrs)
     if not args.admin_group_ids:
         rule = "no one could sign in, because there are no local accounts"
         found.append(Problem(f"{name}.admin_group_ids", "none", rule, "Name a group"))
@@ -318,10 +318,10 @@ def _problems(name: str, args: AksClusterArgs) -> list[Problem]:
     if args.system_nodes < 1:
         rule = "AKS needs a node for its own pods"
         found.append(Problem(f"{name}.system_nodes", str(args.system_nodes), rule, "Use 1 or more"))
-    return found + _window_problems(f"{name}.maintenance", args.maintenance) + _overlaps(name, args)
+    return found + _check_window(f"{name}.maintenance", args.maintenance) + _check_overlaps(name, args)
 
 
-def _window_problems(path: str, window: MaintenanceWindow) -> list[Problem]:
+def _check_window(path: str, window: MaintenanceWindow) -> list[Problem]:
     found: list[Problem] = []
     if not _TIME.fullmatch(window.start):
         found.append(Problem(f"{path}.start", window.start, "it is not a time of day", "Write it as 02:00"))
@@ -331,7 +331,7 @@ def _window_problems(path: str, window: MaintenanceWindow) -> list[Problem]:
     return found
 
 
-def _overlaps(name: str, args: AksClusterArgs) -> list[Problem]:
+def _check_overlaps(name: str, args: AksClusterArgs) -> list[Problem]:
     """Each network against those before it."""
     found: list[Problem] = []
     before: dict[str, IPv4Network] = {}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import dbforpostgresql, keyvault, redisenterprise
 
-from novacron_infra.azure.checks import name_problems, region_problems
+from novacron_infra.azure.checks import check_name, check_region
 from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.logs import send_logs
 from novacron_infra.azure.private_link import PrivateService, private_endpoint
@@ -75,9 +75,7 @@ class AzurePostgres(pulumi.ComponentResource):
     """The secret in the vault that has the user and the password."""
 
     def __init__(self, name: str, args: AzurePostgresArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems(
-            [*name_problems(name), *region_problems(f"{name}.region", args.region), *_postgres_problems(name, args)]
-        )
+        raise_problems([*check_name(name), *check_region(f"{name}.region", args.region), *_check_postgres(name, args)])
         super().__init__("novacron:index:AzurePostgres", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("postgres")
@@ -209,9 +207,7 @@ class AzureRedis(pulumi.ComponentResource):
     """The secret in the vault that has the user and the password."""
 
     def __init__(self, name: str, args: AzureRedisArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems(
-            [*name_problems(name), *region_problems(f"{name}.region", args.region), *_redis_problems(name, args)]
-        )
+        raise_problems([*check_name(name), *check_region(f"{name}.region", args.region), *_check_redis(name, args)])
         super().__init__("novacron:index:AzureRedis", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("redis")
@@ -328,7 +324,7 @@ def _family(instance_class: str) -> str:
     return instance_class.removeprefix(_SIZE_PREFIX)[:1]
 
 
-def _postgres_problems(name: str, args: AzurePostgresArgs) -> list[Problem]:
+def _check_postgres(name: str, args: AzurePostgresArgs) -> list[Problem]:
     found: list[Problem] = []
     if not args.instance_class.startswith(_SIZE_PREFIX) or _family(args.instance_class) not in _TIERS:
         rule = "a server here is general purpose (D) or memory optimized (E)"
@@ -344,7 +340,7 @@ def _postgres_problems(name: str, args: AzurePostgresArgs) -> list[Problem]:
     return found
 
 
-def _redis_problems(name: str, args: AzureRedisArgs) -> list[Problem]:
+def _check_redis(name: str, args: AzureRedisArgs) -> list[Problem]:
     managed = [size.value for size in redisenterprise.SkuName if not size.value.startswith("Enterprise")]
     if args.node_type in managed:
         return []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import managedidentity
 
-from novacron_infra.azure.checks import name_problems, region_problems
+from novacron_infra.azure.checks import check_name, check_region
 from novacron_infra.azure.iam import Role, grant, identity
 from novacron_infra.errors import raise_problems
 from novacron_infra.tags import Tags
@@ -45,7 +45,7 @@ class AksPodIdentity(pulumi.ComponentResource):
     """Resolves after the identity has its roles."""
 
     def __init__(self, name: str, args: AksPodIdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems([*name_problems(name), *region_problems(f"{name}.region", args.region)])
+        raise_problems([*check_name(name), *check_region(f"{name}.region", args.region)])
         super().__init__("novacron:index:AksPodIdentity", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         own = identity(f"{name}-identity", args.resource_group, args.region, args.tags.of("identity"), child)

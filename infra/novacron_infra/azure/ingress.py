@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import network
 
-from novacron_infra.azure.checks import name_problems, region_problems
+from novacron_infra.azure.checks import check_name, check_region
 from novacron_infra.azure.iam import Role, grant
 from novacron_infra.errors import raise_problems
 from novacron_infra.tags import Tags
@@ -41,7 +41,7 @@ class AzureIngress(pulumi.ComponentResource):
     """IPv4."""
 
     def __init__(self, name: str, args: AzureIngressArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems([*name_problems(name), *region_problems(f"{name}.region", args.region)])
+        raise_problems([*check_name(name), *check_region(f"{name}.region", args.region)])
         super().__init__("novacron:index:AzureIngress", name, None, opts)
         address = network.PublicIPAddress(
             f"{name}-address",

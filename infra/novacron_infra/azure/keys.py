@@ -13,7 +13,7 @@ from enum import Enum
 import pulumi
 from pulumi_azure_native import authorization, compute, keyvault
 
-from novacron_infra.azure.checks import name_problems, region_problems
+from novacron_infra.azure.checks import check_name, check_region
 from novacron_infra.azure.iam import Role, grant, identity
 from novacron_infra.azure.logs import send_logs
 from novacron_infra.errors import Problem, raise_problems
@@ -91,7 +91,7 @@ class AzureKeys(pulumi.ComponentResource):
     disk_encryption_set_id: pulumi.Output[str]
 
     def __init__(self, name: str, args: AzureKeysArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems([*name_problems(name), *region_problems(f"{name}.region", args.region), *_problems(name, args)])
+        raise_problems([*check_name(name), *check_region(f"{name}.region", args.region), *_check_args(name, args)])
         super().__init__("novacron:index:AzureKeys", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         protected = pulumi.ResourceOptions(parent=self, protect=args.protect)
@@ -191,7 +191,7 @@ class AzureKeys(pulumi.ComponentResource):
         )
 
 
-def _problems(name: str, args: AzureKeysArgs) -> list[Problem]:
+def _check_args(name: str, args: AzureKeysArgs) -> list[Problem]:
     found = [
         Problem(
             f"{name}.{field}", str(value), f"Key Vault takes {low} to {high} days", f"Use {min(max(value, low), high)}"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import monitor, operationalinsights
 
-from novacron_infra.azure.checks import name_problems, region_problems, retention_problems
+from novacron_infra.azure.checks import check_name, check_region, check_retention
 from novacron_infra.errors import raise_problems
 from novacron_infra.tags import Tags
 
@@ -43,9 +43,9 @@ class AzureLogs(pulumi.ComponentResource):
     def __init__(self, name: str, args: AzureLogsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         raise_problems(
             [
-                *name_problems(name),
-                *region_problems(f"{name}.region", args.region),
-                *retention_problems(f"{name}.retention_days", args.retention_days),
+                *check_name(name),
+                *check_region(f"{name}.region", args.region),
+                *check_retention(f"{name}.retention_days", args.retention_days),
             ]
         )
         super().__init__("novacron:index:AzureLogs", name, None, opts)

@@ -14,12 +14,12 @@ from pulumi_azure_native import network as azure
 from pulumi_azure_native import privatedns
 
 from novacron_infra.azure.accounts import storage_account
-from novacron_infra.azure.checks import account_problems, name_problems, region_problems
+from novacron_infra.azure.checks import check_account, check_name, check_region
 from novacron_infra.azure.iam import Role, grant, identity
 from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.private_link import ZONES, PrivateService, private_endpoint
 from novacron_infra.errors import Problem, raise_problems
-from novacron_infra.networks import region_network_problems
+from novacron_infra.networks import check_region_network
 from novacron_infra.tags import Tags
 
 _DELEGATED_TO_AKS = "Microsoft.ContainerService/managedClusters"
@@ -88,7 +88,7 @@ class AzureNetwork(pulumi.ComponentResource):
     """There only when their names resolve in this network."""
 
     def __init__(self, name: str, args: AzureNetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems([*name_problems(name), *region_problems(f"{name}.region", args.region), *_problems(name, args)])
+        raise_problems([*check_name(name), *check_region(f"{name}.region", args.region), *_check_args(name, args)])
         super().__init__("novacron:index:AzureNetwork", name, None, opts)
         self._name, self._args = name, args
         self._child = pulumi.ResourceOptions(parent=self)
@@ -274,8 +274,8 @@ def subnet_plan(cidr: IPv4Network) -> dict[SubnetUse, str]:
     }
 
 
-def _problems(name: str, args: AzureNetworkArgs) -> list[Problem]:
-    found = account_problems(f"{name}.flow_log_account", args.flow_log_account)
+def _check_args(name: str, args: AzureNetworkArgs) -> list[Problem]:
+    found = check_account(f"{name}.flow_log_account", args.flow_log_account)
     if not 1 <= args.flow_log_days <= _MOST_FLOW_LOG_DAYS:
         rule = f"flow logs are kept 1 to {_MOST_FLOW_LOG_DAYS} days"
         found.append(Problem(f"{name}.flow_log_days", str(args.flow_log_days), rule, "Stay within"))
@@ -284,7 +284,7 @@ def _problems(name: str, args: AzureNetworkArgs) -> list[Problem]:
         for port in args.public_ports
         if not 1 <= port <= _MOST_PORT
     ]
-    return [*found, *region_network_problems(f"{name}.cidr", args.cidr)]
+    return [*found, *check_region_network(f"{name}.cidr", args.cidr)]
 
 
 def _first(values: list[str]) -> str:

@@ -12,8 +12,8 @@ from enum import Enum
 import pulumi
 from pulumi_azure_native import authorization, compute, containerservice
 
-from novacron_infra.azure.capacity import pool_problems
-from novacron_infra.azure.checks import name_problems, region_problems
+from novacron_infra.azure.capacity import check_pool
+from novacron_infra.azure.checks import check_name, check_region
 from novacron_infra.azure.iam import Role, grant
 from novacron_infra.azure.node_config import kubelet_config, linux_os_config
 from novacron_infra.catalog import Machine, find_machine, load_machines
@@ -106,10 +106,10 @@ class AksNodePool(pulumi.ComponentResource):
     def __init__(self, name: str, args: AksNodePoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         raise_problems(
             [
-                *name_problems(name),
-                *region_problems(f"{name}.region", args.region),
-                *pool_problems(name, args.shape),
-                *_problems(name, args),
+                *check_name(name),
+                *check_region(f"{name}.region", args.region),
+                *check_pool(name, args.shape),
+                *_check_args(name, args),
             ]
         )
         super().__init__("novacron:index:AksNodePool", name, None, opts)
@@ -221,7 +221,7 @@ def _linux() -> containerservice.LinuxOSConfigArgs:
     return containerservice.LinuxOSConfigArgs(sysctls=sysctls, **config)
 
 
-def _problems(name: str, args: AksNodePoolArgs) -> list[Problem]:
+def _check_args(name: str, args: AksNodePoolArgs) -> list[Problem]:
     found: list[Problem] = []
     if not _POOL_NAME.fullmatch(args.pool) or len(args.pool) > LONGEST_POOL_NAME:
         rule = f"AKS names pools with {LONGEST_POOL_NAME} lower-case letters and digits, and adds a suffix"

@@ -12,7 +12,7 @@ from hashlib import sha256
 import pulumi
 from pulumi_azure_native import resources
 
-from novacron_infra.azure.checks import name_problems, region_problems
+from novacron_infra.azure.checks import check_name, check_region
 from novacron_infra.azure.cluster import AksCluster, AksClusterArgs
 from novacron_infra.azure.databases import (
     AzurePostgres,
@@ -98,7 +98,7 @@ class AzureRegion(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AzureRegionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         self.spec = spec = args.spec
-        store = _check(name, args)
+        store = _require_store(name, args)
         super().__init__("novacron:index:AzureRegion", name, None, opts)
         self._name, self._subscription_id = name, args.subscription_id
         self._child = child = pulumi.ResourceOptions(parent=self)
@@ -354,10 +354,10 @@ def unique_name(name: str, subscription_id: str) -> str:
     return name.replace("-", "")[: _LONGEST_VAULT - _HASH_LENGTH] + digest
 
 
-def _check(name: str, args: AzureRegionArgs) -> AzureStore:
+def _require_store(name: str, args: AzureRegionArgs) -> AzureStore:
     """Return the region's model store. Raise ArgumentError with every argument that Azure would reject."""
     spec = args.spec
-    found = [*name_problems(name), *region_problems(f"{name}.region", spec.region)]
+    found = [*check_name(name), *check_region(f"{name}.region", spec.region)]
     if not _SUBSCRIPTION.fullmatch(args.subscription_id):
         rule, fix = "it is not a subscription id", "Write it as 00000000-0000-0000-0000-000000000000"
         found.append(Problem(f"{name}.subscription_id", args.subscription_id, rule, fix))

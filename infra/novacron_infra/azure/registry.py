@@ -10,7 +10,7 @@ from functools import partial
 import pulumi
 from pulumi_azure_native import containerregistry
 
-from novacron_infra.azure.checks import name_problems, region_problems
+from novacron_infra.azure.checks import check_name, check_region
 from novacron_infra.azure.iam import Role, grant
 from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.logs import send_logs
@@ -64,7 +64,7 @@ class AzureRegistry(pulumi.ComponentResource):
     """By repository, without tag."""
 
     def __init__(self, name: str, args: AzureRegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems([*name_problems(name), *region_problems(f"{name}.region", args.region), *_problems(name, args)])
+        raise_problems([*check_name(name), *check_region(f"{name}.region", args.region), *_check_args(name, args)])
         super().__init__("novacron:index:AzureRegistry", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("registry")
@@ -132,7 +132,7 @@ def _url(path: str, server: str) -> str:
     return f"{server}/{path}"
 
 
-def _problems(name: str, args: AzureRegistryArgs) -> list[Problem]:
+def _check_args(name: str, args: AzureRegistryArgs) -> list[Problem]:
     found: list[Problem] = []
     if not _REGISTRY.fullmatch(args.registry):
         rule = "no registry has such a name"

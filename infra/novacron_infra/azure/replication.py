@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import monitor, storage
 
-from novacron_infra.azure.checks import name_problems
+from novacron_infra.azure.checks import check_name
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.tags import Tags
 
@@ -92,7 +92,7 @@ class AzureModelReplication(pulumi.ComponentResource):
     """By region."""
 
     def __init__(self, name: str, args: AzureModelReplicationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems([*name_problems(name), *_problems(name, args)])
+        raise_problems([*check_name(name), *_check_args(name, args)])
         super().__init__("novacron:index:AzureModelReplication", name, None, opts)
         self._name, self._args = name, args
         self.policies = {region: self._policy(region, replica) for region, replica in args.replicas.items()}
@@ -199,7 +199,7 @@ def _rule_id(rules: Sequence[storage.outputs.ObjectReplicationPolicyRuleResponse
     return (rules[0].rule_id or "") if rules else ""
 
 
-def _problems(name: str, args: AzureModelReplicationArgs) -> list[Problem]:
+def _check_args(name: str, args: AzureModelReplicationArgs) -> list[Problem]:
     found: list[Problem] = []
     if not args.replicas:
         found.append(Problem(f"{name}.replicas", "none", "nothing would be replicated", "Name a region's container"))

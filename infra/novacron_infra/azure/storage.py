@@ -13,7 +13,7 @@ from pulumi_azure_native import storage, storagecache
 
 from novacron_infra import stores
 from novacron_infra.azure.accounts import storage_account
-from novacron_infra.azure.checks import account_problems, name_problems, region_problems
+from novacron_infra.azure.checks import check_account, check_name, check_region
 from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.private_link import PrivateService, private_endpoint
 from novacron_infra.errors import Problem, raise_problems
@@ -67,9 +67,7 @@ class AzureModelStore(pulumi.ComponentResource):
     """Scope of role assignments."""
 
     def __init__(self, name: str, args: AzureModelStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems(
-            [*name_problems(name), *region_problems(f"{name}.region", args.region), *_store_problems(name, args)]
-        )
+        raise_problems([*check_name(name), *check_region(f"{name}.region", args.region), *_check_store(name, args)])
         super().__init__("novacron:index:AzureModelStore", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         protected = pulumi.ResourceOptions(parent=self, protect=args.protect)
@@ -160,9 +158,7 @@ class AzureFastFiles(pulumi.ComponentResource):
     """Address that clients mount."""
 
     def __init__(self, name: str, args: AzureFastFilesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems(
-            [*name_problems(name), *region_problems(f"{name}.region", args.region), *_lustre_problems(name, args)]
-        )
+        raise_problems([*check_name(name), *check_region(f"{name}.region", args.region), *_check_lustre(name, args)])
         super().__init__("novacron:index:AzureFastFiles", name, None, opts)
         self.file_system = storagecache.AmlFilesystem(
             f"{name}-lustre",
@@ -228,9 +224,7 @@ class AzureSharedFiles(pulumi.ComponentResource):
     """Address that clients mount: server:/account/share."""
 
     def __init__(self, name: str, args: AzureSharedFilesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems(
-            [*name_problems(name), *region_problems(f"{name}.region", args.region), *_share_problems(name, args)]
-        )
+        raise_problems([*check_name(name), *check_region(f"{name}.region", args.region), *_check_share(name, args)])
         super().__init__("novacron:index:AzureSharedFiles", name, None, opts)
         protected = pulumi.ResourceOptions(parent=self, protect=args.protect)
         tags = args.tags.of("models")
@@ -296,15 +290,15 @@ def _forget_versions(days: int) -> storage.ManagementPolicyRuleArgs:
     )
 
 
-def _store_problems(name: str, args: AzureModelStoreArgs) -> list[Problem]:
-    found = account_problems(f"{name}.account", args.account)
+def _check_store(name: str, args: AzureModelStoreArgs) -> list[Problem]:
+    found = check_account(f"{name}.account", args.account)
     if not _CONTAINER.fullmatch(args.container):
         rule, fix = "no container has such a name", "Use 3 to 63 of a-z, 0-9 and single -"
         found.append(Problem(f"{name}.container", args.container, rule, fix))
-    return found + _bounds(name, {"old_versions_days": (args.old_versions_days, 1, 365)}, "Blob Storage keeps")
+    return found + _check_bounds(name, {"old_versions_days": (args.old_versions_days, 1, 365)}, "Blob Storage keeps")
 
 
-def _lustre_problems(name: str, args: AzureFastFilesArgs) -> list[Problem]:
+def _check_lustre(name: str, args: AzureFastFilesArgs) -> list[Problem]:
     throughput, capacity = args.throughput_mb_per_s_per_tib, args.capacity_tib
     found: list[Problem] = []
     if args.zone not in _OFFERED_ZONES:
@@ -320,16 +314,16 @@ def _lustre_problems(name: str, args: AzureFastFilesArgs) -> list[Problem]:
     return found
 
 
-def _share_problems(name: str, args: AzureSharedFilesArgs) -> list[Problem]:
+def _check_share(name: str, args: AzureSharedFilesArgs) -> list[Problem]:
     figures = {
         "size_gib": (args.size_gib, FILES_MIN_GIB, FILES_MAX_GIB),
         "iops": (args.iops, FILES_MIN_IOPS, FILES_MAX_IOPS),
         "throughput_mib_per_s": (args.throughput_mib_per_s, FILES_MIN_MIB_PER_S, FILES_MAX_MIB_PER_S),
     }
-    return account_problems(f"{name}.account", args.account) + _bounds(name, figures, "Azure Files provisions")
+    return check_account(f"{name}.account", args.account) + _check_bounds(name, figures, "Azure Files provisions")
 
 
-def _bounds(name: str, figures: dict[str, tuple[int, int, int]], what: str) -> list[Problem]:
+def _check_bounds(name: str, figures: dict[str, tuple[int, int, int]], what: str) -> list[Problem]:
     return [
         Problem(f"{name}.{field}", str(value), f"{what} {low} to {high}", "Stay within")
         for field, (value, low, high) in figures.items()

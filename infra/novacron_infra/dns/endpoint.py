@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pulumi
 
 from novacron_infra.dns.args import CloudDns, GlobalEndpointArgs, Route53
-from novacron_infra.dns.rules import check
+from novacron_infra.dns.rules import check_endpoint_args
 
 
 class GlobalEndpoint(pulumi.ComponentResource):
@@ -35,7 +35,7 @@ class GlobalEndpoint(pulumi.ComponentResource):
     """ARC's data plane, where the switches are turned; empty without switches or for a cluster that exists."""
 
     def __init__(self, name: str, args: GlobalEndpointArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        recovery = check(args)
+        recovery = check_endpoint_args(args)
         super().__init__("novacron:dns:GlobalEndpoint", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         self.routing_controls = pulumi.Output.from_input({})

@@ -18,7 +18,7 @@ from novacron_infra.dns.args import (
     TrafficManager,
 )
 from novacron_infra.dns.endpoint import GlobalEndpoint
-from novacron_infra.dns.rules import check
+from novacron_infra.dns.rules import check_endpoint_args
 from novacron_infra.tags import Tags
 
 READY = Probe(path="/ready")
@@ -40,7 +40,7 @@ def check_endpoint(config: CloudEnvironment) -> None:
     traffic = config.traffic
     if traffic is not None:
         unknown = {region.name: pulumi.Output.from_input("") for region in config.regions}
-        check(_args(config, traffic, unknown, None, resource_group="unknown"))
+        check_endpoint_args(_args(config, traffic, unknown, None, resource_group="unknown"))
 
 
 def declare_endpoint(

@@ -40,13 +40,17 @@ PROBE_REGIONS = 3
 CLOUD_DNS_LONGEST_INTERVAL_S = 300
 
 
-def check(args: GlobalEndpointArgs) -> Recovery | None:
+def check_endpoint_args(args: GlobalEndpointArgs) -> Recovery | None:
     """How long a dead region keeps its traffic; None: nothing takes over.
 
     Raises:
         ConfigurationError: everything that the service cannot do, and a recovery that takes longer than its target.
     """
-    problems = [found for rule in (_regions, _addresses, _names, _nearest, _probe, _service) for found in rule(args)]
+    problems = [
+        found
+        for rule in (_check_regions, _check_addresses, _check_names, _check_nearest, _check_probe, _check_service)
+        for found in rule(args)
+    ]
     recovery: Recovery | None = None
     try:
         if len(args.regions) > 1:
@@ -60,56 +64,56 @@ def check(args: GlobalEndpointArgs) -> Recovery | None:
     return recovery
 
 
-def _own(path: str, value: object, rule: str, fix: str) -> Problem:
+def _describe(path: str, value: object, rule: str, fix: str) -> Problem:
     """A problem of a value that no stack's file has."""
     return Problem(f"GlobalEndpointArgs.{path}", str(value), rule, fix)
 
 
-def _regions(args: GlobalEndpointArgs) -> Iterator[Problem]:
+def _check_regions(args: GlobalEndpointArgs) -> Iterator[Problem]:
     count = len(args.regions)
     if args.failover and count < 2:
         rule = "one region has no other to fail over to"
-        yield _own("failover", args.failover, rule, "Add a region, or say failover=False")
+        yield _describe("failover", args.failover, rule, "Add a region, or say failover=False")
     if not args.failover and count > 1:
-        yield _own("failover", args.failover, f"{count} regions take over from each other", "Leave it out")
+        yield _describe("failover", args.failover, f"{count} regions take over from each other", "Leave it out")
     regions = [item.region for item in args.regions]
     yield from check_unique_labels(regions)
     yield from check_region_weights(regions)
 
 
-def _addresses(args: GlobalEndpointArgs) -> Iterator[Problem]:
+def _check_addresses(args: GlobalEndpointArgs) -> Iterator[Problem]:
     domain = args.traffic.domain
     for index, item in enumerate(args.regions):
         if isinstance(item.address, str):
             kind = AddressKind.IPV4 if _is_ipv4(item.address) else AddressKind.HOSTNAME
             if kind is AddressKind.HOSTNAME and not is_dns_name(item.address.rstrip(".").lower()):
                 rule = "it is neither an IPv4 address nor a host name"
-                yield _own(f"regions.{index}.address", item.address, rule, "Give the load balancer's")
+                yield _describe(f"regions.{index}.address", item.address, rule, "Give the load balancer's")
             elif item.address == domain or item.address.endswith(f".{domain}"):
                 rule = "it is a name that is made here, which would lead back to itself"
-                yield _own(f"regions.{index}.address", item.address, rule, "Give the load balancer's own")
+                yield _describe(f"regions.{index}.address", item.address, rule, "Give the load balancer's own")
             elif kind is not item.address_kind:
                 rule = f"{item.address} is {kind.value}"
-                yield _own(f"regions.{index}.address_kind", item.address_kind.value, rule, f"Use {kind.value}")
+                yield _describe(f"regions.{index}.address_kind", item.address_kind.value, rule, f"Use {kind.value}")
         if item.address_kind is AddressKind.IPV4:
             continue
         path, value = f"regions.{index}.address_kind", item.address_kind.value
         if isinstance(args.service, CloudDns):
             rule = "Cloud DNS probes IPv4 addresses only in public zones"
-            yield _own(path, value, rule, "Reserve an address for the load balancer, or use another service")
+            yield _describe(path, value, rule, "Reserve an address for the load balancer, or use another service")
         elif isinstance(args.service, Route53) and args.at_apex:
             rule = f"a CNAME cannot be at the zone's apex {domain}"
-            yield _own(path, value, rule, "Put the domain below the zone, or give addresses")
+            yield _describe(path, value, rule, "Put the domain below the zone, or give addresses")
 
 
-def _names(args: GlobalEndpointArgs) -> Iterator[Problem]:
+def _check_names(args: GlobalEndpointArgs) -> Iterator[Problem]:
     domain, zone = args.traffic.domain, args.service.zone_name
     yield from check_domain(domain)
     yield from check_dns_labels([item.region for item in args.regions])
     if not is_dns_name(zone):
-        yield _own("service.zone_name", zone, DNS_NAME_RULE, "Write it like example.com")
+        yield _describe("service.zone_name", zone, DNS_NAME_RULE, "Write it like example.com")
     if not args.at_apex and not domain.endswith(f".{zone}"):
-        yield _own("service.zone_name", zone, f"{domain} is not in it", "Name the zone that holds the domain")
+        yield _describe("service.zone_name", zone, f"{domain} is not in it", "Name the zone that holds the domain")
     names = [args.regional_name(item) for item in args.regions]
     if isinstance(args.service, Route53):
         names = [record.name for record in route53_records(args)]
@@ -119,7 +123,7 @@ def _names(args: GlobalEndpointArgs) -> Iterator[Problem]:
         yield problem("traffic.domain", domain, rule, "Shorten it or the regions' dns_label")
 
 
-def _nearest(args: GlobalEndpointArgs) -> Iterator[Problem]:
+def _check_nearest(args: GlobalEndpointArgs) -> Iterator[Problem]:
     weighted = isinstance(args.service, CloudDns) and args.service.routing is CloudDnsRouting.WEIGHTED
     cloud = args.service.platform
     names = REGION_NAMES[cloud]
@@ -131,55 +135,57 @@ def _nearest(args: GlobalEndpointArgs) -> Iterator[Problem]:
         place = item.place if item.nearest or item.platform is cloud else None
         if place is None:
             rule = f"{item.region.name} is in {item.platform.value}, and {cloud.value} answers by nearness"
-            yield _own(path, "None", rule, f"Name the region of {cloud.value} that is nearest")
+            yield _describe(path, "None", rule, f"Name the region of {cloud.value} that is nearest")
         elif not names.matches(place):
             rule = f"no region of {cloud.value} is named like this"
-            yield _own(path, place, rule, f"Write it like {names.example}")
+            yield _describe(path, place, rule, f"Write it like {names.example}")
         elif place in seen and not isinstance(args.service, TrafficManager):
             rule = "another region has it, and the service takes each place once"
-            yield _own(path, place, rule, "Name the next nearest region")
+            yield _describe(path, place, rule, "Name the next nearest region")
         else:
             seen.add(place)
 
 
-def _probe(args: GlobalEndpointArgs) -> Iterator[Problem]:
+def _check_probe(args: GlobalEndpointArgs) -> Iterator[Problem]:
     probe = args.probe
     if not 1 <= probe.port <= 65535:
-        yield _own("probe.port", probe.port, "ports are 1 to 65535", "Use the load balancer's")
+        yield _describe("probe.port", probe.port, "ports are 1 to 65535", "Use the load balancer's")
     if probe.protocol is ProbeProtocol.TCP:
         if probe.path is not None:
-            yield _own("probe.path", probe.path, "TCP asks for no path", "Remove it, or use HTTPS")
+            yield _describe("probe.path", probe.path, "TCP asks for no path", "Remove it, or use HTTPS")
     elif not probe.path:
         rule = f"{probe.protocol.value} needs a path"
-        yield _own("probe.path", probe.path, rule, "Name one that says 200 while the region can serve, such as /ready")
+        yield _describe(
+            "probe.path", probe.path, rule, "Name one that says 200 while the region can serve, such as /ready"
+        )
     elif not probe.path.startswith("/") or len(probe.path) > LONGEST_PATH:
         rule = f"a path begins with / and has {LONGEST_PATH} characters at most"
-        yield _own("probe.path", probe.path, rule, "Write it as /ready")
+        yield _describe("probe.path", probe.path, rule, "Write it as /ready")
     yield from check_probe_timeout(args.service.platform, args.traffic.health_check)
 
 
-def _service(args: GlobalEndpointArgs) -> Iterator[Problem]:
+def _check_service(args: GlobalEndpointArgs) -> Iterator[Problem]:
     if isinstance(args.service, Route53):
-        yield from _route53(args, args.service)
+        yield from _check_route53(args, args.service)
     elif isinstance(args.service, CloudDns):
-        yield from _cloud_dns(args, args.service)
+        yield from _check_cloud_dns(args, args.service)
     else:
-        yield from _traffic_manager(args, args.service)
+        yield from _check_traffic_manager(args, args.service)
 
 
-def _route53(args: GlobalEndpointArgs, service: Route53) -> Iterator[Problem]:
+def _check_route53(args: GlobalEndpointArgs, service: Route53) -> Iterator[Problem]:
     if service.cluster_arn is not None and not service.drain_switch:
-        yield _own("service.cluster_arn", "set", "without drain_switch nothing uses it", "Say drain_switch=True")
+        yield _describe("service.cluster_arn", "set", "without drain_switch nothing uses it", "Say drain_switch=True")
     if service.drain_switch and len(args.traffic.domain) > LONGEST_ARC_NAME:
         rule = f"ARC's control panel is named after it and takes {LONGEST_ARC_NAME} characters"
         yield problem("traffic.domain", args.traffic.domain, rule, "Shorten it, or remove drain_switch")
 
 
-def _cloud_dns(args: GlobalEndpointArgs, service: CloudDns) -> Iterator[Problem]:
+def _check_cloud_dns(args: GlobalEndpointArgs, service: CloudDns) -> Iterator[Problem]:
     regions, interval_s = service.probe_regions, args.traffic.health_check.interval_s
     if len(set(regions)) != PROBE_REGIONS or len(regions) != PROBE_REGIONS:
         rule = f"Cloud DNS probes from exactly {PROBE_REGIONS} regions"
-        yield _own("service.probe_regions", ", ".join(regions), rule, "Name three different ones")
+        yield _describe("service.probe_regions", ", ".join(regions), rule, "Name three different ones")
     if interval_s > CLOUD_DNS_LONGEST_INTERVAL_S:
         rule = f"Google Cloud probes every {CLOUD_DNS_LONGEST_INTERVAL_S} s at least"
         yield problem("traffic.health_check.interval_s", interval_s, rule, "Use 30")
@@ -189,7 +195,7 @@ def _cloud_dns(args: GlobalEndpointArgs, service: CloudDns) -> Iterator[Problem]
             yield problem(f"regions.{index}.weight", 0, rule, "Give it a weight, or use another service")
 
 
-def _traffic_manager(args: GlobalEndpointArgs, service: TrafficManager) -> Iterator[Problem]:
+def _check_traffic_manager(args: GlobalEndpointArgs, service: TrafficManager) -> Iterator[Problem]:
     check = args.traffic.health_check
     longest_s = 9 if check.interval_s == 10 else 10
     timeout_s = check.timeout_s or DEFAULT_TIMEOUT_S
@@ -202,11 +208,11 @@ def _traffic_manager(args: GlobalEndpointArgs, service: TrafficManager) -> Itera
     names = [profile_name(service, profile) for profile in traffic_manager_profiles(args)]
     if not re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", service.relative_name):
         rule = "a label below trafficmanager.net has a-z, 0-9 and - inside"
-        yield _own("service.relative_name", service.relative_name, rule, "Write it as novacron-prod")
+        yield _describe("service.relative_name", service.relative_name, rule, "Write it as novacron-prod")
     longest = max(names, key=len)
     if len(longest) > LONGEST_LABEL:
         rule = f"{longest} has {len(longest)} characters; a DNS label has {LONGEST_LABEL} at most"
-        yield _own("service.relative_name", service.relative_name, rule, "Shorten it or the regions' dns_label")
+        yield _describe("service.relative_name", service.relative_name, rule, "Shorten it or the regions' dns_label")
 
 
 def profile_name(service: TrafficManager, profile: Profile) -> str:

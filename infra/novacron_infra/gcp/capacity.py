@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from novacron_infra.catalog import Cloud
 from novacron_infra.errors import Problem
-from novacron_infra.pools import Capacity, NodePoolShape, Placement, shape_problems
+from novacron_infra.pools import Capacity, NodePoolShape, Placement, check_shape
 
 _OFFERED = (Capacity.ON_DEMAND, Capacity.SPOT, Capacity.RESERVATION, Capacity.FLEX_START, Capacity.QUEUED)
 SCHEDULED = (Capacity.FLEX_START, Capacity.QUEUED)
@@ -16,20 +16,20 @@ _RESERVATION = re.compile(r"(projects/[a-z][a-z0-9-]{4,28}[a-z0-9]/reservations/
 _BLOCK = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
-def pool_problems(path: str, shape: NodePoolShape) -> list[Problem]:
+def check_pool(path: str, shape: NodePoolShape) -> list[Problem]:
     """Everything that is wrong with a pool on GKE; `path` is the pool's name, before its fields' names."""
-    google = (_capacity, _scheduled, _reservation, _zones)
-    return shape_problems(path, shape, Cloud.GCP) + [problem for check in google for problem in check(path, shape)]
+    rules = (_check_capacity, _check_scheduled, _check_reservation, _check_zones)
+    return check_shape(path, shape, Cloud.GCP) + [problem for check in rules for problem in check(path, shape)]
 
 
-def _capacity(path: str, shape: NodePoolShape) -> Iterator[Problem]:
+def _check_capacity(path: str, shape: NodePoolShape) -> Iterator[Problem]:
     if shape.capacity not in _OFFERED:
         offered = ", ".join(item.value for item in _OFFERED)
         rule = "Google Cloud does not have this capacity"
         yield Problem(f"{path}.capacity", shape.capacity.value, rule, f"Use one of {offered}")
 
 
-def _scheduled(path: str, shape: NodePoolShape) -> Iterator[Problem]:
+def _check_scheduled(path: str, shape: NodePoolShape) -> Iterator[Problem]:
     if shape.capacity not in SCHEDULED:
         return
     what = shape.capacity.value
@@ -48,7 +48,7 @@ def _scheduled(path: str, shape: NodePoolShape) -> Iterator[Problem]:
             yield Problem(f"{path}.placement", shape.placement.value, rule, "Use none, or another capacity")
 
 
-def _reservation(path: str, shape: NodePoolShape) -> Iterator[Problem]:
+def _check_reservation(path: str, shape: NodePoolShape) -> Iterator[Problem]:
     reservation, block = shape.reservation_id, shape.reservation_placement_group
     if reservation is not None and not _RESERVATION.fullmatch(reservation):
         rule = "no reservation has such a name"
@@ -64,7 +64,7 @@ def _reservation(path: str, shape: NodePoolShape) -> Iterator[Problem]:
         yield Problem(f"{path}.reservation_placement_group", block, rule, "Leave it out")
 
 
-def _zones(path: str, shape: NodePoolShape) -> Iterator[Problem]:
+def _check_zones(path: str, shape: NodePoolShape) -> Iterator[Problem]:
     zones = len(shape.zones) or 1
     floored = shape.on_demand_nodes is not None
     for group in shape.groups.values():

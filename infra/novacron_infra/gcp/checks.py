@@ -19,7 +19,7 @@ _LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
 
 
-def name_problems(name: str, longest: int = LONGEST_NAME) -> list[Problem]:
+def check_name(name: str, longest: int = LONGEST_NAME) -> list[Problem]:
     """Whether the names made from a component's name will be accepted."""
     if len(name) > longest:
         rule = f"it has {len(name)} characters, and names made from it may have {longest} of it"
@@ -41,7 +41,7 @@ def labels(tags: Tags, component: str) -> dict[str, str]:
     return {key.lower(): value.lower() for key, value in tags.of(component).items()}
 
 
-def label_problems(name: str, tags: Tags) -> list[Problem]:
+def check_labels(name: str, tags: Tags) -> list[Problem]:
     """Whether the tags can be labels."""
     fix = "Use letters, digits, - and _, 63 at most"
     return [
@@ -51,7 +51,7 @@ def label_problems(name: str, tags: Tags) -> list[Problem]:
     ]
 
 
-def zone_problems(name: str, region: str, zones: Sequence[str]) -> list[Problem]:
+def check_zones(name: str, region: str, zones: Sequence[str]) -> list[Problem]:
     """Return a problem if a zone is not in the region."""
     strangers = [zone for zone in zones if zone.rpartition("-")[0] != region]
     if not strangers:

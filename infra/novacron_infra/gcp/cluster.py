@@ -14,12 +14,12 @@ from ipaddress import IPv4Network
 import pulumi
 import pulumi_gcp as gcp
 
-from novacron_infra.clusters import version_problems
+from novacron_infra.clusters import check_version
 from novacron_infra.errors import Problem, raise_problems
-from novacron_infra.gcp.checks import account_id, label_problems, labels, name_problems, zone_problems
+from novacron_infra.gcp.checks import account_id, check_labels, check_name, check_zones, labels
 from novacron_infra.gcp.network import PODS_RANGE, SERVICES_RANGE
 from novacron_infra.kubeconfig import kubeconfig
-from novacron_infra.networks import public_network_problems
+from novacron_infra.networks import check_api_networks
 from novacron_infra.tags import Tags
 
 # All of the control plane's that every version has: the KCP_ ones came later.
@@ -113,7 +113,7 @@ class GkeCluster(pulumi.ComponentResource):
     """JSON; signs in through gke-gcloud-auth-plugin and holds no secret."""
 
     def __init__(self, name: str, args: GkeClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems([*name_problems(name), *label_problems(name, args.tags), *_problems(name, args)])
+        raise_problems([*check_name(name), *check_labels(name, args.tags), *_check_args(name, args)])
         super().__init__("novacron:index:GkeCluster", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         project = gcp.organizations.get_project_output(opts=pulumi.InvokeOutputOptions(parent=self)).project_id
@@ -233,12 +233,12 @@ def _kubeconfig(known: Mapping[str, str]) -> str:
     return kubeconfig(known["name"], f"https://{known['endpoint']}", known["authority"], sign_in)
 
 
-def _problems(name: str, args: GkeClusterArgs) -> list[Problem]:
-    found = zone_problems(name, args.region, args.zones)
+def _check_args(name: str, args: GkeClusterArgs) -> list[Problem]:
+    found = check_zones(name, args.region, args.zones)
     if not args.zones or len(set(args.zones)) != len(args.zones):
         shown = ", ".join(args.zones) or "none"
         found.append(Problem(f"{name}.zones", shown, "a cluster has at least one zone, each once", "Name the zones"))
-    found += version_problems(f"{name}.kubernetes_version", args.kubernetes_version)
+    found += check_version(f"{name}.kubernetes_version", args.kubernetes_version)
     if not 8 <= args.max_pods_per_node <= 256:
         value, rule = str(args.max_pods_per_node), "GKE runs 8 to 256 pods on a node"
         found.append(Problem(f"{name}.max_pods_per_node", value, rule, "Stay within"))
@@ -246,8 +246,8 @@ def _problems(name: str, args: GkeClusterArgs) -> list[Problem]:
         rule = "GKE reads one group only, of this name in each domain"
         fix = "Write it as gke-security-groups@example.com"
         found.append(Problem(f"{name}.security_group", args.security_group, rule, fix))
-    found += public_network_problems(f"{name}.public_cidrs", args.public_cidrs)
-    found += public_network_problems(f"{name}.private_cidrs", args.private_cidrs)
+    found += check_api_networks(f"{name}.public_cidrs", args.public_cidrs)
+    found += check_api_networks(f"{name}.private_cidrs", args.private_cidrs)
     found += [
         Problem(f"{name}.private_cidrs.{index}", str(cidr), "it is a public network", "Name it in public_cidrs")
         for index, cidr in enumerate(args.private_cidrs)

@@ -10,7 +10,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from novacron_infra.errors import Problem, raise_problems
-from novacron_infra.gcp.checks import NAME_CHARACTERS, label_problems, labels, name_problems
+from novacron_infra.gcp.checks import NAME_CHARACTERS, check_labels, check_name, labels
 from novacron_infra.generated import generate_secret
 from novacron_infra.tags import Tags
 
@@ -68,9 +68,9 @@ class GcpPostgres(pulumi.ComponentResource):
     def __init__(self, name: str, args: GcpPostgresArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         raise_problems(
             [
-                *name_problems(name, LONGEST_DATABASE_NAME),
-                *label_problems(name, args.tags),
-                *_postgres_problems(name, args),
+                *check_name(name, LONGEST_DATABASE_NAME),
+                *check_labels(name, args.tags),
+                *_check_postgres(name, args),
             ]
         )
         super().__init__("novacron:index:GcpPostgres", name, None, opts)
@@ -161,9 +161,9 @@ class GcpRedis(pulumi.ComponentResource):
     def __init__(self, name: str, args: GcpRedisArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         raise_problems(
             [
-                *name_problems(name, LONGEST_DATABASE_NAME),
-                *label_problems(name, args.tags),
-                *_redis_problems(name, args),
+                *check_name(name, LONGEST_DATABASE_NAME),
+                *check_labels(name, args.tags),
+                *_check_redis(name, args),
             ]
         )
         super().__init__("novacron:index:GcpRedis", name, None, opts)
@@ -231,7 +231,7 @@ def _settings(args: GcpPostgresArgs) -> gcp.sql.DatabaseInstanceSettingsArgs:
     )
 
 
-def _postgres_problems(name: str, args: GcpPostgresArgs) -> list[Problem]:
+def _check_postgres(name: str, args: GcpPostgresArgs) -> list[Problem]:
     low, high = _POSTGRES_STORAGE_GIB
     found: list[Problem] = []
     if not _ENTERPRISE_PLUS.fullmatch(args.instance_class):
@@ -246,7 +246,7 @@ def _postgres_problems(name: str, args: GcpPostgresArgs) -> list[Problem]:
     return found
 
 
-def _redis_problems(name: str, args: GcpRedisArgs) -> list[Problem]:
+def _check_redis(name: str, args: GcpRedisArgs) -> list[Problem]:
     found: list[Problem] = []
     replicas, path = args.replicas_per_shard, f"{name}.replicas_per_shard"
     if args.shards < 1:

@@ -8,7 +8,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from novacron_infra.errors import raise_problems
-from novacron_infra.gcp.checks import NAME_CHARACTERS, account_id, name_problems
+from novacron_infra.gcp.checks import NAME_CHARACTERS, account_id, check_name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +33,7 @@ class GkePodAccount(pulumi.ComponentResource):
     """The account as a member in role bindings."""
 
     def __init__(self, name: str, args: GkePodAccountArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems(name_problems(name, NAME_CHARACTERS))
+        raise_problems(check_name(name, NAME_CHARACTERS))
         super().__init__("novacron:index:GkePodAccount", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         account = gcp.serviceaccount.Account(

@@ -11,7 +11,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from novacron_infra.errors import raise_problems
-from novacron_infra.gcp.checks import label_problems, labels, name_problems
+from novacron_infra.gcp.checks import check_labels, check_name, labels
 from novacron_infra.tags import Tags
 
 
@@ -33,7 +33,7 @@ class GcpIngress(pulumi.ComponentResource):
     address: pulumi.Output[str]
 
     def __init__(self, name: str, args: GcpIngressArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems([*name_problems(name), *label_problems(name, args.tags)])
+        raise_problems([*check_name(name), *check_labels(name, args.tags)])
         super().__init__("novacron:index:GcpIngress", name, None, opts)
         reserved = gcp.compute.Address(
             f"{name}-ingress",

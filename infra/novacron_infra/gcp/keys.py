@@ -14,7 +14,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from novacron_infra.errors import Problem, raise_problems
-from novacron_infra.gcp.checks import label_problems, labels, name_problems
+from novacron_infra.gcp.checks import check_labels, check_name, labels
 from novacron_infra.tags import Tags
 
 ROTATION_DAYS = 30
@@ -92,7 +92,7 @@ class GcpKeys(pulumi.ComponentResource):
     keys: dict[KeyUse, gcp.kms.CryptoKey]
 
     def __init__(self, name: str, args: GcpKeysArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems([*name_problems(name), *label_problems(name, args.tags), *_problems(name, args)])
+        raise_problems([*check_name(name), *check_labels(name, args.tags), *_check_args(name, args)])
         super().__init__("novacron:index:GcpKeys", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         protected = pulumi.ResourceOptions(parent=self, protect=args.protect)
@@ -161,7 +161,7 @@ def agents(use: KeyUse, args: GcpKeysArgs) -> tuple[ServiceAgent, ...]:
     )
 
 
-def _problems(name: str, args: GcpKeysArgs) -> list[Problem]:
+def _check_args(name: str, args: GcpKeysArgs) -> list[Problem]:
     values = {"rotation_days": args.rotation_days, "deletion_window_days": args.deletion_window_days}
     found: list[Problem] = []
     for field, value in values.items():

@@ -13,9 +13,9 @@ import pulumi_gcp as gcp
 
 from novacron_infra.catalog import CatalogError
 from novacron_infra.errors import Problem, raise_problems
-from novacron_infra.gcp.checks import label_problems, labels, name_problems, zone_problems
+from novacron_infra.gcp.checks import check_labels, check_name, check_zones, labels
 from novacron_infra.gcp.fabric import FabricNetwork, InterfaceType, fabric_networks, rdma_profile
-from novacron_infra.networks import region_network_problems
+from novacron_infra.networks import check_region_network
 from novacron_infra.tags import Tags
 
 PODS_RANGE, SERVICES_RANGE = "pods", "services"
@@ -64,7 +64,7 @@ class GcpNetwork(pulumi.ComponentResource):
     """Addresses that nothing else in the network has, for `GcpFabric`."""
 
     def __init__(self, name: str, args: GcpNetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems([*name_problems(name), *label_problems(name, args.tags), *_problems(name, args)])
+        raise_problems([*check_name(name), *check_labels(name, args.tags), *_check_args(name, args)])
         super().__init__("novacron:index:GcpNetwork", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         plan = address_plan(args.cidr)
@@ -163,7 +163,7 @@ class GcpFabric(pulumi.ComponentResource):
     """In the order of the node's."""
 
     def __init__(self, name: str, args: GcpFabricArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems([*name_problems(name), *_fabric_problems(name, args)])
+        raise_problems([*check_name(name), *_check_fabric(name, args)])
         super().__init__("novacron:index:GcpFabric", name, None, opts)
         self._name, self._args = name, args
         self._child = pulumi.ResourceOptions(parent=self)
@@ -232,12 +232,12 @@ def address_plan(cidr: IPv4Network) -> AddressPlan:
     return AddressPlan(pods, nodes, fabric, services, google_services)
 
 
-def _problems(name: str, args: GcpNetworkArgs) -> list[Problem]:
-    return list(region_network_problems(f"{name}.cidr", args.cidr, _MIN_PREFIX_LENGTH, _MAX_PREFIX_LENGTH))
+def _check_args(name: str, args: GcpNetworkArgs) -> list[Problem]:
+    return list(check_region_network(f"{name}.cidr", args.cidr, _MIN_PREFIX_LENGTH, _MAX_PREFIX_LENGTH))
 
 
-def _fabric_problems(name: str, args: GcpFabricArgs) -> list[Problem]:
-    found = zone_problems(name, args.region, [args.zone])
+def _check_fabric(name: str, args: GcpFabricArgs) -> list[Problem]:
+    found = check_zones(name, args.region, [args.zone])
     try:
         fabric_networks(args.machine)
     except CatalogError as error:

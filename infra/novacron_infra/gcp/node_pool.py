@@ -17,8 +17,8 @@ import pulumi_gcp as gcp
 
 from novacron_infra.catalog import Machine, find_machine, load_machines
 from novacron_infra.errors import Problem, raise_problems
-from novacron_infra.gcp.capacity import SCHEDULED, pool_problems
-from novacron_infra.gcp.checks import NAME_CHARACTERS, label_problems, labels, name_problems, zone_problems
+from novacron_infra.gcp.capacity import SCHEDULED, check_pool
+from novacron_infra.gcp.checks import NAME_CHARACTERS, check_labels, check_name, check_zones, labels
 from novacron_infra.gcp.fabric import fabric_interfaces
 from novacron_infra.gcp.network import FabricInterface
 from novacron_infra.gcp.node_config import (
@@ -104,10 +104,10 @@ class GkeNodePool(pulumi.ComponentResource):
     def __init__(self, name: str, args: GkeNodePoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         raise_problems(
             [
-                *name_problems(name, LONGEST_POOL_NAME if args.pool is None else NAME_CHARACTERS),
-                *label_problems(name, args.tags),
-                *pool_problems(name, args.shape),
-                *_problems(name, args),
+                *check_name(name, LONGEST_POOL_NAME if args.pool is None else NAME_CHARACTERS),
+                *check_labels(name, args.tags),
+                *check_pool(name, args.shape),
+                *_check_args(name, args),
             ]
         )
         super().__init__("novacron:index:GkeNodePool", name, None, opts)
@@ -274,8 +274,8 @@ def _disks(args: GkeNodePoolArgs, row: Machine) -> int:
     return local_ssds(row).default if args.local_ssds is None else args.local_ssds
 
 
-def _problems(name: str, args: GkeNodePoolArgs) -> list[Problem]:
-    found = zone_problems(name, args.region, args.shape.zones)
+def _check_args(name: str, args: GkeNodePoolArgs) -> list[Problem]:
+    found = check_zones(name, args.region, args.shape.zones)
     if args.pool is not None and not _POOL.fullmatch(args.pool):
         rule, fix = "it is not a valid name for a node pool", "Use at most 19 of a-z, 0-9 and -, starting with a letter"
         found.append(Problem(f"{name}.pool", args.pool, rule, fix))
@@ -285,10 +285,10 @@ def _problems(name: str, args: GkeNodePoolArgs) -> list[Problem]:
     ):
         if not low <= value <= high:
             found.append(Problem(f"{name}.{field}", str(value), f"it is outside {low} to {high}", "Stay within"))
-    return [*found, *_disk_problems(name, args), *_fabric_problems(name, args)]
+    return [*found, *_check_disks(name, args), *_check_fabric(name, args)]
 
 
-def _disk_problems(name: str, args: GkeNodePoolArgs) -> list[Problem]:
+def _check_disks(name: str, args: GkeNodePoolArgs) -> list[Problem]:
     row = load_machines().get(args.shape.machine)
     if row is None or args.local_ssds is None or args.local_ssds in local_ssds(row).allowed:
         return []
@@ -297,7 +297,7 @@ def _disk_problems(name: str, args: GkeNodePoolArgs) -> list[Problem]:
     return [Problem(f"{name}.local_ssds", str(args.local_ssds), rule, "Use one of these numbers, or leave it out")]
 
 
-def _fabric_problems(name: str, args: GkeNodePoolArgs) -> list[Problem]:
+def _check_fabric(name: str, args: GkeNodePoolArgs) -> list[Problem]:
     given, field = len(args.fabric_interfaces), f"{name}.fabric_interfaces"
     if given and args.automatic_fabric:
         rule = "GKE either makes the fabric's networks or takes these"
@@ -310,7 +310,7 @@ def _fabric_problems(name: str, args: GkeNodePoolArgs) -> list[Problem]:
         return []
     row = load_machines().get(args.shape.machine)
     if args.automatic_fabric or row is None or row.fabric is None or row.fabric.kind is not args.shape.fabric:
-        return []  # or `pool_problems` says what is wrong
+        return []  # or `check_pool` says what is wrong
     needed = fabric_interfaces(row.name)
     if given == needed:
         return []

@@ -73,7 +73,7 @@ class GcpRegion(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: GcpRegionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         self.spec = spec = args.spec
-        store = _check(name, args)
+        store = _require_store(name, args)
         super().__init__("novacron:index:GcpRegion", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         region, tags, protect = spec.region, spec.tags, spec.protect
@@ -311,7 +311,7 @@ class GcpRegion(pulumi.ComponentResource):
         )
 
 
-def _check(name: str, args: GcpRegionArgs) -> GcpStore:
+def _require_store(name: str, args: GcpRegionArgs) -> GcpStore:
     """Return the region's model store. Raise ArgumentError with every argument that Google Cloud would reject."""
     found: list[Problem] = []
     if not _PROJECT.fullmatch(args.project):

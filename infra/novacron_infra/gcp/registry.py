@@ -9,7 +9,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from novacron_infra.errors import Problem, raise_problems
-from novacron_infra.gcp.checks import label_problems, labels, name_problems
+from novacron_infra.gcp.checks import check_labels, check_name, labels
 from novacron_infra.tags import Tags
 
 _REPOSITORY = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -44,7 +44,7 @@ class GcpRegistry(pulumi.ComponentResource):
     """Prefix of image names: `<region>-docker.pkg.dev/<project>/<repository>`."""
 
     def __init__(self, name: str, args: GcpRegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems([*name_problems(name), *label_problems(name, args.tags), *_problems(name, args)])
+        raise_problems([*check_name(name), *check_labels(name, args.tags), *_check_args(name, args)])
         super().__init__("novacron:index:GcpRegistry", name, None, opts)
         self.repository = gcp.artifactregistry.Repository(
             f"{name}-repository",
@@ -72,7 +72,7 @@ class GcpRegistry(pulumi.ComponentResource):
         self.register_outputs({"url": self.url})
 
 
-def _problems(name: str, args: GcpRegistryArgs) -> list[Problem]:
+def _check_args(name: str, args: GcpRegistryArgs) -> list[Problem]:
     found: list[Problem] = []
     if not _REPOSITORY.fullmatch(args.repository):
         fix = "Use a letter, then letters, digits and -, 63 at most"

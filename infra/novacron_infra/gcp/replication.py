@@ -9,7 +9,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from novacron_infra.errors import Problem, raise_problems
-from novacron_infra.gcp.checks import label_problems, labels, name_problems
+from novacron_infra.gcp.checks import check_labels, check_name, labels
 from novacron_infra.tags import Tags
 
 INTERVAL_S = 3600
@@ -87,7 +87,7 @@ class GcpModelReplication(pulumi.ComponentResource):
     """By region."""
 
     def __init__(self, name: str, args: GcpModelReplicationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems([*name_problems(name), *label_problems(name, args.tags), *_problems(name, args)])
+        raise_problems([*check_name(name), *check_labels(name, args.tags), *_check_args(name, args)])
         super().__init__("novacron:index:GcpModelReplication", name, None, opts)
         self._name, self._args = name, args
         # Asking for the agent makes it.
@@ -291,7 +291,7 @@ def _between(buckets: Mapping[str, str]) -> str:
     return f'metric.labels.source_bucket = "{source}" AND metric.labels.destination_bucket = "{sink}"'
 
 
-def _problems(name: str, args: GcpModelReplicationArgs) -> list[Problem]:
+def _check_args(name: str, args: GcpModelReplicationArgs) -> list[Problem]:
     found: list[Problem] = []
     if not args.replicas:
         found.append(Problem(f"{name}.replicas", "none", "nothing would be replicated", "Name a region's bucket"))

@@ -15,7 +15,7 @@ import pulumi_gcp as gcp
 
 from novacron_infra import stores
 from novacron_infra.errors import Problem, raise_problems
-from novacron_infra.gcp.checks import label_problems, labels, name_problems
+from novacron_infra.gcp.checks import check_labels, check_name, labels
 from novacron_infra.tags import Tags
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9_-]{1,61}[a-z0-9]")
@@ -97,7 +97,7 @@ class GcpModelStore(pulumi.ComponentResource):
     """`gs://` and the name."""
 
     def __init__(self, name: str, args: GcpModelStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems([*name_problems(name), *label_problems(name, args.tags), *_bucket_problems(name, args)])
+        raise_problems([*check_name(name), *check_labels(name, args.tags), *_check_bucket(name, args)])
         super().__init__("novacron:index:GcpModelStore", name, None, opts)
         two = args.second_region is not None
         self.bucket = gcp.storage.Bucket(
@@ -174,7 +174,7 @@ class GcpModelDisk(pulumi.ComponentResource):
     """For a persistent volume of the CSI driver."""
 
     def __init__(self, name: str, args: GcpModelDiskArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems([*name_problems(name), *label_problems(name, args.tags), *_disk_problems(name, args)])
+        raise_problems([*check_name(name), *check_labels(name, args.tags), *_check_disks(name, args)])
         super().__init__("novacron:index:GcpModelDisk", name, None, opts)
         rate = args.throughput_mib_per_s / args.replicas
         if warning := load_warning("this disk", args.weights_gb, rate, args.load_timeout_s):
@@ -220,7 +220,7 @@ class GcpFastFiles(pulumi.ComponentResource):
     mount_point: pulumi.Output[str]
 
     def __init__(self, name: str, args: GcpFastFilesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems([*name_problems(name), *label_problems(name, args.tags), *_lustre_problems(name, args)])
+        raise_problems([*check_name(name), *check_labels(name, args.tags), *_check_lustre(name, args)])
         super().__init__("novacron:index:GcpFastFiles", name, None, opts)
         self.instance = gcp.lustre.Instance(
             f"{name}-lustre",
@@ -267,7 +267,7 @@ class GcpSharedFiles(pulumi.ComponentResource):
     """Address that clients mount: host:/share."""
 
     def __init__(self, name: str, args: GcpSharedFilesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems([*name_problems(name), *label_problems(name, args.tags), *_filestore_problems(name, args)])
+        raise_problems([*check_name(name), *check_labels(name, args.tags), *_check_filestore(name, args)])
         super().__init__("novacron:index:GcpSharedFiles", name, None, opts)
         rate = args.capacity_gib / _GIB_PER_TIB * stores.FILESTORE_READ_MIB_PER_S_PER_TIB
         if warning := load_warning("Filestore", args.weights_gb, rate, args.load_timeout_s):
@@ -306,7 +306,7 @@ def _around(region: str) -> str:
     return _AROUND.get(region.partition("-")[0], "")
 
 
-def _bucket_problems(name: str, args: GcpModelStoreArgs) -> list[Problem]:
+def _check_bucket(name: str, args: GcpModelStoreArgs) -> list[Problem]:
     found: list[Problem] = []
     if not _BUCKET.fullmatch(args.bucket) or args.bucket.startswith("goog"):
         fix = "Use 3 to 63 of a-z, 0-9, _ and -, without dots and not with goog in front"
@@ -327,7 +327,7 @@ def _bucket_problems(name: str, args: GcpModelStoreArgs) -> list[Problem]:
     return found
 
 
-def _disk_problems(name: str, args: GcpModelDiskArgs) -> list[Problem]:
+def _check_disks(name: str, args: GcpModelDiskArgs) -> list[Problem]:
     return [
         Problem(f"{name}.{field}", str(value), f"Hyperdisk ML has {low} to {high}", "Stay within")
         for field, value, (low, high) in (
@@ -342,7 +342,7 @@ def _disk_problems(name: str, args: GcpModelDiskArgs) -> list[Problem]:
     )
 
 
-def _lustre_problems(name: str, args: GcpFastFilesArgs) -> list[Problem]:
+def _check_lustre(name: str, args: GcpFastFilesArgs) -> list[Problem]:
     found: list[Problem] = []
     if not re.fullmatch(r"[a-z][a-z0-9]{0,7}", args.file_system):
         rule, fix = "Lustre names a file system in 8 letters and digits", "Write it as models"
@@ -360,7 +360,7 @@ def _lustre_problems(name: str, args: GcpFastFilesArgs) -> list[Problem]:
     return found
 
 
-def _filestore_problems(name: str, args: GcpSharedFilesArgs) -> list[Problem]:
+def _check_filestore(name: str, args: GcpSharedFilesArgs) -> list[Problem]:
     sizes = [
         size for band in FILESTORE_RANGES for size in range(band.smallest_gib, band.largest_gib + 1, band.step_gib)
     ]

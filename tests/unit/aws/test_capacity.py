@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from novacron_infra.aws.capacity import pool_problems
+from novacron_infra.aws.capacity import check_pool
 from novacron_infra.catalog import FabricKind
 from novacron_infra.pools import Capacity, NodePoolShape, NodeRole, Placement
 
@@ -36,7 +36,7 @@ TWO_ZONES = ("us-west-2a", "us-west-2b")
     ids=str,
 )
 def test_valid_combinations_of_capacity_fabric_and_placement(changes: dict[str, Any]) -> None:
-    assert pool_problems("workers", replace(WORKERS, **changes)) == []
+    assert check_pool("workers", replace(WORKERS, **changes)) == []
 
 
 BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
@@ -181,7 +181,7 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
 
 @pytest.mark.parametrize(("changes", "expected"), BAD.values(), ids=BAD)
 def test_broken_capacity_rule_is_reported_with_its_path(changes: dict[str, Any], expected: list[str]) -> None:
-    found = [str(problem) for problem in pool_problems("workers", replace(WORKERS, **changes))]
+    found = [str(problem) for problem in check_pool("workers", replace(WORKERS, **changes))]
     assert len(found) == len(expected), found
     for message, start in zip(found, expected, strict=True):
         assert message.startswith(start), message

@@ -18,7 +18,7 @@ from novacron_infra.aws import (
     reads_models,
 )
 from novacron_infra.aws.storage import load_warning
-from novacron_infra.aws.volumes import ROOT_VOLUME, Gp3Volume, storage_class_parameters, volume_problems
+from novacron_infra.aws.volumes import ROOT_VOLUME, Gp3Volume, check_volume, storage_class_parameters
 from novacron_infra.errors import ArgumentError
 
 from tests.unit.aws import samples
@@ -152,7 +152,7 @@ def test_slow_load_warning_depends_on_throughput_and_time_limit(
 
 def test_persistent_cache_has_a_storage_class() -> None:
     cache = Gp3Volume(size_gib=1024, iops=20_000, throughput_mib_per_s=1_000)
-    assert volume_problems("cache", cache) == []
+    assert check_volume("cache", cache) == []
     parameters = storage_class_parameters(cache, "arn:key")
     assert parameters["iops"] == "20000"
     assert (parameters["encrypted"], parameters["kmsKeyId"]) == ("true", "arn:key")
@@ -174,7 +174,7 @@ def test_persistent_cache_has_a_storage_class() -> None:
     ids=str,
 )
 def test_volume_outside_the_limits_of_gp3_is_rejected(changes: dict[str, int], message: str) -> None:
-    (problem,) = volume_problems("root", replace(ROOT_VOLUME, **changes))
+    (problem,) = check_volume("root", replace(ROOT_VOLUME, **changes))
     assert str(problem).startswith(message)
 
 

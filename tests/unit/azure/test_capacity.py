@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from novacron_infra.azure.capacity import pool_problems
+from novacron_infra.azure.capacity import check_pool
 from novacron_infra.catalog import FabricKind
 from novacron_infra.pools import Capacity, NodePoolShape, NodeRole, Placement
 
@@ -39,7 +39,7 @@ SPOT = {"capacity": Capacity.SPOT, "on_demand_nodes": 2}
     ids=str,
 )
 def test_choices_that_go_together(changes: dict[str, Any]) -> None:
-    assert pool_problems("workers", replace(WORKERS, **changes)) == []
+    assert check_pool("workers", replace(WORKERS, **changes)) == []
 
 
 BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
@@ -148,7 +148,7 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
 
 @pytest.mark.parametrize(("changes", "expected"), BAD.values(), ids=BAD)
 def test_an_exclusion_is_named_with_its_place(changes: dict[str, Any], expected: list[str]) -> None:
-    found = [str(problem) for problem in pool_problems("workers", replace(WORKERS, **changes))]
+    found = [str(problem) for problem in check_pool("workers", replace(WORKERS, **changes))]
     assert len(found) == len(expected), found
     for message, start in zip(found, expected, strict=True):
         assert message.startswith(start), message

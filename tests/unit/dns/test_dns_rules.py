@@ -17,7 +17,7 @@ from novacron_infra.dns import (
     Route53,
     TrafficManager,
 )
-from novacron_infra.dns.rules import check
+from novacron_infra.dns.rules import check_endpoint_args
 from novacron_infra.errors import ConfigurationError
 
 from tests.unit.dns.program import CLOUD_DNS, ROUTE_53, TRAFFIC_MANAGER, endpoint, region
@@ -157,7 +157,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
 def test_refused(given: dict[str, Any], says: str) -> None:
     args = endpoint(**given)
     with pytest.raises(ConfigurationError) as error:
-        check(args)
+        check_endpoint_args(args)
     assert says in str(error.value)
     for found in error.value.problems:
         assert found.path.startswith(("GlobalEndpointArgs.", "novacron:environment."))
@@ -193,7 +193,7 @@ ACCEPTED: list[tuple[str, GlobalEndpointArgs, int | None]] = [
 
 @pytest.mark.parametrize(("args", "rto_s"), [pytest.param(a, r, id=what) for what, a, r in ACCEPTED])
 def test_accepted(args: GlobalEndpointArgs, rto_s: int | None) -> None:
-    recovery = check(args)
+    recovery = check_endpoint_args(args)
     assert (recovery and recovery.rto_s) == rto_s
 
 
@@ -201,7 +201,7 @@ def test_all_problems_of_an_endpoint_are_reported_together() -> None:
     service = TrafficManager(zone_name="example.com", resource_group_name="dns", relative_name="A")
     args = endpoint(service, probe=Probe(port=0), check={"interval_s": 20}, weights={"us-west": 1})
     with pytest.raises(ConfigurationError) as error:
-        check(args)
+        check_endpoint_args(args)
     assert [found.path.split(".", 1)[1] for found in error.value.problems] == [
         "failover",
         "service.zone_name",

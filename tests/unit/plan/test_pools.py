@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from novacron_infra.aws.capacity import pool_problems
+from novacron_infra.aws.capacity import check_pool
 from novacron_infra.catalog import FabricKind
 from novacron_infra.plan import plan_node_pools
 from novacron_infra.pools import Capacity, NodePoolShape, NodeRole, Placement
@@ -25,7 +25,7 @@ def pools(description: dict[str, Any]) -> dict[str, dict[str, NodePoolShape]]:
 def test_aws_accepts_every_pool_of_the_stacks(stack: str) -> None:
     for region, found in pools(read_stack(stack)).items():
         for role, shape in found.items():
-            assert pool_problems(role, shape) == [], (region, role)
+            assert check_pool(role, shape) == [], (region, role)
 
 
 def test_pools_on_google_cloud_are_equal_in_each_zone() -> None:
@@ -87,4 +87,4 @@ def test_spot_nodes_keep_to_the_spot_fraction(fraction: float, capacity: Capacit
     description["workers"]["spot_fraction"] = fraction
     workers = pools(description)["us-east-1"]["workers"]
     assert (workers.maximum_nodes, workers.capacity, workers.on_demand_nodes) == (10, capacity, on_demand)
-    assert pool_problems("workers", workers) == []
+    assert check_pool("workers", workers) == []

@@ -14,7 +14,7 @@ from novacron_infra.networks import (
     MIN_REGION_PREFIX_LENGTH,
     POD_NETWORK,
     SERVICE_NETWORK,
-    public_network_problems,
+    check_api_networks,
 )
 
 _SIZES = f"/{MIN_REGION_PREFIX_LENGTH} to /{MAX_REGION_PREFIX_LENGTH}"
@@ -62,4 +62,4 @@ def check_public_networks(parts: Parts) -> Iterator[Problem]:
     clusters = parts.get("clusters")
     if clusters is None:
         return
-    yield from public_network_problems(f"{KEY}.clusters.public_networks", clusters.public_networks)
+    yield from check_api_networks(f"{KEY}.clusters.public_networks", clusters.public_networks)

@@ -49,8 +49,7 @@ def chat(number: int, text: str, sampling: Sampling = GREEDY, **options: Any) ->
     return GenerationRequest(request_id=f"r{number}", prompt=prompt, sampling=sampling, max_tokens=60, **options)
 
 
-async def text_of(engine: PyTorchEngine, request: GenerationRequest, after_s: float = 0) -> str:
-    await asyncio.sleep(after_s)
+async def text_of(engine: PyTorchEngine, request: GenerationRequest) -> str:
     return "".join([delta.text async for delta in engine.generate(request)])
 
 
@@ -61,6 +60,15 @@ async def until(condition: Callable[[], bool], limit_s: float = 10) -> None:
         await asyncio.sleep(0.01)
 
 
+def record_passes(engine: PyTorchEngine) -> list[int]:
+    """Return a list that grows with each forward pass of the decoder by the number of sequences in it."""
+    passes: list[int] = []
+    decoder: Any = engine._decoder
+    step = decoder._slots.step
+    decoder._slots.step = lambda model, tokens: passes.append(len(tokens)) or step(model, tokens)
+    return passes
+
+
 def test_a_completion_does_not_depend_on_other_requests_in_the_batch() -> None:
     async def run() -> None:
         async with loaded(max_concurrent_requests=5, prefill_step_tokens=16) as engine:
@@ -68,10 +76,15 @@ def test_a_completion_does_not_depend_on_other_requests_in_the_batch() -> None:
             requests = [chat(number, text) for number, text in enumerate(QUESTIONS)]
             requests += [chat(10 + number, text, seeded) for number, text in enumerate(QUESTIONS[:3])]
             alone = [await text_of(engine, request) for request in requests]
-            # There are more requests than slots: they join as others leave.
-            together = await asyncio.gather(
-                *(text_of(engine, request, 0.02 * at) for at, request in enumerate(requests))
-            )
+            passes = record_passes(engine)
+
+            async def join_after(count: int, request: GenerationRequest) -> str:
+                await until(lambda: len(passes) >= count)
+                return await text_of(engine, request)
+
+            # Requests join a running batch, one after the other, and there are more requests than slots.
+            together = await asyncio.gather(*(join_after(at, request) for at, request in enumerate(requests)))
+            assert max(passes) > 1
             assert list(together) == alone
             assert len(set(alone)) > 6
             assert engine.stats().kv_cache_utilization == 0
@@ -82,10 +95,7 @@ def test_a_completion_does_not_depend_on_other_requests_in_the_batch() -> None:
 def test_running_choices_share_a_forward_pass() -> None:
     async def run() -> None:
         async with loaded(max_concurrent_requests=6) as engine:
-            passes: list[int] = []
-            decoder: Any = engine._decoder
-            step = decoder._slots.step
-            decoder._slots.step = lambda model, tokens: passes.append(len(tokens)) or step(model, tokens)
+            passes = record_passes(engine)
             story = GenerationRequest(
                 request_id="s", prompt=TextPrompt("Once"), sampling=ENDLESS.sampling, max_tokens=40, n=6
             )

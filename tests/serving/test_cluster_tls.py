@@ -271,7 +271,7 @@ def test_a_worker_that_cannot_be_verified_is_listed_and_logged_once_with_the_rea
         asyncio.run(register(gateway.grpc_port, authority.pem, files, address))
         first = gateway.ask({})
         assert first.status_code == 503
-        time.sleep(0.6)
+        wait_until(lambda: gateway.status("x") == "active", "the ejection has ended")
         gateway.ask({})
         workers = gateway.get("/api/v1/llm/cluster/status").json()["workers"]
         assert workers[0]["distrust"] == "its certificate is not signed by a CA that this side trusts"

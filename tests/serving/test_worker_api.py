@@ -45,11 +45,14 @@ class Scripted:
     closed: int = 0
     well: bool = True
     endless: bool = False
+    started: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once the engine has a request."""
 
     async def load(self) -> None: ...
 
     async def generate(self, request: GenerationRequest) -> AsyncIterator[Delta]:
         self.asked.append(request)
+        self.started.set()
         try:
             for at, piece in enumerate(self.pieces):
                 yield Delta(piece, 7, at + 1, cached_tokens=4)
@@ -218,7 +221,7 @@ def test_a_client_that_disconnects_aborts_the_generation(path: str) -> None:
             if not sent:
                 sent.append("body")
                 return {"type": "http.request", "body": body.encode(), "more_body": False}
-            await asyncio.sleep(0.05)  # the engine is asked meanwhile
+            await engine.started.wait()
             return {"type": "http.disconnect"}
 
         async def send(message: Any) -> None:

@@ -23,11 +23,12 @@ class _Planned(mocks.Mocks):
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         return "", dict(args.inputs)
 
-    def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
-        return {
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
+        results: dict[str, dict[str, Any]] = {
             "aws:index/getPartition:getPartition": {"partition": "aws", "dnsSuffix": "amazonaws.com"},
             "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT},
-        }[args.token]
+        }
+        return results[args.token], []
 
 
 class _Created(_Planned):

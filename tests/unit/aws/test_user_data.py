@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from novacron_infra.aws.user_data import user_data
-from novacron_infra.catalog import Cloud, find_machine, load_machines
+from novacron_infra.catalog import Cloud, Machine, find_machine, load_machines
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "aws"
 MACHINES = ["c6i.8xlarge", "i4i.16xlarge", "p4d.24xlarge", "p5.48xlarge", "p6-b300.48xlarge"]
@@ -31,17 +31,19 @@ def test_user_data_matches_the_golden_file(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "row", [row for row in load_machines().values() if row.cloud is Cloud.AWS], ids=lambda row: row.name
+    "machine",
+    [machine for machine in load_machines().values() if machine.cloud is Cloud.AWS],
+    ids=lambda machine: str(machine.name),
 )
-def test_user_data_is_multipart_with_node_config_as_eks_requires(row) -> None:
-    node_config, script = parts(row.name)
+def test_user_data_is_multipart_with_node_config_as_eks_requires(machine: Machine) -> None:
+    node_config, script = parts(machine.name)
     assert node_config.get_content_type() == "application/node.eks.aws"
     config = yaml.safe_load(str(node_config.get_payload()))
     assert (config["apiVersion"], config["kind"]) == ("node.eks.aws/v1alpha1", "NodeConfig")
     assert "cluster" not in config["spec"]  # EKS adds its own
-    assert ("instance" in config["spec"]) == bool(row.local_nvme_gb)
+    assert ("instance" in config["spec"]) == bool(machine.local_nvme_gb)
     assert script.get_content_type() == "text/x-shellscript"
-    assert len(user_data(row)) < 16384  # the limit of EC2
+    assert len(user_data(machine)) < 16384  # the limit of EC2
 
 
 @pytest.mark.parametrize("name", MACHINES)
@@ -64,4 +66,6 @@ def test_user_data_script_writes_valid_bash_scripts(name: str, tmp_path: Path) -
 
 
 def test_user_data_does_not_write_to_infiniband() -> None:
-    assert not any("infiniband" in user_data(row) for row in load_machines().values() if row.cloud is Cloud.AWS)
+    assert not any(
+        "infiniband" in user_data(machine) for machine in load_machines().values() if machine.cloud is Cloud.AWS
+    )

@@ -31,7 +31,7 @@ def resource_id(type_: str, name: str) -> str:
 
 class _Mocks(mocks.Mocks):
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        outputs = {"name": args.name, **args.inputs}
+        outputs: dict[str, Any] = {"name": args.name, **args.inputs}
         kind = args.typ.removeprefix("azure-native:")
         if "identity" in outputs:  # a list goes in, a mapping by id comes out
             identities = {
@@ -85,9 +85,9 @@ class _Mocks(mocks.Mocks):
             outputs["name"] = args.inputs["resourceGroupName"]
         return resource_id(args.typ, args.name), outputs
 
-    def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
         given = base64.b64encode(yaml.safe_dump(GIVEN).encode()).decode()
-        return {
+        results: dict[str, dict[str, Any]] = {
             "azure-native:authorization:getClientConfig": {
                 "clientId": "c",
                 "objectId": "o",
@@ -98,7 +98,8 @@ class _Mocks(mocks.Mocks):
                 "kubeconfigs": [{"name": "clusterUser", "value": given}]
             },
             "azure-native:redisenterprise:listDatabaseKeys": {"primaryKey": "made-by-azure", "secondaryKey": "other"},
-        }[args.token]
+        }
+        return results[args.token], []
 
 
 def declare(program: Program) -> Graph:

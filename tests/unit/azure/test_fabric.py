@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from novacron_infra.azure.fabric import infiniband_interfaces, lacks_infiniband
-from novacron_infra.catalog import CatalogError, Cloud, FabricKind, UnknownNameError, load_machines
+from novacron_infra.catalog import CatalogError, Cloud, FabricKind, Machine, UnknownNameError, load_machines
 
-AZURE = [row for row in load_machines().values() if row.cloud is Cloud.AZURE]
+AZURE = [machine for machine in load_machines().values() if machine.cloud is Cloud.AZURE]
 
 
 @pytest.mark.parametrize(
@@ -28,11 +28,13 @@ def test_the_r_in_a_name(size: str, lacks: bool) -> None:
     assert lacks_infiniband(size) == lacks
 
 
-@pytest.mark.parametrize("row", [row for row in AZURE if row.gpu], ids=lambda row: row.name)
-def test_the_catalogue_and_the_names_agree(row) -> None:
-    has = row.fabric is not None and row.fabric.kind is FabricKind.INFINIBAND
-    assert has != lacks_infiniband(row.name)
-    assert infiniband_interfaces(row.name) == row.gpu_count
+@pytest.mark.parametrize(
+    "machine", [machine for machine in AZURE if machine.gpu], ids=lambda machine: str(machine.name)
+)
+def test_the_catalogue_and_the_names_agree(machine: Machine) -> None:
+    has = machine.fabric is not None and machine.fabric.kind is FabricKind.INFINIBAND
+    assert has != lacks_infiniband(machine.name)
+    assert infiniband_interfaces(machine.name) == machine.gpu_count
 
 
 @pytest.mark.parametrize("name", ["Standard_D64s_v5", "p5.48xlarge"])

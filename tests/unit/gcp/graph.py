@@ -38,8 +38,8 @@ class _Mocks(mocks.Mocks):
             outputs["result"] = PASSWORD
         return f"projects/{PROJECT}/{args.name}", outputs
 
-    def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
-        return {
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
+        results: dict[str, dict[str, Any]] = {
             "gcp:organizations/getProject:getProject": {"projectId": PROJECT, "number": PROJECT_NUMBER},
             "gcp:storage/getProjectServiceAccount:getProjectServiceAccount": {
                 "member": f"serviceAccount:service-{PROJECT_NUMBER}@gs-project-accounts.iam.gserviceaccount.com"
@@ -47,7 +47,8 @@ class _Mocks(mocks.Mocks):
             "gcp:storage/getTransferProjectServiceAccount:getTransferProjectServiceAccount": {
                 "member": f"serviceAccount:project-{PROJECT_NUMBER}@storage-transfer-service.iam.gserviceaccount.com"
             },
-        }[args.token]
+        }
+        return results[args.token], []
 
 
 def declare(program: Program) -> Graph:

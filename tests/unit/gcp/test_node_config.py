@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 import yaml
-from novacron_infra.catalog import CatalogError, Cloud, find_machine, load_machines
+from novacron_infra.catalog import CatalogError, Cloud, Machine, find_machine, load_machines
 from novacron_infra.gcp.node_config import LOCAL_SSD_GB, accelerator, boot_disk_type, local_ssds, system_config
 
 from tests.unit.gcp.google_api import document
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "gcp"
 MACHINES = ["c2-standard-60", "c2-standard-30", "a2-ultragpu-8g", "a3-highgpu-8g", "a3-ultragpu-8g"]
-GOOGLE = [row for row in load_machines().values() if row.cloud is Cloud.GCP]
+GOOGLE = [machine for machine in load_machines().values() if machine.cloud is Cloud.GCP]
 
 
 @pytest.mark.parametrize("name", MACHINES)
@@ -23,9 +23,9 @@ def test_golden(name: str) -> None:
     assert system_config(find_machine(name)) == expected, "run make golden"
 
 
-@pytest.mark.parametrize("row", GOOGLE, ids=lambda row: row.name)
-def test_gke_lets_one_set_every_sysctl(row) -> None:
-    linux = yaml.safe_load(system_config(row))["linuxConfig"]
+@pytest.mark.parametrize("machine", GOOGLE, ids=[machine.name for machine in GOOGLE])
+def test_gke_lets_one_set_every_sysctl(machine: Machine) -> None:
+    linux = yaml.safe_load(system_config(machine))["linuxConfig"]
     schema = document("container.v1")["schemas"]["LinuxNodeConfig"]["properties"]
     allowed = set(re.findall(r"[a-z]+(?:[._-][a-z0-9_-]+)+", schema["sysctls"]["description"]))
     assert {"vm.swappiness", "net.core.somaxconn"} < allowed
@@ -35,11 +35,11 @@ def test_gke_lets_one_set_every_sysctl(row) -> None:
     assert linux["transparentHugepageDefrag"] in schema["transparentHugepageDefrag"]["enum"]
 
 
-@pytest.mark.parametrize("row", GOOGLE, ids=lambda row: row.name)
-def test_only_gpu_nodes_align_cores_with_gpus(row) -> None:
-    kubelet = yaml.safe_load(system_config(row))["kubeletConfig"]
+@pytest.mark.parametrize("machine", GOOGLE, ids=[machine.name for machine in GOOGLE])
+def test_only_gpu_nodes_align_cores_with_gpus(machine: Machine) -> None:
+    kubelet = yaml.safe_load(system_config(machine))["kubeletConfig"]
     assert kubelet["insecureKubeletReadonlyPortEnabled"] is False
-    assert kubelet.get("cpuManagerPolicy") == ("static" if row.gpu else None)
+    assert kubelet.get("cpuManagerPolicy") == ("static" if machine.gpu else None)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_accelerators_have_googles_names(name: str, expected: str | None) -> Non
 
 
 def test_every_machine_of_the_catalogue_has_an_accelerator() -> None:
-    assert all((accelerator(row) is None) == (row.gpu is None) for row in GOOGLE)
+    assert all((accelerator(machine) is None) == (machine.gpu is None) for machine in GOOGLE)
 
 
 def test_another_clouds_gpu_has_no_name() -> None:
@@ -68,14 +68,14 @@ def test_another_clouds_gpu_has_no_name() -> None:
 
 
 def test_local_disks_are_the_catalogues_where_it_knows_them() -> None:
-    for row in GOOGLE:
-        disks = local_ssds(row)
+    for machine in GOOGLE:
+        disks = local_ssds(machine)
         assert disks.default in disks.allowed
-        if row.local_nvme_gb is not None:
-            assert disks.allowed == (row.local_nvme_gb / LOCAL_SSD_GB,)
+        if machine.local_nvme_gb is not None:
+            assert disks.allowed == (machine.local_nvme_gb / LOCAL_SSD_GB,)
     assert local_ssds(find_machine("a3-ultragpu-8g")).default == 32
 
 
 def test_series_without_persistent_disks_get_a_hyperdisk() -> None:
-    hyperdisk = {row.name for row in GOOGLE if boot_disk_type(row) == "hyperdisk-balanced"}
+    hyperdisk = {machine.name for machine in GOOGLE if boot_disk_type(machine) == "hyperdisk-balanced"}
     assert hyperdisk == {"a3-ultragpu-8g", "a4-highgpu-8g"}

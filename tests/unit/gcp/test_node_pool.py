@@ -242,7 +242,7 @@ INTERFACES = tuple(range(8))
             "workers.local_ssds = 1: c2-standard-30 has 0, 4, 8 local disks",
         ),
     ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+    ids=lambda value: str(next(iter(value))) if isinstance(value, dict) else "",
 )
 def test_what_the_pool_is_put_into_has_to_fit(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ArgumentError) as error:

@@ -173,7 +173,7 @@ def test_the_longest_names_of_regions_fit() -> None:
         ({"store": S3Store(bucket="models")}, f"{NAME}.store = S3Store: Google Cloud has no such model store"),
         ({"zones": ("us-east1-b",)}, f"{NAME}.zones = us-east1-b: us-east1-b is not in us-central1"),
     ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+    ids=lambda value: str(next(iter(value))) if isinstance(value, dict) else "",
 )
 def test_what_a_region_cannot_be_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ArgumentError) as error:

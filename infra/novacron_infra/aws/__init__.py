@@ -12,23 +12,25 @@ from novacron_infra.aws.node_pool import EksNodePool, EksNodePoolArgs, EksNodePo
 from novacron_infra.aws.registry import AwsRegistry, AwsRegistryArgs
 from novacron_infra.aws.replication import AwsModelReplication, AwsModelReplicationArgs, ReplicaArgs
 from novacron_infra.aws.storage import (
-    AwsFastFiles,
-    AwsFastFilesArgs,
+    AwsEfs,
+    AwsEfsArgs,
+    AwsLustre,
+    AwsLustreArgs,
     AwsModelStore,
     AwsModelStoreArgs,
-    AwsSharedFiles,
-    AwsSharedFilesArgs,
 )
 
 __all__ = [
-    "AwsFastFiles",
-    "AwsFastFilesArgs",
+    "AwsEfs",
+    "AwsEfsArgs",
     "AwsFileReplication",
     "AwsFileReplicationArgs",
     "AwsIngress",
     "AwsIngressArgs",
     "AwsKeys",
     "AwsKeysArgs",
+    "AwsLustre",
+    "AwsLustreArgs",
     "AwsModelReplication",
     "AwsModelReplicationArgs",
     "AwsModelStore",
@@ -42,8 +44,6 @@ __all__ = [
     "AwsRedisArgs",
     "AwsRegistry",
     "AwsRegistryArgs",
-    "AwsSharedFiles",
-    "AwsSharedFilesArgs",
     "EksAddons",
     "EksAddonsArgs",
     "EksCluster",

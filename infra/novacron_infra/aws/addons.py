@@ -24,9 +24,9 @@ class EksAddonsArgs:
 
     cluster_name: pulumi.Input[str]
     tags: Tags
-    shared_files: bool = False
+    efs: bool = False
     """Whether to install the EFS driver."""
-    fast_files: bool = False
+    lustre: bool = False
     """Whether to install the Lustre driver, for an existing file system."""
     versions: Mapping[str, str] = field(default_factory=dict[str, str])
     """Version of each add-on; the others have the AWS default for the Kubernetes version."""
@@ -43,8 +43,8 @@ class EksAddons(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("cluster")
         wanted = list(ADDONS)
-        wanted += ["aws-efs-csi-driver"] if args.shared_files else []
-        wanted += ["aws-fsx-csi-driver"] if args.fast_files else []
+        wanted += ["aws-efs-csi-driver"] if args.efs else []
+        wanted += ["aws-fsx-csi-driver"] if args.lustre else []
         partition = aws.get_partition_output(opts=pulumi.InvokeOutputOptions(parent=self)).partition
         self.addons = {}
         for addon in wanted:

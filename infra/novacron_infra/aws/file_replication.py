@@ -22,7 +22,7 @@ class AwsFileReplicationArgs:
 
     source_id: pulumi.Input[str]
     replica_id: pulumi.Input[str]
-    """Id of a file system with `AwsSharedFilesArgs.replica`. EFS overwrites it, and only EFS writes to it."""
+    """Id of a file system with `AwsEfsArgs.replica`. EFS overwrites it, and only EFS writes to it."""
     replica_region: str
     tags: Tags
     alarm_topic_arns: tuple[pulumi.Input[str], ...] = ()

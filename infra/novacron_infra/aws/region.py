@@ -20,7 +20,7 @@ from novacron_infra.aws.keys import AwsKeys, AwsKeysArgs, KeyUse
 from novacron_infra.aws.network import AwsNetwork, AwsNetworkArgs
 from novacron_infra.aws.node_pool import EksNodePool, EksNodePoolArgs
 from novacron_infra.aws.registry import AwsRegistry, AwsRegistryArgs
-from novacron_infra.aws.storage import AwsModelStore, AwsModelStoreArgs, AwsSharedFiles, AwsSharedFilesArgs
+from novacron_infra.aws.storage import AwsEfs, AwsEfsArgs, AwsModelStore, AwsModelStoreArgs
 from novacron_infra.config import Platform
 from novacron_infra.errors import ArgumentError, Problem, raise_problems
 from novacron_infra.pools import NodePoolShape
@@ -73,7 +73,7 @@ class AwsRegion(pulumi.ComponentResource):
     cluster: EksCluster
     store: AwsModelStore | None
     """None: the models are in a file system."""
-    files: AwsSharedFiles | None
+    files: AwsEfs | None
     """EFS."""
     storage_key_arn: pulumi.Output[str]
     ingress_address: pulumi.Output[str]
@@ -122,7 +122,7 @@ class AwsRegion(pulumi.ComponentResource):
             EksAddonsArgs(
                 cluster_name=self.cluster.name,
                 tags=tags,
-                shared_files=isinstance(store, NewEfsStore | ExistingEfsStore),
+                efs=isinstance(store, NewEfsStore | ExistingEfsStore),
             ),
             pulumi.ResourceOptions(parent=self, depends_on=[pools["coordinators"]]),
         )
@@ -223,9 +223,9 @@ class AwsRegion(pulumi.ComponentResource):
                 child,
             )
             return self.store.bucket.bucket.apply(lambda bucket: store_url(f"s3://{bucket}", spec.models_prefix))
-        self.files = AwsSharedFiles(
+        self.files = AwsEfs(
             f"{name}-models",
-            AwsSharedFilesArgs(
+            AwsEfsArgs(
                 subnet_ids=network.private_subnet_ids,
                 security_group_id=self.cluster.security_group_id,
                 key_arn=self.storage_key_arn,

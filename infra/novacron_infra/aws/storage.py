@@ -13,6 +13,7 @@ import pulumi
 import pulumi_aws as aws
 
 from novacron_infra import stores
+from novacron_infra.aliases import with_former_type
 from novacron_infra.aws.checks import check_name
 from novacron_infra.aws.iam import policy
 from novacron_infra.config.sections.model_store import S3_BUCKET_PATTERN
@@ -138,7 +139,7 @@ class AwsModelStore(pulumi.ComponentResource):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AwsFastFilesArgs:
+class AwsLustreArgs:
     """A Lustre file system in front of the bucket, in the zone of the GPUs."""
 
     capacity_gib: int
@@ -155,7 +156,7 @@ class AwsFastFilesArgs:
     prefix: str = "models"
 
 
-class AwsFastFiles(pulumi.ComponentResource):
+class AwsLustre(pulumi.ComponentResource):
     """FSx for Lustre: models at hundreds of MB/s for each TiB.
 
     Raises:
@@ -166,9 +167,9 @@ class AwsFastFiles(pulumi.ComponentResource):
     dns_name: pulumi.Output[str]
     mount_name: pulumi.Output[str]
 
-    def __init__(self, name: str, args: AwsFastFilesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: AwsLustreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         raise_problems([*check_name(name), *_check_lustre(name, args)])
-        super().__init__("novacron:index:AwsFastFiles", name, None, opts)
+        super().__init__("novacron:index:AwsLustre", name, None, with_former_type(opts, "novacron:index:AwsFastFiles"))
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("models", Name=name)
         self.file_system = aws.fsx.LustreFileSystem(
@@ -206,7 +207,7 @@ class AwsFastFiles(pulumi.ComponentResource):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AwsSharedFilesArgs:
+class AwsEfsArgs:
     """An EFS file system, new or not."""
 
     subnet_ids: Mapping[str, pulumi.Input[str]]
@@ -230,7 +231,7 @@ class AwsSharedFilesArgs:
     protect: bool = True
 
 
-class AwsSharedFiles(pulumi.ComponentResource):
+class AwsEfs(pulumi.ComponentResource):
     """EFS with provisioned throughput. Warns where a model would take longer to load than its loader waits.
 
     Raises:
@@ -241,9 +242,9 @@ class AwsSharedFiles(pulumi.ComponentResource):
     """None: it exists."""
     file_system_id: pulumi.Output[str]
 
-    def __init__(self, name: str, args: AwsSharedFilesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: AwsEfsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         raise_problems([*check_name(name), *_check_efs(name, args)])
-        super().__init__("novacron:index:AwsSharedFiles", name, None, opts)
+        super().__init__("novacron:index:AwsEfs", name, None, with_former_type(opts, "novacron:index:AwsSharedFiles"))
         child = pulumi.ResourceOptions(parent=self)
         if warning := load_warning(args.weights_gb, args.throughput_mib_per_s, args.load_timeout_s):
             pulumi.log.warn(f"{name}: {warning}", self)
@@ -261,7 +262,7 @@ class AwsSharedFiles(pulumi.ComponentResource):
             )
         self.register_outputs({"file_system_id": self.file_system_id})
 
-    def _file_system(self, name: str, args: AwsSharedFilesArgs) -> aws.efs.FileSystem:
+    def _file_system(self, name: str, args: AwsEfsArgs) -> aws.efs.FileSystem:
         overwritten = aws.efs.FileSystemProtectionArgs(replication_overwrite="DISABLED")
         return aws.efs.FileSystem(
             f"{name}-efs",
@@ -306,7 +307,7 @@ def _check_bucket(name: str, args: AwsModelStoreArgs) -> list[Problem]:
     return found
 
 
-def _check_lustre(name: str, args: AwsFastFilesArgs) -> list[Problem]:
+def _check_lustre(name: str, args: AwsLustreArgs) -> list[Problem]:
     throughput, capacity = args.throughput_mb_per_s_per_tib, args.capacity_gib
     if throughput not in LUSTRE_THROUGHPUTS_MB_PER_S_PER_TIB:
         path = f"{name}.throughput_mb_per_s_per_tib"
@@ -322,7 +323,7 @@ def _check_lustre(name: str, args: AwsFastFilesArgs) -> list[Problem]:
     return [Problem(f"{name}.capacity_gib", str(capacity), rule, f"Use {next_size}")]
 
 
-def _check_efs(name: str, args: AwsSharedFilesArgs) -> list[Problem]:
+def _check_efs(name: str, args: AwsEfsArgs) -> list[Problem]:
     if 1 <= args.throughput_mib_per_s <= EFS_MAX_MIB_PER_S:
         return []
     path, value = f"{name}.throughput_mib_per_s", str(args.throughput_mib_per_s)

@@ -19,12 +19,12 @@ from novacron_infra.azure.private_link import PrivateService
 from novacron_infra.azure.registry import AzureRegistry, AzureRegistryArgs
 from novacron_infra.azure.replication import AzureModelReplication, AzureModelReplicationArgs, ReplicaArgs
 from novacron_infra.azure.storage import (
-    AzureFastFiles,
-    AzureFastFilesArgs,
+    AzureFiles,
+    AzureFilesArgs,
+    AzureLustre,
+    AzureLustreArgs,
     AzureModelStore,
     AzureModelStoreArgs,
-    AzureSharedFiles,
-    AzureSharedFilesArgs,
 )
 
 __all__ = [
@@ -36,8 +36,8 @@ __all__ = [
     "AksNodePoolResources",
     "AksPodIdentity",
     "AksPodIdentityArgs",
-    "AzureFastFiles",
-    "AzureFastFilesArgs",
+    "AzureFiles",
+    "AzureFilesArgs",
     "AzureIngress",
     "AzureIngressArgs",
     "AzureKeys",
@@ -45,6 +45,8 @@ __all__ = [
     "AzureKeysResources",
     "AzureLogs",
     "AzureLogsArgs",
+    "AzureLustre",
+    "AzureLustreArgs",
     "AzureModelReplication",
     "AzureModelReplicationArgs",
     "AzureModelStore",
@@ -58,8 +60,6 @@ __all__ = [
     "AzureRedisArgs",
     "AzureRegistry",
     "AzureRegistryArgs",
-    "AzureSharedFiles",
-    "AzureSharedFilesArgs",
     "CustomerKey",
     "DiskPlace",
     "GpuStack",

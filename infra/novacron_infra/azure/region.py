@@ -31,10 +31,10 @@ from novacron_infra.azure.node_pool import AksNodePool, AksNodePoolArgs
 from novacron_infra.azure.private_link import PrivateService
 from novacron_infra.azure.registry import AzureRegistry, AzureRegistryArgs
 from novacron_infra.azure.storage import (
+    AzureFiles,
+    AzureFilesArgs,
     AzureModelStore,
     AzureModelStoreArgs,
-    AzureSharedFiles,
-    AzureSharedFilesArgs,
 )
 from novacron_infra.config import Platform
 from novacron_infra.errors import ArgumentError, Problem, raise_problems
@@ -88,7 +88,7 @@ class AzureRegion(pulumi.ComponentResource):
     cluster: AksCluster
     store: AzureModelStore | None
     """None: the models are in a file system."""
-    files: AzureSharedFiles | None
+    files: AzureFiles | None
     """Azure Files."""
     ingress: AzureIngress
     ingress_address: pulumi.Output[str]
@@ -256,9 +256,9 @@ class AzureRegion(pulumi.ComponentResource):
                 "az://{0}@{1}.blob.core.windows.net", self.store.container_name, self.store.account.name
             )
             return address.apply(lambda address: store_url(address, spec.models_prefix))
-        self.files = AzureSharedFiles(
+        self.files = AzureFiles(
             f"{self._name}-models",
-            AzureSharedFilesArgs(
+            AzureFilesArgs(
                 region=spec.region,
                 resource_group=self.resource_group_name,
                 account=unique_name(f"{self._name}-models", self._subscription_id),

@@ -12,6 +12,7 @@ import pulumi
 from pulumi_azure_native import storage, storagecache
 
 from novacron_infra import stores
+from novacron_infra.aliases import with_former_type
 from novacron_infra.azure.accounts import storage_account
 from novacron_infra.azure.checks import check_account, check_name, check_region
 from novacron_infra.azure.keys import CustomerKey
@@ -127,7 +128,7 @@ class AzureModelStore(pulumi.ComponentResource):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AzureFastFilesArgs:
+class AzureLustreArgs:
     """A Lustre file system in the zone of the GPUs. Its size and throughput are decided when it is made."""
 
     region: str
@@ -144,7 +145,7 @@ class AzureFastFilesArgs:
     """UTC."""
 
 
-class AzureFastFiles(pulumi.ComponentResource):
+class AzureLustre(pulumi.ComponentResource):
     """Azure Managed Lustre: models at hundreds of MB/s for each TiB. Empty at first: a job copies the models in.
 
     Nodes need Ubuntu for its driver.
@@ -157,9 +158,11 @@ class AzureFastFiles(pulumi.ComponentResource):
     mgs_address: pulumi.Output[str]
     """Address that clients mount."""
 
-    def __init__(self, name: str, args: AzureFastFilesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: AzureLustreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         raise_problems([*check_name(name), *check_region(f"{name}.region", args.region), *_check_lustre(name, args)])
-        super().__init__("novacron:index:AzureFastFiles", name, None, opts)
+        super().__init__(
+            "novacron:index:AzureLustre", name, None, with_former_type(opts, "novacron:index:AzureFastFiles")
+        )
         self.file_system = storagecache.AmlFilesystem(
             f"{name}-lustre",
             resource_group_name=args.resource_group,
@@ -189,7 +192,7 @@ class AzureFastFiles(pulumi.ComponentResource):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AzureSharedFilesArgs:
+class AzureFilesArgs:
     """A file share over NFS."""
 
     region: str
@@ -209,7 +212,7 @@ class AzureSharedFilesArgs:
     protect: bool = True
 
 
-class AzureSharedFiles(pulumi.ComponentResource):
+class AzureFiles(pulumi.ComponentResource):
     """Azure Files on SSD with provisioned throughput. Mounts use TLS: the CSI driver's `encryptInTransit`.
 
     Warns where a model would take longer to load than its loader waits.
@@ -223,9 +226,11 @@ class AzureSharedFiles(pulumi.ComponentResource):
     export: pulumi.Output[str]
     """Address that clients mount: server:/account/share."""
 
-    def __init__(self, name: str, args: AzureSharedFilesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: AzureFilesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         raise_problems([*check_name(name), *check_region(f"{name}.region", args.region), *_check_share(name, args)])
-        super().__init__("novacron:index:AzureSharedFiles", name, None, opts)
+        super().__init__(
+            "novacron:index:AzureFiles", name, None, with_former_type(opts, "novacron:index:AzureSharedFiles")
+        )
         protected = pulumi.ResourceOptions(parent=self, protect=args.protect)
         tags = args.tags.of("models")
         if warning := load_warning(args.weights_gb, args.throughput_mib_per_s, args.load_timeout_s):
@@ -298,7 +303,7 @@ def _check_store(name: str, args: AzureModelStoreArgs) -> list[Problem]:
     return found + _check_bounds(name, {"old_versions_days": (args.old_versions_days, 1, 365)}, "Blob Storage keeps")
 
 
-def _check_lustre(name: str, args: AzureFastFilesArgs) -> list[Problem]:
+def _check_lustre(name: str, args: AzureLustreArgs) -> list[Problem]:
     throughput, capacity = args.throughput_mb_per_s_per_tib, args.capacity_tib
     found: list[Problem] = []
     if args.zone not in _OFFERED_ZONES:
@@ -314,7 +319,7 @@ def _check_lustre(name: str, args: AzureFastFilesArgs) -> list[Problem]:
     return found
 
 
-def _check_share(name: str, args: AzureSharedFilesArgs) -> list[Problem]:
+def _check_share(name: str, args: AzureFilesArgs) -> list[Problem]:
     figures = {
         "size_gib": (args.size_gib, FILES_MIN_GIB, FILES_MAX_GIB),
         "iops": (args.iops, FILES_MIN_IOPS, FILES_MAX_IOPS),

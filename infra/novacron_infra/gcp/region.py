@@ -21,7 +21,7 @@ from novacron_infra.gcp.keys import GcpKeys, GcpKeysArgs, KeyUse
 from novacron_infra.gcp.network import FabricInterface, GcpFabric, GcpFabricArgs, GcpNetwork, GcpNetworkArgs
 from novacron_infra.gcp.node_pool import GkeNodePool, GkeNodePoolArgs
 from novacron_infra.gcp.registry import GcpRegistry, GcpRegistryArgs
-from novacron_infra.gcp.storage import GcpModelStore, GcpModelStoreArgs, GcpSharedFiles, GcpSharedFilesArgs
+from novacron_infra.gcp.storage import GcpFilestore, GcpFilestoreArgs, GcpModelStore, GcpModelStoreArgs
 from novacron_infra.regions import RegionResults, RegionSpec
 from novacron_infra.stores import FILESTORE_GIB, GcpStore, GcsStore, ManagedNfsStore, NfsStore, nfs_address, store_url
 from novacron_infra.workloads.names import COORDINATOR_SERVICE_ACCOUNT, NAMESPACE, WORKER_SERVICE_ACCOUNT
@@ -66,7 +66,7 @@ class GcpRegion(pulumi.ComponentResource):
     cluster: GkeCluster
     store: GcpModelStore | None
     """None: the models are in a file system."""
-    files: GcpSharedFiles | None
+    files: GcpFilestore | None
     """Filestore."""
     ingress_address: pulumi.Output[str]
     results: GcpRegionResults
@@ -209,9 +209,9 @@ class GcpRegion(pulumi.ComponentResource):
                 child,
             )
             return self.store.url.apply(lambda url: store_url(url, spec.models_prefix))
-        self.files = GcpSharedFiles(
+        self.files = GcpFilestore(
             f"{name}-models",
-            GcpSharedFilesArgs(
+            GcpFilestoreArgs(
                 zone=spec.zones[0],  # the workers'
                 capacity_gib=FILESTORE_GIB,
                 network_id=network.services_network_id,

@@ -14,6 +14,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from novacron_infra import stores
+from novacron_infra.aliases import with_former_type
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.gcp.checks import check_labels, check_name, labels
 from novacron_infra.tags import Tags
@@ -195,7 +196,7 @@ class GcpModelDisk(pulumi.ComponentResource):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class GcpFastFilesArgs:
+class GcpLustreArgs:
     """A Lustre file system, in the zone of the GPUs."""
 
     zone: str
@@ -209,7 +210,7 @@ class GcpFastFilesArgs:
     """Name that clients mount, of up to 8 letters and digits."""
 
 
-class GcpFastFiles(pulumi.ComponentResource):
+class GcpLustre(pulumi.ComponentResource):
     """Managed Lustre: models at hundreds of MB/s for each TiB.
 
     Raises:
@@ -219,9 +220,9 @@ class GcpFastFiles(pulumi.ComponentResource):
     instance: gcp.lustre.Instance
     mount_point: pulumi.Output[str]
 
-    def __init__(self, name: str, args: GcpFastFilesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: GcpLustreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         raise_problems([*check_name(name), *check_labels(name, args.tags), *_check_lustre(name, args)])
-        super().__init__("novacron:index:GcpFastFiles", name, None, opts)
+        super().__init__("novacron:index:GcpLustre", name, None, with_former_type(opts, "novacron:index:GcpFastFiles"))
         self.instance = gcp.lustre.Instance(
             f"{name}-lustre",
             instance_id=f"{name}-lustre",
@@ -239,7 +240,7 @@ class GcpFastFiles(pulumi.ComponentResource):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class GcpSharedFilesArgs:
+class GcpFilestoreArgs:
     """A Filestore instance."""
 
     zone: str
@@ -254,7 +255,7 @@ class GcpSharedFilesArgs:
     protect: bool = True
 
 
-class GcpSharedFiles(pulumi.ComponentResource):
+class GcpFilestore(pulumi.ComponentResource):
     """Filestore, zonal. Warns where a model would take longer to load than its loader waits.
 
     Raises:
@@ -266,9 +267,11 @@ class GcpSharedFiles(pulumi.ComponentResource):
     export: pulumi.Output[str]
     """Address that clients mount: host:/share."""
 
-    def __init__(self, name: str, args: GcpSharedFilesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: GcpFilestoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         raise_problems([*check_name(name), *check_labels(name, args.tags), *_check_filestore(name, args)])
-        super().__init__("novacron:index:GcpSharedFiles", name, None, opts)
+        super().__init__(
+            "novacron:index:GcpFilestore", name, None, with_former_type(opts, "novacron:index:GcpSharedFiles")
+        )
         rate = args.capacity_gib / _GIB_PER_TIB * stores.FILESTORE_READ_MIB_PER_S_PER_TIB
         if warning := load_warning("Filestore", args.weights_gb, rate, args.load_timeout_s):
             pulumi.log.warn(f"{name}: {warning}", self)
@@ -342,7 +345,7 @@ def _check_disks(name: str, args: GcpModelDiskArgs) -> list[Problem]:
     )
 
 
-def _check_lustre(name: str, args: GcpFastFilesArgs) -> list[Problem]:
+def _check_lustre(name: str, args: GcpLustreArgs) -> list[Problem]:
     found: list[Problem] = []
     if not re.fullmatch(r"[a-z][a-z0-9]{0,7}", args.file_system):
         rule, fix = "Lustre names a file system in 8 letters and digits", "Write it as models"
@@ -360,7 +363,7 @@ def _check_lustre(name: str, args: GcpFastFilesArgs) -> list[Problem]:
     return found
 
 
-def _check_filestore(name: str, args: GcpSharedFilesArgs) -> list[Problem]:
+def _check_filestore(name: str, args: GcpFilestoreArgs) -> list[Problem]:
     sizes = [
         size for band in FILESTORE_RANGES for size in range(band.smallest_gib, band.largest_gib + 1, band.step_gib)
     ]

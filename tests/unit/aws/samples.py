@@ -65,7 +65,7 @@ REPLICATION = aws.AwsModelReplicationArgs(
     tags=TAGS,
     alarm_topic_arns=("arn:aws:sns:us-west-2:123456789012:alarms",),
 )
-FAST_FILES = aws.AwsFastFilesArgs(
+LUSTRE = aws.AwsLustreArgs(
     capacity_gib=4800,
     subnet_id=SUBNETS[ZONES[0]],
     security_group_ids=(CLUSTER_GROUP, FABRIC_GROUP),
@@ -74,13 +74,11 @@ FAST_FILES = aws.AwsFastFilesArgs(
     efa=True,
     bucket="novacron-models",
 )
-SHARED_FILES = aws.AwsSharedFilesArgs(
-    subnet_ids=POOL.subnet_ids, security_group_id=CLUSTER_GROUP, key_arn=STORAGE_KEY, tags=TAGS
-)
+EFS = aws.AwsEfsArgs(subnet_ids=POOL.subnet_ids, security_group_id=CLUSTER_GROUP, key_arn=STORAGE_KEY, tags=TAGS)
 FILE_REPLICATION = aws.AwsFileReplicationArgs(
     source_id="fs-0123456789abcdef0", replica_id="fs-0123456789abcdef1", replica_region="us-east-1", tags=TAGS
 )
-ADDONS = aws.EksAddonsArgs(cluster_name="prod", tags=TAGS, shared_files=True, fast_files=True)
+ADDONS = aws.EksAddonsArgs(cluster_name="prod", tags=TAGS, efs=True, lustre=True)
 INGRESS = aws.AwsIngressArgs(
     vpc_id="vpc-0123456789abcdef0", subnet_ids=SUBNETS, cluster_security_group_id=CLUSTER_GROUP, tags=TAGS
 )
@@ -169,8 +167,8 @@ def region(opts: pulumi.ResourceOptions) -> dict[str, Any]:
     ingress = aws.AwsIngress("door", ingress_args, opts)
     aws.AwsModelStore("models", replace(STORE, key_arn=storage_key), opts)
     aws.AwsModelReplication("copies", REPLICATION, opts)
-    aws.AwsFastFiles("fast", replace(FAST_FILES, key_arn=storage_key), opts)
-    aws.AwsSharedFiles("shared", replace(SHARED_FILES, key_arn=storage_key), opts)
+    aws.AwsLustre("fast", replace(LUSTRE, key_arn=storage_key), opts)
+    aws.AwsEfs("shared", replace(EFS, key_arn=storage_key), opts)
     aws.AwsFileReplication("files", FILE_REPLICATION, opts)
     aws.EksAddons("addons", ADDONS, opts)
     aws.EksPodRole("workers", POD_ROLE, opts)

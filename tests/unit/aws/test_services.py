@@ -98,7 +98,7 @@ def test_storage_drivers_get_their_roles(region: Graph) -> None:
 
 
 def test_storage_drivers_are_installed_only_for_their_file_systems() -> None:
-    args = replace(samples.ADDONS, shared_files=False, fast_files=False, versions={"coredns": "v1.12.1-eksbuild.2"})
+    args = replace(samples.ADDONS, efs=False, lustre=False, versions={"coredns": "v1.12.1-eksbuild.2"})
     graph = declare(lambda opts: EksAddons("a", args, opts).addons["coredns"].id)
     versions = {item.inputs["addonName"]: item.inputs.get("addonVersion") for item in graph.of("aws:eks/addon:Addon")}
     assert versions == {"coredns": "v1.12.1-eksbuild.2", "metrics-server": None, "aws-ebs-csi-driver": None}

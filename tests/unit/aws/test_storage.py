@@ -10,10 +10,10 @@ from typing import Any
 import pulumi
 import pytest
 from novacron_infra.aws import (
-    AwsFastFiles,
+    AwsEfs,
+    AwsLustre,
     AwsModelReplication,
     AwsModelStore,
-    AwsSharedFiles,
     EksNodePool,
     reads_models,
 )
@@ -129,7 +129,7 @@ def test_efs_is_provisioned_and_reachable_from_every_zone(region: Graph) -> None
 def test_405b_model_on_efs_logs_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
     monkeypatch.setattr(pulumi.log, "warn", lambda message, *_: told.append(message))
-    declare(lambda opts: AwsSharedFiles("s", replace(samples.SHARED_FILES, weights_gb=410), opts).file_system_id)
+    declare(lambda opts: AwsEfs("s", replace(samples.EFS, weights_gb=410), opts).file_system_id)
     (message,) = told
     assert message.startswith("s: loading 410 GB from EFS takes about 18 min at 355 MiB/s, and the loader waits 10 min")
 
@@ -187,11 +187,11 @@ def copies(**changes: Any) -> None:
 
 
 def fast(**changes: Any) -> None:
-    AwsFastFiles("fast", replace(samples.FAST_FILES, **changes))
+    AwsLustre("fast", replace(samples.LUSTRE, **changes))
 
 
 def shared(**changes: Any) -> None:
-    AwsSharedFiles("shared", replace(samples.SHARED_FILES, **changes))
+    AwsEfs("shared", replace(samples.EFS, **changes))
 
 
 def workers(**changes: Any) -> None:
@@ -252,8 +252,8 @@ def test_bad_storage_arguments_are_rejected_before_any_resource(
 def test_lustre_without_efa_can_be_small(capacity_gib: int) -> None:
     graph = declare(
         lambda opts: (
-            AwsFastFiles(
-                "f", replace(samples.FAST_FILES, capacity_gib=capacity_gib, efa=False, bucket=None), opts
+            AwsLustre(
+                "f", replace(samples.LUSTRE, capacity_gib=capacity_gib, efa=False, bucket=None), opts
             ).file_system.id
         )
     )

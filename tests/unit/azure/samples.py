@@ -14,14 +14,16 @@ from novacron_infra.azure import (
     AksNodePoolArgs,
     AksPodIdentity,
     AksPodIdentityArgs,
-    AzureFastFiles,
-    AzureFastFilesArgs,
+    AzureFiles,
+    AzureFilesArgs,
     AzureIngress,
     AzureIngressArgs,
     AzureKeys,
     AzureKeysArgs,
     AzureLogs,
     AzureLogsArgs,
+    AzureLustre,
+    AzureLustreArgs,
     AzureModelReplication,
     AzureModelReplicationArgs,
     AzureModelStore,
@@ -34,8 +36,6 @@ from novacron_infra.azure import (
     AzureRedisArgs,
     AzureRegistry,
     AzureRegistryArgs,
-    AzureSharedFiles,
-    AzureSharedFilesArgs,
     CustomerKey,
     DiskPlace,
     KeyUse,
@@ -119,7 +119,7 @@ STORE = AzureModelStoreArgs(
     blob_zone_id=ZONE,
     tags=TAGS,
 )
-FAST_FILES = AzureFastFilesArgs(
+LUSTRE = AzureLustreArgs(
     region=REGION,
     resource_group=RESOURCE_GROUP,
     zone="2",
@@ -128,7 +128,7 @@ FAST_FILES = AzureFastFilesArgs(
     key=STORAGE_KEY,
     tags=TAGS,
 )
-SHARED_FILES = AzureSharedFilesArgs(
+FILES = AzureFilesArgs(
     region=REGION,
     resource_group=RESOURCE_GROUP,
     account="novacronprodfiles",
@@ -279,8 +279,8 @@ def region(opts: pulumi.ResourceOptions) -> Any:
     key, endpoints = keys.key(KeyUse.STORAGE), network.subnet_ids[SubnetUse.ENDPOINTS]
     blob, file = (network.dns_zone_ids[service] for service in (PrivateService.BLOB, PrivateService.FILE))
     store = AzureModelStore("models", replace(STORE, key=key, endpoint_subnet_id=endpoints, blob_zone_id=blob), opts)
-    AzureFastFiles("fast", replace(FAST_FILES, key=key, subnet_id=network.subnet_ids[SubnetUse.FILES]), opts)
-    AzureSharedFiles("shared", replace(SHARED_FILES, key=key, endpoint_subnet_id=endpoints, file_zone_id=file), opts)
+    AzureLustre("fast", replace(LUSTRE, key=key, subnet_id=network.subnet_ids[SubnetUse.FILES]), opts)
+    AzureFiles("shared", replace(FILES, key=key, endpoint_subnet_id=endpoints, file_zone_id=file), opts)
     zones, vault = network.dns_zone_ids, keys.resources.vault.name
     inside = {"key": key, "endpoint_subnet_id": endpoints}
     postgres = replace(POSTGRES, postgres_zone_id=zones[PrivateService.POSTGRES], vault_name=vault, **inside)

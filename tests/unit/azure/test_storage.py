@@ -8,7 +8,7 @@ from typing import Any
 
 import pulumi
 import pytest
-from novacron_infra.azure import AzureFastFiles, AzureModelStore, AzureSharedFiles
+from novacron_infra.azure import AzureFiles, AzureLustre, AzureModelStore
 from novacron_infra.azure.storage import LUSTRE_STEP_TIB, load_warning
 from novacron_infra.errors import ArgumentError
 
@@ -89,8 +89,8 @@ def test_the_share_is_provisioned_and_over_tls(region: Graph) -> None:
 def test_405b_from_a_share_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
     monkeypatch.setattr(pulumi.log, "warn", lambda message, *_: told.append(message))
-    args = replace(samples.SHARED_FILES, weights_gb=410, throughput_mib_per_s=500)
-    declare(lambda opts: AzureSharedFiles("s", args, opts).share_name)
+    args = replace(samples.FILES, weights_gb=410, throughput_mib_per_s=500)
+    declare(lambda opts: AzureFiles("s", args, opts).share_name)
     (message,) = told
     assert message.startswith(
         "s: loading 410 GB from Azure Files takes about 13 min at 500 MiB/s, and the loader waits"
@@ -128,11 +128,11 @@ def store(**changes: Any) -> Graph:
 
 
 def fast(**changes: Any) -> Graph:
-    return declare(lambda opts: AzureFastFiles("fast", replace(samples.FAST_FILES, **changes), opts).mgs_address)
+    return declare(lambda opts: AzureLustre("fast", replace(samples.LUSTRE, **changes), opts).mgs_address)
 
 
 def shared(**changes: Any) -> Graph:
-    return declare(lambda opts: AzureSharedFiles("shared", replace(samples.SHARED_FILES, **changes), opts).share_name)
+    return declare(lambda opts: AzureFiles("shared", replace(samples.FILES, **changes), opts).share_name)
 
 
 @pytest.mark.parametrize(

@@ -145,8 +145,8 @@ COMPONENTS: list[tuple[Any, Any, Callable[..., Any]]] = [
             (aws.EksPodRole, aws_samples.POD_ROLE),
             (aws.AwsModelStore, aws_samples.STORE),
             (aws.AwsModelReplication, aws_samples.REPLICATION),
-            (aws.AwsFastFiles, aws_samples.FAST_FILES),
-            (aws.AwsSharedFiles, aws_samples.SHARED_FILES),
+            (aws.AwsLustre, aws_samples.LUSTRE),
+            (aws.AwsEfs, aws_samples.EFS),
             (aws.AwsFileReplication, aws_samples.FILE_REPLICATION),
             (aws.AwsPostgres, aws_samples.POSTGRES),
             (aws.AwsRedis, aws_samples.REDIS),
@@ -163,8 +163,8 @@ COMPONENTS: list[tuple[Any, Any, Callable[..., Any]]] = [
             (gcp.GkeNodePool, gcp_samples.POOL),
             (gcp.GcpModelStore, gcp_samples.STORE),
             (gcp.GcpModelDisk, gcp_samples.DISK),
-            (gcp.GcpFastFiles, gcp_samples.FAST_FILES),
-            (gcp.GcpSharedFiles, gcp_samples.SHARED_FILES),
+            (gcp.GcpLustre, gcp_samples.LUSTRE),
+            (gcp.GcpFilestore, gcp_samples.FILESTORE),
         )
     ),
     *(
@@ -176,8 +176,8 @@ COMPONENTS: list[tuple[Any, Any, Callable[..., Any]]] = [
             (azure.AksCluster, azure_samples.CLUSTER),
             (azure.AksNodePool, azure_samples.POOL),
             (azure.AzureModelStore, azure_samples.STORE),
-            (azure.AzureFastFiles, azure_samples.FAST_FILES),
-            (azure.AzureSharedFiles, azure_samples.SHARED_FILES),
+            (azure.AzureLustre, azure_samples.LUSTRE),
+            (azure.AzureFiles, azure_samples.FILES),
         )
     ),
 ]

@@ -13,12 +13,14 @@ from novacron_infra.gcp import (
     FabricInterface,
     GcpFabric,
     GcpFabricArgs,
-    GcpFastFiles,
-    GcpFastFilesArgs,
+    GcpFilestore,
+    GcpFilestoreArgs,
     GcpIngress,
     GcpIngressArgs,
     GcpKeys,
     GcpKeysArgs,
+    GcpLustre,
+    GcpLustreArgs,
     GcpModelDisk,
     GcpModelDiskArgs,
     GcpModelReplication,
@@ -33,8 +35,6 @@ from novacron_infra.gcp import (
     GcpRedisArgs,
     GcpRegistry,
     GcpRegistryArgs,
-    GcpSharedFiles,
-    GcpSharedFilesArgs,
     GkeCluster,
     GkeClusterArgs,
     GkeNodePool,
@@ -122,10 +122,8 @@ STORE = GcpModelStoreArgs(
 DISK = GcpModelDiskArgs(
     zone=ZONES[0], size_gib=1024, throughput_mib_per_s=24_000, key_id=STORAGE_KEY, tags=TAGS, access=DiskAccess.SERVE
 )
-FAST_FILES = GcpFastFilesArgs(zone=ZONES[0], capacity_gib=18_000, network_id=NETWORK_ID, key_id=STORAGE_KEY, tags=TAGS)
-SHARED_FILES = GcpSharedFilesArgs(
-    zone=ZONES[0], capacity_gib=10_240, network_id=NETWORK_ID, key_id=STORAGE_KEY, tags=TAGS
-)
+LUSTRE = GcpLustreArgs(zone=ZONES[0], capacity_gib=18_000, network_id=NETWORK_ID, key_id=STORAGE_KEY, tags=TAGS)
+FILESTORE = GcpFilestoreArgs(zone=ZONES[0], capacity_gib=10_240, network_id=NETWORK_ID, key_id=STORAGE_KEY, tags=TAGS)
 POSTGRES = GcpPostgresArgs(
     instance_class="db-perf-optimized-N-8",
     region=REGION,
@@ -223,8 +221,8 @@ def region(opts: pulumi.ResourceOptions) -> dict[str, Any]:
     GcpModelStore("models", STORE, opts)
     GcpModelDisk("disk", replace(DISK, key_id=storage_key), opts)
     services = network.services_network_id
-    GcpFastFiles("fast", replace(FAST_FILES, key_id=storage_key, network_id=services), opts)
-    GcpSharedFiles("shared", replace(SHARED_FILES, key_id=storage_key, network_id=services), opts)
+    GcpLustre("fast", replace(LUSTRE, key_id=storage_key, network_id=services), opts)
+    GcpFilestore("shared", replace(FILESTORE, key_id=storage_key, network_id=services), opts)
     GcpPostgres("state", replace(POSTGRES, key_id=storage_key, network_id=services), opts)
     GcpRedis("cache", replace(REDIS, key_id=storage_key), opts)
     GcpRegistry("images", replace(REGISTRY, key_id=storage_key), opts)

@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 import pytest
 from novacron_infra.errors import ArgumentError
-from novacron_infra.gcp import DiskAccess, GcpFastFiles, GcpModelDisk, GcpModelStore, GcpSharedFiles
+from novacron_infra.gcp import DiskAccess, GcpFilestore, GcpLustre, GcpModelDisk, GcpModelStore
 from novacron_infra.gcp.storage import load_warning
 
 from tests.unit.gcp import samples
@@ -100,8 +100,8 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_405b_from_a_small_filestore_is_warned_of(told: list[str]) -> None:
-    small = replace(samples.SHARED_FILES, capacity_gib=2048, weights_gb=410)
-    declare(lambda opts: GcpSharedFiles("s", small, opts).instance.name)
+    small = replace(samples.FILESTORE, capacity_gib=2048, weights_gb=410)
+    declare(lambda opts: GcpFilestore("s", small, opts).instance.name)
     (message,) = told
     assert message.startswith(
         "s: loading 410 GB from Filestore takes about 13 min at 520 MiB/s, and the loader waits 10"
@@ -136,11 +136,11 @@ def disk(**changes: Any) -> None:
 
 
 def fast(**changes: Any) -> None:
-    GcpFastFiles("fast", replace(samples.FAST_FILES, **changes))
+    GcpLustre("fast", replace(samples.LUSTRE, **changes))
 
 
 def shared(**changes: Any) -> None:
-    GcpSharedFiles("shared", replace(samples.SHARED_FILES, **changes))
+    GcpFilestore("shared", replace(samples.FILESTORE, **changes))
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,11 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_azure_native as azure_native
 import pulumi_gcp as gcp
-from novacron_infra.aws import AwsFastFiles, AwsFastFilesArgs
-from novacron_infra.azure import AzureFastFiles, AzureFastFilesArgs, CustomerKey
+from novacron_infra.aws import AwsLustre, AwsLustreArgs
+from novacron_infra.azure import AzureLustre, AzureLustreArgs, CustomerKey
 from novacron_infra.config import Platform
 from novacron_infra.dns import AddressKind
-from novacron_infra.gcp import DiskAccess, GcpFastFiles, GcpFastFilesArgs, GcpModelDisk, GcpModelDiskArgs
+from novacron_infra.gcp import DiskAccess, GcpLustre, GcpLustreArgs, GcpModelDisk, GcpModelDiskArgs
 from novacron_infra.multi_language.aws import AwsGpuRegion, EksGpuPool
 from novacron_infra.multi_language.azure import AksGpuPool
 from novacron_infra.multi_language.dns import GlobalEndpoint
@@ -26,9 +26,9 @@ on_azure = pulumi.ResourceOptions(
     providers=[azure_native.Provider("azure", subscription_id="00000000-0000-0000-0000-000000000000")]
 )
 
-AwsFastFiles(
+AwsLustre(
     "aws-lustre",
-    AwsFastFilesArgs(
+    AwsLustreArgs(
         capacity_gib=4800,
         subnet_id="subnet-1",
         security_group_ids=("sg-1",),
@@ -38,9 +38,9 @@ AwsFastFiles(
     ),
     on_aws,
 )
-GcpFastFiles(
+GcpLustre(
     "gcp-lustre",
-    GcpFastFilesArgs(
+    GcpLustreArgs(
         zone="us-central1-a",
         capacity_gib=18_000,
         network_id="projects/acme-research/global/networks/gpu",
@@ -61,9 +61,9 @@ GcpModelDisk(
     ),
     on_gcp,
 )
-AzureFastFiles(
+AzureLustre(
     "azure-lustre",
-    AzureFastFilesArgs(
+    AzureLustreArgs(
         region="eastus",
         resource_group="gpu",
         zone="1",

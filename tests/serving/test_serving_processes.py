@@ -135,7 +135,7 @@ def test_a_port_in_use_is_named(tmp_path: Path, field: str) -> None:
         (
             "worker",
             {"worker_id": "w", "port": 0, "coordinator": "nowhere", "model": {"id": "m"}},
-            "give either path or url",
+            "give exactly one of path and url",
         ),
     ],
     ids=["wrong type", "unknown field", "not JSON", "open to all", "no Redis", "missing field"],

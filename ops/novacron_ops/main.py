@@ -99,7 +99,7 @@ def main() -> None:
         sys.exit(Exit.INTERRUPTED)
     except Exception as error:
         if _is_known(error):
-            _fail(str(error), Exit.FAILED)
+            _fail(str(error), Exit.BAD_INPUT if _is_bad_input(error) else Exit.FAILED)
         if (format_message := getattr(error, "format_message", None)) is None:
             raise
         context = getattr(error, "ctx", None)
@@ -115,6 +115,13 @@ def _is_known(error: Exception) -> bool:
     from novacron_rehearsal import RehearsalError
 
     return isinstance(error, (NovaCronError, RehearsalError))
+
+
+def _is_bad_input(error: Exception) -> bool:
+    """Return whether an error is about a file or variable that the user provides."""
+    from novacron_rehearsal.errors import InputError
+
+    return isinstance(error, InputError)
 
 
 def _fail(message: str, status: Exit) -> NoReturn:

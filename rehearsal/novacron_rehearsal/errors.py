@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+_MAX_QUOTED = 200
+"""Characters of a value that a message quotes."""
+
+
+def quote(value: object) -> str:
+    """Return a value as an error quotes it; a long one is cut."""
+    text = repr(value)
+    return text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}…"
+
 
 class RehearsalError(Exception):
     """Base of all errors that the engine reports to its user."""
+
+
+class InputError(RehearsalError):
+    """A file or variable that the user provides cannot be used."""
 
 
 class NotSupportedError(RehearsalError):

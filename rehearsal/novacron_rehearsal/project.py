@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from novacron_rehearsal.errors import RehearsalError
+from novacron_rehearsal.errors import InputError, RehearsalError
 from novacron_rehearsal.state.codec import Decrypt
 from novacron_rehearsal.state.stack_secrets import StackSecrets
 from novacron_rehearsal.yaml_files import read_yaml_mapping
@@ -54,14 +54,14 @@ def load_project(folder: Path) -> Project:
     content = read_yaml_mapping(path)
     name = content.get("name")
     if not isinstance(name, str) or not name:
-        raise RehearsalError(f"{path}: name is missing; give the project a name")
+        raise InputError(f"{path}: name is missing; give the project a name")
     runtime = content.get("runtime")
     options: Mapping[str, Any] = {}
     if isinstance(runtime, dict):
         options = runtime.get("options") or {}
         runtime = runtime.get("name")
     if runtime != "python":
-        raise RehearsalError(f"{path}: runtime is {runtime!r}; the rehearsal engine supports only python")
+        raise InputError(f"{path}: runtime is {runtime!r}; the rehearsal engine supports only python")
     plugins = (content.get("plugins") or {}).get("providers") or []
     return Project(
         name=name,
@@ -100,11 +100,11 @@ def load_stack_config(
     content = read_yaml_mapping(path) if path.exists() else {}
     unknown = set(content) - {"config", "encryptionsalt", "secretsprovider", "encryptedkey", "environment"}
     if unknown:
-        raise RehearsalError(f"{path}: unknown key {min(unknown)!r}; put configuration under config")
+        raise InputError(f"{path}: unknown key {min(unknown)!r}; put configuration under config")
     if content.get("environment"):
-        raise RehearsalError(f"{path}: only the Pulumi CLI supports ESC environments; put the values under config")
+        raise InputError(f"{path}: only the Pulumi CLI supports ESC environments; put the values under config")
     if salt := content.get("encryptionsalt"):
-        secrets.salt = salt
+        secrets.salt = str(salt)
     values: dict[str, str] = {}
     secret_keys: list[str] = []
     made_up: dict[str, str] = {}

@@ -45,6 +45,7 @@ from novacron_rehearsal.state.store import StackFiles, StackSession, read_salt
 from novacron_rehearsal.values import PropertyMap
 
 _QUIET_OPS = {StepOp.SAME, StepOp.READ, StepOp.REFRESH}
+_EXPORT_AGAIN = "Export the state again with `novacron export` or `pulumi stack export`"
 _UNCOUNTED_OPS = {StepOp.CREATE_REPLACEMENT, StepOp.DELETE_REPLACED}
 
 
@@ -166,8 +167,9 @@ class Workspace:
         if not isinstance(deployment, dict):
             raise RehearsalError("the import has no `deployment`; it must be a file that `pulumi stack export` wrote")
         theirs = StackSecrets(self._passphrase, self.stack)
-        decrypt = theirs.written_with(read_salt(deployment, "the import"))
-        snapshot = snapshot_from_deployment(deployment, int(exported.get("version", 0)), decrypt, "the import")
+        decrypt = theirs.written_with(read_salt(deployment, "the import", _EXPORT_AGAIN))
+        version = exported.get("version", 0)
+        snapshot = snapshot_from_deployment(deployment, version, decrypt, "the import", _EXPORT_AGAIN)
         for state in snapshot.resources:
             name = urn.parse(state.urn)
             if (name.stack, name.project) != (self.stack, self.project.name):

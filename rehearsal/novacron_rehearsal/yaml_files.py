@@ -7,12 +7,15 @@ from typing import Any
 
 import yaml
 
-from novacron_rehearsal.errors import RehearsalError
+from novacron_rehearsal.errors import InputError
 
 MAX_NODES = 100_000
 """Values in a document after its aliases are expanded; a stack's configuration has some hundred."""
 MAX_DEPTH = 100
 """Levels of lists and mappings inside each other."""
+
+_MAX_REASON = 1000
+"""Characters of PyYAML's reason in an error; it quotes keys and aliases of any length."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -37,20 +40,20 @@ def read_yaml_mapping(path: Path) -> dict[str, Any]:
     """Read a YAML file that holds a mapping; an empty file is an empty mapping.
 
     Raises:
-        RehearsalError: if the file is missing, is not YAML, is not a mapping, has a duplicate key, or expands to more
+        InputError: if the file is missing, is not YAML, is not a mapping, has a duplicate key, or expands to more
             than `MAX_NODES` values; with line and column.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise RehearsalError(f"{path} does not exist; run the command in the folder of a Pulumi project") from error
+        raise InputError(f"{path} does not exist; run the command in the folder of a Pulumi project") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise RehearsalError(f"{path} cannot be read: {error}") from error
+        raise InputError(f"{path} cannot be read: {error}") from error
     content = parse_yaml(text, str(path))
     if content is None:
         return {}
     if not isinstance(content, dict):
-        raise RehearsalError(f"{path} is a {type(content).__name__}; it must be a mapping of keys to values")
+        raise InputError(f"{path} is a {type(content).__name__}; it must be a mapping of keys to values")
     return content
 
 
@@ -58,16 +61,16 @@ def parse_yaml(text: str, source: str) -> Any:
     """Return the value of a YAML text; `source` names it in errors.
 
     Raises:
-        RehearsalError: if the text is not YAML, has a duplicate key, or expands to more than `MAX_NODES` values.
+        InputError: if the text is not YAML, has a duplicate key, or expands to more than `MAX_NODES` values.
     """
     try:
         loader = _Loader(text)
         loader.name = source  # PyYAML's errors name it, with line and column
         return loader.get_single_data()
     except (yaml.YAMLError, ValueError) as error:  # ValueError: 2024-13-45 looks like a date
-        raise RehearsalError(f"{source} is not valid YAML: {error}") from error
+        raise InputError(f"{source} is not valid YAML: {str(error)[:_MAX_REASON]}") from error
     except RecursionError as error:
-        raise RehearsalError(
+        raise InputError(
             f"{source}: lists or mappings are nested too deeply; use at most {MAX_DEPTH} levels"
         ) from error
 

@@ -28,5 +28,4 @@ def preview(
     say(f"Using the {backend.description}.", style="dim")
     exclude = deployed_region_patterns(target, without_region or (), backend)
     if backend.run(Operation.PREVIEW, exclude=exclude) is not RunOutcome.SUCCEEDED:
-        hint = "" if target.is_local() else f". `novacron rehearse -s {stack}` needs no provider plugins and no account"
-        raise OpsError(f"the preview of stack {stack} failed; nothing was changed{hint}")
+        raise OpsError(f"the preview of stack {stack} failed; nothing was changed")

@@ -70,4 +70,4 @@ def rehearse(
         if html is not None:
             say(f"web page: {html}")
     if not found.succeeded:
-        raise OpsError(f"the rehearsal of stack {stack} failed")
+        raise OpsError(f"the rehearsal of stack {stack} failed", Exit.FAILED if found.started else Exit.BAD_INPUT)

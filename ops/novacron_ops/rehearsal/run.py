@@ -56,6 +56,8 @@ class Rehearsal:
     peak_memory: PeakMemory
     simulated_dynamic: tuple[str, ...] = ()
     """URNs of the dynamic resources whose providers did not run."""
+    started: bool = True
+    """False if the stack's configuration could not be read."""
     started_plugins: frozenset[str] = frozenset()
     """Packages whose real provider ran."""
 
@@ -100,5 +102,6 @@ def rehearse(stack: ProjectStack, faults: str, on_event: EventSink) -> Rehearsal
         duration_s=result.duration_s,
         peak_memory=PeakMemory.measure(),
         simulated_dynamic=result.simulated_dynamic,
+        started=result.started,
         started_plugins=result.started_plugins,
     )

@@ -22,7 +22,7 @@ from typing import Literal
 
 from novacron_rehearsal.clouds import cloud_data
 from novacron_rehearsal.clouds.state import CloudState
-from novacron_rehearsal.errors import RehearsalError
+from novacron_rehearsal.errors import RehearsalError, quote
 from novacron_rehearsal.values import PropertyMap, Value
 from novacron_rehearsal.yaml_files import parse_yaml
 
@@ -84,15 +84,16 @@ def parse_faults(source: str) -> list[Fault]:
     Raises:
         RehearsalError: when the source cannot be read, or a fault in it is not valid.
     """
+    name = f"the file {quote(source)}" if _is_path(source) else f"the text {quote(source)}"
     try:
         text = Path(source).read_text(encoding="utf-8") if _is_path(source) else source
     except (OSError, UnicodeDecodeError) as error:
-        raise RehearsalError(f"the faults {source!r} cannot be read: {error}") from error
-    content = parse_yaml(text, f"the faults {source!r}")
+        raise RehearsalError(f"{name} cannot be read: {error}") from error
+    content = parse_yaml(text, name)
     if content is None:
         return []
     if not isinstance(content, list):
-        raise RehearsalError(f"the faults {source!r} are not a list; write `- {{fault: capacity, times: 1}}`")
+        raise RehearsalError(f"{name} is not a list; write `- {{fault: capacity, times: 1}}`")
     return [_parse_fault(entry) for entry in content]
 
 
@@ -103,16 +104,18 @@ def _is_path(source: str) -> bool:
 def _parse_fault(entry: object) -> Fault:
     known = {field.name for field in fields(Fault)}
     if not isinstance(entry, dict) or entry.get("fault") not in KINDS:
-        raise RehearsalError(f"fault {entry!r}: `fault` must be one of {', '.join(KINDS)}")
+        raise RehearsalError(f"fault {quote(entry)}: `fault` must be one of {', '.join(KINDS)}")
     if unknown := entry.keys() - known:
-        raise RehearsalError(f"fault {entry!r}: unknown key {min(unknown)!r}; use {', '.join(sorted(known))}")
+        raise RehearsalError(
+            f"fault {quote(entry)}: unknown key {quote(min(unknown, key=str))}; use {', '.join(sorted(known))}"
+        )
     for name in ("times", "seconds"):
         number = entry.get(name, 0)
         if not isinstance(number, (int, float)) or number < 0:
-            raise RehearsalError(f"fault {entry!r}: {name!r} must be a number, at least 0")
+            raise RehearsalError(f"fault {quote(entry)}: {name!r} must be a number, at least 0")
     for name in ("type", "urn", "region", "code"):
         if not isinstance(entry.get(name, ""), str):
-            raise RehearsalError(f"fault {entry!r}: {name!r} must be text")
+            raise RehearsalError(f"fault {quote(entry)}: {name!r} must be text")
     return Fault(**entry)
 
 

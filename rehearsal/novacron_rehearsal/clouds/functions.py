@@ -28,10 +28,11 @@ def call_function(token: str, arguments: PropertyMap, config: ProviderConfig) ->
     plain = sdk.normalize_token(token)
     functions = cloud_data.load_cloud(config.package).functions
     if plain not in functions:
+        known = f"; it has {', '.join(sorted(functions))}" if functions else ""
         raise UnknownFunctionError(
-            f"the simulated {config.package} lacks the function {token}; it has "
-            f"{', '.join(sorted(functions)) or 'none'}. Give the program the value as configuration, or add the "
-            f"function under `functions` in novacron_rehearsal/clouds/data/{config.package}.yaml"
+            f"the simulated {config.package} lacks the function {token}{known}. Give the program the value as "
+            "configuration, or add the function under `functions` in "
+            f"novacron_rehearsal/clouds/data/{config.package}.yaml"
         )
     given = {key: without_secrets(value) for key, value in arguments.items()}
     if plain in _COMPUTED:

@@ -9,7 +9,7 @@ from importlib.metadata import version as installed_version
 from typing import Any
 
 from novacron_rehearsal import urn
-from novacron_rehearsal.errors import RehearsalError
+from novacron_rehearsal.errors import RehearsalError, quote
 from novacron_rehearsal.state.codec import (
     Decrypt,
     Encrypt,
@@ -43,8 +43,17 @@ def snapshot_to_deployment(snapshot: Snapshot, encrypt: Encrypt | None) -> dict[
     return deployment
 
 
-def snapshot_from_deployment(deployment: Mapping[str, Any], version: int, decrypt: Decrypt, where: str) -> Snapshot:
-    """Read a snapshot from `apitype.DeploymentV3` JSON. `where` names the file in errors.
+def snapshot_from_deployment(
+    deployment: Mapping[str, Any], version: int, decrypt: Decrypt, where: str, fix: str
+) -> Snapshot:
+    """Read a snapshot from `apitype.DeploymentV3` JSON.
+
+    Args:
+        deployment: the JSON.
+        version: version of the format.
+        decrypt: decrypts its secrets.
+        where: the file, for errors.
+        fix: a sentence without its full stop: what to do about a damaged file.
 
     Raises:
         RehearsalError: for another version, or content that is not a deployment.
@@ -59,20 +68,26 @@ def snapshot_from_deployment(deployment: Mapping[str, Any], version: int, decryp
             raise RehearsalError(f"{where}: has {unsupported}, which only the Pulumi CLI supports; use the CLI")
     try:
         snapshot = Snapshot(
-            resources=[resource_from_state(item, decrypt) for item in deployment.get("resources") or []],
-            pending_operations=[
-                pending_from_state(item, decrypt) for item in deployment.get("pending_operations") or []
-            ],
+            resources=[resource_from_state(item, decrypt) for item in _list(deployment, "resources")],
+            pending_operations=[pending_from_state(item, decrypt) for item in _list(deployment, "pending_operations")],
             secrets_providers=deployment.get("secrets_providers"),
             metadata=dict(deployment.get("metadata") or {}),
         )
         _check_urns(snapshot)
         return snapshot
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except ValueError as error:
+        raise RehearsalError(f"{where} is not a Pulumi deployment: {error}. {fix}") from error
+    except (KeyError, TypeError, AttributeError) as error:
         raise RehearsalError(
-            f"{where}: is not a Pulumi deployment ({type(error).__name__}: {error}); restore it from its .bak file "
-            "or import an export"
+            f"{where} is not a Pulumi deployment: a value in it is missing or malformed. {fix}"
         ) from error
+
+
+def _list(deployment: Mapping[str, Any], key: str) -> list[Any]:
+    items = deployment.get(key) or []
+    if not isinstance(items, list):
+        raise ValueError(f"{key} is {quote(items)}; it must be a list")
+    return items
 
 
 def _check_urns(snapshot: Snapshot) -> None:
@@ -80,5 +95,9 @@ def _check_urns(snapshot: Snapshot) -> None:
     states = [*snapshot.resources, *(operation.resource for operation in snapshot.pending_operations)]
     for state in states:
         provider = state.provider.rpartition("::")[0]
+        if state.provider and not provider:
+            raise ValueError(
+                f"the provider of {state.urn} is {quote(state.provider)}; it must be the URN and the id of a provider"
+            )
         for text in (state.urn, *filter(None, (state.parent, provider, *state.dependencies))):
             urn.parse(text)

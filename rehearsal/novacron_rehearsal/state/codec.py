@@ -9,6 +9,7 @@ from dataclasses import fields
 from datetime import datetime, timezone
 from typing import Any, cast
 
+from novacron_rehearsal.errors import quote
 from novacron_rehearsal.state.resource import CustomTimeouts, OperationKind, PendingOperation, ResourceState
 from novacron_rehearsal.values import (
     SIGNATURE_KEY,
@@ -127,6 +128,17 @@ def _key(field_name: str) -> str:
     return head + "".join(part.capitalize() for part in rest)
 
 
+_TYPES = {field.name: str(field.type) for field in fields(ResourceState)} | {"stack_trace": "frames"}
+_RULES: dict[str, tuple[type, str]] = {
+    "str": (str, "text"),
+    "bool": (bool, "true or false"),
+    "list[str]": (list, "a list of texts"),
+    "PropertyMap": (dict, "an object"),
+    "dict[str, list[str]]": (dict, "an object"),
+    "CustomTimeouts | None": (dict, "an object"),
+    "frames": (list, "a list of objects"),
+}
+"""Type and rule of a value in JSON by the annotation of its field."""
 KEYS = {field.name: _key(field.name) for field in fields(ResourceState)}
 """JSON key by Python field."""
 
@@ -154,19 +166,23 @@ def resource_to_state(state: ResourceState, encrypt: Encrypt | None) -> dict[str
     return data
 
 
-def resource_from_state(data: dict[str, Any], decrypt: Decrypt) -> ResourceState:
+def resource_from_state(data: Any, decrypt: Decrypt) -> ResourceState:
     """Read a resource from `apitype.ResourceV3` JSON. Raises `KeyError` or `ValueError` when it is not one."""
+    if not isinstance(data, dict):
+        raise ValueError(f"a resource is {quote(data)}; it must be an object")
+    where = str(data.get("urn", "a resource"))[:200]
     values: dict[str, Any] = {}
     for name, key in KEYS.items():
-        if key not in data:
+        value = data.get(key)
+        if value is None:
             continue
-        value = data[key]
+        _check_type(f"{key} of {where}", value, _TYPES[name])
         if name in _PROPERTIES:
-            values[name] = {k: from_state(v, decrypt) for k, v in (value or {}).items()}
+            values[name] = {k: from_state(v, decrypt) for k, v in value.items()}
         elif name == "replacement_trigger":
             values[name] = from_state(value, decrypt)
         elif name in _TIMES:
-            values[name] = parse_time(value)
+            values[name] = _read_time(f"{key} of {where}", value)
         elif name == "custom_timeouts":
             values[name] = CustomTimeouts(value.get("create", 0), value.get("update", 0), value.get("delete", 0))
         elif name == "stack_trace":
@@ -175,8 +191,23 @@ def resource_from_state(data: dict[str, Any], decrypt: Decrypt) -> ResourceState
             values[name] = value
     for required in ("urn", "type", "custom"):
         if required not in values:
-            raise ValueError(f"a resource without {required!r}: {str(data.get('urn', data))[:200]}")
+            raise ValueError(f"a resource without {required!r}: {where}")
     return ResourceState(**values)
+
+
+def _check_type(what: str, value: object, annotation: str) -> None:
+    """Raise `ValueError` for a value of another type than its field in `ResourceState` has."""
+    expected, rule = _RULES.get(annotation, (object, ""))
+    items = cast("list[object]", value) if annotation == "list[str]" and isinstance(value, list) else []
+    if not isinstance(value, expected) or (annotation == "list[str]" and not all(isinstance(i, str) for i in items)):
+        raise ValueError(f"{what} is {quote(value)}; it must be {rule}")
+
+
+def _read_time(what: str, value: object) -> datetime:
+    try:
+        return parse_time(cast("str", value))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{what} is {quote(value)}; it must be a time like 2027-03-31T12:00:00Z") from error
 
 
 def _as_go(number: float) -> float:
@@ -198,6 +229,9 @@ def pending_to_state(operation: PendingOperation, encrypt: Encrypt | None) -> di
     return {"resource": resource_to_state(operation.resource, encrypt), "type": operation.kind.value}
 
 
-def pending_from_state(data: dict[str, Any], decrypt: Decrypt) -> PendingOperation:
+def pending_from_state(data: Any, decrypt: Decrypt) -> PendingOperation:
     """Read an operation from `apitype.OperationV2` JSON."""
-    return PendingOperation(OperationKind(data["type"]), resource_from_state(data["resource"], decrypt))
+    kinds = [kind.value for kind in OperationKind]
+    if not isinstance(data, dict) or data.get("type") not in kinds:
+        raise ValueError(f"a pending operation is {quote(data)}; its type must be one of {', '.join(kinds)}")
+    return PendingOperation(OperationKind(data["type"]), resource_from_state(data.get("resource"), decrypt))

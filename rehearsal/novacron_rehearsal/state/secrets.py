@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
-from novacron_rehearsal.errors import RehearsalError
+from novacron_rehearsal.errors import InputError, RehearsalError, quote
 from novacron_rehearsal.state.private_files import make_private_folder, open_private_file
 
 ITERATIONS = 1_000_000
@@ -34,6 +34,17 @@ class WrongPassphraseError(RehearsalError):
 @lru_cache(maxsize=8)
 def _key(passphrase: str, salt: bytes) -> bytes:
     return PBKDF2HMAC(SHA256(), 32, salt, ITERATIONS).derive(passphrase.encode())
+
+
+def is_salt(text: str) -> bool:
+    """Return whether a text has the form of a salt: `v1:<salt>:v1:<nonce>:<ciphertext>`."""
+    parts = text.split(":", 2)
+    if len(parts) != 3 or parts[0] != "v1":
+        return False
+    try:
+        return bool(base64.b64decode(parts[1], validate=True))
+    except ValueError:
+        return False
 
 
 class Secrets:
@@ -61,15 +72,14 @@ class Secrets:
             WrongPassphraseError: when the salt was created with another passphrase.
             RehearsalError: when the salt is not valid.
         """
-        parts = state.split(":", 2)
-        if len(parts) != 3 or parts[0] != "v1":
+        if not is_salt(state):
             raise RehearsalError(
-                f"stack {stack!r}: encryptionsalt is {state!r}; it must have the form `v1:<salt>:v1:…`. Restore it "
-                "from version control"
+                f"Pulumi.{stack}.yaml: encryptionsalt is {quote(state)}; it must have the form "
+                "`v1:<salt>:v1:…`. Restore it from version control"
             )
         secrets = cls(passphrase, state)
         try:
-            secrets.decrypt(parts[2])
+            secrets.decrypt(state.split(":", 2)[2])
         except RehearsalError as error:
             raise WrongPassphraseError(stack, passphrase) from error
         return secrets
@@ -98,7 +108,7 @@ def resolve_passphrase(env: Mapping[str, str], backend_dir: Path) -> str:
     """Return the passphrase as `find_passphrase` does; without one, make one and keep it in the file.
 
     Raises:
-        RehearsalError: when PULUMI_CONFIG_PASSPHRASE_FILE cannot be read.
+        InputError: when the file of the passphrase cannot be read.
     """
     found = find_passphrase(env, backend_dir)
     if found is not None:
@@ -114,7 +124,7 @@ def find_passphrase(env: Mapping[str, str], backend_dir: Path) -> str | None:
     """Return the passphrase: from the environment as on the CLI, else from the file that `resolve_passphrase` makes.
 
     Raises:
-        RehearsalError: when PULUMI_CONFIG_PASSPHRASE_FILE cannot be read.
+        InputError: when the file of the passphrase cannot be read.
     """
     if "PULUMI_CONFIG_PASSPHRASE" in env:
         return env["PULUMI_CONFIG_PASSPHRASE"]
@@ -122,6 +132,11 @@ def find_passphrase(env: Mapping[str, str], backend_dir: Path) -> str | None:
         try:
             return Path(named).read_text().strip()
         except OSError as error:
-            raise RehearsalError(f"PULUMI_CONFIG_PASSPHRASE_FILE {named!r} cannot be read: {error.strerror}") from error
+            raise InputError(f"PULUMI_CONFIG_PASSPHRASE_FILE {named!r} cannot be read: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise InputError(f"PULUMI_CONFIG_PASSPHRASE_FILE {named!r} is not UTF-8 text") from error
     path = backend_dir / "passphrase"
-    return path.read_text().strip() if path.exists() else None
+    try:
+        return path.read_text().strip() if path.exists() else None
+    except OSError as error:
+        raise InputError(f"the passphrase {path} cannot be read: {error.strerror}; make it readable") from error

@@ -11,31 +11,43 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from novacron_rehearsal.errors import RehearsalError
+from novacron_rehearsal.errors import RehearsalError, quote
 from novacron_rehearsal.state.checkpoint import VERSION, snapshot_from_deployment, snapshot_to_deployment
 from novacron_rehearsal.state.journal import Journal, replay
 from novacron_rehearsal.state.lock import StackLock
 from novacron_rehearsal.state.ordering import sort_by_dependencies
 from novacron_rehearsal.state.private_files import FILE_MODE, make_private_folder, restrict, write_private_file
 from novacron_rehearsal.state.resource import PendingOperation, ResourceState, Snapshot
+from novacron_rehearsal.state.secrets import is_salt
 from novacron_rehearsal.state.stack_secrets import StackSecrets
 
 
-def read_salt(deployment: Mapping[str, Any], where: str) -> str:
-    """Return the salt of a deployment's secrets; empty when it has none. `where` names the file in errors.
+def read_salt(deployment: Mapping[str, Any], where: str, fix: str) -> str:
+    """Return the salt of a deployment's secrets; empty when it has none.
+
+    Args:
+        deployment: the JSON.
+        where: the file, for errors.
+        fix: a sentence without its full stop: what to do about a damaged file.
 
     Raises:
-        RehearsalError: when the secrets are not encrypted with a passphrase.
+        RehearsalError: when the salt is damaged, or the secrets are not encrypted with a passphrase.
     """
     provider = deployment.get("secrets_providers")
     if not provider:
         return ""
     try:
         if provider["type"] == "passphrase":
-            return str(provider["state"]["salt"])
+            salt = str(provider["state"]["salt"])
+            if not is_salt(salt):
+                raise RehearsalError(
+                    f"{where}: the salt in 'secrets_providers' is {quote(salt)}; it must have the form "
+                    f"`v1:<salt>:v1:…`. {fix}"
+                )
+            return salt
         kind = provider["type"]
     except (KeyError, TypeError) as error:
-        raise RehearsalError(f"{where}: 'secrets_providers' has no type or salt; restore it from its .bak") from error
+        raise RehearsalError(f"{where}: 'secrets_providers' has no type or salt. {fix}") from error
     raise RehearsalError(
         f"{where}: secrets are encrypted with {kind!r}; the rehearsal engine supports only passphrases. Use the Pulumi "
         "CLI, change the stack's secrets provider with it, or export the state with --show-secrets"
@@ -76,12 +88,23 @@ class StackFiles:
                 f"{self.checkpoint} is not a Pulumi checkpoint: it has no 'checkpoint'. {self._how_to_restore()}"
             )
         latest = checkpoint.get("latest") or {}
-        decrypt = secrets.written_with(read_salt(latest, str(self.checkpoint)))
-        snapshot = snapshot_from_deployment(latest, content.get("version", 0), decrypt, str(self.checkpoint))
+        if not isinstance(latest, dict):
+            raise RehearsalError(
+                f"{self.checkpoint} is not a Pulumi deployment: 'latest' is {quote(latest)}; it must be an object. "
+                f"{self._how_to_restore()}"
+            )
+        where, fix = str(self.checkpoint), self._how_to_restore()
+        decrypt = secrets.written_with(read_salt(latest, where, fix))
+        snapshot = snapshot_from_deployment(latest, content.get("version", 0), decrypt, where, fix)
         return snapshot, hashlib.sha256(raw).hexdigest()
 
     def _how_to_restore(self) -> str:
         """Return what to do about a damaged checkpoint, with a command that a shell takes as it is."""
+        if not Path(f"{self.checkpoint}.bak").exists():
+            return (
+                "There is no backup of it yet. Restore it from a copy of your own, or delete it if the stack has no "
+                "resources"
+            )
         backup = shlex.quote(f"{self.checkpoint}.bak")
         return f"Restore the state before the last run: cp {backup} {shlex.quote(str(self.checkpoint))}"
 

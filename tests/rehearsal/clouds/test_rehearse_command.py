@@ -95,9 +95,10 @@ def test_rehearsing_a_program_that_fails_reports_its_error_and_ends_with_1(
             [],
             "`novacron preview -s dev` shows what would change",
         ),
-        ("config: {}\n", ["--faults", "missing.yaml"], "--faults: the faults 'missing.yaml' cannot be read"),
+        ("config: {}\n", ["--faults", "missing.yaml"], "--faults: the file 'missing.yaml' cannot be read"),
         ("config: {}\n", ["--faults", "[{fault: capacty}]"], "must be one of quota, capacity, slow, region_down"),
         ("config: {}\n", ["--faults", "[{fault: slow, second: 3}]"], "unknown key 'second'"),
+        ("config: {a: 1, a: 2}\n", [], "Pulumi.dev.yaml is not valid YAML: duplicate key 'a'"),
     ],
 )
 def test_bad_arguments_and_configurations_end_with_2_before_the_program_runs(
@@ -108,6 +109,26 @@ def test_bad_arguments_and_configurations_end_with_2_before_the_program_runs(
     shown = capsys.readouterr()
     assert message in shown.err
     assert shown.out == ""
+
+
+def test_a_stack_file_that_only_the_engine_refuses_ends_with_2(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "Pulumi.dev.yaml").write_text("environment: [a]\n")
+    assert rehearse("-s", "dev") == 2
+    assert "only the Pulumi CLI supports ESC environments" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [None, b"\xff"], ids=["missing", "not text"])
+def test_a_passphrase_file_that_cannot_be_read_ends_with_2(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, content: bytes | None
+) -> None:
+    if content is not None:
+        (project / "key").write_bytes(content)
+    monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE", raising=False)
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE_FILE", "key")
+    assert rehearse("-s", "dev") == 2
+    assert "PULUMI_CONFIG_PASSPHRASE_FILE 'key'" in capsys.readouterr().err
 
 
 def test_a_project_without_stack_files_can_be_rehearsed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

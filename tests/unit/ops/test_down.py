@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,6 +94,7 @@ def test_a_locked_stack_is_not_touched(project: Path, stopped: list[Path], capsy
 def test_a_stack_with_a_damaged_state_is_not_touched(
     project: Path, stopped: list[Path], capsys: pytest.CaptureFixture[str], content: str, message: str
 ) -> None:
+    shutil.copy(state_file(project), f"{state_file(project)}.bak")
     state_file(project).write_text(content)
     assert novacron("down") == 1
     output = capsys.readouterr()

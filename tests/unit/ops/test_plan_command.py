@@ -65,9 +65,9 @@ def test_plan_of_a_stack_without_a_cloud_environment_ends_with_2(
     assert message in capsys.readouterr().err
 
 
-def test_a_stack_file_that_is_not_yaml_ends_with_1(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_stack_file_that_is_not_yaml_ends_with_2(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (project / "Pulumi.prod.yaml").write_text("config: {a: 2024-13-45}\n")
-    assert plan() == 1
+    assert plan() == 2
     assert "not valid YAML" in capsys.readouterr().err
 
 

@@ -111,5 +111,5 @@ def test_a_yaml_bomb_in_the_configuration_is_refused_at_once(project: Path, caps
     lines = ["config:", "  a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"  a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9)]
     (project / "Pulumi.dev.yaml").write_text("\n".join([*lines, "  novacron:environment: {platform: local, x: *a8}"]))
-    assert novacron("plan", "-s", "dev") == 1
+    assert novacron("plan", "-s", "dev") == 2
     assert "aliases expand to more than 100,000 values" in capsys.readouterr().err

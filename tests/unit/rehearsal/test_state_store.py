@@ -128,12 +128,12 @@ def test_the_next_run_applies_the_journal_of_a_run_that_did_not_finish(files: St
         (
             '{"version": 3, "checkpoint": {"latest": {"resources": [{"urn": "nonsense", '
             '"type": "a:b:C", "custom": true}]}}}',
-            "is not a Pulumi deployment .*'nonsense' is not a URN",
+            "is not a Pulumi deployment: .*'nonsense' is not a URN",
         ),
         (
             '{"version": 3, "checkpoint": {"latest": {"resources": [{"urn": "urn:pulumi:dev::shop::a:b:C::c", '
             '"type": "a:b:C", "custom": true, "parent": "nonsense"}]}}}',
-            "is not a Pulumi deployment .*'nonsense' is not a URN",
+            "is not a Pulumi deployment: .*'nonsense' is not a URN",
         ),
         ('{"version": 4, "checkpoint": {"latest": {}}}', "has version 4; only version 3 .*newer Pulumi"),
         (
@@ -145,6 +145,7 @@ def test_the_next_run_applies_the_journal_of_a_run_that_did_not_finish(files: St
 )
 def test_an_invalid_state_is_refused_and_left_unchanged(files: StackFiles, content: str, message: str) -> None:
     keep(files, thing("a"))
+    keep(files, thing("a"))  # the second run makes the backup
     files.checkpoint.write_text(content)
     for _ in range(2):  # the second time shows that the lock was given back
         with pytest.raises(RehearsalError, match=message):
@@ -152,8 +153,75 @@ def test_an_invalid_state_is_refused_and_left_unchanged(files: StackFiles, conte
     assert files.checkpoint.read_text() == content
 
 
+URN = "urn:pulumi:dev::shop::a:b:C::c"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"provider": "nonsense"}, f"the provider of {URN} is 'nonsense'; it must be the URN and the id of a provider"),
+        ({"custom": "yes"}, f"custom of {URN} is 'yes'; it must be true or false"),
+        ({"custom": None}, f"a resource without 'custom': {URN}"),
+        ({"type": 5}, f"type of {URN} is 5; it must be text"),
+        ({"inputs": [1]}, f"inputs of {URN} is [1]; it must be an object"),
+        ({"dependencies": "x"}, f"dependencies of {URN} is 'x'; it must be a list of texts"),
+        ({"dependencies": [7]}, f"dependencies of {URN} is [7]; it must be a list of texts"),
+        ({"created": "soon"}, f"created of {URN} is 'soon'; it must be a time like 2027-03-31T12:00:00Z"),
+        ({"created": 7}, f"created of {URN} is 7; it must be a time like 2027-03-31T12:00:00Z"),
+        ({"customTimeouts": 7}, f"customTimeouts of {URN} is 7; it must be an object"),
+        ({"stackTrace": 7}, f"stackTrace of {URN} is 7; it must be a list of objects"),
+        ({"stackTrace": [7]}, "a value in it is missing or malformed"),
+    ],
+)
+def test_a_resource_with_a_value_of_the_wrong_type_is_refused(
+    files: StackFiles, change: dict[str, Any], message: str
+) -> None:
+    keep(files, thing("a"))
+    resource = {"urn": URN, "type": "a:b:C", "custom": True, **change}
+    files.checkpoint.write_text(json.dumps({"version": 3, "checkpoint": {"latest": {"resources": [resource]}}}))
+    with pytest.raises(RehearsalError) as raised:
+        opened(files)
+    text = f"{files.checkpoint} is not a Pulumi deployment: {message}. There is no backup of it yet. "
+    assert str(raised.value).startswith(text)
+    assert "Error" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("latest", "message"),
+    [
+        ([1], "'latest' is [1]; it must be an object"),
+        ({"resources": {"a": 1}}, "resources is {'a': 1}; it must be a list"),
+        ({"resources": [["a"]]}, "a resource is ['a']; it must be an object"),
+        ({"pending_operations": [{"type": "x"}]}, "a pending operation is {'type': 'x'}; its type must be one of"),
+    ],
+)
+def test_a_deployment_of_the_wrong_form_is_refused_in_plain_words(
+    files: StackFiles, latest: object, message: str
+) -> None:
+    keep(files, thing("a"))
+    keep(files, thing("b"))
+    files.checkpoint.write_text(json.dumps({"version": 3, "checkpoint": {"latest": latest}}))
+    with pytest.raises(RehearsalError) as raised:
+        opened(files)
+    assert f"{files.checkpoint} is not a Pulumi deployment: {message}" in str(raised.value)
+    assert "Restore the state before the last run: cp " in str(raised.value)
+
+
+@pytest.mark.parametrize("salt", ["x", "v1:!:v1:a:b", "v1::v1:a:b"])
+def test_a_damaged_salt_names_the_file_of_the_state(files: StackFiles, salt: str) -> None:
+    keep(files, thing("a", password=Secret("hunter2")))
+    content = json.loads(files.checkpoint.read_text())
+    content["checkpoint"]["latest"]["secrets_providers"]["state"]["salt"] = salt
+    files.checkpoint.write_text(json.dumps(content))
+    with pytest.raises(RehearsalError) as raised:
+        opened(files)
+    assert str(raised.value).startswith(f"{files.checkpoint}: the salt in 'secrets_providers' is '{salt}'; it must")
+    assert "version control" not in str(raised.value)
+
+
 def test_the_command_that_restores_a_damaged_state_is_quoted_for_a_shell(tmp_path: Path) -> None:
     files = StackFiles(tmp_path / "my site", "shop", "dev")
+    keep(files, thing("a"))
     keep(files, thing("a"))
     files.checkpoint.write_text("{")
     with pytest.raises(RehearsalError) as raised:

@@ -109,7 +109,7 @@ def test_slow_faults_add_up() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("{fault: capacity}", "are not a list"),
+        ("{fault: capacity}", "is not a list"),
         ("[{fault: capacty}]", "`fault` must be one of quota, capacity, slow, region_down"),
         ("[capacity]", "`fault` must be one of"),
         ("[{fault: slow, second: 3}]", "unknown key 'second'; use code, fault, region, seconds, times, type, urn"),
@@ -123,6 +123,30 @@ def test_slow_faults_add_up() -> None:
 def test_invalid_faults_are_refused(text: str, says: str) -> None:
     with pytest.raises(RehearsalError, match=says):
         faults.parse_faults(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 6000,
+        "[{fault: slow, x: " + "[" * 90 + "]" * 90 + ", code: " + "c" * 6000 + "}]",
+        "[{fault: slow, " + "k" * 6000 + ": 1}]",
+        "[{k: 1, " + "k" * 6000 + ": 1, " + "k" * 6000 + ": 1}]",
+        "[*" + "a" * 6000 + "]",
+    ],
+    ids=["deeply nested", "long value", "long key", "duplicate key", "alias"],
+)
+def test_an_error_about_faults_quotes_no_more_than_a_part_of_them(text: str) -> None:
+    with pytest.raises(RehearsalError) as raised:
+        faults.parse_faults(text)
+    assert len(str(raised.value)) < 2000
+
+
+def test_a_file_of_faults_that_is_not_yaml_is_named_as_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "faults.yaml"
+    file.write_text("[{")
+    with pytest.raises(RehearsalError, match=r"^the file '.*faults\.yaml' is not valid YAML"):
+        faults.parse_faults(str(file))
 
 
 def test_an_empty_file_has_no_faults(tmp_path: Path) -> None:

@@ -125,3 +125,10 @@ def test_yaml_decode_returns_the_objects_of_all_documents_and_lists() -> None:
 def test_any_other_function_is_refused_with_the_file_to_add_it_to(package: str) -> None:
     with pytest.raises(UnknownFunctionError, match=rf"add the function under `functions` in .*data/{package}\.yaml"):
         call(f"{package}:some/getThing:getThing", {})
+
+
+def test_the_error_of_a_package_without_functions_lists_none() -> None:
+    with pytest.raises(
+        UnknownFunctionError, match=r"lacks the function command:local:run\. Give the program the value"
+    ):
+        call_function("command:local:run", {}, read_provider_config("command", {}))

@@ -29,7 +29,7 @@ _RULES = {
     "int_from_float": ("it must be a whole number", "Write it without a fraction"),
     "float_type": ("it must be a number", "Write it in digits, without quotes"),
     "finite_number": ("it must be a finite number", "Write it in digits"),
-    "string_type": ("it must be a text", "Put a text that looks like a number, a date or true in quotes"),
+    "string_type": ("it must be text", "Write text, and put numbers, dates, true and false in quotes"),
     "string_too_short": ("it must not be empty", "Write a value, or remove the key"),
     "bool_type": ("it must be true or false", "Write true or false without quotes"),
     "model_type": ("it must be a mapping", "Write its keys below it"),

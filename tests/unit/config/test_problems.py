@@ -115,7 +115,7 @@ def test_a_misspelt_key_suggests_the_right_one(values: dict[str, Any], path: str
         ("model.kv_cache", "fp4", "it is not a valid value", "Use bf16 or fp8"),
         ("regions.0.dns_label", "US", "a DNS label has lower-case letters", "Write it like us-west"),
         ("clusters.version", "latest", "a Kubernetes version is written", "Write it like 1.34"),
-        ("clusters.version", 1.34, "it must be a text", "Put a text that looks like a number"),
+        ("clusters.version", 1.34, "it must be text", "Write text, and put numbers"),
         ("accounts.aws_account_id", "1234", "an AWS account id has 12 digits", "Write it like 123456789012"),
         ("images.worker", {"repository": "W", "tag": "1"}, "a repository is a registry and a path", "Write it like"),
     ],
@@ -188,8 +188,27 @@ def test_bounds_of_workers_in_a_message_are_in_order(counts: tuple[int, int, int
     [
         ("172.18.7.9/16", "it is the address of a host in 172.18.0.0/16, not a network", "Use 172.18.0.0/16"),
         ("10.0.0.1/17", "it is the address of a host in 10.0.0.0/17, not a network", "Use 10.0.0.0/17"),
-        ("8.8.8.8/16", "it is the address of a host in 8.8.0.0/16, not a network", "Use a private network like"),
-        ("10.1.2.3/8", "it is the address of a host in 10.0.0.0/8, not a network", "Use a private network like"),
+        (
+            "8.8.8.8/16",
+            "it is the address of a host in 8.8.0.0/16, not a network; 8.8.0.0/16 is a public network",
+            "Use a private network like",
+        ),
+        (
+            "172.16.5.0/12",
+            "it is the address of a host in 172.16.0.0/12, not a network; a region's network is /16 to /20",
+            "Use a private network like",
+        ),
+        (
+            "10.1.2.3/8",
+            "it is the address of a host in 10.0.0.0/8, not a network; a region's network is /16 to /20",
+            "Use a private network like",
+        ),
+        (
+            "8.8.8.8/8",
+            "it is the address of a host in 8.0.0.0/8, not a network; 8.0.0.0/8 is a public network; a region's "
+            "network is /16 to /20",
+            "Use a private network like",
+        ),
         ("8.8.0.0/16", "it is a public network", "Use a private one"),
         ("10.0.0.0/24", "a region's network is /16 to /20, and this one is /24", "Use one like"),
         ("10.0.0.0.0/16", "it is not an IPv4 network", "Write it like 10.0.0.0/16"),

@@ -16,10 +16,14 @@ def _check_region_network(value: object) -> object:
     host = _find_host(value, "10.0.0.0/16")
     if host is None:
         return value
-    rule = f"it is the address of a host in {host.network}, not a network"
-    if host.network.is_private and MIN_REGION_PREFIX_LENGTH <= host.network.prefixlen <= MAX_REGION_PREFIX_LENGTH:
-        raise broken_rule(rule, f"Use {host.network}")
-    raise broken_rule(rule, "Use a private network like 10.0.0.0/16")
+    network = host.network
+    rules = [f"it is the address of a host in {network}, not a network"]
+    if not network.is_private:
+        rules.append(f"{network} is a public network")
+    if not MIN_REGION_PREFIX_LENGTH <= network.prefixlen <= MAX_REGION_PREFIX_LENGTH:
+        rules.append(f"a region's network is /{MIN_REGION_PREFIX_LENGTH} to /{MAX_REGION_PREFIX_LENGTH}")
+    fix = f"Use {network}" if len(rules) == 1 else "Use a private network like 10.0.0.0/16"
+    raise broken_rule("; ".join(rules), fix)
 
 
 def _check_public_network(value: object) -> object:

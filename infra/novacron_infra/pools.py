@@ -121,20 +121,20 @@ class NodePoolShape:
         }
 
 
-def node_labels(shape: NodePoolShape, row: Machine) -> dict[str, str]:
+def node_labels(shape: NodePoolShape, machine_type: Machine) -> dict[str, str]:
     """Kubernetes labels of a pool's nodes."""
     labels = {"novacron.io/node-type": shape.role.value, "novacron.io/workload": "llm-inference"}
-    return labels | ({GPU_COUNT_LABEL: str(row.gpu_count)} if row.gpu else {})
+    return labels | ({GPU_COUNT_LABEL: str(machine_type.gpu_count)} if machine_type.gpu else {})
 
 
 def check_shape(path: str, shape: NodePoolShape, cloud: Cloud) -> list[Problem]:
     """Yield the problems of a pool in any cloud. `path` is the pool's name, the prefix of the fields' paths."""
-    row = load_machines().get(shape.machine)
+    machine_type = load_machines().get(shape.machine)
     rules = (_check_machine, _check_counts, _check_reservation, _check_placement, _check_fabric, _check_zones)
     return [
         Problem(f"{path}.{field}", str(value), rule, fix)
         for check in rules
-        for field, value, rule, fix in check(shape, row, cloud)
+        for field, value, rule, fix in check(shape, machine_type, cloud)
     ]
 
 
@@ -142,18 +142,18 @@ _Finding = tuple[str, object, str, str]
 """Field, value, rule, fix."""
 
 
-def _check_machine(shape: NodePoolShape, row: Machine | None, cloud: Cloud) -> Iterator[_Finding]:
-    if row is None:
+def _check_machine(shape: NodePoolShape, machine_type: Machine | None, cloud: Cloud) -> Iterator[_Finding]:
+    if machine_type is None:
         hint = UnknownNameError("machine", shape.machine, load_machines()).hint
         yield "machine", shape.machine, "the machine must be in the catalogue", hint[:1].upper() + hint[1:]
-    elif row.cloud is not cloud:
-        rule = f"it is a machine of {row.cloud.value}, not {cloud.value}"
+    elif machine_type.cloud is not cloud:
+        rule = f"it is a machine of {machine_type.cloud.value}, not {cloud.value}"
         yield "machine", shape.machine, rule, f"Take a machine of {cloud.value}"
-    elif shape.role is NodeRole.WORKER and row.gpu is None:
+    elif shape.role is NodeRole.WORKER and machine_type.gpu is None:
         yield "machine", shape.machine, "workers need GPUs and it has none", "Take a machine with GPUs"
 
 
-def _check_counts(shape: NodePoolShape, _row: Machine | None, _cloud: Cloud) -> Iterator[_Finding]:
+def _check_counts(shape: NodePoolShape, _machine_type: Machine | None, _cloud: Cloud) -> Iterator[_Finding]:
     low, high = shape.minimum_nodes, shape.maximum_nodes
     if (low is None) != (high is None):
         field = "minimum_nodes" if low is None else "maximum_nodes"
@@ -175,7 +175,7 @@ def _check_counts(shape: NodePoolShape, _row: Machine | None, _cloud: Cloud) -> 
         yield "on_demand_nodes", floor, rule, "Remove it, or use capacity spot"
 
 
-def _check_reservation(shape: NodePoolShape, _row: Machine | None, _cloud: Cloud) -> Iterator[_Finding]:
+def _check_reservation(shape: NodePoolShape, _machine_type: Machine | None, _cloud: Cloud) -> Iterator[_Finding]:
     reserved = shape.capacity in RESERVED
     if reserved and shape.reservation_id is None:
         rule = f"capacity {shape.capacity.value} launches into one"
@@ -185,7 +185,7 @@ def _check_reservation(shape: NodePoolShape, _row: Machine | None, _cloud: Cloud
         yield "reservation_id", shape.reservation_id, rule, "Remove it, or use capacity reservation"
 
 
-def _check_placement(shape: NodePoolShape, _row: Machine | None, _cloud: Cloud) -> Iterator[_Finding]:
+def _check_placement(shape: NodePoolShape, _machine_type: Machine | None, _cloud: Cloud) -> Iterator[_Finding]:
     reserved = shape.capacity in RESERVED
     if shape.placement is Placement.CLUSTER and reserved:
         rule = f"a {shape.capacity.value} has a placement of its own, and a second one makes launches fail"
@@ -198,11 +198,11 @@ def _check_placement(shape: NodePoolShape, _row: Machine | None, _cloud: Cloud) 
         yield "reservation_placement_group", shape.reservation_placement_group, rule, "Use placement from-reservation"
 
 
-def _check_fabric(shape: NodePoolShape, row: Machine | None, _cloud: Cloud) -> Iterator[_Finding]:
-    if shape.fabric is not None and row is not None:
-        has = None if row.fabric is None else row.fabric.kind
+def _check_fabric(shape: NodePoolShape, machine_type: Machine | None, _cloud: Cloud) -> Iterator[_Finding]:
+    if shape.fabric is not None and machine_type is not None:
+        has = None if machine_type.fabric is None else machine_type.fabric.kind
         if has is not shape.fabric:
-            rule = f"{row.name} has {'no fabric' if has is None else has.value}"
+            rule = f"{machine_type.name} has {'no fabric' if has is None else has.value}"
             fix = "Remove it, or take a machine that has it" if has is None else f"Use {has.value}"
             yield "fabric", shape.fabric.value, rule, fix
     if shape.fabric is None and shape.nodes_per_replica > 1:
@@ -210,7 +210,7 @@ def _check_fabric(shape: NodePoolShape, row: Machine | None, _cloud: Cloud) -> I
         yield "fabric", None, rule, "Use the machine's fabric, or a shape of the model that fits one node"
 
 
-def _check_zones(shape: NodePoolShape, _row: Machine | None, cloud: Cloud) -> Iterator[_Finding]:
+def _check_zones(shape: NodePoolShape, _machine_type: Machine | None, cloud: Cloud) -> Iterator[_Finding]:
     shown = ", ".join(shape.zones) or "none"
     if (not shape.zones and cloud is not Cloud.AZURE) or len(set(shape.zones)) != len(shape.zones):
         yield "zones", shown, "a pool has at least one zone, each once", "Name the zones"

@@ -96,7 +96,7 @@ class RegionResults:
         return {**values, "platform": self.platform.value}
 
 
-def region_specs(plan: EnvironmentPlan, platform: Platform, tags: Tags) -> dict[str, RegionSpec]:
+def build_region_specs(plan: EnvironmentPlan, platform: Platform, tags: Tags) -> dict[str, RegionSpec]:
     """Return the specification of each region that an environment has in a cloud, by the region's name."""
     config = plan.config
     planned = {region.name: region for region in plan.regions}
@@ -106,7 +106,7 @@ def region_specs(plan: EnvironmentPlan, platform: Platform, tags: Tags) -> dict[
             zones=region.zones,
             network=region.network,
             kubernetes_version=config.clusters.version,
-            admins=config.admins(region),
+            admins=config.list_admins(region),
             pools=plan_node_pools(plan, planned[region.name], region.zones),
             store=find_region_store(config, region),
             postgres_storage_gib=config.data.postgres_storage_gib,
@@ -119,5 +119,5 @@ def region_specs(plan: EnvironmentPlan, platform: Platform, tags: Tags) -> dict[
             add_ons=config.clusters.add_ons,
         )
         for region in config.regions
-        if region.platform(config.platform) is platform
+        if region.find_platform(config.platform) is platform
     }

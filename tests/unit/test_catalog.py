@@ -27,25 +27,27 @@ from novacron_infra.catalog import (
 )
 
 
-@pytest.mark.parametrize("row", load_models().values(), ids=lambda row: row.name)
-def test_parameters_follow_from_the_shape(row: Model) -> None:
-    tables = 1 if row.tied_embeddings else 2
-    assert row.parameters == row.layers * row.layer_parameters + tables * row.embedding_parameters + row.hidden
+@pytest.mark.parametrize("model", load_models().values(), ids=lambda model: model.name)
+def test_parameters_follow_from_the_shape(model: Model) -> None:
+    tables = 1 if model.tied_embeddings else 2
+    assert (
+        model.parameters == model.layers * model.layer_parameters + tables * model.embedding_parameters + model.hidden
+    )
 
 
-@pytest.mark.parametrize("row", load_machines().values(), ids=lambda row: row.name)
-def test_a_machine_says_where_its_figures_are_from(row: Machine) -> None:
+@pytest.mark.parametrize("machine_type", load_machines().values(), ids=lambda machine_type: machine_type.name)
+def test_a_machine_says_where_its_figures_are_from(machine_type: Machine) -> None:
     latest = dt.date(2026, 11, 25)
-    assert row.as_of <= latest
-    assert set(row.inferred) <= set(Machine.model_fields)
-    assert row.fabric is None or row.gpu_count == 8
-    if isinstance(row.price, Price):
-        assert row.price.as_of <= latest
-        assert row.price.region
+    assert machine_type.as_of <= latest
+    assert set(machine_type.inferred) <= set(Machine.model_fields)
+    assert machine_type.fabric is None or machine_type.gpu_count == 8
+    if isinstance(machine_type.price, Price):
+        assert machine_type.price.as_of <= latest
+        assert machine_type.price.region
 
 
 @pytest.mark.parametrize(
-    ("name", "card", "count"),
+    ("name", "gpu", "count"),
     [
         ("p4d.24xlarge", "A100-40GB", 8),
         ("p5.48xlarge", "H100-80GB", 8),
@@ -53,10 +55,10 @@ def test_a_machine_says_where_its_figures_are_from(row: Machine) -> None:
         ("Standard_ND96isr_H100_v5", "H100-80GB", 8),
     ],
 )
-def test_the_machines_of_the_three_clouds(name: str, card: str, count: int) -> None:
-    row = find_machine(name)
-    assert (row.gpu, row.gpu_count) == (card, count)
-    assert find_gpu(card).memory_mib % 1024 == 0
+def test_the_machines_of_the_three_clouds(name: str, gpu: str, count: int) -> None:
+    machine_type = find_machine(name)
+    assert (machine_type.gpu, machine_type.gpu_count) == (gpu, count)
+    assert find_gpu(gpu).memory_mib % 1024 == 0
 
 
 def test_amazons_regions_are_those_that_botocore_knows() -> None:

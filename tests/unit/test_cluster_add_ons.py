@@ -76,17 +76,17 @@ def declared(
 
 
 def on_amazon(*pools: NodePoolShape) -> Cluster:
-    return declared(on_aws.volume_classes(KEY), on_aws.device_plugins(pools, PINNED, PINNED))
+    return declared(on_aws.list_volume_classes(KEY), on_aws.list_device_plugins(pools, PINNED, PINNED))
 
 
 def on_google(machine: str) -> Cluster:
     shape = replace(WORKERS, machine=machine, fabric=None)
-    return declared(on_gcp.volume_classes([COORDINATORS, shape], "key"), former_default=on_gcp.FORMER_DEFAULT)
+    return declared(on_gcp.list_volume_classes([COORDINATORS, shape], "key"), former_default=on_gcp.FORMER_DEFAULT)
 
 
 def on_microsoft(zones: tuple[str, ...]) -> Cluster:
     shape = replace(WORKERS, zones=zones)
-    return declared(on_azure.volume_classes([COORDINATORS, shape], "set"), former_default=on_azure.FORMER_DEFAULT)
+    return declared(on_azure.list_volume_classes([COORDINATORS, shape], "set"), former_default=on_azure.FORMER_DEFAULT)
 
 
 CLOUDS = {

@@ -17,7 +17,7 @@ GENERAL = Gp3Volume(size_gib=6, iops=3_000, throughput_mib_per_s=125)
 FAST_VOLUME = Gp3Volume(size_gib=40, iops=FAST_IOPS, throughput_mib_per_s=FAST_MIB_PER_S)
 
 
-def volume_classes(key_arn: pulumi.Input[str]) -> tuple[VolumeClass, ...]:
+def list_volume_classes(key_arn: pulumi.Input[str]) -> tuple[VolumeClass, ...]:
     """gp3 is the default: EKS has made none of its classes that since 1.30."""
     return (
         _class(FAST, FAST_VOLUME, key_arn),
@@ -25,7 +25,7 @@ def volume_classes(key_arn: pulumi.Input[str]) -> tuple[VolumeClass, ...]:
     )
 
 
-def device_plugins(pools: Iterable[NodePoolShape], nvidia_image: str, efa_image: str) -> tuple[DevicePlugin, ...]:
+def list_device_plugins(pools: Iterable[NodePoolShape], nvidia_image: str, efa_image: str) -> tuple[DevicePlugin, ...]:
     """Return the device plugins of NVIDIA and, for pools with EFA, of AWS. The nodes' images have neither."""
     efa = sorted({shape.machine for shape in pools if shape.fabric is FabricKind.EFA})
     nvidia = DevicePlugin(name="nvidia-device-plugin", image=nvidia_image)

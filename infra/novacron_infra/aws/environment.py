@@ -12,7 +12,7 @@ from novacron_infra.config import CloudEnvironment, Platform
 from novacron_infra.generated import generate_secret
 from novacron_infra.plan import EnvironmentPlan
 from novacron_infra.plan.stores import find_efs_replication
-from novacron_infra.regions import region_specs
+from novacron_infra.regions import build_region_specs
 from novacron_infra.stores import S3Store
 from novacron_infra.tags import Tags
 
@@ -26,7 +26,7 @@ def declare_regions(plan: EnvironmentPlan, tags: Tags) -> dict[str, AwsRegion]:
         ArgumentError: with everything that a component refuses.
     """
     config = plan.config
-    specs = region_specs(plan, Platform.AWS, tags)
+    specs = build_region_specs(plan, Platform.AWS, tags)
     password = config.secrets.redis_password
     if password is None:
         password = generate_secret(f"{tags.environment}-redis-password")

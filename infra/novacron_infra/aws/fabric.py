@@ -28,7 +28,7 @@ class NetworkInterface:
     type: InterfaceType
 
 
-def efa_interfaces(machine_name: str) -> tuple[NetworkInterface, ...]:
+def list_efa_interfaces(machine_name: str) -> tuple[NetworkInterface, ...]:
     """Return the interfaces of a machine with EFA: first the one with the IP address, then those of the fabric.
 
     The catalogue lists the cards with EFA. Device 0 of card 0 is an ordinary interface and always the primary one. EFA

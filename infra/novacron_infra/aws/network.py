@@ -108,7 +108,7 @@ class AwsNetwork(pulumi.ComponentResource):
             f"{name}-default", vpc_id=vpc.id, ingress=[], egress=[], tags=self._tags("default"), opts=self._child
         )
         self._flow_logs(vpc)
-        plan = subnet_plan(args.cidr, args.zones)
+        plan = plan_subnets(args.cidr, args.zones)
         private = {zone: self._subnet(vpc, zone, plan[zone].private, "internal-elb") for zone in args.zones}
         public = {zone: self._subnet(vpc, zone, plan[zone].public, "elb") for zone in args.zones}
         gateways, route_tables = self._routes(vpc, private, public)
@@ -308,7 +308,7 @@ class ZoneSubnets:
     public: str
 
 
-def subnet_plan(cidr: IPv4Network, zones: tuple[str, ...]) -> dict[str, ZoneSubnets]:
+def plan_subnets(cidr: IPv4Network, zones: tuple[str, ...]) -> dict[str, ZoneSubnets]:
     """The subnets of each zone: a quarter of the network for nodes, a sixteenth for load balancers."""
     *private, shared = cidr.subnets(prefixlen_diff=_PARTS_PREFIX)
     public = shared.subnets(prefixlen_diff=_PARTS_PREFIX)

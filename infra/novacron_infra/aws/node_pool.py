@@ -14,7 +14,7 @@ import pulumi_aws as aws
 
 from novacron_infra.aws.capacity import check_pool
 from novacron_infra.aws.checks import check_name
-from novacron_infra.aws.fabric import efa_interfaces
+from novacron_infra.aws.fabric import list_efa_interfaces
 from novacron_infra.aws.iam import service_trust
 from novacron_infra.aws.user_data import user_data
 from novacron_infra.aws.volumes import ROOT_VOLUME, Gp3Volume, check_volume
@@ -73,7 +73,7 @@ class EksNodePool(pulumi.ComponentResource):
     def __init__(self, name: str, args: EksNodePoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         raise_problems([*check_name(name), *check_pool(name, args.shape), *_check_args(name, args)])
         super().__init__("novacron:index:EksNodePool", name, None, opts)
-        self._args, self._row = args, find_machine(args.shape.machine)
+        self._args, self._machine_type = args, find_machine(args.shape.machine)
         self._child = pulumi.ResourceOptions(parent=self)
         self._tags = args.tags.of(args.shape.role.value)
         role, may_join = self._role()
@@ -143,7 +143,7 @@ class EksNodePool(pulumi.ComponentResource):
             metadata_options=aws.ec2.LaunchTemplateMetadataOptionsArgs(
                 http_endpoint="enabled", http_tokens="required", http_put_response_hop_limit=1
             ),
-            user_data=base64.b64encode(user_data(self._row).encode()).decode(),
+            user_data=base64.b64encode(user_data(self._machine_type).encode()).decode(),
             tag_specifications=[
                 aws.ec2.LaunchTemplateTagSpecificationArgs(
                     resource_type=kind, tags={**self._tags, "Name": self.pulumi_resource_name}
@@ -167,7 +167,7 @@ class EksNodePool(pulumi.ComponentResource):
                 security_groups=[args.cluster_security_group_id, args.fabric_security_group_id],
                 delete_on_termination="true",
             )
-            for interface in efa_interfaces(args.shape.machine)
+            for interface in list_efa_interfaces(args.shape.machine)
         ]
 
     def _node_group(
@@ -180,7 +180,7 @@ class EksNodePool(pulumi.ComponentResource):
     ) -> aws.eks.NodeGroup:
         args, shape = self._args, self._args.shape
         name = f"{self.pulumi_resource_name}-{suffix}"
-        has_gpus = self._row.gpu is not None
+        has_gpus = self._machine_type.gpu is not None
         scaled = group.minimum_nodes != group.maximum_nodes
         node_group = aws.eks.NodeGroup(
             name,
@@ -203,7 +203,7 @@ class EksNodePool(pulumi.ComponentResource):
                 update_strategy="MINIMAL" if has_gpus else "DEFAULT",
             ),
             node_repair_config=aws.eks.NodeGroupNodeRepairConfigArgs(enabled=True),
-            labels=node_labels(shape, self._row),
+            labels=node_labels(shape, self._machine_type),
             taints=[aws.eks.NodeGroupTaintArgs(key=GPU_TAINT, value="true", effect="NO_SCHEDULE")]
             if has_gpus
             else None,
@@ -224,7 +224,7 @@ class EksNodePool(pulumi.ComponentResource):
     def _tell_autoscaler(self, name: str, node_group: aws.eks.NodeGroup) -> None:
         """Says on the group behind the node group what its nodes will be like: with none left nothing else does."""
         scaling_group = node_group.resources.apply(_scaling_group)
-        for key, value in node_template(self._args.shape, self._row).items():
+        for key, value in build_node_template(self._args.shape, self._machine_type).items():
             aws.autoscaling.Tag(
                 f"{name}-{key}",
                 autoscaling_group_name=scaling_group,
@@ -235,13 +235,13 @@ class EksNodePool(pulumi.ComponentResource):
             )
 
 
-def node_template(shape: NodePoolShape, row: Machine) -> dict[str, str]:
+def build_node_template(shape: NodePoolShape, machine_type: Machine) -> dict[str, str]:
     """Return the tags from which the cluster autoscaler learns the labels, taints and resources of a pool's nodes."""
-    template = {f"label/{key}": value for key, value in node_labels(shape, row).items()}
-    if row.gpu is not None:
-        template |= {f"taint/{GPU_TAINT}": "true:NoSchedule", f"resources/{GPU_TAINT}": str(row.gpu_count)}
-    if shape.fabric is not None and row.fabric is not None:
-        template["resources/vpc.amazonaws.com/efa"] = str(row.fabric.interfaces)
+    template = {f"label/{key}": value for key, value in node_labels(shape, machine_type).items()}
+    if machine_type.gpu is not None:
+        template |= {f"taint/{GPU_TAINT}": "true:NoSchedule", f"resources/{GPU_TAINT}": str(machine_type.gpu_count)}
+    if shape.fabric is not None and machine_type.fabric is not None:
+        template["resources/vpc.amazonaws.com/efa"] = str(machine_type.fabric.interfaces)
     return template
 
 

@@ -254,15 +254,15 @@ class AwsRegion(pulumi.ComponentResource):
         self, name: str, spec: RegionSpec, images: DevicePluginImages, pools: list[EksNodePool]
     ) -> None:
         # Imported here, so that programs without add-ons do not load the Kubernetes SDK.
-        from novacron_infra.aws.cluster_add_ons import device_plugins, volume_classes
+        from novacron_infra.aws.cluster_add_ons import list_device_plugins, list_volume_classes
         from novacron_infra.workloads.cluster_add_ons import ClusterAddOnsArgs, declare_cluster_add_ons
 
         declare_cluster_add_ons(
             name,
             self.cluster.kubeconfig,
             ClusterAddOnsArgs(
-                volume_classes=volume_classes(self.storage_key_arn),
-                device_plugins=device_plugins(spec.pools.values(), images.nvidia, images.efa),
+                volume_classes=list_volume_classes(self.storage_key_arn),
+                device_plugins=list_device_plugins(spec.pools.values(), images.nvidia, images.efa),
             ),
             parent=self,
             depends_on=[self.cluster, *pools],

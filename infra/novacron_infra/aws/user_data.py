@@ -41,15 +41,15 @@ WantedBy=multi-user.target
 """
 
 
-def user_data(row: Machine) -> str:
+def user_data(machine_type: Machine) -> str:
     """Return the user data of a machine type as text. Launch templates need it in base64.
 
     Raises:
         UnknownNameError: if its GPU is not in the catalogue.
     """
     parts = {
-        "application/node.eks.aws": yaml.safe_dump(_node_config(row), sort_keys=False, width=1000),
-        'text/x-shellscript; charset="us-ascii"': _script(row),
+        "application/node.eks.aws": yaml.safe_dump(_node_config(machine_type), sort_keys=False, width=1000),
+        'text/x-shellscript; charset="us-ascii"': _script(machine_type),
     }
     lines = ["MIME-Version: 1.0", f'Content-Type: multipart/mixed; boundary="{_BOUNDARY}"', ""]
     for content_type, text in parts.items():
@@ -57,26 +57,26 @@ def user_data(row: Machine) -> str:
     return "\n".join([*lines, f"--{_BOUNDARY}--", ""])
 
 
-def _node_config(row: Machine) -> dict[str, Any]:
+def _node_config(machine_type: Machine) -> dict[str, Any]:
     # The list replaces the image's own list, so it repeats the limit of open files. EFA and NCCL pin memory.
     limits = [
         {"type": "RLIMIT_NOFILE", "soft": 65536, "hard": 1048576},
         {"type": "RLIMIT_MEMLOCK", "soft": _LOCKED_MEMORY_BYTES, "hard": _LOCKED_MEMORY_BYTES},
     ]
     spec: dict[str, Any] = {"containerd": {"baseRuntimeSpec": {"process": {"rlimits": limits}}}}
-    if row.local_nvme_gb:
+    if machine_type.local_nvme_gb:
         # One array for images, pods' files and logs. The disks lose their content when the instance stops.
         spec["instance"] = {"localStorage": {"strategy": "RAID0"}}
     return {"apiVersion": "node.eks.aws/v1alpha1", "kind": "NodeConfig", "spec": spec}
 
 
-def _script(row: Machine) -> str:
+def _script(machine_type: Machine) -> str:
     return "\n".join(
         [
             "#!/bin/bash",
             "set -euo pipefail",
             _file("/etc/sysctl.d/90-novacron.conf", "".join(f"{key} = {value}\n" for key, value in _SYSCTLS.items())),
-            _file("/usr/local/sbin/novacron-tuning", _tuning(row)),
+            _file("/usr/local/sbin/novacron-tuning", _tuning(machine_type)),
             "chmod 0755 /usr/local/sbin/novacron-tuning",
             _file("/etc/systemd/system/novacron-tuning.service", _UNIT),
             "systemctl daemon-reload",
@@ -86,7 +86,7 @@ def _script(row: Machine) -> str:
     )
 
 
-def _tuning(row: Machine) -> str:
+def _tuning(machine_type: Machine) -> str:
     # A setting that the machine lacks (often frequency control) must not prevent the node from joining.
     lines = [
         "#!/bin/bash",
@@ -97,8 +97,8 @@ def _tuning(row: Machine) -> str:
         '  if [ -w "$governor" ]; then echo performance > "$governor"; fi',
         "done",
     ]
-    if row.gpu is not None:
-        clocks = find_gpu(row.gpu).clocks
+    if machine_type.gpu is not None:
+        clocks = find_gpu(machine_type.gpu).clocks
         lines += ["nvidia-smi -pm 1", f"nvidia-smi -ac {clocks.memory_mhz},{clocks.graphics_mhz}"]
     return "\n".join([*lines, "exit 0", ""])
 

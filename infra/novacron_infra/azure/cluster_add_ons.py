@@ -17,7 +17,9 @@ PROVISIONER = "disk.csi.azure.com"
 FORMER_DEFAULT = "default"
 
 
-def volume_classes(pools: Iterable[NodePoolShape], encryption_set_id: pulumi.Input[str]) -> tuple[VolumeClass, ...]:
+def list_volume_classes(
+    pools: Iterable[NodePoolShape], encryption_set_id: pulumi.Input[str]
+) -> tuple[VolumeClass, ...]:
     """The fast class is Premium SSD v2 where workers are in zones: it attaches to no machine outside of one."""
     key = {"diskEncryptionSetID": encryption_set_id}
     fast: dict[str, pulumi.Input[str]] = {"skuName": "Premium_LRS"}

@@ -274,7 +274,7 @@ class AzureRedis(pulumi.ComponentResource):
         self.register_outputs({"endpoint": self.endpoint, "secret_id": self.secret_id})
 
 
-def redis_size(primaries: int) -> str | None:
+def find_redis_size(primaries: int) -> str | None:
     """Return the smallest memory-optimized size with 50 GB per primary, as on AWS, or None."""
     fitting = [size for size in REDIS_SIZES_GB if size >= primaries * 50]
     return f"MemoryOptimized_M{fitting[0]}" if fitting else None

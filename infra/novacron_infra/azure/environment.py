@@ -14,7 +14,7 @@ from novacron_infra.azure.replication import (
 )
 from novacron_infra.config import Platform
 from novacron_infra.plan import EnvironmentPlan
-from novacron_infra.regions import region_specs
+from novacron_infra.regions import build_region_specs
 from novacron_infra.tags import Tags
 
 
@@ -28,7 +28,7 @@ def declare_regions(plan: EnvironmentPlan, tags: Tags) -> dict[str, AzureRegion]
     """
     config = plan.config
     subscription = config.accounts.azure_subscription_id or ""
-    specs = region_specs(plan, Platform.AZURE, tags)
+    specs = build_region_specs(plan, Platform.AZURE, tags)
     providers = {
         name: azure_native.Provider(f"{tags.environment}-{name}", subscription_id=subscription) for name in specs
     }

@@ -155,7 +155,7 @@ class AzureNetwork(pulumi.ComponentResource):
 
     def _subnets(self, vnet: azure.VirtualNetwork, gateway: azure.NatGateway) -> dict[SubnetUse, azure.Subnet]:
         subnets: dict[SubnetUse, azure.Subnet] = {}
-        for use, cidr in subnet_plan(self._args.cidr).items():
+        for use, cidr in plan_subnets(self._args.cidr).items():
             controls_api = use is SubnetUse.API_SERVER
             subnets[use] = azure.Subnet(
                 f"{self._name}-{use.value}",
@@ -263,7 +263,7 @@ class AzureNetwork(pulumi.ComponentResource):
         )
 
 
-def subnet_plan(cidr: IPv4Network) -> dict[SubnetUse, str]:
+def plan_subnets(cidr: IPv4Network) -> dict[SubnetUse, str]:
     """The subnets: half of the network for nodes, an eighth for each other use; an eighth stays free."""
     nodes, rest = cidr.subnets(prefixlen_diff=1)
     others = rest.subnets(prefixlen_diff=2)

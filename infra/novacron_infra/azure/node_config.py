@@ -41,7 +41,7 @@ def linux_os_config() -> dict[str, Any]:
     }
 
 
-def kubelet_config(row: Machine) -> dict[str, Any]:
+def kubelet_config(machine_type: Machine) -> dict[str, Any]:
     """Machines with GPUs give whole cores, near to the GPUs, to pods that ask for whole cores."""
     config: dict[str, Any] = {
         "image_gc_high_threshold": _IMAGE_GC_HIGH_PERCENT,
@@ -49,12 +49,12 @@ def kubelet_config(row: Machine) -> dict[str, Any]:
         "container_log_max_size_mb": _CONTAINER_LOG_MB,
         "container_log_max_files": _CONTAINER_LOG_FILES,
     }
-    if row.gpu is not None:
+    if machine_type.gpu is not None:
         # Best effort: a pod whose cores and GPUs do not lie together still starts.
         config |= {"cpu_manager_policy": "static", "topology_manager_policy": "best-effort"}
     return config
 
 
-def node_config(row: Machine) -> dict[str, Any]:
+def node_config(machine_type: Machine) -> dict[str, Any]:
     """Both, as properties of an agent pool."""
-    return {"linux_os_config": linux_os_config(), "kubelet_config": kubelet_config(row)}
+    return {"linux_os_config": linux_os_config(), "kubelet_config": kubelet_config(machine_type)}

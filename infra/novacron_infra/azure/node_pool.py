@@ -113,7 +113,7 @@ class AksNodePool(pulumi.ComponentResource):
             ]
         )
         super().__init__("novacron:index:AksNodePool", name, None, opts)
-        self._name, self._args, self._row = name, args, find_machine(args.shape.machine)
+        self._name, self._args, self._machine_type = name, args, find_machine(args.shape.machine)
         self._child = pulumi.ResourceOptions(parent=self)
         self._tags = args.tags.of(args.shape.role.value)
         placement_group = self._placement_group() if args.shape.placement is Placement.CLUSTER else None
@@ -152,8 +152,8 @@ class AksNodePool(pulumi.ComponentResource):
         placement_group: compute.ProximityPlacementGroup | None,
         role: authorization.RoleAssignment | None,
     ) -> containerservice.AgentPool:
-        args, shape, row = self._args, self._args.shape, self._row
-        has_gpus, spot = row.gpu is not None, group.capacity is Capacity.SPOT
+        args, shape, machine_type = self._args, self._args.shape, self._machine_type
+        has_gpus, spot = machine_type.gpu is not None, group.capacity is Capacity.SPOT
         scaled = group.minimum_nodes != group.maximum_nodes
         local = args.os_disk is DiskPlace.LOCAL
         return containerservice.AgentPool(
@@ -182,10 +182,10 @@ class AksNodePool(pulumi.ComponentResource):
                 ssh_access=containerservice.AgentPoolSSHAccess.DISABLED
             ),
             linux_os_config=_linux(),
-            kubelet_config=containerservice.KubeletConfigArgs(**kubelet_config(row)),
+            kubelet_config=containerservice.KubeletConfigArgs(**kubelet_config(machine_type)),
             gpu_profile=containerservice.GPUProfileArgs(driver=args.gpu_stack.value) if has_gpus else None,
-            node_labels=node_labels(shape, row) | ({SPOT_LABEL: "spot"} if spot else {}),
-            node_taints=node_taints(row, group) or None,
+            node_labels=node_labels(shape, machine_type) | ({SPOT_LABEL: "spot"} if spot else {}),
+            node_taints=node_taints(machine_type, group) or None,
             scale_set_priority=(
                 containerservice.ScaleSetPriority.SPOT if spot else containerservice.ScaleSetPriority.REGULAR
             ),
@@ -209,9 +209,9 @@ class AksNodePool(pulumi.ComponentResource):
         )
 
 
-def node_taints(row: Machine, group: NodeGroupShape) -> list[str]:
+def node_taints(machine_type: Machine, group: NodeGroupShape) -> list[str]:
     """Return the taints of a group's nodes. AKS adds the spot taint itself; declaring it avoids a permanent diff."""
-    gpus = [f"{GPU_TAINT}=true:NoSchedule"] if row.gpu is not None else []
+    gpus = [f"{GPU_TAINT}=true:NoSchedule"] if machine_type.gpu is not None else []
     return gpus + ([f"{SPOT_LABEL}=spot:NoSchedule"] if group.capacity is Capacity.SPOT else [])
 
 
@@ -229,9 +229,9 @@ def _check_args(name: str, args: AksNodePoolArgs) -> list[Problem]:
     if not _MIN_DISK_GIB <= args.os_disk_gib <= _MAX_DISK_GIB:
         rule = f"a system disk has {_MIN_DISK_GIB} to {_MAX_DISK_GIB} GiB"
         found.append(Problem(f"{name}.os_disk_gib", str(args.os_disk_gib), rule, "Stay within"))
-    row = load_machines().get(args.shape.machine)
-    if args.os_disk is DiskPlace.LOCAL and row is not None and not row.local_nvme_gb:
-        rule = f"{row.name} has no local disk"
+    machine_type = load_machines().get(args.shape.machine)
+    if args.os_disk is DiskPlace.LOCAL and machine_type is not None and not machine_type.local_nvme_gb:
+        rule = f"{machine_type.name} has no local disk"
         found.append(Problem(f"{name}.os_disk", args.os_disk.value, rule, f"Use {DiskPlace.MANAGED.value}"))
     price = args.spot_max_usd_per_hour
     if price != WHATEVER_IT_COSTS and price <= 0:

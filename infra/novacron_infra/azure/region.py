@@ -19,7 +19,7 @@ from novacron_infra.azure.databases import (
     AzurePostgresArgs,
     AzureRedis,
     AzureRedisArgs,
-    redis_size,
+    find_redis_size,
 )
 from novacron_infra.azure.iam import Role
 from novacron_infra.azure.identity import AksPodIdentity, AksPodIdentityArgs
@@ -216,14 +216,14 @@ class AzureRegion(pulumi.ComponentResource):
 
     def _declare_add_ons(self, encryption_set_id: pulumi.Input[str], pools: list[AksNodePool]) -> None:
         # Imported here, so that programs without add-ons do not load the Kubernetes SDK.
-        from novacron_infra.azure.cluster_add_ons import FORMER_DEFAULT, volume_classes
+        from novacron_infra.azure.cluster_add_ons import FORMER_DEFAULT, list_volume_classes
         from novacron_infra.workloads.cluster_add_ons import ClusterAddOnsArgs, declare_cluster_add_ons
 
         declare_cluster_add_ons(
             self._name,
             self.cluster.kubeconfig,
             ClusterAddOnsArgs(
-                volume_classes=volume_classes(self.spec.pools.values(), encryption_set_id),
+                volume_classes=list_volume_classes(self.spec.pools.values(), encryption_set_id),
                 former_default=FORMER_DEFAULT,
             ),
             parent=self,
@@ -317,7 +317,7 @@ class AzureRegion(pulumi.ComponentResource):
                 region=self.spec.region,
                 resource_group=self.resource_group_name,
                 cluster=self._unique,
-                node_type=redis_size(self.spec.redis.shards) or "",
+                node_type=find_redis_size(self.spec.redis.shards) or "",
                 clustered=self.spec.redis.clustered,
                 replicated=self.spec.redis.clustered,
                 endpoint_subnet_id=network.subnet_ids[SubnetUse.ENDPOINTS],
@@ -361,7 +361,7 @@ def _require_store(name: str, args: AzureRegionArgs) -> AzureStore:
     if not _SUBSCRIPTION.fullmatch(args.subscription_id):
         rule, fix = "it is not a subscription id", "Write it as 00000000-0000-0000-0000-000000000000"
         found.append(Problem(f"{name}.subscription_id", args.subscription_id, rule, fix))
-    if redis_size(spec.redis.shards) is None:
+    if find_redis_size(spec.redis.shards) is None:
         rule = "Azure Managed Redis has no such size"
         found.append(Problem(f"{name}.redis_nodes", str(spec.redis_nodes), rule, "Use fewer"))
     store = spec.store

@@ -94,9 +94,9 @@ class CloudEnvironment(Section):
     @property
     def platforms(self) -> tuple[Platform, ...]:
         """The clouds that have regions, in the order of the regions."""
-        return tuple(dict.fromkeys(region.platform(self.platform) for region in self.regions))
+        return tuple(dict.fromkeys(region.find_platform(self.platform) for region in self.regions))
 
-    def buckets(self, platform: Platform) -> dict[str, str | None]:
+    def list_buckets(self, platform: Platform) -> dict[str, str | None]:
         """Return the name of the model store of each region in `platform`, by the region's name.
 
         The names are written as `model.store.bucket`. A name is None where a file system is created.
@@ -107,7 +107,7 @@ class CloudEnvironment(Section):
             if region.overrides
             else region.bucket or self.model.store.bucket_in(region.name, primary)
             for region in self.regions
-            if region.platform(self.platform) is platform
+            if region.find_platform(self.platform) is platform
         }
 
     def store_kind(self, region: Region) -> StoreKind:
@@ -116,7 +116,7 @@ class CloudEnvironment(Section):
             return self.model.store.kind
         return region.overrides.store_kind or OWN_STORE[region.overrides.platform]
 
-    def admins(self, region: Region) -> tuple[str, ...]:
+    def list_admins(self, region: Region) -> tuple[str, ...]:
         """Return the administrators of the region's cluster, as its cloud names them."""
         return region.overrides.admins if region.overrides else self.clusters.admins
 

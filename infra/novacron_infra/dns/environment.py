@@ -102,9 +102,9 @@ def _args(
     regions = tuple(
         EndpointRegion(
             region=region,
-            platform=region.platform(config.platform),
+            platform=region.find_platform(config.platform),
             address=addresses[region.name],
-            address_kind=_ADDRESS_KINDS[region.platform(config.platform)],
+            address_kind=_ADDRESS_KINDS[region.find_platform(config.platform)],
             nearest=region.overrides.nearest if region.overrides else None,
         )
         for region in config.regions

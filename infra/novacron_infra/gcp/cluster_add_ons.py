@@ -16,7 +16,7 @@ _HYPERDISK = (*HYPERDISK_ONLY, "a3-highgpu", "a3-megagpu")
 """Series that take Hyperdisk Balanced; a2, g2 and c2 do not. The a3 of this line are from memory: not verified."""
 
 
-def volume_classes(pools: Iterable[NodePoolShape], key_id: pulumi.Input[str]) -> tuple[VolumeClass, ...]:
+def list_volume_classes(pools: Iterable[NodePoolShape], key_id: pulumi.Input[str]) -> tuple[VolumeClass, ...]:
     """The fast class is for workers, the general one for the other pods. No type of disk attaches to every series."""
     key = {"disk-encryption-kms-key": key_id}
     fast: dict[str, pulumi.Input[str]] = {"type": "pd-ssd"}

@@ -9,7 +9,7 @@ from novacron_infra.config import Platform
 from novacron_infra.gcp.region import GcpRegion, GcpRegionArgs
 from novacron_infra.gcp.replication import GcpModelReplication, GcpModelReplicationArgs, ReplicaArgs
 from novacron_infra.plan import EnvironmentPlan
-from novacron_infra.regions import region_specs
+from novacron_infra.regions import build_region_specs
 from novacron_infra.tags import Tags
 
 
@@ -23,7 +23,7 @@ def declare_regions(plan: EnvironmentPlan, tags: Tags) -> dict[str, GcpRegion]:
     """
     config = plan.config
     project = config.accounts.google_project or ""
-    specs = region_specs(plan, Platform.GCP, tags)
+    specs = build_region_specs(plan, Platform.GCP, tags)
     providers = {name: gcp.Provider(f"{tags.environment}-{name}", project=project, region=name) for name in specs}
     regions = {
         name: GcpRegion(

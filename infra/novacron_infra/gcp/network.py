@@ -67,7 +67,7 @@ class GcpNetwork(pulumi.ComponentResource):
         raise_problems([*check_name(name), *check_labels(name, args.tags), *_check_args(name, args)])
         super().__init__("novacron:index:GcpNetwork", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        plan = address_plan(args.cidr)
+        plan = plan_addresses(args.cidr)
         vpc = gcp.compute.Network(f"{name}-vpc", auto_create_subnetworks=False, routing_mode="REGIONAL", opts=child)
         subnet = gcp.compute.Subnetwork(
             f"{name}-nodes",
@@ -223,7 +223,7 @@ class AddressPlan:
     google_services: IPv4Network
 
 
-def address_plan(cidr: IPv4Network) -> AddressPlan:
+def plan_addresses(cidr: IPv4Network) -> AddressPlan:
     """Half of a network for pods, a quarter for nodes, an eighth for fabrics, a sixteenth for each kind of service."""
     pods, rest = cidr.subnets()
     nodes, rest = rest.subnets()

@@ -64,44 +64,44 @@ _LOCAL_SSDS = {
 }
 
 
-def accelerator(row: Machine) -> str | None:
+def accelerator(machine_type: Machine) -> str | None:
     """Return the Google Cloud name of a machine's GPU, or None without a GPU.
 
     Raises:
         CatalogError: if Google Cloud does not have the GPU.
     """
-    if row.gpu is None:
+    if machine_type.gpu is None:
         return None
-    name = _ACCELERATOR_OF_MACHINE.get(row.name) or _ACCELERATORS.get(row.gpu)
+    name = _ACCELERATOR_OF_MACHINE.get(machine_type.name) or _ACCELERATORS.get(machine_type.gpu)
     if name is None:
-        raise CatalogError(f"{row.name}: Google Cloud has no name for {row.gpu}")
+        raise CatalogError(f"{machine_type.name}: Google Cloud has no name for {machine_type.gpu}")
     return name
 
 
-def local_ssds(row: Machine) -> LocalSsds:
+def local_ssds(machine_type: Machine) -> LocalSsds:
     """The local disks of a machine: what the catalogue says, or what one may choose."""
-    if row.name in _LOCAL_SSDS:
-        return _LOCAL_SSDS[row.name]
-    count = (row.local_nvme_gb or 0) // LOCAL_SSD_GB
+    if machine_type.name in _LOCAL_SSDS:
+        return _LOCAL_SSDS[machine_type.name]
+    count = (machine_type.local_nvme_gb or 0) // LOCAL_SSD_GB
     return LocalSsds(allowed=(count,), default=count)
 
 
-def boot_disk_type(row: Machine) -> str:
+def boot_disk_type(machine_type: Machine) -> str:
     """The fastest type of boot disk that the machine's series takes at a size alone."""
-    return "hyperdisk-balanced" if row.name.startswith(HYPERDISK_ONLY) else "pd-ssd"
+    return "hyperdisk-balanced" if machine_type.name.startswith(HYPERDISK_ONLY) else "pd-ssd"
 
 
-def kubelet_config(row: Machine) -> KubeletConfig | None:
+def kubelet_config(machine_type: Machine) -> KubeletConfig | None:
     """GPU nodes give whole cores of the GPUs' own NUMA node to pods that ask for whole ones."""
-    if row.gpu is None:
+    if machine_type.gpu is None:
         return None
     return KubeletConfig(cpu_manager_policy="static", topology_manager_policy="best-effort")
 
 
-def system_config(row: Machine) -> str:
+def system_config(machine_type: Machine) -> str:
     """The node system config as the file that `gcloud container node-pools create --system-config-from-file` takes."""
     kubelet: dict[str, object] = {"insecureKubeletReadonlyPortEnabled": False}
-    if (own := kubelet_config(row)) is not None:
+    if (own := kubelet_config(machine_type)) is not None:
         kubelet |= {
             "cpuManagerPolicy": own.cpu_manager_policy,
             "topologyManager": {"policy": own.topology_manager_policy},

@@ -111,7 +111,7 @@ class GkeNodePool(pulumi.ComponentResource):
             ]
         )
         super().__init__("novacron:index:GkeNodePool", name, None, opts)
-        self._name, self._args, self._row = name, args, find_machine(args.shape.machine)
+        self._name, self._args, self._machine_type = name, args, find_machine(args.shape.machine)
         pools = {suffix: self._node_pool(suffix, group) for suffix, group in args.shape.groups.items()}
         self.resources = GkeNodePoolResources(node_pools=pools)
         self.node_pool_names = {suffix: pool.name for suffix, pool in pools.items()}
@@ -119,7 +119,7 @@ class GkeNodePool(pulumi.ComponentResource):
 
     def _node_pool(self, suffix: str, group: NodeGroupShape) -> gcp.container.NodePool:
         args, shape = self._args, self._args.shape
-        has_gpus, scheduled = self._row.gpu is not None, group.capacity in SCHEDULED
+        has_gpus, scheduled = self._machine_type.gpu is not None, group.capacity in SCHEDULED
         scaled = group.minimum_nodes != group.maximum_nodes
         nodes_per_zone = group.nodes // len(shape.zones)
         return gcp.container.NodePool(
@@ -178,18 +178,18 @@ class GkeNodePool(pulumi.ComponentResource):
         )
 
     def _node_config(self, group: NodeGroupShape) -> gcp.container.NodePoolNodeConfigArgs:
-        args, row = self._args, self._row
+        args, machine_type = self._args, self._machine_type
         config = gcp.container
-        gpu, disks, kubelet = accelerator(row), _disks(args, row), kubelet_config(row)
+        gpu, disks, kubelet = accelerator(machine_type), _disks(args, machine_type), kubelet_config(machine_type)
         return config.NodePoolNodeConfigArgs(
-            machine_type=row.name,
+            machine_type=machine_type.name,
             image_type="COS_CONTAINERD",
             service_account=args.node_account_email,
             oauth_scopes=["https://www.googleapis.com/auth/cloud-platform"],
             guest_accelerators=[
                 config.NodePoolNodeConfigGuestAcceleratorArgs(
                     type=gpu,
-                    count=row.gpu_count,
+                    count=machine_type.gpu_count,
                     gpu_driver_installation_config=(
                         config.NodePoolNodeConfigGuestAcceleratorGpuDriverInstallationConfigArgs(
                             gpu_driver_version=args.gpu_driver.value
@@ -202,12 +202,12 @@ class GkeNodePool(pulumi.ComponentResource):
             taints=[config.NodePoolNodeConfigTaintArgs(key=GPU_TAINT, value=GPU_TAINT_VALUE, effect="NO_SCHEDULE")]
             if gpu is not None
             else None,
-            labels=node_labels(args.shape, row),
+            labels=node_labels(args.shape, machine_type),
             spot=True if group.capacity is Capacity.SPOT else None,
             flex_start=True if group.capacity is Capacity.FLEX_START else None,
             max_run_duration=f"{args.longest_run_s}s" if group.capacity in SCHEDULED else None,
             reservation_affinity=_reservation(args.shape),
-            disk_type=boot_disk_type(row),
+            disk_type=boot_disk_type(machine_type),
             disk_size_gb=args.boot_disk_gb,
             boot_disk_kms_key=args.disk_key_id,
             ephemeral_storage_local_ssd_config=config.NodePoolNodeConfigEphemeralStorageLocalSsdConfigArgs(
@@ -270,8 +270,8 @@ def _reservation(shape: NodePoolShape) -> gcp.container.NodePoolNodeConfigReserv
     )
 
 
-def _disks(args: GkeNodePoolArgs, row: Machine) -> int:
-    return local_ssds(row).default if args.local_ssds is None else args.local_ssds
+def _disks(args: GkeNodePoolArgs, machine_type: Machine) -> int:
+    return local_ssds(machine_type).default if args.local_ssds is None else args.local_ssds
 
 
 def _check_args(name: str, args: GkeNodePoolArgs) -> list[Problem]:
@@ -289,11 +289,11 @@ def _check_args(name: str, args: GkeNodePoolArgs) -> list[Problem]:
 
 
 def _check_disks(name: str, args: GkeNodePoolArgs) -> list[Problem]:
-    row = load_machines().get(args.shape.machine)
-    if row is None or args.local_ssds is None or args.local_ssds in local_ssds(row).allowed:
+    machine_type = load_machines().get(args.shape.machine)
+    if machine_type is None or args.local_ssds is None or args.local_ssds in local_ssds(machine_type).allowed:
         return []
-    allowed = ", ".join(map(str, local_ssds(row).allowed))
-    rule = f"{row.name} has {allowed} local disks"
+    allowed = ", ".join(map(str, local_ssds(machine_type).allowed))
+    rule = f"{machine_type.name} has {allowed} local disks"
     return [Problem(f"{name}.local_ssds", str(args.local_ssds), rule, "Use one of these numbers, or leave it out")]
 
 
@@ -308,10 +308,15 @@ def _check_fabric(name: str, args: GkeNodePoolArgs) -> list[Problem]:
             value = f"{given} interfaces" if given else "True"
             return [Problem(what, value, "the pool has no fabric", "Remove it, or name the machine's fabric")]
         return []
-    row = load_machines().get(args.shape.machine)
-    if args.automatic_fabric or row is None or row.fabric is None or row.fabric.kind is not args.shape.fabric:
+    machine_type = load_machines().get(args.shape.machine)
+    if (
+        args.automatic_fabric
+        or machine_type is None
+        or machine_type.fabric is None
+        or machine_type.fabric.kind is not args.shape.fabric
+    ):
         return []  # or `check_pool` says what is wrong
-    needed = fabric_interfaces(row.name)
+    needed = fabric_interfaces(machine_type.name)
     if given == needed:
         return []
     rule = f"{args.shape.fabric.value} of {args.shape.machine} takes {needed}"

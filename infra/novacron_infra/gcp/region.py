@@ -242,14 +242,14 @@ class GcpRegion(pulumi.ComponentResource):
         self, name: str, spec: RegionSpec, key_id: pulumi.Input[str], pools: list[GkeNodePool]
     ) -> None:
         # Imported here, so that programs without add-ons do not load the Kubernetes SDK.
-        from novacron_infra.gcp.cluster_add_ons import FORMER_DEFAULT, volume_classes
+        from novacron_infra.gcp.cluster_add_ons import FORMER_DEFAULT, list_volume_classes
         from novacron_infra.workloads.cluster_add_ons import ClusterAddOnsArgs, declare_cluster_add_ons
 
         declare_cluster_add_ons(
             name,
             self.cluster.kubeconfig,
             ClusterAddOnsArgs(
-                volume_classes=volume_classes(spec.pools.values(), key_id),
+                volume_classes=list_volume_classes(spec.pools.values(), key_id),
                 former_default=FORMER_DEFAULT,
             ),
             parent=self,

@@ -191,7 +191,7 @@ def _plan_regions(
         plans.append(
             RegionPlan(
                 name=region.name,
-                platform=region.platform(config.platform),
+                platform=region.find_platform(config.platform),
                 weight=region.weight,
                 traffic_fraction=region.weight / weights,
                 workers=share,
@@ -212,7 +212,7 @@ def _find_machine_types(config: CloudEnvironment, region: Region) -> dict[Role, 
     own: dict[Role, str] = {"coordinators": config.coordinators.machine, "workers": config.workers.machine}
     if config.storage is not None:
         own["storage"] = config.storage.machine
-    return {role: find_machine(region.machine(role, name) or name) for role, name in own.items()}
+    return {role: find_machine(region.choose_machine(role, name) or name) for role, name in own.items()}
 
 
 def _list_machine_types(config: CloudEnvironment, role: Role) -> list[Machine]:

@@ -27,11 +27,11 @@ _CREATED = {
 
 def find_region_store(config: CloudEnvironment, region: Region) -> RegionStore:
     """Return the model store of a region."""
-    platform = region.platform(config.platform)
+    platform = region.find_platform(config.platform)
     replication = find_efs_replication(config)
     return make_store(
         config.store_kind(region),
-        config.buckets(platform)[region.name],
+        config.list_buckets(platform)[region.name],
         replica=replication is not None and replication[1] == region.name,
     )
 
@@ -53,8 +53,8 @@ def list_store_warnings(config: CloudEnvironment, sizes: Sequence[ReplicaSize]) 
     created: dict[tuple[Platform, StoreKind], list[str]] = {}
     mounted: dict[str, list[str]] = {}
     for region in config.regions:
-        cloud, kind = region.platform(config.platform), config.store_kind(region)
-        bucket = config.buckets(cloud)[region.name]
+        cloud, kind = region.find_platform(config.platform), config.store_kind(region)
+        bucket = config.list_buckets(cloud)[region.name]
         if kind is StoreKind.NFS and bucket is not None:
             mounted.setdefault(bucket, []).append(region.name)
         elif (cloud, kind) in _CREATED:
@@ -74,6 +74,6 @@ def list_store_warnings(config: CloudEnvironment, sizes: Sequence[ReplicaSize]) 
 
 def _list_efs_regions(config: CloudEnvironment) -> tuple[list[str], list[str]]:
     """Return the regions with EFS, and those of them whose file system is created."""
-    buckets = config.buckets(Platform.AWS)
+    buckets = config.list_buckets(Platform.AWS)
     found = [item.name for item in config.regions if config.store_kind(item) is StoreKind.EFS]
     return found, [name for name in found if buckets[name] is None]

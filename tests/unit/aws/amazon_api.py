@@ -45,8 +45,8 @@ class Call:
 
 
 def _read() -> Iterator[tuple[str, list[Call], set[str]]]:
-    for type_, row in yaml.safe_load((Path(__file__).parent / "amazon_calls.yaml").read_text()).items():
-        yield type_, [Call(**call) for call in row["calls"]], set(row.get("not_sent", ()))
+    for type_, entry in yaml.safe_load((Path(__file__).parent / "amazon_calls.yaml").read_text()).items():
+        yield type_, [Call(**call) for call in entry["calls"]], set(entry.get("not_sent", ()))
 
 
 CALLS = {type_: calls for type_, calls, _ in _read()}

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from novacron_infra.aws import AwsKeys, AwsNetwork, EksCluster, NatMode
-from novacron_infra.aws.network import ENDPOINTS, subnet_plan
+from novacron_infra.aws.network import ENDPOINTS, plan_subnets
 from novacron_infra.errors import ArgumentError
 
 from tests.unit.aws import samples
@@ -98,7 +98,7 @@ def test_auto_scaling_may_use_the_disks_key_and_logs_only_theirs(region: Graph) 
 @pytest.mark.parametrize("zones", [samples.ZONES, samples.ZONES[:2]])
 @pytest.mark.parametrize("cidr", ["10.0.0.0/16", "10.8.0.0/20"])
 def test_subnets_are_in_the_network_and_do_not_overlap(cidr: str, zones: tuple[str, ...]) -> None:
-    plan = subnet_plan(IPv4Network(cidr), zones)
+    plan = plan_subnets(IPv4Network(cidr), zones)
     assert tuple(plan) == zones
     subnets = [ipaddress.IPv4Network(text) for zone in plan.values() for text in (zone.private, zone.public)]
     assert all(subnet.subnet_of(ipaddress.IPv4Network(cidr)) for subnet in subnets)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from novacron_infra.aws.fabric import InterfaceType, efa_interfaces
+from novacron_infra.aws.fabric import InterfaceType, list_efa_interfaces
 from novacron_infra.catalog import CatalogError, Cloud, FabricKind, UnknownNameError, load_machines
 
 # Card 0 has EFA as device 1, next to its IP interface; every other EFA card has it as device 0.
@@ -20,22 +20,24 @@ EFA_CARDS = {
 
 @pytest.mark.parametrize("name", EFA_CARDS)
 def test_efa_layout_of_each_machine(name: str) -> None:
-    primary, *fabric = efa_interfaces(name)
+    primary, *fabric = list_efa_interfaces(name)
     assert (primary.network_card, primary.device, primary.type) == (0, 0, InterfaceType.ORDINARY)
     assert [(item.network_card, item.device) for item in fabric] == [(c, 1 if c == 0 else 0) for c in EFA_CARDS[name]]
     assert {item.type for item in fabric} == {InterfaceType.EFA_ONLY}
 
 
 def test_card_0_of_p6_b300_has_no_efa() -> None:
-    on_card_0 = [item.type for item in efa_interfaces("p6-b300.48xlarge") if item.network_card == 0]
+    on_card_0 = [item.type for item in list_efa_interfaces("p6-b300.48xlarge") if item.network_card == 0]
     assert on_card_0 == [InterfaceType.ORDINARY]
 
 
 def test_every_machine_of_the_catalogue_with_efa_has_a_layout() -> None:
     with_efa = {
-        row.name
-        for row in load_machines().values()
-        if row.cloud is Cloud.AWS and row.fabric is not None and row.fabric.kind is FabricKind.EFA
+        machine_type.name
+        for machine_type in load_machines().values()
+        if machine_type.cloud is Cloud.AWS
+        and machine_type.fabric is not None
+        and machine_type.fabric.kind is FabricKind.EFA
     }
     assert with_efa == set(EFA_CARDS)
 
@@ -43,18 +45,18 @@ def test_every_machine_of_the_catalogue_with_efa_has_a_layout() -> None:
 @pytest.mark.parametrize("name", ["c6i.8xlarge", "a3-ultragpu-8g"])
 def test_machine_without_efa_is_rejected(name: str) -> None:
     with pytest.raises(CatalogError, match=f"{name} has no EFA"):
-        efa_interfaces(name)
+        list_efa_interfaces(name)
 
 
 def test_unknown_machine_has_no_efa_layout() -> None:
     with pytest.raises(UnknownNameError, match=r"p7\.48xlarge"):
-        efa_interfaces("p7.48xlarge")
+        list_efa_interfaces("p7.48xlarge")
 
 
 def test_machine_with_unknown_efa_cards_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
-    row = load_machines()["p5.48xlarge"]
-    assert row.fabric is not None
-    unknown = row.model_copy(update={"fabric": row.fabric.model_copy(update={"first_card": None})})
+    machine_type = load_machines()["p5.48xlarge"]
+    assert machine_type.fabric is not None
+    unknown = machine_type.model_copy(update={"fabric": machine_type.fabric.model_copy(update={"first_card": None})})
     monkeypatch.setattr("novacron_infra.aws.fabric.find_machine", lambda _: unknown)
     with pytest.raises(CatalogError, match="does not list the network cards"):
-        efa_interfaces("p5.48xlarge")
+        list_efa_interfaces("p5.48xlarge")

@@ -141,12 +141,12 @@ def _name_rules() -> dict[tuple[str, str], NameRule]:
     held = yaml.safe_load((Path(__file__).parent / "azure_addresses.yaml").read_text(encoding="utf-8"))
     found: dict[tuple[str, str], NameRule] = {}
     for type_, rules in held["rules"].items():
-        for name, row in rules.items():
-            source = held["sources"][row["source"]]
+        for name, rule in rules.items():
+            source = held["sources"][rule["source"]]
             found[type_, name] = NameRule(
                 source=f"specification/{source['path']}",
                 version=str(source["version"]),
-                **{key: tuple(value) if key == "values" else value for key, value in row.items() if key != "source"},
+                **{key: tuple(value) if key == "values" else value for key, value in rule.items() if key != "source"},
             )
     return found
 

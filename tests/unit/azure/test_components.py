@@ -13,7 +13,7 @@ import pytest
 from novacron_infra.azure import AksCluster, AzureNetwork, SubnetUse
 from novacron_infra.azure.cluster import LOG_CATEGORIES
 from novacron_infra.azure.iam import Role
-from novacron_infra.azure.network import subnet_plan
+from novacron_infra.azure.network import plan_subnets
 from novacron_infra.azure.private_link import ZONES
 
 from tests.unit.azure import samples
@@ -158,7 +158,7 @@ def test_each_identity_has_the_roles_that_it_needs_and_no_other(region: Graph) -
 
 @pytest.mark.parametrize("cidr", ["10.0.0.0/16", "10.8.0.0/20"])
 def test_subnets_are_in_the_network_and_do_not_overlap(cidr: str) -> None:
-    plan = subnet_plan(IPv4Network(cidr))
+    plan = plan_subnets(IPv4Network(cidr))
     assert set(plan) == set(SubnetUse)
     subnets = [ipaddress.IPv4Network(text) for text in plan.values()]
     assert all(subnet.subnet_of(ipaddress.IPv4Network(cidr)) for subnet in subnets)

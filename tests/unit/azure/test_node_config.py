@@ -11,7 +11,7 @@ from novacron_infra.catalog import Cloud, Machine, find_machine, load_machines
 from pulumi_azure_native import containerservice
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "azure"
-MACHINES = [row.name for row in load_machines().values() if row.cloud is Cloud.AZURE]
+MACHINES = [machine_type.name for machine_type in load_machines().values() if machine_type.cloud is Cloud.AZURE]
 
 # AKS custom node configuration reference, Linux sysctls, read on 2026-11-25.
 LIMITS = {
@@ -21,8 +21,8 @@ LIMITS = {
 }
 
 
-def rendered(row: Machine) -> str:
-    return yaml.safe_dump(node_config(row), sort_keys=False)
+def rendered(machine_type: Machine) -> str:
+    return yaml.safe_dump(node_config(machine_type), sort_keys=False)
 
 
 @pytest.mark.parametrize("name", MACHINES)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from novacron_infra.azure import AzureModelReplication, AzurePostgres, AzureRedis, AzureRegistry
-from novacron_infra.azure.databases import REDIS_SIZES_GB, redis_size
+from novacron_infra.azure.databases import REDIS_SIZES_GB, find_redis_size
 from novacron_infra.azure.private_link import ZONES, PrivateService
 from novacron_infra.errors import ArgumentError
 
@@ -188,11 +188,11 @@ def test_models_in_the_whole_container_are_copied_with_all_of_it() -> None:
     ("primaries", "size"), [(1, "M50"), (3, "M150"), (4, "M250"), (REDIS_SIZES_GB[-1] // 50, "M2000")]
 )
 def test_redis_size_has_the_memory_of_its_primaries(primaries: int, size: str) -> None:
-    assert redis_size(primaries) == f"MemoryOptimized_{size}"
+    assert find_redis_size(primaries) == f"MemoryOptimized_{size}"
 
 
 def test_no_redis_is_larger_than_the_largest() -> None:
-    assert redis_size(REDIS_SIZES_GB[-1] // 50 + 1) is None
+    assert find_redis_size(REDIS_SIZES_GB[-1] // 50 + 1) is None
 
 
 def postgres(name: str = "state", **changes: Any) -> None:

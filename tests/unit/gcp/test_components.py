@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from novacron_infra.errors import ArgumentError
 from novacron_infra.gcp import GcpFabric, GcpKeys, GcpNetwork, GkeCluster, ReleaseChannel
-from novacron_infra.gcp.network import address_plan
+from novacron_infra.gcp.network import plan_addresses
 from novacron_infra.tags import Tags
 
 from tests.unit.gcp import samples
@@ -124,7 +124,7 @@ def test_users_of_a_key_depend_on_its_grants(region: Graph) -> None:
 
 @pytest.mark.parametrize("cidr", ["10.0.0.0/16", "10.64.0.0/12", "192.168.0.0/18"])
 def test_address_ranges_are_in_the_network_and_do_not_overlap(cidr: str) -> None:
-    plan = address_plan(IPv4Network(cidr))
+    plan = plan_addresses(IPv4Network(cidr))
     parts = [
         ipaddress.IPv4Network(text)
         for text in (plan.pods, plan.nodes, plan.fabric, plan.services, plan.google_services)
@@ -135,7 +135,7 @@ def test_address_ranges_are_in_the_network_and_do_not_overlap(cidr: str) -> None
 
 
 def test_pods_of_every_node_have_addresses() -> None:
-    pods = ipaddress.IPv4Network(address_plan(samples.NETWORK.cidr).pods)
+    pods = ipaddress.IPv4Network(plan_addresses(samples.NETWORK.cidr).pods)
     of_a_node = 2 * samples.CLUSTER.max_pods_per_node
     assert pods.num_addresses // of_a_node >= 256
 

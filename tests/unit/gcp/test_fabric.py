@@ -31,7 +31,11 @@ def test_a_node_has_one_interface_in_each_subnet(name: str, interfaces: int) -> 
 
 
 def test_every_machine_of_the_catalogue_with_a_fabric_has_a_layout() -> None:
-    with_fabric = {row.name for row in load_machines().values() if row.cloud is Cloud.GCP and row.fabric is not None}
+    with_fabric = {
+        machine_type.name
+        for machine_type in load_machines().values()
+        if machine_type.cloud is Cloud.GCP and machine_type.fabric is not None
+    }
     assert with_fabric == set(LAYOUTS)
 
 

@@ -39,7 +39,7 @@ def node(region: Graph, pool: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("pool", samples.SHAPES)
 def test_every_pool_is_encrypted_tuned_and_keeps_pods_off_its_credentials(region: Graph, pool: str) -> None:
-    row = find_machine(samples.SHAPES[pool].machine)
+    machine_type = find_machine(samples.SHAPES[pool].machine)
     for item in pools(region, pool).values():
         config = item.inputs["nodeConfig"]
         assert config["bootDiskKmsKey"] == "projects/acme-prod/keys-storage"
@@ -48,7 +48,7 @@ def test_every_pool_is_encrypted_tuned_and_keeps_pods_off_its_credentials(region
         assert config["shieldedInstanceConfig"] == {"enableSecureBoot": True, "enableIntegrityMonitoring": True}
         assert (config["gvnic"], config["gcfsConfig"]) == ({"enabled": True}, {"enabled": True})
         assert item.inputs["networkConfig"]["enablePrivateNodes"] is True
-        wanted = yaml.safe_load(system_config(row))
+        wanted = yaml.safe_load(system_config(machine_type))
         linux = dict(config["linuxNodeConfig"])
         assert linux.pop("sysctls") == wanted["linuxConfig"].pop("sysctl")
         assert linux == wanted["linuxConfig"]

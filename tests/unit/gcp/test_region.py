@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from novacron_infra.catalog import FabricKind
 from novacron_infra.errors import ArgumentError
-from novacron_infra.gcp.network import address_plan
+from novacron_infra.gcp.network import plan_addresses
 from novacron_infra.gcp.region import GcpRegion, GcpRegionArgs
 from novacron_infra.stores import ManagedNfsStore, NfsStore, S3Store
 
@@ -114,7 +114,7 @@ def test_workers_have_their_fabric_within_the_addresses_of_the_region(region: Gr
     (workers,) = [item for item in region.of(POOL) if "workers" in item.name]
     interfaces = workers.inputs["networkConfig"]["additionalNodeNetworkConfigs"]
     assert len(interfaces) == 9
-    fabric = ipaddress.IPv4Network(address_plan(samples.SPEC.network).fabric)
+    fabric = ipaddress.IPv4Network(plan_addresses(samples.SPEC.network).fabric)
     subnets = [item for item in region.of("gcp:compute/subnetwork:Subnetwork") if item.parent == f"{NAME}-workers"]
     assert all(ipaddress.IPv4Network(item.inputs["ipCidrRange"]).subnet_of(fabric) for item in subnets)
 
@@ -132,7 +132,7 @@ def test_fabrics_of_two_pools_have_addresses_of_their_own() -> None:
 
 @pytest.mark.parametrize("cidr", ["10.0.0.0/16", "10.64.0.0/12", "192.168.0.0/18"])
 def test_databases_have_addresses_that_nothing_else_in_the_network_has(cidr: str) -> None:
-    plan = address_plan(ipaddress.IPv4Network(cidr))
+    plan = plan_addresses(ipaddress.IPv4Network(cidr))
     peered = ipaddress.IPv4Network(plan.google_services)
     assert peered.prefixlen <= 24  # what Cloud SQL takes for a region
     others = (plan.pods, plan.nodes, plan.fabric, plan.services)

@@ -77,7 +77,7 @@ def check_offers(parts: Parts) -> Iterator[Problem]:
     for index, region in enumerate(parts.get("regions", ())):
         for role in _ROLES:
             part = parts.get(role)
-            name = None if part is None else region.machine(role, part.machine)
+            name = None if part is None else region.choose_machine(role, part.machine)
             machine_type = load_machines().get(name or "")
             if machine_type is None or machine_type.cloud is not find_cloud(parts, region):
                 continue  # `check_machine` reports it

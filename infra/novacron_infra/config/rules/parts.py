@@ -45,4 +45,4 @@ class Parts(TypedDict, total=False):
 def find_cloud(parts: Parts, region: Region) -> Cloud | None:
     """Return the cloud that a region is in, or None when the environment's platform is not known."""
     platform = parts.get("platform")
-    return None if platform is None else Cloud(region.platform(platform).value)
+    return None if platform is None else Cloud(region.find_platform(platform).value)

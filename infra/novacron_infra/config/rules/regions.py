@@ -58,7 +58,7 @@ def check_regions(parts: Parts) -> Iterator[Problem]:
             rule = f"it has {len(region.name)} characters, and the name of a region has at most {LONGEST_REGION_NAME}"
             yield problem(path, region.name, rule, "Write the name as the cloud writes it")
         elif platform is not None:
-            cloud = region.platform(platform)
+            cloud = region.find_platform(platform)
             if not REGION_NAMES[cloud].matches(region.name):
                 rule = f"it is not written like a region of {cloud.value}"
                 yield problem(path, region.name, rule, f"Write it like {REGION_NAMES[cloud].example}")

@@ -19,7 +19,7 @@ def check_accounts(parts: Parts) -> Iterator[Problem]:
     platform, accounts = parts.get("platform"), parts.get("accounts")
     if platform is None or accounts is None:
         return
-    clouds = {region.platform(platform) for region in parts.get("regions", ())}
+    clouds = {region.find_platform(platform) for region in parts.get("regions", ())}
     if Platform.GCP in clouds and accounts.google_project is None:
         rule = "regions on gcp need a Google Cloud project"
         yield problem("accounts.google_project", MISSING, rule, "Add the id of the project, such as novacron-prod")

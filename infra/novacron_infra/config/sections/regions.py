@@ -77,11 +77,11 @@ class Region(TrafficRegion):
     overrides: RegionOverrides | None = None
     """Values of a region that is in another cloud than the environment."""
 
-    def platform(self, environment: Platform) -> Platform:
+    def find_platform(self, environment: Platform) -> Platform:
         """Return the region's cloud, given the cloud of its environment."""
         return self.overrides.platform if self.overrides else environment
 
-    def machine(self, role: Role, environment: str) -> str | None:
+    def choose_machine(self, role: Role, environment: str) -> str | None:
         """Return the region's machine for a role, or None when its overrides name none.
 
         Args:

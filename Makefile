@@ -61,6 +61,7 @@ format: .venv/dev.stamp ## format the code and fix what ruff can fix
 golden: .venv/dev.stamp ## regenerate schemas, reference pages, and the plans and user data of tests/unit/golden
 	$(BIN)/python -m novacron_infra.config.schema
 	$(BIN)/python -m novacron_infra.outputs > docs/outputs.md
+	$(BIN)/python -m novacron_policy.document
 	$(BIN)/python -m tests.unit.aws.golden
 	$(BIN)/python -m tests.unit.gcp.golden
 	$(BIN)/python -m tests.unit.azure.golden

@@ -160,7 +160,7 @@ def test_requests_select_adapters_by_model_name(split: Split) -> None:
             answer = client.completions.create(model=model, prompt="Hi", max_tokens=3)
             assert answer.choices[0].text == TOKENIZER.decode(completion)
         for model in ("adapted:cooking", f"{MODEL}:law", "law"):
-            with pytest.raises(openai.NotFoundError, match="served: adapted, adapted:code, adapted:law"):
+            with pytest.raises(openai.NotFoundError, match="the models are: adapted, adapted:code, adapted:law"):
                 client.completions.create(model=model, prompt="Hi", max_tokens=3)
 
 

@@ -52,6 +52,19 @@ _SIGNS = {
     StepOp.REFRESH: ("~", "cyan"),
     StepOp.IMPORT: ("=", "green"),
 }
+_COUNTED = {
+    StepOp.SAME: "unchanged",
+    StepOp.CREATE: "created",
+    StepOp.UPDATE: "updated",
+    StepOp.DELETE: "deleted",
+    StepOp.REPLACE: "replaced",
+    StepOp.CREATE_REPLACEMENT: "created as a replacement",
+    StepOp.DELETE_REPLACED: "deleted after replacement",
+    StepOp.READ: "read",
+    StepOp.REFRESH: "refreshed",
+    StepOp.IMPORT: "imported",
+}
+"""Words for a number of resources."""
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "", Severity.DEBUG: "dim"}
 _QUIET = {StepOp.SAME, StepOp.REFRESH, StepOp.READ}
 
@@ -195,9 +208,14 @@ class Display:
                 else:
                     self._line(f"    {key}: {show(value)}", "")
         nothing = "nothing to do" if event.succeeded else "no changes"
-        counts = ", ".join(f"{count} {op.value}" for op, count in event.changes.items()) or nothing
+        counts = ", ".join(self._count(op, count) for op, count in event.changes.items()) or nothing
         verdict = "done" if event.succeeded else "FAILED"
         self._line(f"{verdict}: {counts} in {event.duration_s:.1f} s", "bold" if event.succeeded else "bold red")
+
+    def _count(self, op: StepOp, count: int) -> str:
+        word = _COUNTED.get(op, op.value)
+        future = self._operation is Operation.PREVIEW and op is not StepOp.SAME
+        return f"{count} to be {word}" if future else f"{count} {word}"
 
     def _line(self, text: str, style: str) -> None:
         self._console.print(Text(text, style=style), soft_wrap=True)

@@ -33,7 +33,7 @@ def test_a_local_stack_from_up_to_down(project: Project) -> None:
     assert "set coordinator.api_keys: true in Pulumi.local.yaml" in project.fail("key")
 
     pids = {service: project.pid(service) for service in ("coordinator", "worker-0")}
-    assert "7 same" in project.succeed("up")
+    assert "7 unchanged" in project.succeed("up")
     assert {service: project.pid(service) for service in pids} == pids
 
     project.describe(coordinator={"http_port": project.port + 3})

@@ -62,7 +62,7 @@ def test_a_local_stack_of_the_previous_version_previews_no_replacement(project: 
     take_over(project, recorded_state(project))
     preview = project.succeed("preview")
     # The code of the serving package and the model's folder are others: both processes are updated in place.
-    assert "done: 4 same, 1 create, 3 update, 1 delete" in preview
+    assert "done: 4 unchanged, 1 to be created, 3 to be updated, 1 to be deleted" in preview
     assert "+  pulumi:providers:novacron-local default: would create" in preview
     assert "-  pulumi:providers:pulumi-python default: would delete" in preview
     assert "replace" not in preview
@@ -77,7 +77,7 @@ def test_up_keeps_the_processes_and_keys_of_the_previous_version(project: Projec
     take_over(project, as_before(json.loads(project.succeed("export"))))
     assert "pulumi-python:dynamic/local:Process" in project.succeed("export")
 
-    assert "7 same, 1 create, 1 delete" in project.succeed("up")
+    assert "7 unchanged, 1 created, 1 deleted" in project.succeed("up")
     assert {service: project.pid(service) for service in pids} == pids
     assert project.succeed("key") == key
     assert "pulumi-python" not in json.dumps([r["type"] for r in resources(project)])

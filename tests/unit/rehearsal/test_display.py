@@ -53,7 +53,7 @@ def test_a_run_without_a_terminal_is_plain_lines() -> None:
         "    address: 10.0.0.1",
         "    login: [secret]",
         '    all: ["x", "[secret]"]',
-        "done: 1 update, 2 same in 3.2 s",
+        "done: 1 updated, 2 unchanged in 3.2 s",
     ]
 
 

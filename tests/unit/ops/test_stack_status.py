@@ -129,7 +129,7 @@ UNHEALTHY: dict[str, tuple[dict[str, Any], list[LocalService], Callable[[httpx.R
         {"model": "novacron-tiny"},
         SERVICES,
         unreachable,
-        "the last deployment did not finish; `novacron up -s local` continues it",
+        "the last deployment has not finished; unless one is running now, `novacron up -s local` continues it",
     ),
 }
 

@@ -63,7 +63,8 @@ class StackStatus:
 
     def _missing_endpoint(self) -> str:
         if self.is_local:
-            return f"the last deployment has not finished; unless one is running now, `novacron up -s {self.stack}` continues it"
+            continued = f"unless one is running now, `novacron up -s {self.stack}` continues it"
+            return f"the last deployment has not finished; {continued}"
         return "the stack has no `endpoint` output to check; an environment has one if it has a `traffic` section"
 
     def _coordinator_problems(self, report: CoordinatorReport) -> list[str]:

@@ -104,8 +104,8 @@ def test_the_commands_of_the_readme(typed: Typed) -> None:
         assert answer["choices"][0]["message"]["content"]
 
     outputs = {command: typed.type(command) for command in COMMANDS if command not in {*SKIPPED, "make down"}}
-    assert "same" in outputs["make preview"]
-    assert "create" not in outputs["make preview"]
+    assert "unchanged" in outputs["make preview"]
+    assert "created" not in outputs["make preview"]
     assert f"{typed.url}/v1 (answers, 2 of 2 workers active)" in outputs["make status"]
     assert "worker-1 " in outputs["make logs"]
     printed = line_patterns(outputs["make rehearse"])

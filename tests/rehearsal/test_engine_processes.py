@@ -157,7 +157,8 @@ def test_other_local_users_reach_neither_dynamic_providers_nor_the_registration_
         in_process=False,
     )
     assert result.succeeded, result.errors
-    assert result.outputs.pop("ports") in (2, 3)  # the simulated provider's, the engine's and perhaps the program's own
+    # At least the ports of the simulated provider and the engine; other tests' servers may run in this process too.
+    assert result.outputs.pop("ports") >= 2
     assert result.outputs == {"made": "made", "reached": [], "mode": "0o700"}
 
 

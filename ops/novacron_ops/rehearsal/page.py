@@ -10,12 +10,13 @@ from novacron_infra.plan import HOURS_PER_MONTH, EnvironmentPlan, count_gpus
 
 from novacron_ops.plan_report import describe_recovery, failure_notes, failure_table
 from novacron_ops.rehearsal.report import (
+    PLANNED_HEADINGS,
     Report,
     describe_cost_of_run,
     describe_outcome,
     dynamic_notes,
-    list_machines,
     list_services,
+    planned_cells,
     policy_notes,
     timeout_notes,
     timeout_table,
@@ -113,17 +114,9 @@ def _regions(report: Report) -> Table:
         return Table(headings, rows)
     rows = []
     for name, region, counts in report.regions:
-        planned = ["", "", "", "", ""]
-        if region is not None:
-            planned = [
-                f"{region.traffic_fraction:.0%}",
-                count_gpus([region]),
-                "\n".join(list_machines(region)),
-                f"{report.plan.cost.find_region(name).usd_per_hour:,.2f}",
-                f"{report.plan.cost.find_region(name).usd_per_month:,.0f}",
-            ]
+        planned = planned_cells(report.plan, region, machine_separator="\n")
         rows.append([name, *planned, str(counts.total()), list_services(counts)])
-    return Table([headings[0], "traffic", "GPUs", "machines", "USD/h", "USD/month", *headings[1:]], rows)
+    return Table([headings[0], *PLANNED_HEADINGS, *headings[1:]], rows)
 
 
 def _violations(report: Report) -> Table:

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from novacron_infra.plan import EnvironmentPlan, RegionPlan, plan_to_json
+from novacron_infra.plan import EnvironmentPlan, RegionPlan, count_gpus, plan_to_json
 from novacron_rehearsal import PolicyPackReport, PolicyPackState, PolicyViolated
 from novacron_rehearsal import urn as urns
 
@@ -139,9 +139,22 @@ def dynamic_notes(report: Report) -> list[str]:
     return [f"{count(number, 'dynamic resource')} simulated: the code of their providers did not run"] if number else []
 
 
-def list_machines(region: RegionPlan) -> list[str]:
-    """Return the machines of a region, one line for each role."""
-    return [f"{item.count} × {item.machine.name} {item.role}" for item in region.machines]
+PLANNED_HEADINGS = ("traffic", "GPUs", "machines", "USD/h", "USD/month")
+"""Headings of `planned_cells`."""
+
+
+def planned_cells(plan: EnvironmentPlan, region: RegionPlan | None, *, machine_separator: str) -> list[str]:
+    """Return the plan's cells of a region; empty cells for resources that belong to no region."""
+    if region is None:
+        return [""] * len(PLANNED_HEADINGS)
+    cost = plan.cost.find_region(region.name)
+    return [
+        f"{region.traffic_fraction:.0%}",
+        count_gpus([region]),
+        machine_separator.join(f"{item.count} × {item.machine.name} {item.role}" for item in region.machines),
+        f"{cost.usd_per_hour:,.2f}",
+        f"{cost.usd_per_month:,.0f}",
+    ]
 
 
 def list_services(counts: Counter[str]) -> str:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from novacron_infra.plan import EnvironmentPlan, count_gpus, summarize_plan
+from novacron_infra.plan import EnvironmentPlan, summarize_plan
 
 from novacron_ops.plan_report import describe_recovery, failure_notes, failure_table
 from novacron_ops.rehearsal.report import (
+    PLANNED_HEADINGS,
     PolicyViolations,
     Report,
     count,
     describe_cost_of_run,
     describe_outcome,
     dynamic_notes,
-    list_machines,
     list_services,
+    planned_cells,
     policy_notes,
     timeout_notes,
     timeout_table,
@@ -46,17 +47,9 @@ def _regions(report: Report) -> list[str]:
         ).lines()
     rows: list[list[str]] = []
     for name, region, counts in report.regions:
-        planned = ["", "", "", "", ""]
-        if region is not None:
-            planned = [
-                f"{region.traffic_fraction:.0%}",
-                count_gpus([region]),
-                ", ".join(list_machines(region)),
-                f"{report.plan.cost.find_region(name).usd_per_hour:,.2f}",
-                f"{report.plan.cost.find_region(name).usd_per_month:,.0f}",
-            ]
+        planned = planned_cells(report.plan, region, machine_separator=", ")
         rows.append([name, *planned, str(counts.total())])
-    return Table(["region", "traffic", "GPUs", "machines", "USD/h", "USD/month", "resources"], rows).lines()
+    return Table(["region", *PLANNED_HEADINGS, "resources"], rows).lines()
 
 
 def _services(report: Report) -> list[str]:

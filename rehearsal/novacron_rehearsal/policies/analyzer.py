@@ -29,7 +29,6 @@ from novacron_rehearsal.values import PropertyMap
 if TYPE_CHECKING:
     from pulumi.runtime.proto.analyzer_pb2_grpc import AnalyzerAsyncStub  # exists in the stub file alone
 
-START_TIMEOUT_S = 60.0
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
 _GRPC_PREFIX = "Exception calling application: "
@@ -115,16 +114,10 @@ class PolicyPacks:
             on_line=lambda _line, _is_stderr: None,
         )
         self._children.append(child)
-        try:
-            line = await asyncio.wait_for(child.first_line(), START_TIMEOUT_S)
-        except asyncio.TimeoutError:
-            line = ""
-        child.pump()
-        if not line.isdigit():
-            await child.stop(grace_s=0.5)
-            said = "\n".join([line, *child.last_lines]).strip()
-            raise PolicyPackError(f"policy pack {spec.path} could not be loaded. Its output:\n{said or 'none'}")
-        channel = grpc.aio.insecure_channel(f"127.0.0.1:{line}", options=CHANNEL_OPTIONS)
+        port = await child.read_port()
+        if port is None:
+            raise PolicyPackError(f"policy pack {spec.path} could not be loaded. Its output:\n{child.output}")
+        channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=CHANNEL_OPTIONS)
         stub = cast("AnalyzerAsyncStub", AnalyzerStub(channel))
         try:
             info = await stub.GetAnalyzerInfo(Empty())

@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 
 LAST_LINES = 20
+START_TIMEOUT_S = 60.0
+"""Limit for a plug-in to print its port, or to answer on it."""
 
 # A small launcher instead of `preexec_fn`, which would fork this process: gRPC's threads do not survive a fork.
 # PR_SET_PDEATHSIG (1) survives the exec. The parent may have ended before it is set, hence the comparison.
@@ -98,6 +100,27 @@ class Child:
         """Return the first line of its standard output; empty when it ended without one."""
         assert self.process.stdout is not None  # noqa: S101 - it was started with a pipe
         return (await self.process.stdout.readline()).decode(errors="replace").strip()
+
+    async def read_port(self) -> int | None:
+        """Read the port that a plug-in prints as its first line, and start passing on its output.
+
+        Returns:
+            None: the process printed no port within `START_TIMEOUT_S`. It is stopped, and `output` has what it printed.
+        """
+        line = ""
+        with suppress(asyncio.TimeoutError):
+            line = await asyncio.wait_for(self.first_line(), START_TIMEOUT_S)
+        self.pump()
+        if line.isdigit():
+            return int(line)
+        self.last_lines.append(line)
+        await self.stop(grace_s=0.5)
+        return None
+
+    @property
+    def output(self) -> str:
+        """The last lines of its output; `none` when it printed nothing."""
+        return "\n".join(self.last_lines).strip() or "none"
 
     def pump(self) -> None:
         """Start passing on its output."""

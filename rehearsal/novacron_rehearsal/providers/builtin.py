@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from novacron_rehearsal.errors import NotSupportedError, ProviderError
 from novacron_rehearsal.providers.client import CheckFailure, DiffResult, ProviderResponse
+from novacron_rehearsal.providers.in_process import InProcessProvider
 from novacron_rehearsal.state.resource import ResourceState
 from novacron_rehearsal.values import PropertyMap, contains_secret, without_secrets
 
@@ -16,28 +17,11 @@ OutputsOf = Callable[[str], PropertyMap]
 """Returns the outputs of another stack by its name; raises `RehearsalError` when there is no such stack."""
 
 
-class BuiltinProvider:
+class BuiltinProvider(InProcessProvider):
     """Package `pulumi`."""
-
-    supports_preview = True
 
     def __init__(self, outputs_of: OutputsOf) -> None:
         self._outputs_of = outputs_of
-
-    async def check_config(
-        self, urn: str, olds: PropertyMap, news: PropertyMap
-    ) -> tuple[PropertyMap, list[CheckFailure]]:
-        """Do nothing: there is no configuration."""
-        del urn, olds
-        return news, []
-
-    async def diff_config(self, old: ResourceState, news: PropertyMap) -> DiffResult:
-        """Do nothing: there is no configuration."""
-        del old, news
-        return DiffResult(changes=False)
-
-    async def configure(self, urn: str, inputs: PropertyMap) -> None:
-        """Do nothing: there is no configuration."""
 
     async def check(
         self, urn: str, olds: PropertyMap, news: PropertyMap, seed: bytes
@@ -85,18 +69,9 @@ class BuiltinProvider:
         del old, timeout_s, ignore_changes, preview
         return self._read(news)
 
-    async def delete(self, old: ResourceState, timeout_s: float) -> None:
-        """Do nothing: nothing exists outside the state."""
-
     async def invoke(self, token: str, arguments: PropertyMap) -> tuple[PropertyMap, list[CheckFailure]]:
         """Call `readStackOutputs`, the only function that programs use."""
         if token == "pulumi:pulumi:readStackOutputs":  # noqa: S105 - a function's name
             name = str(arguments.get("name"))
             return {"name": name, "outputs": self._outputs_of(name)}, []
         raise NotSupportedError(f"the built-in function {token}")
-
-    async def cancel(self) -> None:
-        """Do nothing: nothing runs."""
-
-    async def close(self) -> None:
-        """Do nothing: nothing is open."""

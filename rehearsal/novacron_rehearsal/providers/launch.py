@@ -12,12 +12,11 @@ from pathlib import Path
 
 from novacron_rehearsal.errors import ProviderError
 from novacron_rehearsal.protocol import exec_dynamic
-from novacron_rehearsal.protocol.children import Child
+from novacron_rehearsal.protocol.children import START_TIMEOUT_S, Child
 from novacron_rehearsal.providers.client import Provider, RemoteProvider
 from novacron_rehearsal.yaml_files import read_yaml_mapping
 
 DYNAMIC_PACKAGE = "pulumi-python"
-START_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +136,7 @@ async def start(
         child = await Child.start(arguments, cwd=cwd, env=env, on_line=on_line)
     except OSError as error:
         raise ProviderError(f"the {package} provider cannot be started ({' '.join(command)}): {error}") from error
-    try:
-        line = await asyncio.wait_for(child.first_line(), START_TIMEOUT_S)
-    except asyncio.TimeoutError:
-        line = ""
-    child.pump()
-    if not line.isdigit():
-        await child.stop(grace_s=0.5)
-        printed = "\n".join(child.last_lines) or line or "none"
-        raise ProviderError(f"the {package} provider printed no port as its first line. Its output:\n{printed}")
-    return Started(RemoteProvider(package, address or f"127.0.0.1:{line}"), child)
+    port = await child.read_port()
+    if port is None:
+        raise ProviderError(f"the {package} provider printed no port as its first line. Its output:\n{child.output}")
+    return Started(RemoteProvider(package, address or f"127.0.0.1:{port}"), child)

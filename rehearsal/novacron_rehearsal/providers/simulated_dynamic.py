@@ -11,32 +11,21 @@ from collections.abc import Callable
 
 from novacron_rehearsal.errors import NotSupportedError, ProviderError
 from novacron_rehearsal.providers.client import CheckFailure, DiffResult, ProviderResponse
+from novacron_rehearsal.providers.in_process import InProcessProvider
 from novacron_rehearsal.state.resource import ResourceState
 from novacron_rehearsal.values import PropertyMap
 
 
-class SimulatedDynamicProvider:
+class SimulatedDynamicProvider(InProcessProvider):
     """Package `pulumi-python` of a rehearsal. Calls `on_simulated` with the URN of each resource that it simulates."""
-
-    supports_preview = True
 
     def __init__(self, on_simulated: Callable[[str], None]) -> None:
         self._on_simulated = on_simulated
-
-    async def check_config(
-        self, urn: str, olds: PropertyMap, news: PropertyMap
-    ) -> tuple[PropertyMap, list[CheckFailure]]:
-        """Accept any configuration."""
-        del urn, olds
-        return news, []
 
     async def diff_config(self, old: ResourceState, news: PropertyMap) -> DiffResult:
         """Return that the engine has to compare the configurations."""
         del old, news
         return DiffResult(changes=None)
-
-    async def configure(self, urn: str, inputs: PropertyMap) -> None:
-        """Accept any configuration."""
 
     async def check(
         self, urn: str, olds: PropertyMap, news: PropertyMap, seed: bytes
@@ -77,16 +66,7 @@ class SimulatedDynamicProvider:
         del timeout_s, ignore_changes, preview
         return ProviderResponse(id=old.id, outputs=dict(news))
 
-    async def delete(self, old: ResourceState, timeout_s: float) -> None:
-        """Delete nothing: nothing exists outside the state."""
-
     async def invoke(self, token: str, arguments: PropertyMap) -> tuple[PropertyMap, list[CheckFailure]]:
         """Refuse: dynamic providers have no functions."""
         del arguments
         raise NotSupportedError(f"the function {token} of a dynamic provider")
-
-    async def cancel(self) -> None:
-        """Do nothing: nothing runs."""
-
-    async def close(self) -> None:
-        """Do nothing: nothing is open."""

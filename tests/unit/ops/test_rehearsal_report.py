@@ -21,6 +21,8 @@ from novacron_rehearsal import PolicyPackReport, PolicyPackState, PolicyViolated
 from novacron_rehearsal import urn as urns
 from novacron_rehearsal.state.resource import CustomTimeouts, ResourceState
 
+from tests.bench.rehearse import find_count
+
 ROOT = Path(__file__).parents[3]
 XHTML = "{http://www.w3.org/1999/xhtml}"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -296,6 +298,13 @@ def test_several_violations_of_one_policy_by_one_resource_count_as_one_resource(
     found = PolicyViolated("pack", "encryption", "no key", "urn:pulumi:a::b::t::n", mandatory=False)
     report = Report("theirs", rehearsed([], [found, replace(found, message="no log key")]), None)
     assert "  advisory encryption: t n: no key" in report_lines(report)
+
+
+def test_bench_rehearse_finds_the_number_of_resources_in_the_report() -> None:
+    lines = report_lines(Report("theirs", rehearsed([state(CLUSTER, "a"), state(NODES, "b")]), None))
+    assert find_count("\n".join(lines)) == 2
+    with pytest.raises(RuntimeError, match="the report states no number of cloud resources"):
+        find_count("Policies")
 
 
 def test_the_report_names_real_providers_and_counts_dynamic_resources_that_did_not_run() -> None:

@@ -33,15 +33,19 @@ def read_config(arguments: list[str], model: type[Config]) -> Config:
         raise StartError(f"configuration {path} cannot be read: {error.strerror}") from error
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(map(str, item['loc'])) or 'file'}: {item['msg']}{_got(item['type'], item['input'])}"
+            f"{'.'.join(map(str, item['loc'])) or 'file'}: "
+            f"{item['msg'].removeprefix('Value error, ')}{_got(item['type'], item['input'])}"
             for item in error.errors(include_url=False)
         )
         raise StartError(f"configuration {path}: {problems}") from error
 
 
 def _got(problem: str, given: object) -> str:
-    """Return an invalid value for the message. Unknown fields and containers are left out: they may hold secrets."""
-    if problem == "extra_forbidden" or isinstance(given, (dict, list)):
+    """Return an invalid value for the message, but nothing that may hold a secret.
+
+    Left out are unknown fields, containers, and the text of a file that is not JSON.
+    """
+    if problem in ("extra_forbidden", "json_invalid") or isinstance(given, (dict, list)):
         return ""
     return f" (got {json.dumps(given, default=str)[:80]})"
 

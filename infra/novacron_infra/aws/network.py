@@ -166,13 +166,13 @@ class AwsNetwork(pulumi.ComponentResource):
             opts=self._child,
         )
 
-    def _subnet(self, vpc: aws.ec2.Vpc, zone: str, cidr: str, role: str) -> aws.ec2.Subnet:
+    def _subnet(self, vpc: aws.ec2.Vpc, zone: str, cidr: IPv4Network, role: str) -> aws.ec2.Subnet:
         kind = "public" if role == "elb" else "private"
         return aws.ec2.Subnet(
             f"{self.pulumi_resource_name}-{kind}-{zone}",
             vpc_id=vpc.id,
             availability_zone=zone,
-            cidr_block=cidr,
+            cidr_block=str(cidr),
             map_public_ip_on_launch=False,
             # Where the load balancer controller puts load balancers.
             tags=self._tags(f"{kind}-{zone}") | {f"kubernetes.io/role/{role}": "1"},
@@ -304,18 +304,15 @@ class AwsNetwork(pulumi.ComponentResource):
 class ZoneSubnets:
     """The networks of one zone."""
 
-    private: str
-    public: str
+    private: IPv4Network
+    public: IPv4Network
 
 
 def plan_subnets(cidr: IPv4Network, zones: tuple[str, ...]) -> dict[str, ZoneSubnets]:
-    """The subnets of each zone: a quarter of the network for nodes, a sixteenth for load balancers."""
+    """Return the subnets of each zone: a quarter of the network for nodes, a sixteenth for load balancers."""
     *private, shared = cidr.subnets(prefixlen_diff=_PARTS_PREFIX)
     public = shared.subnets(prefixlen_diff=_PARTS_PREFIX)
-    return {
-        zone: ZoneSubnets(str(nodes), str(balancers))
-        for zone, nodes, balancers in zip(zones, private, public, strict=False)
-    }
+    return {zone: ZoneSubnets(nodes, balancers) for zone, nodes, balancers in zip(zones, private, public, strict=False)}
 
 
 def _check_args(name: str, args: AwsNetworkArgs) -> list[Problem]:

@@ -162,7 +162,7 @@ class AzureNetwork(pulumi.ComponentResource):
                 subnet_name=use.value,
                 virtual_network_name=vnet.name,
                 resource_group_name=self._args.resource_group,
-                address_prefix=cidr,
+                address_prefix=str(cidr),
                 default_outbound_access=False,
                 nat_gateway=azure.SubResourceArgs(id=gateway.id) if use is SubnetUse.NODES else None,
                 # The control plane brings its own rules.
@@ -263,15 +263,11 @@ class AzureNetwork(pulumi.ComponentResource):
         )
 
 
-def plan_subnets(cidr: IPv4Network) -> dict[SubnetUse, str]:
-    """The subnets: half of the network for nodes, an eighth for each other use; an eighth stays free."""
+def plan_subnets(cidr: IPv4Network) -> dict[SubnetUse, IPv4Network]:
+    """Return the subnets: half of the network for nodes, an eighth for each other use. An eighth stays free."""
     nodes, rest = cidr.subnets(prefixlen_diff=1)
-    others = rest.subnets(prefixlen_diff=2)
-    plan = {SubnetUse.NODES: str(nodes)}
-    return plan | {
-        use: str(part)
-        for use, part in zip((use for use in SubnetUse if use is not SubnetUse.NODES), others, strict=False)
-    }
+    others = (use for use in SubnetUse if use is not SubnetUse.NODES)
+    return {SubnetUse.NODES: nodes, **dict(zip(others, rest.subnets(prefixlen_diff=2), strict=False))}
 
 
 def _check_args(name: str, args: AzureNetworkArgs) -> list[Problem]:

@@ -172,11 +172,11 @@ class GcpFabric(pulumi.ComponentResource):
         self.interfaces = tuple(
             interface
             for layout in fabric_networks(args.machine)
-            for interface in self._network(layout, [str(next(cidrs)) for _ in range(layout.subnets)])
+            for interface in self._network(layout, [next(cidrs) for _ in range(layout.subnets)])
         )
         self.register_outputs({"subnets": [interface.subnet for interface in self.interfaces]})
 
-    def _network(self, layout: FabricNetwork, cidrs: list[str]) -> list[FabricInterface]:
+    def _network(self, layout: FabricNetwork, cidrs: list[IPv4Network]) -> list[FabricInterface]:
         args, name = self._args, f"{self._name}-{layout.name}"
         is_rdma = layout.type is InterfaceType.RDMA
         vpc = gcp.compute.Network(
@@ -201,7 +201,7 @@ class GcpFabric(pulumi.ComponentResource):
                 f"{name}-{index}",
                 network=vpc.id,
                 region=args.region,
-                ip_cidr_range=cidr,
+                ip_cidr_range=str(cidr),
                 opts=self._child,
             )
             for index, cidr in enumerate(cidrs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import subprocess
 import sys
@@ -100,10 +99,10 @@ def test_auto_scaling_may_use_the_disks_key_and_logs_only_theirs(region: Graph) 
 def test_subnets_are_in_the_network_and_do_not_overlap(cidr: str, zones: tuple[str, ...]) -> None:
     plan = plan_subnets(IPv4Network(cidr), zones)
     assert tuple(plan) == zones
-    subnets = [ipaddress.IPv4Network(text) for zone in plan.values() for text in (zone.private, zone.public)]
-    assert all(subnet.subnet_of(ipaddress.IPv4Network(cidr)) for subnet in subnets)
+    subnets = [subnet for zone in plan.values() for subnet in (zone.private, zone.public)]
+    assert all(subnet.subnet_of(IPv4Network(cidr)) for subnet in subnets)
     assert not any(a.overlaps(b) for index, a in enumerate(subnets) for b in subnets[:index])
-    assert all(ipaddress.IPv4Network(zone.private).num_addresses >= 1024 for zone in plan.values())
+    assert all(zone.private.num_addresses >= 1024 for zone in plan.values())
 
 
 def test_nodes_are_private_and_each_zone_leaves_by_its_own_gateway(region: Graph) -> None:

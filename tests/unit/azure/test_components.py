@@ -160,10 +160,10 @@ def test_each_identity_has_the_roles_that_it_needs_and_no_other(region: Graph) -
 def test_subnets_are_in_the_network_and_do_not_overlap(cidr: str) -> None:
     plan = plan_subnets(IPv4Network(cidr))
     assert set(plan) == set(SubnetUse)
-    subnets = [ipaddress.IPv4Network(text) for text in plan.values()]
-    assert all(subnet.subnet_of(ipaddress.IPv4Network(cidr)) for subnet in subnets)
+    subnets = list(plan.values())
+    assert all(subnet.subnet_of(IPv4Network(cidr)) for subnet in subnets)
     assert not any(a.overlaps(b) for index, a in enumerate(subnets) for b in subnets[:index])
-    assert ipaddress.IPv4Network(plan[SubnetUse.NODES]).num_addresses >= 2048
+    assert plan[SubnetUse.NODES].num_addresses >= 2048
 
 
 def test_only_nodes_reach_the_internet_and_only_through_the_gateway(region: Graph) -> None:

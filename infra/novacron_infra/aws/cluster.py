@@ -20,6 +20,7 @@ from novacron_infra.clusters import check_version
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.kubeconfig import kubeconfig
 from novacron_infra.networks import SERVICE_NETWORK, check_api_networks
+from novacron_infra.resource_outputs import resolve_after
 from novacron_infra.tags import Tags
 
 LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
@@ -169,7 +170,7 @@ class EksCluster(pulumi.ComponentResource):
             },
         )
         # Known in a preview, and nevertheless there only after the add-ons: their names are inputs.
-        self.name = pulumi.Output.all(cluster.name, *(addon.addon_name for addon in addons.values())).apply(_first)
+        self.name = resolve_after(cluster.name, *(addon.addon_name for addon in addons.values()))
         self.endpoint = cluster.endpoint
         self.security_group_id = cluster.vpc_config.apply(_security_group)
         self.oidc_provider_arn = self.resources.oidc_provider.arn
@@ -245,10 +246,6 @@ def _check_args(name: str, args: EksClusterArgs) -> list[Problem]:
         fix = "Use addresses that nothing else has"
         found.append(Problem(f"{name}.service_cidr", str(args.service_cidr), rule, fix))
     return found
-
-
-def _first(values: Sequence[str]) -> str:
-    return values[0]
 
 
 def _issuer(identities: Sequence[aws.eks.outputs.ClusterIdentity]) -> str:

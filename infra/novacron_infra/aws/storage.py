@@ -18,6 +18,7 @@ from novacron_infra.aws.checks import check_name
 from novacron_infra.aws.iam import policy
 from novacron_infra.config.sections.model_store import S3_BUCKET_PATTERN
 from novacron_infra.errors import Problem, raise_problems
+from novacron_infra.resource_outputs import resolve_after
 from novacron_infra.tags import Tags
 
 _ABORT_UPLOADS_AFTER_DAYS = 7
@@ -134,7 +135,7 @@ class AwsModelStore(pulumi.ComponentResource):
             ],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning]),
         )
-        self.bucket_arn = pulumi.Output.all(self.bucket.arn, versioning.bucket).apply(_first)
+        self.bucket_arn = resolve_after(self.bucket.arn, versioning.bucket)
         self.register_outputs({"bucket_arn": self.bucket_arn})
 
 
@@ -328,7 +329,3 @@ def _check_efs(name: str, args: AwsEfsArgs) -> list[Problem]:
         return []
     path, value = f"{name}.throughput_mib_per_s", str(args.throughput_mib_per_s)
     return [Problem(path, value, f"EFS provisions 1 to {EFS_MAX_MIB_PER_S} MiB/s", "Stay within, or use Lustre")]
-
-
-def _first(values: list[str]) -> str:
-    return values[0]

@@ -6,7 +6,6 @@ Credentials are in the region's key vault, as JSON with `username` and `password
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -18,6 +17,7 @@ from novacron_infra.azure.logs import send_logs
 from novacron_infra.azure.private_link import PrivateService, private_endpoint
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.generated import generate_secret
+from novacron_infra.resource_outputs import resolve_after
 from novacron_infra.tags import Tags
 
 POSTGRES_PORT, REDIS_PORT = 5432, 10_000
@@ -113,9 +113,8 @@ class AzurePostgres(pulumi.ComponentResource):
             pulumi.ResourceOptions(parent=self, depends_on=[database]),
         )
         secret = _kept(name, args.vault_name, args.resource_group, password.apply(_postgres_credentials), tags, child)
-        self.endpoint = pulumi.Output.all(host=self.server.fully_qualified_domain_name, reached=reached.id).apply(
-            _postgres_endpoint
-        )
+        host = resolve_after(self.server.fully_qualified_domain_name, reached.id)
+        self.endpoint = pulumi.Output.format("{0}:{1}", host, POSTGRES_PORT)
         self.secret_id = pulumi.Output.unsecret(secret.properties.secret_uri)
         self.register_outputs({"endpoint": self.endpoint, "secret_id": self.secret_id})
 
@@ -269,7 +268,8 @@ class AzureRedis(pulumi.ComponentResource):
         )
         credentials = pulumi.Output.secret(keys.primary_key).apply(_redis_credentials)
         secret = _kept(name, args.vault_name, args.resource_group, credentials, tags, child)
-        self.endpoint = pulumi.Output.all(host=self.cluster.host_name, reached=reached.id).apply(_redis_endpoint)
+        host = resolve_after(self.cluster.host_name, reached.id)
+        self.endpoint = pulumi.Output.format("{0}:{1}", host, REDIS_PORT)
         self.secret_id = pulumi.Output.unsecret(secret.properties.secret_uri)
         self.register_outputs({"endpoint": self.endpoint, "secret_id": self.secret_id})
 
@@ -310,14 +310,6 @@ def _postgres_credentials(password: str) -> str:
 
 def _redis_credentials(password: str) -> str:
     return json.dumps({"username": _REDIS_USER, "password": password})
-
-
-def _postgres_endpoint(known: Mapping[str, str]) -> str:
-    return f"{known['host']}:{POSTGRES_PORT}"
-
-
-def _redis_endpoint(known: Mapping[str, str]) -> str:
-    return f"{known['host']}:{REDIS_PORT}"
 
 
 def _family(instance_class: str) -> str:

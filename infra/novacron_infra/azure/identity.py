@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -11,6 +10,7 @@ from pulumi_azure_native import managedidentity
 from novacron_infra.azure.checks import check_name, check_region
 from novacron_infra.azure.iam import Role, grant, identity
 from novacron_infra.errors import raise_problems
+from novacron_infra.resource_outputs import resolve_after
 from novacron_infra.tags import Tags
 
 AUDIENCE = "api://AzureADTokenExchange"
@@ -62,9 +62,5 @@ class AksPodIdentity(pulumi.ComponentResource):
         needed: list[pulumi.Output[str]] = [trust.id]
         if args.role is not None and args.scope is not None:
             needed.append(grant(f"{name}-identity", args.scope, args.role, own.principal_id, child).id)
-        self.client_id = pulumi.Output.all(own.client_id, *needed).apply(_first)
+        self.client_id = resolve_after(own.client_id, *needed)
         self.register_outputs({"client_id": self.client_id})
-
-
-def _first(values: Sequence[str]) -> str:
-    return values[0]

@@ -14,6 +14,7 @@ from pulumi_azure_native import network
 from novacron_infra.azure.checks import check_name, check_region
 from novacron_infra.azure.iam import Role, grant
 from novacron_infra.errors import raise_problems
+from novacron_infra.resource_outputs import resolve_after
 from novacron_infra.tags import Tags
 
 
@@ -61,17 +62,13 @@ class AzureIngress(pulumi.ComponentResource):
             grant(f"{name}-{what}", scope, role, args.control_principal_id, pulumi.ResourceOptions(parent=self)).id
             for what, (scope, role) in scopes.items()
         ]
-        self.name = pulumi.Output.all(address.name, *may_take).apply(_first)
+        self.name = resolve_after(address.name, *may_take)
         self.address = address.ip_address.apply(_given)
         self.register_outputs({"name": self.name, "address": self.address})
 
 
 def _group(address_id: str) -> str:
     return address_id.partition("/providers/")[0]
-
-
-def _first(values: list[str]) -> str:
-    return values[0]
 
 
 def _given(address: str | None) -> str:

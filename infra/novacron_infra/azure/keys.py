@@ -17,6 +17,7 @@ from novacron_infra.azure.checks import check_name, check_region
 from novacron_infra.azure.iam import Role, grant, identity
 from novacron_infra.azure.logs import send_logs
 from novacron_infra.errors import Problem, raise_problems
+from novacron_infra.resource_outputs import resolve_after
 from novacron_infra.tags import Tags
 
 FASTEST_ROTATION_DAYS, SLOWEST_ROTATION_DAYS = 7, 730
@@ -170,8 +171,8 @@ class AzureKeys(pulumi.ComponentResource):
         )
         self.resources = AzureKeysResources(vault=vault, keys=keys, disk_encryption_set=disks)
         # Resolves after the identity may use the key.
-        self._vault_uri = pulumi.Output.all(vault.properties.vault_uri, may_encrypt.id).apply(_first)
-        self._identity_id = pulumi.Output.all(encrypts.id, may_encrypt.id).apply(_first)
+        self._vault_uri = resolve_after(vault.properties.vault_uri, may_encrypt.id)
+        self._identity_id = resolve_after(encrypts.id, may_encrypt.id)
         self._identity_client_id = encrypts.client_id
         self.vault_id = vault.id
         self.disk_encryption_set_id = disks.id
@@ -206,7 +207,3 @@ def _check_args(name: str, args: AzureKeysArgs) -> list[Problem]:
         rule, fix = "no vault has such a name", "Use 3 to 24 letters, digits and single -, with a letter first"
         found.append(Problem(f"{name}.vault", args.vault, rule, fix))
     return found
-
-
-def _first(values: list[str]) -> str:
-    return values[0]

@@ -20,6 +20,7 @@ from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.private_link import ZONES, PrivateService, private_endpoint
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.networks import check_region_network
+from novacron_infra.resource_outputs import resolve_after
 from novacron_infra.tags import Tags
 
 _DELEGATED_TO_AKS = "Microsoft.ContainerService/managedClusters"
@@ -117,7 +118,7 @@ class AzureNetwork(pulumi.ComponentResource):
             self._child,
         )
         api_server = self.subnet_ids[SubnetUse.API_SERVER]
-        self.subnet_ids[SubnetUse.API_SERVER] = pulumi.Output.all(api_server, vault.id).apply(_first)
+        self.subnet_ids[SubnetUse.API_SERVER] = resolve_after(api_server, vault.id)
         self.resources = AzureNetworkResources(
             network=vnet,
             subnets=subnets,
@@ -226,7 +227,7 @@ class AzureNetwork(pulumi.ComponentResource):
                 tags=self._tags,
                 opts=self._child,
             )
-            ids[service] = pulumi.Output.all(zones[service].id, link.id).apply(_first)
+            ids[service] = resolve_after(zones[service].id, link.id)
         return zones, ids
 
     def _flow_log(self, vnet: azure.VirtualNetwork) -> azure.FlowLog:
@@ -281,7 +282,3 @@ def _check_args(name: str, args: AzureNetworkArgs) -> list[Problem]:
         if not 1 <= port <= _MOST_PORT
     ]
     return [*found, *check_region_network(f"{name}.cidr", args.cidr)]
-
-
-def _first(values: list[str]) -> str:
-    return values[0]

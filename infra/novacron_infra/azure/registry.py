@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,6 +15,7 @@ from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.logs import send_logs
 from novacron_infra.azure.private_link import PrivateService, private_endpoint
 from novacron_infra.errors import Problem, raise_problems
+from novacron_infra.resource_outputs import resolve_after
 from novacron_infra.tags import Tags
 
 LOG_CATEGORIES = ("ContainerRegistryLoginEvents", "ContainerRegistryRepositoryEvents")
@@ -113,19 +113,13 @@ class AzureRegistry(pulumi.ComponentResource):
             tags,
             child,
         )
-        self.server = pulumi.Output.all(
-            server=self.registry.login_server, reached=reached.id, may_pull=may_pull.id
-        ).apply(_server)
+        self.server = resolve_after(self.registry.login_server, reached.id, may_pull.id)
         self.urls = {path: self.server.apply(partial(_url, path)) for path in args.repositories}
         self.register_outputs({"server": self.server, "urls": self.urls})
 
 
 def _identities(identity_id: str) -> dict[str, containerregistry.UserIdentityPropertiesArgs]:
     return {identity_id: containerregistry.UserIdentityPropertiesArgs()}
-
-
-def _server(known: Mapping[str, str]) -> str:
-    return known["server"]
 
 
 def _url(path: str, server: str) -> str:

@@ -18,6 +18,7 @@ from novacron_infra.azure.checks import check_account, check_name, check_region
 from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.private_link import PrivateService, private_endpoint
 from novacron_infra.errors import Problem, raise_problems
+from novacron_infra.resource_outputs import resolve_after
 from novacron_infra.tags import Tags
 
 LUSTRE_STEP_TIB = {40: 48, 125: 16, 250: 8, 500: 4}
@@ -116,7 +117,7 @@ class AzureModelStore(pulumi.ComponentResource):
             tags,
             child,
         )
-        self.account_id = pulumi.Output.all(self.account.id, versions.id).apply(_first)
+        self.account_id = resolve_after(self.account.id, versions.id)
         self.container_name, self.container_id = container.name, container.id
         self.register_outputs(
             {
@@ -334,7 +335,3 @@ def _check_bounds(name: str, figures: dict[str, tuple[int, int, int]], what: str
         for field, (value, low, high) in figures.items()
         if not low <= value <= high
     ]
-
-
-def _first(values: list[str]) -> str:
-    return values[0]

@@ -20,6 +20,7 @@ from novacron_infra.gcp.checks import account_id, check_labels, check_name, chec
 from novacron_infra.gcp.network import PODS_RANGE, SERVICES_RANGE
 from novacron_infra.kubeconfig import kubeconfig
 from novacron_infra.networks import check_api_networks
+from novacron_infra.resource_outputs import resolve_after
 from novacron_infra.tags import Tags
 
 # All of the control plane's that every version has: the KCP_ ones came later.
@@ -205,8 +206,8 @@ class GkeCluster(pulumi.ComponentResource):
         self.name = cluster.name
         self.endpoint = cluster.endpoint
         # The workload identity pool exists once the project has a cluster: identities in it have to wait.
-        self.workload_pool = pulumi.Output.all(workload_pool, cluster.id).apply(_first)
-        self.node_account_email = pulumi.Output.all(account.email, *(grant.role for grant in grants)).apply(_first)
+        self.workload_pool = resolve_after(workload_pool, cluster.id)
+        self.node_account_email = resolve_after(account.email, *(grant.role for grant in grants))
         self.kubeconfig = pulumi.Output.all(
             name=cluster.name, endpoint=cluster.endpoint, authority=cluster.master_auth.apply(_authority)
         ).apply(_kubeconfig)
@@ -254,10 +255,6 @@ def _check_args(name: str, args: GkeClusterArgs) -> list[Problem]:
         if not cidr.is_private
     ]
     return found
-
-
-def _first(values: list[str]) -> str:
-    return values[0]
 
 
 def _authority(auth: gcp.container.outputs.ClusterMasterAuth) -> str:

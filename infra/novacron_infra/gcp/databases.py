@@ -12,6 +12,7 @@ import pulumi_gcp as gcp
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.gcp.checks import NAME_CHARACTERS, check_labels, check_name, labels
 from novacron_infra.generated import generate_secret
+from novacron_infra.resource_outputs import resolve_after
 from novacron_infra.tags import Tags
 
 POSTGRES_PORT = 5432
@@ -124,7 +125,7 @@ class GcpPostgres(pulumi.ComponentResource):
             opts=child,
         )
         self.endpoint = pulumi.Output.format("{0}:{1}", self.instance.private_ip_address, POSTGRES_PORT)
-        self.secret_id = pulumi.Output.all(secret.id, login.id).apply(_first)
+        self.secret_id = resolve_after(secret.id, login.id)
         self.register_outputs({"endpoint": self.endpoint, "secret_id": self.secret_id})
 
 
@@ -257,10 +258,6 @@ def _check_redis(name: str, args: GcpRedisArgs) -> list[Problem]:
         rule = "a shard without a replica loses its keys when its node fails"
         found.append(Problem(path, str(replicas), rule, "Use 1 or more"))
     return found
-
-
-def _first(values: Sequence[str]) -> str:
-    return values[0]
 
 
 def _address(endpoints: Sequence[gcp.redis.outputs.ClusterDiscoveryEndpoint]) -> str:

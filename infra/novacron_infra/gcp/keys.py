@@ -6,7 +6,6 @@ cannot be used again. So names are made by Pulumi.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -15,6 +14,7 @@ import pulumi_gcp as gcp
 
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.gcp.checks import check_labels, check_name, labels
+from novacron_infra.resource_outputs import resolve_after
 from novacron_infra.tags import Tags
 
 ROTATION_DAYS = 30
@@ -134,7 +134,7 @@ class GcpKeys(pulumi.ComponentResource):
                 grants.append(grant)
             self.keys[use] = key
             # Resolves after the encrypting identities have their grants.
-            self._ids[use] = pulumi.Output.all(key.id, *(grant.crypto_key_id for grant in grants)).apply(_first)
+            self._ids[use] = resolve_after(key.id, *(grant.crypto_key_id for grant in grants))
         self.register_outputs({f"{use.value}_key_id": key for use, key in self._ids.items()})
 
     def key_id(self, use: KeyUse) -> pulumi.Output[str]:
@@ -170,7 +170,3 @@ def _check_args(name: str, args: GcpKeysArgs) -> list[Problem]:
             rule, fix = f"KMS accepts {low} to {high} days", f"Use {min(max(value, low), high)}"
             found.append(Problem(f"{name}.{field}", str(value), rule, fix))
     return found
-
-
-def _first(values: Sequence[str]) -> str:
-    return values[0]

@@ -16,6 +16,7 @@ from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.gcp.checks import check_labels, check_name, check_zones, labels
 from novacron_infra.gcp.fabric import FabricNetwork, InterfaceType, fabric_networks, rdma_profile
 from novacron_infra.networks import check_region_network
+from novacron_infra.resource_outputs import resolve_after
 from novacron_infra.tags import Tags
 
 PODS_RANGE, SERVICES_RANGE = "pods", "services"
@@ -118,7 +119,7 @@ class GcpNetwork(pulumi.ComponentResource):
         self.resources = GcpNetworkResources(vpc=vpc, subnet=subnet, router=router, nat=nat, services_peering=peering)
         self.network_id = vpc.id
         # Nodes that cannot pull images never become ready, so users of the subnet wait for the NAT.
-        self.subnet_id = pulumi.Output.all(subnet.id, nat.router).apply(_first)
+        self.subnet_id = resolve_after(subnet.id, nat.router)
         self.services_network_id = peering.network
         self.fabric_cidr = plan.fabric
         self.register_outputs(
@@ -246,7 +247,3 @@ def _check_fabric(name: str, args: GcpFabricArgs) -> list[Problem]:
         rule = f"it must be private and at least a /{29 - _FABRIC_PARTS_PREFIX}, because it is cut into 16 subnets"
         found.append(Problem(f"{name}.cidr", str(args.cidr), rule, "Use the network's fabric_cidr"))
     return found
-
-
-def _first(values: list[str]) -> str:
-    return values[0]

@@ -20,7 +20,7 @@ from novacron_infra.clusters import check_version
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.kubeconfig import kubeconfig
 from novacron_infra.networks import SERVICE_NETWORK, check_api_networks
-from novacron_infra.resource_outputs import resolve_after
+from novacron_infra.resource_outputs import require_output, resolve_after
 from novacron_infra.tags import Tags
 
 LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
@@ -250,12 +250,12 @@ def _check_args(name: str, args: EksClusterArgs) -> list[Problem]:
 
 def _issuer(identities: Sequence[aws.eks.outputs.ClusterIdentity]) -> str:
     (oidc,) = identities[0].oidcs or []
-    return oidc.issuer or ""
+    return require_output(oidc.issuer, "Cluster.identities[0].oidcs[0].issuer")
 
 
 def _authority(authority: aws.eks.outputs.ClusterCertificateAuthority) -> str:
-    return authority.data or ""
+    return require_output(authority.data, "Cluster.certificate_authority.data")
 
 
 def _security_group(vpc_config: aws.eks.outputs.ClusterVpcConfig) -> str:
-    return vpc_config.cluster_security_group_id or ""
+    return require_output(vpc_config.cluster_security_group_id, "Cluster.vpc_config.cluster_security_group_id")

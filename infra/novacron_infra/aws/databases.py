@@ -10,6 +10,7 @@ import pulumi_aws as aws
 
 from novacron_infra.aws.checks import check_name
 from novacron_infra.errors import Problem, raise_problems
+from novacron_infra.resource_outputs import require_output
 from novacron_infra.tags import Tags
 
 POSTGRES_PORT, REDIS_PORT = 5432, 6379
@@ -219,4 +220,4 @@ def _check_zones(name: str, subnet_ids: Mapping[str, pulumi.Input[str]]) -> list
 
 
 def _secret_arn(secrets: Sequence[aws.rds.outputs.InstanceMasterUserSecret]) -> str:
-    return secrets[0].secret_arn or ""
+    return require_output(secrets[0].secret_arn, "Instance.master_user_secrets[0].secret_arn")

@@ -69,9 +69,9 @@ def _replicate_buckets(
         for name, region in regions.items()
         if isinstance(region.spec.store, S3Store) and region.store is not None
     }
-    source, *others = stores or ("",)
-    if not others:
+    if len(stores) < 2:
         return
+    source, *others = stores
     AwsModelReplication(
         f"{tags.environment}-models",
         AwsModelReplicationArgs(

@@ -21,6 +21,7 @@ from novacron_infra.aws.volumes import ROOT_VOLUME, Gp3Volume, check_volume
 from novacron_infra.catalog import Machine, find_machine
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.pools import GPU_TAINT, RESERVED, Capacity, NodeGroupShape, NodePoolShape, Placement, node_labels
+from novacron_infra.resource_outputs import require_output
 from novacron_infra.tags import Tags
 
 _NODE_POLICIES = ("AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly", "AmazonEKS_CNI_Policy")
@@ -258,7 +259,7 @@ def _reservation(shape: NodePoolShape) -> aws.ec2.LaunchTemplateCapacityReservat
 
 def _scaling_group(resources: Sequence[aws.eks.outputs.NodeGroupResource]) -> str:
     (group,) = resources[0].autoscaling_groups or []
-    return group.name or ""
+    return require_output(group.name, "NodeGroup.resources[0].autoscaling_groups[0].name")
 
 
 def _check_args(name: str, args: EksNodePoolArgs) -> list[Problem]:

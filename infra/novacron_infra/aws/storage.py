@@ -249,10 +249,11 @@ class AwsEfs(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         if warning := load_warning(args.weights_gb, args.throughput_mib_per_s, args.load_timeout_s):
             pulumi.log.warn(f"{name}: {warning}", self)
-        self.file_system = None if args.existing_id else self._file_system(name, args)
-        self.file_system_id = (
-            self.file_system.id if self.file_system else pulumi.Output.from_input(args.existing_id or "")
-        )
+        if args.existing_id:
+            self.file_system, self.file_system_id = None, pulumi.Output.from_input(args.existing_id)
+        else:
+            self.file_system = self._file_system(name, args)
+            self.file_system_id = self.file_system.id
         for zone, subnet in args.subnet_ids.items():
             aws.efs.MountTarget(
                 f"{name}-{zone}",

@@ -21,6 +21,7 @@ from novacron_infra.azure.logs import send_logs
 from novacron_infra.clusters import check_version
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.networks import POD_NETWORK, SERVICE_NETWORK, check_api_networks
+from novacron_infra.resource_outputs import require_output
 from novacron_infra.tags import Tags
 
 LOG_CATEGORIES = (
@@ -354,4 +355,4 @@ def _check_overlaps(name: str, args: AksClusterArgs) -> list[Problem]:
 
 
 def _issuer(profile: containerservice.outputs.ManagedClusterOIDCIssuerProfileResponse | None) -> str:
-    return "" if profile is None else profile.issuer_url
+    return require_output(profile, "ManagedCluster.oidc_issuer_profile").issuer_url

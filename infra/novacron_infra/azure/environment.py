@@ -12,7 +12,7 @@ from novacron_infra.azure.replication import (
     AzureModelReplicationArgs,
     ReplicaArgs,
 )
-from novacron_infra.config import Platform
+from novacron_infra.config import CloudEnvironment, Platform
 from novacron_infra.plan import EnvironmentPlan
 from novacron_infra.regions import build_region_specs
 from novacron_infra.tags import Tags
@@ -27,7 +27,7 @@ def declare_regions(plan: EnvironmentPlan, tags: Tags) -> dict[str, AzureRegion]
         ArgumentError: with everything that a component refuses.
     """
     config = plan.config
-    subscription = config.accounts.azure_subscription_id or ""
+    subscription = config.accounts.require_azure_subscription_id()
     specs = build_region_specs(plan, Platform.AZURE, tags)
     providers = {
         name: azure_native.Provider(f"{tags.environment}-{name}", subscription_id=subscription) for name in specs
@@ -40,36 +40,43 @@ def declare_regions(plan: EnvironmentPlan, tags: Tags) -> dict[str, AzureRegion]
         )
         for name, spec in specs.items()
     }
+    _replicate_containers(config, tags, regions, providers)
+    return regions
+
+
+def _replicate_containers(
+    config: CloudEnvironment, tags: Tags, regions: dict[str, AzureRegion], providers: dict[str, azure_native.Provider]
+) -> None:
     stores = {name: region.store for name, region in regions.items() if region.store is not None}
-    source, *others = stores or ("",)
+    if len(stores) < 2:
+        return
+    source, *others = stores
     replicated, left = others[:MOST_REPLICAS], others[MOST_REPLICAS:]
     if left:
         pulumi.log.warn(
             f"models and configuration are not replicated to {', '.join(left)}: Azure replicates a container to "
             f"{MOST_REPLICAS} others"
         )
-    if replicated:
-        AzureModelReplication(
-            f"{tags.environment}-models",
-            AzureModelReplicationArgs(
-                source_account=stores[source].account.name,
-                source_account_id=stores[source].account_id,
-                source_container=stores[source].container_name,
-                source_resource_group=regions[source].resource_group_name,
-                replicas={
-                    name: ReplicaArgs(
-                        account=stores[name].account.name,
-                        account_id=stores[name].account_id,
-                        container=stores[name].container_name,
-                        resource_group=regions[name].resource_group_name,
-                    )
-                    for name in replicated
-                },
-                tags=tags,
-                prefix=config.model.store.model_names,
-                configuration_prefix=config.model.store.configuration_names,
-                alarm_action_group_ids=config.alarms.azure_action_groups,
-            ),
-            pulumi.ResourceOptions(providers=[providers[source]]),
-        )
-    return regions
+    AzureModelReplication(
+        f"{tags.environment}-models",
+        AzureModelReplicationArgs(
+            source_account=stores[source].account.name,
+            source_account_id=stores[source].account_id,
+            source_container=stores[source].container_name,
+            source_resource_group=regions[source].resource_group_name,
+            replicas={
+                name: ReplicaArgs(
+                    account=stores[name].account.name,
+                    account_id=stores[name].account_id,
+                    container=stores[name].container_name,
+                    resource_group=regions[name].resource_group_name,
+                )
+                for name in replicated
+            },
+            tags=tags,
+            prefix=config.model.store.model_names,
+            configuration_prefix=config.model.store.configuration_names,
+            alarm_action_group_ids=config.alarms.azure_action_groups,
+        ),
+        pulumi.ResourceOptions(providers=[providers[source]]),
+    )

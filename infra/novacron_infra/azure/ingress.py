@@ -14,7 +14,7 @@ from pulumi_azure_native import network
 from novacron_infra.azure.checks import check_name, check_region
 from novacron_infra.azure.iam import Role, grant
 from novacron_infra.errors import raise_problems
-from novacron_infra.resource_outputs import resolve_after
+from novacron_infra.resource_outputs import require_output, resolve_after
 from novacron_infra.tags import Tags
 
 
@@ -63,7 +63,7 @@ class AzureIngress(pulumi.ComponentResource):
             for what, (scope, role) in scopes.items()
         ]
         self.name = resolve_after(address.name, *may_take)
-        self.address = address.ip_address.apply(_given)
+        self.address = address.ip_address.apply(_require_address)
         self.register_outputs({"name": self.name, "address": self.address})
 
 
@@ -71,5 +71,5 @@ def _group(address_id: str) -> str:
     return address_id.partition("/providers/")[0]
 
 
-def _given(address: str | None) -> str:
-    return address or ""
+def _require_address(address: str | None) -> str:
+    return require_output(address, "PublicIPAddress.ip_address")

@@ -98,7 +98,7 @@ class AzureRegion(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AzureRegionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         self.spec = spec = args.spec
-        store = _require_store(name, args)
+        store, redis_size = _check_args(name, args)
         super().__init__("novacron:index:AzureRegion", name, None, opts)
         self._name, self._subscription_id = name, args.subscription_id
         self._child = child = pulumi.ResourceOptions(parent=self)
@@ -170,7 +170,7 @@ class AzureRegion(pulumi.ComponentResource):
         model_store = self._declare_store(store, network, storage_key)
         workers = self._workers()
         postgres = self._postgres(network, storage_key, keys, logs)
-        redis = self._redis(network, storage_key, keys)
+        redis = self._redis(redis_size, network, storage_key, keys)
         registry = self._registry(network, storage_key, logs)
         self.ingress = AzureIngress(
             f"{name}-ingress",
@@ -310,14 +310,14 @@ class AzureRegion(pulumi.ComponentResource):
             self._child,
         )
 
-    def _redis(self, network: AzureNetwork, key: CustomerKey, keys: AzureKeys) -> AzureRedis:
+    def _redis(self, size: str, network: AzureNetwork, key: CustomerKey, keys: AzureKeys) -> AzureRedis:
         return AzureRedis(
             f"{self._name}-redis",
             AzureRedisArgs(
                 region=self.spec.region,
                 resource_group=self.resource_group_name,
                 cluster=self._unique,
-                node_type=find_redis_size(self.spec.redis.shards) or "",
+                node_type=size,
                 clustered=self.spec.redis.clustered,
                 replicated=self.spec.redis.clustered,
                 endpoint_subnet_id=network.subnet_ids[SubnetUse.ENDPOINTS],
@@ -354,19 +354,22 @@ def unique_name(name: str, subscription_id: str) -> str:
     return name.replace("-", "")[: _LONGEST_VAULT - _HASH_LENGTH] + digest
 
 
-def _require_store(name: str, args: AzureRegionArgs) -> AzureStore:
-    """Return the region's model store. Raise ArgumentError with every argument that Azure would reject."""
+def _check_args(name: str, args: AzureRegionArgs) -> tuple[AzureStore, str]:
+    """Return the region's model store and size of Redis. Raise ArgumentError with all arguments that Azure rejects."""
     spec = args.spec
     found = [*check_name(name), *check_region(f"{name}.region", spec.region)]
     if not _SUBSCRIPTION.fullmatch(args.subscription_id):
         rule, fix = "it is not a subscription id", "Write it as 00000000-0000-0000-0000-000000000000"
         found.append(Problem(f"{name}.subscription_id", args.subscription_id, rule, fix))
-    if find_redis_size(spec.redis.shards) is None:
+    redis_size = find_redis_size(spec.redis.shards)
+    if redis_size is None:
         rule = "Azure Managed Redis has no such size"
         found.append(Problem(f"{name}.redis_nodes", str(spec.redis_nodes), rule, "Use fewer"))
     store = spec.store
-    if isinstance(store, AzureStore):
+    if not isinstance(store, AzureStore):
+        fix = "Use AzureBlobStore, ManagedNfsStore or NfsStore"
+        found.append(Problem(f"{name}.store", type(store).__name__, "Azure has no such model store", fix))
+    elif redis_size is not None:
         raise_problems(found)
-        return store
-    fix = "Use AzureBlobStore, ManagedNfsStore or NfsStore"
-    raise ArgumentError([*found, Problem(f"{name}.store", type(store).__name__, "Azure has no such model store", fix)])
+        return store, redis_size
+    raise ArgumentError(found)

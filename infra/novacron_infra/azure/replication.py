@@ -10,6 +10,7 @@ from pulumi_azure_native import monitor, storage
 
 from novacron_infra.azure.checks import check_name
 from novacron_infra.errors import Problem, raise_problems
+from novacron_infra.resource_outputs import require_output
 from novacron_infra.tags import Tags
 
 MOST_REPLICAS = 2
@@ -196,7 +197,8 @@ class AzureModelReplication(pulumi.ComponentResource):
 
 
 def _rule_id(rules: Sequence[storage.outputs.ObjectReplicationPolicyRuleResponse] | None) -> str:
-    return (rules[0].rule_id or "") if rules else ""
+    output = "ObjectReplicationPolicy.rules"
+    return require_output(require_output(rules, output)[0].rule_id, f"{output}[0].rule_id")
 
 
 def _check_args(name: str, args: AzureModelReplicationArgs) -> list[Problem]:

@@ -9,6 +9,7 @@ import pulumi_aws as aws
 
 from novacron_infra.dns.args import GlobalEndpointArgs, ProbeProtocol, Route53
 from novacron_infra.dns.records import Address, Alias, Failover, Latency, Record, Weighted, route53_records
+from novacron_infra.resource_outputs import require_output
 
 SAFETY_WAIT_MS = 5000
 """How long no switch can be turned after one was, against flapping: ARC's default (botocore's model, mid-2026)."""
@@ -171,4 +172,4 @@ def _record(
 
 
 def _urls(endpoints: Sequence[aws.route53recoverycontrol.outputs.ClusterClusterEndpoint]) -> list[str]:
-    return [item.endpoint or "" for item in endpoints]
+    return [require_output(item.endpoint, "Cluster.cluster_endpoints[].endpoint") for item in endpoints]

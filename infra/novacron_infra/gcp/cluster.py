@@ -20,7 +20,7 @@ from novacron_infra.gcp.checks import account_id, check_labels, check_name, chec
 from novacron_infra.gcp.network import PODS_RANGE, SERVICES_RANGE
 from novacron_infra.kubeconfig import kubeconfig
 from novacron_infra.networks import check_api_networks
-from novacron_infra.resource_outputs import resolve_after
+from novacron_infra.resource_outputs import require_output, resolve_after
 from novacron_infra.tags import Tags
 
 # All of the control plane's that every version has: the KCP_ ones came later.
@@ -258,4 +258,4 @@ def _check_args(name: str, args: GkeClusterArgs) -> list[Problem]:
 
 
 def _authority(auth: gcp.container.outputs.ClusterMasterAuth) -> str:
-    return auth.cluster_ca_certificate or ""
+    return require_output(auth.cluster_ca_certificate, "Cluster.master_auth.cluster_ca_certificate")

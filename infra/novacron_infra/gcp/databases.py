@@ -12,7 +12,7 @@ import pulumi_gcp as gcp
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.gcp.checks import NAME_CHARACTERS, check_labels, check_name, labels
 from novacron_infra.generated import generate_secret
-from novacron_infra.resource_outputs import resolve_after
+from novacron_infra.resource_outputs import require_output, resolve_after
 from novacron_infra.tags import Tags
 
 POSTGRES_PORT = 5432
@@ -261,4 +261,4 @@ def _check_redis(name: str, args: GcpRedisArgs) -> list[Problem]:
 
 
 def _address(endpoints: Sequence[gcp.redis.outputs.ClusterDiscoveryEndpoint]) -> str:
-    return endpoints[0].address or ""
+    return require_output(endpoints[0].address, "Cluster.discovery_endpoints[0].address")

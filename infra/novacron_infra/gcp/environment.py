@@ -5,7 +5,7 @@ from __future__ import annotations
 import pulumi
 import pulumi_gcp as gcp
 
-from novacron_infra.config import Platform
+from novacron_infra.config import CloudEnvironment, Platform
 from novacron_infra.gcp.region import GcpRegion, GcpRegionArgs
 from novacron_infra.gcp.replication import GcpModelReplication, GcpModelReplicationArgs, ReplicaArgs
 from novacron_infra.plan import EnvironmentPlan
@@ -22,7 +22,7 @@ def declare_regions(plan: EnvironmentPlan, tags: Tags) -> dict[str, GcpRegion]:
         ArgumentError: with everything that a component refuses.
     """
     config = plan.config
-    project = config.accounts.google_project or ""
+    project = config.accounts.require_google_project()
     specs = build_region_specs(plan, Platform.GCP, tags)
     providers = {name: gcp.Provider(f"{tags.environment}-{name}", project=project, region=name) for name in specs}
     regions = {
@@ -33,23 +33,30 @@ def declare_regions(plan: EnvironmentPlan, tags: Tags) -> dict[str, GcpRegion]:
         )
         for name, spec in specs.items()
     }
-    stores = {name: region.store for name, region in regions.items() if region.store is not None}
-    source, *others = stores or ("",)
-    if others:
-        GcpModelReplication(
-            f"{tags.environment}-models",
-            GcpModelReplicationArgs(
-                project=project,
-                source_bucket=stores[source].bucket.name,
-                replicas={name: ReplicaArgs(bucket=stores[name].bucket.name) for name in others},
-                tags=tags,
-                prefix=config.model.store.model_names,
-                configuration_prefix=config.model.store.configuration_names,
-                alarm_channels=config.alarms.google_channels,
-            ),
-            pulumi.ResourceOptions(providers=[providers[source]]),
-        )
+    _replicate_buckets(config, tags, regions, providers)
     return regions
+
+
+def _replicate_buckets(
+    config: CloudEnvironment, tags: Tags, regions: dict[str, GcpRegion], providers: dict[str, gcp.Provider]
+) -> None:
+    stores = {name: region.store for name, region in regions.items() if region.store is not None}
+    if len(stores) < 2:
+        return
+    source, *others = stores
+    GcpModelReplication(
+        f"{tags.environment}-models",
+        GcpModelReplicationArgs(
+            project=config.accounts.require_google_project(),
+            source_bucket=stores[source].bucket.name,
+            replicas={name: ReplicaArgs(bucket=stores[name].bucket.name) for name in others},
+            tags=tags,
+            prefix=config.model.store.model_names,
+            configuration_prefix=config.model.store.configuration_names,
+            alarm_channels=config.alarms.google_channels,
+        ),
+        pulumi.ResourceOptions(providers=[providers[source]]),
+    )
 
 
 def _secret(given: object | None) -> pulumi.Output[str] | None:

@@ -16,7 +16,7 @@ from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.gcp.checks import check_labels, check_name, check_zones, labels
 from novacron_infra.gcp.fabric import FabricNetwork, InterfaceType, fabric_networks, rdma_profile
 from novacron_infra.networks import check_region_network
-from novacron_infra.resource_outputs import resolve_after
+from novacron_infra.resource_outputs import require_output, resolve_after
 from novacron_infra.tags import Tags
 
 PODS_RANGE, SERVICES_RANGE = "pods", "services"
@@ -210,7 +210,7 @@ class GcpFabric(pulumi.ComponentResource):
         return [FabricInterface(network=vpc.name, subnet=subnet.name) for subnet in subnets]
 
     def _profile(self, project: str | None) -> str:
-        return rdma_profile(project or "", self._args.zone)
+        return rdma_profile(require_output(project, "getProject.project_id"), self._args.zone)
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ def check_offers(parts: Parts) -> Iterator[Problem]:
         for role in _ROLES:
             part = parts.get(role)
             name = None if part is None else region.choose_machine(role, part.machine)
-            machine_type = load_machines().get(name or "")
+            machine_type = None if name is None else load_machines().get(name)
             if machine_type is None or machine_type.cloud is not find_cloud(parts, region):
                 continue  # `check_machine` reports it
             offer = find_offer(machine_type.name, region.name)

@@ -84,7 +84,7 @@ def check_model_store(parts: Parts) -> Iterator[Problem]:
         regions = [item.name for item in parts.get("regions", ()) if item.overrides is None]
         # A longer region name has a problem of its own.
         own = [name for name in regions if len(name) <= LONGEST_REGION_NAME]
-        names = [store.bucket_in(name, own[0]) or "" for name in own[1:]]
+        names = [name for name in (store.bucket_in(region, own[0]) for region in own[1:]) if name is not None]
         longest = max(names, key=len, default=store.bucket)
         if not name_rule.matches(longest):
             rule = f"the bucket of another region would be {longest}, {len(longest)} characters; {name_rule.rule}"

@@ -23,3 +23,15 @@ class Accounts(Section):
     azure_subscription_id: Name | None = None
     """Id of the Azure subscription that owns the regions on `azure`, as `az account show --query id` prints it.
     Needed there."""
+
+    def require_google_project(self) -> str:
+        """Return the project of the regions on Google Cloud. `check_accounts` rejects an environment without one."""
+        if self.google_project is None:
+            raise ValueError("accounts.google_project is missing; regions on gcp need a Google Cloud project")
+        return self.google_project
+
+    def require_azure_subscription_id(self) -> str:
+        """Return the subscription of the regions on Azure. `check_accounts` rejects an environment without one."""
+        if self.azure_subscription_id is None:
+            raise ValueError("accounts.azure_subscription_id is missing; regions on azure need a subscription")
+        return self.azure_subscription_id

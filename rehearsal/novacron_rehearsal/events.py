@@ -18,6 +18,11 @@ class Operation(str, Enum):
     REFRESH = "refresh"
     DESTROY = "destroy"
 
+    @property
+    def runs_program(self) -> bool:
+        """Whether the operation runs the program, and so calls policy packs."""
+        return self in (Operation.PREVIEW, Operation.UP)
+
 
 class StepOp(str, Enum):
     """The kind of a step. The words are those of the Pulumi CLI."""

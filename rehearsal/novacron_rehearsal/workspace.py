@@ -15,7 +15,6 @@ from typing import Any
 from novacron_rehearsal import urn
 from novacron_rehearsal.engine.deployment import Deployment
 from novacron_rehearsal.engine.execution import (
-    PROGRAM_OPERATIONS,
     Cancel,
     Options,
     RunContext,
@@ -206,7 +205,7 @@ class Workspace:
                 on_event(event)
 
         emit(OperationStarted(operation, self.project.name, self.stack, options.parallel))
-        policy_reports = PolicyReports(options.policy_packs if operation in PROGRAM_OPERATIONS else ())
+        policy_reports = PolicyReports(options.policy_packs if operation.runs_program else ())
         deployment: Deployment | None = None
         succeeded = False
         started = threading.Event()

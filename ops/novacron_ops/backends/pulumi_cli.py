@@ -55,7 +55,7 @@ class PulumiCli:
             arguments.append("--continue-on-error")
         for pattern in exclude:
             arguments += ["--exclude", pattern]
-        if operation in (Operation.UP, Operation.PREVIEW):
+        if operation.runs_program:
             for pack in self._stack.policy_packs():
                 arguments += ["--policy-pack", str(pack.path)]
                 if pack.config_path is not None:

@@ -44,7 +44,7 @@ class RehearsalEngine:
         Raises:
             OpsError: if a provider plugin is missing, or the run was interrupted.
         """
-        if operation in (Operation.UP, Operation.PREVIEW):
+        if operation.runs_program:
             check_plugins(self._stack)
         options = Options(
             refresh=refresh,

@@ -67,9 +67,6 @@ class Options:
     """Packages whose real provider may start in spite of `simulated_only`; `pulumi-python` for dynamic providers."""
 
 
-PROGRAM_OPERATIONS = (Operation.UP, Operation.PREVIEW)
-"""Operations that run the program, and so call policy packs."""
-
 Cancel: TypeAlias = Callable[[], None]
 
 
@@ -134,7 +131,7 @@ async def _execute(
     )
     registry = ProviderRegistry(_find_plugins(context, options, socket_dir), BuiltinProvider(context.outputs_of), emit)
     policies: PolicyHooks = NoPolicies()
-    if operation in PROGRAM_OPERATIONS and options.policy_packs:
+    if operation.runs_program and options.policy_packs:
         policies = PolicyPacks(
             options.policy_packs,
             context.policy_reports,

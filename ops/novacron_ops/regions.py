@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from novacron_infra.config import LocalEnvironment, load
 from novacron_rehearsal import urn
@@ -18,8 +18,7 @@ def region_patterns(stack: ProjectStack, regions: Sequence[str]) -> tuple[str, .
     Raises:
         OpsError: if the stack does not have one of the regions, or no other region is left.
     """
-    prefixes = _name_prefixes(stack, regions)
-    return tuple(f"**::{pattern}" for prefix in prefixes.values() for pattern in (prefix, f"{prefix}-*"))
+    return _patterns(_name_prefixes(stack, regions))
 
 
 def deployed_region_patterns(stack: ProjectStack, regions: Sequence[str], backend: Backend) -> tuple[str, ...]:
@@ -31,12 +30,12 @@ def deployed_region_patterns(stack: ProjectStack, regions: Sequence[str], backen
     Raises:
         OpsError: if the stack or its state does not have one of the regions.
     """
-    patterns = region_patterns(stack, regions)
-    if not patterns:
+    prefixes = _name_prefixes(stack, regions)
+    if not prefixes:
         return ()
     # A provider is not a cloud resource. The state has the provider even of a region that was left out when it was new.
     names = [parsed.name for parsed in map(urn.parse, backend.urns()) if not urn.is_provider(parsed.type)]
-    for region, prefix in _name_prefixes(stack, regions).items():
+    for region, prefix in prefixes.items():
         if not any(name == prefix or name.startswith(f"{prefix}-") for name in names):
             raise OpsError(
                 f"--without-region {region}: the state of stack {stack.name!r} has no resources in this region; only a "
@@ -44,7 +43,11 @@ def deployed_region_patterns(stack: ProjectStack, regions: Sequence[str], backen
                 f"{ENVIRONMENT_KEY}.regions for now",
                 Exit.BAD_INPUT,
             )
-    return patterns
+    return _patterns(prefixes)
+
+
+def _patterns(prefixes: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(f"**::{pattern}" for prefix in prefixes.values() for pattern in (prefix, f"{prefix}-*"))
 
 
 def _name_prefixes(stack: ProjectStack, regions: Sequence[str]) -> dict[str, str]:

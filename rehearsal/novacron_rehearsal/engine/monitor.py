@@ -16,7 +16,6 @@ from pulumi.runtime.proto import callback_pb2, engine_pb2, provider_pb2, resourc
 from pulumi.runtime.proto.engine_pb2_grpc import EngineServicer, add_EngineServicer_to_server
 from pulumi.runtime.proto.resource_pb2_grpc import ResourceMonitorServicer, add_ResourceMonitorServicer_to_server
 
-from novacron_rehearsal import urn
 from novacron_rehearsal.engine import registration
 from novacron_rehearsal.engine.deployment import Deployment
 from novacron_rehearsal.engine.run import StepFailedError
@@ -92,8 +91,7 @@ class Monitor(ResourceMonitorServicer):
             if self.deployment.ending or not request.supportsResultReporting:
                 await _abort(context, error)
             # The program continues: it treats the outputs as unknown, and what depends on them is skipped.
-            run = self.deployment.run
-            where = urn.make(run.stack, run.project, request.parent, request.type, request.name)
+            where = self.deployment.run.make_urn(request.parent, request.type, request.name)
             return resource_pb2.RegisterResourceResponse(
                 urn=where,
                 id=self.deployment.find_id(where),

@@ -6,6 +6,8 @@ requests.
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from novacron_rehearsal import urn
@@ -31,29 +33,17 @@ async def register(deployment: Deployment, goal: Goal) -> ResourceState:
         StepFailedError: when that failed. The error has been reported.
         CancelledError: when the run is ending.
     """
-    async with deployment.track_request():
-        try:
-            return await _register(deployment, goal)
-        except (StepFailedError, CancelledError):
-            raise
-        except (RehearsalError, ValueError) as error:
-            where = urn.make(deployment.run.stack, deployment.run.project, goal.parent, goal.type, goal.name)
-            raise deployment.fail(where, str(error)) from error
+    async with _handle_request(deployment, goal) as where:
+        return await _register(deployment, where, goal)
 
 
 async def read(deployment: Deployment, goal: Goal, id_: str) -> ResourceState:
     """Read a resource that the program does not manage (`.get`). Raises the same errors as `register`."""
-    async with deployment.track_request():
-        where = urn.make(deployment.run.stack, deployment.run.project, goal.parent, goal.type, goal.name)
-        try:
-            deployment.registered.add(where)
-            old = _find_old(deployment, where, goal)
-            _inherit(deployment, where, goal)
-            return await read_resource(deployment, where, goal, id_, old)
-        except (StepFailedError, CancelledError):
-            raise
-        except (RehearsalError, ValueError) as error:
-            raise deployment.fail(where, str(error)) from error
+    async with _handle_request(deployment, goal) as where:
+        deployment.registered.add(where)
+        old = _find_old(deployment, where, goal)
+        _inherit(deployment, where, goal)
+        return await read_resource(deployment, where, goal, id_, old)
 
 
 async def invoke(
@@ -107,8 +97,20 @@ def _set_outputs(deployment: Deployment, state: ResourceState, outputs: Property
         deployment.sink.commit(None, [state], [changed])
 
 
-async def _register(deployment: Deployment, goal: Goal) -> ResourceState:
-    where = urn.make(deployment.run.stack, deployment.run.project, goal.parent, goal.type, goal.name)
+@asynccontextmanager
+async def _handle_request(deployment: Deployment, goal: Goal) -> AsyncGenerator[str, None]:
+    """Track a request for a resource, and report its error unless that has been reported. Yields the resource's URN."""
+    async with deployment.track_request():
+        where = deployment.run.make_urn(goal.parent, goal.type, goal.name)
+        try:
+            yield where
+        except (StepFailedError, CancelledError):
+            raise
+        except (RehearsalError, ValueError) as error:
+            raise deployment.fail(where, str(error)) from error
+
+
+async def _register(deployment: Deployment, where: str, goal: Goal) -> ResourceState:
     if where in deployment.registered:
         raise RehearsalError(f"Duplicate resource URN {where!r}; try giving it a unique name")
     deployment.registered.add(where)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from novacron_rehearsal import urn
 from novacron_rehearsal.errors import RehearsalError
 from novacron_rehearsal.events import Operation, PropertyDiff, StepOp
 from novacron_rehearsal.state.resource import PendingOperation, ResourceState
@@ -25,6 +26,10 @@ class Run:
     replace: frozenset[str] = frozenset()
     exclude: tuple[str, ...] = ()
     continue_on_error: bool = False
+
+    def make_urn(self, parent: str, type_: str, name: str) -> str:
+        """Return the URN of a resource of this run's stack. Raises `ValueError` when the parent is not a URN."""
+        return urn.make(self.stack, self.project, parent, type_, name)
 
 
 @dataclass(slots=True)

@@ -211,9 +211,7 @@ class Workspace:
         started = threading.Event()
         try:
             deployment = asyncio.run(self._run_locked(operation, options, policy_reports, emit, started))
-            succeeded = not deployment.failed and not deployment.cancelled
-            if deployment.blocked:
-                succeeded = False
+            succeeded = deployment.succeeded
         except RehearsalError as error:
             emit(Diagnostic(Severity.ERROR, str(error)))
         steps = deployment.steps if deployment else []
@@ -280,7 +278,7 @@ class Workspace:
                 quietly = _only_problems(emit, violations)
                 ended = await execute(context, Operation.PREVIEW, rehearsal, snapshot, Unrecorded(), quietly)
                 rehearsed = ended.deployment
-                if rehearsed.failed or rehearsed.cancelled or rehearsed.blocked:
+                if not rehearsed.succeeded:
                     for violation in violations:
                         emit(violation)
                     session.finish(snapshot)

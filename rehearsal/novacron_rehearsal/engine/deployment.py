@@ -89,6 +89,11 @@ class Deployment:
         """Return whether the run starts no further steps."""
         return self.stopped or self.cancelled
 
+    @property
+    def succeeded(self) -> bool:
+        """Return whether nothing has failed so far, was cancelled, or would be refused by an `up`."""
+        return not (self.failed or self.cancelled or self.blocked)
+
     def fail(self, where: str, message: str, *, stops: bool = True) -> StepFailedError:
         """Report an error, and end the run unless `stops` is false. Returns the exception for the caller to raise."""
         self.failed = True

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timezone
 from time import monotonic
 
 from novacron_rehearsal import urn
@@ -13,7 +12,7 @@ from novacron_rehearsal.engine.deployment import Deployment
 from novacron_rehearsal.engine.diff import compare
 from novacron_rehearsal.errors import RehearsalError
 from novacron_rehearsal.events import StepEnded, StepOp, StepStarted
-from novacron_rehearsal.state.resource import ResourceState
+from novacron_rehearsal.state.resource import ResourceState, now
 
 
 async def refresh(deployment: Deployment) -> list[ResourceState]:
@@ -54,10 +53,11 @@ async def _one(deployment: Deployment, state: ResourceState) -> ResourceState | 
             deployment.sink.commit(None, [state], [])
             return None
         inputs = state.inputs if response.inputs is None else response.inputs
-        changed = compare(state.outputs, response.outputs) or compare(state.inputs, inputs)
+        detailed = compare(state.outputs, response.outputs)
+        changed = detailed or compare(state.inputs, inputs)
         op = StepOp.UPDATE if changed else StepOp.SAME
         deployment.emit(StepEnded(state.urn, op, "", took))
-        deployment.record_step(op, state.urn, compare(state.outputs, response.outputs))
+        deployment.record_step(op, state.urn, detailed)
         if not changed and response.init_errors == state.init_errors:
             return state
         fresh = replace(
@@ -66,7 +66,7 @@ async def _one(deployment: Deployment, state: ResourceState) -> ResourceState | 
             inputs=inputs,
             outputs=response.outputs,
             init_errors=response.init_errors,
-            modified=datetime.now(timezone.utc),
+            modified=now(),
         )
         deployment.refreshed(state, fresh)
         return fresh

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from importlib.metadata import version as installed_version
 from typing import Any
 
@@ -13,12 +12,13 @@ from novacron_rehearsal.errors import RehearsalError, quote
 from novacron_rehearsal.state.codec import (
     Decrypt,
     Encrypt,
+    format_time,
     pending_from_state,
     pending_to_state,
     resource_from_state,
     resource_to_state,
 )
-from novacron_rehearsal.state.resource import Snapshot
+from novacron_rehearsal.state.resource import Snapshot, now
 
 VERSION = 3
 
@@ -28,7 +28,7 @@ def snapshot_to_deployment(snapshot: Snapshot, encrypt: Encrypt | None) -> dict[
     version = f"v{installed_version('pulumi')}"
     deployment: dict[str, Any] = {
         "manifest": {
-            "time": datetime.now(timezone.utc).isoformat().replace("+00:00", "Z"),
+            "time": format_time(now()),
             "magic": hashlib.sha256(version.encode()).hexdigest(),
             "version": version,
         },

@@ -155,7 +155,7 @@ def resource_to_state(state: ResourceState, encrypt: Encrypt | None) -> dict[str
         if name in _PROPERTIES or name == "replacement_trigger":
             data[key] = to_state(value, encrypt)
         elif name in _TIMES:
-            data[key] = value.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+            data[key] = format_time(value)
         elif name == "custom_timeouts":
             seconds = {"create": value.create_s, "update": value.update_s, "delete": value.delete_s}
             data[key] = {what: _as_go(number) for what, number in seconds.items() if number}
@@ -213,6 +213,11 @@ def _read_time(what: str, value: object) -> datetime:
 def _as_go(number: float) -> float:
     """Return a whole number as an integer: Go writes it without a fraction."""
     return int(number) if float(number).is_integer() else number
+
+
+def format_time(time: datetime) -> str:
+    """Return a time in UTC as RFC 3339 text, as Go writes it."""
+    return time.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
 
 
 _FRACTION = re.compile(r"\.(\d{1,6})\d*")

@@ -46,7 +46,6 @@ class PolicyPackError(RehearsalError):
 class _Pack:
     path: Path
     name: str
-    version: str
     policies: dict[str, analyzer_pb2.PolicyInfo]
     config_path: Path | None
     remediates: bool
@@ -125,7 +124,6 @@ class PolicyPacks:
             pack = _Pack(
                 spec.path,
                 info.name,
-                info.version,
                 policies,
                 spec.config_path,
                 remediates=False,

@@ -47,7 +47,6 @@ class Dialect:
     secrets: bool = True
     resources: bool = True
     outputs: bool = False
-    unknowns: bool = True
 
 
 ENGINE_DIALECT = Dialect()
@@ -114,8 +113,6 @@ def encode(properties: Mapping[str, Value], dialect: Dialect = ENGINE_DIALECT) -
     """Encode properties in the dialect of the other side."""
     struct = Struct()
     for key, value in properties.items():
-        if not dialect.unknowns and value is UNKNOWN:
-            continue
         _encode(value, struct.fields[key], dialect)
     return struct
 

@@ -55,7 +55,6 @@ class DiffResult:
     diffs: list[str] = field(default_factory=list[str])
     detailed: dict[str, PropertyDiff] = field(default_factory=dict[str, PropertyDiff])
     delete_before_replace: bool = False
-    stables: list[str] = field(default_factory=list[str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +221,6 @@ class RemoteProvider:
             diffs=list(response.diffs),
             detailed={path: _property_diff(entry) for path, entry in response.detailedDiff.items()},
             delete_before_replace=response.deleteBeforeReplace,
-            stables=list(response.stables),
         )
 
     async def create(self, urn: str, inputs: PropertyMap, timeout_s: float, *, preview: bool) -> ProviderResponse:

@@ -11,7 +11,7 @@ from typing import cast
 
 from novacron_infra.config.problems import KEY as ENVIRONMENT_KEY
 from novacron_rehearsal import PolicyPackSpec
-from novacron_rehearsal.project import load_project
+from novacron_rehearsal.project import load_project, qualify_key, read_default
 from novacron_rehearsal.yaml_files import read_yaml_mapping
 
 from novacron_ops.errors import Exit, OpsError
@@ -60,12 +60,11 @@ class ProjectStack:
         Raises:
             RehearsalError: if a file cannot be read.
         """
-        defaults = _section(read_yaml_mapping(self.folder / "Pulumi.yaml"))
-        values = {key: _default(value) for key, value in defaults.items()}
+        project = load_project(self.folder)
+        values = {key: read_default(value) for key, value in _by_key(project.config_defaults).items()}
         if self.file.exists():
-            values |= _section(read_yaml_mapping(self.file))
-        project = self.project_name
-        return {key if ":" in key else f"{project}:{key}": value for key, value in values.items()}
+            values |= _by_key(read_yaml_mapping(self.file).get("config"))
+        return {qualify_key(key, project.name): value for key, value in values.items()}
 
     def read_environment(self) -> object:
         """Return the environment in the stack's configuration as plain values, None if there is none."""
@@ -140,15 +139,6 @@ def find_project(start: Path) -> Path:
     raise OpsError(f"no Pulumi.yaml in {start} or above it; run the command in the project's folder", Exit.BAD_INPUT)
 
 
-def _section(content: dict[str, object]) -> dict[str, object]:
-    """Return the mapping below `config`; empty if it is something else, which the engine reports."""
-    section = content.get("config")
+def _by_key(section: object) -> dict[str, object]:
+    """Return the values below `config` by key; empty if it is not a mapping, which the engine reports."""
     return {str(key): value for key, value in section.items()} if isinstance(section, dict) else {}
-
-
-def _default(value: object) -> object:
-    """Return a project default, which may be written as `{value: …}` or `{default: …}`."""
-    if not isinstance(value, dict):
-        return value
-    described = cast("dict[str, object]", value)
-    return described.get("value", described.get("default"))

@@ -109,11 +109,10 @@ def load_stack_config(
     secret_keys: list[str] = []
     made_up: dict[str, str] = {}
     for key, default in project.config_defaults.items():
-        value = default.get("value", default.get("default")) if isinstance(default, dict) else default
-        if value is not None:
-            values[_qualified(key, project.name)] = _text(value)
+        if (value := read_default(default)) is not None:
+            values[qualify_key(key, project.name)] = _text(value)
     for key, value in (content.get("config") or {}).items():
-        name = _qualified(str(key), project.name)
+        name = qualify_key(str(key), project.name)
         decryption = _Decryption(secrets.cache.decrypt, make_up_secrets, content.get("secretsprovider"))
         values[name] = _text(decryption.reveal(value))
         if decryption.secret:
@@ -123,8 +122,14 @@ def load_stack_config(
     return StackConfig(values, tuple(secret_keys), made_up)
 
 
-def _qualified(key: str, project: str) -> str:
+def qualify_key(key: str, project: str) -> str:
+    """Return a configuration key with its namespace. A key without one belongs to the project."""
     return key if ":" in key else f"{project}:{key}"
+
+
+def read_default(default: Any) -> Any:
+    """Return the value of a project default, which may be written as `{value: …}` or `{default: …}`."""
+    return default.get("value", default.get("default")) if isinstance(default, dict) else default
 
 
 @dataclass(slots=True)

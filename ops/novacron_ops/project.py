@@ -12,6 +12,7 @@ from typing import cast
 from novacron_infra.config.problems import KEY as ENVIRONMENT_KEY
 from novacron_rehearsal import PolicyPackSpec
 from novacron_rehearsal.project import load_project, qualify_key, read_default
+from novacron_rehearsal.state.lock import StackLock
 from novacron_rehearsal.yaml_files import read_yaml_mapping
 
 from novacron_ops.errors import Exit, OpsError
@@ -85,6 +86,10 @@ class ProjectStack:
             with suppress(ValueError):
                 given = json.loads(given)
         return cast("dict[str, object]", given).get("platform", "missing") if isinstance(given, dict) else None
+
+    def lock(self) -> StackLock:
+        """Lock the stack's state, for use in a `with` statement. Raises `StackLockedError` if another run has it."""
+        return StackLock(self.state_dir, self.project_name, self.name)
 
     def policy_packs(self) -> list[PolicyPackSpec]:
         """Return the project's policy pack with its configuration for this stack; empty if there is no pack."""

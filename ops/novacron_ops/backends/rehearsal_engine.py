@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from novacron_rehearsal import Operation, Options, Workspace
 from novacron_rehearsal.display import Display, plain
-from novacron_rehearsal.state.lock import StackLock, StackLockedError
+from novacron_rehearsal.state.lock import StackLockedError
 from rich.console import Console
 
 from novacron_ops.backends.backend import RunOutcome
@@ -84,12 +85,6 @@ class RehearsalEngine:
 
     def forget(self) -> None:
         """Remove the state of a stack that has no resources left, unless another run has started since."""
-        try:
-            lock = StackLock(self._stack.state_dir, self._stack.project_name, self._stack.name)
-        except StackLockedError:
-            return
-        try:
+        with suppress(StackLockedError), self._stack.lock():
             if not self._workspace.snapshot().resources:
                 self._workspace.forget()
-        finally:
-            lock.release()

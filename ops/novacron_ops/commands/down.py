@@ -20,7 +20,7 @@ def down(
       novacron down -s dev
     """
     from novacron_rehearsal import Operation
-    from novacron_rehearsal.state.lock import StackLock, StackLockedError
+    from novacron_rehearsal.state.lock import StackLockedError
 
     from novacron_ops import local_processes
     from novacron_ops.backends import RunOutcome, open_backend
@@ -46,13 +46,10 @@ def down(
         )
     if target.is_local() or target.run_dir.is_dir():
         try:
-            lock = StackLock(target.state_dir, target.project_name, target.name)
+            with target.lock():
+                stopped = local_processes.stop_leftovers(target.run_dir)
         except StackLockedError:
             return  # a new `up` has started since: its processes are not leftovers
-        try:
-            stopped = local_processes.stop_leftovers(target.run_dir)
-        finally:
-            lock.release()
         if stopped:
             say(f"also stopped, although the state did not have them: {', '.join(stopped)}")
     backend.forget()

@@ -24,7 +24,7 @@ class StackLockedError(RehearsalError):
 
 
 class StackLock:
-    """Locks a stack from construction to `release`.
+    """Locks a stack from construction to `release`, or to the end of a `with` block.
 
     Raises:
         StackLockedError: when a running process has locked it. The message has its pid, user, host and start.
@@ -39,7 +39,7 @@ class StackLock:
             fcntl.flock(self._kernel, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             os.close(self._kernel)
-            raise StackLockedError(self._said_by(stack)) from error
+            raise StackLockedError(self._describe_holders(stack)) from error
         self._file = self._folder / f"{uuid.uuid4()}.json"
         try:
             self._refuse_others(stack)
@@ -66,9 +66,9 @@ class StackLock:
                 with suppress(FileNotFoundError):
                     file.unlink()
             elif not (local and holder.get("pid") == os.getpid()):
-                raise StackLockedError(self._said_by(stack))
+                raise StackLockedError(self._describe_holders(stack))
 
-    def _said_by(self, stack: str) -> str:
+    def _describe_holders(self, stack: str) -> str:
         holders = [_read(file) for file in self._folder.glob("*.json")]
         said = "; ".join(
             f"pid {h.get('pid')} of {h.get('username')} on {h.get('hostname')} since {h.get('timestamp')}"
@@ -78,6 +78,12 @@ class StackLock:
             f"stack {stack!r} is locked by another run ({said or 'just starting'}): wait for it to end. If that "
             f"process was on another machine and has ended, delete {self._folder}"
         )
+
+    def __enter__(self) -> StackLock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
     def release(self) -> None:
         """Unlock the stack."""

@@ -1,11 +1,15 @@
-"""Running `novacron` in the process of a test."""
+"""Running `novacron` in the process of a test, on copies of the repository's stacks."""
 
 from __future__ import annotations
 
+import shutil
 import sys
+from pathlib import Path
 
 import pytest
 from novacron_ops.main import main
+
+ROOT = Path(__file__).parents[3]
 
 
 def novacron(*arguments: str) -> int:
@@ -16,3 +20,9 @@ def novacron(*arguments: str) -> int:
             main()
     assert isinstance(ended.value.code, int)
     return int(ended.value.code)
+
+
+def copy_stacks(folder: Path, *names: str) -> None:
+    """Copy the repository's Pulumi.yaml and the configuration of these stacks into a folder."""
+    for file in ("Pulumi.yaml", *(f"Pulumi.{name}.yaml" for name in names)):
+        shutil.copyfile(ROOT / file, folder / file)

@@ -7,15 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.ops.running import novacron
-
-ROOT = Path(__file__).parents[3]
+from tests.unit.ops.running import ROOT, copy_stacks, novacron
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("Pulumi.yaml", "Pulumi.prod.yaml", "Pulumi.local.yaml"):
-        (tmp_path / name).write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
+    copy_stacks(tmp_path, "prod", "local")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -8,15 +8,12 @@ import pytest
 from novacron_ops.backends.provider_plugins import check_plugins
 from novacron_ops.project import ProjectStack
 
-from tests.unit.ops.running import novacron
-
-ROOT = Path(__file__).parents[3]
+from tests.unit.ops.running import copy_stacks, novacron
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("Pulumi.yaml", "Pulumi.prod.yaml", "Pulumi.local.yaml"):
-        (tmp_path / name).write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
+    copy_stacks(tmp_path, "prod", "local")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
     monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("PULUMI_DEBUG_PROVIDERS", raising=False)

@@ -13,9 +13,8 @@ from novacron_ops.project import ProjectStack
 from novacron_ops.regions import deployed_region_patterns
 from rich.console import Console
 
-from tests.unit.ops.running import novacron
+from tests.unit.ops.running import copy_stacks, novacron
 
-ROOT = Path(__file__).parents[3]
 URN = "urn:pulumi:prod::novacron::"
 STACK = URN + "pulumi:pulumi:Stack::novacron-prod"
 PROVIDER = {
@@ -30,8 +29,7 @@ REGION = {"urn": URN + "novacron:aws:Region::prod-eu-west-1", "custom": False, "
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("Pulumi.yaml", "Pulumi.prod.yaml"):
-        (tmp_path / name).write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
+    copy_stacks(tmp_path, "prod")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -13,9 +13,8 @@ from novacron_rehearsal import Operation
 from novacron_rehearsal.engine.run import Run
 from novacron_rehearsal.engine.selection import Selection
 
-from tests.unit.ops.running import novacron
+from tests.unit.ops.running import copy_stacks, novacron
 
-ROOT = Path(__file__).parents[3]
 URN = "urn:pulumi:prod::novacron::novacron:index:AwsRegion$aws:eks/cluster:Cluster::"
 REGIONS = ("us-west-2", "us-east-1", "eu-west-1", "ap-southeast-1")
 COMMANDS = {"up": Operation.UP, "preview": Operation.PREVIEW, "down": Operation.DESTROY}
@@ -44,8 +43,7 @@ class RecordingBackend:
 
 @pytest.fixture
 def backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RecordingBackend:
-    for name in ("Pulumi.yaml", "Pulumi.prod.yaml", "Pulumi.local.yaml"):
-        (tmp_path / name).write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
+    copy_stacks(tmp_path, "prod", "local")
     recording = RecordingBackend()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(backends, "open_backend", lambda *_: recording)

@@ -37,7 +37,7 @@ class CoordinatorReport:
     cluster: dict[str, Any] | None = None
     """The body of the cluster's status, None if the coordinator did not return it."""
     refusal: str = ""
-    """Why it did not, as a sentence; empty if it did."""
+    """Why the coordinator did not return the status, as a clause; empty if it did."""
 
 
 def ask_coordinator(endpoint: str, key: str | None, client: httpx.Client) -> CoordinatorReport | str:

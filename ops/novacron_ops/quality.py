@@ -59,7 +59,7 @@ class Measurement:
     tokens: int
     """Next tokens that were compared."""
     score: float
-    """Fraction of them on which the model and the reference agree."""
+    """Fraction of these tokens on which the model and the reference agree."""
     score_low: float
     score_high: float
     mean_divergence_nats: float

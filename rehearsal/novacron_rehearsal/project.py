@@ -93,7 +93,7 @@ def load_stack_config(
         make_up_secrets: use a made-up value where one cannot be decrypted.
 
     Raises:
-        RehearsalError: for a file that is not what it should be.
+        RehearsalError: for a file that cannot be read or has invalid content.
         WrongPassphraseError: when a secure value needs another passphrase.
     """
     path = folder / f"Pulumi.{stack}.yaml"

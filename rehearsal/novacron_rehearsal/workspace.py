@@ -116,7 +116,7 @@ class Workspace:
         return self._operate(Operation.PREVIEW, options or Options(), on_event)
 
     def up(self, options: Options | None = None, on_event: EventSink | None = None) -> Result:
-        """Create, update and delete resources as the program wants it.
+        """Create, update and delete resources as the program declares them.
 
         With policy packs, a preview runs first: a mandatory violation prevents every change.
         """

@@ -1,4 +1,4 @@
-"""YAML that users write: the one reader, which refuses duplicate keys and documents that grow when they are read."""
+"""Reads YAML that users write. Refuses duplicate keys, deep nesting, and aliases that expand to too many values."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ def find_supervised_folder(process: psutil.Process) -> Path | None:
 
 
 def _owner(folder: Path) -> int:
-    """The user id that a folder belongs to; this user's where the folder is gone."""
+    """Return the id of the user who owns a folder; this user's id if the folder is gone."""
     try:
         return folder.stat().st_uid
     except OSError:
@@ -218,7 +218,7 @@ def _start(spec: ProcessSpec, clock: Clock) -> None:
 
 
 def _take_lock(folder: Path, clock: Clock) -> int:
-    """Take the lock for the supervisor: a run that is killed before the supervisor runs leaves no process without."""
+    """Take the lock that the supervisor inherits: even if this run is killed, no supervisor ever runs without it."""
     lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
     deadline = clock.monotonic() + LOCK_WAIT_S
     while not _try_lock(lock):
@@ -291,7 +291,7 @@ def _await_ready(spec: ProcessSpec, clock: Clock, supervisor: subprocess.Popen[b
 
 
 def _describe_end(state: ProcessState) -> str:
-    """How a process ended that never was ready."""
+    """Return a phrase that says how a process that never became ready ended."""
     status = state.get("exit_status")
     if state.get("status") == "stopped":
         return "was stopped while it started, by another command or a signal"

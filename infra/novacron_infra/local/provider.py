@@ -67,7 +67,7 @@ class LocalProvider(ResourceProviderServicer):
     def Configure(
         self, request: provider_pb2.ConfigureRequest, context: grpc.ServicerContext
     ) -> provider_pb2.ConfigureResponse:
-        """Let the engine take secrets out and mark them again: outputs are secret where the inputs are."""
+        """Accept plain values only: the engine unwraps secrets, and marks outputs as secret where the inputs are."""
         del request, context
         return provider_pb2.ConfigureResponse(acceptSecrets=False)
 
@@ -124,7 +124,7 @@ class OwnerOnly(grpc.ServerInterceptor):
     """Refuses requests that other users of this machine send."""
 
     def __init__(self, is_owner: Callable[[str], bool]) -> None:
-        """Args: `is_owner`: whether a peer's address is a process of this user."""
+        """Ask `is_owner` for each request whether the peer's address belongs to a process of this user."""
         self._is_owner = is_owner
 
     def intercept_service(

@@ -85,7 +85,7 @@ class LocalReadiness(pulumi.CustomResource):
         Args:
             name: the resource's name.
             urls: the addresses.
-            processes: digests of the processes that answer there; a new one is waited for.
+            processes: digests of the processes that answer there; a new digest makes the resource wait again.
             timeout_s: how long to wait.
             logs: the folder that an error points to.
             opts: Pulumi's options.

@@ -42,7 +42,7 @@ class LocalServing(pulumi.ComponentResource):
 
     Raises:
         LocalProcessError: novacron-serving is not installed.
-        ConfigurationError: the model folder is not one, or ports are in use. A preview warns of the ports.
+        ConfigurationError: `model.path` is not a model folder, or ports are in use. A preview only warns about ports.
     """
 
     endpoint: pulumi.Output[str]

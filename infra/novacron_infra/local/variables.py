@@ -51,7 +51,7 @@ INHERITED = (
 """Names, and patterns that end in `*`. Cloud credentials are not among them: `pass_env` adds what a stack needs."""
 
 NEVER_INHERITED = "PULUMI_*"
-"""They belong to the deployment: the passphrase of its secrets above all."""
+"""Variables of the deployment itself, above all the passphrase of its secrets."""
 
 
 def select_variables(environment: Mapping[str, str], more: Iterable[str] = ()) -> dict[str, str]:

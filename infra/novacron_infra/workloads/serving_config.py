@@ -70,10 +70,10 @@ def build_coordinator_file(
     """Return a coordinator's configuration file.
 
     Args:
-        settings: what the environment says of the coordinator.
+        settings: the environment's settings of the coordinator.
         minimum_workers: how many workers make it ready.
         database_url: the database of its keys and models, without a password.
-        cache_folder: where cached responses go that are kept on disk.
+        cache_folder: folder of the cached responses that are kept on disk.
     """
     return {
         "http_port": settings.http_port,
@@ -103,8 +103,8 @@ def build_pytorch_worker_file(
     """Return the configuration file of a worker with the PyTorch engine.
 
     Args:
-        settings: what the environment says of workers.
-        model: what it says of the model.
+        settings: the environment's settings of the workers.
+        model: the environment's settings of the model.
         worker_id: the worker's name among all workers.
         port: where it serves requests.
         coordinator: `host:port` of the coordinators' gRPC.

@@ -48,7 +48,8 @@ def rehearse(
     if html is not None:
         check_writable("--html", html)
     try:
-        parse_faults(faults) if faults else None
+        if faults:
+            parse_faults(faults)
     except RehearsalError as error:
         raise OpsError(f"--faults: {error}", Exit.BAD_INPUT) from error
     planned = load_plan(target, as_json)

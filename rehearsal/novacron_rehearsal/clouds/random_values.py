@@ -54,7 +54,7 @@ def existing_random(identifier: str, state: PropertyMap) -> PropertyMap:
 
 def _password(inputs: PropertyMap, random: Random) -> RandomResult:
     made = _string(inputs, random)
-    # Of the form of a bcrypt hash, and not the hash of this password.
+    # It has the form of a bcrypt hash, but is not the hash of this password.
     made.outputs["bcryptHash"] = "$2a$10$" + "".join(random.choices(_BCRYPT, k=53))
     return RandomResult("none", made.outputs)
 

@@ -32,9 +32,9 @@ class UnknownTypeError(RehearsalError):
 
 @cache
 def list_distributions() -> Mapping[str, str]:
-    """Return the installed SDKs, which are what can be simulated: distribution by package, in order of the packages.
+    """Return the distribution of each installed SDK by package, sorted: the packages that can be simulated.
 
-    Every SDK says in its `pulumi-plugin.json` of which package it is.
+    The `pulumi-plugin.json` in an SDK names its package.
     """
     found: dict[str, str] = {}
     for distribution in importlib.metadata.distributions():

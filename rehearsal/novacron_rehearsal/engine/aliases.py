@@ -18,7 +18,7 @@ def find_former_urns(stack: str, project: str, where: str, goal: Goal, former_pa
         stack: name of the stack.
         project: name of the project.
         where: the resource's present URN.
-        goal: the resource as the program wants it.
+        goal: the resource as the program declares it.
         former_parent: the parent's former URN; empty when the parent was not renamed.
     """
     seen = {where}

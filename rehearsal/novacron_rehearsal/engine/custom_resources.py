@@ -24,7 +24,7 @@ from novacron_rehearsal.values import PropertyMap, Value, contains_unknown
 async def register_custom_resource(
     deployment: Deployment, new: ResourceState, old: ResourceState | None, provider: Provider | None, goal: Goal
 ) -> ResourceState:
-    """Create, update, replace, import or keep a custom resource, as the program wants it."""
+    """Create, update, replace, import or keep a custom resource, as the program declares it."""
     if old is not None and (old.external or not old.custom):
         # It was only read before, or was a component: it is created now.
         deployment.schedule_deletion(old)
@@ -271,7 +271,7 @@ async def _create_replacement(
 async def _import(
     deployment: Deployment, new: ResourceState, old: ResourceState | None, provider: Provider | None
 ) -> ResourceState:
-    """Import an existing resource as it is. An update follows where the program wants it otherwise."""
+    """Import an existing resource as it is. An update follows if the program declares other inputs."""
     if provider is None:
         raise RehearsalError("it cannot be imported, because its provider's configuration is not known yet")
     async with deployment.run_step(StepOp.IMPORT if old is None else StepOp.IMPORT_REPLACEMENT, new, old):

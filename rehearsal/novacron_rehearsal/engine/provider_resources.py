@@ -20,7 +20,7 @@ from novacron_rehearsal.state.resource import ResourceState, now
 async def register_provider(
     deployment: Deployment, new: ResourceState, old: ResourceState | None, goal: Goal
 ) -> ResourceState:
-    """Start, check, configure and record a provider, as the program wants it."""
+    """Start, check, configure and record a provider, as the program declares it."""
     package = urn.package_of(new.type)
     version = goal.version or deployment.providers.newest_version(package)
     if version and "version" not in new.inputs:

@@ -1,1 +1,1 @@
-"""Policy packs: started, asked, and whether each has checked the whole stack."""
+"""Starts policy packs, has them check resources, and records whether each has checked the whole stack."""

@@ -54,7 +54,7 @@ class PolicyReports:
         self._reports[path] = PolicyPackReport(path, PolicyPackState.CHECKED)
 
     def failed(self, path: Path, reason: str) -> None:
-        """Record why a pack could not be loaded or asked."""
+        """Record why a pack could not be loaded, or failed during a check."""
         self._reports[path] = PolicyPackReport(path, PolicyPackState.FAILED, reason)
 
     def all(self) -> tuple[PolicyPackReport, ...]:

@@ -1,4 +1,4 @@
-"""A goal: one resource as the program wants it, decoded from its request."""
+"""A goal: one resource as the program declares it, decoded from its request."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class AliasSpec:
 
 @dataclass(slots=True)
 class Goal:
-    """One resource as the program wants it."""
+    """One resource as the program declares it."""
 
     type: str
     name: str

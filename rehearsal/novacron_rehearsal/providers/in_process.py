@@ -8,7 +8,7 @@ from novacron_rehearsal.values import PropertyMap
 
 
 class InProcessProvider:
-    """Base of the providers that run in the engine's process. Its resources exist in the state alone."""
+    """Base of the providers that run in the engine's process. Resources of such a provider exist only in the state."""
 
     supports_preview = True
 

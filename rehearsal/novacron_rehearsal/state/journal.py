@@ -107,7 +107,7 @@ def _unwritable(path: Path, error: OSError) -> RehearsalError:
 
 
 def identity(state: ResourceState) -> list[Any]:
-    """Return what tells a resource from a replaced one of the same URN."""
+    """Return the values that distinguish a resource from a replaced one with the same URN."""
     return [state.urn, state.id, state.delete]
 
 

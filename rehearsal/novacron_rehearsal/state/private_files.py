@@ -52,7 +52,7 @@ def open_private_file(path: Path, flags: int) -> int:
 
 
 def restrict(path: Path, mode: int) -> None:
-    """Remove every permission that `mode` lacks from a file or folder. One of another owner stays as it is."""
+    """Remove every permission that `mode` lacks from a file or folder. A path of another owner stays as it is."""
     with suppress(PermissionError):
         if stat.S_IMODE(path.stat().st_mode) & ~mode:
             path.chmod(mode)

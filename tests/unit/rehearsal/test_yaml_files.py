@@ -59,5 +59,46 @@ def test_aliases_and_merge_keys_of_an_ordinary_size_are_read() -> None:
 
 
 def test_errors_name_the_file_and_the_place() -> None:
-    with pytest.raises(RehearsalError, match=r'duplicate key \'b\'\n  in "Pulumi.dev.yaml", line 2, column 1'):
+    with pytest.raises(
+        RehearsalError, match=r"Pulumi.dev.yaml is not valid YAML: duplicate key 'b'.*\(line 2, column 1\)"
+    ):
         parse_yaml("b: 1\nb: 2\n", "Pulumi.dev.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "explained"),
+    [
+        ("a:\n\tb: 1\n", "YAML does not allow tabs for indentation; use spaces (line 2, column 1)"),
+        ("a:\n  b: 1\n  \tc: 2\n", "YAML does not allow tabs for indentation; use spaces (line 3, column 3)"),
+        ("a: [1, 2\nb: 3\n", "the `[` of line 1 is not closed; add `]` (line 2, column 2)"),
+        ("a:\n  {b: 1\n", "the `{` of line 2 is not closed; add `}` (line 3, column 1)"),
+        ("a:\n  b: 1\n  b: 2\n", "duplicate key 'b'; remove one of the two (line 3, column 3)"),
+        ("a: 1\nb\nc: 2\n", "the key has no `:`; write `key: value` (line 2, column 1)"),
+        (
+            "config:\n  novacron:environment\n    platform: local\n",
+            "a `:` is not allowed here; add the missing `:` to the line above, or put a value that contains `: ` in "
+            "quotes (line 3, column 13)",
+        ),
+        ("a: 'x\nb: 2\n", "the quoted text does not end; add the closing quote (line 1, column 4)"),
+        (
+            "a:\n  b: 1\n c: 2\n",
+            "the line does not belong to the list or mapping above it; indent all its lines equally (line 3, column 2)",
+        ),
+        ("a: 'b' c\n", "there is text after the end of the value; put the whole value in quotes (line 1, column 8)"),
+        ("a: @x\n", "a value cannot start with `@`; put it in quotes (line 1, column 4)"),
+        ("a: *x\n", "the alias `*x` has no anchor `&x`; put a text that starts with `*` in quotes (line 1, column 4)"),
+        ("a: &b 1\nc: &b 2\n", "the anchor `&b` is defined twice; rename one of them (line 2, column 4)"),
+        ("a: !x y\n", "the tag `!x` is unknown; put a text that starts with `!` in quotes (line 1, column 4)"),
+        ("a: 1\n---\nb: 1\n", "the file holds more than one document; remove `---` (line 2, column 1)"),
+        (
+            "a: 2024-13-45\n",
+            "`2024-13-45` looks like a number or a date but is not one; put it in quotes (line 1, column 4)",
+        ),
+        ("a: 1\nb: x\x00\n", "the character U+0000 is not allowed; remove it (line 2, column 5)"),
+        ('a: "\\q"\n', r"`\q` is not an escape sequence; write `\\q`, or use single quotes (line 1, column 6)"),
+    ],
+)
+def test_an_error_says_what_is_wrong_and_what_to_do(text: str, explained: str) -> None:
+    with pytest.raises(RehearsalError) as error:
+        parse_yaml(text, "Pulumi.dev.yaml")
+    assert str(error.value) == f"Pulumi.dev.yaml is not valid YAML: {explained}"

@@ -39,6 +39,7 @@ def test_an_interrupted_program_ends_with_130_and_prints_nothing(tmp_path: Path,
     (package / "runtime.py").write_text(
         f"set_all_config = lambda *_: None\nSettings = dict\nconfigure = lambda _: None\n{runtime}\n"
     )
+    (package / "log.py").write_text("debug = None\n")
     (tmp_path / "__main__.py").write_text("")
     done = subprocess.run(
         [sys.executable, exec_program.__file__],

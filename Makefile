@@ -61,6 +61,7 @@ format: .venv/dev.stamp ## format the code and fix what ruff can fix
 golden: .venv/dev.stamp ## regenerate schemas, reference pages, and the plans and user data of tests/unit/golden
 	$(BIN)/python -m novacron_infra.config.schema
 	$(BIN)/python -m novacron_infra.outputs > docs/outputs.md
+	$(BIN)/python -m tools.site.configuration > docs/reference/configuration.md
 	$(BIN)/python -m novacron_policy.document
 	$(BIN)/python -m tests.unit.aws.golden
 	$(BIN)/python -m tests.unit.gcp.golden
@@ -130,22 +131,7 @@ clean: ## delete the virtual environment and caches; run `make down` first
 	@$(UV) --no-deps --no-build-isolation -e infra -e serving -e .
 	@touch $@
 
-.venv/run.stamp: .venv/base.stamp requirements/run.txt
-	@$(UV) --require-hashes -r requirements/run.txt
-	@touch $@
-
-.venv/clouds.stamp: .venv/base.stamp requirements/clouds.txt
-	@$(UV) --require-hashes -r requirements/clouds.txt
-	@touch $@
-
-.venv/unit.stamp: .venv/base.stamp requirements/unit.txt
-	@$(UV) --require-hashes -r requirements/unit.txt
-	@touch $@
-
-.venv/dev.stamp: .venv/base.stamp requirements/dev.txt
-	@$(UV) --require-hashes -r requirements/dev.txt
-	@touch $@
-
-.venv/docs.stamp: .venv/base.stamp requirements/docs.txt
-	@$(UV) --require-hashes -r requirements/docs.txt
+.venv/run.stamp .venv/clouds.stamp .venv/unit.stamp .venv/dev.stamp .venv/docs.stamp: .venv/%.stamp: .venv/base.stamp requirements/%.txt
+	@echo "Installing requirements/$*.txt (downloads the first time) …"
+	@$(UV) --require-hashes -r requirements/$*.txt
 	@touch $@

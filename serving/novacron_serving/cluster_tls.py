@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 class ClusterTlsConfig(BaseModel):
     """The cluster's certificate in PEM, as in a secret of cert-manager. The same for coordinators and workers."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     certificate: Path
     """`tls.crt`, with intermediate certificates."""

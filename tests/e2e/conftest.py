@@ -26,12 +26,20 @@ COMMAND = [sys.executable, "-c", "from novacron_ops.entry import main; main()"]
 LIMIT_S = 150
 
 
+RESERVED = contextlib.ExitStack()
+
+
 def free_ports(count: int) -> int:
-    """Return the first of `count` free ports in a row, below the range from which the system assigns ports."""
+    """Return the first of `count` free ports in a row, below the range from which the system assigns ports.
+
+    A UDP socket of this process reserves each of them: no other run of the tests picks a port before it is in use.
+    """
     for first in range(20000 + os.getpid() % 1000 * 10, 32000, count):
-        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+        with contextlib.ExitStack() as free, contextlib.ExitStack() as mine, contextlib.suppress(OSError):
             for port in range(first, first + count):
-                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+                free.enter_context(socket.socket()).bind(("127.0.0.1", port))
+                mine.enter_context(socket.socket(type=socket.SOCK_DGRAM)).bind(("127.0.0.1", port))
+            RESERVED.push(mine.pop_all())
             return first
     raise AssertionError("no free ports")
 

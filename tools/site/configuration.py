@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from novacron_infra.config.local import LocalEnvironment
 from pydantic import BaseModel
 
 Schema = dict[str, Any]
-_ESCAPES = str.maketrans({"|": "\\|", "\n": " "})
+_ESCAPES = str.maketrans({"|": "\\|"})
 _BOUNDS = {
     "minimum": "≥ {}",
     "exclusiveMinimum": "> {}",
@@ -46,8 +47,11 @@ def write_configuration_reference() -> str:
         [
             "# Configuration keys",
             "",
+            "Generated from the types by `make golden`.",
+            "",
             "Editors complete and check stack files with the JSON schema that the first line of each file names. An"
-            " unknown key, a wrong type or a broken rule is an error with the key, the value, the rule and a fix.",
+            " unknown key, a wrong type or a broken rule is an error with the key, the value, the rule and a fix."
+            ' In the tables, "None:" says what happens without the key.',
             "",
             *_write_section("Cloud environments", f"{stack} For `platform: aws`, `gcp` or `azure`.", CloudEnvironment),
             *_write_section("Local environments", f"{stack} For `platform: local`.", LocalEnvironment),
@@ -64,7 +68,7 @@ def find_keys(schema: Schema, definitions: Schema, path: str = "") -> Iterator[K
         here = f"{path}.{name}" if path else name
         default = "required" if name in required else _show_default(content)
         description = content.get("description") or _resolve(content, definitions).get("description", "")
-        yield Key(here, _kind(content, definitions), default, description.translate(_ESCAPES))
+        yield Key(here, _kind(content, definitions), default, " ".join(description.split()).translate(_ESCAPES))
         for below, suffix in _objects(content, definitions):
             yield from find_keys(below, definitions, here + suffix)
 
@@ -113,7 +117,7 @@ def _objects(content: Schema, definitions: Schema) -> Iterator[tuple[Schema, str
         elif isinstance(found.get("additionalProperties"), dict):
             for below, suffix in _objects(found["additionalProperties"], definitions):
                 yield below, f".<name>{suffix}"
-        elif found is not choice and ("anyOf" in found or "oneOf" in found):
+        elif "anyOf" in found or "oneOf" in found:
             yield from _objects(found, definitions)
 
 
@@ -151,3 +155,7 @@ def _show_default(content: Schema) -> str:
     if "default" not in content or content["default"] is None or isinstance(content["default"], dict):
         return ""
     return json.dumps(content["default"], ensure_ascii=False)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(write_configuration_reference())

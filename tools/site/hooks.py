@@ -12,7 +12,7 @@ from mkdocs.structure.files import File, Files
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tools.site.pages import generate_pages
+from tools.site.pages import generate_pages, link_within_site
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -20,6 +20,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for page, content in generate_pages().items():
         files.append(File.generated(config, page, content=content))
     return files
+
+
+def on_page_markdown(markdown: str, **_: object) -> str:
+    """Make links to files of the repository lead to the site's pages of these files."""
+    return link_within_site(markdown)
 
 
 def on_post_page(output: str, **_: object) -> str:

@@ -1,28 +1,37 @@
-"""Pages of the site that no file in docs/ has: made from other files, from the types and from the command's options."""
+"""Pages of the site that no file in docs/ has: copies of other files, and the reference of the `novacron` command."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
-from tools.site.configuration import write_configuration_reference
-
 ROOT = Path(__file__).parents[2]
+COPIES = {
+    "changelog.md": "CHANGELOG.md",
+    "contributing.md": "CONTRIBUTING.md",
+    "examples.md": "examples/README.md",
+    "policy-pack.md": "policy/README.md",
+    "security.md": "SECURITY.md",
+}
+"""Pages of the site by their path in docs/, and the files of the repository that they copy."""
+COMMAND_PAGE = "reference/command.md"
 
 
 def generate_pages() -> dict[str, str]:
     """Return the Markdown of each generated page by its path in docs/."""
-    return {page: write() for page, write in GENERATED.items()}
+    copies = {page: (ROOT / source).read_text("utf-8") for page, source in COPIES.items()}
+    return {**copies, COMMAND_PAGE: _write_command_reference()}
 
 
-def _copy(source: str) -> str:
-    """Return a Markdown file of the repository, with its links into docs/ as the site needs them."""
-    return re.sub(r"\]\((?:\.\./)*docs/", "](", (ROOT / source).read_text("utf-8"))
+def link_within_site(markdown: str) -> str:
+    """Return a page whose links to files of the repository lead to the site's pages of these files."""
+    markdown = re.sub(r"\]\((?:\.\./)*docs/", "](", markdown)
+    for page, source in COPIES.items():
+        markdown = re.sub(rf"\]\((?:\.\./)*{re.escape(source)}(?=[)#])", f"]({page}", markdown)
+    return markdown
 
 
-def _command() -> str:
+def _write_command_reference() -> str:
     """Return the reference of the `novacron` command, which Typer writes."""
     import typer.main
     from novacron_ops.main import app
@@ -39,29 +48,3 @@ def _command() -> str:
 def _examples(found: re.Match[str]) -> str:
     lines = [line.strip() for line in found.group(1).splitlines()]
     return "\n".join(["Examples:", "", "```sh", *lines, "```", ""])
-
-
-def _decisions() -> str:
-    """Return the list of the decision records."""
-    lines = [
-        "# Decisions",
-        "",
-        "Each page records one choice that a newcomer would question, and the reason for it.",
-        "",
-    ]
-    for path in sorted((ROOT / "docs/decisions").glob("0*.md")):
-        number, _, title = path.read_text("utf-8").split("\n", 1)[0].removeprefix("# ").partition(". ")
-        lines.append(f"{number}. [{title}]({path.name})")
-    return "\n".join([*lines, ""])
-
-
-GENERATED: dict[str, Callable[[], str]] = {
-    "changelog.md": partial(_copy, "CHANGELOG.md"),
-    "contributing.md": partial(_copy, "CONTRIBUTING.md"),
-    "decisions/index.md": _decisions,
-    "examples.md": partial(_copy, "examples/README.md"),
-    "policy-pack.md": partial(_copy, "policy/README.md"),
-    "reference/command.md": _command,
-    "reference/configuration.md": write_configuration_reference,
-    "security.md": partial(_copy, "SECURITY.md"),
-}

@@ -40,15 +40,17 @@ class CacheUse(str, Enum):
 class ApiKey(BaseModel):
     """Permissions and limits of an API key. Only its SHA-256 digest is stored."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     name: str = Field(min_length=1)
+    """Name of the key, unique among all keys."""
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     """SHA-256 digest of the key, in hexadecimal."""
     role: Role = Role.USER
     priority: int = Field(default=0, ge=-10, le=10)
     """Queued requests with a higher priority are served first."""
     requests_per_minute: int | None = Field(default=None, ge=1, le=MAX_PER_MINUTE)
+    """Limit on requests. None: no limit."""
     tokens_per_minute: int | None = Field(default=None, ge=1, le=MAX_PER_MINUTE)
     """Limit on the tokens of prompts and answers together, as workers report them."""
     cache: CacheUse = CacheUse.OFF

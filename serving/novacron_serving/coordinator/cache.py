@@ -32,7 +32,7 @@ _END = b"data: [DONE]\n\n"
 class CacheConfig(BaseModel):
     """Levels of the response cache and their sizes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     memory_mib: int = Field(default=256, ge=1)
     """Size of the first level, in this coordinator's memory."""

@@ -15,7 +15,7 @@ from novacron_serving.coordinator.routing import RoutingPolicy
 class TlsConfig(BaseModel):
     """The server certificate. It is reloaded when its file changes, so that a renewal needs no restart."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     certificate: Path
     """PEM file with the certificate and its intermediate certificates."""
@@ -26,7 +26,7 @@ class TlsConfig(BaseModel):
 class CoordinatorConfig(BaseModel):
     """The coordinator's configuration file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     host: str = "127.0.0.1"
     """Address to listen on."""

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 class LoaderConfig(BaseModel):
     """Limits of a download."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     timeout_s: float = Field(default=600.0, gt=0)
     """Time limit for the whole model."""

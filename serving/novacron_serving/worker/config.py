@@ -21,7 +21,7 @@ HostAndPort = Annotated[str, Field(pattern=r"^[^:]+:\d+$")]
 class ModelConfig(BaseModel):
     """The model to serve."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     id: str = Field(min_length=1)
     """The name that clients use."""
@@ -40,11 +40,14 @@ class ModelConfig(BaseModel):
 class WorkerConfig(BaseModel):
     """The worker's configuration file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     worker_id: str = Field(min_length=1)
+    """Name of the worker, unique among the workers of a coordinator."""
     host: str = "127.0.0.1"
+    """Address to listen on."""
     port: int = Field(ge=0, le=65535)
+    """Port where coordinators send requests."""
     coordinator: HostAndPort | Annotated[tuple[HostAndPort, ...], Field(min_length=1)]
     """`host:port` of the coordinators' gRPC, one or several.
 
@@ -54,6 +57,7 @@ class WorkerConfig(BaseModel):
     """TLS to and from coordinators. None: no encryption, for loopback and encrypted networks (docs/coordinator.md)."""
     model: ModelConfig
     engine: EngineConfig = PyTorchConfig()
+    """The engine and its settings; `kind` selects the engine."""
     performance_profile: PerformanceProfile = PerformanceProfile.BALANCED
     """The goal that the engine's settings are optimised for. Models can be loaded onto the workers of one profile."""
     role: WorkerRole = WorkerRole.BOTH
@@ -64,6 +68,7 @@ class WorkerConfig(BaseModel):
     """Mount points of file systems, by URL prefix (`efs://` or `nfs://`)."""
     loader: LoaderConfig = LoaderConfig()
     max_body_bytes: int = Field(default=4 * 2**20, ge=1024)
+    """Size limit for request bodies."""
     drain_s: int = Field(default=30, ge=0)
     """How long to wait for requests in flight, before the worker exits or switches to another model."""
 

@@ -17,7 +17,7 @@ from novacron_serving.engines.tensorrt_llm.quantization import Architecture, Qua
 class Settings(BaseModel):
     """Base of all settings: immutable, and unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class KvCacheSettings(Settings):
@@ -36,6 +36,7 @@ class KvCacheSettings(Settings):
     host_cache_gib: float = Field(default=0, ge=0)
     """Host memory for blocks that do not fit on the GPU. 0: none."""
     tokens_per_block: Literal[8, 16, 32, 64, 128] = 32
+    """Size of a cache block."""
     event_buffer_max_events: int = Field(default=0, ge=0)
     """Cache events kept for a router that queries the contents of the cache. 0: none."""
 
@@ -52,12 +53,14 @@ class SchedulerSettings(Settings):
     capacity_policy: Literal["GUARANTEED_NO_EVICT", "MAX_UTILIZATION"] = "GUARANTEED_NO_EVICT"
     """`MAX_UTILIZATION` admits more requests, and may have to pause some."""
     chunking_policy: Literal["FIRST_COME_FIRST_SERVED", "EQUAL_PROGRESS"] | None = None
+    """Order in which long prompts are computed. None: the library's default."""
 
 
 class CudaGraphSettings(Settings):
     """Decoding steps recorded once and replayed."""
 
     enabled: bool = True
+    """Whether decoding steps are recorded."""
     max_batch_size: int | None = Field(default=None, ge=1)
     """None: `max_concurrent_requests`."""
     padding: bool = True
@@ -77,16 +80,22 @@ class DraftModel(Settings):
     """Speculative decoding with a smaller model."""
 
     method: Literal["draft-model"]
+    """Draft tokens with a smaller model."""
     path: Path
+    """Folder of the smaller model."""
     draft_tokens: int = Field(ge=1)
+    """Tokens drafted per step."""
 
 
 class Eagle3(Settings):
     """Speculative decoding with an EAGLE-3 head that was trained for this model."""
 
     method: Literal["eagle3"]
+    """Draft tokens with an EAGLE-3 head."""
     path: Path
+    """Folder of the EAGLE-3 head."""
     draft_tokens: int = Field(ge=1)
+    """Tokens drafted per step."""
     one_model: bool = False
     """Faster, but sampling is greedy at any temperature, so requests with a temperature are rejected.
 
@@ -98,15 +107,20 @@ class Mtp(Settings):
     """Speculative decoding with the model's multi-token prediction layers. Greedy (NVIDIA/TensorRT-LLM #5627)."""
 
     method: Literal["mtp"]
+    """Draft tokens with the model's multi-token prediction layers."""
     draft_tokens: int = Field(default=1, ge=1)
+    """Tokens drafted per step."""
 
 
 class NGram(Settings):
     """Speculative decoding with n-grams of the prompt."""
 
     method: Literal["ngram"]
+    """Draft tokens with n-grams of the prompt."""
     draft_tokens: int = Field(ge=1)
+    """Tokens drafted per step."""
     max_matching_tokens: int = Field(default=2, ge=1)
+    """Longest n-gram that is looked up in the prompt."""
 
 
 Speculative = Annotated[DraftModel | Eagle3 | Mtp | NGram, Field(discriminator="method")]
@@ -118,15 +132,18 @@ class LoraSettings(Settings):
     adapters: dict[str, Path] = Field(min_length=1)
     """Folders of the adapters by name."""
     max_rank: int = Field(default=64, ge=1)
+    """Largest rank of an adapter."""
     max_on_gpu: int | None = Field(default=None, ge=1)
     """Number of adapters. None: limited by memory."""
     max_in_host_memory: int | None = Field(default=None, ge=1)
+    """Number of adapters kept in host memory. None: limited by memory."""
 
 
 class DisaggregationSettings(Settings):
     """Transfer of the key-value cache from a prefill to a decode worker. A prototype feature of the library."""
 
     backend: Literal["DEFAULT", "UCX", "NIXL", "MPI"] = "DEFAULT"
+    """Transport of the cache. `DEFAULT`: the library's choice."""
     max_tokens_in_buffer: int = Field(ge=1)
     """At least the longest prompt. A longer one could not be transferred."""
     transfer_timeout_s: float | None = Field(default=None, gt=0)
@@ -137,9 +154,13 @@ class TensorRtLlmConfig(Settings):
     """Settings of the TensorRT-LLM engine."""
 
     kind: Literal["tensorrt-llm"] = "tensorrt-llm"
+    """Selects the TensorRT-LLM engine."""
     tensor_parallel: int = Field(default=1, ge=1)
+    """GPUs that share each layer."""
     pipeline_parallel: int = Field(default=1, ge=1)
+    """Groups of GPUs that share the layers."""
     moe_expert_parallel: int | None = Field(default=None, ge=1)
+    """GPUs that share the experts of a mixture-of-experts model. None: the library's default."""
     gpus_per_node: int | None = Field(default=None, ge=1)
     """None: all GPUs of this machine. Required if the model spans machines."""
     quantization: Quantization | None = None
@@ -147,9 +168,11 @@ class TensorRtLlmConfig(Settings):
     gpu_architecture: Architecture | None = None
     """None: detected."""
     dtype: Literal["auto", "bfloat16", "float16"] = "auto"
+    """Data type of the computation. `auto`: the dtype that the checkpoint declares."""
     max_concurrent_requests: int = Field(default=256, ge=1)
     """Maximum batch size. The library's default of 2,048 reserves memory for more sequences than a replica needs."""
     max_waiting_requests: int = Field(default=1024, ge=0)
+    """Further requests that wait for a slot. Beyond this limit the response is 503."""
     max_context_tokens: int | None = Field(default=None, ge=16)
     """Upper bound for the context of the model. None: no other bound."""
     max_step_tokens: int = Field(default=8192, ge=1)
@@ -157,8 +180,10 @@ class TensorRtLlmConfig(Settings):
     chunked_prefill: bool = True
     """Compute long prompts in several steps. Off (the library's default): prompts longer than a step are rejected."""
     overlap_scheduler: bool = True
+    """Prepare the next step on the CPU while the GPU computes the current one."""
     sampler: Sampler = Sampler.TORCH
     stream_interval_tokens: int = Field(default=1, ge=1)
+    """Tokens in each chunk of a streamed response."""
     guided_decoding: Literal["xgrammar", "llguidance"] | None = "xgrammar"
     """Library for guided decoding. None: requests for it are rejected."""
     trust_remote_code: bool = False
@@ -166,9 +191,13 @@ class TensorRtLlmConfig(Settings):
     kv_cache: KvCacheSettings = KvCacheSettings()
     cuda_graphs: CudaGraphSettings = CudaGraphSettings()
     scheduler: SchedulerSettings | None = None
+    """How requests are batched. None: the library's default."""
     speculative: Speculative | None = None
+    """Speculative decoding; `method` selects how tokens are drafted. None: off."""
     lora: LoraSettings | None = None
+    """LoRA adapters that requests can select. None: no adapters."""
     disaggregation: DisaggregationSettings | None = None
+    """Transfer of the key-value cache from a prefill to a decode worker, which both of them need. None: off."""
     iteration_stats: bool = False
     """Read the library's load statistics after each step. A prototype feature."""
     unhealthy_after_s: float = Field(default=120, gt=0)

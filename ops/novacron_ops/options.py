@@ -23,7 +23,7 @@ EngineOption = Annotated[
     Engine,
     typer.Option(
         "--engine",
-        help="What runs the stack: the Pulumi CLI, the rehearsal engine of this project, or the CLI if it is on PATH.",
+        help="What runs the stack: the Pulumi CLI or this project's rehearsal engine. auto: the CLI if it is on PATH.",
     ),
 ]
 WithoutRegionOption = Annotated[

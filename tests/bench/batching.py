@@ -3,7 +3,8 @@
 Each request generates its maximum number of tokens, because the end token is forbidden. The baseline has one slot, so
 that requests wait for each other. Rates are medians of several runs.
 
-`python -m tests.bench.batching [--model FOLDER] [--device cuda] [--threads 2] [--tokens 96] [--runs 3] [--guided]`
+`python -m tests.bench.batching [--model FOLDER] [--device cuda] [--quantization int4] [--threads 2] [--tokens 96]
+[--runs 3] [--guided]`
 """
 
 from __future__ import annotations
@@ -51,7 +52,12 @@ async def rate(engine: PyTorchEngine, concurrent: int, tokens: int, guided: bool
 
 
 async def measure(arguments: argparse.Namespace, slots: int) -> dict[int, float]:
-    config = PyTorchConfig(device=arguments.device, threads=arguments.threads, max_concurrent_requests=slots)
+    config = PyTorchConfig(
+        device=arguments.device,
+        quantization=arguments.quantization,
+        threads=arguments.threads,
+        max_concurrent_requests=slots,
+    )
     engine = PyTorchEngine(arguments.model, config)
     await engine.load()
     await rate(engine, slots, 8, arguments.guided)
@@ -69,6 +75,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", type=Path, default=TINY)
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--quantization", default="none", choices=("none", "int8", "int4"))
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--tokens", type=int, default=96)
     parser.add_argument("--runs", type=int, default=3)

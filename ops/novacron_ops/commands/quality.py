@@ -15,7 +15,7 @@ from novacron_ops.options import JsonOption
 
 def measure_quality(
     model: Annotated[
-        Path | None, typer.Argument(help="Folder of a Hugging Face model; the tiny model by default.")
+        Path | None, typer.Argument(metavar="MODEL", help="Folder of a Hugging Face model; the tiny model by default.")
     ] = None,
     reference: Annotated[
         Path | None, typer.Option(help="Folder of the FP32 reference; the model itself by default.")
@@ -26,7 +26,9 @@ def measure_quality(
     ] = None,
     dtype: Annotated[quality.Dtype, typer.Option(help="Data type of the computation.")] = quality.Dtype.FLOAT32,
     device: Annotated[quality.Device, typer.Option(help="Device of the computation.")] = quality.Device.CPU,
-    text: Annotated[Path | None, typer.Option(help="Dialogues to compare on; a text that ships by default.")] = None,
+    text: Annotated[
+        Path | None, typer.Option(help="File of dialogues to compare on; NovaCron's own by default.")
+    ] = None,
     report: Annotated[
         Path | None, typer.Option(help="File of the report; quality.json next to the model by default.")
     ] = None,

@@ -25,8 +25,12 @@ from typing import Any
 
 import psutil
 
+from tests.serving.certificates import Authority
+
 KEY = "sk-" + hashlib.sha256(b"bench").hexdigest()
 BENCH = Path(".bench")
+TLS = "cluster_tls.json"
+"""File with the coordinator's `cluster_tls` setting, in the folder of a measurement with it."""
 CASES = [(1, False), (16, False), (256, False), (1, True), (16, True), (256, True)]
 """Pairs of connections and streaming."""
 
@@ -61,6 +65,8 @@ def novacron(ports: Ports, folder: Path) -> list[str]:
         "routing": "prefix_affine",
         "api_keys": [{"name": "bench", "sha256": hashlib.sha256(KEY.encode()).hexdigest()}],
     }
+    if (folder / TLS).exists():
+        config["cluster_tls"] = json.loads((folder / TLS).read_text())
     path = folder / "coordinator.json"
     path.write_text(json.dumps(config))
     return [sys.executable, "-m", "novacron_serving.coordinator", "--config", str(path)]
@@ -104,6 +110,7 @@ def portkey_headers(ports: Ports) -> dict[str, str]:
 
 GATEWAYS = {
     "novacron": novacron,
+    "novacron-tls": novacron,
     "vllm-router": rust("vllm-router"),
     "smg": rust("smg", "launch"),
     "sglang-router": rust("sglang-router", "launch"),
@@ -124,8 +131,12 @@ def running(name: str) -> Iterator[tuple[Ports, psutil.Process]]:
             processes.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
 
         try:
+            registering = [f"127.0.0.1:{grpc}"] if name.startswith("novacron") else []
+            if name == "novacron-tls":
+                tls = json.dumps(Authority().issue(Path(folder)))
+                (Path(folder) / TLS).write_text(tls)
+                registering.append(tls)
             for port in ports.backends:
-                registering = [f"127.0.0.1:{grpc}"] if name == "novacron" else []
                 start([sys.executable, "-m", "tests.bench.gateway.backend", str(port), *registering])
             time.sleep(0.5)
             start(GATEWAYS[name](ports, Path(folder)))

@@ -1,7 +1,7 @@
 """A fake OpenAI backend that answers immediately, with JSON or with a stream of 32 chunks.
 
-`python -m tests.bench.gateway.backend PORT [COORDINATOR_GRPC]`. With a coordinator's gRPC address, it registers there
-as a worker and reports its load.
+`python -m tests.bench.gateway.backend PORT [COORDINATOR_GRPC [CLUSTER_TLS]]`. With a coordinator's gRPC address, it
+registers there as a worker and reports its load. CLUSTER_TLS is the `cluster_tls` setting in JSON.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import grpc.aio
 import httptools
 import uvloop
+from novacron_serving.cluster_tls import ClusterTls, ClusterTlsConfig, channel
 from novacron_serving.protocol import worker_pb2
 from novacron_serving.protocol.worker_pb2_grpc import WorkersStub
 
@@ -83,14 +84,17 @@ class Backend(asyncio.Protocol):
             self.transport.write(LAST)
 
 
-async def main(port: int, coordinator: str | None) -> None:
-    server = await asyncio.get_running_loop().create_server(Backend, "127.0.0.1", port, backlog=4096)
+async def main(port: int, coordinator: str | None = None, tls_setting: str | None = None) -> None:
+    tls = ClusterTls(ClusterTlsConfig.model_validate_json(tls_setting)) if tls_setting else None
+    server = await asyncio.get_running_loop().create_server(
+        Backend, "127.0.0.1", port, backlog=4096, ssl=tls and tls.server
+    )
     if coordinator is None:
         await server.serve_forever()
         return
     metadata = (("authorization", f"Bearer {os.environ['NOVACRON_CLUSTER_TOKEN']}"),)
-    async with grpc.aio.insecure_channel(coordinator) as channel:
-        stub: Any = WorkersStub(channel)
+    async with channel(coordinator, tls) as opened:
+        stub: Any = WorkersStub(opened)
         registration = worker_pb2.RegisterRequest(
             worker_id=f"backend-{port}",
             address=f"127.0.0.1:{port}",
@@ -110,4 +114,4 @@ async def main(port: int, coordinator: str | None) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main(int(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None))
+    uvloop.run(main(int(sys.argv[1]), *sys.argv[2:]))

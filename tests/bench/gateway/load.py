@@ -109,15 +109,15 @@ async def main(port: int, connections: int, seconds: float, stream: bool, header
         load.lost += load.left
     took = time.perf_counter() - load.begin
 
-    def at(values: list[float], part: float) -> float:
+    def percentile_ms(values: list[float], part: float) -> float:
         return round(sorted(values)[int(part * (len(values) - 1))] * 1000, 3) if values else float("nan")
 
     return {
         "rps": round(len(load.times) / took, 1),
-        "p50_ms": at(load.times, 0.5),
-        "p99_ms": at(load.times, 0.99),
-        "ttft_p50_ms": at(load.firsts, 0.5),
-        "ttft_p99_ms": at(load.firsts, 0.99),
+        "p50_ms": percentile_ms(load.times, 0.5),
+        "p99_ms": percentile_ms(load.times, 0.99),
+        "ttft_p50_ms": percentile_ms(load.firsts, 0.5),
+        "ttft_p99_ms": percentile_ms(load.firsts, 0.99),
         "answers": len(load.times),
         "errors": load.errors,
         "lost": load.lost,

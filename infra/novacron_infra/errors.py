@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+_LIST_ITEM = re.compile(r"\.\d+(?![^.])|\[[^]]+\]")
 _SHOWN_ITEMS = 10
 """Items of one list whose problems a message shows."""
 
@@ -19,9 +21,9 @@ class Problem:
     """One thing that is wrong with a configuration or with the arguments of a component."""
 
     path: str
-    """The dotted path of the value."""
-    value: str
-    """The value as the user typed it."""
+    """The dotted path of the value; a list's item has its name or its number: `regions[us-west-2].weight`."""
+    value: str | None
+    """The value as the user typed it, or None if the value is missing."""
     rule: str
     """The rule that the value breaks: a clause without a full stop."""
     fix: str
@@ -30,7 +32,8 @@ class Problem:
     """Further lines: the arithmetic behind the rule, and the values that would keep it."""
 
     def __str__(self) -> str:
-        head = f"{self.path} = {self.value}: {self.rule}. {self.fix}"
+        subject = f"{self.path} is missing" if self.value is None else f"{self.path} = {self.value}"
+        head = f"{subject}: {self.rule}. {self.fix}"
         return "\n".join([head, *(f"      {line}" for line in self.details)])
 
 
@@ -80,7 +83,6 @@ def _shorten(problems: Sequence[Problem]) -> Iterator[str]:
 
 
 def _find_list(path: str) -> tuple[str, str | None]:
-    """Return the path of the innermost list in `path` and the number of the item, or None for a path without a list."""
-    steps = path.split(".")
-    numbers = [index for index, step in enumerate(steps) if step.isdigit()]
-    return (".".join(steps[: numbers[-1]]), steps[numbers[-1]]) if numbers else (path, None)
+    """Return the path of the innermost list in `path` and its item, such as `.0`, or None for a path without a list."""
+    items = list(_LIST_ITEM.finditer(path))
+    return (path[: items[-1].start()], items[-1].group()) if items else (path, None)

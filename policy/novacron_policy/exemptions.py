@@ -31,8 +31,9 @@ SCHEMA: dict[str, dict[str, object]] = {
 class PolicyConfigurationError(ValueError):
     """The configuration of a policy has a problem. The message names policy, key, value, rule and fix."""
 
-    def __init__(self, policy: str, key: str, value: object, rule: str, fix: str) -> None:
-        super().__init__(f"{policy}.{key} = {value}: {rule}. {fix}")
+    def __init__(self, policy: str, key: str, value: str | None, rule: str, fix: str) -> None:
+        subject = f"{policy}.{key} is missing" if value is None else f"{policy}.{key} = {value}"
+        super().__init__(f"{subject}: {rule}. {fix}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def _read_text(policy: str, path: str, values: Mapping[str, object], key: str, f
     value = values.get(key)
     if isinstance(value, str) and value:
         return value
-    shown = _show(value) if key in values else "missing"
+    shown = _show(value) if key in values else None
     raise PolicyConfigurationError(policy, f"{path}.{key}", shown, "an exemption needs it", fix)
 
 

@@ -38,6 +38,6 @@ def test_a_model_that_does_not_fit_is_refused_at_preview_with_the_arithmetic(lab
     (lab.folder / "Pulumi.dev.yaml").write_text(json.dumps(prod))
     result = lab.preview()
     assert not result.succeeded
-    assert "novacron:environment.model.profiles.0" in result.errors
+    assert "novacron:environment.model.profiles[balanced]" in result.errors
     assert "weights 410 GB against 344 GB of GPU memory" in result.errors
     assert "fits: int8 on 8 GPUs (TP8 × PP1)" in result.errors

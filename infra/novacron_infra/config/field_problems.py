@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -23,6 +23,7 @@ Location = tuple[int | str, ...]
 SET_SECRETS = "set it with `pulumi config set --secret`: " + ", ".join(
     f"novacron:{key}" for key in EnvironmentSecrets.config_keys().values()
 )
+_TYPO_SIMILARITY = 0.6
 _SECRET_WORDS = ("password", "passwd", "secret", "apikey", "credential", "privatekey")
 _RULES = {
     "int_type": ("it must be a whole number", "Write it in digits, without quotes"),
@@ -41,17 +42,31 @@ _RULES = {
 """Rule and fix of each kind of pydantic's errors. Numbers and choices are described by their bounds and values."""
 
 
-def describe_problem(kind: type[BaseModel], detail: ErrorDetails) -> Problem:
-    """Return the problem that pydantic found in a mapping for the model `kind`."""
+def describe_problems(kind: type[BaseModel], values: object, details: Sequence[ErrorDetails]) -> list[Problem]:
+    """Return the problems that pydantic found in `values` for the model `kind`.
+
+    A key that is misspelt is one problem, not an unknown key and a missing one.
+    """
+    missing = {detail["loc"] for detail in details if detail["type"] == "missing"}
+    unknown = [detail["loc"] for detail in details if detail["type"] == "extra_forbidden"]
+    misspelt = {new for location in unknown for new in _suggest_keys(kind, location, missing)[:1] if new in missing}
+    return [
+        _describe_problem(kind, values, detail, missing)
+        for detail in details
+        if detail["type"] != "missing" or detail["loc"] not in misspelt
+    ]
+
+
+def _describe_problem(kind: type[BaseModel], values: object, detail: ErrorDetails, missing: Set[Location]) -> Problem:
     location = detail["loc"]
     if location[-1:] == ("[key]",):
-        path, key = join_path(location[:-2]), location[-2]
+        path, key = join_path(location[:-2], values), location[-2]
         return problem(path, key, "a key must not be empty", "Write a name before the colon")
-    path = join_path(location)
+    path = join_path(location, values)
     if detail["type"] == "extra_forbidden":
-        return _describe_unknown_key(kind, path, detail)
+        return _describe_unknown_key(kind, values, detail, missing)
     if detail["type"] == "missing":
-        return problem(path, MISSING, "this key is needed", f"Add it{_describe_field(kind, location)}")
+        return problem(path, MISSING, "this key is required", f"Add it{_describe_field(kind, location)}")
     if detail["input"] is None:
         return problem(path, None, "the key has no value", "Give it a value, or remove the key")
     rule, fix = _describe_rule(kind, detail)
@@ -104,20 +119,38 @@ def _list_constraints(info: FieldInfo) -> list[object]:
     return found
 
 
-def _describe_unknown_key(kind: type[BaseModel], path: str, detail: ErrorDetails) -> Problem:
-    new_key = find_new_key(detail["loc"])
-    if new_key is not None:
-        return problem(path, detail["input"], "this key has a new name", f"Rename it to {new_key}")
+def _suggest_keys(kind: type[BaseModel], location: Location, missing: Set[Location]) -> list[Location]:
+    """Return the keys that the unknown key at `location` may stand for; first a required key that is missing."""
+    new = find_new_key(location)
+    if new is not None:
+        return [new]
+    *parents, key = location
+    near = difflib.get_close_matches(str(key), _list_keys(kind, location), n=2, cutoff=_TYPO_SIMILARITY)
+    return sorted(((*parents, name) for name in near), key=lambda suggested: suggested not in missing)
+
+
+def _list_keys(kind: type[BaseModel], location: Location) -> list[str]:
+    """Return the keys that are known next to the key at `location`."""
+    owner = _find_model(kind, location[:-1])
+    return sorted(set(owner.model_fields if owner else ()) - {"secrets"})
+
+
+def _describe_unknown_key(
+    kind: type[BaseModel], values: object, detail: ErrorDetails, missing: Set[Location]
+) -> Problem:
+    path = join_path(detail["loc"], values)
+    suggested = _suggest_keys(kind, detail["loc"], missing)
+    if find_new_key(detail["loc"]) is not None:
+        fix = f"Rename it to {join_path(suggested[0], values)}"
+        return problem(path, detail["input"], "this key has a new name", fix)
     key = str(detail["loc"][-1])
-    owner = _find_model(kind, detail["loc"][:-1])
-    known = sorted(set(owner.model_fields if owner else ()) - {"secrets"})
-    near = difflib.get_close_matches(key, known, n=2, cutoff=0.6)
+    near = [str(location[-1]) for location in suggested]
     plain = key.lower().replace("_", "")
     # "token" is also a word of language models: a similar key name tells the two meanings apart.
     if any(word in plain for word in _SECRET_WORDS) or ("token" in plain and not near):
         fix = f"Remove it: secrets are generated. To choose a secret yourself, {SET_SECRETS}"
         return problem(path, HIDDEN, "it is an unknown key, and secrets are not plain values", fix)
-    fix = f"Did you mean {' or '.join(near)}?" if near else f"Use one of {', '.join(known)}"
+    fix = f"Did you mean {' or '.join(near)}?" if near else f"Use one of {', '.join(_list_keys(kind, detail['loc']))}"
     return problem(path, detail["input"], "it is an unknown key", fix)
 
 

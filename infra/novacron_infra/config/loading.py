@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias, cast
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from novacron_infra.config.environment import CloudEnvironment, EnvironmentSecrets
-from novacron_infra.config.field_problems import SET_SECRETS, describe_problem
+from novacron_infra.config.field_problems import SET_SECRETS, describe_problems
 from novacron_infra.config.local import LocalEnvironment, broken_local_rules
 from novacron_infra.config.problems import HIDDEN, MISSING, UNSHOWN, problem
 from novacron_infra.config.rules import check_cloud_environment
@@ -47,8 +47,11 @@ def load(mapping: object, *, secrets: EnvironmentSecrets | None = None) -> Envir
     known_platform = platform in [item.value for item in Platform]
     if not known_platform:
         platforms = ", ".join(item.value for item in Platform)
-        shown = platform if "platform" in values else MISSING
-        problems.append(problem("platform", shown, "it is not a platform", f"Use one of {platforms}"))
+        if "platform" in values:
+            found = problem("platform", platform, "it is not a platform", f"Use one of {platforms}")
+        else:
+            found = problem("platform", MISSING, "this key is required", f"Add it, with one of {platforms}")
+        problems.append(found)
         # The rest is checked as the platform that it looks like.
         values["platform"] = Platform.AWS.value if "coordinators" in values else Platform.LOCAL.value
     is_local = values["platform"] == Platform.LOCAL.value
@@ -123,18 +126,32 @@ def _split_valid_parts(kind: type[BaseModel], values: Mapping[str, Any]) -> tupl
         valid = kind.model_validate_json(json.dumps(values))
         return {name: getattr(valid, name) for name in kind.model_fields}, []
     except ValidationError as error:
-        details = error.errors(include_url=False)
-        # A list whose only item is invalid is not too short as well.
-        parents = {detail["loc"][:length] for detail in details for length in range(len(detail["loc"]))}
-        problems = [describe_problem(kind, detail) for detail in details if detail["loc"] not in parents]
-        wrong = {detail["loc"][0] for detail in details}
+        errors = error.errors(include_url=False)
+    # A list whose only item is invalid is not too short as well.
+    parents = {detail["loc"][:length] for detail in errors for length in range(len(detail["loc"]))}
+    details = [detail for detail in errors if detail["loc"] not in parents]
+    # An unknown key does not make its section invalid.
+    unknown = [detail["loc"] for detail in details if detail["type"] == "extra_forbidden"]
+    wrong = {detail["loc"][0] for detail in details if detail["type"] != "extra_forbidden"}
+    known_values = _remove_keys(values, unknown)
     parts: dict[str, Any] = {}
     for name, info in kind.model_fields.items():
         if name in wrong:
             continue
-        if name in values:
+        if name in known_values:
             annotation: Any = typing.Annotated[info.annotation, info]  # pyright: ignore[reportInvalidTypeForm] - made at run time
-            parts[name] = TypeAdapter[Any](annotation).validate_json(json.dumps(values[name]))
+            parts[name] = TypeAdapter[Any](annotation).validate_json(json.dumps(known_values[name]))
         else:
             parts[name] = info.default
-    return parts, problems
+    return parts, describe_problems(kind, values, details)
+
+
+def _remove_keys(values: Mapping[str, Any], locations: Iterable[tuple[int | str, ...]]) -> dict[str, Any]:
+    """Return a copy of `values` without the keys at `locations`."""
+    known: dict[str, Any] = json.loads(json.dumps(values))
+    for *parents, key in locations:
+        owner: Any = known
+        for step in parents:
+            owner = owner[step]
+        del owner[key]
+    return known

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
+from typing import cast
 
 import yaml
 
 from novacron_infra.errors import Problem
 
 KEY = "novacron:environment"
-MISSING = "missing"
-"""The shown value of a key that is needed and not there."""
+MISSING = object()
+"""Stands for the value of a key that is required and not there."""
 HIDDEN = "(hidden)"
 """The shown value of a secret."""
 UNSHOWN = "(not shown)"
 """The shown value of what is too large to show."""
 _SHOWN_CHARACTERS = 60
+_COMPARED_NAMES = 200
+_PLAIN_STEP = re.compile(r"[^.\[\]]+")
 
 
 def problem(path: str, value: object, rule: str, fix: str, details: Iterable[str] = ()) -> Problem:
@@ -24,21 +29,52 @@ def problem(path: str, value: object, rule: str, fix: str, details: Iterable[str
 
     Args:
         path: the keys and list indexes from `novacron:environment` to the value; empty for the whole mapping.
-        value: the value, which the message shows as the user typed it.
+        value: the value, which the message shows as the user typed it, or MISSING.
         rule: the rule that the value breaks, as a clause without a full stop.
         fix: what to do, in whole sentences. The last one has no full stop, because it often ends with a value to copy.
         details: further lines, such as the arithmetic behind the rule.
     """
-    return Problem(f"{KEY}.{path}" if path else KEY, show_value(value), rule, fix, tuple(details))
+    shown = None if value is MISSING else show_value(value)
+    return Problem(f"{KEY}.{path}" if path else KEY, shown, rule, fix, tuple(details))
 
 
-def join_path(location: Sequence[int | str]) -> str:
-    """Return the dotted path of a location. A key that is empty or has a dot is put in quotes."""
-    return ".".join(_show_step(str(step)) for step in location)
+def join_path(location: Sequence[int | str], values: object) -> str:
+    """Return the path of a location in `values`, such as `regions[us-west-2].zones.1`.
+
+    A key that is empty or has a dot or bracket is put in quotes. List items are written as `item_path` writes them.
+    """
+    path = ""
+    for step in location:
+        if isinstance(step, int):
+            items = cast("Sequence[object]", values) if isinstance(values, list | tuple) else ()
+            path, values = item_path(path, items, step), items[step] if step < len(items) else None
+        else:
+            path = f"{path}.{_show_step(step)}" if path else _show_step(step)
+            values = cast("Mapping[str, object]", values).get(step) if isinstance(values, Mapping) else None
+    return path
+
+
+def item_path(path: str, items: Sequence[object], index: int) -> str:
+    """Return the path of item `index` of the list at `path`.
+
+    The path has the item's name if that identifies the item: `regions[us-west-2]`. It has the item's number, counted
+    from 0, if the item has no name, or one that another item has too, or one that is too long to show: `regions.0`.
+    So have the items of a list that is too long to compare all of its names.
+    """
+    name = _find_name(items[index]) if index < len(items) <= _COMPARED_NAMES else None
+    if not name or len(name) > _SHOWN_CHARACTERS or [_find_name(item) for item in items].count(name) > 1:
+        return f"{path}.{index}"
+    return f"{path}[{_show_step(name)}]"
+
+
+def _find_name(item: object) -> str | None:
+    name = cast("Mapping[str, object]", item).get("name") if isinstance(item, Mapping) else getattr(item, "name", None)
+    name = name.value if isinstance(name, Enum) else name
+    return name if isinstance(name, str) else None
 
 
 def _show_step(step: str) -> str:
-    return step if step and "." not in step and step.isprintable() else json.dumps(step, ensure_ascii=False)
+    return step if step.isprintable() and _PLAIN_STEP.fullmatch(step) else json.dumps(step, ensure_ascii=False)
 
 
 def show_value(value: object) -> str:

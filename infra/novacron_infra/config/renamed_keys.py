@@ -15,14 +15,11 @@ Add a line whenever you rename a key, and never remove one.
 """
 
 
-def find_new_key(location: Sequence[int | str]) -> str | None:
-    """Return the new dotted path of the key at `location`, or None when the key never had another name.
-
-    The numbers of list items in the result are those of `location`.
-    """
+def find_new_key(location: Sequence[int | str]) -> tuple[int | str, ...] | None:
+    """Return the new location of the key at `location`, or None when the key never had another name."""
     pattern = ".".join("*" if isinstance(step, int) else step for step in location)
     new = RENAMED_KEYS.get(pattern)
-    for step in location:
-        if new is not None and isinstance(step, int):
-            new = new.replace("*", str(step), 1)
-    return new
+    if new is None:
+        return None
+    numbers = iter([step for step in location if isinstance(step, int)])
+    return tuple(next(numbers) if step == "*" else step for step in new.split("."))

@@ -6,7 +6,7 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
-from novacron_infra.config.problems import problem
+from novacron_infra.config.problems import item_path, problem
 from novacron_infra.config.rules.regions import REGION_NAMES
 from novacron_infra.config.rules.traffic import (
     DNS_NAME_RULE,
@@ -69,6 +69,10 @@ def _describe(path: str, value: object, rule: str, fix: str) -> Problem:
     return Problem(f"GlobalEndpointArgs.{path}", str(value), rule, fix)
 
 
+def _region_path(args: GlobalEndpointArgs, index: int) -> str:
+    return item_path("regions", [item.region for item in args.regions], index)
+
+
 def _check_regions(args: GlobalEndpointArgs) -> Iterator[Problem]:
     count = len(args.regions)
     if args.failover and count < 2:
@@ -88,16 +92,20 @@ def _check_addresses(args: GlobalEndpointArgs) -> Iterator[Problem]:
             kind = AddressKind.IPV4 if _is_ipv4(item.address) else AddressKind.HOSTNAME
             if kind is AddressKind.HOSTNAME and not is_dns_name(item.address.rstrip(".").lower()):
                 rule = "it is neither an IPv4 address nor a host name"
-                yield _describe(f"regions.{index}.address", item.address, rule, "Give the load balancer's")
+                yield _describe(f"{_region_path(args, index)}.address", item.address, rule, "Give the load balancer's")
             elif item.address == domain or item.address.endswith(f".{domain}"):
                 rule = "it is a name that is made here, which would lead back to itself"
-                yield _describe(f"regions.{index}.address", item.address, rule, "Give the load balancer's own")
+                yield _describe(
+                    f"{_region_path(args, index)}.address", item.address, rule, "Give the load balancer's own"
+                )
             elif kind is not item.address_kind:
                 rule = f"{item.address} is {kind.value}"
-                yield _describe(f"regions.{index}.address_kind", item.address_kind.value, rule, f"Use {kind.value}")
+                yield _describe(
+                    f"{_region_path(args, index)}.address_kind", item.address_kind.value, rule, f"Use {kind.value}"
+                )
         if item.address_kind is AddressKind.IPV4:
             continue
-        path, value = f"regions.{index}.address_kind", item.address_kind.value
+        path, value = f"{_region_path(args, index)}.address_kind", item.address_kind.value
         if isinstance(args.service, CloudDns):
             rule = "Cloud DNS probes IPv4 addresses only in public zones"
             yield _describe(path, value, rule, "Reserve an address for the load balancer, or use another service")
@@ -131,7 +139,7 @@ def _check_nearest(args: GlobalEndpointArgs) -> Iterator[Problem]:
     for index, item in enumerate(args.regions):
         if weighted or item.region.weight == 0:
             continue
-        path = f"regions.{index}.nearest"
+        path = f"{_region_path(args, index)}.nearest"
         place = item.place if item.nearest or item.platform is cloud else None
         if place is None:
             rule = f"{item.region.name} is in {item.platform.value}, and {cloud.value} answers by nearness"
@@ -192,7 +200,7 @@ def _check_cloud_dns(args: GlobalEndpointArgs, service: CloudDns) -> Iterator[Pr
     for index, item in enumerate(args.regions):
         if item.region.weight == 0 and args.active:
             rule = "Cloud DNS would never send a standby the traffic of the others"
-            yield problem(f"regions.{index}.weight", 0, rule, "Give it a weight, or use another service")
+            yield problem(f"{_region_path(args, index)}.weight", 0, rule, "Give it a weight, or use another service")
 
 
 def _check_traffic_manager(args: GlobalEndpointArgs, service: TrafficManager) -> Iterator[Problem]:

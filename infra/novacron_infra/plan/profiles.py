@@ -16,7 +16,7 @@ from novacron_infra.catalog import (
     resolve_quantization,
 )
 from novacron_infra.config import CloudEnvironment, ModelServing, Profile, ProfileName
-from novacron_infra.config.problems import problem
+from novacron_infra.config.problems import item_path, problem
 from novacron_infra.errors import Problem
 from novacron_infra.plan.errors import DoesNotFitError, PlanError
 from novacron_infra.plan.sizing import ReplicaSize, Workload, fit_replica
@@ -78,7 +78,9 @@ def size_profiles(
         bound = "minimum" if profile.minimum_replicas else "maximum"
         workers = fewest_workers if profile.minimum_replicas else most_workers
         limit = _Limit(gpu, machine_type, workers * config.workers.gpus_per_worker, f"at workers.{bound}")
-        found = _size_profile(config.model, profile, model, limit, f"model.profiles.{index}")
+        found = _size_profile(
+            config.model, profile, model, limit, item_path("model.profiles", config.model.profiles, index)
+        )
         if isinstance(found, Problem):
             problems.append(found)
         elif found.gpus > machine_type.gpu_count and machine_type.fabric is None:

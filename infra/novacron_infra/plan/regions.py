@@ -13,7 +13,7 @@ from math import ceil, gcd
 
 from novacron_infra.catalog import Machine
 from novacron_infra.config import CloudEnvironment, Platform, Profile, Region
-from novacron_infra.config.problems import problem
+from novacron_infra.config.problems import item_path, problem
 from novacron_infra.errors import Problem
 from novacron_infra.plan.errors import PlanError
 from novacron_infra.plan.machines import MachinePlan
@@ -166,13 +166,14 @@ def _describe_small_region(
     rule = f"at its minimum of workers, {region.name} cannot hold one replica of profile {profile.name.value}"
     own = f"{share.minimum} workers × {workers.gpus_per_worker} = {gpus} × {size.gpu.name}"
     replica = f"one replica: {_describe_size(size)}"
+    path = item_path("regions", config.regions, index)
     if region.workers:
         fix = f"Use {ceil(size.gpus / workers.gpus_per_worker)} or more, or remove the region"
-        return problem(f"regions.{index}.workers.minimum", share.minimum, rule, fix, [own, replica])
+        return problem(f"{path}.workers.minimum", share.minimum, rule, fix, [own, replica])
     weights = sum(item.weight for item in config.regions)
     fix = "Raise the weight or workers.minimum, state the workers of every region, or remove the region"
     by_weight = f"weight {region.weight} of {weights}, of workers.minimum {workers.minimum}, in whole machines: {own}"
-    return problem(f"regions.{index}.weight", region.weight, rule, fix, [by_weight, replica])
+    return problem(f"{path}.weight", region.weight, rule, fix, [by_weight, replica])
 
 
 def _place_minimum(

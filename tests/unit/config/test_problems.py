@@ -64,7 +64,7 @@ def test_rules_between_valid_parts_are_checked_when_another_part_is_invalid() ->
     values = change(SMALL, {"regions.0.weight": 0, "workers.count": 99})
     values["targets"]["throughput_tokens_per_s"]["minimum"] = -1
     assert set(find_problems(values)) == {
-        "regions.0.weight",
+        "regions[us-west-2].weight",
         "workers.count",
         "targets.throughput_tokens_per_s.minimum",
     }
@@ -94,11 +94,65 @@ def test_names_derived_from_several_parts_keep_the_clouds_rules(changes: dict[st
         ({"platform": "local", "worker": {}}, "worker", "workers"),
         ({"platform": "local", "workers": {"basePort": 1}}, "workers.basePort", "base_port"),
         (change(SMALL, {"model.context_token": 1}), "model.context_token", "context_tokens"),
-        (change(SMALL, {"model.profiles.0.quantisation": "int8"}), "model.profiles.0.quantisation", "quantization"),
+        (
+            change(SMALL, {"model.profiles.0.quantisation": "int8"}),
+            "model.profiles[balanced].quantisation",
+            "quantization",
+        ),
     ],
 )
 def test_a_misspelt_key_suggests_the_right_one(values: dict[str, Any], path: str, suggestion: str) -> None:
     assert find_problems(values)[path].fix == f"Did you mean {suggestion}?"
+
+
+def test_a_misspelt_key_that_is_required_is_one_problem() -> None:
+    values = change(SMALL, {})
+    values["regions"][0]["wieght"] = values["regions"][0].pop("weight")
+    ((path, problem),) = find_problems(values).items()
+    assert (path, problem.fix) == ("regions[us-west-2].wieght", "Did you mean weight?")
+
+
+def test_a_key_that_only_resembles_a_missing_one_leaves_it_missing() -> None:
+    values = change(SMALL, {"workers.zzz": 1})
+    del values["workers"]["maximum"]
+    assert set(find_problems(values)) == {"workers.zzz", "workers.maximum"}
+
+
+def test_a_missing_key_has_no_value_in_the_message() -> None:
+    values = change(SMALL, {})
+    del values["regions"]
+    with pytest.raises(ConfigurationError) as caught:
+        load(values)
+    (problem,) = caught.value.problems
+    assert problem.value is None
+    assert str(problem).startswith("novacron:environment.regions is missing: this key is required. Add it (regions: ")
+
+
+def test_an_unknown_key_does_not_hide_the_rules_on_its_section() -> None:
+    values = change(SMALL, {"workers.zzz": 1, "workers.count": 99, "regions.0.zzz": 1, "regions.0.weight": 0})
+    assert set(find_problems(values)) == {
+        "workers.zzz",
+        "workers.count",
+        "regions[us-west-2].zzz",
+        "regions[us-west-2].weight",
+    }
+
+
+@pytest.mark.parametrize(
+    ("names", "path"),
+    [
+        (["us-west-2"], "regions[us-west-2].weight"),
+        (["us.west[2]"], 'regions["us.west[2]"].weight'),
+        (["us-west-2", "us-west-2"], "regions.0.weight"),
+        ([None], "regions.0.weight"),
+        ([5], "regions.0.weight"),
+        (["x" * 61], "regions.0.weight"),
+    ],
+)
+def test_a_region_is_named_unless_the_name_does_not_identify_it(names: list[object], path: str) -> None:
+    regions = [SMALL["regions"][0] | {"name": name} for name in names]
+    values = change(SMALL, {"regions": regions, "regions.0.weight": "x"})
+    assert path in find_problems(values)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +270,7 @@ def test_bounds_of_workers_in_a_message_are_in_order(counts: tuple[int, int, int
     ],
 )
 def test_a_wrong_network_names_the_rule_that_it_breaks(network: str, rule: str, fix: str) -> None:
-    problem = find_problems(change(SMALL, {"regions.0.network": network}))["regions.0.network"]
+    problem = find_problems(change(SMALL, {"regions.0.network": network}))["regions[us-west-2].network"]
     assert problem.rule == rule
     assert problem.fix.startswith(fix)
 
@@ -302,6 +356,6 @@ def test_every_region_that_lacks_the_machine_is_reported() -> None:
     ]
     found = find_problems(change(AZURE, {"regions": regions}))
     assert [(path, problem.value) for path, problem in found.items()] == [
-        ("regions.0.name", "northeurope"),
-        ("regions.2.name", "francecentral"),
+        ("regions[northeurope].name", "northeurope"),
+        ("regions[francecentral].name", "francecentral"),
     ]

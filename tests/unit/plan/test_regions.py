@@ -241,7 +241,7 @@ def test_overrides_that_the_regions_cloud_cannot_do_are_rejected(key: str, value
     with pytest.raises(ConfigurationError) as caught:
         load(description)
     found = {item.path.removeprefix("novacron:environment."): item for item in caught.value.problems}
-    problem = found[f"regions.2.overrides.{key}"]
+    problem = found[f"regions[europe-west4].overrides.{key}"]
     assert rule in problem.rule
     assert fix in problem.fix
 
@@ -252,8 +252,8 @@ def test_a_region_of_another_cloud_has_its_own_store() -> None:
     with pytest.raises(ConfigurationError) as caught:
         load(description)
     assert [str(item) for item in caught.value.problems] == [
-        "novacron:environment.regions.2.bucket = server:/export: the region is in another cloud. Move it to "
-        "regions.2.overrides.bucket"
+        "novacron:environment.regions[europe-west4].bucket = server:/export: the region is in another cloud. Move it "
+        "to regions[europe-west4].overrides.bucket"
     ]
 
 
@@ -263,4 +263,8 @@ def test_regions_in_other_clouds_need_accounts_and_a_primary_in_the_own_cloud() 
     with pytest.raises(ConfigurationError) as caught:
         load(description)
     found = {item.path.removeprefix("novacron:environment.") for item in caught.value.problems}
-    assert found == {"accounts.google_project", "accounts.azure_subscription_id", "regions.0.overrides.platform"}
+    assert found == {
+        "accounts.google_project",
+        "accounts.azure_subscription_id",
+        "regions[europe-west4].overrides.platform",
+    }

@@ -165,14 +165,14 @@ def test_a_machine_without_a_public_price_is_listed_and_not_counted() -> None:
         (
             "dev",
             {"workers": {"count": 4, "minimum": 4}},
-            "model.profiles.0.quantization",
+            "model.profiles[balanced].quantization",
             ["410 GB against 344 GB", "fits: int8 on 8 GPUs (TP8 × PP1), 4 more than", "fits: int4 on 4 GPUs (TP4"],
         ),
         # 8-bit weights do not exist on Ampere, and would not fit one p4d.
         (
             "dev",
             {"workers": {"machine": "p4d.24xlarge"}},
-            "model.profiles.0.quantization",
+            "model.profiles[balanced].quantization",
             [
                 "does not support this format on ampere",
                 "Use int4 or bf16",
@@ -208,7 +208,7 @@ def test_a_machine_without_a_public_price_is_listed_and_not_counted() -> None:
         (
             "prod",
             {"workers": {"minimum": 4}},
-            "regions.1.weight",
+            "regions[us-east-1].weight",
             ["weight 30 of 100, of workers.minimum 4", "0 workers × 2 = 0", "one replica: 8 GPUs (TP8 × PP1)"],
         ),
         ("prod", {"storage": {"count": 3}}, "storage.count", ["one would have none"]),
@@ -250,7 +250,7 @@ def test_all_reasons_are_reported_together() -> None:
     description["coordinators"]["resources"] = REQUESTS | {"cpu_request": 64, "cpu_limit": 64}
     assert set(find_plan_problems(description)) == {
         "workers.count",
-        "model.profiles.0.quantization",
+        "model.profiles[balanced].quantization",
         "coordinators.resources.cpu_request",
         "traffic.rto_target_s",
     }

@@ -152,8 +152,8 @@ def test_an_exemption_applies_until_the_end_of_its_last_day() -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"exemptions": [{"urn": "u"}]}, "exemptions.0.reason = missing: an exemption needs it"),
-        ({"exemptions": [{"reason": "r"}]}, "exemptions.0.urn = missing: an exemption needs it"),
+        ({"exemptions": [{"urn": "u"}]}, "exemptions.0.reason is missing: an exemption needs it"),
+        ({"exemptions": [{"reason": "r"}]}, "exemptions.0.urn is missing: an exemption needs it"),
         ({"exemptions": [{"urn": "u", "reason": ""}]}, "exemptions.0.reason = '': an exemption needs it"),
         (
             {"exemptions": [{"urn": "u", "reason": "r"}, {"urn": "v", "reason": "r", "till": "x"}]},

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import get_args
 
 from novacron_infra.catalog import Machine, Offered, find_offer, load_machines, suggest_names
-from novacron_infra.config.problems import problem
+from novacron_infra.config.problems import item_path, problem
 from novacron_infra.config.rules.parts import Parts, find_cloud
 from novacron_infra.config.sections.hardware import Role
 from novacron_infra.config.sections.platform import Platform
@@ -74,7 +74,9 @@ def check_same_gpus(path: str, name: str, workers: Workers | None) -> Iterator[P
 
 def check_offers(parts: Parts) -> Iterator[Problem]:
     """Report machines that a region is known not to have. The plan names those that no list knows."""
-    for index, region in enumerate(parts.get("regions", ())):
+    regions = parts.get("regions", ())
+    for index, region in enumerate(regions):
+        path = item_path("regions", regions, index)
         for role in _ROLES:
             part = parts.get(role)
             name = None if part is None else region.choose_machine(role, part.machine)
@@ -84,10 +86,10 @@ def check_offers(parts: Parts) -> Iterator[Problem]:
             offer = find_offer(machine_type.name, region.name)
             if offer.offered is not Offered.NO:
                 continue
-            key = f"regions.{index}.overrides.{role}" if region.overrides else f"{role}.machine"
+            key = f"{path}.overrides.{role}" if region.overrides else f"{role}.machine"
             rule = f"this region does not offer {machine_type.name}, which {key} asks for ({offer.source})"
             fix = " ".join(_list_alternatives(machine_type, region.name, offer.other_regions))
-            yield problem(f"regions.{index}.name", region.name, rule, fix)
+            yield problem(f"{path}.name", region.name, rule, fix)
 
 
 def _list_alternatives(machine_type: Machine, region: str, other_regions: tuple[str, ...]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from novacron_infra.catalog import load_models, suggest_names
-from novacron_infra.config.problems import problem
+from novacron_infra.config.problems import item_path, problem
 from novacron_infra.config.rules.parts import Parts
 from novacron_infra.config.sections.targets import Range
 from novacron_infra.errors import Problem
@@ -31,7 +31,8 @@ def check_model(parts: Parts) -> Iterator[Problem]:
             yield problem(f"model.profiles.{index}.name", name, rule, "Use each name once")
     if serving.profiles[0].minimum_replicas < 1:
         rule = "the first profile serves by default, so it needs a replica that always runs"
-        yield problem("model.profiles.0.minimum_replicas", 0, rule, "Use 1 or more")
+        path = item_path("model.profiles", serving.profiles, 0)
+        yield problem(f"{path}.minimum_replicas", 0, rule, "Use 1 or more")
 
 
 def check_targets(parts: Parts) -> Iterator[Problem]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from novacron_infra.config.problems import MISSING, problem
+from novacron_infra.config.problems import MISSING, item_path, problem
 from novacron_infra.config.rules.parts import Parts
 from novacron_infra.config.rules.regions import LONGEST_REGION_NAME
 from novacron_infra.config.sections.base import TextPattern
@@ -103,13 +103,15 @@ def check_region_stores(parts: Parts) -> Iterator[Problem]:
     if serving is None:
         return
     used_by: dict[str, str] = {}
-    for index, region in enumerate(parts.get("regions", ())):
-        yield from _check_region_store(f"regions.{index}.bucket", region, index, serving.store.kind)
-        kind, file_system, path = serving.store.kind, region.bucket, f"regions.{index}.bucket"
+    regions = parts.get("regions", ())
+    for index, region in enumerate(regions):
+        region_path = item_path("regions", regions, index)
+        yield from _check_region_store(region_path, region, index == 0, serving.store.kind)
+        kind, file_system, path = serving.store.kind, region.bucket, f"{region_path}.bucket"
         if region.overrides is not None:
             kind = region.overrides.store_kind or OWN_STORE[region.overrides.platform]
             file_system = region.overrides.bucket
-            path = f"regions.{index}.overrides.bucket"
+            path = f"{region_path}.overrides.bucket"
         elif index == 0:
             file_system = serving.store.bucket
         if kind is not StoreKind.EFS or file_system is None:
@@ -121,14 +123,14 @@ def check_region_stores(parts: Parts) -> Iterator[Problem]:
             used_by[file_system] = region.name
 
 
-def _check_region_store(path: str, region: Region, index: int, kind: StoreKind) -> Iterator[Problem]:
+def _check_region_store(region_path: str, region: Region, is_first: bool, kind: StoreKind) -> Iterator[Problem]:
     if region.bucket is None:
         return
-    name_rule = BUCKETS[kind]
+    name_rule, path = BUCKETS[kind], f"{region_path}.bucket"
     if region.overrides is not None:
         rule = "the region is in another cloud"
-        yield problem(path, region.bucket, rule, f"Move it to regions.{index}.overrides.bucket")
-    elif index == 0:
+        yield problem(path, region.bucket, rule, f"Move it to {region_path}.overrides.bucket")
+    elif is_first:
         rule = "the first region has the environment's own store"
         yield problem(path, region.bucket, rule, "Move it to model.store.bucket")
     elif kind in OWN_STORE.values():

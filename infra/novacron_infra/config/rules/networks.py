@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import IPv4Network
 
-from novacron_infra.config.problems import KEY, problem
+from novacron_infra.config.problems import KEY, item_path, problem
 from novacron_infra.config.rules.parts import Parts, find_cloud
 from novacron_infra.config.sections.platform import Platform
 from novacron_infra.errors import Problem
@@ -28,8 +28,13 @@ CLUSTER_NETWORKS = {
 def check_region_networks(parts: Parts) -> Iterator[Problem]:
     """Check that each region has a private network of its own."""
     earlier: dict[str, IPv4Network] = {}
-    for index, region in enumerate(parts.get("regions", ())):
-        path, example, network = f"regions.{index}.network", f"10.{index % 256}.0.0/16", region.network
+    regions = parts.get("regions", ())
+    for index, region in enumerate(regions):
+        path, example, network = (
+            f"{item_path('regions', regions, index)}.network",
+            f"10.{index % 256}.0.0/16",
+            region.network,
+        )
         if not network.is_private:
             yield problem(path, str(network), "it is a public network", f"Use a private one, like {example}")
             continue
@@ -46,7 +51,8 @@ def check_region_networks(parts: Parts) -> Iterator[Problem]:
 
 def check_cluster_networks(parts: Parts) -> Iterator[Problem]:
     """Report a region's network that overlaps the pods or services of its own cluster."""
-    for index, region in enumerate(parts.get("regions", ())):
+    regions = parts.get("regions", ())
+    for index, region in enumerate(regions):
         cloud = find_cloud(parts, region)
         if cloud is None:
             continue
@@ -54,7 +60,7 @@ def check_cluster_networks(parts: Parts) -> Iterator[Problem]:
             if region.network.overlaps(taken):
                 rule = f"it overlaps {taken}, where the cluster's {what} have their addresses"
                 fix = f"Use another network, like 10.{index % 256}.0.0/16"
-                yield problem(f"regions.{index}.network", str(region.network), rule, fix)
+                yield problem(f"{item_path('regions', regions, index)}.network", str(region.network), rule, fix)
 
 
 def check_public_networks(parts: Parts) -> Iterator[Problem]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from novacron_infra.config.problems import MISSING, problem
+from novacron_infra.config.problems import MISSING, item_path, problem
 from novacron_infra.config.rules.machines import check_machine, check_same_gpus
 from novacron_infra.config.rules.model_store import check_store
 from novacron_infra.config.rules.parts import Parts
@@ -20,7 +20,7 @@ def check_overrides(parts: Parts) -> Iterator[Problem]:
     platform = parts.get("platform")
     regions = parts.get("regions", ())
     for index, region in enumerate(regions):
-        path, overrides = f"regions.{index}.overrides", region.overrides
+        path, overrides = f"{item_path('regions', regions, index)}.overrides", region.overrides
         if platform is None or overrides is None:
             continue
         if overrides.platform is platform:

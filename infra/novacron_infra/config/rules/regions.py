@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from novacron_infra.catalog import Cloud, load_region_lists
-from novacron_infra.config.problems import MISSING, problem
+from novacron_infra.config.problems import MISSING, item_path, problem
 from novacron_infra.config.rules.parts import Parts
 from novacron_infra.config.rules.processes import check_worker_bounds
 from novacron_infra.config.rules.traffic import check_region_weights, check_unique_labels
@@ -53,7 +53,8 @@ def check_regions(parts: Parts) -> Iterator[Problem]:
     yield from check_unique_labels(regions)
     yield from check_region_weights(regions)
     for index, region in enumerate(regions):
-        path = f"regions.{index}.name"
+        region_path = item_path("regions", regions, index)
+        path = f"{region_path}.name"
         if len(region.name) > LONGEST_REGION_NAME:
             rule = f"it has {len(region.name)} characters, and the name of a region has at most {LONGEST_REGION_NAME}"
             yield problem(path, region.name, rule, "Write the name as the cloud writes it")
@@ -64,9 +65,9 @@ def check_regions(parts: Parts) -> Iterator[Problem]:
                 yield problem(path, region.name, rule, f"Write it like {REGION_NAMES[cloud].example}")
                 continue
             if not region.new:
-                escape = f". If it has opened since, set regions.{index}.new to true"
+                escape = f". If it has opened since, set {region_path}.new to true"
                 yield from check_region_exists(path, region.name, cloud, escape)
-            yield from _check_zones(f"regions.{index}.zones", region, cloud)
+            yield from _check_zones(f"{region_path}.zones", region, cloud)
     yield from _check_region_workers(regions, parts.get("workers"))
 
 
@@ -95,7 +96,7 @@ def _check_zones(path: str, region: Region, platform: Platform) -> Iterator[Prob
     if not fewest <= len(region.zones) <= most:
         rule = f"a region on {platform.value} has {fewest} to {most} zones"
         fix = f"List {fewest} to {most} zones, such as {example}" if fewest else f"List at most {most} zones"
-        yield problem(path, ", ".join(region.zones) or MISSING, rule, fix)
+        yield problem(path, ", ".join(region.zones) if region.zones else MISSING, rule, fix)
     for number, zone in enumerate(region.zones):
         if zone in region.zones[:number]:
             yield problem(f"{path}.{number}", zone, "the region already has this zone", "Name each zone once")
@@ -107,11 +108,12 @@ def _check_zones(path: str, region: Region, platform: Platform) -> Iterator[Prob
 def _check_region_workers(regions: Sequence[Region], workers: Workers | None) -> Iterator[Problem]:
     stated = [region.workers for region in regions if region.workers is not None]
     for index, region in enumerate(regions):
+        path = f"{item_path('regions', regions, index)}.workers"
         if region.workers is not None:
-            yield from check_worker_bounds(f"regions.{index}.workers", region.workers)
+            yield from check_worker_bounds(path, region.workers)
         elif stated:
             rule = "other regions state their workers, and this one does not"
-            yield problem(f"regions.{index}.workers", MISSING, rule, "State the workers of every region, or of none")
+            yield problem(path, MISSING, rule, "State the workers of every region, or of none")
     if workers is None or not stated or len(stated) != len(regions):
         return
     sums: Counter[str] = Counter()

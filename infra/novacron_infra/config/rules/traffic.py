@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from novacron_infra.config.problems import MISSING, problem
+from novacron_infra.config.problems import MISSING, item_path, problem
 from novacron_infra.config.rules.parts import Parts
 from novacron_infra.config.sections.platform import EnvironmentName, Platform
 from novacron_infra.config.sections.regions import TrafficRegion
@@ -33,15 +33,22 @@ def check_unique_labels(regions: Sequence[TrafficRegion]) -> Iterator[Problem]:
         values = [region.name if what == "name" else region.dns_label for region in regions]
         for index, value in enumerate(values):
             if value in values[:index]:
-                rule = f"regions.{values.index(value)} has the same {what}"
-                yield problem(f"regions.{index}.{what}", value, rule, f"Give each region a {what} of its own")
+                rule = f"{item_path('regions', regions, values.index(value))} has the same {what}"
+                yield problem(
+                    f"{item_path('regions', regions, index)}.{what}",
+                    value,
+                    rule,
+                    f"Give each region a {what} of its own",
+                )
 
 
 def check_region_weights(regions: Sequence[TrafficRegion]) -> Iterator[Problem]:
     """Report regions of which none has a weight."""
     if regions and sum(region.weight for region in regions) == 0:
         rule = "every region has weight 0, so none would get traffic"
-        yield problem("regions.0.weight", 0, rule, "Give at least one region a weight of 1 or more")
+        yield problem(
+            f"{item_path('regions', regions, 0)}.weight", 0, rule, "Give at least one region a weight of 1 or more"
+        )
 
 
 def check_domain(domain: str) -> Iterator[Problem]:
@@ -59,7 +66,7 @@ def check_dns_labels(regions: Sequence[TrafficRegion]) -> Iterator[Problem]:
     for index, region in enumerate(regions):
         if len(region.dns_label) > LONGEST_LABEL:
             rule = f"it has {len(region.dns_label)} characters, and a DNS label has at most {LONGEST_LABEL}"
-            yield problem(f"regions.{index}.dns_label", region.dns_label, rule, "Shorten it")
+            yield problem(f"{item_path('regions', regions, index)}.dns_label", region.dns_label, rule, "Shorten it")
 
 
 def check_probe_timeout(platform: Platform | None, check: HealthCheck) -> Iterator[Problem]:

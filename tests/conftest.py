@@ -1,7 +1,8 @@
-"""Test groups that are the same for all tests of a folder."""
+"""Test groups that are the same for all tests of a folder, and the settings of the garbage collector."""
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -26,3 +27,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if group := GROUPS.get(location.as_posix()):
                 item.add_marker(pytest.mark.xdist_group(group))
                 break
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage rarely: each collection visits the classes of the SDKs and many futures, which all live on."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 50)

@@ -65,6 +65,16 @@ def invalid(message: str, param: str | None = None, code: str | None = None) -> 
     return RequestError(400, message, kind="invalid_request_error", param=param, code=code)
 
 
+def body_too_large(limit_bytes: int) -> RequestError:
+    """Return the error for a body above the limit: 413."""
+    return RequestError(413, f"the body is larger than {limit_bytes} bytes", kind="invalid_request_error")
+
+
+def too_deeply_nested() -> RequestError:
+    """Return the error for JSON that orjson can parse but not serialize again, which it limits to 254 levels: 400."""
+    return invalid("the body is nested too deeply; use at most 250 levels")
+
+
 def overloaded(message: str) -> RequestError:
     """Return an error that asks the client to try again later: 503."""
     return RequestError(503, message, kind="server_error", code="overloaded")

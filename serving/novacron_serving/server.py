@@ -16,7 +16,7 @@ import orjson
 import uvicorn
 from pydantic import BaseModel, ValidationError
 
-from novacron_serving.errors import RequestError, StartError
+from novacron_serving.errors import RequestError, StartError, body_too_large, invalid, too_deeply_nested
 from novacron_serving.protocol import contract
 
 Config = TypeVar("Config", bound=BaseModel)
@@ -126,14 +126,14 @@ def main(name: str, run: Callable[[list[str]], None]) -> None:
 async def read_json(receive: Callable[[], Awaitable[bytes]], limit: int, length: str | None) -> object:
     """Read a request's JSON body. Raises `RequestError` if it is too large or not JSON."""
     if length is not None and length.isdigit() and int(length) > limit:
-        raise RequestError(413, f"the body is larger than {limit} bytes", kind="invalid_request_error")
+        raise body_too_large(limit)
     body = await receive()
     if len(body) > limit:
-        raise RequestError(413, f"the body is larger than {limit} bytes", kind="invalid_request_error")
+        raise body_too_large(limit)
     try:
         return orjson.loads(body)  # it rejects NaN, lone surrogates and excessive nesting
     except orjson.JSONDecodeError as error:
-        raise RequestError(400, f"the body is not valid JSON: {error}", kind="invalid_request_error") from error
+        raise invalid(f"the body is not valid JSON: {error}") from error
 
 
 def parse_as(model: type[Config], value: object, status: int) -> Config:
@@ -144,9 +144,8 @@ def parse_as(model: type[Config], value: object, status: int) -> Config:
     """
     try:
         content = orjson.dumps(value)
-    except orjson.JSONEncodeError as error:  # orjson can parse more levels than it can serialize
-        message = "the body is nested too deeply; use at most 250 levels"
-        raise RequestError(400, message, kind="invalid_request_error") from error
+    except orjson.JSONEncodeError as error:
+        raise too_deeply_nested() from error
     try:
         return model.model_validate_json(content, strict=True)
     except ValidationError as error:

@@ -22,7 +22,7 @@ from novacron_serving.coordinator.response_head import error_response, pass_head
 from novacron_serving.coordinator.upstream import Receiver, UpstreamConnection
 from novacron_serving.coordinator.usage_meter import UsageMeter
 from novacron_serving.coordinator.workers import Worker
-from novacron_serving.errors import RequestError, invalid, overloaded
+from novacron_serving.errors import RequestError, body_too_large, invalid, overloaded
 from novacron_serving.protocol import USAGE_HEADER
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class ProxyRequest:
         limit = self._scheduler.config.max_body_bytes
         if size > limit:
             self.keep_alive = False  # the rest of the body is not read
-            self.reject(RequestError(413, f"the body is larger than {limit} bytes", kind="invalid_request_error"))
+            self.reject(body_too_large(limit))
 
     def _content_length(self) -> int:
         for name, value in self._headers:

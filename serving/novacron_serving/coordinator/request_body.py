@@ -1,4 +1,4 @@
-"""Request bodies: their media type, and JSON that is nested too deeply."""
+"""Reads request bodies of the management API, and checks the media type of all requests with a body."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 from starlette.requests import Request
 
-from novacron_serving.errors import RequestError, invalid
+from novacron_serving.errors import RequestError
 from novacron_serving.server import parse_as, read_json
 
 MAX_ADMIN_BODY_BYTES = 4096
@@ -39,7 +39,7 @@ async def read_body(request: Request, schema: type[Schema], *, status: int, opti
 def require_json(content_type: bytes) -> None:
     """Check the `content-type` header of a request.
 
-    A page of another site can send other media types without asking the browser's user or the coordinator first.
+    A browser sends other media types for a page of another site without asking the coordinator first (CORS preflight).
 
     Raises:
         RequestError: 415, the media type is not JSON.
@@ -53,8 +53,3 @@ def require_json(content_type: bytes) -> None:
         kind="invalid_request_error",
         code="unsupported_media_type",
     )
-
-
-def too_deeply_nested() -> RequestError:
-    """Return the 400 for JSON that orjson can parse but not serialize again: its limit is 254 levels."""
-    return invalid("the body is nested too deeply; use at most 250 levels")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import orjson
 
-from novacron_serving.coordinator.request_body import too_deeply_nested
+from novacron_serving.errors import too_deeply_nested
 
 if TYPE_CHECKING:
     from novacron_serving.coordinator.workers import Worker

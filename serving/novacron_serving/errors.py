@@ -60,6 +60,11 @@ class RequestError(ServingError):
         return {"error": {"message": str(self), "type": self.kind, "param": self.param, "code": self.code}}
 
 
+def one_line(error: BaseException) -> str:
+    """Return the text of another library's error as one line of at most 500 characters, or its type if it has none."""
+    return " ".join(str(error).split())[:500] or type(error).__name__
+
+
 def invalid(message: str, param: str | None = None, code: str | None = None) -> RequestError:
     """Return a client error: 400."""
     return RequestError(400, message, kind="invalid_request_error", param=param, code=code)

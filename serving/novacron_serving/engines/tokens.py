@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from novacron_serving.engines import ChatPrompt, TextPrompt
-from novacron_serving.errors import StartError, invalid
+from novacron_serving.errors import StartError, invalid, one_line
 from novacron_serving.protocol.openai import Message
 
 NONCHARACTERS = [chr(code) for code in range(0xFDD0, 0xFDF0)]
@@ -39,8 +39,7 @@ class Tokens:
                 AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=trust_remote_code)
             )
         except Exception as error:  # broken files raise all kinds of errors
-            reason = " ".join(str(error).split())[:500] or type(error).__name__
-            raise StartError(f"model.path {str(folder)!r} has no usable tokenizer: {reason}") from error
+            raise StartError(f"model.path {str(folder)!r} has no usable tokenizer: {one_line(error)}") from error
 
     @property
     def template_supports_tools(self) -> bool:

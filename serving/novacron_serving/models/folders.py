@@ -90,12 +90,12 @@ def open_folder(url: str, mounts: Mapping[str, Path] | None = None) -> StoreFold
     except ImportError as error:
         raise StoreError(f"store URL {url!r} needs a library; pip install 'novacron-serving[stores]'") from error
     except Exception as error:
-        raise StoreError(f"store {url!r} cannot be opened: {one_line(error)}") from error
+        raise StoreError(f"store {url!r} cannot be opened: {describe_store_error(error)}") from error
     return StoreFolder(url=url, root=root, files=files)
 
 
-def one_line(error: BaseException) -> str:
-    """Return a library's error as one short line."""
+def describe_store_error(error: BaseException) -> str:
+    """Return an error of a store's library as one short line."""
     text = str(error).split("Debug source:")[0]
     code = _CODE.search(text)  # the store's own error code, in XML
     prefix = f"{code[1]}: " if code else ""

@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 
 from novacron_serving.models.completeness import check_files, list_files
-from novacron_serving.models.folders import StoreError, StoreFolder, one_line
+from novacron_serving.models.folders import StoreError, StoreFolder, describe_store_error
 from novacron_serving.models.manifest import MANIFEST, Manifest, ManifestFile, read_manifest
 from novacron_serving.models.transfer import CHUNK_BYTES, for_each, retry
 
@@ -30,7 +30,7 @@ def publish(source: Path, folder: StoreFolder, *, model_id: str, quantization: s
     try:
         published = folder.size_bytes(MANIFEST) is not None
     except Exception as error:
-        raise StoreError(f"store {folder.url!r} cannot be read: {one_line(error)}") from error
+        raise StoreError(f"store {folder.url!r} cannot be read: {describe_store_error(error)}") from error
     if published:
         existing = read_manifest(folder)
         if existing == manifest:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TypeVar
 
-from novacron_serving.models.folders import StoreError, one_line
+from novacron_serving.models.folders import StoreError, describe_store_error
 
 Item = TypeVar("Item")
 CHUNK_BYTES = 16 * 2**20
@@ -56,7 +56,7 @@ def retry(what: str, work: Callable[[], None], *, retries: int, until_s: float) 
                     f"{what}: the disk is full; free some space and try again, which continues from there"
                 ) from error
             if attempt == retries or time.monotonic() + pause_s > until_s:
-                raise StoreError(f"{what}: {one_line(error)} (after {attempt + 1} attempts)") from error
+                raise StoreError(f"{what}: {describe_store_error(error)} (after {attempt + 1} attempts)") from error
             time.sleep(pause_s)
             pause_s *= 2
     return None

@@ -17,7 +17,7 @@ from transformers import PreTrainedModel
 from novacron_serving.engines import ChatPrompt
 from novacron_serving.engines.pytorch.weights import Quantization, count_weight_bytes, load_model, resolve_dtype
 from novacron_serving.engines.tokens import Tokens
-from novacron_serving.errors import RequestError, StartError
+from novacron_serving.errors import RequestError, StartError, one_line
 from novacron_serving.protocol.openai import Message
 from novacron_serving.quality.score import Comparison, Score, compute_score
 
@@ -79,8 +79,7 @@ def predict(
     except StartError:
         raise
     except Exception as error:  # broken files raise all kinds of errors
-        reason = " ".join(str(error).split())[:500] or type(error).__name__
-        raise StartError(f"{str(folder)!r} cannot be loaded: {reason}") from error
+        raise StartError(f"{str(folder)!r} cannot be loaded: {one_line(error)}") from error
     context = int(model.config.get_text_config().max_position_embeddings)
     dialogues = [_tokenize(tokens, dialogue, context) for dialogue in text]
     return Predictions(dialogues, [_predict(model, dialogue) for dialogue in dialogues], count_weight_bytes(model))

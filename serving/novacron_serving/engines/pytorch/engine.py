@@ -13,7 +13,7 @@ from novacron_serving.engines.pytorch.choice import Job
 from novacron_serving.engines.pytorch.config import PyTorchConfig
 from novacron_serving.engines.pytorch.guides import Guides
 from novacron_serving.engines.tokens import Tokens
-from novacron_serving.errors import RequestError, StartError, invalid, overloaded
+from novacron_serving.errors import RequestError, StartError, invalid, one_line, overloaded
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -67,8 +67,7 @@ class PyTorchEngine:
         except StartError:
             raise
         except Exception as error:  # broken files raise all kinds of errors
-            reason = " ".join(str(error).split())[:500] or type(error).__name__
-            raise StartError(f"model.path {str(self._path)!r} cannot be loaded: {reason}") from error
+            raise StartError(f"model.path {str(self._path)!r} cannot be loaded: {one_line(error)}") from error
         if not self._tokens.tokenizer.chat_template:
             raise StartError(f"model.path {str(self._path)!r} has no chat template; the chat API needs one")
         own = int(model.config.get_text_config().max_position_embeddings)

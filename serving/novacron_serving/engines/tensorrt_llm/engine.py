@@ -32,7 +32,7 @@ from novacron_serving.engines.tensorrt_llm.launch import NO_TELEMETRY
 from novacron_serving.engines.tensorrt_llm.library import Llm, RequestOutput
 from novacron_serving.engines.tensorrt_llm.quantization import check_checkpoint, find_architecture
 from novacron_serving.engines.tokens import Tokens
-from novacron_serving.errors import RequestError, StartError, invalid, overloaded
+from novacron_serving.errors import RequestError, StartError, invalid, one_line, overloaded
 
 IMAGE = "nvcr.io/nvidia/tensorrt-llm/release"
 CLASS_MODULES = ("tensorrt_llm.llmapi", "tensorrt_llm.lora_helper", "tensorrt_llm._torch.peft.lora.config")
@@ -100,7 +100,7 @@ class TensorRtLlmEngine:
         try:
             self._llm = library.LLM(**{name: build(value, _find_class) for name, value in arguments.items()})
         except Exception as error:  # missing memory, missing GPUs and broken weights raise all kinds of errors
-            raise StartError(f"TensorRT-LLM cannot load model.path {str(self._path)!r}: {_one_line(error)}") from error
+            raise StartError(f"TensorRT-LLM cannot load model.path {str(self._path)!r}: {one_line(error)}") from error
 
     async def generate(self, request: GenerationRequest) -> AsyncIterator[Delta]:
         """Generate completions. Closing the iterator aborts the unfinished choices."""
@@ -185,7 +185,7 @@ class TensorRtLlmEngine:
 
     def _failure(self, request: GenerationRequest, error: Exception) -> RequestError:
         """Return the error for the client. The library shuts its executor down before it raises a fatal error."""
-        reason = _one_line(error)
+        reason = one_line(error)
         if executor_died(self._llm):
             log.error("the engine has died: %s", reason)
             self._heartbeat.death = self._heartbeat.death or reason
@@ -278,7 +278,7 @@ def _import_library() -> Any:
             "or install novacron-serving[tensorrt-llm] on a machine with an NVIDIA GPU"
         ) from error
     except Exception as error:  # the import loads the libraries of CUDA and MPI
-        reason = _one_line(error)
+        reason = one_line(error)
         raise StartError(f"engine.kind is 'tensorrt-llm', but importing it fails: {reason}; use {IMAGE}") from error
 
 
@@ -290,11 +290,6 @@ def _find_class(name: str) -> Any:
     raise StartError(f"this version of TensorRT-LLM has no {name}; use {IMAGE}:1.2")
 
 
-def _one_line(error: Exception) -> str:
-    """Return an error's text as one line."""
-    return " ".join(str(error).split())[:500] or type(error).__name__
-
-
 def _add_output(choice: Choice, output: RequestOutput) -> Delta | None:
     try:
         return choice.add_output(output)
@@ -302,7 +297,7 @@ def _add_output(choice: Choice, output: RequestOutput) -> Delta | None:
         raise
     except Exception as error:  # a tokenizer's error does not mean that the engine has died
         raise RequestError(
-            500, f"the engine's output cannot be read: {_one_line(error)}", kind="server_error"
+            500, f"the engine's output cannot be read: {one_line(error)}", kind="server_error"
         ) from error
 
 

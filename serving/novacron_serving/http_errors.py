@@ -1,4 +1,4 @@
-"""Exception handlers of coordinator and worker: errors become responses in the format of OpenAI's API."""
+"""Error responses of the coordinator's and the worker's ASGI applications, in the format of OpenAI's API."""
 
 from __future__ import annotations
 
@@ -12,18 +12,22 @@ from starlette.routing import Match
 from novacron_serving.errors import RequestError
 
 
+def make_error_response(error: RequestError) -> Response:
+    """Return the response for an error, in the format of OpenAI's API."""
+    return JSONResponse(error.body(), error.status, error.headers)
+
+
 async def handle_request_error(request: Request, error: Exception) -> Response:
     """Return the response of a `RequestError`."""
     del request
     assert isinstance(error, RequestError)  # noqa: S101 - registered for this class alone
-    return JSONResponse(error.body(), error.status, error.headers)
+    return make_error_response(error)
 
 
 async def handle_server_error(request: Request, error: Exception) -> Response:
     """Return 500 for an unexpected error. Starlette logs its traceback."""
     del request, error
-    body = RequestError(500, "internal server error", kind="server_error").body()
-    return JSONResponse(body, 500)
+    return make_error_response(RequestError(500, "internal server error", kind="server_error"))
 
 
 async def handle_http_error(request: Request, error: Exception) -> Response:

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from novacron_serving.errors import RequestError
+from novacron_serving.http_errors import make_error_response
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -113,6 +113,6 @@ class CrossSiteMiddleware:
         try:
             self._guard.check(hosts, origin, server and server[0])
         except RequestError as error:
-            await JSONResponse(error.body(), error.status, error.headers)(scope, receive, send)
+            await make_error_response(error)(scope, receive, send)
             return
         await self._app(scope, receive, send)

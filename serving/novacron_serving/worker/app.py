@@ -19,7 +19,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from novacron_serving.engines import Delta, GenerationRequest, KvTransfer
 from novacron_serving.errors import RequestError
-from novacron_serving.http_errors import handle_http_error, handle_request_error, handle_server_error
+from novacron_serving.http_errors import (
+    handle_http_error,
+    handle_request_error,
+    handle_server_error,
+    make_error_response,
+)
 from novacron_serving.protocol import (
     KV_TRANSFER_HEADER,
     PREFILL_HEADER,
@@ -218,7 +223,7 @@ class _RequireToken:
                     "send the cluster's token"
                 )
                 error = RequestError(401, message, kind="authentication_error", code="invalid_api_key")
-                await JSONResponse(error.body(), error.status)(scope, receive, send)
+                await make_error_response(error)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from novacron_serving.cluster_tls import ClusterTls, read_dns_names
 from novacron_serving.errors import RequestError
+from novacron_serving.http_errors import make_error_response
 from novacron_serving.protocol import contract
 
 
@@ -45,4 +45,4 @@ class _ProbesOnly:
             return
         message = "this worker accepts requests from its coordinator only; present a certificate of the cluster"
         error = RequestError(401, message, kind="authentication_error", code="certificate_required")
-        await JSONResponse(error.body(), error.status)(scope, receive, send)
+        await make_error_response(error)(scope, receive, send)

@@ -6,6 +6,7 @@ import hashlib
 import math
 from pathlib import Path
 
+from novacron_serving.digests import digest_file
 from novacron_serving.models.completeness import check_files, list_files
 from novacron_serving.models.folders import StoreError, StoreFolder, describe_store_error
 from novacron_serving.models.manifest import MANIFEST, Manifest, ManifestFile, read_manifest
@@ -91,7 +92,9 @@ def _describe(source: Path, model_id: str, quantization: str | None) -> Manifest
         paths = [path for path in list_files(source) if path != source / MANIFEST]
         check_files(paths)
         files = tuple(
-            ManifestFile(path=path.relative_to(source).as_posix(), size_bytes=path.stat().st_size, sha256=_sha256(path))
+            ManifestFile(
+                path=path.relative_to(source).as_posix(), size_bytes=path.stat().st_size, sha256=digest_file(path)
+            )
             for path in paths
         )
     except OSError as error:
@@ -99,11 +102,3 @@ def _describe(source: Path, model_id: str, quantization: str | None) -> Manifest
     if not files:
         raise StoreError(f"folder {str(source)!r} has no files; give the model's folder")
     return Manifest(model_id=model_id, quantization=quantization, files=files)
-
-
-def _sha256(path: Path) -> str:
-    sha256 = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            sha256.update(chunk)
-    return sha256.hexdigest()

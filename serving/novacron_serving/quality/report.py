@@ -8,13 +8,13 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from novacron_serving.digests import digest_file
 from novacron_serving.errors import StartError
 
 FILE = "quality.json"
 TEXT = Path(__file__).with_name("text.jsonl")
 MODEL_FILES = ("*.safetensors", "config.json", "tokenizer*", "chat_template.jinja")
 """The files of a model's folder that determine its output."""
-READ_BYTES = 2**20
 
 
 class Measurement(BaseModel):
@@ -70,15 +70,6 @@ def digest_model(folder: Path) -> str:
     for file in files:
         whole.update(f"{file.name} {digest_file(file)}\n".encode())
     return f"sha256:{whole.hexdigest()}"
-
-
-def digest_file(file: Path) -> str:
-    """Return the SHA-256 of a file."""
-    found = hashlib.sha256()
-    with file.open("rb") as opened:
-        while piece := opened.read(READ_BYTES):
-            found.update(piece)
-    return found.hexdigest()
 
 
 def read_report(file: Path) -> Report:

@@ -9,12 +9,13 @@ from pathlib import Path
 import uvloop
 
 from novacron_serving.cluster_tls import ClusterTls
+from novacron_serving.digests import digest_file
 from novacron_serving.engines import Engine
 from novacron_serving.engines.pytorch import PyTorchConfig, PyTorchEngine
 from novacron_serving.engines.tensorrt_llm.config import TensorRtLlmConfig
 from novacron_serving.engines.tensorrt_llm.engine import TensorRtLlmEngine
 from novacron_serving.errors import StartError
-from novacron_serving.quality.report import FILE, digest_file, find_measurement
+from novacron_serving.quality.report import FILE, find_measurement
 from novacron_serving.server import DrainingServer, cluster_token, listen, main, read_config, uvicorn_config
 from novacron_serving.tracing import make_tracing
 from novacron_serving.worker.app import WorkerApp

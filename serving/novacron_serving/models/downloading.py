@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from novacron_serving.models.folders import StoreError, StoreFolder
-from novacron_serving.models.manifest import MANIFEST, Manifest, ManifestFile, read_manifest
+from novacron_serving.models.manifest import MANIFEST, Manifest, ManifestFile, check_size, read_manifest
 from novacron_serving.models.transfer import CHUNK_BYTES, CorruptDataError, for_each, retry
 
 log = logging.getLogger(__name__)
@@ -104,19 +104,12 @@ def _download_file(folder: StoreFolder, file: ManifestFile, partial: Path, until
             sha256.update(chunk)
         at = output.tell()
         if at < file.size_bytes:
-            stored = folder.size_bytes(file.path)
-            if stored is None:
-                raise StoreError(f"store {folder.url!r}: {file.path} is missing; publish the model again")
-            if stored != file.size_bytes:
-                raise StoreError(
-                    f"store {folder.url!r}: {file.path} has {stored} bytes, but its manifest says {file.size_bytes}; "
-                    "publish the model again"
-                )
+            check_size(folder, file)
         while at < file.size_bytes:
             if time.monotonic() > until_s:
                 raise StoreError(
                     f"store {folder.url!r}: {file.path} was not downloaded within the time limit; the next attempt "
-                    "continues from there"
+                    "continues where this one stopped"
                 )
             chunk = folder.read(file.path, at, min(at + CHUNK_BYTES, file.size_bytes))
             if not chunk:

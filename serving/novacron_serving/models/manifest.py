@@ -89,5 +89,17 @@ def read_manifest(folder: StoreFolder) -> Manifest:
         ) from error
 
 
+def check_size(folder: StoreFolder, file: ManifestFile) -> None:
+    """Raise `StoreError` if a file of a published model is missing in its store, or has another size there."""
+    stored = folder.size_bytes(file.path)
+    if stored is None:
+        raise StoreError(f"store {folder.url!r}: {file.path} is missing; publish the model under another prefix")
+    if stored != file.size_bytes:
+        raise StoreError(
+            f"store {folder.url!r}: {file.path} has {stored} bytes, but its manifest says {file.size_bytes}; "
+            "publish the model under another prefix"
+        )
+
+
 def _path(file: ManifestFile) -> str:
     return file.path

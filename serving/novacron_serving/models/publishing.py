@@ -9,7 +9,7 @@ from pathlib import Path
 from novacron_serving.digests import digest_file
 from novacron_serving.models.completeness import check_files, list_files
 from novacron_serving.models.folders import StoreError, StoreFolder, describe_store_error
-from novacron_serving.models.manifest import MANIFEST, Manifest, ManifestFile, read_manifest
+from novacron_serving.models.manifest import MANIFEST, Manifest, ManifestFile, check_size, read_manifest
 from novacron_serving.models.transfer import CHUNK_BYTES, for_each, retry
 
 _RETRIES, _PARALLEL = 3, 8
@@ -70,20 +70,14 @@ def verify(folder: StoreFolder) -> Manifest:
 
 
 def _check(folder: StoreFolder, file: ManifestFile) -> None:
-    stored = folder.size_bytes(file.path)
-    if stored is None:
-        raise StoreError(f"store {folder.url!r}: {file.path} is missing")
-    if stored != file.size_bytes:
-        raise StoreError(
-            f"store {folder.url!r}: {file.path} has {stored} bytes, but its manifest says {file.size_bytes}"
-        )
+    check_size(folder, file)
     sha256 = hashlib.sha256()
     for at in range(0, file.size_bytes, CHUNK_BYTES):
         sha256.update(folder.read(file.path, at, min(at + CHUNK_BYTES, file.size_bytes)))
     if sha256.hexdigest() != file.sha256:
         raise StoreError(
             f"store {folder.url!r}: {file.path} has the SHA-256 {sha256.hexdigest()}, but its manifest "
-            f"says {file.sha256}"
+            f"says {file.sha256}; publish the model under another prefix"
         )
 
 

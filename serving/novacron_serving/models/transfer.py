@@ -53,7 +53,8 @@ def retry(what: str, work: Callable[[], None], *, retries: int, until_s: float) 
         except Exception as error:  # each cloud's library has its own errors
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise StoreError(
-                    f"{what}: the disk is full; free some space and try again, which continues from there"
+                    f"{what}: the disk is full; free some space and try again: the next attempt continues where this "
+                    "one stopped"
                 ) from error
             if attempt == retries or time.monotonic() + pause_s > until_s:
                 raise StoreError(f"{what}: {describe_store_error(error)} (after {attempt + 1} attempts)") from error

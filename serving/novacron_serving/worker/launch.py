@@ -18,11 +18,12 @@ from novacron_serving.worker.config import WorkerConfig
 
 def choose_command(engine: TensorRtLlmConfig, config_path: str, environment: Mapping[str, str]) -> tuple[str, ...]:
     """Return the command of this pod. Raises `StartError` if the group does not fit the model."""
+    gpus_per_node = engine.gpus_per_node or engine.ranks
     try:
         planned = plan_launch(
             engine.tensor_parallel,
             engine.pipeline_parallel,
-            engine.gpus_per_node or engine.ranks,
+            gpus_per_node,
             config_path,
             environment.get("LWS_LEADER_ADDRESS", ""),
         )
@@ -31,8 +32,8 @@ def choose_command(engine: TensorRtLlmConfig, config_path: str, environment: Map
     size = int(environment.get("LWS_GROUP_SIZE", "1"))
     if size != planned.nodes:
         raise StartError(
-            f"LWS_GROUP_SIZE is {size}, but the model needs {planned.nodes} machines of {engine.gpus_per_node} GPUs; "
-            f"set the LeaderWorkerSet's size to {planned.nodes}"
+            f"LWS_GROUP_SIZE is {size}; it must be {planned.nodes}, because tensor_parallel × pipeline_parallel is "
+            f"{engine.ranks} and gpus_per_node {gpus_per_node}; set the LeaderWorkerSet's size to {planned.nodes}"
         )
     return planned.leader if environment.get("LWS_WORKER_INDEX", "0") == "0" else planned.follower
 

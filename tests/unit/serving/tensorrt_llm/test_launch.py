@@ -96,8 +96,10 @@ def test_the_command_of_a_pod_depends_on_its_index() -> None:
 
 def test_a_group_of_the_wrong_size_is_rejected() -> None:
     engine = TensorRtLlmConfig(tensor_parallel=16, gpus_per_node=8)
-    with pytest.raises(StartError, match="LWS_GROUP_SIZE is 3, but the model needs 2 machines of 8 GPUs"):
+    with pytest.raises(StartError, match=r"LWS_GROUP_SIZE is 3; it must be 2, .* is 16 and gpus_per_node 8"):
         choose_command(engine, CONFIG, pod(0, size=3))
+    with pytest.raises(StartError, match=r"LWS_GROUP_SIZE is 2; it must be 1, .* is 8 and gpus_per_node 8"):
+        choose_command(TensorRtLlmConfig(tensor_parallel=8), CONFIG, pod(0))
 
 
 def test_a_worker_with_another_engine_cannot_be_launched(tmp_path: Path) -> None:

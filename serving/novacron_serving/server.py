@@ -76,6 +76,8 @@ def listen(host: str, port: int, field: str) -> socket.socket:
     return bound
 
 
+NO_SNIFFING = ("x-content-type-options", "nosniff")
+"""Header of every response: browsers must not guess another media type from a body, which may contain a user's HTML."""
 KEEP_ALIVE_S = 75
 """Longer than `coordinator.upstream.IDLE_S`, after which the coordinator closes an unused connection."""
 
@@ -106,6 +108,7 @@ def uvicorn_config(
         ssl_keyfile=tls and tls[1],
         log_level="warning",
         access_log=False,
+        headers=[NO_SNIFFING],
         timeout_graceful_shutdown=grace_s,
         lifespan="off",
     )

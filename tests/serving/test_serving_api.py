@@ -9,7 +9,7 @@ import httpx
 import openai
 import pytest
 
-from .stack import MODEL, Stack
+from .stack import HTTP, MODEL, Stack
 
 pytestmark = pytest.mark.xdist_group("serving")
 
@@ -185,3 +185,15 @@ def test_unknown_paths_and_methods_get_errors_in_openais_format(stack: Stack, pa
     response = post(stack, GOOD, path)
     assert response.status_code == status
     assert response.json()["error"]["type"] == "invalid_request_error"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/v1/models", 200), ("/health", 200), ("/metrics", 200), ("/nothing", 404), ("/v1/models/x", 404)],
+)
+def test_browsers_must_not_guess_the_media_type_of_a_response(stack: Stack, path: str, status: int) -> None:
+    worker = next(iter(stack.worker_ports))
+    for url, expected in ((stack.url, status), (stack.worker_url(worker), 401 if "/v1/" in path else status)):
+        response = HTTP.get(url + path)
+        assert response.status_code == expected
+        assert response.headers.get_list("x-content-type-options") == ["nosniff"]

@@ -210,3 +210,24 @@ def test_hot_path_refuses_pages_of_other_sites_without_keys(lines: list[str], st
             assert client.sent == []
 
     on_loop(test)
+
+
+# headers of responses
+
+
+def test_browsers_must_not_guess_the_media_type_of_responses_errors_and_cached_responses() -> None:
+    def test() -> None:
+        client = Client(cache=True)
+        client.scheduler.authenticator.authenticate = lambda _: Principal("one", Role.USER, cache=CacheUse.OWN)
+        client.post(CONTENT | {"temperature": 0})
+        client.respond()
+        client.post(CONTENT | {"temperature": 0})
+        client.post(b"{")
+        client.post(CONTENT)
+        client.sent[-1].respond(400)
+        heads = client.transport.written.split(b"HTTP/1.1 ")[1:]
+        assert [int(head[:3]) for head in heads] == [200, 200, 400, 400]
+        assert b"x-novacron-cache: hit" in heads[1]
+        assert all(head.count(b"\r\nx-content-type-options: nosniff\r\n") == 1 for head in heads)
+
+    on_loop(test)

@@ -6,6 +6,7 @@ import asyncio
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -21,8 +22,8 @@ def tiny(tmp_path: Path) -> Path:
     return Path(shutil.copytree(TINY, tmp_path / "model"))
 
 
-def load(folder: Path) -> None:
-    engine = PyTorchEngine(folder, PyTorchConfig(device="cpu"))
+def load(folder: Path, **settings: Any) -> None:
+    engine = PyTorchEngine(folder, PyTorchConfig(device="cpu", **settings))
 
     async def run() -> None:
         await engine.load()
@@ -62,3 +63,25 @@ def test_weight_files_that_lack_tensors_are_rejected(
     save_file(tensors, tiny / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(StartError, match=f"lack .* of the model's tensors, such as '{tensor}"):
         load(tiny)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("quantization", ["none", "int8"])
+def test_weights_that_are_not_finite_are_rejected_with_the_tensor_and_its_file(
+    tiny: Path, value: float, quantization: Any
+) -> None:
+    tensors = load_file(tiny / "model.safetensors")
+    tensors["model.layers.3.mlp.up_proj.weight"][1, 2] = value
+    save_file(tensors, tiny / "model.safetensors", metadata={"format": "pt"})
+    message = f"tensor 'model.layers.3.mlp.up_proj.weight' in '{tiny}/model.safetensors' has NaN or infinite values"
+    with pytest.raises(StartError, match=message):
+        load(tiny, quantization=quantization)
+
+
+def test_weights_that_are_too_large_for_the_dtype_are_rejected_with_the_dtype(tiny: Path) -> None:
+    tensors = {name: tensor.float() for name, tensor in load_file(tiny / "model.safetensors").items()}
+    tensors["model.norm.weight"][0] = 1e6
+    save_file(tensors, tiny / "model.safetensors", metadata={"format": "pt"})
+    load(tiny, dtype="bfloat16")
+    with pytest.raises(StartError, match=r"'model.norm.weight' .* not finite in float16; set engine.dtype to bfloat16"):
+        load(tiny, dtype="float16")

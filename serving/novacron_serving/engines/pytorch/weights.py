@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import torch
+from safetensors import safe_open
 from torch.nn import functional
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
@@ -18,6 +19,8 @@ from novacron_serving.errors import StartError
 
 Quantization = Literal["none", "int8", "int4"]
 
+_FLOATS = (torch.float32, torch.bfloat16, torch.float16)
+"""Data types of weights that may be NaN or infinite."""
 INT4_GROUP = 32
 """Number of weights that share a scale and a minimum."""
 
@@ -78,7 +81,8 @@ def load_model(folder: Path, dtype: str, device: str, quantization: Quantization
     """Load a causal language model in evaluation mode.
 
     Raises:
-        StartError: the files lack some of the model's weights, or the model cannot be quantised this way.
+        StartError: the files lack some of the model's weights, a weight is NaN or infinite, or the model cannot be
+            quantised this way.
     """
     loaded, loading = cast(
         "tuple[PreTrainedModel, dict[str, set[str]]]",
@@ -93,6 +97,7 @@ def load_model(folder: Path, dtype: str, device: str, quantization: Quantization
             "copy or publish the whole model again"
         )
     model = loaded.eval()
+    _check_finite(model, folder, dtype)
     if quantization != "none":
         _quantize(model, quantization)
     return cast("Any", model).to(device)
@@ -115,6 +120,31 @@ def count_weight_bytes(model: torch.nn.Module) -> int:
     """Return the size of all parameters and buffers in bytes. Shared ones count once."""
     tensors = {id(item): item for item in (*model.parameters(), *model.buffers())}
     return sum(item.numel() * item.element_size() for item in tensors.values())
+
+
+def _check_finite(model: PreTrainedModel, folder: Path, dtype: str) -> None:
+    name = next((name for name, parameter in model.named_parameters() if not _is_finite(parameter.detach())), None)
+    if name is None:
+        return
+    for file in sorted(folder.glob("*.safetensors")):
+        with cast("Any", safe_open(file, "pt")) as tensors:
+            for stored in sorted(tensors.keys()):
+                if not _is_finite(tensors.get_tensor(stored)):
+                    raise StartError(
+                        f"tensor {stored!r} in {str(file)!r} has NaN or infinite values; copy or publish the model "
+                        "again, from a checkpoint without them"
+                    )
+    raise StartError(
+        f"tensor {name!r} of the model in {str(folder)!r} has values that are not finite in {dtype}; set "
+        "engine.dtype to bfloat16 or float32"
+    )
+
+
+def _is_finite(tensor: torch.Tensor) -> bool:
+    if tensor.dtype not in _FLOATS or not tensor.numel():
+        return True
+    lowest, highest = torch.aminmax(tensor)  # NaN if one value is NaN. Unlike torch.isfinite, it allocates no copy.
+    return bool(lowest.isfinite() and highest.isfinite())
 
 
 def _quantize(model: PreTrainedModel, quantization: Literal["int8", "int4"]) -> None:

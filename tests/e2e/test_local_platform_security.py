@@ -17,6 +17,7 @@ import psutil
 import pytest
 from novacron_infra.clock import ManualClock
 from novacron_infra.local import process, provider
+from novacron_infra.local.contract import ServedProcess, read_contract
 from novacron_infra.local.process import ProcessSpec
 from novacron_infra.local.state_files import read_state
 
@@ -65,16 +66,30 @@ def environments(spec: ProcessSpec) -> list[dict[str, str]]:
 def test_the_deployer_s_cloud_credentials_reach_no_process(spec: ProcessSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_SECRET_ACCESS_KEY", "ARM_CLIENT_SECRET", "GOOGLE_CREDENTIALS"):
         monkeypatch.setenv(name, "of the deployer")
-    monkeypatch.setenv("HF_HOME", "/models")
+    monkeypatch.setenv("LC_TIME", "C")
     process.start(spec)
     found = environments(spec)
     assert len(found) == 2
     for environment in found:
         assert "of the deployer" not in environment.values()
-        assert (environment["HF_HOME"], environment["TOKEN"]) == ("/models", "a secret")
+        assert (environment["LC_TIME"], environment["TOKEN"]) == ("C", "a secret")
     process.start(replace(spec, pass_env=("AWS_*",)))
     assert [item.get("AWS_SECRET_ACCESS_KEY") for item in environments(spec)] == ["of the deployer"] * 2
     assert all("ARM_CLIENT_SECRET" not in item for item in environments(spec))
+
+
+@pytest.mark.parametrize("kind", ["worker", "coordinator"])
+def test_the_deployer_s_hugging_face_token_reaches_workers_only(
+    spec: ProcessSpec, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "of the deployer")
+    processes = {"worker": ServedProcess(module="other"), kind: ServedProcess(module=spec.module)}
+    contract = read_contract().model_copy(update={"processes": processes})
+    monkeypatch.setattr(process, "read_contract", lambda: contract)
+    process.start(spec)
+    assert [item.get("HF_TOKEN") for item in environments(spec)] == [
+        "of the deployer" if kind == "worker" else None
+    ] * 2
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of other processes can be read on Linux only")

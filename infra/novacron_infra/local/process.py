@@ -30,6 +30,7 @@ import psutil
 
 from novacron_infra.clock import SYSTEM_CLOCK, Clock
 from novacron_infra.errors import LocalProcessError
+from novacron_infra.local.contract import read_contract
 from novacron_infra.local.files import (
     PRIVATE_FILE,
     PRIVATE_UMASK,
@@ -259,11 +260,12 @@ def _launch(spec: ProcessSpec, lock: int) -> subprocess.Popen[bytes]:
         "grace_s": STOP_GRACE_S - 5,
     }
     write_private(supervisor_spec, json.dumps(supervised))
+    for_worker = spec.module == read_contract().processes["worker"].module
     with open_private_log(spec.log) as log:
         return subprocess.Popen(
             [sys.executable, "-m", SUPERVISOR, str(supervisor_spec), str(lock)],
             cwd=spec.folder,
-            env={**select_variables(os.environ, spec.pass_env), **spec.secret_env},
+            env={**select_variables(os.environ, spec.pass_env, for_worker=for_worker), **spec.secret_env},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

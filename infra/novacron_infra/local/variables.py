@@ -35,6 +35,12 @@ INHERITED = (
     "SSL_CERT_DIR",
     "REQUESTS_CA_BUNDLE",
     "CURL_CA_BUNDLE",
+    # Traces.
+    "OTEL_*",
+)
+"""Names, and patterns that end in `*`. Cloud credentials are not among them: `pass_env` adds what a stack needs."""
+
+INHERITED_BY_WORKERS = (
     # Models and the hardware that they run on.
     "HF_*",
     "TRANSFORMERS_*",
@@ -45,23 +51,24 @@ INHERITED = (
     "NVIDIA_*",
     "OMP_*",
     "MKL_*",
-    # Traces.
-    "OTEL_*",
 )
-"""Names, and patterns that end in `*`. Cloud credentials are not among them: `pass_env` adds what a stack needs."""
+"""Variables that only workers inherit, in addition to the others. `HF_TOKEN` is among them."""
 
 NEVER_INHERITED = "PULUMI_*"
 """Variables of the deployment itself, above all the passphrase of its secrets."""
 
 
-def select_variables(environment: Mapping[str, str], more: Iterable[str] = ()) -> dict[str, str]:
+def select_variables(
+    environment: Mapping[str, str], more: Iterable[str] = (), *, for_worker: bool = False
+) -> dict[str, str]:
     """Return the variables that a local process gets.
 
     Args:
         environment: the variables of the deploying shell.
         more: names or patterns of further variables, as in `pass_env`.
+        for_worker: whether the process is a worker, which runs a model.
     """
-    patterns = (*INHERITED, *more)
+    patterns = (*INHERITED, *(INHERITED_BY_WORKERS if for_worker else ()), *more)
     return {
         name: value
         for name, value in environment.items()

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from novacron_infra.local.variables import INHERITED, select_variables
+from novacron_infra.local.variables import INHERITED, INHERITED_BY_WORKERS, select_variables
 
 GUIDE = (Path(__file__).parents[3] / "docs" / "local-stack.md").read_text(encoding="utf-8")
 
@@ -31,17 +31,21 @@ NEEDED = dict.fromkeys(
         "NO_PROXY",
         "SSL_CERT_FILE",
         "REQUESTS_CA_BUNDLE",
-        "HF_HOME",
-        "CUDA_VISIBLE_DEVICES",
-        "NVIDIA_VISIBLE_DEVICES",
         "OTEL_EXPORTER_OTLP_ENDPOINT",
     ),
     "value",
 )
+NEEDED_BY_WORKERS = dict.fromkeys(("HF_HOME", "HF_TOKEN", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"), "value")
 
 
 def test_credentials_of_the_deploying_shell_are_not_inherited() -> None:
-    assert select_variables(CREDENTIALS | NEEDED) == NEEDED
+    assert select_variables(CREDENTIALS | NEEDED, for_worker=True) == NEEDED
+
+
+def test_variables_for_models_and_gpus_reach_workers_only() -> None:
+    shell = CREDENTIALS | NEEDED | NEEDED_BY_WORKERS
+    assert select_variables(shell, for_worker=True) == NEEDED | NEEDED_BY_WORKERS
+    assert select_variables(shell) == NEEDED
 
 
 @pytest.mark.parametrize(
@@ -60,4 +64,4 @@ def test_pulumi_s_variables_are_never_inherited(pattern: str) -> None:
 def test_the_guide_lists_the_variables_that_every_stack_inherits() -> None:
     table = GUIDE.partition("## Environment variables")[2].partition("\n## ")[0].partition("`pass_env`")[0]
     documented = set(re.findall(r"`([A-Za-z_]+\*?)`", table))
-    assert documented == {name for name in INHERITED if not name.endswith("_PROXY")}
+    assert documented == {name for name in (*INHERITED, *INHERITED_BY_WORKERS) if not name.endswith("_PROXY")}

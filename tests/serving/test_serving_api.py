@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import httpx
@@ -197,3 +198,10 @@ def test_browsers_must_not_guess_the_media_type_of_a_response(stack: Stack, path
         response = HTTP.get(url + path)
         assert response.status_code == expected
         assert response.headers.get_list("x-content-type-options") == ["nosniff"]
+
+
+def test_the_log_of_a_worker_has_its_own_messages_only(stack: Stack) -> None:
+    assert post(stack, {"model": MODEL, "messages": user("long " * 600)}).status_code == 400
+    lines = [line for log in stack.folder.glob("worker-*.log") for line in log.read_text().splitlines()]
+    assert lines
+    assert [line for line in lines if not re.match(r"\d{4}-\d\d-\d\d [\d:,]+ worker (INFO|WARNING) ", line)] == []

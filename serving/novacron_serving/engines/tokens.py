@@ -51,7 +51,7 @@ class Tokens:
         if isinstance(prompt, ChatPrompt):
             return self._chat(prompt)
         if not prompt.tokens:
-            return self.tokenizer.encode(prompt.text)
+            return self._encode_text(prompt.text)
         if max(prompt.tokens) >= len(self.tokenizer):
             raise invalid(
                 f"prompt: {max(prompt.tokens)} is not a token id; ids are 0 to {len(self.tokenizer) - 1}",
@@ -82,8 +82,12 @@ class Tokens:
             )
         except Exception as error:
             raise invalid(f"messages: the model's chat template refuses them: {error}", param="messages") from error
-        pieces = [self.tokenizer.encode(piece, add_special_tokens=False) for piece in text.split(marker) if piece]
+        pieces = [self._encode_text(piece, add_special_tokens=False) for piece in text.split(marker) if piece]
         return [token for piece in pieces for token in piece]
+
+    def _encode_text(self, text: str, *, add_special_tokens: bool = True) -> list[int]:
+        # `verbose` logs a warning about a prompt that is too long. The client gets an error instead.
+        return self.tokenizer.encode(text, add_special_tokens=add_special_tokens, verbose=False)
 
     def _split_control_tokens(self, value: Any, marker: str) -> Any:
         """Insert the marker into each control token that a message spells out, so that it is encoded as text.

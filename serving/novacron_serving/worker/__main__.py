@@ -92,8 +92,7 @@ async def serve(config: WorkerConfig, token: str) -> None:
     server = DrainingServer(settings, registration.drain)
     renewing = tls and asyncio.create_task(tls.watch_files())
     serving = asyncio.create_task(server.serve([bound]))
-    location = config.model.path or config.model.url
-    log.info("%s listens on %s:%s and is loading %s", config.worker_id, config.host, port, location)
+    log.info("%s listens on %s:%s", config.worker_id, config.host, port)
     try:
         await loader.start()
     except BaseException:

@@ -14,6 +14,7 @@ import torch
 from safetensors import safe_open
 from torch.nn import functional
 from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers.utils.logging import disable_progress_bar
 
 from novacron_serving.errors import StartError
 
@@ -84,6 +85,7 @@ def load_model(folder: Path, dtype: str, device: str, quantization: Quantization
         StartError: the files lack some of the model's weights, a weight is NaN or infinite, or the model cannot be
             quantised this way.
     """
+    disable_progress_bar()  # of transformers: in a log, it is a line for each percent
     loaded, loading = cast(
         "tuple[PreTrainedModel, dict[str, set[str]]]",
         AutoModelForCausalLM.from_pretrained(

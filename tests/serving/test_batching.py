@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,6 +14,8 @@ from novacron_serving.engines import ChatPrompt, GenerationRequest, Sampling, Te
 from novacron_serving.engines.pytorch import PyTorchConfig, PyTorchEngine
 from novacron_serving.errors import RequestError
 from novacron_serving.protocol.openai import Message
+
+from tests.polling import until
 
 from .stack import TINY
 
@@ -51,13 +52,6 @@ def chat(number: int, text: str, sampling: Sampling = GREEDY, **options: Any) ->
 
 async def text_of(engine: PyTorchEngine, request: GenerationRequest) -> str:
     return "".join([delta.text async for delta in engine.generate(request)])
-
-
-async def until(condition: Callable[[], bool], limit_s: float = 10) -> None:
-    end = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < end
-        await asyncio.sleep(0.01)
 
 
 def record_passes(engine: PyTorchEngine) -> list[int]:
@@ -189,13 +183,13 @@ def test_an_engine_that_hangs_is_unhealthy_until_its_step_ends() -> None:
         decoder._slots.step = slow
 
     async def meanwhile(engine: PyTorchEngine) -> None:
-        await until(hangs.is_set, 10)
+        await until(hangs.is_set)
         clock.advance(59)
         assert engine.healthy()
         clock.advance(2)
         assert not engine.healthy()
         may_continue.set()
-        await until(engine.healthy, 10)
+        await until(engine.healthy)
 
     breaks(hang, meanwhile, clock)
 

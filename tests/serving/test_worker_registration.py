@@ -31,6 +31,8 @@ from novacron_serving.worker.registration import RETRY_S, Registration, resolve_
 from novacron_serving.worker.served import ServedModel
 from pydantic import ValidationError
 
+from tests.polling import until
+
 from .stack import free_port
 
 TOKEN = "of-the-tests"
@@ -134,13 +136,7 @@ class Cluster:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Let heartbeats pass until a condition holds. Calls are real, so that their time passes as well."""
-
-        async def wait() -> None:
-            while not condition():
-                self.clock.advance(RETRY_S)
-                await asyncio.sleep(0.002)
-
-        await asyncio.wait_for(wait(), 20)
+        await until(lambda: condition() or self.clock.advance(RETRY_S))
 
     async def pass_heartbeats(self) -> None:
         """Let enough heartbeats pass for a call that should not happen."""

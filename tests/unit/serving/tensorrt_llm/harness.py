@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -60,14 +59,6 @@ def complete(asked: GenerationRequest, *scripts: Script, **settings: Any) -> lis
 
 def text_of(deltas: list[Delta], index: int = 0) -> str:
     return "".join(delta.text for delta in deltas if delta.index == index)
-
-
-async def until(condition: Callable[[], Any]) -> None:
-    """Wait until a condition holds. The stand-in has no events to wait for."""
-    end = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < end
-        await asyncio.sleep(0.005)
 
 
 def failing(asked: GenerationRequest, script: Script, **settings: Any) -> tuple[RequestError, bool]:

@@ -28,10 +28,11 @@ from novacron_serving.worker.kv_transfer import sign_transfer, verify_transfer
 from novacron_serving.worker.served import ServedModel
 from pydantic import ValidationError
 
+from tests.polling import until
 from tests.tiny_model import TINY
 
 from . import stand_in as stand_in_module
-from .harness import END, STORY, TOKENIZER, collect, request, text_of, tokens, until
+from .harness import END, STORY, TOKENIZER, collect, request, text_of, tokens
 from .stand_in import FACTS, LLM, Script
 from .test_arguments import check
 

@@ -16,9 +16,10 @@ from novacron_serving.engines.tensorrt_llm.engine import TensorRtLlmEngine
 from novacron_serving.errors import StartError
 from novacron_serving.protocol.openai import Message
 
+from tests.polling import until
 from tests.tiny_model import TINY
 
-from .harness import END, STORY, TOKENIZER, collect, complete, failing, loaded, request, text_of, tokens, until
+from .harness import END, STORY, TOKENIZER, collect, complete, failing, loaded, request, text_of, tokens
 from .stand_in import LLM, Logprob, Script
 
 pytestmark = pytest.mark.usefixtures("stand_in")

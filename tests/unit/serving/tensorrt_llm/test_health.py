@@ -12,9 +12,10 @@ from novacron_serving.engines.tensorrt_llm.config import TensorRtLlmConfig
 from novacron_serving.engines.tensorrt_llm.engine import TensorRtLlmEngine
 from novacron_serving.errors import RequestError, StartError
 
+from tests.polling import until
 from tests.tiny_model import TINY
 
-from .harness import STORY, collect, failing, loaded, request, text_of, tokens, until
+from .harness import STORY, collect, failing, loaded, request, text_of, tokens
 from .stand_in import LLM, Script
 from .stand_in import RequestError as EngineRequestError
 

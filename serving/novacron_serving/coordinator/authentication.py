@@ -52,7 +52,7 @@ class ApiKey(BaseModel):
     requests_per_minute: int | None = Field(default=None, ge=1, le=MAX_PER_MINUTE)
     """Limit on requests. None: no limit."""
     tokens_per_minute: int | None = Field(default=None, ge=1, le=MAX_PER_MINUTE)
-    """Limit on the tokens of prompts and answers together, as workers report them."""
+    """Limit on the tokens of prompts and responses together, as workers report them. None: no limit."""
     cache: CacheUse = CacheUse.OFF
 
 

@@ -35,7 +35,7 @@ class CoordinatorConfig(BaseModel):
     grpc_port: int = Field(default=9090, ge=0, le=65535)
     """Port where workers register."""
     tls: TlsConfig | None = None
-    """None: plain HTTP, for loopback or behind a proxy that terminates TLS."""
+    """TLS of the API. None: plain HTTP, for loopback or behind a proxy that terminates TLS."""
     cluster_tls: ClusterTlsConfig | None = None
     """TLS between coordinators and workers; all of them need it.
 

@@ -30,7 +30,7 @@ class KvCacheSettings(Settings):
     free_gpu_memory_fraction: float = Field(default=0.9, gt=0, lt=1)
     """Share of the memory that is *free* after the weights are loaded, not of all memory."""
     max_tokens: int | None = Field(default=None, ge=1)
-    """A limit in addition to the fraction. The smaller one applies."""
+    """Limit in tokens, in addition to the fraction; the smaller one applies. None: the fraction alone."""
     dtype: Literal["auto", "fp8"] = "auto"
     """`auto`: the dtype that the checkpoint declares."""
     host_cache_gib: float = Field(default=0, ge=0)
@@ -62,7 +62,7 @@ class CudaGraphSettings(Settings):
     enabled: bool = True
     """Whether decoding steps are recorded."""
     max_batch_size: int | None = Field(default=None, ge=1)
-    """None: `max_concurrent_requests`."""
+    """Largest batch that is recorded. None: `max_concurrent_requests`."""
     padding: bool = True
     """Round batches up to the next recorded size. Off by default in the library, which calls it "usually a net win"."""
 
@@ -97,10 +97,8 @@ class Eagle3(Settings):
     draft_tokens: int = Field(ge=1)
     """Tokens drafted per step."""
     one_model: bool = False
-    """Faster, but sampling is greedy at any temperature, so requests with a temperature are rejected.
-
-    The source is the description of `allow_advanced_sampling` in later versions.
-    """
+    """Faster, but sampling is greedy at any temperature, so requests with a temperature are rejected."""
+    # The source is the description of `allow_advanced_sampling` in later versions.
 
 
 class Mtp(Settings):
@@ -134,7 +132,7 @@ class LoraSettings(Settings):
     max_rank: int = Field(default=64, ge=1)
     """Largest rank of an adapter."""
     max_on_gpu: int | None = Field(default=None, ge=1)
-    """Number of adapters. None: limited by memory."""
+    """Number of adapters kept on the GPU. None: limited by memory."""
     max_in_host_memory: int | None = Field(default=None, ge=1)
     """Number of adapters kept in host memory. None: limited by memory."""
 
@@ -147,7 +145,10 @@ class DisaggregationSettings(Settings):
     max_tokens_in_buffer: int = Field(ge=1)
     """At least the longest prompt. A longer one could not be transferred."""
     transfer_timeout_s: float | None = Field(default=None, gt=0)
-    """None: unlimited. A prefill worker needs a limit, because it keeps a prompt's cache until it is fetched."""
+    """Time limit of a transfer. None: unlimited.
+
+    A prefill worker needs a limit, because it keeps a prompt's cache until it is fetched.
+    """
 
 
 class TensorRtLlmConfig(Settings):
@@ -162,11 +163,11 @@ class TensorRtLlmConfig(Settings):
     moe_expert_parallel: int | None = Field(default=None, ge=1)
     """GPUs that share the experts of a mixture-of-experts model. None: the library's default."""
     gpus_per_node: int | None = Field(default=None, ge=1)
-    """None: all GPUs of this machine. Required if the model spans machines."""
+    """GPUs per machine. None: all GPUs of this machine. Required if the model spans machines."""
     quantization: Quantization | None = None
     """Required weight format of the checkpoint. None: any format that runs on the GPU."""
     gpu_architecture: Architecture | None = None
-    """None: detected."""
+    """Architecture of the GPUs. None: detected."""
     dtype: Literal["auto", "bfloat16", "float16"] = "auto"
     """Data type of the computation. `auto`: the dtype that the checkpoint declares."""
     max_concurrent_requests: int = Field(default=256, ge=1)
@@ -182,6 +183,7 @@ class TensorRtLlmConfig(Settings):
     overlap_scheduler: bool = True
     """Prepare the next step on the CPU while the GPU computes the current one."""
     sampler: Sampler = Sampler.TORCH
+    """`torch`: log probabilities of several tokens, speculative decoding. `trtllm`: penalties and seeds."""
     stream_interval_tokens: int = Field(default=1, ge=1)
     """Tokens in each chunk of a streamed response."""
     guided_decoding: Literal["xgrammar", "llguidance"] | None = "xgrammar"

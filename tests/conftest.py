@@ -1,4 +1,4 @@
-"""Test groups that are the same for all tests of a folder, and the settings of the garbage collector."""
+"""Settings of all tests: Hypothesis, the garbage collector, and the groups of tests that run in one process."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import gc
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A machine that runs several test suites is slow at times, which says nothing about the code.
+settings.register_profile("novacron", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("novacron")
 
 ROOT = Path(__file__).parent
 GROUPS = {

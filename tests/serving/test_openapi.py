@@ -101,7 +101,7 @@ OPERATIONS = {f"{one.method} {one.path}": one for one in (found.ok() for found i
 def test_responses_match_the_openapi_document(with_keys: WithKeys, name: str, mode: GenerationMode) -> None:
     operation = OPERATIONS[name]
 
-    @settings(max_examples=EXAMPLES, derandomize=True, deadline=None, database=None, suppress_health_check=HEALTH)
+    @settings(max_examples=EXAMPLES, derandomize=True, database=None, suppress_health_check=HEALTH)
     @given(operation.as_strategy(generation_mode=mode))
     def ask(case: Any) -> None:
         if name.endswith("completions") and mode.is_positive:

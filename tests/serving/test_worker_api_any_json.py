@@ -128,7 +128,7 @@ def test_the_unchanged_requests_are_valid(tiny: WorkerApp, path: str, bodies: li
 
 
 @pytest.mark.parametrize(("path", "bodies"), [("/v1/chat/completions", CHATS), ("/v1/completions", COMPLETIONS)])
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_json_value_in_any_field_gets_a_response_or_a_client_error(
     tiny: WorkerApp, path: str, bodies: list[Any], data: st.DataObject

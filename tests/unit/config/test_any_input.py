@@ -50,7 +50,7 @@ anything = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(changes=st.lists(st.tuples(st.sampled_from(list(places(PROD))), anything), min_size=1, max_size=2))
 def test_any_value_at_any_key_gives_an_environment_or_problems(
     changes: list[tuple[tuple[str | int, ...], object]],

@@ -85,14 +85,14 @@ resources = st.builds(
 
 
 @given(values)
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_a_value_is_the_same_after_writing_and_reading(value: Any) -> None:
     written = json.loads(json.dumps(to_state(value, turn)))
     assert from_state(written, turn) == value
 
 
 @given(values)
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_a_plaintext_secret_is_read_without_a_key(value: Any) -> None:
     def no_key(_: str) -> str:
         raise AssertionError("nothing is encrypted")
@@ -101,7 +101,7 @@ def test_a_plaintext_secret_is_read_without_a_key(value: Any) -> None:
 
 
 @given(resources)
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_a_resource_is_the_same_after_writing_and_reading(state: ResourceState) -> None:
     written = json.loads(json.dumps(resource_to_state(state, turn)))
     assert resource_from_state(written, turn) == state

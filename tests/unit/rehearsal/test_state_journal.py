@@ -34,7 +34,7 @@ steps = st.lists(
 
 
 @given(steps)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_replaying_the_journal_restores_the_resources_of_the_run(
     tmp_path_factory: pytest.TempPathFactory, done: list[tuple[str, str]]
 ) -> None:

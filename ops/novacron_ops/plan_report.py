@@ -4,50 +4,70 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from novacron_infra.config import Range
+from novacron_infra.config import Range, Role
 from novacron_infra.plan import HOURS_PER_MONTH, EnvironmentPlan
 
 from novacron_ops.tables import Table, indent
+
+_PARALLELISM_NOTE = "TP: GPUs that share each layer (tensor parallelism); PP: groups of layers (pipeline parallelism)"
+_MACHINE_HEADINGS: dict[Role, str] = {
+    "coordinators": "coordinators",
+    "workers": "GPU machines",
+    "storage": "storage nodes",
+}
 
 
 def describe_plan(plan: EnvironmentPlan) -> list[str]:
     """Return the plan as lines of text."""
     config, workers = plan.config, plan.config.workers
     clouds = " and ".join(dict.fromkeys(region.platform.value for region in plan.regions))
-    machines = ", ".join(f"{item.count} × {item.machine.name}" for item in plan.machines if item.role == "workers")
+    machines = " and ".join(f"{item.count} × {item.machine.name}" for item in plan.machines if item.role == "workers")
     parts: list[Sequence[str]] = [
         [
-            f"{config.environment.value} on {clouds}: {config.model.id}, "
-            f"{config.model.context_tokens:,} tokens of context, {config.model.engine.value}",
-            f"{workers.count} workers × {workers.gpus_per_worker} = {plan.gpus} × {plan.gpu.name} = "
-            f"{machines}; {plan.unused_gpus} GPUs unused; {workers.minimum} to {workers.maximum} workers",
+            f"{config.environment.value} on {clouds} serves {config.model.id} with a context of "
+            f"{config.model.context_tokens:,} tokens on {config.model.engine.value}",
+            f"At the start: {workers.count} workers × {workers.gpus_per_worker} GPUs = {plan.gpus} × {plan.gpu.name}, "
+            f"on {machines}; {plan.unused_gpus} GPUs unused",
+            f"Limits: {workers.minimum} to {workers.maximum} workers",
         ],
-        ["Replicas", *indent(profile_table(plan).lines())],
-        *([f"{item.name.value}: one replica", *indent(item.size.arithmetic())] for item in plan.profiles),
-        [_describe_weights(plan), _describe_loading(plan)],
+        ["Replicas at the start", *indent([*profile_table(plan).lines(), _PARALLELISM_NOTE])],
+        *([f"One replica of profile {item.name.value}", *indent(item.size.arithmetic())] for item in plan.profiles),
+        ["Model weights", *indent([*_describe_weights(plan), _describe_loading(plan)])],
         *([["Model store", *indent(plan.store_warnings)]] if plan.store_warnings else []),
-        ["Targets (a plan cannot prove them: measure them)", *indent(_list_targets(plan))],
+        ["Targets (to be measured: a plan does not predict them)", *indent(_list_targets(plan))],
         ["Regions", *indent(region_table(plan).lines())],
         ["Region failure", *indent(_describe_failures(plan))],
-        ["Cost on demand", *indent(_describe_cost(plan))],
-        ["Not in the price", *indent(plan.cost.not_included)],
+        ["Cost at on-demand list prices", *indent(_describe_cost(plan))],
+        ["Not included in the cost", *indent(plan.cost.not_included)],
     ]
     if plan.unknown_offers:
-        lines = [f"not known whether {region} offers {name}" for region, name in plan.unknown_offers]
-        parts.append(["Ask the cloud first", *indent(lines)])
+        lines = [f"it is not known whether {region} offers {name}" for region, name in plan.unknown_offers]
+        parts.append(["Availability to confirm with the cloud", *indent(lines)])
     if plan.shortfalls:
-        parts.append(["Less hardware than requested", *indent([str(item) for item in plan.shortfalls])])
+        parts.append(["Hardware below the request", *indent([str(item) for item in plan.shortfalls])])
     return [line for part in parts for line in ("", *part)][1:]
 
 
 def profile_table(plan: EnvironmentPlan) -> Table:
     """Return the replicas of each profile."""
     return Table(
-        ("profile", "quantization", "parallelism", "GPUs", "replicas", "minimum", "pods", "KV tokens", "sequences"),
+        (
+            "profile",
+            "quantization",
+            "weight format",
+            "parallelism",
+            "GPUs per replica",
+            "replicas",
+            "minimum replicas",
+            "pods",
+            "KV cache tokens",
+            "concurrent sequences",
+        ),
         [
             [
                 item.name.value,
-                f"{item.quantization.value} = {item.size.weights.name.value}",
+                item.quantization.value,
+                item.size.weights.name.value,
                 item.size.parallelism,
                 str(item.size.gpus),
                 str(item.replicas),
@@ -63,9 +83,9 @@ def profile_table(plan: EnvironmentPlan) -> Table:
 
 def region_table(plan: EnvironmentPlan) -> Table:
     """Return the traffic, workers, machines, quota and price of each region."""
-    roles = ["GPU machines" if role == "workers" else role for role in plan.roles]
-    profiles = [item.name.value for item in plan.profiles]
-    headings = ["region", "traffic", "workers", "minimum", "maximum", *roles, *profiles, "quota to request"]
+    roles = [_MACHINE_HEADINGS[role] for role in plan.roles]
+    profiles = [f"{item.name.value} replicas" for item in plan.profiles]
+    headings = ["region", "traffic", "workers", "min workers", "max workers", *roles, *profiles, "quota to request"]
     rows: list[list[str]] = []
     for region, cost in zip(plan.regions, plan.cost.regions, strict=True):
         share = region.workers
@@ -89,7 +109,14 @@ def region_table(plan: EnvironmentPlan) -> Table:
 def failure_table(plan: EnvironmentPlan) -> Table:
     """Return what the failure of each region means for the others."""
     return Table(
-        ("failed region", "traffic", "safe load", "most loaded", "load before scaling", "load at maximum workers"),
+        (
+            "failed region",
+            "traffic",
+            "safe load",
+            "most loaded region",
+            "load before scaling",
+            "load at maximum workers",
+        ),
         [
             [
                 failure.region,
@@ -112,8 +139,8 @@ def failure_notes(plan: EnvironmentPlan) -> list[str]:
     if plan.config.autoscaling is not None:
         threshold = plan.config.autoscaling.scale_up.utilization_fraction
         notes.append(
-            f"load: of the most loaded region after the failure, if all regions were at the scale-up threshold of "
-            f"{threshold:.0%} before; requests wait above 100%"
+            f"load: that of the most loaded region after the failure, if all regions were at the scale-up threshold of "
+            f"{threshold:.0%} before it; above 100%, requests wait"
         )
     return notes
 
@@ -127,7 +154,7 @@ def cost_table(plan: EnvironmentPlan) -> Table:
             each, total = f"{cost.price.usd_per_hour:,.2f}", f"{cost.usd_per_hour:,.2f}"
             price = [each, total, f"{cost.price.region}, {cost.price.as_of}"]
         rows.append([cost.machines.role, f"{cost.machines.count} × {cost.machines.machine.name}", *price])
-    return Table(("role", "machines", "USD/h each", "USD/h", "list price of"), rows)
+    return Table(("role", "machines", "USD/h each", "USD/h", "price list"), rows)
 
 
 def describe_recovery(plan: EnvironmentPlan) -> str:
@@ -146,7 +173,8 @@ def _describe_failures(plan: EnvironmentPlan) -> list[str]:
     if not plan.region_failures:
         return [describe_recovery(plan)]
     regions = len(plan.regions)
-    equal = f"with equal shares the safe load is {regions - 1}/{regions} = {(regions - 1) / regions:.0%}"
+    fraction = f"{regions - 1}/{regions} = {(regions - 1) / regions:.0%}"
+    equal = f"with equal traffic in all regions, the safe load would be {fraction}"
     return [describe_recovery(plan), *failure_table(plan).lines(), *failure_notes(plan), equal]
 
 
@@ -156,14 +184,16 @@ def _describe_cost(plan: EnvironmentPlan) -> list[str]:
     return [*cost_table(plan).lines(), total]
 
 
-def _describe_weights(plan: EnvironmentPlan) -> str:
-    bound = plan.config.targets.weights_in_use_gb
-    text = f"Weights of the minimum replicas: {plan.weights_in_use_gb:,.0f} GB; expected {_describe_range(bound)} GB"
-    kept = [sum(counts) for counts in zip(*(region.minimum_replicas for region in plan.regions), strict=True)]
-    if kept[0] > plan.profiles[0].minimum_replicas:
-        kept_gb = sum(n * item.size.replica_weight_bytes for n, item in zip(kept, plan.profiles, strict=True)) / 1e9
-        text += f"; with one in each region {sum(kept)} replicas, {kept_gb:,.0f} GB"
-    return text
+def _describe_weights(plan: EnvironmentPlan) -> list[str]:
+    expected = _describe_range(plan.config.targets.weights_in_use_gb)
+    lines = [f"minimum replicas of the profiles: {plan.weights_in_use_gb:,.0f} GB; expected: {expected} GB"]
+    running = [sum(counts) for counts in zip(*(region.minimum_replicas for region in plan.regions), strict=True)]
+    if running[0] > plan.profiles[0].minimum_replicas:
+        running_gb = (
+            sum(n * item.size.replica_weight_bytes for n, item in zip(running, plan.profiles, strict=True)) / 1e9
+        )
+        lines.append(f"with at least one replica in each region: {sum(running)} replicas, {running_gb:,.0f} GB")
+    return lines
 
 
 def _describe_loading(plan: EnvironmentPlan) -> str:
@@ -171,7 +201,7 @@ def _describe_loading(plan: EnvironmentPlan) -> str:
     bucket = f"{serving.store.bucket}/" if serving.store.bucket else ""
     store = f"{serving.store.kind.value} {bucket}{serving.store.prefix}"
     replicas = "1 replica" if plan.replicas == 1 else f"all {plan.replicas} replicas"
-    return f"Loading {replicas} within {serving.loader.timeout_s} s needs {plan.load_gb_per_s:,.1f} GB/s from {store}"
+    return f"read from {store}: {plan.load_gb_per_s:,.1f} GB/s, to load {replicas} within {serving.loader.timeout_s} s"
 
 
 def _list_targets(plan: EnvironmentPlan) -> list[str]:
@@ -192,4 +222,4 @@ def _list_targets(plan: EnvironmentPlan) -> list[str]:
 
 
 def _describe_range(bounds: Range) -> str:
-    return f"{bounds.minimum:g} or more" if bounds.maximum is None else f"{bounds.minimum:g} to {bounds.maximum:g}"
+    return f"{bounds.minimum:,g} or more" if bounds.maximum is None else f"{bounds.minimum:,g} to {bounds.maximum:,g}"

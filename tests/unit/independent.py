@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.unit.aws import amazon_api
+from tests.unit.aws import aws_api
 from tests.unit.aws import graph as aws_graph
 from tests.unit.aws import samples as aws_samples
 from tests.unit.azure import azure_api
 from tests.unit.azure import graph as azure_graph
 from tests.unit.azure import samples as azure_samples
-from tests.unit.gcp import google_api, google_calls
+from tests.unit.gcp import gcp_api, gcp_calls
 from tests.unit.gcp import graph as gcp_graph
 from tests.unit.gcp import samples as gcp_samples
 
@@ -72,18 +72,16 @@ def covers() -> list[Cover]:
             "AWS",
             "botocore's service models",
             [(item.type, name) for item in aws_graph.declare(aws_samples.region).custom for name in item.inputs],
-            lambda type_, name: name in amazon_api.NOT_SENT.get(type_, set()),
+            lambda type_, name: name in aws_api.NOT_SENT.get(type_, set()),
             lambda _type, _name: False,
         ),
         _cover(
             "Google Cloud",
             "discovery documents in google-api-python-client",
             [(item.type, name) for item in gcp_graph.declare(gcp_samples.region).custom for name in item.inputs],
+            lambda type_, name: type_ in gcp_calls.WITHOUT_DOCUMENT or name in gcp_calls.NOT_SENT.get(type_, set()),
             lambda type_, name: (
-                type_ in google_calls.WITHOUT_DOCUMENT or name in google_calls.NOT_SENT.get(type_, set())
-            ),
-            lambda type_, name: (
-                google_calls.CALLS[type_].fields[name].startswith("?") and not google_api.is_constrained(type_, name)
+                gcp_calls.CALLS[type_].fields[name].startswith("?") and not gcp_api.is_constrained(type_, name)
             ),
         ),
         _cover(

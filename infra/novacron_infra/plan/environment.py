@@ -242,6 +242,13 @@ def _plan_profiles(
     )
 
 
+_ROLE_OWNERS: dict[Role, str] = {
+    "coordinators": "each coordinator",
+    "workers": "each worker",
+    "storage": "each storage node",
+}
+
+
 def _list_shortfalls(config: CloudEnvironment) -> Iterator[Shortfall]:
     requested: dict[Role, Hardware] = {
         "coordinators": config.coordinators.hardware,
@@ -253,6 +260,6 @@ def _list_shortfalls(config: CloudEnvironment) -> Iterator[Shortfall]:
         machine_types = _list_machine_types(config, role)
         for machine_type in machine_types:
             share = config.workers.gpus_per_worker / machine_type.gpu_count if role == "workers" else 1
-            label = "workers, each" if role == "workers" else role
-            shown = f"{label}, {machine_type.name}" if len(machine_types) > 1 else label
+            owner = _ROLE_OWNERS[role]
+            shown = f"{owner} on {machine_type.name}" if len(machine_types) > 1 else owner
             yield from find_shortfalls(shown, hardware, machine_type, share)

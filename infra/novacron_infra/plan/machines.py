@@ -25,14 +25,14 @@ class Shortfall:
 
     role: str
     what: str
-    """The hardware, with its unit."""
+    """The unit and the hardware, such as "GiB of memory"."""
     available: float | None
     """None where no source states it."""
     requested: float
 
     def __str__(self) -> str:
         available = "an unverified amount" if self.available is None else f"{self.available:g}"
-        return f"{self.role}: {self.what} {available} of {self.requested:g}"
+        return f"{self.role}: {available} of the {self.requested:g} requested {self.what}"
 
 
 def find_shortfalls(role: str, requested: Hardware, machine_type: Machine, share: float = 1) -> list[Shortfall]:
@@ -46,10 +46,10 @@ def find_shortfalls(role: str, requested: Hardware, machine_type: Machine, share
     """
     nvme_tb = None if machine_type.local_nvme_gb is None else machine_type.local_nvme_gb / 1000
     pairs = (
-        ("vCPUs for cores", machine_type.vcpus, requested.cores),
-        ("memory GiB", machine_type.memory_gib, requested.memory_gib),
-        ("local NVMe TB", nvme_tb, requested.nvme_tb),
-        ("network Gb/s", machine_type.network_gbps, requested.network_gbps),
+        ("cores (counted in vCPUs)", machine_type.vcpus, requested.cores),
+        ("GiB of memory", machine_type.memory_gib, requested.memory_gib),
+        ("TB of local NVMe", nvme_tb, requested.nvme_tb),
+        ("Gbit/s of network bandwidth", machine_type.network_gbps, requested.network_gbps),
     )
     return [
         Shortfall(role, what, None if available is None else available * share, amount)

@@ -141,7 +141,7 @@ def test_only_members_of_the_fabric_group_reach_each_other(region: Graph) -> Non
         assert not any("cidrIpv4" in rule or "cidrIpv6" in rule for rule in rules)
 
 
-def test_endpoints_keep_traffic_to_amazon_inside(region: Graph) -> None:
+def test_endpoints_keep_traffic_to_aws_inside(region: Graph) -> None:
     endpoints = {item.inputs["serviceName"]: item.inputs for item in region.of("aws:ec2/vpcEndpoint:VpcEndpoint")}
     assert set(endpoints) == {f"com.amazonaws.us-west-2.{service}" for service in ("s3", *ENDPOINTS)}
     s3 = endpoints.pop("com.amazonaws.us-west-2.s3")

@@ -14,7 +14,7 @@ from novacron_infra.regions import RegionSpec
 from novacron_infra.stores import ExistingEfsStore, GcsStore, NewEfsStore, NfsStore, S3Store
 
 from tests.unit.aws import samples
-from tests.unit.aws.amazon_api import problems
+from tests.unit.aws.aws_api import problems
 from tests.unit.aws.graph import declare
 from tests.unit.graph import Graph, violations
 
@@ -62,7 +62,7 @@ def test_it_tells_where_models_lie_and_amazon_and_the_policies_take_every_part(
     graph = region(**changes)
     assert graph.result["model_store"] == url
     assert graph.result["worker_identity"]
-    # Ids of mocked subnets are not valid for AWS; test_amazon_api checks mount targets with valid ids.
+    # Ids of mocked subnets are not valid for AWS; test_aws_api checks mount targets with valid ids.
     checked = [item for item in graph.custom if item.type != MOUNT_TARGET]
     assert [problem for item in checked for problem in problems(item)] == []
     assert [message for item in graph.custom for message in violations(item)] == []

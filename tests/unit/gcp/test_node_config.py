@@ -10,7 +10,7 @@ import yaml
 from novacron_infra.catalog import CatalogError, Cloud, Machine, find_machine, load_machines
 from novacron_infra.gcp.node_config import LOCAL_SSD_GB, accelerator, boot_disk_type, local_ssds, system_config
 
-from tests.unit.gcp.google_api import document
+from tests.unit.gcp.gcp_api import document
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "gcp"
 MACHINES = ["c2-standard-60", "c2-standard-30", "a2-ultragpu-8g", "a3-highgpu-8g", "a3-ultragpu-8g"]

@@ -17,7 +17,7 @@ from novacron_infra.gcp.node_pool import max_unavailable, resource_name
 from novacron_infra.pools import Capacity, NodeGroupShape, Placement
 
 from tests.unit.gcp import samples
-from tests.unit.gcp.google_api import AUTONAME
+from tests.unit.gcp.gcp_api import AUTONAME
 from tests.unit.gcp.graph import declare
 from tests.unit.graph import Graph, Registered
 

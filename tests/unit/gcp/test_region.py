@@ -14,7 +14,7 @@ from novacron_infra.gcp.region import GcpRegion, GcpRegionArgs
 from novacron_infra.stores import ManagedNfsStore, NfsStore, S3Store
 
 from tests.unit.gcp import samples
-from tests.unit.gcp.google_api import problems
+from tests.unit.gcp.gcp_api import problems
 from tests.unit.gcp.graph import declare
 from tests.unit.graph import Graph, violations
 

@@ -167,7 +167,7 @@ def test_what_is_offered_is_what_is_installed(monkeypatch: pytest.MonkeyPatch) -
     assert [item.__name__ for item in multi_language.components()] == ["GlobalEndpoint", "EksGpuPool", "AwsGpuRegion"]
 
 
-def test_a_plugin_for_amazon_only_loads_no_other_cloud() -> None:
+def test_a_plugin_for_aws_only_loads_no_other_cloud() -> None:
     one_cloud = (
         "import novacron_infra.multi_language as i; find = i.find_spec;"
         " i.find_spec = lambda name: find(name) if name == 'pulumi_aws' else None;"

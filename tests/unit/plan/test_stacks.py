@@ -143,9 +143,9 @@ def test_the_size_and_price_of_a_stack(
 
 def test_the_plan_of_dev_lists_hardware_that_its_machines_lack() -> None:
     assert [str(item) for item in plan(read_stack("dev")).shortfalls] == [
-        "coordinators: local NVMe TB 0 of 2",
-        "workers, each: vCPUs for cores 24 of 32",
-        "workers, each: local NVMe TB 3.8 of 4",
+        "each coordinator: 0 of the 2 requested TB of local NVMe",
+        "each worker: 24 of the 32 requested cores (counted in vCPUs)",
+        "each worker: 3.8 of the 4 requested TB of local NVMe",
     ]
 
 

@@ -13,7 +13,7 @@ from novacron_infra.aws.databases import LONGEST_REDIS_NAME
 from novacron_infra.aws.ingress import LONGEST_INGRESS_NAME
 
 from tests.unit.aws import samples
-from tests.unit.aws.amazon_api import NOT_SENT, problems
+from tests.unit.aws.aws_api import NOT_SENT, problems
 from tests.unit.aws.graph import declare
 from tests.unit.graph import Graph, changed, violations
 

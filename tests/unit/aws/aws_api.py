@@ -45,7 +45,7 @@ class Call:
 
 
 def _read() -> Iterator[tuple[str, list[Call], set[str]]]:
-    for type_, entry in yaml.safe_load((Path(__file__).parent / "amazon_calls.yaml").read_text()).items():
+    for type_, entry in yaml.safe_load((Path(__file__).parent / "aws_calls.yaml").read_text()).items():
         yield type_, [Call(**call) for call in entry["calls"]], set(entry.get("not_sent", ()))
 
 

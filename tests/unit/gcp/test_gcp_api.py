@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.unit.gcp import samples
-from tests.unit.gcp.google_api import problems
-from tests.unit.gcp.google_calls import NOT_SENT, WITHOUT_DOCUMENT
+from tests.unit.gcp.gcp_api import problems
+from tests.unit.gcp.gcp_calls import NOT_SENT, WITHOUT_DOCUMENT
 from tests.unit.gcp.graph import declare
 from tests.unit.graph import Graph, changed, violations
 

@@ -16,7 +16,7 @@ from typing import Any, cast
 
 import googleapiclient
 
-from tests.unit.gcp.google_calls import ADDRESSES, CALLS, NOT_SENT, WITHOUT_DOCUMENT, Call
+from tests.unit.gcp.gcp_calls import ADDRESSES, CALLS, NOT_SENT, WITHOUT_DOCUMENT, Call
 from tests.unit.gcp.graph import PROJECT
 from tests.unit.graph import Registered
 

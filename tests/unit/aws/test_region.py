@@ -56,7 +56,7 @@ def region(**changes: Any) -> Graph:
 
 
 @pytest.mark.parametrize(("changes", "url"), STORES.values(), ids=STORES)
-def test_it_tells_where_models_lie_and_amazon_and_the_policies_take_every_part(
+def test_a_region_returns_its_model_store_and_aws_and_the_policies_accept_every_resource(
     changes: dict[str, Any], url: str
 ) -> None:
     graph = region(**changes)

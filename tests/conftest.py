@@ -38,4 +38,4 @@ def pytest_collection_finish() -> None:
     """Collect garbage rarely: each collection visits the classes of the SDKs and many futures, which all live on."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000, 20, 50)
+    gc.set_threshold(200_000, 20, 50)

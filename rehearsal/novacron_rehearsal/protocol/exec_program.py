@@ -41,26 +41,20 @@ def run(settings: dict[str, Any]) -> int:
             root_directory=settings["root_directory"],
         )
     )
-    with _economical_sdk():
+    with _without_debug_messages():
         return _run_program(os.path.abspath(settings["program"]), settings["parallel"])  # noqa: PTH100 - runpy and tracebacks take texts
 
 
 @contextmanager
-def _economical_sdk() -> Generator[None]:
-    """Hardly ever collect garbage, and send no debug messages. Both took over half the time of rehearsing prod-azure.
-
-    The SDK keeps hundreds of thousands of futures until the program ends, and each collection visits many of them.
-    The SDK makes a blocking call for each debug message, and the engine ignores debug messages.
-    """
+def _without_debug_messages() -> Generator[None]:
+    """Send no debug messages: each one is a blocking call to the engine, which ignores it."""
     from pulumi import log
 
-    thresholds, debug = gc.get_threshold(), log.debug
-    gc.set_threshold(5_000_000, 20, 100)
+    debug = log.debug
     log.debug = _ignore
     try:
         yield
     finally:
-        gc.set_threshold(*thresholds)
         log.debug = debug
 
 
@@ -135,13 +129,20 @@ def _user_traceback(program: str) -> str:
 
 
 def main() -> None:
-    """Read the settings and run the program."""
+    """Read the settings and run the program.
+
+    Garbage is hardly ever collected, which took half the time of rehearsing prod-azure: the SDK keeps hundreds of
+    thousands of futures until the program ends, and each collection visits many of them.
+    """
+    gc.set_threshold(5_000_000, 20, 100)
     arguments = json.load(sys.stdin)
     os.dup2(os.open(os.devnull, os.O_RDONLY), sys.stdin.fileno())
     folder = arguments["program"] if os.path.isdir(arguments["program"]) else os.path.dirname(arguments["program"])  # noqa: PTH112, PTH120
     sys.path[0] = folder
     sys.argv = [arguments["program"]]
-    sys.exit(run(arguments))
+    status = run(arguments)
+    gc.freeze()  # the interpreter would collect all of it before it exits
+    sys.exit(status)
 
 
 if __name__ == "__main__":

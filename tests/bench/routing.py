@@ -45,13 +45,13 @@ DECODE_TOKENS_PER_S = 30.0
 
 
 @dataclass(frozen=True)
-class Asked:
+class TraceRequest:
     at_s: float
     blocks: tuple[int, ...]
     """The whole prompt."""
     prefix: tuple[int, ...]
     """The prefix that the coordinator derives from it."""
-    answer_tokens: int
+    completion_tokens: int
 
 
 @dataclass
@@ -71,7 +71,7 @@ class Simulated:
             self.cache.popitem(last=False)
 
 
-def conversations(count: int, seed: int = 1) -> Iterator[Asked]:
+def conversations(count: int, seed: int = 1) -> Iterator[TraceRequest]:
     """Yield requests to a few applications with long system prompts. Each turn repeats the whole conversation."""
     chance = random.Random(seed)  # noqa: S311 - the same trace each time
     words = [f"w{at}" for at in range(5000)]
@@ -94,25 +94,25 @@ def conversations(count: int, seed: int = 1) -> Iterator[Asked]:
             at_s += 15 + chance.expovariate(1 / 30)
     for at_s, messages in sorted(turns, key=lambda turn: turn[0]):
         blocks = prefix_blocks({"messages": messages}, None)
-        yield Asked(at_s, blocks, blocks, chance.randint(50, 400))
+        yield TraceRequest(at_s, blocks, blocks, chance.randint(50, 400))
 
 
-def mooncake(path: Path) -> Iterator[Asked]:
+def mooncake(path: Path) -> Iterator[TraceRequest]:
     """Yield the requests of a Mooncake trace. Each of its blocks of 512 tokens becomes eight blocks."""
     for line in path.read_text().splitlines():
         entry = json.loads(line)
         blocks = tuple(block * 8 + part for block in entry["hash_ids"] for part in range(8))
-        yield Asked(entry["timestamp"] / 1000, blocks, blocks, entry["output_length"])
+        yield TraceRequest(entry["timestamp"] / 1000, blocks, blocks, entry["output_length"])
 
 
-def one_cache(trace: Iterable[Asked]) -> float:
+def one_cache(trace: Iterable[TraceRequest]) -> float:
     """Return the hit rate of one cache of the size of all caches."""
     cache: OrderedDict[int, None] = OrderedDict()
     hits = total = 0
-    for asked in trace:
-        hits += sum(1 for _ in itertools.takewhile(cache.__contains__, asked.blocks))
-        total += len(asked.blocks)
-        for block in reversed(asked.blocks):
+    for request in trace:
+        hits += sum(1 for _ in itertools.takewhile(cache.__contains__, request.blocks))
+        total += len(request.blocks)
+        for block in reversed(request.blocks):
             cache[block] = None
             cache.move_to_end(block)
         while len(cache) > WORKERS * CACHE_BLOCKS:
@@ -120,7 +120,7 @@ def one_cache(trace: Iterable[Asked]) -> float:
     return hits / total
 
 
-def replay(trace: Iterable[Asked], policy: RoutingPolicy | None) -> dict[str, float]:
+def replay(trace: Iterable[TraceRequest], policy: RoutingPolicy | None) -> dict[str, float]:
     """Return hit rate, the busiest worker's load over the mean, and times to first token. None: the oracle."""
     workers = [
         Simulated(
@@ -141,27 +141,27 @@ def replay(trace: Iterable[Asked], policy: RoutingPolicy | None) -> dict[str, fl
     work = dict.fromkeys(range(WORKERS), 0.0)
     waits: list[float] = []
     busy_until = [[0.0] * SLOTS for _ in workers]
-    for asked in trace:
-        while ending and ending[0][0] <= asked.at_s:
+    for request in trace:
+        while ending and ending[0][0] <= request.at_s:
             heapq.heappop(ending)[2].worker.free_slot()
         if chooser is None:
             mean = (sum(one.worker.load for one in workers) + 1) / WORKERS
             limit = max(MEAN_LOAD_FACTOR * mean, SLACK * SLOTS)
             free = [one for one in workers if one.worker.load < limit]
-            chosen = max(free, key=lambda one: (one.cached(asked.blocks), -one.worker.load))
+            chosen = max(free, key=lambda one: (one.cached(request.blocks), -one.worker.load))
         else:
-            chosen = by_worker[chooser.choose([one.worker for one in workers], asked.prefix)]
-        found = chosen.cached(asked.blocks)
-        chosen.use(asked.blocks)
+            chosen = by_worker[chooser.choose([one.worker for one in workers], request.prefix)]
+        found = chosen.cached(request.blocks)
+        chosen.use(request.blocks)
         hits += found
-        total += len(asked.blocks)
-        took_s = (len(asked.blocks) - found) / PREFILL_BLOCKS_PER_S + asked.answer_tokens / DECODE_TOKENS_PER_S
-        slot = chosen.worker.index_bit
-        place = min(range(SLOTS), key=busy_until[slot].__getitem__)
-        begins_s = max(asked.at_s, busy_until[slot][place])
-        busy_until[slot][place] = begins_s + took_s
-        waits.append(begins_s - asked.at_s + (len(asked.blocks) - found) / PREFILL_BLOCKS_PER_S)
-        work[slot] += took_s
+        total += len(request.blocks)
+        took_s = (len(request.blocks) - found) / PREFILL_BLOCKS_PER_S + request.completion_tokens / DECODE_TOKENS_PER_S
+        index = chosen.worker.index_bit
+        slot = min(range(SLOTS), key=busy_until[index].__getitem__)
+        begins_s = max(request.at_s, busy_until[index][slot])
+        busy_until[index][slot] = begins_s + took_s
+        waits.append(begins_s - request.at_s + (len(request.blocks) - found) / PREFILL_BLOCKS_PER_S)
+        work[index] += took_s
         chosen.worker.take_slot()
         heapq.heappush(ending, (begins_s + took_s, next(ids), chosen))
     return {

@@ -1,4 +1,4 @@
-"""The catalogue's rows: dated, sourced, and consistent with themselves."""
+"""Every entry of the catalogue has a date and a source, and its figures agree."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from novacron_infra.catalog import (
 
 
 @pytest.mark.parametrize("model", load_models().values(), ids=lambda model: model.name)
-def test_parameters_follow_from_the_shape(model: Model) -> None:
+def test_the_number_of_parameters_follows_from_the_layers(model: Model) -> None:
     tables = 1 if model.tied_embeddings else 2
     assert (
         model.parameters == model.layers * model.layer_parameters + tables * model.embedding_parameters + model.hidden
@@ -36,7 +36,7 @@ def test_parameters_follow_from_the_shape(model: Model) -> None:
 
 
 @pytest.mark.parametrize("machine_type", load_machines().values(), ids=lambda machine_type: machine_type.name)
-def test_a_machine_says_where_its_figures_are_from(machine_type: Machine) -> None:
+def test_the_figures_of_a_machine_have_a_date(machine_type: Machine) -> None:
     latest = dt.date(2026, 11, 25)
     assert machine_type.as_of <= latest
     assert set(machine_type.inferred) <= set(Machine.model_fields)
@@ -55,13 +55,13 @@ def test_a_machine_says_where_its_figures_are_from(machine_type: Machine) -> Non
         ("Standard_ND96isr_H100_v5", "H100-80GB", 8),
     ],
 )
-def test_the_machines_of_the_three_clouds(name: str, gpu: str, count: int) -> None:
+def test_machines_of_the_three_clouds_have_their_gpus(name: str, gpu: str, count: int) -> None:
     machine_type = find_machine(name)
     assert (machine_type.gpu, machine_type.gpu_count) == (gpu, count)
     assert find_gpu(gpu).memory_mib % 1024 == 0
 
 
-def test_amazons_regions_are_those_that_botocore_knows() -> None:
+def test_aws_regions_are_those_that_botocore_knows() -> None:
     session = botocore.session.get_session()
     partitions = ("aws", "aws-cn", "aws-us-gov", "aws-eusc")  # the others are not reached from the internet
     known = {name for partition in partitions for name in session.get_available_regions("ec2", partition)}
@@ -89,7 +89,7 @@ def test_eight_bits_mean_fp8_on_hopper_and_nothing_on_ampere() -> None:
 
 @pytest.mark.parametrize("engine", EngineKind)
 @pytest.mark.parametrize("architecture", [Architecture.AMPERE, Architecture.HOPPER, Architecture.BLACKWELL])
-def test_whatever_is_offered_instead_is_supported(engine: EngineKind, architecture: Architecture) -> None:
+def test_every_suggested_quantization_is_supported(engine: EngineKind, architecture: Architecture) -> None:
     alternatives = list_supported_quantizations(engine, architecture)
     assert alternatives
     for quantization in alternatives:

@@ -75,29 +75,29 @@ def declared(
     return cluster
 
 
-def on_amazon(*pools: NodePoolShape) -> Cluster:
+def declare_on_aws(*pools: NodePoolShape) -> Cluster:
     return declared(on_aws.list_volume_classes(KEY), on_aws.list_device_plugins(pools, PINNED, PINNED))
 
 
-def on_google(machine: str) -> Cluster:
+def declare_on_google_cloud(machine: str) -> Cluster:
     shape = replace(WORKERS, machine=machine, fabric=None)
     return declared(on_gcp.list_volume_classes([COORDINATORS, shape], "key"), former_default=on_gcp.FORMER_DEFAULT)
 
 
-def on_microsoft(zones: tuple[str, ...]) -> Cluster:
+def declare_on_azure(zones: tuple[str, ...]) -> Cluster:
     shape = replace(WORKERS, zones=zones)
     return declared(on_azure.list_volume_classes([COORDINATORS, shape], "set"), former_default=on_azure.FORMER_DEFAULT)
 
 
 CLOUDS = {
-    "aws": lambda: on_amazon(WORKERS, COORDINATORS),
-    "gcp": lambda: on_google("a3-highgpu-8g"),
-    "azure": lambda: on_microsoft(()),
+    "aws": lambda: declare_on_aws(WORKERS, COORDINATORS),
+    "gcp": lambda: declare_on_google_cloud("a3-highgpu-8g"),
+    "azure": lambda: declare_on_azure(()),
 }
 
 
 @pytest.mark.parametrize("make", CLOUDS.values(), ids=CLOUDS)
-def test_every_cloud_has_the_fast_class_and_one_default(make: Callable[[], Cluster]) -> None:
+def test_every_cloud_has_the_fast_storage_class_and_one_default_class(make: Callable[[], Cluster]) -> None:
     classes = make().of(STORAGE_CLASS)
     assert len(classes) == 2
     assert FAST in classes
@@ -114,16 +114,16 @@ def test_every_cloud_has_the_fast_class_and_one_default(make: Callable[[], Clust
         assert all(isinstance(value, str) for value in inputs["parameters"].values())  # or the API server refuses it
 
 
-def test_everything_goes_through_the_clusters_own_provider_and_has_the_regions_name() -> None:
-    cluster = on_amazon(WORKERS)
+def test_every_add_on_has_the_clusters_own_provider_and_the_regions_name() -> None:
+    cluster = declare_on_aws(WORKERS)
     in_cluster = [made for made in cluster.made if made.typ.startswith("kubernetes:")]
     assert len(in_cluster) == 4
     assert all("prod-us-west-2-kubernetes" in (made.provider or "") for made in in_cluster)
     assert all(made.name.startswith("prod-us-west-2") for made in cluster.made)
 
 
-def test_amazons_volumes_are_fast_and_encrypted_with_the_regions_key() -> None:
-    parameters = on_amazon(WORKERS).of(STORAGE_CLASS)["fast-ssd"].inputs["parameters"]
+def test_volumes_on_aws_are_fast_and_encrypted_with_the_regions_key() -> None:
+    parameters = declare_on_aws(WORKERS).of(STORAGE_CLASS)["fast-ssd"].inputs["parameters"]
     assert parameters == {
         "type": "gp3", "iops": "20000", "throughput": "1000", "encrypted": "true", "kmsKeyId": KEY,
     }  # fmt: skip
@@ -138,21 +138,21 @@ def test_amazons_volumes_are_fast_and_encrypted_with_the_regions_key() -> None:
         ("g2-standard-48", "pd-ssd"),
     ],
 )
-def test_googles_fast_disk_attaches_to_the_workers(machine: str, disk: str) -> None:
-    parameters = on_google(machine).of(STORAGE_CLASS)["fast-ssd"].inputs["parameters"]
+def test_the_fast_disk_on_google_cloud_attaches_to_the_workers(machine: str, disk: str) -> None:
+    parameters = declare_on_google_cloud(machine).of(STORAGE_CLASS)["fast-ssd"].inputs["parameters"]
     assert (parameters["type"], parameters["disk-encryption-kms-key"]) == (disk, "key")
     assert ("provisioned-iops-on-create" in parameters) is (disk == "hyperdisk-balanced")
 
 
 @pytest.mark.parametrize(("zones", "disk"), [(("1",), "PremiumV2_LRS"), ((), "Premium_LRS")])
-def test_azures_second_premium_is_for_workers_in_a_zone(zones: tuple[str, ...], disk: str) -> None:
-    parameters = on_microsoft(zones).of(STORAGE_CLASS)["fast-ssd"].inputs["parameters"]
+def test_premium_ssd_v2_on_azure_is_for_workers_in_a_zone(zones: tuple[str, ...], disk: str) -> None:
+    parameters = declare_on_azure(zones).of(STORAGE_CLASS)["fast-ssd"].inputs["parameters"]
     assert (parameters["skuName"], parameters["diskEncryptionSetID"]) == (disk, "set")
     assert parameters.get("cachingMode") == ("None" if zones else None)
 
 
 @pytest.mark.parametrize(("cloud", "former"), [("aws", None), ("gcp", "standard-rwo"), ("azure", "default")])
-def test_the_clouds_own_default_class_is_none_any_more(cloud: str, former: str | None) -> None:
+def test_the_clouds_own_storage_class_is_no_longer_the_default(cloud: str, former: str | None) -> None:
     patches = CLOUDS[cloud]().of(PATCH)
     assert list(patches) == ([former] if former else [])
     for patch in patches.values():
@@ -160,15 +160,15 @@ def test_the_clouds_own_default_class_is_none_any_more(cloud: str, former: str |
         assert annotations["storageclass.kubernetes.io/is-default-class"] == "false"
 
 
-def test_each_cluster_has_one_owner_of_its_gpus() -> None:
-    assert set(on_amazon(WORKERS).of(DAEMON_SET)) == {"nvidia-device-plugin", "aws-efa-k8s-device-plugin"}
-    assert set(on_amazon(replace(WORKERS, fabric=None)).of(DAEMON_SET)) == {"nvidia-device-plugin"}
-    assert on_google("a3-highgpu-8g").of(DAEMON_SET) == {}  # GKE's own
-    assert on_microsoft(()).of(DAEMON_SET) == {}  # the GPU operator's
+def test_each_cluster_has_one_gpu_device_plugin() -> None:
+    assert set(declare_on_aws(WORKERS).of(DAEMON_SET)) == {"nvidia-device-plugin", "aws-efa-k8s-device-plugin"}
+    assert set(declare_on_aws(replace(WORKERS, fabric=None)).of(DAEMON_SET)) == {"nvidia-device-plugin"}
+    assert declare_on_google_cloud("a3-highgpu-8g").of(DAEMON_SET) == {}  # GKE's own
+    assert declare_on_azure(()).of(DAEMON_SET) == {}  # the GPU operator's
 
 
-def test_plugins_run_on_gpu_nodes_and_those_of_efa_on_its_machines() -> None:
-    plugins = on_amazon(WORKERS, COORDINATORS).of(DAEMON_SET)
+def test_device_plugins_run_on_gpu_nodes_and_the_efa_plugin_on_machines_with_efa() -> None:
+    plugins = declare_on_aws(WORKERS, COORDINATORS).of(DAEMON_SET)
     gpus = {"key": "nvidia.com/gpu.count", "operator": "Exists"}
     efa = {"key": "node.kubernetes.io/instance-type", "operator": "In", "values": ["p5.48xlarge"]}
     for name, wanted in (("nvidia-device-plugin", [gpus]), ("aws-efa-k8s-device-plugin", [gpus, efa])):
@@ -180,7 +180,7 @@ def test_plugins_run_on_gpu_nodes_and_those_of_efa_on_its_machines() -> None:
 
 
 @pytest.mark.parametrize("make", CLOUDS.values(), ids=CLOUDS)
-def test_the_policies_have_nothing_against_it(make: Callable[[], Cluster]) -> None:
+def test_add_ons_violate_no_policy(make: Callable[[], Cluster]) -> None:
     found = [
         f"{rule.name}: {made.name}: {reason}"
         for made in make().made
@@ -190,7 +190,7 @@ def test_the_policies_have_nothing_against_it(make: Callable[[], Cluster]) -> No
     assert found == []
 
 
-def test_an_image_without_digest_is_what_they_object_to() -> None:
+def test_an_add_on_whose_image_has_no_digest_violates_a_policy() -> None:
     plugin = DevicePlugin(name="plugin", image="registry.example/plugin:v1")
     (made,) = declared((), [plugin]).of(DAEMON_SET).values()
     assert [rule.name for rule in RULES for _ in rule.check(made.typ, made.inputs)] == ["digest-pinned-image"]
@@ -200,25 +200,25 @@ MODELS = {STORAGE_CLASS: "V1StorageClass", DAEMON_SET: "V1DaemonSet"}
 
 
 def as_kubernetes_reads(type_: str, inputs: dict[str, Any]) -> Any:
-    """An object as Kubernetes' own client takes it in and writes it out again: without what its API does not have.
+    """Return an object as Kubernetes' own client parses and prints it: without properties that the API does not have.
 
     Raises:
-        ValueError: something is missing that the API requires.
+        ValueError: a property is missing that the API requires.
     """
     api = ApiClient()
     return api.sanitize_for_serialization(api.deserialize(json.dumps(inputs), MODELS[type_], "application/json"))
 
 
 @pytest.mark.parametrize("make", CLOUDS.values(), ids=CLOUDS)
-def test_kubernetes_own_models_have_every_property_and_miss_none(make: Callable[[], Cluster]) -> None:
+def test_the_kubernetes_api_has_every_property_of_an_add_on(make: Callable[[], Cluster]) -> None:
     objects = [made for made in make().made if made.typ in MODELS]
     assert objects
     for made in objects:
         assert as_kubernetes_reads(made.typ, made.inputs) == made.inputs
 
 
-def test_those_models_see_what_is_wrong() -> None:
-    (made,) = [made for made in on_amazon(WORKERS).made if made.name.endswith("-nvidia-device-plugin")]
+def test_the_kubernetes_client_drops_unknown_properties_and_misses_required_ones() -> None:
+    (made,) = [made for made in declare_on_aws(WORKERS).made if made.name.endswith("-nvidia-device-plugin")]
     wrong = copy.deepcopy(made.inputs)
     wrong["spec"]["template"]["spec"]["priorityClass"] = "system-node-critical"
     assert as_kubernetes_reads(made.typ, wrong) == made.inputs

@@ -18,11 +18,6 @@ from tests.unit.aws.graph import declare
 from tests.unit.graph import Graph, changed, violations
 
 
-@pytest.fixture(scope="module")
-def region() -> Graph:
-    return declare(samples.region)
-
-
 def test_every_planned_property_is_valid_for_the_aws_api(region: Graph) -> None:
     found = [problem for resource in region.custom for problem in problems(resource)]
     assert found == []

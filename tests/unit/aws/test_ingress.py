@@ -17,11 +17,6 @@ INGRESS_RULE = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 EGRESS_RULE = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
 
 
-@pytest.fixture(scope="module")
-def region() -> Graph:
-    return declare(samples.region)
-
-
 def rules(graph: Graph, type_: str, group: str) -> list[Registered]:
     return [item for item in graph.of(type_) if item.inputs["securityGroupId"] == group]
 

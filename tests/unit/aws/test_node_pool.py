@@ -22,11 +22,6 @@ TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
 GROUP = "aws:eks/nodeGroup:NodeGroup"
 
 
-@pytest.fixture(scope="module")
-def region() -> Graph:
-    return declare(samples.region)
-
-
 def template(region: Graph, pool: str) -> dict[str, Any]:
     return region.one(TEMPLATE, f"{pool}-nodes").inputs
 

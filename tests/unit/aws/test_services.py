@@ -17,11 +17,6 @@ from tests.unit.aws.graph import ACCOUNT, declare
 from tests.unit.graph import Graph
 
 
-@pytest.fixture(scope="module")
-def region() -> Graph:
-    return declare(samples.region)
-
-
 def test_postgres_is_private_and_encrypted_and_aws_generates_its_password(region: Graph) -> None:
     inputs = region.one("aws:rds/instance:Instance").inputs
     assert inputs["manageMasterUserPassword"] is True

@@ -26,11 +26,6 @@ from tests.unit.aws.graph import declare
 from tests.unit.graph import Graph
 
 
-@pytest.fixture(scope="module")
-def region() -> Graph:
-    return declare(samples.region)
-
-
 def test_model_bucket_is_private_versioned_encrypted_and_protected(region: Graph) -> None:
     assert region.one("aws:s3/bucket:Bucket").protect
     versioning = region.one("aws:s3/bucketVersioning:BucketVersioning").inputs

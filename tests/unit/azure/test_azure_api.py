@@ -9,15 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.azure import samples
 from tests.unit.azure.azure_api import IN_PATH, MODELS, NAME_RULES, NO_MODELS, problems
-from tests.unit.azure.graph import declare
 from tests.unit.graph import Graph, Registered, changed, violations
-
-
-@pytest.fixture(scope="module")
-def region() -> Graph:
-    return declare(samples.region)
 
 
 def modelled(region: Graph) -> list[Registered]:

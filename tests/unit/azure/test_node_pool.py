@@ -19,11 +19,6 @@ from tests.unit.graph import Graph, Registered
 POOL = "containerservice:AgentPool"
 
 
-@pytest.fixture(scope="module")
-def region() -> Graph:
-    return declare(samples.region)
-
-
 def groups(region: Graph, pool: str) -> dict[str, Registered]:
     return {item.name: item for item in region.of(POOL) if item.parent == pool}
 

@@ -21,11 +21,6 @@ STORAGE_KEY = "https://keys.vault.azure.net/keys/keys-storage"
 STORAGE_IDENTITY = resource_id("managedidentity:UserAssignedIdentity", "keys-storage")
 
 
-@pytest.fixture(scope="module")
-def region() -> Graph:
-    return declare(samples.region)
-
-
 def test_postgres_is_private_encrypted_and_in_two_zones(region: Graph) -> None:
     server = region.one("dbforpostgresql:Server")
     inputs = server.inputs

@@ -17,11 +17,6 @@ from tests.unit.azure.graph import declare, resource_id
 from tests.unit.graph import Graph
 
 
-@pytest.fixture(scope="module")
-def region() -> Graph:
-    return declare(samples.region)
-
-
 def test_models_are_versioned_and_kept(region: Graph) -> None:
     assert region.one("storage:StorageAccount", "models-models").protect
     container = region.one("storage:BlobContainer")

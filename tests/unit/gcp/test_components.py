@@ -25,11 +25,6 @@ NETWORK, SUBNET = "gcp:compute/network:Network", "gcp:compute/subnetwork:Subnetw
 CLUSTER = "gcp:container/cluster:Cluster"
 
 
-@pytest.fixture(scope="module")
-def region() -> Graph:
-    return declare(samples.region)
-
-
 def test_everything_uses_the_given_provider_and_has_its_component_as_parent(region: Graph) -> None:
     assert {item.provider.split("::")[-2] for item in region.custom} == {"explicit"}
     assert {provider.split("::")[-2] for _, provider in region.invokes} == {"explicit"}

@@ -6,16 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.unit.gcp import samples
 from tests.unit.gcp.gcp_api import problems
 from tests.unit.gcp.gcp_calls import NOT_SENT, WITHOUT_DOCUMENT
-from tests.unit.gcp.graph import declare
 from tests.unit.graph import Graph, changed, violations
-
-
-@pytest.fixture(scope="module")
-def region() -> Graph:
-    return declare(samples.region)
 
 
 def test_google_has_every_call_property_and_value(region: Graph) -> None:

@@ -24,11 +24,6 @@ from tests.unit.graph import Graph, Registered
 POOL = "gcp:container/nodePool:NodePool"
 
 
-@pytest.fixture(scope="module")
-def region() -> Graph:
-    return declare(samples.region)
-
-
 def pools(region: Graph, pool: str) -> dict[str, Registered]:
     return {item.name: item for item in region.of(POOL) if item.parent == pool}
 

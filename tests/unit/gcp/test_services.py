@@ -30,11 +30,6 @@ LOGIN, USER = "gcp:secretmanager/secretVersion:SecretVersion", "gcp:sql/user:Use
 STORAGE_KEY = "projects/acme-prod/keys-storage"
 
 
-@pytest.fixture(scope="module")
-def region() -> Graph:
-    return declare(samples.region)
-
-
 def test_postgres_is_private_encrypted_and_over_tls_only(region: Graph) -> None:
     server = region.one(SQL)
     settings = server.inputs["settings"]

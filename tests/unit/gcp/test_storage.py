@@ -19,11 +19,6 @@ from tests.unit.graph import Graph
 BUCKET, DISK = "gcp:storage/bucket:Bucket", "gcp:compute/disk:Disk"
 
 
-@pytest.fixture(scope="module")
-def region() -> Graph:
-    return declare(samples.region)
-
-
 def test_models_are_private_versioned_encrypted_and_kept(region: Graph) -> None:
     bucket = region.one(BUCKET)
     assert bucket.protect

@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 import typer
 from novacron_infra.config import LocalEnvironment, load
+from novacron_infra.config.reading import find_misspelt_keys
 from novacron_infra.errors import ConfigurationError
 from novacron_infra.plan import EnvironmentPlan, plan_environment
 
@@ -42,7 +43,14 @@ def load_plan(stack: ProjectStack, as_json: bool) -> EnvironmentPlan | LocalEnvi
 def describe_missing_environment(stack: ProjectStack) -> str:
     """Return a sentence that says where an environment was expected, with a hint if its key has no namespace."""
     text = f"stack {stack.name!r} has no {ENVIRONMENT_KEY} below config in {stack.file} or Pulumi.yaml"
+    keys = stack.read_configuration()
     misplaced = f"{stack.project_name}:environment"
-    if misplaced != ENVIRONMENT_KEY and misplaced in stack.read_configuration():
+    if misplaced != ENVIRONMENT_KEY and misplaced in keys:
         text += f"; its key `environment` belongs to the project and means {misplaced}: write {ENVIRONMENT_KEY}"
     return text
+
+
+def suggest_keys(stack: ProjectStack) -> str:
+    """Return sentences with the right spelling of misspelt keys of a stack's configuration; empty if there are none."""
+    misspelt = find_misspelt_keys(stack.read_configuration())
+    return ". ".join(f"{problem.path} is an unknown key. {problem.fix}" for problem in misspelt)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from contextlib import suppress
 from pathlib import Path
+
+from novacron_rehearsal.state.private_files import replace_private_file
 
 from novacron_ops.errors import Exit, OpsError
 
@@ -31,25 +30,13 @@ def check_writable(option: str, file: Path) -> None:
 
 
 def write_private(option: str, file: Path, text: str) -> None:
-    """Write a file that only its owner can read, in one step: readers see the old content or the new one.
-
-    The mode of an existing file does not matter, because a new file replaces it. Links are not followed.
+    """Write a file that only its owner can read, in one step. Links are not followed.
 
     Raises:
         OpsError: for a path that `check_writable` refuses, and if the file cannot be written.
     """
     check_writable(option, file)
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)  # made with mode 0600
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
-                handle.write(text)
-                handle.flush()
-                os.fsync(handle.fileno())
-            Path(temporary).replace(file)
-        except BaseException:
-            with suppress(OSError):
-                Path(temporary).unlink()
-            raise
+        replace_private_file(file, text.encode())
     except OSError as error:
         raise OpsError(f"{option} {file} cannot be written: {error.strerror}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Collection, Iterator, Mapping
 from types import TracebackType
 from typing import Any, TypeAlias
 
@@ -14,6 +15,7 @@ from rich.tree import Tree
 
 from novacron_rehearsal import urn
 from novacron_rehearsal.engine.diff import compare, parse_path
+from novacron_rehearsal.errors import RehearsalError
 from novacron_rehearsal.events import (
     Diagnostic,
     DiffKind,
@@ -22,6 +24,7 @@ from novacron_rehearsal.events import (
     OperationEnded,
     OperationStarted,
     PolicyViolated,
+    PropertyDiff,
     Severity,
     StackOutputs,
     StepEnded,
@@ -39,6 +42,7 @@ from novacron_rehearsal.values import (
     Unknown,
     Value,
 )
+from novacron_rehearsal.yaml_files import parse_yaml
 
 _SIGNS = {
     StepOp.SAME: (" ", "dim"),
@@ -96,9 +100,8 @@ def show(value: Value) -> str:
     return redacted if isinstance(redacted, str) else json.dumps(redacted, ensure_ascii=False)
 
 
-def _at(properties: PropertyMap, path: str) -> Value:
+def _at(value: Value, path: str) -> Value:
     """Return the value at a path. When the path leads into a secret or an unknown value, return that value."""
-    value: Value = dict(properties)
     try:
         segments = parse_path(path)
     except ValueError:  # a provider's own notation
@@ -113,11 +116,59 @@ def _at(properties: PropertyMap, path: str) -> Value:
     return value
 
 
+def _parse_document(value: Value) -> tuple[str, Value]:
+    """Return "json" or "yaml" and the content of a text that holds a mapping or a list; empty for other values."""
+    if not isinstance(value, str):
+        return "", None
+    try:
+        name, content = "json", json.loads(value)
+    except (ValueError, RecursionError):
+        try:
+            # Most texts of one line are YAML too.
+            name, content = "yaml", parse_yaml(value, "") if "\n" in value else None
+        except RehearsalError:
+            content = None
+    return (name, content) if isinstance(content, (dict, list)) else ("", None)
+
+
+def _list_changes(
+    old: PropertyMap, new: PropertyMap, detailed: Mapping[str, PropertyDiff]
+) -> Iterator[tuple[DiffKind, str, Value, Value]]:
+    """Return the kind, the path, the old and the new value of each change; those inside JSON and YAML texts one by one.
+
+    The path into a text names its format: `config (json) limits.memory`.
+    """
+    for path, entry in {**compare(old, new), **detailed}.items():
+        if path.startswith("__"):
+            continue
+        before, after = _at(old, path), _at(new, path)
+        name, former = _parse_document(before)
+        new_name, latter = _parse_document(after)
+        if name != new_name or type(former) is not type(latter) or former is None:
+            yield entry.kind, path, before, after
+            continue
+        changes = compare(former, latter)
+        if not changes:
+            yield entry.kind, f"{path} ({name})", "the same content", "in another format"
+        replaces = "-replace" if entry.kind.value.endswith("-replace") else ""
+        for inner, change in changes.items():
+            kind = DiffKind(change.kind.value + replaces)
+            yield kind, f"{path} ({name}) {inner}", _at(former, inner), _at(latter, inner)
+
+
 class Display:
     """An event sink that prints. Use it as a context manager, which removes the live tree at the end."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, restarted_by: Mapping[str, Collection[str]] | None = None) -> None:
+        """Print on `console`.
+
+        Args:
+            console: where to print.
+            restarted_by: for each type of resource that is a process, the properties whose change restarts it.
+        """
         self._console = console
+        self._restarted_by = restarted_by or {}
+        self._restarting: set[str] = set()
         self._live: Live | None = None
         self._nodes: dict[str, _Node] = {}
         self._parents: dict[str, str] = {}
@@ -170,16 +221,25 @@ class Display:
             self._diff(event)
 
     def _diff(self, event: StepStarted) -> None:
+        name = urn.parse(event.urn)
         old, new = event.old or {}, event.new or {}
-        for path, entry in {**compare(old, new), **event.detailed_diff}.items():
-            if path.startswith("__"):
-                continue
-            sign = {"add": "+", "delete": "-"}.get(entry.kind.value.split("-")[0], "~")
-            replaces = " (replaces)" if entry.kind.value.endswith("-replace") else ""
-            change = f"{show(_at(old, path))} → {show(_at(new, path))}"
-            if entry.kind in (DiffKind.ADD, DiffKind.ADD_REPLACE):
-                change = show(_at(new, path))
-            self._line(f"      {sign} {urn.parse(event.urn).name} {path}: {change}{replaces}", "dim")
+        restarted_by = self._restarted_by.get(name.type, ())
+        if restarted_by and (
+            event.op is StepOp.REPLACE or any(compare(old.get(item), new.get(item)) for item in restarted_by)
+        ):
+            self._restarting.add(event.urn)
+        for kind, path, before, after in _list_changes(old, new, event.detailed_diff):
+            sign = {"add": "+", "delete": "-"}.get(kind.value.split("-")[0], "~")
+            replaces = " (replaces)" if kind.value.endswith("-replace") else ""
+            change = f"{show(before)} → {show(after)}"
+            if kind in (DiffKind.ADD, DiffKind.ADD_REPLACE):
+                change = show(after)
+            self._line(f"      {sign} {name.name} {path}: {change}{replaces}", "dim")
+
+    def _verb(self, where: str, op: StepOp) -> str:
+        if where not in self._restarting or op not in (StepOp.UPDATE, StepOp.REPLACE):
+            return op.value
+        return "restart" if op is StepOp.UPDATE else f"restart ({op.value})"
 
     def _ended(self, event: StepEnded) -> None:
         status = "failed" if event.error else "done" if self._operation is not Operation.PREVIEW else ""
@@ -194,7 +254,8 @@ class Display:
             sign, _ = _SIGNS.get(event.op, ("?", ""))
             took = f" ({event.duration_s:.1f} s)" if event.duration_s >= 0.1 else ""
             would = "would " if self._operation is Operation.PREVIEW else ""
-            self._line(f"  {sign:<2} {name.type} {name.name}: {would}{event.op.value} {status}{took}".rstrip(), "")
+            verb = self._verb(event.urn, event.op)
+            self._line(f"  {sign:<2} {name.type} {name.name}: {would}{verb} {status}{took}".rstrip(), "")
 
     def _finished(self, event: OperationEnded) -> None:
         if self._live is not None:
@@ -209,7 +270,7 @@ class Display:
                     self._line(f"    {key}: {show(value)}", "")
         nothing = "nothing to do" if event.succeeded else "no changes"
         counts = ", ".join(self._count(op, count) for op, count in event.changes.items()) or nothing
-        verdict = "done" if event.succeeded else "FAILED"
+        verdict = "done" if event.succeeded else "interrupted" if event.cancelled else "FAILED"
         self._line(f"{verdict}: {counts} in {event.duration_s:.1f} s", "bold" if event.succeeded else "bold red")
 
     def _count(self, op: StepOp, count: int) -> str:
@@ -242,7 +303,8 @@ class Display:
         sign, colour = _SIGNS.get(op, ("?", ""))
         name = urn.parse(where)
         elapsed = f"{time.monotonic() - began:.0f} s" if began is not None else took
-        label = Text.assemble((f"{sign:<2} ", colour), name.type, " ", (name.name, "bold"), f" {op.value} ", elapsed)
+        verb = self._verb(where, op)
+        label = Text.assemble((f"{sign:<2} ", colour), name.type, " ", (name.name, "bold"), f" {verb} ", elapsed)
         if status == "failed":
             label.append(" failed", "red")
         return label

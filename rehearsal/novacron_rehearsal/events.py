@@ -140,6 +140,8 @@ class OperationEnded:
     changes: dict[StepOp, int]
     duration_s: float
     succeeded: bool
+    cancelled: bool = False
+    """Whether the user interrupted the run."""
 
 
 Event: TypeAlias = (

@@ -224,7 +224,8 @@ class Workspace:
                 emit(Diagnostic(Severity.ERROR, f"policy pack {report.path}: {report.reason}"))
                 succeeded = False
         duration = time.monotonic() - began
-        emit(OperationEnded(operation, changes, duration, succeeded))
+        cancelled = deployment is not None and deployment.cancelled
+        emit(OperationEnded(operation, changes, duration, succeeded, cancelled))
         outputs = deployment.outputs if deployment else {}
         return Result(
             operation,
@@ -235,7 +236,7 @@ class Workspace:
             diagnostics,
             violations,
             duration,
-            cancelled=deployment is not None and deployment.cancelled,
+            cancelled=cancelled,
             started=started.is_set(),
             started_plugins=frozenset(deployment.registry.started_plugins) if deployment else frozenset(),
             simulated_dynamic=tuple(deployment.registry.simulated_dynamic) if deployment else (),

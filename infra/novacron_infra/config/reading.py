@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Collection, Iterator
 
 from novacron_infra.config.environment import EnvironmentSecrets
 from novacron_infra.config.loading import EnvironmentConfig, load
-from novacron_infra.config.problems import HIDDEN, MISSING, problem
+from novacron_infra.config.problems import HIDDEN, KEY, MISSING, UNSHOWN, problem
 from novacron_infra.errors import ConfigurationError, Problem
 
 SHORTEST_SECRET = 16
@@ -20,10 +21,12 @@ def load_stack() -> EnvironmentConfig:
         ConfigurationError: with the problems that `load` finds, and with secrets that are in plain text or too short.
     """
     import pulumi
+    from pulumi.runtime.config import CONFIG, get_config_env
 
     config = pulumi.Config("novacron")
     keys = EnvironmentSecrets.config_keys()
     problems = [found for key in keys.values() for found in _check_secret(f"novacron:{key}")]
+    problems += find_misspelt_keys({*CONFIG.get(), *get_config_env()})
     values = config.get("environment")
     if values is None:
         fix = f"Add it to Pulumi.{pulumi.get_stack()}.yaml"
@@ -36,6 +39,20 @@ def load_stack() -> EnvironmentConfig:
     if problems:
         raise ConfigurationError(problems)
     return environment
+
+
+def find_misspelt_keys(keys: Collection[str]) -> Iterator[Problem]:
+    """Report the keys of a stack's configuration that resemble a key of novacron which the stack does not set.
+
+    Args:
+        keys: all keys of the configuration, with their namespaces. Other keys belong to the program, and are ignored.
+    """
+    known = [KEY, *(f"novacron:{key}" for key in EnvironmentSecrets.config_keys().values())]
+    unset = [key for key in known if key not in keys]
+    for key in keys:
+        if key.startswith("novacron:") and key not in known:
+            for near in difflib.get_close_matches(key, unset, n=1, cutoff=0.9):
+                yield Problem(key, UNSHOWN, "it is an unknown key", f"Did you mean {near}?")
 
 
 def _check_secret(key: str) -> Iterator[Problem]:

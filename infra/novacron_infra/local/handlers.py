@@ -155,6 +155,8 @@ class ProcessHandler:
     """A supervised process."""
 
     COMPARED: ClassVar = tuple(name for name in ProcessInputs.model_fields if name != "timeout_field")
+    RESTARTED_BY: ClassVar = ("module", "config", "secret_env", "triggers", "pass_env")
+    """Inputs in the digest of a process: a change of another one updates the state only."""
     PLACE: ClassVar = ("name", "run_dir")
     """Another place means another process: the old one is deleted first, because it has the ports."""
 

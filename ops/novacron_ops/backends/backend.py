@@ -8,6 +8,9 @@ from typing import Any, Protocol
 
 from novacron_rehearsal import Operation
 
+from novacron_ops.errors import OpsError
+from novacron_ops.project import ProjectStack
+
 
 class RunOutcome(Enum):
     """How a run ended."""
@@ -53,7 +56,11 @@ class Backend(Protocol):
         ...
 
     def export_state(self, *, show_secrets: bool) -> dict[str, Any]:
-        """Return the state in the format of `pulumi stack export`."""
+        """Return the state in the format of `pulumi stack export`.
+
+        Raises:
+            OpsError: if the stack has no state, because it is not deployed.
+        """
         ...
 
     def import_state(self, exported: dict[str, Any]) -> None:
@@ -63,6 +70,13 @@ class Backend(Protocol):
     def forget(self) -> None:
         """Remove the state of a stack that has no resources left."""
         ...
+
+
+def no_state(stack: ProjectStack) -> OpsError:
+    """Return the error of an export of a stack that is not deployed."""
+    return OpsError(
+        f"stack {stack.name} has no state to export: it is not deployed; `novacron up -s {stack.name}` deploys it"
+    )
 
 
 def read_secret_output(backend: Backend, name: str) -> str | None:

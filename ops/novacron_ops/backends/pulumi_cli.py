@@ -11,10 +11,13 @@ from typing import Any
 
 from novacron_rehearsal import Operation
 
-from novacron_ops.backends.backend import RunOutcome
+from novacron_ops.backends.backend import RunOutcome, no_state
 from novacron_ops.backends.passphrase import read_passphrase
 from novacron_ops.errors import OpsError
 from novacron_ops.project import ProjectStack
+
+_NO_STACK = "no stack named"
+"""A part of the CLI's error for a stack that was never deployed."""
 
 
 class PulumiCli:
@@ -70,7 +73,7 @@ class PulumiCli:
         """
         arguments = ["stack", "output", "--json", "--stack", self._stack.name]
         done = self._call(arguments, capture=True)
-        if done.returncode and "no stack named" in done.stderr:
+        if done.returncode and _NO_STACK in done.stderr:
             return {}
         return json.loads(self._output(arguments, done))
 
@@ -81,9 +84,16 @@ class PulumiCli:
         return [resource["urn"] for resource in deployment.get("resources") or ()]
 
     def export_state(self, *, show_secrets: bool) -> dict[str, Any]:
-        """Return the state in the format of `pulumi stack export`."""
+        """Return the state in the format of `pulumi stack export`.
+
+        Raises:
+            OpsError: if the stack has no state, or the state cannot be read.
+        """
         arguments = ["stack", "export", "--stack", self._stack.name, *(["--show-secrets"] if show_secrets else [])]
-        return json.loads(self._checked(arguments))
+        done = self._call(arguments, capture=True)
+        if done.returncode and _NO_STACK in done.stderr:
+            raise no_state(self._stack)
+        return json.loads(self._output(arguments, done))
 
     def import_state(self, exported: dict[str, Any]) -> None:
         """Replace the state with an exported one."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
+from novacron_infra.local.handlers import PROCESS, ProcessHandler
 from novacron_rehearsal import Operation, Options, Workspace
 from novacron_rehearsal.display import Display, plain
 from novacron_rehearsal.state.lock import StackLockedError
 from rich.console import Console
 
-from novacron_ops.backends.backend import RunOutcome
+from novacron_ops.backends.backend import RunOutcome, no_state
 from novacron_ops.backends.passphrase import read_passphrase
 from novacron_ops.backends.provider_plugins import check_plugins
 from novacron_ops.errors import Exit, OpsError
@@ -59,13 +60,25 @@ class RehearsalEngine:
             Operation.REFRESH: self._workspace.refresh,
             Operation.DESTROY: self._workspace.destroy,
         }[operation]
-        with Display(self._console) as display:
+        with Display(self._console, {PROCESS: ProcessHandler.RESTARTED_BY}) as display:
             result = run(options, display)
         if result.cancelled:
-            raise OpsError("interrupted; run the same command again to continue", Exit.INTERRUPTED)
+            raise OpsError(self._describe_interruption(operation), Exit.INTERRUPTED)
         if result.succeeded:
             return RunOutcome.SUCCEEDED
         return RunOutcome.FAILED if result.started else RunOutcome.NOT_STARTED
+
+    def _describe_interruption(self, operation: Operation) -> str:
+        if operation is Operation.PREVIEW:
+            return "the preview was interrupted; nothing was changed"
+        again = "run the same command again to continue"
+        if operation is not Operation.UP:
+            return f"interrupted; {again}"
+        running = ", and local processes that were started keep running" if self._stack.is_local() else ""
+        return (
+            f"interrupted; resources that were created are kept{running}. To continue, run the same command again; "
+            f"to remove them, run `novacron down -s {self._stack.name}`"
+        )
 
     def outputs(self) -> dict[str, Any]:
         """Return the stack's outputs with secrets redacted; empty if the stack was never deployed."""
@@ -76,7 +89,13 @@ class RehearsalEngine:
         return [state.urn for state in self._workspace.snapshot().resources]
 
     def export_state(self, *, show_secrets: bool) -> dict[str, Any]:
-        """Return the state in the format of `pulumi stack export`."""
+        """Return the state in the format of `pulumi stack export`.
+
+        Raises:
+            OpsError: if the stack has no state.
+        """
+        if not self._stack.state_file.exists():
+            raise no_state(self._stack)
         return self._workspace.export(show_secrets=show_secrets)
 
     def import_state(self, exported: dict[str, Any]) -> None:

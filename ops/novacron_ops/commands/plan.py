@@ -23,16 +23,16 @@ def plan(stack: StackOption = "prod", as_json: JsonOption = False) -> None:
     from novacron_infra.config import LocalEnvironment
     from novacron_infra.plan import plan_to_json
 
-    from novacron_ops.environment_plan import describe_missing_environment, load_plan
+    from novacron_ops.environment_plan import describe_missing_environment, load_plan, suggest_keys
     from novacron_ops.plan_report import describe_plan
     from novacron_ops.project import find_stack
 
     target = find_stack(stack)
     found = load_plan(target, as_json)
     if found is None:
+        advice = f"If the program builds its environment in Python, run `novacron rehearse -s {stack}`"
         raise OpsError(
-            f"{describe_missing_environment(target)}, so there is nothing to plan. If the program builds its "
-            f"environment in Python, run `novacron rehearse -s {stack}`",
+            f"{describe_missing_environment(target)}, so there is nothing to plan. {suggest_keys(target) or advice}",
             Exit.BAD_INPUT,
         )
     if isinstance(found, LocalEnvironment):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from google.protobuf.struct_pb2 import Struct
 
 from novacron_rehearsal.clouds.provider_config import digest
 from novacron_rehearsal.protocol import codec
-from novacron_rehearsal.state.private_files import FOLDER_MODE, make_private_folder, restrict, write_private_file
+from novacron_rehearsal.state.private_files import FOLDER_MODE, make_private_folder, replace_private_file, restrict
 from novacron_rehearsal.values import PropertyMap
 
 Key = tuple[str, str, str]
@@ -104,7 +103,4 @@ class CloudState:
         if self._folder is None:
             self._memory[name] = entry
             return
-        # Replaced atomically: a run that is killed leaves no partial file.
-        temporary = self._folder / f"{name}.{os.getpid()}.{threading.get_ident()}"
-        write_private_file(temporary, json.dumps(entry).encode())
-        temporary.replace(self._folder / f"{name}.json")
+        replace_private_file(self._folder / f"{name}.json", json.dumps(entry).encode())

@@ -53,8 +53,8 @@ def matches(pattern: Path, path: Path) -> bool:
     )
 
 
-def compare(old: PropertyMap, new: PropertyMap) -> dict[str, PropertyDiff]:
-    """Return every difference between two sets of inputs, by path."""
+def compare(old: Value, new: Value) -> dict[str, PropertyDiff]:
+    """Return every difference between two values, such as two sets of inputs, by path."""
     found: dict[str, PropertyDiff] = {}
     for path, kind in _differences(old, new, ()):
         found[format_path(path)] = PropertyDiff(kind, input_diff=True)

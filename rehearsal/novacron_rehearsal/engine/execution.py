@@ -199,7 +199,7 @@ def _make_canceller(monitor: Monitor, registry: ProviderRegistry, child: list[Ch
             return
         deployment.cancel()
         deployment.emit(
-            Diagnostic(Severity.WARNING, "cancelling: waiting for operations in progress; cancel again to stop at once")
+            Diagnostic(Severity.WARNING, "cancelling: waiting for steps in progress; interrupt again to stop at once")
         )
         tasks.append(asyncio.create_task(registry.cancel()))
         monitor.program_done.set()

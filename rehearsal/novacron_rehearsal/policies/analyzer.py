@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pulumi.runtime.proto.analyzer_pb2_grpc import AnalyzerAsyncStub  # exists in the stub file alone
 
 _Request = TypeVar("_Request")
+_Described = TypeVar("_Described", analyzer_pb2.AnalyzeRequest, analyzer_pb2.AnalyzerResource)
 _Response = TypeVar("_Response")
 _GRPC_PREFIX = "Exception calling application: "
 """gRPC's text before the message of an exception in the pack."""
@@ -220,9 +221,9 @@ class PolicyPacks:
         try:
             return await method(request)
         except grpc.aio.AioRpcError as error:
-            said = "\n".join(pack.child.last_lines)
+            output = "\n".join(pack.child.last_lines)
             details = (error.details() or "").removeprefix(_GRPC_PREFIX)
-            problem = f"policy pack {pack.name!r}{pack.configured_by} failed: {details}\n{said}".rstrip()
+            problem = f"policy pack {pack.name!r}{pack.configured_by} failed: {details}\n{output}".rstrip()
             self._reports.failed(pack.path, problem)
             raise PolicyPackError(problem) from error
 
@@ -272,39 +273,31 @@ def _options(resource: AnalyzedResource) -> analyzer_pb2.AnalyzerResourceOptions
     )
 
 
-def _provider(resource: AnalyzedResource) -> analyzer_pb2.AnalyzerProviderResource | None:
-    provider = resource.provider
-    if provider is None:
-        return None
-    return analyzer_pb2.AnalyzerProviderResource(
-        type=provider.type, properties=codec.encode(provider.properties, _WIRE), urn=provider.urn, name=provider.name
-    )
-
-
 def _request(resource: AnalyzedResource, dialect: codec.Dialect = _WIRE) -> analyzer_pb2.AnalyzeRequest:
-    return analyzer_pb2.AnalyzeRequest(
-        type=resource.type,
-        properties=codec.encode(resource.properties, dialect),
-        urn=resource.urn,
-        name=resource.name,
-        options=_options(resource),
-        provider=_provider(resource),
-    )
+    return _describe(analyzer_pb2.AnalyzeRequest(), resource, dialect)
 
 
 def _stack_resource(resource: AnalyzedResource) -> analyzer_pb2.AnalyzerResource:
-    message = analyzer_pb2.AnalyzerResource(
-        type=resource.type,
-        properties=codec.encode(resource.properties, _WIRE),
-        urn=resource.urn,
-        name=resource.name,
-        options=_options(resource),
-        provider=_provider(resource),
-        parent=resource.parent,
-        dependencies=resource.dependencies,
-    )
+    message = analyzer_pb2.AnalyzerResource(parent=resource.parent, dependencies=resource.dependencies)
     for key, urns in resource.property_dependencies.items():
         message.propertyDependencies[key].urns.extend(urns)
+    return _describe(message, resource, _WIRE)
+
+
+def _describe(message: _Described, resource: AnalyzedResource, dialect: codec.Dialect) -> _Described:
+    """Fill in what the requests for one resource and for the stack have in common."""
+    message.type, message.urn, message.name = resource.type, resource.urn, resource.name
+    message.properties.CopyFrom(codec.encode(resource.properties, dialect))
+    message.options.CopyFrom(_options(resource))
+    if provider := resource.provider:
+        message.provider.CopyFrom(
+            analyzer_pb2.AnalyzerProviderResource(
+                type=provider.type,
+                properties=codec.encode(provider.properties, _WIRE),
+                urn=provider.urn,
+                name=provider.name,
+            )
+        )
     return message
 
 

@@ -9,6 +9,7 @@ import fcntl
 import getpass
 import json
 import os
+import re
 import socket
 import uuid
 from contextlib import suppress
@@ -48,7 +49,7 @@ class StackLock:
                 "pid": os.getpid(),
                 "username": _user(),
                 "hostname": socket.gethostname(),
-                "timestamp": datetime.now(timezone.utc).isoformat(),
+                "timestamp": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             }
             write_private_file(self._file, json.dumps(holder).encode())
         except BaseException:
@@ -69,13 +70,9 @@ class StackLock:
                 raise StackLockedError(self._describe_holders(stack))
 
     def _describe_holders(self, stack: str) -> str:
-        holders = [_read(file) for file in self._folder.glob("*.json")]
-        said = "; ".join(
-            f"pid {h.get('pid')} of {h.get('username')} on {h.get('hostname')} since {h.get('timestamp')}"
-            for h in holders
-        )
+        holders = "; ".join(_describe_holder(_read(file)) for file in self._folder.glob("*.json"))
         return (
-            f"stack {stack!r} is locked by another run ({said or 'just starting'}): wait for it to end. If that "
+            f"stack {stack!r} is locked by another run ({holders or 'just starting'}): wait for it to end. If that "
             f"process was on another machine and has ended, delete {self._folder}"
         )
 
@@ -97,6 +94,12 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's numeric user has no name
         return str(os.getuid())
+
+
+def _describe_holder(holder: dict[str, object]) -> str:
+    """Return a phrase about the process that holds a lock. The Pulumi CLI writes its start with nanoseconds."""
+    since = re.sub(r"\.\d+", "", str(holder.get("timestamp")))
+    return f"pid {holder.get('pid')} of {holder.get('username')} on {holder.get('hostname')} since {since}"
 
 
 def _read(file: Path) -> dict[str, object]:

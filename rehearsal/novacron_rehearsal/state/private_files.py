@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
@@ -39,9 +41,29 @@ def make_private_folder(folder: Path, root: Path) -> None:
 def write_private_file(path: Path, content: bytes) -> None:
     """Write a file with mode 0600 and force it to the disk. Raises `OSError` when that fails."""
     with os.fdopen(open_private_file(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+        _write(file, content)
+
+
+def replace_private_file(path: Path, content: bytes) -> None:
+    """Write a file with mode 0600 in one step: readers see the old content or the new one, also after a crash.
+
+    The mode of an existing file does not matter, because a new file replaces it. Raises `OSError` when that fails.
+    """
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # made with mode 0600
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            _write(file, content)
+        Path(temporary).replace(path)
+    except BaseException:
+        with suppress(OSError):
+            Path(temporary).unlink()
+        raise
+
+
+def _write(file: BinaryIO, content: bytes) -> None:
+    file.write(content)
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def open_private_file(path: Path, flags: int) -> int:

@@ -48,6 +48,10 @@ def test_plan_of_an_environment_that_does_not_fit_ends_with_2_and_lists_every_pr
     ("content", "message"),
     [
         ("config:\n", "has no novacron:environment below config"),
+        (
+            "config: {novacron:enviroment: {}}\n",
+            "plan. novacron:enviroment is an unknown key. Did you mean novacron:environment?",
+        ),
         ("config: [1]\n", "has no novacron:environment below config"),
         ("config: {novacron:environment: }\n", "it must be a mapping"),
         ("config: {novacron:environment: {platform: moon}}\n", "Use one of local, aws, gcp, azure"),

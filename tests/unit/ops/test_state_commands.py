@@ -18,7 +18,33 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def deploy_nothing(project: Path) -> None:
+    """Give the stack `dev` an empty state."""
+    (project / "empty.json").write_text(json.dumps({"version": 3, "deployment": {"resources": []}}))
+    assert novacron("import", "empty.json", "-s", "dev") == 0
+
+
+def test_an_export_of_a_stack_that_was_never_deployed_is_refused(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert novacron("export", "-s", "dev", "--file", "state.json") == 1
+    assert "stack dev has no state to export: it is not deployed; `novacron up -s dev`" in capsys.readouterr().err
+    assert not (project / "state.json").exists()
+
+
+def test_the_cli_reports_a_stack_that_was_never_deployed_in_the_same_words(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "bin").mkdir()
+    (project / "bin/pulumi").write_text("#!/bin/sh\necho \"error: no stack named 'dev' found\" >&2\nexit 255\n")
+    (project / "bin/pulumi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{project}/bin:/usr/bin:/bin")
+    assert novacron("export", "-s", "dev") == 1
+    assert "stack dev has no state to export: it is not deployed" in capsys.readouterr().err
+
+
 def test_an_export_over_a_readable_file_is_readable_by_its_owner_only(project: Path) -> None:
+    deploy_nothing(project)
     file = project / "state.json"
     file.touch(mode=0o644)
     file.chmod(0o644)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Collection, Mapping
 
+import pytest
 from novacron_rehearsal.display import Display, show
 from novacron_rehearsal.events import (
     Diagnostic,
@@ -25,9 +27,10 @@ DATABASE = "urn:pulumi:dev::shop::aws:rds/instance:Instance::database"
 SECRET = Secret({"password": "hunter2"})
 
 
-def shown(*events: Event, terminal: bool = False) -> str:
+def shown(*events: Event, terminal: bool = False, restarted_by: Mapping[str, Collection[str]] | None = None) -> str:
     text = io.StringIO()
-    with Display(Console(file=text, force_terminal=terminal, width=60, color_system=None)) as display:
+    console = Console(file=text, force_terminal=terminal, width=60, color_system=None)
+    with Display(console, restarted_by) as display:
         for event in events:
             display(event)
     return text.getvalue()
@@ -66,6 +69,56 @@ def test_a_preview_shows_what_would_change() -> None:
     assert "would update" in text
 
 
+CONFIG = '{"http_port": 8080, "limits": {"streams": [1, 2]}, "token": "x"}'
+UNIT = "[Unit]\nDescription=A text that is not YAML: at all: no\n"
+
+
+def preview_of(old: dict[str, Value], new: dict[str, Value], op: StepOp = StepOp.UPDATE) -> list[str]:
+    restarted_by = {"aws:rds/instance:Instance": ("config",)}
+    run: list[Event] = [
+        OperationStarted(Operation.PREVIEW, "shop", "dev", 16),
+        StepStarted(DATABASE, op, old=old, new=new),
+        StepEnded(DATABASE, op),
+    ]
+    return shown(*run, restarted_by=restarted_by).splitlines()[1:]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changes"),
+    [
+        (
+            CONFIG,
+            '{"http_port": 8081, "limits": {"streams": [1, 3]}, "added": null}',
+            [
+                "+ database config (json) added: null",
+                "~ database config (json) http_port: 8080 → 8081",
+                "~ database config (json) limits.streams[1]: 2 → 3",
+                "- database config (json) token: x → null",
+            ],
+        ),
+        ("a: 1\nb: [x]\n", "a: 1\nb: [y]\n", ["~ database config (yaml) b[0]: x → y"]),
+        ("[1, 2]", "[1, 3]", ["~ database config (json) [1]: 2 → 3"]),
+        ('{"a": 1}', '{"a":1}', ["~ database config (json): the same content → in another format"]),
+        ('{"a": 1}', "[1]", ['~ database config: {"a": 1} → [1]']),
+        ('{"a": 1}', UNKNOWN, ['~ database config: {"a": 1} → [unknown]']),
+        (Secret(CONFIG), Secret('{"http_port": 1}'), ["~ database config: [secret] → [secret]"]),
+        ("10", "11", ["~ database config: 10 → 11"]),
+        (UNIT, UNIT + "x", [f"~ database config: {UNIT} → {UNIT}x"]),
+    ],
+    ids=["JSON", "YAML", "a list", "format", "another kind", "unknown", "secret", "a number", "text"],
+)
+def test_a_preview_shows_the_changes_inside_json_and_yaml_texts(old: Value, new: Value, changes: list[str]) -> None:
+    *lines, last = preview_of({"config": old}, {"config": new})
+    assert "\n".join(lines) == "\n".join(f"      {change}" for change in changes)
+    assert last == "  ~  aws:rds/instance:Instance database: would restart"
+
+
+def test_a_preview_says_which_changes_restart_a_process() -> None:
+    assert preview_of({"size": 1}, {"size": 2})[-1].endswith("would update")
+    assert preview_of({"config": "a"}, {"config": "b"})[-1].endswith("would restart")
+    assert preview_of({"size": 1}, {"size": 2}, StepOp.REPLACE)[-1].endswith("would restart (replace)")
+
+
 def test_secrets_are_never_shown() -> None:
     for operation in Operation:
         for terminal in (False, True):
@@ -90,3 +143,5 @@ def test_failures_diagnostics_and_policy_violations_are_shown_in_words() -> None
         "    too dear",
         "FAILED: no changes in 0.0 s",
     ]
+    ended = OperationEnded(Operation.UP, {StepOp.CREATE: 2}, 0.04, succeeded=False, cancelled=True)
+    assert shown(ended) == "interrupted: 2 created in 0.0 s\n"

@@ -69,6 +69,16 @@ def test_a_second_run_is_refused_with_the_owner_of_the_lock_until_the_first_ends
     assert not list((files.backend_dir / ".pulumi/locks").rglob("*.json"))
 
 
+def test_the_start_of_a_lock_is_shown_in_whole_seconds(files: StackFiles) -> None:
+    first = opened(files)
+    with pytest.raises(StackLockedError, match=r"since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00\)"):
+        opened(files)
+    first.close()
+    lock_file(files, pid=os.getppid(), timestamp="2026-05-04T03:02:01.123456789+02:00")
+    with pytest.raises(StackLockedError, match=r"since 2026-05-04T03:02:01\+02:00\)"):
+        opened(files)
+
+
 def test_the_lock_file_of_a_running_process_is_respected(files: StackFiles) -> None:
     lock_file(files, pid=os.getppid())
     with pytest.raises(StackLockedError, match=f"pid {os.getppid()} of ada on {socket.gethostname()}"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, TypeAlias
 
@@ -120,14 +121,14 @@ def _parse_document(value: Value) -> tuple[str, Value]:
     """Return "json" or "yaml" and the content of a text that holds a mapping or a list; empty for other values."""
     if not isinstance(value, str):
         return "", None
+    name, content = "json", None
     try:
-        name, content = "json", json.loads(value)
+        content = json.loads(value)
     except (ValueError, RecursionError):
-        try:
-            # Most texts of one line are YAML too.
-            name, content = "yaml", parse_yaml(value, "") if "\n" in value else None
-        except RehearsalError:
-            content = None
+        if "\n" in value:  # a text of one line may be YAML by accident
+            name = "yaml"
+            with suppress(RehearsalError):
+                content = parse_yaml(value, "")
     return (name, content) if isinstance(content, (dict, list)) else ("", None)
 
 

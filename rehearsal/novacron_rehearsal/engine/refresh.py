@@ -54,11 +54,11 @@ async def _one(deployment: Deployment, state: ResourceState) -> ResourceState | 
             return None
         inputs = state.inputs if response.inputs is None else response.inputs
         detailed = compare(state.outputs, response.outputs)
-        changed = detailed or compare(state.inputs, inputs)
-        op = StepOp.UPDATE if changed else StepOp.SAME
+        # As in the CLI, a change of the inputs alone is recorded in the state, but is not an update.
+        op = StepOp.UPDATE if detailed else StepOp.SAME
         deployment.emit(StepEnded(state.urn, op, "", took))
         deployment.record_step(op, state.urn, detailed)
-        if not changed and response.init_errors == state.init_errors:
+        if not detailed and not compare(state.inputs, inputs) and response.init_errors == state.init_errors:
             return state
         fresh = replace(
             state,

@@ -10,7 +10,8 @@ def mark_secrets(state: ResourceState, before: ResourceState | None = None) -> N
     """Mark as secret, in place, what a provider returned in plain although it is secret.
 
     An output is secret when it is one of `additional_secret_outputs` or has the name of a secret input. With `before`,
-    inputs and outputs that are secret there stay secret too.
+    inputs and outputs that are secret there stay secret too. The inputs of a resource that the program only reads
+    come from the provider: an input is secret when the output of its name is.
 
     Args:
         state: a state of this run, which no snapshot holds yet.
@@ -24,6 +25,10 @@ def mark_secrets(state: ResourceState, before: ResourceState | None = None) -> N
         leaked = isinstance(state.inputs.get(name), Secret) and not isinstance(value, Unknown)
         if leaked or name in state.additional_secret_outputs:
             outputs[name] = make_secret(value)
+    if before is not None and state.external:
+        for name, value in state.inputs.items():
+            if isinstance(outputs.get(name), Secret):
+                state.inputs[name] = make_secret(value)
     if outputs != state.outputs:
         state.outputs = outputs
 

@@ -103,9 +103,10 @@ def preview_of(old: dict[str, Value], new: dict[str, Value], op: StepOp = StepOp
         ('{"a": 1}', UNKNOWN, ['~ database config: {"a": 1} → [unknown]']),
         (Secret(CONFIG), Secret('{"http_port": 1}'), ["~ database config: [secret] → [secret]"]),
         ("10", "11", ["~ database config: 10 → 11"]),
+        ("key: a text", "key: another", ["~ database config: key: a text → key: another"]),
         (UNIT, UNIT + "x", [f"~ database config: {UNIT} → {UNIT}x"]),
     ],
-    ids=["JSON", "YAML", "a list", "format", "another kind", "unknown", "secret", "a number", "text"],
+    ids=["JSON", "YAML", "a list", "format", "another kind", "unknown", "secret", "a number", "one line", "text"],
 )
 def test_a_preview_shows_the_changes_inside_json_and_yaml_texts(old: Value, new: Value, changes: list[str]) -> None:
     *lines, last = preview_of({"config": old}, {"config": new})

@@ -52,6 +52,18 @@ def test_additional_secret_outputs_and_outputs_with_the_name_of_a_secret_input_a
     }
 
 
+def test_the_inputs_of_a_resource_that_is_read_are_secret_where_its_outputs_are() -> None:
+    before = thing(external=True, outputs={"password": Secret("x")}, additional_secret_outputs=["password"])
+    after = thing(
+        external=True,
+        inputs={"password": "x", "size": 1},
+        outputs={"password": "x", "size": 1},
+        additional_secret_outputs=["password"],
+    )
+    mark_secrets(after, before)
+    assert after.inputs == {"password": Secret("x"), "size": 1}
+
+
 def test_values_that_were_secret_before_a_refresh_stay_secret() -> None:
     before = thing(inputs={"a": {"b": Secret("x")}}, outputs={"a": {"b": Secret("x")}, "key": Secret("k")})
     after = thing(inputs={"a": {"b": "y"}}, outputs={"a": {"b": "y"}, "key": "k2", "size": 1})

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,6 +28,8 @@ from novacron_infra.local import supervisor as supervisor_module
 from novacron_infra.local.process import ProcessSpec
 from novacron_infra.local.state_files import read_state
 from novacron_infra.local.supervisor import Supervisor
+
+from .conftest import wait_until
 
 SERVER = """
 import http.server, json, os, sys
@@ -48,13 +50,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-def until(condition: Callable[[], object], timeout_s: float = 15.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "the condition was not met in time"
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -116,8 +111,8 @@ def test_a_killed_process_is_restarted(spec: ProcessSpec) -> None:
     process.start(spec)
     pid = read_state(spec.folder)["child_pid"]
     os.kill(pid, signal.SIGKILL)
-    until(lambda: read_state(spec.folder).get("restarts") == 1)
-    until(lambda: read_state(spec.folder).get("status") == "ready")
+    wait_until(lambda: read_state(spec.folder).get("restarts") == 1, "one restart")
+    wait_until(lambda: read_state(spec.folder).get("status") == "ready", "the process is ready")
     assert read_state(spec.folder)["child_pid"] != pid
 
 
@@ -125,8 +120,11 @@ def test_a_killed_process_is_restarted(spec: ProcessSpec) -> None:
 def test_a_killed_supervisor_takes_its_process_along(spec: ProcessSpec) -> None:
     process.start(spec)
     os.kill(read_state(spec.folder)["supervisor_pid"], signal.SIGKILL)
-    until(lambda: not process.is_alive(spec.folder))
-    until(lambda: not any(psutil.Process(p).status() != psutil.STATUS_ZOMBIE for p in processes_of(spec)))
+    wait_until(lambda: not process.is_alive(spec.folder), "the supervisor ended")
+    wait_until(
+        lambda: not any(psutil.Process(p).status() != psutil.STATUS_ZOMBIE for p in processes_of(spec)),
+        "no process runs",
+    )
 
 
 def test_removal_leaves_neither_process_nor_file(spec: ProcessSpec) -> None:
@@ -193,7 +191,9 @@ def test_a_disk_that_fills_up_later_does_not_end_the_process(tmp_path: Path, mon
 
 
 def test_a_process_that_another_command_stops_while_it_starts_is_reported_as_stopped(spec: ProcessSpec) -> None:
-    until_stopped = threading.Thread(target=lambda: (until(lambda: process.is_alive(spec.folder)), stop_soon(spec)))
+    until_stopped = threading.Thread(
+        target=lambda: (wait_until(lambda: process.is_alive(spec.folder), "a supervisor runs"), stop_soon(spec))
+    )
     until_stopped.start()
     with pytest.raises(LocalProcessError, match="service was stopped while it started, by another command or a signal"):
         process.start(replace(spec, config={**spec.config, "ready": False}))
@@ -202,7 +202,7 @@ def test_a_process_that_another_command_stops_while_it_starts_is_reported_as_sto
 
 
 def stop_soon(spec: ProcessSpec) -> None:
-    until(lambda: read_state(spec.folder).get("child_pid"))
+    wait_until(lambda: read_state(spec.folder).get("child_pid"), "the process was started")
     os.kill(read_state(spec.folder)["supervisor_pid"], signal.SIGTERM)
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from novacron_rehearsal.state.private_files import replace_private_file
-
 from novacron_ops.errors import Exit, OpsError
 
 
@@ -35,6 +33,8 @@ def write_private(option: str, file: Path, text: str) -> None:
     Raises:
         OpsError: for a path that `check_writable` refuses, and if the file cannot be written.
     """
+    from novacron_rehearsal.state.private_files import replace_private_file
+
     check_writable(option, file)
     try:
         replace_private_file(file, text.encode())

@@ -39,6 +39,8 @@ def test_an_example_creates_the_resources_that_the_readme_lists(tmp_path: Path, 
         made = workspace.up(options)
         assert made.succeeded, made.errors
         assert made.policy_violations == []
+        if "rto_s" in made.outputs:
+            assert f"within {made.outputs['rto_s']} s (output `rto_s`)" in README
         existing = Counter(token for package in ports for token, _, _ in CloudState(exists / package).list_keys())
         expected = read_listed_resources(example)
         assert expected

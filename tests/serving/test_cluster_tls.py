@@ -334,9 +334,8 @@ def test_certificates_and_the_ca_are_replaced_without_a_failed_request(
             return "".join(answer.iter_text())
 
     def load() -> None:
-        while not over.is_set():
+        while not over.wait(0.01):
             statuses.append(gateway.ask({}).status_code)
-            time.sleep(0.01)
 
     with ThreadPoolExecutor(16) as pool:
         long, loading = pool.submit(stream), pool.submit(load)

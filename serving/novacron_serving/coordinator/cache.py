@@ -1,4 +1,4 @@
-"""Response cache: answers deterministic requests again without asking a worker.
+"""Response cache: serves repeated deterministic requests without a worker.
 
 Only API keys that opt in use it, and only for requests with temperature 0. The cache has up to three levels: memory,
 Redis and disk. An entry carries one expiry time through all of them, so that copying it to another level never

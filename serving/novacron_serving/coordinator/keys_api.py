@@ -30,14 +30,20 @@ PREFIX = "nc-"
 class NewKey(BaseModel):
     """Name, permissions and limits of a new API key."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     name: str = Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9._@-]+$")
+    """Name of the key, unique among all keys."""
     role: Role = Role.USER
+    """Permissions of the key. Each role includes those before it."""
     priority: int = Field(default=0, ge=-10, le=10)
+    """Queued requests with a higher priority are served first."""
     requests_per_minute: int | None = Field(default=None, ge=1, le=MAX_PER_MINUTE)
+    """Limit on requests. Null: no limit."""
     tokens_per_minute: int | None = Field(default=None, ge=1, le=MAX_PER_MINUTE)
+    """Limit on the tokens of prompts and responses together. Null: no limit."""
     cache: CacheUse = CacheUse.OFF
+    """How the key uses the response cache."""
 
 
 class KeysApi:

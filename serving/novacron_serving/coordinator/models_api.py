@@ -41,6 +41,7 @@ class Quality(BaseModel):
     model_digest: str
     """Digest of the measured model."""
     score: float = Field(ge=0, le=1)
+    """Share of tokens that the model predicts like its reference."""
 
 
 class Load(BaseModel):
@@ -51,9 +52,9 @@ class Load(BaseModel):
     worker_count: int = Field(default=1, ge=1)
     """Workers that serve the model afterwards."""
     quantization: str | None = None
-    """Quantization of the published weights; None: any. Workers do not quantize."""
+    """Quantization of the published weights. Null: any. Workers do not quantize."""
     performance_profile: PerformanceProfile | None = None
-    """Only workers with this profile are used and counted; None: all workers."""
+    """Only workers with this profile are used and counted. Null: all workers."""
     force: bool = False
     """Use workers even if another model keeps fewer than minimum_workers."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from enum import Enum
-from http import HTTPStatus
 from typing import NamedTuple
 
 from novacron_serving.errors import RequestError
@@ -14,7 +13,7 @@ _PASSED_HEADERS = frozenset(
     {b"content-type", b"content-length", b"transfer-encoding", b"retry-after", b"cache-control"}
 )
 _NO_SNIFFING = ": ".join(NO_SNIFFING).encode() + b"\r\n"
-_START_OF_200 = b"HTTP/1.1 200 OK\r\n" + _NO_SNIFFING
+_STATUS_LINES = {200: b"HTTP/1.1 200 OK\r\n"}
 
 
 class ContentKind(Enum):
@@ -41,7 +40,7 @@ class ResponseHead(NamedTuple):
 
 def pass_head(status: int, headers: list[tuple[bytes, bytes]]) -> ResponseHead:
     """Return the head that a client gets for a worker's status and headers."""
-    lines = [_start(status)]
+    lines = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status]
     framed = chunked = False
     content_kind = ContentKind.OTHER
     for name, value in headers:
@@ -54,6 +53,7 @@ def pass_head(status: int, headers: list[tuple[bytes, bytes]]) -> ResponseHead:
             elif name == b"content-type":
                 media_type = value.partition(b";")[0].strip().lower()
                 content_kind = _CONTENT_KINDS.get(media_type, ContentKind.OTHER)
+    lines.append(_NO_SNIFFING)
     return ResponseHead(b"".join(lines), framed, chunked, content_kind)
 
 
@@ -65,12 +65,7 @@ def error_response(error: RequestError, end_of_head: bytes) -> bytes:
         end_of_head: the last lines of the head, with the empty line.
     """
     body = json.dumps(error.body()).encode()
-    lines = [_start(error.status), b"content-type: application/json\r\n"]
+    lines = [f"HTTP/1.1 {error.status} \r\ncontent-type: application/json\r\n".encode(), _NO_SNIFFING]
     lines += [f"{name}: {value}\r\n".encode() for name, value in error.headers.items()]
     lines.append(b"content-length: %d\r\n" % len(body))
     return b"".join((*lines, end_of_head, body))
-
-
-def _start(status: int) -> bytes:
-    """Return the status line and the header that every response has."""
-    return _START_OF_200 if status == HTTPStatus.OK else b"HTTP/1.1 %d \r\n%b" % (status, _NO_SNIFFING)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 
-def kubeconfig(name: str, server: str, authority: str, sign_in: Mapping[str, object]) -> str:
+def render_kubeconfig(name: str, server: str, authority: str, sign_in: Mapping[str, object]) -> str:
     """A kubeconfig of one cluster, as JSON, which kubectl takes too.
 
     Args:

@@ -121,7 +121,7 @@ class NodePoolShape:
         }
 
 
-def node_labels(shape: NodePoolShape, machine_type: Machine) -> dict[str, str]:
+def build_node_labels(shape: NodePoolShape, machine_type: Machine) -> dict[str, str]:
     """Kubernetes labels of a pool's nodes."""
     labels = {"novacron.io/node-type": shape.role.value, "novacron.io/workload": "llm-inference"}
     return labels | ({GPU_COUNT_LABEL: str(machine_type.gpu_count)} if machine_type.gpu else {})

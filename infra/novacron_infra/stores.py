@@ -99,18 +99,20 @@ def make_store(kind: StoreKind, bucket: str | None, *, replica: bool = False) ->
     return S3Store(bucket=bucket) if kind is StoreKind.S3 else GcsStore(bucket=bucket)
 
 
-def store_url(address: str, prefix: str) -> str:
+def make_store_url(address: str, prefix: str) -> str:
     """Return the URL of the models: `prefix` below an address such as `s3://bucket`."""
     return f"{address.rstrip('/')}/{prefix}".rstrip("/")
 
 
-def nfs_address(export: str) -> str:
+def make_nfs_address(export: str) -> str:
     """Return `server:/export` as a URL."""
     server, _, path = export.partition(":")
     return f"nfs://{server}{path}"
 
 
-def load_warning(what: str, weights_gb: float | None, rate_mib_per_s: float, timeout_s: int, fix: str) -> str | None:
+def describe_slow_load(
+    what: str, weights_gb: float | None, rate_mib_per_s: float, timeout_s: int, fix: str
+) -> str | None:
     """Return a warning when a replica cannot load its weights from files before its loader gives up, or None.
 
     Args:

@@ -9,7 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from novacron_infra.aws.checks import check_name
-from novacron_infra.aws.iam import pod_trust
+from novacron_infra.aws.iam import render_pod_trust
 from novacron_infra.errors import raise_problems
 from novacron_infra.tags import Tags
 
@@ -42,17 +42,17 @@ class EksAddons(pulumi.ComponentResource):
         super().__init__("novacron:index:EksAddons", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("cluster")
-        wanted = list(ADDONS)
-        wanted += ["aws-efs-csi-driver"] if args.efs else []
-        wanted += ["aws-fsx-csi-driver"] if args.lustre else []
+        addon_names = list(ADDONS)
+        addon_names += ["aws-efs-csi-driver"] if args.efs else []
+        addon_names += ["aws-fsx-csi-driver"] if args.lustre else []
         partition = aws.get_partition_output(opts=pulumi.InvokeOutputOptions(parent=self)).partition
         self.addons = {}
-        for addon in wanted:
+        for addon in addon_names:
             identities: list[aws.eks.AddonPodIdentityAssociationArgs] = []
             attached: list[pulumi.Resource] = []
             if addon in _WITH_ROLES:
                 kind = _WITH_ROLES[addon]
-                role = aws.iam.Role(f"{name}-{kind}", assume_role_policy=pod_trust(), tags=tags, opts=child)
+                role = aws.iam.Role(f"{name}-{kind}", assume_role_policy=render_pod_trust(), tags=tags, opts=child)
                 managed_policy = f"service-role/Amazon{kind.upper()}CSIDriverPolicy"
                 arn = pulumi.Output.format("arn:{0}:iam::aws:policy/{1}", partition, managed_policy)
                 attached = [aws.iam.RolePolicyAttachment(f"{name}-{kind}", role=role.name, policy_arn=arn, opts=child)]
@@ -71,4 +71,4 @@ class EksAddons(pulumi.ComponentResource):
                 tags=tags,
                 opts=pulumi.ResourceOptions(parent=self, depends_on=attached),
             )
-        self.register_outputs({"addons": wanted})
+        self.register_outputs({"addons": addon_names})

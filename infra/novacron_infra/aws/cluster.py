@@ -15,10 +15,10 @@ import pulumi
 import pulumi_aws as aws
 
 from novacron_infra.aws.checks import check_name, check_retention
-from novacron_infra.aws.iam import service_trust
+from novacron_infra.aws.iam import render_service_trust
 from novacron_infra.clusters import check_version
 from novacron_infra.errors import Problem, raise_problems
-from novacron_infra.kubeconfig import kubeconfig
+from novacron_infra.kubeconfig import render_kubeconfig
 from novacron_infra.networks import SERVICE_NETWORK, check_api_networks
 from novacron_infra.resource_outputs import require_output, resolve_after
 from novacron_infra.tags import Tags
@@ -93,7 +93,7 @@ class EksCluster(pulumi.ComponentResource):
         tags = args.tags.of("cluster")
         partition = aws.get_partition_output(opts=pulumi.InvokeOutputOptions(parent=self)).partition
         role = aws.iam.Role(
-            f"{name}-control", assume_role_policy=service_trust("eks.amazonaws.com"), tags=tags, opts=child
+            f"{name}-control", assume_role_policy=render_service_trust("eks.amazonaws.com"), tags=tags, opts=child
         )
         may_manage = aws.iam.RolePolicyAttachment(
             f"{name}-control",
@@ -227,7 +227,7 @@ def _kubeconfig(known: Mapping[str, str]) -> str:
         "args": arguments,
         "interactiveMode": "Never",
     }
-    return kubeconfig(name, known["endpoint"], known["authority"], sign_in)
+    return render_kubeconfig(name, known["endpoint"], known["authority"], sign_in)
 
 
 def _check_args(name: str, args: EksClusterArgs) -> list[Problem]:

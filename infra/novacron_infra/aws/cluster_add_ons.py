@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pulumi
 
-from novacron_infra.aws.volumes import Gp3Volume, storage_class_parameters
+from novacron_infra.aws.volumes import Gp3Volume, build_storage_class_parameters
 from novacron_infra.catalog import FabricKind
 from novacron_infra.pools import NodePoolShape
 from novacron_infra.workloads.cluster_add_ons import FAST, FAST_IOPS, FAST_MIB_PER_S, DevicePlugin, VolumeClass
@@ -45,5 +45,5 @@ def list_device_plugins(pools: Iterable[NodePoolShape], nvidia_image: str, efa_i
 
 def _class(name: str, volume: Gp3Volume, key_arn: pulumi.Input[str], default: bool = False) -> VolumeClass:
     return VolumeClass(
-        name=name, provisioner=PROVISIONER, parameters=storage_class_parameters(volume, key_arn), default=default
+        name=name, provisioner=PROVISIONER, parameters=build_storage_class_parameters(volume, key_arn), default=default
     )

@@ -10,7 +10,7 @@ import pulumi
 import pulumi_aws as aws
 
 from novacron_infra.aws.checks import check_name
-from novacron_infra.aws.iam import pod_trust, policy
+from novacron_infra.aws.iam import render_pod_trust, render_policy
 from novacron_infra.errors import raise_problems
 from novacron_infra.tags import Tags
 
@@ -37,7 +37,7 @@ class EksPodRole(pulumi.ComponentResource):
         super().__init__("novacron:index:EksPodRole", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("identity")
-        role = aws.iam.Role(f"{name}-role", assume_role_policy=pod_trust(), tags=tags, opts=child)
+        role = aws.iam.Role(f"{name}-role", assume_role_policy=render_pod_trust(), tags=tags, opts=child)
         allowed: list[pulumi.Resource] = []
         if args.policy is not None:
             allowed = [aws.iam.RolePolicy(f"{name}-role", role=role.id, policy=args.policy, opts=child)]
@@ -58,7 +58,7 @@ def reads_models(bucket_arn: str, key_arn: str, prefixes: Sequence[str] = ("mode
     """Return a policy that only reads objects below the prefixes. An empty prefix means the whole bucket."""
     folders = {prefix: f"{prefix}/" if prefix else "" for prefix in prefixes}
     listed = [name for prefix, folder in folders.items() for name in (prefix, f"{folder}*")]
-    return policy(
+    return render_policy(
         _allow(["s3:ListBucket"], bucket_arn) | {"Condition": {"StringLike": {"s3:prefix": listed}}},
         _allow(["s3:GetObject"], [f"{bucket_arn}/{folder}*" for folder in folders.values()]),
         _allow(["kms:Decrypt"], key_arn),

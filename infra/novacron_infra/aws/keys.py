@@ -15,7 +15,7 @@ import pulumi
 import pulumi_aws as aws
 
 from novacron_infra.aws.checks import check_name
-from novacron_infra.aws.iam import policy
+from novacron_infra.aws.iam import render_policy
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.tags import Tags
 
@@ -83,12 +83,12 @@ class AwsKeys(pulumi.ComponentResource):
             )
         self.register_outputs({f"{use.value}_key_arn": key.arn for use, key in self.keys.items()})
 
-    def arn(self, use: KeyUse) -> pulumi.Output[str]:
+    def find_arn(self, use: KeyUse) -> pulumi.Output[str]:
         """Return the ARN of the key for `use`."""
         return self.keys[use].arn
 
 
-def key_policy(use: KeyUse, account: str, partition: str, region: str) -> str:
+def render_key_policy(use: KeyUse, account: str, partition: str, region: str) -> str:
     """Return a key's policy for principals with the account's permission and the services that encrypt with it."""
     statements: list[dict[str, Any]] = [
         {
@@ -149,12 +149,12 @@ def key_policy(use: KeyUse, account: str, partition: str, region: str) -> str:
                 },
             }
         )
-    return policy(*statements)
+    return render_policy(*statements)
 
 
 def _document(use: KeyUse, region: str) -> Callable[[dict[str, str]], str]:
     def document(known: dict[str, str]) -> str:
-        return key_policy(use, known["account"], known["partition"], region)
+        return render_key_policy(use, known["account"], known["partition"], region)
 
     return document
 

@@ -14,7 +14,7 @@ import pulumi
 import pulumi_aws as aws
 
 from novacron_infra.aws.checks import check_name, check_retention
-from novacron_infra.aws.iam import policy, service_trust
+from novacron_infra.aws.iam import render_policy, render_service_trust
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.networks import check_region_network
 from novacron_infra.tags import Tags
@@ -147,7 +147,7 @@ class AwsNetwork(pulumi.ComponentResource):
         )
         role = aws.iam.Role(
             f"{name}-flow-logs",
-            assume_role_policy=service_trust("vpc-flow-logs.amazonaws.com"),
+            assume_role_policy=render_service_trust("vpc-flow-logs.amazonaws.com"),
             tags=self._tags("flow-logs"),
             opts=self._child,
         )
@@ -328,4 +328,4 @@ def _check_args(name: str, args: AwsNetworkArgs) -> list[Problem]:
 
 def _writes_to_log_group(arn: str) -> str:
     actions = ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"]
-    return policy({"Effect": "Allow", "Action": actions, "Resource": f"{arn}:*"})
+    return render_policy({"Effect": "Allow", "Action": actions, "Resource": f"{arn}:*"})

@@ -15,12 +15,20 @@ import pulumi_aws as aws
 from novacron_infra.aws.capacity import check_pool
 from novacron_infra.aws.checks import check_name
 from novacron_infra.aws.fabric import list_efa_interfaces
-from novacron_infra.aws.iam import service_trust
-from novacron_infra.aws.user_data import user_data
+from novacron_infra.aws.iam import render_service_trust
+from novacron_infra.aws.user_data import render_user_data
 from novacron_infra.aws.volumes import ROOT_VOLUME, Gp3Volume, check_volume
 from novacron_infra.catalog import Machine, find_machine
 from novacron_infra.errors import Problem, raise_problems
-from novacron_infra.pools import GPU_TAINT, RESERVED, Capacity, NodeGroupShape, NodePoolShape, Placement, node_labels
+from novacron_infra.pools import (
+    GPU_TAINT,
+    RESERVED,
+    Capacity,
+    NodeGroupShape,
+    NodePoolShape,
+    Placement,
+    build_node_labels,
+)
 from novacron_infra.resource_outputs import require_output
 from novacron_infra.tags import Tags
 
@@ -98,7 +106,10 @@ class EksNodePool(pulumi.ComponentResource):
         name = self.pulumi_resource_name
         partition = aws.get_partition_output(opts=pulumi.InvokeOutputOptions(parent=self)).partition
         role = aws.iam.Role(
-            f"{name}-node", assume_role_policy=service_trust("ec2.amazonaws.com"), tags=self._tags, opts=self._child
+            f"{name}-node",
+            assume_role_policy=render_service_trust("ec2.amazonaws.com"),
+            tags=self._tags,
+            opts=self._child,
         )
         attachments: list[pulumi.Resource] = [
             aws.iam.RolePolicyAttachment(
@@ -144,7 +155,7 @@ class EksNodePool(pulumi.ComponentResource):
             metadata_options=aws.ec2.LaunchTemplateMetadataOptionsArgs(
                 http_endpoint="enabled", http_tokens="required", http_put_response_hop_limit=1
             ),
-            user_data=base64.b64encode(user_data(self._machine_type).encode()).decode(),
+            user_data=base64.b64encode(render_user_data(self._machine_type).encode()).decode(),
             tag_specifications=[
                 aws.ec2.LaunchTemplateTagSpecificationArgs(
                     resource_type=kind, tags={**self._tags, "Name": self.pulumi_resource_name}
@@ -204,7 +215,7 @@ class EksNodePool(pulumi.ComponentResource):
                 update_strategy="MINIMAL" if has_gpus else "DEFAULT",
             ),
             node_repair_config=aws.eks.NodeGroupNodeRepairConfigArgs(enabled=True),
-            labels=node_labels(shape, self._machine_type),
+            labels=build_node_labels(shape, self._machine_type),
             taints=[aws.eks.NodeGroupTaintArgs(key=GPU_TAINT, value="true", effect="NO_SCHEDULE")]
             if has_gpus
             else None,
@@ -238,7 +249,7 @@ class EksNodePool(pulumi.ComponentResource):
 
 def build_node_template(shape: NodePoolShape, machine_type: Machine) -> dict[str, str]:
     """Return the tags from which the cluster autoscaler learns the labels, taints and resources of a pool's nodes."""
-    template = {f"label/{key}": value for key, value in node_labels(shape, machine_type).items()}
+    template = {f"label/{key}": value for key, value in build_node_labels(shape, machine_type).items()}
     if machine_type.gpu is not None:
         template |= {f"taint/{GPU_TAINT}": "true:NoSchedule", f"resources/{GPU_TAINT}": str(machine_type.gpu_count)}
     if shape.fabric is not None and machine_type.fabric is not None:

@@ -25,7 +25,15 @@ from novacron_infra.config import Platform
 from novacron_infra.errors import ArgumentError, Problem, raise_problems
 from novacron_infra.pools import NodePoolShape
 from novacron_infra.regions import RegionResults, RegionSpec
-from novacron_infra.stores import AwsStore, ExistingEfsStore, NewEfsStore, NfsStore, S3Store, nfs_address, store_url
+from novacron_infra.stores import (
+    AwsStore,
+    ExistingEfsStore,
+    NewEfsStore,
+    NfsStore,
+    S3Store,
+    make_nfs_address,
+    make_store_url,
+)
 from novacron_infra.workloads.names import NAMESPACE, WORKER_SERVICE_ACCOUNT
 
 POSTGRES_CLASS = "db.r7g.2xlarge"
@@ -89,11 +97,15 @@ class AwsRegion(pulumi.ComponentResource):
         keys = AwsKeys(
             name, AwsKeysArgs(region=spec.region, tags=tags, protect=protect, account_id=args.account_id), child
         )
-        self.storage_key_arn = keys.arn(KeyUse.STORAGE)
+        self.storage_key_arn = keys.find_arn(KeyUse.STORAGE)
         network = AwsNetwork(
             name,
             AwsNetworkArgs(
-                region=spec.region, zones=spec.zones, cidr=spec.network, logs_key_arn=keys.arn(KeyUse.LOGS), tags=tags
+                region=spec.region,
+                zones=spec.zones,
+                cidr=spec.network,
+                logs_key_arn=keys.find_arn(KeyUse.LOGS),
+                tags=tags,
             ),
             child,
         )
@@ -104,8 +116,8 @@ class AwsRegion(pulumi.ComponentResource):
                 kubernetes_version=spec.kubernetes_version,
                 network_cidr=spec.network,
                 subnet_ids=list(network.private_subnet_ids.values()),
-                secrets_key_arn=keys.arn(KeyUse.CLUSTER),
-                logs_key_arn=keys.arn(KeyUse.LOGS),
+                secrets_key_arn=keys.find_arn(KeyUse.CLUSTER),
+                logs_key_arn=keys.find_arn(KeyUse.LOGS),
                 admin_principal_arns=spec.admins,
                 public_cidrs=spec.public_networks,
                 tags=tags,
@@ -213,7 +225,7 @@ class AwsRegion(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         self.store, self.files = None, None
         if isinstance(store, NfsStore):
-            return pulumi.Output.from_input(store_url(nfs_address(store.export), spec.models_prefix))
+            return pulumi.Output.from_input(make_store_url(make_nfs_address(store.export), spec.models_prefix))
         if isinstance(store, S3Store):
             self.store = AwsModelStore(
                 f"{name}-models",
@@ -222,7 +234,7 @@ class AwsRegion(pulumi.ComponentResource):
                 ),
                 child,
             )
-            return self.store.bucket.bucket.apply(lambda bucket: store_url(f"s3://{bucket}", spec.models_prefix))
+            return self.store.bucket.bucket.apply(lambda bucket: make_store_url(f"s3://{bucket}", spec.models_prefix))
         self.files = AwsEfs(
             f"{name}-models",
             AwsEfsArgs(
@@ -236,7 +248,7 @@ class AwsRegion(pulumi.ComponentResource):
             ),
             child,
         )
-        return self.files.file_system_id.apply(lambda id_: store_url(f"efs://{id_}", spec.models_prefix))
+        return self.files.file_system_id.apply(lambda id_: make_store_url(f"efs://{id_}", spec.models_prefix))
 
     def _pool(self, shape: NodePoolShape, spec: RegionSpec, network: AwsNetwork) -> EksNodePoolArgs:
         return EksNodePoolArgs(

@@ -11,7 +11,7 @@ import pulumi
 import pulumi_aws as aws
 
 from novacron_infra.aws.checks import check_name
-from novacron_infra.aws.iam import policy, service_trust
+from novacron_infra.aws.iam import render_policy, render_service_trust
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.tags import Tags
 
@@ -110,7 +110,7 @@ class AwsModelReplication(pulumi.ComponentResource):
             alarm_periods=1,
         )
         role = aws.iam.Role(
-            f"{name}-replication", assume_role_policy=service_trust("s3.amazonaws.com"), tags=tags, opts=child
+            f"{name}-replication", assume_role_policy=render_service_trust("s3.amazonaws.com"), tags=tags, opts=child
         )
         may_copy = aws.iam.RolePolicy(
             f"{name}-replication",
@@ -203,7 +203,7 @@ def _copies(known: Mapping[str, Any]) -> str:
     source, replicas = known["source"], known["replicas"]
     reads = ["s3:GetObjectVersionForReplication", "s3:GetObjectVersionAcl", "s3:GetObjectVersionTagging"]
     writes = ["s3:ReplicateObject", "s3:ReplicateTags"]
-    return policy(
+    return render_policy(
         _allow(["s3:GetReplicationConfiguration", "s3:ListBucket"], [source]),
         _allow(reads, [f"{source}/*"]),
         _allow(writes, [f"{arn}/*" for arn in replicas]),

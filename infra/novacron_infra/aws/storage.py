@@ -15,7 +15,7 @@ import pulumi_aws as aws
 from novacron_infra import stores
 from novacron_infra.aliases import with_former_type
 from novacron_infra.aws.checks import check_name
-from novacron_infra.aws.iam import policy
+from novacron_infra.aws.iam import render_policy
 from novacron_infra.config.sections.model_store import S3_BUCKET_PATTERN
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.resource_outputs import resolve_after
@@ -108,7 +108,7 @@ class AwsModelStore(pulumi.ComponentResource):
         aws.s3.BucketPolicy(
             f"{name}-models",
             bucket=self.bucket.id,
-            policy=self.bucket.arn.apply(tls_only),
+            policy=self.bucket.arn.apply(render_tls_policy),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[closed]),
         )
         if args.acceleration:
@@ -247,7 +247,7 @@ class AwsEfs(pulumi.ComponentResource):
         raise_problems([*check_name(name), *_check_efs(name, args)])
         super().__init__("novacron:index:AwsEfs", name, None, with_former_type(opts, "novacron:index:AwsSharedFiles"))
         child = pulumi.ResourceOptions(parent=self)
-        if warning := load_warning(args.weights_gb, args.throughput_mib_per_s, args.load_timeout_s):
+        if warning := describe_slow_load(args.weights_gb, args.throughput_mib_per_s, args.load_timeout_s):
             pulumi.log.warn(f"{name}: {warning}", self)
         if args.existing_id:
             self.file_system, self.file_system_id = None, pulumi.Output.from_input(args.existing_id)
@@ -282,16 +282,16 @@ class AwsEfs(pulumi.ComponentResource):
         )
 
 
-def load_warning(weights_gb: float | None, throughput_mib_per_s: int, timeout_s: int) -> str | None:
+def describe_slow_load(weights_gb: float | None, throughput_mib_per_s: int, timeout_s: int) -> str | None:
     """Return a warning if a replica would not load its weights from EFS in time, or None."""
     rate = min(throughput_mib_per_s, stores.EFS_MEASURED_MIB_PER_S)
-    return stores.load_warning("EFS", weights_gb, rate, timeout_s, "use the bucket or Lustre")
+    return stores.describe_slow_load("EFS", weights_gb, rate, timeout_s, "use the bucket or Lustre")
 
 
-def tls_only(bucket_arn: str) -> str:
+def render_tls_policy(bucket_arn: str) -> str:
     """A bucket policy that refuses plain HTTP and TLS before 1.2."""
     refused = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [bucket_arn, f"{bucket_arn}/*"]}
-    return policy(
+    return render_policy(
         refused | {"Sid": "NoPlainHttp", "Condition": {"Bool": {"aws:SecureTransport": "false"}}},
         refused | {"Sid": "NoOldTls", "Condition": {"NumericLessThan": {"s3:TlsVersion": "1.2"}}},
     )

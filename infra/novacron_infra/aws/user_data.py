@@ -41,7 +41,7 @@ WantedBy=multi-user.target
 """
 
 
-def user_data(machine_type: Machine) -> str:
+def render_user_data(machine_type: Machine) -> str:
     """Return the user data of a machine type as text. Launch templates need it in base64.
 
     Raises:

@@ -47,7 +47,7 @@ def check_volume(path: str, volume: Gp3Volume) -> list[Problem]:
     ]
 
 
-def storage_class_parameters(volume: Gp3Volume, key_arn: pulumi.Input[str]) -> dict[str, pulumi.Input[str]]:
+def build_storage_class_parameters(volume: Gp3Volume, key_arn: pulumi.Input[str]) -> dict[str, pulumi.Input[str]]:
     """Return the storage class parameters (EBS CSI driver) of volumes like this one. The claim has the size."""
     return {
         "type": "gp3",

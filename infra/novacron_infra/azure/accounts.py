@@ -10,7 +10,7 @@ from pulumi_azure_native import storage
 from novacron_infra.azure.keys import CustomerKey
 
 
-def storage_account(
+def declare_storage_account(
     name: str,
     account: str,
     resource_group: pulumi.Input[str],

@@ -14,7 +14,7 @@ import pulumi
 from pulumi_azure_native import authorization, containerservice, managedidentity, monitor
 
 from novacron_infra.azure.checks import check_name, check_region
-from novacron_infra.azure.iam import Role, grant, identity
+from novacron_infra.azure.iam import Role, declare_identity, grant
 from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.kubeconfig import from_given
 from novacron_infra.azure.logs import send_logs
@@ -123,8 +123,8 @@ class AksCluster(pulumi.ComponentResource):
         self._name, self._args = name, args
         self._child = pulumi.ResourceOptions(parent=self)
         self._tags = args.tags.of("cluster")
-        control = identity(f"{name}-control", args.resource_group, args.region, self._tags, self._child)
-        kubelet = identity(f"{name}-kubelet", args.resource_group, args.region, self._tags, self._child)
+        control = declare_identity(f"{name}-control", args.resource_group, args.region, self._tags, self._child)
+        kubelet = declare_identity(f"{name}-kubelet", args.resource_group, args.region, self._tags, self._child)
         cluster = self._cluster(control, kubelet, self._grants(control, kubelet))
         self.resources = AksClusterResources(
             cluster=cluster,

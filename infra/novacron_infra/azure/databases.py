@@ -14,7 +14,7 @@ from pulumi_azure_native import dbforpostgresql, keyvault, redisenterprise
 from novacron_infra.azure.checks import check_name, check_region
 from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.logs import send_logs
-from novacron_infra.azure.private_link import PrivateService, private_endpoint
+from novacron_infra.azure.private_link import PrivateService, declare_private_endpoint
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.generated import generate_secret
 from novacron_infra.resource_outputs import resolve_after
@@ -101,7 +101,7 @@ class AzurePostgres(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[tls], protect=args.protect),
         )
         send_logs(f"{name}-logs", self.server.id, args.workspace_id, ["PostgreSQLLogs"], child)
-        reached = private_endpoint(
+        private_endpoint = declare_private_endpoint(
             f"{name}-endpoint",
             PrivateService.POSTGRES,
             self.server.id,
@@ -112,8 +112,10 @@ class AzurePostgres(pulumi.ComponentResource):
             tags,
             pulumi.ResourceOptions(parent=self, depends_on=[database]),
         )
-        secret = _kept(name, args.vault_name, args.resource_group, password.apply(_postgres_credentials), tags, child)
-        host = resolve_after(self.server.fully_qualified_domain_name, reached.id)
+        secret = _store_secret(
+            name, args.vault_name, args.resource_group, password.apply(_postgres_credentials), tags, child
+        )
+        host = resolve_after(self.server.fully_qualified_domain_name, private_endpoint.id)
         self.endpoint = pulumi.Output.format("{0}:{1}", host, POSTGRES_PORT)
         self.secret_id = pulumi.Output.unsecret(secret.properties.secret_uri)
         self.register_outputs({"endpoint": self.endpoint, "secret_id": self.secret_id})
@@ -249,7 +251,7 @@ class AzureRedis(pulumi.ComponentResource):
             access_keys_authentication=redisenterprise.AccessKeysAuthentication.ENABLED,
             opts=child,
         )
-        reached = private_endpoint(
+        private_endpoint = declare_private_endpoint(
             f"{name}-endpoint",
             PrivateService.REDIS,
             self.cluster.id,
@@ -267,8 +269,8 @@ class AzureRedis(pulumi.ComponentResource):
             opts=pulumi.InvokeOutputOptions(parent=self),
         )
         credentials = pulumi.Output.secret(keys.primary_key).apply(_redis_credentials)
-        secret = _kept(name, args.vault_name, args.resource_group, credentials, tags, child)
-        host = resolve_after(self.cluster.host_name, reached.id)
+        secret = _store_secret(name, args.vault_name, args.resource_group, credentials, tags, child)
+        host = resolve_after(self.cluster.host_name, private_endpoint.id)
         self.endpoint = pulumi.Output.format("{0}:{1}", host, REDIS_PORT)
         self.secret_id = pulumi.Output.unsecret(secret.properties.secret_uri)
         self.register_outputs({"endpoint": self.endpoint, "secret_id": self.secret_id})
@@ -280,7 +282,7 @@ def find_redis_size(primaries: int) -> str | None:
     return f"MemoryOptimized_M{fitting[0]}" if fitting else None
 
 
-def _kept(
+def _store_secret(
     name: str,
     vault_name: pulumi.Input[str],
     resource_group: pulumi.Input[str],

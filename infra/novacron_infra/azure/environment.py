@@ -51,11 +51,11 @@ def _replicate_containers(
     if len(stores) < 2:
         return
     source, *others = stores
-    replicated, left = others[:MOST_REPLICAS], others[MOST_REPLICAS:]
-    if left:
+    replicated, not_replicated = others[:MOST_REPLICAS], others[MOST_REPLICAS:]
+    if not_replicated:
         pulumi.log.warn(
-            f"models and configuration are not replicated to {', '.join(left)}: Azure replicates a container to "
-            f"{MOST_REPLICAS} others"
+            f"models and configuration are not replicated to {', '.join(not_replicated)}: Azure replicates a container "
+            f"to {MOST_REPLICAS} others"
         )
     AzureModelReplication(
         f"{tags.environment}-models",

@@ -31,7 +31,7 @@ def lacks_infiniband(size: str) -> bool:
     return matched is not None and "r" not in matched["features"].lower()
 
 
-def infiniband_interfaces(machine_name: str) -> int:
+def count_infiniband_interfaces(machine_name: str) -> int:
     """How many InfiniBand interfaces a machine has: one for each GPU.
 
     Raises:

@@ -23,7 +23,7 @@ class Role(str, Enum):
     ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
 
 
-def role_definition(scope: str, role: Role) -> str:
+def make_role_definition_id(scope: str, role: Role) -> str:
     """The role's id as Azure gives it back: under the subscription of the scope."""
     _, _, subscription, *_ = scope.split("/")
     return f"/subscriptions/{subscription}/providers/Microsoft.Authorization/roleDefinitions/{role.value}"
@@ -41,7 +41,7 @@ def grant(
     return authorization.RoleAssignment(
         name,
         scope=place,
-        role_definition_id=place.apply(lambda known: role_definition(known, role)),
+        role_definition_id=place.apply(lambda known: make_role_definition_id(known, role)),
         principal_id=principal_id,
         # Stated, Azure does not look the identity up, which a new one would fail.
         principal_type=authorization.PrincipalType.SERVICE_PRINCIPAL,
@@ -49,7 +49,7 @@ def grant(
     )
 
 
-def identity(
+def declare_identity(
     name: str, resource_group: pulumi.Input[str], region: str, tags: dict[str, str], opts: pulumi.ResourceOptions
 ) -> managedidentity.UserAssignedIdentity:
     """An identity that exists before what uses it, so that its roles do as well."""

@@ -8,7 +8,7 @@ import pulumi
 from pulumi_azure_native import managedidentity
 
 from novacron_infra.azure.checks import check_name, check_region
-from novacron_infra.azure.iam import Role, grant, identity
+from novacron_infra.azure.iam import Role, declare_identity, grant
 from novacron_infra.errors import raise_problems
 from novacron_infra.resource_outputs import resolve_after
 from novacron_infra.tags import Tags
@@ -48,7 +48,7 @@ class AksPodIdentity(pulumi.ComponentResource):
         raise_problems([*check_name(name), *check_region(f"{name}.region", args.region)])
         super().__init__("novacron:index:AksPodIdentity", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        own = identity(f"{name}-identity", args.resource_group, args.region, args.tags.of("identity"), child)
+        own = declare_identity(f"{name}-identity", args.resource_group, args.region, args.tags.of("identity"), child)
         trust = managedidentity.FederatedIdentityCredential(
             f"{name}-identity",
             federated_identity_credential_resource_name=args.service_account,

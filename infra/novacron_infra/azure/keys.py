@@ -14,7 +14,7 @@ import pulumi
 from pulumi_azure_native import authorization, compute, keyvault
 
 from novacron_infra.azure.checks import check_name, check_region
-from novacron_infra.azure.iam import Role, grant, identity
+from novacron_infra.azure.iam import Role, declare_identity, grant
 from novacron_infra.azure.logs import send_logs
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.resource_outputs import resolve_after
@@ -149,7 +149,7 @@ class AzureKeys(pulumi.ComponentResource):
             )
             for use in KeyUse
         }
-        encrypts = identity(f"{name}-storage", args.resource_group, args.region, tags, child)
+        encrypts = declare_identity(f"{name}-storage", args.resource_group, args.region, tags, child)
         may_encrypt = grant(
             f"{name}-storage", vault.id, Role.KEY_VAULT_CRYPTO_SERVICE_ENCRYPTION_USER, encrypts.principal_id, child
         )
@@ -178,7 +178,7 @@ class AzureKeys(pulumi.ComponentResource):
         self.disk_encryption_set_id = disks.id
         self.register_outputs({"vault_id": self.vault_id, "disk_encryption_set_id": self.disk_encryption_set_id})
 
-    def key(self, use: KeyUse) -> CustomerKey:
+    def find_key(self, use: KeyUse) -> CustomerKey:
         """The key for `use`."""
         key = self.resources.keys[use]
         return CustomerKey(

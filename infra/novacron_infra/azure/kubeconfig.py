@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from novacron_infra.kubeconfig import kubeconfig
+from novacron_infra.kubeconfig import render_kubeconfig
 
 KUBELOGIN_SERVER_ID = "6dae42f8-4368-4678-94ff-3960e28e3630"
 """The application of every AKS cluster with Entra ID (kubelogin's documentation, read on 2026-11-25)."""
@@ -24,4 +24,4 @@ def from_given(known: Mapping[str, str]) -> str:
         "args": ["get-token", "--login", "azurecli", "--server-id", KUBELOGIN_SERVER_ID],
         "interactiveMode": "Never",
     }
-    return kubeconfig(known["name"], server["server"], server["certificate-authority-data"], sign_in)
+    return render_kubeconfig(known["name"], server["server"], server["certificate-authority-data"], sign_in)

@@ -13,11 +13,11 @@ import pulumi
 from pulumi_azure_native import network as azure
 from pulumi_azure_native import privatedns
 
-from novacron_infra.azure.accounts import storage_account
+from novacron_infra.azure.accounts import declare_storage_account
 from novacron_infra.azure.checks import check_account, check_name, check_region
-from novacron_infra.azure.iam import Role, grant, identity
+from novacron_infra.azure.iam import Role, declare_identity, grant
 from novacron_infra.azure.keys import CustomerKey
-from novacron_infra.azure.private_link import ZONES, PrivateService, private_endpoint
+from novacron_infra.azure.private_link import ZONES, PrivateService, declare_private_endpoint
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.networks import check_region_network
 from novacron_infra.resource_outputs import resolve_after
@@ -106,7 +106,7 @@ class AzureNetwork(pulumi.ComponentResource):
         subnets = self._subnets(vnet, gateway)
         zones, self.dns_zone_ids = self._dns(vnet)
         self.subnet_ids = {use: subnet.id for use, subnet in subnets.items()}
-        vault = private_endpoint(
+        vault = declare_private_endpoint(
             f"{name}-vault",
             PrivateService.VAULT,
             args.storage_key.vault_id,
@@ -232,10 +232,10 @@ class AzureNetwork(pulumi.ComponentResource):
 
     def _flow_log(self, vnet: azure.VirtualNetwork) -> azure.FlowLog:
         args, name = self._args, f"{self._name}-flow-logs"
-        account = storage_account(
+        account = declare_storage_account(
             name, args.flow_log_account, args.resource_group, args.region, args.storage_key, self._tags, self._child
         )
-        writer = identity(name, args.resource_group, args.region, self._tags, self._child)
+        writer = declare_identity(name, args.resource_group, args.region, self._tags, self._child)
         may_write = grant(name, account.id, Role.STORAGE_BLOB_DATA_CONTRIBUTOR, writer.principal_id, self._child)
         return azure.FlowLog(
             name,

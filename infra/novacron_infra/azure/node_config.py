@@ -32,7 +32,7 @@ _IMAGE_GC_HIGH_PERCENT, _IMAGE_GC_LOW_PERCENT = 85, 80
 _CONTAINER_LOG_MB, _CONTAINER_LOG_FILES = 50, 5
 
 
-def linux_os_config() -> dict[str, Any]:
+def build_linux_os_config() -> dict[str, Any]:
     """The same for every machine: what is tuned is Linux, and the same Linux everywhere."""
     return {
         "sysctls": dict(_SYSCTLS),
@@ -41,7 +41,7 @@ def linux_os_config() -> dict[str, Any]:
     }
 
 
-def kubelet_config(machine_type: Machine) -> dict[str, Any]:
+def build_kubelet_config(machine_type: Machine) -> dict[str, Any]:
     """Machines with GPUs give whole cores, near to the GPUs, to pods that ask for whole cores."""
     config: dict[str, Any] = {
         "image_gc_high_threshold": _IMAGE_GC_HIGH_PERCENT,
@@ -55,6 +55,6 @@ def kubelet_config(machine_type: Machine) -> dict[str, Any]:
     return config
 
 
-def node_config(machine_type: Machine) -> dict[str, Any]:
+def build_node_config(machine_type: Machine) -> dict[str, Any]:
     """Both, as properties of an agent pool."""
-    return {"linux_os_config": linux_os_config(), "kubelet_config": kubelet_config(machine_type)}
+    return {"linux_os_config": build_linux_os_config(), "kubelet_config": build_kubelet_config(machine_type)}

@@ -15,10 +15,10 @@ from pulumi_azure_native import authorization, compute, containerservice
 from novacron_infra.azure.capacity import check_pool
 from novacron_infra.azure.checks import check_name, check_region
 from novacron_infra.azure.iam import Role, grant
-from novacron_infra.azure.node_config import kubelet_config, linux_os_config
+from novacron_infra.azure.node_config import build_kubelet_config, build_linux_os_config
 from novacron_infra.catalog import Machine, find_machine, load_machines
 from novacron_infra.errors import Problem, raise_problems
-from novacron_infra.pools import GPU_TAINT, Capacity, NodeGroupShape, NodePoolShape, Placement, node_labels
+from novacron_infra.pools import GPU_TAINT, Capacity, NodeGroupShape, NodePoolShape, Placement, build_node_labels
 from novacron_infra.tags import Tags
 
 SPOT_LABEL = "kubernetes.azure.com/scalesetpriority"
@@ -182,10 +182,10 @@ class AksNodePool(pulumi.ComponentResource):
                 ssh_access=containerservice.AgentPoolSSHAccess.DISABLED
             ),
             linux_os_config=_linux(),
-            kubelet_config=containerservice.KubeletConfigArgs(**kubelet_config(machine_type)),
+            kubelet_config=containerservice.KubeletConfigArgs(**build_kubelet_config(machine_type)),
             gpu_profile=containerservice.GPUProfileArgs(driver=args.gpu_stack.value) if has_gpus else None,
-            node_labels=node_labels(shape, machine_type) | ({SPOT_LABEL: "spot"} if spot else {}),
-            node_taints=node_taints(machine_type, group) or None,
+            node_labels=build_node_labels(shape, machine_type) | ({SPOT_LABEL: "spot"} if spot else {}),
+            node_taints=build_node_taints(machine_type, group) or None,
             scale_set_priority=(
                 containerservice.ScaleSetPriority.SPOT if spot else containerservice.ScaleSetPriority.REGULAR
             ),
@@ -209,14 +209,14 @@ class AksNodePool(pulumi.ComponentResource):
         )
 
 
-def node_taints(machine_type: Machine, group: NodeGroupShape) -> list[str]:
+def build_node_taints(machine_type: Machine, group: NodeGroupShape) -> list[str]:
     """Return the taints of a group's nodes. AKS adds the spot taint itself; declaring it avoids a permanent diff."""
     gpus = [f"{GPU_TAINT}=true:NoSchedule"] if machine_type.gpu is not None else []
     return gpus + ([f"{SPOT_LABEL}=spot:NoSchedule"] if group.capacity is Capacity.SPOT else [])
 
 
 def _linux() -> containerservice.LinuxOSConfigArgs:
-    config = linux_os_config()
+    config = build_linux_os_config()
     sysctls = containerservice.SysctlConfigArgs(**config.pop("sysctls"))
     return containerservice.LinuxOSConfigArgs(sysctls=sysctls, **config)
 

@@ -30,7 +30,7 @@ ZONES = {
 """Azure's public cloud (Private Link documentation, "Private endpoint DNS integration", read on 2026-11-25)."""
 
 
-def private_endpoint(
+def declare_private_endpoint(
     name: str,
     service: PrivateService,
     service_id: pulumi.Input[str],

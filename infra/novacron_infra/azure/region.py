@@ -40,7 +40,7 @@ from novacron_infra.config import Platform
 from novacron_infra.errors import ArgumentError, Problem, raise_problems
 from novacron_infra.pools import NodePoolShape
 from novacron_infra.regions import RegionResults, RegionSpec
-from novacron_infra.stores import AzureBlobStore, AzureStore, NfsStore, nfs_address, store_url
+from novacron_infra.stores import AzureBlobStore, AzureStore, NfsStore, make_nfs_address, make_store_url
 from novacron_infra.workloads.names import NAMESPACE, WORKER_SERVICE_ACCOUNT
 
 POSTGRES_CLASS = "Standard_E8ds_v5"
@@ -102,7 +102,7 @@ class AzureRegion(pulumi.ComponentResource):
         super().__init__("novacron:index:AzureRegion", name, None, opts)
         self._name, self._subscription_id = name, args.subscription_id
         self._child = child = pulumi.ResourceOptions(parent=self)
-        self._unique = unique_name(name, args.subscription_id)
+        self._unique = make_unique_name(name, args.subscription_id)
         group = resources.ResourceGroup(
             f"{name}-group",
             resource_group_name=name,
@@ -127,7 +127,7 @@ class AzureRegion(pulumi.ComponentResource):
             ),
             child,
         )
-        storage_key = keys.key(KeyUse.STORAGE)
+        storage_key = keys.find_key(KeyUse.STORAGE)
         network = AzureNetwork(
             name,
             AzureNetworkArgs(
@@ -152,7 +152,7 @@ class AzureRegion(pulumi.ComponentResource):
                 network_cidr=spec.network,
                 nodes_subnet_id=network.subnet_ids[SubnetUse.NODES],
                 api_server_subnet_id=network.subnet_ids[SubnetUse.API_SERVER],
-                secrets_key=keys.key(KeyUse.CLUSTER),
+                secrets_key=keys.find_key(KeyUse.CLUSTER),
                 disk_encryption_set_id=keys.disk_encryption_set_id,
                 workspace_id=logs.workspace_id,
                 admin_group_ids=spec.admins,
@@ -235,7 +235,7 @@ class AzureRegion(pulumi.ComponentResource):
         spec = self.spec
         self.store, self.files = None, None
         if isinstance(store, NfsStore):
-            return pulumi.Output.from_input(store_url(nfs_address(store.export), spec.models_prefix))
+            return pulumi.Output.from_input(make_store_url(make_nfs_address(store.export), spec.models_prefix))
         if isinstance(store, AzureBlobStore):
             self.store = AzureModelStore(
                 f"{self._name}-models",
@@ -255,13 +255,13 @@ class AzureRegion(pulumi.ComponentResource):
             address = pulumi.Output.format(
                 "az://{0}@{1}.blob.core.windows.net", self.store.container_name, self.store.account.name
             )
-            return address.apply(lambda address: store_url(address, spec.models_prefix))
+            return address.apply(lambda address: make_store_url(address, spec.models_prefix))
         self.files = AzureFiles(
             f"{self._name}-models",
             AzureFilesArgs(
                 region=spec.region,
                 resource_group=self.resource_group_name,
-                account=unique_name(f"{self._name}-models", self._subscription_id),
+                account=make_unique_name(f"{self._name}-models", self._subscription_id),
                 key=key,
                 endpoint_subnet_id=network.subnet_ids[SubnetUse.ENDPOINTS],
                 file_zone_id=network.dns_zone_ids[PrivateService.FILE],
@@ -270,7 +270,7 @@ class AzureRegion(pulumi.ComponentResource):
             ),
             self._child,
         )
-        return self.files.export.apply(lambda export: store_url(nfs_address(export), spec.models_prefix))
+        return self.files.export.apply(lambda export: make_store_url(make_nfs_address(export), spec.models_prefix))
 
     def _workers(self) -> AksPodIdentity:
         return AksPodIdentity(
@@ -348,7 +348,7 @@ class AzureRegion(pulumi.ComponentResource):
         )
 
 
-def unique_name(name: str, subscription_id: str) -> str:
+def make_unique_name(name: str, subscription_id: str) -> str:
     """A name for what is named in all of Azure: unique letters and digits for each subscription."""
     digest = sha256(f"{subscription_id.lower()}/{name}".encode()).hexdigest()[:_HASH_LENGTH]
     return name.replace("-", "")[: _LONGEST_VAULT - _HASH_LENGTH] + digest

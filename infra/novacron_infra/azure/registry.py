@@ -13,7 +13,7 @@ from novacron_infra.azure.checks import check_name, check_region
 from novacron_infra.azure.iam import Role, grant
 from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.logs import send_logs
-from novacron_infra.azure.private_link import PrivateService, private_endpoint
+from novacron_infra.azure.private_link import PrivateService, declare_private_endpoint
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.resource_outputs import resolve_after
 from novacron_infra.tags import Tags
@@ -102,7 +102,7 @@ class AzureRegistry(pulumi.ComponentResource):
         )
         may_pull = grant(f"{name}-pull", self.registry.id, Role.ACR_PULL, args.pull_principal_id, child)
         send_logs(f"{name}-logs", self.registry.id, args.workspace_id, LOG_CATEGORIES, child)
-        reached = private_endpoint(
+        private_endpoint = declare_private_endpoint(
             f"{name}-endpoint",
             PrivateService.REGISTRY,
             self.registry.id,
@@ -113,7 +113,7 @@ class AzureRegistry(pulumi.ComponentResource):
             tags,
             child,
         )
-        self.server = resolve_after(self.registry.login_server, reached.id, may_pull.id)
+        self.server = resolve_after(self.registry.login_server, private_endpoint.id, may_pull.id)
         self.urls = {path: self.server.apply(partial(_url, path)) for path in args.repositories}
         self.register_outputs({"server": self.server, "urls": self.urls})
 

@@ -13,10 +13,10 @@ from pulumi_azure_native import storage, storagecache
 
 from novacron_infra import stores
 from novacron_infra.aliases import with_former_type
-from novacron_infra.azure.accounts import storage_account
+from novacron_infra.azure.accounts import declare_storage_account
 from novacron_infra.azure.checks import check_account, check_name, check_region
 from novacron_infra.azure.keys import CustomerKey
-from novacron_infra.azure.private_link import PrivateService, private_endpoint
+from novacron_infra.azure.private_link import PrivateService, declare_private_endpoint
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.resource_outputs import resolve_after
 from novacron_infra.tags import Tags
@@ -74,10 +74,10 @@ class AzureModelStore(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         protected = pulumi.ResourceOptions(parent=self, protect=args.protect)
         tags = args.tags.of("models")
-        self.account = storage_account(
+        self.account = declare_storage_account(
             f"{name}-models", args.account, args.resource_group, args.region, args.key, tags, protected
         )
-        kept = storage.DeleteRetentionPolicyArgs(enabled=True, days=args.old_versions_days)
+        retention = storage.DeleteRetentionPolicyArgs(enabled=True, days=args.old_versions_days)
         versions = storage.BlobServiceProperties(
             f"{name}-models",
             account_name=self.account.name,
@@ -86,8 +86,8 @@ class AzureModelStore(pulumi.ComponentResource):
             is_versioning_enabled=True,
             # Replication reads it.
             change_feed=storage.ChangeFeedArgs(enabled=True),
-            delete_retention_policy=kept,
-            container_delete_retention_policy=kept,
+            delete_retention_policy=retention,
+            container_delete_retention_policy=retention,
             opts=child,
         )
         storage.ManagementPolicy(
@@ -106,7 +106,7 @@ class AzureModelStore(pulumi.ComponentResource):
             public_access=storage.PublicAccess.NONE,
             opts=protected,
         )
-        private_endpoint(
+        declare_private_endpoint(
             f"{name}-blob",
             PrivateService.BLOB,
             self.account.id,
@@ -234,9 +234,9 @@ class AzureFiles(pulumi.ComponentResource):
         )
         protected = pulumi.ResourceOptions(parent=self, protect=args.protect)
         tags = args.tags.of("models")
-        if warning := load_warning(args.weights_gb, args.throughput_mib_per_s, args.load_timeout_s):
+        if warning := describe_slow_load(args.weights_gb, args.throughput_mib_per_s, args.load_timeout_s):
             pulumi.log.warn(f"{name}: {warning}", self)
-        self.account = storage_account(
+        self.account = declare_storage_account(
             f"{name}-files",
             args.account,
             args.resource_group,
@@ -259,7 +259,7 @@ class AzureFiles(pulumi.ComponentResource):
             provisioned_bandwidth_mibps=args.throughput_mib_per_s,
             opts=protected,
         )
-        private_endpoint(
+        declare_private_endpoint(
             f"{name}-file",
             PrivateService.FILE,
             self.account.id,
@@ -275,12 +275,12 @@ class AzureFiles(pulumi.ComponentResource):
         self.register_outputs({"share_name": self.share_name})
 
 
-def load_warning(weights_gb: float | None, throughput_mib_per_s: int, timeout_s: int) -> str | None:
+def describe_slow_load(weights_gb: float | None, throughput_mib_per_s: int, timeout_s: int) -> str | None:
     """Return a warning if a replica would not load its weights from Azure Files in time, or None.
 
     At the share's rate, which all replicas have together: a single client reaches less.
     """
-    return stores.load_warning("Azure Files", weights_gb, throughput_mib_per_s, timeout_s, "use Lustre")
+    return stores.describe_slow_load("Azure Files", weights_gb, throughput_mib_per_s, timeout_s, "use Lustre")
 
 
 def _forget_versions(days: int) -> storage.ManagementPolicyRuleArgs:

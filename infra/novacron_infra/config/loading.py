@@ -12,7 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from novacron_infra.config.environment import CloudEnvironment, EnvironmentSecrets
 from novacron_infra.config.field_problems import SET_SECRETS, describe_problems
-from novacron_infra.config.local import LocalEnvironment, broken_local_rules
+from novacron_infra.config.local import LocalEnvironment, check_local_rules
 from novacron_infra.config.problems import HIDDEN, MISSING, UNSHOWN, problem
 from novacron_infra.config.rules import check_cloud_environment
 from novacron_infra.config.rules.parts import Parts
@@ -60,7 +60,7 @@ def load(mapping: object, *, secrets: EnvironmentSecrets | None = None) -> Envir
     if not known_platform:
         parts.pop("platform", None)
     problems += found
-    problems += broken_local_rules(parts) if is_local else check_cloud_environment(cast("Parts", parts))
+    problems += check_local_rules(parts) if is_local else check_cloud_environment(cast("Parts", parts))
     if problems:
         raise ConfigurationError(problems)
     config = kind.model_validate_json(json.dumps(values))

@@ -153,7 +153,7 @@ class LocalEnvironment(Section):
     """
 
 
-def broken_local_rules(parts: Mapping[str, Any]) -> list[Problem]:
+def check_local_rules(parts: Mapping[str, Any]) -> list[Problem]:
     """Return a problem for each rule between sections that does not hold.
 
     Args:

@@ -29,9 +29,11 @@ class CloudDnsEndpoint(pulumi.ComponentResource):
         managed_zone = service.managed_zone
         self.name_servers = pulumi.Output.from_input([])
         if managed_zone is None:
-            kept = pulumi.ResourceOptions(parent=self, protect=service.protect_zone)
+            zone_options = pulumi.ResourceOptions(parent=self, protect=service.protect_zone)
             labels = {key.lower(): value.lower() for key, value in args.tagged().items()}
-            zone = gcp.dns.ManagedZone(f"{name}-zone", dns_name=f"{service.zone_name}.", labels=labels, opts=kept)
+            zone = gcp.dns.ManagedZone(
+                f"{name}-zone", dns_name=f"{service.zone_name}.", labels=labels, opts=zone_options
+            )
             managed_zone, self.name_servers = zone.name, zone.name_servers
         ttl_s = args.traffic.ttl_s
         for item in args.regions:

@@ -121,12 +121,12 @@ class Profile:
     endpoints: tuple[ProfileEndpoint, ...]
 
 
-def regional_type(item: EndpointRegion) -> RecordType:
+def choose_regional_type(item: EndpointRegion) -> RecordType:
     """The type of a single region's name. It is not routed: there is nothing to choose from."""
     return RecordType.A if item.address_kind is AddressKind.IPV4 else RecordType.CNAME
 
 
-def chain_type(args: GlobalEndpointArgs) -> RecordType:
+def choose_chain_type(args: GlobalEndpointArgs) -> RecordType:
     """Return the type of all names above the regions, which an alias takes from its target: A at the apex, else CNAME.
 
     It does not depend on the regions; otherwise, adding a region would replace every record.
@@ -134,18 +134,18 @@ def chain_type(args: GlobalEndpointArgs) -> RecordType:
     return RecordType.A if args.at_apex else RecordType.CNAME
 
 
-def route53_records(args: GlobalEndpointArgs) -> tuple[Record, ...]:
+def build_route53_records(args: GlobalEndpointArgs) -> tuple[Record, ...]:
     """Domain → nearest region's entry → the region itself, or by weight one of the others.
 
     A single region has the same chain without the others, so that a second one adds records and changes none.
     """
-    domain, kind = args.traffic.domain, chain_type(args)
+    domain, kind = args.traffic.domain, choose_chain_type(args)
 
     def content(item: EndpointRegion) -> Content:
         return Address(item) if kind is RecordType.A else Canonical(args.regional_name(item))
 
     records = [
-        Record(item.region.dns_label, args.regional_name(item), regional_type(item), Address(item))
+        Record(item.region.dns_label, args.regional_name(item), choose_regional_type(item), Address(item))
         for item in args.regions
     ]
     for item in args.active:
@@ -165,7 +165,7 @@ def route53_records(args: GlobalEndpointArgs) -> tuple[Record, ...]:
     return tuple(records)
 
 
-def traffic_manager_profiles(args: GlobalEndpointArgs) -> tuple[Profile, ...]:
+def build_traffic_manager_profiles(args: GlobalEndpointArgs) -> tuple[Profile, ...]:
     """Nearest region's profile → the region itself, else one of the others by weight, else the standbys in order.
 
     A nested profile comes before the one that holds it.

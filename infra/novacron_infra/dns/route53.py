@@ -8,7 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 from novacron_infra.dns.args import GlobalEndpointArgs, ProbeProtocol, Route53
-from novacron_infra.dns.records import Address, Alias, Failover, Latency, Record, Weighted, route53_records
+from novacron_infra.dns.records import Address, Alias, Failover, Latency, Record, Weighted, build_route53_records
 from novacron_infra.resource_outputs import require_output
 
 SAFETY_WAIT_MS = 5000
@@ -37,8 +37,8 @@ class Route53Endpoint(pulumi.ComponentResource):
         zone_id = service.zone_id
         self.name_servers = pulumi.Output.from_input([])
         if zone_id is None:
-            kept = pulumi.ResourceOptions(parent=self, protect=service.protect_zone)
-            zone = aws.route53.Zone(f"{name}-zone", name=service.zone_name, tags=args.tagged(), opts=kept)
+            zone_options = pulumi.ResourceOptions(parent=self, protect=service.protect_zone)
+            zone = aws.route53.Zone(f"{name}-zone", name=service.zone_name, tags=args.tagged(), opts=zone_options)
             zone_id, self.name_servers = zone.zone_id, zone.name_servers
         checks = _probes(name, args, child)
         self.routing_controls = pulumi.Output.from_input({})
@@ -53,7 +53,7 @@ class Route53Endpoint(pulumi.ComponentResource):
             controls = _switches(name, args, cluster_arn, child)
             checks = _combined(name, args, checks, controls, child)
             self.routing_controls = pulumi.Output.all(**{region: control.arn for region, control in controls.items()})
-        for record in route53_records(args):
+        for record in build_route53_records(args):
             _record(f"{name}-{record.key}", record, args, zone_id, checks, child)
         self.register_outputs(
             {

@@ -28,7 +28,7 @@ from novacron_infra.dns.args import (
     Route53,
     TrafficManager,
 )
-from novacron_infra.dns.records import Profile, route53_records, traffic_manager_profiles
+from novacron_infra.dns.records import Profile, build_route53_records, build_traffic_manager_profiles
 from novacron_infra.errors import ConfigurationError, Problem
 from novacron_infra.plan import PlanError, Recovery, check_recovery, estimate_recovery
 from novacron_infra.plan.failover import DEFAULT_TIMEOUT_S
@@ -124,7 +124,7 @@ def _check_names(args: GlobalEndpointArgs) -> Iterator[Problem]:
         yield _describe("service.zone_name", zone, f"{domain} is not in it", "Name the zone that holds the domain")
     names = [args.regional_name(item) for item in args.regions]
     if isinstance(args.service, Route53):
-        names = [record.name for record in route53_records(args)]
+        names = [record.name for record in build_route53_records(args)]
     longest = max(names, key=len, default="")
     if len(longest) > LONGEST_DNS_NAME:
         rule = f"{longest} has {len(longest)} characters; DNS allows {LONGEST_DNS_NAME}"
@@ -213,7 +213,7 @@ def _check_traffic_manager(args: GlobalEndpointArgs, service: TrafficManager) ->
     if args.at_apex:
         rule = "Traffic Manager is reached by a CNAME, which cannot be at the zone's apex"
         yield problem("traffic.domain", args.traffic.domain, rule, "Put the domain below the zone")
-    names = [profile_name(service, profile) for profile in traffic_manager_profiles(args)]
+    names = [make_profile_name(service, profile) for profile in build_traffic_manager_profiles(args)]
     if not re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", service.relative_name):
         rule = "a label below trafficmanager.net has a-z, 0-9 and - inside"
         yield _describe("service.relative_name", service.relative_name, rule, "Write it as novacron-prod")
@@ -223,7 +223,7 @@ def _check_traffic_manager(args: GlobalEndpointArgs, service: TrafficManager) ->
         yield _describe("service.relative_name", service.relative_name, rule, "Shorten it or the regions' dns_label")
 
 
-def profile_name(service: TrafficManager, profile: Profile) -> str:
+def make_profile_name(service: TrafficManager, profile: Profile) -> str:
     """The label of a profile below trafficmanager.net."""
     return "-".join(part for part in (service.relative_name, profile.key) if part)
 

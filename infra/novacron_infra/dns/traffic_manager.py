@@ -8,8 +8,14 @@ import pulumi
 from pulumi_azure_native import dns, trafficmanager
 
 from novacron_infra.dns.args import GlobalEndpointArgs, TrafficManager
-from novacron_infra.dns.records import Profile, ProfileEndpoint, RecordType, regional_type, traffic_manager_profiles
-from novacron_infra.dns.rules import profile_name
+from novacron_infra.dns.records import (
+    Profile,
+    ProfileEndpoint,
+    RecordType,
+    build_traffic_manager_profiles,
+    choose_regional_type,
+)
+from novacron_infra.dns.rules import make_profile_name
 from novacron_infra.plan.failover import DEFAULT_TIMEOUT_S
 
 _ENDPOINT = "Microsoft.Network/trafficManagerProfiles/{}Endpoints"
@@ -44,17 +50,17 @@ class TrafficManagerEndpoint(pulumi.ComponentResource):
             )
             zone_name, self.name_servers = zone.name, zone.name_servers
         profiles: dict[str, trafficmanager.Profile] = {}
-        for profile in traffic_manager_profiles(args):
+        for profile in build_traffic_manager_profiles(args):
             resource = f"{name}-{profile.key or 'nearest'}"
             profiles[profile.key] = _profile(resource, profile, args, service, profiles, child)
         for item in args.regions:
-            address = regional_type(item) is RecordType.A
+            address = choose_regional_type(item) is RecordType.A
             dns.RecordSet(
                 f"{name}-region-{item.region.dns_label}",
                 resource_group_name=service.resource_group_name,
                 zone_name=zone_name,
                 relative_record_set_name=_relative(args.regional_name(item), service),
-                record_type=regional_type(item).value,
+                record_type=choose_regional_type(item).value,
                 ttl=args.traffic.ttl_s,
                 a_records=[{"ipv4_address": item.address}] if address else None,
                 cname_record=None if address else {"cname": item.address},
@@ -88,11 +94,11 @@ def _profile(
     probe, check = args.probe, args.traffic.health_check
     return trafficmanager.Profile(
         resource,
-        profile_name=profile_name(service, profile),
+        profile_name=make_profile_name(service, profile),
         resource_group_name=service.resource_group_name,
         location="global",
         traffic_routing_method=profile.method.value,
-        dns_config={"relative_name": profile_name(service, profile), "ttl": args.traffic.ttl_s},
+        dns_config={"relative_name": make_profile_name(service, profile), "ttl": args.traffic.ttl_s},
         monitor_config={
             "protocol": probe.protocol.value,
             "port": probe.port,

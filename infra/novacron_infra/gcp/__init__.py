@@ -2,7 +2,7 @@
 
 from novacron_infra.gcp.cluster import GkeCluster, GkeClusterArgs, GkeClusterResources, ReleaseChannel
 from novacron_infra.gcp.databases import GcpPostgres, GcpPostgresArgs, GcpRedis, GcpRedisArgs
-from novacron_infra.gcp.identity import GkePodAccount, GkePodAccountArgs, in_folders
+from novacron_infra.gcp.identity import GkePodAccount, GkePodAccountArgs, render_folder_condition
 from novacron_infra.gcp.ingress import GcpIngress, GcpIngressArgs
 from novacron_infra.gcp.keys import GcpKeys, GcpKeysArgs, KeyUse
 from novacron_infra.gcp.network import (
@@ -68,5 +68,5 @@ __all__ = [
     "KeyUse",
     "ReleaseChannel",
     "ReplicaArgs",
-    "in_folders",
+    "render_folder_condition",
 ]

@@ -29,14 +29,14 @@ def check_name(name: str, longest: int = LONGEST_NAME) -> list[Problem]:
     return []
 
 
-def account_id(name: str) -> str:
+def make_account_id(name: str) -> str:
     """The id of the account of this name: 30 characters are the most, so a longer name is cut and has a digest."""
     if len(name) <= _LONGEST_ACCOUNT_ID:
         return name
     return f"{name[:23].rstrip('-')}-{sha256(name.encode()).hexdigest()[:6]}"
 
 
-def labels(tags: Tags, component: str) -> dict[str, str]:
+def build_labels(tags: Tags, component: str) -> dict[str, str]:
     """Return the labels of a resource that belongs to `component`: its tags in lower case."""
     return {key.lower(): value.lower() for key, value in tags.of(component).items()}
 
@@ -46,7 +46,7 @@ def check_labels(name: str, tags: Tags) -> list[Problem]:
     fix = "Use letters, digits, - and _, 63 at most"
     return [
         Problem(f"{name}.tags.{key}", value, "it is not a valid label", fix)
-        for key, value in labels(tags, "component").items()
+        for key, value in build_labels(tags, "component").items()
         if not _LABEL_KEY.fullmatch(key) or not _LABEL_VALUE.fullmatch(value)
     ]
 

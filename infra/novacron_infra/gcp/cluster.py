@@ -16,9 +16,9 @@ import pulumi_gcp as gcp
 
 from novacron_infra.clusters import check_version
 from novacron_infra.errors import Problem, raise_problems
-from novacron_infra.gcp.checks import account_id, check_labels, check_name, check_zones, labels
+from novacron_infra.gcp.checks import build_labels, check_labels, check_name, check_zones, make_account_id
 from novacron_infra.gcp.network import PODS_RANGE, SERVICES_RANGE
-from novacron_infra.kubeconfig import kubeconfig
+from novacron_infra.kubeconfig import render_kubeconfig
 from novacron_infra.networks import check_api_networks
 from novacron_infra.resource_outputs import require_output, resolve_after
 from novacron_infra.tags import Tags
@@ -186,11 +186,14 @@ class GkeCluster(pulumi.ComponentResource):
             enable_shielded_nodes=True,
             enable_legacy_abac=False,
             deletion_protection=args.protect,
-            resource_labels=labels(args.tags, "cluster"),
+            resource_labels=build_labels(args.tags, "cluster"),
             opts=child,
         )
         account = gcp.serviceaccount.Account(
-            f"{name}-nodes", account_id=account_id(f"{name}-nodes"), display_name=f"Nodes of cluster {name}", opts=child
+            f"{name}-nodes",
+            account_id=make_account_id(f"{name}-nodes"),
+            display_name=f"Nodes of cluster {name}",
+            opts=child,
         )
         grants = [
             gcp.projects.IAMMember(
@@ -231,7 +234,7 @@ def _kubeconfig(known: Mapping[str, str]) -> str:
         "provideClusterInfo": True,
         "interactiveMode": "Never",
     }
-    return kubeconfig(known["name"], f"https://{known['endpoint']}", known["authority"], sign_in)
+    return render_kubeconfig(known["name"], f"https://{known['endpoint']}", known["authority"], sign_in)
 
 
 def _check_args(name: str, args: GkeClusterArgs) -> list[Problem]:

@@ -10,7 +10,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from novacron_infra.errors import Problem, raise_problems
-from novacron_infra.gcp.checks import NAME_CHARACTERS, check_labels, check_name, labels
+from novacron_infra.gcp.checks import NAME_CHARACTERS, build_labels, check_labels, check_name
 from novacron_infra.generated import generate_secret
 from novacron_infra.resource_outputs import require_output, resolve_after
 from novacron_infra.tags import Tags
@@ -115,7 +115,7 @@ class GcpPostgres(pulumi.ComponentResource):
                     ]
                 )
             ),
-            labels=labels(args.tags, "postgres"),
+            labels=build_labels(args.tags, "postgres"),
             opts=child,
         )
         login = gcp.secretmanager.SecretVersion(
@@ -168,7 +168,7 @@ class GcpRedis(pulumi.ComponentResource):
             ]
         )
         super().__init__("novacron:index:GcpRedis", name, None, opts)
-        tags = labels(args.tags, "redis")
+        tags = build_labels(args.tags, "redis")
         may_connect = gcp.networkconnectivity.ServiceConnectionPolicy(
             f"{name}-connect",
             location=args.region,
@@ -228,7 +228,7 @@ def _settings(args: GcpPostgresArgs) -> gcp.sql.DatabaseInstanceSettingsArgs:
         ),
         insights_config=sql.DatabaseInstanceSettingsInsightsConfigArgs(query_insights_enabled=True),
         deletion_protection_enabled=args.protect,
-        user_labels=labels(args.tags, "postgres"),
+        user_labels=build_labels(args.tags, "postgres"),
     )
 
 

@@ -34,7 +34,7 @@ class FabricNetwork:
     subnets: int
 
 
-def fabric_networks(machine_name: str) -> tuple[FabricNetwork, ...]:
+def list_fabric_networks(machine_name: str) -> tuple[FabricNetwork, ...]:
     """The VPCs of a machine's fabric, in the order of the node's interfaces.
 
     With TCPX and TCPXO each GPU interface has a VPC of its own. With RoCE the second gVNIC has one, and the GPU
@@ -58,11 +58,11 @@ def fabric_networks(machine_name: str) -> tuple[FabricNetwork, ...]:
     )
 
 
-def fabric_interfaces(machine_name: str) -> int:
+def count_fabric_interfaces(machine_name: str) -> int:
     """Return the number of a node's interfaces in addition to the primary one. Raises as `fabric_networks`."""
-    return sum(item.subnets for item in fabric_networks(machine_name))
+    return sum(item.subnets for item in list_fabric_networks(machine_name))
 
 
-def rdma_profile(project: str, zone: str) -> str:
+def make_rdma_profile_url(project: str, zone: str) -> str:
     """The network profile that makes a VPC an RDMA network; it exists for each zone that has the machines."""
     return f"projects/{project}/global/networkProfiles/{zone}-vpc-roce"

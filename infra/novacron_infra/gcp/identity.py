@@ -8,7 +8,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from novacron_infra.errors import raise_problems
-from novacron_infra.gcp.checks import NAME_CHARACTERS, account_id, check_name
+from novacron_infra.gcp.checks import NAME_CHARACTERS, check_name, make_account_id
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,7 +37,7 @@ class GkePodAccount(pulumi.ComponentResource):
         super().__init__("novacron:index:GkePodAccount", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         account = gcp.serviceaccount.Account(
-            f"{name}-account", account_id=account_id(name), display_name=f"Pods of {name}", opts=child
+            f"{name}-account", account_id=make_account_id(name), display_name=f"Pods of {name}", opts=child
         )
         gcp.serviceaccount.IAMMember(
             f"{name}-account",
@@ -53,7 +53,7 @@ class GkePodAccount(pulumi.ComponentResource):
         self.register_outputs({"email": self.email})
 
 
-def in_folders(bucket: str, *prefixes: str) -> str:
+def render_folder_condition(bucket: str, *prefixes: str) -> str:
     """A condition that holds for the objects below the prefixes, and for listing the bucket."""
     objects = f"projects/_/buckets/{bucket}/objects/"
     folders = [objects + (f"{prefix}/" if prefix else "") for prefix in prefixes]

@@ -11,7 +11,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from novacron_infra.errors import raise_problems
-from novacron_infra.gcp.checks import check_labels, check_name, labels
+from novacron_infra.gcp.checks import build_labels, check_labels, check_name
 from novacron_infra.tags import Tags
 
 
@@ -41,7 +41,7 @@ class GcpIngress(pulumi.ComponentResource):
             address_type="EXTERNAL",
             # Premium: clients enter the provider's network close to them.
             network_tier="PREMIUM",
-            labels=labels(args.tags, "ingress"),
+            labels=build_labels(args.tags, "ingress"),
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
         self.name = reserved.name

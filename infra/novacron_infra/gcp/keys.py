@@ -13,7 +13,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from novacron_infra.errors import Problem, raise_problems
-from novacron_infra.gcp.checks import check_labels, check_name, labels
+from novacron_infra.gcp.checks import build_labels, check_labels, check_name
 from novacron_infra.resource_outputs import resolve_after
 from novacron_infra.tags import Tags
 
@@ -110,11 +110,11 @@ class GcpKeys(pulumi.ComponentResource):
                 purpose="ENCRYPT_DECRYPT",
                 rotation_period=f"{args.rotation_days * _SECONDS_PER_DAY}s",
                 destroy_scheduled_duration=f"{args.deletion_window_days * _SECONDS_PER_DAY}s",
-                labels=labels(args.tags, "keys"),
+                labels=build_labels(args.tags, "keys"),
                 opts=protected,
             )
             grants: list[gcp.kms.CryptoKeyIAMMember] = []
-            for agent in agents(use, args):
+            for agent in list_agents(use, args):
                 identity = (
                     gcp.projects.ServiceIdentity(f"{name}-{agent.value}", service=_SERVICES[agent], opts=child)
                     if agent in _SERVICES
@@ -137,12 +137,12 @@ class GcpKeys(pulumi.ComponentResource):
             self._ids[use] = resolve_after(key.id, *(grant.crypto_key_id for grant in grants))
         self.register_outputs({f"{use.value}_key_id": key for use, key in self._ids.items()})
 
-    def key_id(self, use: KeyUse) -> pulumi.Output[str]:
+    def find_key_id(self, use: KeyUse) -> pulumi.Output[str]:
         """The key for `use`, as `projects/…/cryptoKeys/…`."""
         return self._ids[use]
 
 
-def agents(use: KeyUse, args: GcpKeysArgs) -> tuple[ServiceAgent, ...]:
+def list_agents(use: KeyUse, args: GcpKeysArgs) -> tuple[ServiceAgent, ...]:
     """Return the service agents that need the key for `use`."""
     if use is KeyUse.CLUSTER:
         return (ServiceAgent.KUBERNETES_ENGINE,)

@@ -13,8 +13,8 @@ import pulumi_gcp as gcp
 
 from novacron_infra.catalog import CatalogError
 from novacron_infra.errors import Problem, raise_problems
-from novacron_infra.gcp.checks import check_labels, check_name, check_zones, labels
-from novacron_infra.gcp.fabric import FabricNetwork, InterfaceType, fabric_networks, rdma_profile
+from novacron_infra.gcp.checks import build_labels, check_labels, check_name, check_zones
+from novacron_infra.gcp.fabric import FabricNetwork, InterfaceType, list_fabric_networks, make_rdma_profile_url
 from novacron_infra.networks import check_region_network
 from novacron_infra.resource_outputs import require_output, resolve_after
 from novacron_infra.tags import Tags
@@ -104,7 +104,7 @@ class GcpNetwork(pulumi.ComponentResource):
             purpose="VPC_PEERING",
             address=str(services.network_address),
             prefix_length=services.prefixlen,
-            labels=labels(args.tags, "network"),
+            labels=build_labels(args.tags, "network"),
             opts=child,
         )
         peering = gcp.servicenetworking.Connection(
@@ -172,7 +172,7 @@ class GcpFabric(pulumi.ComponentResource):
         cidrs = args.cidr.subnets(prefixlen_diff=_FABRIC_PARTS_PREFIX)
         self.interfaces = tuple(
             interface
-            for layout in fabric_networks(args.machine)
+            for layout in list_fabric_networks(args.machine)
             for interface in self._network(layout, [next(cidrs) for _ in range(layout.subnets)])
         )
         self.register_outputs({"subnets": [interface.subnet for interface in self.interfaces]})
@@ -210,7 +210,7 @@ class GcpFabric(pulumi.ComponentResource):
         return [FabricInterface(network=vpc.name, subnet=subnet.name) for subnet in subnets]
 
     def _profile(self, project: str | None) -> str:
-        return rdma_profile(require_output(project, "getProject.project_id"), self._args.zone)
+        return make_rdma_profile_url(require_output(project, "getProject.project_id"), self._args.zone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +240,7 @@ def _check_args(name: str, args: GcpNetworkArgs) -> list[Problem]:
 def _check_fabric(name: str, args: GcpFabricArgs) -> list[Problem]:
     found = check_zones(name, args.region, [args.zone])
     try:
-        fabric_networks(args.machine)
+        list_fabric_networks(args.machine)
     except CatalogError as error:
         found.append(Problem(f"{name}.machine", args.machine, str(error), "Name a machine of the pool with the fabric"))
     if not args.cidr.is_private or args.cidr.prefixlen > 29 - _FABRIC_PARTS_PREFIX:

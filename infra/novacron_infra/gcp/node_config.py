@@ -64,7 +64,7 @@ _LOCAL_SSDS = {
 }
 
 
-def accelerator(machine_type: Machine) -> str | None:
+def find_accelerator(machine_type: Machine) -> str | None:
     """Return the Google Cloud name of a machine's GPU, or None without a GPU.
 
     Raises:
@@ -78,7 +78,7 @@ def accelerator(machine_type: Machine) -> str | None:
     return name
 
 
-def local_ssds(machine_type: Machine) -> LocalSsds:
+def find_local_ssds(machine_type: Machine) -> LocalSsds:
     """The local disks of a machine: what the catalogue says, or what one may choose."""
     if machine_type.name in _LOCAL_SSDS:
         return _LOCAL_SSDS[machine_type.name]
@@ -86,22 +86,22 @@ def local_ssds(machine_type: Machine) -> LocalSsds:
     return LocalSsds(allowed=(count,), default=count)
 
 
-def boot_disk_type(machine_type: Machine) -> str:
+def choose_boot_disk_type(machine_type: Machine) -> str:
     """The fastest type of boot disk that the machine's series takes at a size alone."""
     return "hyperdisk-balanced" if machine_type.name.startswith(HYPERDISK_ONLY) else "pd-ssd"
 
 
-def kubelet_config(machine_type: Machine) -> KubeletConfig | None:
+def build_kubelet_config(machine_type: Machine) -> KubeletConfig | None:
     """GPU nodes give whole cores of the GPUs' own NUMA node to pods that ask for whole ones."""
     if machine_type.gpu is None:
         return None
     return KubeletConfig(cpu_manager_policy="static", topology_manager_policy="best-effort")
 
 
-def system_config(machine_type: Machine) -> str:
+def render_system_config(machine_type: Machine) -> str:
     """The node system config as the file that `gcloud container node-pools create --system-config-from-file` takes."""
     kubelet: dict[str, object] = {"insecureKubeletReadonlyPortEnabled": False}
-    if (own := kubelet_config(machine_type)) is not None:
+    if (own := build_kubelet_config(machine_type)) is not None:
         kubelet |= {
             "cpuManagerPolicy": own.cpu_manager_policy,
             "topologyManager": {"policy": own.topology_manager_policy},

@@ -18,19 +18,19 @@ import pulumi_gcp as gcp
 from novacron_infra.catalog import Machine, find_machine, load_machines
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.gcp.capacity import SCHEDULED, check_pool
-from novacron_infra.gcp.checks import NAME_CHARACTERS, check_labels, check_name, check_zones, labels
-from novacron_infra.gcp.fabric import fabric_interfaces
+from novacron_infra.gcp.checks import NAME_CHARACTERS, build_labels, check_labels, check_name, check_zones
+from novacron_infra.gcp.fabric import count_fabric_interfaces
 from novacron_infra.gcp.network import FabricInterface
 from novacron_infra.gcp.node_config import (
     HUGE_PAGES,
     HUGE_PAGES_DEFRAG,
     SYSCTLS,
-    accelerator,
-    boot_disk_type,
-    kubelet_config,
-    local_ssds,
+    build_kubelet_config,
+    choose_boot_disk_type,
+    find_accelerator,
+    find_local_ssds,
 )
-from novacron_infra.pools import GPU_TAINT, Capacity, NodeGroupShape, NodePoolShape, Placement, node_labels
+from novacron_infra.pools import GPU_TAINT, Capacity, NodeGroupShape, NodePoolShape, Placement, build_node_labels
 from novacron_infra.tags import Tags
 
 GPU_TAINT_VALUE = "present"
@@ -123,7 +123,7 @@ class GkeNodePool(pulumi.ComponentResource):
         scaled = group.minimum_nodes != group.maximum_nodes
         nodes_per_zone = group.nodes // len(shape.zones)
         return gcp.container.NodePool(
-            resource_name(self._name, args.pool, suffix),
+            make_resource_name(self._name, args.pool, suffix),
             cluster=args.cluster_name,
             location=args.region,
             node_locations=list(shape.zones),
@@ -143,7 +143,7 @@ class GkeNodePool(pulumi.ComponentResource):
             upgrade_settings=gcp.container.NodePoolUpgradeSettingsArgs(
                 strategy="SURGE",
                 max_surge=0 if has_gpus else 1,
-                max_unavailable=max_unavailable(group) if has_gpus else 0,
+                max_unavailable=calculate_max_unavailable(group) if has_gpus else 0,
             ),
             placement_policy=gcp.container.NodePoolPlacementPolicyArgs(type="COMPACT")
             if shape.placement is Placement.CLUSTER
@@ -180,7 +180,11 @@ class GkeNodePool(pulumi.ComponentResource):
     def _node_config(self, group: NodeGroupShape) -> gcp.container.NodePoolNodeConfigArgs:
         args, machine_type = self._args, self._machine_type
         config = gcp.container
-        gpu, disks, kubelet = accelerator(machine_type), _disks(args, machine_type), kubelet_config(machine_type)
+        gpu, disks, kubelet = (
+            find_accelerator(machine_type),
+            _disks(args, machine_type),
+            build_kubelet_config(machine_type),
+        )
         return config.NodePoolNodeConfigArgs(
             machine_type=machine_type.name,
             image_type="COS_CONTAINERD",
@@ -202,12 +206,12 @@ class GkeNodePool(pulumi.ComponentResource):
             taints=[config.NodePoolNodeConfigTaintArgs(key=GPU_TAINT, value=GPU_TAINT_VALUE, effect="NO_SCHEDULE")]
             if gpu is not None
             else None,
-            labels=node_labels(args.shape, machine_type),
+            labels=build_node_labels(args.shape, machine_type),
             spot=True if group.capacity is Capacity.SPOT else None,
             flex_start=True if group.capacity is Capacity.FLEX_START else None,
             max_run_duration=f"{args.longest_run_s}s" if group.capacity in SCHEDULED else None,
             reservation_affinity=_reservation(args.shape),
-            disk_type=boot_disk_type(machine_type),
+            disk_type=choose_boot_disk_type(machine_type),
             disk_size_gb=args.boot_disk_gb,
             boot_disk_kms_key=args.disk_key_id,
             ephemeral_storage_local_ssd_config=config.NodePoolNodeConfigEphemeralStorageLocalSsdConfigArgs(
@@ -238,11 +242,11 @@ class GkeNodePool(pulumi.ComponentResource):
             # Pods have identities of their own and never see the node's.
             workload_metadata_config=config.NodePoolNodeConfigWorkloadMetadataConfigArgs(mode="GKE_METADATA"),
             metadata={"disable-legacy-endpoints": "true"},
-            resource_labels=labels(args.tags, args.shape.role.value),
+            resource_labels=build_labels(args.tags, args.shape.role.value),
         )
 
 
-def resource_name(component: str, pool: str | None, suffix: str) -> str:
+def make_resource_name(component: str, pool: str | None, suffix: str) -> str:
     """Return the name of a node pool in the stack, from which Pulumi makes its name in the cluster.
 
     The provider refuses a `name_prefix`, because Pulumi always sets `name` as well. With `pool`, a digest of the
@@ -253,7 +257,7 @@ def resource_name(component: str, pool: str | None, suffix: str) -> str:
     return f"{pool}-{suffix}-{sha256(component.encode()).hexdigest()[:_DIGEST_LENGTH]}"
 
 
-def max_unavailable(group: NodeGroupShape) -> int:
+def calculate_max_unavailable(group: NodeGroupShape) -> int:
     """How many nodes an update takes away at a time: a quarter, one at least, 20 as GKE's own limit."""
     return min(max(1, group.nodes // _MAX_UNAVAILABLE_SHARE), _MOST_UNAVAILABLE)
 
@@ -271,7 +275,7 @@ def _reservation(shape: NodePoolShape) -> gcp.container.NodePoolNodeConfigReserv
 
 
 def _disks(args: GkeNodePoolArgs, machine_type: Machine) -> int:
-    return local_ssds(machine_type).default if args.local_ssds is None else args.local_ssds
+    return find_local_ssds(machine_type).default if args.local_ssds is None else args.local_ssds
 
 
 def _check_args(name: str, args: GkeNodePoolArgs) -> list[Problem]:
@@ -290,9 +294,9 @@ def _check_args(name: str, args: GkeNodePoolArgs) -> list[Problem]:
 
 def _check_disks(name: str, args: GkeNodePoolArgs) -> list[Problem]:
     machine_type = load_machines().get(args.shape.machine)
-    if machine_type is None or args.local_ssds is None or args.local_ssds in local_ssds(machine_type).allowed:
+    if machine_type is None or args.local_ssds is None or args.local_ssds in find_local_ssds(machine_type).allowed:
         return []
-    allowed = ", ".join(map(str, local_ssds(machine_type).allowed))
+    allowed = ", ".join(map(str, find_local_ssds(machine_type).allowed))
     rule = f"{machine_type.name} has {allowed} local disks"
     return [Problem(f"{name}.local_ssds", str(args.local_ssds), rule, "Use one of these numbers, or leave it out")]
 
@@ -316,7 +320,7 @@ def _check_fabric(name: str, args: GkeNodePoolArgs) -> list[Problem]:
         or machine_type.fabric.kind is not args.shape.fabric
     ):
         return []  # or `check_pool` says what is wrong
-    needed = fabric_interfaces(machine_type.name)
+    needed = count_fabric_interfaces(machine_type.name)
     if given == needed:
         return []
     rule = f"{args.shape.fabric.value} of {args.shape.machine} takes {needed}"

@@ -15,7 +15,7 @@ from novacron_infra.config import Platform
 from novacron_infra.errors import ArgumentError, Problem, raise_problems
 from novacron_infra.gcp.cluster import GkeCluster, GkeClusterArgs
 from novacron_infra.gcp.databases import GcpPostgres, GcpPostgresArgs, GcpRedis, GcpRedisArgs
-from novacron_infra.gcp.identity import GkePodAccount, GkePodAccountArgs, in_folders
+from novacron_infra.gcp.identity import GkePodAccount, GkePodAccountArgs, render_folder_condition
 from novacron_infra.gcp.ingress import GcpIngress, GcpIngressArgs
 from novacron_infra.gcp.keys import GcpKeys, GcpKeysArgs, KeyUse
 from novacron_infra.gcp.network import FabricInterface, GcpFabric, GcpFabricArgs, GcpNetwork, GcpNetworkArgs
@@ -23,7 +23,15 @@ from novacron_infra.gcp.node_pool import GkeNodePool, GkeNodePoolArgs
 from novacron_infra.gcp.registry import GcpRegistry, GcpRegistryArgs
 from novacron_infra.gcp.storage import GcpFilestore, GcpFilestoreArgs, GcpModelStore, GcpModelStoreArgs
 from novacron_infra.regions import RegionResults, RegionSpec
-from novacron_infra.stores import FILESTORE_GIB, GcpStore, GcsStore, ManagedNfsStore, NfsStore, nfs_address, store_url
+from novacron_infra.stores import (
+    FILESTORE_GIB,
+    GcpStore,
+    GcsStore,
+    ManagedNfsStore,
+    NfsStore,
+    make_nfs_address,
+    make_store_url,
+)
 from novacron_infra.workloads.names import COORDINATOR_SERVICE_ACCOUNT, NAMESPACE, WORKER_SERVICE_ACCOUNT
 
 POSTGRES_CLASS = "db-perf-optimized-N-8"
@@ -90,7 +98,7 @@ class GcpRegion(pulumi.ComponentResource):
             ),
             child,
         )
-        storage_key = keys.key_id(KeyUse.STORAGE)
+        storage_key = keys.find_key_id(KeyUse.STORAGE)
         network = GcpNetwork(name, GcpNetworkArgs(region=region, cidr=spec.network, tags=tags), child)
         self.cluster = GkeCluster(
             name,
@@ -100,7 +108,7 @@ class GcpRegion(pulumi.ComponentResource):
                 kubernetes_version=spec.kubernetes_version,
                 network_id=network.network_id,
                 subnet_id=network.subnet_id,
-                secrets_key_id=keys.key_id(KeyUse.CLUSTER),
+                secrets_key_id=keys.find_key_id(KeyUse.CLUSTER),
                 public_cidrs=spec.public_networks,
                 filestore=makes_files,
                 tags=tags,
@@ -199,7 +207,7 @@ class GcpRegion(pulumi.ComponentResource):
         spec, child = self.spec, pulumi.ResourceOptions(parent=self)
         self.store, self.files = None, None
         if isinstance(store, NfsStore):
-            return pulumi.Output.from_input(store_url(nfs_address(store.export), spec.models_prefix))
+            return pulumi.Output.from_input(make_store_url(make_nfs_address(store.export), spec.models_prefix))
         if isinstance(store, GcsStore):
             self.store = GcpModelStore(
                 f"{name}-models",
@@ -208,7 +216,7 @@ class GcpRegion(pulumi.ComponentResource):
                 ),
                 child,
             )
-            return self.store.url.apply(lambda url: store_url(url, spec.models_prefix))
+            return self.store.url.apply(lambda url: make_store_url(url, spec.models_prefix))
         self.files = GcpFilestore(
             f"{name}-models",
             GcpFilestoreArgs(
@@ -221,7 +229,7 @@ class GcpRegion(pulumi.ComponentResource):
             ),
             child,
         )
-        return self.files.export.apply(lambda export: store_url(nfs_address(export), spec.models_prefix))
+        return self.files.export.apply(lambda export: make_store_url(make_nfs_address(export), spec.models_prefix))
 
     def _fabrics(self, name: str, spec: RegionSpec, network: GcpNetwork) -> dict[str, tuple[FabricInterface, ...]]:
         """Each pool's interfaces, if it has a fabric: in addresses of its own, since the cluster has them all."""
@@ -286,7 +294,7 @@ class GcpRegion(pulumi.ComponentResource):
             member=workers.member,
             condition=gcp.storage.BucketIAMMemberConditionArgs(
                 title="models",
-                expression=in_folders(bucket, self.spec.models_prefix, self.spec.configuration_prefix),
+                expression=render_folder_condition(bucket, self.spec.models_prefix, self.spec.configuration_prefix),
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )

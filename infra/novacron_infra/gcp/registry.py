@@ -9,7 +9,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from novacron_infra.errors import Problem, raise_problems
-from novacron_infra.gcp.checks import check_labels, check_name, labels
+from novacron_infra.gcp.checks import build_labels, check_labels, check_name
 from novacron_infra.tags import Tags
 
 _REPOSITORY = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -65,7 +65,7 @@ class GcpRegistry(pulumi.ComponentResource):
                     ),
                 )
             ],
-            labels=labels(args.tags, "registry"),
+            labels=build_labels(args.tags, "registry"),
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
         self.url = self.repository.registry_uri

@@ -9,7 +9,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from novacron_infra.errors import Problem, raise_problems
-from novacron_infra.gcp.checks import check_labels, check_name, labels
+from novacron_infra.gcp.checks import build_labels, check_labels, check_name
 from novacron_infra.tags import Tags
 
 INTERVAL_S = 3600
@@ -238,7 +238,7 @@ class GcpModelReplication(pulumi.ComponentResource):
             severity="WARNING",
             conditions=conditions,
             notification_channels=list(self._args.alarm_channels),
-            user_labels=labels(self._args.tags, "models"),
+            user_labels=build_labels(self._args.tags, "models"),
             opts=pulumi.ResourceOptions(parent=self),
         )
 

@@ -16,7 +16,7 @@ import pulumi_gcp as gcp
 from novacron_infra import stores
 from novacron_infra.aliases import with_former_type
 from novacron_infra.errors import Problem, raise_problems
-from novacron_infra.gcp.checks import check_labels, check_name, labels
+from novacron_infra.gcp.checks import build_labels, check_labels, check_name
 from novacron_infra.tags import Tags
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9_-]{1,61}[a-z0-9]")
@@ -129,7 +129,7 @@ class GcpModelStore(pulumi.ComponentResource):
                 ),
             ],
             force_destroy=False,
-            labels=labels(args.tags, "models"),
+            labels=build_labels(args.tags, "models"),
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
         self.url = self.bucket.url
@@ -178,7 +178,7 @@ class GcpModelDisk(pulumi.ComponentResource):
         raise_problems([*check_name(name), *check_labels(name, args.tags), *_check_disks(name, args)])
         super().__init__("novacron:index:GcpModelDisk", name, None, opts)
         rate = args.throughput_mib_per_s / args.replicas
-        if warning := load_warning("this disk", args.weights_gb, rate, args.load_timeout_s):
+        if warning := describe_slow_load("this disk", args.weights_gb, rate, args.load_timeout_s):
             pulumi.log.warn(f"{name}: {warning}", self)
         self.disk = gcp.compute.Disk(
             f"{name}-model",
@@ -188,7 +188,7 @@ class GcpModelDisk(pulumi.ComponentResource):
             provisioned_throughput=args.throughput_mib_per_s,
             access_mode=args.access.value,
             disk_encryption_key=gcp.compute.DiskDiskEncryptionKeyArgs(kms_key_self_link=args.key_id),
-            labels=labels(args.tags, "models"),
+            labels=build_labels(args.tags, "models"),
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.volume_handle = self.disk.id
@@ -232,7 +232,7 @@ class GcpLustre(pulumi.ComponentResource):
             capacity_gib=str(args.capacity_gib),
             per_unit_storage_throughput=str(args.throughput_mb_per_s_per_tib),
             kms_key=args.key_id,
-            labels=labels(args.tags, "models"),
+            labels=build_labels(args.tags, "models"),
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.mount_point = self.instance.mount_point
@@ -273,7 +273,7 @@ class GcpFilestore(pulumi.ComponentResource):
             "novacron:index:GcpFilestore", name, None, with_former_type(opts, "novacron:index:GcpSharedFiles")
         )
         rate = args.capacity_gib / _GIB_PER_TIB * stores.FILESTORE_READ_MIB_PER_S_PER_TIB
-        if warning := load_warning("Filestore", args.weights_gb, rate, args.load_timeout_s):
+        if warning := describe_slow_load("Filestore", args.weights_gb, rate, args.load_timeout_s):
             pulumi.log.warn(f"{name}: {warning}", self)
         self.file_share = "models"
         self.instance = gcp.filestore.Instance(
@@ -289,16 +289,16 @@ class GcpFilestore(pulumi.ComponentResource):
             ],
             kms_key_name=args.key_id,
             deletion_protection_enabled=args.protect,
-            labels=labels(args.tags, "models"),
+            labels=build_labels(args.tags, "models"),
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
         self.export = self.instance.networks.apply(_address).apply(lambda address: f"{address}:/{self.file_share}")
         self.register_outputs({"instance": self.instance.name, "file_share": self.file_share})
 
 
-def load_warning(what: str, weights_gb: float | None, rate_mib_per_s: float, timeout_s: int) -> str | None:
+def describe_slow_load(what: str, weights_gb: float | None, rate_mib_per_s: float, timeout_s: int) -> str | None:
     """Return a warning if a replica would not load its weights from there in time, or None."""
-    return stores.load_warning(what, weights_gb, rate_mib_per_s, timeout_s, "use something faster")
+    return stores.describe_slow_load(what, weights_gb, rate_mib_per_s, timeout_s, "use something faster")
 
 
 def _address(networks: Sequence[gcp.filestore.outputs.InstanceNetwork]) -> str:

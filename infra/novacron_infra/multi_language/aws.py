@@ -13,7 +13,7 @@ from novacron_infra.config.problems import KEY
 from novacron_infra.config.rules.model_store import check_store
 from novacron_infra.errors import raise_problems
 from novacron_infra.multi_language.known_inputs import check_known_inputs
-from novacron_infra.multi_language.pools import PoolShape, TagsArgs, node_pool_shape, tags_of
+from novacron_infra.multi_language.pools import PoolShape, TagsArgs, build_node_pool_shape, build_tags
 from novacron_infra.networks import parse_networks
 from novacron_infra.pools import NodeRole
 from novacron_infra.regions import RegionSpec
@@ -53,14 +53,14 @@ class EksGpuPool(pulumi.ComponentResource):
         pool = EksNodePool(
             name,
             EksNodePoolArgs(
-                shape=node_pool_shape(args["shape"], NodeRole.WORKER),
+                shape=build_node_pool_shape(args["shape"], NodeRole.WORKER),
                 cluster_name=args["cluster_name"],
                 cluster_security_group_id=args["cluster_security_group_id"],
                 kubernetes_version=args["kubernetes_version"],
                 subnet_ids=args["subnet_ids"],
                 disk_key_arn=args["disk_key_arn"],
                 fabric_security_group_id=args.get("fabric_security_group_id"),
-                tags=tags_of(args["tags"]),
+                tags=build_tags(args["tags"]),
             ),
             pulumi.ResourceOptions(parent=self),
         )
@@ -156,7 +156,7 @@ class AwsGpuRegion(pulumi.ComponentResource):
         public = {f"{name}.public_networks.{index}": text for index, text in enumerate(args.get("public_networks", []))}
         networks = parse_networks({f"{name}.network": args["network"], **public})
         super().__init__("novacron:index:AwsGpuRegion", name, None, opts)
-        workers = {pool: node_pool_shape(shape, NodeRole.WORKER) for pool, shape in args["workers"].items()}
+        workers = {pool: build_node_pool_shape(shape, NodeRole.WORKER) for pool, shape in args["workers"].items()}
         images = args.get("device_plugins")
         results = AwsRegion(
             name,
@@ -167,11 +167,14 @@ class AwsGpuRegion(pulumi.ComponentResource):
                     network=networks.pop(f"{name}.network"),
                     kubernetes_version=args["kubernetes_version"],
                     admins=tuple(args["admins"]),
-                    pools={"coordinators": node_pool_shape(args["coordinators"], NodeRole.COORDINATOR), **workers},
+                    pools={
+                        "coordinators": build_node_pool_shape(args["coordinators"], NodeRole.COORDINATOR),
+                        **workers,
+                    },
                     store=_store(name, args),
                     postgres_storage_gib=args["postgres_storage_gib"],
                     redis_nodes=args["redis_nodes"],
-                    tags=tags_of(args["tags"]),
+                    tags=build_tags(args["tags"]),
                     protect=args.get("protect", True),
                     public_networks=tuple(networks.values()),
                     models_prefix=args.get("prefix", "models"),

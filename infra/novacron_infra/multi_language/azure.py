@@ -7,7 +7,7 @@ from typing_extensions import NotRequired
 
 from novacron_infra.azure.node_pool import AksNodePool, AksNodePoolArgs, GpuStack
 from novacron_infra.multi_language.known_inputs import check_known_inputs
-from novacron_infra.multi_language.pools import PoolShape, TagsArgs, node_pool_shape, tags_of
+from novacron_infra.multi_language.pools import PoolShape, TagsArgs, build_node_pool_shape, build_tags
 from novacron_infra.pools import NodeRole
 
 
@@ -48,7 +48,7 @@ class AksGpuPool(pulumi.ComponentResource):
         pool = AksNodePool(
             name,
             AksNodePoolArgs(
-                shape=node_pool_shape(args["shape"], NodeRole.WORKER),
+                shape=build_node_pool_shape(args["shape"], NodeRole.WORKER),
                 pool=args["pool"],
                 region=args["region"],
                 resource_group=args["resource_group"],
@@ -57,7 +57,7 @@ class AksGpuPool(pulumi.ComponentResource):
                 kubernetes_version=args["kubernetes_version"],
                 subnet_id=args["subnet_id"],
                 gpu_stack=args.get("gpu_stack", GpuStack.GPU_OPERATOR),
-                tags=tags_of(args["tags"]),
+                tags=build_tags(args["tags"]),
             ),
             pulumi.ResourceOptions(parent=self),
         )

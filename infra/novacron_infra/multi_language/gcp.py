@@ -8,7 +8,7 @@ from typing_extensions import NotRequired
 from novacron_infra.gcp.network import FabricInterface
 from novacron_infra.gcp.node_pool import GkeNodePool, GkeNodePoolArgs, GpuDriver
 from novacron_infra.multi_language.known_inputs import check_known_inputs
-from novacron_infra.multi_language.pools import PoolShape, TagsArgs, node_pool_shape, tags_of
+from novacron_infra.multi_language.pools import PoolShape, TagsArgs, build_node_pool_shape, build_tags
 from novacron_infra.pools import NodeRole
 
 
@@ -56,7 +56,7 @@ class GkeGpuPool(pulumi.ComponentResource):
         pool = GkeNodePool(
             name,
             GkeNodePoolArgs(
-                shape=node_pool_shape(args["shape"], NodeRole.WORKER),
+                shape=build_node_pool_shape(args["shape"], NodeRole.WORKER),
                 region=args["region"],
                 cluster_name=args["cluster_name"],
                 node_account_email=args["node_account_email"],
@@ -67,7 +67,7 @@ class GkeGpuPool(pulumi.ComponentResource):
                 ],
                 automatic_fabric=args.get("automatic_fabric", False),
                 gpu_driver=args.get("gpu_driver", GpuDriver.DEFAULT),
-                tags=tags_of(args["tags"]),
+                tags=build_tags(args["tags"]),
             ),
             pulumi.ResourceOptions(parent=self),
         )

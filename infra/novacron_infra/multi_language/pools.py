@@ -38,7 +38,7 @@ class PoolShape(TypedDict):
     """Nodes that one replica of the model spans; 1 unless stated."""
 
 
-def node_pool_shape(shape: PoolShape, role: NodeRole) -> NodePoolShape:
+def build_node_pool_shape(shape: PoolShape, role: NodeRole) -> NodePoolShape:
     """The shape of a pool for `role`."""
     return NodePoolShape(
         role=role,
@@ -68,6 +68,6 @@ class TagsArgs(TypedDict):
     """Further tags, such as an owner or a cost centre."""
 
 
-def tags_of(args: TagsArgs) -> Tags:
+def build_tags(args: TagsArgs) -> Tags:
     """The tags as components take them."""
     return Tags(environment=args["environment"], project=args.get("project", "novacron"), more=args.get("more", {}))

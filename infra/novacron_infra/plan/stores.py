@@ -12,7 +12,7 @@ from novacron_infra.stores import (
     EFS_MIB_PER_S,
     FILESTORE_MIB_PER_S,
     RegionStore,
-    load_warning,
+    describe_slow_load,
     make_store,
 )
 
@@ -61,7 +61,7 @@ def list_store_warnings(config: CloudEnvironment, sizes: Sequence[ReplicaSize]) 
             created.setdefault((cloud, kind), []).append(region.name)
     for store, names in created.items():
         what, rate, fix = _CREATED[store]
-        if warning := load_warning(what, weights_gb, rate, config.model.loader.timeout_s, fix):
+        if warning := describe_slow_load(what, weights_gb, rate, config.model.loader.timeout_s, fix):
             yield warning
         if store[1] is StoreKind.NFS and len(names) > 1:
             yield f"models are not replicated between {', '.join(names)}: upload them to each region's {what}"

@@ -138,13 +138,13 @@ def pool(opts: pulumi.ResourceOptions, **changes: Any) -> aws.EksNodePool:
 def region(opts: pulumi.ResourceOptions) -> dict[str, Any]:
     """A whole region, put together as an environment does it."""
     keys = aws.AwsKeys("keys", KEYS, opts)
-    storage_key = keys.arn(aws.KeyUse.STORAGE)
-    network = aws.AwsNetwork("network", replace(NETWORK, logs_key_arn=keys.arn(aws.KeyUse.LOGS)), opts)
+    storage_key = keys.find_arn(aws.KeyUse.STORAGE)
+    network = aws.AwsNetwork("network", replace(NETWORK, logs_key_arn=keys.find_arn(aws.KeyUse.LOGS)), opts)
     cluster_args = replace(
         CLUSTER,
         subnet_ids=list(network.private_subnet_ids.values()),
-        secrets_key_arn=keys.arn(aws.KeyUse.CLUSTER),
-        logs_key_arn=keys.arn(aws.KeyUse.LOGS),
+        secrets_key_arn=keys.find_arn(aws.KeyUse.CLUSTER),
+        logs_key_arn=keys.find_arn(aws.KeyUse.LOGS),
     )
     cluster = aws.EksCluster("prod", cluster_args, opts)
     for name, shape in SHAPES.items():

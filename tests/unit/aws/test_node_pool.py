@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 import pytest
 from novacron_infra.aws import EksNodePool
-from novacron_infra.aws.user_data import user_data
+from novacron_infra.aws.user_data import render_user_data
 from novacron_infra.catalog import find_machine
 from novacron_infra.errors import ArgumentError
 from novacron_infra.pools import Capacity, Placement
@@ -49,7 +49,7 @@ def test_every_pool_is_encrypted_and_tuned_and_hides_node_credentials_from_pods(
         "httpPutResponseHopLimit": 1,
     }
     text = base64.b64decode(inputs["userData"]).decode()
-    assert text == user_data(find_machine(samples.SHAPES[pool].machine))
+    assert text == render_user_data(find_machine(samples.SHAPES[pool].machine))
     assert {spec["resourceType"] for spec in inputs["tagSpecifications"]} == {"instance", "volume", "network-interface"}
 
 

@@ -17,8 +17,8 @@ from novacron_infra.aws import (
     EksNodePool,
     reads_models,
 )
-from novacron_infra.aws.storage import load_warning
-from novacron_infra.aws.volumes import ROOT_VOLUME, Gp3Volume, check_volume, storage_class_parameters
+from novacron_infra.aws.storage import describe_slow_load
+from novacron_infra.aws.volumes import ROOT_VOLUME, Gp3Volume, build_storage_class_parameters, check_volume
 from novacron_infra.errors import ArgumentError
 
 from tests.unit.aws import samples
@@ -142,13 +142,13 @@ def test_405b_model_on_efs_logs_a_warning(monkeypatch: pytest.MonkeyPatch) -> No
 def test_slow_load_warning_depends_on_throughput_and_time_limit(
     weights_gb: float | None, throughput: int, timeout_s: int, warned: bool
 ) -> None:
-    assert (load_warning(weights_gb, throughput, timeout_s) is not None) == warned
+    assert (describe_slow_load(weights_gb, throughput, timeout_s) is not None) == warned
 
 
 def test_persistent_cache_has_a_storage_class() -> None:
     cache = Gp3Volume(size_gib=1024, iops=20_000, throughput_mib_per_s=1_000)
     assert check_volume("cache", cache) == []
-    parameters = storage_class_parameters(cache, "arn:key")
+    parameters = build_storage_class_parameters(cache, "arn:key")
     assert parameters["iops"] == "20000"
     assert (parameters["encrypted"], parameters["kmsKeyId"]) == ("true", "arn:key")
     assert all(isinstance(value, str) for value in parameters.values())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from novacron_infra.aws.user_data import user_data
+from novacron_infra.aws.user_data import render_user_data
 from novacron_infra.catalog import Cloud, Machine, find_machine, load_machines
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "aws"
@@ -17,7 +17,7 @@ MACHINES = ["c6i.8xlarge", "i4i.16xlarge", "p4d.24xlarge", "p5.48xlarge", "p6-b3
 
 
 def parts(name: str) -> list[Message]:
-    message = message_from_string(user_data(find_machine(name)))
+    message = message_from_string(render_user_data(find_machine(name)))
     assert message.is_multipart()
     found = message.get_payload()
     assert isinstance(found, list)
@@ -27,7 +27,7 @@ def parts(name: str) -> list[Message]:
 @pytest.mark.parametrize("name", MACHINES)
 def test_user_data_matches_the_golden_file(name: str) -> None:
     expected = (GOLDEN / f"user-data-{name}.txt").read_text(encoding="utf-8")
-    assert user_data(find_machine(name)) == expected, "run make golden"
+    assert render_user_data(find_machine(name)) == expected, "run make golden"
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_user_data_is_multipart_with_node_config_as_eks_requires(machine: Machin
     assert "cluster" not in config["spec"]  # EKS adds its own
     assert ("instance" in config["spec"]) == bool(machine.local_nvme_gb)
     assert script.get_content_type() == "text/x-shellscript"
-    assert len(user_data(machine)) < 16384  # the limit of EC2
+    assert len(render_user_data(machine)) < 16384  # the limit of EC2
 
 
 @pytest.mark.parametrize("name", MACHINES)
@@ -67,5 +67,5 @@ def test_user_data_script_writes_valid_bash_scripts(name: str, tmp_path: Path) -
 
 def test_user_data_does_not_write_to_infiniband() -> None:
     assert not any(
-        "infiniband" in user_data(machine) for machine in load_machines().values() if machine.cloud is Cloud.AWS
+        "infiniband" in render_user_data(machine) for machine in load_machines().values() if machine.cloud is Cloud.AWS
     )

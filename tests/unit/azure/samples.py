@@ -247,7 +247,7 @@ def region(opts: pulumi.ResourceOptions) -> Any:
         "network",
         replace(
             NETWORK,
-            storage_key=keys.key(KeyUse.STORAGE),
+            storage_key=keys.find_key(KeyUse.STORAGE),
             workspace_id=logs.workspace_id,
             workspace_guid=logs.workspace_guid,
         ),
@@ -259,7 +259,7 @@ def region(opts: pulumi.ResourceOptions) -> Any:
             CLUSTER,
             nodes_subnet_id=network.subnet_ids[SubnetUse.NODES],
             api_server_subnet_id=network.subnet_ids[SubnetUse.API_SERVER],
-            secrets_key=keys.key(KeyUse.CLUSTER),
+            secrets_key=keys.find_key(KeyUse.CLUSTER),
             disk_encryption_set_id=keys.disk_encryption_set_id,
             workspace_id=logs.workspace_id,
         ),
@@ -276,7 +276,7 @@ def region(opts: pulumi.ResourceOptions) -> Any:
             os_disk=DiskPlace.LOCAL if name == "storage" else DiskPlace.MANAGED,
         )
         AksNodePool(name, args, opts)
-    key, endpoints = keys.key(KeyUse.STORAGE), network.subnet_ids[SubnetUse.ENDPOINTS]
+    key, endpoints = keys.find_key(KeyUse.STORAGE), network.subnet_ids[SubnetUse.ENDPOINTS]
     blob, file = (network.dns_zone_ids[service] for service in (PrivateService.BLOB, PrivateService.FILE))
     store = AzureModelStore("models", replace(STORE, key=key, endpoint_subnet_id=endpoints, blob_zone_id=blob), opts)
     AzureLustre("fast", replace(LUSTRE, key=key, subnet_id=network.subnet_ids[SubnetUse.FILES]), opts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from novacron_infra.azure.fabric import infiniband_interfaces, lacks_infiniband
+from novacron_infra.azure.fabric import count_infiniband_interfaces, lacks_infiniband
 from novacron_infra.catalog import CatalogError, Cloud, FabricKind, Machine, UnknownNameError, load_machines
 
 AZURE = [machine for machine in load_machines().values() if machine.cloud is Cloud.AZURE]
@@ -34,15 +34,15 @@ def test_the_r_in_a_name(size: str, lacks: bool) -> None:
 def test_the_catalogue_and_the_names_agree(machine: Machine) -> None:
     has = machine.fabric is not None and machine.fabric.kind is FabricKind.INFINIBAND
     assert has != lacks_infiniband(machine.name)
-    assert infiniband_interfaces(machine.name) == machine.gpu_count
+    assert count_infiniband_interfaces(machine.name) == machine.gpu_count
 
 
 @pytest.mark.parametrize("name", ["Standard_D64s_v5", "p5.48xlarge"])
 def test_a_machine_without_infiniband_has_no_interfaces(name: str) -> None:
     with pytest.raises(CatalogError, match=f"{name} has no InfiniBand"):
-        infiniband_interfaces(name)
+        count_infiniband_interfaces(name)
 
 
 def test_an_unknown_machine_has_none() -> None:
     with pytest.raises(UnknownNameError, match="Standard_ND96is_H100_v5"):
-        infiniband_interfaces("Standard_ND96is_H100_v5")
+        count_infiniband_interfaces("Standard_ND96is_H100_v5")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from novacron_infra.azure.node_config import kubelet_config, linux_os_config, node_config
+from novacron_infra.azure.node_config import build_kubelet_config, build_linux_os_config, build_node_config
 from novacron_infra.catalog import Cloud, Machine, find_machine, load_machines
 from pulumi_azure_native import containerservice
 
@@ -22,7 +22,7 @@ LIMITS = {
 
 
 def rendered(machine_type: Machine) -> str:
-    return yaml.safe_dump(node_config(machine_type), sort_keys=False)
+    return yaml.safe_dump(build_node_config(machine_type), sort_keys=False)
 
 
 @pytest.mark.parametrize("name", MACHINES)
@@ -32,7 +32,7 @@ def test_golden(name: str) -> None:
 
 
 def test_every_sysctl_is_within_what_aks_takes() -> None:
-    sysctls = linux_os_config()["sysctls"]
+    sysctls = build_linux_os_config()["sysctls"]
     assert set(sysctls) == set(LIMITS)
     for name, value in sysctls.items():
         low, high = LIMITS[name]
@@ -42,12 +42,12 @@ def test_every_sysctl_is_within_what_aks_takes() -> None:
 
 @pytest.mark.parametrize("name", MACHINES)
 def test_only_nodes_with_gpus_pin_cores(name: str) -> None:
-    config = kubelet_config(find_machine(name))
+    config = build_kubelet_config(find_machine(name))
     pinned = config.get("cpu_manager_policy") == "static"
     assert pinned == (find_machine(name).gpu is not None)
     assert config["image_gc_low_threshold"] < config["image_gc_high_threshold"]
 
 
 def test_huge_pages_are_off() -> None:
-    config = linux_os_config()
+    config = build_linux_os_config()
     assert (config["transparent_huge_page_enabled"], config["transparent_huge_page_defrag"]) == ("never", "never")

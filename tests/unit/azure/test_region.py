@@ -7,7 +7,7 @@ from typing import Any
 
 import pulumi
 import pytest
-from novacron_infra.azure.region import AzureRegion, AzureRegionArgs, unique_name
+from novacron_infra.azure.region import AzureRegion, AzureRegionArgs, make_unique_name
 from novacron_infra.errors import ArgumentError
 from novacron_infra.stores import AzureBlobStore, ManagedNfsStore, NewEfsStore, NfsStore
 
@@ -16,7 +16,7 @@ from tests.unit.azure.azure_api import MODELS, problems
 from tests.unit.azure.graph import SUBSCRIPTION, declare
 from tests.unit.graph import Graph, violations
 
-UNIQUE = unique_name("prod-westus2", SUBSCRIPTION)
+UNIQUE = make_unique_name("prod-westus2", SUBSCRIPTION)
 
 
 def whole(opts: pulumi.ResourceOptions, **changes: Any) -> Any:
@@ -104,7 +104,7 @@ def test_region_with_a_file_store_has_no_container_and_no_role_for_one(export: s
     assert graph.of("storage:BlobContainer") == []
     assert not any("llm-workers" in item.name for item in graph.of("authorization:RoleAssignment"))
     assert graph.result["worker_identity"] == "client-prod-westus2-llm-workers-identity"
-    account = unique_name("prod-westus2-models", SUBSCRIPTION)
+    account = make_unique_name("prod-westus2-models", SUBSCRIPTION)
     made = f"nfs://{account}.file.core.windows.net/{account}/models/models"
     assert graph.result["model_store"] == ("nfs://files.acme.com/export/models" if export else made)
     shares = graph.of("storage:FileShare")
@@ -115,10 +115,10 @@ def test_region_with_a_file_store_has_no_container_and_no_role_for_one(export: s
 
 def test_names_of_two_regions_or_subscriptions_are_never_the_same() -> None:
     other = SUBSCRIPTION.replace("0", "1")
-    names = {unique_name(name, sub) for name in ("prod-westus2", "prod-westus3") for sub in (SUBSCRIPTION, other)}
+    names = {make_unique_name(name, sub) for name in ("prod-westus2", "prod-westus3") for sub in (SUBSCRIPTION, other)}
     assert len(names) == 4
     assert all(len(name) <= 24 and name.isalnum() and name[0].isalpha() for name in names)
-    assert len(unique_name("prod-" + "x" * 30, SUBSCRIPTION)) == 24
+    assert len(make_unique_name("prod-" + "x" * 30, SUBSCRIPTION)) == 24
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 import pytest
 from novacron_infra.azure import AzureFiles, AzureLustre, AzureModelStore
-from novacron_infra.azure.storage import LUSTRE_STEP_TIB, load_warning
+from novacron_infra.azure.storage import LUSTRE_STEP_TIB, describe_slow_load
 from novacron_infra.errors import ArgumentError
 
 from tests.unit.azure import samples
@@ -105,7 +105,7 @@ def test_405b_from_a_share_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None
 def test_the_warning_depends_on_rate_and_patience(
     weights_gb: float | None, throughput: int, timeout_s: int, warned: bool
 ) -> None:
-    assert (load_warning(weights_gb, throughput, timeout_s) is not None) == warned
+    assert (describe_slow_load(weights_gb, throughput, timeout_s) is not None) == warned
 
 
 @pytest.mark.parametrize(("throughput", "step"), LUSTRE_STEP_TIB.items())

@@ -188,7 +188,7 @@ def region(opts: pulumi.ResourceOptions) -> dict[str, Any]:
             CLUSTER,
             network_id=network.network_id,
             subnet_id=network.subnet_id,
-            secrets_key_id=keys.key_id(KeyUse.CLUSTER),
+            secrets_key_id=keys.find_key_id(KeyUse.CLUSTER),
             managed_lustre=True,
             filestore=True,
         ),
@@ -209,7 +209,7 @@ def region(opts: pulumi.ResourceOptions) -> dict[str, Any]:
             shape=shape,
             cluster_name=cluster.name,
             node_account_email=cluster.node_account_email,
-            disk_key_id=keys.key_id(KeyUse.STORAGE),
+            disk_key_id=keys.find_key_id(KeyUse.STORAGE),
             fabric_interfaces=interfaces[shape.machine] if shape.fabric else (),
             local_ssds=LOCAL_SSDS.get(name),
         )
@@ -217,7 +217,7 @@ def region(opts: pulumi.ResourceOptions) -> dict[str, Any]:
     GkeNodePool(
         "automatic", replace(POOL, shape=SHAPES["roce"], cluster_name=cluster.name, automatic_fabric=True), opts
     )
-    storage_key = keys.key_id(KeyUse.STORAGE)
+    storage_key = keys.find_key_id(KeyUse.STORAGE)
     GcpModelStore("models", STORE, opts)
     GcpModelDisk("disk", replace(DISK, key_id=storage_key), opts)
     services = network.services_network_id

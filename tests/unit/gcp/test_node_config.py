@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 import yaml
 from novacron_infra.catalog import CatalogError, Cloud, Machine, find_machine, load_machines
-from novacron_infra.gcp.node_config import LOCAL_SSD_GB, accelerator, boot_disk_type, local_ssds, system_config
+from novacron_infra.gcp.node_config import (
+    LOCAL_SSD_GB,
+    choose_boot_disk_type,
+    find_accelerator,
+    find_local_ssds,
+    render_system_config,
+)
 
 from tests.unit.gcp.gcp_api import document
 
@@ -20,12 +26,12 @@ GOOGLE = [machine for machine in load_machines().values() if machine.cloud is Cl
 @pytest.mark.parametrize("name", MACHINES)
 def test_golden(name: str) -> None:
     expected = (GOLDEN / f"node-config-{name}.yaml").read_text(encoding="utf-8")
-    assert system_config(find_machine(name)) == expected, "run make golden"
+    assert render_system_config(find_machine(name)) == expected, "run make golden"
 
 
 @pytest.mark.parametrize("machine", GOOGLE, ids=[machine.name for machine in GOOGLE])
 def test_gke_lets_one_set_every_sysctl(machine: Machine) -> None:
-    linux = yaml.safe_load(system_config(machine))["linuxConfig"]
+    linux = yaml.safe_load(render_system_config(machine))["linuxConfig"]
     schema = document("container.v1")["schemas"]["LinuxNodeConfig"]["properties"]
     allowed = set(re.findall(r"[a-z]+(?:[._-][a-z0-9_-]+)+", schema["sysctls"]["description"]))
     assert {"vm.swappiness", "net.core.somaxconn"} < allowed
@@ -37,7 +43,7 @@ def test_gke_lets_one_set_every_sysctl(machine: Machine) -> None:
 
 @pytest.mark.parametrize("machine", GOOGLE, ids=[machine.name for machine in GOOGLE])
 def test_only_gpu_nodes_align_cores_with_gpus(machine: Machine) -> None:
-    kubelet = yaml.safe_load(system_config(machine))["kubeletConfig"]
+    kubelet = yaml.safe_load(render_system_config(machine))["kubeletConfig"]
     assert kubelet["insecureKubeletReadonlyPortEnabled"] is False
     assert kubelet.get("cpuManagerPolicy") == ("static" if machine.gpu else None)
 
@@ -55,27 +61,27 @@ def test_only_gpu_nodes_align_cores_with_gpus(machine: Machine) -> None:
     ],
 )
 def test_accelerators_have_googles_names(name: str, expected: str | None) -> None:
-    assert accelerator(find_machine(name)) == expected
+    assert find_accelerator(find_machine(name)) == expected
 
 
 def test_every_machine_of_the_catalogue_has_an_accelerator() -> None:
-    assert all((accelerator(machine) is None) == (machine.gpu is None) for machine in GOOGLE)
+    assert all((find_accelerator(machine) is None) == (machine.gpu is None) for machine in GOOGLE)
 
 
 def test_another_clouds_gpu_has_no_name() -> None:
     with pytest.raises(CatalogError, match=r"p6-b300\.48xlarge: Google Cloud has no name for B300"):
-        accelerator(find_machine("p6-b300.48xlarge"))
+        find_accelerator(find_machine("p6-b300.48xlarge"))
 
 
 def test_local_disks_are_the_catalogues_where_it_knows_them() -> None:
     for machine in GOOGLE:
-        disks = local_ssds(machine)
+        disks = find_local_ssds(machine)
         assert disks.default in disks.allowed
         if machine.local_nvme_gb is not None:
             assert disks.allowed == (machine.local_nvme_gb / LOCAL_SSD_GB,)
-    assert local_ssds(find_machine("a3-ultragpu-8g")).default == 32
+    assert find_local_ssds(find_machine("a3-ultragpu-8g")).default == 32
 
 
 def test_series_without_persistent_disks_get_a_hyperdisk() -> None:
-    hyperdisk = {machine.name for machine in GOOGLE if boot_disk_type(machine) == "hyperdisk-balanced"}
+    hyperdisk = {machine.name for machine in GOOGLE if choose_boot_disk_type(machine) == "hyperdisk-balanced"}
     assert hyperdisk == {"a3-ultragpu-8g", "a4-highgpu-8g"}

@@ -12,8 +12,8 @@ import yaml
 from novacron_infra.catalog import FabricKind, find_machine
 from novacron_infra.errors import ArgumentError
 from novacron_infra.gcp import GkeNodePool, GpuDriver
-from novacron_infra.gcp.node_config import system_config
-from novacron_infra.gcp.node_pool import max_unavailable, resource_name
+from novacron_infra.gcp.node_config import render_system_config
+from novacron_infra.gcp.node_pool import calculate_max_unavailable, make_resource_name
 from novacron_infra.pools import Capacity, NodeGroupShape, Placement
 
 from tests.unit.gcp import samples
@@ -43,7 +43,7 @@ def test_every_pool_is_encrypted_tuned_and_keeps_pods_off_its_credentials(region
         assert config["shieldedInstanceConfig"] == {"enableSecureBoot": True, "enableIntegrityMonitoring": True}
         assert (config["gvnic"], config["gcfsConfig"]) == ({"enabled": True}, {"enabled": True})
         assert item.inputs["networkConfig"]["enablePrivateNodes"] is True
-        wanted = yaml.safe_load(system_config(machine_type))
+        wanted = yaml.safe_load(render_system_config(machine_type))
         linux = dict(config["linuxNodeConfig"])
         assert linux.pop("sysctls") == wanted["linuxConfig"].pop("sysctl")
         assert linux == wanted["linuxConfig"]
@@ -73,7 +73,7 @@ def test_gpus_are_tainted_have_one_driver_and_are_updated_without_surge(region: 
 @pytest.mark.parametrize(("nodes", "expected"), [(0, 1), (3, 1), (8, 2), (64, 16), (200, 20)])
 def test_a_quarter_of_a_pool_is_updated_at_a_time(nodes: int, expected: int) -> None:
     group = NodeGroupShape(capacity=Capacity.ON_DEMAND, nodes=nodes, minimum_nodes=0, maximum_nodes=nodes)
-    assert max_unavailable(group) == expected
+    assert calculate_max_unavailable(group) == expected
 
 
 def test_the_driver_can_be_chosen() -> None:
@@ -265,5 +265,5 @@ def test_the_longest_pool_name_fits_the_40_characters_of_a_node_pool() -> None:
 
 
 def test_node_pools_of_two_clusters_have_different_names_in_the_stack() -> None:
-    names = {resource_name(f"prod-{region}-workers", "workers", "nodes") for region in ("us-east4", "us-central1")}
+    names = {make_resource_name(f"prod-{region}-workers", "workers", "nodes") for region in ("us-east4", "us-central1")}
     assert len(names) == 2

@@ -17,9 +17,9 @@ from novacron_infra.gcp import (
     GcpRegistry,
     GkePodAccount,
     ReplicaArgs,
-    in_folders,
+    render_folder_condition,
 )
-from novacron_infra.gcp.checks import account_id
+from novacron_infra.gcp.checks import make_account_id
 
 from tests.unit.gcp import samples
 from tests.unit.gcp.graph import PASSWORD, declare
@@ -136,9 +136,9 @@ def test_the_account_of_a_long_name_has_an_id_that_google_takes() -> None:
     graph = declare(lambda opts: GkePodAccount(name, samples.POD_ACCOUNT, opts).email)
     id_ = graph.one("gcp:serviceaccount/account:Account").inputs["accountId"]
     assert 6 <= len(id_) <= 30
-    assert id_ == account_id(name)
-    assert account_id("prod-us-central1-nodes") == "prod-us-central1-nodes"
-    assert account_id(name) != account_id("staging-northamerica-northeast1-llm-coordinators")
+    assert id_ == make_account_id(name)
+    assert make_account_id("prod-us-central1-nodes") == "prod-us-central1-nodes"
+    assert make_account_id(name) != make_account_id("staging-northamerica-northeast1-llm-coordinators")
 
 
 @pytest.mark.parametrize(
@@ -147,9 +147,9 @@ def test_the_account_of_a_long_name_has_an_id_that_google_takes() -> None:
 )
 def test_a_condition_holds_for_a_folder_and_for_listing(prefix: str, folder: str) -> None:
     expected = f'resource.type == "storage.googleapis.com/Bucket" || resource.name.startsWith("{folder}")'
-    assert in_folders("b", prefix) == expected
+    assert render_folder_condition("b", prefix) == expected
     also = ' || resource.name.startsWith("projects/_/buckets/b/objects/configuration/")'
-    assert in_folders("b", prefix, "configuration") == expected + also
+    assert render_folder_condition("b", prefix, "configuration") == expected + also
 
 
 def test_models_are_copied_each_hour_and_never_deleted(region: Graph) -> None:

@@ -10,7 +10,7 @@ import pulumi
 import pytest
 from novacron_infra.errors import ArgumentError
 from novacron_infra.gcp import DiskAccess, GcpFilestore, GcpLustre, GcpModelDisk, GcpModelStore
-from novacron_infra.gcp.storage import load_warning
+from novacron_infra.gcp.storage import describe_slow_load
 
 from tests.unit.gcp import samples
 from tests.unit.gcp.graph import declare
@@ -119,7 +119,7 @@ def test_replicas_share_a_model_disk(told: list[str]) -> None:
 def test_the_warning_depends_on_rate_and_patience(
     weights_gb: float | None, rate: float, timeout_s: int, warned: bool
 ) -> None:
-    assert (load_warning("there", weights_gb, rate, timeout_s) is not None) == warned
+    assert (describe_slow_load("there", weights_gb, rate, timeout_s) is not None) == warned
 
 
 def store(**changes: Any) -> None:

@@ -21,7 +21,8 @@ from novacron_infra.local.contract import ServedProcess, read_contract
 from novacron_infra.local.process import ProcessSpec
 from novacron_infra.local.state_files import read_state
 
-from .test_local_platform_process import processes_of, spec, until
+from .conftest import wait_until
+from .test_local_platform_process import processes_of, spec
 
 __all__ = ["spec"]
 NOBODY = 65534
@@ -108,7 +109,7 @@ def test_every_file_is_closed_to_other_users_whatever_the_umask(spec: ProcessSpe
         spec.log.parent.mkdir()
         spec.log.touch()
         process.start(spec)
-        until(lambda: "token" in spec.log.read_text())
+        wait_until(lambda: "token" in spec.log.read_text(), "the process has written to its log")
     finally:
         os.umask(umask)
     paths = [spec.run_dir, *spec.run_dir.rglob("*")]
@@ -133,7 +134,7 @@ def test_stop_leaves_a_process_alone_that_only_the_state_file_names(
     process.stop(spec.folder)
     assert other.poll() is None
     assert not process.is_alive(spec.folder)
-    until(lambda: processes_of(spec) == [])
+    wait_until(lambda: processes_of(spec) == [], "the process has ended")
 
 
 def test_a_state_file_without_a_supervisor_stops_nothing(spec: ProcessSpec, other: subprocess.Popen[bytes]) -> None:
@@ -150,7 +151,7 @@ def test_a_process_whose_files_are_gone_is_found_and_stopped(spec: ProcessSpec) 
     shutil.rmtree(spec.run_dir)
     assert process.find_folders(spec.run_dir) == [spec.folder]
     process.remove(spec.folder)
-    until(lambda: processes_of(spec) == [])
+    wait_until(lambda: processes_of(spec) == [], "the process has ended")
     assert process.find_folders(spec.run_dir) == []
 
 
@@ -158,7 +159,7 @@ def test_a_supervisor_that_ignores_the_signal_is_killed(spec: ProcessSpec) -> No
     process.start(spec)
     os.kill(read_state(spec.folder)["supervisor_pid"], signal.SIGSTOP)
     process.stop(spec.folder, ManualClock())
-    until(lambda: processes_of(spec) == [])
+    wait_until(lambda: processes_of(spec) == [], "the process has ended")
 
 
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs Linux and root, to become another user")

@@ -24,7 +24,10 @@ README = (ROOT / "README.md").read_text()
 BLOCKS: list[tuple[str, str]] = re.findall(r"^```(sh|yaml)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 ROWS: list[str] = re.findall(r"^\| (`.*?`) \|", README, re.MULTILINE)
 COMMANDS = [command for row in ROWS for command in re.findall(r"`((?:make|\.venv)[^`]+)`", row)]
-TEXTS = {text.partition(":")[0]: text for text in re.findall(r"^```text\n(.*?)^```", README, re.MULTILINE | re.DOTALL)}
+TEXTS = {
+    re.split(" serves|:", text)[0]: text
+    for text in re.findall(r"^```text\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+}
 """The output of commands, by its first words."""
 MAKEFILE = (ROOT / "Makefile").read_text()
 SKIPPED = {"make test", "make check"}

@@ -70,7 +70,11 @@ class StackStatus:
     def _coordinator_problems(self, report: CoordinatorReport) -> list[str]:
         readiness = report.readiness
         active, expected = self.workers
-        found = [f"the coordinator's {name} is unavailable: {why}" for name, why in readiness.degraded.items()]
+        found = [
+            f"the coordinator's {name} is unavailable: {why}"
+            for name, why in readiness.degraded.items()
+            if name != "workers"  # counted below
+        ]
         if readiness.draining:
             found.append("the coordinator is draining and accepts no new requests")
         if expected == 0:

@@ -22,13 +22,23 @@ from novacron_serving.protocol import contract
 Config = TypeVar("Config", bound=BaseModel)
 
 
+IDENTITY = frozenset({"worker_id", "host"})
+"""Fields that differ between the pods of a set."""
+
+
 def read_config(arguments: list[str], model: type[Config]) -> Config:
-    """Read the configuration of `--config FILE`. Raises `StartError`, which lists every invalid field."""
+    """Read the configuration of `--config FILE`, and `worker_id` and `host` from the environment if they are there.
+
+    So one file serves all pods of a set, each with its own name and address.
+
+    Raises:
+        StartError: it lists every invalid field.
+    """
     if len(arguments) != 2 or arguments[0] != "--config":
         raise StartError("usage: --config FILE.json")
     path = Path(arguments[1])
     try:
-        return model.model_validate_json(path.read_bytes())
+        return model.model_validate_json(_add_identity(path, model))
     except OSError as error:
         raise StartError(f"configuration {path} cannot be read: {error.strerror}") from error
     except ValidationError as error:
@@ -38,6 +48,29 @@ def read_config(arguments: list[str], model: type[Config]) -> Config:
             for item in error.errors(include_url=False)
         )
         raise StartError(f"configuration {path}: {problems}") from error
+
+
+def _add_identity(path: Path, model: type[BaseModel]) -> bytes:
+    """Return a configuration file with the identity that the environment gives to this process."""
+    content = path.read_bytes()
+    names = contract()["environment"]
+    given = {
+        field: os.environ[names[field]] for field in IDENTITY & model.model_fields.keys() if names[field] in os.environ
+    }
+    if not given:
+        return content
+    try:
+        fields = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return content  # the caller's validation reports it
+    if not isinstance(fields, dict):
+        return content
+    for field, value in given.items():
+        if fields.setdefault(field, value) != value:
+            raise StartError(
+                f"configuration {path}: {field} is {fields[field]!r}, but {names[field]} is {value!r}; remove one"
+            )
+    return orjson.dumps(fields)
 
 
 def _got(problem: str, given: object) -> str:

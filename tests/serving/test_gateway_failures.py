@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from .gateway import Gateway, MakeGateway, body, said
-from .stack import answers, wait_until
+from .stack import HTTP, answers, wait_until
 
 pytestmark = pytest.mark.xdist_group("gateway")
 
@@ -75,11 +75,26 @@ def test_coordinator_recovers_when_all_workers_die_and_restart(fresh: MakeGatewa
         worker.kill()
         worker.wait()
     assert gateway.ask({}).status_code == 503
-    wait_until(lambda: answers(f"{gateway.url}/ready", 503), "it is not ready", 10)
+    wait_until(lambda: "workers" in HTTP.get(f"{gateway.url}/ready").json()["degraded"], "it is degraded", 10)
     gateway.start_workers("a", "b")
     # A killed worker counts as active again when its ejection ends, until it fails again.
     wait_until(lambda: gateway.ask({}).status_code == 200, "requests succeed again", 10)
-    wait_until(lambda: answers(f"{gateway.url}/ready"), "it is ready again", 10)
+    wait_until(lambda: HTTP.get(f"{gateway.url}/ready").json()["degraded"] == {}, "it is not degraded", 10)
+
+
+def test_a_coordinator_that_once_had_enough_workers_stays_ready_when_one_is_lost(fresh: MakeGateway) -> None:
+    gateway = fresh(minimum_workers=2)
+    gateway.start_workers("a")
+    assert answers(f"{gateway.url}/ready", 503), "a new coordinator waits for the minimum"
+    gateway.start_workers("b")
+    wait_until(lambda: answers(f"{gateway.url}/ready"), "it is ready", 10)
+    gateway.workers["b"].kill()
+    wait_until(lambda: HTTP.get(f"{gateway.url}/ready").json()["active_workers"] == 1, "the loss is noticed", 10)
+    ready = HTTP.get(f"{gateway.url}/ready")
+    assert (ready.status_code, ready.json()["ready"]) == (200, True)
+    assert ready.json()["degraded"] == {"workers": "1 of at least 2 are active"}
+    assert "novacron_workers_minimum 2.0" in HTTP.get(f"{gateway.url}/metrics").text
+    assert gateway.ask({}).status_code == 200
 
 
 def test_worker_without_a_response_times_out_with_504(fresh: MakeGateway) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -75,11 +75,16 @@ class Scripted:
     async def unload(self) -> None: ...
 
 
-def app_of(engine: Any, tool_format: ToolFormat | None = None, adapters: tuple[str, ...] = ()) -> WorkerApp:
+def app_of(
+    engine: Any,
+    tool_format: ToolFormat | None = None,
+    adapters: tuple[str, ...] = (),
+    is_registered: Callable[[], bool] = lambda: False,
+) -> WorkerApp:
     served = ServedModel(
         model_id=MODEL, engine=engine, adapters=dict.fromkeys(adapters, ""), tool_format=tool_format, ready=True
     )
-    return WorkerApp(CONFIG, served, TOKEN, Instrumentation(served, None))
+    return WorkerApp(CONFIG, served, TOKEN, Instrumentation(served, None), is_registered)
 
 
 @asynccontextmanager
@@ -254,7 +259,8 @@ def test_adapters_are_listed_and_selected_as_models() -> None:
 def test_requests_without_the_clusters_token_get_401() -> None:
     async def work() -> None:
         engine = Scripted()
-        app = app_of(engine)
+        registered: list[bool] = []
+        app = app_of(engine, is_registered=lambda: bool(registered))
         async with client_of(app, "guessed") as client:
             with pytest.raises(openai.AuthenticationError, match="the cluster's token"):
                 await client.chat.completions.create(model=MODEL, messages=HELLO)
@@ -265,6 +271,11 @@ def test_requests_without_the_clusters_token_get_401() -> None:
             assert (await anybody.get("/health")).status_code == 200
             assert (await anybody.get("/metrics")).status_code == 200
             assert (await anybody.get("/ready")).status_code == 503  # not registered
+            registered.append(True)
+            assert (await anybody.get("/ready")).status_code == 200
+            registered.clear()
+            lost = await anybody.get("/ready")  # as all workers lose their coordinators at once, they stay ready
+            assert (lost.status_code, lost.json()["registered"]) == (200, False)
             engine.well = False
             assert (await anybody.get("/health")).status_code == 503
         assert engine.asked == []

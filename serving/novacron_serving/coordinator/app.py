@@ -57,8 +57,12 @@ class CoordinatorApp:
         self._background_tasks = background_tasks
         self._clock = scheduler.clock
         self._started_s = self._clock.monotonic()
+        self._had_enough_workers = False
         metrics, names = scheduler.metrics, contract()["metrics"]
         metrics.gauge("novacron_workers_active", "Active workers").set_function(lambda: len(workers.active()))
+        metrics.gauge("novacron_workers_minimum", "Active workers below which the coordinator is degraded").set(
+            config.minimum_workers
+        )
         metrics.gauge(names["requests_running"], "Requests that workers are serving").set_function(
             lambda: scheduler.in_flight - scheduler.queued
         )
@@ -135,14 +139,20 @@ class CoordinatorApp:
 
     async def _ready(self, request: Request) -> Response:
         del request
-        active = len(self._workers.active())
-        ready = not self._scheduler.draining and active >= self._config.minimum_workers
+        active, minimum = len(self._workers.active()), self._config.minimum_workers
+        # All coordinators see the same workers. If losing one made them unready, it would do so to all of them at once,
+        # and clients would reach none. So the minimum counts only until it is there for the first time.
+        self._had_enough_workers = self._had_enough_workers or active >= minimum
+        ready = self._had_enough_workers and not self._scheduler.draining
+        degraded = dict(self._background_tasks.degraded)
+        if self._had_enough_workers and active < minimum:
+            degraded["workers"] = f"{active} of at least {minimum} are active"
         body: Ready = {
             "ready": ready,
             "draining": self._scheduler.draining,
             "active_workers": active,
-            "minimum_workers": self._config.minimum_workers,
-            "degraded": self._background_tasks.degraded,
+            "minimum_workers": minimum,
+            "degraded": degraded,
         }
         return JSONResponse(body, 200 if ready else 503)
 

@@ -29,7 +29,7 @@ class CoordinatorConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     host: str = "127.0.0.1"
-    """Address to listen on."""
+    """Address to listen on. `NOVACRON_HOST` may give it in place of the file."""
     http_port: int = Field(default=8080, ge=0, le=65535)
     """Port of the API."""
     grpc_port: int = Field(default=9090, ge=0, le=65535)
@@ -50,7 +50,7 @@ class CoordinatorConfig(BaseModel):
     cors_origins: tuple[str, ...] = ()
     """Origins of web pages that may use the API, such as https://chat.example.com; `*`: every page."""
     minimum_workers: int = Field(default=1, ge=0)
-    """Active workers that make the coordinator ready."""
+    """Active workers that a new coordinator waits for before it is ready. With fewer later on it is degraded."""
     report_interval_s: float = Field(default=1.0, gt=0)
     """Interval of the workers' reports."""
     lost_after_s: float = Field(default=5.0, gt=0)

@@ -19,11 +19,12 @@ class Ready(TypedDict):
     """Response of `/ready`."""
 
     ready: bool
+    """Whether this coordinator accepts requests: it once had the minimum of workers, and is not draining."""
     draining: bool
     active_workers: int
     minimum_workers: int
     degraded: dict[str, str]
-    """Services that are unavailable, each with the reason."""
+    """What is unavailable or too few (`database`, `redis`, `workers`), each with the reason."""
 
 
 class ClusterBody(TypedDict):

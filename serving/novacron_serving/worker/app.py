@@ -72,6 +72,7 @@ class WorkerApp:
         self._token = token
         self._instrumentation = instrumentation
         self._is_registered = is_registered
+        self._was_registered = False
         paths = contract()["paths"]
         self.asgi = Starlette(
             routes=[
@@ -99,7 +100,9 @@ class WorkerApp:
     async def _get_ready(self, request: Request) -> Response:
         del request
         loaded, registered = self._served.ready, self._is_registered()
-        ready = loaded and registered and self._served.engine.healthy()
+        # Losing the coordinators is no reason to become unready: it happens to all workers at once.
+        self._was_registered = self._was_registered or registered
+        ready = loaded and self._was_registered and self._served.engine.healthy()
         return JSONResponse({"ready": ready, "model_loaded": loaded, "registered": registered}, 200 if ready else 503)
 
     async def _get_models(self, request: Request) -> Response:

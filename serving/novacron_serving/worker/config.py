@@ -43,9 +43,9 @@ class WorkerConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     worker_id: str = Field(min_length=1)
-    """Name of the worker, unique among the workers of a coordinator."""
+    """Name of the worker, unique among all workers. `NOVACRON_WORKER_ID` may give it in place of the file."""
     host: str = "127.0.0.1"
-    """Address to listen on."""
+    """Address to listen on, and where coordinators reach the worker. `NOVACRON_HOST` may give it."""
     port: int = Field(ge=0, le=65535)
     """Port where coordinators send requests."""
     coordinator: HostAndPort | Annotated[tuple[HostAndPort, ...], Field(min_length=1)]

@@ -264,7 +264,7 @@ function showState({ready, draining, degraded, active_workers: active, minimum_w
   const [text, kind] = draining ? ["Draining", "warn"] : !ready ? ["Not ready", "bad"] : missing.length ? ["Degraded", "warn"] : ["Ready", "good"]
   showTitle(text, kind)
   document.body.classList.remove("stale")
-  const notes = missing.map(([what, why]) => `${what} unavailable, continuing with cached data: ${why}`)
+  const notes = missing.map(([what, why]) => what === "workers" ? `Workers: ${why}.` : `${what} unavailable, continuing with cached data: ${why}`)
   if (draining) notes.unshift("The coordinator is shutting down. Requests in flight are completed.")
   else if (!ready) notes.unshift(`${active} of at least ${minimum} workers are active.`)
   showNotes(notes, ready ? "warn" : kind)

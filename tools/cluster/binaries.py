@@ -1,0 +1,121 @@
+"""The programs of a cluster: built once from pinned Go modules, and kept outside the checkout by version."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+MODULES = HERE / "modules"
+KUBERNETES = "1.36.3"
+_VERSION = "k8s.io/component-base/version"
+_KUBERNETES_FLAGS = (
+    f"-X {_VERSION}.gitVersion=v{KUBERNETES} -X {_VERSION}.gitMajor=1 -X {_VERSION}.gitMinor={KUBERNETES.split('.')[1]}"
+)
+
+
+class ClusterError(Exception):
+    """Something that the user has to mend: a missing program, right, or setting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program of a Go module."""
+
+    name: str
+    module: str
+    """Folder of `modules/` whose go.mod pins the version."""
+    package: str
+    flags: str = ""
+    """More flags for the linker."""
+    tags: str = ""
+
+    @property
+    def path(self) -> Path:
+        """Where the built program is kept: a folder for each version."""
+        digest = hashlib.sha256()
+        for file in sorted((MODULES / self.module).iterdir()):
+            digest.update(file.read_bytes())
+        digest.update(f"{self.package} {self.flags} {self.tags}".encode())
+        return cache_folder() / f"{self.module}-{digest.hexdigest()[:12]}" / self.name
+
+
+_CONTAINERD = "github.com/containerd/containerd/v2/cmd"
+CONTROL_PLANE = (
+    Program("etcd", "etcd", "go.etcd.io/etcd/server/v3"),
+    *(
+        Program(name, "kubernetes", f"k8s.io/kubernetes/cmd/{name}", _KUBERNETES_FLAGS)
+        for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
+    ),
+)
+SIMULATED_NODES = (Program("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok"),)
+NODE = (
+    *(
+        Program(name, "kubernetes", f"k8s.io/kubernetes/cmd/{name}", _KUBERNETES_FLAGS)
+        for name in ("kubelet", "kube-proxy")
+    ),
+    *(
+        Program(name, "containerd", f"{_CONTAINERD}/{name}", tags="no_btrfs,no_zfs")
+        for name in ("containerd", "containerd-shim-runc-v2", "ctr")
+    ),
+    Program("coredns", "coredns", "github.com/coredns/coredns"),
+    Program("kube-router", "kube-router", "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"),
+    Program("pause", "../pause", "."),
+)
+
+
+def cache_folder() -> Path:
+    """Return the folder that keeps built programs."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+    return Path(base) / "novacron" / "cluster"
+
+
+def build(programs: tuple[Program, ...]) -> dict[str, Path]:
+    """Build the programs that are missing, one after the other, and say so.
+
+    Returns:
+        The path of each program by name.
+
+    Raises:
+        ClusterError: Go is missing, or a build fails.
+    """
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    with (cache_folder() / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        missing = [program for program in programs if not program.path.exists()]
+        for index, program in enumerate(missing, 1):
+            print(f"building {program.name} ({index} of {len(missing)})", file=sys.stderr, flush=True)
+            started = time.monotonic()
+            _build(program)
+            print(f"built {program.name} in {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+    return {program.name: program.path for program in programs}
+
+
+def _build(program: Program) -> None:
+    go = shutil.which("go")
+    if go is None:
+        raise ClusterError("go is not on PATH; install Go 1.26 or later, which builds the programs of the cluster")
+    folder = program.path.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    unfinished = folder / f".{program.name}.{os.getpid()}"
+    command = [go, "build", "-mod=readonly", "-trimpath", "-ldflags", f"-s -w {program.flags}".strip()]
+    command += ["-tags", program.tags] if program.tags else []
+    built = subprocess.run(
+        [*command, "-o", str(unfinished), program.package],
+        cwd=MODULES / program.module,
+        env=os.environ | {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if built.returncode:
+        unfinished.unlink(missing_ok=True)
+        raise ClusterError(f"{program.name} cannot be built:\n{built.stderr.strip()[-2000:]}")
+    unfinished.rename(program.path)

@@ -1,0 +1,3 @@
+module novacron.example/cluster/pause
+
+go 1.26

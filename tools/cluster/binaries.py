@@ -25,6 +25,12 @@ class ClusterError(Exception):
     """Something that the user has to mend: a missing program, right, or setting."""
 
 
+def report(message: str) -> None:
+    """Write a line of progress."""
+    sys.stderr.write(f"{message}\n")
+    sys.stderr.flush()
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
     """A program of a Go module."""
@@ -91,10 +97,10 @@ def build(programs: tuple[Program, ...]) -> dict[str, Path]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         missing = [program for program in programs if not program.path.exists()]
         for index, program in enumerate(missing, 1):
-            print(f"building {program.name} ({index} of {len(missing)})", file=sys.stderr, flush=True)
+            report(f"building {program.name} ({index} of {len(missing)})")
             started = time.monotonic()
             _build(program)
-            print(f"built {program.name} in {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+            report(f"built {program.name} in {time.monotonic() - started:.0f} s")
     return {program.name: program.path for program in programs}
 
 

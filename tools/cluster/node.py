@@ -1,0 +1,236 @@
+"""A node that runs containers: containerd, kubelet, kube-proxy, DNS and network policies."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import subprocess
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from tools.cluster.binaries import ClusterError, report
+from tools.cluster.control_plane import POD_NETWORK, SERVICE_NETWORK, ControlPlane
+from tools.cluster.processes import Processes
+
+NAME = "node-1"
+ADDRESS = "10.244.0.1"
+"""Address of the node, of the API server for pods, and of the cluster's DNS. Pods have addresses of 10.244.0.0/24."""
+PAUSE_IMAGE = "localhost/pause:1"
+CONTAINERD = "/run/containerd/containerd.sock"
+_BRIDGE, _PODS = "nvk0", "10.244.0.0/24"
+_CNI_PLUGINS = ("/usr/lib/cni", "/opt/cni/bin")
+
+
+def prepare_network(processes: Processes) -> None:
+    """Create the pods' bridge in this network namespace, which has no other way out."""
+    del processes
+    for command in (
+        ("ip", "link", "set", "lo", "up"),
+        ("ip", "link", "add", _BRIDGE, "type", "bridge"),
+        ("ip", "addr", "add", f"{ADDRESS}/24", "dev", _BRIDGE),
+        ("ip", "link", "set", _BRIDGE, "up"),
+    ):
+        run(*command)
+    Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+    filtered = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+    if not filtered.exists():
+        raise ClusterError("the kernel does not filter bridged packets; load the module br_netfilter")
+    filtered.write_text("1")
+
+
+def start_node(processes: Processes, plane: ControlPlane, programs: Mapping[str, Path]) -> None:
+    """Start the node and wait until it is Ready."""
+    folder = plane.folder
+    report("starting containerd, kubelet, kube-proxy, DNS and the network-policy controller")
+    _start_containerd(processes, folder, programs)
+    kubelet = plane.kubeconfig("kubelet", f"system:node:{NAME}", "system:nodes")
+    processes.start("kubelet", *_kubelet_arguments(plane, kubelet))
+    processes.start("kube-proxy", "--config", str(_write_proxy_config(folder)))
+    processes.start("coredns", "-conf", str(_write_dns_config(folder)))
+
+    def is_ready() -> bool:
+        path = "jsonpath={.status.conditions[?(@.type=='Ready')].status}"
+        found = kubectl(programs, folder, "get", "node", NAME, "-o", path, check=False)
+        return found.stdout == "True"
+
+    processes.wait_until("the node being Ready", is_ready, 120)
+    processes.start(
+        "kube-router",
+        *("--kubeconfig", str(folder / "admin.kubeconfig"), "--hostname-override", NAME),
+        *("--run-router=false", "--run-firewall=true", "--run-service-proxy=false", "--run-loadbalancer=false"),
+        *("--service-cluster-ip-range", SERVICE_NETWORK),
+    )
+
+
+def run(*command: str) -> None:
+    """Run a command. Raises `ClusterError` with its output."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ClusterError(f"{' '.join(command)} failed: {(done.stderr or done.stdout).strip()}")
+
+
+def kubectl(
+    programs: Mapping[str, Path], folder: Path, *arguments: str, check: bool = True
+) -> subprocess.CompletedProcess[str]:
+    """Run kubectl as the administrator. Raises `ClusterError` when it fails, unless `check` is false."""
+    command = [str(programs["kubectl"]), "--kubeconfig", str(folder / "admin.kubeconfig"), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if check and done.returncode:
+        raise ClusterError(f"kubectl {' '.join(arguments)} failed: {done.stderr.strip()}")
+    return done
+
+
+def _start_containerd(processes: Processes, folder: Path, programs: Mapping[str, Path]) -> None:
+    plugins = next((path for path in _CNI_PLUGINS if Path(path, "bridge").exists()), None)
+    if plugins is None:
+        raise ClusterError("the CNI plugins are missing; apt-get install containernetworking-plugins")
+    networks = folder / "cni"
+    networks.mkdir(exist_ok=True)
+    bridge = {
+        "type": "bridge",
+        "bridge": _BRIDGE,
+        "isGateway": True,
+        "ipMasq": True,
+        "hairpinMode": True,
+        "ipam": {"type": "host-local", "ranges": [[{"subnet": _PODS}]], "routes": [{"dst": "0.0.0.0/0"}]},
+    }
+    portmap = {"type": "portmap", "capabilities": {"portMappings": True}}
+    network = {"cniVersion": "1.0.0", "name": "pods", "plugins": [bridge, portmap]}
+    (networks / "10-pods.conflist").write_text(json.dumps(network))
+    config = folder / "containerd.toml"
+    config.write_text(f"""\
+version = 3
+root = "{folder}/containerd"
+state = "/run/containerd"
+[grpc]
+  address = "{CONTAINERD}"
+[plugins."io.containerd.cri.v1.images"]
+  snapshotter = "native"
+  [plugins."io.containerd.cri.v1.images".pinned_images]
+    sandbox = "{PAUSE_IMAGE}"
+[plugins."io.containerd.cri.v1.runtime"]
+  restrict_oom_score_adj = true
+  [plugins."io.containerd.cri.v1.runtime".cni]
+    bin_dirs = ["{plugins}"]
+    conf_dir = "{networks}"
+""")
+    # containerd looks for its shim on PATH.
+    path = f"{programs['containerd-shim-runc-v2'].parent}:/usr/sbin:/usr/bin:/sbin:/bin"
+    processes.start("containerd", "--config", str(config), environment={"PATH": path})
+    processes.wait_until("containerd listening", Path(CONTAINERD).exists)
+    archive = folder / "pause.tar"
+    archive.write_bytes(_pause_image(programs["pause"]))
+    run(str(programs["ctr"]), "-a", CONTAINERD, "-n", "k8s.io", "images", "import", str(archive))
+    archive.unlink()
+
+
+def _kubelet_arguments(plane: ControlPlane, kubeconfig: Path) -> list[str]:
+    folder = plane.folder
+    config = {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "authentication": {
+            "anonymous": {"enabled": False},
+            "webhook": {"enabled": True},
+            "x509": {"clientCAFile": str(plane.authority.certificate_file)},
+        },
+        "authorization": {"mode": "Webhook"},
+        "cgroupDriver": "cgroupfs",
+        "cgroupRoot": f"/{cgroup_name(folder)}",
+        "clusterDNS": [ADDRESS],
+        "clusterDomain": "cluster.local",
+        "containerRuntimeEndpoint": f"unix://{CONTAINERD}",
+        "enforceNodeAllocatable": ["pods"],
+        "evictionHard": {"memory.available": "100Mi"},
+        "failCgroupV1": False,
+        "failSwapOn": False,
+        # Images are imported and cannot be pulled again.
+        "imageGCHighThresholdPercent": 100,
+        "imageGCLowThresholdPercent": 99,
+        "imageMaximumGCAge": "0s",
+        "podCIDR": _PODS,
+        "podLogsDir": str(folder / "pods"),
+        "resolvConf": "",
+        "shutdownGracePeriod": "0s",
+    }
+    file = folder / "kubelet.json"
+    file.write_text(json.dumps(config))
+    return [
+        *("--kubeconfig", str(kubeconfig), "--config", str(file), "--root-dir", str(folder / "kubelet")),
+        *("--cert-dir", str(folder / "kubelet" / "pki"), "--hostname-override", NAME, "--node-ip", ADDRESS),
+    ]
+
+
+def cgroup_name(folder: Path) -> str:
+    """Return the name of the control group of the pods of the cluster in this folder."""
+    return f"novacron-{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
+
+
+def _write_proxy_config(folder: Path) -> Path:
+    config = {
+        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+        "kind": "KubeProxyConfiguration",
+        "mode": "nftables",
+        "clientConnection": {"kubeconfig": str(folder / "kube-proxy.kubeconfig")},
+        "clusterCIDR": POD_NETWORK,
+        "hostnameOverride": NAME,
+        "conntrack": {"maxPerCore": 0},
+    }
+    file = folder / "kube-proxy.json"
+    file.write_text(json.dumps(config))
+    return file
+
+
+def _write_dns_config(folder: Path) -> Path:
+    file = folder / "Corefile"
+    file.write_text(
+        f".:53 {{\n bind {ADDRESS}\n errors\n kubernetes cluster.local {{\n"
+        f"  kubeconfig {folder / 'admin.kubeconfig'} novacron\n }}\n}}\n"
+    )
+    return file
+
+
+def _pause_image(program: Path) -> bytes:
+    """Return an OCI archive whose image has this program alone."""
+    layer = _tar({"pause": program.read_bytes()})
+    config = {
+        "architecture": "amd64",
+        "os": "linux",
+        "config": {"Entrypoint": ["/pause"], "User": "65535"},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
+    }
+    blobs: dict[str, bytes] = {}
+
+    def add(content: bytes, media_type: str) -> dict[str, object]:
+        digest = hashlib.sha256(content).hexdigest()
+        blobs[f"blobs/sha256/{digest}"] = content
+        return {
+            "mediaType": f"application/vnd.oci.image.{media_type}",
+            "digest": f"sha256:{digest}",
+            "size": len(content),
+        }
+
+    manifest = {
+        "schemaVersion": 2,
+        "config": add(json.dumps(config).encode(), "config.v1+json"),
+        "layers": [add(layer, "layer.v1.tar")],
+    }
+    described = add(json.dumps(manifest).encode(), "manifest.v1+json")
+    described["annotations"] = {
+        "io.containerd.image.name": PAUSE_IMAGE,
+        "org.opencontainers.image.ref.name": PAUSE_IMAGE,
+    }
+    index = {"schemaVersion": 2, "manifests": [described]}
+    return _tar({**blobs, "index.json": json.dumps(index).encode(), "oci-layout": b'{"imageLayoutVersion": "1.0.0"}'})
+
+
+def _tar(files: Mapping[str, bytes]) -> bytes:
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o755
+            tar.addfile(entry, io.BytesIO(content))
+    return archive.getvalue()

@@ -1,0 +1,57 @@
+"""Nodes and pods that only exist in the API: kwok reports the nodes as Ready and their pods as running."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from tools.cluster.binaries import MODULES, ClusterError, report
+from tools.cluster.control_plane import ControlPlane
+from tools.cluster.processes import Processes
+
+ANNOTATION = "kwok.x-k8s.io/node"
+_STAGES = ("node/fast", "pod/general")
+
+
+def start(
+    processes: Processes, plane: ControlPlane, programs: Mapping[str, Path], nodes: list[dict[str, object]]
+) -> None:
+    """Start kwok and create the nodes.
+
+    Args:
+        processes: starts kwok.
+        plane: the control plane.
+        programs: path of each program by name.
+        nodes: the Node objects.
+    """
+    report(f"creating {len(nodes)} simulated nodes")
+    admin = plane.folder / "admin.kubeconfig"
+    processes.start(
+        "kwok",
+        *("--kubeconfig", str(admin), "--manage-nodes-with-annotation-selector", f"{ANNOTATION}=fake"),
+        *(part for file in _find_stages() for part in ("--config", str(file))),
+    )
+    if not nodes:
+        return
+    content = json.dumps({"apiVersion": "v1", "kind": "List", "items": nodes})
+    command = [str(programs["kubectl"]), "--kubeconfig", str(admin), "apply", "--server-side", "-f", "-"]
+    done = subprocess.run(command, input=content, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ClusterError(f"the nodes cannot be created: {done.stderr.strip()}")
+
+
+def _find_stages() -> list[Path]:
+    """Return the files that say how simulated nodes and pods behave. They are in kwok's own module."""
+    command = ["go", "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok"]
+    found = subprocess.run(command, cwd=MODULES / "kwok", capture_output=True, text=True, check=False)
+    if found.returncode:
+        raise ClusterError(f"kwok's module cannot be read: {found.stderr.strip()}")
+    folder = Path(found.stdout.strip()) / "kustomize" / "stage"
+    return [
+        file
+        for stage in _STAGES
+        for file in sorted((folder / stage).glob("*.yaml"))
+        if file.name != "kustomization.yaml"
+    ]

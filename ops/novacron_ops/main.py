@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from novacron_ops.commands.down import down
 from novacron_ops.commands.export_state import export_state
+from novacron_ops.commands.images import images
 from novacron_ops.commands.import_state import import_state
 from novacron_ops.commands.key import key
 from novacron_ops.commands.logs import logs
@@ -30,7 +31,7 @@ SECTIONS: dict[str, dict[str, Callable[..., None]]] = {
     "Deploy a stack": {"preview": preview, "up": up, "down": down},
     "Inspect a stack": {"status": status, "logs": logs, "key": key},
     "Plan and rehearse": {"plan": plan, "rehearse": rehearse, "quality": measure_quality},
-    "State and tools": {"export": export_state, "import": import_state, "setup": setup},
+    "State and tools": {"export": export_state, "import": import_state, "images": images, "setup": setup},
 }
 """The commands by name, in the sections and the order of `novacron --help`."""
 

@@ -1,0 +1,40 @@
+# The coordinator: the process that clients talk to.
+# `novacron images build coordinator` builds it from the root of the repository.
+ARG BASE=docker.io/library/debian:trixie-slim
+
+FROM ${BASE} AS build
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends ca-certificates python3-venv \
+ && rm -rf /var/lib/apt/lists/*
+WORKDIR /build
+COPY requirements/image-build.txt requirements/image-coordinator.txt ./
+# The environment of the image has no pip: the one that builds it installs into it.
+RUN python3 -m venv tools && python3 -m venv --without-pip /opt/novacron \
+ && tools/bin/pip install --no-cache-dir --require-hashes --requirement image-build.txt \
+ && tools/bin/pip --python /opt/novacron/bin/python install --no-cache-dir --no-deps --require-hashes --requirement image-coordinator.txt
+COPY serving/ serving/
+RUN tools/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir wheels ./serving \
+ && tools/bin/pip --python /opt/novacron/bin/python install --no-cache-dir --no-deps wheels/*.whl
+
+FROM ${BASE}
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends ca-certificates python3 \
+ && rm -rf /var/lib/apt/lists/* \
+ && useradd --uid 10001 --user-group --no-create-home --home-dir /home/novacron --shell /usr/sbin/nologin novacron
+COPY --from=build /opt/novacron /opt/novacron
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="NovaCron coordinator" \
+      org.opencontainers.image.description="OpenAI-compatible API in front of NovaCron workers" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+ENV HOME=/home/novacron PATH=/opt/novacron/bin:${PATH} PYTHONUNBUFFERED=1
+USER 10001:10001
+WORKDIR /home/novacron
+EXPOSE 8080 9090
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
+  CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/health', timeout=4)"]
+ENTRYPOINT ["python", "-m", "novacron_serving.coordinator"]
+CMD ["--config", "/etc/novacron/coordinator.json"]

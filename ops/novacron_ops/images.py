@@ -1,0 +1,162 @@
+"""Building container images from the repository's Dockerfiles, and bringing them to where pods find them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from novacron_ops.errors import Exit, OpsError
+
+
+class Image(str, Enum):
+    """The images of the serving stack. Each has a Dockerfile of this name in `images/`."""
+
+    COORDINATOR = "coordinator"
+    WORKER_CPU = "worker-cpu"
+    WORKER_GPU = "worker-gpu"
+
+
+class Builder(str, Enum):
+    """The program that builds and pushes images."""
+
+    BUILDAH = "buildah"
+    DOCKER = "docker"
+
+
+class Destination(str, Enum):
+    """Where `load` brings an image."""
+
+    NODE = "node"
+    """The node of `make node`."""
+    KIND = "kind"
+    MINIKUBE = "minikube"
+    K3S = "k3s"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageBuilder:
+    """Builds, pushes and loads the images of one checkout under one registry and tag."""
+
+    root: Path
+    """The project's folder."""
+    builder: Builder
+    registry: str
+    tag: str
+
+    def reference(self, image: Image) -> str:
+        """Return the image's name with its tag."""
+        return f"{self.registry}/novacron-{image.value}:{self.tag}"
+
+    def build(self, image: Image, *, base: str | None, options: Sequence[str]) -> None:
+        """Build an image.
+
+        Args:
+            image: the image.
+            base: base image in place of the Dockerfile's own.
+            options: more options of the builder's `build`.
+
+        Raises:
+            OpsError: the build fails.
+        """
+        dockerfile = self.root / "images" / f"{image.value}.Dockerfile"
+        if not dockerfile.is_file():
+            raise OpsError(f"{dockerfile} does not exist; run the command in a clone of NovaCron", Exit.BAD_INPUT)
+        command = [self.builder.value, "build", "--file", str(dockerfile), "--tag", self.reference(image)]
+        command += ["--build-arg", f"REVISION={self._revision()}"]
+        command += [] if base is None else ["--build-arg", f"BASE={base}"]
+        _run([*command, *options, str(self.root)], f"{self.reference(image)} cannot be built")
+
+    def push(self, image: Image) -> str:
+        """Push an image. Returns its name with its digest, which a stack's configuration takes.
+
+        Raises:
+            OpsError: the push fails.
+        """
+        reference = self.reference(image)
+        failure = f"{reference} cannot be pushed"
+        if self.builder is Builder.DOCKER:
+            _run(["docker", "push", reference], failure)
+            shown = _read(["docker", "image", "inspect", "--format", "{{json .RepoDigests}}", reference], failure)
+            name = f"{self.registry}/novacron-{image.value}@"
+            return next(str(digest) for digest in json.loads(shown) if str(digest).startswith(name))
+        with tempfile.TemporaryDirectory() as folder:
+            digest = Path(folder, "digest")
+            _run(["buildah", "push", "--digestfile", str(digest), reference, f"docker://{reference}"], failure)
+            return f"{self.registry}/novacron-{image.value}@{digest.read_text().strip()}"
+
+    def load(self, image: Image, destination: Destination, name: str) -> None:
+        """Bring an image to a cluster on this machine.
+
+        Args:
+            image: the image.
+            destination: the kind of cluster.
+            name: the cluster's name, where the kind has names.
+
+        Raises:
+            OpsError: the image or the cluster does not exist.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            archive = Path(folder, "image.tar")
+            self._save(image, archive)
+            failure = f"{self.reference(image)} cannot be loaded into {destination.value}"
+            if destination is Destination.KIND:
+                _run(["kind", "load", "image-archive", str(archive), "--name", name], failure)
+            elif destination is Destination.MINIKUBE:
+                _run(["minikube", "image", "load", str(archive), "--profile", name], failure)
+            elif destination is Destination.K3S:
+                _run(["k3s", "ctr", "images", "import", str(archive)], failure)
+            else:
+                python = str(self.root / ".venv" / "bin" / "python")
+                command = [python, "-m", "tools.cluster", "--name", name, "load", str(archive)]
+                _run(command, failure, folder=self.root)
+
+    def _save(self, image: Image, archive: Path) -> None:
+        reference = self.reference(image)
+        failure = f"{reference} cannot be read; build it first with `novacron images build {image.value}`"
+        if self.builder is Builder.DOCKER:
+            _run(["docker", "save", "--output", str(archive), reference], failure)
+        else:
+            _run(["buildah", "push", "--quiet", reference, f"docker-archive:{archive}:{reference}"], failure)
+
+    def _revision(self) -> str:
+        command = ["git", "-C", str(self.root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude", "*"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return done.stdout.strip() or "unknown"
+
+
+def choose_builder(wanted: Builder | None) -> Builder:
+    """Return the program that builds images: the one asked for, or the first one on PATH.
+
+    Raises:
+        OpsError: none is on PATH.
+    """
+    candidates = [wanted] if wanted else list(Builder)
+    found = next((builder for builder in candidates if shutil.which(builder.value)), None)
+    if found is None:
+        names = " and ".join(builder.value for builder in candidates)
+        raise OpsError(
+            f"{names} not found on PATH; install Docker, or buildah (apt-get install buildah)", Exit.BAD_INPUT
+        )
+    return found
+
+
+def _run(command: Sequence[str], failure: str, folder: Path | None = None) -> None:
+    try:
+        done = subprocess.run(command, check=False, cwd=folder)
+    except FileNotFoundError as error:
+        raise OpsError(f"{failure}: {command[0]} is not on PATH; install it") from error
+    if done.returncode:
+        raise OpsError(f"{failure}: {command[0]} ended with status {done.returncode}; its output is above")
+
+
+def _read(command: Sequence[str], failure: str) -> str:
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise OpsError(f"{failure}: {done.stderr.strip()}")
+    return done.stdout

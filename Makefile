@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Without byte code, each start of a worker takes ten seconds longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up preview down rehearse status logs test test-unit check prose docs format golden bench-engine bench-rehearse bench-gateway bench-routing bench-batching check-clients check-stores stubs lock clean
+.PHONY: help up preview down rehearse status logs test test-unit test-cluster test-node node node-down check prose docs format golden bench-engine bench-rehearse bench-gateway bench-routing bench-batching check-clients check-stores stubs lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -35,7 +35,13 @@ logs: .venv/base.stamp ## show the last lines of every process's log
 	@$(BIN)/novacron logs --stack $(STACK)
 
 test: .venv/dev.stamp ## run all tests
-	$(BIN)/pytest -n 2 --dist loadgroup $(TESTS)
+	$(BIN)/pytest -n 2 --dist loadgroup --ignore=tests/node --ignore=tests/cluster $(TESTS)
+
+test-cluster: .venv/dev.stamp ## run the tests with a real control plane and simulated nodes (needs go)
+	$(BIN)/pytest tests/cluster $(TESTS)
+
+test-node: .venv/dev.stamp ## run the tests with real containers (needs root, go and the programs that `make node` names)
+	$(BIN)/pytest tests/node $(TESTS)
 
 test-unit: .venv/unit.stamp ## run the tests that start no process; needs no PyTorch
 	$(BIN)/pytest -n 2 --dist loadgroup tests/unit $(TESTS)
@@ -49,6 +55,12 @@ check: .venv/dev.stamp ## check format, lint, layers, types and prose
 
 prose: .venv/dev.stamp ## check the English of docs, comments and messages for banned phrases
 	@$(BIN)/python -m tools.prose
+
+node: .venv/dev.stamp ## start a Kubernetes node with real containers on this machine (needs root and go)
+	@$(BIN)/python -m tools.cluster up
+
+node-down: .venv/dev.stamp ## stop the node and remove everything that it made
+	@$(BIN)/python -m tools.cluster down
 
 docs: .venv/docs.stamp ## build the documentation site into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
@@ -113,7 +125,7 @@ stubs: .venv/dev.stamp ## regenerate the Python code of serving's .proto files
 lock: .venv/dev.stamp ## resolve requirements/*.in to the newest versions
 	cd requirements && lock="../$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
 	    --no-emit-index-url --no-header --no-annotate" && $$lock --upgrade dev.in -o dev.txt && \
-	  for f in uv base run clouds unit docs; do $$lock --upgrade -c dev.txt $$f.in -o $$f.txt || exit 1; done
+	  for f in uv base run clouds unit docs image-build image-coordinator image-worker-cpu; do $$lock --upgrade -c dev.txt $$f.in -o $$f.txt || exit 1; done
 
 clean: ## delete the virtual environment and caches; run `make down` first
 	@! ls .novacron/.pulumi/stacks/*/*.json >/dev/null 2>&1 || { echo "a stack may still be running: run 'make down', then 'rm -r .novacron'"; exit 1; }

@@ -1,0 +1,37 @@
+"""A real node, for tests with real containers: it needs root, Go and the programs that `make node` names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.node.node import Node
+from tools.cluster.binaries import ClusterError
+from tools.cluster.cluster import Cluster
+
+
+@pytest.fixture(scope="session")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """Start a node, and stop it when the tests end."""
+    if os.geteuid() != 0:
+        pytest.skip("a real node needs root")
+    cluster = Cluster("tests", tmp_path_factory.mktemp("clusters"))
+    try:
+        cluster.up(None)
+    except ClusterError as error:
+        pytest.skip(str(error))
+    try:
+        yield Node(cluster)
+    finally:
+        cluster.down()
+
+
+@pytest.fixture
+def namespace(node: Node, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Create a namespace for one test."""
+    name = request.node.name.replace("_", "-")[:50].strip("-").lower()
+    node.kubectl("create", "namespace", name)
+    yield name
+    node.kubectl("delete", "namespace", name, "--wait=false")

@@ -1,0 +1,92 @@
+"""The node itself: containers, Services, network policies, and that it leaves nothing behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.node.node import Node
+from tools.cluster.cluster import Cluster
+from tools.cluster.node import PAUSE_IMAGE, cgroup_name
+
+pytestmark = pytest.mark.node
+
+RESTRICTED = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "readOnlyRootFilesystem": True,
+    "runAsNonRoot": True,
+    "runAsUser": 65535,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+
+
+def pod(name: str, **container: Any) -> dict[str, Any]:
+    spec = {
+        "name": "pause",
+        "image": PAUSE_IMAGE,
+        "imagePullPolicy": "Never",
+        "securityContext": RESTRICTED,
+        **container,
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": {"app": name}},
+        "spec": {"containers": [spec], "automountServiceAccountToken": False},
+    }
+
+
+def test_a_container_runs_in_a_namespace_with_pod_security_restricted(node: Node, namespace: str) -> None:
+    node.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
+    node.kubectl("apply", "-n", namespace, "-f", "-", given=pod("pause"))
+    node.kubectl("wait", "-n", namespace, "--for=condition=Ready", "pod/pause", "--timeout=60s")
+    refused = node.kubectl(
+        "apply", "-n", namespace, "-f", "-", given=pod("root", securityContext={"privileged": True}), check=False
+    )
+    assert refused == ""
+
+
+def test_an_image_that_was_not_loaded_is_reported(node: Node, namespace: str) -> None:
+    node.kubectl("apply", "-n", namespace, "-f", "-", given=pod("absent", image="localhost/absent:1"))
+    node.kubectl(
+        "wait",
+        "-n",
+        namespace,
+        "--for=jsonpath={.status.containerStatuses[0].state.waiting.reason}=ErrImageNeverPull",
+        "pod/absent",
+        "--timeout=60s",
+    )
+
+
+def test_names_of_services_resolve_inside_the_node(node: Node) -> None:
+    found = node.cluster.run(
+        "python3", "-c", "import socket,struct\n"
+        "query=b'\\x12\\x34\\x01\\0\\0\\1\\0\\0\\0\\0\\0\\0'+b''.join(bytes([len(p)])+p.encode() for p in "
+        "'kubernetes.default.svc.cluster.local'.split('.'))+b'\\0\\0\\1\\0\\1'\n"
+        "s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM);s.settimeout(5);s.sendto(query,('10.244.0.1',53))\n"
+        "print('.'.join(map(str,s.recv(512)[-4:])))",
+        capture_output=True,
+    )  # fmt: skip
+    assert found.stdout.decode().strip() == "10.96.0.1"
+
+
+def test_no_address_outside_is_reachable_from_the_node(node: Node) -> None:
+    routes = node.cluster.run("ip", "route", "show", "default", capture_output=True)
+    assert routes.stdout == b""
+
+
+def test_a_stopped_node_leaves_no_process_mount_bridge_or_control_group(tmp_path: Path, node: Node) -> None:
+    other = Cluster("other", tmp_path)  # several run at once
+    other.up(None)
+    pid = other.pid()
+    assert pid is not None
+    assert other.down()
+    assert not Path(f"/proc/{pid}").exists()
+    assert str(tmp_path) not in Path("/proc/mounts").read_text()
+    assert not list(Path("/sys/fs/cgroup").glob(f"*/{cgroup_name(other.folder)}"))
+    assert "nvk0" not in Path("/proc/net/dev").read_text()
+    assert [path.name for path in other.folder.iterdir()] == ["logs"]
+    assert node.get("node", "node-1")["status"]["conditions"], "the first node still runs"

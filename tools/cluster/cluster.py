@@ -1,0 +1,231 @@
+"""A cluster by its name: start it, run things in it, stop it without a trace."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from tools.cluster import node
+from tools.cluster.binaries import CONTROL_PLANE, NODE, SIMULATED_NODES, ClusterError, build, report
+from tools.cluster.init import PRIVATE_FOLDERS, READY
+
+ROOT = Path(__file__).parents[2]
+_PROGRAMS = {
+    "runc": "runc",
+    "iptables": "iptables",
+    "ipset": "ipset",
+    "conntrack": "conntrack",
+    "nft": "nftables",
+    "ip": "iproute2",
+    "unshare": "util-linux",
+    "nsenter": "util-linux",
+}
+"""Programs that a node needs, each with its Debian package."""
+
+
+class Cluster:
+    """A cluster by its name."""
+
+    def __init__(self, name: str, base: Path = ROOT / ".novacron" / "clusters") -> None:
+        self.name = name
+        self.folder = base / name
+        self._pid_file = self.folder / "pid"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig. It works on this machine, and inside the node."""
+        return self.folder / "admin.kubeconfig"
+
+    def program(self, name: str) -> Path:
+        """Return the path of one of the running cluster's programs."""
+        return Path(json.loads((self.folder / "start.json").read_text())["programs"][name])
+
+    def pid(self) -> int | None:
+        """Return the pid of the cluster's first process, None if it does not run."""
+        with suppress(OSError, ValueError):
+            pid, started = map(int, self._pid_file.read_text().split())
+            if _start_time(pid) == started:
+                return pid
+        return None
+
+    def up(self, nodes: list[dict[str, object]] | None, published: tuple[int, ...] = ()) -> None:
+        """Start the cluster and wait until it is ready.
+
+        Args:
+            nodes: simulated Node objects; None for a real node.
+            published: ports of the real node to reach at 127.0.0.1.
+
+        Raises:
+            ClusterError: it runs already, something is missing, or it did not become ready.
+        """
+        if self.pid() is not None:
+            raise ClusterError(f"cluster {self.name!r} is running; its kubeconfig is {self.kubeconfig}")
+        if nodes is None:
+            _check_node_requirements()
+        programs = build(CONTROL_PLANE + (NODE if nodes is None else SIMULATED_NODES))
+        self._remove()
+        (self.folder / "logs").mkdir(mode=0o700, parents=True)
+        sockets = [_listen(port) for port in (0, *published)]
+        api_port = int(sockets[0].getsockname()[1])
+        relays = [(one.fileno(), one.getsockname()[1]) for one in sockets]
+        if nodes is not None:
+            sockets[0].close()
+        start = {
+            "programs": {name: str(path) for name, path in programs.items()},
+            "simulated_nodes": nodes,
+            "api_port": api_port,
+            "etcd_ports": (2379, 2380) if nodes is None else (_free_port(), _free_port()),
+            "relays": relays,
+            "created": _create_private_folders() if nodes is None else [],
+        }
+        (self.folder / "start.json").write_text(json.dumps(start))
+        command = [sys.executable, "-m", "tools.cluster.init", str(self.folder)]
+        if nodes is None:
+            _create_control_groups(node.cgroup_name(self.folder))
+            command = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", *command]
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            pass_fds=[descriptor for descriptor, _ in relays] if nodes is None else [],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        for one in sockets:
+            one.close()
+        self._pid_file.write_text(f"{process.pid} {_start_time(process.pid)}")
+        try:
+            self._follow(process)
+        except BaseException:
+            self.down()
+            raise
+
+    def _follow(self, process: subprocess.Popen[str]) -> None:
+        assert process.stderr is not None  # noqa: S101 - it is a pipe
+        for line in process.stderr:
+            if line.strip() == READY:
+                return
+            report(line.rstrip())
+        raise ClusterError(f"cluster {self.name!r} has not started; its logs are in {self.folder / 'logs'}")
+
+    def down(self) -> bool:
+        """Stop the cluster and remove everything that it made. Returns whether it was running."""
+        pid = self.pid()
+        if pid is not None:
+            # A node's first process takes its whole namespace with it.
+            os.kill(pid, signal.SIGTERM if self._is_simulated() else signal.SIGKILL)
+            _wait_for_end(pid)
+        self._remove(keep_logs=True)
+        return pid is not None
+
+    def _is_simulated(self) -> bool:
+        return json.loads((self.folder / "start.json").read_text())["simulated_nodes"] is not None
+
+    def _remove(self, *, keep_logs: bool = False) -> None:
+        with suppress(OSError):
+            for folder in json.loads((self.folder / "start.json").read_text())["created"]:
+                with suppress(OSError):
+                    Path(folder).rmdir()
+        _remove_control_groups(node.cgroup_name(self.folder))
+        if self.folder.exists():
+            for path in self.folder.iterdir():
+                if not (keep_logs and path.name == "logs"):
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def run(self, *command: str, check: bool = True, **options: object) -> subprocess.CompletedProcess[bytes]:
+        """Run a command in the namespaces of a real node."""
+        pid = self.pid()
+        if pid is None:
+            raise ClusterError(f"cluster {self.name!r} is not running")
+        (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        inside = ["nsenter", "--target", child, "--net", "--mount", "--pid", "--", *command]
+        return subprocess.run(inside, check=check, **options)  # type: ignore[call-overload]
+
+    def load(self, archive: Path) -> None:
+        """Import an OCI archive's image into a real node."""
+        self.run(
+            str(self.program("ctr")), "-a", node.CONTAINERD, "-n", "k8s.io", "images", "import", str(archive.resolve())
+        )
+
+
+def _check_node_requirements() -> None:
+    if os.geteuid() != 0:
+        raise ClusterError("a real node needs root; run it as root, or use simulated nodes")
+    missing = sorted({package for program, package in _PROGRAMS.items() if shutil.which(program) is None})
+    if missing:
+        raise ClusterError(f"a real node needs more programs: apt-get install {' '.join(missing)}")
+
+
+def _create_private_folders() -> list[str]:
+    created = [folder for folder in PRIVATE_FOLDERS if not Path(folder).exists()]
+    for folder in created:
+        Path(folder).mkdir(parents=True)
+    return created
+
+
+def _control_groups(name: str) -> list[Path]:
+    base = Path("/sys/fs/cgroup")
+    if (base / "cgroup.controllers").exists():
+        return [base / name]
+    return [controller / name for controller in base.iterdir() if controller.is_dir() and not controller.is_symlink()]
+
+
+def _create_control_groups(name: str) -> None:
+    for group in _control_groups(name):
+        with suppress(OSError):  # not every folder is a hierarchy
+            group.mkdir(exist_ok=True)
+            if group.parent.name == "cpuset":
+                for file in ("cpuset.cpus", "cpuset.mems"):
+                    (group / file).write_text((group.parent / file).read_text())
+
+
+def _remove_control_groups(name: str) -> None:
+    for group in _control_groups(name):
+        if group.is_dir():
+            for below in sorted((path for path in group.rglob("*") if path.is_dir()), reverse=True):
+                with suppress(OSError):
+                    below.rmdir()
+            with suppress(OSError):
+                group.rmdir()
+
+
+def _listen(port: int) -> socket.socket:
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(("127.0.0.1", port))
+    except OSError as error:
+        raise ClusterError(f"port {port} of 127.0.0.1 cannot be used: {error.strerror}; choose another") from error
+    listening.listen(128)
+    return listening
+
+
+def _free_port() -> int:
+    with _listen(0) as listening:
+        return int(listening.getsockname()[1])
+
+
+def _start_time(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19])
+
+
+def _wait_for_end(pid: int) -> None:
+    with suppress(ChildProcessError):
+        os.waitpid(pid, 0)
+        return
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    select.select([descriptor], [], [], 30)
+    os.close(descriptor)

@@ -5,7 +5,7 @@ ARG BASE=docker.io/library/debian:trixie-slim
 FROM ${BASE} AS build
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends ca-certificates python3-venv \
- && rm -rf /var/lib/apt/lists/*
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
 WORKDIR /build
 COPY requirements/image-build.txt requirements/image-worker-cpu.txt ./
 RUN python3 -m venv tools && python3 -m venv --without-pip --system-site-packages /opt/novacron \
@@ -18,7 +18,7 @@ RUN tools/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-di
 FROM ${BASE}
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends ca-certificates python3 python3-torch \
- && rm -rf /var/lib/apt/lists/* \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/* \
  && useradd --uid 10001 --user-group --no-create-home --home-dir /home/novacron --shell /usr/sbin/nologin novacron
 COPY --from=build /opt/novacron /opt/novacron
 ARG VERSION=0.1.0

@@ -97,6 +97,16 @@ def test_a_coordinator_that_once_had_enough_workers_stays_ready_when_one_is_lost
     assert gateway.ask({}).status_code == 200
 
 
+def test_a_new_coordinator_that_waited_long_enough_for_workers_is_ready_without_them(fresh: MakeGateway) -> None:
+    gateway = fresh(minimum_workers=1, workers_timeout_s=1.5)
+    assert answers(f"{gateway.url}/ready", 503), "it waits for a worker"
+    wait_until(lambda: answers(f"{gateway.url}/ready"), "it is ready", 10)
+    assert HTTP.get(f"{gateway.url}/ready").json()["degraded"] == {"workers": "0 of at least 1 are active"}
+    refused = gateway.ask({})
+    assert refused.status_code == 503
+    assert "retry-after" in refused.headers
+
+
 def test_worker_without_a_response_times_out_with_504(fresh: MakeGateway) -> None:
     gateway = fresh(first_byte_timeout_s=0.5)
     gateway.start_workers("a")

@@ -134,11 +134,11 @@ def test_a_port_in_use_is_named(tmp_path: Path, field: str) -> None:
         ("coordinator", {"cache": {"redis": True}}, "cache.redis is true, but redis_url is not set"),
         (
             "worker",
-            {"worker_id": "w", "port": 0, "coordinator": "nowhere", "model": {"id": "m"}},
-            "give exactly one of path and url",
+            {"worker_id": "w", "port": 0, "coordinator": "nowhere", "model": {"id": "m", "path": "/m", "url": "file:///m"}},
+            "give at most one of path and url",
         ),
     ],
-    ids=["wrong type", "unknown field", "not JSON", "open to all", "no Redis", "missing field"],
+    ids=["wrong type", "unknown field", "not JSON", "open to all", "no Redis", "path and url"],
 )
 def test_a_bad_configuration_is_named(module: str, config: Any, expected: str, tmp_path: Path) -> None:
     assert expected in start_badly(module, config, tmp_path)

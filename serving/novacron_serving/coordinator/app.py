@@ -57,7 +57,7 @@ class CoordinatorApp:
         self._background_tasks = background_tasks
         self._clock = scheduler.clock
         self._started_s = self._clock.monotonic()
-        self._had_enough_workers = False
+        self._was_ready = False
         metrics, names = scheduler.metrics, contract()["metrics"]
         metrics.gauge("novacron_workers_active", "Active workers").set_function(lambda: len(workers.active()))
         metrics.gauge("novacron_workers_minimum", "Active workers below which the coordinator is degraded").set(
@@ -142,10 +142,10 @@ class CoordinatorApp:
         active, minimum = len(self._workers.active()), self._config.minimum_workers
         # All coordinators see the same workers. If losing one made them unready, it would do so to all of them at once,
         # and clients would reach none. So the minimum counts only until it is there for the first time.
-        self._had_enough_workers = self._had_enough_workers or active >= minimum
-        ready = self._had_enough_workers and not self._scheduler.draining
+        self._was_ready = self._was_ready or active >= minimum or self._has_waited_enough()
+        ready = self._was_ready and not self._scheduler.draining
         degraded = dict(self._background_tasks.degraded)
-        if self._had_enough_workers and active < minimum:
+        if self._was_ready and active < minimum:
             degraded["workers"] = f"{active} of at least {minimum} are active"
         body: Ready = {
             "ready": ready,
@@ -155,6 +155,11 @@ class CoordinatorApp:
             "degraded": degraded,
         }
         return JSONResponse(body, 200 if ready else 503)
+
+    def _has_waited_enough(self) -> bool:
+        """Return whether the time is over in which a new coordinator waits for workers."""
+        limit_s = self._config.workers_timeout_s
+        return limit_s is not None and self._clock.monotonic() - self._started_s >= limit_s
 
     async def _models(self, request: Request) -> Response:
         del request

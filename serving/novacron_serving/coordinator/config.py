@@ -51,6 +51,8 @@ class CoordinatorConfig(BaseModel):
     """Origins of web pages that may use the API, such as https://chat.example.com; `*`: every page."""
     minimum_workers: int = Field(default=1, ge=0)
     """Active workers that a new coordinator waits for before it is ready. With fewer later on it is degraded."""
+    workers_timeout_s: float | None = Field(default=None, ge=0)
+    """Seconds that a new coordinator waits for them at most. It is then ready and degraded. None: without limit."""
     report_interval_s: float = Field(default=1.0, gt=0)
     """Interval of the workers' reports."""
     lost_after_s: float = Field(default=5.0, gt=0)

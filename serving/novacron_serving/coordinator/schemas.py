@@ -19,7 +19,7 @@ class Ready(TypedDict):
     """Response of `/ready`."""
 
     ready: bool
-    """Whether this coordinator accepts requests: it once had the minimum of workers, and is not draining."""
+    """Whether this coordinator accepts requests: it has waited for the minimum of workers, and is not draining."""
     draining: bool
     active_workers: int
     minimum_workers: int

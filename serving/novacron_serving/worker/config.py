@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from novacron_serving.cluster_tls import ClusterTlsConfig
 from novacron_serving.engines.pytorch import PyTorchConfig
 from novacron_serving.engines.tensorrt_llm.config import TensorRtLlmConfig
-from novacron_serving.models import LoaderConfig
+from novacron_serving.models import TINY_MODEL, LoaderConfig
 from novacron_serving.protocol import PerformanceProfile, WorkerRole
 
 EngineConfig = Annotated[PyTorchConfig | TensorRtLlmConfig, Field(discriminator="kind")]
@@ -26,14 +26,19 @@ class ModelConfig(BaseModel):
     id: str = Field(min_length=1)
     """The name that clients use."""
     path: Path | None = None
-    """The model's folder. Give either `path` or `url`."""
+    """The model's folder. Without `path` and `url`: the tiny model that ships with this package."""
     url: str | None = None
     """The model's folder in a store (docs/models.md)."""
 
+    @property
+    def folder(self) -> Path | None:
+        """The model's folder on this machine; None for a model from a store."""
+        return self.path if self.path is not None or self.url is not None else TINY_MODEL
+
     @model_validator(mode="after")
     def _one_place(self) -> ModelConfig:
-        if (self.path is None) == (self.url is None):
-            raise ValueError("give exactly one of path and url")
+        if self.path is not None and self.url is not None:
+            raise ValueError("give at most one of path and url")
         return self
 
 

@@ -55,7 +55,7 @@ class Loader:
         self._on_loaded = on_loaded
         self._clock = clock
         # The folder of a model from a store is known after its download.
-        folder = config.model.path or config.model_cache
+        folder = config.model.folder or config.model_cache
         self.model = self._first = Model(model_id=config.model.id, folder=folder)
         self.served = ServedModel(model_id=config.model.id, engine=make_engine(folder))
 

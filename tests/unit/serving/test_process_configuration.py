@@ -94,3 +94,11 @@ def test_an_empty_identity_is_an_error(file: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("NOVACRON_WORKER_ID", "")
     with pytest.raises(StartError, match="worker_id: String should have at least 1 character"):
         read_worker(file)
+
+
+def test_a_model_without_path_and_url_is_the_tiny_model_of_the_package(file: Path) -> None:
+    config = read_worker(file, worker_id="w", model={"id": "novacron-tiny"})
+    assert config.model.folder is not None
+    assert (config.model.folder / "config.json").is_file()
+    assert read_worker(file, worker_id="w", model={"id": "m", "path": "/models/m"}).model.folder == Path("/models/m")
+    assert read_worker(file, worker_id="w", model={"id": "m", "url": "s3://bucket/m"}).model.folder is None

@@ -1,7 +1,8 @@
 """NovaCron infrastructure: one typed configuration of an environment becomes Pulumi components.
 
 Import what describes, plans and builds environments from this package, and components from `novacron_infra.aws`,
-`novacron_infra.gcp`, `novacron_infra.azure` and `novacron_infra.dns`. Other modules may change without notice.
+`novacron_infra.gcp`, `novacron_infra.azure`, `novacron_infra.dns` and `novacron_infra.workloads`. Other modules may
+change without notice.
 
 A name loads its module when it is first used, so importing this package is quick and never loads the SDK of a cloud.
 """
@@ -14,15 +15,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from novacron_infra.catalog import EngineKind, FabricKind, KvCacheType, Quantization
     from novacron_infra.config import (
+        AccessKind,
         Accounts,
         Alarms,
+        ApiAccess,
         Autoscaling,
         Caches,
         CloudEnvironment,
         Clusters,
         CoordinatorMode,
+        CoordinatorPods,
         Coordinators,
         Data,
+        Device,
         EnvironmentConfig,
         EnvironmentName,
         EnvironmentSecrets,
@@ -30,6 +35,8 @@ if TYPE_CHECKING:
         HealthCheck,
         Image,
         Images,
+        KubernetesCluster,
+        KubernetesEnvironment,
         Loader,
         LocalEnvironment,
         ModelServing,
@@ -39,10 +46,15 @@ if TYPE_CHECKING:
         Platform,
         Profile,
         ProfileName,
+        PyTorchQuantization,
         Range,
         Region,
         RegionOverrides,
         Resources,
+        ResponseCache,
+        Routing,
+        ServedModel,
+        ServingImages,
         StorageNodes,
         StoreKind,
         Targets,
@@ -50,6 +62,7 @@ if TYPE_CHECKING:
         TrafficRegion,
         Trigger,
         WorkerCounts,
+        WorkerPods,
         Workers,
         load,
         load_stack,
@@ -62,8 +75,10 @@ if TYPE_CHECKING:
     from novacron_infra.tags import Tags
 
 __all__ = [
+    "AccessKind",
     "Accounts",
     "Alarms",
+    "ApiAccess",
     "ArgumentError",
     "Autoscaling",
     "Caches",
@@ -72,8 +87,10 @@ __all__ = [
     "Clusters",
     "ConfigurationError",
     "CoordinatorMode",
+    "CoordinatorPods",
     "Coordinators",
     "Data",
+    "Device",
     "EngineKind",
     "EnvironmentConfig",
     "EnvironmentName",
@@ -85,6 +102,8 @@ __all__ = [
     "HealthCheck",
     "Image",
     "Images",
+    "KubernetesCluster",
+    "KubernetesEnvironment",
     "KvCacheType",
     "Loader",
     "LocalEnvironment",
@@ -101,11 +120,16 @@ __all__ = [
     "Problem",
     "Profile",
     "ProfileName",
+    "PyTorchQuantization",
     "Quantization",
     "Range",
     "Region",
     "RegionOverrides",
     "Resources",
+    "ResponseCache",
+    "Routing",
+    "ServedModel",
+    "ServingImages",
     "StorageNodes",
     "StoreKind",
     "Tags",
@@ -114,6 +138,7 @@ __all__ = [
     "TrafficRegion",
     "Trigger",
     "WorkerCounts",
+    "WorkerPods",
     "Workers",
     "build",
     "load",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 import pulumi
 
-from novacron_infra.config import CloudEnvironment, EnvironmentConfig, LocalEnvironment, Platform
+from novacron_infra.config import CloudEnvironment, EnvironmentConfig, KubernetesEnvironment, LocalEnvironment, Platform
 from novacron_infra.dns.environment import check_endpoint, declare_endpoint
+from novacron_infra.errors import ConfigurationError
 from novacron_infra.local import LocalServing, LocalServingArgs
 from novacron_infra.plan import EnvironmentPlan, plan_environment, summarize_plan
 from novacron_infra.regions import RegionResults
@@ -42,6 +43,7 @@ def build(config: EnvironmentConfig, project_dir: Path) -> None:
 
     Outputs of a local environment: `endpoint` (base URL of the API), `model` (the id to ask for), `logs` (folder),
     and where clients need keys `admin_key`, a secret.
+    Outputs of an environment in a cluster: `endpoint`, `namespace`, `model` and `admin_key`, those of `ServingStack`.
     Outputs of an environment on clouds: `regions`, by name with the outputs of the region's component; with `traffic`
     also `endpoint` (base URL of the API), `regional_names` (by region), `rto_s` (seconds that a dead region keeps its
     traffic, none with one region), `name_servers` (what the parent zone has to delegate to; empty for a zone that
@@ -53,6 +55,8 @@ def build(config: EnvironmentConfig, project_dir: Path) -> None:
     """
     if isinstance(config, LocalEnvironment):
         _build_local(config, project_dir)
+    elif isinstance(config, KubernetesEnvironment):
+        _build_in_cluster(config, project_dir)
     else:
         _build_cloud(config)
 
@@ -112,3 +116,31 @@ def _build_local(config: LocalEnvironment, project_dir: Path) -> None:
     pulumi.export("logs", serving.logs)
     if serving.admin_key is not None:
         pulumi.export("admin_key", serving.admin_key)
+
+
+def _build_in_cluster(config: KubernetesEnvironment, project_dir: Path) -> None:
+    # Imported here, so that other stacks do without the Kubernetes SDK.
+    from novacron_infra.workloads.kubeconfig_file import check_cluster
+    from novacron_infra.workloads.provider import declare_provider
+    from novacron_infra.workloads.serving_stack import ServingStack, ServingStackArgs
+
+    kubeconfig = config.cluster.kubeconfig and project_dir / config.cluster.kubeconfig
+    if problems := check_cluster(config.cluster, kubeconfig):
+        raise ConfigurationError(problems)
+    provider = declare_provider("cluster", kubeconfig and str(kubeconfig), context=config.cluster.context)
+    serving = ServingStack(
+        "serving",
+        ServingStackArgs(
+            images=config.images,
+            model=config.model,
+            coordinators=config.coordinators,
+            workers=config.workers,
+            access=config.access,
+            monitoring_namespace=config.monitoring_namespace,
+            admin_key=cast("pulumi.Output[str] | None", config.secrets.api_key),
+            database_url=cast("pulumi.Output[str] | None", config.secrets.database_url),
+        ),
+        pulumi.ResourceOptions(providers=[provider]),
+    )
+    for name in ("endpoint", "namespace", "model", "admin_key"):
+        pulumi.export(name, getattr(serving, name))

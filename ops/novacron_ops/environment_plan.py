@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 
 import typer
-from novacron_infra.config import LocalEnvironment, load
+from novacron_infra.config import CloudEnvironment, KubernetesEnvironment, LocalEnvironment, load
 from novacron_infra.config.reading import find_misspelt_keys
 from novacron_infra.errors import ConfigurationError
 from novacron_infra.plan import EnvironmentPlan, plan_environment
@@ -16,8 +16,10 @@ from novacron_ops.errors import Exit, OpsError
 from novacron_ops.project import ENVIRONMENT_KEY, ProjectStack
 
 
-def load_plan(stack: ProjectStack, as_json: bool) -> EnvironmentPlan | LocalEnvironment | None:
-    """Return the plan of a stack's environment, a local environment itself, or None if the stack configures none.
+def load_plan(stack: ProjectStack, as_json: bool) -> EnvironmentPlan | LocalEnvironment | KubernetesEnvironment | None:
+    """Return the plan of a stack's environment, or None if the stack configures none.
+
+    An environment that is not in a cloud has no plan: it is returned itself.
 
     Args:
         stack: the stack.
@@ -31,7 +33,7 @@ def load_plan(stack: ProjectStack, as_json: bool) -> EnvironmentPlan | LocalEnvi
         return None
     try:
         config = load(configuration[ENVIRONMENT_KEY])
-        return config if isinstance(config, LocalEnvironment) else plan_environment(config)
+        return plan_environment(config) if isinstance(config, CloudEnvironment) else config
     except ConfigurationError as error:
         if as_json:
             problems = [asdict(problem) for problem in error.problems]

@@ -72,7 +72,7 @@ class ProjectStack:
         return self.read_configuration().get(ENVIRONMENT_KEY)
 
     def is_cloud(self) -> bool:
-        """Return whether the stack's configuration describes an environment on clouds, valid or not."""
+        """Return whether the stack's configuration describes an environment on clouds or in a cluster, valid or not."""
         return self._platform() not in (None, "local")
 
     def is_local(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from novacron_infra.config import LocalEnvironment, load
+from novacron_infra.config import CloudEnvironment, LocalEnvironment, load
 from novacron_rehearsal import urn
 
 from novacron_ops.backends import Backend
@@ -55,8 +55,9 @@ def _name_prefixes(stack: ProjectStack, regions: Sequence[str]) -> dict[str, str
     if not regions:
         return {}
     config = load(stack.read_environment())
-    if isinstance(config, LocalEnvironment):
-        raise OpsError(f"--without-region: stack {stack.name!r} is local and has no regions", Exit.BAD_INPUT)
+    if not isinstance(config, CloudEnvironment):
+        place = "is local" if isinstance(config, LocalEnvironment) else "runs in one cluster"
+        raise OpsError(f"--without-region: stack {stack.name!r} {place} and has no regions", Exit.BAD_INPUT)
     known = [region.name for region in config.regions]
     for name in regions:
         if name not in known:

@@ -120,7 +120,8 @@ RULES = (
         Severity.MEDIUM,
         resources=_PODS + ", including their image volumes",
         remedy="End the name of the image with `@sha256:` and the digest that you tested. The tag may stay before it.",
-        limits="Whether the image exists, and its signature.",
+        limits="Whether the image exists, and its signature. Images that were loaded onto the nodes: those of "
+        "`localhost/` with the pull policy `Never`.",
         tags=("CKV_K8S_43",),
     ),
     Rule(

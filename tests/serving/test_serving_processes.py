@@ -134,7 +134,12 @@ def test_a_port_in_use_is_named(tmp_path: Path, field: str) -> None:
         ("coordinator", {"cache": {"redis": True}}, "cache.redis is true, but redis_url is not set"),
         (
             "worker",
-            {"worker_id": "w", "port": 0, "coordinator": "nowhere", "model": {"id": "m", "path": "/m", "url": "file:///m"}},
+            {
+                "worker_id": "w",
+                "port": 0,
+                "coordinator": "nowhere",
+                "model": {"id": "m", "path": "/m", "url": "file:///m"},
+            },
             "give at most one of path and url",
         ),
     ],

@@ -68,15 +68,16 @@ class Graph:
 class RecordingMonitor(mocks.MockMonitor):
     """A monitor that answers from mocks and records registrations and invokes in a graph."""
 
-    def __init__(self, cloud: mocks.Mocks, graph: Graph) -> None:
+    def __init__(self, cloud: mocks.Mocks, graph: Graph, packages: tuple[str, ...] = _CLOUDS) -> None:
         super().__init__(cloud)
         self.graph = graph
+        self.recorded = (_COMPONENTS, *packages)
 
     def RegisterResource(  # noqa: N802
         self, request: resource_pb2.RegisterResourceRequest
     ) -> resource_pb2.RegisterResourceResponse:
         response = super().RegisterResource(request)
-        if request.type.startswith((_COMPONENTS, *_CLOUDS)):
+        if request.type.startswith(self.recorded):
             self.graph.resources.append(_registered(request))
         return response
 
@@ -88,7 +89,11 @@ class RecordingMonitor(mocks.MockMonitor):
 
 
 def record(
-    program: Program, cloud: mocks.Mocks, provider: Callable[[], pulumi.ProviderResource], preview: bool = False
+    program: Program,
+    cloud: mocks.Mocks,
+    provider: Callable[[], pulumi.ProviderResource],
+    preview: bool = False,
+    packages: tuple[str, ...] = _CLOUDS,
 ) -> Graph:
     """Run a program against a cloud's mocks and return the graph of what it registers.
 
@@ -97,9 +102,12 @@ def record(
         cloud: the mocks.
         provider: makes the explicit provider of the program's resources.
         preview: run as a preview, in which inputs that only the update can determine are `UNKNOWN`.
+        packages: beginnings of the types that are recorded, in addition to components.
     """
     graph = Graph()
-    pulumi.runtime.set_mocks(cloud, "novacron", "test", preview=preview, monitor=RecordingMonitor(cloud, graph))
+    pulumi.runtime.set_mocks(
+        cloud, "novacron", "test", preview=preview, monitor=RecordingMonitor(cloud, graph, packages)
+    )
 
     @pulumi.runtime.test
     def run() -> pulumi.Output[None]:

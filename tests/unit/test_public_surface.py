@@ -26,7 +26,7 @@ def import_public(name: str) -> ModuleType:
 
 
 def test_the_python_reference_documents_every_public_package() -> None:
-    clouds = {f"novacron_infra.{cloud}" for cloud in ("aws", "gcp", "azure", "dns")}
+    clouds = {f"novacron_infra.{package}" for package in ("aws", "gcp", "azure", "dns", "workloads")}
     assert {"novacron_infra", *clouds} <= set(PACKAGES)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from novacron_infra.config.environment import CloudEnvironment
+from novacron_infra.config.kubernetes import KubernetesEnvironment
 from novacron_infra.config.local import LocalEnvironment
 from pydantic import BaseModel
 
@@ -54,6 +55,11 @@ def write_configuration_reference() -> str:
             ' In the tables, "None:" says what happens without the key.',
             "",
             *_write_section("Cloud environments", f"{stack} For `platform: aws`, `gcp` or `azure`.", CloudEnvironment),
+            *_write_section(
+                "Environments in a cluster of your own",
+                f"{stack} For `platform: kubernetes` ([guide](../kubernetes.md)).",
+                KubernetesEnvironment,
+            ),
             *_write_section("Local environments", f"{stack} For `platform: local`.", LocalEnvironment),
             *_write_section("Coordinator process", process.format("coordinator"), CoordinatorConfig),
             *_write_section("Worker process", process.format("worker"), WorkerConfig),

@@ -4,15 +4,18 @@
 """
 
 from novacron_infra.config.environment import CloudEnvironment, EnvironmentSecrets
-from novacron_infra.config.loading import EnvironmentConfig, load
-from novacron_infra.config.local import (
-    CoordinatorConfig,
-    Device,
-    LocalEnvironment,
-    LocalQuantization,
-    ModelConfig,
-    WorkersConfig,
+from novacron_infra.config.kubernetes import (
+    AccessKind,
+    ApiAccess,
+    CoordinatorPods,
+    KubernetesCluster,
+    KubernetesEnvironment,
+    ServedModel,
+    ServingImages,
+    WorkerPods,
 )
+from novacron_infra.config.loading import EnvironmentConfig, load
+from novacron_infra.config.local import CoordinatorConfig, LocalEnvironment, ModelConfig, WorkersConfig
 from novacron_infra.config.reading import load_stack
 from novacron_infra.config.sections.accounts import Accounts
 from novacron_infra.config.sections.alarms import Alarms
@@ -28,6 +31,7 @@ from novacron_infra.config.sections.model_store import OWN_STORE, ModelStore, St
 from novacron_infra.config.sections.monitoring import Monitoring
 from novacron_infra.config.sections.platform import EnvironmentName, Platform
 from novacron_infra.config.sections.regions import Region, RegionOverrides, TrafficRegion
+from novacron_infra.config.sections.serving import Device, PyTorchQuantization, ResponseCache, Routing
 from novacron_infra.config.sections.storage import StorageNodes
 from novacron_infra.config.sections.targets import Percentiles, Range, Targets
 from novacron_infra.config.sections.traffic import HealthCheck, Traffic
@@ -35,14 +39,17 @@ from novacron_infra.config.sections.workers import WorkerCounts, Workers
 
 __all__ = [
     "OWN_STORE",
+    "AccessKind",
     "Accounts",
     "Alarms",
+    "ApiAccess",
     "Autoscaling",
     "Caches",
     "CloudEnvironment",
     "Clusters",
     "CoordinatorConfig",
     "CoordinatorMode",
+    "CoordinatorPods",
     "Coordinators",
     "Data",
     "Device",
@@ -53,9 +60,10 @@ __all__ = [
     "HealthCheck",
     "Image",
     "Images",
+    "KubernetesCluster",
+    "KubernetesEnvironment",
     "Loader",
     "LocalEnvironment",
-    "LocalQuantization",
     "ModelConfig",
     "ModelServing",
     "ModelStore",
@@ -64,11 +72,16 @@ __all__ = [
     "Platform",
     "Profile",
     "ProfileName",
+    "PyTorchQuantization",
     "Range",
     "Region",
     "RegionOverrides",
     "Resources",
+    "ResponseCache",
     "Role",
+    "Routing",
+    "ServedModel",
+    "ServingImages",
     "StorageNodes",
     "StoreKind",
     "Targets",
@@ -76,6 +89,7 @@ __all__ = [
     "TrafficRegion",
     "Trigger",
     "WorkerCounts",
+    "WorkerPods",
     "Workers",
     "WorkersConfig",
     "load",

@@ -30,12 +30,14 @@ from novacron_infra.config.sections.workers import Workers
 
 @dataclass(frozen=True)
 class EnvironmentSecrets:
-    """The secrets of a stack, as Pulumi outputs or plain strings. A secret that is None is generated."""
+    """The secrets of a stack, as Pulumi outputs or plain strings. A secret that is None is generated, if it is used."""
 
     database_password: object | None = field(default=None, repr=False)
     redis_password: object | None = field(default=None, repr=False)
     api_key: object | None = field(default=None, repr=False)
     grafana_password: object | None = field(default=None, repr=False)
+    database_url: object | None = field(default=None, repr=False)
+    """`postgresql://…`, a database that exists, for `platform: kubernetes`. It is never generated."""
 
     @staticmethod
     def config_keys() -> dict[str, str]:

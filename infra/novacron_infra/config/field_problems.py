@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import types
 import typing
 from collections.abc import Sequence, Set
@@ -78,7 +79,8 @@ def _describe_rule(kind: type[BaseModel], detail: ErrorDetails) -> tuple[str, st
     if detail["type"] == BROKEN_RULE:
         return str(context["rule"]), str(context["fix"])
     if detail["type"] in ("enum", "literal_error"):
-        choices = str(context["expected"]).replace("'", "")
+        # Literals of an enumeration's members are listed as <Platform.AWS: 'aws'>.
+        choices = re.sub(r"<\w+\.\w+: ([^>]*)>", r"\1", str(context["expected"])).replace("'", "")
         return "it is not a valid value", f"Use {choices}"
     if detail["type"] in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):
         bounds = _describe_bounds(_find_field(kind, detail["loc"]), context)

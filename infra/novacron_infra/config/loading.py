@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias, cast
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from novacron_infra.config.environment import CloudEnvironment, EnvironmentSecrets
 from novacron_infra.config.field_problems import SET_SECRETS, describe_problems
+from novacron_infra.config.kubernetes import KubernetesEnvironment, check_kubernetes_rules
 from novacron_infra.config.local import LocalEnvironment, check_local_rules
 from novacron_infra.config.problems import HIDDEN, MISSING, UNSHOWN, problem
 from novacron_infra.config.rules import check_cloud_environment
@@ -19,7 +20,8 @@ from novacron_infra.config.rules.parts import Parts
 from novacron_infra.config.sections.platform import Platform
 from novacron_infra.errors import ConfigurationError, Problem
 
-EnvironmentConfig: TypeAlias = LocalEnvironment | CloudEnvironment
+EnvironmentConfig: TypeAlias = LocalEnvironment | KubernetesEnvironment | CloudEnvironment
+_Kind: TypeAlias = type[LocalEnvironment] | type[KubernetesEnvironment] | type[CloudEnvironment]
 
 _MAX_VALUES = 100_000
 """Values in a configuration once its YAML aliases are expanded. A stack file has some hundred."""
@@ -32,8 +34,8 @@ def load(mapping: object, *, secrets: EnvironmentSecrets | None = None) -> Envir
 
     Args:
         mapping: values as YAML or JSON gives them, or JSON text as Pulumi passes it. Its `platform` decides whether it
-            describes a `LocalEnvironment` or a `CloudEnvironment`.
-        secrets: the secrets of a cloud environment; `mapping` must not have any.
+            describes a `LocalEnvironment`, a `KubernetesEnvironment` or a `CloudEnvironment`.
+        secrets: the secrets of an environment in a cloud or in a cluster; `mapping` must not have any.
 
     Raises:
         ConfigurationError: with every problem, each with its path, value, rule and fix.
@@ -52,21 +54,35 @@ def load(mapping: object, *, secrets: EnvironmentSecrets | None = None) -> Envir
         else:
             found = problem("platform", MISSING, "this key is required", f"Add it, with one of {platforms}")
         problems.append(found)
-        # The rest is checked as the platform that it looks like.
-        values["platform"] = Platform.AWS.value if "coordinators" in values else Platform.LOCAL.value
-    is_local = values["platform"] == Platform.LOCAL.value
-    kind = LocalEnvironment if is_local else CloudEnvironment
+        values["platform"] = _guess_platform(values).value
+    kind, check = _find_kind(values["platform"])
     parts, found = _split_valid_parts(kind, values)
     if not known_platform:
         parts.pop("platform", None)
     problems += found
-    problems += check_local_rules(parts) if is_local else check_cloud_environment(cast("Parts", parts))
+    problems += check(parts)
     if problems:
         raise ConfigurationError(problems)
     config = kind.model_validate_json(json.dumps(values))
-    if secrets is not None and isinstance(config, CloudEnvironment):
+    if secrets is not None and not isinstance(config, LocalEnvironment):
         return config.model_copy(update={"secrets": secrets})
     return config
+
+
+def _guess_platform(values: Mapping[str, Any]) -> Platform:
+    """Return the platform that an environment without a valid one looks like, as which the rest is checked."""
+    if "cluster" in values or "access" in values:
+        return Platform.KUBERNETES
+    return Platform.AWS if "coordinators" in values else Platform.LOCAL
+
+
+def _find_kind(platform: str) -> tuple[_Kind, Callable[[dict[str, Any]], list[Problem]]]:
+    """Return the type of a platform's environments, and the check of the rules between their sections."""
+    if platform == Platform.LOCAL.value:
+        return LocalEnvironment, check_local_rules
+    if platform == Platform.KUBERNETES.value:
+        return KubernetesEnvironment, check_kubernetes_rules
+    return CloudEnvironment, lambda parts: check_cloud_environment(cast("Parts", parts))
 
 
 def _copy_as_json(mapping: object) -> dict[str, Any]:

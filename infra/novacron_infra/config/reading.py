@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
-from novacron_infra.config.environment import EnvironmentSecrets
+from novacron_infra.config.environment import CloudEnvironment, EnvironmentSecrets
+from novacron_infra.config.kubernetes import KubernetesEnvironment
 from novacron_infra.config.loading import EnvironmentConfig, load
 from novacron_infra.config.problems import HIDDEN, KEY, MISSING, UNSHOWN, problem
 from novacron_infra.errors import ConfigurationError, Problem
@@ -27,6 +28,7 @@ def load_stack() -> EnvironmentConfig:
     keys = EnvironmentSecrets.config_keys()
     problems = [found for key in keys.values() for found in _check_secret(f"novacron:{key}")]
     problems += find_misspelt_keys({*CONFIG.get(), *get_config_env()})
+    problems += _check_database_url(f"novacron:{keys['database_url']}")
     values = config.get("environment")
     if values is None:
         fix = f"Add it to Pulumi.{pulumi.get_stack()}.yaml"
@@ -36,6 +38,7 @@ def load_stack() -> EnvironmentConfig:
         environment = load(values, secrets=secrets)
     except ConfigurationError as error:
         raise ConfigurationError([*error.problems, *problems]) from error
+    problems += _check_unused_secrets(environment, keys)
     if problems:
         raise ConfigurationError(problems)
     return environment
@@ -66,3 +69,28 @@ def _check_secret(key: str) -> Iterator[Problem]:
     if len(value) < SHORTEST_SECRET:
         fix = f"Use {SHORTEST_SECRET} characters or more. To have it generated, run pulumi config rm {key}"
         yield Problem(key, HIDDEN, "it is too short to be safe", fix)
+
+
+def _check_database_url(key: str) -> Iterator[Problem]:
+    import pulumi
+
+    value = pulumi.runtime.get_config(key)
+    if value is not None and not value.startswith("postgresql://"):
+        fix = "Write it like postgresql://user:password@postgres.example.com:5432/novacron"
+        yield Problem(key, HIDDEN, "it is not the URL of a Postgres database", fix)
+
+
+def _check_unused_secrets(environment: EnvironmentConfig, keys: Mapping[str, str]) -> Iterator[Problem]:
+    """Report secrets of the stack that its platform does not use, and would ignore."""
+    import pulumi
+
+    if isinstance(environment, KubernetesEnvironment):
+        unused = keys.keys() - {"api_key", "database_url"}
+    elif isinstance(environment, CloudEnvironment):
+        unused = {"database_url"}
+    else:
+        return
+    for key in (f"novacron:{keys[name]}" for name in sorted(unused)):
+        if pulumi.runtime.get_config(key) is not None:
+            rule = f"platform {environment.platform.value} does not use this secret"
+            yield Problem(key, HIDDEN, rule, f"Run pulumi config rm {key}")

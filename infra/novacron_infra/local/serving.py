@@ -74,6 +74,8 @@ class LocalServing(pulumi.ComponentResource):
             module=contract.processes["coordinator"].module,
             config=build_coordinator_file(
                 args.coordinator,
+                http_port=http_port,
+                grpc_port=grpc_port,
                 minimum_workers=args.workers.count,
                 database_url=f"sqlite:///{data / 'coordinator.db'}",
                 cache_folder=data / "answers",
@@ -98,11 +100,11 @@ class LocalServing(pulumi.ComponentResource):
                 module=contract.processes["worker"].module,
                 config=build_pytorch_worker_file(
                     args.workers,
-                    args.model,
+                    {"id": args.model.id, "path": str(model_folder)},
+                    quantization=args.model.quantization,
                     worker_id=worker_id,
                     port=port,
                     coordinator=f"127.0.0.1:{grpc_port}",
-                    model_folder=model_folder,
                     model_cache=data / "models",
                 ),
                 secret_env=token,

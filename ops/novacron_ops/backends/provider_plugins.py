@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from novacron_infra.config import LocalEnvironment, load
+from novacron_infra.config import KubernetesEnvironment, LocalEnvironment, load
 from novacron_infra.errors import ConfigurationError
 from novacron_rehearsal.errors import ProviderError
 from novacron_rehearsal.project import load_project
@@ -14,10 +14,10 @@ from novacron_rehearsal.providers.launch import Plugins
 from novacron_ops.errors import Exit, OpsError
 from novacron_ops.project import ProjectStack
 
-_PACKAGES = {"aws": "aws", "gcp": "gcp", "azure": "azure-native"}
+_PACKAGES = {"aws": "aws", "gcp": "gcp", "azure": "azure-native", "kubernetes": "kubernetes"}
 """The Pulumi package of each platform."""
 _RANDOM = "random"
-"""The package that generates secrets in every cloud environment."""
+"""The package that generates secrets in every environment but a local one."""
 
 
 def check_plugins(stack: ProjectStack) -> None:
@@ -36,7 +36,9 @@ def check_plugins(stack: ProjectStack) -> None:
         return
     if isinstance(environment, LocalEnvironment):
         return
-    packages = [*(_PACKAGES[platform.value] for platform in environment.platforms), _RANDOM]
+    is_cluster = isinstance(environment, KubernetesEnvironment)
+    platforms = [environment.platform] if is_cluster else environment.platforms
+    packages = [*(_PACKAGES[platform.value] for platform in platforms), _RANDOM]
     missing = [package for package in packages if not _has(package, stack)]
     if missing:
         raise OpsError(

@@ -8,7 +8,7 @@ from novacron_ops.options import Engine, EngineOption, StackOption
 
 
 def key(stack: StackOption = "local", engine: EngineOption = Engine.AUTO) -> None:
-    """Print the administrator's API key of a local stack.
+    """Print the administrator's API key of a local stack, or of one in a cluster of your own.
 
     A local stack has a key if its environment sets `coordinator.api_keys: true`.
 
@@ -30,7 +30,7 @@ def key(stack: StackOption = "local", engine: EngineOption = Engine.AUTO) -> Non
             + (
                 f"set coordinator.api_keys: true in Pulumi.{stack}.yaml, then run `novacron up -s {stack}`"
                 if target.is_local()
-                else "only local stacks have one"
+                else "only local stacks and stacks in a cluster of your own have one"
             )
         )
     write_lines([found])

@@ -20,7 +20,7 @@ def plan(stack: StackOption = "prod", as_json: JsonOption = False) -> None:
       novacron plan -s prod
       novacron plan -s prod --json
     """
-    from novacron_infra.config import LocalEnvironment
+    from novacron_infra.config import KubernetesEnvironment, LocalEnvironment
     from novacron_infra.plan import plan_to_json
 
     from novacron_ops.environment_plan import describe_missing_environment, load_plan, suggest_keys
@@ -39,6 +39,12 @@ def plan(stack: StackOption = "prod", as_json: JsonOption = False) -> None:
         raise OpsError(
             f"stack {stack!r} is local: there is nothing to plan; `novacron preview -s {stack}` shows what would "
             "change",
+            Exit.BAD_INPUT,
+        )
+    if isinstance(found, KubernetesEnvironment):
+        raise OpsError(
+            f"stack {stack!r} runs in a cluster of your own: there is nothing to plan, because its machines and their "
+            f"price are not known; `novacron rehearse -s {stack}` shows what would be created",
             Exit.BAD_INPUT,
         )
     write_lines([json.dumps(plan_to_json(found), indent=1, ensure_ascii=False)] if as_json else describe_plan(found))

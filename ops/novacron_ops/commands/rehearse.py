@@ -34,7 +34,7 @@ def rehearse(
       novacron rehearse -s prod --faults faults.yaml
       novacron rehearse --faults '[{fault: capacity, type: "aws:eks/nodeGroup:*", region: us-east-1, times: 1}]'
     """
-    from novacron_infra.config import LocalEnvironment
+    from novacron_infra.config import KubernetesEnvironment, LocalEnvironment
     from novacron_rehearsal import RehearsalError
     from novacron_rehearsal.clouds.faults import parse_faults
     from novacron_rehearsal.display import Display
@@ -61,7 +61,8 @@ def rehearse(
         )
     with Display(Console(stderr=True, soft_wrap=True)) as display:
         found = rehearsal.rehearse(target, faults, display)
-    report = rehearsal.Report(stack, found, planned)
+    plan = None if isinstance(planned, KubernetesEnvironment) else planned  # machines of your own have no plan
+    report = rehearsal.Report(stack, found, plan)
     if html is not None:
         write_private("--html", html, rehearsal.render_page(report))
     if as_json:

@@ -49,6 +49,11 @@ def check_digest_pinned_image(resource_type: str, properties: Value) -> Iterator
             if image is UNKNOWN:
                 yield describe_unknown(f"the image of a {what}")
             # Volumes and patches may omit the image; the API server requires it of a pod.
-            elif image is not None and not _DIGEST.search(str(image)):
+            elif image is not None and not _DIGEST.search(str(image)) and not _is_loaded(holder, str(image)):
                 name = get(holder, "name")
                 yield f"{what} {name!r}: image {image!r} is not pinned. End it with @sha256: and its digest"
+
+
+def _is_loaded(container: Value, image: str) -> bool:
+    """Return whether an image is in no registry and is never pulled, so that it has no digest to be named by."""
+    return image.startswith("localhost/") and get(container, "imagePullPolicy") == "Never"

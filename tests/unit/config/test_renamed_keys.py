@@ -32,7 +32,7 @@ def test_a_renamed_key_is_rejected_with_its_new_name(values: dict[str, Any], old
 
 @pytest.mark.parametrize("new", RENAMED_KEYS.values())
 def test_the_new_name_of_every_renamed_key_exists(new: str) -> None:
-    kinds = ("CloudEnvironment", "LocalEnvironment")
+    kinds = ("CloudEnvironment", "LocalEnvironment", "KubernetesEnvironment")
     schema = next(schema for path, schema in create_schemas().items() if path.name == "environment.schema.json")
     found = [kind for kind in kinds if _has_key(schema["$defs"], schema["$defs"][kind], new.split("."))]
     assert found, f"{new} is not a key of a stack file"

@@ -54,8 +54,13 @@ def test_plan_of_an_environment_that_does_not_fit_ends_with_2_and_lists_every_pr
         ),
         ("config: [1]\n", "has no novacron:environment below config"),
         ("config: {novacron:environment: }\n", "it must be a mapping"),
-        ("config: {novacron:environment: {platform: moon}}\n", "Use one of local, aws, gcp, azure"),
+        ("config: {novacron:environment: {platform: moon}}\n", "Use one of local, aws, gcp, azure, kubernetes"),
         ("config: {novacron:environment: {platform: local}}\n", "there is nothing to plan"),
+        (
+            "config:\n  novacron:environment: "
+            "{platform: kubernetes, images: {coordinator: localhost/c, worker: localhost/w}}\n",
+            "runs in a cluster of your own: there is nothing to plan",
+        ),
     ],
 )
 def test_plan_of_a_stack_without_a_cloud_environment_ends_with_2(

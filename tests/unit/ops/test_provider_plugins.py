@@ -13,7 +13,7 @@ from tests.unit.ops.running import copy_stacks, novacron
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    copy_stacks(tmp_path, "prod", "local")
+    copy_stacks(tmp_path, "prod", "trial", "local")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
     monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("PULUMI_DEBUG_PROVIDERS", raising=False)
@@ -21,15 +21,16 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.parametrize(("stack", "packages"), [("prod", "aws, random"), ("trial", "kubernetes, random")])
 @pytest.mark.parametrize("command", ["preview", "up"])
 def test_without_plugins_a_cloud_stack_is_refused_before_its_program_runs(
-    project: Path, command: str, capsys: pytest.CaptureFixture[str]
+    project: Path, command: str, stack: str, packages: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (project / "__main__.py").write_text("raise SystemExit('the program ran')")
-    assert novacron(command, "-s", "prod") == 2
+    assert novacron(command, "-s", stack) == 2
     output = capsys.readouterr()
-    assert "needs the provider plugins of aws, random" in output.err
-    assert "run `novacron rehearse -s prod`" in output.err
+    assert f"needs the provider plugins of {packages}" in output.err
+    assert f"run `novacron rehearse -s {stack}`" in output.err
     assert "the program ran" not in output.out + output.err
 
 

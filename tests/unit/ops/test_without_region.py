@@ -43,7 +43,7 @@ class RecordingBackend:
 
 @pytest.fixture
 def backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RecordingBackend:
-    copy_stacks(tmp_path, "prod", "local")
+    copy_stacks(tmp_path, "prod", "trial", "local")
     recording = RecordingBackend()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(backends, "open_backend", lambda *_: recording)
@@ -96,8 +96,9 @@ def test_two_regions_are_excluded_together(backend: RecordingBackend) -> None:
         ("prod", ["eu-west-1", "EU-WEST-1"], "--without-region EU-WEST-1: stack 'prod' has no such region"),
         ("prod", REGIONS, "--without-region: all regions are left out"),
         ("local", ["us-west-2"], "--without-region: stack 'local' is local and has no regions"),
+        ("trial", ["us-west-2"], "--without-region: stack 'trial' runs in one cluster and has no regions"),
     ],
-    ids=["unknown", "dns", "upper-case", "all", "local"],
+    ids=["unknown", "dns", "upper-case", "all", "local", "cluster"],
 )
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_region_that_cannot_be_left_out_ends_with_2_before_the_backend_runs(

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from novacron_infra.config.local import CoordinatorConfig, Device, LocalQuantization, ModelConfig, WorkersConfig
+from novacron_infra.config.local import CoordinatorConfig, WorkersConfig
+from novacron_infra.config.sections.serving import Device, PyTorchQuantization
 from novacron_infra.workloads.serving_config import build_coordinator_file, build_pytorch_worker_file
 from novacron_serving.coordinator import config as coordinator_config
 from novacron_serving.worker import config as worker_config
@@ -24,7 +25,12 @@ SETTINGS = [
 def test_a_coordinator_accepts_its_file(settings: dict[str, Any]) -> None:
     wanted = CoordinatorConfig.model_validate_json(json.dumps(settings))
     file = build_coordinator_file(
-        wanted, minimum_workers=2, database_url="sqlite:////data/coordinator.db", cache_folder=Path("/data/answers")
+        wanted,
+        http_port=8080,
+        grpc_port=9090,
+        minimum_workers=2,
+        database_url="sqlite:////data/coordinator.db",
+        cache_folder=Path("/data/answers"),
     )
     accepted = coordinator_config.CoordinatorConfig.model_validate_json(json.dumps(file))
     assert (accepted.http_port, accepted.grpc_port, accepted.minimum_workers) == (8080, 9090, 2)
@@ -41,11 +47,11 @@ def test_a_coordinator_accepts_its_file(settings: dict[str, Any]) -> None:
 def test_a_worker_accepts_its_file() -> None:
     file = build_pytorch_worker_file(
         WorkersConfig(device=Device.CPU, threads=3),
-        ModelConfig(id="mine", quantization=LocalQuantization.INT8),
+        {"id": "mine", "path": "/models/mine"},
+        quantization=PyTorchQuantization.INT8,
         worker_id="worker-1",
         port=9092,
         coordinator="127.0.0.1:9090",
-        model_folder=Path("/models/mine"),
         model_cache=Path("/data/models"),
     )
     accepted = worker_config.WorkerConfig.model_validate_json(json.dumps(file))

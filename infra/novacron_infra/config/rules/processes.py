@@ -83,12 +83,13 @@ def check_resources(parts: Parts) -> Iterator[Problem]:
     """Report a container's request that is more than its limit."""
     coordinators, workers = parts.get("coordinators"), parts.get("workers")
     if coordinators is not None:
-        yield from _check_container("coordinators.resources", coordinators.resources)
+        yield from check_container("coordinators.resources", coordinators.resources)
     if workers is not None:
-        yield from _check_container("workers.resources", workers.resources)
+        yield from check_container("workers.resources", workers.resources)
 
 
-def _check_container(path: str, resources: Resources) -> Iterator[Problem]:
+def check_container(path: str, resources: Resources) -> Iterator[Problem]:
+    """Report a request that is more than its limit."""
     pairs = (
         ("cpu_request", resources.cpu_request, "cpu_limit", resources.cpu_limit),
         ("memory_request_gib", resources.memory_request_gib, "memory_limit_gib", resources.memory_limit_gib),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 from pydantic_core.core_schema import no_info_after_validator_function
@@ -52,6 +53,18 @@ class TextPattern:
         if not self.matches(text):
             raise broken_rule(self.rule, f"Write it like {self.example}")
         return text
+
+
+def _expand_home(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        rule = f"{path.parts[0]} has no home folder on this machine"
+        raise broken_rule(rule, "Write the whole path") from error
+
+
+HomePath = Annotated[Path, AfterValidator(_expand_home)]
+"""A path on this machine, in which `~` and `~user` are replaced by the home folder."""
 
 
 class Section(BaseModel):

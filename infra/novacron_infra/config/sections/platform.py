@@ -27,3 +27,5 @@ class Platform(str, Enum):
     """Google Cloud."""
     AZURE = "azure"
     """Microsoft Azure."""
+    KUBERNETES = "kubernetes"
+    """A Kubernetes cluster of your own."""

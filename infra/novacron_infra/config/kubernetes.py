@@ -1,0 +1,226 @@
+"""KubernetesEnvironment: the serving stack in a Kubernetes cluster of your own, and the rules between its sections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, PositiveFloat
+from pydantic.json_schema import SkipJsonSchema
+
+from novacron_infra.config.environment import EnvironmentSecrets
+from novacron_infra.config.problems import problem
+from novacron_infra.config.rules.processes import check_container
+from novacron_infra.config.sections.base import HomePath, Instances, Name, Section, TextPattern, broken_rule
+from novacron_infra.config.sections.hardware import Resources
+from novacron_infra.config.sections.platform import Platform
+from novacron_infra.config.sections.serving import CoordinatorSettings, Device, PyTorchQuantization, PyTorchSettings
+from novacron_infra.errors import Problem
+
+LOADED_IMAGES = "localhost/"
+"""How the names of images begin that are in no registry: they were loaded onto the nodes."""
+_DRAIN_LIMIT_S = 3600
+
+
+def _check_digest(image: str) -> str:
+    if "@" not in image and not image.startswith(LOADED_IMAGES):
+        rule = f"an image without a digest can change under its tag; only images of {LOADED_IMAGES} need none"
+        raise broken_rule(rule, "End it with @sha256: and the digest that you tested")
+    return image
+
+
+ImageReference = Annotated[
+    str,
+    TextPattern(
+        r"[a-z0-9][a-z0-9._-]*(:[0-9]+)?(/[a-z0-9._-]+)+(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?",
+        "an image is a registry and a path in lower case, with a tag or a digest",
+        f"registry.example.com/novacron/worker:0.1.0@sha256:{'0' * 64}",
+    ),
+    AfterValidator(_check_digest),
+]
+"""The name of a container image in a manifest."""
+ImagePath = Annotated[
+    str, TextPattern(r"/.*[^/]", "a path inside an image starts with / and does not end with it", "/models/mine")
+]
+StoreUrl = Annotated[
+    str,
+    TextPattern(
+        r"(s3|gs|az)://[^/\s]+/\S+",
+        "a model's URL starts with s3://, gs:// or az:// and names a folder",
+        "s3://models/mine",
+    ),
+]
+Label = Annotated[
+    str,
+    TextPattern(
+        r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?",
+        "a namespace has 1 to 63 lower-case letters, digits and hyphens, and no hyphen at either end",
+        "monitoring",
+    ),
+]
+Host = Annotated[
+    str,
+    TextPattern(
+        r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", "it is not a host name or an IPv4 address", "node-1.example.com"
+    ),
+]
+
+
+class KubernetesCluster(Section):
+    """How the deployment reaches the cluster."""
+
+    kubeconfig: HomePath | None = None
+    """A kubeconfig file, relative to the project's folder; `~` is the home folder.
+
+    Left out: the file that KUBECONFIG names, or `~/.kube/config`.
+    """
+    context: Name | None = None
+    """The context of the kubeconfig file. Left out: its current context."""
+
+
+class ServingImages(Section):
+    """The container images, which the nodes can pull, or which were loaded onto them as `localhost/…`."""
+
+    coordinator: ImageReference
+    """Image of the coordinators."""
+    worker: ImageReference
+    """Image of the workers: `worker-cpu` for workers without GPUs."""
+
+
+class ServedModel(Section):
+    """The model to serve. Without `path` and `url`: the tiny model that ships with NovaCron."""
+
+    id: Name = "novacron-tiny"
+    """The name that clients ask for."""
+    path: ImagePath | None = None
+    """A Hugging Face model folder inside the worker's image."""
+    url: StoreUrl | None = None
+    """The model's folder in a store, which every worker downloads when it starts (docs/models.md).
+
+    The nodes' own identity has to permit reading it: workers have no credentials.
+    """
+
+
+class CoordinatorPods(CoordinatorSettings):
+    """The coordinators: the processes that clients talk to. Clients need an API key."""
+
+    count: Instances = 2
+    """Number of coordinators."""
+    resources: Resources = Resources(cpu_request=0.5, cpu_limit=2, memory_request_gib=0.5, memory_limit_gib=1)
+    """Requests and limits of a coordinator's container."""
+    drain_s: int = Field(default=60, ge=0, le=_DRAIN_LIMIT_S)
+    """Seconds that streams in flight may take to end when a coordinator stops."""
+
+
+class WorkerPods(PyTorchSettings):
+    """The workers: the processes that hold the model."""
+
+    count: Instances = 2
+    """Number of workers."""
+    gpus: int = Field(default=0, ge=0, le=64)
+    """GPUs of each worker (`nvidia.com/gpu`). 0: workers run on CPUs."""
+    resources: Resources = Resources(cpu_request=1, cpu_limit=2, memory_request_gib=2, memory_limit_gib=4)
+    """Requests and limits of a worker's container."""
+    quantization: PyTorchQuantization = PyTorchQuantization.NONE
+    """Quantisation of the weights; `novacron quality` measures what it costs."""
+    start_timeout_s: int = Field(default=600, ge=1, le=3600)
+    """Seconds that a worker may take to load the model, with the download. After that it is restarted."""
+    shared_memory_gib: PositiveFloat = 1
+    """Size of the memory-backed /dev/shm of each pod in GiB. It counts against the memory limit."""
+    storage_gib: PositiveFloat = 4
+    """Size of a worker's files on the node's disk in GiB: downloaded models, caches and temporary files."""
+    drain_s: int = Field(default=60, ge=0, le=_DRAIN_LIMIT_S)
+    """Seconds that requests in flight may take to end when a worker stops."""
+
+
+class AccessKind(str, Enum):
+    """How clients reach the coordinators."""
+
+    CLUSTER_IP = "cluster-ip"
+    """From inside the cluster only."""
+    NODE_PORT = "node-port"
+    """Through a port of every node."""
+    LOAD_BALANCER = "load-balancer"
+    """Through a load balancer of the cluster's cloud, in plain HTTP."""
+
+
+class ApiAccess(Section):
+    """The Service `llm-api`, where clients reach the coordinators."""
+
+    kind: AccessKind = AccessKind.CLUSTER_IP
+    """`cluster-ip`: inside the cluster only. `node-port`: a port of every node. `load-balancer`: the cloud's."""
+    node_port: Annotated[int, Field(ge=30000, le=32767)] | None = None
+    """The port of every node, for `node-port`. Left out: Kubernetes chooses one."""
+    address: Host | None = None
+    """Name or address where clients reach a node or the load balancer, for the stack's output `endpoint`."""
+
+
+class KubernetesEnvironment(Section):
+    """The serving stack in a Kubernetes cluster of your own."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    platform: Literal[Platform.KUBERNETES]
+    """A Kubernetes cluster of your own."""
+    cluster: KubernetesCluster = KubernetesCluster()
+    images: ServingImages
+    model: ServedModel = ServedModel()
+    coordinators: CoordinatorPods = CoordinatorPods()
+    workers: WorkerPods = WorkerPods()
+    access: ApiAccess = ApiAccess()
+    monitoring_namespace: Label = "monitoring"
+    """The namespace whose pods may read the workers' metrics."""
+    secrets: SkipJsonSchema[EnvironmentSecrets] = Field(default=EnvironmentSecrets(), exclude=True, repr=False)
+
+
+def check_kubernetes_rules(parts: Mapping[str, Any]) -> list[Problem]:
+    """Return a problem for each rule between keys that does not hold.
+
+    Args:
+        parts: the valid sections, by name; a section that is not in it is itself invalid.
+    """
+    found: list[Problem] = []
+    model: ServedModel | None = parts.get("model")
+    if model is not None and model.path is not None and model.url is not None:
+        found.append(problem("model.url", model.url, "model.path also names a model", "Remove one of them"))
+    if (coordinators := parts.get("coordinators")) is not None:
+        found += _check_coordinators(coordinators)
+    if (workers := parts.get("workers")) is not None:
+        found += _check_workers(workers)
+    if (access := parts.get("access")) is not None:
+        found += _check_access(access)
+    return found
+
+
+def _check_coordinators(coordinators: CoordinatorPods) -> Iterator[Problem]:
+    yield from check_container("coordinators.resources", coordinators.resources)
+    cache, limit = coordinators.response_cache, coordinators.resources.memory_limit_gib
+    if cache is not None and cache.memory_mib >= limit * 1024:
+        rule = f"it must be less than coordinators.resources.memory_limit_gib, {limit:g}"
+        fix = f"Use less than {limit * 1024:g}, or raise the limit"
+        yield problem("coordinators.response_cache.memory_mib", cache.memory_mib, rule, fix)
+
+
+def _check_workers(workers: WorkerPods) -> Iterator[Problem]:
+    yield from check_container("workers.resources", workers.resources)
+    limit = workers.resources.memory_limit_gib
+    if workers.shared_memory_gib >= limit:
+        rule = f"shared memory counts against workers.resources.memory_limit_gib, {limit:g}"
+        yield problem("workers.shared_memory_gib", workers.shared_memory_gib, rule, f"Use less than {limit:g}")
+    if workers.device is Device.CUDA and workers.gpus == 0:
+        rule = "workers.gpus is 0, so a worker has no CUDA device"
+        yield problem("workers.device", workers.device.value, rule, "Set workers.gpus, or use cpu")
+    if workers.device is Device.CPU and workers.gpus > 0:
+        rule = f"workers.gpus is {workers.gpus}, and the engine would not use them"
+        yield problem("workers.device", workers.device.value, rule, "Use auto, or remove workers.gpus")
+
+
+def _check_access(access: ApiAccess) -> Iterator[Problem]:
+    kind = access.kind
+    if access.node_port is not None and kind is not AccessKind.NODE_PORT:
+        rule = f"access.kind is {kind.value}, which has no port on the nodes"
+        yield problem("access.node_port", access.node_port, rule, "Remove it, or set access.kind to node-port")
+    if access.address is not None and kind is AccessKind.CLUSTER_IP:
+        rule = "access.kind is cluster-ip, which no client outside the cluster reaches"
+        yield problem("access.address", access.address, rule, "Remove it, or set access.kind to node-port")

@@ -1,0 +1,177 @@
+"""The coordinators in a cluster: a Deployment, its Services and its disruption budget.
+
+How a coordinator stops: its pod leaves the Services while `preStop` sleeps. After SIGTERM, `/ready` returns 503 and the
+coordinator serves for `drain_notice_s`, for load balancers. It then waits up to `drain_s` for streams in flight.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from novacron_infra.config.kubernetes import AccessKind, ApiAccess, CoordinatorPods
+from novacron_infra.workloads import pods
+from novacron_infra.workloads import serving_contract as contract
+from novacron_infra.workloads.names import (
+    API_SERVICE,
+    COORDINATOR_SERVICE_ACCOUNT,
+    COORDINATORS,
+    NAMESPACE,
+    REGISTRATION_SERVICE,
+)
+from novacron_infra.workloads.serving_config import CoordinatorFile, PodTimes, build_coordinator_file
+
+CONFIG_FILE = "coordinator.json"
+PRE_STOP_S = 5
+"""Time for every node to take a stopping pod out of its Services."""
+DRAIN_NOTICE_S = 5
+"""Time for load balancers to see that `/ready` returns 503."""
+WORKERS_TIMEOUT_S = 20
+"""How long a new coordinator waits for workers.
+
+During an update they register within two seconds. A new stack has none yet: workers are created once coordinators are
+available.
+"""
+MINIMUM_WORKERS = 1
+"""With all workers as the minimum, coordinators could not be updated while one worker is missing."""
+_START_TIMEOUT_S = 60
+_ALL_INTERFACES = "0.0.0.0"  # noqa: S104 - probes and clients use the pod's address, `kubectl port-forward` loopback
+_MIB_BESIDES_CACHE = 64
+_SERVICE_TYPES = {
+    AccessKind.CLUSTER_IP: "ClusterIP",
+    AccessKind.NODE_PORT: "NodePort",
+    AccessKind.LOAD_BALANCER: "LoadBalancer",
+}
+
+
+def find_grace_s(drain_s: int) -> int:
+    """Return the time between the deletion of a coordinator's pod and SIGKILL, which has to outlast its drain."""
+    return PRE_STOP_S + DRAIN_NOTICE_S + drain_s + pods.EXIT_S
+
+
+def build_file(settings: CoordinatorPods) -> CoordinatorFile:
+    """Return the configuration file of all coordinators."""
+    return build_coordinator_file(
+        settings,
+        host=_ALL_INTERFACES,
+        http_port=contract.HTTP_PORT,
+        grpc_port=contract.GRPC_PORT,
+        minimum_workers=MINIMUM_WORKERS,
+        cache_folder=Path(contract.HOME) / "responses",
+        pod_times=PodTimes(
+            workers_timeout_s=WORKERS_TIMEOUT_S, drain_notice_s=DRAIN_NOTICE_S, drain_s=settings.drain_s
+        ),
+    )
+
+
+def declare_registration_service(resource: str, opts: pulumi.ResourceOptions) -> k8s.core.v1.Service:
+    """Declare the Service whose name resolves to every coordinator, ready or not: workers make a coordinator ready."""
+    return k8s.core.v1.Service(
+        resource,
+        metadata=k8s.meta.v1.ObjectMetaArgs(
+            name=REGISTRATION_SERVICE,
+            namespace=NAMESPACE,
+            labels=pods.label_pods(COORDINATORS),
+            annotations=pods.WITHOUT_WAITING,
+        ),
+        spec=k8s.core.v1.ServiceSpecArgs(
+            cluster_ip="None",
+            publish_not_ready_addresses=True,
+            selector=pods.select_pods(COORDINATORS),
+            ports=[k8s.core.v1.ServicePortArgs(name="grpc", port=contract.GRPC_PORT, target_port="grpc")],
+        ),
+        opts=opts,
+    )
+
+
+def declare_api_service(resource: str, access: ApiAccess, opts: pulumi.ResourceOptions) -> k8s.core.v1.Service:
+    """Declare the Service for clients. It is complete once a coordinator is ready."""
+    return k8s.core.v1.Service(
+        resource,
+        metadata=pods.label_object(API_SERVICE, NAMESPACE, COORDINATORS),
+        spec=k8s.core.v1.ServiceSpecArgs(
+            type=_SERVICE_TYPES[access.kind],
+            selector=pods.select_pods(COORDINATORS),
+            ports=[
+                k8s.core.v1.ServicePortArgs(
+                    name="http",
+                    port=contract.HTTP_PORT,
+                    target_port="http",
+                    node_port=access.node_port,
+                    app_protocol="http",
+                )
+            ],
+        ),
+        opts=opts,
+    )
+
+
+def declare_deployment(
+    resource: str, settings: CoordinatorPods, source: pods.PodSource, opts: pulumi.ResourceOptions
+) -> k8s.apps.v1.Deployment:
+    """Declare the coordinators' Deployment. An update starts a new pod before it stops an old one.
+
+    Args:
+        resource: name of the Pulumi resource.
+        settings: what the environment says of coordinators.
+        source: image, configuration and secrets.
+        opts: Pulumi's options.
+    """
+    return k8s.apps.v1.Deployment(
+        resource,
+        metadata=pods.label_object(COORDINATORS, NAMESPACE, COORDINATORS),
+        spec=k8s.apps.v1.DeploymentSpecArgs(
+            replicas=settings.count,
+            min_ready_seconds=pods.MIN_READY_S,
+            selector=k8s.meta.v1.LabelSelectorArgs(match_labels=pods.select_pods(COORDINATORS)),
+            strategy=k8s.apps.v1.DeploymentStrategyArgs(
+                type="RollingUpdate",
+                rolling_update=k8s.apps.v1.RollingUpdateDeploymentArgs(max_unavailable=0, max_surge=1),
+            ),
+            template=k8s.core.v1.PodTemplateSpecArgs(
+                metadata=k8s.meta.v1.ObjectMetaArgs(labels=pods.label_pods(COORDINATORS)),
+                spec=_describe_pod(settings, source),
+            ),
+        ),
+        opts=opts,
+    )
+
+
+def _describe_pod(settings: CoordinatorPods, source: pods.PodSource) -> k8s.core.v1.PodSpecArgs:
+    cache_mib = settings.response_cache.disk_mib if settings.response_cache else 0
+    home = pods.WritableFolder(name="home", path=contract.HOME, size_mib=cache_mib + _MIB_BESIDES_CACHE)
+    folders = (home, pods.TEMPORARY)
+    config_volume, config_mount = pods.mount_config(source.config)
+    return k8s.core.v1.PodSpecArgs(
+        service_account_name=COORDINATOR_SERVICE_ACCOUNT,
+        automount_service_account_token=False,
+        enable_service_links=False,
+        termination_grace_period_seconds=find_grace_s(settings.drain_s),
+        security_context=pods.secure_pod(),
+        topology_spread_constraints=pods.spread_pods(COORDINATORS, revision_label="pod-template-hash"),
+        containers=[
+            k8s.core.v1.ContainerArgs(
+                name="coordinator",
+                image=source.image,
+                image_pull_policy=pods.pull_policy(source.image),
+                args=["--config", f"{contract.CONFIG_FOLDER}/{CONFIG_FILE}"],
+                env=pods.environment({}, {}, source.secret, source.secret_keys),
+                ports=[
+                    k8s.core.v1.ContainerPortArgs(name="http", container_port=contract.HTTP_PORT),
+                    k8s.core.v1.ContainerPortArgs(name="grpc", container_port=contract.GRPC_PORT),
+                ],
+                startup_probe=pods.probe(contract.HEALTH_PATH, "http", period_s=1, failures=_START_TIMEOUT_S),
+                liveness_probe=pods.probe(contract.HEALTH_PATH, "http", period_s=10, failures=3),
+                readiness_probe=pods.probe(contract.READY_PATH, "http", period_s=2, failures=3),
+                lifecycle=k8s.core.v1.LifecycleArgs(
+                    pre_stop=k8s.core.v1.LifecycleHandlerArgs(sleep=k8s.core.v1.SleepActionArgs(seconds=PRE_STOP_S))
+                ),
+                resources=pods.request_resources(settings.resources, folders),
+                security_context=pods.secure_container(read_only_root=True),
+                volume_mounts=[config_mount, *(folder.mount() for folder in folders)],
+            )
+        ],
+        volumes=[config_volume, *(folder.volume() for folder in folders)],
+    )

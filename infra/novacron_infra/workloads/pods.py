@@ -1,0 +1,243 @@
+"""Parts that the pods of coordinators and workers share: labels, rights, probes, resources and volumes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from novacron_infra.config.kubernetes import LOADED_IMAGES
+from novacron_infra.config.sections.hardware import Resources
+from novacron_infra.workloads import serving_contract as contract
+from novacron_infra.workloads.names import PART_OF
+
+NAME_LABEL = "app.kubernetes.io/name"
+PART_OF_LABEL = "app.kubernetes.io/part-of"
+ZONE_LABEL, HOST_LABEL = "topology.kubernetes.io/zone", "kubernetes.io/hostname"
+GPU_RESOURCE = "nvidia.com/gpu"
+EXIT_S = 10
+"""Time for a process to end after its last stream."""
+MIN_READY_S = 5
+"""How long a new pod has to stay ready before an update continues with the next one."""
+WITHOUT_WAITING = {"pulumi.com/skipAwait": "true"}
+"""Annotation of a headless Service, which exists before its pods do."""
+_PROBE_TIMEOUT_S = 5
+_TEMPORARY_MIB = 256
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PodSource:
+    """Image, configuration and secrets of the pods of a workload."""
+
+    image: str
+    config: pulumi.Input[str]
+    """Name of the ConfigMap with the configuration file."""
+    secret: pulumi.Input[str]
+    """Name of the Secret."""
+    secret_keys: tuple[str, ...]
+    """Keys of the Secret, which are also the names of their variables."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WritableFolder:
+    """A folder of a container that its process can write. It is empty when the pod starts."""
+
+    name: str
+    path: str
+    size_mib: int
+    in_memory: bool = False
+
+    def volume(self) -> k8s.core.v1.VolumeArgs:
+        """Return the folder's volume."""
+        return k8s.core.v1.VolumeArgs(
+            name=self.name,
+            empty_dir=k8s.core.v1.EmptyDirVolumeSourceArgs(
+                medium="Memory" if self.in_memory else None, size_limit=f"{self.size_mib}Mi"
+            ),
+        )
+
+    def mount(self) -> k8s.core.v1.VolumeMountArgs:
+        """Return where a container has the folder."""
+        return k8s.core.v1.VolumeMountArgs(name=self.name, mount_path=self.path)
+
+
+TEMPORARY = WritableFolder(name="tmp", path="/tmp", size_mib=_TEMPORARY_MIB)  # noqa: S108 - a volume of the pod
+
+
+def select_pods(name: str) -> dict[str, str]:
+    """Return the labels that select pods. They never change: selectors are immutable."""
+    return {NAME_LABEL: name}
+
+
+def label_object(name: pulumi.Input[str], namespace: str | None, component: str) -> k8s.meta.v1.ObjectMetaArgs:
+    """Return the metadata of an object.
+
+    Args:
+        name: the object's name.
+        namespace: its namespace; None for objects of the whole cluster.
+        component: the Deployment or StatefulSet that it belongs to, or the object's own name.
+    """
+    return k8s.meta.v1.ObjectMetaArgs(name=name, namespace=namespace, labels=label_pods(component))
+
+
+def label_pods(name: str) -> dict[str, str]:
+    """Return the labels of pods. They contain no version: another label would replace every pod."""
+    return {**select_pods(name), PART_OF_LABEL: PART_OF}
+
+
+def secure_pod() -> k8s.core.v1.PodSecurityContextArgs:
+    """Return the rights of a pod: an unprivileged user, and the runtime's list of system calls."""
+    return k8s.core.v1.PodSecurityContextArgs(
+        run_as_non_root=True,
+        run_as_user=contract.USER_ID,
+        run_as_group=contract.USER_ID,
+        fs_group=contract.USER_ID,
+        fs_group_change_policy="OnRootMismatch",
+        seccomp_profile=k8s.core.v1.SeccompProfileArgs(type="RuntimeDefault"),
+    )
+
+
+def secure_container(*, read_only_root: bool) -> k8s.core.v1.SecurityContextArgs:
+    """Return the rights of a container.
+
+    Args:
+        read_only_root: False only for containers with GPUs: NVIDIA's toolkit writes into their root filesystem.
+    """
+    return k8s.core.v1.SecurityContextArgs(
+        privileged=False,
+        allow_privilege_escalation=False,
+        read_only_root_filesystem=read_only_root,
+        capabilities=k8s.core.v1.CapabilitiesArgs(drop=["ALL"]),
+    )
+
+
+def probe(path: str, port: str, *, period_s: int, failures: int) -> k8s.core.v1.ProbeArgs:
+    """Return a probe that asks the container over HTTP.
+
+    Args:
+        path: path of the request.
+        port: name of the port.
+        period_s: time between two requests.
+        failures: number of failed requests in a row that counts as a failure.
+    """
+    return k8s.core.v1.ProbeArgs(
+        http_get=k8s.core.v1.HTTPGetActionArgs(path=path, port=port),
+        period_seconds=period_s,
+        failure_threshold=failures,
+        timeout_seconds=_PROBE_TIMEOUT_S,
+    )
+
+
+def request_resources(
+    resources: Resources, folders: Sequence[WritableFolder], gpus: int = 0
+) -> k8s.core.v1.ResourceRequirementsArgs:
+    """Return the requests and limits of a container.
+
+    Args:
+        resources: CPU and memory.
+        folders: its writable folders. The disk of those that are not in memory is reserved. It has no limit here: each
+            folder has its own, and some nodes would count the image as well.
+        gpus: number of GPUs.
+    """
+    disk_mib = sum(folder.size_mib for folder in folders if not folder.in_memory)
+    devices = {GPU_RESOURCE: str(gpus)} if gpus else {}
+    requests = _quantities(resources.cpu_request, resources.memory_request_gib)
+    return k8s.core.v1.ResourceRequirementsArgs(
+        requests={**requests, "ephemeral-storage": f"{disk_mib}Mi", **devices},
+        limits=_quantities(resources.cpu_limit, resources.memory_limit_gib) | devices,
+    )
+
+
+def mebibytes(gib: float) -> int:
+    """Return a size in MiB, rounded up."""
+    return -int(-gib * 1024 // 1)
+
+
+def spread_pods(name: str, *, revision_label: str) -> list[k8s.core.v1.TopologySpreadConstraintArgs]:
+    """Return the rules that spread pods over zones and hosts, as far as there is room.
+
+    Args:
+        name: the pods.
+        revision_label: the label that tells new pods from old ones during an update; each are spread on their own.
+    """
+    return [
+        k8s.core.v1.TopologySpreadConstraintArgs(
+            max_skew=1,
+            topology_key=key,
+            # DoNotSchedule would keep a pod from starting while the only other node is full or does not answer.
+            when_unsatisfiable="ScheduleAnyway",
+            label_selector=k8s.meta.v1.LabelSelectorArgs(match_labels=select_pods(name)),
+            match_label_keys=[revision_label],
+        )
+        for key in (ZONE_LABEL, HOST_LABEL)
+    ]
+
+
+def environment(
+    values: Mapping[str, str], fields: Mapping[str, str], secret: pulumi.Input[str], secret_keys: Sequence[str]
+) -> list[k8s.core.v1.EnvVarArgs]:
+    """Return the environment variables of a container.
+
+    Args:
+        values: plain values by variable.
+        fields: the pod's fields, such as `status.podIP`, by variable.
+        secret: name of the Secret.
+        secret_keys: its keys, which are also the names of their variables.
+    """
+    variables = {"HOME": contract.HOME, "USER": PART_OF, "TMPDIR": TEMPORARY.path, **values}
+    return [
+        *(k8s.core.v1.EnvVarArgs(name=name, value=value) for name, value in variables.items()),
+        *(
+            k8s.core.v1.EnvVarArgs(
+                name=name,
+                value_from=k8s.core.v1.EnvVarSourceArgs(
+                    field_ref=k8s.core.v1.ObjectFieldSelectorArgs(field_path=field)
+                ),
+            )
+            for name, field in fields.items()
+        ),
+        *(
+            k8s.core.v1.EnvVarArgs(
+                name=key,
+                value_from=k8s.core.v1.EnvVarSourceArgs(
+                    secret_key_ref=k8s.core.v1.SecretKeySelectorArgs(name=secret, key=key)
+                ),
+            )
+            for key in secret_keys
+        ),
+    ]
+
+
+def mount_config(config: pulumi.Input[str]) -> tuple[k8s.core.v1.VolumeArgs, k8s.core.v1.VolumeMountArgs]:
+    """Return the volume and the mount of a ConfigMap with the process's configuration file."""
+    return (
+        k8s.core.v1.VolumeArgs(name="config", config_map=k8s.core.v1.ConfigMapVolumeSourceArgs(name=config)),
+        k8s.core.v1.VolumeMountArgs(name="config", mount_path=contract.CONFIG_FOLDER, read_only=True),
+    )
+
+
+def pull_policy(image: str) -> str:
+    """Return when the kubelet pulls an image: never, if it was loaded onto the nodes."""
+    return "Never" if image.startswith(LOADED_IMAGES) else "IfNotPresent"
+
+
+def declare_disruption_budget(
+    resource: str, namespace: str, name: str, opts: pulumi.ResourceOptions
+) -> k8s.policy.v1.PodDisruptionBudget:
+    """Declare that a drain of nodes evicts one of these pods at a time. It may always evict pods that are not ready."""
+    return k8s.policy.v1.PodDisruptionBudget(
+        resource,
+        metadata=label_object(name, namespace, name),
+        spec=k8s.policy.v1.PodDisruptionBudgetSpecArgs(
+            max_unavailable=1,
+            selector=k8s.meta.v1.LabelSelectorArgs(match_labels=select_pods(name)),
+            unhealthy_pod_eviction_policy="AlwaysAllow",
+        ),
+        opts=opts,
+    )
+
+
+def _quantities(cpus: float, memory_gib: float) -> dict[str, str]:
+    return {"cpu": f"{max(1, round(cpus * 1000))}m", "memory": f"{mebibytes(memory_gib)}Mi"}

@@ -1,0 +1,27 @@
+"""The contract of novacron-serving that pods rely on: ports, paths, variables and files.
+
+Images contain that package, and the machine that deploys them may not, so the values are repeated here. A test compares
+them with `protocol/contract.json` of novacron-serving.
+"""
+
+from __future__ import annotations
+
+HTTP_PORT = 8080
+"""Port of the coordinators' API."""
+GRPC_PORT = 9090
+"""Port where workers register with coordinators."""
+WORKER_PORT = 9091
+"""Port where workers get requests from coordinators."""
+HEALTH_PATH = "/health"
+READY_PATH = "/ready"
+CLUSTER_TOKEN = "NOVACRON_CLUSTER_TOKEN"  # noqa: S105 - the name of a variable
+ADMIN_KEY = "NOVACRON_ADMIN_KEY"
+DATABASE_URL = "NOVACRON_DATABASE_URL"
+WORKER_ID = "NOVACRON_WORKER_ID"
+HOST = "NOVACRON_HOST"
+CONFIG_FOLDER = "/etc/novacron"
+"""Folder of the configuration files, `coordinator.json` and `worker.json`. It is the images' default as well."""
+HOME = "/home/novacron"
+"""Home folder, and the working folder of the images. Pods mount a writable volume there."""
+USER_ID = 10001
+"""User and group of the images."""

@@ -1,0 +1,34 @@
+"""The stack `trial`: the serving stack in a cluster of your own, on the simulated Kubernetes provider."""
+
+from __future__ import annotations
+
+import copy
+
+from tests.rehearsal.clouds.conftest import Site, taken
+from tests.rehearsal.clouds.test_environment import PACK, changes, describe, environment
+
+
+def test_trial_comes_up_rolls_with_its_configuration_and_goes_without_a_trace(site: Site) -> None:
+    values = environment("trial")
+    describe(site, values)
+    first = site.up(policy_packs=[PACK])
+    assert first.succeeded, first.errors
+    assert first.policy_violations == []
+    assert first.outputs["endpoint"] == "http://127.0.0.1:30080/v1"
+    assert (first.outputs["namespace"], first.outputs["model"]) == ("novacron-llm", "novacron-tiny")
+    order = [step.urn.rsplit("::", 1)[-1] for step in first.steps]
+    ordered = ["serving-novacron-llm", "serving-novacron-llm-default-deny", "serving-llm-coordinator"]
+    positions = [order.index(name) for name in [*ordered, "serving-llm-workers"]]
+    assert positions == sorted(positions)
+    assert taken(site.workspace.preview(site.options)) == {}
+    changed = copy.deepcopy(values)
+    changed["coordinators"]["max_requests"] = 7
+    describe(site, changed)
+    assert changes(site.workspace.preview(site.options)) == {
+        ("replace", "serving-llm-coordinator-config"),
+        ("update", "serving-llm-coordinator"),
+    }
+    assert taken(site.up())
+    destroyed = site.workspace.destroy(site.options)
+    assert destroyed.succeeded, destroyed.errors
+    assert site.made("kubernetes") == []

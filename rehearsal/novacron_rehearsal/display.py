@@ -72,6 +72,8 @@ _COUNTED = {
 """Words for a number of resources."""
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "", Severity.DEBUG: "dim"}
 _QUIET = {StepOp.SAME, StepOp.REFRESH, StepOp.READ}
+_PROGRESS_S = 10.0
+"""Without a terminal, the progress of a step is printed when it takes this long, and then at most this often."""
 
 _Node: TypeAlias = "tuple[StepOp, str, float | None, str]"
 
@@ -173,6 +175,10 @@ class Display:
         self._live: Live | None = None
         self._nodes: dict[str, _Node] = {}
         self._parents: dict[str, str] = {}
+        self._progress: dict[str, str] = {}
+        """The state that each resource waits for, by URN."""
+        self._printed: dict[str, tuple[float, str]] = {}
+        """Time and text of the progress that was printed last, by URN."""
         self._operation = Operation.UP
         self._outputs: PropertyMap = {}
 
@@ -201,7 +207,9 @@ class Display:
         elif isinstance(event, StepEnded):
             self._ended(event)
         elif isinstance(event, Diagnostic):
-            if event.severity is not Severity.DEBUG and not event.ephemeral:
+            if event.ephemeral:
+                self._show_progress(event)
+            elif event.severity is not Severity.DEBUG:
                 where = f"{urn.parse(event.urn).name}: " if event.urn else ""
                 self._line(f"{event.severity.value}: {where}{event.message}", _COLOURS[event.severity])
         elif isinstance(event, PolicyViolated):
@@ -214,6 +222,16 @@ class Display:
             self._outputs = event.outputs
         else:
             self._finished(event)
+
+    def _show_progress(self, event: Diagnostic) -> None:
+        self._progress[event.urn] = event.message
+        _, _, began, _ = self._nodes.get(event.urn, (StepOp.SAME, "", None, ""))
+        if self._live is not None or began is None or not event.message:
+            return
+        last, text = self._printed.get(event.urn, (began, ""))
+        if event.message != text and time.monotonic() - last >= _PROGRESS_S:
+            self._printed[event.urn] = (time.monotonic(), event.message)
+            self._line(f"     {urn.parse(event.urn).name}: {event.message}", "dim")
 
     def _started(self, event: StepStarted) -> None:
         self._nodes[event.urn] = (event.op, "…", time.monotonic(), "")
@@ -306,6 +324,8 @@ class Display:
         elapsed = f"{time.monotonic() - began:.0f} s" if began is not None else took
         verb = self._verb(where, op)
         label = Text.assemble((f"{sign:<2} ", colour), name.type, " ", (name.name, "bold"), f" {verb} ", elapsed)
+        if began is not None and (progress := self._progress.get(where)):
+            label.append(f" {progress}", "dim")
         if status == "failed":
             label.append(" failed", "red")
         return label

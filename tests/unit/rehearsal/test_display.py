@@ -128,6 +128,25 @@ def test_secrets_are_never_shown() -> None:
     assert "hunter" not in repr(SECRET)
 
 
+def test_a_terminal_shows_what_a_step_waits_for() -> None:
+    waiting = Diagnostic(Severity.INFO, "for 2 pods", DATABASE, ephemeral=True)
+    assert "for 2 pods" in shown(StepStarted(DATABASE, StepOp.CREATE), waiting, terminal=True)
+
+
+def test_without_a_terminal_the_progress_of_a_long_step_is_printed_now_and_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = io.StringIO()
+    now = [100.0]
+    monkeypatch.setattr("novacron_rehearsal.display.time.monotonic", lambda: now[0])
+    with Display(Console(file=text, width=60)) as display:
+        display(StepStarted(DATABASE, StepOp.CREATE))
+        for seconds, message in ((1, "first"), (11, "second"), (15, "third"), (22, "fourth"), (40, "fourth"), (41, "")):
+            now[0] = 100.0 + seconds
+            display(Diagnostic(Severity.INFO, message, DATABASE, ephemeral=True))
+    assert text.getvalue().splitlines() == ["     database: second", "     database: fourth"]
+
+
 def test_failures_diagnostics_and_policy_violations_are_shown_in_words() -> None:
     lines = shown(
         StepEnded(DATABASE, StepOp.CREATE, error="quota"),

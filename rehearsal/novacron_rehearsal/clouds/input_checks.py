@@ -18,6 +18,7 @@ from novacron_rehearsal.clouds.schema import (
     load_schema,
     read_fields,
 )
+from novacron_rehearsal.providers.client import CheckFailure
 from novacron_rehearsal.values import UNKNOWN, Archive, Asset, Output, PropertyMap, ResourceReference, Secret, Value
 
 _SHOWN_NAMES = 12
@@ -25,11 +26,9 @@ _SHOWN_CHARACTERS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class InputProblem:
+class InputProblem(CheckFailure):
     """A problem of one property: its path, and the reason with a fix."""
 
-    property: str
-    reason: str
     certain: bool = True
     """False for a value that the SDK does not list, when the cloud may accept more than the SDK lists."""
 

@@ -3,14 +3,10 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import threading
-import traceback
-from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TypeVar, cast
 
 import grpc
 from google.protobuf.empty_pb2 import Empty
@@ -20,7 +16,7 @@ from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer
 
 from novacron_rehearsal.clouds import cloud_data, faults, sdk
 from novacron_rehearsal.clouds.functions import call_function
-from novacron_rehearsal.clouds.input_checks import InputProblem, check_input_names, check_inputs
+from novacron_rehearsal.clouds.input_checks import check_input_names, check_inputs
 from novacron_rehearsal.clouds.input_diffs import compare_inputs
 from novacron_rehearsal.clouds.outputs import (
     LABEL,
@@ -36,26 +32,9 @@ from novacron_rehearsal.clouds.provider_config import ProviderConfig, digest, re
 from novacron_rehearsal.clouds.state import CloudState, Key
 from novacron_rehearsal.errors import RehearsalError
 from novacron_rehearsal.protocol import codec
+from novacron_rehearsal.providers.serving import encode_diff, encode_failures, reports_errors
 from novacron_rehearsal.urn import parse
 from novacron_rehearsal.values import PropertyMap
-
-_Method = TypeVar("_Method", bound=Callable[..., object])
-
-
-def _reports_errors(method: _Method) -> _Method:
-    """Make a `RehearsalError` the error of the call. Any other exception is a bug of the simulation, and says so."""
-
-    @functools.wraps(method)
-    def respond(self: CloudProvider, request: object, context: grpc.ServicerContext) -> object:
-        try:
-            return method(self, request, context)
-        except RehearsalError as error:
-            message = str(error)
-        except Exception:  # noqa: BLE001 - shown to the user, with the traceback
-            message = f"this is a bug in the simulation of {self.package}:\n{traceback.format_exc()}"
-        return context.abort(grpc.StatusCode.UNKNOWN, message)
-
-    return cast("_Method", respond)
 
 
 @dataclass(slots=True)
@@ -76,6 +55,7 @@ class CloudProvider(ResourceProviderServicer):
 
     def __init__(self, package: str, existing: CloudState, fault_source: str = "", engine_address: str = "") -> None:
         self.package = package
+        self.description = f"the simulation of {package}"
         self._sdk_version = sdk.find_version(package)
         self._existing = existing
         self._fault_source = fault_source
@@ -96,16 +76,16 @@ class CloudProvider(ResourceProviderServicer):
         self._connection(context).engine_address = request.address
         return Empty()
 
-    @_reports_errors
+    @reports_errors
     def CheckConfig(
         self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
     ) -> provider_pb2.CheckResponse:
         """Check the names in the provider's configuration. The SDK has turned every value into text."""
         del context
         problems = check_input_names(f"pulumi:providers:{self.package}", codec.decode(request.news))
-        return provider_pb2.CheckResponse(inputs=request.news, failures=_failures(problems))
+        return provider_pb2.CheckResponse(inputs=request.news, failures=encode_failures(problems))
 
-    @_reports_errors
+    @reports_errors
     def DiffConfig(self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
         """Return whether the configuration differs. A change never replaces the provider."""
         del context
@@ -113,7 +93,7 @@ class CloudProvider(ResourceProviderServicer):
         response = provider_pb2.DiffResponse
         return response(changes=response.DIFF_SOME if changed else response.DIFF_NONE)
 
-    @_reports_errors
+    @reports_errors
     def Configure(
         self, request: provider_pb2.ConfigureRequest, context: grpc.ServicerContext
     ) -> provider_pb2.ConfigureResponse:
@@ -131,7 +111,7 @@ class CloudProvider(ResourceProviderServicer):
 
     # -- resources ----------------------------------------------------------------------------------------------------
 
-    @_reports_errors
+    @reports_errors
     def Check(self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext) -> provider_pb2.CheckResponse:
         """Return every problem of the inputs, and the inputs with a generated name where the program gives none."""
         inputs, olds = codec.decode(request.news), codec.decode(request.olds)
@@ -144,7 +124,7 @@ class CloudProvider(ResourceProviderServicer):
             self._log(context, "WARNING", text, request.urn)
         if not failures:
             inputs = self._with_name(request.urn, config, inputs, olds)
-        return provider_pb2.CheckResponse(inputs=codec.encode(inputs), failures=_failures(failures))
+        return provider_pb2.CheckResponse(inputs=codec.encode(inputs), failures=encode_failures(failures))
 
     def _with_name(self, urn: str, config: ProviderConfig, inputs: PropertyMap, olds: PropertyMap) -> PropertyMap:
         """Return the inputs with a name that no other resource of the type has."""
@@ -160,29 +140,16 @@ class CloudProvider(ResourceProviderServicer):
                 return candidate
         raise AssertionError
 
-    @_reports_errors
+    @reports_errors
     def Diff(self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
         """Return what changes, and whether that needs a new resource."""
         del context
         olds = codec.decode(request.old_inputs if request.old_inputs.fields else request.olds)
-        found = compare_inputs(parse(request.urn).type, olds, codec.decode(request.news), list(request.ignoreChanges))
-        response = provider_pb2.DiffResponse
-        return response(
-            changes=response.DIFF_SOME if found.changes else response.DIFF_NONE,
-            replaces=found.replaces,
-            diffs=found.diffs,
-            deleteBeforeReplace=found.delete_before_replace,
-            hasDetailedDiff=True,
-            detailedDiff={
-                path: provider_pb2.PropertyDiff(
-                    kind=provider_pb2.PropertyDiff.Kind.Value(entry.kind.value.upper().replace("-", "_")),
-                    inputDiff=entry.input_diff,
-                )
-                for path, entry in found.detailed.items()
-            },
+        return encode_diff(
+            compare_inputs(parse(request.urn).type, olds, codec.decode(request.news), list(request.ignoreChanges))
         )
 
-    @_reports_errors
+    @reports_errors
     def Create(self, request: provider_pb2.CreateRequest, context: grpc.ServicerContext) -> provider_pb2.CreateResponse:
         """Create a resource. When the program chose the id and a resource has it already, that is an error."""
         inputs, token, config = codec.decode(request.properties), parse(request.urn).type, self._config(context)
@@ -208,7 +175,7 @@ class CloudProvider(ResourceProviderServicer):
             refused = identifier
         raise AssertionError
 
-    @_reports_errors
+    @reports_errors
     def Update(self, request: provider_pb2.UpdateRequest, context: grpc.ServicerContext) -> provider_pb2.UpdateResponse:
         """Change a resource in place."""
         inputs, token, config = codec.decode(request.news), parse(request.urn).type, self._config(context)
@@ -219,7 +186,7 @@ class CloudProvider(ResourceProviderServicer):
             self._existing.put(_key(request.urn, config, inputs, request.id), inputs, outputs)
         return provider_pb2.UpdateResponse(properties=codec.encode(outputs))
 
-    @_reports_errors
+    @reports_errors
     def Read(self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext) -> provider_pb2.ReadResponse:
         """Return a resource as it exists; an empty id when it does not exist any more."""
         inputs, state = codec.decode(request.inputs), codec.decode(request.properties)
@@ -238,7 +205,7 @@ class CloudProvider(ResourceProviderServicer):
         inputs = inputs or find_inputs(token, state)
         return provider_pb2.ReadResponse(id=request.id, properties=codec.encode(state), inputs=codec.encode(inputs))
 
-    @_reports_errors
+    @reports_errors
     def Delete(self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext) -> Empty:
         """Delete a resource."""
         inputs, token, config = codec.decode(request.old_inputs), parse(request.urn).type, self._config(context)
@@ -249,7 +216,7 @@ class CloudProvider(ResourceProviderServicer):
             self._generated_names.discard((token, _name(token, inputs, config)))
         return Empty()
 
-    @_reports_errors
+    @reports_errors
     def Invoke(self, request: provider_pb2.InvokeRequest, context: grpc.ServicerContext) -> provider_pb2.InvokeResponse:
         """Call a function."""
         config = self._config(context)
@@ -306,10 +273,6 @@ class CloudProvider(ResourceProviderServicer):
                 f"this stack with the real {self.package} provider, or rehearse it with a state of its own"
             )
         return seed
-
-
-def _failures(found: Iterable[InputProblem]) -> list[provider_pb2.CheckFailure]:
-    return [provider_pb2.CheckFailure(property=item.property, reason=item.reason) for item in found]
 
 
 def _key(urn: str, config: ProviderConfig, inputs: PropertyMap, identifier: str) -> Key:

@@ -16,10 +16,13 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
 
-up: .venv/run.stamp ## deploy the local stack (or STACK=name) and wait until it answers
+# A local stack runs the PyTorch engine here; any other one needs the SDKs of its platform.
+NEEDED := .venv/$(if $(filter local,$(STACK)),run,clouds).stamp
+
+up: $(NEEDED) ## deploy the local stack (or STACK=name) and wait until it answers
 	@$(BIN)/novacron up --stack $(STACK)
 
-preview: .venv/run.stamp ## show what `make up` would change
+preview: $(NEEDED) ## show what `make up` would change
 	@$(BIN)/novacron preview --stack $(STACK)
 
 down: .venv/base.stamp ## remove the stack that `make up` deployed

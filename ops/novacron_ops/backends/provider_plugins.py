@@ -9,15 +9,13 @@ from novacron_infra.config import KubernetesEnvironment, LocalEnvironment, load
 from novacron_infra.errors import ConfigurationError
 from novacron_rehearsal.errors import ProviderError
 from novacron_rehearsal.project import load_project
-from novacron_rehearsal.providers.launch import Plugins
+from novacron_rehearsal.providers.launch import RANDOM_PACKAGE, Plugins
 
 from novacron_ops.errors import Exit, OpsError
 from novacron_ops.project import ProjectStack
 
 _PACKAGES = {"aws": "aws", "gcp": "gcp", "azure": "azure-native", "kubernetes": "kubernetes"}
 """The Pulumi package of each platform."""
-_RANDOM = "random"
-"""The package that generates secrets in every environment but a local one."""
 
 
 def check_plugins(stack: ProjectStack) -> None:
@@ -38,7 +36,7 @@ def check_plugins(stack: ProjectStack) -> None:
         return
     is_cluster = isinstance(environment, KubernetesEnvironment)
     platforms = [environment.platform] if is_cluster else environment.platforms
-    packages = [*(_PACKAGES[platform.value] for platform in platforms), _RANDOM]
+    packages = [*(_PACKAGES[platform.value] for platform in platforms), RANDOM_PACKAGE]
     missing = [package for package in packages if not _has(package, stack)]
     if missing:
         raise OpsError(
@@ -51,12 +49,14 @@ def check_plugins(stack: ProjectStack) -> None:
 
 
 def _has(package: str, stack: ProjectStack) -> bool:
-    """Return whether the engine finds the provider of a package: attached, in Pulumi.yaml, on PATH or installed."""
+    """Return whether the engine finds the provider of a package: attached, in Pulumi.yaml, installed, or NovaCron's."""
     attached = [entry.partition(":")[0] for entry in os.environ.get("PULUMI_DEBUG_PROVIDERS", "").split(",")]
     if package in attached:
         return True
     project = load_project(stack.folder)
     plugins = Plugins(project.python, stack.folder, socket_dir=Path(os.devnull), paths=project.plugin_paths)
+    if package == RANDOM_PACKAGE and plugins.uses_own(package, ""):
+        return True
     try:
         plugins.command(package, "")
     except ProviderError:

@@ -1,10 +1,12 @@
-"""Finds and starts provider plug-ins: attached ports, folders, executables, and the dynamic provider."""
+"""Finds and starts provider plug-ins: attached ports, folders, executables, the dynamic provider, and our own."""
 
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import os
 import shutil
+import sys
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +19,14 @@ from novacron_rehearsal.providers.client import Provider, RemoteProvider
 from novacron_rehearsal.yaml_files import read_yaml_mapping
 
 DYNAMIC_PACKAGE = "pulumi-python"
+KUBERNETES_PACKAGE, RANDOM_PACKAGE = "kubernetes", "random"
+# Not `python -m`: that would import modules of the project, which is the working folder, before installed ones.
+_RUN_KUBERNETES = (
+    "import sys; sys.path = list(filter(None, sys.path)); from novacron_rehearsal.kubernetes.server import main; main()"
+)
+_INSTALL_CLIENT = (
+    "NovaCron's own Kubernetes provider needs the official Python client: pip install 'novacron[kubernetes]'. "
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +58,36 @@ class Plugins:
         Raises:
             ProviderError: when there is none. The message lists the places that were searched.
         """
+        if found := self._find(package, version):
+            return found
+        if package == KUBERNETES_PACKAGE and importlib.util.find_spec(KUBERNETES_PACKAGE) is not None:
+            return [sys.executable, "-u", "-c", _RUN_KUBERNETES], self.project_dir
+        executable, home = f"pulumi-resource-{package}", self._home
+        raise ProviderError(
+            f"no provider plug-in for package {package!r}"
+            + (f" version {version}" if version else "")
+            + f": searched for an attached port, plugins.providers in Pulumi.yaml, {executable} next to {self.python}, "
+            f"on PATH and in {home}/plugins. "
+            + (_INSTALL_CLIENT if package == KUBERNETES_PACKAGE else "")
+            + "Put a provider in one of these places. `python -m novacron_rehearsal.clouds plugins FOLDER` writes "
+            "simulated ones for every package whose Pulumi SDK is installed"
+        )
+
+    def uses_own(self, package: str, version: str) -> bool:
+        """Return whether NovaCron's own provider serves a package: outside rehearsals, where Pulumi's is not installed.
+
+        The Kubernetes provider is a process that listens on a socket; that of `random` is part of the engine.
+        """
+        if package not in (KUBERNETES_PACKAGE, RANDOM_PACKAGE) or package in self.attached or self.refuses(package):
+            return False
+        return self._find(package, version) is None
+
+    @property
+    def _home(self) -> Path:
+        return Path(self.env.get("PULUMI_HOME") or os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+
+    def _find(self, package: str, version: str) -> tuple[list[str], Path] | None:
+        """Return the command of a plug-in that is installed, and its working folder."""
         executable = f"pulumi-resource-{package}"
         if package in self.paths:
             return self._of_path(self.paths[package], executable)
@@ -55,20 +95,10 @@ class Plugins:
         search = os.pathsep.join([str(Path(self.python).parent), self.env.get("PATH") or os.environ.get("PATH", "")])
         if found := shutil.which(executable, path=search):
             return [found], self.project_dir
-        env = {**os.environ, **self.env}
-        home = Path(env.get("PULUMI_HOME") or Path.home() / ".pulumi")
-        candidates = sorted((home / "plugins").glob(f"resource-{package}-v{version or '*'}"))
-        for folder in reversed(candidates):
+        for folder in sorted((self._home / "plugins").glob(f"resource-{package}-v{version or '*'}"), reverse=True):
             if (folder / executable).is_file():
                 return [str(folder / executable)], self.project_dir
-        raise ProviderError(
-            f"no provider plug-in for package {package!r}"
-            + (f" version {version}" if version else "")
-            + f": searched for an attached port, plugins.providers in Pulumi.yaml, {executable} next to {self.python}, "
-            f"on PATH and in {home}/plugins. "
-            "Put a provider in one of these places. `python -m novacron_rehearsal.clouds plugins FOLDER` writes "
-            "simulated ones for every package whose Pulumi SDK is installed"
-        )
+        return None
 
     def _of_path(self, path: Path, executable: str) -> tuple[list[str], Path]:
         if path.is_file():
@@ -128,6 +158,10 @@ async def start(
         socket = plugins.socket_dir / f"dynamic-{uuid.uuid4().hex[:8]}"
         command, cwd = [plugins.python, "-u", exec_dynamic.__file__, str(socket)], plugins.project_dir
         arguments, address = command, f"unix:{socket}"
+    elif plugins.uses_own(package, version):
+        socket = plugins.socket_dir / f"{package}-{uuid.uuid4().hex[:8]}"
+        command, cwd = plugins.command(package, version)
+        arguments, address = [*command, str(socket), engine_address], f"unix:{socket}"
     else:
         command, cwd = plugins.command(package, version)
         arguments, address = [*command, engine_address], ""

@@ -9,7 +9,8 @@ from novacron_rehearsal.errors import ProviderError
 from novacron_rehearsal.events import Diagnostic, EventSink, Severity
 from novacron_rehearsal.providers.builtin import BUILTIN_PACKAGE
 from novacron_rehearsal.providers.client import Provider
-from novacron_rehearsal.providers.launch import DYNAMIC_PACKAGE, Plugins, Started, start
+from novacron_rehearsal.providers.launch import DYNAMIC_PACKAGE, RANDOM_PACKAGE, Plugins, Started, start
+from novacron_rehearsal.providers.own_random import RandomProvider
 from novacron_rehearsal.providers.simulated_dynamic import SimulatedDynamicProvider
 from novacron_rehearsal.state.resource import ResourceState
 from novacron_rehearsal.urn import package_of
@@ -19,6 +20,7 @@ _SIMULATED_DYNAMIC = (
     "simulated: its dynamic provider did not run. Its inputs serve as its outputs; an output that only the provider "
     "computes is unknown"
 )
+_OWN_RANDOM = "NovaCron's own provider generates values, because Pulumi's plug-in for random is not installed"
 
 
 def make_reference(urn: str, id_: str) -> str:
@@ -58,6 +60,10 @@ class ProviderRegistry:
             return Started(self._builtin, None)
         if package == DYNAMIC_PACKAGE and self._plugins.refuses(package):
             return Started(SimulatedDynamicProvider(self._simulated), None)
+
+        if package == RANDOM_PACKAGE and self._plugins.uses_own(package, version):
+            self._emit(Diagnostic(Severity.INFO, _OWN_RANDOM, urn))
+            return Started(RandomProvider(), None)
 
         def on_line(line: str, is_stderr: bool) -> None:
             severity = Severity.WARNING if is_stderr else Severity.INFO

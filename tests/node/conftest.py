@@ -33,5 +33,6 @@ def namespace(node: Node, request: pytest.FixtureRequest) -> Iterator[str]:
     """Create a namespace for one test."""
     name = request.node.name.replace("_", "-")[:50].strip("-").lower()
     node.kubectl("create", "namespace", name)
+    node.kubectl("wait", "-n", name, "--for=create", "serviceaccount/default", "--timeout=30s")
     yield name
     node.kubectl("delete", "namespace", name, "--wait=false")

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tools.cluster import node
 from tools.cluster.binaries import CONTROL_PLANE, NODE, SIMULATED_NODES, ClusterError, build, report
 from tools.cluster.init import PRIVATE_FOLDERS, READY
 
+_CONTROL_GROUPS_S = 10.0
 ROOT = Path(__file__).parents[2]
 _PROGRAMS = {
     "runc": "runc",
@@ -190,13 +192,16 @@ def _create_control_groups(name: str) -> None:
 
 
 def _remove_control_groups(name: str) -> None:
-    for group in _control_groups(name):
-        if group.is_dir():
-            for below in sorted((path for path in group.rglob("*") if path.is_dir()), reverse=True):
+    """Remove the pods' control groups, which are busy until the last of their processes has ended."""
+    deadline = time.monotonic() + _CONTROL_GROUPS_S
+    while left := [group for group in _control_groups(name) if group.is_dir()]:
+        for group in left:
+            for below in (*sorted((path for path in group.rglob("*") if path.is_dir()), reverse=True), group):
                 with suppress(OSError):
                     below.rmdir()
-            with suppress(OSError):
-                group.rmdir()
+        if time.monotonic() > deadline:
+            return
+        time.sleep(0.05)
 
 
 def _listen(port: int) -> socket.socket:

@@ -61,7 +61,7 @@ def main() -> None:
         processes.stop()
         sys.exit(1)
     report(READY)
-    # Nobody reads the progress any more.
+    # The command that printed the progress has ended.
     log = os.open(folder / "logs" / "init.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     os.dup2(log, sys.stderr.fileno())
     report(processes.wait())

@@ -13,7 +13,7 @@ from novacron_ops.images import Builder, Destination, Image
 
 
 class Action(str, Enum):
-    """What to do with the images."""
+    """Values of the argument `action`."""
 
     BUILD = "build"
     PUSH = "push"

@@ -33,7 +33,13 @@ def logs(
     """
     from novacron_ops.project import find_stack
 
-    folder = find_stack(stack).run_dir / "logs"
+    target = find_stack(stack)
+    if target.is_cloud():
+        raise OpsError(
+            f"stack {stack} has no processes on this machine; read the logs of its pods: "
+            "kubectl logs --namespace novacron-llm --selector app.kubernetes.io/part-of=novacron --prefix"
+        )
+    folder = target.run_dir / "logs"
     files = sorted(folder.glob("*.log"))
     if not files:
         say(f"stack {stack} has no logs: it is not deployed; `novacron up -s {stack}` deploys it")

@@ -70,4 +70,5 @@ def _print_next_steps(target: ProjectStack, backend: Backend, duration_s: float)
     say(f"\n{endpoint} answers after {duration_s:.1f} s. Try it:", style="bold")
     write_lines([f"\n  curl {endpoint}/chat/completions -H 'Content-Type: application/json'{key} -d '{request}'\n"])
     say(f"{endpoint.removesuffix('/v1')} shows the cluster's status and a chat in the browser.")
-    say(f"Remove the stack: make down (or novacron down -s {target.name})")
+    make = "make down" if target.name == "local" else f"make down STACK={target.name}"
+    say(f"Remove the stack: {make} (or novacron down -s {target.name})")

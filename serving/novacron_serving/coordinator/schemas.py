@@ -24,7 +24,7 @@ class Ready(TypedDict):
     active_workers: int
     minimum_workers: int
     degraded: dict[str, str]
-    """What is unavailable or too few (`database`, `redis`, `workers`), each with the reason."""
+    """Services that are unavailable (`database`, `redis`), and too few `workers`, each with the reason."""
 
 
 class ClusterBody(TypedDict):

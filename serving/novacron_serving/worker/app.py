@@ -100,7 +100,7 @@ class WorkerApp:
     async def _get_ready(self, request: Request) -> Response:
         del request
         loaded, registered = self._served.ready, self._is_registered()
-        # Losing the coordinators is no reason to become unready: it happens to all workers at once.
+        # A worker that loses the coordinators stays ready: all workers lose them at once.
         self._was_registered = self._was_registered or registered
         ready = loaded and self._was_registered and self._served.engine.healthy()
         return JSONResponse({"ready": ready, "model_loaded": loaded, "registered": registered}, 200 if ready else 503)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -112,8 +113,7 @@ class ImageBuilder:
             elif destination is Destination.K3S:
                 _run(["k3s", "ctr", "images", "import", str(archive)], failure)
             else:
-                python = str(self.root / ".venv" / "bin" / "python")
-                command = [python, "-m", "tools.cluster", "--name", name, "load", str(archive)]
+                command = [sys.executable, "-m", "tools.cluster", "--name", name, "load", str(archive)]
                 _run(command, failure, folder=self.root)
 
     def _save(self, image: Image, archive: Path) -> None:

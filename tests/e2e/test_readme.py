@@ -31,6 +31,13 @@ TEXTS = {
 """The output of commands, by its first words."""
 MAKEFILE = (ROOT / "Makefile").read_text()
 SKIPPED = {"make test", "make check"}
+ON_A_NODE = {
+    "make node",
+    ".venv/bin/novacron images build && .venv/bin/novacron images load",
+    "KUBECONFIG=.novacron/clusters/node/admin.kubeconfig make up STACK=trial",
+    "make node-down",
+}
+"""Commands that need root and built images: tests/node does what they do."""
 PORTS = (8080, 9090, 9091)
 STAMPS = " ".join(f"-o {stamp}" for stamp in sorted(set(re.findall(r"\.venv/\w+\.stamp", MAKEFILE))))
 """The environment is the repository's own: the copy must not install itself into it."""
@@ -116,7 +123,7 @@ def test_the_commands_of_the_readme(typed: Typed) -> None:
     typed.type("make down")
     assert not typed.run_dir.exists()
     assert typed.services() == []
-    others = set(lines) - set(asked) - {"make up"} - SKIPPED
+    others = set(lines) - set(asked) - {"make up"} - SKIPPED - ON_A_NODE
     assert others == set(), "the test does not type these"
 
 
@@ -135,6 +142,10 @@ def line_patterns(text: str) -> set[str]:
 def test_the_plan_of_the_readme_is_what_the_command_prints() -> None:
     printed = (ROOT / "tests/unit/golden/prod.txt").read_text().splitlines()
     assert set(TEXTS["prod on aws"].splitlines()) - {"…"} <= set(printed)
+
+
+def test_the_commands_for_a_node_are_those_of_the_readme() -> None:
+    assert set(shell_lines()) >= ON_A_NODE
 
 
 def test_every_make_target_and_path_of_the_readme_exists() -> None:

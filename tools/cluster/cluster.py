@@ -50,6 +50,11 @@ class Cluster:
         """Return the path of one of the running cluster's programs."""
         return Path(json.loads((self.folder / "start.json").read_text())["programs"][name])
 
+    def published_ports(self) -> tuple[int, ...]:
+        """Return the ports of the running node that are reachable at 127.0.0.1."""
+        start = json.loads((self.folder / "start.json").read_text())
+        return tuple(port for _, port in start["relays"] if port != start["api_port"])
+
     def pid(self) -> int | None:
         """Return the pid of the cluster's first process, None if it does not run."""
         with suppress(OSError, ValueError):

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from tests.cluster.conftest import ControlPlane
 from tests.rehearsal.kubernetes.lab import ClusterLab
+from tools.cluster.cluster import Cluster
 
 STACK = """
 space = k8s.core.v1.Namespace("space", metadata=Meta(name="NAMESPACE"), opts=on)
@@ -56,7 +56,7 @@ def stack(namespace: str, *, tag: str = "1", data: str = "1") -> str:
     return STACK.replace("NAMESPACE", namespace).replace("TAG", tag).replace("DATA", data)
 
 
-def test_a_stack_comes_up_stays_changes_and_goes(plane: ControlPlane, lab: ClusterLab) -> None:
+def test_a_stack_comes_up_stays_changes_and_goes(plane: Cluster, lab: ClusterLab) -> None:
     lab.started = True
     preview = lab.run("preview", stack("whole"))
     assert preview.succeeded, preview.errors
@@ -94,7 +94,7 @@ k8s.apps.v1.Deployment("{name}", metadata=Meta(name="{name}", namespace="{namesp
 """
 
 
-def test_a_pod_that_fits_nowhere_is_explained_by_the_scheduler(plane: ControlPlane, lab: ClusterLab) -> None:
+def test_a_pod_that_fits_nowhere_is_explained_by_the_scheduler(plane: Cluster, lab: ClusterLab) -> None:
     result = lab.up(web(name="huge", timeout_s=5, resources={"requests": {"cpu": "4000"}}))
     assert "Deployment default/huge is not ready after 5 s: waiting for pods to be available (0 of 1)" in result.errors
     assert "it cannot be scheduled: 0/2 nodes are available" in result.errors
@@ -103,7 +103,7 @@ def test_a_pod_that_fits_nowhere_is_explained_by_the_scheduler(plane: ControlPla
     assert lab.run("destroy").succeeded
 
 
-def test_pods_that_pod_security_refuses_are_explained(plane: ControlPlane, lab: ClusterLab) -> None:
+def test_pods_that_pod_security_refuses_are_explained(plane: Cluster, lab: ClusterLab) -> None:
     plane.kubectl("create", "namespace", "restricted")
     plane.kubectl("label", "namespace", "restricted", "pod-security.kubernetes.io/enforce=restricted")
     result = lab.up(web("restricted", timeout_s=5))
@@ -112,7 +112,7 @@ def test_pods_that_pod_security_refuses_are_explained(plane: ControlPlane, lab: 
     assert lab.run("destroy").succeeded
 
 
-def test_fields_of_others_are_reported_and_left_with_ignore_changes(plane: ControlPlane, lab: ClusterLab) -> None:
+def test_fields_of_others_are_reported_and_left_with_ignore_changes(plane: Cluster, lab: ClusterLab) -> None:
     scaled = web(name="scaled")
     assert lab.up(scaled).succeeded
     plane.kubectl("scale", "deployment", "scaled", "--replicas=2")
@@ -125,7 +125,7 @@ def test_fields_of_others_are_reported_and_left_with_ignore_changes(plane: Contr
     assert lab.run("destroy").succeeded
 
 
-def test_a_definition_and_its_objects_come_in_one_run(plane: ControlPlane, lab: ClusterLab) -> None:
+def test_a_definition_and_its_objects_come_in_one_run(plane: Cluster, lab: ClusterLab) -> None:
     program = """
     schema = {"type": "object", "x_kubernetes_preserve_unknown_fields": True}
     names = {"plural": "widgets", "singular": "widget", "kind": "Widget"}
@@ -166,7 +166,7 @@ def test_a_claim_whose_class_waits_for_a_pod_is_ready_and_a_dry_run_checks_its_c
     assert lab.run("destroy").succeeded
 
 
-def test_a_patch_resource_changes_one_annotation_and_gives_it_back(plane: ControlPlane, lab: ClusterLab) -> None:
+def test_a_patch_resource_changes_one_annotation_and_gives_it_back(plane: Cluster, lab: ClusterLab) -> None:
     default = "storageclass.kubernetes.io/is-default-class"
     metadata = {"name": "theirs", "annotations": {default: "true"}}
     content = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": metadata, "provisioner": "x"}
@@ -184,7 +184,7 @@ def test_a_patch_resource_changes_one_annotation_and_gives_it_back(plane: Contro
 
 
 def test_objects_that_pulumis_provider_created_lose_fields_that_the_program_drops(
-    plane: ControlPlane, lab: ClusterLab
+    plane: Cluster, lab: ClusterLab
 ) -> None:
     content = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "old"}}
     content["spec"] = {"type": "ExternalName", "externalName": "a.example.com", "publishNotReadyAddresses": True}
@@ -201,7 +201,7 @@ def test_objects_that_pulumis_provider_created_lose_fields_that_the_program_drop
 
 
 @pytest.mark.parametrize("operation", ["preview", "up"])
-def test_a_user_without_rights_reads_which_one_is_missing(plane: ControlPlane, lab: ClusterLab, operation: str) -> None:
+def test_a_user_without_rights_reads_which_one_is_missing(plane: Cluster, lab: ClusterLab, operation: str) -> None:
     plane.kubectl("create", "serviceaccount", "limited", check=False)
     token = plane.kubectl("create", "token", "limited").strip()
     admin = json.loads(plane.kubectl("config", "view", "--raw", "--flatten", "-o", "json"))

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
 
-from tests.node.node import Node
-from tools.cluster.binaries import ClusterError
-from tools.cluster.cluster import Cluster
+from tools.cluster.binaries import CONTROL_PLANE, NODE, ClusterError
+from tools.cluster.cluster import Cluster, check_node_requirements
 
 
 def free_node_port() -> int:
@@ -24,23 +23,24 @@ def free_node_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Start a node, and stop it when the tests end."""
-    if os.geteuid() != 0:
-        pytest.skip("a real node needs root")
-    cluster = Cluster("tests", tmp_path_factory.mktemp("clusters"))
     try:
-        cluster.up(None, published=(free_node_port(),))
+        check_node_requirements()
     except ClusterError as error:
         pytest.skip(str(error))
+    if shutil.which("go") is None and not all(program.path.exists() for program in CONTROL_PLANE + NODE):
+        pytest.skip("needs go, which builds the node's programs")
+    cluster = Cluster("tests", tmp_path_factory.mktemp("clusters"))
+    cluster.up(None, published=(free_node_port(),))
     try:
-        yield Node(cluster)
+        yield cluster
     finally:
         cluster.down()
 
 
 @pytest.fixture
-def namespace(node: Node, request: pytest.FixtureRequest) -> Iterator[str]:
+def namespace(node: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
     """Create a namespace for one test."""
     name = request.node.name.replace("_", "-")[:50].strip("-").lower()
     node.kubectl("create", "namespace", name)

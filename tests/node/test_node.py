@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from tests.node.node import Node
 from tools.cluster.cluster import Cluster
 from tools.cluster.node import PAUSE_IMAGE, cgroup_name
 
@@ -39,7 +38,7 @@ def pod(name: str, **container: Any) -> dict[str, Any]:
     }
 
 
-def test_a_container_runs_in_a_namespace_with_pod_security_restricted(node: Node, namespace: str) -> None:
+def test_a_container_runs_in_a_namespace_with_pod_security_restricted(node: Cluster, namespace: str) -> None:
     node.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
     node.kubectl("apply", "-n", namespace, "-f", "-", given=pod("pause"))
     node.kubectl("wait", "-n", namespace, "--for=condition=Ready", "pod/pause", "--timeout=60s")
@@ -49,7 +48,7 @@ def test_a_container_runs_in_a_namespace_with_pod_security_restricted(node: Node
     assert refused == ""
 
 
-def test_an_image_that_was_not_loaded_is_reported(node: Node, namespace: str) -> None:
+def test_an_image_that_was_not_loaded_is_reported(node: Cluster, namespace: str) -> None:
     node.kubectl("apply", "-n", namespace, "-f", "-", given=pod("absent", image="localhost/absent:1"))
     node.kubectl(
         "wait",
@@ -61,8 +60,8 @@ def test_an_image_that_was_not_loaded_is_reported(node: Node, namespace: str) ->
     )
 
 
-def test_names_of_services_resolve_inside_the_node(node: Node) -> None:
-    found = node.cluster.run(
+def test_names_of_services_resolve_inside_the_node(node: Cluster) -> None:
+    found = node.run(
         "python3", "-c", "import socket,struct\n"
         "query=b'\\x12\\x34\\x01\\0\\0\\1\\0\\0\\0\\0\\0\\0'+b''.join(bytes([len(p)])+p.encode() for p in "
         "'kubernetes.default.svc.cluster.local'.split('.'))+b'\\0\\0\\1\\0\\1'\n"
@@ -73,12 +72,12 @@ def test_names_of_services_resolve_inside_the_node(node: Node) -> None:
     assert found.stdout.decode().strip() == "10.96.0.1"
 
 
-def test_no_address_outside_is_reachable_from_the_node(node: Node) -> None:
-    routes = node.cluster.run("ip", "route", "show", "default", capture_output=True)
+def test_no_address_outside_is_reachable_from_the_node(node: Cluster) -> None:
+    routes = node.run("ip", "route", "show", "default", capture_output=True)
     assert routes.stdout == b""
 
 
-def test_a_stopped_node_leaves_no_process_mount_bridge_or_control_group(tmp_path: Path, node: Node) -> None:
+def test_a_stopped_node_leaves_no_process_mount_bridge_or_control_group(tmp_path: Path, node: Cluster) -> None:
     other = Cluster("other", tmp_path)  # several run at once
     other.up(None)
     pid = other.pid()

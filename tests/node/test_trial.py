@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.node.node import Node
+from tools.cluster.cluster import Cluster
 
 pytestmark = pytest.mark.node
 
@@ -29,7 +29,7 @@ class Trial:
     """A copy of the project with the stack deployed on the node."""
 
     folder: Path
-    node: Node
+    node: Cluster
     port: int
     key: str = ""
 
@@ -38,7 +38,7 @@ class Trial:
         done = subprocess.run(
             [str(Path(sys.executable).with_name("novacron")), *arguments, "-s", "trial"],
             cwd=self.folder,
-            env={**os.environ, "KUBECONFIG": str(self.node.cluster.kubeconfig)},
+            env={**os.environ, "KUBECONFIG": str(self.node.kubeconfig)},
             capture_output=True,
             text=True,
             check=False,
@@ -54,7 +54,7 @@ class Trial:
 
 
 @pytest.fixture(scope="module")
-def trial(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
+def trial(node: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
     """Load the images, deploy the stack, and remove it afterwards."""
     built = [shutil.which("buildah") and f"localhost/novacron-{image}:trial" for image in IMAGES]
     for image in built:
@@ -62,10 +62,10 @@ def trial(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tria
             pytest.skip("needs the images: `novacron images build` builds them with buildah")
         archive = tmp_path_factory.mktemp("images") / "image.tar"
         subprocess.run(["buildah", "push", "--quiet", image, f"docker-archive:{archive}:{image}"], check=True)
-        node.cluster.load(archive)
+        node.load(archive)
         archive.unlink()
     folder = tmp_path_factory.mktemp("project")
-    (port,) = node.cluster.published_ports()
+    (port,) = node.published_ports()
     for name in ("Pulumi.yaml", "__main__.py"):
         shutil.copy(ROOT / name, folder / name)
     stack = (ROOT / "Pulumi.trial.yaml").read_text()

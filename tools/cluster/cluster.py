@@ -13,10 +13,12 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from tools.cluster import node
 from tools.cluster.binaries import CONTROL_PLANE, NODE, SIMULATED_NODES, ClusterError, build, report
 from tools.cluster.init import PRIVATE_FOLDERS, READY
+from tools.cluster.processes import kubectl
 
 _CONTROL_GROUPS_S = 10.0
 ROOT = Path(__file__).parents[2]
@@ -76,7 +78,7 @@ class Cluster:
         if self.pid() is not None:
             raise ClusterError(f"cluster {self.name!r} is running; its kubeconfig is {self.kubeconfig}")
         if nodes is None:
-            _check_node_requirements()
+            check_node_requirements()
         programs = build(CONTROL_PLANE + (NODE if nodes is None else SIMULATED_NODES))
         self._remove()
         (self.folder / "logs").mkdir(mode=0o700, parents=True)
@@ -158,6 +160,18 @@ class Cluster:
         inside = ["nsenter", "--target", child, "--net", "--mount", "--pid", "--", *command]
         return subprocess.run(inside, check=check, **options)  # type: ignore[call-overload]
 
+    def kubectl(self, *arguments: str, given: object = None, check: bool = True) -> str:
+        """Run kubectl as the administrator, with an object as input. Returns what it prints.
+
+        Raises:
+            ClusterError: kubectl fails, and `check` is true.
+        """
+        return kubectl(self.program("kubectl"), self.kubeconfig, *arguments, given=given, check=check).stdout
+
+    def get(self, *arguments: str) -> Any:
+        """Return an object of the cluster's API."""
+        return json.loads(self.kubectl("get", *arguments, "-o", "json"))
+
     def load(self, archive: Path) -> None:
         """Import an OCI archive's image into a real node."""
         self.run(
@@ -165,7 +179,8 @@ class Cluster:
         )
 
 
-def _check_node_requirements() -> None:
+def check_node_requirements() -> None:
+    """Check that this machine can run a real node. Raises `ClusterError`, which names what is missing."""
     if os.geteuid() != 0:
         raise ClusterError("a real node needs root; run it as root, or use simulated nodes")
     missing = sorted({package for program, package in _PROGRAMS.items() if shutil.which(program) is None})

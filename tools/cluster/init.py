@@ -14,7 +14,7 @@ from typing import NoReturn
 from tools.cluster import node, simulated_nodes
 from tools.cluster.binaries import ClusterError, report
 from tools.cluster.control_plane import start_control_plane
-from tools.cluster.processes import Processes
+from tools.cluster.processes import Processes, run
 
 PRIVATE_FOLDERS = ("/run", "/var/lib/cni", "/var/log/containers")
 """Folders that a node's programs write to wherever its own folder is. Each node has its own."""
@@ -38,8 +38,8 @@ def main() -> None:
     try:
         if start["simulated_nodes"] is None:
             for private in PRIVATE_FOLDERS:
-                node.run("mount", "-t", "tmpfs", "tmpfs", private)
-            node.prepare_network(processes)
+                run("mount", "-t", "tmpfs", "tmpfs", private)
+            node.prepare_network()
         plane = start_control_plane(
             processes,
             folder,

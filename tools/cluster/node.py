@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import subprocess
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from tools.cluster.binaries import ClusterError, report
 from tools.cluster.control_plane import POD_NETWORK, SERVICE_NETWORK, ControlPlane
-from tools.cluster.processes import Processes
+from tools.cluster.processes import Processes, kubectl, run
 
 NAME = "node-1"
 ADDRESS = "10.244.0.1"
@@ -23,9 +22,8 @@ _BRIDGE, _PODS = "nvk0", "10.244.0.0/24"
 _CNI_PLUGINS = ("/usr/lib/cni", "/opt/cni/bin")
 
 
-def prepare_network(processes: Processes) -> None:
+def prepare_network() -> None:
     """Create the pods' bridge in this network namespace, which has no other way out."""
-    del processes
     for command in (
         ("ip", "link", "set", "lo", "up"),
         ("ip", "link", "add", _BRIDGE, "type", "bridge"),
@@ -50,36 +48,20 @@ def start_node(processes: Processes, plane: ControlPlane, programs: Mapping[str,
     processes.start("kube-proxy", "--config", str(_write_proxy_config(folder)))
     processes.start("coredns", "-conf", str(_write_dns_config(folder)))
 
+    admin = folder / "admin.kubeconfig"
+
     def is_ready() -> bool:
         path = "jsonpath={.status.conditions[?(@.type=='Ready')].status}"
-        found = kubectl(programs, folder, "get", "node", NAME, "-o", path, check=False)
+        found = kubectl(programs["kubectl"], admin, "get", "node", NAME, "-o", path, check=False)
         return found.stdout == "True"
 
     processes.wait_until("the node being Ready", is_ready, 120)
     processes.start(
         "kube-router",
-        *("--kubeconfig", str(folder / "admin.kubeconfig"), "--hostname-override", NAME),
+        *("--kubeconfig", str(admin), "--hostname-override", NAME),
         *("--run-router=false", "--run-firewall=true", "--run-service-proxy=false", "--run-loadbalancer=false"),
         *("--service-cluster-ip-range", SERVICE_NETWORK),
     )
-
-
-def run(*command: str) -> None:
-    """Run a command. Raises `ClusterError` with its output."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise ClusterError(f"{' '.join(command)} failed: {(done.stderr or done.stdout).strip()}")
-
-
-def kubectl(
-    programs: Mapping[str, Path], folder: Path, *arguments: str, check: bool = True
-) -> subprocess.CompletedProcess[str]:
-    """Run kubectl as the administrator. Raises `ClusterError` when it fails, unless `check` is false."""
-    command = [str(programs["kubectl"]), "--kubeconfig", str(folder / "admin.kubeconfig"), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if check and done.returncode:
-        raise ClusterError(f"kubectl {' '.join(arguments)} failed: {done.stderr.strip()}")
-    return done
 
 
 def _start_containerd(processes: Processes, folder: Path, programs: Mapping[str, Path]) -> None:

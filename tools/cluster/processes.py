@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import signal
 import subprocess
@@ -85,6 +86,40 @@ class Processes:
         log = self._logs / f"{name}.log"
         last = log.read_text(errors="replace").strip().splitlines()[-3:]
         return f"{name} ended with status {status}; the end of {log}:\n" + "\n".join(f"  {line}" for line in last)
+
+
+def run(*command: str) -> None:
+    """Run a command. Raises `ClusterError` with its output."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ClusterError(f"{' '.join(command)} failed: {(done.stderr or done.stdout).strip()}")
+
+
+def kubectl(
+    program: Path, kubeconfig: Path, *arguments: str, given: object = None, check: bool = True
+) -> subprocess.CompletedProcess[str]:
+    """Run kubectl.
+
+    Args:
+        program: path of kubectl.
+        kubeconfig: the cluster and its user.
+        arguments: kubectl's arguments.
+        given: an object for kubectl's standard input.
+        check: whether a failure is an error.
+
+    Raises:
+        ClusterError: kubectl fails, and `check` is true.
+    """
+    done = subprocess.run(
+        [str(program), "--kubeconfig", str(kubeconfig), *arguments],
+        input=None if given is None else json.dumps(given),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if check and done.returncode:
+        raise ClusterError(f"kubectl {' '.join(arguments)} failed: {done.stderr.strip()}")
+    return done
 
 
 def _die_with_parent() -> None:

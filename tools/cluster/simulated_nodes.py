@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 from tools.cluster.binaries import MODULES, ClusterError, report
 from tools.cluster.control_plane import ControlPlane
-from tools.cluster.processes import Processes
+from tools.cluster.processes import Processes, kubectl
 
 ANNOTATION = "kwok.x-k8s.io/node"
 _STAGES = ("node/fast", "pod/general")
@@ -35,11 +34,8 @@ def start(
     )
     if not nodes:
         return
-    content = json.dumps({"apiVersion": "v1", "kind": "List", "items": nodes})
-    command = [str(programs["kubectl"]), "--kubeconfig", str(admin), "apply", "--server-side", "-f", "-"]
-    done = subprocess.run(command, input=content, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise ClusterError(f"the nodes cannot be created: {done.stderr.strip()}")
+    listed = {"apiVersion": "v1", "kind": "List", "items": nodes}
+    kubectl(programs["kubectl"], admin, "apply", "--server-side", "-f", "-", given=listed)
 
 
 def _find_stages() -> list[Path]:

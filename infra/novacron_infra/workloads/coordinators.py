@@ -68,22 +68,8 @@ def build_file(settings: CoordinatorPods) -> CoordinatorFile:
 
 def declare_registration_service(resource: str, opts: pulumi.ResourceOptions) -> k8s.core.v1.Service:
     """Declare the Service whose name resolves to every coordinator, ready or not: workers make a coordinator ready."""
-    return k8s.core.v1.Service(
-        resource,
-        metadata=k8s.meta.v1.ObjectMetaArgs(
-            name=REGISTRATION_SERVICE,
-            namespace=NAMESPACE,
-            labels=pods.label_pods(COORDINATORS),
-            annotations=pods.WITHOUT_WAITING,
-        ),
-        spec=k8s.core.v1.ServiceSpecArgs(
-            cluster_ip="None",
-            publish_not_ready_addresses=True,
-            selector=pods.select_pods(COORDINATORS),
-            ports=[k8s.core.v1.ServicePortArgs(name="grpc", port=contract.GRPC_PORT, target_port="grpc")],
-        ),
-        opts=opts,
-    )
+    port = k8s.core.v1.ServicePortArgs(name="grpc", port=contract.GRPC_PORT, target_port="grpc")
+    return pods.declare_headless_service(resource, REGISTRATION_SERVICE, NAMESPACE, COORDINATORS, port, opts)
 
 
 def declare_api_service(resource: str, access: ApiAccess, opts: pulumi.ResourceOptions) -> k8s.core.v1.Service:
@@ -115,7 +101,7 @@ def declare_deployment(
 
     Args:
         resource: name of the Pulumi resource.
-        settings: what the environment says of coordinators.
+        settings: the environment's settings of the coordinators.
         source: image, configuration and secrets.
         opts: Pulumi's options.
     """
@@ -157,7 +143,7 @@ def _describe_pod(settings: CoordinatorPods, source: pods.PodSource) -> k8s.core
                 image=source.image,
                 image_pull_policy=pods.pull_policy(source.image),
                 args=["--config", f"{contract.CONFIG_FOLDER}/{CONFIG_FILE}"],
-                env=pods.environment({}, {}, source.secret, source.secret_keys),
+                env=pods.environment({}, source.secret, source.secret_keys),
                 ports=[
                     k8s.core.v1.ContainerPortArgs(name="http", container_port=contract.HTTP_PORT),
                     k8s.core.v1.ContainerPortArgs(name="grpc", container_port=contract.GRPC_PORT),

@@ -21,7 +21,7 @@ EXIT_S = 10
 """Time for a process to end after its last stream."""
 MIN_READY_S = 5
 """How long a new pod has to stay ready before an update continues with the next one."""
-WITHOUT_WAITING = {"pulumi.com/skipAwait": "true"}
+_WITHOUT_WAITING = {"pulumi.com/skipAwait": "true"}
 """Annotation of a headless Service, which exists before its pods do."""
 _PROBE_TIMEOUT_S = 5
 _TEMPORARY_MIB = 256
@@ -176,17 +176,16 @@ def spread_pods(name: str, *, revision_label: str) -> list[k8s.core.v1.TopologyS
 
 
 def environment(
-    values: Mapping[str, str], fields: Mapping[str, str], secret: pulumi.Input[str], secret_keys: Sequence[str]
+    fields: Mapping[str, str], secret: pulumi.Input[str], secret_keys: Sequence[str]
 ) -> list[k8s.core.v1.EnvVarArgs]:
     """Return the environment variables of a container.
 
     Args:
-        values: plain values by variable.
         fields: the pod's fields, such as `status.podIP`, by variable.
         secret: name of the Secret.
         secret_keys: its keys, which are also the names of their variables.
     """
-    variables = {"HOME": contract.HOME, "USER": PART_OF, "TMPDIR": TEMPORARY.path, **values}
+    variables = {"HOME": contract.HOME, "USER": PART_OF, "TMPDIR": TEMPORARY.path}
     return [
         *(k8s.core.v1.EnvVarArgs(name=name, value=value) for name, value in variables.items()),
         *(
@@ -221,6 +220,31 @@ def mount_config(config: pulumi.Input[str]) -> tuple[k8s.core.v1.VolumeArgs, k8s
 def pull_policy(image: str) -> str:
     """Return when the kubelet pulls an image: never, if it was loaded onto the nodes."""
     return "Never" if image.startswith(LOADED_IMAGES) else "IfNotPresent"
+
+
+def declare_headless_service(
+    resource: str, name: str, namespace: str, pods: str, port: k8s.core.v1.ServicePortArgs, opts: pulumi.ResourceOptions
+) -> k8s.core.v1.Service:
+    """Declare a Service without an address, whose name resolves to every pod, ready or not.
+
+    Args:
+        resource: name of the Pulumi resource.
+        name: name of the Service.
+        namespace: its namespace.
+        pods: the pods that it lists.
+        port: their port.
+        opts: Pulumi's options.
+    """
+    return k8s.core.v1.Service(
+        resource,
+        metadata=k8s.meta.v1.ObjectMetaArgs(
+            name=name, namespace=namespace, labels=label_pods(pods), annotations=_WITHOUT_WAITING
+        ),
+        spec=k8s.core.v1.ServiceSpecArgs(
+            cluster_ip="None", publish_not_ready_addresses=True, selector=select_pods(pods), ports=[port]
+        ),
+        opts=opts,
+    )
 
 
 def declare_disruption_budget(

@@ -59,22 +59,8 @@ def build_file(settings: WorkerPods, model: ServedModel) -> WorkerFile:
 
 def declare_headless_service(resource: str, namespace: str, opts: pulumi.ResourceOptions) -> k8s.core.v1.Service:
     """Declare the Service that gives each worker a DNS name, and monitoring the list of workers."""
-    return k8s.core.v1.Service(
-        resource,
-        metadata=k8s.meta.v1.ObjectMetaArgs(
-            name=WORKERS,
-            namespace=namespace,
-            labels=pods.label_pods(WORKERS),
-            annotations=pods.WITHOUT_WAITING,
-        ),
-        spec=k8s.core.v1.ServiceSpecArgs(
-            cluster_ip="None",
-            publish_not_ready_addresses=True,
-            selector=pods.select_pods(WORKERS),
-            ports=[k8s.core.v1.ServicePortArgs(name="http", port=contract.WORKER_PORT, target_port="http")],
-        ),
-        opts=opts,
-    )
+    port = k8s.core.v1.ServicePortArgs(name="http", port=contract.WORKER_PORT, target_port="http")
+    return pods.declare_headless_service(resource, WORKERS, namespace, WORKERS, port, opts)
 
 
 def declare_stateful_set(
@@ -84,7 +70,7 @@ def declare_stateful_set(
 
     Args:
         resource: name of the Pulumi resource.
-        settings: what the environment says of workers.
+        settings: the environment's settings of the workers.
         source: image, configuration and secrets.
         opts: Pulumi's options.
     """
@@ -141,7 +127,6 @@ def _describe_pod(settings: WorkerPods, source: pods.PodSource) -> k8s.core.v1.P
                 image_pull_policy=pods.pull_policy(source.image),
                 args=["--config", f"{contract.CONFIG_FOLDER}/{CONFIG_FILE}"],
                 env=pods.environment(
-                    {},
                     {contract.WORKER_ID: "metadata.name", contract.HOST: "status.podIP"},
                     source.secret,
                     source.secret_keys,

@@ -43,7 +43,7 @@ test: .venv/dev.stamp ## run all tests
 test-cluster: .venv/dev.stamp ## run the tests with a real control plane and simulated nodes (needs go)
 	$(BIN)/pytest tests/cluster $(TESTS)
 
-test-node: .venv/base.stamp ## run the tests with real containers (needs root, go and the programs that `make node` names)
+test-node: .venv/dev.stamp ## run the tests with real containers (needs root, go and the programs that `make node` names)
 	$(BIN)/pytest tests/node $(TESTS)
 
 test-unit: .venv/unit.stamp ## run the tests that start no process; needs no PyTorch
@@ -59,7 +59,7 @@ check: .venv/dev.stamp ## check format, lint, layers, types and prose
 prose: .venv/dev.stamp ## check the English of docs, comments and messages for banned phrases
 	@$(BIN)/python -m tools.prose
 
-node: .venv/dev.stamp ## start a Kubernetes node with real containers on this machine (needs root and go)
+node: .venv/base.stamp ## start a Kubernetes node with real containers on this machine (needs root and go)
 	@$(BIN)/python -m tools.cluster up
 
 node-down: .venv/base.stamp ## stop the node and remove everything that it made

@@ -34,8 +34,9 @@ SKIPPED = {"make test", "make check"}
 ON_A_NODE = {
     "make node",
     ".venv/bin/novacron images build && .venv/bin/novacron images load",
-    "KUBECONFIG=.novacron/clusters/node/admin.kubeconfig make up STACK=trial",
-    "make node-down",
+    "export KUBECONFIG=$PWD/.novacron/clusters/node/admin.kubeconfig",
+    "make up STACK=trial",
+    "make down STACK=trial && make node-down",
 }
 """Commands that need root and built images: tests/node does what they do."""
 PORTS = (8080, 9090, 9091)

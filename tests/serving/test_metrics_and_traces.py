@@ -238,3 +238,17 @@ def test_coordinator_metrics_count_running_and_finished_requests(gateway: Gatewa
         "both are counted",
         10,
     )
+
+
+def test_time_to_first_token_counts_streamed_responses_only(gateway: Gateway) -> None:
+    name = "gen_ai_server_time_to_first_token_seconds_count"
+    before = gateway.metric(name)
+    assert gateway.ask({"*": {"chunks": 2}}).status_code == 200
+    with gateway.stream({"*": {"chunks": 2}}) as response:
+        response.read()
+    wait_until(lambda: gateway.metric(name) > before, "the stream is counted", 10)
+    assert gateway.metric(name) == before + 1
+
+
+def test_worker_reports_that_its_model_is_loaded(traced: Stack) -> None:
+    assert samples(traced.worker_url("worker-0"))["novacron_model_loaded", ()] == 1

@@ -58,15 +58,15 @@ class CoordinatorApp:
         self._clock = scheduler.clock
         self._started_s = self._clock.monotonic()
         self._was_ready = False
-        metrics, names = scheduler.metrics, contract()["metrics"]
-        metrics.gauge("novacron_workers_active", "Active workers").set_function(lambda: len(workers.active()))
-        metrics.gauge("novacron_workers_minimum", "Active workers below which the coordinator is degraded").set(
+        metrics = scheduler.metrics
+        metrics.gauge("workers_active", "Active workers").set_function(lambda: len(workers.active()))
+        metrics.gauge("workers_minimum", "Active workers below which the coordinator is degraded").set(
             config.minimum_workers
         )
-        metrics.gauge(names["requests_running"], "Requests that workers are serving").set_function(
+        metrics.gauge("requests_running", "Requests that workers are serving").set_function(
             lambda: scheduler.in_flight - scheduler.queued
         )
-        metrics.gauge(names["requests_waiting"], "Queued requests").set_function(lambda: scheduler.queued)
+        metrics.gauge("requests_waiting", "Queued requests").set_function(lambda: scheduler.queued)
         paths = contract()["paths"]
         prefix = paths["llm_prefix"]
         middleware: list[Middleware] = []

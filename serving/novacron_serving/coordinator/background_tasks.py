@@ -115,6 +115,7 @@ class BackgroundTasks:
             self._set_degraded("redis", None)
 
     def _set_degraded(self, service: str, reason: str | None) -> None:
+        self._scheduler.metrics.set_dependency_up(service, up=reason is None)
         if reason is None:
             if self.degraded.pop(service, None) is not None:
                 log.info("%s available again", service)

@@ -2,36 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from novacron_serving.protocol import contract
 
-_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30, 60, 120, 300)
+_EDGES_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30, 60, 120, 300)
 
 
 class Metrics:
     """One registry. Label children are looked up once, because that lookup is slow on the path of a request."""
 
     def __init__(self) -> None:
-        names = contract()["metrics"]
+        known = contract()
+        self._names: dict[str, str] = known["metrics"]
         self.registry = CollectorRegistry()
 
-        def histogram(name: str, description: str) -> Histogram:
-            return Histogram(name, description, registry=self.registry, buckets=_BUCKETS_S)
+        def histogram(name: str, description: str, edges_s: Sequence[float] = _EDGES_S) -> Histogram:
+            return Histogram(self._names[name], description, registry=self.registry, buckets=edges_s)
 
-        self.duration = histogram(names["request_duration"], "Request duration")
-        self.first_token = histogram(names["time_to_first_token"], "Time to the first byte of the response")
-        self.queue_time = histogram("novacron_queue_time_seconds", "Time in the queue")
-        self.retries = Counter("novacron_retries", "Requests sent to another worker", registry=self.registry)
-        self._responses = Counter("novacron_requests", "Requests by status", ["status"], registry=self.registry)
+        def counter(name: str, description: str, *labels: str) -> Counter:
+            return Counter(self._names[name], description, labels, registry=self.registry)
+
+        self.duration = histogram("request_duration", "Request duration")
+        self.first_token = histogram(
+            "time_to_first_token",
+            "Time to the first byte of a response that a worker streams",
+            known["bucket_edges_s"]["time_to_first_token"],
+        )
+        self.queue_time = histogram("queue_time", "Time in the queue")
+        self.retries = counter("retries", "Requests sent to another worker")
+        self._responses = counter("requests", "Requests by status", "status")
         self._by_status: dict[int, Counter] = {}
-        self._lookups = Counter(
-            "novacron_cache_lookups", "Response cache lookups", ["level", "result"], registry=self.registry
+        self._lookups = counter("cache_lookups", "Response cache lookups", "level", "result")
+        self._dependency_up = Gauge(
+            self._names["dependency_up"],
+            "Whether the database or Redis answers",
+            ["dependency"],
+            registry=self.registry,
         )
 
     def gauge(self, name: str, description: str) -> Gauge:
-        """Register a gauge. The caller sets its value."""
-        return Gauge(name, description, registry=self.registry)
+        """Register a gauge under its name in the contract. The caller sets its value."""
+        return Gauge(self._names[name], description, registry=self.registry)
+
+    def set_dependency_up(self, dependency: str, *, up: bool) -> None:
+        """Record whether the `database` or `redis` answers."""
+        self._dependency_up.labels(dependency).set(up)
 
     def count_response(self, status: int) -> None:
         """Count a response by its status."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from novacron_serving.coordinator.authentication import ANONYMOUS, Principal
 from novacron_serving.coordinator.cache import ResponseRecorder
 from novacron_serving.coordinator.request_body import JSON_MEDIA_TYPE, require_json
-from novacron_serving.coordinator.response_head import error_response, pass_head
+from novacron_serving.coordinator.response_head import ContentKind, error_response, pass_head
 from novacron_serving.coordinator.upstream import Receiver, UpstreamConnection
 from novacron_serving.coordinator.usage_meter import UsageMeter
 from novacron_serving.coordinator.workers import Worker
@@ -213,7 +213,6 @@ class ProxyRequest:
     def _respond_from_cache(self, response: bytes) -> None:
         """Send a cached response: its head, the lines that belong to this request, its body."""
         head, _, body = response.partition(b"\r\n\r\n")
-        self._scheduler.metrics.first_token.observe(self._scheduler.clock.monotonic() - self._started_s)
         lines = head + b"\r\n" + self._end_of_head(b"x-novacron-cache: hit\r\n")
         self._protocol.transport.write(lines + body)
         self._finish(200)
@@ -283,8 +282,9 @@ class ProxyRequest:
             return
         worker.record_success()
         self._status = status
-        scheduler.metrics.first_token.observe(scheduler.clock.monotonic() - self._started_s)
         head = pass_head(status, headers)
+        if head.content_kind is ContentKind.EVENT_STREAM:  # other responses begin with their last token
+            scheduler.metrics.first_token.observe(scheduler.clock.monotonic() - self._started_s)
         self._chunked = head.chunked
         if not head.framed:  # the response ends with the connection
             self.keep_alive = False

@@ -62,17 +62,21 @@ def test_known_keys_are_kept_while_the_database_is_unavailable(
     def fail(*_: Any) -> Any:
         raise DatabaseUnavailableError("connection refused")
 
+    def database_up() -> float | None:
+        registry = cluster.scheduler.metrics.registry
+        return registry.get_sample_value("novacron_dependency_up", {"dependency": "database"})
+
     async def run() -> None:
         await tasks.refresh_keys()
-        assert tasks.degraded == {}
+        assert (tasks.degraded, database_up()) == ({}, 1)
         with monkeypatch.context() as patch:
             patch.setattr(store, "keys", fail)
             for _ in range(2):
                 await tasks.refresh_keys()
-            assert tasks.degraded == {"database": "connection refused"}
+            assert (tasks.degraded, database_up()) == ({"database": "connection refused"}, 0)
         with caplog.at_level("INFO"):
             await tasks.refresh_keys()
-        assert tasks.degraded == {}
+        assert (tasks.degraded, database_up()) == ({}, 1)
 
     asyncio.run(run())
     messages = [record.getMessage() for record in caplog.records]

@@ -66,7 +66,7 @@ def _build_cloud(config: CloudEnvironment) -> None:
     if pulumi.runtime.is_dry_run():
         pulumi.log.info(f"{summarize_plan(plan)}. `novacron plan` shows the whole plan.")
     else:
-        for warning in plan.store_warnings:
+        for warning in plan.warnings:
             pulumi.log.warn(warning)
         if not config.clusters.add_ons:
             pulumi.log.info(_NOTHING_IN_CLUSTERS)

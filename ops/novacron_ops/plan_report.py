@@ -33,7 +33,7 @@ def describe_plan(plan: EnvironmentPlan) -> list[str]:
         ["Replicas at the start", *indent([*profile_table(plan).lines(), _PARALLELISM_NOTE])],
         *([f"One replica of profile {item.name.value}", *indent(item.size.arithmetic())] for item in plan.profiles),
         ["Model weights", *indent([*_describe_weights(plan), _describe_loading(plan)])],
-        *([["Model store", *indent(plan.store_warnings)]] if plan.store_warnings else []),
+        *([["Warnings", *indent(plan.warnings)]] if plan.warnings else []),
         ["Targets (to be measured: a plan does not predict them)", *indent(_list_targets(plan))],
         ["Regions", *indent(region_table(plan).lines())],
         ["Region failure", *indent(_describe_failures(plan))],

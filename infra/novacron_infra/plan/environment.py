@@ -44,8 +44,8 @@ class EnvironmentPlan:
     weights_in_use_gb: float
     """Weights of the minimum replicas of the configuration in GB (10^9 bytes)."""
     shortfalls: tuple[Shortfall, ...]
-    store_warnings: tuple[str, ...]
-    """Limits of the file systems that are model stores."""
+    warnings: tuple[str, ...]
+    """Limits of the file systems that are model stores, and machines that are paid for and not used."""
     machines: tuple[MachinePlan, ...]
     """The machines of all regions, by role and machine type."""
     cost: EnvironmentCost
@@ -132,6 +132,7 @@ def plan_environment(config: CloudEnvironment) -> EnvironmentPlan:
     if found or not sizes or weights_gb is None:
         raise PlanError(found)
     machines = _add_machines(regions)
+    cost = calculate_cost(config, regions, machines)
     return EnvironmentPlan(
         config=config,
         gpu=gpu,
@@ -141,9 +142,9 @@ def plan_environment(config: CloudEnvironment) -> EnvironmentPlan:
         region_failures=plan_region_failures(config, regions),
         weights_in_use_gb=weights_gb,
         shortfalls=tuple(_list_shortfalls(config)),
-        store_warnings=tuple(list_store_warnings(config, sizes)),
+        warnings=(*list_store_warnings(config, sizes), *cost.list_warnings()),
         machines=machines,
-        cost=calculate_cost(config, regions, machines),
+        cost=cost,
     )
 
 

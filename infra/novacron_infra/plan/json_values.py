@@ -43,7 +43,7 @@ def plan_to_json(plan: EnvironmentPlan) -> JsonObject:
         "machines": [_machine_to_json(item) for item in plan.cost.machines],
         "usd_per_hour": round(plan.cost.usd_per_hour, 2),
         "usd_per_month": round(plan.cost.usd_per_month, 2),
-        "store_warnings": list(plan.store_warnings),
+        "warnings": list(plan.warnings),
         "unpriced": list(plan.cost.not_included),
         "unknown_offers": [{"region": region, "machine": name} for region, name in plan.unknown_offers],
         "shortfalls": [

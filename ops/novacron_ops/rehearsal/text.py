@@ -33,7 +33,7 @@ def report_lines(report: Report) -> list[str]:
         *([["Region failure", *indent(_failures(plan))]] if plan else []),
         ["Slow to create (how long a provider waits before it gives up, not measured)", *indent(_timeouts(report))],
         ["Policies", *indent([*policy_notes(report), *map(_violations, report.violations)])],
-        *([["Model store", *indent(plan.store_warnings)]] if plan and plan.store_warnings else []),
+        *([["Warnings", *indent(plan.warnings)]] if plan and plan.warnings else []),
         *([["Not included in the cost", *indent(plan.cost.not_included)]] if plan else []),
         [describe_cost_of_run(run)],
     ]

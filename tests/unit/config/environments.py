@@ -63,7 +63,13 @@ def read_stack(stack: str, folder: str = ".") -> dict[str, Any]:
     return yaml.safe_load(text)["config"]["novacron:environment"]
 
 
-PROD = read_stack("prod")
+STORAGE_NODES: dict[str, Any] = {
+    "count": 16,
+    "machine": "i4i.16xlarge",
+    "hardware": {"cores": 32, "memory_gib": 128, "nvme_tb": 64, "network_gbps": 200},
+}
+"""The specified storage nodes of production, which its stack leaves out (decision 10)."""
+PROD = read_stack("prod") | {"storage": STORAGE_NODES}
 AZURE: dict[str, Any] = PROD | {
     "platform": "azure",
     "accounts": {"azure_subscription_id": "00000000-0000-0000-0000-000000000000"},
@@ -71,7 +77,7 @@ AZURE: dict[str, Any] = PROD | {
     "traffic": {"ttl_s": 60},
     "coordinators": PROD["coordinators"] | {"machine": "Standard_L80s_v3"},
     "workers": PROD["workers"] | {"machine": "Standard_ND96isr_H100_v5"},
-    "storage": PROD["storage"] | {"machine": "Standard_L80s_v3"},
+    "storage": STORAGE_NODES | {"machine": "Standard_L80s_v3"},
     "model": PROD["model"] | {"store": {"kind": "azure", "bucket": "novacron/models"}},
 }
 BASES = {"small": SMALL, "prod": PROD, "azure": AZURE}

@@ -10,7 +10,7 @@ from novacron_infra.catalog import FabricKind
 from novacron_infra.plan import plan_node_pools
 from novacron_infra.pools import Capacity, NodePoolShape, NodeRole, Placement
 
-from tests.unit.config.environments import plan, read_stack
+from tests.unit.config.environments import STORAGE_NODES, plan, read_stack
 
 
 def pools(description: dict[str, Any]) -> dict[str, dict[str, NodePoolShape]]:
@@ -29,7 +29,9 @@ def test_aws_accepts_every_pool_of_the_stacks(stack: str) -> None:
 
 
 def test_pools_on_google_cloud_are_equal_in_each_zone() -> None:
-    values = read_stack("prod-gcp", "examples/environments")
+    values = read_stack("prod-gcp", "examples/environments") | {
+        "storage": STORAGE_NODES | {"machine": "c2-standard-30"}
+    }
     spread = {
         region: {role: (shape.nodes, len(shape.zones)) for role, shape in found.items()}
         for region, found in pools(values).items()
@@ -44,7 +46,7 @@ def test_pools_on_google_cloud_are_equal_in_each_zone() -> None:
 
 
 def test_the_node_pools_of_prod() -> None:
-    found = pools(read_stack("prod"))
+    found = pools(read_stack("prod") | {"storage": STORAGE_NODES})
     assert [shapes["workers"].nodes for shapes in found.values()] == [6, 5, 3, 2]
     assert sum(shapes["storage"].nodes for shapes in found.values()) == 16
     west = found["us-west-2"]

@@ -14,7 +14,7 @@ from novacron_infra.plan import apportion
 from novacron_infra.plan.stores import find_efs_replication
 from novacron_ops.plan_report import describe_plan
 
-from tests.unit.config.environments import plan, read_stack
+from tests.unit.config.environments import STORAGE_NODES, plan, read_stack
 
 
 def prod() -> dict[str, Any]:
@@ -117,7 +117,7 @@ def test_the_plan_has_the_recovery_time_of_each_dns_service(platform: str, rto_s
         {"name": name, "dns_label": f"r{i}", "weight": 1, "network": f"10.{i}.0.0/16", "zones": zones[platform](name)}
         for i, name in enumerate(names[platform])
     ]
-    description["coordinators"]["machine"] = description["storage"]["machine"] = host
+    description["coordinators"]["machine"] = host
     description["workers"]["machine"] = node
     recovery = plan(description).recovery
     assert recovery is not None
@@ -131,8 +131,11 @@ def test_a_single_region_has_no_recovery() -> None:
 
 
 def mixed() -> dict[str, Any]:
-    """The example over three clouds."""
-    return read_stack("prod-mixed", "examples/environments")
+    """The example over three clouds, with storage nodes."""
+    description = read_stack("prod-mixed", "examples/environments") | {"storage": STORAGE_NODES}
+    for region, machine in zip(description["regions"][2:], ("c2-standard-30", "Standard_L80s_v3"), strict=True):
+        region["overrides"]["storage"] = machine
+    return description
 
 
 def test_regions_of_several_clouds_share_one_environment() -> None:
@@ -161,10 +164,10 @@ def test_the_plan_warns_about_file_systems_as_model_stores() -> None:
         description["regions"][1] |= bucket
         planned = plan(description)
         lines = describe_plan(planned)
-        assert [f"  {warning}" for warning in planned.store_warnings] == [
-            line for line in lines if line[2:] in planned.store_warnings
+        assert [f"  {warning}" for warning in planned.warnings] == [
+            line for line in lines if line[2:] in planned.warnings
         ]
-        return list(planned.store_warnings)
+        return list(planned.warnings)
 
     slow = f"loading 812 GB from EFS takes about 36 min {SLOW}"
     assert warnings({"kind": "s3", "bucket": "models"}) == []
@@ -195,7 +198,7 @@ def test_models_go_from_the_first_file_system_to_the_next_that_is_made() -> None
 
 
 def test_filestore_and_azure_files_are_not_replicated_between_regions() -> None:
-    description = mixed()
+    description = read_stack("prod-mixed", "examples/environments")
     description["regions"] = [
         description["regions"][0],
         *(
@@ -206,7 +209,7 @@ def test_filestore_and_azure_files_are_not_replicated_between_regions() -> None:
     for region in description["regions"][1:]:
         others = {key: value for key, value in region["overrides"].items() if key != "bucket"}
         region["overrides"] = others | {"store_kind": "nfs"}
-    assert list(plan(description).store_warnings) == [
+    assert list(plan(description).warnings) == [
         "models are not replicated between europe-west4, us-central1: upload them to each region's Filestore"
     ]
 

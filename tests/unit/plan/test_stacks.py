@@ -15,7 +15,7 @@ from novacron_infra.errors import Problem
 from novacron_infra.plan import PlanError, plan_to_json
 from novacron_ops.plan_report import describe_plan
 
-from tests.unit.config.environments import ROOT, plan, read_stack
+from tests.unit.config.environments import ROOT, STORAGE_NODES, plan, read_stack
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 REQUESTS = {"cpu_request": 1, "cpu_limit": 1, "memory_request_gib": 1, "memory_limit_gib": 100}
@@ -60,8 +60,7 @@ def test_a_stack_file_names_its_schema_and_matches_it(path: Path) -> None:
         ("workers.hardware.memory_gib", 128, 256, 512),
         ("workers.hardware.nvme_tb", 4, 8, 16),
         ("workers.hardware.network_gbps", 25, 200, 400),
-        ("storage.count", None, None, 16),
-        ("storage.hardware.nvme_tb", None, None, 64),
+        ("storage", None, None, None),
         ("model.id", "llama-3.1-405b", "llama-3.1-405b", "llama-3.1-405b"),
         ("model.context_tokens", 16384, 32768, 32768),
         ("model.loader.timeout_s", 600, 600, 600),
@@ -119,7 +118,7 @@ def test_the_plan_of_a_stack_is_its_golden_file(stack: str) -> None:
         ("dev", 8, 1, [(8, 1)], [1], 1, 410, 56.40),
         ("staging", 64, 8, [(8, 1), (8, 2)], [6, 1], 8, 1222, 456.79),
         # 12 coordinators, three in each region; 16 × 55.04; 16 × 5.49.
-        ("prod", 128, 16, [(8, 1), (8, 2), (4, 1)], [16, 0, 0], 16, 1230, 1034.36),
+        ("prod", 128, 16, [(8, 1), (8, 2), (4, 1)], [16, 0, 0], 16, 1230, 946.52),
     ],
 )
 def test_the_size_and_price_of_a_stack(
@@ -211,7 +210,7 @@ def test_a_machine_without_a_public_price_is_listed_and_not_counted() -> None:
             "regions[us-east-1].weight",
             ["weight 30 of 100, of workers.minimum 4", "0 workers × 2 = 0", "one replica: 8 GPUs (TP8 × PP1)"],
         ),
-        ("prod", {"storage": {"count": 3}}, "storage.count", ["one would have none"]),
+        ("prod", {"": {"storage": STORAGE_NODES | {"count": 3}}}, "storage.count", ["one would have none"]),
         ("prod", {"traffic": {"rto_target_s": 120}}, "traffic.rto_target_s", ["168 s", "3 × (30 + 6) + 60 = 168"]),
         ("prod", {"traffic.health_check": {"interval_s": 20}}, "traffic.health_check.interval_s", ["10 or 30"]),
         (
@@ -262,3 +261,10 @@ def test_a_machine_of_40_gb_gpus_holds_405b_at_4_bits() -> None:
     description["model"]["profiles"][0]["quantization"] = "int4"
     description["targets"]["weights_in_use_gb"] = {"minimum": 200}
     assert plan(description).profiles[0].size.tensor_parallel == 8
+
+
+def test_the_plan_says_what_storage_nodes_cost_and_that_nothing_runs_on_them() -> None:
+    assert plan(read_stack("prod")).warnings == ()
+    [warning] = plan(read_stack("prod") | {"storage": STORAGE_NODES}).warnings
+    assert "nothing of the serving stack runs on the storage nodes (16 × i4i.16xlarge)" in warning
+    assert "87.84 USD/h less, 64,123 USD/month" in warning

@@ -52,6 +52,18 @@ class EnvironmentCost:
         """USD per month of 730 hours."""
         return self.usd_per_hour * HOURS_PER_MONTH
 
+    def list_warnings(self) -> list[str]:
+        """Return what is paid for and not used: nothing of the serving stack runs on storage nodes."""
+        nodes = [item for item in self.machines if item.machines.role == "storage"]
+        if not nodes:
+            return []
+        shown = " and ".join(f"{item.machines.count} × {item.machines.machine.name}" for item in nodes)
+        saved = add_usd_per_hour(nodes)
+        return [
+            f"nothing of the serving stack runs on the storage nodes ({shown}): without "
+            f"`storage` the environment costs {saved:,.2f} USD/h less, {saved * HOURS_PER_MONTH:,.0f} USD/month"
+        ]
+
     def find_region(self, name: str) -> RegionCost:
         """Return the cost of the region of this name. Raises StopIteration for a region that is not in the plan."""
         return next(region for region in self.regions if region.region == name)

@@ -7,10 +7,12 @@ import json
 import logging
 import os
 import socket
+import ssl
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import orjson
 import uvicorn
@@ -115,12 +117,37 @@ KEEP_ALIVE_S = 75
 """Longer than `coordinator.upstream.IDLE_S`, after which the coordinator closes an unused connection."""
 
 
-class DrainingServer(uvicorn.Server):
-    """Calls `on_drain` on SIGTERM, before it waits for requests in flight."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TlsListener:
+    """A listening socket whose connections use TLS."""
 
-    def __init__(self, config: uvicorn.Config, on_drain: Callable[[], Awaitable[None]]) -> None:
+    socket: socket.socket
+    context: ssl.SSLContext
+
+
+class DrainingServer(uvicorn.Server):
+    """Calls `on_drain` on SIGTERM, before it waits for requests in flight. It may serve with and without TLS."""
+
+    def __init__(
+        self, config: uvicorn.Config, on_drain: Callable[[], Awaitable[None]], tls: TlsListener | None = None
+    ) -> None:
         super().__init__(config)
         self._on_drain = on_drain
+        self._tls = tls
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept connections, from the sockets in plain text."""
+        await super().startup(sockets)
+        if self._tls is not None:
+            listener = await asyncio.get_running_loop().create_server(
+                self._make_protocol, sock=self._tls.socket, ssl=self._tls.context, backlog=self.config.backlog
+            )
+            self.servers.append(listener)
+
+    def _make_protocol(self) -> asyncio.Protocol:
+        # As uvicorn does for its own listeners.
+        protocol: Any = self.config.http_protocol_class
+        return protocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drain, then wait for requests in flight."""
@@ -129,16 +156,12 @@ class DrainingServer(uvicorn.Server):
         self._captured_signals.clear()  # uvicorn would raise them again, which skips the clean-up and exit status 0
 
 
-def uvicorn_config(
-    app: object, grace_s: int, http: type[asyncio.Protocol] | str = "httptools", tls: tuple[Path, Path] | None = None
-) -> uvicorn.Config:
+def uvicorn_config(app: object, grace_s: int, http: type[asyncio.Protocol] | str = "httptools") -> uvicorn.Config:
     """Return the settings of uvicorn that coordinator and worker share."""
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         http=http,  # type: ignore[arg-type]
         timeout_keep_alive=KEEP_ALIVE_S,
-        ssl_certfile=tls and tls[0],
-        ssl_keyfile=tls and tls[1],
         log_level="warning",
         access_log=False,
         headers=[NO_SNIFFING],

@@ -61,10 +61,15 @@ class Server:
 
 
 class Redis(Server):
+    def __init__(self, folder: Path, *options: str) -> None:
+        super().__init__(folder)
+        self._options = options
+
     def command(self) -> Sequence[str]:
         program = _program("redis-server")
         assert program
-        return [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self.folder)]
+        common = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self.folder)]
+        return [program, *common, *self._options]
 
     def calls(self, command: str) -> int:
         """Return how often clients have sent a command."""
@@ -82,7 +87,8 @@ class Redis(Server):
 class Postgres(Server):
     """PostgreSQL refuses to run as root. It then runs as an unprivileged user, who owns its folder."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, password_user: str | None = None) -> None:
+        """Prepare a server. `password_user`: the user who needs a password; the others need none."""
         # Not in pytest's folders, which only their owner may enter.
         folder = Path(tempfile.mkdtemp(prefix="novacron-postgres-"))
         super().__init__(folder)
@@ -98,6 +104,9 @@ class Postgres(Server):
             [*self._as, initdb, "-D", str(self._data), "-U", "tests", "--auth=trust", "--no-sync"],
             check=True, stdout=subprocess.DEVNULL, cwd=folder,
         )  # fmt: skip
+        if password_user is not None:
+            rules = self._data / "pg_hba.conf"
+            rules.write_text(f"host all {password_user} 127.0.0.1/32 scram-sha-256\n{rules.read_text()}")
 
     def command(self) -> Sequence[str]:
         program = _program("postgres")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from .gateway import Gateway, body
-from .stack import HTTP, free_port, start, wait_until
+from .stack import HTTP, answers, free_port, start, wait_until
 
 pytestmark = pytest.mark.xdist_group("gateway")
 
@@ -77,6 +78,35 @@ def test_tls_certificate_is_renewed_without_a_restart(tmp_path: Path) -> None:
     finally:
         coordinator.terminate()
         coordinator.wait(10)
+
+
+def test_tls_has_a_port_of_its_own_next_to_plain_http(tmp_path: Path) -> None:
+    files = certificate(tmp_path, "first")
+    port, tls_port, grpc_port = free_port(), free_port(), free_port()
+    config = {"http_port": port, "grpc_port": grpc_port, "tls": files | {"port": tls_port}}
+    coordinator = start("coordinator", config, tmp_path / "logs")
+    try:
+        wait_until(lambda: answers(f"http://127.0.0.1:{port}/health"), "the coordinator is alive", 30)
+        with httpx.Client(verify=ssl.create_default_context(cafile=files["certificate"]), trust_env=False) as client:
+            assert client.get(f"https://localhost:{tls_port}/health").status_code == 200
+            assert client.post(f"https://localhost:{tls_port}/v1/chat/completions", json=body({})).status_code == 503
+        certificate(tmp_path, "second")
+        wait_until(lambda: presented_name(tls_port) == "second", "the certificate is renewed", 15)
+    finally:
+        coordinator.terminate()
+        assert coordinator.wait(10) == 0
+
+
+def test_taken_tls_port_is_named_at_start(tmp_path: Path) -> None:
+    files = certificate(tmp_path, "first")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        tls = files | {"port": port}
+        coordinator = start("coordinator", {"http_port": 0, "grpc_port": 0, "tls": tls}, tmp_path / "logs")
+        assert coordinator.wait(30) == 2
+    (log,) = (tmp_path / "logs").glob("*.log")
+    assert f"tls.port {port} on 127.0.0.1 cannot be used" in log.read_text()
 
 
 def test_invalid_certificate_is_named_at_start(tmp_path: Path) -> None:

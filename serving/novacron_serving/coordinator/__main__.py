@@ -1,16 +1,12 @@
 """The coordinator process: one address for clients, in front of all workers."""
 
 import asyncio
-import contextlib
 import gc
 import logging
 import os
-import ssl
 from collections.abc import Callable
-from pathlib import Path
 
 import grpc.aio
-import uvicorn
 import uvloop
 
 from novacron_serving.clock import SYSTEM_CLOCK
@@ -19,12 +15,13 @@ from novacron_serving.coordinator.app import CoordinatorApp
 from novacron_serving.coordinator.assignments import Assignments
 from novacron_serving.coordinator.authentication import ApiKey, Authenticator, Role, hash_key
 from novacron_serving.coordinator.background_tasks import BackgroundTasks
-from novacron_serving.coordinator.cache import CacheConfig, CacheLevel, ResponseCache
-from novacron_serving.coordinator.config import CoordinatorConfig, TlsConfig
+from novacron_serving.coordinator.cache import CacheLevel, ResponseCache
+from novacron_serving.coordinator.config import CoordinatorConfig
 from novacron_serving.coordinator.cross_site import LOOPBACK_HOSTS
 from novacron_serving.coordinator.database import Store
 from novacron_serving.coordinator.http_protocol import http_protocol_class
 from novacron_serving.coordinator.keys_api import KeysApi
+from novacron_serving.coordinator.listeners import ApiCertificate, open_listeners
 from novacron_serving.coordinator.metrics import Metrics
 from novacron_serving.coordinator.models_api import ModelsApi
 from novacron_serving.coordinator.rate_limits import SharedRateLimits
@@ -34,7 +31,7 @@ from novacron_serving.coordinator.workers import Workers
 from novacron_serving.errors import StartError
 from novacron_serving.protocol import contract
 from novacron_serving.protocol.worker_pb2_grpc import add_WorkersServicer_to_server
-from novacron_serving.server import DrainingServer, cluster_token, listen, main, read_config, uvicorn_config
+from novacron_serving.server import DrainingServer, cluster_token, main, read_config, uvicorn_config
 from novacron_serving.tracing import make_tracing
 
 log = logging.getLogger("novacron_serving.coordinator")
@@ -45,20 +42,20 @@ async def serve(config: CoordinatorConfig, token: str) -> None:
     names = contract()["environment"]
     keys = collect_keys(config, os.environ.get(names["admin_key"]))
     cluster_tls = config.cluster_tls and ClusterTls(config.cluster_tls)
-    certificate = tls_files(config.tls)
+    certificate = config.tls and ApiCertificate(config.tls)
     workers = Workers(config, token, cluster_tls, clock)
     authenticator = Authenticator(keys, needs_key=bool(keys), clock=clock)
     database_url = config.database_url or os.environ.get(names["database_url"])
     redis_url = config.redis_url or os.environ.get(names["redis_url"])
     metrics = Metrics()
-    cache = response_cache(config.cache, redis_url, metrics)
+    cache = response_cache(config, redis_url, metrics)
     scheduler = Scheduler(config, workers, authenticator, metrics, cache, clock)
-    store = Store(database_url) if database_url else None
+    store = Store(database_url, config.database_password_file) if database_url else None
     assignments = Assignments(store, clock)
-    rate_limits = SharedRateLimits(redis_url, authenticator) if redis_url else None
+    rate_limits = SharedRateLimits(redis_url, config.redis, authenticator) if redis_url else None
     background_tasks = BackgroundTasks(scheduler, authenticator, keys, store, rate_limits, workers, assignments, clock)
     # Errors in the configuration are reported before its ports are tried.
-    bound = listen(config.host, config.http_port, "http_port")
+    listeners = open_listeners(config, certificate)
     await background_tasks.refresh_keys()
     await background_tasks.refresh_models()
     models = ModelsApi(config, store, workers, assignments)
@@ -83,15 +80,13 @@ async def serve(config: CoordinatorConfig, token: str) -> None:
 
     traces = make_tracing("novacron-coordinator")
     http = http_protocol_class(scheduler, traces)
-    settings = uvicorn_config(app.asgi, config.drain_s, http, certificate)
-    server = DrainingServer(settings, drain)
-    http_port = bound.getsockname()[1]
-    log.info("listening on %s: HTTP on port %s, gRPC for workers on port %s", config.host, http_port, grpc_port)
+    server = DrainingServer(uvicorn_config(app.asgi, config.drain_s, http), drain, listeners.tls)
+    log.info("listening on %s: %s, gRPC for workers on port %s", config.host, listeners.describe(), grpc_port)
     # The objects that exist now live until the end: the collector need not visit them while requests wait.
     gc.collect()
     gc.freeze()
-    tasks = asyncio.create_task(background_tasks.run(certificate_reloader(settings, config.tls, cluster_tls)))
-    serving = asyncio.create_task(server.serve([bound]))
+    tasks = asyncio.create_task(background_tasks.run(certificate_reloader(certificate, cluster_tls)))
+    serving = asyncio.create_task(server.serve(listeners.plain))
     await asyncio.wait({tasks, serving}, return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
     await serving
@@ -104,55 +99,36 @@ async def serve(config: CoordinatorConfig, token: str) -> None:
         tasks.result()  # raises the error of a background task, which has stopped the coordinator
 
 
-def tls_files(tls: TlsConfig | None) -> tuple[Path, Path] | None:
-    if tls is None:
-        return None
-    try:
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(tls.certificate, tls.key)
-    except OSError as error:  # includes SSLError
-        raise StartError(f"tls.certificate {str(tls.certificate)!r} and tls.key cannot be used: {error}") from error
-    return tls.certificate, tls.key
-
-
-def certificate_reloader(
-    settings: uvicorn.Config, tls: TlsConfig | None, cluster_tls: ClusterTls | None
-) -> Callable[[], None]:
-    """Return a function that reloads certificates whose files have changed. New connections use them."""
-    seen = tls and tls.certificate.stat().st_mtime_ns
+def certificate_reloader(api: ApiCertificate | None, cluster_tls: ClusterTls | None) -> Callable[[], None]:
+    """Return a function that reloads certificates whose files have changed."""
 
     def reload() -> None:
-        nonlocal seen
         if cluster_tls is not None:
             cluster_tls.renew()
-        if tls is None or settings.ssl is None:
-            return
-        with contextlib.suppress(OSError):  # the file is being written: the next call reads it
-            changed = tls.certificate.stat().st_mtime_ns
-            if changed != seen:
-                settings.ssl.load_cert_chain(tls.certificate, tls.key)
-                seen = changed
-                log.info("reloaded the certificate")
+        if api is not None:
+            api.renew()
 
     return reload
 
 
-def response_cache(config: CacheConfig | None, redis_url: str | None, metrics: Metrics) -> ResponseCache | None:
+def response_cache(config: CoordinatorConfig, redis_url: str | None, metrics: Metrics) -> ResponseCache | None:
     """Return the configured cache. Its libraries are imported only if there is one."""
-    if config is None:
+    cache = config.cache
+    if cache is None:
         return None
     from novacron_serving.coordinator.cache_levels import DiskLevel, MemoryLevel, RedisLevel
 
     levels: list[CacheLevel] = []
-    if config.redis:
+    if cache.redis:
         if redis_url is None:
             raise StartError("cache.redis is true, but redis_url is not set; set it, or cache.redis to false")
-        levels.append(RedisLevel(redis_url))
-    if config.disk is not None:
+        levels.append(RedisLevel(redis_url, config.redis))
+    if cache.disk is not None:
         try:
-            levels.append(DiskLevel(config.disk, config.disk_mib * 2**20))
+            levels.append(DiskLevel(cache.disk, cache.disk_mib * 2**20))
         except OSError as error:
-            raise StartError(f"cache.disk {str(config.disk)!r} cannot be used: {error.strerror}") from error
-    return ResponseCache(config, MemoryLevel(config.memory_mib * 2**20), levels, metrics)
+            raise StartError(f"cache.disk {str(cache.disk)!r} cannot be used: {error.strerror}") from error
+    return ResponseCache(cache, MemoryLevel(cache.memory_mib * 2**20), levels, metrics)
 
 
 def collect_keys(config: CoordinatorConfig, admin_key: str | None) -> tuple[ApiKey, ...]:

@@ -7,12 +7,11 @@ import logging
 import os
 from pathlib import Path
 
-import redis.asyncio
 from cachetools import TLRUCache
-from redis.exceptions import RedisError
 
 from novacron_serving.clock import SYSTEM_CLOCK, Clock
 from novacron_serving.coordinator.cache import CachedResponse
+from novacron_serving.coordinator.redis_client import UNAVAILABLE, RedisConfig
 
 log = logging.getLogger(__name__)
 
@@ -48,21 +47,19 @@ class MemoryLevel:
 
 
 class RedisLevel:
-    """A Redis server, shared by all coordinators."""
+    """A Redis server or cluster, shared by all coordinators."""
 
     name = "redis"
 
-    def __init__(self, url: str, clock: Clock = SYSTEM_CLOCK) -> None:
-        self._redis = redis.asyncio.Redis.from_url(
-            url, socket_timeout=_REDIS_TIMEOUT_S, socket_connect_timeout=_REDIS_TIMEOUT_S
-        )
+    def __init__(self, url: str, config: RedisConfig, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._redis = config.connect(url, _REDIS_TIMEOUT_S)
         self._clock = clock
 
     async def get(self, key: bytes) -> CachedResponse | None:
         """Return an entry, or None when Redis does not have it or is unavailable."""
         try:
             data = await self._redis.get(_REDIS_PREFIX + key)
-        except (RedisError, OSError):
+        except UNAVAILABLE:
             return None
         return CachedResponse.decode(data) if isinstance(data, bytes) else None
 
@@ -73,7 +70,7 @@ class RedisLevel:
             return
         try:
             await self._redis.set(_REDIS_PREFIX + key, entry.encode(), px=left_ms)
-        except (RedisError, OSError) as error:
+        except UNAVAILABLE as error:
             log.debug("a response is not cached in Redis: %s", error)
 
 

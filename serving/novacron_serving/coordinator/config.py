@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from novacron_serving.cluster_tls import ClusterTlsConfig
 from novacron_serving.coordinator.authentication import ApiKey
 from novacron_serving.coordinator.cache import CacheConfig
+from novacron_serving.coordinator.redis_client import RedisConfig
 from novacron_serving.coordinator.routing import RoutingPolicy
 
 
@@ -21,6 +22,11 @@ class TlsConfig(BaseModel):
     """PEM file with the certificate and its intermediate certificates."""
     key: Path
     """PEM file with the private key."""
+    port: int | None = Field(default=None, ge=0, le=65535)
+    """Port of the API with TLS; `http_port` then stays plain, for probes and clients of the same network.
+
+    None: `http_port` has TLS.
+    """
 
 
 class CoordinatorConfig(BaseModel):
@@ -87,11 +93,17 @@ class CoordinatorConfig(BaseModel):
 
     None: NOVACRON_DATABASE_URL, or no database.
     """
+    database_password_file: Path | None = None
+    """File with the password of `database_url`, which is read for every new connection.
+
+    A rotated password needs no restart. None: the URL's password.
+    """
     redis_url: str | None = None
     """`redis://…` or `rediss://…`, for rate limits across coordinators.
 
     None: NOVACRON_REDIS_URL, or each coordinator has its own limits.
     """
+    redis: RedisConfig = RedisConfig()
     minimum_quality: float | None = Field(default=None, ge=0, le=1)
     """Models with a lower or unknown quality score are not loaded. None: every model is loaded."""
     store_mounts: dict[str, Path] = {}

@@ -9,16 +9,19 @@ import datetime as dt
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from pydantic import BaseModel, ConfigDict
+from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from novacron_serving.coordinator.assignments import Assignment
 from novacron_serving.coordinator.authentication import ApiKey
+from novacron_serving.coordinator.passwords import read_password
 from novacron_serving.errors import RequestError
 
 _MIGRATION_LOCK, _ASSIGNMENT_LOCK = 6_013_200_405, 6_013_200_406
@@ -91,8 +94,13 @@ class DatabaseUnavailableError(RequestError):
 class Store:
     """The tables for API keys, models and assignments."""
 
-    def __init__(self, url: str) -> None:
-        """Prepare connections. Args: `url`: for example `postgresql://user@host/name` or `sqlite:////folder/file`."""
+    def __init__(self, url: str, password_file: Path | None = None) -> None:
+        """Prepare connections.
+
+        Args:
+            url: for example `postgresql://user@host/name` or `sqlite:////folder/file`.
+            password_file: file with the password, which is read for every new connection. None: the URL's password.
+        """
         parsed = sa.make_url(url)
         if parsed.drivername in ("postgresql", "postgres"):
             parsed = parsed.set(drivername="postgresql+psycopg")
@@ -103,6 +111,8 @@ class Store:
             pool_pre_ping=True,
             connect_args={"connect_timeout": _TIMEOUT_S} if postgres else {"timeout": _TIMEOUT_S},
         )
+        if password_file is not None:
+            _read_password_when_connecting(self._engine, password_file)
 
     def migrate(self) -> None:
         """Create the tables, or migrate them to this version. Raises `DatabaseUnavailableError`."""
@@ -219,6 +229,17 @@ class Store:
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
+
+
+def _read_password_when_connecting(engine: sa.Engine, file: Path) -> None:
+    def add_password(_dialect: object, _record: object, _args: object, parameters: dict[str, Any]) -> None:
+        try:
+            parameters["password"] = read_password(file)
+        except OSError as error:
+            reason = f"database_password_file {str(file)!r} cannot be read: {error.strerror}"
+            raise DatabaseUnavailableError(reason) from error
+
+    event.listen(engine, "do_connect", add_password)
 
 
 def require_database(store: Store | None, purpose: str) -> Store:

@@ -6,10 +6,8 @@ key can exceed its limit for that second; in return, no request waits for Redis.
 
 from __future__ import annotations
 
-import redis.asyncio
-from redis.exceptions import RedisError
-
 from novacron_serving.coordinator.authentication import Authenticator
+from novacron_serving.coordinator.redis_client import UNAVAILABLE, RedisConfig
 from novacron_serving.coordinator.token_bucket import TokenBucket
 
 _COUNTER_TTL_S = 600
@@ -19,8 +17,10 @@ _TIMEOUT_S = 2.0
 class SharedRateLimits:
     """The counters in Redis."""
 
-    def __init__(self, url: str, authenticator: Authenticator) -> None:
-        self._redis = redis.asyncio.from_url(url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S)
+    def __init__(self, url: str, config: RedisConfig, authenticator: Authenticator) -> None:
+        self._redis = config.connect(url, _TIMEOUT_S)
+        # The counters of a cluster are on several nodes, which have no common transaction.
+        self._transaction = not config.cluster
         self._authenticator = authenticator
         self._totals: dict[str, float] = {}
         """Usage across all coordinators when last read, by counter."""
@@ -40,13 +40,13 @@ class SharedRateLimits:
         if not limited:
             return
         published = [bucket.unshared for _, bucket in limited]
-        pipeline = self._redis.pipeline(transaction=True)
+        pipeline = self._redis.pipeline(transaction=self._transaction)
         for (counter, _), used in zip(limited, published, strict=True):
             pipeline.incrbyfloat(counter, used)
             pipeline.expire(counter, _COUNTER_TTL_S)
         try:
             results = await pipeline.execute()
-        except (RedisError, OSError) as error:
+        except UNAVAILABLE as error:
             raise ConnectionError(str(error)) from error
         for (counter, bucket), used, total in zip(limited, published, results[::2], strict=True):
             before = self._totals.get(counter)

@@ -1,0 +1,109 @@
+"""Clients of a Redis server or a Redis cluster, and how they sign in."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import urllib.request
+from enum import Enum
+from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import urlsplit
+
+import redis.asyncio
+from pydantic import BaseModel, ConfigDict, model_validator
+from redis.credentials import CredentialProvider
+from redis.exceptions import RedisClusterException, RedisError
+
+from novacron_serving.coordinator.passwords import read_password
+from novacron_serving.errors import StartError
+
+UNAVAILABLE = (RedisError, RedisClusterException, OSError)
+"""Errors of a Redis that cannot be used: it does not answer, or rejects the login or the command."""
+RedisClient: TypeAlias = "redis.asyncio.Redis | redis.asyncio.RedisCluster"
+_METADATA_HOST = "metadata.google.internal"
+_TOKEN_PATH = "/computeMetadata/v1/instance/service-accounts/default/token"  # noqa: S105 - the path of an API
+_TOKEN_TIMEOUT_S = 2
+
+
+class RedisLogin(str, Enum):
+    """How the coordinator signs in to Redis."""
+
+    PASSWORD = "password"  # noqa: S105 - the name of a method
+    """With the password of `redis_url` or `redis.password_file`, if there is one."""
+    GOOGLE = "google"
+    """With access tokens of the pod's Google service account, as Memorystore for Redis Cluster needs."""
+
+
+class RedisConfig(BaseModel):
+    """The Redis of `redis_url`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    cluster: bool = False
+    """Whether it is a Redis cluster, whose clients connect to every node."""
+    login: RedisLogin = RedisLogin.PASSWORD
+    """`password`, or `google`: access tokens of the pod's Google service account."""
+    password_file: Path | None = None
+    """File with the password, which is read for every new connection. A rotated password needs no restart."""
+
+    @model_validator(mode="after")
+    def _has_one_login(self) -> RedisConfig:
+        if self.login is RedisLogin.GOOGLE and self.password_file is not None:
+            raise ValueError("login is google, which uses no password; remove password_file, or use login: password")
+        return self
+
+    def connect(self, url: str, timeout_s: float) -> RedisClient:
+        """Return a client, which connects when it is first used.
+
+        Args:
+            url: `redis://…` or `rediss://…`.
+            timeout_s: limit for a connection attempt and for each response.
+
+        Raises:
+            StartError: the URL has a password, and so has this configuration.
+        """
+        credentials = self._credentials()
+        if credentials is not None and urlsplit(url).password is not None:
+            raise StartError("redis_url has a password, which redis.login or redis.password_file replaces; remove one")
+        kind = redis.asyncio.RedisCluster if self.cluster else redis.asyncio.Redis
+        return kind.from_url(
+            url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, credential_provider=credentials
+        )
+
+    def _credentials(self) -> CredentialProvider | None:
+        if self.login is RedisLogin.GOOGLE:
+            return _GoogleToken()
+        return _PasswordFile(self.password_file) if self.password_file is not None else None
+
+
+class _Login(CredentialProvider):
+    """Reads the password again for every connection."""
+
+    def get_credentials(self) -> tuple[str]:
+        raise NotImplementedError
+
+    async def get_credentials_async(self) -> tuple[str]:
+        return await asyncio.to_thread(self.get_credentials)
+
+
+class _PasswordFile(_Login):
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def get_credentials(self) -> tuple[str]:
+        return (read_password(self._file),)
+
+
+class _GoogleToken(_Login):
+    """The metadata server renews tokens, and answers from its cache until then."""
+
+    def get_credentials(self) -> tuple[str]:
+        host = os.environ.get("GCE_METADATA_HOST", _METADATA_HOST)  # as the google-auth library does
+        asked = urllib.request.Request(f"http://{host}{_TOKEN_PATH}", headers={"Metadata-Flavor": "Google"})
+        with urllib.request.urlopen(asked, timeout=_TOKEN_TIMEOUT_S) as answer:  # noqa: S310 - the URL is this file's
+            try:
+                return (str(json.load(answer)["access_token"]),)
+            except (ValueError, KeyError, TypeError) as error:
+                raise OSError(f"the metadata server {host} returned no access token") from error

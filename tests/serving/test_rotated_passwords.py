@@ -1,0 +1,167 @@
+"""Passwords and tokens of databases that change while a coordinator runs, and a Redis cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import redis
+from novacron_serving.coordinator.redis_client import RedisConfig, RedisLogin
+from novacron_serving.errors import StartError
+
+from .databases import Postgres, Redis, needs_postgres, needs_redis
+from .gateway import Gateway
+from .stack import HTTP, free_port, wait_until
+
+pytestmark = pytest.mark.xdist_group("gateway")
+
+
+def degraded(gateway: Gateway) -> dict[str, str]:
+    return HTTP.get(f"{gateway.url}/ready").json()["degraded"]
+
+
+@contextmanager
+def running(folder: Path, **config: Any) -> Generator[Gateway]:
+    gateway = Gateway(folder, minimum_workers=0, **config)
+    try:
+        yield gateway
+    finally:
+        gateway.stop()
+
+
+@needs_postgres
+def test_rotated_database_password_is_read_again(tmp_path: Path) -> None:
+    postgres, file = Postgres(password_user="novacron"), tmp_path / "password"
+    file.write_text("it's the first/@:%\n")
+    try:
+        postgres.start()
+        with psycopg.connect(postgres.url, autocommit=True) as admin:
+            admin.execute("create role novacron superuser login password 'it''s the first/@:%'")
+            url = postgres.url.replace("tests@", "novacron@")
+            with running(tmp_path / "run", database_url=url, database_password_file=str(file)) as gateway:
+                assert degraded(gateway) == {}
+                admin.execute("alter role novacron password 'second'")
+                admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'novacron'")
+                wait_until(lambda: "password" in degraded(gateway).get("database", ""), "the old one is rejected", 15)
+                file.unlink()
+                wait_until(lambda: str(file) in degraded(gateway).get("database", ""), "the file is missing", 15)
+                file.write_text("second")
+                wait_until(lambda: degraded(gateway) == {}, "the new one is accepted", 15)
+    finally:
+        postgres.remove()
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[list[Redis]]:
+    """Two nodes, each with half of the slots, and the password `first`."""
+    nodes: list[Redis] = []
+    buses = free_port(), free_port()
+    try:
+        for at, slots in enumerate(((0, 8191), (8192, 16383))):
+            (folder := tmp_path / f"redis-{at}").mkdir()
+            node = Redis(folder, "--cluster-enabled", "yes", "--cluster-port", str(buses[at]))
+            nodes.append(node)
+            node.start()
+            with redis.Redis(port=node.port) as client:
+                client.execute_command("CLUSTER ADDSLOTSRANGE", *slots)
+                client.config_set("requirepass", "first")
+        with redis.Redis(port=nodes[0].port, password="first") as client:
+            client.execute_command("CLUSTER MEET", "127.0.0.1", nodes[1].port, buses[1])
+            wait_until(
+                lambda: "'cluster_state': 'ok'" in str(client.execute_command("CLUSTER INFO")), "the cluster is up"
+            )
+        yield nodes
+    finally:
+        for node in nodes:
+            node.stop()
+
+
+@needs_redis
+def test_redis_cluster_shares_rate_limits_and_its_rotated_password_is_read_again(
+    tmp_path: Path, cluster: list[Redis]
+) -> None:
+    file = tmp_path / "password"
+    file.write_text("first")
+    settings = {"cluster": True, "password_file": str(file)}
+    keys = [f"team-{at}" for at in range(8)]
+
+    def counters(password: str) -> list[int]:
+        """Return how many counters of rate limits each node has."""
+        found: list[int] = []
+        for node in cluster:
+            with redis.Redis(port=node.port, password=password) as client:
+                found.append(len(client.keys("novacron:used:*")))
+        return found
+
+    url = f"redis://127.0.0.1:{cluster[0].port}"
+    database = f"sqlite:///{tmp_path}/keys.db"
+    with running(tmp_path / "run", redis_url=url, redis=settings, database_url=database) as gateway:
+        for key in keys:
+            answer = HTTP.post(
+                f"{gateway.url}/api/v1/llm/keys",
+                json={"name": key, "requests_per_minute": 5},
+                headers={"authorization": "Bearer sk-admin"},
+            )
+            assert answer.status_code == 201
+        wait_until(lambda: all(counters("first")), "both nodes have counters", 20)
+        assert sum(counters("first")) >= len(keys)
+        assert degraded(gateway) == {}
+        for node in cluster:
+            with redis.Redis(port=node.port, password="first") as client:
+                client.config_set("requirepass", "second")
+                client.execute_command("CLIENT KILL TYPE normal SKIPME yes")
+        wait_until(lambda: "redis" in degraded(gateway), "the old password is rejected", 20)
+        file.write_text("second")
+        wait_until(lambda: degraded(gateway) == {}, "the new password is accepted", 20)
+
+
+@needs_redis
+def test_access_token_of_the_metadata_server_signs_in_to_redis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    class Metadata(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(f"{self.headers['Metadata-Flavor']} {self.path}".lower())
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps({"access_token": "ya29.token", "expires_in": 3599}).encode())
+
+        def log_message(self, format: str, *args: Any) -> None: ...  # noqa: A002
+
+    (folder := tmp_path / "redis").mkdir()
+    server = Redis(folder, "--requirepass", "ya29.token")
+    server.start()
+    metadata = HTTPServer(("127.0.0.1", 0), Metadata)
+    threading.Thread(target=metadata.serve_forever, daemon=True).start()
+    monkeypatch.setenv("GCE_METADATA_HOST", f"127.0.0.1:{metadata.server_port}")
+
+    async def ping() -> object:
+        client = RedisConfig(login=RedisLogin.GOOGLE).connect(server.url, 5)
+        try:
+            return await client.ping()
+        finally:
+            await client.aclose()
+
+    try:
+        assert asyncio.run(ping()) is True
+    finally:
+        metadata.shutdown()
+        metadata.server_close()
+        server.stop()
+    assert asked == ["google /computemetadata/v1/instance/service-accounts/default/token"]
+
+
+def test_two_passwords_of_redis_are_rejected() -> None:
+    config = RedisConfig(password_file=Path("/etc/novacron/redis/password"))
+    with pytest.raises(StartError, match="redis_url has a password"):
+        config.connect("rediss://:secret@redis.example.com:6379", 5)
+    with pytest.raises(ValueError, match="login is google, which uses no password"):
+        RedisConfig(login=RedisLogin.GOOGLE, password_file=Path("/etc/novacron/redis/password"))

@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Without byte code, each start of a worker takes ten seconds longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up preview down rehearse status logs test test-unit test-cluster test-node node node-down check prose docs format golden bench-engine bench-rehearse bench-gateway bench-routing bench-batching check-clients check-stores stubs lock clean
+.PHONY: help up preview down rehearse status logs test test-unit test-cluster test-node node node-down trial-images check prose docs format golden bench-engine bench-rehearse bench-gateway bench-routing bench-batching check-clients check-stores stubs lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -61,6 +61,9 @@ prose: .venv/dev.stamp ## check the English of docs, comments and messages for b
 
 node: .venv/base.stamp ## start a Kubernetes node with real containers on this machine (needs root and go)
 	@$(BIN)/python -m tools.cluster up
+
+trial-images: .venv/base.stamp ## build the images of STACK=trial without a registry (needs root, buildah and mmdebstrap)
+	@$(BIN)/python -m tools.cluster images
 
 node-down: .venv/base.stamp ## stop the node and remove everything that it made
 	@$(BIN)/python -m tools.cluster down

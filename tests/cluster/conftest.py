@@ -1,4 +1,4 @@
-"""A real control plane with simulated nodes: `python -m tools.cluster build` builds its programs."""
+"""A real control plane with simulated nodes: `python -m tools.cluster build simulated` builds its programs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.rehearsal.kubernetes.lab import ClusterLab
-from tools.cluster.binaries import CONTROL_PLANE, SIMULATED_NODES
+from tools.cluster.binaries import CONTROL_PLANE, SIMULATED_NODES, UnsupportedMachineError, build
 from tools.cluster.cluster import Cluster
 
 CAPACITY = {"cpu": "16", "memory": "64Gi", "pods": "110"}
@@ -31,11 +31,12 @@ def simulated_node(name: str) -> dict[str, object]:
 @pytest.fixture(scope="session")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Start a control plane with two simulated nodes, and stop it when the tests end."""
-    missing = [program.name for program in CONTROL_PLANE + SIMULATED_NODES if not program.path.exists()]
-    if missing:
-        pytest.skip(f"not built: {', '.join(missing)}; run `python -m tools.cluster build`")
+    try:
+        build(CONTROL_PLANE + SIMULATED_NODES)
+    except UnsupportedMachineError as error:
+        pytest.skip(str(error))
     cluster = Cluster("simulated", tmp_path_factory.mktemp("clusters"))
-    cluster.up([simulated_node("node-0"), simulated_node("node-1")])
+    cluster.up([simulated_node("node-0"), simulated_node("node-1")], end_with_this_process=True)
     try:
         yield cluster
     finally:

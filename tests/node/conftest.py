@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
 
-from tools.cluster.binaries import CONTROL_PLANE, NODE, ClusterError
+from tools.cluster.binaries import CONTROL_PLANE, NODE, UnsupportedMachineError, build
 from tools.cluster.cluster import Cluster, check_node_requirements
 
 
@@ -27,12 +26,11 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Start a node, and stop it when the tests end."""
     try:
         check_node_requirements()
-    except ClusterError as error:
+        build(CONTROL_PLANE + NODE)
+    except UnsupportedMachineError as error:
         pytest.skip(str(error))
-    if shutil.which("go") is None and not all(program.path.exists() for program in CONTROL_PLANE + NODE):
-        pytest.skip("needs go, which builds the node's programs")
     cluster = Cluster("tests", tmp_path_factory.mktemp("clusters"))
-    cluster.up(None, published=(free_node_port(),))
+    cluster.up(None, published=(free_node_port(),), end_with_this_process=True)
     try:
         yield cluster
     finally:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import select
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +15,7 @@ from tools.cluster.cluster import Cluster
 from tools.cluster.node import PAUSE_IMAGE, cgroup_name
 
 pytestmark = pytest.mark.node
+ROOT = Path(__file__).parents[2]
 
 RESTRICTED = {
     "allowPrivilegeEscalation": False,
@@ -89,3 +94,34 @@ def test_a_stopped_node_leaves_no_process_mount_bridge_or_control_group(tmp_path
     assert "nvk0" not in Path("/proc/net/dev").read_text()
     assert [path.name for path in other.folder.iterdir()] == ["logs"]
     assert node.get("node", "node-1")["status"]["conditions"], "the first node still runs"
+
+
+def test_a_node_ends_with_the_process_that_started_it_and_the_next_one_removes_its_traces(
+    tmp_path: Path, node: Cluster
+) -> None:
+    killed = Cluster("killed", tmp_path)
+    code = """if True:
+        import sys
+        from pathlib import Path
+        from tools.cluster.cluster import Cluster
+        Cluster("killed", Path(sys.argv[1])).up(None, end_with_this_process=True)
+        print("up", flush=True)
+        sys.stdin.read()
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as starter:
+        assert starter.stdout is not None
+        assert starter.stdout.readline() == b"up\n"
+        first_process = os.pidfd_open(killed.pid() or 0)
+        starter.kill()
+    ended, _, _ = select.select([first_process], [], [], 10)
+    os.close(first_process)
+    assert ended
+    assert killed.pid() is None
+    assert list(Path("/sys/fs/cgroup").glob(f"*/{cgroup_name(killed.folder)}"))
+    following = Cluster("following", tmp_path)
+    following.up(None, end_with_this_process=True)
+    following.down()
+    assert not list(Path("/sys/fs/cgroup").glob(f"*/{cgroup_name(killed.folder)}"))
+    assert [path.name for path in killed.folder.iterdir()] == ["logs"]

@@ -15,12 +15,13 @@ from typing import Any
 import httpx
 import pytest
 
+from tools.cluster.binaries import UnsupportedMachineError
 from tools.cluster.cluster import Cluster
+from tools.cluster.trial_images import IMAGES, build_images, reference
 
 pytestmark = pytest.mark.node
 
 ROOT = Path(__file__).parents[2]
-IMAGES = ("coordinator", "worker-cpu")
 BODY = {"model": "novacron-tiny", "messages": [{"role": "user", "content": "What is a GPU?"}], "max_tokens": 8}
 
 
@@ -56,10 +57,11 @@ class Trial:
 @pytest.fixture(scope="module")
 def trial(node: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
     """Load the images, deploy the stack, and remove it afterwards."""
-    built = [shutil.which("buildah") and f"localhost/novacron-{image}:trial" for image in IMAGES]
-    for image in built:
-        if not image or subprocess.run(["buildah", "inspect", image], capture_output=True, check=False).returncode:
-            pytest.skip("needs the images: `novacron images build` builds them with buildah")
+    try:
+        build_images()
+    except UnsupportedMachineError as error:
+        pytest.skip(str(error))
+    for image in map(reference, IMAGES):
         archive = tmp_path_factory.mktemp("images") / "image.tar"
         subprocess.run(["buildah", "push", "--quiet", image, f"docker-archive:{archive}:{image}"], check=True)
         node.load(archive)

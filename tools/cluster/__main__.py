@@ -1,4 +1,4 @@
-"""Starts, shows and stops clusters on this machine: `python -m tools.cluster up|down|status|load|run`."""
+"""Starts, shows and stops clusters on this machine: `python -m tools.cluster COMMAND`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,22 @@ import json
 import sys
 from pathlib import Path
 
-from tools.cluster.binaries import CONTROL_PLANE, NODE, SIMULATED_NODES, ClusterError, build, report
-from tools.cluster.cluster import Cluster
+from tools.cluster.binaries import (
+    CONTROL_PLANE,
+    NODE,
+    SIMULATED_NODES,
+    ClusterError,
+    UnsupportedMachineError,
+    build,
+    report,
+)
+from tools.cluster.cluster import Cluster, check_node_requirements
+from tools.cluster.trial_images import build_images
 
 PUBLISHED_PORT = 30080
 """Port of the node that is reachable at the same port of 127.0.0.1."""
+UNSUPPORTED_MACHINE = 3
+"""Exit status of a command that this machine cannot carry out. CI continues without it."""
 
 
 def main() -> None:
@@ -19,7 +30,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.cluster", description="Kubernetes clusters on this machine.")
     parser.add_argument("--name", default="node", help="name of the cluster")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("build", help="build the programs")
+    build_programs = commands.add_parser("build", help="build the programs of a real node or of simulated nodes")
+    build_programs.add_argument("kind", choices=("node", "simulated"))
+    commands.add_parser("images", help="build the images of the stack `trial` without a registry")
     up = commands.add_parser("up", help="start a cluster")
     up.add_argument(
         "--simulated", type=Path, metavar="FILE", help="JSON list of simulated nodes, in place of a real node"
@@ -35,7 +48,11 @@ def main() -> None:
     cluster = Cluster(arguments.name)
     try:
         if arguments.command == "build":
-            build(CONTROL_PLANE + NODE + SIMULATED_NODES)
+            if arguments.kind == "node":
+                check_node_requirements()
+            build(CONTROL_PLANE + (NODE if arguments.kind == "node" else SIMULATED_NODES))
+        elif arguments.command == "images":
+            build_images()
         elif arguments.command == "up":
             nodes = json.loads(arguments.simulated.read_text()) if arguments.simulated else None
             cluster.up(nodes, tuple(arguments.publish) if nodes is None else ())
@@ -52,7 +69,7 @@ def main() -> None:
             sys.stdout.write(f"{cluster.kubeconfig}\n")
     except ClusterError as error:
         report(f"error: {error}")
-        sys.exit(1)
+        sys.exit(UNSUPPORTED_MACHINE if isinstance(error, UnsupportedMachineError) else 1)
 
 
 if __name__ == "__main__":

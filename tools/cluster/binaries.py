@@ -12,6 +12,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+_CANNOT_BUILD_HERE = ("dial tcp", "TLS handshake timeout", "GOPROXY=off", "requires go >=")
+"""Parts of Go's messages about a module proxy that does not answer, and about a Go that is too old."""
 HERE = Path(__file__).parent
 MODULES = HERE / "modules"
 KUBERNETES = "1.36.3"
@@ -22,7 +24,11 @@ _KUBERNETES_FLAGS = (
 
 
 class ClusterError(Exception):
-    """Something that the user has to mend: a missing program, right, or setting."""
+    """A cluster cannot be started or used; the message says why and what to do."""
+
+
+class UnsupportedMachineError(ClusterError):
+    """This machine lacks a program, a right, a kernel feature or a connection that a cluster needs."""
 
 
 def report(message: str) -> None:
@@ -42,6 +48,8 @@ class Program:
     flags: str = ""
     """More flags for the linker."""
     tags: str = ""
+    kept: str = ""
+    """A folder of the module that is kept with the program."""
 
     @property
     def path(self) -> Path:
@@ -49,7 +57,7 @@ class Program:
         digest = hashlib.sha256()
         for file in sorted((MODULES / self.module).iterdir()):
             digest.update(file.read_bytes())
-        digest.update(f"{self.package} {self.flags} {self.tags}".encode())
+        digest.update(f"{self.package} {self.flags} {self.tags}{self.kept}".encode())
         return cache_folder() / f"{self.module}-{digest.hexdigest()[:12]}" / self.name
 
 
@@ -61,7 +69,7 @@ CONTROL_PLANE = (
         for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
     ),
 )
-SIMULATED_NODES = (Program("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok"),)
+SIMULATED_NODES = (Program("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok", kept="kustomize/stage"),)
 NODE = (
     *(
         Program(name, "kubernetes", f"k8s.io/kubernetes/cmd/{name}", _KUBERNETES_FLAGS)
@@ -107,21 +115,33 @@ def build(programs: tuple[Program, ...]) -> dict[str, Path]:
 def _build(program: Program) -> None:
     go = shutil.which("go")
     if go is None:
-        raise ClusterError("go is not on PATH; install Go 1.26 or later, which builds the programs of the cluster")
+        raise UnsupportedMachineError(
+            "go is not on PATH; install Go 1.26 or later, which builds the programs of the cluster"
+        )
     folder = program.path.parent
     folder.mkdir(parents=True, exist_ok=True)
-    unfinished = folder / f".{program.name}.{os.getpid()}"
+    unfinished = folder / f".{program.name}"
     command = [go, "build", "-mod=readonly", "-trimpath", "-ldflags", f"-s -w {program.flags}".strip()]
     command += ["-tags", program.tags] if program.tags else []
-    built = subprocess.run(
-        [*command, "-o", str(unfinished), program.package],
+    _run_go(program, *command, "-o", str(unfinished), program.package)
+    if program.kept:
+        module = _run_go(program, go, "list", "-f", "{{.Module.Dir}}", program.package).strip()
+        shutil.copytree(Path(module, program.kept), folder / program.kept, dirs_exist_ok=True)
+    unfinished.rename(program.path)
+
+
+def _run_go(program: Program, *command: str) -> str:
+    done = subprocess.run(
+        command,
         cwd=MODULES / program.module,
         env=os.environ | {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false"},
         capture_output=True,
         text=True,
         check=False,
     )
-    if built.returncode:
-        unfinished.unlink(missing_ok=True)
-        raise ClusterError(f"{program.name} cannot be built:\n{built.stderr.strip()[-2000:]}")
-    unfinished.rename(program.path)
+    if done.returncode == 0:
+        return done.stdout
+    message = done.stderr.strip()[-2000:]
+    if any(sign in message for sign in _CANNOT_BUILD_HERE):
+        raise UnsupportedMachineError(f"{program.name} cannot be built on this machine: {message.splitlines()[-1]}")
+    raise ClusterError(f"{program.name} cannot be built:\n{message}")

@@ -15,10 +15,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tools.cluster import node
-from tools.cluster.binaries import CONTROL_PLANE, NODE, SIMULATED_NODES, ClusterError, build, report
+from tools.cluster import node, running
+from tools.cluster.binaries import (
+    CONTROL_PLANE,
+    NODE,
+    SIMULATED_NODES,
+    ClusterError,
+    UnsupportedMachineError,
+    build,
+    report,
+)
 from tools.cluster.init import PRIVATE_FOLDERS, READY
-from tools.cluster.processes import kubectl
+from tools.cluster.processes import die_with_parent, kubectl
 
 _CONTROL_GROUPS_S = 10.0
 ROOT = Path(__file__).parents[2]
@@ -65,12 +73,21 @@ class Cluster:
                 return pid
         return None
 
-    def up(self, nodes: list[dict[str, object]] | None, published: tuple[int, ...] = ()) -> None:
+    def up(
+        self,
+        nodes: list[dict[str, object]] | None,
+        published: tuple[int, ...] = (),
+        *,
+        end_with_this_process: bool = False,
+    ) -> None:
         """Start the cluster and wait until it is ready.
+
+        What clusters that were killed have left behind is removed first.
 
         Args:
             nodes: simulated Node objects; None for a real node.
             published: ports of the real node to reach at 127.0.0.1.
+            end_with_this_process: whether the cluster ends when this process does, however it ends.
 
         Raises:
             ClusterError: it runs already, something is missing, or it did not become ready.
@@ -80,7 +97,25 @@ class Cluster:
         if nodes is None:
             check_node_requirements()
         programs = build(CONTROL_PLANE + (NODE if nodes is None else SIMULATED_NODES))
-        self._remove()
+        try:
+            with running.lock():
+                _remove_killed()
+                self.remove_traces()
+                running.add(self._group, self.folder)
+                process = self._start(nodes, programs, published, end_with_this_process=end_with_this_process)
+            self._follow(process)
+        except BaseException:
+            self.down()
+            raise
+
+    def _start(
+        self,
+        nodes: list[dict[str, object]] | None,
+        programs: dict[str, Path],
+        published: tuple[int, ...],
+        *,
+        end_with_this_process: bool,
+    ) -> subprocess.Popen[str]:
         (self.folder / "logs").mkdir(mode=0o700, parents=True)
         sockets = [_listen(port) for port in (0, *published)]
         api_port = int(sockets[0].getsockname()[1])
@@ -93,13 +128,13 @@ class Cluster:
             "api_port": api_port,
             "etcd_ports": (2379, 2380) if nodes is None else (_free_port(), _free_port()),
             "relays": relays,
-            "created": _create_private_folders() if nodes is None else [],
         }
         (self.folder / "start.json").write_text(json.dumps(start))
         command = [sys.executable, "-m", "tools.cluster.init", str(self.folder)]
         if nodes is None:
-            _create_control_groups(node.cgroup_name(self.folder))
-            command = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", *command]
+            running.create_folders(PRIVATE_FOLDERS)
+            _create_control_groups(self._group)
+            command = [*node.NAMESPACES, *command]
         process = subprocess.Popen(
             command,
             cwd=ROOT,
@@ -109,15 +144,13 @@ class Cluster:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            preexec_fn=die_with_parent if end_with_this_process else None,  # noqa: PLW1509 - one thread
         )
         for one in sockets:
             one.close()
-        self._pid_file.write_text(f"{process.pid} {_start_time(process.pid)}")
-        try:
-            self._follow(process)
-        except BaseException:
-            self.down()
-            raise
+        with suppress(ProcessLookupError):  # it has ended, and `_follow` says why
+            self._pid_file.write_text(f"{process.pid} {_start_time(process.pid)}")
+        return process
 
     def _follow(self, process: subprocess.Popen[str]) -> None:
         assert process.stderr is not None  # noqa: S101 - it is a pipe
@@ -134,18 +167,21 @@ class Cluster:
             # A node's first process takes its whole namespace with it.
             os.kill(pid, signal.SIGTERM if self._is_simulated() else signal.SIGKILL)
             _wait_for_end(pid)
-        self._remove(keep_logs=True)
+        with running.lock():
+            self.remove_traces(keep_logs=True)
+            running.remove(self._group)
         return pid is not None
+
+    @property
+    def _group(self) -> str:
+        return node.cgroup_name(self.folder)
 
     def _is_simulated(self) -> bool:
         return json.loads((self.folder / "start.json").read_text())["simulated_nodes"] is not None
 
-    def _remove(self, *, keep_logs: bool = False) -> None:
-        with suppress(OSError):
-            for folder in json.loads((self.folder / "start.json").read_text())["created"]:
-                with suppress(OSError):
-                    Path(folder).rmdir()
-        _remove_control_groups(node.cgroup_name(self.folder))
+    def remove_traces(self, *, keep_logs: bool = False) -> None:
+        """Remove what a cluster that has ended has made."""
+        _remove_control_groups(self._group)
         if self.folder.exists():
             for path in self.folder.iterdir():
                 if not (keep_logs and path.name == "logs"):
@@ -180,19 +216,26 @@ class Cluster:
 
 
 def check_node_requirements() -> None:
-    """Check that this machine can run a real node. Raises `ClusterError`, which names what is missing."""
+    """Check that this machine can run a real node. Raises `UnsupportedMachineError`, which names what is missing."""
     if os.geteuid() != 0:
-        raise ClusterError("a real node needs root; run it as root, or use simulated nodes")
+        raise UnsupportedMachineError("a real node needs root; run it as root, or use simulated nodes")
     missing = sorted({package for program, package in _PROGRAMS.items() if shutil.which(program) is None})
     if missing:
-        raise ClusterError(f"a real node needs more programs: apt-get install {' '.join(missing)}")
+        raise UnsupportedMachineError(f"a real node needs more programs: apt-get install {' '.join(missing)}")
+    node.check_kernel()
 
 
-def _create_private_folders() -> list[str]:
-    created = [folder for folder in PRIVATE_FOLDERS if not Path(folder).exists()]
-    for folder in created:
-        Path(folder).mkdir(parents=True)
-    return created
+def _remove_killed() -> None:
+    """Remove what clusters have made whose first process has ended without `down`."""
+    for group, folder in running.read().items():
+        killed = Cluster(folder.name, folder.parent)
+        if killed.pid() is not None:
+            continue
+        if (folder / "start.json").exists():
+            report(f"removing what cluster {killed.name!r}, which was killed, has left in {folder}")
+            killed.remove_traces(keep_logs=True)
+        _remove_control_groups(group)
+        running.remove(group)
 
 
 def _control_groups(name: str) -> list[Path]:
@@ -241,7 +284,11 @@ def _free_port() -> int:
 
 
 def _start_time(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19])
+    """Return when a process started, in ticks of the kernel's clock. Raises `OSError` if it has ended."""
+    state, *fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    if state in "ZX":
+        raise ProcessLookupError(pid)
+    return int(fields[18])
 
 
 def _wait_for_end(pid: int) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
+import subprocess
 import tarfile
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from tools.cluster.binaries import ClusterError, report
+from tools.cluster.binaries import UnsupportedMachineError, report
 from tools.cluster.control_plane import POD_NETWORK, SERVICE_NETWORK, ControlPlane
 from tools.cluster.processes import Processes, kubectl, run
 
@@ -19,6 +22,11 @@ ADDRESS = "10.244.0.1"
 PAUSE_IMAGE = "localhost/pause:1"
 CONTAINERD = "/run/containerd/containerd.sock"
 _BRIDGE, _PODS = "nvk0", "10.244.0.0/24"
+NAMESPACES = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+"""Runs a command in namespaces of its own. All processes in them end with it."""
+_BRIDGE_FILTER = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+_CONTROL_GROUPS = Path("/sys/fs/cgroup")
+_CONTROLLERS = {"cpu", "cpuset", "memory", "pids"}
 _CNI_PLUGINS = ("/usr/lib/cni", "/opt/cni/bin")
 
 
@@ -32,10 +40,40 @@ def prepare_network() -> None:
     ):
         run(*command)
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
-    filtered = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
-    if not filtered.exists():
-        raise ClusterError("the kernel does not filter bridged packets; load the module br_netfilter")
-    filtered.write_text("1")
+    _BRIDGE_FILTER.write_text("1")
+
+
+def check_kernel() -> None:
+    """Check the kernel features and the plugins of a real node.
+
+    Raises:
+        UnsupportedMachineError: one is missing.
+    """
+    tried = subprocess.run([*NAMESPACES, "true"], capture_output=True, text=True, check=False)
+    if tried.returncode:
+        raise UnsupportedMachineError(f"a real node needs namespaces of its own: {tried.stderr.strip()}")
+    missing = sorted(_CONTROLLERS - _find_controllers())
+    if missing:
+        raise UnsupportedMachineError(
+            f"a real node needs control groups that it may write: {', '.join(missing)} missing in {_CONTROL_GROUPS}"
+        )
+    if not _BRIDGE_FILTER.exists():
+        raise UnsupportedMachineError(
+            "the kernel does not filter bridged packets; load its module: modprobe br_netfilter"
+        )
+    if _find_network_plugins() is None:
+        raise UnsupportedMachineError("the CNI plugins are missing; apt-get install containernetworking-plugins")
+
+
+def _find_controllers() -> set[str]:
+    unified = _CONTROL_GROUPS / "cgroup.controllers"
+    if unified.exists():
+        return set(unified.read_text().split()) if os.access(_CONTROL_GROUPS, os.W_OK) else set()
+    return {name for name in _CONTROLLERS if os.access(_CONTROL_GROUPS / name, os.W_OK)}
+
+
+def _find_network_plugins() -> str | None:
+    return next((path for path in _CNI_PLUGINS if Path(path, "bridge").exists()), None)
 
 
 def start_node(processes: Processes, plane: ControlPlane, programs: Mapping[str, Path]) -> None:
@@ -65,9 +103,7 @@ def start_node(processes: Processes, plane: ControlPlane, programs: Mapping[str,
 
 
 def _start_containerd(processes: Processes, folder: Path, programs: Mapping[str, Path]) -> None:
-    plugins = next((path for path in _CNI_PLUGINS if Path(path, "bridge").exists()), None)
-    if plugins is None:
-        raise ClusterError("the CNI plugins are missing; apt-get install containernetworking-plugins")
+    plugins = _find_network_plugins()
     networks = folder / "cni"
     networks.mkdir(exist_ok=True)
     bridge = {
@@ -89,7 +125,7 @@ state = "/run/containerd"
 [grpc]
   address = "{CONTAINERD}"
 [plugins."io.containerd.cri.v1.images"]
-  snapshotter = "native"
+  snapshotter = "{_choose_snapshotter(folder)}"
   [plugins."io.containerd.cri.v1.images".pinned_images]
     sandbox = "{PAUSE_IMAGE}"
 [plugins."io.containerd.cri.v1.runtime"]
@@ -106,6 +142,22 @@ state = "/run/containerd"
     archive.write_bytes(_pause_image(programs["pause"]))
     run(str(programs["ctr"]), "-a", CONTAINERD, "-n", "k8s.io", "images", "import", str(archive))
     archive.unlink()
+
+
+def _choose_snapshotter(folder: Path) -> str:
+    """Return overlayfs where the folder's filesystem permits it. The other one copies an image for each container."""
+    with tempfile.TemporaryDirectory(dir=folder) as tried:
+        lower, upper, work, merged = (Path(tried, name) for name in ("lower", "upper", "work", "merged"))
+        for part in (lower, upper, work, merged):
+            part.mkdir()
+        options = f"lowerdir={lower},upperdir={upper},workdir={work}"
+        mounted = subprocess.run(
+            ["mount", "-t", "overlay", "overlay", "-o", options, str(merged)], capture_output=True, check=False
+        )
+        if mounted.returncode:
+            return "native"
+        run("umount", str(merged))
+    return "overlayfs"
 
 
 def _kubelet_arguments(plane: ControlPlane, kubeconfig: Path) -> list[str]:

@@ -45,7 +45,7 @@ class Processes:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **(environment or {})},
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - one thread
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - one thread
             )
         self._running[process.pid] = (name, process)
 
@@ -122,5 +122,6 @@ def kubectl(
     return done
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """Have the kernel kill this process when the one that started it ends. To be called in the new process."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

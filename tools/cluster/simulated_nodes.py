@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from tools.cluster.binaries import MODULES, ClusterError, report
+from tools.cluster.binaries import report
 from tools.cluster.control_plane import ControlPlane
 from tools.cluster.processes import Processes, kubectl
 
@@ -30,7 +29,7 @@ def start(
     processes.start(
         "kwok",
         *("--kubeconfig", str(admin), "--manage-nodes-with-annotation-selector", f"{ANNOTATION}=fake"),
-        *(part for file in _find_stages() for part in ("--config", str(file))),
+        *(part for file in _find_stages(programs["kwok"]) for part in ("--config", str(file))),
     )
     if not nodes:
         return
@@ -38,16 +37,11 @@ def start(
     kubectl(programs["kubectl"], admin, "apply", "--server-side", "-f", "-", given=listed)
 
 
-def _find_stages() -> list[Path]:
+def _find_stages(program: Path) -> list[Path]:
     """Return the files that say how simulated nodes and pods behave. They are in kwok's own module."""
-    command = ["go", "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok"]
-    found = subprocess.run(command, cwd=MODULES / "kwok", capture_output=True, text=True, check=False)
-    if found.returncode:
-        raise ClusterError(f"kwok's module cannot be read: {found.stderr.strip()}")
-    folder = Path(found.stdout.strip()) / "kustomize" / "stage"
     return [
         file
         for stage in _STAGES
-        for file in sorted((folder / stage).glob("*.yaml"))
+        for file in sorted((program.parent / "kustomize" / "stage" / stage).glob("*.yaml"))
         if file.name != "kustomization.yaml"
     ]

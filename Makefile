@@ -49,11 +49,12 @@ test-node: .venv/dev.stamp ## run the tests with real containers (needs root, go
 test-unit: .venv/unit.stamp ## run the tests that start no process; needs no PyTorch
 	$(BIN)/pytest -n 2 --dist loadgroup tests/unit $(TESTS)
 
-check: .venv/dev.stamp ## check format, lint, layers, types and prose
+check: .venv/dev.stamp ## check format, lint, layers, types, prose, Dockerfiles and workflows
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.prose
+	$(BIN)/hadolint images/*.Dockerfile
 	NODE_OPTIONS=--max-old-space-size=8192 $(BIN)/basedpyright  # the cloud SDKs fill Node's default of 4 GB; it then runs slower, with false errors
 
 prose: .venv/dev.stamp ## check the English of docs, comments and messages for banned phrases

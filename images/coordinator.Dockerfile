@@ -1,6 +1,7 @@
 # The coordinator: the process that clients talk to.
 # `novacron images build coordinator` builds it from the root of the repository.
-ARG BASE=docker.io/library/debian:trixie-slim
+# Debian of 2026-08-03, from github.com/docker-library/repo-info, repos/debian/remote/trixie-slim.md at 05f354f0.
+ARG BASE=docker.io/library/debian:trixie-slim@sha256:3a39a0592364683e6bab97937b72cad5a8fa6dcbbee90edb3bb48c7f8e94f258
 
 FROM ${BASE} AS build
 RUN apt-get update \
@@ -20,15 +21,18 @@ FROM ${BASE}
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends ca-certificates python3 \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/* \
- && useradd --uid 10001 --user-group --no-create-home --home-dir /home/novacron --shell /usr/sbin/nologin novacron
+ && useradd --uid 10001 --user-group --no-create-home --home-dir /home/novacron --shell /usr/sbin/nologin novacron \
+ && install --directory --owner=10001 --group=10001 /home/novacron
 COPY --from=build /opt/novacron /opt/novacron
+ARG BASE
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="NovaCron coordinator" \
       org.opencontainers.image.description="OpenAI-compatible API in front of NovaCron workers" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}"
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.base.name="${BASE}"
 ENV HOME=/home/novacron PATH=/opt/novacron/bin:${PATH} PYTHONUNBUFFERED=1
 USER 10001:10001
 WORKDIR /home/novacron

@@ -74,7 +74,7 @@ class ImageBuilder:
         _run([*command, *options, str(self.root)], f"{self.reference(image)} cannot be built")
 
     def push(self, image: Image) -> str:
-        """Push an image. Returns its name with its digest, which a stack's configuration takes.
+        """Push an image. Returns its name with tag and digest, as a stack's configuration takes it.
 
         Raises:
             OpsError: the push fails.
@@ -85,11 +85,30 @@ class ImageBuilder:
             _run(["docker", "push", reference], failure)
             shown = _read(["docker", "image", "inspect", "--format", "{{json .RepoDigests}}", reference], failure)
             name = f"{self.registry}/novacron-{image.value}@"
-            return next(str(digest) for digest in json.loads(shown) if str(digest).startswith(name))
+            pushed = next(str(digest) for digest in json.loads(shown) if str(digest).startswith(name))
+            return f"{reference}@{pushed.partition('@')[2]}"
         with tempfile.TemporaryDirectory() as folder:
             digest = Path(folder, "digest")
             _run(["buildah", "push", "--digestfile", str(digest), reference, f"docker://{reference}"], failure)
-            return f"{self.registry}/novacron-{image.value}@{digest.read_text().strip()}"
+            return f"{reference}@{digest.read_text().strip()}"
+
+    def write_sbom(self, image: Image, file: Path) -> None:
+        """Write an image's software bill of materials with syft: every Debian and Python package found in its files.
+
+        Args:
+            image: the image.
+            file: file to write, in SPDX's JSON form.
+
+        Raises:
+            OpsError: the image does not exist, or syft is missing or fails.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            archive = Path(folder, "image.tar")
+            self._save(image, archive)
+            name, version = self.reference(image).rsplit(":", 1)
+            command = ["syft", "scan", f"docker-archive:{archive}", "--quiet", "--output", f"spdx-json={file}"]
+            command += ["--source-name", name, "--source-version", version]
+            _run(command, f"the packages of {self.reference(image)} cannot be listed")
 
     def load(self, image: Image, destination: Destination, name: str) -> None:
         """Bring an image to a cluster on this machine.

@@ -18,10 +18,13 @@ class Action(str, Enum):
     BUILD = "build"
     PUSH = "push"
     LOAD = "load"
+    SBOM = "sbom"
 
 
 def images(
-    action: Annotated[Action, typer.Argument(help="Build images, push them, or load them into a cluster here.")],
+    action: Annotated[
+        Action, typer.Argument(help="Build images, push them, load them into a cluster here, or list their packages.")
+    ],
     names: Annotated[
         list[Image] | None,
         typer.Argument(metavar="[IMAGE]...", help="coordinator, worker-cpu, worker-gpu. [default: the first two]"),
@@ -42,6 +45,8 @@ def images(
 ) -> None:
     """Build the container images of the serving stack, and push or load them.
 
+    `sbom` needs syft, and writes a file novacron-IMAGE.spdx.json with all packages of an image.
+
     \b
     Examples:
       novacron images build
@@ -58,6 +63,10 @@ def images(
             say(f"built {used.reference(image)}")
         elif action is Action.PUSH:
             write_lines([used.push(image)])
+        elif action is Action.SBOM:
+            file = Path(f"novacron-{image.value}.spdx.json")
+            used.write_sbom(image, file)
+            say(f"wrote {file}")
         else:
             used.load(image, into, cluster or into.value)
             say(f"loaded {used.reference(image)} into {into.value} {cluster or into.value}")

@@ -21,7 +21,7 @@ done
 @pytest.fixture
 def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Put a program named buildah alone on PATH that writes down how it is called."""
-    for name in ("buildah", "kind"):
+    for name in ("buildah", "kind", "syft"):
         (tmp_path / name).write_text(BUILDAH)
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
@@ -51,7 +51,7 @@ def test_push_prints_the_reference_with_its_digest(calls: Path, capsys: pytest.C
     assert (
         novacron("images", "push", "worker-gpu", "--builder", "buildah", "--registry", "registry.example.com/ai") == 0
     )
-    assert capsys.readouterr().out == "registry.example.com/ai/novacron-worker-gpu@sha256:abc\n"
+    assert capsys.readouterr().out == "registry.example.com/ai/novacron-worker-gpu:trial@sha256:abc\n"
     assert "docker://registry.example.com/ai/novacron-worker-gpu:trial" in calls.read_text()
 
 
@@ -60,6 +60,14 @@ def test_load_passes_an_archive_to_the_cluster(calls: Path) -> None:
     saved, loaded = calls.read_text().splitlines()
     assert "localhost/novacron-coordinator:trial docker-archive:" in saved
     assert loaded.endswith("image.tar --name lab")
+
+
+def test_the_packages_of_an_image_are_listed_from_its_archive(calls: Path) -> None:
+    assert novacron("images", "sbom", "coordinator", "--builder", "buildah", "--tag", "v1") == 0
+    saved, listed = calls.read_text().splitlines()
+    archive = saved.split("docker-archive:")[1].split(":")[0]
+    assert f"scan docker-archive:{archive} --quiet --output spdx-json=novacron-coordinator.spdx.json" in listed
+    assert listed.endswith("--source-name localhost/novacron-coordinator --source-version v1")
 
 
 def test_a_failing_build_ends_the_command(

@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Without byte code, each start of a worker takes ten seconds longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up preview down rehearse status logs test test-unit test-cluster test-node node node-down trial-images check prose docs format golden bench-engine bench-rehearse bench-gateway bench-routing bench-batching check-clients check-stores stubs lock clean
+.PHONY: help up preview down rehearse status logs test test-unit test-cluster test-node test-gpu node node-down trial-images check prose docs format golden bench-engine bench-rehearse bench-gateway bench-routing bench-batching check-clients check-stores stubs lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -48,6 +48,12 @@ test-node: .venv/dev.stamp ## run the tests with real containers (needs root, go
 
 test-unit: .venv/unit.stamp ## run the tests that start no process; needs no PyTorch
 	$(BIN)/pytest -n 2 --dist loadgroup tests/unit $(TESTS)
+
+# IMAGE: a GPU worker's image to run in, which then has to have a GPU. GPU_PYTHON: another Python, which has tensorrt_llm.
+GPU_PYTHON ?= $(BIN)/python
+test-gpu: .venv/base.stamp ## serve a model with TensorRT-LLM on one NVIDIA GPU (IMAGE=… runs it in that image)
+	@$(if $(IMAGE),docker run --rm --gpus all --network none --shm-size 8g --volume "$(CURDIR)/tests/gpu:/tests:ro" \
+	  --entrypoint python $(IMAGE) /tests/smoke.py --required,PYTHONPATH=serving $(GPU_PYTHON) tests/gpu/smoke.py)
 
 check: .venv/dev.stamp ## check format, lint, layers, types, prose, Dockerfiles and workflows
 	$(BIN)/ruff format --check .

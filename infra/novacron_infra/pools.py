@@ -15,7 +15,7 @@ from novacron_infra.errors import Problem
 
 
 class NodeRole(str, Enum):
-    """Purpose of a pool's nodes, and their label `novacron.io/node-type`."""
+    """Purpose of a pool's nodes, and the value of their label NODE_TYPE_LABEL."""
 
     COORDINATOR = "coordinator"
     WORKER = "worker"
@@ -45,6 +45,8 @@ class Capacity(str, Enum):
 
 
 RESERVED = (Capacity.RESERVATION, Capacity.CAPACITY_BLOCK)
+NODE_TYPE_LABEL = "novacron.io/node-type"
+"""Label with the purpose of a node, a `NodeRole`."""
 GPU_TAINT = "nvidia.com/gpu"
 """Key of the taint that keeps pods without GPUs off GPU nodes; also the name of the Kubernetes resource."""
 GPU_COUNT_LABEL = "nvidia.com/gpu.count"
@@ -123,7 +125,7 @@ class NodePoolShape:
 
 def build_node_labels(shape: NodePoolShape, machine_type: Machine) -> dict[str, str]:
     """Kubernetes labels of a pool's nodes."""
-    labels = {"novacron.io/node-type": shape.role.value, "novacron.io/workload": "llm-inference"}
+    labels = {NODE_TYPE_LABEL: shape.role.value, "novacron.io/workload": "llm-inference"}
     return labels | ({GPU_COUNT_LABEL: str(machine_type.gpu_count)} if machine_type.gpu else {})
 
 

@@ -11,10 +11,21 @@ from novacron_infra.stores import (
     EFS_MEASURED_MIB_PER_S,
     EFS_MIB_PER_S,
     FILESTORE_MIB_PER_S,
+    AzureBlobStore,
+    GcsStore,
+    NfsStore,
     RegionStore,
+    S3Store,
     describe_slow_load,
     make_store,
 )
+
+OBJECT_STORE_MB_PER_S = 85
+"""Rate of one file from an object store, in 10^6 bytes a second.
+
+The lower end of 85 to 90 MB/s for each concurrent request ("Performance design patterns for Amazon S3", read on
+2026-11-30). The other clouds state no figure, so theirs is assumed to be the same.
+"""
 
 _CREATED = {
     # The rate of one client, which is below the provisioned rate of the file system.
@@ -34,6 +45,25 @@ def find_region_store(config: CloudEnvironment, region: Region) -> RegionStore:
         config.list_buckets(platform)[region.name],
         replica=replication is not None and replication[1] == region.name,
     )
+
+
+def find_store_rate(store: RegionStore, platform: Platform, parallel: int) -> float | None:
+    """Return the rate at which one pod downloads weights, in 10^9 bytes a second.
+
+    Args:
+        store: the model store of the region.
+        platform: the cloud of the region.
+        parallel: files that are read at the same time, which decides the rate of an object store.
+
+    Returns:
+        None for an NFS server that exists, whose rate is not known.
+    """
+    if isinstance(store, S3Store | GcsStore | AzureBlobStore):
+        return parallel * OBJECT_STORE_MB_PER_S / 1000
+    if isinstance(store, NfsStore):
+        return None
+    kind = StoreKind.EFS if platform is Platform.AWS else StoreKind.NFS
+    return _CREATED[platform, kind][1] * 2**20 / 1e9
 
 
 def find_efs_replication(config: CloudEnvironment) -> tuple[str, str] | None:

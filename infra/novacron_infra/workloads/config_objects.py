@@ -25,7 +25,12 @@ def name_with_hash(name: str, content: Mapping[str, str]) -> str:
 
 
 def declare_config(
-    resource: str, namespace: str, name: str, file: str, content: Mapping[str, object], opts: pulumi.ResourceOptions
+    resource: str,
+    namespace: str,
+    name: str,
+    file: str,
+    content: pulumi.Input[Mapping[str, object]],
+    opts: pulumi.ResourceOptions,
 ) -> k8s.core.v1.ConfigMap:
     """Declare the ConfigMap of a configuration file.
 
@@ -37,11 +42,12 @@ def declare_config(
         content: content of the file.
         opts: Pulumi's options.
     """
-    data = {file: json.dumps(content, indent=1)}
+    text = pulumi.Output.from_input(content).apply(lambda known: json.dumps(known, indent=1))
+    full_name = text.apply(lambda known: name_with_hash(name, {file: known}))
     return k8s.core.v1.ConfigMap(
         resource,
-        metadata=label_object(name_with_hash(name, data), namespace, name),
-        data=data,
+        metadata=label_object(full_name, namespace, name),
+        data={file: text},
         immutable=True,
         opts=opts,
     )

@@ -6,12 +6,15 @@ coordinator serves for `drain_notice_s`, for load balancers. It then waits up to
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pulumi
 import pulumi_kubernetes as k8s
 
 from novacron_infra.config.kubernetes import AccessKind, ApiAccess, CoordinatorPods
+from novacron_infra.plan.serving import NodePlacement, ServingPorts
 from novacron_infra.workloads import pods
 from novacron_infra.workloads import serving_contract as contract
 from novacron_infra.workloads.names import (
@@ -20,6 +23,7 @@ from novacron_infra.workloads.names import (
     COORDINATORS,
     NAMESPACE,
     REGISTRATION_SERVICE,
+    SERVING_PRIORITY,
 )
 from novacron_infra.workloads.serving_config import CoordinatorFile, PodTimes, build_coordinator_file
 
@@ -51,28 +55,41 @@ def find_grace_s(drain_s: int) -> int:
     return PRE_STOP_S + DRAIN_NOTICE_S + drain_s + pods.EXIT_S
 
 
-def build_file(settings: CoordinatorPods) -> CoordinatorFile:
-    """Return the configuration file of all coordinators."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CoordinatorPlace:
+    """Where coordinators run and listen."""
+
+    nodes: NodePlacement = field(default_factory=NodePlacement)
+    ports: ServingPorts = field(default_factory=ServingPorts)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """More labels of the pods, by which a cloud knows that they have an identity."""
+
+
+def build_file(settings: CoordinatorPods, ports: ServingPorts, *, redis: bool = False) -> CoordinatorFile:
+    """Return the configuration file of all coordinators. `redis`: they share a Redis-compatible service."""
     return build_coordinator_file(
         settings,
         host=_ALL_INTERFACES,
-        http_port=contract.HTTP_PORT,
-        grpc_port=contract.GRPC_PORT,
+        http_port=ports.http,
+        grpc_port=ports.grpc,
         minimum_workers=MINIMUM_WORKERS,
         cache_folder=Path(contract.HOME) / "responses",
         pod_times=PodTimes(
             workers_timeout_s=WORKERS_TIMEOUT_S, drain_notice_s=DRAIN_NOTICE_S, drain_s=settings.drain_s
         ),
+        redis=redis,
     )
 
 
-def declare_registration_service(resource: str, opts: pulumi.ResourceOptions) -> k8s.core.v1.Service:
+def declare_registration_service(resource: str, grpc_port: int, opts: pulumi.ResourceOptions) -> k8s.core.v1.Service:
     """Declare the Service whose name resolves to every coordinator, ready or not: workers make a coordinator ready."""
-    port = k8s.core.v1.ServicePortArgs(name="grpc", port=contract.GRPC_PORT, target_port="grpc")
+    port = k8s.core.v1.ServicePortArgs(name="grpc", port=grpc_port, target_port="grpc")
     return pods.declare_headless_service(resource, REGISTRATION_SERVICE, NAMESPACE, COORDINATORS, port, opts)
 
 
-def declare_api_service(resource: str, access: ApiAccess, opts: pulumi.ResourceOptions) -> k8s.core.v1.Service:
+def declare_api_service(
+    resource: str, access: ApiAccess, http_port: int, opts: pulumi.ResourceOptions
+) -> k8s.core.v1.Service:
     """Declare the Service for clients. It is complete once a coordinator is ready."""
     return k8s.core.v1.Service(
         resource,
@@ -83,7 +100,7 @@ def declare_api_service(resource: str, access: ApiAccess, opts: pulumi.ResourceO
             ports=[
                 k8s.core.v1.ServicePortArgs(
                     name="http",
-                    port=contract.HTTP_PORT,
+                    port=http_port,
                     target_port="http",
                     node_port=access.node_port,
                     app_protocol="http",
@@ -95,13 +112,18 @@ def declare_api_service(resource: str, access: ApiAccess, opts: pulumi.ResourceO
 
 
 def declare_deployment(
-    resource: str, settings: CoordinatorPods, source: pods.PodSource, opts: pulumi.ResourceOptions
+    resource: str,
+    settings: CoordinatorPods,
+    place: CoordinatorPlace,
+    source: pods.PodSource,
+    opts: pulumi.ResourceOptions,
 ) -> k8s.apps.v1.Deployment:
     """Declare the coordinators' Deployment. An update starts a new pod before it stops an old one.
 
     Args:
         resource: name of the Pulumi resource.
         settings: the environment's settings of the coordinators.
+        place: their nodes and ports.
         source: image, configuration and secrets.
         opts: Pulumi's options.
     """
@@ -117,15 +139,17 @@ def declare_deployment(
                 rolling_update=k8s.apps.v1.RollingUpdateDeploymentArgs(max_unavailable=0, max_surge=1),
             ),
             template=k8s.core.v1.PodTemplateSpecArgs(
-                metadata=k8s.meta.v1.ObjectMetaArgs(labels=pods.label_pods(COORDINATORS)),
-                spec=_describe_pod(settings, source),
+                metadata=k8s.meta.v1.ObjectMetaArgs(labels={**pods.label_pods(COORDINATORS), **place.labels}),
+                spec=_describe_pod(settings, place, source),
             ),
         ),
         opts=opts,
     )
 
 
-def _describe_pod(settings: CoordinatorPods, source: pods.PodSource) -> k8s.core.v1.PodSpecArgs:
+def _describe_pod(
+    settings: CoordinatorPods, place: CoordinatorPlace, source: pods.PodSource
+) -> k8s.core.v1.PodSpecArgs:
     cache_mib = settings.response_cache.disk_mib if settings.response_cache else 0
     home = pods.WritableFolder(name="home", path=contract.HOME, size_mib=cache_mib + _MIB_BESIDES_CACHE)
     folders = (home, pods.TEMPORARY)
@@ -134,19 +158,24 @@ def _describe_pod(settings: CoordinatorPods, source: pods.PodSource) -> k8s.core
         service_account_name=COORDINATOR_SERVICE_ACCOUNT,
         automount_service_account_token=False,
         enable_service_links=False,
+        priority_class_name=SERVING_PRIORITY,
         termination_grace_period_seconds=find_grace_s(settings.drain_s),
         security_context=pods.secure_pod(),
-        topology_spread_constraints=pods.spread_pods(COORDINATORS, revision_label="pod-template-hash"),
+        topology_spread_constraints=pods.spread_pods(
+            pods.select_pods(COORDINATORS), revision_label="pod-template-hash", zones_required=place.nodes.zones > 1
+        ),
+        node_selector=dict(place.nodes.labels) or None,
+        tolerations=pods.tolerate_taints(place.nodes),
         containers=[
             k8s.core.v1.ContainerArgs(
                 name="coordinator",
                 image=source.image,
                 image_pull_policy=pods.pull_policy(source.image),
                 args=["--config", f"{contract.CONFIG_FOLDER}/{CONFIG_FILE}"],
-                env=pods.environment({}, source.secret, source.secret_keys),
+                env=pods.environment({}, source),
                 ports=[
-                    k8s.core.v1.ContainerPortArgs(name="http", container_port=contract.HTTP_PORT),
-                    k8s.core.v1.ContainerPortArgs(name="grpc", container_port=contract.GRPC_PORT),
+                    k8s.core.v1.ContainerPortArgs(name="http", container_port=place.ports.http),
+                    k8s.core.v1.ContainerPortArgs(name="grpc", container_port=place.ports.grpc),
                 ],
                 startup_probe=pods.probe(contract.HEALTH_PATH, "http", period_s=1, failures=_START_TIMEOUT_S),
                 liveness_probe=pods.probe(contract.HEALTH_PATH, "http", period_s=10, failures=3),

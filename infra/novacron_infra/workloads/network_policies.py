@@ -7,19 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import pulumi
 import pulumi_kubernetes as k8s
 
-from novacron_infra.workloads.names import COORDINATORS, NAMESPACE, PART_OF, WORKERS
+from novacron_infra.plan.serving import ServingPorts
+from novacron_infra.workloads.leader_worker_sets import NAME_LABEL as LWS_NAME_LABEL
+from novacron_infra.workloads.names import COORDINATORS, NAMESPACE, PART_OF, RANKS, WORKERS
 from novacron_infra.workloads.pods import PART_OF_LABEL, label_object, select_pods
-from novacron_infra.workloads.serving_contract import GRPC_PORT, HTTP_PORT, WORKER_PORT
 
 _NAMESPACE_LABEL = "kubernetes.io/metadata.name"
-_POSTGRES_PORT = 5432
 _HTTPS_PORT = 443
 _DNS_PORT = 53
+_METADATA_NETWORK = "169.254.0.0/16"
+"""Link-local addresses: 169.254.169.254 and .252 on GKE, 169.254.170.23 for EKS Pod Identity."""
+_METADATA_PORTS = (80, 988)
+"""GKE's metadata server listens on 988 where the network plugin does not translate port 80."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,10 +33,17 @@ class AllowedTraffic:
     """Namespace of the workers."""
     monitoring_namespace: str
     """Namespace whose pods read metrics."""
-    database_url: pulumi.Input[str] | None
-    """The coordinators' database; None without one."""
+    ports: ServingPorts
+    database_port: pulumi.Input[int] | None
+    """Port of the coordinators' database; None without one."""
+    redis_port: pulumi.Input[int] | None
+    """Port of the coordinators' Redis-compatible service; None without one."""
     model_store: bool
-    """Whether workers download their model from a store."""
+    """Whether workers download their model from an object store."""
+    metadata_servers: tuple[str, ...] = ()
+    """Processes that get credentials of their cloud from a link-local address: coordinators, workers, ranks."""
+    leader_worker_sets: tuple[str, ...] = ()
+    """Sets whose pods connect to each other on any port."""
 
 
 def declare_network_policies(
@@ -67,7 +77,8 @@ def _list_policies(traffic: AllowedTraffic) -> Iterator[_Policy]:
         yield namespace, "dns", _allow_egress(k8s.meta.v1.LabelSelectorArgs(match_labels={PART_OF_LABEL: PART_OF}), dns)
     coordinators_here, workers_here = _select(COORDINATORS), _select(WORKERS)
     coordinators_there, workers_there = _peer(NAMESPACE, COORDINATORS), _peer(workers, WORKERS)
-    api, registration, requests = [_port(HTTP_PORT)], [_port(GRPC_PORT)], [_port(WORKER_PORT)]
+    ports = traffic.ports
+    api, registration, requests = [_port(ports.http)], [_port(ports.grpc)], [_port(ports.worker)]
     monitoring = _peer(traffic.monitoring_namespace)
     # Clients, load balancers and probes of the API have any address; API keys protect it.
     yield NAMESPACE, "coordinators-from-clients", _allow_ingress(coordinators_here, api)
@@ -76,15 +87,31 @@ def _list_policies(traffic: AllowedTraffic) -> Iterator[_Policy]:
     yield workers, "workers-to-coordinators", _allow_egress(workers_here, registration, [coordinators_there])
     yield workers, "workers-from-coordinators", _allow_ingress(workers_here, requests, [coordinators_there])
     yield workers, "workers-from-monitoring", _allow_ingress(workers_here, requests, [monitoring])
-    if traffic.database_url is not None:
-        port = pulumi.Output.unsecret(pulumi.Output.from_input(traffic.database_url).apply(_find_port))
-        yield NAMESPACE, "coordinators-to-database", _allow_egress(coordinators_here, [_port(port)])
-    if traffic.model_store:
-        yield workers, "workers-to-model-store", _allow_egress(workers_here, [_port(_HTTPS_PORT)])
+    for service, port in (("database", traffic.database_port), ("redis", traffic.redis_port)):
+        if port is not None:
+            yield NAMESPACE, f"coordinators-to-{service}", _allow_egress(coordinators_here, [_port(port)])
+    processes = {"coordinators": (NAMESPACE, COORDINATORS), "workers": (workers, WORKERS)}
+    if traffic.leader_worker_sets:
+        processes["ranks"] = (workers, RANKS)
+    for process, (namespace, name) in processes.items():
+        if traffic.model_store and process != "coordinators":
+            yield namespace, f"{process}-to-model-store", _allow_egress(_select(name), [_port(_HTTPS_PORT)])
+        if process in traffic.metadata_servers:
+            yield namespace, f"{process}-to-metadata-server", _allow_egress(_select(name), *_metadata_server())
+    for name in traffic.leader_worker_sets:
+        group = k8s.meta.v1.LabelSelectorArgs(match_labels={LWS_NAME_LABEL: name})
+        peers = [k8s.networking.v1.NetworkPolicyPeerArgs(pod_selector=group)]
+        # MPI and NCCL choose their ports.
+        yield workers, f"{name}-ranks-in", _allow_ingress(group, None, peers)
+        yield workers, f"{name}-ranks-out", _allow_egress(group, None, peers)
 
 
-def _find_port(database_url: str) -> int:
-    return urlsplit(database_url).port or _POSTGRES_PORT
+def _metadata_server() -> tuple[
+    list[k8s.networking.v1.NetworkPolicyPortArgs], list[k8s.networking.v1.NetworkPolicyPeerArgs]
+]:
+    """Return the ports and the addresses of the clouds' metadata servers."""
+    block = k8s.networking.v1.IPBlockArgs(cidr=_METADATA_NETWORK)
+    return [_port(port) for port in _METADATA_PORTS], [k8s.networking.v1.NetworkPolicyPeerArgs(ip_block=block)]
 
 
 def _select(name: str) -> k8s.meta.v1.LabelSelectorArgs:
@@ -111,10 +138,10 @@ def _deny_all() -> k8s.networking.v1.NetworkPolicySpecArgs:
 
 def _allow_ingress(
     pods: k8s.meta.v1.LabelSelectorArgs,
-    ports: Sequence[k8s.networking.v1.NetworkPolicyPortArgs],
+    ports: Sequence[k8s.networking.v1.NetworkPolicyPortArgs] | None,
     peers: Sequence[k8s.networking.v1.NetworkPolicyPeerArgs] | None = None,
 ) -> k8s.networking.v1.NetworkPolicySpecArgs:
-    """Allow connections to ports of pods, from some peers or from everywhere."""
+    """Allow connections to ports of pods, or to all of them, from some peers or from everywhere."""
     return k8s.networking.v1.NetworkPolicySpecArgs(
         pod_selector=pods,
         policy_types=["Ingress"],
@@ -124,10 +151,10 @@ def _allow_ingress(
 
 def _allow_egress(
     pods: k8s.meta.v1.LabelSelectorArgs,
-    ports: Sequence[k8s.networking.v1.NetworkPolicyPortArgs],
+    ports: Sequence[k8s.networking.v1.NetworkPolicyPortArgs] | None,
     peers: Sequence[k8s.networking.v1.NetworkPolicyPeerArgs] | None = None,
 ) -> k8s.networking.v1.NetworkPolicySpecArgs:
-    """Allow connections of pods to ports, of some peers or of every address."""
+    """Allow connections of pods to ports, or to all of them, of some peers or of every address."""
     return k8s.networking.v1.NetworkPolicySpecArgs(
         pod_selector=pods,
         policy_types=["Egress"],

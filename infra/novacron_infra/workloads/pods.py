@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_kubernetes as k8s
 
 from novacron_infra.config.kubernetes import LOADED_IMAGES
 from novacron_infra.config.sections.hardware import Resources
+from novacron_infra.plan.serving import NodePlacement
 from novacron_infra.workloads import serving_contract as contract
 from novacron_infra.workloads.names import PART_OF
+from novacron_infra.workloads.serving_args import SecretKey
 
 NAME_LABEL = "app.kubernetes.io/name"
 PART_OF_LABEL = "app.kubernetes.io/part-of"
@@ -38,6 +40,8 @@ class PodSource:
     """Name of the Secret."""
     secret_keys: tuple[str, ...]
     """Keys of the Secret, which are also the names of their variables."""
+    other_secrets: Mapping[str, SecretKey] = field(default_factory=dict)
+    """Values of Secrets that something else creates, by variable."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -130,8 +134,18 @@ def probe(path: str, port: str, *, period_s: int, failures: int) -> k8s.core.v1.
     )
 
 
+def tcp_probe(port: str, *, period_s: int, failures: int) -> k8s.core.v1.ProbeArgs:
+    """Return a probe that connects to a port; the arguments are those of `probe`."""
+    return k8s.core.v1.ProbeArgs(
+        tcp_socket=k8s.core.v1.TCPSocketActionArgs(port=port),
+        period_seconds=period_s,
+        failure_threshold=failures,
+        timeout_seconds=_PROBE_TIMEOUT_S,
+    )
+
+
 def request_resources(
-    resources: Resources, folders: Sequence[WritableFolder], gpus: int = 0
+    resources: Resources, folders: Sequence[WritableFolder], devices: Mapping[str, str] | None = None
 ) -> k8s.core.v1.ResourceRequirementsArgs:
     """Return the requests and limits of a container.
 
@@ -139,14 +153,13 @@ def request_resources(
         resources: CPU and memory.
         folders: its writable folders. The disk of those that are not in memory is reserved. It has no limit here: each
             folder has its own, and some nodes would count the image as well.
-        gpus: number of GPUs.
+        devices: quantities of extended resources, such as GPUs, by name.
     """
     disk_mib = sum(folder.size_mib for folder in folders if not folder.in_memory)
-    devices = {GPU_RESOURCE: str(gpus)} if gpus else {}
     requests = _quantities(resources.cpu_request, resources.memory_request_gib)
     return k8s.core.v1.ResourceRequirementsArgs(
-        requests={**requests, "ephemeral-storage": f"{disk_mib}Mi", **devices},
-        limits=_quantities(resources.cpu_limit, resources.memory_limit_gib) | devices,
+        requests={**requests, "ephemeral-storage": f"{disk_mib}Mi", **(devices or {})},
+        limits={**_quantities(resources.cpu_limit, resources.memory_limit_gib), **(devices or {})},
     )
 
 
@@ -155,37 +168,51 @@ def mebibytes(gib: float) -> int:
     return -int(-gib * 1024 // 1)
 
 
-def spread_pods(name: str, *, revision_label: str) -> list[k8s.core.v1.TopologySpreadConstraintArgs]:
-    """Return the rules that spread pods over zones and hosts, as far as there is room.
+def spread_pods(
+    labels: Mapping[str, str], *, revision_label: str, zones_required: bool = False
+) -> list[k8s.core.v1.TopologySpreadConstraintArgs]:
+    """Return the rules that spread pods over zones and hosts.
 
     Args:
-        name: the pods.
+        labels: labels that select the pods.
         revision_label: the label that tells new pods from old ones during an update; each are spread on their own.
+        zones_required: whether a pod waits rather than make zones differ by more than one pod. Zones whose nodes do
+            not answer do not count. Otherwise pods are spread as far as there is room.
     """
     return [
         k8s.core.v1.TopologySpreadConstraintArgs(
             max_skew=1,
             topology_key=key,
             # DoNotSchedule would keep a pod from starting while the only other node is full or does not answer.
-            when_unsatisfiable="ScheduleAnyway",
-            label_selector=k8s.meta.v1.LabelSelectorArgs(match_labels=select_pods(name)),
+            when_unsatisfiable="DoNotSchedule" if required else "ScheduleAnyway",
+            node_taints_policy="Honor" if required else None,
+            label_selector=k8s.meta.v1.LabelSelectorArgs(match_labels=dict(labels)),
             match_label_keys=[revision_label],
         )
-        for key in (ZONE_LABEL, HOST_LABEL)
+        for key, required in ((ZONE_LABEL, zones_required), (HOST_LABEL, False))
     ]
 
 
+def tolerate_taints(nodes: NodePlacement) -> list[k8s.core.v1.TolerationArgs] | None:
+    """Return the tolerations of pods that run on these nodes."""
+    return [
+        k8s.core.v1.TolerationArgs(key=key, operator="Exists", effect="NoSchedule") for key in nodes.tolerated_taints
+    ] or None
+
+
 def environment(
-    fields: Mapping[str, str], secret: pulumi.Input[str], secret_keys: Sequence[str]
+    fields: Mapping[str, str], source: PodSource, more: Mapping[str, str] | None = None
 ) -> list[k8s.core.v1.EnvVarArgs]:
     """Return the environment variables of a container.
 
     Args:
         fields: the pod's fields, such as `status.podIP`, by variable.
-        secret: name of the Secret.
-        secret_keys: its keys, which are also the names of their variables.
+        source: its secrets.
+        more: other variables.
     """
-    variables = {"HOME": contract.HOME, "USER": PART_OF, "TMPDIR": TEMPORARY.path}
+    variables = {"HOME": contract.HOME, "USER": PART_OF, "TMPDIR": TEMPORARY.path, **(more or {})}
+    secrets = {key: (source.secret, key) for key in source.secret_keys}
+    secrets |= {name: (value.secret, value.key) for name, value in source.other_secrets.items()}
     return [
         *(k8s.core.v1.EnvVarArgs(name=name, value=value) for name, value in variables.items()),
         *(
@@ -199,12 +226,12 @@ def environment(
         ),
         *(
             k8s.core.v1.EnvVarArgs(
-                name=key,
+                name=name,
                 value_from=k8s.core.v1.EnvVarSourceArgs(
                     secret_key_ref=k8s.core.v1.SecretKeySelectorArgs(name=secret, key=key)
                 ),
             )
-            for key in secret_keys
+            for name, (secret, key) in secrets.items()
         ),
     ]
 
@@ -248,15 +275,23 @@ def declare_headless_service(
 
 
 def declare_disruption_budget(
-    resource: str, namespace: str, name: str, opts: pulumi.ResourceOptions
+    resource: str, namespace: str, name: str, labels: Mapping[str, str], opts: pulumi.ResourceOptions
 ) -> k8s.policy.v1.PodDisruptionBudget:
-    """Declare that a drain of nodes evicts one of these pods at a time. It may always evict pods that are not ready."""
+    """Declare that a drain of nodes evicts one of these pods at a time. It may always evict pods that are not ready.
+
+    Args:
+        resource: name of the Pulumi resource.
+        namespace: where the pods are.
+        name: name of the budget.
+        labels: labels that select the pods.
+        opts: Pulumi's options.
+    """
     return k8s.policy.v1.PodDisruptionBudget(
         resource,
         metadata=label_object(name, namespace, name),
         spec=k8s.policy.v1.PodDisruptionBudgetSpecArgs(
             max_unavailable=1,
-            selector=k8s.meta.v1.LabelSelectorArgs(match_labels=select_pods(name)),
+            selector=k8s.meta.v1.LabelSelectorArgs(match_labels=dict(labels)),
             unhealthy_pod_eviction_policy="AlwaysAllow",
         ),
         opts=opts,

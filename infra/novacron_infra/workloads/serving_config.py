@@ -12,12 +12,14 @@ from typing import TypedDict
 
 from typing_extensions import NotRequired
 
+from novacron_infra.catalog import KvCacheType
 from novacron_infra.config.sections.serving import (
     CoordinatorSettings,
     PyTorchQuantization,
     PyTorchSettings,
     ResponseCache,
 )
+from novacron_infra.plan.serving import ServingPorts, WorkerGroup
 
 
 class CacheFile(TypedDict, total=False):
@@ -27,6 +29,7 @@ class CacheFile(TypedDict, total=False):
     ttl_s: int
     disk: str
     disk_mib: int
+    redis: bool
 
 
 class CoordinatorFile(TypedDict):
@@ -66,6 +69,36 @@ class PyTorchFile(TypedDict):
     quantization: str
 
 
+class KvCacheFile(TypedDict):
+    """The key-value cache of TensorRT-LLM."""
+
+    free_gpu_memory_fraction: float
+    dtype: str
+
+
+class TensorRtLlmFile(TypedDict):
+    """The TensorRT-LLM engine."""
+
+    kind: str
+    tensor_parallel: int
+    pipeline_parallel: int
+    gpus_per_node: int
+    launch_port: int
+    quantization: str
+    gpu_architecture: str
+    max_context_tokens: int
+    max_step_tokens: int
+    kv_cache: KvCacheFile
+
+
+class LoaderFile(TypedDict):
+    """Limits of a download."""
+
+    timeout_s: int
+    retries: int
+    parallel: int
+
+
 class WorkerFile(TypedDict):
     """A worker's configuration file."""
 
@@ -74,7 +107,10 @@ class WorkerFile(TypedDict):
     coordinator: str
     model: ModelFile
     model_cache: str
-    engine: PyTorchFile
+    store_mounts: NotRequired[dict[str, str]]
+    loader: NotRequired[LoaderFile]
+    engine: PyTorchFile | TensorRtLlmFile
+    performance_profile: NotRequired[str]
     drain_s: NotRequired[int]
 
 
@@ -100,6 +136,7 @@ def build_coordinator_file(
     database_url: str | None = None,
     host: str | None = None,
     pod_times: PodTimes | None = None,
+    redis: bool = False,
 ) -> CoordinatorFile:
     """Return a coordinator's configuration file.
 
@@ -112,6 +149,7 @@ def build_coordinator_file(
         database_url: the database of its keys and models, without a password. None: a variable may give it.
         host: the address to listen on. None: loopback, or a variable gives it.
         pod_times: the times of a coordinator in a pod. None: the defaults of novacron-serving.
+        redis: whether a variable gives the URL of a Redis-compatible service, which then caches responses as well.
     """
     file: CoordinatorFile = {
         "http_port": http_port,
@@ -124,7 +162,9 @@ def build_coordinator_file(
         "queue_timeout_s": settings.queue_timeout_s,
         "minimum_quality": settings.minimum_quality,
         "database_url": database_url,
-        "cache": None if settings.response_cache is None else _cache(settings.response_cache, cache_folder),
+        "cache": None
+        if settings.response_cache is None
+        else _cache(settings.response_cache, cache_folder, redis=redis),
     }
     if host is not None:
         file["host"] = host
@@ -177,6 +217,67 @@ def build_pytorch_worker_file(
     return file
 
 
-def _cache(settings: ResponseCache, folder: Path) -> CacheFile:
-    memory: CacheFile = {"memory_mib": settings.memory_mib, "ttl_s": settings.ttl_s}
-    return {**memory, "disk": str(folder), "disk_mib": settings.disk_mib} if settings.disk_mib else memory
+def build_tensorrt_llm_worker_file(
+    group: WorkerGroup,
+    *,
+    model_id: str,
+    store_url: str,
+    mounted_url: str | None,
+    mount_folder: str,
+    ports: ServingPorts,
+    coordinator: str,
+    model_cache: Path,
+) -> WorkerFile:
+    """Return the configuration file of the workers of a group, which all pods of a replica read.
+
+    Args:
+        group: the plan of the group.
+        model_id: the name that clients ask for.
+        store_url: URL of the models.
+        mounted_url: URL of the file system that is mounted at `mount_folder`. None: the store is none.
+        mount_folder: where that file system is mounted.
+        ports: ports of the processes.
+        coordinator: `host:port` of the coordinators' gRPC.
+        model_cache: where models from the store are kept.
+    """
+    engine = group.engine
+    file: WorkerFile = {
+        "port": ports.worker,
+        "coordinator": coordinator,
+        "model": {"id": model_id, "url": f"{store_url.rstrip('/')}/{group.model_folder}"},
+        "model_cache": str(model_cache),
+        "loader": {
+            "timeout_s": group.load.loader.timeout_s,
+            "retries": group.load.loader.retries,
+            "parallel": group.load.loader.parallel,
+        },
+        "engine": {
+            "kind": "tensorrt-llm",
+            "tensor_parallel": engine.tensor_parallel,
+            "pipeline_parallel": engine.pipeline_parallel,
+            "gpus_per_node": group.gpus_per_pod,
+            "launch_port": ports.launch,
+            "quantization": engine.weights.value,
+            "gpu_architecture": engine.architecture.value,
+            "max_context_tokens": engine.max_context_tokens,
+            "max_step_tokens": engine.max_step_tokens,
+            "kv_cache": {
+                "free_gpu_memory_fraction": engine.kv_cache_fraction,
+                "dtype": "fp8" if engine.kv_cache is KvCacheType.FP8 else "auto",
+            },
+        },
+        "performance_profile": group.profile.value,
+        "drain_s": group.drain_s,
+    }
+    if mounted_url is not None:
+        file["store_mounts"] = {mounted_url: mount_folder}
+    return file
+
+
+def _cache(settings: ResponseCache, folder: Path, *, redis: bool) -> CacheFile:
+    file: CacheFile = {"memory_mib": settings.memory_mib, "ttl_s": settings.ttl_s}
+    if settings.disk_mib:
+        file |= {"disk": str(folder), "disk_mib": settings.disk_mib}
+    if redis:
+        file["redis"] = True
+    return file

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -17,14 +19,25 @@ from novacron_infra.config.kubernetes import (
     check_kubernetes_rules,
 )
 from novacron_infra.config.problems import KEY
+from novacron_infra.config.sections.base import Section
 from novacron_infra.errors import raise_problems
 from novacron_infra.generated import generate_secret
-from novacron_infra.workloads import coordinators, pods, workers
+from novacron_infra.plan.serving import NodePlacement, ServingPorts, WorkerGroup
+from novacron_infra.workloads import coordinators, gpu_workers, pods, workers
 from novacron_infra.workloads import serving_contract as contract
 from novacron_infra.workloads.config_objects import declare_config, declare_secret, find_name
-from novacron_infra.workloads.names import API_SERVICE, COORDINATORS, NAMESPACE, WORKERS
+from novacron_infra.workloads.fabrics import EXEMPTION_REASONS
+from novacron_infra.workloads.model_store import declare_store_claim
+from novacron_infra.workloads.names import API_SERVICE, COORDINATORS, GPU_NAMESPACE, NAMESPACE, WARM_CAPACITY, WORKERS
 from novacron_infra.workloads.network_policies import AllowedTraffic, declare_network_policies
+from novacron_infra.workloads.priorities import count_warm_pods, declare_priority_classes, declare_warm_capacity
+from novacron_infra.workloads.quotas import declare_quota
 from novacron_infra.workloads.security import declare_namespace, declare_service_accounts
+from novacron_infra.workloads.serving_args import GpuWorkers, Identities, SecretKey
+from novacron_infra.workloads.serving_config import WorkerFile
+from novacron_infra.workloads.worker_pods import CONFIG_FILE
+
+_POSTGRES_PORT, _REDIS_PORT = 5432, 6379
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,15 +46,25 @@ class ServingStackArgs:
 
     images: ServingImages
     model: ServedModel = field(default_factory=ServedModel)
+    """Its `path` and `url` are for workers with the PyTorch engine; a GPU group has its folder in the store."""
     coordinators: CoordinatorPods = field(default_factory=CoordinatorPods)
-    workers: WorkerPods = field(default_factory=WorkerPods)
+    coordinator_nodes: NodePlacement = field(default_factory=NodePlacement)
+    workers: WorkerPods | GpuWorkers = field(default_factory=WorkerPods)
+    """Workers with the PyTorch engine, or with TensorRT-LLM as a plan decides."""
+    ports: ServingPorts = field(default_factory=ServingPorts)
     access: ApiAccess = field(default_factory=ApiAccess)
     monitoring_namespace: str = "monitoring"
     """The namespace whose pods may read the workers' metrics."""
     admin_key: pulumi.Input[str] | None = None
     """The administrator's API key. None: it is generated."""
-    database_url: pulumi.Input[str] | None = None
+    database_url: pulumi.Input[str] | SecretKey | None = None
     """`postgresql://…`, for API keys, models and assignments. None: the administrator's key is the only one."""
+    redis_url: pulumi.Input[str] | SecretKey | None = None
+    """`redis://…` or `rediss://…`, for rate limits and cached responses of all coordinators together.
+
+    None: each coordinator has its own.
+    """
+    identities: Identities = field(default_factory=Identities)
 
 
 class ServingStack(pulumi.ComponentResource):
@@ -64,26 +87,33 @@ class ServingStack(pulumi.ComponentResource):
     """The model's id."""
     admin_key: pulumi.Output[str]
     """The administrator's API key, a secret."""
+    namespaces: Mapping[str, k8s.core.v1.Namespace]
+    """The namespaces by name. What else is in them depends on them, such as Secrets of a `SecretKey`."""
 
     def __init__(self, name: str, args: ServingStackArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         _check(args)
         super().__init__("novacron:index:ServingStack", name, None, opts)
         self._name, self._args = name, args
         self._child = pulumi.ResourceOptions(parent=self)
-        self._worker_namespace = workers.find_namespace(args.workers)
+        self._worker_namespace = (
+            GPU_NAMESPACE if isinstance(args.workers, GpuWorkers) else workers.find_namespace(args.workers)
+        )
         self._cluster_token = generate_secret(f"{name}-cluster-token", self._child)
         given = args.admin_key
         self.admin_key = (
             generate_secret(f"{name}-admin-key", self._child) if given is None else pulumi.Output.secret(given)
         )
-        in_namespaces = self._after(*self._declare_namespaces())
+        self.namespaces = self._declare_namespaces()
+        in_namespaces = self._after(*self.namespaces.values())
         # Pods start only once their traffic is restricted and their accounts exist.
         prepared = self._after(*self._declare_access(in_namespaces))
         deployment = self._declare_coordinators(in_namespaces, prepared)
         # One tier after the other: workers are not replaced while coordinators are.
         self._declare_workers(in_namespaces, self._after(deployment))
-        service = coordinators.declare_api_service(f"{name}-{API_SERVICE}", args.access, self._after(deployment))
-        self.endpoint = _find_endpoint(args.access, service)
+        service = coordinators.declare_api_service(
+            f"{name}-{API_SERVICE}", args.access, args.ports.http, self._after(deployment)
+        )
+        self.endpoint = _find_endpoint(args, service)
         self.namespace = pulumi.Output.from_input(NAMESPACE)
         self.model = pulumi.Output.from_input(args.model.id)
         outputs = {"endpoint": self.endpoint, "namespace": self.namespace, "model": self.model}
@@ -93,22 +123,38 @@ class ServingStack(pulumi.ComponentResource):
         """Return the options of a child that is created after other resources, and deleted before them."""
         return pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=resources))
 
-    def _declare_namespaces(self) -> list[k8s.core.v1.Namespace]:
-        return [
-            declare_namespace(f"{self._name}-{namespace}", namespace, self._child)
+    def _declare_namespaces(self) -> dict[str, k8s.core.v1.Namespace]:
+        exempted = _list_exemptions(self._args.workers)
+        return {
+            namespace: declare_namespace(
+                f"{self._name}-{namespace}", namespace, exempted if namespace == GPU_NAMESPACE else (), self._child
+            )
             for namespace in dict.fromkeys((NAMESPACE, self._worker_namespace))
-        ]
+        }
 
     def _declare_access(self, opts: pulumi.ResourceOptions) -> list[pulumi.Resource]:
+        args, name = self._args, self._name
+        identities = args.identities
         traffic = AllowedTraffic(
             worker_namespace=self._worker_namespace,
-            monitoring_namespace=self._args.monitoring_namespace,
-            database_url=self._args.database_url,
-            model_store=self._args.model.url is not None,
+            monitoring_namespace=args.monitoring_namespace,
+            ports=args.ports,
+            database_port=_find_port(args.database_url, _POSTGRES_PORT),
+            redis_port=_find_port(args.redis_url, _REDIS_PORT),
+            model_store=_downloads(args),
+            metadata_servers=_list_metadata_clients(identities),
+            leader_worker_sets=tuple(group.name for group in _list_groups(args.workers) if group.spans_nodes),
         )
+        warm = count_warm_pods(_list_groups(args.workers)) > 0
         return [
-            *declare_service_accounts(self._name, self._worker_namespace, opts),
-            *declare_network_policies(self._name, traffic, opts),
+            *declare_service_accounts(name, self._worker_namespace, identities, opts),
+            *declare_network_policies(name, traffic, opts),
+            *declare_priority_classes(name, warm=warm, opts=self._child),
+            *(
+                item
+                for namespace, (pods_, gpus) in _count_pods(args).items()
+                for item in declare_quota(f"{name}-{namespace}", namespace, pods=pods_, gpus=gpus, opts=opts)
+            ),
         ]
 
     def _declare_coordinators(
@@ -116,52 +162,138 @@ class ServingStack(pulumi.ComponentResource):
     ) -> k8s.apps.v1.Deployment:
         args, resource = self._args, f"{self._name}-{COORDINATORS}"
         values = {contract.CLUSTER_TOKEN: self._cluster_token, contract.ADMIN_KEY: self.admin_key}
-        if args.database_url is not None:
-            values[contract.DATABASE_URL] = pulumi.Output.secret(args.database_url)
-        file = coordinators.build_file(args.coordinators)
+        others: dict[str, SecretKey] = {}
+        for variable, url in ((contract.DATABASE_URL, args.database_url), (contract.REDIS_URL, args.redis_url)):
+            if isinstance(url, SecretKey):
+                others[variable] = url
+            elif url is not None:
+                values[variable] = pulumi.Output.secret(url)
+        file = coordinators.build_file(args.coordinators, args.ports, redis=args.redis_url is not None)
         config = declare_config(
             f"{resource}-config", NAMESPACE, COORDINATORS, coordinators.CONFIG_FILE, file, in_namespaces
         )
         secret = declare_secret(f"{resource}-secrets", NAMESPACE, COORDINATORS, values, in_namespaces)
-        coordinators.declare_registration_service(f"{self._name}-registration", in_namespaces)
-        pods.declare_disruption_budget(f"{resource}-budget", NAMESPACE, COORDINATORS, in_namespaces)
+        coordinators.declare_registration_service(f"{self._name}-registration", args.ports.grpc, in_namespaces)
+        labels = pods.select_pods(COORDINATORS)
+        pods.declare_disruption_budget(f"{resource}-budget", NAMESPACE, COORDINATORS, labels, in_namespaces)
         source = pods.PodSource(
             image=args.images.coordinator,
             config=find_name(config),
             secret=find_name(secret),
             secret_keys=tuple(values),
+            other_secrets=others,
         )
-        return coordinators.declare_deployment(resource, args.coordinators, source, prepared)
+        place = coordinators.CoordinatorPlace(
+            nodes=args.coordinator_nodes, ports=args.ports, labels=args.identities.coordinators.labels
+        )
+        return coordinators.declare_deployment(resource, args.coordinators, place, source, prepared)
 
     def _declare_workers(self, in_namespaces: pulumi.ResourceOptions, opts: pulumi.ResourceOptions) -> None:
         args, resource, namespace = self._args, f"{self._name}-{WORKERS}", self._worker_namespace
         values = {contract.CLUSTER_TOKEN: self._cluster_token}
-        file = workers.build_file(args.workers, args.model)
-        config = declare_config(f"{resource}-config", namespace, WORKERS, workers.CONFIG_FILE, file, in_namespaces)
         secret = declare_secret(f"{resource}-secrets", namespace, WORKERS, values, in_namespaces)
-        workers.declare_headless_service(f"{resource}-service", namespace, in_namespaces)
-        pods.declare_disruption_budget(f"{resource}-budget", namespace, WORKERS, in_namespaces)
-        source = pods.PodSource(
-            image=args.images.worker, config=find_name(config), secret=find_name(secret), secret_keys=tuple(values)
+        workers.declare_headless_service(f"{resource}-service", namespace, args.ports.worker, in_namespaces)
+
+        def declare_source(
+            resource: str, name: str, labels: Mapping[str, str], file: pulumi.Input[WorkerFile]
+        ) -> pods.PodSource:
+            """Declare the configuration and the disruption budget of a workload, and return its pods' source."""
+            config = declare_config(f"{resource}-config", namespace, name, CONFIG_FILE, file, in_namespaces)
+            pods.declare_disruption_budget(f"{resource}-budget", namespace, name, labels, in_namespaces)
+            return pods.PodSource(
+                image=args.images.worker, config=find_name(config), secret=find_name(secret), secret_keys=tuple(values)
+            )
+
+        identity_labels = args.identities.workers.labels
+        if not isinstance(args.workers, GpuWorkers):
+            worker_set = workers.describe_worker_set(args.workers, identity_labels)
+            file = workers.build_file(args.workers, args.model)
+            source = declare_source(resource, WORKERS, worker_set.pod.labels, file)
+            workers.declare_stateful_set(resource, worker_set, source, opts)
+            return
+        store = args.workers.store
+        claims = [] if store.mount is None else declare_store_claim(self._name, store.mount, in_namespaces)
+        opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=claims))
+        settings = gpu_workers.GroupSettings(
+            model_id=args.model.id, store=store, ports=args.ports, identity_labels=identity_labels
         )
-        workers.declare_stateful_set(resource, args.workers, source, opts)
+        for group in args.workers.groups:
+            resource = f"{self._name}-{group.name}"
+            file = gpu_workers.build_file(group, settings)
+            source = declare_source(resource, group.name, gpu_workers.select_leaders(group), file)
+            if group.spans_nodes:
+                gpu_workers.declare_leader_worker_set(resource, group, settings, source, opts)
+            else:
+                worker_set = gpu_workers.describe_worker_set(group, settings)
+                workers.declare_stateful_set(resource, worker_set, source, opts)
+            if group.warm_replicas:
+                declare_warm_capacity(f"{self._name}-{WARM_CAPACITY}", group, args.images.worker, opts)
 
 
 def _check(args: ServingStackArgs) -> None:
-    sections = {"model": args.model, "coordinators": args.coordinators, "workers": args.workers, "access": args.access}
+    sections: dict[str, Section] = {"model": args.model, "coordinators": args.coordinators, "access": args.access}
+    if not isinstance(args.workers, GpuWorkers):
+        sections["workers"] = args.workers
     raise_problems(
         [replace(found, path=found.path.removeprefix(f"{KEY}.")) for found in check_kubernetes_rules(sections)]
     )
 
 
-def _find_endpoint(access: ApiAccess, service: k8s.core.v1.Service) -> pulumi.Output[str]:
+def _list_groups(workers: WorkerPods | GpuWorkers) -> tuple[WorkerGroup, ...]:
+    return workers.groups if isinstance(workers, GpuWorkers) else ()
+
+
+def _count_pods(args: ServingStackArgs) -> dict[str, tuple[int, int]]:
+    """Return the most pods and GPUs of each namespace, for its quota. An update of coordinators starts one more."""
+    coordinators = 2 * args.coordinators.count
+    if isinstance(args.workers, GpuWorkers):
+        groups = args.workers.groups
+        counts = [(group.maximum_replicas * group.pods_per_replica, group) for group in groups]
+        warm = count_warm_pods(groups)
+        # All groups share the GPUs of the region.
+        gpus = max(pods_ * group.gpus_per_pod for pods_, group in counts)
+        return {NAMESPACE: (coordinators, 0), GPU_NAMESPACE: (sum(pods_ for pods_, _ in counts) + warm, gpus)}
+    own = (args.workers.count, args.workers.count * args.workers.gpus)
+    if args.workers.gpus:
+        return {NAMESPACE: (coordinators, 0), GPU_NAMESPACE: own}
+    return {NAMESPACE: (coordinators + own[0], 0)}
+
+
+def _list_exemptions(workers: WorkerPods | GpuWorkers) -> tuple[str, ...]:
+    """Return why the namespace of GPU workers cannot keep the Pod Security Standard `restricted`."""
+    kinds = dict.fromkeys(group.fabric.kind for group in _list_groups(workers) if group.fabric is not None)
+    return tuple(EXEMPTION_REASONS[kind] for kind in kinds if kind in EXEMPTION_REASONS)
+
+
+def _downloads(args: ServingStackArgs) -> bool:
+    """Return whether workers download from an object store. The kubelet mounts file systems, not the pods."""
+    if isinstance(args.workers, GpuWorkers):
+        return args.workers.store.mount is None
+    return args.model.url is not None
+
+
+def _list_metadata_clients(identities: Identities) -> tuple[str, ...]:
+    """Return the processes whose credentials come from the node's metadata server."""
+    coordinators = ("coordinators",) if identities.coordinators.metadata_server else ()
+    return (*coordinators, *(("workers", "ranks") if identities.workers.metadata_server else ()))
+
+
+def _find_port(url: pulumi.Input[str] | SecretKey | None, default: int) -> pulumi.Input[int] | None:
+    if url is None or isinstance(url, SecretKey):
+        return url and url.port
+    known = pulumi.Output.from_input(url).apply(lambda text: urlsplit(text).port or default)
+    return pulumi.Output.unsecret(known)
+
+
+def _find_endpoint(args: ServingStackArgs, service: k8s.core.v1.Service) -> pulumi.Output[str]:
+    access, http_port = args.access, args.ports.http
     if access.kind is AccessKind.NODE_PORT and access.address is not None:
         port = service.spec.apply(lambda spec: spec.ports[0].node_port if spec.ports else None)
         return pulumi.Output.format("http://{0}:{1}/v1", access.address, access.node_port or port)
     if access.kind is AccessKind.LOAD_BALANCER:
         address = pulumi.Output.from_input(access.address) if access.address else service.status.apply(_find_address)
-        return pulumi.Output.format("http://{0}:{1}/v1", address, contract.HTTP_PORT)
-    return pulumi.Output.from_input(f"http://{API_SERVICE}.{NAMESPACE}.svc:{contract.HTTP_PORT}/v1")
+        return pulumi.Output.format("http://{0}:{1}/v1", address, http_port)
+    return pulumi.Output.from_input(f"http://{API_SERVICE}.{NAMESPACE}.svc:{http_port}/v1")
 
 
 def _find_address(status: k8s.core.v1.outputs.ServiceStatus | None) -> str:

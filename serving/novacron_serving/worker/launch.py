@@ -1,23 +1,33 @@
 """Start a worker in a pod of a LeaderWorkerSet: `python -m novacron_serving.worker.launch --config FILE`.
 
-Every pod runs the same command. The environment variables of the LeaderWorkerSet tell the pods apart.
+Every pod runs the same command. The environment variables of the LeaderWorkerSet tell the pods apart. A pod that is not
+the leader downloads the model and then runs an SSH server, so a connection to its port means that it has the weights.
 """
 
 from __future__ import annotations
 
+import logging
 import os
+import shutil
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from novacron_serving.engines.tensorrt_llm.config import TensorRtLlmConfig
-from novacron_serving.engines.tensorrt_llm.launch import plan_launch
+from novacron_serving.engines.tensorrt_llm.launch import Launch, plan_launch
 from novacron_serving.errors import StartError
-from novacron_serving.server import main, read_config
+from novacron_serving.models import download, open_folder
+from novacron_serving.server import cluster_token, main, read_config
 from novacron_serving.worker.config import WorkerConfig
+from novacron_serving.worker.ssh import wait_for_servers, write_files
+
+SSH_FOLDER = Path("~/.ssh-ranks")
+
+log = logging.getLogger("novacron_serving.worker")
 
 
-def choose_command(engine: TensorRtLlmConfig, config_path: str, environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the command of this pod. Raises `StartError` if the group does not fit the model."""
+def plan(engine: TensorRtLlmConfig, config_path: str, environment: Mapping[str, str]) -> Launch:
+    """Return the commands of the group. Raises `StartError` if the group does not fit the model."""
     gpus_per_node = engine.gpus_per_node or engine.ranks
     try:
         planned = plan_launch(
@@ -26,6 +36,8 @@ def choose_command(engine: TensorRtLlmConfig, config_path: str, environment: Map
             gpus_per_node,
             config_path,
             environment.get("LWS_LEADER_ADDRESS", ""),
+            str(SSH_FOLDER.expanduser()),
+            environment.get("NCCL_SOCKET_IFNAME"),
         )
     except ValueError as error:
         raise StartError(f"engine: {error}") from error
@@ -35,18 +47,39 @@ def choose_command(engine: TensorRtLlmConfig, config_path: str, environment: Map
             f"LWS_GROUP_SIZE is {size}; it must be {planned.nodes}, because tensor_parallel × pipeline_parallel is "
             f"{engine.ranks} and gpus_per_node {gpus_per_node}; set the LeaderWorkerSet's size to {planned.nodes}"
         )
-    return planned.leader if environment.get("LWS_WORKER_INDEX", "0") == "0" else planned.follower
+    return planned
+
+
+def is_leader(environment: Mapping[str, str]) -> bool:
+    """Return whether this pod is the first or only one of its group."""
+    return environment.get("LWS_WORKER_INDEX", "0") == "0"
 
 
 def run(arguments: list[str]) -> None:
-    """Replace this process with the command of this pod."""
+    """Download the model, connect the pods of the group, and replace this process with the command of this pod."""
     config = read_config(arguments, WorkerConfig)
-    if not isinstance(config.engine, TensorRtLlmConfig):
-        raise StartError(f"engine.kind is {config.engine.kind!r}; only 'tensorrt-llm' can span machines")
-    argv = choose_command(config.engine, arguments[1], os.environ)
+    engine = config.engine
+    if not isinstance(engine, TensorRtLlmConfig):
+        raise StartError(f"engine.kind is {engine.kind!r}; only 'tensorrt-llm' can span machines")
+    planned = plan(engine, arguments[1], os.environ)
+    argv = planned.leader if is_leader(os.environ) else planned.follower
+    if planned.nodes > 1:
+        os.environ.update(planned.environment)
+        write_files(SSH_FOLDER.expanduser(), cluster_token(), engine.launch_port, os.environ)
+        # Every rank reads the weights from its own machine. The worker finds them in the cache.
+        _download(config)
+        if is_leader(os.environ):
+            wait_for_servers(planned.followers, engine.launch_port, config.loader.timeout_s)
     if argv[0] == "python":
         argv = (sys.executable, *argv[1:])
-    os.execvp(argv[0], argv)  # noqa: S606 - this process has nothing left to do
+    # With its absolute path, mpirun also finds its own programs on the other machines.
+    os.execvp(shutil.which(argv[0]) or argv[0], argv)  # noqa: S606 - this process has nothing left to do
+
+
+def _download(config: WorkerConfig) -> None:
+    if config.model.url is not None:
+        log.info("downloading %s before the ranks start", config.model.url)
+        download(open_folder(config.model.url, config.store_mounts), config.model_cache.expanduser(), config.loader)
 
 
 if __name__ == "__main__":

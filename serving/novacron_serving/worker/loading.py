@@ -10,6 +10,7 @@ from pathlib import Path
 
 from novacron_serving.clock import SYSTEM_CLOCK, Clock
 from novacron_serving.engines import Engine
+from novacron_serving.engines.tensorrt_llm.config import TensorRtLlmConfig
 from novacron_serving.errors import StartError
 from novacron_serving.models import StoreError, download, open_folder
 from novacron_serving.worker.config import WorkerConfig
@@ -79,6 +80,10 @@ class Loader:
             StartError: the other model cannot be downloaded or loaded. The previous one is served again, unless
                 `served.ready` is False.
         """
+        engine = self._config.engine
+        if isinstance(engine, TensorRtLlmConfig) and engine.spans_machines:
+            # The ranks of the other machines have only the model that they downloaded before they started.
+            raise StartError("its engine spans machines, so it keeps the model of its configuration")
         previous = self.model
         wanted = await self._fetch(model_id, url, digest) if model_id else self._first
         await drain()

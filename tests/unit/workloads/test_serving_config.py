@@ -9,9 +9,16 @@ from typing import Any
 import pytest
 from novacron_infra.config.local import CoordinatorConfig, WorkersConfig
 from novacron_infra.config.sections.serving import Device, PyTorchQuantization
-from novacron_infra.workloads.serving_config import build_coordinator_file, build_pytorch_worker_file
+from novacron_infra.plan.serving import plan_region_serving
+from novacron_infra.workloads.serving_config import (
+    build_coordinator_file,
+    build_pytorch_worker_file,
+    build_tensorrt_llm_worker_file,
+)
 from novacron_serving.coordinator import config as coordinator_config
 from novacron_serving.worker import config as worker_config
+
+from tests.unit.config.environments import plan, read_stack
 
 SETTINGS = [
     {},
@@ -61,3 +68,26 @@ def test_a_worker_accepts_its_file() -> None:
     engine = accepted.engine.model_dump(mode="json")
     expected = {"kind": "pytorch", "device": "cpu", "threads": 3, "quantization": "int8"}
     assert {name: engine[name] for name in expected} == expected
+
+
+def test_every_worker_group_of_production_is_accepted() -> None:
+    planned = plan(read_stack("prod"))
+    serving = plan_region_serving(planned, planned.regions[0])
+    for group in serving.workers:
+        file = build_tensorrt_llm_worker_file(
+            group,
+            model_id=serving.model_id,
+            store_url="efs://fs-1/models",
+            mounted_url="efs://fs-1",
+            mount_folder="/mnt/models",
+            ports=serving.ports,
+            coordinator="llm-coordinators.novacron-llm.svc:9090",
+            model_cache=Path("/data/models"),
+        )
+        accepted = worker_config.WorkerConfig.model_validate_json(json.dumps({"worker_id": "pod-0", **file}))
+        assert accepted.model.url == f"efs://fs-1/models/{group.model_folder}"
+        assert accepted.store_mounts == {"efs://fs-1": Path("/mnt/models")}
+        engine = accepted.engine.model_dump(mode="json")
+        assert engine["quantization"] == group.engine.weights.value
+        assert engine["tensor_parallel"] * engine["pipeline_parallel"] == group.gpus_per_pod * group.pods_per_replica
+        assert (accepted.performance_profile.value, accepted.drain_s) == (group.profile.value, group.drain_s)

@@ -20,5 +20,5 @@ def test_ports_paths_and_variables_are_those_of_the_serving_package() -> None:
         "host": ours.HOST,
         "admin_key": ours.ADMIN_KEY,
         "database_url": ours.DATABASE_URL,
-        "redis_url": "NOVACRON_REDIS_URL",
+        "redis_url": ours.REDIS_URL,
     }

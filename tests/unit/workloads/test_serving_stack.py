@@ -54,7 +54,8 @@ def test_gpu_workers_have_a_namespace_of_their_own() -> None:
         item.type.rpartition(":")[2] for item in gpu.objects if get(item, "metadata.namespace") == "novacron-workers"
     }
     assert in_it == {
-        "ConfigMap", "NetworkPolicy", "PodDisruptionBudget", "Secret", "Service", "ServiceAccount", "StatefulSet",
+        "ConfigMap", "LimitRange", "NetworkPolicy", "PodDisruptionBudget", "ResourceQuota", "Secret", "Service",
+        "ServiceAccount", "StatefulSet",
     }  # fmt: skip
     assert set(gpu.of("Deployment")) == {"novacron-llm/llm-coordinator"}
     assert gpu.read_file("worker.json")["coordinator"] == "llm-coordinators.novacron-llm.svc:9090"

@@ -56,3 +56,13 @@ class Images(Section):
     efa_device_plugin: Image = Image(repository="public.ecr.aws/eks/aws-efa-k8s-device-plugin", tag="v0.5.20")
     """Image of the EFA device plugin, which `clusters.add_ons` installs on AWS where workers have EFA.
     Use 0.5.10 or later: earlier versions miscount the devices of p6-b200 machines."""
+    tcpx_daemon: Image = Image(
+        repository="us-docker.pkg.dev/gce-ai-infra/gpudirect-tcpx/tcpgpudmarxd-dev", tag="v2.0.15"
+    )
+    """Image of the daemon that workers on a3-highgpu machines need where a replica spans nodes.
+    State the digest that you tested."""
+    tcpxo_daemon: Image = Image(
+        repository="us-docker.pkg.dev/gce-ai-infra/gpudirect-tcpxo/tcpgpudmarxd-dev", tag="v1.0.21"
+    )
+    """Image of the daemon that workers on a3-megagpu machines need where a replica spans nodes.
+    State the digest that you tested."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, PositiveFloat
 
-from novacron_infra.config.sections.base import Instances, Name, Port, Section
+from novacron_infra.config.sections.base import Count, Instances, Name, Port, Section
 from novacron_infra.config.sections.hardware import Hardware, Resources
 
 
@@ -40,7 +40,12 @@ class Workers(WorkerCounts):
     """Size of the memory-backed /dev/shm of each pod in GiB."""
     spot_fraction: Annotated[float, Field(ge=0, le=0.7)] = 0.0
     """Part of the workers that may run on spot capacity, as a fraction up to 0.7."""
+    warm_replicas: Count = 0
+    """Number of replicas of the first profile in each region for which autoscaling keeps nodes running.
+    A replica that is added starts there without waiting for a machine or its image. They cost as much as replicas that
+    serve."""
     coordination_port: Port = 9091
-    """Port for coordination between workers."""
+    """Port where workers get requests from coordinators."""
     tensor_port: Port = 9092
-    """Port for tensor traffic between workers."""
+    """Port where the pods of a replica that spans nodes start each other's processes, by SSH.
+    Tensors then take ports that NCCL chooses, which are open within a group of workers."""

@@ -164,6 +164,8 @@ class TensorRtLlmConfig(Settings):
     """GPUs that share the experts of a mixture-of-experts model. None: the library's default."""
     gpus_per_node: int | None = Field(default=None, ge=1)
     """GPUs per machine. None: all GPUs of this machine. Required if the model spans machines."""
+    launch_port: int = Field(default=2222, ge=1024, le=65535)
+    """Port of the SSH server on the other machines, if the model spans machines."""
     quantization: Quantization | None = None
     """Required weight format of the checkpoint. None: any format that runs on the GPU."""
     gpu_architecture: Architecture | None = None
@@ -229,6 +231,11 @@ class TensorRtLlmConfig(Settings):
     def ranks(self) -> int:
         """Number of processes, one per GPU."""
         return self.tensor_parallel * self.pipeline_parallel
+
+    @property
+    def spans_machines(self) -> bool:
+        """Whether the ranks are on several machines."""
+        return self.gpus_per_node is not None and self.ranks > self.gpus_per_node
 
     @property
     def is_always_greedy(self) -> bool:

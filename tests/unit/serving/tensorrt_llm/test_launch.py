@@ -16,7 +16,7 @@ from novacron_serving.errors import StartError
 from novacron_serving.protocol import contract
 from novacron_serving.worker.__main__ import digest_adapter
 from novacron_serving.worker.config import EngineConfig, WorkerConfig
-from novacron_serving.worker.launch import choose_command, run
+from novacron_serving.worker.launch import is_leader, plan, run
 from pydantic import ValidationError
 
 LEADER = "novacron-0.novacron.serving"
@@ -56,14 +56,16 @@ def test_on_one_machine_the_worker_is_started_directly() -> None:
 
 
 def test_over_several_machines_mpirun_starts_a_rank_per_gpu_and_one_worker() -> None:
-    planned = plan_launch(8, 2, 8, CONFIG, LEADER)
+    planned = plan_launch(8, 2, 8, CONFIG, LEADER, "/home/me/ssh", "eth0")
     command = shlex.join(planned.leader)
     assert planned.nodes == 2
     assert f"-np 16 --host {LEADER}:8,novacron-0-1.novacron.serving:8 " in command
     assert command.endswith(f"trtllm-llmapi-launch python -m novacron_serving.worker --config {CONFIG}")
     assert "-x TRTLLM_NO_USAGE_STATS" in command
-    (port,) = re.findall(r"'-p (\d+)'", command)
-    assert shlex.join(planned.follower) == f"/usr/sbin/sshd -D -e -p {port}"
+    assert "--mca plm_rsh_agent 'ssh -F /home/me/ssh/ssh_config'" in command
+    assert "--mca btl_tcp_if_include eth0" in command
+    assert shlex.join(planned.follower) == "/usr/sbin/sshd -D -e -f /home/me/ssh/sshd_config"
+    assert planned.followers == ("novacron-0-1.novacron.serving",)
 
 
 @pytest.mark.parametrize(
@@ -88,18 +90,18 @@ def pod(index: int, size: int = 2) -> dict[str, str]:
 
 
 def test_the_command_of_a_pod_depends_on_its_index() -> None:
-    engine = TensorRtLlmConfig(tensor_parallel=16, gpus_per_node=8)
-    assert choose_command(engine, CONFIG, pod(0))[0] == "mpirun"
-    assert choose_command(engine, CONFIG, pod(1))[0] == "/usr/sbin/sshd"
-    assert choose_command(TensorRtLlmConfig(tensor_parallel=8), CONFIG, {})[0] == "python"
+    assert (is_leader(pod(0)), is_leader(pod(1)), is_leader({})) == (True, False, True)
+    planned = plan(TensorRtLlmConfig(tensor_parallel=16, gpus_per_node=8), CONFIG, pod(0))
+    assert (planned.leader[0], planned.follower[0]) == ("mpirun", "/usr/sbin/sshd")
+    assert plan(TensorRtLlmConfig(tensor_parallel=8), CONFIG, {}).leader[0] == "python"
 
 
 def test_a_group_of_the_wrong_size_is_rejected() -> None:
     engine = TensorRtLlmConfig(tensor_parallel=16, gpus_per_node=8)
     with pytest.raises(StartError, match=r"LWS_GROUP_SIZE is 3; it must be 2, .* is 16 and gpus_per_node 8"):
-        choose_command(engine, CONFIG, pod(0, size=3))
+        plan(engine, CONFIG, pod(0, size=3))
     with pytest.raises(StartError, match=r"LWS_GROUP_SIZE is 2; it must be 1, .* is 8 and gpus_per_node 8"):
-        choose_command(TensorRtLlmConfig(tensor_parallel=8), CONFIG, pod(0))
+        plan(TensorRtLlmConfig(tensor_parallel=8), CONFIG, pod(0))
 
 
 def test_a_worker_with_another_engine_cannot_be_launched(tmp_path: Path) -> None:

@@ -1,0 +1,50 @@
+"""Quotas and limit ranges: an upper bound of each namespace, and resources for containers that state none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from novacron_infra.workloads.names import PART_OF
+from novacron_infra.workloads.pods import GPU_RESOURCE, label_object
+
+_DEFAULT_REQUESTS = {"cpu": "100m", "memory": "128Mi"}
+_DEFAULT_LIMITS = {"cpu": "1", "memory": "512Mi"}
+"""No disk: a default would limit the pods whose folders have limits of their own."""
+
+
+def declare_quota(
+    resource: str, namespace: str, *, pods: int, gpus: int, opts: pulumi.ResourceOptions
+) -> list[pulumi.Resource]:
+    """Declare the quota and the limit range of a namespace.
+
+    Args:
+        resource: how the names of the Pulumi resources begin.
+        namespace: the namespace.
+        pods: the most pods that it may have.
+        gpus: the most GPUs that they may have.
+        opts: Pulumi's options.
+    """
+    hard: Mapping[str, str] = {"pods": str(pods), f"requests.{GPU_RESOURCE}": str(gpus)}
+    return [
+        k8s.core.v1.ResourceQuota(
+            f"{resource}-quota",
+            metadata=label_object(PART_OF, namespace, PART_OF),
+            spec=k8s.core.v1.ResourceQuotaSpecArgs(hard=hard),
+            opts=opts,
+        ),
+        k8s.core.v1.LimitRange(
+            f"{resource}-limits",
+            metadata=label_object(PART_OF, namespace, PART_OF),
+            spec=k8s.core.v1.LimitRangeSpecArgs(
+                limits=[
+                    k8s.core.v1.LimitRangeItemArgs(
+                        type="Container", default=_DEFAULT_LIMITS, default_request=_DEFAULT_REQUESTS
+                    )
+                ]
+            ),
+            opts=opts,
+        ),
+    ]

@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Without byte code, each start of a worker takes ten seconds longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up preview down rehearse status logs test test-unit test-cluster test-node test-gpu node node-down trial-images check prose docs format golden bench-engine bench-rehearse bench-gateway bench-routing bench-batching check-clients check-stores stubs lock clean
+.PHONY: help up preview down rehearse status logs test test-unit test-cluster test-node test-gpu node node-down trial-images check prose docs format golden bench-engine bench-rehearse bench-gateway bench-routing bench-batching check-clients check-stores check-workflows dist stubs lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -61,6 +61,7 @@ check: .venv/dev.stamp ## check format, lint, layers, types, prose, Dockerfiles 
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.prose
 	$(BIN)/hadolint images/*.Dockerfile
+	$(BIN)/zizmor --offline --persona=pedantic --quiet .github
 	NODE_OPTIONS=--max-old-space-size=8192 $(BIN)/basedpyright  # the cloud SDKs fill Node's default of 4 GB; it then runs slower, with false errors
 
 prose: .venv/dev.stamp ## check the English of docs, comments and messages for banned phrases
@@ -116,6 +117,12 @@ check-clients: .venv/dev.stamp .bench/clients.stamp ## test a stack with OpenAI'
 check-stores: .venv/dev.stamp .bench/stores.stamp ## test the model store on servers with the APIs of S3, Azure and Google Cloud (needs npm and go)
 	$(BIN)/pytest tests/serving/test_model_store_clouds.py
 
+check-workflows: .bench/actionlint ## check the syntax of the GitHub workflows and their scripts (needs go)
+	.bench/actionlint -shellcheck=shellcheck -pyflakes=
+
+.bench/actionlint:
+	@GOBIN=$(CURDIR)/.bench go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+
 .bench/gateways.stamp:
 	@mkdir -p .bench && cd .bench && ../$(BIN)/uv venv --quiet rust && ../$(BIN)/uv venv --quiet litellm
 	@$(BIN)/uv pip install --quiet --python .bench/rust vllm-router sglang-router smg
@@ -129,6 +136,10 @@ check-stores: .venv/dev.stamp .bench/stores.stamp ## test the model store on ser
 .bench/stores.stamp:
 	@npm install --silent --prefix .bench azurite
 	@GOBIN=$(CURDIR)/.bench go install github.com/fsouza/fake-gcs-server@v1.56.1 && touch $@
+
+dist: .venv/base.stamp ## build the wheels of the three distributions into dist/
+	@for project in infra serving .; do $(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist $$project || exit 1; done
+	@ls dist
 
 stubs: .venv/dev.stamp ## regenerate the Python code of serving's .proto files
 	$(BIN)/python -m grpc_tools.protoc -I serving --python_out=serving --pyi_out=serving --grpc_python_out=serving \

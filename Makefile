@@ -149,7 +149,7 @@ stubs: .venv/dev.stamp ## regenerate the Python code of serving's .proto files
 lock: .venv/dev.stamp ## resolve requirements/*.in to the newest versions
 	cd requirements && lock="../$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
 	    --no-emit-index-url --no-header --no-annotate" && $$lock --upgrade dev.in -o dev.txt && \
-	  for f in uv base run clouds unit docs image-build image-coordinator image-worker-cpu; do $$lock --upgrade -c dev.txt $$f.in -o $$f.txt || exit 1; done
+	  for f in uv base run clouds unit docs image-build image-coordinator image-worker-cpu image-worker-gpu; do $$lock --upgrade -c dev.txt $$f.in -o $$f.txt || exit 1; done
 
 clean: ## delete the virtual environment and caches; run `make down` first
 	@! ls .novacron/.pulumi/stacks/*/*.json >/dev/null 2>&1 || { echo "a stack may still be running: run 'make down', then 'rm -r .novacron'"; exit 1; }

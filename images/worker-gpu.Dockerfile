@@ -10,19 +10,19 @@ RUN apt-get update \
  && apt-get install --yes --no-install-recommends python3-venv \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
 WORKDIR /build
-COPY requirements/image-build.txt requirements/image-coordinator.txt ./
+COPY requirements/image-build.txt requirements/image-worker-gpu.txt ./
 RUN python3 -m venv tools && python3 -m venv --without-pip --system-site-packages /opt/novacron \
  && tools/bin/pip install --no-cache-dir --require-hashes --requirement image-build.txt \
- && tools/bin/pip download --no-cache-dir --no-deps --require-hashes --dest wheels --requirement image-coordinator.txt
+ && tools/bin/pip download --no-cache-dir --no-deps --require-hashes --dest wheels --requirement image-worker-gpu.txt
 COPY serving/ serving/
 # Packages that the base has stay as they are where NovaCron can use them, because TensorRT-LLM was tested with them. The
 # others come from the wheels above, whose hashes were checked.
 RUN tools/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir wheels ./serving \
- && tools/bin/pip --python /opt/novacron/bin/python install --no-cache-dir --no-index --find-links wheels 'novacron-serving[stores,tracing]'
+ && tools/bin/pip --python /opt/novacron/bin/python install --no-cache-dir --no-index --find-links wheels 'novacron-serving[multi-node,stores,tracing]'
 
 FROM ${BASE}
 # The pods of a replica that spans machines start its processes by ssh, as this user, which therefore has a shell. They
-# share one key, which is mounted: the image has none.
+# derive the key from the cluster token: the image has none.
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends openssh-client openssh-server \
  && rm -rf /etc/ssh/ssh_host_* /var/lib/apt/lists/* /var/cache/apt/* /var/log/* \
@@ -46,8 +46,8 @@ ENV HOME=/home/novacron PATH=/opt/novacron/bin:${PATH} PYTHONUNBUFFERED=1 \
     FLASHINFER_WORKSPACE_BASE=/home/novacron/.cache MPLCONFIGDIR=/home/novacron/.config/matplotlib
 USER 10001:10001
 WORKDIR /home/novacron
-# 2222 is ssh, between the pods of one replica only.
-EXPOSE 9091 2222
+# 9092 is ssh, between the pods of one replica only.
+EXPOSE 9091 9092
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=600s \
   CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:9091/health', timeout=4)"]

@@ -159,6 +159,11 @@ def read_full(folder: Path, group: str, kind: str) -> dict[str, Any] | None:
     return _pick(((file.name, file.read_bytes) for file in sorted(folder.glob(f"{group}_*.yaml"))), kind)
 
 
+def open_module(module: Module) -> zipfile.ZipFile:
+    """Return the archive of a module. The test is skipped without Go, or if the module cannot be downloaded."""
+    return zipfile.ZipFile(_download(module))
+
+
 def _find_version(definition: Mapping[str, Any], version: str) -> dict[str, Any]:
     names = {item["name"]: item for item in definition["spec"]["versions"] if item["served"]}
     assert version in names, f"{definition['metadata']['name']} serves {', '.join(names)}, not {version}"
@@ -232,7 +237,7 @@ _Validator: Any = jsonschema.validators.extend(
 
 @functools.cache
 def _built_in_types() -> dict[str, Any]:
-    with _open(KUBERNETES) as archive:
+    with open_module(KUBERNETES) as archive:
         document = json.loads(archive.read(f"{KUBERNETES.path}@{KUBERNETES.version}/{KUBERNETES.folder}"))
     return {name: _prepare(value) for name, value in document["definitions"].items()} | _LOOSE_TYPES
 
@@ -255,7 +260,7 @@ def _find_built_in(api_version: str, kind: str) -> str:
 @functools.cache
 def _find_in_module(module: Module, kind: str) -> dict[str, Any] | None:
     folder = f"{module.path}@{module.version}/{module.folder}"
-    with _open(module) as archive:
+    with open_module(module) as archive:
         names = [name for name in archive.namelist() if name.startswith(folder) and name.endswith(".yaml")]
         return _pick(((name, functools.partial(archive.read, name)) for name in names), kind)
 
@@ -294,10 +299,6 @@ def _download(module: Module) -> Path:
         pytest.skip(f"{name} cannot be downloaded: {result.get('Error') or done.stderr.strip()}")
     assert result["Sum"] == module.digest, f"{name} has the hash {result['Sum']}, not {module.digest}"
     return Path(result["Zip"])
-
-
-def _open(module: Module) -> zipfile.ZipFile:
-    return zipfile.ZipFile(_download(module))
 
 
 def _compare_schemas(path: str, ours: Mapping[str, Any], full: Mapping[str, Any]) -> Iterator[str]:

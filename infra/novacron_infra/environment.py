@@ -8,7 +8,14 @@ from typing import Protocol, cast
 
 import pulumi
 
-from novacron_infra.config import CloudEnvironment, EnvironmentConfig, KubernetesEnvironment, LocalEnvironment, Platform
+from novacron_infra.config import (
+    CloudEnvironment,
+    EnvironmentConfig,
+    KubernetesEnvironment,
+    LocalEnvironment,
+    Monitoring,
+    Platform,
+)
 from novacron_infra.dns.environment import check_endpoint, declare_endpoint
 from novacron_infra.errors import ConfigurationError
 from novacron_infra.local import LocalServing, LocalServingArgs
@@ -128,6 +135,7 @@ def _build_in_cluster(config: KubernetesEnvironment, project_dir: Path) -> None:
     if problems := check_cluster(config.cluster, kubeconfig):
         raise ConfigurationError(problems)
     provider = declare_provider("cluster", kubeconfig and str(kubeconfig), context=config.cluster.context)
+    add_ons = _declare_charts(config, provider)
     serving = ServingStack(
         "serving",
         ServingStackArgs(
@@ -140,7 +148,27 @@ def _build_in_cluster(config: KubernetesEnvironment, project_dir: Path) -> None:
             admin_key=cast("pulumi.Output[str] | None", config.secrets.api_key),
             database_url=cast("pulumi.Output[str] | None", config.secrets.database_url),
         ),
-        pulumi.ResourceOptions(providers=[provider]),
+        pulumi.ResourceOptions(providers=[provider], depends_on=add_ons),
     )
     for name in ("endpoint", "namespace", "model", "admin_key"):
         pulumi.export(name, getattr(serving, name))
+
+
+def _declare_charts(config: KubernetesEnvironment, provider: pulumi.ProviderResource) -> list[pulumi.Resource]:
+    """Declare the controllers that the stack installs in a cluster of your own: none, unless the configuration asks."""
+    from novacron_infra.workloads.add_ons.component import ChartAddOns, ChartAddOnsArgs
+    from novacron_infra.workloads.add_ons.selection import ClusterDescription, list_releases
+    from novacron_infra.workloads.workers import find_namespace
+
+    described = ClusterDescription(
+        platform=Platform.KUBERNETES,
+        monitoring=Monitoring(),
+        worker_namespace=find_namespace(config.workers),
+        monitoring_namespace=config.monitoring_namespace,
+    )
+    releases = list_releases(config.add_ons.fill(Platform.KUBERNETES), described)
+    if not releases:
+        return []
+    password = cast("pulumi.Output[str] | None", config.secrets.grafana_password)
+    args = ChartAddOnsArgs(releases=releases, grafana_password=password)
+    return [ChartAddOns("add-ons", args, pulumi.ResourceOptions(providers=[provider]))]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from ipaddress import IPv4Network
+from typing import cast
 
 import pulumi
 
-from novacron_infra.config import Platform
+from novacron_infra.config import AddOns, Monitoring, Platform
 from novacron_infra.plan import EnvironmentPlan
 from novacron_infra.plan.pools import plan_node_pools
 from novacron_infra.plan.stores import find_region_store
@@ -28,6 +29,17 @@ class RedisLayout:
     def clustered(self) -> bool:
         """Whether clients have to speak the cluster protocol."""
         return self.replicas_per_shard > 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ControllerCharts:
+    """The controllers of a cluster that are installed from Helm charts."""
+
+    add_ons: AddOns
+    """Every add-on is stated: `AddOns.fill` does it."""
+    monitoring: Monitoring
+    grafana_password: pulumi.Input[str] | None = None
+    """None: it is generated, if Grafana is installed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,7 +77,9 @@ class RegionSpec:
     configuration_prefix: str = "configuration"
     """Folder of the configuration in the store."""
     add_ons: bool = False
-    """Whether storage classes and device plugins are created in the cluster. `up` then has to reach its API."""
+    """Whether storage classes, device plugins and `charts` are created in the cluster. `up` has to reach its API."""
+    charts: ControllerCharts | None = None
+    """The controllers that are installed in the cluster with `add_ons`. None: none are installed."""
 
     @property
     def redis(self) -> RedisLayout:
@@ -117,6 +131,11 @@ def build_region_specs(plan: EnvironmentPlan, platform: Platform, tags: Tags) ->
             models_prefix=config.model.store.prefix,
             configuration_prefix=config.model.store.configuration_prefix,
             add_ons=config.clusters.add_ons,
+            charts=ControllerCharts(
+                add_ons=config.add_ons.fill(platform),
+                monitoring=config.monitoring,
+                grafana_password=cast("pulumi.Input[str] | None", config.secrets.grafana_password),
+            ),
         )
         for region in config.regions
         if region.find_platform(config.platform) is platform

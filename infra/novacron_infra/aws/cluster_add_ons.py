@@ -8,7 +8,12 @@ import pulumi
 
 from novacron_infra.aws.volumes import Gp3Volume, build_storage_class_parameters
 from novacron_infra.catalog import FabricKind
+from novacron_infra.config import Platform
 from novacron_infra.pools import NodePoolShape
+from novacron_infra.regions import ControllerCharts
+from novacron_infra.workloads.add_ons.component import ChartAddOnsArgs
+from novacron_infra.workloads.add_ons.load_balancer_controller import AwsCluster
+from novacron_infra.workloads.add_ons.selection import ClusterDescription, list_releases
 from novacron_infra.workloads.cluster_add_ons import FAST, FAST_IOPS, FAST_MIB_PER_S, DevicePlugin, VolumeClass
 
 PROVISIONER = "ebs.csi.aws.com"
@@ -41,6 +46,12 @@ def list_device_plugins(pools: Iterable[NodePoolShape], nvidia_image: str, efa_i
             host_paths=("/dev/infiniband",),
         ),
     )
+
+
+def describe_charts(charts: ControllerCharts, cluster: AwsCluster) -> ChartAddOnsArgs:
+    """Return the controllers of a region's cluster."""
+    described = ClusterDescription(platform=Platform.AWS, monitoring=charts.monitoring, aws=cluster)
+    return ChartAddOnsArgs(releases=list_releases(charts.add_ons, described), grafana_password=charts.grafana_password)
 
 
 def _class(name: str, volume: Gp3Volume, key_arn: pulumi.Input[str], default: bool = False) -> VolumeClass:

@@ -139,7 +139,7 @@ class AwsRegion(pulumi.ComponentResource):
             pulumi.ResourceOptions(parent=self, depends_on=[pools["coordinators"]]),
         )
         if spec.add_ons and args.device_plugins is not None:
-            self._declare_add_ons(name, spec, args.device_plugins, list(pools.values()))
+            self._declare_add_ons(name, spec, args.device_plugins, network, list(pools.values()))
         ingress = AwsIngress(
             name,
             AwsIngressArgs(
@@ -263,18 +263,26 @@ class AwsRegion(pulumi.ComponentResource):
         )
 
     def _declare_add_ons(
-        self, name: str, spec: RegionSpec, images: DevicePluginImages, pools: list[EksNodePool]
+        self,
+        name: str,
+        spec: RegionSpec,
+        images: DevicePluginImages,
+        network: AwsNetwork,
+        pools: list[EksNodePool],
     ) -> None:
         # Imported here, so that programs without add-ons do not load the Kubernetes SDK.
-        from novacron_infra.aws.cluster_add_ons import list_device_plugins, list_volume_classes
+        from novacron_infra.aws.cluster_add_ons import describe_charts, list_device_plugins, list_volume_classes
+        from novacron_infra.workloads.add_ons.load_balancer_controller import AwsCluster
         from novacron_infra.workloads.cluster_add_ons import ClusterAddOnsArgs, declare_cluster_add_ons
 
+        cluster = AwsCluster(name=self.cluster.name, region=spec.region, vpc_id=network.vpc_id)
         declare_cluster_add_ons(
             name,
             self.cluster.kubeconfig,
             ClusterAddOnsArgs(
                 volume_classes=list_volume_classes(self.storage_key_arn),
                 device_plugins=list_device_plugins(spec.pools.values(), images.nvidia, images.efa),
+                charts=describe_charts(spec.charts, cluster) if spec.charts else None,
             ),
             parent=self,
             depends_on=[self.cluster, *pools],

@@ -10,7 +10,12 @@ from collections.abc import Iterable
 
 import pulumi
 
+from novacron_infra.catalog import FabricKind
+from novacron_infra.config import Platform
 from novacron_infra.pools import NodePoolShape, NodeRole
+from novacron_infra.regions import ControllerCharts
+from novacron_infra.workloads.add_ons.component import ChartAddOnsArgs
+from novacron_infra.workloads.add_ons.selection import ClusterDescription, list_releases
 from novacron_infra.workloads.cluster_add_ons import FAST, FAST_IOPS, FAST_MIB_PER_S, VolumeClass
 
 PROVISIONER = "disk.csi.azure.com"
@@ -40,3 +45,10 @@ def list_volume_classes(
             default=True,
         ),
     )
+
+
+def describe_charts(charts: ControllerCharts, pools: Iterable[NodePoolShape]) -> ChartAddOnsArgs:
+    """Return the controllers of a region's cluster."""
+    infiniband = any(shape.fabric is FabricKind.INFINIBAND for shape in pools)
+    described = ClusterDescription(platform=Platform.AZURE, monitoring=charts.monitoring, infiniband=infiniband)
+    return ChartAddOnsArgs(releases=list_releases(charts.add_ons, described), grafana_password=charts.grafana_password)

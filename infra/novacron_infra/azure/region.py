@@ -216,7 +216,7 @@ class AzureRegion(pulumi.ComponentResource):
 
     def _declare_add_ons(self, encryption_set_id: pulumi.Input[str], pools: list[AksNodePool]) -> None:
         # Imported here, so that programs without add-ons do not load the Kubernetes SDK.
-        from novacron_infra.azure.cluster_add_ons import FORMER_DEFAULT, list_volume_classes
+        from novacron_infra.azure.cluster_add_ons import FORMER_DEFAULT, describe_charts, list_volume_classes
         from novacron_infra.workloads.cluster_add_ons import ClusterAddOnsArgs, declare_cluster_add_ons
 
         declare_cluster_add_ons(
@@ -225,6 +225,7 @@ class AzureRegion(pulumi.ComponentResource):
             ClusterAddOnsArgs(
                 volume_classes=list_volume_classes(self.spec.pools.values(), encryption_set_id),
                 former_default=FORMER_DEFAULT,
+                charts=describe_charts(self.spec.charts, self.spec.pools.values()) if self.spec.charts else None,
             ),
             parent=self,
             depends_on=[self.cluster, *pools],

@@ -18,6 +18,7 @@ from novacron_infra.config.loading import EnvironmentConfig, load
 from novacron_infra.config.local import CoordinatorConfig, LocalEnvironment, ModelConfig, WorkersConfig
 from novacron_infra.config.reading import load_stack
 from novacron_infra.config.sections.accounts import Accounts
+from novacron_infra.config.sections.add_ons import AddOn, AddOns
 from novacron_infra.config.sections.alarms import Alarms
 from novacron_infra.config.sections.autoscaling import Autoscaling, Trigger
 from novacron_infra.config.sections.caches import Caches
@@ -41,6 +42,8 @@ __all__ = [
     "OWN_STORE",
     "AccessKind",
     "Accounts",
+    "AddOn",
+    "AddOns",
     "Alarms",
     "ApiAccess",
     "Autoscaling",

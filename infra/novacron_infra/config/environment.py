@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from novacron_infra.config.sections.accounts import Accounts
+from novacron_infra.config.sections.add_ons import AddOns
 from novacron_infra.config.sections.alarms import Alarms
 from novacron_infra.config.sections.autoscaling import Autoscaling
 from novacron_infra.config.sections.base import Name, Section
@@ -69,6 +70,8 @@ class CloudEnvironment(Section):
     Set it to false before you destroy the stack."""
     clusters: Clusters
     """The Kubernetes cluster of each region."""
+    add_ons: AddOns = AddOns()
+    """The controllers in each cluster, with `clusters.add_ons`."""
     coordinators: Coordinators
     """The coordinators: the processes that clients talk to."""
     workers: Workers

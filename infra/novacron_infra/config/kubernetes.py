@@ -12,6 +12,7 @@ from pydantic.json_schema import SkipJsonSchema
 from novacron_infra.config.environment import EnvironmentSecrets
 from novacron_infra.config.problems import problem
 from novacron_infra.config.rules.processes import check_container
+from novacron_infra.config.sections.add_ons import AddOns
 from novacron_infra.config.sections.base import HomePath, Instances, Name, Section, TextPattern, broken_rule
 from novacron_infra.config.sections.hardware import Resources
 from novacron_infra.config.sections.platform import Platform
@@ -164,6 +165,8 @@ class KubernetesEnvironment(Section):
     platform: Literal[Platform.KUBERNETES]
     """A Kubernetes cluster of your own."""
     cluster: KubernetesCluster = KubernetesCluster()
+    add_ons: AddOns = AddOns()
+    """The controllers in the cluster."""
     images: ServingImages
     model: ServedModel = ServedModel()
     coordinators: CoordinatorPods = CoordinatorPods()

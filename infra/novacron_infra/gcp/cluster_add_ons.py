@@ -6,8 +6,12 @@ from collections.abc import Iterable
 
 import pulumi
 
+from novacron_infra.config import Platform
 from novacron_infra.gcp.node_config import HYPERDISK_ONLY
 from novacron_infra.pools import NodePoolShape, NodeRole
+from novacron_infra.regions import ControllerCharts
+from novacron_infra.workloads.add_ons.component import ChartAddOnsArgs
+from novacron_infra.workloads.add_ons.selection import ClusterDescription, list_releases
 from novacron_infra.workloads.cluster_add_ons import FAST, FAST_IOPS, FAST_MIB_PER_S, VolumeClass
 
 PROVISIONER = "pd.csi.storage.gke.io"
@@ -31,3 +35,9 @@ def list_volume_classes(pools: Iterable[NodePoolShape], key_id: pulumi.Input[str
         VolumeClass(name=FAST, provisioner=PROVISIONER, parameters=fast | key),
         VolumeClass(name="general", provisioner=PROVISIONER, parameters={"type": "pd-balanced"} | key, default=True),
     )
+
+
+def describe_charts(charts: ControllerCharts) -> ChartAddOnsArgs:
+    """Return the controllers of a region's cluster."""
+    described = ClusterDescription(platform=Platform.GCP, monitoring=charts.monitoring)
+    return ChartAddOnsArgs(releases=list_releases(charts.add_ons, described), grafana_password=charts.grafana_password)

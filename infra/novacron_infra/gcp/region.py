@@ -250,7 +250,7 @@ class GcpRegion(pulumi.ComponentResource):
         self, name: str, spec: RegionSpec, key_id: pulumi.Input[str], pools: list[GkeNodePool]
     ) -> None:
         # Imported here, so that programs without add-ons do not load the Kubernetes SDK.
-        from novacron_infra.gcp.cluster_add_ons import FORMER_DEFAULT, list_volume_classes
+        from novacron_infra.gcp.cluster_add_ons import FORMER_DEFAULT, describe_charts, list_volume_classes
         from novacron_infra.workloads.cluster_add_ons import ClusterAddOnsArgs, declare_cluster_add_ons
 
         declare_cluster_add_ons(
@@ -259,6 +259,7 @@ class GcpRegion(pulumi.ComponentResource):
             ClusterAddOnsArgs(
                 volume_classes=list_volume_classes(spec.pools.values(), key_id),
                 former_default=FORMER_DEFAULT,
+                charts=describe_charts(spec.charts) if spec.charts else None,
             ),
             parent=self,
             depends_on=[self.cluster, *pools],

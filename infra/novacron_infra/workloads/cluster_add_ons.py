@@ -1,4 +1,4 @@
-"""Cluster add-ons: the storage classes and device plugins that a cluster needs before anything is deployed to it.
+"""Cluster add-ons: the storage classes, device plugins and controllers that the serving stack needs in a cluster.
 
 Each cloud chooses its classes and plugins in `<cloud>/cluster_add_ons`. Importing this module loads the Kubernetes SDK,
 so regions import it only when they create add-ons. The serving stack is not here.
@@ -13,6 +13,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from novacron_infra.pools import GPU_COUNT_LABEL, GPU_TAINT
+from novacron_infra.workloads.add_ons.component import ChartAddOns, ChartAddOnsArgs
 from novacron_infra.workloads.provider import declare_provider
 
 FAST = "fast-ssd"
@@ -60,10 +61,12 @@ class ClusterAddOnsArgs:
     device_plugins: Sequence[DevicePlugin] = ()
     former_default: str | None = None
     """The storage class that the cloud makes the default. None: it makes none."""
+    charts: ChartAddOnsArgs | None = None
+    """The controllers. None: none are installed."""
 
 
 class ClusterAddOns(pulumi.ComponentResource):
-    """Storage classes and device plugins. Pass the cluster's provider as `providers`.
+    """Storage classes, device plugins and charts. Pass the cluster's provider as `providers`.
 
     The machine that runs the update must reach the cluster's API. Pass the cluster and its pools as `depends_on`: the
     add-ons are then created after the administrators' access and the nodes, and deleted before them.
@@ -86,6 +89,8 @@ class ClusterAddOns(pulumi.ComponentResource):
             )
         for plugin in args.device_plugins:
             self._device_plugin(name, plugin)
+        if args.charts is not None:
+            ChartAddOns(name, args.charts, self._child)
         self.register_outputs({})
 
     def _volume_class(self, name: str, volumes: VolumeClass) -> None:

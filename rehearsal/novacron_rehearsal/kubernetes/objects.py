@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, Union, cast
 
-from novacron_rehearsal.errors import NotSupportedError
+from novacron_rehearsal.errors import NotSupportedError, ProviderError
 from novacron_rehearsal.urn import parse
 from novacron_rehearsal.values import Secret
 
@@ -23,7 +23,7 @@ REPLACE_UNREADY = "pulumi.com/replaceUnready"
 WAIT_FOR = "pulumi.com/waitFor"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
-_COMPONENT_MODULES = ("helm.sh/", "kustomize:", "kustomize/", "yaml:", "yaml/")
+_COMPONENT_MODULES = ("kustomize:", "kustomize/", "yaml:", "yaml/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +49,17 @@ def read_kind(urn: str, inputs: Mapping[str, object]) -> Kind:
     """Return the kind of a resource from its type token and inputs.
 
     Raises:
-        NotSupportedError: for resources that are not one object: charts, YAML files, lists.
+        NotSupportedError: for resources that are not one object: YAML files, lists.
+        ProviderError: for Helm charts.
     """
     token = parse(urn).type
     module, _, name = token.partition(":")[2].rpartition(":")
+    if token.partition(":")[2].startswith("helm.sh/"):
+        raise ProviderError(
+            f"{token}: NovaCron's own Kubernetes provider does not install Helm charts. Install Pulumi's plug-in with "
+            "`pulumi plugin install resource kubernetes`, or install the chart yourself and set its key below "
+            "novacron:environment.add_ons to existing"
+        )
     if token.partition(":")[2].startswith(_COMPONENT_MODULES):
         raise NotSupportedError(f"{token} (NovaCron's Kubernetes provider manages single objects only)")
     api_version = find_text(inputs, "apiVersion") or module.removeprefix("core/")

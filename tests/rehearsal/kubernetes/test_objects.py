@@ -188,7 +188,7 @@ def test_a_patch_resource_changes_fields_and_gives_them_back(kube: KubeLab) -> N
     ("program", "message"),
     [
         ('k8s.yaml.ConfigFile("manifest", file="x.yaml", opts=on)', "single objects only"),
-        ('k8s.helm.v3.Release("chart", chart="x", opts=on)', "single objects only"),
+        ('k8s.helm.v3.Release("chart", chart="x", opts=on)', "pulumi plugin install resource kubernetes"),
         (
             'k8s.core.v1.ConfigMap("settings", metadata=Meta(generate_name="x-"), opts=on)',
             "metadata.generateName: server-side apply does not support it",

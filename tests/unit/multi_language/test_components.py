@@ -76,6 +76,8 @@ FIELDS = {
     "store": {"store_kind", "bucket", "replica"},
     "models_prefix": {"prefix"},
     "spec": set[str](),
+    # Charts are ordinary resources of Pulumi in every language.
+    "charts": set[str](),
 }
 """Fields of a region's arguments that have other names in another language."""
 

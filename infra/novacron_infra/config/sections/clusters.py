@@ -27,6 +27,6 @@ class Clusters(Section):
     """IPv4 networks that reach the clusters' APIs over the internet, such as 203.0.113.0/24.
     Without any, the APIs are private."""
     add_ons: bool = False
-    """Whether to create storage classes and device plugins in the clusters.
+    """Whether to create storage classes and device plugins in the clusters, and to install `add_ons`.
     `novacron up` must then reach each API, so run it inside the network or from one of `public_networks`. Without
     add-ons, a cluster on AWS has no GPUs to schedule until you install a device plugin."""

@@ -20,7 +20,7 @@ from novacron_infra.config.reading import load_stack
 from novacron_infra.config.sections.accounts import Accounts
 from novacron_infra.config.sections.add_ons import AddOn, AddOns
 from novacron_infra.config.sections.alarms import Alarms
-from novacron_infra.config.sections.autoscaling import Autoscaling, Trigger
+from novacron_infra.config.sections.autoscaling import Autoscaling, Emergency, RateLimit, Schedule, Trigger
 from novacron_infra.config.sections.caches import Caches
 from novacron_infra.config.sections.clusters import Clusters
 from novacron_infra.config.sections.coordinators import CoordinatorMode, Coordinators
@@ -56,6 +56,7 @@ __all__ = [
     "Coordinators",
     "Data",
     "Device",
+    "Emergency",
     "EnvironmentConfig",
     "EnvironmentName",
     "EnvironmentSecrets",
@@ -77,12 +78,14 @@ __all__ = [
     "ProfileName",
     "PyTorchQuantization",
     "Range",
+    "RateLimit",
     "Region",
     "RegionOverrides",
     "Resources",
     "ResponseCache",
     "Role",
     "Routing",
+    "Schedule",
     "ServedModel",
     "ServingImages",
     "StorageNodes",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 RENAMED_KEYS = {
+    "autoscaling.gpu_target_fraction": "autoscaling.kv_cache_full_fraction",
     "coordinator.answer_cache": "coordinator.response_cache",
     "clusters.in_cluster": "clusters.add_ons",
     "regions.*.elsewhere": "regions.*.overrides",

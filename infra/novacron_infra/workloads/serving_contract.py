@@ -26,3 +26,8 @@ HOME = "/home/novacron"
 """Home folder, and the working folder of the images. Pods mount a writable volume there."""
 USER_ID = 10001
 """User and group of the images."""
+REQUESTS_RUNNING = "trtllm_num_requests_running"
+REQUESTS_WAITING = "trtllm_num_requests_waiting"
+KV_CACHE_UTILIZATION = "trtllm_kv_cache_utilization"
+QUALITY_SCORE = "novacron_quality_score"
+"""Metrics that autoscaling reads."""

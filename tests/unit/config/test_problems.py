@@ -164,7 +164,7 @@ def test_a_region_is_named_unless_the_name_does_not_identify_it(names: list[obje
         ("coordinators.http_port", 0, "it must be from 1 to 65535", "Use a number from 1 to 65535"),
         ("regions.0.weight", 256, "it must be from 0 to 255", "Use a number from 0 to 255"),
         ("workers.gpus_per_worker", 0.5, "it must be a whole number", "Write it in digits, without quotes"),
-        ("autoscaling.gpu_target_fraction", "high", "it must be a number", "Write it in digits, without quotes"),
+        ("autoscaling.kv_cache_full_fraction", "high", "it must be a number", "Write it in digits, without quotes"),
         ("monitoring.retention_days", [], "it must be a whole number", "Write it in digits, without quotes"),
         ("model.kv_cache", "fp4", "it is not a valid value", "Use bf16 or fp8"),
         ("regions.0.dns_label", "US", "a DNS label has lower-case letters", "Write it like us-west"),

@@ -81,7 +81,7 @@ def test_a_stack_file_names_its_schema_and_matches_it(path: Path) -> None:
         ("autoscaling.scale_down.utilization_fraction", None, None, 0.4),
         ("autoscaling.scale_down.for_s", None, None, 900),
         ("autoscaling.cpu_target_fraction", None, None, 0.8),
-        ("autoscaling.gpu_target_fraction", None, None, 0.85),
+        ("autoscaling.kv_cache_full_fraction", None, None, 0.85),
         ("caches.memory_gib", 16, 64, 64),
         ("caches.distributed_gib", 64, 2048, 2048),
         ("caches.persistent_gib", 1024, 20480, 20480),

@@ -22,3 +22,11 @@ def test_ports_paths_and_variables_are_those_of_the_serving_package() -> None:
         "database_url": ours.DATABASE_URL,
         "redis_url": ours.REDIS_URL,
     }
+
+
+def test_metrics_are_those_of_the_serving_package() -> None:
+    metrics = contract()["metrics"]
+    assert metrics["requests_running"] == ours.REQUESTS_RUNNING
+    assert metrics["requests_waiting"] == ours.REQUESTS_WAITING
+    assert metrics["kv_cache_utilization"] == ours.KV_CACHE_UTILIZATION
+    assert metrics["quality_score"] == ours.QUALITY_SCORE

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import floor
 
 from novacron_infra.config.problems import problem
 from novacron_infra.config.rules.parts import Parts
+from novacron_infra.config.sections.autoscaling import Autoscaling
 from novacron_infra.config.sections.coordinators import CoordinatorMode
 from novacron_infra.config.sections.hardware import Resources
-from novacron_infra.config.sections.workers import WorkerCounts
+from novacron_infra.config.sections.workers import WorkerCounts, Workers
 from novacron_infra.errors import Problem
 
 _MINIMUM_COORDINATORS = {
@@ -77,6 +79,41 @@ def check_workers(parts: Parts) -> Iterator[Problem]:
         rule = f"it must be below autoscaling.scale_up.utilization_fraction, {up:g}, or the pool flaps"
         fix = "Leave a gap between the two, such as 0.4 and 0.8"
         yield problem("autoscaling.scale_down.utilization_fraction", down, rule, fix)
+    elif not down < scaling.target_utilization_fraction < up:
+        rule = f"it must be between {down:g} and {up:g}, or a change causes the opposite one"
+        fix = f"Use {(down + up) / 2:g}, in the middle of scale_down and scale_up"
+        yield problem("autoscaling.target_utilization_fraction", scaling.target_utilization_fraction, rule, fix)
+    yield from _check_schedules(scaling)
+    if workers is not None:
+        yield from _check_on_demand_floor(workers)
+
+
+def _check_schedules(scaling: Autoscaling) -> Iterator[Problem]:
+    names: set[str] = set()
+    for index, schedule in enumerate(scaling.schedules):
+        path = f"autoscaling.schedules.{index}"
+        if schedule.name in names:
+            yield problem(f"{path}.name", schedule.name, "an earlier schedule has this name", "Use another name")
+        names.add(schedule.name)
+        if schedule.end <= schedule.start:
+            rule = f"it is not after start, {schedule.start}"
+            yield problem(f"{path}.end", schedule.end, rule, "Use a later time, or two schedules across midnight")
+        threshold, target = schedule.utilization_fraction, scaling.target_utilization_fraction
+        if threshold is not None and threshold <= target:
+            rule = f"it must be above autoscaling.target_utilization_fraction, {target:g}"
+            yield problem(f"{path}.utilization_fraction", threshold, rule, f"Use more than {target:g}")
+        if schedule.minimum_workers is not None and schedule.minimum_workers > scaling.ceiling_workers:
+            rule = f"it is above autoscaling.ceiling_workers, {scaling.ceiling_workers}"
+            yield problem(f"{path}.minimum_workers", schedule.minimum_workers, rule, "Use less, or raise the ceiling")
+
+
+def _check_on_demand_floor(workers: Workers) -> Iterator[Problem]:
+    """Report a minimum of workers that on-demand machines do not hold: losing spot machines would go below it."""
+    on_demand = floor(workers.maximum * (1 - workers.spot_fraction) + 1e-9)
+    if workers.minimum > on_demand:
+        rule = f"only {on_demand} of workers.maximum are on demand, and spot machines can be lost at any time"
+        fix = f"Use {on_demand} or less, or lower workers.spot_fraction"
+        yield problem("workers.minimum", workers.minimum, rule, fix)
 
 
 def check_resources(parts: Parts) -> Iterator[Problem]:

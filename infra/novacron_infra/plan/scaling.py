@@ -3,17 +3,17 @@
 A policy is a value: the simulation reads it, and `workloads.scaled_objects` writes it as a ScaledObject of KEDA, whose
 formula makes the same decision as `decide_replicas`.
 
-Load is counted in replicas: 2.5 is the load that two and a half replicas hold. It is the higher one of the requests that
-run or wait, in relation to the requests that a replica runs at the same time, and the use of the KV caches. Four states
-follow from it, per replica:
+Load is counted in replicas: 2.5 is the load that two and a half replicas hold. It is the higher one of two: the
+requests that run or wait, in relation to the requests that a replica runs at the same time; and the use of the KV
+caches. The load per replica decides:
 
 - above `emergency.utilization_fraction`: replicas are added at once, up to the limit for emergencies;
 - above `scale_up.utilization_fraction` without interruption for its time: replicas are added, up to the normal limit;
 - below `scale_down.utilization_fraction` without interruption for its time: replicas are removed;
 - otherwise the number stays. The gap between the two fractions is the hysteresis.
 
-A replica takes minutes to load its model, and requests queue meanwhile. So replicas that are starting count as capacity,
-and are subtracted from those that the queue asks for.
+A replica takes minutes to load its model, and requests queue meanwhile. So replicas that are starting count as
+capacity, and are subtracted from those that the queue asks for.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class ReplicaLimit:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ScheduledScaling:
-    """Values that hold at some times of the week."""
+    """Values for some times of the week."""
 
     name: str
     days: tuple[Day, ...]
@@ -82,7 +82,7 @@ class ScalingPolicy:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GroupState:
-    """What a policy decides from. Loads are in replicas."""
+    """The state of a group that a policy decides from. Loads are in replicas."""
 
     load: float
     """Now."""

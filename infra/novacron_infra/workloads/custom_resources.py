@@ -14,6 +14,9 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
+KEY = "key"
+"""Metadata of a field with a key other than its name in camel case."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CustomKind:
@@ -56,8 +59,10 @@ def to_properties(value: object) -> Any:
     Keys of mappings are kept as they are: they are data, such as labels. Pulumi's arguments and outputs are kept too.
     """
     if is_dataclass(value) and not isinstance(value, type):
-        named = {field.name: getattr(value, field.name) for field in fields(value)}
-        return {_to_camel_case(name): to_properties(item) for name, item in named.items() if item is not None}
+        named = {
+            field.metadata.get(KEY) or _to_camel_case(field.name): getattr(value, field.name) for field in fields(value)
+        }
+        return {name: to_properties(item) for name, item in named.items() if item is not None}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Mapping):

@@ -1,8 +1,9 @@
 """ScaledObjects of KEDA: the scaling policy of a group of workers, as Prometheus queries and a formula.
 
 The formula makes the decision of `plan.scaling.decide_replicas`, and a test compares the two. Its result is the number
-of replicas itself: the target is 1, of the type AverageValue. The time of `scale_up` is in a query, so that an emergency
-does not wait for it. The time of `scale_down` is the autoscaler's window, in which it takes the highest number.
+of replicas itself: the target is 1, of the type AverageValue. The time of `scale_up` is in a query, so that an
+emergency does not wait for it. The time of `scale_down` is the autoscaler's window, in which it takes the highest
+number.
 
 Without one of the metrics KEDA keeps the present number of replicas, or the number at the start if that is higher.
 """

@@ -50,7 +50,9 @@ class Emergency(RateLimit):
     utilization_fraction: Annotated[float, Field(gt=1)] = 1.5
     """Load in relation to what the workers hold: 1.5 means that half as many requests again are waiting."""
     workers: PositiveInt = 64
+    """The most workers that are added within the time."""
     per_s: Annotated[int, Field(ge=1, le=_LONGEST_PERIOD_S)] = 60
+    """The time in seconds."""
 
 
 class Day(str, Enum):
@@ -66,15 +68,17 @@ class Day(str, Enum):
 
 
 class Schedule(Section):
-    """Times at which other values hold. Where schedules overlap, the later one of the list wins."""
+    """Times of the week with other values. Where schedules overlap, the later one of the list wins."""
 
     name: Annotated[
         str,
         TextPattern(r"[a-z][a-z0-9_]{0,29}", "a name has lower-case letters, digits and underscores", "weekend"),
     ]
+    """Name of the schedule."""
     days: Annotated[tuple[Day, ...], Field(min_length=1)]
     """Days of the week."""
     start: TimeOfDay = "00:00"
+    """Hours and minutes."""
     end: TimeOfDay = "23:59"
     """After `start`. The schedule holds until this minute."""
     time_zone: TimeZone = "UTC"

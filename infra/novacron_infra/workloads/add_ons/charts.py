@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
+
+from novacron_infra.workloads.custom_resources import KEY, to_properties
 
 OCI = "oci://"
 
@@ -64,7 +64,7 @@ class Release:
 
     def render_values(self) -> dict[str, Any]:
         """Return the values as Helm takes them. Inputs of Pulumi stay as they are."""
-        return render_values(self.values)
+        return to_properties(self.values)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,31 +77,4 @@ class Values:
 
 def key(name: str, default: Any) -> Any:
     """Return a field of `Values` with a key other than its name in camel case."""
-    return field(default=default, metadata={"key": name})
-
-
-def render_values(values: Values) -> dict[str, Any]:
-    """Return values as the mapping that Helm takes."""
-    result: dict[str, Any] = {}
-    for item in dataclasses.fields(values):
-        value = getattr(values, item.name)
-        if value is not None:
-            result[item.metadata.get("key") or _to_camel_case(item.name)] = _render(value)
-    return result
-
-
-def _render(value: Any) -> Any:
-    if isinstance(value, Values):
-        return render_values(value)
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, Mapping):
-        return {name: _render(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_render(item) for item in value]
-    return value
-
-
-def _to_camel_case(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(word.capitalize() for word in rest)
+    return field(default=default, metadata={KEY: name})

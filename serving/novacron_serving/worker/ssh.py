@@ -80,7 +80,7 @@ def write_files(folder: Path, token: str, port: int, environment: Mapping[str, s
                 "AuthenticationMethods publickey",
                 "DisableForwarding yes",
                 "PrintMotd no",
-                *_list_variables(environment),
+                _set_variables(environment),
             ),
         )
     except OSError as error:
@@ -132,13 +132,17 @@ def _accepts(host: str, port: int) -> bool:
         return False
 
 
-def _list_variables(environment: Mapping[str, str]) -> list[str]:
-    """Return the variables of sessions as lines. A value that the format cannot express is left out."""
-    return [
-        f'SetEnv "{name}={value}"'
+def _set_variables(environment: Mapping[str, str]) -> str:
+    """Return the variables of sessions as one line, because sshd ignores all but the first.
+
+    A value that the format cannot express is left out.
+    """
+    variables = [
+        f'"{name}={value}"'
         for name, value in sorted(environment.items())
         if name.startswith(PASSED_ON) and '"' not in value and "\\" not in value and "\n" not in value
     ]
+    return " ".join(["SetEnv", *variables])
 
 
 def _lines(*lines: str) -> str:

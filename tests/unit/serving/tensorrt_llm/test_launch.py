@@ -17,6 +17,7 @@ from novacron_serving.protocol import contract
 from novacron_serving.worker.__main__ import digest_adapter
 from novacron_serving.worker.config import EngineConfig, WorkerConfig
 from novacron_serving.worker.launch import is_leader, plan, run
+from novacron_serving.worker.ssh import write_files
 from pydantic import ValidationError
 
 LEADER = "novacron-0.novacron.serving"
@@ -119,3 +120,20 @@ def test_the_digest_of_an_adapter_changes_with_its_weights(tmp_path: Path) -> No
     assert re.fullmatch("[0-9a-f]{64}", first)
     (tmp_path / "adapter_model.safetensors").write_bytes(b"2")
     assert digest_adapter(tmp_path) != first
+
+
+def test_a_session_gets_its_variables_in_one_line_and_not_the_token(tmp_path: Path) -> None:
+    environment = {
+        "PATH": "/bin",
+        "NCCL_DEBUG": "INFO",
+        "HF_HOME": "/home/novacron",
+        "XDG_BROKEN": 'a"b',
+        "NOVACRON_CLUSTER_TOKEN": "of-the-tests",
+    }
+    files = write_files(tmp_path / "ssh", "of-the-tests", 9092, environment)
+    lines = files.server_config.read_text().splitlines()
+    # sshd ignores a second SetEnv.
+    assert [line for line in lines if line.startswith("SetEnv")] == [
+        'SetEnv "HF_HOME=/home/novacron" "NCCL_DEBUG=INFO" "PATH=/bin"'
+    ]
+    assert files.server_config.stat().st_mode & 0o777 == 0o600

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from novacron_infra.clock import SYSTEM_CLOCK, Clock
 from novacron_infra.local import process
 from novacron_infra.local.state_files import read_state
+
+from novacron_ops.errors import Exit, OpsError
+
+_POLL_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,32 @@ def list_services(run_dir: Path, clock: Clock = SYSTEM_CLOCK) -> list[LocalServi
             )
         )
     return found
+
+
+def drain_process(run_dir: Path, name: str, timeout_s: float, clock: Clock = SYSTEM_CLOCK) -> None:
+    """Let a process finish its requests and end, and wait until its supervisor has started it again.
+
+    Raises:
+        OpsError: if there is no such process, it is not ready, or it is not ready again in time.
+    """
+    services = {service.name: service for service in list_services(run_dir, clock)}
+    service = services.get(name)
+    if service is None:
+        raise OpsError(f"{name}: there is no such process; there are: {', '.join(services) or 'none'}", Exit.BAD_INPUT)
+    if service.status != "ready" or service.pid is None:
+        raise OpsError(f"{name} is {service.status}; only a process that is ready can be drained")
+    with suppress(ProcessLookupError):
+        os.kill(service.pid, signal.SIGTERM)
+    deadline_s = clock.monotonic() + timeout_s
+    while True:
+        now = next((one for one in list_services(run_dir, clock) if one.name == name), None)
+        if now is None or now.status in ("failed", "gone", "orphaned", "stopped"):
+            raise OpsError(f"{name} was drained and is {now.status if now else 'gone'}; see `novacron logs`")
+        if now.restarts > service.restarts and now.status == "ready":
+            return
+        if clock.monotonic() >= deadline_s:
+            raise OpsError(f"{name} is not ready again after {timeout_s:g} s; see `novacron logs`")
+        clock.sleep(_POLL_S)
 
 
 def stop_leftovers(run_dir: Path) -> list[str]:

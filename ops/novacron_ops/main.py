@@ -13,6 +13,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from novacron_ops.commands.down import down
+from novacron_ops.commands.drain import drain
 from novacron_ops.commands.export_state import export_state
 from novacron_ops.commands.images import images
 from novacron_ops.commands.import_state import import_state
@@ -29,7 +30,7 @@ from novacron_ops.errors import Exit, OpsError
 
 SECTIONS: dict[str, dict[str, Callable[..., None]]] = {
     "Deploy a stack": {"preview": preview, "up": up, "down": down},
-    "Inspect a stack": {"status": status, "logs": logs, "key": key},
+    "Operate a stack": {"status": status, "logs": logs, "drain": drain, "key": key},
     "Plan and rehearse": {"plan": plan, "rehearse": rehearse, "quality": measure_quality},
     "State and tools": {"export": export_state, "import": import_state, "images": images, "setup": setup},
 }

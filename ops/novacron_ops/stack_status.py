@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from novacron_ops.coordinator import CoordinatorReport
 from novacron_ops.local_processes import LocalService
 from novacron_ops.tables import Table
+
+if TYPE_CHECKING:
+    from novacron_ops.clusters import ClusterReport
+
+
+def is_inside_cluster(endpoint: str) -> bool:
+    """Return whether only pods of a cluster resolve the host of a URL."""
+    return (urlsplit(endpoint).hostname or "").endswith(".svc")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,12 +31,14 @@ class StackStatus:
     services: Sequence[LocalService]
     """The processes of a local stack."""
     coordinator: CoordinatorReport | str | None
-    """The coordinator's report, or the reason why there is none; None without an endpoint."""
+    """The coordinator's report, or the reason why there is none; None without an endpoint to ask."""
+    clusters: Sequence[ClusterReport] = ()
+    """The clusters in which the stack has workloads."""
 
     @property
     def deployed(self) -> bool:
         """Whether there is anything to show: outputs in the state, or processes."""
-        return bool(self.outputs or self.services)
+        return bool(self.outputs or self.services or self.clusters)
 
     @property
     def endpoint(self) -> str | None:
@@ -50,8 +61,11 @@ class StackStatus:
         found = [self._service_problem(service) for service in self.services if service.status != "ready"]
         if self.is_local and not self.services:
             found.append(f"no processes are running; `novacron up -s {self.stack}` starts them")
+        found += [f"{cluster.name}: {problem}" for cluster in self.clusters for problem in cluster.problems]
         if self.endpoint is None:
             return [*found, self._missing_endpoint()]
+        if is_inside_cluster(self.endpoint):
+            return found + [f"cluster {one.name}: {one.unreachable}" for one in self.clusters if one.unreachable]
         if not isinstance(self.coordinator, CoordinatorReport):
             return [*found, f"{self.endpoint} {self.coordinator or 'was not asked'}"]
         return found + self._coordinator_problems(self.coordinator)
@@ -104,11 +118,32 @@ class StackStatus:
                 for service in self.services
             ]
             lines += Table(["process", "status", "pid", "uptime", "restarts"], rows).lines()
+        lines += self._pod_lines()
         if self.endpoint is not None:
             lines.append(f"endpoint: {self.endpoint} ({self._answer()})")
         return lines + [f"problem: {problem}" for problem in self.problems()]
 
+    def _pod_lines(self) -> list[str]:
+        rows = [
+            [
+                cluster.name,
+                pod.name,
+                pod.status,
+                pod.node,
+                "" if pod.up_s is None else f"{pod.up_s:.0f} s",
+                str(pod.restarts),
+            ]
+            for cluster in self.clusters
+            for pod in cluster.pods
+        ]
+        table = Table(["cluster", "pod", "status", "node", "uptime", "restarts"], rows).lines() if rows else []
+        return table + [
+            f"cluster {one.name} was not read: {one.unreachable}" for one in self.clusters if one.unreachable
+        ]
+
     def _answer(self) -> str:
+        if self.endpoint is not None and is_inside_cluster(self.endpoint):
+            return "inside the cluster, not asked"
         if not isinstance(self.coordinator, CoordinatorReport):
             return self.coordinator or "was not asked"
         active, expected = self.workers
@@ -132,6 +167,7 @@ class StackStatus:
                 }
                 for service in self.services
             ],
+            "clusters": [asdict(cluster) for cluster in self.clusters],
             "ready": report and report.readiness.model_dump(),
             "cluster": report and report.cluster,
         }

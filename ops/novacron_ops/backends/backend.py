@@ -59,7 +59,7 @@ class Backend(Protocol):
         """Return the state in the format of `pulumi stack export`.
 
         Raises:
-            OpsError: if the stack has no state, because it is not deployed.
+            NotDeployedError: if the stack has no state.
         """
         ...
 
@@ -72,11 +72,13 @@ class Backend(Protocol):
         ...
 
 
-def no_state(stack: ProjectStack) -> OpsError:
-    """Return the error of an export of a stack that is not deployed."""
-    return OpsError(
-        f"stack {stack.name} has no state to export: it is not deployed; `novacron up -s {stack.name}` deploys it"
-    )
+class NotDeployedError(OpsError):
+    """The stack has no state."""
+
+    def __init__(self, stack: ProjectStack) -> None:
+        super().__init__(
+            f"stack {stack.name} has no state to export: it is not deployed; `novacron up -s {stack.name}` deploys it"
+        )
 
 
 def read_secret_output(backend: Backend, name: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 
 from rich.console import Console
 
@@ -14,8 +15,16 @@ from novacron_ops.options import Engine
 from novacron_ops.project import ProjectStack
 
 
-def open_backend(engine: Engine, stack: ProjectStack, console: Console) -> Backend:
+def open_backend(
+    engine: Engine, stack: ProjectStack, console: Console, provider_env: Mapping[str, str] | None = None
+) -> Backend:
     """Return the backend that runs a stack.
+
+    Args:
+        engine: the user's choice.
+        stack: the stack.
+        console: where the rehearsal engine shows its progress.
+        provider_env: more environment variables for the providers.
 
     Raises:
         OpsError: if the Pulumi CLI is requested but is not on PATH.
@@ -28,5 +37,5 @@ def open_backend(engine: Engine, stack: ProjectStack, console: Console) -> Backe
             Exit.BAD_INPUT,
         )
     if executable is not None and engine is not Engine.REHEARSAL:
-        return PulumiCli(executable, stack)
-    return RehearsalEngine(stack, console)
+        return PulumiCli(executable, stack, provider_env or {})
+    return RehearsalEngine(stack, console, provider_env or {})

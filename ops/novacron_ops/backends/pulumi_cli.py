@@ -6,12 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from novacron_rehearsal import Operation
 
-from novacron_ops.backends.backend import RunOutcome, no_state
+from novacron_ops.backends.backend import NotDeployedError, RunOutcome
 from novacron_ops.backends.passphrase import read_passphrase
 from novacron_ops.errors import OpsError
 from novacron_ops.project import ProjectStack
@@ -25,12 +27,14 @@ class PulumiCli:
 
     description = "Pulumi CLI"
 
-    def __init__(self, executable: str, stack: ProjectStack) -> None:
+    def __init__(
+        self, executable: str, stack: ProjectStack, provider_env: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         folder = stack.state_dir
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._executable = executable
         self._stack = stack
-        self._env = dict(os.environ)
+        self._env = {**os.environ, **provider_env}
         self._env.setdefault("PULUMI_BACKEND_URL", folder.resolve().as_uri())
         self._env.setdefault("PULUMI_SKIP_UPDATE_CHECK", "true")
         # The provider of local stacks is installed with this command.
@@ -87,12 +91,13 @@ class PulumiCli:
         """Return the state in the format of `pulumi stack export`.
 
         Raises:
-            OpsError: if the stack has no state, or the state cannot be read.
+            NotDeployedError: if the stack has no state.
+            OpsError: if the state cannot be read.
         """
         arguments = ["stack", "export", "--stack", self._stack.name, *(["--show-secrets"] if show_secrets else [])]
         done = self._call(arguments, capture=True)
         if done.returncode and _NO_STACK in done.stderr:
-            raise no_state(self._stack)
+            raise NotDeployedError(self._stack)
         return json.loads(self._output(arguments, done))
 
     def import_state(self, exported: dict[str, Any]) -> None:

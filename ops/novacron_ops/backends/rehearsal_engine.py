@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any
 
 from novacron_infra.local.handlers import PROCESS, ProcessHandler
@@ -11,7 +13,7 @@ from novacron_rehearsal.display import Display, plain
 from novacron_rehearsal.state.lock import StackLockedError
 from rich.console import Console
 
-from novacron_ops.backends.backend import RunOutcome, no_state
+from novacron_ops.backends.backend import NotDeployedError, RunOutcome
 from novacron_ops.backends.passphrase import read_passphrase
 from novacron_ops.backends.provider_plugins import check_plugins
 from novacron_ops.errors import Exit, OpsError
@@ -23,7 +25,9 @@ class RehearsalEngine:
 
     description = "rehearsal engine (for local, trial and CI use; production uses the Pulumi CLI)"
 
-    def __init__(self, stack: ProjectStack, console: Console) -> None:
+    def __init__(
+        self, stack: ProjectStack, console: Console, provider_env: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self._console = console
         self._stack = stack
         self._workspace = Workspace(
@@ -31,6 +35,7 @@ class RehearsalEngine:
             stack.name,
             backend_dir=stack.state_dir,
             passphrase=read_passphrase(stack),
+            env=provider_env,
         )
 
     def run(
@@ -92,10 +97,10 @@ class RehearsalEngine:
         """Return the state in the format of `pulumi stack export`.
 
         Raises:
-            OpsError: if the stack has no state.
+            NotDeployedError: if the stack has no state.
         """
         if not self._stack.state_file.exists():
-            raise no_state(self._stack)
+            raise NotDeployedError(self._stack)
         return self._workspace.export(show_secrets=show_secrets)
 
     def import_state(self, exported: dict[str, Any]) -> None:

@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
 from novacron_ops.console import console, say
 from novacron_ops.errors import OpsError
 from novacron_ops.options import Engine, EngineOption, StackOption, WithoutRegionOption
 
+if TYPE_CHECKING:
+    from novacron_ops.backends import Backend
+    from novacron_ops.project import ProjectStack
+
+_DELETE_UNREACHABLE = {"PULUMI_K8S_DELETE_UNREACHABLE": "true"}
+"""Pulumi's own variable. NovaCron's Kubernetes provider knows it too."""
+
 
 def down(
-    stack: StackOption = "local", engine: EngineOption = Engine.AUTO, without_region: WithoutRegionOption = None
+    stack: StackOption = "local",
+    engine: EngineOption = Engine.AUTO,
+    without_region: WithoutRegionOption = None,
+    delete_unreachable: Annotated[
+        bool,
+        typer.Option(
+            "--delete-unreachable",
+            help="Forget the objects in Kubernetes clusters that do not answer. Use it only for clusters that are "
+            "gone: objects in a cluster that comes back are no longer part of any stack.",
+        ),
+    ] = False,
 ) -> None:
     """Remove every resource of a stack.
 
@@ -18,6 +39,7 @@ def down(
     Examples:
       novacron down
       novacron down -s dev
+      novacron down -s trial --delete-unreachable
     """
     from novacron_rehearsal import Operation
     from novacron_rehearsal.state.lock import StackLockedError
@@ -28,7 +50,7 @@ def down(
     from novacron_ops.regions import region_patterns
 
     target = find_stack(stack)
-    backend = open_backend(engine, target, console)
+    backend = open_backend(engine, target, console, _DELETE_UNREACHABLE if delete_unreachable else {})
     outcome = backend.run(
         Operation.DESTROY,
         continue_on_error=target.is_cloud(),
@@ -42,7 +64,7 @@ def down(
     if outcome is RunOutcome.FAILED:
         raise OpsError(
             f"some resources of stack {stack} were not removed. Fix the problem above, then run "
-            f"`novacron down -s {stack}` again"
+            f"`novacron down -s {stack}` again{_suggest_option(target, backend)}"
         )
     if target.is_local() or target.run_dir.is_dir():
         try:
@@ -53,3 +75,19 @@ def down(
         if stopped:
             say(f"also stopped, although the state did not have them: {', '.join(stopped)}")
     backend.forget()
+
+
+def _suggest_option(stack: ProjectStack, backend: Backend) -> str:
+    """Return a sentence about clusters that do not answer; empty if all do."""
+    if not stack.is_cloud():
+        return ""
+    from novacron_ops.clusters import read_reports
+    from novacron_ops.stack_clusters import find_stack_clusters
+
+    silent = [report.name for report in read_reports(find_stack_clusters(backend)) if report.unreachable]
+    if not silent:
+        return ""
+    return (
+        f". These clusters do not answer: {', '.join(silent)}. If they are gone for good, "
+        f"`novacron down -s {stack.name} --delete-unreachable` forgets what was in them"
+    )

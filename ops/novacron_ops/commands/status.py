@@ -15,28 +15,30 @@ ANSWER_TIMEOUT_S = 2.0
 
 
 def status(stack: StackOption = "local", engine: EngineOption = Engine.AUTO, as_json: JsonOption = False) -> None:
-    """Show the processes, the endpoint and the health of a stack.
+    """Show the processes or pods, the endpoint and the health of a stack.
 
     The exit status is 1 if the stack is not deployed or anything is wrong with it.
 
     \b
     Examples:
       novacron status
-      novacron status --json
+      novacron status -s trial --json
     """
     import httpx
 
     from novacron_ops import coordinator, local_processes
     from novacron_ops.backends import open_backend, read_secret_output
+    from novacron_ops.clusters import read_reports
     from novacron_ops.project import find_stack
-    from novacron_ops.stack_status import StackStatus
+    from novacron_ops.stack_clusters import find_stack_clusters
+    from novacron_ops.stack_status import StackStatus, is_inside_cluster
 
     target = find_stack(stack)
     backend = open_backend(engine, target, console)
     outputs = backend.outputs()
     endpoint = outputs.get("endpoint")
     report = None
-    if isinstance(endpoint, str):
+    if isinstance(endpoint, str) and not is_inside_cluster(endpoint):
         key = read_secret_output(backend, "admin_key") if "admin_key" in outputs else None
         with httpx.Client(timeout=ANSWER_TIMEOUT_S) as client:
             report = coordinator.ask_coordinator(endpoint, key, client)
@@ -46,6 +48,7 @@ def status(stack: StackOption = "local", engine: EngineOption = Engine.AUTO, as_
         outputs=outputs,
         services=local_processes.list_services(target.run_dir),
         coordinator=report,
+        clusters=read_reports(find_stack_clusters(backend)) if target.is_cloud() else (),
     )
     if as_json:
         write_lines([json.dumps(found.values())])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from typing import Final, cast
 
 import httpx
@@ -35,7 +36,7 @@ class Cluster:
             verify=access.verify,
             timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, _CONNECT_S)),
             proxy=access.proxy or None,
-            limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
+            limits=httpx.Limits(max_keepalive_connections=64),
             headers={"accept": "application/json", "user-agent": "novacron"},
         )
         self._lock = threading.Lock()
@@ -141,6 +142,34 @@ class Cluster:
                 return response.text.strip()
         return ""
 
+    @contextmanager
+    def open_log(self, namespace: str, pod: str, query: Mapping[str, str]) -> Generator[httpx.Response]:
+        """Open the log of a pod as a stream, which ends with the container if the query has `follow`.
+
+        Raises:
+            UnreachableError: when the API server does not answer.
+            ApiError: when it refuses the request.
+        """
+        request = self._client.build_request(
+            "GET",
+            f"/api/v1/namespaces/{namespace}/pods/{pod}/log",
+            params=dict(query),
+            headers=self._authorization(),
+            extensions=self._extensions,
+            timeout=httpx.Timeout(_CONNECT_S, read=None if "follow" in query else _CONNECT_S),
+        )
+        try:
+            response = self._client.send(request, stream=True)
+        except httpx.HTTPError as error:
+            raise self._explain_failure(error) from error
+        try:
+            if not response.is_success:
+                response.read()
+                raise make_error(response.status_code, _read_object(response), f"read the log of pod {namespace}/{pod}")
+            yield response
+        finally:
+            response.close()
+
     def request(
         self,
         method: str,
@@ -150,49 +179,63 @@ class Cluster:
         query: Mapping[str, str] | None = None,
         body: Json = None,
         content_type: str = "application/json",
+        attempts: int = _BUSY_ATTEMPTS,
     ) -> tuple[Object, list[str]]:
-        """Send a request. Returns the response's object and the server's warnings.
+        """Send a request, up to `attempts` times while the server is busy.
+
+        Returns the response's object and the server's warnings.
 
         Raises:
             UnreachableError: when the API server does not answer.
             ApiError: when it refuses the request.
         """
         headers = {"content-type": content_type} if body is not None else {}
-        response = self._send(method, path, query or {}, body, headers)
-        try:
-            content = response.json()
-        except ValueError:
-            content = {"message": response.text.strip()[:500]}
-        answer = cast("Object", content if isinstance(content, dict) else {})
+        response = self._send(method, path, query or {}, body, headers, attempts)
+        answer = _read_object(response)
         if not response.is_success:
             raise make_error(response.status_code, answer, action)
         return answer, [_read_warning(line) for line in response.headers.get_list("warning")]
 
     def _send(
-        self, method: str, path: str, query: Mapping[str, str], body: Json, headers: dict[str, str]
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: Json,
+        headers: dict[str, str],
+        attempts: int = _BUSY_ATTEMPTS,
     ) -> httpx.Response:
-        if token := self.access.authorize():
-            headers["authorization"] = token
-        server = self.access.server
+        headers |= self._authorization()
         content = None if body is None else json.dumps(body).encode()
-        extensions = {"sni_hostname": self.access.tls_server_name} if self.access.tls_server_name else None
         try:
-            for attempt in range(_BUSY_ATTEMPTS):
+            for attempt in range(attempts):
                 response = self._client.request(
-                    method, path, params=dict(query), content=content, headers=headers, extensions=extensions
+                    method, path, params=dict(query), content=content, headers=headers, extensions=self._extensions
                 )
-                if response.status_code not in _BUSY or attempt == _BUSY_ATTEMPTS - 1:
+                if response.status_code not in _BUSY or attempt == attempts - 1:
                     return response
                 stated = response.headers.get("retry-after", "")
                 time.sleep(min(float(stated), _CONNECT_S) if stated.isdigit() else _BUSY_PAUSE_S)
             raise AssertionError
-        except httpx.TimeoutException as error:
-            raise UnreachableError(f"the cluster's API server {server} did not answer in time") from error
         except httpx.HTTPError as error:
-            raise UnreachableError(
-                f"the cluster's API server {server} cannot be reached: {error}. Check that this machine has a route "
-                "to it and that the kubeconfig is this cluster's"
-            ) from error
+            raise self._explain_failure(error) from error
+
+    def _authorization(self) -> dict[str, str]:
+        token = self.access.authorize()
+        return {"authorization": token} if token else {}
+
+    @property
+    def _extensions(self) -> dict[str, str]:
+        return {"sni_hostname": self.access.tls_server_name} if self.access.tls_server_name else {}
+
+    def _explain_failure(self, error: httpx.HTTPError) -> UnreachableError:
+        server = self.access.server
+        if isinstance(error, httpx.TimeoutException):
+            return UnreachableError(f"the cluster's API server {server} did not answer in time")
+        return UnreachableError(
+            f"the cluster's API server {server} cannot be reached: {error}. Check that this machine has a route "
+            "to it and that the kubeconfig is this cluster's"
+        )
 
     def _find_kind(self, kind: Kind) -> tuple[str, bool]:
         known = self._kinds.get(kind.api_version, {})
@@ -231,6 +274,14 @@ def check_version(found: Object, server: str) -> None:
             f"the cluster at {server} runs Kubernetes {major}.{minor}; NovaCron's Kubernetes provider needs {oldest} "
             "or later. Upgrade the cluster, or run the stack with the Pulumi CLI"
         )
+
+
+def _read_object(response: httpx.Response) -> Object:
+    try:
+        content = response.json()
+    except ValueError:
+        content = {"message": response.text.strip()[:500]}
+    return cast("Object", content if isinstance(content, dict) else {})
 
 
 def _no_such_kind(kind: Kind) -> str:

@@ -26,12 +26,17 @@ KINDS = {
         "ConfigMap": ("configmaps", True),
         "Event": ("events", True),
         "Namespace": ("namespaces", False),
+        "Node": ("nodes", False),
         "PersistentVolumeClaim": ("persistentvolumeclaims", True),
         "Pod": ("pods", True),
         "Secret": ("secrets", True),
         "Service": ("services", True),
     },
-    "/apis/apps/v1": {"Deployment": ("deployments", True), "ReplicaSet": ("replicasets", True)},
+    "/apis/apps/v1": {
+        "Deployment": ("deployments", True),
+        "ReplicaSet": ("replicasets", True),
+        "StatefulSet": ("statefulsets", True),
+    },
     "/apis/discovery.k8s.io/v1": {"EndpointSlice": ("endpointslices", True)},
     "/apis/storage.k8s.io/v1": {"StorageClass": ("storageclasses", False)},
 }
@@ -61,6 +66,9 @@ class ApiServer:
     denied: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     """Verb and plural of what the user may not do."""
     logs: dict[str, str] = field(default_factory=dict[str, str])
+    """By pod and container: `pod/container`."""
+    evict: Callable[[str], Stored | None] = lambda _path: None
+    """Evicts the pod at a path, or returns why a disruption budget refuses it: `details` of the response."""
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list[tuple[str, str, dict[str, str]]])
     token: str = "let-me-in"
     minor: str = "33"
@@ -114,6 +122,11 @@ class ApiServer:
         self._authorize(method, found)
         if found["subresource"] == "log":
             return self.logs.get(f"{found['name']}/{query['container']}", "")
+        if found["subresource"] == "eviction":
+            if refused := self.evict(path.removesuffix("/eviction")):
+                message = "Cannot evict pod as it would violate the pod's disruption budget."
+                raise Refusal(429, "TooManyRequests", message, **refused)
+            return {"kind": "Status", "status": "Success"}
         if method == "GET" and found["name"] is None:
             return {
                 "items": [self._view(one) for key, one in list(self.objects.items()) if _selects(path, query, key, one)]
@@ -130,8 +143,8 @@ class ApiServer:
             return {"kind": "Status", "status": "Success"}
         if method == "PATCH":
             for change in body:
-                key = change["path"].rpartition("/")[2]
-                self.objects[path]["metadata"][key] = change["value"]
+                _, part, key = change["path"].split("/")
+                self.objects[path].setdefault(part, {})[key] = change["value"]
         return self._view(self.objects[path])
 
     def _view(self, value: Stored) -> Stored:
@@ -140,7 +153,9 @@ class ApiServer:
         return value
 
     def _authorize(self, method: str, found: re.Match[str]) -> None:
-        verb = {"GET": "get" if found["name"] else "list", "PATCH": "patch", "DELETE": "delete"}[method]
+        verb = {"GET": "get" if found["name"] else "list", "PATCH": "patch", "DELETE": "delete", "POST": "create"}[
+            method
+        ]
         plural, group = found["plural"], found["root"].split("/")[2] if found["root"] != "/api/v1" else ""
         if (verb, plural) in self.denied:
             where = f' in the namespace "{found["namespace"]}"' if found["namespace"] else ""

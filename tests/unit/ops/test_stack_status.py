@@ -64,6 +64,10 @@ class Site:
             def outputs(self) -> dict[str, Any]:
                 return outputs
 
+            def export_state(self, *, show_secrets: bool) -> dict[str, Any]:
+                assert show_secrets
+                return {}
+
         self._patch.setattr(backends, "open_backend", lambda *_: State())
         self._patch.setattr(local_processes, "list_services", lambda *_: services)
         self._patch.setattr(coordinator, "ask_coordinator", lambda *_: report(answer))

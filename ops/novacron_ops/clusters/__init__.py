@@ -1,0 +1,8 @@
+"""The Kubernetes clusters of a deployed stack: their pods, logs and drains, through the API server."""
+
+from novacron_ops.clusters.drain import Drain
+from novacron_ops.clusters.logs import LogReader
+from novacron_ops.clusters.report import ClusterReport, PodReport, read_reports
+from novacron_ops.clusters.state import DeployedCluster, find_clusters
+
+__all__ = ["ClusterReport", "DeployedCluster", "Drain", "LogReader", "PodReport", "find_clusters", "read_reports"]

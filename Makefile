@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Without byte code, each start of a worker takes ten seconds longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up preview down rehearse status logs test test-unit test-cluster test-node test-gpu node node-down trial-images check prose docs format golden bench-engine bench-rehearse bench-gateway bench-routing bench-batching check-clients check-stores check-workflows dist stubs lock clean
+.PHONY: help up preview down rehearse status logs test test-unit test-cluster test-node test-gpu node node-down trial-images check prose docs format golden bench-engine bench-rehearse bench-gateway bench-routing bench-batching check-clients check-stores check-workflows check-manifests dist stubs lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -38,7 +38,7 @@ logs: .venv/base.stamp ## show the last lines of every process's log
 	@$(BIN)/novacron logs --stack $(STACK)
 
 test: .venv/dev.stamp ## run all tests
-	$(BIN)/pytest -n 2 --dist loadgroup --ignore=tests/node --ignore=tests/cluster $(TESTS)
+	$(BIN)/pytest -n 2 --dist loadgroup --ignore=tests/node --ignore=tests/cluster --ignore=tests/manifests $(TESTS)
 
 test-cluster: .venv/dev.stamp ## run the tests with a real control plane and simulated nodes (needs go)
 	$(BIN)/pytest tests/cluster $(TESTS)
@@ -93,6 +93,7 @@ golden: .venv/dev.stamp ## regenerate schemas, reference pages, and the plans an
 	$(BIN)/python -m tests.unit.gcp.golden
 	$(BIN)/python -m tests.unit.azure.golden
 	$(BIN)/python -m tests.unit.independent
+	$(BIN)/python -m tests.rehearsal.clouds.golden
 	for s in dev staging prod; do $(BIN)/novacron plan -s $$s > tests/unit/golden/$$s.txt && \
 	  $(BIN)/novacron plan -s $$s --json > tests/unit/golden/$$s.json || exit 1; done
 
@@ -122,6 +123,23 @@ check-workflows: .bench/actionlint ## check the syntax of the GitHub workflows a
 
 .bench/actionlint:
 	@GOBIN=$(CURDIR)/.bench go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+
+# The checkers are installed once for all checkouts; another version is another stamp.
+CHECKERS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/novacron/checkers
+KUBECONFORM := v0.8.0
+KUBE_SCORE := v1.20.0
+CHECKOV := 3.3.30
+
+check-manifests: .venv/dev.stamp $(CHECKERS)/$(KUBECONFORM)-$(KUBE_SCORE)-$(CHECKOV).stamp ## check rendered manifests with kubeconform, kube-score and checkov (needs go)
+	$(BIN)/pytest tests/manifests $(TESTS)
+
+$(CHECKERS)/%.stamp:
+	@echo "Installing kubeconform, kube-score and checkov into $(CHECKERS) (minutes, the first time) …"
+	@mkdir -p $(CHECKERS)/bin
+	@GOBIN=$(CHECKERS)/bin go install github.com/yannh/kubeconform/cmd/kubeconform@$(KUBECONFORM)
+	@GOBIN=$(CHECKERS)/bin go install github.com/zegl/kube-score/cmd/kube-score@$(KUBE_SCORE)
+	@$(BIN)/uv venv --quiet --clear $(CHECKERS)/checkov && $(BIN)/uv pip install --quiet --python $(CHECKERS)/checkov checkov==$(CHECKOV)
+	@ln -sf ../checkov/bin/checkov $(CHECKERS)/bin/checkov && touch $@
 
 .bench/gateways.stamp:
 	@mkdir -p .bench && cd .bench && ../$(BIN)/uv venv --quiet rust && ../$(BIN)/uv venv --quiet litellm

@@ -23,13 +23,14 @@ from novacron_ops.commands.plan import plan
 from novacron_ops.commands.preview import preview
 from novacron_ops.commands.quality import measure_quality
 from novacron_ops.commands.rehearse import rehearse
+from novacron_ops.commands.render import render
 from novacron_ops.commands.setup import setup
 from novacron_ops.commands.status import status
 from novacron_ops.commands.up import up
 from novacron_ops.errors import Exit, OpsError
 
 SECTIONS: dict[str, dict[str, Callable[..., None]]] = {
-    "Deploy a stack": {"preview": preview, "up": up, "down": down},
+    "Deploy a stack": {"preview": preview, "up": up, "down": down, "render": render},
     "Operate a stack": {"status": status, "logs": logs, "drain": drain, "key": key},
     "Plan and rehearse": {"plan": plan, "rehearse": rehearse, "quality": measure_quality},
     "State and tools": {"export": export_state, "import": import_state, "images": images, "setup": setup},

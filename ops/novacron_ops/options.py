@@ -16,6 +16,17 @@ class Engine(str, Enum):
     REHEARSAL = "rehearsal"
 
 
+class Layout(str, Enum):
+    """Values of `--layout`: what applies rendered manifests."""
+
+    PLAIN = "plain"
+    """`kubectl apply`, one numbered folder after the other."""
+    ARGO_CD = "argo-cd"
+    """Argo CD: an Application for each cluster and each chart, sync waves on the objects."""
+    FLUX = "flux"
+    """Flux: a Kustomization for each numbered folder, HelmReleases for charts."""
+
+
 StackOption = Annotated[
     str, typer.Option("--stack", "-s", metavar="NAME", help="Name of the stack; Pulumi.<name>.yaml configures it.")
 ]
@@ -30,6 +41,13 @@ WithoutRegionOption = Annotated[
     list[str] | None,
     typer.Option(
         "--without-region", metavar="REGION", help="Leave an unreachable region as it is. Repeat for several regions."
+    ),
+]
+WithoutClusterObjectsOption = Annotated[
+    bool,
+    typer.Option(
+        "--without-cluster-objects",
+        help="Leave the objects in Kubernetes clusters as they are, for a machine that does not reach the clusters.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]

@@ -38,7 +38,7 @@ from novacron_rehearsal.policies.reports import PolicyPackReport, PolicyPackStat
 from novacron_rehearsal.project import Project, StackConfig, load_project, load_stack_config
 from novacron_rehearsal.protocol.assets import base_folder
 from novacron_rehearsal.state.checkpoint import snapshot_from_deployment, snapshot_to_deployment
-from novacron_rehearsal.state.resource import PendingOperation, Snapshot
+from novacron_rehearsal.state.resource import PendingOperation, ResourceState, Snapshot
 from novacron_rehearsal.state.stack_secrets import StackSecrets
 from novacron_rehearsal.state.store import StackFiles, StackSession, read_salt
 from novacron_rehearsal.values import PropertyMap
@@ -70,6 +70,10 @@ class Result:
 
     A run with a pack that has not checked everything did not succeed.
     """
+    declared: tuple[ResourceState, ...] = ()
+    """The resources that the program declared: as they are after the run, or would be after the one of a preview."""
+    outdated: tuple[str, ...] = ()
+    """With `Options.recorded`: URNs of resources in the state whose inputs are others now."""
     started: bool = True
     """False if the stack was locked or its state or configuration could not be read: the run changed nothing."""
 
@@ -237,6 +241,8 @@ class Workspace:
             violations,
             duration,
             cancelled=cancelled,
+            declared=tuple(deployment.news.values()) if deployment else (),
+            outdated=tuple(deployment.registry.outdated) if deployment else (),
             started=started.is_set(),
             started_plugins=frozenset(deployment.registry.started_plugins) if deployment else frozenset(),
             simulated_dynamic=tuple(deployment.registry.simulated_dynamic) if deployment else (),

@@ -2,7 +2,16 @@
 
 from novacron_ops.clusters.drain import Drain
 from novacron_ops.clusters.logs import LogReader
-from novacron_ops.clusters.report import ClusterReport, PodReport, read_reports
+from novacron_ops.clusters.report import ClusterReport, PodReport, find_unreachable, read_reports
 from novacron_ops.clusters.state import DeployedCluster, find_clusters
 
-__all__ = ["ClusterReport", "DeployedCluster", "Drain", "LogReader", "PodReport", "find_clusters", "read_reports"]
+__all__ = [
+    "ClusterReport",
+    "DeployedCluster",
+    "Drain",
+    "LogReader",
+    "PodReport",
+    "find_clusters",
+    "find_unreachable",
+    "read_reports",
+]

@@ -49,6 +49,21 @@ def read_reports(clusters: Sequence[DeployedCluster]) -> list[ClusterReport]:
         return list(pool.map(_read_report, clusters))
 
 
+def find_unreachable(clusters: Sequence[DeployedCluster]) -> dict[str, str]:
+    """Return the reason for each cluster that does not answer, by its name. All are asked at the same time."""
+    with ThreadPoolExecutor(max(1, len(clusters))) as pool:
+        reasons = pool.map(_explain_silence, clusters)
+    return {cluster.name: reason for cluster, reason in zip(clusters, reasons, strict=True) if reason}
+
+
+def _explain_silence(cluster: DeployedCluster) -> str:
+    try:
+        with cluster.connect():
+            return ""
+    except ProviderError as error:
+        return str(error)
+
+
 def _read_report(cluster: DeployedCluster) -> ClusterReport:
     try:
         with cluster.connect() as connection:

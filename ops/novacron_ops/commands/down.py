@@ -81,10 +81,10 @@ def _suggest_option(stack: ProjectStack, backend: Backend) -> str:
     """Return a sentence about clusters that do not answer; empty if all do."""
     if not stack.is_cloud():
         return ""
-    from novacron_ops.clusters import read_reports
+    from novacron_ops.clusters import find_unreachable
     from novacron_ops.stack_clusters import find_stack_clusters
 
-    silent = [report.name for report in read_reports(find_stack_clusters(backend)) if report.unreachable]
+    silent = find_unreachable(find_stack_clusters(backend))
     if not silent:
         return ""
     return (

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from novacron_ops.console import console, say
 from novacron_ops.errors import OpsError
-from novacron_ops.options import Engine, EngineOption, StackOption, WithoutRegionOption
+from novacron_ops.options import Engine, EngineOption, StackOption, WithoutClusterObjectsOption, WithoutRegionOption
 
 
 def preview(
-    stack: StackOption = "local", engine: EngineOption = Engine.AUTO, without_region: WithoutRegionOption = None
+    stack: StackOption = "local",
+    engine: EngineOption = Engine.AUTO,
+    without_region: WithoutRegionOption = None,
+    without_cluster_objects: WithoutClusterObjectsOption = False,
 ) -> None:
     """Show what `novacron up` would change.
 
@@ -20,12 +23,18 @@ def preview(
     from novacron_rehearsal import Operation
 
     from novacron_ops.backends import RunOutcome, open_backend
+    from novacron_ops.cluster_objects import describe_reach, select_cluster_objects
     from novacron_ops.project import find_stack
     from novacron_ops.regions import deployed_region_patterns
 
     target = find_stack(stack)
     backend = open_backend(engine, target, console)
     say(f"Using the {backend.description}.", style="dim")
-    exclude = deployed_region_patterns(target, without_region or (), backend)
+    exclude = (
+        *deployed_region_patterns(target, without_region or (), backend),
+        *select_cluster_objects(target, without_cluster_objects),
+    )
+    for line in describe_reach(target, backend, without_cluster_objects):
+        say(line)
     if backend.run(Operation.PREVIEW, exclude=exclude) is not RunOutcome.SUCCEEDED:
         raise OpsError(f"the preview of stack {stack} failed; nothing was changed")

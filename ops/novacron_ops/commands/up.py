@@ -10,7 +10,7 @@ from novacron_infra.clock import SYSTEM_CLOCK
 
 from novacron_ops.console import console, say, write_lines
 from novacron_ops.errors import OpsError
-from novacron_ops.options import Engine, EngineOption, StackOption, WithoutRegionOption
+from novacron_ops.options import Engine, EngineOption, StackOption, WithoutClusterObjectsOption, WithoutRegionOption
 
 if TYPE_CHECKING:
     from novacron_ops.backends import Backend
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 def up(
-    stack: StackOption = "local", engine: EngineOption = Engine.AUTO, without_region: WithoutRegionOption = None
+    stack: StackOption = "local",
+    engine: EngineOption = Engine.AUTO,
+    without_region: WithoutRegionOption = None,
+    without_cluster_objects: WithoutClusterObjectsOption = False,
 ) -> None:
     """Deploy a stack and wait until it answers.
 
@@ -28,10 +31,12 @@ def up(
     Examples:
       novacron up
       novacron up -s prod --without-region eu-west-1
+      novacron up -s prod --without-cluster-objects
     """
     from novacron_rehearsal import Operation
 
     from novacron_ops.backends import RunOutcome, open_backend
+    from novacron_ops.cluster_objects import describe_reach, select_cluster_objects
     from novacron_ops.project import find_stack
     from novacron_ops.regions import deployed_region_patterns
 
@@ -40,12 +45,18 @@ def up(
     backend = open_backend(engine, target, console)
     say(f"Using the {backend.description}.", style="dim")
     is_cloud = target.is_cloud()
+    exclude = (
+        *deployed_region_patterns(target, without_region or (), backend),
+        *select_cluster_objects(target, without_cluster_objects),
+    )
+    for line in describe_reach(target, backend, without_cluster_objects):
+        say(line)
     # A refresh finds local processes that died since the last run. It would fail for a region that is unreachable.
     outcome = backend.run(
         Operation.UP,
         refresh=not is_cloud,
         continue_on_error=is_cloud,
-        exclude=deployed_region_patterns(target, without_region or (), backend),
+        exclude=exclude,
     )
     if outcome is RunOutcome.NOT_STARTED:
         raise OpsError(f"stack {stack} was not changed; fix the problem above and run the command again")

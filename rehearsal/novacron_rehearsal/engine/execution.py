@@ -63,6 +63,8 @@ class Options:
 
     Only `attached_providers` serve resources.
     """
+    recorded: bool = False
+    """Make a preview that contacts nothing: the state serves every resource (`providers/recorded.py`)."""
     real_packages: frozenset[str] = frozenset()
     """Packages whose real provider may start in spite of `simulated_only`; `pulumi-python` for dynamic providers."""
 
@@ -292,6 +294,7 @@ def _find_plugins(context: RunContext, options: Options, socket_dir: Path) -> Pl
         },
         simulated_only=options.simulated_only,
         real=options.real_packages,
+        recorded=options.recorded,
     )
 
 

@@ -47,6 +47,8 @@ class Plugins:
     """Start nothing: only attached providers serve resources, and dynamic resources are simulated."""
     real: frozenset[str] = frozenset()
     """Packages that `simulated_only` starts all the same."""
+    recorded: bool = False
+    """Start nothing: the state serves every package but the engine's own."""
 
     def refuses(self, package: str) -> bool:
         """Return whether the provider of a package must not be started."""

@@ -11,6 +11,7 @@ from novacron_rehearsal.providers.builtin import BUILTIN_PACKAGE
 from novacron_rehearsal.providers.client import Provider
 from novacron_rehearsal.providers.launch import DYNAMIC_PACKAGE, RANDOM_PACKAGE, Plugins, Started, start
 from novacron_rehearsal.providers.own_random import RandomProvider
+from novacron_rehearsal.providers.recorded import RecordedProvider
 from novacron_rehearsal.providers.simulated_dynamic import SimulatedDynamicProvider
 from novacron_rehearsal.state.resource import ResourceState
 from novacron_rehearsal.urn import package_of
@@ -47,6 +48,8 @@ class ProviderRegistry:
         """Packages whose provider runs as a process of this run. Those are not simulated."""
         self.simulated_dynamic: dict[str, None] = {}
         """URNs of the simulated dynamic resources, in order."""
+        self.outdated: dict[str, None] = {}
+        """URNs of recorded resources whose inputs are others now, in order."""
         self._bound: dict[str, asyncio.Future[Provider | None]] = {}
         self._old_states: Callable[[str], ResourceState | None] = lambda _: None
 
@@ -58,6 +61,8 @@ class ProviderRegistry:
         """Start a provider for one provider resource. It is not configured yet."""
         if package == BUILTIN_PACKAGE:
             return Started(self._builtin, None)
+        if self._plugins.recorded:
+            return Started(RecordedProvider(self._mark_outdated), None)
         if package == DYNAMIC_PACKAGE and self._plugins.refuses(package):
             return Started(SimulatedDynamicProvider(self._simulated), None)
 
@@ -75,6 +80,9 @@ class ProviderRegistry:
             self.started_plugins.add(package)
         return started
 
+    def _mark_outdated(self, urn: str) -> None:
+        self.outdated[urn] = None
+
     def _simulated(self, urn: str) -> None:
         if urn not in self.simulated_dynamic:
             self.simulated_dynamic[urn] = None
@@ -89,7 +97,7 @@ class ProviderRegistry:
         future.add_done_callback(_retrieve)
         self._bound[ref] = future
         try:
-            if contains_unknown(inputs):
+            if contains_unknown(inputs) and not self._plugins.recorded:
                 future.set_result(None)
             else:
                 await started.provider.configure(split_reference(ref)[0], inputs)

@@ -111,13 +111,26 @@ def check_object(item: Mapping[str, Any]) -> None:
 def find_problems(item: Mapping[str, Any]) -> list[str]:
     """Return the problems of an object: the field, and what is wrong. The test is skipped without Go."""
     api_version, kind = str(item.get("apiVersion")), str(item.get("kind"))
-    group = api_version.rpartition("/")[0]
-    definition = find_reduced(group, kind) or (_find_in_module(MODULES[group], kind) if group in MODULES else None)
+    definition = _find_definition(api_version, kind)
+    scope = () if definition is None else _check_scope(item, definition["spec"]["scope"])
+    return [*scope, *_validate(item, find_schema(api_version, kind))]
+
+
+def find_schema(api_version: str, kind: str) -> dict[str, Any]:
+    """Return the JSON schema of a kind, in draft 4. The test is skipped without Go."""
+    definition = _find_definition(api_version, kind)
     if definition is None:
-        return _validate(item, {"$ref": f"#/definitions/{_find_built_in(api_version, kind)}"})
-    schema = _prepare(_find_version(definition, api_version.rpartition("/")[2]), kind)
-    schema["properties"] = schema["properties"] | {"metadata": {"$ref": f"#/definitions/{_OBJECT_META}"}}
-    return [*_check_scope(item, definition["spec"]["scope"]), *_validate(item, schema)]
+        schema: dict[str, Any] = {"$ref": f"#/definitions/{_find_built_in(api_version, kind)}"}
+    else:
+        schema = _prepare(_find_version(definition, api_version.rpartition("/")[2]), kind)
+        schema["properties"] = schema["properties"] | {"metadata": {"$ref": f"#/definitions/{_OBJECT_META}"}}
+    return {**schema, "definitions": _built_in_types()}
+
+
+def _find_definition(api_version: str, kind: str) -> dict[str, Any] | None:
+    """Return the definition of a custom resource; None for a built-in kind."""
+    group = api_version.rpartition("/")[0]
+    return find_reduced(group, kind) or (_find_in_module(MODULES[group], kind) if group in MODULES else None)
 
 
 def find_reduced(group: str, kind: str) -> dict[str, Any] | None:
@@ -177,7 +190,7 @@ def _check_scope(item: Mapping[str, Any], scope: str) -> Iterator[str]:
 
 
 def _validate(item: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
-    validator = _Validator({**schema, "definitions": _built_in_types()})
+    validator = _Validator(schema)
     errors = sorted(validator.iter_errors(item), key=lambda error: [str(step) for step in error.absolute_path])
     return [f"{_write_path(error.absolute_path)}: {error.message}" for error in errors]
 

@@ -10,6 +10,7 @@ from novacron_rehearsal.kubernetes.readiness.verdict import READY, Needs, Relate
 
 Judge = Callable[[Object, Related], Verdict]
 
+_LEADER_WORKER_SET = ("leaderworkerset.x-k8s.io", "LeaderWorkerSet")
 _JUDGES: Mapping[tuple[str, str], Judge] = {
     ("", "Namespace"): services.judge_namespace,
     ("", "PersistentVolume"): services.judge_volume,
@@ -22,6 +23,7 @@ _JUDGES: Mapping[tuple[str, str], Judge] = {
     ("apps", "ReplicaSet"): workloads.judge_replica_set,
     ("apps", "StatefulSet"): workloads.judge_stateful_set,
     ("batch", "Job"): workloads.judge_job,
+    _LEADER_WORKER_SET: workloads.judge_leader_worker_set,
     ("networking.k8s.io", "Ingress"): services.judge_ingress,
 }
 _CONDITION = "condition="
@@ -49,6 +51,8 @@ def find_needs(kind: Kind, live: Object) -> Needs:
     key = (kind.group, kind.name)
     if key in (("apps", "Deployment"), ("apps", "DaemonSet"), ("apps", "ReplicaSet"), ("apps", "StatefulSet")):
         return Needs(workloads.pod_selector(live), replica_sets=kind.name == "Deployment")
+    if key == _LEADER_WORKER_SET:
+        return Needs(workloads.select_group_pods(live))
     if key == ("batch", "Job"):
         return Needs(workloads.pod_selector(live))
     if key == ("", "Service"):

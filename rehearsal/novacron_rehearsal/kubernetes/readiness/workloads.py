@@ -1,4 +1,4 @@
-"""Readiness of controllers of pods: Deployment, StatefulSet, DaemonSet, ReplicaSet and Job."""
+"""Readiness of controllers of pods: Deployment, StatefulSet, DaemonSet, ReplicaSet, Job and LeaderWorkerSet."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from novacron_rehearsal.kubernetes.readiness.verdict import READY, Related, Verd
 
 _REVISION = "deployment.kubernetes.io/revision"
 _NOT_OBSERVED = "waiting for its controller"
+_LEADER_WORKER_SET = "leaderworkerset.sigs.k8s.io/name"
+"""Label of the pods of a LeaderWorkerSet."""
 
 
 def judge_deployment(deployment: Object, related: Related) -> Verdict:
@@ -65,6 +67,28 @@ def judge_stateful_set(stateful_set: Object, related: Related) -> Verdict:
         return _waiting(f"waiting for pods to be ready ({min(ready, available)} of {replicas})", reasons)
     if find_number(status, "replicas") > replicas:
         return _waiting(f"waiting for {find_number(status, 'replicas') - replicas} pods to end", reasons)
+    return READY
+
+
+def judge_leader_worker_set(leader_worker_set: Object, related: Related) -> Verdict:
+    """Decide about a LeaderWorkerSet: all groups are ready and new, except those that a partition keeps.
+
+    A group is ready when all its pods are.
+    """
+    if not _is_observed(leader_worker_set):
+        return Verdict(ready=False, progress=f"{_NOT_OBSERVED}: is LeaderWorkerSet installed in the cluster?")
+    replicas = find_number(leader_worker_set, "spec", "replicas", default=1)
+    partition = find_number(leader_worker_set, "spec", "rolloutStrategy", "rollingUpdateConfiguration", "partition")
+    status = find_object(leader_worker_set, "status")
+    updated, ready, total = (find_number(status, key) for key in ("updatedReplicas", "readyReplicas", "replicas"))
+    reasons = explain_pods(related.pods)
+    wanted = max(replicas - partition, 0)
+    if updated < wanted:
+        return _waiting(f"waiting for groups of the new revision ({updated} of {wanted})", reasons)
+    if ready < replicas:
+        return _waiting(f"waiting for groups to be ready ({ready} of {replicas})", reasons)
+    if total > replicas:
+        return _waiting(f"waiting for {total - replicas} groups to end", reasons)
     return READY
 
 
@@ -128,6 +152,11 @@ def _newest_pods(deployment: Object, related: Related) -> list[Object]:
         if is_owned_by(item, deployment) and find_text(item, "metadata", "annotations", _REVISION) == revision
     ]
     return [pod for pod in related.pods if any(is_owned_by(pod, item) for item in newest)]
+
+
+def select_group_pods(leader_worker_set: Object) -> dict[str, str]:
+    """Return the labels of the pods of all groups of a LeaderWorkerSet."""
+    return {_LEADER_WORKER_SET: find_text(leader_worker_set, "metadata", "name")}
 
 
 def pod_selector(workload: Object) -> dict[str, str]:

@@ -19,6 +19,7 @@ VERSIONS = {
     "Deployment": "apps/v1",
     "Ingress": "networking.k8s.io/v1",
     "Job": "batch/v1",
+    "LeaderWorkerSet": "leaderworkerset.x-k8s.io/v1",
     "StatefulSet": "apps/v1",
 }
 

@@ -22,6 +22,7 @@ from novacron_rehearsal.providers.client import CheckFailure
 from novacron_rehearsal.values import UNKNOWN, Archive, Asset, Output, PropertyMap, ResourceReference, Secret, Value
 
 _SHOWN_NAMES = 12
+_LEADER_WORKER_SET = ("leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet")
 _SHOWN_CHARACTERS = 60
 
 
@@ -206,3 +207,15 @@ def _custom_resource(token: str, inputs: PropertyMap) -> Iterator[InputProblem]:
             yield InputProblem(name, f"is {_shown(given)}; a resource of type {token} needs {wanted!r}")
     metadata = load_schema("kubernetes:core/v1:Namespace").inputs["metadata"].type
     yield from _value(inputs.get("metadata"), metadata, "metadata")
+    if (module, kind) == _LEADER_WORKER_SET:
+        yield from _pod_templates(inputs.get("spec"))
+
+
+def _pod_templates(spec: Value) -> Iterator[InputProblem]:
+    """Check the templates of a LeaderWorkerSet's pods, which have the type that Deployments use."""
+    known = load_schema("kubernetes:apps/v1:Deployment").inputs["spec"].type
+    group = spec.get("leaderWorkerTemplate") if isinstance(spec, dict) else None
+    if isinstance(known, Object) and isinstance(group, dict):
+        template = read_fields(known.cls)["template"].type
+        for name in ("leaderTemplate", "workerTemplate"):
+            yield from _value(group.get(name), template, f"spec.leaderWorkerTemplate.{name}")

@@ -18,7 +18,7 @@ IMAGES = {"coordinator": "localhost/novacron-coordinator:1", "worker": "localhos
 DATABASE_URL = "postgresql://novacron:swordfish@postgres.example.com:6543/novacron"
 
 
-class _Cluster(mocks.Mocks):
+class ApiServer(mocks.Mocks):
     """Mocks of an update: objects have what the API server and controllers would add."""
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
@@ -108,6 +108,6 @@ def declare(
         stack = ServingStack("serving", args, pulumi.ResourceOptions(providers=[cast("Any", opts.provider)]))
         return pulumi.Output.all(stack.endpoint, stack.admin_key)
 
-    graph = record(program, _Cluster(), lambda: k8s.Provider("cluster"), preview, ("kubernetes:",))
+    graph = record(program, ApiServer(), lambda: k8s.Provider("cluster"), preview, ("kubernetes:",))
     endpoint, admin_key = graph.result or ("", "")
     return Stack(graph, endpoint, admin_key or "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from novacron_infra.config import CloudEnvironment, Platform, Region, StoreKind
+from novacron_infra.config.sections.model_store import OWN_STORE
 from novacron_infra.plan.sizing import ReplicaSize
 from novacron_infra.stores import (
     AZURE_FILES_MIB_PER_S,
@@ -78,8 +79,14 @@ def find_efs_replication(config: CloudEnvironment) -> tuple[str, str] | None:
 
 
 def list_store_warnings(config: CloudEnvironment, sizes: Sequence[ReplicaSize]) -> Iterator[str]:
-    """Yield the limits of the file systems that are model stores."""
+    """Yield the limits of the model stores: those that are too slow, and file systems that are not replicated."""
     weights_gb = round(max(size.replica_weight_bytes for size in sizes) / 1e9)
+    loader = config.model.loader
+    if any(config.store_kind(region) in OWN_STORE.values() for region in config.regions):
+        rate_mib_per_s = loader.parallel * OBJECT_STORE_MB_PER_S * 1e6 / 2**20
+        fix = "raise loader.parallel"
+        if warning := describe_slow_load("object storage", weights_gb, rate_mib_per_s, loader.timeout_s, fix):
+            yield warning
     created: dict[tuple[Platform, StoreKind], list[str]] = {}
     mounted: dict[str, list[str]] = {}
     for region in config.regions:
@@ -91,7 +98,7 @@ def list_store_warnings(config: CloudEnvironment, sizes: Sequence[ReplicaSize]) 
             created.setdefault((cloud, kind), []).append(region.name)
     for store, names in created.items():
         what, rate, fix = _CREATED[store]
-        if warning := describe_slow_load(what, weights_gb, rate, config.model.loader.timeout_s, fix):
+        if warning := describe_slow_load(what, weights_gb, rate, loader.timeout_s, fix):
             yield warning
         if store[1] is StoreKind.NFS and len(names) > 1:
             yield f"models are not replicated between {', '.join(names)}: upload them to each region's {what}"

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import IO
 
 from novacron_ops.errors import Exit, OpsError
 
@@ -28,6 +29,9 @@ class Builder(str, Enum):
 
     BUILDAH = "buildah"
     DOCKER = "docker"
+
+
+_INSPECT = {Builder.BUILDAH: ("inspect", "--type", "image"), Builder.DOCKER: ("image", "inspect")}
 
 
 class Destination(str, Enum):
@@ -121,27 +125,41 @@ class ImageBuilder:
         Raises:
             OpsError: the image or the cluster does not exist.
         """
-        with tempfile.TemporaryDirectory() as folder:
-            archive = Path(folder, "image.tar")
-            self._save(image, archive)
-            failure = f"{self.reference(image)} cannot be loaded into {destination.value}"
-            if destination is Destination.KIND:
-                _run(["kind", "load", "image-archive", str(archive), "--name", name], failure)
-            elif destination is Destination.MINIKUBE:
-                _run(["minikube", "image", "load", str(archive), "--profile", name], failure)
-            elif destination is Destination.K3S:
-                _run(["k3s", "ctr", "images", "import", str(archive)], failure)
-            else:
-                command = [sys.executable, "-m", "tools.cluster", "--name", name, "load", str(archive)]
-                _run(command, failure, folder=self.root)
+        failure = f"{self.reference(image)} cannot be loaded into {destination.value}"
+        if destination is Destination.K3S:
+            self._stream(image, ["k3s", "ctr", "images", "import", "-"], failure)
+        elif destination is Destination.NODE:
+            self._stream(image, [sys.executable, "-m", "tools.cluster", "--name", name, "load"], failure)
+        else:
+            with tempfile.TemporaryDirectory() as folder:
+                archive = Path(folder, "image.tar")
+                self._save(image, archive)
+                if destination is Destination.KIND:
+                    _run(["kind", "load", "image-archive", str(archive), "--name", name], failure)
+                else:
+                    _run(["minikube", "image", "load", str(archive), "--profile", name], failure)
+
+    def _stream(self, image: Image, command: Sequence[str], failure: str) -> None:
+        """Give an image to a command's standard input while it is read. A file would be written and read in between."""
+        _read([self.builder.value, *_INSPECT[self.builder], self.reference(image)], self._describe_missing(image))
+        with subprocess.Popen(self._archive_command(image, "/dev/stdout"), stdout=subprocess.PIPE) as saving:
+            assert saving.stdout is not None  # noqa: S101 - it is a pipe
+            with saving.stdout:
+                _run(command, failure, folder=self.root, given=saving.stdout)
+        if saving.returncode:
+            raise OpsError(self._describe_missing(image))
 
     def _save(self, image: Image, archive: Path) -> None:
+        _run(self._archive_command(image, str(archive)), self._describe_missing(image))
+
+    def _describe_missing(self, image: Image) -> str:
+        return f"{self.reference(image)} cannot be read; build it first with `novacron images build {image.value}`"
+
+    def _archive_command(self, image: Image, file: str) -> list[str]:
         reference = self.reference(image)
-        failure = f"{reference} cannot be read; build it first with `novacron images build {image.value}`"
         if self.builder is Builder.DOCKER:
-            _run(["docker", "save", "--output", str(archive), reference], failure)
-        else:
-            _run(["buildah", "push", "--quiet", reference, f"docker-archive:{archive}:{reference}"], failure)
+            return ["docker", "save", "--output", file, reference]
+        return ["buildah", "push", "--quiet", reference, f"docker-archive:{file}:{reference}"]
 
     def _revision(self) -> str:
         command = ["git", "-C", str(self.root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude", "*"]
@@ -165,9 +183,9 @@ def choose_builder(wanted: Builder | None) -> Builder:
     return found
 
 
-def _run(command: Sequence[str], failure: str, folder: Path | None = None) -> None:
+def _run(command: Sequence[str], failure: str, folder: Path | None = None, given: IO[bytes] | None = None) -> None:
     try:
-        done = subprocess.run(command, check=False, cwd=folder)
+        done = subprocess.run(command, check=False, cwd=folder, stdin=given)
     except FileNotFoundError as error:
         raise OpsError(f"{failure}: {command[0]} is not on PATH; install it") from error
     if done.returncode:

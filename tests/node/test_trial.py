@@ -62,10 +62,10 @@ def trial(node: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[T
     except UnsupportedMachineError as error:
         pytest.skip(str(error))
     for image in map(reference, IMAGES):
-        archive = tmp_path_factory.mktemp("images") / "image.tar"
-        subprocess.run(["buildah", "push", "--quiet", image, f"docker-archive:{archive}:{image}"], check=True)
-        node.load(archive)
-        archive.unlink()
+        command = ["buildah", "push", "--quiet", image, f"docker-archive:/dev/stdout:{image}"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as saving:
+            assert saving.stdout is not None
+            node.load(saving.stdout)
     folder = tmp_path_factory.mktemp("project")
     (port,) = node.published_ports()
     for name in ("Pulumi.yaml", "__main__.py"):

@@ -40,8 +40,7 @@ def main() -> None:
     up.add_argument("--publish", type=int, nargs="*", default=[PUBLISHED_PORT], help="node ports to reach at 127.0.0.1")
     commands.add_parser("down", help="stop the cluster and remove what it made")
     commands.add_parser("status", help="print the kubeconfig of a running cluster")
-    load = commands.add_parser("load", help="import an image")
-    load.add_argument("archive", type=Path)
+    commands.add_parser("load", help="import the image archive on standard input")
     run = commands.add_parser("run", help="run a command in the node's namespaces")
     run.add_argument("inner", nargs=argparse.REMAINDER)
     arguments = parser.parse_args()
@@ -60,7 +59,7 @@ def main() -> None:
         elif arguments.command == "down":
             sys.stdout.write("stopped\n" if cluster.down() else "it was not running\n")
         elif arguments.command == "load":
-            cluster.load(arguments.archive)
+            cluster.load(sys.stdin.buffer)
         elif arguments.command == "run":
             sys.exit(cluster.run(*arguments.inner, check=False).returncode)
         elif cluster.pid() is None:

@@ -13,7 +13,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tools.cluster import node, running
 from tools.cluster.binaries import (
@@ -208,11 +208,19 @@ class Cluster:
         """Return an object of the cluster's API."""
         return json.loads(self.kubectl("get", *arguments, "-o", "json"))
 
-    def load(self, archive: Path) -> None:
-        """Import an OCI archive's image into a real node."""
-        self.run(
-            str(self.program("ctr")), "-a", node.CONTAINERD, "-n", "k8s.io", "images", "import", str(archive.resolve())
-        )
+    def load(self, archive: IO[bytes]) -> None:
+        """Import an archive's images into a real node.
+
+        Args:
+            archive: an image archive of OCI or Docker. It may be a pipe.
+
+        Raises:
+            ClusterError: the cluster does not run, or the archive has no image.
+        """
+        command = (str(self.program("ctr")), "-a", node.CONTAINERD, "-n", "k8s.io", "images", "import", "-")
+        done = self.run(*command, check=False, stdin=archive, capture_output=True)
+        if done.returncode:
+            raise ClusterError(f"the image cannot be imported: {done.stderr.decode().strip()}")
 
 
 def check_node_requirements() -> None:

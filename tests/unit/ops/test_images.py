@@ -70,6 +70,32 @@ def test_the_packages_of_an_image_are_listed_from_its_archive(calls: Path) -> No
     assert listed.endswith("--source-name localhost/novacron-coordinator --source-version v1")
 
 
+def test_load_streams_an_image_into_k3s(calls: Path) -> None:
+    (calls.parent / "k3s").write_text(f"#!/bin/sh\ncat > {calls.parent}/loaded\n")
+    (calls.parent / "k3s").chmod(0o755)
+    with (calls.parent / "buildah").open("a") as program:
+        program.write('case "$*" in push*) echo content >/dev/stdout; esac\n')
+    assert novacron("images", "load", "coordinator", "--builder", "buildah", "--into", "k3s") == 0
+    assert (calls.parent / "loaded").read_text() == "content\n"
+
+
+def test_a_destination_that_refuses_an_image_is_named(calls: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (calls.parent / "k3s").write_text("#!/bin/sh\nexit 1\n")
+    (calls.parent / "k3s").chmod(0o755)
+    with (calls.parent / "buildah").open("a") as program:
+        program.write('case "$*" in push*) yes; esac\n')  # it ends once nothing reads it any more
+    assert novacron("images", "load", "coordinator", "--builder", "buildah", "--into", "k3s") == 1
+    assert "localhost/novacron-coordinator:trial cannot be loaded into k3s" in capsys.readouterr().err
+
+
+def test_an_image_that_was_not_built_is_not_loaded(
+    calls: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FAIL", "1")
+    assert novacron("images", "load", "coordinator", "--builder", "buildah", "--into", "k3s") == 1
+    assert "build it first with `novacron images build coordinator`" in capsys.readouterr().err
+
+
 def test_a_failing_build_ends_the_command(
     calls: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

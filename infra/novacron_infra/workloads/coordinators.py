@@ -24,6 +24,7 @@ from novacron_infra.workloads.names import (
     NAMESPACE,
     REGISTRATION_SERVICE,
     SERVING_PRIORITY,
+    WORKERS,
 )
 from novacron_infra.workloads.serving_config import CoordinatorFile, PodTimes, build_coordinator_file
 
@@ -32,11 +33,12 @@ PRE_STOP_S = 5
 """Time for every node to take a stopping pod out of its Services."""
 DRAIN_NOTICE_S = 5
 """Time for load balancers to see that `/ready` returns 503."""
-WORKERS_TIMEOUT_S = 20
+WORKERS_TIMEOUT_S = 60
 """How long a new coordinator waits for workers.
 
-During an update they register within two seconds. A new stack has none yet: workers are created once coordinators are
-available.
+They register once they resolve its address. The cluster's DNS may serve an older answer for 30 s (`cache 30` in the
+default configuration of CoreDNS, read 2026-11-30). A new stack has no workers to wait for: they are created
+once coordinators are available.
 """
 MINIMUM_WORKERS = 1
 """With all workers as the minimum, coordinators could not be updated while one worker is missing."""
@@ -65,7 +67,9 @@ class CoordinatorPlace:
     """More labels of the pods, by which a cloud knows that they have an identity."""
 
 
-def build_file(settings: CoordinatorPods, ports: ServingPorts, *, redis: bool = False) -> CoordinatorFile:
+def build_file(
+    settings: CoordinatorPods, ports: ServingPorts, worker_namespace: str, *, redis: bool = False
+) -> CoordinatorFile:
     """Return the configuration file of all coordinators. `redis`: they share a Redis-compatible service."""
     return build_coordinator_file(
         settings,
@@ -74,6 +78,7 @@ def build_file(settings: CoordinatorPods, ports: ServingPorts, *, redis: bool = 
         grpc_port=ports.grpc,
         minimum_workers=MINIMUM_WORKERS,
         cache_folder=Path(contract.HOME) / "responses",
+        workers_name=f"{WORKERS}.{worker_namespace}.svc",
         pod_times=PodTimes(
             workers_timeout_s=WORKERS_TIMEOUT_S, drain_notice_s=DRAIN_NOTICE_S, drain_s=settings.drain_s
         ),

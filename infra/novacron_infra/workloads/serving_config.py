@@ -40,6 +40,7 @@ class CoordinatorFile(TypedDict):
     grpc_port: int
     minimum_workers: int
     workers_timeout_s: NotRequired[float]
+    workers_name: NotRequired[str]
     routing: str
     allowed_hosts: list[str]
     cors_origins: list[str]
@@ -135,6 +136,7 @@ def build_coordinator_file(
     cache_folder: Path,
     database_url: str | None = None,
     host: str | None = None,
+    workers_name: str | None = None,
     pod_times: PodTimes | None = None,
     redis: bool = False,
 ) -> CoordinatorFile:
@@ -148,6 +150,7 @@ def build_coordinator_file(
         cache_folder: folder of the cached responses that are kept on disk.
         database_url: the database of its keys and models, without a password. None: a variable may give it.
         host: the address to listen on. None: loopback, or a variable gives it.
+        workers_name: DNS name of all workers: while it has no address, there are none to wait for.
         pod_times: the times of a coordinator in a pod. None: the defaults of novacron-serving.
         redis: whether a variable gives the URL of a Redis-compatible service, which then caches responses as well.
     """
@@ -168,6 +171,8 @@ def build_coordinator_file(
     }
     if host is not None:
         file["host"] = host
+    if workers_name is not None:
+        file["workers_name"] = workers_name
     if pod_times is not None:
         file["workers_timeout_s"] = pod_times.workers_timeout_s
         file["drain_notice_s"] = pod_times.drain_notice_s

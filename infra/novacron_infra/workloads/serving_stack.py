@@ -168,7 +168,9 @@ class ServingStack(pulumi.ComponentResource):
                 others[variable] = url
             elif url is not None:
                 values[variable] = pulumi.Output.secret(url)
-        file = coordinators.build_file(args.coordinators, args.ports, redis=args.redis_url is not None)
+        file = coordinators.build_file(
+            args.coordinators, args.ports, self._worker_namespace, redis=args.redis_url is not None
+        )
         config = declare_config(
             f"{resource}-config", NAMESPACE, COORDINATORS, coordinators.CONFIG_FILE, file, in_namespaces
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 
 from prometheus_client import generate_latest
@@ -34,6 +35,9 @@ from novacron_serving.protocol.openai import unknown_model
 from novacron_serving.protocol.openai.responses import model_entry
 
 _ROLES = tuple(Role)
+_RESOLVE_TIMEOUT_S = 2.0
+_NO_ADDRESS = (socket.EAI_NONAME, socket.EAI_NODATA, socket.EAI_FAIL)
+"""Answers to a name without an address. EAI_FAIL: the last server asked does not resolve names outside the cluster."""
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -142,7 +146,9 @@ class CoordinatorApp:
         active, minimum = len(self._workers.active()), self._config.minimum_workers
         # All coordinators see the same workers. If losing one made them unready, it would do so to all of them at once,
         # and clients would reach none. So the minimum counts only until it is there for the first time.
-        self._was_ready = self._was_ready or active >= minimum or self._has_waited_enough()
+        self._was_ready = (
+            self._was_ready or active >= minimum or self._has_waited_enough() or await self._has_no_worker_to_wait_for()
+        )
         ready = self._was_ready and not self._scheduler.draining
         degraded = dict(self._background_tasks.degraded)
         if self._was_ready and active < minimum:
@@ -160,6 +166,19 @@ class CoordinatorApp:
         """Return whether the time is over in which a new coordinator waits for workers."""
         limit_s = self._config.workers_timeout_s
         return limit_s is not None and self._clock.monotonic() - self._started_s >= limit_s
+
+    async def _has_no_worker_to_wait_for(self) -> bool:
+        """Return whether the workers' name has no address: workers of a new cluster start after its coordinators."""
+        name = self._config.workers_name
+        if name is None:
+            return False
+        try:
+            await asyncio.wait_for(asyncio.get_running_loop().getaddrinfo(name, None), _RESOLVE_TIMEOUT_S)
+        except socket.gaierror as error:
+            return error.errno in _NO_ADDRESS
+        except asyncio.TimeoutError:
+            pass
+        return False
 
     async def _models(self, request: Request) -> Response:
         del request

@@ -59,6 +59,8 @@ class CoordinatorConfig(BaseModel):
     """Active workers that a new coordinator waits for before it is ready. With fewer later on it is degraded."""
     workers_timeout_s: float | None = Field(default=None, ge=0)
     """Seconds that a new coordinator waits for them at most. It is then ready and degraded. None: without limit."""
+    workers_name: str | None = None
+    """DNS name of all workers, such as a headless Service. While it has no address, a new coordinator does not wait."""
     report_interval_s: float = Field(default=1.0, gt=0)
     """Interval of the workers' reports."""
     lost_after_s: float = Field(default=5.0, gt=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,28 @@ def test_no_key_is_created_while_none_is_needed(connect: Connect) -> None:
     assert names(with_keys) == ["administrator"]
     assert with_keys.post(KEYS, json={"name": "team", "role": "admin"}).status_code == 201
     assert names(with_keys) == ["administrator", "team"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "ready"),
+    [
+        pytest.param(socket.gaierror(socket.EAI_NONAME, "Name or service not known"), True, id="no pod of a worker"),
+        pytest.param(socket.gaierror(socket.EAI_AGAIN, "Temporary failure"), False, id="DNS does not answer"),
+        pytest.param([(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.1", 0))], False, id="a pod starts"),
+    ],
+)
+def test_a_new_coordinator_waits_for_workers_only_if_there_are_some(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, answer: object, ready: bool
+) -> None:
+    def resolve(name: str, *arguments: object, **options: object) -> object:
+        assert name == "llm-workers.novacron-llm.svc"
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    client = connect(workers_name="llm-workers.novacron-llm.svc", workers_timeout_s=60)
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    assert client.get("/ready").status_code == (200 if ready else 503)
 
 
 CHANGES = [

@@ -178,7 +178,8 @@ def test_a_new_stack_has_no_cycle_of_pods_that_wait_for_each_other(cpu: Stack) -
     """Workers are created after available coordinators, so these must not wait for workers without limit."""
     file = cpu.read_file("coordinator.json")
     assert file["minimum_workers"] == 1
-    assert 0 < file["workers_timeout_s"] < 60
+    assert file["workers_timeout_s"] > 0
+    assert file["workers_name"] == "llm-workers.novacron-llm.svc", "no address: there are no workers to wait for"
     for name in ("llm-coordinators", "llm-workers"):
         service = cpu.one("Service", name)
         assert get(service, "metadata.annotations") == {"pulumi.com/skipAwait": "true"}

@@ -8,8 +8,10 @@ from contextlib import suppress
 
 import pytest
 
+from tests.node.trial import Trial, load_images
 from tools.cluster.binaries import CONTROL_PLANE, NODE, UnsupportedMachineError, build
 from tools.cluster.cluster import Cluster, check_node_requirements
+from tools.cluster.trial_images import build_images
 
 
 def free_node_port() -> int:
@@ -35,6 +37,22 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield cluster
     finally:
         cluster.down()
+
+
+@pytest.fixture(scope="session")
+def trial(node: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
+    """Load the images, deploy the stack, and remove it afterwards."""
+    try:
+        build_images()
+    except UnsupportedMachineError as error:
+        pytest.skip(str(error))
+    load_images(node)
+    deployed = Trial.copy(tmp_path_factory.mktemp("project"), node)
+    deployed.novacron("up")
+    deployed.key = deployed.novacron("key").strip()
+    yield deployed
+    deployed.novacron("down")
+    assert "novacron-llm" not in node.kubectl("get", "namespaces")
 
 
 @pytest.fixture

@@ -25,7 +25,13 @@ def version() -> str:
 
 
 def run(
-    folder: Path, *arguments: str, backend: Path, passphrase: str, providers: Mapping[str, int], check: bool = True
+    folder: Path,
+    *arguments: str,
+    backend: Path,
+    passphrase: str,
+    providers: Mapping[str, int],
+    check: bool = True,
+    timeout_s: float = 120,
 ) -> subprocess.CompletedProcess[str]:
     """Run it in a project's folder, with providers that run already. Raises RuntimeError when it fails."""
     done = subprocess.run(
@@ -45,7 +51,7 @@ def run(
         },
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=timeout_s,
         check=False,
     )
     if check and done.returncode:

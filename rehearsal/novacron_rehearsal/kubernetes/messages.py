@@ -11,6 +11,7 @@ _DENIED = re.compile(
     r'User "(?P<user>[^"]*)" cannot (?P<verb>\w+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"'
     r'(?: in the namespace "(?P<namespace>[^"]*)")?'
 )
+_TERMINATING = re.compile(r"unable to create new content in namespace (\S+) because it is being terminated")
 _MANAGER = re.compile(r'conflict with "(?P<manager>[^"]+)"(?P<more> with subresource "[^"]+")?')
 
 
@@ -59,7 +60,8 @@ def _explain(code: int, status: Object) -> str:
     if code == 401:
         return f"the API server rejects the credentials of the kubeconfig (401 {message}); sign in again"
     if code == 403:
-        return _explain_denial(message)
+        terminating = _TERMINATING.search(message)
+        return f"{message}. {_wait_for(terminating[1])}" if terminating else _explain_denial(message)
     conflicts = [
         cause for cause in find_objects(status, "details", "causes") if cause.get("reason") == "FieldManagerConflict"
     ]
@@ -70,6 +72,13 @@ def _explain(code: int, status: Object) -> str:
         lines = [f"{find_text(cause, 'field')}: {find_text(cause, 'message')}" for cause in causes]
         return "\n".join(["the API server rejects these fields:", *(f"  {line}" for line in dict.fromkeys(lines))])
     return message
+
+
+def _wait_for(namespace: str) -> str:
+    return (
+        "Run the command again once the namespace is gone; "
+        f"`kubectl get namespace {namespace} -o yaml` shows what holds it up under `status.conditions`"
+    )
 
 
 def _explain_denial(message: str) -> str:

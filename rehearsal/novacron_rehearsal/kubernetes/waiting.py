@@ -22,13 +22,13 @@ from novacron_rehearsal.kubernetes.objects import (
     namespace_of,
 )
 from novacron_rehearsal.kubernetes.readiness import Related, Verdict, find_needs, judge
-from novacron_rehearsal.kubernetes.readiness.pods import find_crashed
+from novacron_rehearsal.kubernetes.readiness.pods import find_crashed, find_restarted
 from novacron_rehearsal.kubernetes.readiness.services import explain_termination
 
 DEFAULT_TIMEOUT_S = 600.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 3.0
 _MAX_CRASHED = 2
-"""Containers whose last log line a message shows."""
+"""Containers whose last log line a message shows, and pods whose events it shows."""
 _MAX_EVENTS = 3
 _POD = Kind("v1", "Pod")
 _REPLICA_SET = Kind("apps/v1", "ReplicaSet")
@@ -170,6 +170,8 @@ class Waiter:
                 line = self.cluster.read_last_log_line(namespace_of(live), pod, container)
                 if line:
                     reasons.append(f"pod {pod}: the last log line of container {container}: {line}")
+            for pod in find_restarted(related.pods)[:_MAX_CRASHED]:
+                reasons += [f"pod {name_of(pod)}: {warning}" for warning in self._read_warnings(pod)]
             reasons += self._read_warnings(live)
         except ProviderError:
             pass  # the reasons so far are worth more than an error about events

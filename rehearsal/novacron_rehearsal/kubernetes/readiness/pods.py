@@ -20,6 +20,9 @@ _MAX_PODS = 3
 """Pods whose reasons a message lists."""
 _STARTING = frozenset({"", "ContainerCreating", "PodInitializing"})
 _IMAGE = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"})
+_HOW_TO_PLACE = (
+    "Add nodes, or change the pod's requests or tolerations; `kubectl describe nodes` shows taints and what is free"
+)
 _RUNTIME_NOISE = re.compile(r"^rpc error: code = \w+ desc = ")
 
 
@@ -57,18 +60,19 @@ def explain_pod(pod: Object) -> list[str]:
     """Return why a pod is not ready; nothing while it starts as it should."""
     scheduled = find_condition(pod, "PodScheduled")
     if scheduled.get("status") == "False":
-        return [f"it cannot be scheduled: {find_text(scheduled, 'message') or find_text(scheduled, 'reason')}"]
+        message = find_text(scheduled, "message") or find_text(scheduled, "reason")
+        return [f"it cannot be scheduled: {message} {_HOW_TO_PLACE}"]
     reasons = [reason for container in _containers(pod) for reason in _explain_container(container)]
     if find_text(pod, "status", "phase") == "Failed" and not reasons:
         reasons.append(
             ": ".join(filter(None, [find_text(pod, "status", "reason"), find_text(pod, "status", "message")]))
         )
-    running = [
-        item for item in find_objects(pod, "status", "containerStatuses") if find(item, "state", "running") is not None
-    ]
-    unready = [str(item["name"]) for item in running if item.get("ready") is False]
-    if not reasons and unready and find_text(pod, "status", "phase") == "Running":
-        reasons.append(f"container {', '.join(unready)} runs and does not pass its readiness or startup probe yet")
+    if not reasons and find_text(pod, "status", "phase") == "Running":
+        reasons += [
+            _explain_probe(item)
+            for item in find_objects(pod, "status", "containerStatuses")
+            if item.get("ready") is False and find(item, "state", "running") is not None
+        ]
     if find_text(pod, "status", "phase") == "Pending" and not any(_containers(pod)):
         node = find_text(pod, "spec", "nodeName")
         reasons.append(f"node {node} has not started it yet" if node else "the scheduler has not placed it yet")
@@ -85,6 +89,15 @@ def find_crashed(pods: Sequence[Object]) -> list[tuple[str, str]]:
     ]
 
 
+def find_restarted(pods: Sequence[Object]) -> list[Object]:
+    """Return the pods that are not ready and one of whose containers was started more than once."""
+    return [
+        pod
+        for pod in pods
+        if not is_ready(pod) and any(find_number(container, "restartCount") for container in _containers(pod))
+    ]
+
+
 def _containers(pod: Object) -> Iterator[Object]:
     yield from find_objects(pod, "status", "initContainerStatuses")
     yield from find_objects(pod, "status", "containerStatuses")
@@ -97,7 +110,8 @@ def _explain_container(status: Object) -> Iterator[str]:
     message = _RUNTIME_NOISE.sub("", find_text(status, "state", "waiting", "message"))
     ended = _ended(status)
     if waiting in _IMAGE:
-        yield f"container {name}: image {find_text(status, 'image')} cannot be pulled ({waiting}): {message}"
+        failure = f"image {find_text(status, 'image')} cannot be pulled ({waiting}): {message.rstrip('.')}"
+        yield f"container {name}: {failure}. {_find_fix(waiting)}"
     elif ended is not None:
         code = find_number(ended, "exitCode")
         restarts = find_number(status, "restartCount")
@@ -109,6 +123,23 @@ def _explain_container(status: Object) -> Iterator[str]:
         yield f"container {name} {what}: exit code {code}{killed}{times}" + (f": {text}" if text else "")
     elif waiting not in _STARTING:
         yield f"container {name}: {waiting}" + (f": {message}" if message else "")
+
+
+def _explain_probe(status: Object) -> str:
+    name, restarts = find_text(status, "name"), find_number(status, "restartCount")
+    if not restarts:
+        return f"container {name} runs and does not pass its readiness or startup probe yet"
+    times = f"{restarts} restart{'s' if restarts != 1 else ''}"
+    return (
+        f"container {name} runs again after {times} and does not pass its readiness or startup probe yet. If it starts "
+        "slowly, its startup probe must allow more time"
+    )
+
+
+def _find_fix(waiting: str) -> str:
+    if waiting == "ErrImageNeverPull":
+        return "Load the image onto every node; the pod then starts by itself"
+    return "Check the image's name and digest, and whether the nodes reach its registry and may read from it"
 
 
 def _ended(status: Object) -> Object | None:

@@ -22,7 +22,9 @@ def judge_service(service: Object, related: Related) -> Verdict:
             progress = f"waiting for the pods of the Service to be ready ({len(ready)} of {len(endpoints)})"
             return Verdict(ready=False, progress=progress, reasons=[_unready(len(endpoints) - len(ready))])
         if not endpoints and related.waited_s < _SETTLED_S:
-            return Verdict(ready=False, progress="waiting for pods of the Service", reasons=[_NO_PODS])
+            return Verdict(
+                ready=False, progress="waiting for pods of the Service", reasons=[_describe_selector(service)]
+            )
     if type_ == "LoadBalancer" and not find_objects(service, "status", "loadBalancer", "ingress"):
         return Verdict(ready=False, progress="waiting for an address of the load balancer", reasons=[_NO_BALANCER])
     return READY
@@ -49,7 +51,7 @@ def judge_claim(claim: Object, related: Related) -> Verdict:
     if not class_name:
         reason = "it names no storage class, and the cluster has no default one"
     elif not related.storage_class:
-        reason = f"the cluster has no storage class {class_name!r}"
+        reason = f"the cluster has no storage class {class_name!r}; `kubectl get storageclass` lists those that it has"
     else:
         reason = f"storage class {class_name!r} has provided no volume yet"
     return Verdict(ready=False, progress=f"waiting for a volume (phase {phase or 'unknown'})", reasons=[reason])
@@ -102,10 +104,14 @@ def explain_termination(live: Object) -> list[str]:
     return [reason for reason in reasons if reason]
 
 
+def _describe_selector(service: Object) -> str:
+    labels = ", ".join(f"{key}={value}" for key, value in find_object(service, "spec", "selector").items())
+    return f"no pod has the labels of spec.selector: {labels}"
+
+
 def _unready(count: int) -> str:
     return f"{count} pod{'s' if count != 1 else ''} of the Service {'are' if count != 1 else 'is'} not ready"
 
 
-_NO_PODS = "no pod matches spec.selector"
 _NO_BALANCER = "the cluster has assigned no address; does it have load balancers?"
 _NO_CONTROLLER = "no ingress controller has assigned an address; is one installed for the Ingress's class?"

@@ -57,13 +57,34 @@ PULL = "rpc error: code = NotFound desc = failed to resolve reference: not found
     [
         (
             pod(conditions=[{"type": "PodScheduled", "status": "False", "message": UNSCHEDULABLE}]),
-            [f"it cannot be scheduled: {UNSCHEDULABLE}"],
+            [
+                f"it cannot be scheduled: {UNSCHEDULABLE} Add nodes, or change the pod's requests or tolerations; "
+                "`kubectl describe nodes` shows taints and what is free"
+            ],
         ),
         (
             pod(container(state={"waiting": {"reason": "ImagePullBackOff", "message": PULL}})),
             [
                 "container server: image registry.example/server:1 cannot be pulled (ImagePullBackOff): "
-                "failed to resolve reference: not found"
+                "failed to resolve reference: not found. Check the image's name and digest, and whether the nodes "
+                "reach its registry and may read from it"
+            ],
+        ),
+        (
+            pod(container(state={"waiting": {"reason": "ErrImageNeverPull", "message": "Image is not present."}})),
+            [
+                "container server: image registry.example/server:1 cannot be pulled (ErrImageNeverPull): "
+                "Image is not present. Load the image onto every node; the pod then starts by itself"
+            ],
+        ),
+        (
+            pod(
+                container(restartCount=2, state={"running": {}}, lastState={"terminated": {"exitCode": 0}}),
+                phase="Running",
+            ),
+            [
+                "container server runs again after 2 restarts and does not pass its readiness or startup probe yet. If "
+                "it starts slowly, its startup probe must allow more time"
             ],
         ),
         (

@@ -1,0 +1,108 @@
+"""The stack `trial`, deployed from a copy of the project to a node."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tools.cluster.cluster import Cluster
+from tools.cluster.trial_images import IMAGES, reference
+
+ROOT = Path(__file__).parents[2]
+NAMESPACE = "novacron-llm"
+BODY = {"model": "novacron-tiny", "messages": [{"role": "user", "content": "What is a GPU?"}], "max_tokens": 8}
+_KINDS = (
+    *("namespaces", "serviceaccounts", "networkpolicies", "configmaps", "secrets", "services", "deployments"),
+    *("statefulsets", "poddisruptionbudgets", "resourcequotas", "limitranges"),
+)
+_WRITTEN_BY_THE_CLUSTER = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid")
+
+
+@dataclass
+class Trial:
+    """A copy of the project, with the stack `trial` configured for the node."""
+
+    folder: Path
+    node: Cluster
+    port: int
+    key: str = ""
+
+    @classmethod
+    def copy(cls, folder: Path, node: Cluster) -> Trial:
+        """Copy the program and the stack, with the port that the node publishes."""
+        (port,) = node.published_ports()
+        for name in ("Pulumi.yaml", "__main__.py"):
+            shutil.copy(ROOT / name, folder / name)
+        (folder / ".venv").symlink_to(sys.prefix)
+        stack = (ROOT / "Pulumi.trial.yaml").read_text()
+        (folder / "Pulumi.trial.yaml").write_text(stack.replace("node_port: 30080", f"node_port: {port}"))
+        return cls(folder, node, port)
+
+    def run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `novacron <command> -s trial`, with the engine of this repository where it runs a program."""
+        engine = ("--engine", "rehearsal") if command in ("up", "preview", "down", "key") else ()
+        return subprocess.run(
+            [str(Path(sys.executable).with_name("novacron")), command, "-s", "trial", *engine, *arguments],
+            cwd=self.folder,
+            env={**os.environ, "KUBECONFIG": str(self.node.kubeconfig)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def novacron(self, command: str, *arguments: str) -> str:
+        """Run a command that has to succeed, and return what it prints."""
+        done = self.run(command, *arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def ask(self, **more: object) -> httpx.Response:
+        """Ask for a chat completion through the node's port."""
+        headers = {"authorization": f"Bearer {self.key}"}
+        url = f"http://127.0.0.1:{self.port}/v1/chat/completions"
+        return httpx.post(url, json={**BODY, **more}, headers=headers, timeout=60, trust_env=False)
+
+    def pods(self, name: str) -> list[dict[str, Any]]:
+        """Return the running pods of a workload."""
+        label = f"app.kubernetes.io/name={name}"
+        running = "--field-selector=status.phase=Running"
+        return self.node.get("pods", "-n", NAMESPACE, "-l", label, running)["items"]
+
+    def objects(self) -> dict[str, Any]:
+        """Return the stack's objects by kind and name, without what the cluster writes and what is random."""
+        found = self.node.get(",".join(_KINDS), "-A", "-l", "app.kubernetes.io/part-of=novacron")["items"]
+        text = json.dumps(found)
+        for item in found:
+            if item["kind"] == "Secret":  # the hash in its name is that of a random value
+                text = text.replace(item["metadata"]["name"], item["metadata"]["name"].rpartition("-")[0])
+        return {f"{item['kind']} {item['metadata']['name']}": _strip(item) for item in json.loads(text)}
+
+
+def _strip(item: dict[str, Any]) -> dict[str, Any]:
+    item.pop("status", None)
+    for field in _WRITTEN_BY_THE_CLUSTER:
+        item["metadata"].pop(field, None)
+    item["metadata"].get("annotations", {}).pop("deployment.kubernetes.io/revision", None)
+    if item["kind"] == "Secret":
+        item["data"] = sorted(item["data"])
+    if item["kind"] == "Service" and item["spec"]["clusterIP"] != "None":
+        for field in ("clusterIP", "clusterIPs"):
+            del item["spec"][field]
+    return item
+
+
+def load_images(node: Cluster) -> None:
+    """Load the built images into the node."""
+    for image in map(reference, IMAGES):
+        command = ["buildah", "push", "--quiet", image, f"docker-archive:/dev/stdout:{image}"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as saving:
+            assert saving.stdout is not None
+            node.load(saving.stdout)

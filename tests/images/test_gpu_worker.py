@@ -10,13 +10,14 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.images.test_built_images import buildah, find
+from tests.serving.test_supervision import WORKER
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or not all(map(shutil.which, ("buildah", "ip"))), reason="needs root, buildah and ip (iproute2)"
@@ -30,6 +31,13 @@ CONFIG = {
     "model": {"id": "m", "path": "/models/m"},
     "engine": {"kind": "tensorrt-llm", "tensor_parallel": 2, "gpus_per_node": 1},
 }
+
+
+LAUNCHER = """#!/bin/sh
+[ "$OMPI_COMM_WORLD_RANK" = 0 ] || exec sleep 300
+PYTHONPATH=/stand-in "$@"
+exec sleep 300 # like TensorRT-LLM's, it does not end with the worker
+"""
 
 
 def ip(*arguments: str) -> None:
@@ -91,30 +99,63 @@ def start(machine: str, root: Path, index: int) -> subprocess.Popen[str]:
     )
 
 
-def test_every_rank_starts_on_its_machine_as_the_images_user(
-    machines: tuple[str, str], roots: tuple[Path, Path]
-) -> None:
+@pytest.fixture
+def replica(machines: tuple[str, str], roots: tuple[Path, Path]) -> Iterator[Callable[[], list[subprocess.Popen[str]]]]:
+    """Write the files of two pods. Yields a function that starts them."""
     names = (LEADER, LEADER.replace("workers-0.", "workers-0-1.", 1))
     hosts = [f"{address} {name}\n" for address, name in zip(ADDRESSES, names, strict=True)]
     for root in roots:
         (root / "etc/hosts").write_text("".join(["127.0.0.1 localhost\n", *hosts]))
         (root / "etc/novacron").mkdir()
         (root / "etc/novacron/worker.json").write_text(json.dumps(CONFIG))
-    pods = [start(machine, root, index) for index, (machine, root) in enumerate(zip(machines, roots, strict=True))]
-    leader, follower = pods
-    try:
-        output, _ = leader.communicate(timeout=120)
-    finally:
-        for pod in pods:
-            with suppress(ProcessLookupError):
-                os.killpg(pod.pid, signal.SIGKILL)  # its process 1, and with it all others of its namespace
-        log, _ = follower.communicate(timeout=30)
-    assert leader.returncode == 0, output + log
+    pods: list[subprocess.Popen[str]] = []
+
+    def start_both() -> list[subprocess.Popen[str]]:
+        pods.extend(
+            start(machine, root, index) for index, (machine, root) in enumerate(zip(machines, roots, strict=True))
+        )
+        return pods
+
+    yield start_both
+    for pod in pods:
+        with suppress(ProcessLookupError):
+            os.killpg(pod.pid, signal.SIGKILL)  # its process 1, and with it all others of its namespace
+        pod.wait(30)
+
+
+def test_every_rank_starts_on_its_machine_as_the_images_user(
+    replica: Callable[[], list[subprocess.Popen[str]]],
+) -> None:
+    leader, _ = replica()
+    output, _ = leader.communicate(timeout=120)
+    assert leader.returncode == 0, output
     worker = "python -m novacron_serving.worker --config /etc/novacron/worker.json"
     caches = "HF_HOME=/home/novacron/.cache/huggingface"
     for rank in (0, 1):
         line = f"rank {rank} of 2 as 10001: NCCL_DEBUG=machine {rank} {caches} command={worker}"
-        assert line in output, output + log
+        assert line in output, output
+
+
+def test_a_replica_drains_when_all_of_its_pods_are_stopped(
+    replica: Callable[[], list[subprocess.Popen[str]]], roots: tuple[Path, Path]
+) -> None:
+    package = roots[0] / "stand-in/novacron_serving/worker"
+    package.mkdir(parents=True)
+    for path in (package.parent, package):
+        (path / "__init__.py").touch()
+    (package / "__main__.py").write_text(WORKER)
+    for root in roots:
+        (root / "usr/local/bin/trtllm-llmapi-launch").write_text(LAUNCHER)
+    leader, follower = replica()
+    assert leader.stdout is not None
+    while (line := leader.stdout.readline()) != "serving\n":
+        assert line, "the leader ended"
+    for pod in (leader, follower):
+        (process_1,) = Path(f"/proc/{pod.pid}/task/{pod.pid}/children").read_text().split()
+        os.kill(int(process_1), signal.SIGTERM)
+    assert "drained\n" in leader.communicate(timeout=60)[0]
+    log, _ = follower.communicate(timeout=60)
+    assert (leader.returncode, follower.returncode) == (0, 0), log
 
 
 def test_packages_of_the_base_stay_where_novacron_can_use_them(roots: tuple[Path, Path]) -> None:

@@ -20,6 +20,7 @@ from novacron_serving.models import download, open_folder
 from novacron_serving.server import cluster_token, main, read_config
 from novacron_serving.worker.config import WorkerConfig
 from novacron_serving.worker.ssh import wait_for_servers, write_files
+from novacron_serving.worker.supervision import run_mpi, run_server
 
 SSH_FOLDER = Path("~/.ssh-ranks")
 
@@ -56,24 +57,24 @@ def is_leader(environment: Mapping[str, str]) -> bool:
 
 
 def run(arguments: list[str]) -> None:
-    """Download the model, connect the pods of the group, and replace this process with the command of this pod."""
+    """Download the model, connect the pods of the group, and run the command of this pod."""
     config = read_config(arguments, WorkerConfig)
     engine = config.engine
     if not isinstance(engine, TensorRtLlmConfig):
         raise StartError(f"engine.kind is {engine.kind!r}; only 'tensorrt-llm' can span machines")
     planned = plan(engine, arguments[1], os.environ)
-    argv = planned.leader if is_leader(os.environ) else planned.follower
-    if planned.nodes > 1:
-        os.environ.update(planned.environment)
-        write_files(SSH_FOLDER.expanduser(), cluster_token(), engine.launch_port, os.environ)
-        # Every rank reads the weights from its own machine. The worker finds them in the cache.
-        _download(config)
-        if is_leader(os.environ):
-            wait_for_servers(planned.followers, engine.launch_port, config.loader.timeout_s)
-    if argv[0] == "python":
-        argv = (sys.executable, *argv[1:])
+    if planned.nodes == 1:
+        os.execv(sys.executable, [sys.executable, *planned.leader[1:]])  # noqa: S606 - this process has nothing left to do
+    os.environ.update(planned.environment)
+    write_files(SSH_FOLDER.expanduser(), cluster_token(), engine.launch_port, os.environ)
+    # Every rank reads the weights from its own machine. The worker finds them in the cache.
+    _download(config)
+    if not is_leader(os.environ):
+        sys.exit(run_server(planned.follower))
+    wait_for_servers(planned.followers, engine.launch_port, config.loader.timeout_s)
+    program, *rest = planned.leader
     # With its absolute path, mpirun also finds its own programs on the other machines.
-    os.execvp(shutil.which(argv[0]) or argv[0], argv)  # noqa: S606 - this process has nothing left to do
+    sys.exit(run_mpi([shutil.which(program) or program, *rest]))
 
 
 def _download(config: WorkerConfig) -> None:

@@ -144,6 +144,7 @@ def _build_in_cluster(config: KubernetesEnvironment, project_dir: Path) -> None:
             coordinators=config.coordinators,
             workers=config.workers,
             access=config.access,
+            cluster_tls=config.cluster_tls,
             monitoring_namespace=config.monitoring_namespace,
             admin_key=cast("pulumi.Output[str] | None", config.secrets.api_key),
             database_url=cast("pulumi.Output[str] | None", config.secrets.database_url),

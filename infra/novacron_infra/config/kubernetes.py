@@ -12,7 +12,7 @@ from pydantic.json_schema import SkipJsonSchema
 from novacron_infra.config.environment import EnvironmentSecrets
 from novacron_infra.config.problems import problem
 from novacron_infra.config.rules.processes import check_container
-from novacron_infra.config.sections.add_ons import AddOns
+from novacron_infra.config.sections.add_ons import AddOn, AddOns
 from novacron_infra.config.sections.base import HomePath, Instances, Name, Section, TextPattern, broken_rule
 from novacron_infra.config.sections.hardware import Resources
 from novacron_infra.config.sections.platform import Platform
@@ -172,6 +172,8 @@ class KubernetesEnvironment(Section):
     coordinators: CoordinatorPods = CoordinatorPods()
     workers: WorkerPods = WorkerPods()
     access: ApiAccess = ApiAccess()
+    cluster_tls: bool = False
+    """Whether traffic between coordinators and workers is encrypted, with certificates of cert-manager."""
     monitoring_namespace: Label = "monitoring"
     """The namespace whose pods may read the workers' metrics."""
     secrets: SkipJsonSchema[EnvironmentSecrets] = Field(default=EnvironmentSecrets(), exclude=True, repr=False)
@@ -193,6 +195,11 @@ def check_kubernetes_rules(parts: Mapping[str, Any]) -> list[Problem]:
         found += _check_workers(workers)
     if (access := parts.get("access")) is not None:
         found += _check_access(access)
+    add_ons: AddOns | None = parts.get("add_ons")
+    if parts.get("cluster_tls") and add_ons is not None and add_ons.cert_manager in (None, AddOn.NONE):
+        rule = "cert-manager issues the certificates, and add_ons.cert_manager is none"
+        fix = "Set add_ons.cert_manager to install, or to existing if the cluster has it"
+        found.append(problem("cluster_tls", True, rule, fix))
     return found
 
 

@@ -104,7 +104,6 @@ def plan_scaling(
     minimum_replicas: int,
     maximum_replicas: int,
     workers_per_replica: float,
-    requests_per_replica: int,
     quality_floor_fraction: float,
 ) -> ScalingPolicy:
     """Return the policy of a group of workers.
@@ -114,7 +113,6 @@ def plan_scaling(
         minimum_replicas: fewest replicas. On-demand nodes have to hold them.
         maximum_replicas: most replicas.
         workers_per_replica: workers whose GPUs a replica uses.
-        requests_per_replica: requests that a replica runs at the same time.
         quality_floor_fraction: the lowest quality that the environment accepts.
     """
 
@@ -125,7 +123,7 @@ def plan_scaling(
     return ScalingPolicy(
         minimum_replicas=minimum_replicas,
         maximum_replicas=maximum_replicas,
-        requests_per_replica=requests_per_replica,
+        requests_per_replica=settings.requests_per_replica,
         kv_cache_full_fraction=settings.kv_cache_full_fraction,
         scale_up=LoadTrigger(utilization_fraction=up.utilization_fraction, for_s=up.for_s),
         scale_down=LoadTrigger(utilization_fraction=down.utilization_fraction, for_s=down.for_s),

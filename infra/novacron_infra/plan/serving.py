@@ -22,6 +22,7 @@ from novacron_infra.plan.environment import EnvironmentPlan
 from novacron_infra.plan.pools import plan_node_pools
 from novacron_infra.plan.profiles import ProfilePlan
 from novacron_infra.plan.regions import RegionPlan
+from novacron_infra.plan.scaling import ScalingPolicy, plan_scaling
 from novacron_infra.plan.sizing import ReplicaSize
 from novacron_infra.plan.stores import find_region_store, find_store_rate
 from novacron_infra.pools import GPU_TAINT, NODE_TYPE_LABEL, Capacity, NodePoolShape, NodeRole
@@ -159,6 +160,8 @@ class WorkerGroup:
     model_folder: str
     """Folder of the weights below the store's prefix."""
     drain_s: int = DRAIN_S
+    scaling: ScalingPolicy | None = None
+    """When the number of replicas changes. None: it stays."""
 
     @property
     def pods_per_replica(self) -> int:
@@ -242,12 +245,13 @@ def _plan_group(
     size, machine_type = profile.size, find_machine(pool.machine)
     pods_per_node = machine_type.gpu_count // size.tensor_parallel
     cache = plan_cache(size, machine_type, region.platform)
+    maximum = region.maximum_nodes * pods_per_node // size.pipeline_parallel
     return WorkerGroup(
         name=f"llm-workers-{profile.name.value}",
         profile=profile.name,
         replicas=region.replicas[index],
         minimum_replicas=region.minimum_replicas[index],
-        maximum_replicas=region.maximum_nodes * pods_per_node // size.pipeline_parallel,
+        maximum_replicas=maximum,
         warm_replicas=0 if index else config.workers.warm_replicas,
         gpus_per_pod=size.tensor_parallel,
         resources=config.workers.resources,
@@ -259,6 +263,21 @@ def _plan_group(
         fabric=_find_fabric(size, machine_type, config.images),
         nodes=_place(pool, region.platform),
         model_folder=f"{config.model.id}-{size.weights.name.value}",
+        scaling=_plan_scaling(plan, region, index, maximum),
+    )
+
+
+def _plan_scaling(plan: EnvironmentPlan, region: RegionPlan, index: int, maximum: int) -> ScalingPolicy | None:
+    """Return the scaling policy of a group. A group that may have no replicas has no metrics to scale by."""
+    config, size, minimum = plan.config, plan.profiles[index].size, region.minimum_replicas[index]
+    if config.autoscaling is None or not 0 < minimum < maximum:
+        return None
+    return plan_scaling(
+        config.autoscaling,
+        minimum_replicas=minimum,
+        maximum_replicas=maximum,
+        workers_per_replica=size.tensor_parallel * size.pipeline_parallel / config.workers.gpus_per_worker,
+        quality_floor_fraction=config.targets.quality_fraction.minimum,
     )
 
 

@@ -158,7 +158,7 @@ def _describe_pod(
     cache_mib = settings.response_cache.disk_mib if settings.response_cache else 0
     home = pods.WritableFolder(name="home", path=contract.HOME, size_mib=cache_mib + _MIB_BESIDES_CACHE)
     folders = (home, pods.TEMPORARY)
-    config_volume, config_mount = pods.mount_config(source.config)
+    volumes, mounts = pods.mount_source(source)
     return k8s.core.v1.PodSpecArgs(
         service_account_name=COORDINATOR_SERVICE_ACCOUNT,
         automount_service_account_token=False,
@@ -190,8 +190,8 @@ def _describe_pod(
                 ),
                 resources=pods.request_resources(settings.resources, folders),
                 security_context=pods.secure_container(read_only_root=True),
-                volume_mounts=[config_mount, *(folder.mount() for folder in folders)],
+                volume_mounts=[*mounts, *(folder.mount() for folder in folders)],
             )
         ],
-        volumes=[config_volume, *(folder.volume() for folder in folders)],
+        volumes=[*volumes, *(folder.volume() for folder in folders)],
     )

@@ -15,6 +15,8 @@ from novacron_infra.workloads import serving_contract as contract
 from novacron_infra.workloads.names import PART_OF
 from novacron_infra.workloads.serving_args import SecretKey
 
+CERTIFICATE_FOLDER = "/etc/novacron-tls"
+"""Folder of `tls.crt`, `tls.key` and `ca.crt`."""
 NAME_LABEL = "app.kubernetes.io/name"
 PART_OF_LABEL = "app.kubernetes.io/part-of"
 ZONE_LABEL, HOST_LABEL = "topology.kubernetes.io/zone", "kubernetes.io/hostname"
@@ -42,6 +44,8 @@ class PodSource:
     """Keys of the Secret, which are also the names of their variables."""
     other_secrets: Mapping[str, SecretKey] = field(default_factory=dict)
     """Values of Secrets that something else creates, by variable."""
+    certificate: str | None = None
+    """Secret with the certificate for the traffic between coordinators and workers. None: it is in plain text."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,7 +121,7 @@ def secure_container(*, read_only_root: bool) -> k8s.core.v1.SecurityContextArgs
     )
 
 
-def probe(path: str, port: str, *, period_s: int, failures: int) -> k8s.core.v1.ProbeArgs:
+def probe(path: str, port: str, *, period_s: int, failures: int, https: bool = False) -> k8s.core.v1.ProbeArgs:
     """Return a probe that asks the container over HTTP.
 
     Args:
@@ -125,9 +129,10 @@ def probe(path: str, port: str, *, period_s: int, failures: int) -> k8s.core.v1.
         port: name of the port.
         period_s: time between two requests.
         failures: number of failed requests in a row that counts as a failure.
+        https: whether the port has TLS. The kubelet verifies no certificate.
     """
     return k8s.core.v1.ProbeArgs(
-        http_get=k8s.core.v1.HTTPGetActionArgs(path=path, port=port),
+        http_get=k8s.core.v1.HTTPGetActionArgs(path=path, port=port, scheme="HTTPS" if https else None),
         period_seconds=period_s,
         failure_threshold=failures,
         timeout_seconds=_PROBE_TIMEOUT_S,
@@ -236,12 +241,22 @@ def environment(
     ]
 
 
-def mount_config(config: pulumi.Input[str]) -> tuple[k8s.core.v1.VolumeArgs, k8s.core.v1.VolumeMountArgs]:
-    """Return the volume and the mount of a ConfigMap with the process's configuration file."""
-    return (
-        k8s.core.v1.VolumeArgs(name="config", config_map=k8s.core.v1.ConfigMapVolumeSourceArgs(name=config)),
-        k8s.core.v1.VolumeMountArgs(name="config", mount_path=contract.CONFIG_FOLDER, read_only=True),
-    )
+def mount_source(
+    source: PodSource,
+) -> tuple[list[k8s.core.v1.VolumeArgs], list[k8s.core.v1.VolumeMountArgs]]:
+    """Return the volumes and mounts of the configuration file, and of the certificate if there is one."""
+    config = k8s.core.v1.ConfigMapVolumeSourceArgs(name=source.config)
+    volumes = [k8s.core.v1.VolumeArgs(name="config", config_map=config)]
+    folders = {"config": contract.CONFIG_FOLDER}
+    if source.certificate is not None:
+        # The pod's group reads the key; the kubelet replaces the files when the Secret changes.
+        secret = k8s.core.v1.SecretVolumeSourceArgs(secret_name=source.certificate, default_mode=0o440)
+        volumes.append(k8s.core.v1.VolumeArgs(name="certificate", secret=secret))
+        folders["certificate"] = CERTIFICATE_FOLDER
+    mounts = [
+        k8s.core.v1.VolumeMountArgs(name=name, mount_path=folder, read_only=True) for name, folder in folders.items()
+    ]
+    return volumes, mounts
 
 
 def pull_policy(image: str) -> str:

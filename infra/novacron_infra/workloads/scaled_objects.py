@@ -21,6 +21,7 @@ from novacron_infra.config.sections.autoscaling import Day
 from novacron_infra.plan.scaling import AUTOSCALER_TOLERANCE, ScalingPolicy, ScheduledScaling
 from novacron_infra.workloads import serving_contract as contract
 from novacron_infra.workloads.custom_resources import CustomKind, declare_custom_resource
+from novacron_infra.workloads.names import COORDINATORS, NAMESPACE
 from novacron_infra.workloads.pods import label_object
 
 SCALED_OBJECT = CustomKind(api_version="keda.sh/v1alpha1", kind="ScaledObject")
@@ -51,6 +52,9 @@ class ScaledGroup:
     workload: Workload
     replicas: int
     """At the start."""
+    policy: ScalingPolicy
+    prometheus_url: str
+    """Base URL of Prometheus."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,30 +147,27 @@ class ScaledObjectSpec:
 
 
 def declare_scaled_object(
-    resource: str, group: ScaledGroup, policy: ScalingPolicy, prometheus_url: str, opts: pulumi.ResourceOptions
+    resource: str, group: ScaledGroup, opts: pulumi.ResourceOptions
 ) -> k8s.apiextensions.CustomResource:
     """Declare the ScaledObject of a group of workers. KEDA and its definitions must be in the cluster.
 
-    The group's own `replicas` must be ignored by Pulumi afterwards (`ignore_changes`): the autoscaler owns them.
-
     Args:
         resource: name of the Pulumi resource.
-        group: the workers.
-        policy: their policy.
-        prometheus_url: base URL of Prometheus.
+        group: the workers. Pulumi has to ignore changes of their replicas: the autoscaler owns them.
         opts: Pulumi's options.
     """
     return declare_custom_resource(
         resource,
         SCALED_OBJECT,
         label_object(group.name, group.namespace, group.name),
-        describe_scaled_object(group, policy, prometheus_url),
+        describe_scaled_object(group),
         opts,
     )
 
 
-def describe_scaled_object(group: ScaledGroup, policy: ScalingPolicy, prometheus_url: str) -> ScaledObjectSpec:
-    """Return the specification of a group's ScaledObject; the arguments are those of `declare_scaled_object`."""
+def describe_scaled_object(group: ScaledGroup) -> ScaledObjectSpec:
+    """Return the specification of the ScaledObject of a group of workers."""
+    policy = group.policy
     emergency, down = policy.emergency_limit, policy.scale_down_limit
     return ScaledObjectSpec(
         scale_target_ref=TargetReference(
@@ -196,27 +197,37 @@ def describe_scaled_object(group: ScaledGroup, policy: ScalingPolicy, prometheus
                     type="prometheus",
                     name=name,
                     metadata={
-                        "serverAddress": prometheus_url,
+                        "serverAddress": group.prometheus_url,
                         "query": query,
                         "threshold": "1",
                         # Without it a missing metric would be 0, and the workers would be removed.
                         "ignoreNullValues": "false",
                     },
                 )
-                for name, query in write_queries(group, policy).items()
+                for name, query in write_queries(group).items()
             ),
             *(_write_schedule(schedule) for schedule in policy.schedules),
         ),
     )
 
 
-def write_queries(group: ScaledGroup, policy: ScalingPolicy) -> dict[str, str]:
+def write_queries(group: ScaledGroup) -> dict[str, str]:
     """Return the Prometheus query of each variable of the formula, by name."""
+    policy = group.policy
     pods = f'namespace="{group.namespace}",pod=~"{group.name}-[0-9]+(-[0-9]+)?"'
-    requests = f"sum({contract.REQUESTS_RUNNING}{{{pods}}}) + sum({contract.REQUESTS_WAITING}{{{pods}}})"
+    coordinators = f'namespace="{NAMESPACE}",pod=~"{COORDINATORS}-.*"'
+    requests = " + ".join(
+        (
+            f"sum({contract.REQUESTS_RUNNING}{{{pods}}})",
+            f"sum({contract.REQUESTS_WAITING}{{{pods}}})",
+            # Coordinators queue what no worker has a slot for.
+            f"sum({contract.REQUESTS_WAITING}{{{coordinators}}})",
+        )
+    )
     by_requests = f"({requests}) / {policy.requests_per_replica}"
     by_cache = f"sum({contract.KV_CACHE_UTILIZATION}{{{pods}}}) / {policy.kv_cache_full_fraction:g}"
-    load = f"({by_requests} > {by_cache}) or ({by_cache})"
+    # The higher one; nothing if one of them is missing.
+    load = f"({by_requests} > {by_cache}) or ({by_cache} and {by_requests})"
     # A LeaderWorkerSet keeps its leaders in a StatefulSet of the same name.
     owner = f'namespace="{group.namespace}",statefulset="{group.name}"'
     replicas = f"sum(kube_statefulset_replicas{{{owner}}})"
@@ -256,7 +267,10 @@ def write_formula(policy: ScalingPolicy) -> str:
 
 
 def _write_schedule(schedule: ScheduledScaling) -> Trigger:
-    """Return the trigger of a schedule. It is 1 outside of it, and one more than its minimum of replicas within."""
+    """Return the trigger of a schedule. It is at most 1 outside of it, and one more than its minimum within.
+
+    Outside, KEDA 2.21 gives 0 and earlier versions give 1.
+    """
     days = ",".join(str(number) for number in _list_days(schedule))
     start_hour, start_minute = (int(part) for part in schedule.start.split(":"))
     end_hour, end_minute = (int(part) for part in schedule.end.split(":"))

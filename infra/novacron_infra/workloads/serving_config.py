@@ -32,6 +32,15 @@ class CacheFile(TypedDict, total=False):
     redis: bool
 
 
+class ClusterTlsFile(TypedDict):
+    """The certificate for the traffic between coordinators and workers."""
+
+    certificate: str
+    key: str
+    ca: str
+    server_name: str
+
+
 class CoordinatorFile(TypedDict):
     """A coordinator's configuration file."""
 

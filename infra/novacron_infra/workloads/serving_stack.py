@@ -25,6 +25,7 @@ from novacron_infra.generated import generate_secret
 from novacron_infra.plan.serving import NodePlacement, ServingPorts, WorkerGroup
 from novacron_infra.workloads import coordinators, gpu_workers, pods, workers
 from novacron_infra.workloads import serving_contract as contract
+from novacron_infra.workloads.cluster_tls import add_cluster_tls, declare_cluster_tls, find_secret
 from novacron_infra.workloads.config_objects import declare_config, declare_secret, find_name
 from novacron_infra.workloads.fabrics import EXEMPTION_REASONS
 from novacron_infra.workloads.model_store import declare_store_claim
@@ -32,6 +33,7 @@ from novacron_infra.workloads.names import API_SERVICE, COORDINATORS, GPU_NAMESP
 from novacron_infra.workloads.network_policies import AllowedTraffic, declare_network_policies
 from novacron_infra.workloads.priorities import count_warm_pods, declare_priority_classes, declare_warm_capacity
 from novacron_infra.workloads.quotas import declare_quota
+from novacron_infra.workloads.scaled_objects import ScaledGroup, Workload, declare_scaled_object
 from novacron_infra.workloads.security import declare_namespace, declare_service_accounts
 from novacron_infra.workloads.serving_args import GpuWorkers, Identities, SecretKey
 from novacron_infra.workloads.serving_config import WorkerFile
@@ -65,6 +67,16 @@ class ServingStackArgs:
     None: each coordinator has its own.
     """
     identities: Identities = field(default_factory=Identities)
+    cluster_tls: bool = False
+    """Whether traffic between coordinators and workers is encrypted, and both sides are verified.
+
+    cert-manager must be in the cluster. Prometheus then reads the workers' metrics over HTTPS.
+    """
+    prometheus_url: str | None = None
+    """Base URL of the Prometheus that KEDA reads metrics from. KEDA must be in the cluster.
+
+    None: groups of GPU workers keep their number of replicas.
+    """
 
 
 class ServingStack(pulumi.ComponentResource):
@@ -105,6 +117,9 @@ class ServingStack(pulumi.ComponentResource):
         )
         self.namespaces = self._declare_namespaces()
         in_namespaces = self._after(*self.namespaces.values())
+        if args.cluster_tls:
+            certificates = declare_cluster_tls(name, self._worker_namespace, NAMESPACE, in_namespaces)
+            in_namespaces = self._after(*self.namespaces.values(), *certificates)
         # Pods start only once their traffic is restricted and their accounts exist.
         prepared = self._after(*self._declare_access(in_namespaces))
         deployment = self._declare_coordinators(in_namespaces, prepared)
@@ -172,7 +187,7 @@ class ServingStack(pulumi.ComponentResource):
             args.coordinators, args.ports, self._worker_namespace, redis=args.redis_url is not None
         )
         config = declare_config(
-            f"{resource}-config", NAMESPACE, COORDINATORS, coordinators.CONFIG_FILE, file, in_namespaces
+            f"{resource}-config", NAMESPACE, COORDINATORS, coordinators.CONFIG_FILE, self._secure(file), in_namespaces
         )
         secret = declare_secret(f"{resource}-secrets", NAMESPACE, COORDINATORS, values, in_namespaces)
         coordinators.declare_registration_service(f"{self._name}-registration", args.ports.grpc, in_namespaces)
@@ -184,11 +199,15 @@ class ServingStack(pulumi.ComponentResource):
             secret=find_name(secret),
             secret_keys=tuple(values),
             other_secrets=others,
+            certificate=find_secret(COORDINATORS) if args.cluster_tls else None,
         )
         place = coordinators.CoordinatorPlace(
             nodes=args.coordinator_nodes, ports=args.ports, labels=args.identities.coordinators.labels
         )
         return coordinators.declare_deployment(resource, args.coordinators, place, source, prepared)
+
+    def _secure(self, file: pulumi.Input[Mapping[str, object]]) -> pulumi.Input[Mapping[str, object]]:
+        return add_cluster_tls(file) if self._args.cluster_tls else file
 
     def _declare_workers(self, in_namespaces: pulumi.ResourceOptions, opts: pulumi.ResourceOptions) -> None:
         args, resource, namespace = self._args, f"{self._name}-{WORKERS}", self._worker_namespace
@@ -200,10 +219,16 @@ class ServingStack(pulumi.ComponentResource):
             resource: str, name: str, labels: Mapping[str, str], file: pulumi.Input[WorkerFile]
         ) -> pods.PodSource:
             """Declare the configuration and the disruption budget of a workload, and return its pods' source."""
-            config = declare_config(f"{resource}-config", namespace, name, CONFIG_FILE, file, in_namespaces)
+            config = declare_config(
+                f"{resource}-config", namespace, name, CONFIG_FILE, self._secure(file), in_namespaces
+            )
             pods.declare_disruption_budget(f"{resource}-budget", namespace, name, labels, in_namespaces)
             return pods.PodSource(
-                image=args.images.worker, config=find_name(config), secret=find_name(secret), secret_keys=tuple(values)
+                image=args.images.worker,
+                config=find_name(config),
+                secret=find_name(secret),
+                secret_keys=tuple(values),
+                certificate=find_secret(WORKERS) if args.cluster_tls else None,
             )
 
         identity_labels = args.identities.workers.labels
@@ -223,13 +248,31 @@ class ServingStack(pulumi.ComponentResource):
             resource = f"{self._name}-{group.name}"
             file = gpu_workers.build_file(group, settings)
             source = declare_source(resource, group.name, gpu_workers.select_leaders(group), file)
+            scaled = self._find_scaling(group)
+            # The autoscaler owns the number of replicas once it is in the cluster.
+            ignored = pulumi.ResourceOptions(ignore_changes=["spec.replicas"] if scaled else None)
+            workload_opts = pulumi.ResourceOptions.merge(opts, ignored)
             if group.spans_nodes:
-                gpu_workers.declare_leader_worker_set(resource, group, settings, source, opts)
+                workload = gpu_workers.declare_leader_worker_set(resource, group, settings, source, workload_opts)
             else:
                 worker_set = gpu_workers.describe_worker_set(group, settings)
-                workers.declare_stateful_set(resource, worker_set, source, opts)
+                workload = workers.declare_stateful_set(resource, worker_set, source, workload_opts)
+            if scaled is not None:
+                declare_scaled_object(f"{resource}-scaling", scaled, self._after(workload))
             if group.warm_replicas:
                 declare_warm_capacity(f"{self._name}-{WARM_CAPACITY}", group, args.images.worker, opts)
+
+    def _find_scaling(self, group: WorkerGroup) -> ScaledGroup | None:
+        if self._args.prometheus_url is None or group.scaling is None:
+            return None
+        return ScaledGroup(
+            name=group.name,
+            namespace=self._worker_namespace,
+            workload=Workload.LEADER_WORKER_SET if group.spans_nodes else Workload.STATEFUL_SET,
+            replicas=group.replicas,
+            policy=group.scaling,
+            prometheus_url=self._args.prometheus_url,
+        )
 
 
 def _check(args: ServingStackArgs) -> None:

@@ -102,9 +102,9 @@ def describe_template(pod: WorkerPod, source: pods.PodSource) -> k8s.core.v1.Pod
 
 
 def _describe_pod(pod: WorkerPod, source: pods.PodSource) -> k8s.core.v1.PodSpecArgs:
-    config_volume, config_mount = pods.mount_config(source.config)
-    volumes = [config_volume, *(folder.volume() for folder in pod.folders)]
-    mounts = [config_mount, *(folder.mount() for folder in pod.folders)]
+    volumes, mounts = pods.mount_source(source)
+    volumes += [folder.volume() for folder in pod.folders]
+    mounts += [folder.mount() for folder in pod.folders]
     if pod.has_model_volume:
         mounts.append(k8s.core.v1.VolumeMountArgs(name=MODEL_VOLUME, mount_path=MODEL_CACHE))
     if pod.store_claim is not None:
@@ -139,7 +139,7 @@ def _describe_container(
         ports.append(k8s.core.v1.ContainerPortArgs(name="http", container_port=pod.port))
     if pod.launch_port is not None:
         ports.append(k8s.core.v1.ContainerPortArgs(name="launch", container_port=pod.launch_port))
-    started, live, ready = _describe_probes(pod)
+    started, live, ready = _describe_probes(pod, https=source.certificate is not None)
     fields = {contract.WORKER_ID: "metadata.name", contract.HOST: "status.podIP"}
     return k8s.core.v1.ContainerArgs(
         name="worker",
@@ -161,7 +161,7 @@ def _describe_container(
 
 
 def _describe_probes(
-    pod: WorkerPod,
+    pod: WorkerPod, *, https: bool
 ) -> tuple[k8s.core.v1.ProbeArgs, k8s.core.v1.ProbeArgs | None, k8s.core.v1.ProbeArgs]:
     """Return the probes of the start, of liveness and of readiness."""
     failures = -(-pod.start_timeout_s // _START_PERIOD_S)
@@ -171,9 +171,9 @@ def _describe_probes(
         return started, None, pods.tcp_probe("launch", period_s=10, failures=3)
     return (
         # A worker answers `/health` while it loads. Its start is over when it is ready for the first time.
-        pods.probe(contract.READY_PATH, "http", period_s=_START_PERIOD_S, failures=failures),
-        pods.probe(contract.HEALTH_PATH, "http", period_s=10, failures=3),
-        pods.probe(contract.READY_PATH, "http", period_s=5, failures=3),
+        pods.probe(contract.READY_PATH, "http", period_s=_START_PERIOD_S, failures=failures, https=https),
+        pods.probe(contract.HEALTH_PATH, "http", period_s=10, failures=3, https=https),
+        pods.probe(contract.READY_PATH, "http", period_s=5, failures=3, https=https),
     )
 
 

@@ -57,8 +57,8 @@ def read_kind(urn: str, inputs: Mapping[str, object]) -> Kind:
     if token.partition(":")[2].startswith("helm.sh/"):
         raise ProviderError(
             f"{token}: NovaCron's own Kubernetes provider does not install Helm charts. Install Pulumi's plug-in with "
-            "`pulumi plugin install resource kubernetes`, or install the chart yourself and set its key below "
-            "novacron:environment.add_ons to existing"
+            "`pulumi plugin install resource kubernetes`, write the stack for Argo CD or Flux with `novacron render`, "
+            "or install the chart yourself and set its key below novacron:environment.add_ons to existing"
         )
     if token.partition(":")[2].startswith(_COMPONENT_MODULES):
         raise NotSupportedError(f"{token} (NovaCron's Kubernetes provider manages single objects only)")

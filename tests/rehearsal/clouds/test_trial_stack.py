@@ -32,3 +32,19 @@ def test_trial_comes_up_rolls_with_its_configuration_and_goes_without_a_trace(si
     destroyed = site.workspace.destroy(site.options)
     assert destroyed.succeeded, destroyed.errors
     assert site.made("kubernetes") == []
+
+
+def test_charts_come_before_the_objects_that_use_their_definitions(site: Site) -> None:
+    add_ons = {"cert_manager": "install", "monitoring": "install"}
+    describe(site, environment("trial") | {"add_ons": add_ons, "cluster_tls": True})
+    first = site.up(policy_packs=[PACK])
+    assert first.succeeded, first.errors
+    assert first.policy_violations == []
+    order = [step.urn.rsplit("::", 1)[-1] for step in first.steps]
+    ordered = ["add-ons-monitoring", "add-ons-cert-manager", "serving-novacron-cluster-ca", "serving-novacron-cluster"]
+    positions = [order.index(name) for name in [*ordered, "serving-llm-workers-certificate", "serving-llm-workers"]]
+    assert positions == sorted(positions)
+    assert taken(site.workspace.preview(site.options)) == {}
+    destroyed = site.workspace.destroy(site.options)
+    assert destroyed.succeeded, destroyed.errors
+    assert site.made("kubernetes") == []

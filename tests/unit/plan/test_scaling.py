@@ -24,7 +24,6 @@ POLICY = plan_scaling(
     minimum_replicas=2,
     maximum_replicas=32,
     workers_per_replica=4,
-    requests_per_replica=64,
     quality_floor_fraction=0.97,
 )
 """A replica has four workers, so the limits are 2 replicas up, 2 down and 8 in an emergency."""

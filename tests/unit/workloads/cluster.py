@@ -99,6 +99,7 @@ def declare(
         coordinators=config.coordinators,
         workers=config.workers,
         access=config.access,
+        cluster_tls=config.cluster_tls,
         monitoring_namespace=config.monitoring_namespace,
         admin_key=admin_key,
         database_url=database_url,

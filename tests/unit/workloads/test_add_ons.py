@@ -14,7 +14,13 @@ import pulumi_kubernetes as k8s
 import pytest
 import yaml
 from novacron_infra import Platform
+from novacron_infra.aws import cluster_add_ons as on_aws
+from novacron_infra.azure import cluster_add_ons as on_azure
+from novacron_infra.catalog import FabricKind
 from novacron_infra.config import AddOn, AddOns, Monitoring
+from novacron_infra.gcp import cluster_add_ons as on_gcp
+from novacron_infra.pools import NodePoolShape, NodeRole
+from novacron_infra.regions import ControllerCharts
 from novacron_infra.workloads.add_ons import cert_manager, gpu_metrics, gpu_stack
 from novacron_infra.workloads.add_ons.charts import PodSecurity, Release
 from novacron_infra.workloads.add_ons.component import ChartAddOns, ChartAddOnsArgs
@@ -79,6 +85,36 @@ def every_release() -> list[Release]:
 )
 def test_each_cloud_gets_the_charts_that_it_lacks(platform: Platform, infiniband: bool, more: list[str]) -> None:
     assert [item.name for item in releases(platform, infiniband=infiniband)] == EVERYWHERE + more
+
+
+@pytest.mark.parametrize("fabric", [None, FabricKind.INFINIBAND])
+def test_regions_on_azure_get_the_network_operator_if_their_machines_have_infiniband(fabric: FabricKind | None) -> None:
+    workers = NodePoolShape(
+        role=NodeRole.WORKER, machine="Standard_ND96isr_H100_v5", nodes=2, zones=("1",), fabric=fabric
+    )
+    charts = ControllerCharts(add_ons=AddOns().fill(Platform.AZURE), monitoring=Monitoring())
+    names = {item.name for item in on_azure.describe_charts(charts, [workers]).releases}
+    assert ("network-operator" in names) is (fabric is not None)
+    assert "gpu-operator" in names
+
+
+def test_regions_of_every_cloud_install_what_the_environment_says() -> None:
+    add_ons = AddOns(keda=AddOn.NONE, load_balancer_controller=AddOn.INSTALL)
+    on_cloud = {
+        Platform.AWS: lambda charts: on_aws.describe_charts(charts, EKS),
+        Platform.GCP: on_gcp.describe_charts,
+        Platform.AZURE: lambda charts: on_azure.describe_charts(charts, []),
+    }
+    for platform, describe in on_cloud.items():
+        charts = ControllerCharts(
+            add_ons=add_ons.fill(platform), monitoring=Monitoring(retention_days=7), grafana_password="swordfish"
+        )
+        args = describe(charts)
+        found = {item.name: item for item in args.releases}
+        assert "keda" not in found
+        assert found["monitoring"].render_values()["prometheus"]["prometheusSpec"]["retention"] == "7d"
+        assert ("aws-load-balancer-controller" in found) is (platform is Platform.AWS)
+        assert args.grafana_password == "swordfish"
 
 
 def test_a_cluster_of_your_own_gets_only_the_charts_that_are_asked_for() -> None:

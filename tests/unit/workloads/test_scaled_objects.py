@@ -8,10 +8,15 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import pulumi
+import pulumi_kubernetes as k8s
 import pytest
+from novacron_infra.config import ServingImages
 from novacron_infra.plan.scaling import GroupState, decide_replicas
+from novacron_infra.plan.serving import WorkerGroup, plan_region_serving
+from novacron_infra.workloads import ServingStack, ServingStackArgs
 from novacron_infra.workloads.custom_resources import to_properties
 from novacron_infra.workloads.scaled_objects import (
     SCALED_OBJECT,
@@ -21,14 +26,25 @@ from novacron_infra.workloads.scaled_objects import (
     write_formula,
     write_queries,
 )
+from novacron_infra.workloads.serving_args import GpuWorkers, ModelStoreAccess
 
 from tests.definitions import check_object
+from tests.unit.config.environments import PROD, plan
+from tests.unit.graph import Graph, record
 from tests.unit.plan.test_scaling import POLICY, QUIET
+from tests.unit.workloads.cluster import ApiServer
 
 EXPR = "github.com/expr-lang/expr v1.17.8"
 """The version that KEDA 2.21 has."""
-GROUP = ScaledGroup(name="llm-workers", namespace="novacron-workers", workload=Workload.LEADER_WORKER_SET, replicas=8)
-SPEC: dict[str, Any] = to_properties(describe_scaled_object(GROUP, POLICY, "http://prometheus:9090"))
+GROUP = ScaledGroup(
+    name="llm-workers",
+    namespace="novacron-workers",
+    workload=Workload.LEADER_WORKER_SET,
+    replicas=8,
+    policy=POLICY,
+    prometheus_url="http://prometheus:9090",
+)
+SPEC: dict[str, Any] = to_properties(describe_scaled_object(GROUP))
 EVALUATOR = """
 package main
 
@@ -92,7 +108,7 @@ def test_it_scales_the_workload_within_its_bounds() -> None:
         "stabilizationWindowSeconds": 0,
         "policies": [{"type": "Pods", "value": 8, "periodSeconds": 60}],
     }
-    assert "[300s:15s]" in write_queries(GROUP, POLICY)["sustained"]
+    assert "[300s:15s]" in write_queries(GROUP)["sustained"]
 
 
 def test_a_missing_metric_is_a_failure_and_keeps_the_replicas() -> None:
@@ -122,16 +138,83 @@ def test_schedules_are_triggers_with_their_times() -> None:
 
 
 def test_queries_select_the_pods_of_the_group_alone() -> None:
-    pattern = re.search('pod=~"([^"]+)"', write_queries(GROUP, POLICY)["load"])
+    pattern = re.search('pod=~"([^"]+)"', write_queries(GROUP)["load"])
     assert pattern is not None
     names = ("llm-workers-0", "llm-workers-11-1", "llm-workers-quality-0", "llm-workers")
     assert [bool(re.fullmatch(pattern.group(1), name)) for name in names] == [True, True, False, False]
 
 
-def variables(state: GroupState) -> dict[str, float]:
-    """Return the numbers that the triggers give for a state."""
+WORKER = '{namespace="novacron-workers",pod="llm-workers-%s"}'
+COORDINATOR = '{namespace="novacron-llm",pod="llm-coordinator-5d9f-x7"}'
+OWNER = '{namespace="novacron-workers",statefulset="llm-workers"}'
+SERIES = {
+    "trtllm_num_requests_running" + WORKER % "0": "64",
+    "trtllm_num_requests_running" + WORKER % "1": "64",
+    "trtllm_num_requests_waiting" + WORKER % "0": "0",
+    "trtllm_num_requests_waiting" + WORKER % "1": "16",
+    "trtllm_num_requests_waiting" + COORDINATOR: "16",
+    "trtllm_kv_cache_utilization" + WORKER % "0": "0.425",
+    "trtllm_kv_cache_utilization" + WORKER % "1": "0.85",
+    "trtllm_num_requests_running" + WORKER % "quality-0": "1000",
+    "kube_statefulset_replicas" + OWNER: "3",
+    "kube_statefulset_status_replicas_ready" + OWNER: "2",
+    'novacron_quality_score{pod="llm-workers-0"}': "0.98",
+}
+
+
+def evaluate(series: dict[str, str], expected: dict[str, float | None], folder: Path) -> None:
+    """Check the value of each query after ten minutes; None: it has none."""
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not on PATH; `apt-get install prometheus` installs it")
+    queries = write_queries(GROUP)
+    test = {
+        "interval": "15s",
+        "input_series": [{"series": name, "values": f"{value}x60"} for name, value in series.items()],
+        "promql_expr_test": [
+            {
+                "expr": queries[name],
+                "eval_time": "10m",
+                "exp_samples": [] if value is None else [{"labels": "{}", "value": value}],
+            }
+            for name, value in expected.items()
+        ],
+    }
+    file = folder / "queries.yaml"
+    file.write_text(json.dumps({"tests": [test]}))
+    done = subprocess.run([promtool, "test", "rules", file], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_queries_measure_the_load_in_replicas(tmp_path: Path) -> None:
+    # 128 run and 32 wait: 2.5 replicas. The caches are worth 1.5.
+    values = {"load": 2.5, "sustained": 2.5, "replicas": 3, "starting": 1, "earlier": 3, "quality": 0.98}
+    evaluate(SERIES, values, tmp_path)
+
+
+def test_a_full_cache_counts_as_load(tmp_path: Path) -> None:
+    full = {name: "4" if name.startswith("trtllm_num") else value for name, value in SERIES.items()}
+    evaluate(full, {"load": 1.5}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "missing", ["trtllm_num_requests_running", "trtllm_kv_cache_utilization", "kube_statefulset_replicas"]
+)
+def test_a_query_without_its_metric_has_no_value(missing: str, tmp_path: Path) -> None:
+    rest = {name: value for name, value in SERIES.items() if not name.startswith(missing)}
+    variable = "replicas" if missing.startswith("kube") else "load"
+    evaluate(rest, {variable: None}, tmp_path)
+
+
+def test_a_quality_that_was_never_measured_stops_nothing(tmp_path: Path) -> None:
+    rest = {name: value for name, value in SERIES.items() if not name.startswith("novacron_quality")}
+    evaluate(rest, {"quality": 1}, tmp_path)
+
+
+def variables(state: GroupState, outside: float = 0) -> dict[str, float]:
+    """Return the numbers that the triggers give for a state. `outside`: what a schedule gives outside of its times."""
     scheduled = {
-        f"at_{item.name}": item.minimum_replicas + 1.0 if item.name in state.schedules else 1.0
+        f"at_{item.name}": item.minimum_replicas + 1.0 if item.name in state.schedules else outside
         for item in POLICY.schedules
     }
     return {
@@ -176,7 +259,9 @@ def test_the_formula_decides_like_the_policy(tmp_path: Path) -> None:
     if tidy.returncode:
         pytest.skip(f"{EXPR} cannot be downloaded: {tidy.stderr.strip()}")
     states = random_states(400)
-    cases = json.dumps({"Formula": write_formula(POLICY), "Cases": [variables(state) for state in states]})
+    cases = json.dumps(
+        {"Formula": write_formula(POLICY), "Cases": [variables(state, index % 2) for index, state in enumerate(states)]}
+    )
     done = subprocess.run(
         [go, "run", "."], cwd=tmp_path, input=cases, capture_output=True, text=True, check=False, timeout=300
     )
@@ -187,3 +272,51 @@ def test_the_formula_decides_like_the_policy(tmp_path: Path) -> None:
         assert min(max(asked, POLICY.minimum_replicas), POLICY.maximum_replicas) == decide_replicas(POLICY, state), (
             state
         )
+
+
+# -- the serving stack -------------------------------------------------------------------------------------------------
+
+
+def declare_prod(prometheus_url: str | None) -> tuple[Graph, tuple[WorkerGroup, ...]]:
+    """Return the objects of prod's first region, and its groups of workers."""
+    planned = plan(PROD)
+    groups = plan_region_serving(planned, planned.regions[0]).workers
+    image = f"registry.example.com/novacron/worker:1@sha256:{'0' * 64}"
+    args = ServingStackArgs(
+        images=ServingImages(coordinator=image, worker=image),
+        workers=GpuWorkers(groups=groups, store=ModelStoreAccess(url="s3://models/models")),
+        prometheus_url=prometheus_url,
+    )
+
+    def program(opts: pulumi.ResourceOptions) -> object:
+        return ServingStack("serving", args, pulumi.ResourceOptions(providers=[cast("Any", opts.provider)])).urn
+
+    return record(program, ApiServer(), lambda: k8s.Provider("cluster"), False, ("kubernetes:",)), groups
+
+
+@pytest.mark.go
+def test_the_groups_of_prod_that_always_have_replicas_are_scaled() -> None:
+    graph, groups = declare_prod("http://monitoring-prometheus.monitoring.svc:9090")
+    scaled = {item.inputs["metadata"]["name"]: item for item in graph.of("kubernetes:keda.sh/v1alpha1:ScaledObject")}
+    assert set(scaled) == {group.name for group in groups if group.minimum_replicas}
+    workloads = {
+        item.inputs["metadata"]["name"]: item
+        for item in graph.resources
+        if item.type.endswith((":StatefulSet", ":LeaderWorkerSet"))
+    }
+    for name, item in scaled.items():
+        check_object(item.inputs)
+        target = item.inputs["spec"]["scaleTargetRef"]
+        assert (target["kind"], target["name"]) == (workloads[name].inputs["kind"], name)
+        assert workloads[name].ignore_changes == ("spec.replicas",)
+        (group,) = [group for group in groups if group.name == name]
+        assert item.inputs["spec"]["minReplicaCount"] == group.minimum_replicas
+        assert item.inputs["spec"]["maxReplicaCount"] == group.maximum_replicas
+    for name in set(workloads) - set(scaled):
+        assert workloads[name].ignore_changes == ()
+
+
+def test_without_prometheus_the_number_of_replicas_stays() -> None:
+    graph, _ = declare_prod(None)
+    assert graph.of("kubernetes:keda.sh/v1alpha1:ScaledObject") == []
+    assert not [item.name for item in graph.resources if item.ignore_changes]

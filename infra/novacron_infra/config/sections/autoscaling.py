@@ -112,6 +112,12 @@ class Autoscaling(Section):
     """Times of the week with other values."""
     ceiling_workers: PositiveInt = 256
     """Highest number that `workers.maximum` may be set to."""
+    requests_per_replica: PositiveInt = 64
+    """Requests at the same time that count as a full replica.
+
+    More run together, each more slowly: with 64, Llama-3.1-405B in FP8 takes 41 ms a token on eight H200
+    (aiconfigurator 0.12.0, 2026-11).
+    """
     kv_cache_full_fraction: PositiveFraction = 0.85
     """Use of a worker's KV cache that counts as full, as a fraction."""
     cpu_target_fraction: Fraction = 0.8

@@ -119,7 +119,7 @@ check-stores: .venv/dev.stamp .bench/stores.stamp ## test the model store on ser
 	$(BIN)/pytest tests/serving/test_model_store_clouds.py
 
 check-workflows: .bench/actionlint ## check the syntax of the GitHub workflows and their scripts (needs go)
-	.bench/actionlint -shellcheck=shellcheck -pyflakes=
+	.bench/actionlint
 
 .bench/actionlint:
 	@GOBIN=$(CURDIR)/.bench go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12

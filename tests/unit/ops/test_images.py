@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,11 @@ def test_a_missing_builder_is_named(
     monkeypatch.chdir(ROOT)
     assert novacron("images", "build") == 2
     assert "buildah and docker not found on PATH; install Docker, or buildah" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("dockerfile", sorted((ROOT / "images").glob("*.Dockerfile")), ids=lambda path: path.stem)
+def test_the_base_of_an_image_is_pinned_by_its_digest(dockerfile: Path) -> None:
+    bases = re.findall(r"^ARG BASE=(.+)$", dockerfile.read_text(), re.MULTILINE)
+    assert len(bases) == 1
+    assert re.fullmatch(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}", bases[0])
+    assert set(re.findall(r"^FROM (\S+)", dockerfile.read_text(), re.MULTILINE)) == {"${BASE}"}

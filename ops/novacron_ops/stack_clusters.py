@@ -9,7 +9,7 @@ from novacron_ops.errors import OpsError
 from novacron_ops.project import ProjectStack
 
 if TYPE_CHECKING:
-    from novacron_ops.clusters import DeployedCluster
+    from novacron_ops.clusters import ClusterReport, DeployedCluster
 
 
 def find_stack_clusters(backend: Backend) -> list[DeployedCluster]:
@@ -31,3 +31,10 @@ def require_workloads(stack: ProjectStack, backend: Backend) -> list[DeployedClu
     if found := [cluster for cluster in find_stack_clusters(backend) if cluster.workloads]:
         return found
     raise OpsError(f"stack {stack.name} has no workloads in a cluster; `novacron up -s {stack.name}` deploys it")
+
+
+def read_cluster_reports(backend: Backend) -> list[ClusterReport]:
+    """Return a report of each cluster in which the stack's state has objects."""
+    from novacron_ops.clusters import read_reports
+
+    return read_reports(find_stack_clusters(backend))

@@ -39,21 +39,28 @@ _UID = ("metadata", "uid")
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """Drains parts of one cluster.
-
-    Args:
-        cluster: the cluster.
-        timeout_s: how long one pod may take, from the request to evict it until it is replaced.
-        report: called with each step, a line of text.
-    """
+    """Drains pods and nodes of one cluster."""
 
     cluster: DeployedCluster
     timeout_s: float
+    """How long one pod may take, from the request to evict it until it is replaced."""
     report: Callable[[str], None]
+    """Called with each step, a line of text."""
     clock: Clock = SYSTEM_CLOCK
 
-    def drain(self, name: str) -> bool:
-        """Drain the pod or the node of this name. Returns whether the cluster has it.
+    def has(self, name: str) -> bool:
+        """Return whether the cluster has a pod of the stack or a node of this name.
+
+        Raises:
+            ProviderError: if the cluster cannot be read.
+        """
+        with self.cluster.connect() as connection:
+            return any(name_of(pod) == name for pod in self.cluster.list_pods(connection)) or (
+                connection.get(NODE, "", name) is not None
+            )
+
+    def drain(self, name: str) -> None:
+        """Drain the pod or the node of this name.
 
         Raises:
             OpsError: if it was not drained in time; the message says what keeps it.
@@ -64,24 +71,18 @@ class Drain:
             if chosen := [pod for pod in pods if name_of(pod) == name]:
                 for pod in chosen:
                     self._replace(connection, pod)
-                return True
-            if connection.get(NODE, "", name) is None:
-                return False
+                return
             _set_unschedulable(connection, name, True)
             self.report(f"node {name} gets no new pods")
             for pod in pods:
                 if find_text(pod, "spec", "nodeName") == name:
                     self._replace(connection, pod)
-            return True
 
-    def undo(self, name: str) -> bool:
-        """Let a node get new pods again. Returns whether the cluster has it."""
+    def undo(self, name: str) -> None:
+        """Let a node get new pods again. Raises `ProviderError` if the cluster has no such node."""
         with self.cluster.connect() as connection:
-            if connection.get(NODE, "", name) is None:
-                return False
             _set_unschedulable(connection, name, False)
             self.report(f"node {name} gets new pods again")
-            return True
 
     def _replace(self, connection: Cluster, pod: Object) -> None:
         deadline_s = self.clock.monotonic() + self.timeout_s

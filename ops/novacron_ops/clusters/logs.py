@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-import httpx
 from novacron_infra.clock import SYSTEM_CLOCK, Clock
 from novacron_rehearsal.errors import ProviderError
 from novacron_rehearsal.kubernetes.cluster import Cluster
@@ -21,7 +20,7 @@ LONGEST_LINE = 64 * 1024
 """Characters after which a line is broken."""
 LOOK_AGAIN_S = 2.0
 """How often new pods are looked for."""
-_TIMED = re.compile(r"\d{4}-\d\d-\d\dT\S+ ")
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\S+) ")
 """How lines begin; the rest of a line that was broken has no time."""
 
 PrintLine = Callable[[str, str], None]
@@ -108,7 +107,7 @@ class LogReader:
         since = self._last.get(container)
         query = {"follow": "true"} | ({"sinceTime": since} if since else {})
         # A stream that breaks is opened again at the next look.
-        with suppress(ProviderError, httpx.HTTPError):
+        with suppress(ProviderError):
             self._print(connection, container, query)
 
     def _print(self, connection: Cluster, container: _Container, query: dict[str, str]) -> None:
@@ -116,12 +115,12 @@ class LogReader:
         seen = self._last.get(container, "")
         with connection.open_log(container.namespace, container.pod, query) as response:
             for line in split_lines(response.iter_bytes()):
-                stamp, _, text = line.partition(" ") if _TIMED.match(line) else (seen, "", line)
-                if stamp <= seen and text is not line:
-                    continue  # `sinceTime` has whole seconds
-                self._last[container] = max(stamp, self._last.get(container, ""))
+                if time := _TIME.match(line):
+                    if time[1] <= seen:
+                        continue  # `sinceTime` has whole seconds
+                    self._last[container] = time[1]
                 with self._lock:
-                    self._show(container.label, text)
+                    self._show(container.label, line[time.end() :] if time else line)
 
     def _find_containers(self, connection: Cluster) -> list[_Container]:
         found: list[_Container] = []

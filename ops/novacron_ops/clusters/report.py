@@ -84,19 +84,21 @@ def _find_problems(workload: Workload, connection: Cluster, waiter: Waiter) -> l
     return [f"{workload}: {reason}" for reason in waiter.explain_unready(workload.kind, live)]
 
 
+def _name_status(pod: Object) -> str:
+    if find_text(pod, "metadata", "deletionTimestamp"):
+        return "stopping"
+    if is_ready(pod):
+        return "ready"
+    phase = find_text(pod, "status", "phase").lower() or "pending"
+    return "not ready" if phase == "running" else phase
+
+
 def _describe_pod(pod: Object) -> PodReport:
     started = find_text(pod, "status", "startTime")
-    phase = find_text(pod, "status", "phase").lower()
     return PodReport(
         namespace=namespace_of(pod),
         name=name_of(pod),
-        status="stopping"
-        if find_text(pod, "metadata", "deletionTimestamp")
-        else "ready"
-        if is_ready(pod)
-        else "not ready"
-        if phase == "running"
-        else phase or "pending",
+        status=_name_status(pod),
         node=find_text(pod, "spec", "nodeName"),
         restarts=sum(find_number(item, "restartCount") for item in find_objects(pod, "status", "containerStatuses")),
         up_s=(datetime.now(timezone.utc) - datetime.fromisoformat(started.replace("Z", "+00:00"))).total_seconds()

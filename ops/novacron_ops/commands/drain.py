@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 def drain(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="A process of a local stack; in a cluster, a pod or a node.")
+        str,
+        typer.Argument(
+            metavar="NAME", help="A process of a local stack; in a cluster, a pod or a node, or CLUSTER/NAME."
+        ),
     ],
     stack: StackOption = "local",
     timeout_s: Annotated[
@@ -56,12 +59,21 @@ def _drain_in_clusters(stack: ProjectStack, engine: Engine, name: str, timeout_s
     from novacron_ops.clusters import Drain
     from novacron_ops.stack_clusters import require_workloads
 
+    chosen, _, own_name = name.rpartition("/")
     clusters = require_workloads(stack, open_backend(engine, stack, console))
-    drains = [Drain(cluster, timeout_s, say) for cluster in clusters]
-    if not any(drain.undo(name) if undo else drain.drain(name) for drain in drains):
-        what = "node" if undo else "pod of this stack and no node"
+    drains = [Drain(cluster, timeout_s, say) for cluster in clusters if chosen in ("", cluster.name)]
+    found = [drain for drain in drains if drain.has(own_name)]
+    if not found:
+        names = ", ".join(cluster.name for cluster in clusters)
         raise OpsError(
-            f"{name}: {', '.join(cluster.name for cluster in clusters)} has no such {what}; "
-            f"`novacron status -s {stack.name}` lists the pods and their nodes",
+            f"{name}: {names} has no such node and no such pod of this stack; `novacron status -s {stack.name}` "
+            "lists the pods and their nodes",
             Exit.BAD_INPUT,
         )
+    if len(found) > 1:
+        names = " or ".join(f"{drain.cluster.name}/{own_name}" for drain in found)
+        raise OpsError(f"{name}: several clusters have it; write {names}", Exit.BAD_INPUT)
+    if undo:
+        found[0].undo(own_name)
+    else:
+        found[0].drain(own_name)

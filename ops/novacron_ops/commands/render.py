@@ -17,6 +17,9 @@ from novacron_ops.options import Engine, EngineOption, JsonOption, Layout
 if TYPE_CHECKING:
     from novacron_ops.rendering import ClusterObjects, Written
 
+_MOST_NAMES = 5
+"""Resources that a line of text lists."""
+
 
 def render(
     stack: Annotated[str, typer.Argument(metavar="STACK", help="Name of the stack; Pulumi.<name>.yaml configures it.")],
@@ -62,7 +65,8 @@ def render(
     try:
         state = backend.export_state(show_secrets=True)
     except NotDeployedError:
-        state = None
+        state = {}
+    is_deployed = bool((state.get("deployment") or {}).get("resources"))
     errors = Console(stderr=True, soft_wrap=True)
 
     def show(event: Event) -> None:
@@ -70,9 +74,9 @@ def render(
             errors.print(f"{event.severity.value}: {event.message}", highlight=False, markup=False)
 
     with errors.status(f"Running the program of stack {stack} …"):
-        result = rendering.declare_objects(target, state, show)
+        result = rendering.declare_objects(target, state if is_deployed else None, show)
     clusters = rendering.collect(result.declared)
-    _check(stack, clusters, state is not None, as_json)
+    _check(stack, clusters, is_deployed, as_json)
     source = rendering.Source(stack, repository or "", revision, path or _find_path(output))
     written = rendering.write_files(output, rendering.lay_out(clusters, layout, source), stack)
     values = _report(stack, output, layout, clusters, written, result.outdated)
@@ -136,8 +140,12 @@ def _describe(values: dict[str, Any], layout: Layout) -> list[str]:
     objects = sum(cluster["objects"] for cluster in values["clusters"])
     lines = [f"{objects} objects of stack {values['stack']} are in {values['output']} (files: {counts})"]
     if values["outdated"]:
-        names = ", ".join(one.rpartition("::")[2] for one in values["outdated"])
-        lines.append(f"changed since the last `novacron up`, whose results these manifests have: {names}")
+        names = [one.rpartition("::")[2] for one in values["outdated"]]
+        more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+        lines.append(
+            "changed since the last `novacron up`, whose results these manifests have: "
+            f"{', '.join(names[:_MOST_NAMES])}{more}"
+        )
     for cluster in values["clusters"]:
         folder = f"{values['output']}/{cluster['name']}"
         lines += [f"secret to create in {cluster['name']}: {one['command']}" for one in cluster["secrets"]]

@@ -28,9 +28,8 @@ def status(stack: StackOption = "local", engine: EngineOption = Engine.AUTO, as_
 
     from novacron_ops import coordinator, local_processes
     from novacron_ops.backends import open_backend, read_secret_output
-    from novacron_ops.clusters import read_reports
     from novacron_ops.project import find_stack
-    from novacron_ops.stack_clusters import find_stack_clusters
+    from novacron_ops.stack_clusters import read_cluster_reports
     from novacron_ops.stack_status import StackStatus, is_inside_cluster
 
     target = find_stack(stack)
@@ -48,7 +47,7 @@ def status(stack: StackOption = "local", engine: EngineOption = Engine.AUTO, as_
         outputs=outputs,
         services=local_processes.list_services(target.run_dir),
         coordinator=report,
-        clusters=read_reports(find_stack_clusters(backend)) if target.is_cloud() else (),
+        clusters=read_cluster_reports(backend) if target.is_cloud() else (),
     )
     if as_json:
         write_lines([json.dumps(found.values())])

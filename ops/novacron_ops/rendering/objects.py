@@ -10,7 +10,6 @@ from novacron_rehearsal import urn
 from novacron_rehearsal.kubernetes.objects import (
     Kind,
     Object,
-    find,
     find_object,
     find_text,
     make_id,
@@ -195,26 +194,26 @@ def _find_references(value: object, secret: str) -> Iterator[str]:
 def _find_problems(state: ResourceState, by_urn: Mapping[str, ResourceState]) -> Iterator[str]:
     where = f"{state.type.rpartition(':')[2]} {make_id(namespace_of(state.inputs), name_of(state.inputs))}".strip()
     for key, value in state.inputs.items():
-        for path, kind in _find_unwritable(value, key):
-            if kind is Secret:
+        for path, is_secret in _find_unwritable(value, key):
+            if is_secret:
                 yield f"{where}: {path} is secret, and only a Secret may hold it"
                 continue
             sources = [
                 f"{by_urn[one].type} {urn.parse(one).name}"
                 for one in state.property_dependencies.get(key) or state.dependencies
-                if one in by_urn and not one.startswith(_PACKAGE) and not by_urn[one].id and by_urn[one].custom
+                if one in by_urn and not by_urn[one].type.startswith(_PACKAGE) and not by_urn[one].id
             ]
             yield f"{where}: {path} is known only after `novacron up`" + (
                 f" has created {' or '.join(sources)}" if sources else ""
             )
 
 
-def _find_unwritable(value: object, path: str) -> Iterator[tuple[str, type]]:
-    """Yield the path of each part that is unknown or secret, and which of both: the type of UNKNOWN, or Secret."""
-    if value is UNKNOWN:
-        yield path, type(UNKNOWN)
-    elif isinstance(value, Secret):
-        yield path, Secret if find({"value": value}, "value") is not UNKNOWN else type(UNKNOWN)
+def _find_unwritable(value: object, path: str) -> Iterator[tuple[str, bool]]:
+    """Yield the path of each part that is unknown or secret, and whether it is secret."""
+    if isinstance(value, Secret):
+        yield path, value.value is not UNKNOWN
+    elif value is UNKNOWN:
+        yield path, False
     elif isinstance(value, Mapping):
         for key, item in cast("Mapping[str, object]", value).items():
             yield from _find_unwritable(item, f"{path}.{key}")

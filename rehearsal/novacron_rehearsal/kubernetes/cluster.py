@@ -147,7 +147,7 @@ class Cluster:
         """Open the log of a pod as a stream, which ends with the container if the query has `follow`.
 
         Raises:
-            UnreachableError: when the API server does not answer.
+            UnreachableError: when the API server does not answer, or the stream breaks while the caller reads it.
             ApiError: when it refuses the request.
         """
         request = self._client.build_request(
@@ -160,15 +160,16 @@ class Cluster:
         )
         try:
             response = self._client.send(request, stream=True)
+            try:
+                if not response.is_success:
+                    response.read()
+                    action = f"read the log of pod {namespace}/{pod}"
+                    raise make_error(response.status_code, _read_object(response), action)
+                yield response
+            finally:
+                response.close()
         except httpx.HTTPError as error:
             raise self._explain_failure(error) from error
-        try:
-            if not response.is_success:
-                response.read()
-                raise make_error(response.status_code, _read_object(response), f"read the log of pod {namespace}/{pod}")
-            yield response
-        finally:
-            response.close()
 
     def request(
         self,

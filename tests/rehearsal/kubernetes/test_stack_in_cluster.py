@@ -211,7 +211,7 @@ def test_a_drained_pod_is_evicted_once_its_budget_allows_it_and_then_replaced(
             if self.monotonic() >= 1003:
                 put_pod(api, "llm-workers-0")
 
-    assert Drain(cluster, 60, lines.append, Replacing()).drain("llm-workers-0")
+    Drain(cluster, 60, lines.append, Replacing()).drain("llm-workers-0")
     assert lines == [
         "pod novacron-llm/llm-workers-0: cannot evict it now: Cannot evict pod as it would violate the pod's "
         "disruption budget. The disruption budget llm-workers needs 1 healthy pods",
@@ -230,14 +230,13 @@ def test_a_drained_node_gets_no_pods_until_that_is_undone(api: ApiServer, cluste
 
     api.evict = evict
     drain = Drain(cluster, 60, lambda _: None, ManualClock())
-    assert drain.drain("node-2")
+    drain.drain("node-2")
     assert evicted == [f"{PODS}/llm-workers-1"]
     node = api.objects["/api/v1/nodes/node-2"]
     assert node["spec"] == {"unschedulable": True}
-    assert drain.undo("node-2")
+    drain.undo("node-2")
     assert node["spec"] == {"unschedulable": False}
-    assert not drain.drain("node-9")
-    assert not drain.undo("llm-workers-0")
+    assert (drain.has("node-2"), drain.has("llm-workers-0"), drain.has("node-9")) == (True, True, False)
 
 
 def test_a_drain_that_takes_too_long_says_what_keeps_it(api: ApiServer, cluster: DeployedCluster) -> None:
@@ -277,7 +276,7 @@ def test_commands_find_the_cluster_through_the_state(
     assert novacron("logs", "-s", "lab", "--service", "coordinator") == 2
     assert "there are: worker, llm-workers-0, llm-workers-1" in capsys.readouterr().err
     assert novacron("drain", "absent", "-s", "lab") == 2
-    assert "absent: lab has no such pod of this stack and no node" in capsys.readouterr().err
+    assert "absent: lab has no such node and no such pod of this stack" in capsys.readouterr().err
     assert novacron("status", "-s", "lab") == 1  # this state has no endpoint
     shown = capsys.readouterr().out
     assert "lab      llm-workers-0  ready   node-1" in shown

@@ -6,17 +6,17 @@ import contextlib
 import hashlib
 import json
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import httpx
 
-from .scripted_worker import MODEL
-from .stack import HTTP, answers, free_port, start, wait_until
+from tests.fork_server import Forked, start_fork_server
 
-ROOT = Path(__file__).parents[2]
+from .scripted_worker import MODEL
+from .stack import COORDINATOR, HTTP, TOKEN, answers, free_port, start, wait_until
+
 KEYS = {
     "sk-user": {"name": "user"},
     "sk-admin": {"name": "admin", "role": "admin"},
@@ -36,7 +36,7 @@ class Gateway:
     def __init__(self, folder: Path, *, waits: bool = True, **config: Any) -> None:
         self.folder = folder
         self.http_port, self.grpc_port = free_port(), free_port()
-        self.workers: dict[str, subprocess.Popen[bytes]] = {}
+        self.workers: dict[str, Forked] = {}
         self.ports: dict[str, int] = {}
         keys = [{"sha256": hashlib.sha256(key.encode()).hexdigest(), **fields} for key, fields in KEYS.items()]
         self.config = {
@@ -50,7 +50,7 @@ class Gateway:
         self.start(waits=waits)
 
     def start(self, *, waits: bool = True) -> None:
-        self.coordinator = start("coordinator", self.config, self.folder)
+        self.coordinator: Forked | subprocess.Popen[bytes] = start("coordinator", self.config, self.folder)
         if waits:
             self.wait()
 
@@ -73,18 +73,10 @@ class Gateway:
         coordinators = ",".join(f"127.0.0.1:{one.grpc_port}" for one in (self, *also))
         for worker_id in worker_ids:
             port = self.ports.setdefault(worker_id, free_port())
-            self.workers[worker_id] = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "tests.serving.scripted_worker",
-                    worker_id,
-                    str(port),
-                    coordinators,
-                    str(slots),
-                ],
-                cwd=ROOT,
-                env={"NOVACRON_CLUSTER_TOKEN": "of-the-tests", "PATH": ""} | environment,
+            self.workers[worker_id] = start_fork_server(*COORDINATOR).start(
+                "tests.serving.scripted_worker",
+                [worker_id, str(port), coordinators, str(slots)],
+                {"NOVACRON_CLUSTER_TOKEN": TOKEN, "PATH": ""} | environment,
             )
         for worker_id in worker_ids:
             wait_until(lambda worker_id=worker_id: self.status(worker_id, key) == "active", f"{worker_id} is active")

@@ -7,7 +7,6 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from typing import Any, TypeVar
 import httpx
 import openai
 
+from tests.fork_server import Forked, start_fork_server
 from tests.tiny_model import MODEL, TINY
 
 START_S = 60.0
@@ -55,18 +55,26 @@ def answers(url: str, status: int = 200) -> bool:
         return False
 
 
-def start(module: str, config: dict[str, Any] | str, folder: Path, **environment: str) -> subprocess.Popen[bytes]:
+COORDINATOR = ("novacron_serving.coordinator", "novacron_serving.worker", "tests.serving.scripted_worker")
+"""Modules of coordinators and scripted workers, which need no PyTorch."""
+WORKER = ("novacron_serving.worker", "novacron_serving.engines.pytorch")
+
+
+def start(module: str, config: dict[str, Any] | str, folder: Path, **environment: str) -> Forked:
     """Start `python -m novacron_serving.<module> --config FILE`. Its output goes to `<FILE>.log`."""
+    path = write_config(module, config, folder)
+    server = start_fork_server(*(WORKER if module == "worker" else COORDINATOR))
+    with path.with_suffix(".log").open("wb") as log:
+        variables = os.environ | {"NOVACRON_CLUSTER_TOKEN": TOKEN} | environment
+        return server.start(f"novacron_serving.{module}", ["--config", str(path)], variables, log)
+
+
+def write_config(module: str, config: dict[str, Any] | str, folder: Path) -> Path:
+    """Write the configuration of a process, and return its file."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{module}-{time.monotonic_ns()}.json"
     path.write_text(config if isinstance(config, str) else json.dumps(config))
-    with path.with_suffix(".log").open("wb") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", f"novacron_serving.{module}", "--config", str(path)],
-            env=os.environ | {"NOVACRON_CLUSTER_TOKEN": TOKEN} | environment,
-            stderr=log,
-            stdout=log,
-        )
+    return path
 
 
 @dataclass
@@ -76,8 +84,8 @@ class Stack:
     folder: Path
     http_port: int = field(default_factory=free_port)
     grpc_port: int = field(default_factory=free_port)
-    coordinator: subprocess.Popen[bytes] | None = None
-    workers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    coordinator: Forked | None = None
+    workers: dict[str, Forked] = field(default_factory=dict)
     worker_ports: dict[str, int] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     """Additional environment variables of all processes."""

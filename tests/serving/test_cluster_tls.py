@@ -7,8 +7,6 @@ import contextlib
 import json
 import socket
 import ssl
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -24,10 +22,12 @@ from novacron_serving.cluster_tls import ClusterTls, ClusterTlsConfig
 from novacron_serving.protocol import worker_pb2
 from novacron_serving.protocol.worker_pb2_grpc import WorkersStub
 
+from tests.fork_server import start_fork_server
+
 from .certificates import Authority
-from .gateway import ROOT, Gateway
+from .gateway import Gateway
 from .relay import Relay
-from .stack import HTTP, MODEL, TOKEN, Stack, answers, free_port, start, wait_until
+from .stack import COORDINATOR, HTTP, MODEL, TOKEN, Stack, answers, free_port, start, wait_until
 
 pytestmark = pytest.mark.xdist_group("gateway")
 
@@ -234,12 +234,11 @@ def test_a_worker_with_a_rejected_certificate_logs_the_reason_once(
         own = None
     gateways.append(Gateway(tmp_path / "gateway", cluster_tls=files))
     environment = {"NOVACRON_CLUSTER_TOKEN": TOKEN, "PATH": ""} | ({"CLUSTER_TLS": json.dumps(own)} if own else {})
-    command = [sys.executable, "-m", "tests.serving.scripted_worker", "a", str(free_port())]
+    arguments = ["a", str(free_port()), f"127.0.0.1:{gateways[0].grpc_port}"]
     log = tmp_path / "worker.log"
     with log.open("wb") as to:
-        worker = subprocess.Popen(
-            [*command, f"127.0.0.1:{gateways[0].grpc_port}"], cwd=ROOT, env=environment, stderr=to
-        )
+        server = start_fork_server(*COORDINATOR)
+        worker = server.start("tests.serving.scripted_worker", arguments, environment, to)
     try:
         wait_until(lambda: reason in log.read_text(), "the reason is logged", 20)
         time.sleep(1.5)

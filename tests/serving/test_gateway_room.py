@@ -9,7 +9,9 @@ import sys
 
 import pytest
 
-from .gateway import ROOT, MakeGateway, said
+from tests.fork_server import ROOT
+
+from .gateway import MakeGateway, said
 from .stack import wait_until
 
 pytestmark = pytest.mark.xdist_group("gateway")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from .gateway import Gateway
-from .stack import HTTP, start, wait_until
+from .stack import HTTP, TOKEN, start, wait_until, write_config
 
 pytestmark = pytest.mark.xdist_group("serving")
 
@@ -20,15 +20,38 @@ ADMIN = "sk-admin-of-the-secrets"
 PASSWORD = "a-password"
 
 
-def test_logs_command_lines_and_responses_contain_no_secret(
-    fresh: Callable[..., Gateway], monkeypatch: pytest.MonkeyPatch
-) -> None:
+class WithCommandLine(Gateway):
+    """A coordinator that is not forked, because a forked process has the command line of its fork server."""
+
+    def start(self, *, waits: bool = True) -> None:
+        path = write_config("coordinator", self.config, self.folder)
+        with path.with_suffix(".log").open("wb") as log:
+            self.coordinator = subprocess.Popen(
+                [sys.executable, "-m", "novacron_serving.coordinator", "--config", str(path)],
+                env=os.environ | {"NOVACRON_CLUSTER_TOKEN": TOKEN},
+                stdout=log,
+                stderr=log,
+            )
+        if waits:
+            self.wait()
+
+
+@pytest.fixture
+def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gateway]:
+    """A coordinator with secrets in its environment and its configuration."""
     monkeypatch.setenv("NOVACRON_ADMIN_KEY", ADMIN)
-    nowhere = {
-        "database_url": f"postgresql://somebody:{PASSWORD}@127.0.0.1:1/none",
-        "redis_url": f"redis://somebody:{PASSWORD}@127.0.0.1:1/0",
-    }
-    gateway = fresh(**nowhere)
+    made = WithCommandLine(
+        tmp_path,
+        database_url=f"postgresql://somebody:{PASSWORD}@127.0.0.1:1/none",
+        redis_url=f"redis://somebody:{PASSWORD}@127.0.0.1:1/0",
+    )
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+def test_logs_command_lines_and_responses_contain_no_secret(gateway: Gateway) -> None:
     gateway.start_workers("a")
     asked: list[Any] = [
         gateway.ask({}),

@@ -12,6 +12,7 @@ from typing import Any, cast
 import pulumi
 from novacron_policy.properties import UNKNOWN
 from novacron_policy.rules import RULES
+from novacron_rehearsal.protocol.exec_program import without_unused_work
 from pulumi.runtime import mocks
 from pulumi.runtime.proto import resource_pb2
 
@@ -114,7 +115,8 @@ def record(
         result = program(pulumi.ResourceOptions(provider=provider()))
         return pulumi.Output.from_input(result).apply(lambda value: setattr(graph, "result", value))
 
-    run()
+    with without_unused_work():
+        run()
     return graph
 
 

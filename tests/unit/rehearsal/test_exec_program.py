@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 from novacron_rehearsal.protocol import exec_program
+from pulumi import log
+from pulumi import resource as sdk_resource
+from pulumi.runtime import resource as sdk
 
 SETTINGS = {
     "config": {},
@@ -50,3 +53,33 @@ def test_an_interrupted_program_ends_with_130_and_prints_nothing(tmp_path: Path,
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (exec_program.INTERRUPTED, "", "")
+
+
+class Resource:
+    def __init__(self) -> None:
+        self.ours, self.of_the_sdk = exec_program._find_caller(), sdk._get_stack_trace()
+
+
+class CustomResource(Resource):
+    def __init__(self) -> None:
+        super().__init__()
+
+
+class Bucket(CustomResource):
+    def __init__(self) -> None:
+        super().__init__()
+
+
+def test_source_position_of_a_resource_is_the_one_that_the_sdk_finds() -> None:
+    bucket = Bucket()
+    assert bucket.ours.frames[0] == bucket.of_the_sdk.frames[0]
+    assert bucket.ours.frames[0].pc.uri == Path(__file__).as_uri()
+    assert CustomResource().ours == CustomResource().of_the_sdk
+
+
+def test_functions_of_the_sdk_are_there_again_after_a_program() -> None:
+    before = (log.debug, sdk_resource.collapse_alias_to_urn, sdk._get_stack_trace)
+    with exec_program.without_unused_work():
+        replaced = (log.debug, sdk_resource.collapse_alias_to_urn, sdk._get_stack_trace)
+        assert not set(replaced) & set(before)
+    assert (log.debug, sdk_resource.collapse_alias_to_urn, sdk._get_stack_trace) == before

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
 import json
 import logging
 import os
@@ -19,7 +20,7 @@ from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import Any, NoReturn
 
 INTERRUPTED = 130
@@ -81,7 +82,7 @@ def _find_caller() -> Any:
     """Return a stack trace with one frame: the program's, where it makes the resource that is being registered."""
     from pulumi.runtime.proto import source_pb2
 
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - a stack summary reads all source files
+    frame = inspect.currentframe()  # a stack summary would read all source files
     constructors = 0  # of Resource, of CustomResource or ComponentResource, and of the resource's own class
     while frame is not None and constructors < 3:
         constructors += frame.f_code.co_name == "__init__"

@@ -1,13 +1,16 @@
-"""Settings of all tests: Hypothesis, the garbage collector, and the groups of tests that run in one process."""
+"""Settings of all tests: threads, Hypothesis, the garbage collector, and the groups of tests that run in one process."""
 
 from __future__ import annotations
 
 import gc
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Threads of PyTorch only wait for each other: models of tests are small, and two processes run tests.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A machine that runs several test suites is slow at times, which says nothing about the code.
 settings.register_profile("novacron", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("novacron")

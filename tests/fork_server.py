@@ -79,19 +79,35 @@ class ForkServer:
             self._process = subprocess.Popen(command, stdin=theirs, cwd=ROOT)
 
     def start(
-        self, module: str, arguments: Sequence[str], environment: Mapping[str, str], output: IO[bytes] | None = None
+        self,
+        module: str,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        output: IO[bytes] | None = None,
+        errors: IO[bytes] | None = None,
+        folder: Path | None = None,
     ) -> Forked:
-        """Run a module in a forked process, in the current folder. Its output goes to a file, or to this process's."""
+        """Run a module in a forked process.
+
+        Args:
+            module: its name.
+            arguments: without the program's name.
+            environment: all variables.
+            output: the file of its output; that of this process by default.
+            errors: the file of its error output; `output` by default.
+            folder: the folder that it runs in; that of this process by default.
+        """
         request = {
             "module": module,
             "arguments": arguments,
             "environment": dict(environment),
-            "folder": str(Path.cwd()),
+            "folder": str(folder or Path.cwd()),
         }
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            files = [theirs.fileno(), *((output.fileno(),) if output else ())]
-            socket.send_fds(self._requests, [json.dumps(request).encode()], files)
+            files = [file.fileno() for file in (output, errors or output) if file is not None]
+            socket.send_fds(self._requests, [json.dumps(request).encode()], [theirs.fileno(), *files])
         return Forked(int(ours.recv(16)), ours)
 
 
@@ -117,10 +133,10 @@ def serve() -> dict[str, Any] | None:
             ended.recv(4096)
             report_ended(statuses)
         if requests in ready:
-            content, files, _, _ = socket.recv_fds(requests, REQUEST_BYTES, 2)
+            content, files, _, _ = socket.recv_fds(requests, REQUEST_BYTES, 3)
             if not content:
                 return None
-            status, *output = files
+            status, *outputs = files
             pid = os.fork()
             if pid == 0:
                 signal.set_wakeup_fd(-1)
@@ -128,16 +144,15 @@ def serve() -> dict[str, Any] | None:
                 signal.signal(signal.SIGINT, signal.default_int_handler)
                 for one in (requests, ended, wake, *statuses.values()):
                     one.close()
-                for file in output:
-                    os.dup2(file, 1)
-                    os.dup2(file, 2)
+                for standard, file in enumerate(outputs, start=1):
+                    os.dup2(file, standard)
                 for file in files:
                     os.close(file)
                 os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
                 return json.loads(content)
             statuses[pid] = socket.socket(fileno=status)
             statuses[pid].send(b"%d" % pid)
-            for file in output:
+            for file in outputs:
                 os.close(file)
 
 
@@ -160,14 +175,16 @@ def import_all(name: str) -> None:
 
 
 def main() -> None:
+    before = os.environ.copy()
     for name in sys.argv[1:]:
         import_all(name)
+    set_by_modules = os.environ.items() - before.items()
     gc.freeze()
     request = serve()
     if request is None:
         return
     os.environ.clear()
-    os.environ.update(request["environment"])
+    os.environ.update(dict(set_by_modules) | request["environment"])
     os.chdir(request["folder"])
     sys.path[:0] = [part for part in request["environment"].get("PYTHONPATH", "").split(os.pathsep) if part]
     sys.argv[1:] = request["arguments"]

@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -20,11 +21,22 @@ import psutil
 import pytest
 import yaml
 
+from tests.fork_server import start_fork_server
+
 ROOT = Path(__file__).parents[2]
 MARK = "NOVACRON_TEST_PROJECT"
 COMMAND = [sys.executable, "-c", "from novacron_ops.entry import main; main()"]
+LIBRARIES = (
+    "novacron_infra.config",
+    "novacron_infra.local",
+    "novacron_rehearsal.engine",
+    "novacron_rehearsal.providers",
+    "novacron_rehearsal.workspace",
+    "rich.console",
+    "typer",
+)
+"""Modules of the command that do not depend on its environment."""
 LIMIT_S = 150
-
 
 RESERVED = contextlib.ExitStack()
 
@@ -110,16 +122,22 @@ class Project:
             )
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run `novacron <arguments>` to its end."""
-        return subprocess.run(
-            [*COMMAND, *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=LIMIT_S,
-        )
+        """Run `novacron <arguments>` to its end, in a process of the fork server."""
+        with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+            process = start_fork_server(*LIBRARIES).start(
+                "tests.e2e.command",
+                arguments,
+                self.environment,
+                output=output,
+                errors=errors,
+                folder=self.folder,
+            )
+            try:
+                status = process.wait(LIMIT_S)
+            finally:
+                process.kill()
+            texts = [os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0).decode() for file in (output, errors)]
+        return subprocess.CompletedProcess(arguments, status, *texts)
 
     def succeed(self, *arguments: str) -> str:
         """Run `novacron <arguments>` with the engine of this repository. Return its output; fail if it fails."""

@@ -66,7 +66,7 @@ def start(module: str, config: dict[str, Any] | str, folder: Path, **environment
     server = start_fork_server(*(WORKER if module == "worker" else COORDINATOR))
     with path.with_suffix(".log").open("wb") as log:
         variables = os.environ | {"NOVACRON_CLUSTER_TOKEN": TOKEN} | environment
-        return server.start(f"novacron_serving.{module}", ["--config", str(path)], variables, log)
+        return server.start(f"novacron_serving.{module}", ["--config", str(path)], variables, output=log)
 
 
 def write_config(module: str, config: dict[str, Any] | str, folder: Path) -> Path:

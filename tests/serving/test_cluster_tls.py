@@ -238,7 +238,7 @@ def test_a_worker_with_a_rejected_certificate_logs_the_reason_once(
     log = tmp_path / "worker.log"
     with log.open("wb") as to:
         server = start_fork_server(*COORDINATOR)
-        worker = server.start("tests.serving.scripted_worker", arguments, environment, to)
+        worker = server.start("tests.serving.scripted_worker", arguments, environment, output=to)
     try:
         wait_until(lambda: reason in log.read_text(), "the reason is logged", 20)
         time.sleep(1.5)

@@ -16,7 +16,9 @@ STEPS = 3
 
 
 def test_the_first_steps_of_the_training_have_the_recorded_losses(tmp_path: Path) -> None:
-    command = [sys.executable, str(SCRIPT), "--out", str(tmp_path / "again"), "--stop-after", str(STEPS)]
+    # Two threads wait for each other where other tests run too.
+    options = ["--out", str(tmp_path / "again"), "--stop-after", str(STEPS), "--threads", "1"]
+    command = [sys.executable, str(SCRIPT), *options]
     subprocess.run(command, check=True, capture_output=True, timeout=300)
     recorded = json.loads((TINY / "training.json").read_text())
     repeated = json.loads((tmp_path / "again" / "training.json").read_text())

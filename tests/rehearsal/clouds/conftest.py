@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -49,11 +50,13 @@ class Site:
 
 
 @contextmanager
-def a_site(folder: Path) -> Generator[Site]:
-    """A project and clouds of its own, all below `folder`."""
+def a_site(folder: Path, copy_of: Path | None = None) -> Generator[Site]:
+    """A project and clouds of its own, all below `folder`; those of another folder, if it is to be a copy."""
+    if copy_of is not None:
+        shutil.copytree(copy_of, folder, dirs_exist_ok=True)
     faults, project = folder / "faults.yaml", folder / "project"
     faults.touch()
-    project.mkdir()
+    project.mkdir(exist_ok=True)
     with serve_clouds(state=folder / "exists", faults=faults) as ports:
         yield Site(project, ports, folder / "exists", faults)
 

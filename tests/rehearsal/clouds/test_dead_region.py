@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +14,10 @@ from novacron_ops.regions import region_patterns
 from novacron_rehearsal import Options, Result
 from novacron_rehearsal.urn import STACK_TYPE
 
-from tests.rehearsal.clouds.conftest import Site, taken
+from tests.rehearsal.clouds.conftest import Site, a_site, taken
 from tests.rehearsal.clouds.test_environment import describe, environment
 
+pytestmark = pytest.mark.xdist_group("dead region")
 ALIVE, DEAD = "dev-us-west-2", "dev-eu-west-1"
 DOWN = """
 - {fault: region_down, region: eu-west-1, type: 'aws:[!i]*'}
@@ -59,10 +62,24 @@ def recorded(site: Site, prefix: str) -> dict[str, object]:
     }
 
 
+@pytest.fixture(scope="module")
+def regions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of two regions that are up, for tests that work on copies of it."""
+    folder = tmp_path_factory.mktemp("regions")
+    with a_site(folder) as site:
+        describe(site, two_regions())
+        assert taken(site.up())["create"] > 200
+    return folder
+
+
+@pytest.fixture
+def site(regions: Path, tmp_path: Path) -> Iterator[Site]:
+    with a_site(tmp_path, copy_of=regions) as made:
+        yield made
+
+
 @pytest.mark.parametrize("left_out", [False, True], ids=["continue-on-error", "without-region"])
 def test_the_others_are_updated_and_the_dead_one_catches_up(site: Site, left_out: bool) -> None:
-    describe(site, two_regions())
-    assert taken(site.up())["create"] > 200
     before = recorded(site, DEAD)
     describe(site, upgraded())
     site.faults.write_text(DOWN)
@@ -85,8 +102,6 @@ def test_the_others_are_updated_and_the_dead_one_catches_up(site: Site, left_out
 
 
 def test_no_region_needs_another(site: Site) -> None:
-    describe(site, two_regions())
-    assert site.up().succeeded
     resources = [state for state in site.workspace.snapshot().resources if state.type != STACK_TYPE]
     for own, other in ((ALIVE, DEAD), (DEAD, ALIVE)):
         crossing = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
@@ -10,8 +11,9 @@ import pytest
 from novacron_infra.outputs import GcpRegionOutputs
 from novacron_rehearsal import PolicyPackSpec
 
-from tests.rehearsal.clouds.conftest import Site, taken
+from tests.rehearsal.clouds.conftest import Site, a_site, taken
 
+pytestmark = pytest.mark.xdist_group("gcp regions")
 PACK = PolicyPackSpec(Path(__file__).parents[3] / "policy")
 PROGRAM = """
     from ipaddress import IPv4Network
@@ -78,15 +80,24 @@ def describe(site: Site, regions: list[str], **config: str) -> None:
     site.write(PROGRAM, **{"site:regions": json.dumps(regions)}, **config)
 
 
+@pytest.fixture(scope="module")
+def regions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of two regions that are up, for tests that work on copies of it."""
+    folder = tmp_path_factory.mktemp("regions")
+    with a_site(folder) as site:
+        describe(site, TWO)
+        previewed = site.workspace.preview(site.options)
+        first = site.up(policy_packs=[PACK])
+        assert taken(first) == taken(previewed)
+        assert taken(first)["create"] > 100
+        assert first.policy_violations == []
+    return folder
+
+
 @pytest.fixture
-def up(site: Site) -> Site:
-    describe(site, TWO)
-    previewed = site.workspace.preview(site.options)
-    first = site.up(policy_packs=[PACK])
-    assert taken(first) == taken(previewed)
-    assert taken(first)["create"] > 100
-    assert first.policy_violations == []
-    return site
+def up(regions: Path, tmp_path: Path) -> Iterator[Site]:
+    with a_site(tmp_path, copy_of=regions) as site:
+        yield site
 
 
 def test_regions_come_up_stay_as_they_are_and_go_without_a_trace(up: Site) -> None:

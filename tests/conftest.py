@@ -1,4 +1,4 @@
-"""Settings of all tests: threads, Hypothesis, the garbage collector, and the groups of tests that run in one process."""
+"""Settings of all tests: threads, Hypothesis, the garbage collector, and groups of tests that run in one process."""
 
 from __future__ import annotations
 

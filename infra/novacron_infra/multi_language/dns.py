@@ -9,6 +9,8 @@ from typing_extensions import NotRequired
 
 from novacron_infra import dns
 from novacron_infra.config import HealthCheck, Platform, Traffic, TrafficRegion
+from novacron_infra.config.field_problems import describe_problems
+from novacron_infra.config.problems import KEY, item_path
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.multi_language.known_inputs import check_known_inputs
 
@@ -146,7 +148,10 @@ class GlobalEndpoint(pulumi.ComponentResource):
         args = check_known_inputs(name, GlobalEndpointArgs, args)
         given = dns.GlobalEndpointArgs(
             traffic=_traffic(name, args),
-            regions=tuple(_region(f"{name}.regions.{index}", item) for index, item in enumerate(args["regions"])),
+            regions=tuple(
+                _region(item_path(f"{name}.regions", args["regions"], index), item)
+                for index, item in enumerate(args["regions"])
+            ),
             service=_service(name, args),
             probe=dns.Probe(
                 protocol=args["probe"].get("protocol", dns.ProbeProtocol.HTTPS),
@@ -231,10 +236,11 @@ def _model(kind: type[Model], path: str, values: dict[str, Any]) -> Model:
     try:
         return kind(**values)
     except ValidationError as error:
+        # The configuration's messages write paths below `novacron:environment`.
         raise_problems(
             [
-                Problem(".".join([path, *map(str, found["loc"])]), str(found["input"]), found["msg"], "Change it")
-                for found in error.errors()
+                replace(problem, path=f"{path}{problem.path.removeprefix(KEY)}")
+                for problem in describe_problems(kind, values, error.errors())
             ]
         )
         raise

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast, get_args, get_origin
 import pulumi
 from typing_extensions import NotRequired, is_typeddict
 
+from novacron_infra.config.problems import item_path
 from novacron_infra.errors import Problem, raise_problems
 
 Args = TypeVar("Args")
@@ -54,8 +55,12 @@ def _value(kind: Any, value: object, path: str, key: Callable[[str], str], probl
         value, found = checked(kind, cast("Mapping[str, object]", value), path, key)
         problems += found
     elif get_origin(kind) is list and isinstance(value, Sequence):
-        items = enumerate(cast("Sequence[object]", value))
-        return [_value(get_args(kind)[0], item, f"{path}.{index}", key, problems) for index, item in items]
+        items = cast("Sequence[object]", value)
+        named = [item if isinstance(item, Mapping) else None for item in items]  # an output must not be asked
+        return [
+            _value(get_args(kind)[0], item, item_path(path, named, index), key, problems)
+            for index, item in enumerate(items)
+        ]
     elif get_origin(kind) is dict and isinstance(value, Mapping):
         pairs = cast("Mapping[str, object]", value).items()
         return {name: _value(get_args(kind)[1], item, f"{path}.{name}", key, problems) for name, item in pairs}

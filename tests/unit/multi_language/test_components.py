@@ -135,7 +135,7 @@ def test_workers_of_a_region_may_read_its_configuration_folder() -> None:
             GlobalEndpoint,
             {**ENDPOINT, "regions": [{"name": "a", "dns_label": "a", "weight": 300, "platform": "aws", "address": "b.c",
              "address_kind": "hostname"}]},
-            "gpu.regions.0.weight = 300: Input should be less than or equal to 255",
+            "gpu.regions[a].weight = 300: it must be from 0 to 255. Use a number from 0 to 255",
         ),
     ],
     ids=[

@@ -110,8 +110,8 @@ def test_every_exception_is_still_needed(rules: Rules) -> None:
 
 def test_text_of_an_exception_may_stay_in_its_file_only(rules: Rules) -> None:
     glob, kept = rules.exceptions[0]
-    assert phrases(rules, glob, f'x = "{kept}"\n') == []
-    assert phrases(rules, "other.py", f'x = "{kept}"\n') != []
+    assert phrases(rules, glob, f"x = {kept!r}\n") == []
+    assert phrases(rules, "other.py", f"x = {kept!r}\n") != []
 
 
 def test_excluded_files_are_not_searched(rules: Rules) -> None:

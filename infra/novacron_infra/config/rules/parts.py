@@ -6,6 +6,7 @@ from typing import TypedDict
 
 from novacron_infra.catalog import Cloud
 from novacron_infra.config.sections.accounts import Accounts
+from novacron_infra.config.sections.add_ons import AddOns
 from novacron_infra.config.sections.autoscaling import Autoscaling
 from novacron_infra.config.sections.caches import Caches
 from novacron_infra.config.sections.clusters import Clusters
@@ -30,6 +31,7 @@ class Parts(TypedDict, total=False):
     regions: tuple[Region, ...]
     tags: dict[str, str]
     clusters: Clusters
+    add_ons: AddOns
     coordinators: Coordinators
     workers: Workers
     storage: StorageNodes | None

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import floor
 
-from novacron_infra.config.problems import problem
+from novacron_infra.config.problems import MISSING, item_path, problem
 from novacron_infra.config.rules.parts import Parts
+from novacron_infra.config.sections.add_ons import AddOn
 from novacron_infra.config.sections.autoscaling import Autoscaling
 from novacron_infra.config.sections.coordinators import CoordinatorMode
 from novacron_infra.config.sections.hardware import Resources
@@ -84,14 +85,28 @@ def check_workers(parts: Parts) -> Iterator[Problem]:
         fix = f"Use {(down + up) / 2:g}, in the middle of scale_down and scale_up"
         yield problem("autoscaling.target_utilization_fraction", scaling.target_utilization_fraction, rule, fix)
     yield from _check_schedules(scaling)
+    yield from _check_metrics(parts, scaling)
     if workers is not None:
         yield from _check_on_demand_floor(workers)
+
+
+def _check_metrics(parts: Parts, scaling: Autoscaling) -> Iterator[Problem]:
+    """Report a Prometheus without a known address, which KEDA would have to read."""
+    platform, add_ons, clusters = parts.get("platform"), parts.get("add_ons"), parts.get("clusters")
+    if platform is None or add_ons is None or clusters is None or not clusters.add_ons:
+        return
+    chosen = add_ons.fill(platform)
+    if chosen.keda is AddOn.NONE or scaling.prometheus_url is not None or chosen.monitoring is AddOn.INSTALL:
+        return
+    rule = f"add_ons.monitoring is {(chosen.monitoring or AddOn.NONE).value}, so the address of Prometheus is not known"
+    fix = "Write the URL of Prometheus inside the clusters, or set add_ons.keda to none"
+    yield problem("autoscaling.prometheus_url", MISSING, rule, fix)
 
 
 def _check_schedules(scaling: Autoscaling) -> Iterator[Problem]:
     names: set[str] = set()
     for index, schedule in enumerate(scaling.schedules):
-        path = f"autoscaling.schedules.{index}"
+        path = item_path("autoscaling.schedules", scaling.schedules, index)
         if schedule.name in names:
             yield problem(f"{path}.name", schedule.name, "an earlier schedule has this name", "Use another name")
         names.add(schedule.name)

@@ -23,6 +23,14 @@ def _check_time_zone(name: str) -> str:
     return name
 
 
+ServiceUrl = Annotated[
+    str,
+    TextPattern(
+        r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/\S*[^/\s])?",
+        "a base URL starts with http:// or https:// and does not end with /",
+        "http://prometheus.monitoring.svc:9090",
+    ),
+]
 TimeZone = Annotated[str, AfterValidator(_check_time_zone)]
 
 
@@ -120,5 +128,7 @@ class Autoscaling(Section):
     """
     kv_cache_full_fraction: PositiveFraction = 0.85
     """Use of a worker's KV cache that counts as full, as a fraction."""
+    prometheus_url: ServiceUrl | None = None
+    """Base URL of Prometheus inside the clusters, for KEDA. Left out: the one that `add_ons.monitoring` installs."""
     cpu_target_fraction: Fraction = 0.8
     """CPU utilization of coordinators, as a fraction. It is not used yet: their number is fixed."""

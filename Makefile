@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Without byte code, each start of a worker takes ten seconds longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up preview down rehearse status logs test test-unit test-cluster test-node test-images test-gpu node node-down trial-images check prose docs format golden bench-engine bench-rehearse bench-gateway bench-routing bench-batching check-clients check-stores check-workflows check-manifests dist stubs lock clean
+.PHONY: help up preview down rehearse status logs test test-unit test-cluster test-node test-gpu node node-down trial-images check prose docs format golden bench-engine bench-rehearse bench-gateway bench-routing bench-batching check-clients check-stores check-workflows check-manifests dist stubs lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -38,16 +38,13 @@ logs: .venv/base.stamp ## show the last lines of every process's log
 	@$(BIN)/novacron logs --stack $(STACK)
 
 test: .venv/dev.stamp ## run all tests
-	$(BIN)/pytest -n 2 --dist loadgroup --ignore=tests/node --ignore=tests/cluster --ignore=tests/images --ignore=tests/manifests $(TESTS)
+	$(BIN)/pytest -n 2 --dist loadgroup --ignore=tests/node --ignore=tests/cluster --ignore=tests/manifests $(TESTS)
 
 test-cluster: .venv/dev.stamp ## run the tests with a real control plane and simulated nodes (needs go)
 	$(BIN)/pytest tests/cluster $(TESTS)
 
 test-node: .venv/dev.stamp ## run the tests with real containers (needs root, go and the programs that `make node` names)
 	$(BIN)/pytest tests/node $(TESTS)
-
-test-images: .venv/dev.stamp ## run the tests of container images, of those that are built here (needs root and buildah)
-	$(BIN)/pytest tests/images $(TESTS)
 
 test-unit: .venv/unit.stamp ## run the tests that start no process; needs no PyTorch
 	$(BIN)/pytest -n 2 --dist loadgroup tests/unit $(TESTS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import pulumi
 
@@ -20,8 +20,13 @@ from novacron_infra.dns.environment import check_endpoint, declare_endpoint
 from novacron_infra.errors import ConfigurationError
 from novacron_infra.local import LocalServing, LocalServingArgs
 from novacron_infra.plan import EnvironmentPlan, plan_environment, summarize_plan
+from novacron_infra.plan.own_workers import plan_own_workers
 from novacron_infra.regions import RegionResults
 from novacron_infra.tags import Tags
+
+if TYPE_CHECKING:
+    from novacron_infra.config import WorkerPods
+    from novacron_infra.workloads.serving_args import GpuWorkers
 
 _NOTHING_IN_CLUSTERS = (
     "clusters.add_ons is off: storage classes, and what makes GPUs known to Kubernetes, are yours to install"
@@ -142,7 +147,7 @@ def _build_in_cluster(config: KubernetesEnvironment, project_dir: Path) -> None:
             images=config.images,
             model=config.model,
             coordinators=config.coordinators,
-            workers=config.workers,
+            workers=_choose_workers(config),
             access=config.access,
             cluster_tls=config.cluster_tls,
             monitoring_namespace=config.monitoring_namespace,
@@ -155,16 +160,28 @@ def _build_in_cluster(config: KubernetesEnvironment, project_dir: Path) -> None:
         pulumi.export(name, getattr(serving, name))
 
 
+def _choose_workers(config: KubernetesEnvironment) -> WorkerPods | GpuWorkers:
+    """Return the workers of a cluster of your own. Raises PlanError for a model that does not fit its GPU nodes."""
+    from novacron_infra.workloads.serving_args import GpuWorkers, ModelStoreAccess
+
+    if config.gpu_workers is None or config.model.url is None:
+        return config.workers
+    store, _, folder = config.model.url.rpartition("/")
+    group = plan_own_workers(config.gpu_workers, config.model.id, folder)
+    return GpuWorkers(groups=(group,), store=ModelStoreAccess(url=store))
+
+
 def _declare_charts(config: KubernetesEnvironment, provider: pulumi.ProviderResource) -> list[pulumi.Resource]:
     """Declare the controllers that the stack installs in a cluster of your own: none, unless the configuration asks."""
     from novacron_infra.workloads.add_ons.component import ChartAddOns, ChartAddOnsArgs
     from novacron_infra.workloads.add_ons.selection import ClusterDescription, list_releases
+    from novacron_infra.workloads.names import GPU_NAMESPACE
     from novacron_infra.workloads.workers import find_namespace
 
     described = ClusterDescription(
         platform=Platform.KUBERNETES,
         monitoring=Monitoring(),
-        worker_namespace=find_namespace(config.workers),
+        worker_namespace=GPU_NAMESPACE if config.gpu_workers else find_namespace(config.workers),
         monitoring_namespace=config.monitoring_namespace,
     )
     releases = list_releases(config.add_ons.fill(Platform.KUBERNETES), described)

@@ -14,6 +14,7 @@ from novacron_infra.config.problems import problem
 from novacron_infra.config.rules.processes import check_container
 from novacron_infra.config.sections.add_ons import AddOn, AddOns
 from novacron_infra.config.sections.base import HomePath, Instances, Name, Section, TextPattern, broken_rule
+from novacron_infra.config.sections.gpu_workers import OwnGpuWorkers
 from novacron_infra.config.sections.hardware import Resources
 from novacron_infra.config.sections.platform import Platform
 from novacron_infra.config.sections.serving import CoordinatorSettings, Device, PyTorchQuantization, PyTorchSettings
@@ -171,6 +172,8 @@ class KubernetesEnvironment(Section):
     model: ServedModel = ServedModel()
     coordinators: CoordinatorPods = CoordinatorPods()
     workers: WorkerPods = WorkerPods()
+    gpu_workers: OwnGpuWorkers | None = None
+    """Workers with TensorRT-LLM on GPU nodes, in place of `workers`. None: workers have the PyTorch engine."""
     access: ApiAccess = ApiAccess()
     cluster_tls: bool = False
     """Whether traffic between coordinators and workers is encrypted, with certificates of cert-manager."""
@@ -193,6 +196,9 @@ def check_kubernetes_rules(parts: Mapping[str, Any]) -> list[Problem]:
         found += _check_coordinators(coordinators)
     if (workers := parts.get("workers")) is not None:
         found += _check_workers(workers)
+    gpu_workers: OwnGpuWorkers | None = parts.get("gpu_workers")
+    if gpu_workers is not None:
+        found += _check_gpu_workers(gpu_workers, model)
     if (access := parts.get("access")) is not None:
         found += _check_access(access)
     add_ons: AddOns | None = parts.get("add_ons")
@@ -224,6 +230,17 @@ def _check_workers(workers: WorkerPods) -> Iterator[Problem]:
     if workers.device is Device.CPU and workers.gpus > 0:
         rule = f"workers.gpus is {workers.gpus}, and the engine would not use them"
         yield problem("workers.device", workers.device.value, rule, "Use auto, or remove workers.gpus")
+
+
+def _check_gpu_workers(workers: OwnGpuWorkers, model: ServedModel | None) -> Iterator[Problem]:
+    yield from check_container("gpu_workers.resources", workers.resources)
+    limit = workers.resources.memory_limit_gib
+    if workers.shared_memory_gib >= limit:
+        rule = f"shared memory counts against gpu_workers.resources.memory_limit_gib, {limit:g}"
+        yield problem("gpu_workers.shared_memory_gib", workers.shared_memory_gib, rule, f"Use less than {limit:g}")
+    if model is not None and model.url is None:
+        rule = "gpu_workers download the weights from a store"
+        yield problem("model.url", None, rule, "Name the model's folder, such as s3://models/llama-3.1-405b-fp8")
 
 
 def _check_access(access: ApiAccess) -> Iterator[Problem]:

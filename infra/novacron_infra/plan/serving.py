@@ -20,7 +20,6 @@ from novacron_infra.config.sections.model import Loader
 from novacron_infra.config.sections.serving import ResponseCache
 from novacron_infra.plan.environment import EnvironmentPlan
 from novacron_infra.plan.pools import plan_node_pools
-from novacron_infra.plan.profiles import ProfilePlan
 from novacron_infra.plan.regions import RegionPlan
 from novacron_infra.plan.scaling import ScalingPolicy, plan_scaling
 from novacron_infra.plan.sizing import ReplicaSize
@@ -31,9 +30,9 @@ DRAIN_S = 300
 """Seconds that requests in flight may take when a pod stops: generating 4,096 tokens at 50 ms each takes 205 s."""
 _DISK_FRACTION = 0.8
 """Part of a node's local disks that pods may request. The kubelet keeps 10% free, and images take some."""
-_FILES_GIB = 16
+FILES_GIB = 16
 """Disk of a worker's home folder: caches of compiled kernels, temporary files, logs."""
-_CACHED_MODELS = 2
+CACHED_MODELS = 2
 """A worker downloads the next model before it drops the present one."""
 _ENGINE_START_S = 300
 """Seconds to start the ranks, compile kernels and record CUDA graphs.
@@ -256,11 +255,11 @@ def _plan_group(
         gpus_per_pod=size.tensor_parallel,
         resources=config.workers.resources,
         shared_memory_gib=config.workers.shared_memory_gib,
-        storage_gib=_FILES_GIB,
+        storage_gib=FILES_GIB,
         cache=cache,
-        engine=_choose_engine_settings(plan, profile),
+        engine=choose_engine_settings(size),
         load=estimate_load(size, config.model.loader, store_gb_per_s, cache),
-        fabric=_find_fabric(size, machine_type, config.images),
+        fabric=find_fabric(size, machine_type, config.images),
         nodes=_place(pool, region.platform),
         model_folder=f"{config.model.id}-{size.weights.name.value}",
         scaling=_plan_scaling(plan, region, index, maximum),
@@ -292,25 +291,25 @@ def plan_cache(size: ReplicaSize, machine_type: Machine, platform: Platform) -> 
         machine_type: the machine of its nodes.
         platform: the cloud.
     """
-    needed_gib = ceil(_CACHED_MODELS * size.replica_weight_bytes / 2**30)
+    needed_gib = ceil(CACHED_MODELS * size.replica_weight_bytes / 2**30)
     share = size.tensor_parallel / machine_type.gpu_count
-    local_gib = int((machine_type.local_nvme_gb or 0) * 1e9 / 2**30 * _DISK_FRACTION * share) - _FILES_GIB
+    local_gib = int((machine_type.local_nvme_gb or 0) * 1e9 / 2**30 * _DISK_FRACTION * share) - FILES_GIB
     if platform is Platform.AZURE or local_gib < needed_gib:
         return ModelCache(kind=CacheKind.FAST_VOLUME, size_gib=needed_gib)
     return ModelCache(kind=CacheKind.LOCAL_NVME, size_gib=local_gib)
 
 
-def _choose_engine_settings(plan: EnvironmentPlan, profile: ProfilePlan) -> EngineSettings:
-    model, size = plan.config.model, profile.size
+def choose_engine_settings(size: ReplicaSize) -> EngineSettings:
+    """Return the engine's settings of a replica."""
     return EngineSettings(
         weights=size.weights.name,
-        architecture=plan.gpu.architecture,
+        architecture=size.gpu.architecture,
         tensor_parallel=size.tensor_parallel,
         pipeline_parallel=size.pipeline_parallel,
-        max_context_tokens=model.context_tokens,
-        max_step_tokens=model.max_batch_tokens,
+        max_context_tokens=size.workload.context_tokens,
+        max_step_tokens=size.workload.batch_tokens,
         kv_cache=size.kv_cache,
-        kv_cache_fraction=model.kv_cache_fraction,
+        kv_cache_fraction=size.workload.kv_fraction,
     )
 
 
@@ -334,7 +333,14 @@ def estimate_load(size: ReplicaSize, loader: Loader, store_gb_per_s: float | Non
     )
 
 
-def _find_fabric(size: ReplicaSize, machine_type: Machine, images: Images) -> PodFabric | None:
+def find_fabric(size: ReplicaSize, machine_type: Machine, images: Images) -> PodFabric | None:
+    """Return the fabric between the pods of a replica; None for a replica within a node.
+
+    Args:
+        size: the replica.
+        machine_type: the machine of its nodes.
+        images: images of the daemons that some fabrics need.
+    """
     if size.pipeline_parallel == 1 or machine_type.fabric is None:
         return None
     kind = machine_type.fabric.kind

@@ -1,6 +1,7 @@
 """The pod of a worker: what is the same for every engine, on CPUs and on GPUs, alone or in a group.
 
-A worker that gets SIGTERM reports at once to every coordinator that it drains, so its pod needs no `preStop`.
+A worker that gets SIGTERM reports at once to every coordinator that it drains, so its pod needs no `preStop`. In a
+group, all pods wait for the worker's drain, so they have the same grace period.
 """
 
 from __future__ import annotations

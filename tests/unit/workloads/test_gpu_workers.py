@@ -128,6 +128,11 @@ def test_a_replica_that_spans_nodes_starts_its_ranks_from_the_leader(wide: tuple
     assert "livenessProbe" not in container(other)
 
 
+def test_the_pods_of_a_group_have_the_same_time_to_drain(wide: tuple[str, Stack]) -> None:
+    leader, other = (group(wide[1], part)["spec"]["terminationGracePeriodSeconds"] for part in ("leader", "worker"))
+    assert leader == other > 300
+
+
 def test_only_leaders_get_requests_and_count_for_the_disruption_budget(wide: tuple[str, Stack]) -> None:
     _, stack = wide
     leader, other = (group(stack, part)["metadata"]["labels"] for part in ("leader", "worker"))

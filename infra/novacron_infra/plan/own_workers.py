@@ -1,0 +1,129 @@
+"""The GPU workers of a cluster of your own: the replica that fits its nodes, and its pods."""
+
+from __future__ import annotations
+
+from math import ceil
+
+from novacron_infra.catalog import (
+    CatalogError,
+    EngineKind,
+    FabricKind,
+    Machine,
+    UnsupportedQuantizationError,
+    find_gpu,
+    find_machine,
+    find_model,
+    resolve_quantization,
+)
+from novacron_infra.config import Images, ProfileName
+from novacron_infra.config.problems import problem
+from novacron_infra.config.sections.gpu_workers import OwnGpuWorkers
+from novacron_infra.plan.errors import DoesNotFitError, PlanError
+from novacron_infra.plan.serving import (
+    CACHED_MODELS,
+    FILES_GIB,
+    CacheKind,
+    ModelCache,
+    NodePlacement,
+    WorkerGroup,
+    choose_engine_settings,
+    estimate_load,
+    find_fabric,
+)
+from novacron_infra.plan.sizing import ReplicaSize, Workload, fit_replica
+from novacron_infra.pools import GPU_TAINT
+
+_OF_GKE = (FabricKind.TCPX, FabricKind.TCPXO, FabricKind.ROCE)
+"""Fabrics whose pods depend on folders and networks that GKE makes."""
+
+
+def plan_own_workers(workers: OwnGpuWorkers, model_id: str, model_folder: str) -> WorkerGroup:
+    """Return the workers with TensorRT-LLM of a cluster of your own.
+
+    Args:
+        workers: the section `gpu_workers`.
+        model_id: the model to serve, a name from the catalogue.
+        model_folder: folder of the weights in their store.
+
+    Raises:
+        PlanError: the catalogue does not know the machine or the model, the format does not run on its GPUs, the model
+            does not fit, or its replica would need a fabric that such a cluster does not have.
+    """
+    machine_type = _find_gpu_machine(workers)
+    size = _fit(workers, model_id, machine_type)
+    if size.pipeline_parallel > 1:
+        _check_fabric(size, machine_type)
+    gib = workers.cache_gib or ceil(CACHED_MODELS * size.replica_weight_bytes / 2**30)
+    cache = ModelCache(kind=CacheKind.LOCAL_NVME, size_gib=gib)
+    return WorkerGroup(
+        name=f"llm-workers-{ProfileName.BALANCED.value}",
+        profile=ProfileName.BALANCED,
+        replicas=workers.replicas,
+        minimum_replicas=workers.replicas,
+        maximum_replicas=workers.replicas,
+        gpus_per_pod=size.tensor_parallel,
+        resources=workers.resources,
+        shared_memory_gib=workers.shared_memory_gib,
+        storage_gib=FILES_GIB,
+        cache=cache,
+        engine=choose_engine_settings(size),
+        load=estimate_load(size, workers.loader, None, cache),
+        fabric=find_fabric(size, machine_type, Images()),
+        nodes=NodePlacement(labels=dict(workers.node_labels), tolerated_taints=(GPU_TAINT,)),
+        model_folder=model_folder,
+    )
+
+
+def _find_gpu_machine(workers: OwnGpuWorkers) -> Machine:
+    try:
+        machine_type = find_machine(workers.machine)
+    except CatalogError as error:
+        rule, fix = str(error), "Use a machine of the catalogue with the same GPUs and as many of them"
+        raise PlanError([problem("gpu_workers.machine", workers.machine, rule, fix)]) from error
+    if machine_type.gpu is None:
+        fix = "Use a machine with GPUs"
+        raise PlanError([problem("gpu_workers.machine", workers.machine, "it has no GPUs, and workers need them", fix)])
+    return machine_type
+
+
+def _fit(workers: OwnGpuWorkers, model_id: str, machine_type: Machine) -> ReplicaSize:
+    gpu = find_gpu(machine_type.gpu or "")
+    try:
+        model = find_model(model_id)
+    except CatalogError as error:
+        raise PlanError([problem("model.id", model_id, str(error), "Use a model of the catalogue")]) from error
+    try:
+        return fit_replica(
+            model,
+            resolve_quantization(workers.quantization, EngineKind.TENSORRT_LLM, gpu.architecture),
+            gpu,
+            machine_type.gpu_count,
+            machine_type.gpu_count * model.layers,
+            Workload(
+                context_tokens=workers.context_tokens,
+                batch_tokens=workers.max_batch_tokens,
+                kv_fraction=workers.kv_cache_fraction,
+            ),
+            tensor_parallel=workers.tensor_parallel,
+            pipeline_parallel=workers.pipeline_parallel,
+        )
+    except UnsupportedQuantizationError as error:
+        rule = f"TensorRT-LLM does not support it on {gpu.architecture.value} GPUs such as {gpu.name}"
+        fix = f"Use {' or '.join(error.offered)}"
+        raise PlanError([problem("gpu_workers.quantization", workers.quantization.value, rule, fix)]) from error
+    except DoesNotFitError as error:
+        rule = f"{model.name} does not fit on {machine_type.name}"
+        fix = "Use a narrower quantization, a shorter context, or another parallelism"
+        raise PlanError(
+            [problem("gpu_workers.quantization", workers.quantization.value, rule, fix, error.arithmetic)]
+        ) from error
+
+
+def _check_fabric(size: ReplicaSize, machine_type: Machine) -> None:
+    fabric = machine_type.fabric
+    if fabric is not None and fabric.kind not in _OF_GKE:
+        return
+    what = "no fabric between machines" if fabric is None else f"{fabric.kind.value}, which only GKE sets up for pods"
+    rule = f"a replica needs {size.gpus} GPUs ({size.parallelism}), and this machine has {what}"
+    fix = "Use a narrower quantization so that a replica fits one node, or a machine with EFA or InfiniBand"
+    raise PlanError([problem("gpu_workers.machine", machine_type.name, rule, fix)])

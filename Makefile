@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Without byte code, each start of a worker takes ten seconds longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up preview down rehearse status logs test test-unit test-cluster test-node test-gpu node node-down trial-images check prose docs format golden bench-engine bench-rehearse bench-gateway bench-routing bench-batching check-clients check-stores check-workflows check-manifests dist stubs lock clean
+.PHONY: help up preview down rehearse status logs test test-unit test-cluster test-node test-node-load test-gpu node node-down trial-images check prose docs format golden bench-engine bench-rehearse bench-gateway bench-routing bench-batching check-clients check-stores check-workflows check-manifests dist stubs lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -45,6 +45,9 @@ test-cluster: .venv/dev.stamp ## run the tests with a real control plane and sim
 
 test-node: .venv/dev.stamp ## run the tests with real containers (needs root, go and the programs that `make node` names)
 	$(BIN)/pytest tests/node $(TESTS)
+
+test-node-load: .venv/dev.stamp ## send 100,000 requests to the trial stack while its pods are replaced and evicted
+	NOVACRON_TEST_REQUESTS=100000 $(BIN)/pytest tests/node/test_trial_under_load.py $(TESTS)
 
 test-unit: .venv/unit.stamp ## run the tests that start no process; needs no PyTorch
 	$(BIN)/pytest -n 2 --dist loadgroup tests/unit $(TESTS)

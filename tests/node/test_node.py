@@ -65,16 +65,27 @@ def test_an_image_that_was_not_loaded_is_reported(node: Cluster, namespace: str)
     )
 
 
-def test_names_of_services_resolve_inside_the_node(node: Cluster) -> None:
-    found = node.run(
-        "python3", "-c", "import socket,struct\n"
-        "query=b'\\x12\\x34\\x01\\0\\0\\1\\0\\0\\0\\0\\0\\0'+b''.join(bytes([len(p)])+p.encode() for p in "
-        "'kubernetes.default.svc.cluster.local'.split('.'))+b'\\0\\0\\1\\0\\1'\n"
-        "s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM);s.settimeout(5);s.sendto(query,('10.244.0.1',53))\n"
-        "print('.'.join(map(str,s.recv(512)[-4:])))",
-        capture_output=True,
-    )  # fmt: skip
-    assert found.stdout.decode().strip() == "10.96.0.1"
+RESOLVE = """if True:
+    import socket, struct, sys
+    query = b"\\x12\\x34\\x01\\0\\0\\1\\0\\0\\0\\0\\0\\0"
+    query += b"".join(bytes([len(part)]) + part.encode() for part in sys.argv[1].split(".")) + b"\\0\\0\\1\\0\\1"
+    asked = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    asked.settimeout(5)
+    asked.sendto(query, ("10.244.0.1", 53))
+    answer = asked.recv(512)
+    print(answer[3] & 15, ".".join(map(str, answer[-4:])))
+"""
+"""Asks the cluster's DNS for an address. Prints the response code and the last four bytes, which are the address."""
+NO_ERROR, NO_SUCH_NAME = "0", "3"
+
+
+def test_names_of_services_resolve_inside_the_node_and_others_do_not_exist(node: Cluster) -> None:
+    def resolve(name: str) -> list[str]:
+        return node.run("python3", "-c", RESOLVE, name, capture_output=True).stdout.decode().split()
+
+    assert resolve("kubernetes.default.svc.cluster.local") == [NO_ERROR, "10.96.0.1"]
+    assert resolve("absent.default.svc.cluster.local")[0] == NO_SUCH_NAME
+    assert resolve("kubernetes.default.svc")[0] == NO_SUCH_NAME
 
 
 def test_no_address_outside_is_reachable_from_the_node(node: Cluster) -> None:

@@ -6,6 +6,7 @@ them has nothing to do with a cluster.
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -55,5 +56,5 @@ def test_pulumi_finds_nothing_to_change_in_the_engines_stack_and_makes_the_same_
         trial.key = trial.novacron("key").strip()
         assert trial.ask().json()["choices"][0]["message"]["content"]
         pulumi("preview", "--expect-no-changes")
-    assert "28 unchanged" in trial.novacron("preview")
-    assert "28 unchanged" in trial.novacron("up")
+    for command in ("preview", "up"):
+        assert re.search(r"\d+ unchanged in", trial.novacron(command))

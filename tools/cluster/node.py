@@ -219,9 +219,12 @@ def _write_proxy_config(folder: Path) -> Path:
 
 def _write_dns_config(folder: Path) -> Path:
     file = folder / "Corefile"
+    kubeconfig = folder / "admin.kubeconfig"
+    # The node reaches no other server: names outside the cluster do not exist, rather than fail for now.
     file.write_text(
-        f".:53 {{\n bind {ADDRESS}\n errors\n kubernetes cluster.local {{\n"
-        f"  kubeconfig {folder / 'admin.kubeconfig'} novacron\n }}\n}}\n"
+        f"cluster.local in-addr.arpa {{\n bind {ADDRESS}\n errors\n"
+        f" kubernetes cluster.local in-addr.arpa {{\n  kubeconfig {kubeconfig} novacron\n }}\n}}\n"
+        f". {{\n bind {ADDRESS}\n errors\n template ANY ANY {{\n  rcode NXDOMAIN\n }}\n}}\n"
     )
     return file
 

@@ -1,0 +1,87 @@
+"""Requests while pods are replaced and evicted.
+
+NOVACRON_TEST_REQUESTS is the number of requests (20). `make test-node-load` sends 100,000, which takes an hour.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from types import TracebackType
+
+import httpx
+import pytest
+
+from tests.node.trial import NAMESPACE, Trial
+
+pytestmark = pytest.mark.node
+
+REQUESTS = int(os.environ.get("NOVACRON_TEST_REQUESTS", "20"))
+WORKLOADS = ("deployment/llm-coordinator", "statefulset/llm-workers")
+TIMEOUT_S = 240
+
+
+class Load:
+    """Asks for streams, one after the other in each thread, until the context ends."""
+
+    def __init__(self, trial: Trial, threads: int) -> None:
+        self.served = 0
+        self.failures: list[str] = []
+        self._trial = trial
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=self._ask) for _ in range(threads)]
+
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _ask(self) -> None:
+        while not self._over.is_set():
+            try:
+                answer = self._trial.ask(stream=True)
+                complete = answer.status_code == 200 and answer.text.endswith("data: [DONE]\n\n")
+                if not complete or '"error"' in answer.text:
+                    self.failures.append(f"{answer.status_code} {answer.text[-300:]}")
+            except httpx.HTTPError as error:
+                self.failures.append(repr(error))
+            self.served += 1
+
+
+def wait_until_available(trial: Trial) -> None:
+    for workload in WORKLOADS:
+        trial.node.kubectl("rollout", "status", "-n", NAMESPACE, workload, f"--timeout={TIMEOUT_S}s")
+
+
+def evict(trial: Trial, pod: str) -> int:
+    """Evict a pod as a drain of its node does. Returns how often the disruption budget refused it."""
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": NAMESPACE}}
+    path = f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}/eviction"
+    deadline, refused = time.monotonic() + TIMEOUT_S, 0
+    while not trial.node.kubectl("create", "--raw", path, "-f", "-", given=body, check=False):
+        assert time.monotonic() < deadline, f"{pod} cannot be evicted"
+        refused += 1
+        time.sleep(1)
+    return refused
+
+
+def test_no_request_fails_while_pods_are_replaced_and_evicted(trial: Trial) -> None:
+    with Load(trial, threads=2 if REQUESTS < 1000 else 8) as load:
+        while True:
+            for workload in WORKLOADS:
+                trial.node.kubectl("rollout", "restart", "-n", NAMESPACE, workload)
+                wait_until_available(trial)
+            pods = [pod["metadata"]["name"] for name in ("llm-coordinator", "llm-workers") for pod in trial.pods(name)]
+            refused = sum(evict(trial, pod) for pod in pods)
+            wait_until_available(trial)
+            assert refused, "the budgets let one pod of each workload go at a time"
+            if load.served >= REQUESTS or load.failures:
+                break
+    assert load.failures == []
+    assert load.served >= REQUESTS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -19,11 +18,6 @@ from tools.cluster.trial_images import IMAGES, reference
 ROOT = Path(__file__).parents[2]
 NAMESPACE = "novacron-llm"
 BODY = {"model": "novacron-tiny", "messages": [{"role": "user", "content": "What is a GPU?"}], "max_tokens": 8}
-_KINDS = (
-    *("namespaces", "serviceaccounts", "networkpolicies", "configmaps", "secrets", "services", "deployments"),
-    *("statefulsets", "poddisruptionbudgets", "resourcequotas", "limitranges"),
-)
-_WRITTEN_BY_THE_CLUSTER = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid")
 
 
 @dataclass
@@ -41,7 +35,6 @@ class Trial:
         (port,) = node.published_ports()
         for name in ("Pulumi.yaml", "__main__.py"):
             shutil.copy(ROOT / name, folder / name)
-        (folder / ".venv").symlink_to(sys.prefix)
         stack = (ROOT / "Pulumi.trial.yaml").read_text()
         (folder / "Pulumi.trial.yaml").write_text(stack.replace("node_port: 30080", f"node_port: {port}"))
         return cls(folder, node, port)
@@ -75,28 +68,6 @@ class Trial:
         label = f"app.kubernetes.io/name={name}"
         running = "--field-selector=status.phase=Running"
         return self.node.get("pods", "-n", NAMESPACE, "-l", label, running)["items"]
-
-    def objects(self) -> dict[str, Any]:
-        """Return the stack's objects by kind and name, without what the cluster writes and what is random."""
-        found = self.node.get(",".join(_KINDS), "-A", "-l", "app.kubernetes.io/part-of=novacron")["items"]
-        text = json.dumps(found)
-        for item in found:
-            if item["kind"] == "Secret":  # the hash in its name is that of a random value
-                text = text.replace(item["metadata"]["name"], item["metadata"]["name"].rpartition("-")[0])
-        return {f"{item['kind']} {item['metadata']['name']}": _strip(item) for item in json.loads(text)}
-
-
-def _strip(item: dict[str, Any]) -> dict[str, Any]:
-    item.pop("status", None)
-    for field in _WRITTEN_BY_THE_CLUSTER:
-        item["metadata"].pop(field, None)
-    item["metadata"].get("annotations", {}).pop("deployment.kubernetes.io/revision", None)
-    if item["kind"] == "Secret":
-        item["data"] = sorted(item["data"])
-    if item["kind"] == "Service" and item["spec"]["clusterIP"] != "None":
-        for field in ("clusterIP", "clusterIPs"):
-            del item["spec"][field]
-    return item
 
 
 def load_images(node: Cluster) -> None:

@@ -25,13 +25,7 @@ def version() -> str:
 
 
 def run(
-    folder: Path,
-    *arguments: str,
-    backend: Path,
-    passphrase: str,
-    providers: Mapping[str, int],
-    check: bool = True,
-    timeout_s: float = 120,
+    folder: Path, *arguments: str, backend: Path, passphrase: str, providers: Mapping[str, int], check: bool = True
 ) -> subprocess.CompletedProcess[str]:
     """Run it in a project's folder, with providers that run already. Raises RuntimeError when it fails."""
     done = subprocess.run(
@@ -51,7 +45,7 @@ def run(
         },
         capture_output=True,
         text=True,
-        timeout=timeout_s,
+        timeout=120,
         check=False,
     )
     if check and done.returncode:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 import pulumi
 
+from novacron_infra.catalog import find_machine
 from novacron_infra.config import (
+    AddOn,
     CloudEnvironment,
     EnvironmentConfig,
     KubernetesEnvironment,
     LocalEnvironment,
-    Monitoring,
     Platform,
 )
 from novacron_infra.dns.environment import check_endpoint, declare_endpoint
@@ -26,6 +27,7 @@ from novacron_infra.tags import Tags
 
 if TYPE_CHECKING:
     from novacron_infra.config import WorkerPods
+    from novacron_infra.workloads.monitoring.declare import PrometheusObjects
     from novacron_infra.workloads.serving_args import GpuWorkers
 
 _NOTHING_IN_CLUSTERS = (
@@ -151,6 +153,8 @@ def _build_in_cluster(config: KubernetesEnvironment, project_dir: Path) -> None:
             access=config.access,
             cluster_tls=config.cluster_tls,
             monitoring_namespace=config.monitoring_namespace,
+            monitoring=describe_monitoring(config),
+            traces=config.monitoring.traces,
             admin_key=cast("pulumi.Output[str] | None", config.secrets.api_key),
             database_url=cast("pulumi.Output[str] | None", config.secrets.database_url),
         ),
@@ -171,6 +175,23 @@ def _choose_workers(config: KubernetesEnvironment) -> WorkerPods | GpuWorkers:
     return GpuWorkers(groups=(group,), store=ModelStoreAccess(url=store))
 
 
+def describe_monitoring(config: KubernetesEnvironment) -> PrometheusObjects | None:
+    """Return the settings of monitors, rules and dashboards; None where the cluster has no Prometheus operator."""
+    from novacron_infra.workloads.monitoring.declare import PrometheusObjects
+
+    add_ons = config.add_ons.fill(Platform.KUBERNETES)
+    if add_ons.monitoring in (None, AddOn.NONE):
+        return None
+    return PrometheusObjects(
+        targets=config.targets,
+        scrape_interval_s=config.monitoring.scrape_interval_s,
+        grafana=config.monitoring.grafana,
+        gpus_per_node=find_machine(config.gpu_workers.machine).gpu_count if config.gpu_workers else 0,
+        certificates=add_ons.cert_manager not in (None, AddOn.NONE),
+        runbooks_url=config.monitoring.runbooks_url,
+    )
+
+
 def _declare_charts(config: KubernetesEnvironment, provider: pulumi.ProviderResource) -> list[pulumi.Resource]:
     """Declare the controllers that the stack installs in a cluster of your own: none, unless the configuration asks."""
     from novacron_infra.workloads.add_ons.component import ChartAddOns, ChartAddOnsArgs
@@ -180,7 +201,7 @@ def _declare_charts(config: KubernetesEnvironment, provider: pulumi.ProviderReso
 
     described = ClusterDescription(
         platform=Platform.KUBERNETES,
-        monitoring=Monitoring(),
+        monitoring=config.monitoring,
         worker_namespace=GPU_NAMESPACE if config.gpu_workers else find_namespace(config.workers),
         monitoring_namespace=config.monitoring_namespace,
     )

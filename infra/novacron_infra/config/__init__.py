@@ -34,7 +34,7 @@ from novacron_infra.config.sections.platform import EnvironmentName, Platform
 from novacron_infra.config.sections.regions import Region, RegionOverrides, TrafficRegion
 from novacron_infra.config.sections.serving import Device, PyTorchQuantization, ResponseCache, Routing
 from novacron_infra.config.sections.storage import StorageNodes
-from novacron_infra.config.sections.targets import Percentiles, Range, Targets
+from novacron_infra.config.sections.targets import Percentiles, Range, ServingTargets, Targets
 from novacron_infra.config.sections.traffic import HealthCheck, Traffic
 from novacron_infra.config.sections.workers import WorkerCounts, Workers
 
@@ -88,6 +88,7 @@ __all__ = [
     "Schedule",
     "ServedModel",
     "ServingImages",
+    "ServingTargets",
     "StorageNodes",
     "StoreKind",
     "Targets",

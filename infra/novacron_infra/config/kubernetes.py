@@ -12,12 +12,15 @@ from pydantic.json_schema import SkipJsonSchema
 from novacron_infra.config.environment import EnvironmentSecrets
 from novacron_infra.config.problems import problem
 from novacron_infra.config.rules.processes import check_container
+from novacron_infra.config.rules.targets import check_serving_targets
 from novacron_infra.config.sections.add_ons import AddOn, AddOns
 from novacron_infra.config.sections.base import HomePath, Instances, Name, Section, TextPattern, broken_rule
 from novacron_infra.config.sections.gpu_workers import OwnGpuWorkers
 from novacron_infra.config.sections.hardware import Resources
+from novacron_infra.config.sections.monitoring import Monitoring
 from novacron_infra.config.sections.platform import Platform
 from novacron_infra.config.sections.serving import CoordinatorSettings, Device, PyTorchQuantization, PyTorchSettings
+from novacron_infra.config.sections.targets import ServingTargets
 from novacron_infra.errors import Problem
 
 LOADED_IMAGES = "localhost/"
@@ -177,6 +180,10 @@ class KubernetesEnvironment(Section):
     access: ApiAccess = ApiAccess()
     cluster_tls: bool = False
     """Whether traffic between coordinators and workers is encrypted, with certificates of cert-manager."""
+    targets: ServingTargets = ServingTargets()
+    """Targets of the stack. An alert tells when one is missed."""
+    monitoring: Monitoring = Monitoring()
+    """Metrics, dashboards and traces."""
     monitoring_namespace: Label = "monitoring"
     """The namespace whose pods may read the workers' metrics."""
     secrets: SkipJsonSchema[EnvironmentSecrets] = Field(default=EnvironmentSecrets(), exclude=True, repr=False)
@@ -206,6 +213,8 @@ def check_kubernetes_rules(parts: Mapping[str, Any]) -> list[Problem]:
         rule = "cert-manager issues the certificates, and add_ons.cert_manager is none"
         fix = "Set add_ons.cert_manager to install, or to existing if the cluster has it"
         found.append(problem("cluster_tls", True, rule, fix))
+    if (targets := parts.get("targets")) is not None:
+        found += check_serving_targets(targets)
     return found
 
 

@@ -42,6 +42,8 @@ class AllowedTraffic:
     """Whether workers download their model from an object store."""
     metadata_servers: tuple[str, ...] = ()
     """Processes that get credentials of their cloud from a link-local address: coordinators, workers, ranks."""
+    traces_port: int | None = None
+    """Port of the collector of traces; None without one."""
     leader_worker_sets: tuple[str, ...] = ()
     """Sets whose pods connect to each other on any port."""
 
@@ -98,6 +100,8 @@ def _list_policies(traffic: AllowedTraffic) -> Iterator[_Policy]:
             yield namespace, f"{process}-to-model-store", _allow_egress(_select(name), [_port(_HTTPS_PORT)])
         if process in traffic.metadata_servers:
             yield namespace, f"{process}-to-metadata-server", _allow_egress(_select(name), *_metadata_server())
+        if traffic.traces_port is not None and process != "ranks":
+            yield namespace, f"{process}-to-traces", _allow_egress(_select(name), [_port(traffic.traces_port)])
     for name in traffic.leader_worker_sets:
         group = k8s.meta.v1.LabelSelectorArgs(match_labels={LWS_NAME_LABEL: name})
         peers = [k8s.networking.v1.NetworkPolicyPeerArgs(pod_selector=group)]

@@ -46,6 +46,8 @@ class PodSource:
     """Values of Secrets that something else creates, by variable."""
     certificate: str | None = None
     """Secret with the certificate for the traffic between coordinators and workers. None: it is in plain text."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Other variables."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -212,10 +214,10 @@ def environment(
 
     Args:
         fields: the pod's fields, such as `status.podIP`, by variable.
-        source: its secrets.
+        source: its secrets and variables.
         more: other variables.
     """
-    variables = {"HOME": contract.HOME, "USER": PART_OF, "TMPDIR": TEMPORARY.path, **(more or {})}
+    variables = {"HOME": contract.HOME, "USER": PART_OF, "TMPDIR": TEMPORARY.path, **source.variables, **(more or {})}
     secrets = {key: (source.secret, key) for key in source.secret_keys}
     secrets |= {name: (value.secret, value.key) for name, value in source.other_secrets.items()}
     return [

@@ -20,6 +20,7 @@ from novacron_infra.config.kubernetes import (
 )
 from novacron_infra.config.problems import KEY
 from novacron_infra.config.sections.base import Section
+from novacron_infra.config.sections.monitoring import Traces
 from novacron_infra.errors import raise_problems
 from novacron_infra.generated import generate_secret
 from novacron_infra.plan.serving import NodePlacement, ServingPorts, WorkerGroup
@@ -29,6 +30,7 @@ from novacron_infra.workloads.cluster_tls import add_cluster_tls, declare_cluste
 from novacron_infra.workloads.config_objects import declare_config, declare_secret, find_name
 from novacron_infra.workloads.fabrics import EXEMPTION_REASONS
 from novacron_infra.workloads.model_store import declare_store_claim
+from novacron_infra.workloads.monitoring.declare import MonitoredPods, PrometheusObjects, declare_monitoring
 from novacron_infra.workloads.names import API_SERVICE, COORDINATORS, GPU_NAMESPACE, NAMESPACE, WARM_CAPACITY, WORKERS
 from novacron_infra.workloads.network_policies import AllowedTraffic, declare_network_policies
 from novacron_infra.workloads.priorities import count_warm_pods, declare_priority_classes, declare_warm_capacity
@@ -77,6 +79,10 @@ class ServingStackArgs:
 
     None: groups of GPU workers keep their number of replicas.
     """
+    monitoring: PrometheusObjects | None = None
+    """Monitors, rules and dashboards. None: the cluster has no Prometheus operator."""
+    traces: Traces | None = None
+    """Where coordinators and workers send their traces. None: there are none."""
 
 
 class ServingStack(pulumi.ComponentResource):
@@ -131,8 +137,19 @@ class ServingStack(pulumi.ComponentResource):
         self.endpoint = _find_endpoint(args, service)
         self.namespace = pulumi.Output.from_input(NAMESPACE)
         self.model = pulumi.Output.from_input(args.model.id)
+        if args.monitoring is not None:
+            declare_monitoring(name, args.monitoring, self._describe_pods(), in_namespaces)
         outputs = {"endpoint": self.endpoint, "namespace": self.namespace, "model": self.model}
         self.register_outputs({**outputs, "admin_key": self.admin_key})
+
+    def _describe_pods(self) -> MonitoredPods:
+        workers, groups = self._args.workers, _list_groups(self._args.workers)
+        longest_s = max((group.load.limit_s for group in groups), default=0)
+        if not isinstance(workers, GpuWorkers):
+            longest_s = workers.start_timeout_s
+        return MonitoredPods(
+            worker_namespace=self._worker_namespace, start_timeout_s=longest_s, worker_tls=self._args.cluster_tls
+        )
 
     def _after(self, *resources: pulumi.Resource) -> pulumi.ResourceOptions:
         """Return the options of a child that is created after other resources, and deleted before them."""
@@ -158,6 +175,7 @@ class ServingStack(pulumi.ComponentResource):
             redis_port=_find_port(args.redis_url, _REDIS_PORT),
             model_store=_downloads(args),
             metadata_servers=_list_metadata_clients(identities),
+            traces_port=args.traces and args.traces.port,
             leader_worker_sets=tuple(group.name for group in _list_groups(args.workers) if group.spans_nodes),
         )
         warm = count_warm_pods(_list_groups(args.workers)) > 0
@@ -200,6 +218,7 @@ class ServingStack(pulumi.ComponentResource):
             secret_keys=tuple(values),
             other_secrets=others,
             certificate=find_secret(COORDINATORS) if args.cluster_tls else None,
+            variables=_list_trace_variables(args.traces),
         )
         place = coordinators.CoordinatorPlace(
             nodes=args.coordinator_nodes, ports=args.ports, labels=args.identities.coordinators.labels
@@ -229,6 +248,7 @@ class ServingStack(pulumi.ComponentResource):
                 secret=find_name(secret),
                 secret_keys=tuple(values),
                 certificate=find_secret(WORKERS) if args.cluster_tls else None,
+                variables=_list_trace_variables(args.traces),
             )
 
         identity_labels = args.identities.workers.labels
@@ -315,6 +335,17 @@ def _downloads(args: ServingStackArgs) -> bool:
     if isinstance(args.workers, GpuWorkers):
         return args.workers.store.mount is None
     return args.model.url is not None
+
+
+def _list_trace_variables(traces: Traces | None) -> dict[str, str]:
+    """Return OpenTelemetry's variables, which coordinators and workers read."""
+    if traces is None:
+        return {}
+    return {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": traces.endpoint,
+        "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
+        "OTEL_TRACES_SAMPLER_ARG": f"{traces.sampled_fraction:g}",
+    }
 
 
 def _list_metadata_clients(identities: Identities) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 from novacron_infra import KubernetesEnvironment, load
 from novacron_infra.workloads import ServingStack, ServingStackArgs
+from novacron_infra.workloads.monitoring.declare import PrometheusObjects
 from pulumi.runtime import mocks
 
 from tests.unit.graph import Graph, Registered, record
@@ -89,7 +90,12 @@ def environment(**sections: Any) -> KubernetesEnvironment:
 
 
 def declare(
-    *, admin_key: str | None = None, database_url: str | None = None, preview: bool = False, **sections: Any
+    *,
+    admin_key: str | None = None,
+    database_url: str | None = None,
+    prometheus: PrometheusObjects | None = None,
+    preview: bool = False,
+    **sections: Any,
 ) -> Stack:
     """Return what a serving stack creates."""
     config = environment(**sections)
@@ -103,6 +109,8 @@ def declare(
         monitoring_namespace=config.monitoring_namespace,
         admin_key=admin_key,
         database_url=database_url,
+        monitoring=prometheus,
+        traces=config.monitoring.traces,
     )
 
     def program(opts: pulumi.ResourceOptions) -> object:

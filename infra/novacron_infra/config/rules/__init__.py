@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from novacron_infra.config.rules.machines import check_machines, check_offers
-from novacron_infra.config.rules.model import check_model, check_targets
+from novacron_infra.config.rules.model import check_model
 from novacron_infra.config.rules.model_store import check_model_store, check_region_stores
 from novacron_infra.config.rules.networks import check_cluster_networks, check_public_networks, check_region_networks
 from novacron_infra.config.rules.overrides import check_overrides
@@ -11,6 +11,7 @@ from novacron_infra.config.rules.parts import Parts
 from novacron_infra.config.rules.processes import check_coordinators, check_resources, check_workers
 from novacron_infra.config.rules.regions import check_regions
 from novacron_infra.config.rules.services import check_accounts, check_images, check_redis, check_tags
+from novacron_infra.config.rules.targets import check_targets
 from novacron_infra.config.rules.traffic import check_traffic
 from novacron_infra.errors import Problem
 

@@ -1,14 +1,53 @@
-"""`monitoring`: metrics and dashboards."""
+"""`monitoring`: metrics, dashboards and traces."""
 
 from __future__ import annotations
 
-from pydantic import PositiveInt
+from typing import Annotated
+from urllib.parse import urlsplit
 
-from novacron_infra.config.sections.base import Section
+from pydantic import AfterValidator, Field, PositiveInt
+
+from novacron_infra.config.sections.base import Section, TextPattern, broken_rule
+
+
+def _check_port(url: str) -> str:
+    try:
+        port = urlsplit(url).port
+    except ValueError:
+        port = 0
+    if port == 0:
+        raise broken_rule("its port is not a number from 1 to 65535", "Leave the port out, or correct it")
+    return url
+
+
+WebUrl = Annotated[
+    str,
+    TextPattern(
+        r"https?://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]+)?(/[^\s?#]*)?",
+        "a URL starts with http:// or https:// and names a host",
+        "https://service.example.com",
+    ),
+    AfterValidator(_check_port),
+]
+
+
+class Traces(Section):
+    """Where coordinators and workers send their traces."""
+
+    endpoint: WebUrl
+    """URL of an OpenTelemetry collector that takes OTLP over HTTP, such as `http://collector.tracing.svc:4318`."""
+    sampled_fraction: Annotated[float, Field(gt=0, le=1)] = 0.01
+    """Fraction of the requests that are traced, unless the client has already decided it in `traceparent`."""
+
+    @property
+    def port(self) -> int:
+        """Port of the collector."""
+        url = urlsplit(self.endpoint)
+        return url.port or (443 if url.scheme == "https" else 80)
 
 
 class Monitoring(Section):
-    """Metrics and dashboards."""
+    """Metrics, dashboards and traces."""
 
     scrape_interval_s: PositiveInt = 15
     """Seconds between two scrapes of a target by Prometheus."""
@@ -16,3 +55,7 @@ class Monitoring(Section):
     """Days that Prometheus keeps metrics."""
     grafana: bool = True
     """Whether to install Grafana with its dashboards. Its password is a secret of the stack."""
+    runbooks_url: WebUrl | None = None
+    """Where you publish docs/runbooks, to which alerts link. Left out: they name the page in the repository."""
+    traces: Traces | None = None
+    """Where traces go. Left out: there are none."""

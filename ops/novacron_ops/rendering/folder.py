@@ -16,7 +16,7 @@ from tempfile import mkdtemp
 
 from novacron_ops.errors import Exit, OpsError
 
-INDEX = ".novacron-render.json"
+INDEX = ".novacron-render"
 
 
 @dataclass(frozen=True, slots=True)

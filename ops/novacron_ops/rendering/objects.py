@@ -125,6 +125,7 @@ def collect(declared: Sequence[ResourceState]) -> list[ClusterObjects]:
         cluster.manifests.sort(key=lambda one: (one.wave, one.namespace, one.kind.name, one.name, one.kind.group))
         cluster.charts.sort(key=lambda one: (one.wave, one.release))
         cluster.secrets.sort(key=lambda one: (one.namespace, one.name))
+        cluster.problems.sort()
     return sorted(clusters.values(), key=lambda one: one.name)
 
 

@@ -202,8 +202,8 @@ k8s.core.v1.ConfigMap("later", metadata={"name": "later"}, data={"id": made.id},
     assert novacron("render", "lab", "--output", "out", "--json") == 1
     problems = json.loads(capsys.readouterr().out)["problems"]
     assert problems == [
-        "lab: ConfigMap leak: data.key is secret, and only a Secret may hold it",
         "lab: ConfigMap later: data.id is known only after `novacron up` has created "
         "random:index/randomPassword:RandomPassword made",
+        "lab: ConfigMap leak: data.key is secret, and only a Secret may hold it",
     ]
     assert not (project / "out").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from functools import cache
 from typing import Annotated
 from zoneinfo import available_timezones
 
@@ -17,8 +18,12 @@ PositiveFraction = Annotated[float, Field(gt=0, le=1)]
 TimeOfDay = Annotated[str, TextPattern(r"([01]\d|2[0-3]):[0-5]\d", "a time of day has hours and minutes", "09:00")]
 
 
+_list_time_zones = cache(available_timezones)
+"""Reads every file of the time zone database."""
+
+
 def _check_time_zone(name: str) -> str:
-    if name not in available_timezones():
+    if name not in _list_time_zones():
         raise broken_rule("it is not in the time zone database", "Write it like Europe/Berlin or UTC")
     return name
 

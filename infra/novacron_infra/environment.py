@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -12,6 +13,7 @@ from novacron_infra.catalog import find_machine
 from novacron_infra.config import (
     AddOn,
     CloudEnvironment,
+    Clusters,
     EnvironmentConfig,
     KubernetesEnvironment,
     LocalEnvironment,
@@ -19,19 +21,24 @@ from novacron_infra.config import (
 )
 from novacron_infra.dns.environment import check_endpoint, declare_endpoint
 from novacron_infra.errors import ConfigurationError
+from novacron_infra.generated import generate_secret
 from novacron_infra.local import LocalServing, LocalServingArgs
 from novacron_infra.plan import EnvironmentPlan, plan_environment, summarize_plan
 from novacron_infra.plan.own_workers import plan_own_workers
 from novacron_infra.regions import RegionResults
 from novacron_infra.tags import Tags
+from novacron_infra.workloads.serving_args import RegionStack
 
 if TYPE_CHECKING:
     from novacron_infra.config import WorkerPods
     from novacron_infra.workloads.monitoring.declare import PrometheusObjects
     from novacron_infra.workloads.serving_args import GpuWorkers
 
-_NOTHING_IN_CLUSTERS = (
-    "clusters.add_ons is off: storage classes, and what makes GPUs known to Kubernetes, are yours to install"
+_NO_ADD_ONS = "clusters.add_ons is off: storage classes, and what makes GPUs known to Kubernetes, are yours to install"
+_NO_SERVING = "clusters.serving is off: the serving stack is not deployed. See docs/serving-in-regions.md"
+_PRIVATE = (
+    "the clusters' APIs are private: what is deployed to them needs a run inside the regions' networks. "
+    "See docs/serving-in-regions.md"
 )
 
 
@@ -41,6 +48,11 @@ class ServingRegion(Protocol):
     @property
     def results(self) -> RegionResults:
         """Results of the region for the rest of the stack."""
+        ...
+
+    @property
+    def serving(self) -> RegionStack | None:
+        """The serving stack in the region's cluster. None without `clusters.serving`."""
         ...
 
 
@@ -76,26 +88,57 @@ def build(config: EnvironmentConfig, project_dir: Path) -> None:
 
 
 def _build_cloud(config: CloudEnvironment) -> None:
+    tags = Tags(environment=config.environment.value, more=config.tags)
+    if config.clusters.serving:
+        config = _choose_admin_key(config, tags)
     plan = plan_environment(config)
     if pulumi.runtime.is_dry_run():
         pulumi.log.info(f"{summarize_plan(plan)}. `novacron plan` shows the whole plan.")
     else:
         for warning in plan.warnings:
             pulumi.log.warn(warning)
-        if not config.clusters.add_ons:
-            pulumi.log.info(_NOTHING_IN_CLUSTERS)
+        for message in _describe_access(config.clusters):
+            pulumi.log.info(message)
     check_endpoint(config)
-    tags = Tags(environment=config.environment.value, more=config.tags)
     results: dict[str, RegionResults] = {}
+    stacks: dict[str, RegionStack] = {}
     for platform in config.platforms:
         regions = _find_declare_regions(platform)(plan, tags)
         results |= {name: region.results for name, region in regions.items()}
+        stacks |= {name: region.serving for name, region in regions.items() if region.serving is not None}
     pulumi.export("regions", {region.name: results[region.name].export() for region in config.regions})
-    endpoint = declare_endpoint(config, {name: item.ingress_address for name, item in results.items()}, tags)
-    if endpoint is not None:
+    if config.clusters.serving:
+        pulumi.export("model", config.model.id)
+        pulumi.export("admin_key", config.secrets.api_key)
+    addresses = {name: item.ingress_address for name, item in results.items()}
+    declared = declare_endpoint(config, addresses, tags)
+    if declared is not None:
+        endpoint = declared.endpoint
         pulumi.export("endpoint", endpoint.domain.apply(lambda domain: f"https://{domain}"))
         for name in ("regional_names", "rto_s", "name_servers", "routing_controls", "switch_endpoints"):
             pulumi.export(name, getattr(endpoint, name))
+        if stacks:
+            # Imported here, so that environments without the serving stack do not load the Kubernetes SDK.
+            from novacron_infra.certificates import declare_certificates
+
+            declare_certificates(config, declared, stacks, tags)
+
+
+def _describe_access(clusters: Clusters) -> Iterator[str]:
+    """Yield what is deployed to the clusters, and what that needs."""
+    if not clusters.add_ons:
+        yield _NO_ADD_ONS
+    if not clusters.serving:
+        yield _NO_SERVING
+    if clusters.add_ons and not clusters.public_networks:
+        yield _PRIVATE
+
+
+def _choose_admin_key(config: CloudEnvironment, tags: Tags) -> CloudEnvironment:
+    """Return the environment with an administrator's API key, which is the same in every region."""
+    given = config.secrets.api_key
+    key = generate_secret(f"{tags.environment}-admin-key") if given is None else pulumi.Output.secret(given)
+    return config.model_copy(update={"secrets": replace(config.secrets, api_key=key)})
 
 
 def _find_declare_regions(platform: Platform) -> DeclareRegions:

@@ -48,6 +48,10 @@ class _RegionOutputs(_Outputs):
     """Host name or address of the Redis-compatible service; TLS only."""
     registry: str
     """Prefix of image names in the region's registry."""
+    endpoint: str | None = None
+    """Base URL of the region's API, with `/v1`. None without `clusters.serving`."""
+    namespace: str | None = None
+    """Namespace of the coordinators. None without `clusters.serving`."""
 
 
 class AwsRegionOutputs(_RegionOutputs):
@@ -90,6 +94,10 @@ class EnvironmentOutputs(_Outputs):
 
     regions: dict[str, RegionOutputs]
     """Outputs of each region, by the region's name."""
+    model: str | None = None
+    """The model's id. None without `clusters.serving`."""
+    admin_key: str | None = None
+    """The administrator's API key in every region, a secret. None without `clusters.serving`."""
     endpoint: str | None = None
     """Base URL of the API. None without `traffic`, like all outputs below."""
     regional_names: dict[str, str] | None = None

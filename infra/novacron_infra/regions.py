@@ -9,9 +9,12 @@ from typing import cast
 
 import pulumi
 
-from novacron_infra.config import AddOns, Monitoring, Platform
+from novacron_infra.config import AddOns, Monitoring, Platform, Region
+from novacron_infra.config.sections.images import Images
 from novacron_infra.plan import EnvironmentPlan
 from novacron_infra.plan.pools import plan_node_pools
+from novacron_infra.plan.regions import RegionPlan
+from novacron_infra.plan.serving import RegionServing, plan_region_serving
 from novacron_infra.plan.stores import find_region_store
 from novacron_infra.pools import NodePoolShape
 from novacron_infra.stores import RegionStore
@@ -40,6 +43,20 @@ class ControllerCharts:
     monitoring: Monitoring
     grafana_password: pulumi.Input[str] | None = None
     """None: it is generated, if Grafana is installed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RegionServingSpec:
+    """The serving stack of a region, as far as the cloud does not matter."""
+
+    plan: RegionServing
+    images: Images
+    domain: str | None = None
+    """The name that clients use. None: they use the address of the region's load balancer."""
+    regional_name: str | None = None
+    """The name that always means this region. None without `domain`."""
+    admin_key: pulumi.Input[str] | None = None
+    """The administrator's API key. None: each region generates its own."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,6 +98,9 @@ class RegionSpec:
     charts: ControllerCharts | None = None
     """The controllers that are installed in the cluster with `add_ons`. None: none are installed."""
 
+    serving: RegionServingSpec | None = None
+    """The serving stack, which needs `add_ons`. None: the cluster is empty."""
+
     @property
     def redis(self) -> RedisLayout:
         """How the Redis nodes are split into shards."""
@@ -103,11 +123,14 @@ class RegionResults:
     postgres_secret: pulumi.Output[str]
     redis_endpoint: pulumi.Output[str]
     registry: pulumi.Output[str]
+    endpoint: pulumi.Output[str] | None = None
+    namespace: pulumi.Output[str] | None = None
 
     def export(self) -> dict[str, pulumi.Input[str]]:
-        """Return the results by name, for stack outputs."""
+        """Return the results by name, for stack outputs. Those that are None are left out."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {**values, "platform": self.platform.value}
+        known = {name: value for name, value in values.items() if value is not None}
+        return {**known, "platform": self.platform.value}
 
 
 def build_region_specs(plan: EnvironmentPlan, platform: Platform, tags: Tags) -> dict[str, RegionSpec]:
@@ -132,11 +155,26 @@ def build_region_specs(plan: EnvironmentPlan, platform: Platform, tags: Tags) ->
             configuration_prefix=config.model.store.configuration_prefix,
             add_ons=config.clusters.add_ons,
             charts=ControllerCharts(
-                add_ons=config.add_ons.fill(platform),
+                add_ons=config.add_ons.fill(platform, serving=config.clusters.serving),
                 monitoring=config.monitoring,
                 grafana_password=cast("pulumi.Input[str] | None", config.secrets.grafana_password),
             ),
+            serving=_build_serving_spec(plan, planned[region.name], region),
         )
         for region in config.regions
         if region.find_platform(config.platform) is platform
     }
+
+
+def _build_serving_spec(plan: EnvironmentPlan, region_plan: RegionPlan, region: Region) -> RegionServingSpec | None:
+    config = plan.config
+    if not config.clusters.serving:
+        return None
+    domain = config.traffic.domain if config.traffic else None
+    return RegionServingSpec(
+        plan=plan_region_serving(plan, region_plan),
+        images=config.images,
+        domain=domain,
+        regional_name=None if domain is None else f"{region.dns_label}.{domain}",
+        admin_key=cast("pulumi.Input[str] | None", config.secrets.api_key),
+    )

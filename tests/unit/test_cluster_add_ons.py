@@ -69,7 +69,7 @@ def declared(
             volume_classes=volume_classes, device_plugins=device_plugins, former_default=former_default
         )
         region = pulumi.ComponentResource("novacron:index:AwsRegion", "prod-us-west-2")
-        return declare_cluster_add_ons("prod-us-west-2", "{}", args, region, depends_on=[]).urn
+        return declare_cluster_add_ons("prod-us-west-2", "{}", args, region, depends_on=[]).add_ons.urn
 
     run()
     return cluster

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+STS_AUDIENCE = "sts.amazonaws.com"
+"""Audience of the tokens that STS accepts from clusters."""
+
 
 def render_policy(*statements: dict[str, Any]) -> str:
     """Return a policy document with these statements."""
@@ -23,5 +26,29 @@ def render_pod_trust() -> str:
             "Effect": "Allow",
             "Principal": {"Service": "pods.eks.amazonaws.com"},
             "Action": ["sts:AssumeRole", "sts:TagSession"],
+        }
+    )
+
+
+def render_service_account_trust(provider_arn: str, namespace: str, service_account: str) -> str:
+    """Return a policy that lets a Kubernetes service account assume the role with a token of its cluster.
+
+    Args:
+        provider_arn: ARN of the cluster's OIDC provider in IAM.
+        namespace: the service account's namespace.
+        service_account: its name.
+    """
+    issuer = provider_arn.partition(":oidc-provider/")[2]
+    return render_policy(
+        {
+            "Effect": "Allow",
+            "Principal": {"Federated": provider_arn},
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": {
+                "StringEquals": {
+                    f"{issuer}:sub": f"system:serviceaccount:{namespace}:{service_account}",
+                    f"{issuer}:aud": STS_AUDIENCE,
+                }
+            },
         }
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 
@@ -19,7 +19,7 @@ from novacron_infra.aws.ingress import AwsIngress, AwsIngressArgs
 from novacron_infra.aws.keys import AwsKeys, AwsKeysArgs, KeyUse
 from novacron_infra.aws.network import AwsNetwork, AwsNetworkArgs
 from novacron_infra.aws.node_pool import EksNodePool, EksNodePoolArgs
-from novacron_infra.aws.registry import AwsRegistry, AwsRegistryArgs
+from novacron_infra.aws.registry import AwsRegistry, AwsRegistryArgs, make_registry_url
 from novacron_infra.aws.storage import AwsEfs, AwsEfsArgs, AwsModelStore, AwsModelStoreArgs
 from novacron_infra.config import Platform
 from novacron_infra.errors import ArgumentError, Problem, raise_problems
@@ -34,7 +34,11 @@ from novacron_infra.stores import (
     make_nfs_address,
     make_store_url,
 )
-from novacron_infra.workloads.names import NAMESPACE, WORKER_SERVICE_ACCOUNT
+from novacron_infra.workloads.names import WORKER_SERVICE_ACCOUNT, find_worker_namespace
+from novacron_infra.workloads.serving_args import RegionStack
+
+if TYPE_CHECKING:
+    from novacron_infra.workloads.cluster_add_ons import PreparedCluster
 
 POSTGRES_CLASS = "db.r7g.2xlarge"
 REDIS_TYPE = "cache.r7g.2xlarge"
@@ -86,6 +90,8 @@ class AwsRegion(pulumi.ComponentResource):
     storage_key_arn: pulumi.Output[str]
     ingress_address: pulumi.Output[str]
     """Host name of the load balancer."""
+    serving: RegionStack | None
+    """The serving stack. None without `spec.serving`."""
     results: AwsRegionResults
 
     def __init__(self, name: str, args: AwsRegionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -138,8 +144,9 @@ class AwsRegion(pulumi.ComponentResource):
             ),
             pulumi.ResourceOptions(parent=self, depends_on=[pools["coordinators"]]),
         )
+        prepared = None
         if spec.add_ons and args.device_plugins is not None:
-            self._declare_add_ons(name, spec, args.device_plugins, network, list(pools.values()))
+            prepared = self._declare_add_ons(name, spec, args.device_plugins, network, list(pools.values()))
         ingress = AwsIngress(
             name,
             AwsIngressArgs(
@@ -157,7 +164,7 @@ class AwsRegion(pulumi.ComponentResource):
             f"{name}-{WORKER_SERVICE_ACCOUNT}",
             EksPodRoleArgs(
                 cluster_name=self.cluster.name,
-                namespace=NAMESPACE,
+                namespace=find_worker_namespace(spec.serving is not None),
                 service_account=WORKER_SERVICE_ACCOUNT,
                 # Mounted files need no rights: the network admits the cluster's nodes.
                 policy=pulumi.Output.all(
@@ -205,6 +212,31 @@ class AwsRegion(pulumi.ComponentResource):
             AwsRegistryArgs(key_arn=self.storage_key_arn, prefix=tags.environment.lower(), tags=tags, protect=protect),
             child,
         )
+        self.serving = None
+        if spec.serving is not None and prepared is not None:
+            # Imported here, so that programs without the serving stack do not load the Kubernetes SDK.
+            from novacron_infra.aws.serving import AwsServingArgs, declare_serving
+
+            self.serving = declare_serving(
+                name,
+                AwsServingArgs(
+                    spec=spec,
+                    cluster=self.cluster,
+                    postgres=postgres,
+                    redis=redis,
+                    redis_password=args.redis_password,
+                    ingress=ingress,
+                    registry=registry.url
+                    if args.account_id is None
+                    else make_registry_url(args.account_id, spec.region, tags.environment.lower()),
+                    model_store=model_store,
+                    files=self.files,
+                    key_arn=self.storage_key_arn,
+                ),
+                spec.serving,
+                prepared,
+                self,
+            )
         self.results = AwsRegionResults(
             platform=Platform.AWS,
             cluster=self.cluster.name,
@@ -217,6 +249,8 @@ class AwsRegion(pulumi.ComponentResource):
             redis_endpoint=redis.endpoint,
             registry=registry.url,
             target_group_arn=ingress.target_group_arn,
+            endpoint=self.serving.endpoint if self.serving else None,
+            namespace=self.serving.namespace if self.serving else None,
         )
         self.register_outputs(self.results.export())
 
@@ -269,14 +303,14 @@ class AwsRegion(pulumi.ComponentResource):
         images: DevicePluginImages,
         network: AwsNetwork,
         pools: list[EksNodePool],
-    ) -> None:
+    ) -> PreparedCluster:
         # Imported here, so that programs without add-ons do not load the Kubernetes SDK.
         from novacron_infra.aws.cluster_add_ons import describe_charts, list_device_plugins, list_volume_classes
         from novacron_infra.workloads.add_ons.load_balancer_controller import AwsCluster
         from novacron_infra.workloads.cluster_add_ons import ClusterAddOnsArgs, declare_cluster_add_ons
 
         cluster = AwsCluster(name=self.cluster.name, region=spec.region, vpc_id=network.vpc_id)
-        declare_cluster_add_ons(
+        return declare_cluster_add_ons(
             name,
             self.cluster.kubeconfig,
             ClusterAddOnsArgs(

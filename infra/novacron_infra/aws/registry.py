@@ -76,6 +76,11 @@ class AwsRegistry(pulumi.ComponentResource):
         self.register_outputs({"urls": self.urls, "url": self.url})
 
 
+def make_registry_url(account_id: str, region: str, prefix: str) -> str:
+    """Return the prefix of image names, as `AwsRegistry.url`, for an account whose id is known."""
+    return f"{account_id}.dkr.ecr.{region}.amazonaws.com/{prefix}"
+
+
 def _check_args(name: str, args: AwsRegistryArgs) -> list[Problem]:
     if _PREFIX.fullmatch(args.prefix):
         return []

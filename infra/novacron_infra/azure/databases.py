@@ -73,6 +73,8 @@ class AzurePostgres(pulumi.ComponentResource):
     """Host and port; there only when its name resolves."""
     secret_id: pulumi.Output[str]
     """The secret in the vault that has the user and the password."""
+    secret_resource_id: pulumi.Output[str]
+    """The secret's id in Azure Resource Manager, for role assignments."""
 
     def __init__(self, name: str, args: AzurePostgresArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         raise_problems([*check_name(name), *check_region(f"{name}.region", args.region), *_check_postgres(name, args)])
@@ -118,6 +120,7 @@ class AzurePostgres(pulumi.ComponentResource):
         host = resolve_after(self.server.fully_qualified_domain_name, private_endpoint.id)
         self.endpoint = pulumi.Output.format("{0}:{1}", host, POSTGRES_PORT)
         self.secret_id = pulumi.Output.unsecret(secret.properties.secret_uri)
+        self.secret_resource_id = pulumi.Output.unsecret(secret.id)
         self.register_outputs({"endpoint": self.endpoint, "secret_id": self.secret_id})
 
     def _server(
@@ -206,6 +209,8 @@ class AzureRedis(pulumi.ComponentResource):
     """Host and port; there only when its name resolves."""
     secret_id: pulumi.Output[str]
     """The secret in the vault that has the user and the password."""
+    secret_resource_id: pulumi.Output[str]
+    """The secret's id in Azure Resource Manager, for role assignments."""
 
     def __init__(self, name: str, args: AzureRedisArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         raise_problems([*check_name(name), *check_region(f"{name}.region", args.region), *_check_redis(name, args)])
@@ -273,6 +278,7 @@ class AzureRedis(pulumi.ComponentResource):
         host = resolve_after(self.cluster.host_name, private_endpoint.id)
         self.endpoint = pulumi.Output.format("{0}:{1}", host, REDIS_PORT)
         self.secret_id = pulumi.Output.unsecret(secret.properties.secret_uri)
+        self.secret_resource_id = pulumi.Output.unsecret(secret.id)
         self.register_outputs({"endpoint": self.endpoint, "secret_id": self.secret_id})
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pulumi
 from pulumi_azure_native import managedidentity
@@ -32,6 +33,8 @@ class AksPodIdentityArgs:
     """None: it may nothing yet."""
     scope: pulumi.Input[str] | None = None
     """The id of what the role is for."""
+    more_scopes: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    """Ids of other things that the role is for, by a short name."""
 
 
 class AksPodIdentity(pulumi.ComponentResource):
@@ -62,5 +65,9 @@ class AksPodIdentity(pulumi.ComponentResource):
         needed: list[pulumi.Output[str]] = [trust.id]
         if args.role is not None and args.scope is not None:
             needed.append(grant(f"{name}-identity", args.scope, args.role, own.principal_id, child).id)
+            needed += [
+                grant(f"{name}-{what}", scope, args.role, own.principal_id, child).id
+                for what, scope in args.more_scopes.items()
+            ]
         self.client_id = resolve_after(own.client_id, *needed)
         self.register_outputs({"client_id": self.client_id})

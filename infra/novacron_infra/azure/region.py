@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 import pulumi
 from pulumi_azure_native import resources
@@ -41,7 +42,11 @@ from novacron_infra.errors import ArgumentError, Problem, raise_problems
 from novacron_infra.pools import NodePoolShape
 from novacron_infra.regions import RegionResults, RegionSpec
 from novacron_infra.stores import AzureBlobStore, AzureStore, NfsStore, make_nfs_address, make_store_url
-from novacron_infra.workloads.names import NAMESPACE, WORKER_SERVICE_ACCOUNT
+from novacron_infra.workloads.names import WORKER_SERVICE_ACCOUNT, find_worker_namespace
+from novacron_infra.workloads.serving_args import RegionStack
+
+if TYPE_CHECKING:
+    from novacron_infra.workloads.cluster_add_ons import PreparedCluster
 
 POSTGRES_CLASS = "Standard_E8ds_v5"
 PUBLIC_PORTS = (443,)
@@ -94,6 +99,8 @@ class AzureRegion(pulumi.ComponentResource):
     ingress_address: pulumi.Output[str]
     """IPv4."""
     resource_group_name: pulumi.Output[str]
+    serving: RegionStack | None
+    """The serving stack. None without `spec.serving`."""
     results: AzureRegionResults
 
     def __init__(self, name: str, args: AzureRegionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -165,8 +172,9 @@ class AzureRegion(pulumi.ComponentResource):
         pools = [
             AksNodePool(f"{name}-{pool}", self._pool(pool, shape, network), child) for pool, shape in spec.pools.items()
         ]
+        prepared = None
         if spec.add_ons:
-            self._declare_add_ons(keys.disk_encryption_set_id, pools)
+            prepared = self._declare_add_ons(keys.disk_encryption_set_id, pools)
         model_store = self._declare_store(store, network, storage_key)
         workers = self._workers()
         postgres = self._postgres(network, storage_key, keys, logs)
@@ -184,6 +192,30 @@ class AzureRegion(pulumi.ComponentResource):
             child,
         )
         self.ingress_address = self.ingress.address
+        self.serving = None
+        if spec.serving is not None and prepared is not None:
+            # Imported here, so that programs without the serving stack do not load the Kubernetes SDK.
+            from novacron_infra.azure.serving import AzureServingArgs, declare_serving
+
+            self.serving = declare_serving(
+                name,
+                AzureServingArgs(
+                    spec=spec,
+                    resource_group=self.resource_group_name,
+                    cluster=self.cluster,
+                    vault=keys.resources.vault,
+                    workers=workers,
+                    postgres=postgres,
+                    redis=redis,
+                    ingress=self.ingress,
+                    registry=f"{self._unique}.azurecr.io",
+                    model_store=model_store,
+                    files=self.files,
+                ),
+                spec.serving,
+                prepared,
+                self,
+            )
         self.results = AzureRegionResults(
             platform=Platform.AZURE,
             cluster=self.cluster.name,
@@ -198,6 +230,8 @@ class AzureRegion(pulumi.ComponentResource):
             redis_secret=redis.secret_id,
             registry=registry.server,
             resource_group=self.resource_group_name,
+            endpoint=self.serving.endpoint if self.serving else None,
+            namespace=self.serving.namespace if self.serving else None,
         )
         self.register_outputs(self.results.export())
 
@@ -214,12 +248,12 @@ class AzureRegion(pulumi.ComponentResource):
             tags=self.spec.tags,
         )
 
-    def _declare_add_ons(self, encryption_set_id: pulumi.Input[str], pools: list[AksNodePool]) -> None:
+    def _declare_add_ons(self, encryption_set_id: pulumi.Input[str], pools: list[AksNodePool]) -> PreparedCluster:
         # Imported here, so that programs without add-ons do not load the Kubernetes SDK.
         from novacron_infra.azure.cluster_add_ons import FORMER_DEFAULT, describe_charts, list_volume_classes
         from novacron_infra.workloads.cluster_add_ons import ClusterAddOnsArgs, declare_cluster_add_ons
 
-        declare_cluster_add_ons(
+        return declare_cluster_add_ons(
             self._name,
             self.cluster.kubeconfig,
             ClusterAddOnsArgs(
@@ -280,7 +314,7 @@ class AzureRegion(pulumi.ComponentResource):
                 region=self.spec.region,
                 resource_group=self.resource_group_name,
                 oidc_issuer=self.cluster.oidc_issuer,
-                namespace=NAMESPACE,
+                namespace=find_worker_namespace(self.spec.serving is not None),
                 service_account=WORKER_SERVICE_ACCOUNT,
                 # Mounted files need no rights: the network admits the cluster's nodes.
                 role=Role.STORAGE_BLOB_DATA_READER if self.store else None,

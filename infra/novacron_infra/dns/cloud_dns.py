@@ -18,6 +18,8 @@ class CloudDnsEndpoint(pulumi.ComponentResource):
     There is no switch and no hold-down: a region leaves by failing its own probe, and is back as soon as it passes it.
     """
 
+    managed_zone: pulumi.Output[str]
+    """Name of the managed zone."""
     name_servers: pulumi.Output[Sequence[str]]
     """Name servers that the parent zone has to delegate to; empty for an existing zone."""
 
@@ -35,6 +37,7 @@ class CloudDnsEndpoint(pulumi.ComponentResource):
                 f"{name}-zone", dns_name=f"{service.zone_name}.", labels=labels, opts=zone_options
             )
             managed_zone, self.name_servers = zone.name, zone.name_servers
+        self.managed_zone = pulumi.Output.from_input(managed_zone)
         ttl_s = args.traffic.ttl_s
         for item in args.regions:
             gcp.dns.RecordSet(

@@ -27,6 +27,8 @@ class GlobalEndpoint(pulumi.ComponentResource):
     """The name that always means one region, by the region's name."""
     rto_s: pulumi.Output[int | None]
     """Seconds a dead region keeps its traffic, without the service's own publication; None: nothing takes over."""
+    zone: pulumi.Output[str]
+    """The zone of the names: its id on Route 53, its name on Cloud DNS and Azure DNS. Resolves once it exists."""
     name_servers: pulumi.Output[Sequence[str]]
     """Name servers that the parent zone has to delegate to; empty for an existing zone."""
     routing_controls: pulumi.Output[Mapping[str, str]]
@@ -45,18 +47,18 @@ class GlobalEndpoint(pulumi.ComponentResource):
             from novacron_infra.dns.route53 import Route53Endpoint
 
             route53 = Route53Endpoint(f"{name}-route53", args, args.service, child)
-            self.name_servers = route53.name_servers
+            self.zone, self.name_servers = route53.zone_id, route53.name_servers
             self.routing_controls, self.switch_endpoints = route53.routing_controls, route53.switch_endpoints
         elif isinstance(args.service, CloudDns):
             from novacron_infra.dns.cloud_dns import CloudDnsEndpoint
 
-            self.name_servers = CloudDnsEndpoint(f"{name}-cloud-dns", args, args.service, child).name_servers
+            cloud_dns = CloudDnsEndpoint(f"{name}-cloud-dns", args, args.service, child)
+            self.zone, self.name_servers = cloud_dns.managed_zone, cloud_dns.name_servers
         else:
             from novacron_infra.dns.traffic_manager import TrafficManagerEndpoint
 
-            self.name_servers = TrafficManagerEndpoint(
-                f"{name}-traffic-manager", args, args.service, child
-            ).name_servers
+            traffic_manager = TrafficManagerEndpoint(f"{name}-traffic-manager", args, args.service, child)
+            self.zone, self.name_servers = traffic_manager.zone_name, traffic_manager.name_servers
         self.domain = pulumi.Output.from_input(args.traffic.domain)
         self.regional_names = pulumi.Output.from_input(
             {item.region.name: args.regional_name(item) for item in args.regions}

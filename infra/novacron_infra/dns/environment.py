@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import pulumi
 
@@ -43,9 +44,20 @@ def check_endpoint(config: CloudEnvironment) -> None:
         check_endpoint_args(_args(config, traffic, unknown, None, resource_group="unknown"))
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeclaredEndpoint:
+    """The global endpoint of an environment."""
+
+    endpoint: GlobalEndpoint
+    provider: pulumi.ProviderResource
+    """Provider of the cloud that answers DNS."""
+    resource_group: pulumi.Input[str]
+    """Resource group of the names on Azure, otherwise empty."""
+
+
 def declare_endpoint(
     config: CloudEnvironment, addresses: Mapping[str, pulumi.Input[str]], tags: Tags
-) -> GlobalEndpoint | None:
+) -> DeclaredEndpoint | None:
     """One name over the regions whose load balancers have `addresses`, by region; None without `traffic`.
 
     Its provider is its own: none of the regions has to be alive for a change of the names.
@@ -57,11 +69,12 @@ def declare_endpoint(
     if traffic is None:
         return None
     provider, resource_group = _provider(config, traffic, tags)
-    return GlobalEndpoint(
+    endpoint = GlobalEndpoint(
         f"{tags.environment}-api",
         _args(config, traffic, addresses, tags, resource_group),
         pulumi.ResourceOptions(providers=[provider]),
     )
+    return DeclaredEndpoint(endpoint=endpoint, provider=provider, resource_group=resource_group)
 
 
 def _provider(

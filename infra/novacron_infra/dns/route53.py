@@ -22,6 +22,8 @@ class Route53Endpoint(pulumi.ComponentResource):
     turns it on again. Without switches a region leaves by failing its own probe.
     """
 
+    zone_id: pulumi.Output[str]
+    """Id of the hosted zone."""
     name_servers: pulumi.Output[Sequence[str]]
     """Name servers that the parent zone has to delegate to; empty for an existing zone."""
     routing_controls: pulumi.Output[Mapping[str, str]]
@@ -40,6 +42,7 @@ class Route53Endpoint(pulumi.ComponentResource):
             zone_options = pulumi.ResourceOptions(parent=self, protect=service.protect_zone)
             zone = aws.route53.Zone(f"{name}-zone", name=service.zone_name, tags=args.tagged(), opts=zone_options)
             zone_id, self.name_servers = zone.zone_id, zone.name_servers
+        self.zone_id = pulumi.Output.from_input(zone_id)
         checks = _probes(name, args, child)
         self.routing_controls = pulumi.Output.from_input({})
         self.switch_endpoints = pulumi.Output.from_input([])

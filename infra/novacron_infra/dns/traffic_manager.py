@@ -29,6 +29,7 @@ class TrafficManagerEndpoint(pulumi.ComponentResource):
     failing its own probe, and is back as soon as it passes it.
     """
 
+    zone_name: pulumi.Output[str]
     name_servers: pulumi.Output[Sequence[str]]
     """Name servers that the parent zone has to delegate to; empty for an existing zone."""
 
@@ -49,6 +50,7 @@ class TrafficManagerEndpoint(pulumi.ComponentResource):
                 opts=pulumi.ResourceOptions(parent=self, protect=service.protect_zone),
             )
             zone_name, self.name_servers = zone.name, zone.name_servers
+        self.zone_name = pulumi.Output.from_input(zone_name)
         profiles: dict[str, trafficmanager.Profile] = {}
         for profile in build_traffic_manager_profiles(args):
             resource = f"{name}-{profile.key or 'nearest'}"

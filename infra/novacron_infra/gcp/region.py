@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pulumi
 import pulumi_gcp as gcp
@@ -20,7 +21,7 @@ from novacron_infra.gcp.ingress import GcpIngress, GcpIngressArgs
 from novacron_infra.gcp.keys import GcpKeys, GcpKeysArgs, KeyUse
 from novacron_infra.gcp.network import FabricInterface, GcpFabric, GcpFabricArgs, GcpNetwork, GcpNetworkArgs
 from novacron_infra.gcp.node_pool import GkeNodePool, GkeNodePoolArgs
-from novacron_infra.gcp.registry import GcpRegistry, GcpRegistryArgs
+from novacron_infra.gcp.registry import GcpRegistry, GcpRegistryArgs, make_registry_url
 from novacron_infra.gcp.storage import GcpFilestore, GcpFilestoreArgs, GcpModelStore, GcpModelStoreArgs
 from novacron_infra.regions import RegionResults, RegionSpec
 from novacron_infra.stores import (
@@ -32,7 +33,16 @@ from novacron_infra.stores import (
     make_nfs_address,
     make_store_url,
 )
-from novacron_infra.workloads.names import COORDINATOR_SERVICE_ACCOUNT, NAMESPACE, WORKER_SERVICE_ACCOUNT
+from novacron_infra.workloads.names import (
+    COORDINATOR_SERVICE_ACCOUNT,
+    NAMESPACE,
+    WORKER_SERVICE_ACCOUNT,
+    find_worker_namespace,
+)
+from novacron_infra.workloads.serving_args import RegionStack
+
+if TYPE_CHECKING:
+    from novacron_infra.workloads.cluster_add_ons import PreparedCluster
 
 POSTGRES_CLASS = "db-perf-optimized-N-8"
 REDIS_TYPE = "REDIS_HIGHMEM_XLARGE"
@@ -77,6 +87,8 @@ class GcpRegion(pulumi.ComponentResource):
     files: GcpFilestore | None
     """Filestore."""
     ingress_address: pulumi.Output[str]
+    serving: RegionStack | None
+    """The serving stack. None without `spec.serving`."""
     results: GcpRegionResults
 
     def __init__(self, name: str, args: GcpRegionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -135,8 +147,9 @@ class GcpRegion(pulumi.ComponentResource):
             )
             for pool, shape in spec.pools.items()
         ]
+        prepared = None
         if spec.add_ons:
-            self._declare_add_ons(name, spec, storage_key, pools)
+            prepared = self._declare_add_ons(name, spec, storage_key, pools)
         model_store = self._declare_store(name, store, network, storage_key)
         postgres = GcpPostgres(
             f"{name}-postgres",
@@ -166,18 +179,19 @@ class GcpRegion(pulumi.ComponentResource):
             ),
             child,
         )
-        workers = self._pods(name, WORKER_SERVICE_ACCOUNT)
-        coordinators = self._pods(name, COORDINATOR_SERVICE_ACCOUNT)
+        workers = self._pods(name, find_worker_namespace(spec.serving is not None), WORKER_SERVICE_ACCOUNT)
+        coordinators = self._pods(name, NAMESPACE, COORDINATOR_SERVICE_ACCOUNT)
         if isinstance(store, GcsStore) and self.store is not None:
             # Mounted files need no rights: the network admits the cluster's nodes.
             self._grant_models(name, store.bucket, self.store, workers)
         self._grant_databases(name, args, coordinators, postgres)
+        repository = f"{tags.environment.lower()}-novacron"
         registry = GcpRegistry(
             f"{name}-images",
             GcpRegistryArgs(
                 region=region,
                 key_id=storage_key,
-                repository=f"{tags.environment.lower()}-novacron",
+                repository=repository,
                 tags=tags,
                 protect=protect,
             ),
@@ -185,6 +199,30 @@ class GcpRegion(pulumi.ComponentResource):
         )
         ingress = GcpIngress(name, GcpIngressArgs(region=region, tags=tags, protect=protect), child)
         self.ingress_address = ingress.address
+        self.serving = None
+        if spec.serving is not None and prepared is not None:
+            # Imported here, so that programs without the serving stack do not load the Kubernetes SDK.
+            from novacron_infra.gcp.serving import GcpServingArgs, declare_serving
+
+            self.serving = declare_serving(
+                name,
+                GcpServingArgs(
+                    spec=spec,
+                    project=args.project,
+                    cluster=self.cluster,
+                    workers=workers,
+                    coordinators=coordinators,
+                    postgres=postgres,
+                    redis=redis,
+                    ingress=ingress,
+                    registry=make_registry_url(args.project, region, repository),
+                    model_store=model_store,
+                    files=self.files,
+                ),
+                spec.serving,
+                prepared,
+                self,
+            )
         self.results = GcpRegionResults(
             platform=Platform.GCP,
             cluster=self.cluster.name,
@@ -197,6 +235,8 @@ class GcpRegion(pulumi.ComponentResource):
             postgres_secret=postgres.secret_id,
             redis_endpoint=redis.endpoint,
             registry=registry.url,
+            endpoint=self.serving.endpoint if self.serving else None,
+            namespace=self.serving.namespace if self.serving else None,
         )
         self.register_outputs(self.results.export())
 
@@ -248,12 +288,12 @@ class GcpRegion(pulumi.ComponentResource):
 
     def _declare_add_ons(
         self, name: str, spec: RegionSpec, key_id: pulumi.Input[str], pools: list[GkeNodePool]
-    ) -> None:
+    ) -> PreparedCluster:
         # Imported here, so that programs without add-ons do not load the Kubernetes SDK.
         from novacron_infra.gcp.cluster_add_ons import FORMER_DEFAULT, describe_charts, list_volume_classes
         from novacron_infra.workloads.cluster_add_ons import ClusterAddOnsArgs, declare_cluster_add_ons
 
-        declare_cluster_add_ons(
+        return declare_cluster_add_ons(
             name,
             self.cluster.kubeconfig,
             ClusterAddOnsArgs(
@@ -265,11 +305,11 @@ class GcpRegion(pulumi.ComponentResource):
             depends_on=[self.cluster, *pools],
         )
 
-    def _pods(self, name: str, service_account: str) -> GkePodAccount:
+    def _pods(self, name: str, namespace: str, service_account: str) -> GkePodAccount:
         return GkePodAccount(
             f"{name}-{service_account}",
             GkePodAccountArgs(
-                workload_pool=self.cluster.workload_pool, namespace=NAMESPACE, service_account=service_account
+                workload_pool=self.cluster.workload_pool, namespace=namespace, service_account=service_account
             ),
             pulumi.ResourceOptions(parent=self),
         )

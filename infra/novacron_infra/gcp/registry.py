@@ -72,6 +72,11 @@ class GcpRegistry(pulumi.ComponentResource):
         self.register_outputs({"url": self.url})
 
 
+def make_registry_url(project: str, region: str, repository: str) -> str:
+    """Return the prefix of image names, as `GcpRegistry.url`."""
+    return f"{region}-docker.pkg.dev/{project}/{repository}"
+
+
 def _check_args(name: str, args: GcpRegistryArgs) -> list[Problem]:
     found: list[Problem] = []
     if not _REPOSITORY.fullmatch(args.repository):

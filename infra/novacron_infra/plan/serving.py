@@ -179,6 +179,8 @@ class ServingPorts:
 
     http: int = 8080
     """The coordinators' API."""
+    https: int = 8443
+    """The coordinators' API with TLS, where they have a certificate."""
     grpc: int = 9090
     """Where workers register with coordinators."""
     worker: int = 9091

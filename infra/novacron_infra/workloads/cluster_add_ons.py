@@ -159,13 +159,25 @@ class ClusterAddOns(pulumi.ComponentResource):
         )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PreparedCluster:
+    """A cluster with its add-ons, and the provider for what is deployed to it next."""
+
+    provider: k8s.Provider
+    add_ons: ClusterAddOns
+
+    def deploy_as(self, parent: pulumi.Resource) -> pulumi.ResourceOptions:
+        """Return the options of a child of `parent` that is deployed to the cluster after the add-ons."""
+        return pulumi.ResourceOptions(parent=parent, providers=[self.provider], depends_on=[self.add_ons])
+
+
 def declare_cluster_add_ons(
     region: str,
     kubeconfig: pulumi.Input[str],
     args: ClusterAddOnsArgs,
     parent: pulumi.Resource,
     depends_on: Sequence[pulumi.Resource],
-) -> ClusterAddOns:
+) -> PreparedCluster:
     """Declare the Kubernetes provider of a region's cluster, and the add-ons.
 
     Args:
@@ -184,7 +196,7 @@ def declare_cluster_add_ons(
             parent=parent, aliases=[pulumi.Alias(name=f"{former}-kubernetes", parent=former_parent)]
         ),
     )
-    return ClusterAddOns(
+    add_ons = ClusterAddOns(
         f"{region}-add-ons",
         args,
         pulumi.ResourceOptions(
@@ -194,6 +206,7 @@ def declare_cluster_add_ons(
             aliases=[pulumi.Alias(name=former, type_=_FORMER_TYPE)],
         ),
     )
+    return PreparedCluster(provider=provider, add_ons=add_ons)
 
 
 def _select_nodes(plugin: DevicePlugin) -> k8s.core.v1.NodeAffinityArgs:

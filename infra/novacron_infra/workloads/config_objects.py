@@ -43,6 +43,23 @@ def declare_config(
         opts: Pulumi's options.
     """
     text = pulumi.Output.from_input(content).apply(lambda known: json.dumps(known, indent=1))
+    return declare_file(resource, namespace, name, file, text, opts)
+
+
+def declare_file(
+    resource: str, namespace: str, name: str, file: str, text: pulumi.Input[str], opts: pulumi.ResourceOptions
+) -> k8s.core.v1.ConfigMap:
+    """Declare the ConfigMap of a file with any text.
+
+    Args:
+        resource: name of the Pulumi resource.
+        namespace: where the pods are.
+        name: how the object's name begins.
+        file: name of the file.
+        text: content of the file.
+        opts: Pulumi's options.
+    """
+    text = pulumi.Output.from_input(text)
     full_name = text.apply(lambda known: name_with_hash(name, {file: known}))
     return k8s.core.v1.ConfigMap(
         resource,

@@ -6,7 +6,7 @@ coordinator serves for `drain_notice_s`, for load balancers. It then waits up to
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,6 +65,10 @@ class CoordinatorPlace:
     ports: ServingPorts = field(default_factory=ServingPorts)
     labels: Mapping[str, str] = field(default_factory=dict)
     """More labels of the pods, by which a cloud knows that they have an identity."""
+    files: Sequence[pods.ReadOnlyFolder] = ()
+    """Folders with the API's certificate and with the logins of services."""
+    tls: bool = False
+    """Whether the API has a certificate, and a port with TLS."""
 
 
 def build_file(
@@ -93,9 +97,18 @@ def declare_registration_service(resource: str, grpc_port: int, opts: pulumi.Res
 
 
 def declare_api_service(
-    resource: str, access: ApiAccess, http_port: int, opts: pulumi.ResourceOptions
+    resource: str, access: ApiAccess, ports: ServingPorts, opts: pulumi.ResourceOptions, *, tls: bool = False
 ) -> k8s.core.v1.Service:
-    """Declare the Service for clients. It is complete once a coordinator is ready."""
+    """Declare the Service for clients. It is complete once a coordinator is ready.
+
+    Args:
+        resource: name of the Pulumi resource.
+        access: how clients reach it.
+        ports: the coordinators' ports.
+        opts: Pulumi's options.
+        tls: whether the API has a port with TLS.
+    """
+    https = k8s.core.v1.ServicePortArgs(name="https", port=ports.https, target_port="https", app_protocol="https")
     return k8s.core.v1.Service(
         resource,
         metadata=pods.label_object(API_SERVICE, NAMESPACE, COORDINATORS),
@@ -105,11 +118,12 @@ def declare_api_service(
             ports=[
                 k8s.core.v1.ServicePortArgs(
                     name="http",
-                    port=http_port,
+                    port=ports.http,
                     target_port="http",
                     node_port=access.node_port,
                     app_protocol="http",
-                )
+                ),
+                *((https,) if tls else ()),
             ],
         ),
         opts=opts,
@@ -159,6 +173,7 @@ def _describe_pod(
     home = pods.WritableFolder(name="home", path=contract.HOME, size_mib=cache_mib + _MIB_BESIDES_CACHE)
     folders = (home, pods.TEMPORARY)
     volumes, mounts = pods.mount_source(source)
+    https = k8s.core.v1.ContainerPortArgs(name="https", container_port=place.ports.https)
     return k8s.core.v1.PodSpecArgs(
         service_account_name=COORDINATOR_SERVICE_ACCOUNT,
         automount_service_account_token=False,
@@ -181,6 +196,7 @@ def _describe_pod(
                 ports=[
                     k8s.core.v1.ContainerPortArgs(name="http", container_port=place.ports.http),
                     k8s.core.v1.ContainerPortArgs(name="grpc", container_port=place.ports.grpc),
+                    *((https,) if place.tls else ()),
                 ],
                 startup_probe=pods.probe(contract.HEALTH_PATH, "http", period_s=1, failures=_START_TIMEOUT_S),
                 liveness_probe=pods.probe(contract.HEALTH_PATH, "http", period_s=10, failures=3),
@@ -190,8 +206,8 @@ def _describe_pod(
                 ),
                 resources=pods.request_resources(settings.resources, folders),
                 security_context=pods.secure_container(read_only_root=True),
-                volume_mounts=[*mounts, *(folder.mount() for folder in folders)],
+                volume_mounts=[*mounts, *(folder.mount() for folder in (*folders, *place.files))],
             )
         ],
-        volumes=[*volumes, *(folder.volume() for folder in folders)],
+        volumes=[*volumes, *(folder.volume() for folder in (*folders, *place.files))],
     )

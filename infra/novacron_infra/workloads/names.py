@@ -32,3 +32,11 @@ REGISTRATION_SERVICE = "llm-coordinators"
 """Headless Service with the address of every coordinator, ready or not, for the workers."""
 PART_OF = "novacron"
 """The label `app.kubernetes.io/part-of` of all objects."""
+
+
+def find_worker_namespace(serving: bool) -> str:
+    """Return the namespace of the workers' identity in a region, with or without the serving stack.
+
+    Without it, the namespace is that of earlier versions: another one would replace the identity of existing stacks.
+    """
+    return GPU_NAMESPACE if serving else NAMESPACE

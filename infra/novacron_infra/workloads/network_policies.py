@@ -38,6 +38,8 @@ class AllowedTraffic:
     """Port of the coordinators' database; None without one."""
     redis_port: pulumi.Input[int] | None
     """Port of the coordinators' Redis-compatible service; None without one."""
+    tls: bool
+    """Whether the API has a port with TLS."""
     model_store: bool
     """Whether workers download their model from an object store."""
     metadata_servers: tuple[str, ...] = ()
@@ -83,7 +85,11 @@ def _list_policies(traffic: AllowedTraffic) -> Iterator[_Policy]:
     api, registration, requests = [_port(ports.http)], [_port(ports.grpc)], [_port(ports.worker)]
     monitoring = _peer(traffic.monitoring_namespace)
     # Clients, load balancers and probes of the API have any address; API keys protect it.
-    yield NAMESPACE, "coordinators-from-clients", _allow_ingress(coordinators_here, api)
+    if traffic.tls:
+        yield NAMESPACE, "coordinators-from-clients", _allow_ingress(coordinators_here, [_port(ports.https)])
+        yield NAMESPACE, "coordinators-from-cluster", _allow_ingress(coordinators_here, api, [_any_pod()])
+    else:
+        yield NAMESPACE, "coordinators-from-clients", _allow_ingress(coordinators_here, api)
     yield NAMESPACE, "coordinators-from-workers", _allow_ingress(coordinators_here, registration, [workers_there])
     yield NAMESPACE, "coordinators-to-workers", _allow_egress(coordinators_here, requests, [workers_there])
     yield workers, "workers-to-coordinators", _allow_egress(workers_here, registration, [coordinators_there])
@@ -128,6 +134,11 @@ def _peer(namespace: str, name: str | None = None) -> k8s.networking.v1.NetworkP
         namespace_selector=k8s.meta.v1.LabelSelectorArgs(match_labels={_NAMESPACE_LABEL: namespace}),
         pod_selector=None if name is None else _select(name),
     )
+
+
+def _any_pod() -> k8s.networking.v1.NetworkPolicyPeerArgs:
+    """Return the pods of all namespaces."""
+    return k8s.networking.v1.NetworkPolicyPeerArgs(namespace_selector=k8s.meta.v1.LabelSelectorArgs())
 
 
 def _port(port: pulumi.Input[int], protocol: str = "TCP") -> k8s.networking.v1.NetworkPolicyPortArgs:

@@ -13,7 +13,6 @@ from novacron_infra.config.sections.hardware import Resources
 from novacron_infra.plan.serving import NodePlacement
 from novacron_infra.workloads import serving_contract as contract
 from novacron_infra.workloads.names import PART_OF
-from novacron_infra.workloads.serving_args import SecretKey
 
 CERTIFICATE_FOLDER = "/etc/novacron-tls"
 """Folder of `tls.crt`, `tls.key` and `ca.crt`."""
@@ -27,6 +26,8 @@ MIN_READY_S = 5
 """How long a new pod has to stay ready before an update continues with the next one."""
 _WITHOUT_WAITING = {"pulumi.com/skipAwait": "true"}
 """Annotation of a headless Service, which exists before its pods do."""
+_ONLY_THE_PROCESS_READS = 0o440
+"""Mode of files with secrets: their group is the process's."""
 _PROBE_TIMEOUT_S = 5
 _TEMPORARY_MIB = 256
 
@@ -35,15 +36,13 @@ _TEMPORARY_MIB = 256
 class PodSource:
     """Image, configuration and secrets of the pods of a workload."""
 
-    image: str
+    image: pulumi.Input[str]
     config: pulumi.Input[str]
     """Name of the ConfigMap with the configuration file."""
     secret: pulumi.Input[str]
     """Name of the Secret."""
     secret_keys: tuple[str, ...]
     """Keys of the Secret, which are also the names of their variables."""
-    other_secrets: Mapping[str, SecretKey] = field(default_factory=dict)
-    """Values of Secrets that something else creates, by variable."""
     certificate: str | None = None
     """Secret with the certificate for the traffic between coordinators and workers. None: it is in plain text."""
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -71,6 +70,36 @@ class WritableFolder:
     def mount(self) -> k8s.core.v1.VolumeMountArgs:
         """Return where a container has the folder."""
         return k8s.core.v1.VolumeMountArgs(name=self.name, mount_path=self.path)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReadOnlyFolder:
+    """A folder with the files of a Secret and of a ConfigMap. New content of the Secret appears within two minutes."""
+
+    name: str
+    path: str
+    secret: pulumi.Input[str] | None = None
+    """Name of the Secret. The pod waits for it to exist."""
+    config: pulumi.Input[str] | None = None
+    """Name of the ConfigMap."""
+
+    def volume(self) -> k8s.core.v1.VolumeArgs:
+        """Return the folder's volume."""
+        sources: list[k8s.core.v1.VolumeProjectionArgs] = []
+        if self.secret is not None:
+            secret = k8s.core.v1.SecretProjectionArgs(name=self.secret)
+            sources.append(k8s.core.v1.VolumeProjectionArgs(secret=secret))
+        if self.config is not None:
+            config = k8s.core.v1.ConfigMapProjectionArgs(name=self.config)
+            sources.append(k8s.core.v1.VolumeProjectionArgs(config_map=config))
+        return k8s.core.v1.VolumeArgs(
+            name=self.name,
+            projected=k8s.core.v1.ProjectedVolumeSourceArgs(sources=sources, default_mode=_ONLY_THE_PROCESS_READS),
+        )
+
+    def mount(self) -> k8s.core.v1.VolumeMountArgs:
+        """Return where a container has the folder."""
+        return k8s.core.v1.VolumeMountArgs(name=self.name, mount_path=self.path, read_only=True)
 
 
 TEMPORARY = WritableFolder(name="tmp", path="/tmp", size_mib=_TEMPORARY_MIB)  # noqa: S108 - a volume of the pod
@@ -218,8 +247,6 @@ def environment(
         more: other variables.
     """
     variables = {"HOME": contract.HOME, "USER": PART_OF, "TMPDIR": TEMPORARY.path, **source.variables, **(more or {})}
-    secrets = {key: (source.secret, key) for key in source.secret_keys}
-    secrets |= {name: (value.secret, value.key) for name, value in source.other_secrets.items()}
     return [
         *(k8s.core.v1.EnvVarArgs(name=name, value=value) for name, value in variables.items()),
         *(
@@ -233,12 +260,12 @@ def environment(
         ),
         *(
             k8s.core.v1.EnvVarArgs(
-                name=name,
+                name=key,
                 value_from=k8s.core.v1.EnvVarSourceArgs(
-                    secret_key_ref=k8s.core.v1.SecretKeySelectorArgs(name=secret, key=key)
+                    secret_key_ref=k8s.core.v1.SecretKeySelectorArgs(name=source.secret, key=key)
                 ),
             )
-            for name, (secret, key) in secrets.items()
+            for key in source.secret_keys
         ),
     ]
 
@@ -261,9 +288,9 @@ def mount_source(
     return volumes, mounts
 
 
-def pull_policy(image: str) -> str:
+def pull_policy(image: pulumi.Input[str]) -> str:
     """Return when the kubelet pulls an image: never, if it was loaded onto the nodes."""
-    return "Never" if image.startswith(LOADED_IMAGES) else "IfNotPresent"
+    return "Never" if isinstance(image, str) and image.startswith(LOADED_IMAGES) else "IfNotPresent"
 
 
 def declare_headless_service(

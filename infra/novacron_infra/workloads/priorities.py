@@ -61,7 +61,7 @@ def declare_priority_classes(
 
 
 def declare_warm_capacity(
-    resource: str, group: WorkerGroup, image: str, opts: pulumi.ResourceOptions
+    resource: str, group: WorkerGroup, image: pulumi.Input[str], opts: pulumi.ResourceOptions
 ) -> k8s.apps.v1.Deployment:
     """Declare pods with the GPUs of `group.warm_replicas` replicas, which do nothing.
 
@@ -98,7 +98,7 @@ def count_warm_pods(groups: Sequence[WorkerGroup]) -> int:
     return sum(group.warm_replicas * group.pods_per_replica for group in groups)
 
 
-def _describe_pod(group: WorkerGroup, image: str) -> k8s.core.v1.PodSpecArgs:
+def _describe_pod(group: WorkerGroup, image: pulumi.Input[str]) -> k8s.core.v1.PodSpecArgs:
     return k8s.core.v1.PodSpecArgs(
         service_account_name=WORKER_SERVICE_ACCOUNT,
         automount_service_account_token=False,

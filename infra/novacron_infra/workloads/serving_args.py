@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pulumi
 
 from novacron_infra.plan.serving import WorkerGroup
+from novacron_infra.stores import make_nfs_address
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,6 +21,16 @@ class NfsMount:
     """The folder that the server exports."""
     url: pulumi.Input[str]
     """URL of that folder, with which the URLs of its models begin: `efs://fs-0123` or `nfs://server/export`."""
+
+
+def make_nfs_mount(export: pulumi.Input[str]) -> NfsMount:
+    """Return the mount of `server:/export`."""
+    known = pulumi.Output.from_input(export)
+    return NfsMount(
+        server=known.apply(lambda text: text.partition(":")[0]),
+        path=known.apply(lambda text: text.partition(":")[2]),
+        url=known.apply(make_nfs_address),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,14 +72,61 @@ class Identities:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SecretKey:
-    """A value in a Secret of the coordinators' namespace that something else creates, such as external-secrets.
+class ServiceLogin:
+    """How coordinators sign in to a service whose URL has no password.
 
-    Coordinators wait for it. They are not restarted when it changes.
+    The files are in the service's folder of `serving_contract`.
     """
 
-    secret: pulumi.Input[str]
-    """Name of the Secret."""
-    key: str
-    port: int
-    """Port of the service that the value leads to, which the network policies open."""
+    password_secret: str | None = None
+    """Name of a Secret in the coordinators' namespace that something else creates, such as external-secrets.
+
+    Its key `password` is read for every new connection, so a new password needs no restart. Pods wait for it to exist.
+    """
+    ca_certificate: pulumi.Input[str] | None = None
+    """PEM of the certificate authority, for a URL that names the file. None: there is no file."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RedisLogin(ServiceLogin):
+    """How coordinators sign in to a Redis-compatible service."""
+
+    cluster: bool = False
+    """Whether clients speak the protocol of a cluster."""
+    google: bool = False
+    """Whether they sign in with access tokens of their Google service account, without a password."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StackImages:
+    """The container images, if their registry is known only when it exists. Their names have digests."""
+
+    coordinator: pulumi.Input[str]
+    worker: pulumi.Input[str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClusterTrust:
+    """How clouds recognize the service accounts of a cluster, for those that change records of a DNS zone."""
+
+    issuer: pulumi.Input[str]
+    """URL of the cluster's OIDC issuer."""
+    aws_provider_arn: pulumi.Input[str] | None = None
+    """The issuer's ARN in IAM. None: it is not known there yet."""
+    google_pool: pulumi.Input[str] | None = None
+    """Workload identity pool of a cluster on Google Cloud."""
+    azure_resource_group: pulumi.Input[str] | None = None
+    """Resource group of a cluster on Azure, for its identities."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RegionStack:
+    """The serving stack in a region's cluster."""
+
+    endpoint: pulumi.Output[str]
+    """Base URL of the API through the region's load balancer, with `/v1`."""
+    namespace: pulumi.Output[str]
+    """Namespace of the coordinators."""
+    trust: ClusterTrust
+    in_namespace: pulumi.ResourceOptions
+    """Options of an object in the coordinators' namespace."""

@@ -41,6 +41,22 @@ class ClusterTlsFile(TypedDict):
     server_name: str
 
 
+class ApiTlsFile(TypedDict):
+    """The certificate of the API, and the port that has it."""
+
+    certificate: str
+    key: str
+    port: int
+
+
+class RedisFile(TypedDict, total=False):
+    """How a coordinator signs in to Redis."""
+
+    cluster: bool
+    login: str
+    password_file: str
+
+
 class CoordinatorFile(TypedDict):
     """A coordinator's configuration file."""
 
@@ -58,6 +74,9 @@ class CoordinatorFile(TypedDict):
     minimum_quality: float | None
     database_url: str | None
     cache: CacheFile | None
+    tls: NotRequired[ApiTlsFile]
+    database_password_file: NotRequired[str]
+    redis: NotRequired[RedisFile]
     drain_notice_s: NotRequired[float]
     drain_s: NotRequired[int]
 

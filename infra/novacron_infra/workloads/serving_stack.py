@@ -24,10 +24,10 @@ from novacron_infra.config.sections.monitoring import Traces
 from novacron_infra.errors import raise_problems
 from novacron_infra.generated import generate_secret
 from novacron_infra.plan.serving import NodePlacement, ServingPorts, WorkerGroup
-from novacron_infra.workloads import coordinators, gpu_workers, pods, workers
+from novacron_infra.workloads import coordinator_files, coordinators, gpu_workers, pods, workers
 from novacron_infra.workloads import serving_contract as contract
 from novacron_infra.workloads.cluster_tls import add_cluster_tls, declare_cluster_tls, find_secret
-from novacron_infra.workloads.config_objects import declare_config, declare_secret, find_name
+from novacron_infra.workloads.config_objects import declare_config, declare_file, declare_secret, find_name
 from novacron_infra.workloads.fabrics import EXEMPTION_REASONS
 from novacron_infra.workloads.model_store import declare_store_claim
 from novacron_infra.workloads.monitoring.declare import MonitoredPods, PrometheusObjects, declare_monitoring
@@ -37,7 +37,7 @@ from novacron_infra.workloads.priorities import count_warm_pods, declare_priorit
 from novacron_infra.workloads.quotas import declare_quota
 from novacron_infra.workloads.scaled_objects import ScaledGroup, Workload, declare_scaled_object
 from novacron_infra.workloads.security import declare_namespace, declare_service_accounts
-from novacron_infra.workloads.serving_args import GpuWorkers, Identities, SecretKey
+from novacron_infra.workloads.serving_args import GpuWorkers, Identities, RedisLogin, ServiceLogin, StackImages
 from novacron_infra.workloads.serving_config import WorkerFile
 from novacron_infra.workloads.worker_pods import CONFIG_FILE
 
@@ -48,7 +48,7 @@ _POSTGRES_PORT, _REDIS_PORT = 5432, 6379
 class ServingStackArgs:
     """Arguments of ServingStack."""
 
-    images: ServingImages
+    images: ServingImages | StackImages
     model: ServedModel = field(default_factory=ServedModel)
     """Its `path` and `url` are for workers with the PyTorch engine; a GPU group has its folder in the store."""
     coordinators: CoordinatorPods = field(default_factory=CoordinatorPods)
@@ -61,12 +61,21 @@ class ServingStackArgs:
     """The namespace whose pods may read the workers' metrics."""
     admin_key: pulumi.Input[str] | None = None
     """The administrator's API key. None: it is generated."""
-    database_url: pulumi.Input[str] | SecretKey | None = None
+    database_url: pulumi.Input[str] | None = None
     """`postgresql://…`, for API keys, models and assignments. None: the administrator's key is the only one."""
-    redis_url: pulumi.Input[str] | SecretKey | None = None
+    database_login: ServiceLogin | None = None
+    """How to sign in to the database. None: the URL has a password, or the database needs none."""
+    redis_url: pulumi.Input[str] | None = None
     """`redis://…` or `rediss://…`, for rate limits and cached responses of all coordinators together.
 
     None: each coordinator has its own.
+    """
+    redis_login: RedisLogin | None = None
+    """How to sign in to the Redis-compatible service. None: as the URL says."""
+    tls_secret: str | None = None
+    """Name of a Secret with the API's certificate, which cert-manager creates and renews. Pods wait for it.
+
+    The API then has TLS at `ports.https`, and plain HTTP for pods of the cluster only. None: plain HTTP only.
     """
     identities: Identities = field(default_factory=Identities)
     cluster_tls: bool = False
@@ -106,7 +115,7 @@ class ServingStack(pulumi.ComponentResource):
     admin_key: pulumi.Output[str]
     """The administrator's API key, a secret."""
     namespaces: Mapping[str, k8s.core.v1.Namespace]
-    """The namespaces by name. What else is in them depends on them, such as Secrets of a `SecretKey`."""
+    """The namespaces by name. What else is in them depends on them, such as Secrets that it needs."""
 
     def __init__(self, name: str, args: ServingStackArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         _check(args)
@@ -132,7 +141,7 @@ class ServingStack(pulumi.ComponentResource):
         # One tier after the other: workers are not replaced while coordinators are.
         self._declare_workers(in_namespaces, self._after(deployment))
         service = coordinators.declare_api_service(
-            f"{name}-{API_SERVICE}", args.access, args.ports.http, self._after(deployment)
+            f"{name}-{API_SERVICE}", args.access, args.ports, self._after(deployment), tls=args.tls_secret is not None
         )
         self.endpoint = _find_endpoint(args, service)
         self.namespace = pulumi.Output.from_input(NAMESPACE)
@@ -173,6 +182,7 @@ class ServingStack(pulumi.ComponentResource):
             ports=args.ports,
             database_port=_find_port(args.database_url, _POSTGRES_PORT),
             redis_port=_find_port(args.redis_url, _REDIS_PORT),
+            tls=args.tls_secret is not None,
             model_store=_downloads(args),
             metadata_servers=_list_metadata_clients(identities),
             traces_port=args.traces and args.traces.port,
@@ -195,15 +205,15 @@ class ServingStack(pulumi.ComponentResource):
     ) -> k8s.apps.v1.Deployment:
         args, resource = self._args, f"{self._name}-{COORDINATORS}"
         values = {contract.CLUSTER_TOKEN: self._cluster_token, contract.ADMIN_KEY: self.admin_key}
-        others: dict[str, SecretKey] = {}
         for variable, url in ((contract.DATABASE_URL, args.database_url), (contract.REDIS_URL, args.redis_url)):
-            if isinstance(url, SecretKey):
-                others[variable] = url
-            elif url is not None:
+            if url is not None:
                 values[variable] = pulumi.Output.secret(url)
         file = coordinators.build_file(
             args.coordinators, args.ports, self._worker_namespace, redis=args.redis_url is not None
         )
+        coordinator_files.add_services(file, args.database_login, args.redis_login)
+        if args.tls_secret is not None:
+            coordinator_files.add_tls(file, args.ports.https)
         config = declare_config(
             f"{resource}-config", NAMESPACE, COORDINATORS, coordinators.CONFIG_FILE, self._secure(file), in_namespaces
         )
@@ -216,17 +226,41 @@ class ServingStack(pulumi.ComponentResource):
             config=find_name(config),
             secret=find_name(secret),
             secret_keys=tuple(values),
-            other_secrets=others,
             certificate=find_secret(COORDINATORS) if args.cluster_tls else None,
             variables=_list_trace_variables(args.traces),
         )
         place = coordinators.CoordinatorPlace(
-            nodes=args.coordinator_nodes, ports=args.ports, labels=args.identities.coordinators.labels
+            nodes=args.coordinator_nodes,
+            ports=args.ports,
+            labels=args.identities.coordinators.labels,
+            files=self._declare_files(in_namespaces),
+            tls=args.tls_secret is not None,
         )
         return coordinators.declare_deployment(resource, args.coordinators, place, source, prepared)
 
     def _secure(self, file: pulumi.Input[Mapping[str, object]]) -> pulumi.Input[Mapping[str, object]]:
         return add_cluster_tls(file) if self._args.cluster_tls else file
+
+    def _declare_files(self, opts: pulumi.ResourceOptions) -> list[pods.ReadOnlyFolder]:
+        args, folders = self._args, list[pods.ReadOnlyFolder]()
+        if args.tls_secret is not None:
+            folders.append(pods.ReadOnlyFolder(name="api-tls", path=contract.TLS_FOLDER, secret=args.tls_secret))
+        for name, path, login in (
+            ("database", contract.DATABASE_FOLDER, args.database_login),
+            ("redis", contract.REDIS_FOLDER, args.redis_login),
+        ):
+            if login is None:
+                continue
+            config = None
+            if login.ca_certificate is not None:
+                resource, map_name = f"{self._name}-{name}-ca", f"llm-{name}-ca"
+                config = find_name(
+                    declare_file(resource, NAMESPACE, map_name, contract.CA_FILE, login.ca_certificate, opts)
+                )
+            if config is not None or login.password_secret is not None:
+                folder = pods.ReadOnlyFolder(name=name, path=path, secret=login.password_secret, config=config)
+                folders.append(folder)
+        return folders
 
     def _declare_workers(self, in_namespaces: pulumi.ResourceOptions, opts: pulumi.ResourceOptions) -> None:
         args, resource, namespace = self._args, f"{self._name}-{WORKERS}", self._worker_namespace
@@ -354,9 +388,9 @@ def _list_metadata_clients(identities: Identities) -> tuple[str, ...]:
     return (*coordinators, *(("workers", "ranks") if identities.workers.metadata_server else ()))
 
 
-def _find_port(url: pulumi.Input[str] | SecretKey | None, default: int) -> pulumi.Input[int] | None:
-    if url is None or isinstance(url, SecretKey):
-        return url and url.port
+def _find_port(url: pulumi.Input[str] | None, default: int) -> pulumi.Input[int] | None:
+    if url is None:
+        return None
     known = pulumi.Output.from_input(url).apply(lambda text: urlsplit(text).port or default)
     return pulumi.Output.unsecret(known)
 

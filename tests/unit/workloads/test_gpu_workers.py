@@ -13,8 +13,10 @@ from novacron_infra.workloads.serving_args import (
     ModelStoreAccess,
     NfsMount,
     PodIdentity,
-    SecretKey,
+    RedisLogin,
+    ServiceLogin,
 )
+from novacron_serving.coordinator.config import CoordinatorConfig
 from novacron_serving.worker.config import WorkerConfig
 
 from tests.definitions import check_object
@@ -273,18 +275,46 @@ def test_pods_have_the_identity_of_their_cloud() -> None:
     assert "novacron-workers/workers-to-metadata-server" not in stack.of("NetworkPolicy")
 
 
-def test_a_value_can_be_in_a_secret_that_something_else_creates() -> None:
-    secret = SecretKey(secret="database", key="url", port=5433)
-    stack = declare_region(serve(), database_url=secret, redis_url="rediss://cache.example.com:6380")
-    env = {item["name"]: item.get("valueFrom") for item in stack.coordinator["containers"][0]["env"]}
-    assert env["NOVACRON_DATABASE_URL"] == {"secretKeyRef": {"name": "database", "key": "url"}}
-    assert "NOVACRON_REDIS_URL" in env
+def test_logins_and_the_certificate_are_files_that_coordinators_read_again() -> None:
+    stack = declare_region(
+        serve(),
+        database_url="postgresql://novacron@database.example.com:5433/novacron",
+        database_login=ServiceLogin(password_secret="llm-database", ca_certificate="authority"),
+        redis_url="rediss://cache.example.com:6380",
+        redis_login=RedisLogin(google=True, cluster=True),
+        tls_secret="llm-api-tls",
+    )
+    (container,) = stack.coordinator["containers"]
+    mounts = {item["name"]: item["mountPath"] for item in container["volumeMounts"]}
+    volumes = {item["name"]: item.get("projected") for item in stack.coordinator["volumes"]}
+    secret, authority = volumes["database"]["sources"]
+    assert secret == {"secret": {"name": "llm-database"}}
+    assert authority["configMap"]["name"].startswith("llm-database-ca-")
+    assert volumes["api-tls"]["sources"] == [{"secret": {"name": "llm-api-tls"}}]
+    assert volumes["api-tls"]["defaultMode"] == 0o440
+    assert "redis" not in volumes
+    file = json.loads(get(stack.one("ConfigMap", "llm-coordinator"), "data")["coordinator.json"])
+    assert file["database_password_file"] == f"{mounts['database']}/password"
+    assert file["redis"] == {"cluster": True, "login": "google"}
+    assert file["tls"] == {
+        "certificate": f"{mounts['api-tls']}/tls.crt",
+        "key": f"{mounts['api-tls']}/tls.key",
+        "port": 8443,
+    }
+    CoordinatorConfig.model_validate(file)
+    policies = stack.of("NetworkPolicy")
     ports = [
-        get(stack.of("NetworkPolicy")[f"novacron-llm/coordinators-to-{name}"], "spec.egress")[0]["ports"][0]["port"]
+        get(policies[f"novacron-llm/coordinators-to-{name}"], "spec.egress")[0]["ports"][0]["port"]
         for name in ("database", "redis")
     ]
     assert ports == [5433, 6380]
-    assert json.loads(get(stack.one("ConfigMap", "llm-coordinator"), "data")["coordinator.json"])["cache"]["redis"]
+    # Clients from outside have TLS; plain HTTP is for pods of the cluster.
+    (from_clients,) = get(policies["novacron-llm/coordinators-from-clients"], "spec.ingress")
+    assert from_clients == {"ports": [{"port": 8443, "protocol": "TCP"}]}
+    (from_cluster,) = get(policies["novacron-llm/coordinators-from-cluster"], "spec.ingress")
+    assert from_cluster == {"from": [{"namespaceSelector": {}}], "ports": [{"port": 8080, "protocol": "TCP"}]}
+    for item in stack.objects:
+        check_object(item.inputs)
 
 
 def test_other_ports_are_used_everywhere() -> None:

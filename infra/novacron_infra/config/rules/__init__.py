@@ -11,6 +11,7 @@ from novacron_infra.config.rules.parts import Parts
 from novacron_infra.config.rules.processes import check_coordinators, check_resources, check_workers
 from novacron_infra.config.rules.regions import check_regions
 from novacron_infra.config.rules.services import check_accounts, check_images, check_redis, check_tags
+from novacron_infra.config.rules.serving import check_serving
 from novacron_infra.config.rules.targets import check_targets
 from novacron_infra.config.rules.traffic import check_traffic
 from novacron_infra.errors import Problem
@@ -34,6 +35,7 @@ _RULES = (
     check_targets,
     check_redis,
     check_images,
+    check_serving,
     check_tags,
 )
 

@@ -45,12 +45,20 @@ class AddOns(Section):
     gateway_api: AddOn | None = None
     """The definitions of the Gateway API. Gateways need a controller of your own, unless the cloud has one."""
 
-    def fill(self, platform: Platform) -> AddOns:
-        """Return the add-ons of a cluster: these, and the platform's defaults for what is left out."""
+    def fill(self, platform: Platform, *, serving: bool = False) -> AddOns:
+        """Return the add-ons of a cluster: these, and the platform's defaults for what is left out.
+
+        Args:
+            platform: the cluster's platform.
+            serving: whether a cloud's cluster has the serving stack, which needs one more on AWS.
+        """
         given: dict[str, Any] = {
             name: value for name in type(self).model_fields if (value := getattr(self, name)) is not None
         }
-        return _DEFAULTS[platform].model_copy(update=given)
+        defaults = _DEFAULTS[platform]
+        if serving and platform is Platform.AWS:
+            defaults = _with(defaults, AddOn.INSTALL, "load_balancer_controller")
+        return defaults.model_copy(update=given)
 
 
 NO_ADD_ONS = AddOns(**dict.fromkeys(AddOns.model_fields, AddOn.NONE))

@@ -30,3 +30,6 @@ class Clusters(Section):
     """Whether to create storage classes and device plugins in the clusters, and to install `add_ons`.
     `novacron up` must then reach each API, so run it inside the network or from one of `public_networks`. Without
     add-ons, a cluster on AWS has no GPUs to schedule until you install a device plugin."""
+    serving: bool = False
+    """Whether to deploy the serving stack to the clusters: coordinators, workers and what they need.
+    It needs `add_ons`, and digests of `images.coordinator` and `images.worker`."""

@@ -31,7 +31,8 @@ class Image(Section):
     """A container image."""
 
     repository: Repository
-    """Registry and path of the image, without the tag."""
+    """Registry and path of the image, without the tag.
+    For coordinators and workers, a path without a registry is in the registry of each region (output `registry`)."""
     tag: Tag
     """Version of the image. `latest` needs a digest."""
     digest: Digest | None = None
@@ -41,6 +42,12 @@ class Image(Section):
     def reference(self) -> str:
         """The image's name in a Kubernetes manifest."""
         return f"{self.repository}:{self.tag}" + (f"@{self.digest}" if self.digest else "")
+
+    @property
+    def in_region_registry(self) -> bool:
+        """Whether the repository has no registry, whose name would have a dot or a port."""
+        registry, slash, _ = self.repository.partition("/")
+        return not (slash and ("." in registry or ":" in registry))
 
 
 class Images(Section):

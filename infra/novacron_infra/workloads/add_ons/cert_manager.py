@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from novacron_infra.workloads.add_ons.charts import Chart, Release, Values, key
@@ -42,13 +43,21 @@ class CertManagerValues(Values):
     webhook: Replicas = Replicas()
     cainjector: Replicas = Replicas()
     prometheus: Metrics = Metrics()
+    pod_labels: Mapping[str, str] | None = None
 
 
-def describe_release(*, service_monitors: bool) -> Release:
+def describe_release(*, service_monitors: bool, azure_identity: bool = False) -> Release:
     """Return the release.
 
     Args:
         service_monitors: whether the cluster has the definition of ServiceMonitors.
+        azure_identity: whether pods may have an identity of Azure, which changes records of a DNS zone.
     """
+    labels = {"azure.workload.identity/use": "true"} if azure_identity else None
     metrics = Metrics(service_monitor=Switch(enabled=service_monitors))
-    return Release(name=RELEASE, namespace="cert-manager", chart=CHART, values=CertManagerValues(prometheus=metrics))
+    return Release(
+        name=RELEASE,
+        namespace="cert-manager",
+        chart=CHART,
+        values=CertManagerValues(prometheus=metrics, pod_labels=labels),
+    )

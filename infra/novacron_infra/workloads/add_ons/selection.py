@@ -63,7 +63,9 @@ def _list_releases(add_ons: AddOns, cluster: ClusterDescription) -> Iterator[Rel
             cluster.monitoring_namespace, cluster.monitoring, managed_control_plane=managed
         )
     if add_ons.cert_manager is AddOn.INSTALL:
-        yield cert_manager.describe_release(service_monitors=monitors)
+        yield cert_manager.describe_release(
+            service_monitors=monitors, azure_identity=cluster.platform is Platform.AZURE
+        )
     if add_ons.external_secrets is AddOn.INSTALL:
         yield external_secrets.describe_release(service_monitors=monitors)
     if add_ons.gateway_api is AddOn.INSTALL:

@@ -1,0 +1,208 @@
+"""The serving stack of a region on AWS: roles of its service accounts, the login of Redis, and the stack itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from novacron_infra.aws.cluster import EksCluster
+from novacron_infra.aws.databases import REDIS_PORT, AwsPostgres, AwsRedis
+from novacron_infra.aws.iam import render_policy, render_service_account_trust
+from novacron_infra.aws.identity import EksPodRole, EksPodRoleArgs
+from novacron_infra.aws.ingress import AwsIngress
+from novacron_infra.aws.storage import AwsEfs
+from novacron_infra.regions import RegionServingSpec, RegionSpec
+from novacron_infra.resource_outputs import resolve_after
+from novacron_infra.stores import NfsStore
+from novacron_infra.workloads.add_ons import load_balancer_controller
+from novacron_infra.workloads.cloud_services import (
+    CloudServices,
+    ManagedDatabase,
+    ManagedRedis,
+    TargetGroup,
+)
+from novacron_infra.workloads.cluster_add_ons import PreparedCluster
+from novacron_infra.workloads.external_secrets import AwsSecretsManager
+from novacron_infra.workloads.names import COORDINATOR_SERVICE_ACCOUNT, NAMESPACE
+from novacron_infra.workloads.region_serving import RegionServingArgs, declare_region_serving
+from novacron_infra.workloads.serving_args import (
+    ClusterTrust,
+    Identities,
+    ModelStoreAccess,
+    NfsMount,
+    PodIdentity,
+    RegionStack,
+    make_nfs_mount,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AwsServingArgs:
+    """Parts of a region on AWS that the serving stack uses."""
+
+    spec: RegionSpec
+    cluster: EksCluster
+    postgres: AwsPostgres
+    redis: AwsRedis
+    redis_password: pulumi.Input[str]
+    ingress: AwsIngress
+    registry: pulumi.Input[str]
+    """Prefix of the names of images."""
+    model_store: pulumi.Input[str]
+    """URL of the models."""
+    files: AwsEfs | None
+    """The file system with the models; None if they are elsewhere."""
+    key_arn: pulumi.Input[str]
+    """Key of the databases' logins."""
+
+
+def declare_serving(
+    name: str, args: AwsServingArgs, serving: RegionServingSpec, prepared: PreparedCluster, parent: pulumi.Resource
+) -> RegionStack:
+    """Declare the serving stack of a region on AWS, with the roles of its service accounts.
+
+    Args:
+        name: name of the region's component, which the names of the resources begin with.
+        args: parts of the region.
+        serving: the stack.
+        prepared: the cluster with its add-ons.
+        parent: the region's component.
+    """
+    return declare_region_serving(
+        name,
+        RegionServingArgs(
+            spec=serving,
+            cloud=_declare_cloud_services(name, args, pulumi.ResourceOptions(parent=parent)),
+            registry=args.registry,
+            ingress_address=args.ingress.address,
+            address_is_name=True,
+        ),
+        prepared.deploy_as(parent),
+    )
+
+
+def _declare_cloud_services(name: str, args: AwsServingArgs, opts: pulumi.ResourceOptions) -> CloudServices:
+    redis_login = _declare_redis_login(name, args, opts)
+    provider_arn = args.cluster.oidc_provider_arn
+    role = aws.iam.Role(
+        f"{name}-{COORDINATOR_SERVICE_ACCOUNT}",
+        assume_role_policy=provider_arn.apply(_trust_coordinators),
+        tags=args.spec.tags.of("identity"),
+        opts=opts,
+    )
+    reads = aws.iam.RolePolicy(
+        f"{name}-{COORDINATOR_SERVICE_ACCOUNT}",
+        role=role.id,
+        policy=pulumi.Output.all(secret_arns=[args.postgres.secret_arn, redis_login.arn], key_arn=args.key_arn).apply(
+            _reads_secrets
+        ),
+        opts=opts,
+    )
+    _declare_controller_role(name, args, opts)
+    return CloudServices(
+        trust=ClusterTrust(issuer=provider_arn.apply(_find_issuer), aws_provider_arn=provider_arn),
+        identities=Identities(
+            coordinators=PodIdentity(annotations={"eks.amazonaws.com/role-arn": resolve_after(role.arn, reads.id)}),
+            # EKS Pod Identity: the association names the service account, and the node's agent has the credentials.
+            workers=PodIdentity(metadata_server=True),
+        ),
+        secrets=AwsSecretsManager(region=args.spec.region),
+        database=ManagedDatabase(endpoint=args.postgres.endpoint, login=args.postgres.secret_arn),
+        redis=ManagedRedis(
+            endpoint=pulumi.Output.format("{0}:{1}", args.redis.endpoint, REDIS_PORT),
+            cluster=args.spec.redis.clustered,
+            login=redis_login.arn,
+        ),
+        store=ModelStoreAccess(url=args.model_store, mount=_describe_mount(args)),
+        ingress=TargetGroup(arn=args.ingress.target_group_arn),
+    )
+
+
+def _describe_mount(args: AwsServingArgs) -> NfsMount | None:
+    if isinstance(args.spec.store, NfsStore):
+        return make_nfs_mount(args.spec.store.export)
+    if args.files is None:
+        return None
+    file_system_id = args.files.file_system_id
+    return NfsMount(
+        server=pulumi.Output.format("{0}.efs.{1}.amazonaws.com", file_system_id, args.spec.region),
+        url=pulumi.Output.format("efs://{0}", file_system_id),
+    )
+
+
+def _declare_redis_login(name: str, args: AwsServingArgs, opts: pulumi.ResourceOptions) -> aws.secretsmanager.Secret:
+    secret = aws.secretsmanager.Secret(
+        f"{name}-redis-login", kms_key_id=args.key_arn, tags=args.spec.tags.of("redis"), opts=opts
+    )
+    aws.secretsmanager.SecretVersion(
+        f"{name}-redis-login",
+        secret_id=secret.id,
+        secret_string=pulumi.Output.secret(
+            pulumi.Output.json_dumps({"username": "default", "password": args.redis_password})
+        ),
+        opts=opts,
+    )
+    return secret
+
+
+def _declare_controller_role(name: str, args: AwsServingArgs, opts: pulumi.ResourceOptions) -> None:
+    """Declare the role of AWS Load Balancer Controller, which registers pods in the region's target group only."""
+    EksPodRole(
+        f"{name}-load-balancer",
+        EksPodRoleArgs(
+            cluster_name=args.cluster.name,
+            namespace=load_balancer_controller.NAMESPACE,
+            service_account=load_balancer_controller.SERVICE_ACCOUNT,
+            policy=args.ingress.target_group_arn.apply(_registers_targets),
+            tags=args.spec.tags,
+        ),
+        opts,
+    )
+
+
+def _find_issuer(provider_arn: str) -> str:
+    return f"https://{provider_arn.partition(':oidc-provider/')[2]}"
+
+
+def _trust_coordinators(provider_arn: str) -> str:
+    return render_service_account_trust(provider_arn, NAMESPACE, COORDINATOR_SERVICE_ACCOUNT)
+
+
+def _reads_secrets(known: Mapping[str, Any]) -> str:
+    return render_policy(
+        {
+            "Effect": "Allow",
+            "Action": ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"],
+            "Resource": known["secret_arns"],
+        },
+        {"Effect": "Allow", "Action": ["kms:Decrypt"], "Resource": known["key_arn"]},
+    )
+
+
+def _registers_targets(target_group_arn: str) -> str:
+    return render_policy(
+        {
+            "Effect": "Allow",
+            "Action": ["elasticloadbalancing:RegisterTargets", "elasticloadbalancing:DeregisterTargets"],
+            "Resource": target_group_arn,
+        },
+        {
+            "Effect": "Allow",
+            # None of these can be limited to a resource.
+            "Action": [
+                "ec2:DescribeAvailabilityZones",
+                "ec2:DescribeInstances",
+                "ec2:DescribeNetworkInterfaces",
+                "ec2:DescribeSecurityGroups",
+                "ec2:DescribeSubnets",
+                "ec2:DescribeVpcs",
+                "elasticloadbalancing:DescribeTargetGroups",
+                "elasticloadbalancing:DescribeTargetHealth",
+            ],
+            "Resource": "*",
+        },
+    )

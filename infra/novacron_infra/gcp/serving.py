@@ -1,0 +1,153 @@
+"""The serving stack of a region on Google Cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_gcp as gcp
+
+from novacron_infra.gcp.cluster import GkeCluster
+from novacron_infra.gcp.databases import GcpPostgres, GcpRedis
+from novacron_infra.gcp.identity import GkePodAccount
+from novacron_infra.gcp.ingress import GcpIngress
+from novacron_infra.gcp.storage import GcpFilestore
+from novacron_infra.regions import RegionServingSpec, RegionSpec
+from novacron_infra.resource_outputs import require_output
+from novacron_infra.stores import NfsStore
+from novacron_infra.workloads.cloud_services import (
+    CloudServices,
+    ManagedDatabase,
+    ManagedRedis,
+    ReservedAddress,
+)
+from novacron_infra.workloads.cluster_add_ons import PreparedCluster
+from novacron_infra.workloads.external_secrets import GoogleAuth, GoogleSecretManager, GoogleWorkloadIdentity
+from novacron_infra.workloads.region_serving import RegionServingArgs, declare_region_serving
+from novacron_infra.workloads.serving_args import (
+    ClusterTrust,
+    Identities,
+    ModelStoreAccess,
+    NfsMount,
+    PodIdentity,
+    RegionStack,
+    make_nfs_mount,
+)
+
+REDIS_PORT = 6379
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GcpServingArgs:
+    """Parts of a region on Google Cloud that the serving stack uses."""
+
+    spec: RegionSpec
+    project: str
+    cluster: GkeCluster
+    workers: GkePodAccount
+    coordinators: GkePodAccount
+    postgres: GcpPostgres
+    redis: GcpRedis
+    ingress: GcpIngress
+    registry: str
+    """Prefix of the names of images."""
+    model_store: pulumi.Input[str]
+    """URL of the models."""
+    files: GcpFilestore | None
+    """The file system with the models; None if they are elsewhere."""
+
+
+def declare_serving(
+    name: str, args: GcpServingArgs, serving: RegionServingSpec, prepared: PreparedCluster, parent: pulumi.Resource
+) -> RegionStack:
+    """Declare the serving stack of a region on Google Cloud.
+
+    Args:
+        name: name of the region's component, which the names of the resources begin with.
+        args: parts of the region.
+        serving: the stack.
+        prepared: the cluster with its add-ons.
+        parent: the region's component.
+    """
+    return declare_region_serving(
+        name,
+        RegionServingArgs(
+            spec=serving,
+            cloud=_describe_cloud_services(args),
+            registry=args.registry,
+            ingress_address=args.ingress.address,
+        ),
+        prepared.deploy_as(parent),
+    )
+
+
+def _describe_cloud_services(args: GcpServingArgs) -> CloudServices:
+    server, cluster = args.postgres.instance, args.redis.cluster
+    return CloudServices(
+        trust=ClusterTrust(
+            issuer=pulumi.Output.format(
+                "https://container.googleapis.com/v1/projects/{0}/locations/{1}/clusters/{2}",
+                args.project,
+                args.spec.region,
+                args.cluster.name,
+            ),
+            google_pool=args.cluster.workload_pool,
+        ),
+        identities=Identities(
+            coordinators=_act_as(args.coordinators.email),
+            workers=_act_as(args.workers.email),
+        ),
+        secrets=GoogleSecretManager(
+            project=args.project,
+            auth=GoogleAuth(
+                workload_identity=GoogleWorkloadIdentity(
+                    cluster_location=args.spec.region, cluster_name=args.cluster.name
+                )
+            ),
+        ),
+        database=ManagedDatabase(
+            endpoint=args.postgres.endpoint,
+            login=args.postgres.secret_id.apply(_find_name),
+            # The provider marks it as a secret, which a certificate is not.
+            ca_certificate=pulumi.Output.unsecret(server.server_ca_certs.apply(_find_postgres_authority)),
+        ),
+        redis=ManagedRedis(
+            endpoint=pulumi.Output.format("{0}:{1}", args.redis.endpoint, REDIS_PORT),
+            cluster=True,
+            login=None,
+            ca_certificate=cluster.managed_server_cas.apply(_find_redis_authorities),
+        ),
+        store=ModelStoreAccess(url=args.model_store, mount=_describe_mount(args)),
+        ingress=ReservedAddress(
+            annotations={
+                "cloud.google.com/l4-rbs": "enabled",
+                "networking.gke.io/load-balancer-ip-addresses": args.ingress.name,
+            }
+        ),
+    )
+
+
+def _describe_mount(args: GcpServingArgs) -> NfsMount | None:
+    if isinstance(args.spec.store, NfsStore):
+        return make_nfs_mount(args.spec.store.export)
+    return None if args.files is None else make_nfs_mount(args.files.export)
+
+
+def _act_as(email: pulumi.Input[str]) -> PodIdentity:
+    return PodIdentity(annotations={"iam.gke.io/gcp-service-account": email}, metadata_server=True)
+
+
+def _find_name(secret_id: str) -> str:
+    return secret_id.rpartition("/")[2]
+
+
+def _find_postgres_authority(certificates: Sequence[gcp.sql.outputs.DatabaseInstanceServerCaCert]) -> str:
+    return require_output(certificates[0].cert if certificates else None, "DatabaseInstance.server_ca_certs[0].cert")
+
+
+def _find_redis_authorities(authorities: Sequence[gcp.redis.outputs.ClusterManagedServerCa]) -> str:
+    certificates = require_output(
+        authorities[0].ca_certs if authorities else None, "Cluster.managed_server_cas[0].ca_certs"
+    )
+    return "\n".join(pem for item in certificates for pem in item.certificates or [])

@@ -1,0 +1,68 @@
+"""Services of a cloud for the serving stack of a region. Each cloud's `serving` module describes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pulumi
+
+from novacron_infra.workloads.external_secrets import SecretManager
+from novacron_infra.workloads.serving_args import ClusterTrust, Identities, ModelStoreAccess
+
+POSTGRES_DATABASE, POSTGRES_USER = "novacron", "novacron"
+"""The database and its owner have these names in every cloud."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ManagedDatabase:
+    """The Postgres server of a region."""
+
+    endpoint: pulumi.Input[str]
+    """Host and port."""
+    login: pulumi.Input[str]
+    """Name or ARN of the login in the secret manager."""
+    ca_certificate: pulumi.Input[str] | None = None
+    """PEM of the certificate authority. None: the connection is encrypted, and the server is not verified."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ManagedRedis:
+    """The Redis-compatible service of a region, which has TLS."""
+
+    endpoint: pulumi.Input[str]
+    """Host and port."""
+    cluster: bool
+    """Whether clients speak the protocol of a cluster."""
+    login: pulumi.Input[str] | None
+    """Name or ARN of the login in the secret manager. None: the coordinators' cloud identity signs in."""
+    ca_certificate: pulumi.Input[str] | None = None
+    """PEM of the certificate authority. None: one that the image trusts."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TargetGroup:
+    """A load balancer's target group, in which a controller registers the coordinators' pods."""
+
+    arn: pulumi.Input[str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReservedAddress:
+    """An address that the cloud gives to a Service of type LoadBalancer."""
+
+    annotations: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    """The Service's annotations, which name the address."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CloudServices:
+    """Identities, databases, model store and ingress of a region."""
+
+    trust: ClusterTrust
+    identities: Identities
+    secrets: SecretManager
+    database: ManagedDatabase
+    redis: ManagedRedis
+    store: ModelStoreAccess
+    ingress: TargetGroup | ReservedAddress

@@ -1,0 +1,184 @@
+"""The serving stack of a region in any cloud: ServingStack, its secrets, its certificate and its ingress.
+
+The clouds differ in `CloudServices` only. docs/serving-in-regions.md lists the objects that differ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from novacron_infra.config.kubernetes import ServedModel
+from novacron_infra.config.sections.images import Image
+from novacron_infra.regions import RegionServingSpec
+from novacron_infra.workloads import pods
+from novacron_infra.workloads import serving_contract as contract
+from novacron_infra.workloads.certificates import API_CERTIFICATE, CertificateNames, declare_self_signed_certificate
+from novacron_infra.workloads.cloud_services import (
+    POSTGRES_DATABASE,
+    POSTGRES_USER,
+    CloudServices,
+    ManagedDatabase,
+    ManagedRedis,
+    ReservedAddress,
+    TargetGroup,
+)
+from novacron_infra.workloads.custom_resources import KEY, CustomKind, declare_custom_resource
+from novacron_infra.workloads.external_secrets import declare_password, declare_secret_store
+from novacron_infra.workloads.names import API_SERVICE, COORDINATORS, NAMESPACE
+from novacron_infra.workloads.serving_args import (
+    GpuWorkers,
+    RedisLogin,
+    RegionStack,
+    ServiceLogin,
+    StackImages,
+)
+from novacron_infra.workloads.serving_stack import ServingStack, ServingStackArgs
+
+TARGET_GROUP_BINDING = CustomKind(api_version="elbv2.k8s.aws/v1beta1", kind="TargetGroupBinding")
+PUBLIC_SERVICE = "llm-api-public"
+"""Service of type LoadBalancer that has the region's address."""
+DATABASE_SECRET, REDIS_SECRET = "llm-database", "llm-redis"
+"""Secrets with the passwords of Postgres and Redis."""
+PUBLIC_PORT = 443
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RegionServingArgs:
+    """The serving stack of a region."""
+
+    spec: RegionServingSpec
+    cloud: CloudServices
+    registry: pulumi.Input[str]
+    """Prefix of the names of images in the region's registry. A plain value, if policies are to check the images."""
+    ingress_address: pulumi.Input[str]
+    """Name or address of the region's load balancer."""
+    address_is_name: bool = False
+    """Whether `ingress_address` is a DNS name."""
+
+
+def declare_region_serving(name: str, args: RegionServingArgs, opts: pulumi.ResourceOptions) -> RegionStack:
+    """Declare the serving stack of a region.
+
+    Args:
+        name: name of the region's component, which the names of the resources begin with.
+        args: the stack and what the cloud gives to it.
+        opts: Pulumi's options: the region as the parent, the cluster's provider, and the add-ons to wait for.
+    """
+    spec, cloud = args.spec, args.cloud
+    stack = ServingStack(
+        f"{name}-serving",
+        ServingStackArgs(
+            images=StackImages(
+                coordinator=_name_image(spec.images.coordinator, args.registry),
+                worker=_name_image(spec.images.worker, args.registry),
+            ),
+            model=ServedModel(id=spec.plan.model_id),
+            coordinators=spec.plan.coordinators,
+            coordinator_nodes=spec.plan.coordinator_nodes,
+            workers=GpuWorkers(groups=spec.plan.workers, store=cloud.store),
+            ports=spec.plan.ports,
+            admin_key=spec.admin_key,
+            database_url=_make_database_url(cloud.database),
+            database_login=ServiceLogin(password_secret=DATABASE_SECRET, ca_certificate=cloud.database.ca_certificate),
+            redis_url=_make_redis_url(cloud.redis),
+            redis_login=RedisLogin(
+                password_secret=None if cloud.redis.login is None else REDIS_SECRET,
+                ca_certificate=cloud.redis.ca_certificate,
+                cluster=cloud.redis.cluster,
+                google=cloud.redis.login is None,
+            ),
+            tls_secret=API_CERTIFICATE,
+            cluster_tls=True,
+            identities=cloud.identities,
+        ),
+        opts,
+    )
+    in_namespace = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[stack.namespaces[NAMESPACE]]))
+    _declare_passwords(name, cloud, in_namespace)
+    if spec.domain is None:
+        address = [args.ingress_address]
+        names = CertificateNames(dns_names=address) if args.address_is_name else CertificateNames(ip_addresses=address)
+        declare_self_signed_certificate(f"{name}-api", names, in_namespace)
+    _declare_ingress(name, cloud.ingress, in_namespace)
+    host = args.ingress_address if spec.regional_name is None else spec.regional_name
+    return RegionStack(
+        namespace=stack.namespace,
+        trust=cloud.trust,
+        in_namespace=in_namespace,
+        endpoint=pulumi.Output.format("https://{0}/v1", host),
+    )
+
+
+def _name_image(image: Image, registry: pulumi.Input[str]) -> pulumi.Input[str]:
+    if not image.in_region_registry:
+        return image.reference
+    if isinstance(registry, str):
+        return f"{registry}/{image.reference}"
+    return pulumi.Output.format("{0}/{1}", registry, image.reference)
+
+
+def _make_database_url(database: ManagedDatabase) -> pulumi.Output[str]:
+    mode = "require"
+    if database.ca_certificate is not None:
+        mode = f"verify-ca&sslrootcert={contract.DATABASE_FOLDER}/{contract.CA_FILE}"
+    return pulumi.Output.format(
+        "postgresql://{0}@{1}/{2}?sslmode={3}", POSTGRES_USER, database.endpoint, POSTGRES_DATABASE, mode
+    )
+
+
+def _make_redis_url(redis: ManagedRedis) -> pulumi.Output[str]:
+    query = ""
+    if redis.ca_certificate is not None:
+        # The authority signs certificates of this service only, and clients reach its nodes by their addresses.
+        query = f"?ssl_ca_certs={contract.REDIS_FOLDER}/{contract.CA_FILE}&ssl_check_hostname=false"
+    return pulumi.Output.format("rediss://{0}{1}", redis.endpoint, query)
+
+
+def _declare_passwords(name: str, cloud: CloudServices, opts: pulumi.ResourceOptions) -> None:
+    store = declare_secret_store(f"{name}-secret-store", cloud.secrets, opts)
+    after_store = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[store]))
+    declare_password(f"{name}-database-password", DATABASE_SECRET, cloud.database.login, after_store)
+    if cloud.redis.login is not None:
+        declare_password(f"{name}-redis-password", REDIS_SECRET, cloud.redis.login, after_store)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _ServiceRef:
+    port: str = "https"
+    name: str = API_SERVICE
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _TargetGroupBindingSpec:
+    target_group_arn: pulumi.Input[str] = field(metadata={KEY: "targetGroupARN"})
+    service_ref: _ServiceRef = field(default_factory=_ServiceRef)
+    target_type: str = "ip"
+
+
+def _declare_ingress(name: str, ingress: TargetGroup | ReservedAddress, opts: pulumi.ResourceOptions) -> None:
+    """Connect the region's load balancer or address to the coordinators."""
+    if isinstance(ingress, TargetGroup):
+        spec = _TargetGroupBindingSpec(target_group_arn=ingress.arn)
+        metadata = pods.label_object(API_SERVICE, NAMESPACE, COORDINATORS)
+        declare_custom_resource(f"{name}-target-group", TARGET_GROUP_BINDING, metadata, spec, opts)
+        return
+    k8s.core.v1.Service(
+        f"{name}-{PUBLIC_SERVICE}",
+        metadata=k8s.meta.v1.ObjectMetaArgs(
+            name=PUBLIC_SERVICE,
+            namespace=NAMESPACE,
+            labels=pods.label_pods(COORDINATORS),
+            annotations=ingress.annotations,
+        ),
+        spec=k8s.core.v1.ServiceSpecArgs(
+            type="LoadBalancer",
+            selector=pods.select_pods(COORDINATORS),
+            # Coordinators see the clients' addresses, and only nodes with a coordinator get connections.
+            external_traffic_policy="Local",
+            ports=[k8s.core.v1.ServicePortArgs(name="https", port=PUBLIC_PORT, target_port="https")],
+        ),
+        opts=opts,
+    )

@@ -9,7 +9,8 @@ from typing import cast
 
 import pulumi
 
-from novacron_infra.config import AddOns, Monitoring, Platform, Region
+from novacron_infra.config import AddOn, AddOns, CloudEnvironment, Monitoring, Platform, Region
+from novacron_infra.config.sections.add_ons import INSTALLED_PROMETHEUS_URL
 from novacron_infra.config.sections.images import Images
 from novacron_infra.plan import EnvironmentPlan
 from novacron_infra.plan.pools import plan_node_pools
@@ -57,6 +58,10 @@ class RegionServingSpec:
     """The name that always means this region. None without `domain`."""
     admin_key: pulumi.Input[str] | None = None
     """The administrator's API key. None: each region generates its own."""
+    cluster_tls: bool = False
+    """Whether traffic between coordinators and workers is encrypted. cert-manager has to be in the cluster."""
+    prometheus_url: str | None = None
+    """Prometheus that KEDA reads metrics from, inside the cluster. None: the number of workers is fixed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,6 +141,7 @@ class RegionResults:
 def build_region_specs(plan: EnvironmentPlan, platform: Platform, tags: Tags) -> dict[str, RegionSpec]:
     """Return the specification of each region that an environment has in a cloud, by the region's name."""
     config = plan.config
+    add_ons = config.add_ons.fill(platform, serving=config.clusters.serving)
     planned = {region.name: region for region in plan.regions}
     return {
         region.name: RegionSpec(
@@ -155,18 +161,20 @@ def build_region_specs(plan: EnvironmentPlan, platform: Platform, tags: Tags) ->
             configuration_prefix=config.model.store.configuration_prefix,
             add_ons=config.clusters.add_ons,
             charts=ControllerCharts(
-                add_ons=config.add_ons.fill(platform, serving=config.clusters.serving),
+                add_ons=add_ons,
                 monitoring=config.monitoring,
                 grafana_password=cast("pulumi.Input[str] | None", config.secrets.grafana_password),
             ),
-            serving=_build_serving_spec(plan, planned[region.name], region),
+            serving=_build_serving_spec(plan, planned[region.name], region, add_ons),
         )
         for region in config.regions
         if region.find_platform(config.platform) is platform
     }
 
 
-def _build_serving_spec(plan: EnvironmentPlan, region_plan: RegionPlan, region: Region) -> RegionServingSpec | None:
+def _build_serving_spec(
+    plan: EnvironmentPlan, region_plan: RegionPlan, region: Region, add_ons: AddOns
+) -> RegionServingSpec | None:
     config = plan.config
     if not config.clusters.serving:
         return None
@@ -177,4 +185,14 @@ def _build_serving_spec(plan: EnvironmentPlan, region_plan: RegionPlan, region: 
         domain=domain,
         regional_name=None if domain is None else f"{region.dns_label}.{domain}",
         admin_key=cast("pulumi.Input[str] | None", config.secrets.api_key),
+        cluster_tls=add_ons.cert_manager is not AddOn.NONE,
+        prometheus_url=_find_prometheus(config, add_ons),
     )
+
+
+def _find_prometheus(config: CloudEnvironment, add_ons: AddOns) -> str | None:
+    """Return the address of Prometheus for KEDA. None: workers are not scaled."""
+    if config.autoscaling is None or add_ons.keda is AddOn.NONE:
+        return None
+    installed = INSTALLED_PROMETHEUS_URL if add_ons.monitoring is AddOn.INSTALL else None
+    return config.autoscaling.prometheus_url or installed

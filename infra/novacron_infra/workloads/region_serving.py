@@ -93,6 +93,8 @@ def declare_region_serving(name: str, args: RegionServingArgs, opts: pulumi.Reso
             tls_secret=API_CERTIFICATE,
             cluster_tls=True,
             identities=cloud.identities,
+            cluster_tls=spec.cluster_tls,
+            prometheus_url=spec.prometheus_url,
         ),
         opts,
     )

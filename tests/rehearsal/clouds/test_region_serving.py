@@ -52,6 +52,7 @@ DIFFERENT_CONTENT = {
     "ConfigMap llm-workers-quality",
     "LeaderWorkerSet llm-workers-quality",
     "Namespace novacron-workers",
+    "ScaledObject llm-workers-balanced",
     "StatefulSet llm-workers-balanced",
     "StatefulSet llm-workers-memory",
 }

@@ -18,6 +18,7 @@ from novacron_infra.aws import cluster_add_ons as on_aws
 from novacron_infra.azure import cluster_add_ons as on_azure
 from novacron_infra.catalog import FabricKind
 from novacron_infra.config import AddOn, AddOns, Monitoring
+from novacron_infra.config.sections.add_ons import INSTALLED_PROMETHEUS_URL
 from novacron_infra.gcp import cluster_add_ons as on_gcp
 from novacron_infra.pools import NodePoolShape, NodeRole
 from novacron_infra.regions import ControllerCharts
@@ -170,6 +171,12 @@ def test_the_exporter_counts_xids_and_needs_no_capability() -> None:
     assert values["securityContext"]["capabilities"] == {"drop": ["ALL"], "add": []}
     assert values["securityContext"]["runAsNonRoot"] is True
     assert values["customMetrics"] == gpu_metrics.read_counters()
+
+
+def test_the_address_of_prometheus_is_that_of_the_chart() -> None:
+    (first, *_) = releases(Platform.AWS)
+    name = first.render_values()["fullnameOverride"]
+    assert f"http://{name}-prometheus.{first.namespace}.svc:9090" == INSTALLED_PROMETHEUS_URL
 
 
 def test_prometheus_reads_every_namespace_and_keeps_what_is_configured() -> None:

@@ -8,6 +8,9 @@ from typing import Any
 from novacron_infra.config.sections.base import Section
 from novacron_infra.config.sections.platform import Platform
 
+INSTALLED_PROMETHEUS_URL = "http://monitoring-prometheus.monitoring.svc:9090"
+"""Address, inside its cluster, of the Prometheus that `monitoring: install` brings to a cloud's cluster."""
+
 
 class AddOn(str, Enum):
     """Whether an add-on is in the cluster, and whether the stack installs it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Network
 from typing import cast
 
@@ -12,6 +12,7 @@ import pulumi
 from novacron_infra.config import AddOn, AddOns, CloudEnvironment, Monitoring, Platform, Region
 from novacron_infra.config.sections.add_ons import INSTALLED_PROMETHEUS_URL
 from novacron_infra.config.sections.images import Images
+from novacron_infra.config.sections.targets import ServingTargets
 from novacron_infra.plan import EnvironmentPlan
 from novacron_infra.plan.pools import plan_node_pools
 from novacron_infra.plan.regions import RegionPlan
@@ -58,10 +59,15 @@ class RegionServingSpec:
     """The name that always means this region. None without `domain`."""
     admin_key: pulumi.Input[str] | None = None
     """The administrator's API key. None: each region generates its own."""
-    cluster_tls: bool = False
-    """Whether traffic between coordinators and workers is encrypted. cert-manager has to be in the cluster."""
     prometheus_url: str | None = None
     """Prometheus that KEDA reads metrics from, inside the cluster. None: the number of workers is fixed."""
+    targets: ServingTargets = field(default_factory=ServingTargets)
+    """Targets of the environment. An alert tells when one is missed."""
+    monitoring: Monitoring = field(default_factory=Monitoring)
+    prometheus_operator: bool = False
+    """Whether the cluster has the Prometheus operator, which reads monitors and rules."""
+    gpus_per_node: int = 0
+    """GPUs of each worker's machine. 0: no alerts on GPUs."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,7 +139,7 @@ class RegionResults:
 
     def export(self) -> dict[str, pulumi.Input[str]]:
         """Return the results by name, for stack outputs. Those that are None are left out."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
         known = {name: value for name, value in values.items() if value is not None}
         return {**known, "platform": self.platform.value}
 
@@ -185,8 +191,11 @@ def _build_serving_spec(
         domain=domain,
         regional_name=None if domain is None else f"{region.dns_label}.{domain}",
         admin_key=cast("pulumi.Input[str] | None", config.secrets.api_key),
-        cluster_tls=add_ons.cert_manager is not AddOn.NONE,
         prometheus_url=_find_prometheus(config, add_ons),
+        targets=config.targets.serving,
+        monitoring=config.monitoring,
+        prometheus_operator=add_ons.monitoring is not AddOn.NONE,
+        gpus_per_node=next(item.machine.gpu_count for item in region_plan.machines if item.role == "workers"),
     )
 
 

@@ -27,6 +27,7 @@ from novacron_infra.workloads.cloud_services import (
 )
 from novacron_infra.workloads.custom_resources import KEY, CustomKind, declare_custom_resource
 from novacron_infra.workloads.external_secrets import declare_password, declare_secret_store
+from novacron_infra.workloads.monitoring.declare import PrometheusObjects
 from novacron_infra.workloads.names import API_SERVICE, COORDINATORS, NAMESPACE
 from novacron_infra.workloads.serving_args import (
     GpuWorkers,
@@ -93,8 +94,9 @@ def declare_region_serving(name: str, args: RegionServingArgs, opts: pulumi.Reso
             tls_secret=API_CERTIFICATE,
             cluster_tls=True,
             identities=cloud.identities,
-            cluster_tls=spec.cluster_tls,
             prometheus_url=spec.prometheus_url,
+            monitoring=_describe_monitoring(spec) if spec.prometheus_operator else None,
+            traces=spec.monitoring.traces,
         ),
         opts,
     )
@@ -111,6 +113,17 @@ def declare_region_serving(name: str, args: RegionServingArgs, opts: pulumi.Reso
         trust=cloud.trust,
         in_namespace=in_namespace,
         endpoint=pulumi.Output.format("https://{0}/v1", host),
+    )
+
+
+def _describe_monitoring(spec: RegionServingSpec) -> PrometheusObjects:
+    return PrometheusObjects(
+        targets=spec.targets,
+        scrape_interval_s=spec.monitoring.scrape_interval_s,
+        grafana=spec.monitoring.grafana,
+        gpus_per_node=spec.gpus_per_node,
+        certificates=True,
+        runbooks_url=spec.monitoring.runbooks_url,
     )
 
 

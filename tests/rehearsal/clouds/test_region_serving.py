@@ -149,6 +149,17 @@ def test_objects_fit_their_definitions(mixed: Made) -> None:
                 check_object(item)
 
 
+def test_prometheus_and_keda_read_the_stack_of_every_region(mixed: Made) -> None:
+    for objects in mixed.objects.values():
+        assert objects["PodMonitor llm-workers"]["metadata"]["namespace"] == "novacron-workers"
+        alerts = [rule for group in objects["PrometheusRule llm-rules"]["spec"]["groups"] for rule in group["rules"]]
+        assert "time to first token" in json.dumps(alerts).lower()
+        triggers = objects["ScaledObject llm-workers-balanced"]["spec"]["triggers"]
+        assert {item["metadata"]["serverAddress"] for item in triggers} == {
+            "http://monitoring-prometheus.monitoring.svc:9090"
+        }
+
+
 def test_passwords_come_from_the_secret_manager_and_urls_have_none(mixed: Made) -> None:
     for region, objects in mixed.objects.items():
         variables = json.loads(objects["Secret llm-coordinator"]["stringData"]["plaintext"])

@@ -1,8 +1,9 @@
 """The provider of every package in a preview that contacts nothing: resources are as the state recorded them.
 
 Outputs of a resource in the state are those of the last `up`, whatever the program now declares. Outputs of one that is
-not in it are unknown, except for the inputs. Objects of Kubernetes are as the program declares them: they need nothing
-from their cluster but what is in their status.
+not in it are unknown, except for the inputs that are neither lists nor objects: those may have another structure as
+outputs. Objects of Kubernetes are as the program declares them: they need nothing from their cluster but what is in
+their status.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from novacron_rehearsal.providers.client import CheckFailure, DiffResult, Provid
 from novacron_rehearsal.providers.in_process import InProcessProvider
 from novacron_rehearsal.state.resource import ResourceState
 from novacron_rehearsal.urn import package_of, parse
-from novacron_rehearsal.values import UNKNOWN, PropertyMap, Secret
+from novacron_rehearsal.values import UNKNOWN, PropertyMap, Secret, without_secrets
 
 _KUBERNETES: Final = "kubernetes"
 
@@ -47,9 +48,13 @@ class RecordedProvider(InProcessProvider):
         return DiffResult(changes=False)
 
     async def create(self, urn: str, inputs: PropertyMap, timeout_s: float, *, preview: bool) -> ProviderResponse:
-        """Return the inputs. The program sees every other output as unknown."""
-        del urn, timeout_s, preview
-        return ProviderResponse("", dict(inputs))
+        """Return the inputs that are outputs of the same structure. The program sees all other outputs as unknown."""
+        del timeout_s, preview
+        if package_of(parse(urn).type) == _KUBERNETES:
+            return ProviderResponse("", dict(inputs))
+        # Azure returns the list of a cluster's identities as an object, for example.
+        same = {name: value for name, value in inputs.items() if not isinstance(without_secrets(value), dict | list)}
+        return ProviderResponse("", same)
 
     async def update(
         self, old: ResourceState, news: PropertyMap, timeout_s: float, ignore_changes: list[str], *, preview: bool

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -108,6 +108,9 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     text = (ROOT / "examples/environments/Pulumi.prod-mixed.yaml").read_text(encoding="utf-8")
     with a_site(tmp_path_factory.mktemp("mixed")) as site:
         describe(site, serving(yaml.safe_load(text)["config"]["novacron:environment"]))
+        # Rendering begins with such a preview, before and after `up`.
+        recorded = replace(site.options, recorded=True)
+        assert site.workspace.preview(recorded).errors == ""
         result = site.up(policy_packs=[PACK])
         assert result.policy_violations == [], [
             (v.policy, v.urn.rsplit(":", 1)[-1], v.message[80:400]) for v in result.policy_violations
@@ -115,6 +118,8 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
         assert result.succeeded, result.errors
         assert taken(site.workspace.preview(site.options)) == {}
         state = site.workspace.export(show_secrets=True)
+        again = site.workspace.preview(recorded)
+        assert (again.errors, again.outdated) == ("", ())
         secret = result.outputs["admin_key"]
         assert isinstance(secret, Secret)
         yield Made(

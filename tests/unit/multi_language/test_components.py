@@ -78,6 +78,8 @@ FIELDS = {
     "spec": set[str](),
     # Charts are ordinary resources of Pulumi in every language.
     "charts": set[str](),
+    # It comes from the plan of an environment, which only Python programs have.
+    "serving": set[str](),
 }
 """Fields of a region's arguments that have other names in another language."""
 

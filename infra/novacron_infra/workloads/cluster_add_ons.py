@@ -89,7 +89,7 @@ class ClusterAddOns(pulumi.ComponentResource):
             )
         for plugin in args.device_plugins:
             self._device_plugin(name, plugin)
-        if args.charts is not None:
+        if args.charts is not None and args.charts.releases:
             ChartAddOns(name, args.charts, self._child)
         self.register_outputs({})
 

@@ -18,6 +18,7 @@ from tests.definitions import check_object
 from tests.rehearsal.clouds.conftest import a_site, taken
 from tests.rehearsal.clouds.test_environment import PACK, ROOT, describe
 
+pytestmark = pytest.mark.xdist_group("serving in regions")
 REGIONS = {"us-west-2": "aws", "europe-west4": "gcp", "japaneast": "azure"}
 DIGEST = "sha256:" + "0" * 64
 ONLY_IN = {

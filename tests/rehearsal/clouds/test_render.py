@@ -96,6 +96,7 @@ def test_a_cloud_stack_needs_the_values_of_its_last_up(
     monkeypatch.chdir(site.folder)
     values = environment("dev")
     values["clusters"]["add_ons"] = True
+    values["add_ons"] = {"cert_manager": "install"}
     describe(site, values)
     out = str(project / "out")
     assert novacron("render", "dev", "--output", out) == 1

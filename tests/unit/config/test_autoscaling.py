@@ -9,6 +9,9 @@ from novacron_infra.config import CloudEnvironment, load
 
 from tests.unit.config.environments import PROD, change, find_problems
 
+SERVING = {"add_ons": True, "serving": True}
+PINNED = {"repository": "novacron/image", "tag": "1", "digest": f"sha256:{'0' * 64}"}
+IMAGES = {"coordinator": PINNED, "worker": PINNED}
 SCHEDULE = {"name": "night", "days": ["mon"], "start": "00:00", "end": "06:00"}
 
 
@@ -54,7 +57,7 @@ SCHEDULE = {"name": "night", "days": ["mon"], "start": "00:00", "end": "06:00"}
         ),
         ({"workers.spot_fraction": 0.7, "workers.minimum": 64}, "workers.minimum", "only 38 of workers.maximum"),
         (
-            {"clusters.add_ons": True, "add_ons": {"monitoring": "existing"}},
+            {"clusters": PROD["clusters"] | SERVING, "images": IMAGES, "add_ons": {"monitoring": "existing"}},
             "autoscaling.prometheus_url",
             "add_ons.monitoring is existing",
         ),

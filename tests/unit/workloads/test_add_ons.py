@@ -63,7 +63,7 @@ def releases(platform: Platform, *, infiniband: bool = False, **chosen: AddOn) -
         infiniband=infiniband,
         aws=EKS if platform is Platform.AWS else None,
     )
-    return list_releases(AddOns(**chosen).fill(platform), cluster)
+    return list_releases(AddOns(**chosen).fill(platform, serving=True), cluster)
 
 
 def every_release() -> list[Release]:
@@ -78,7 +78,7 @@ def every_release() -> list[Release]:
 @pytest.mark.parametrize(
     ("platform", "infiniband", "more"),
     [
-        (Platform.AWS, False, ["dcgm-exporter", "lws", "keda"]),
+        (Platform.AWS, False, ["dcgm-exporter", "lws", "keda", "aws-load-balancer-controller"]),
         (Platform.GCP, False, ["lws", "keda"]),
         (Platform.AZURE, False, ["gpu-operator", "lws", "keda"]),
         (Platform.AZURE, True, ["network-operator", "gpu-operator", "lws", "keda"]),
@@ -93,7 +93,7 @@ def test_regions_on_azure_get_the_network_operator_if_their_machines_have_infini
     workers = NodePoolShape(
         role=NodeRole.WORKER, machine="Standard_ND96isr_H100_v5", nodes=2, zones=("1",), fabric=fabric
     )
-    charts = ControllerCharts(add_ons=AddOns().fill(Platform.AZURE), monitoring=Monitoring())
+    charts = ControllerCharts(add_ons=AddOns().fill(Platform.AZURE, serving=True), monitoring=Monitoring())
     names = {item.name for item in on_azure.describe_charts(charts, [workers]).releases}
     assert ("network-operator" in names) is (fabric is not None)
     assert "gpu-operator" in names
@@ -108,7 +108,9 @@ def test_regions_of_every_cloud_install_what_the_environment_says() -> None:
     }
     for platform, describe in on_cloud.items():
         charts = ControllerCharts(
-            add_ons=add_ons.fill(platform), monitoring=Monitoring(retention_days=7), grafana_password="swordfish"
+            add_ons=add_ons.fill(platform, serving=True),
+            monitoring=Monitoring(retention_days=7),
+            grafana_password="swordfish",
         )
         args = describe(charts)
         found = {item.name: item for item in args.releases}
@@ -182,7 +184,7 @@ def test_the_address_of_prometheus_is_that_of_the_chart() -> None:
 def test_prometheus_reads_every_namespace_and_keeps_what_is_configured() -> None:
     settings = Monitoring(scrape_interval_s=30, retention_days=10, grafana=False)
     (first, *_) = list_releases(
-        AddOns().fill(Platform.GCP), ClusterDescription(platform=Platform.GCP, monitoring=settings)
+        AddOns().fill(Platform.GCP, serving=True), ClusterDescription(platform=Platform.GCP, monitoring=settings)
     )
     values = first.render_values()
     spec = values["prometheus"]["prometheusSpec"]

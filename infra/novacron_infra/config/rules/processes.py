@@ -93,9 +93,9 @@ def check_workers(parts: Parts) -> Iterator[Problem]:
 def _check_metrics(parts: Parts, scaling: Autoscaling) -> Iterator[Problem]:
     """Report a Prometheus without a known address, which KEDA would have to read."""
     platform, add_ons, clusters = parts.get("platform"), parts.get("add_ons"), parts.get("clusters")
-    if platform is None or add_ons is None or clusters is None or not clusters.add_ons:
+    if platform is None or add_ons is None or clusters is None or not clusters.serving:
         return
-    chosen = add_ons.fill(platform)
+    chosen = add_ons.fill(platform, serving=True)
     if chosen.keda is AddOn.NONE or scaling.prometheus_url is not None or chosen.monitoring is AddOn.INSTALL:
         return
     rule = f"add_ons.monitoring is {(chosen.monitoring or AddOn.NONE).value}, so the address of Prometheus is not known"

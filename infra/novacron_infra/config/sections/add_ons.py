@@ -24,9 +24,9 @@ class AddOn(str, Enum):
 
 
 class AddOns(Section):
-    """The add-ons of a cluster. In a cloud, `clusters.add_ons` turns them all on.
+    """The controllers of a cluster. In a cloud, they need `clusters.add_ons`.
 
-    Left out: what the platform needs, as docs/cluster-add-ons.md states; `none` in a cluster of your own.
+    Left out: with `clusters.serving` what the cloud needs, as docs/cluster-add-ons.md states; otherwise `none`.
     """
 
     cert_manager: AddOn | None = None
@@ -53,14 +53,12 @@ class AddOns(Section):
 
         Args:
             platform: the cluster's platform.
-            serving: whether a cloud's cluster has the serving stack, which needs one more on AWS.
+            serving: whether a cloud's cluster has the serving stack. Without it, nothing there needs controllers.
         """
         given: dict[str, Any] = {
             name: value for name in type(self).model_fields if (value := getattr(self, name)) is not None
         }
-        defaults = _DEFAULTS[platform]
-        if serving and platform is Platform.AWS:
-            defaults = _with(defaults, AddOn.INSTALL, "load_balancer_controller")
+        defaults = _FOR_SERVING.get(platform, NO_ADD_ONS) if serving else NO_ADD_ONS
         return defaults.model_copy(update=given)
 
 
@@ -75,12 +73,10 @@ def _with(base: AddOns, choice: AddOn, *names: str) -> AddOns:
 _IN_EVERY_CLOUD = _with(
     NO_ADD_ONS, AddOn.INSTALL, "cert_manager", "external_secrets", "keda", "leader_worker_set", "monitoring"
 )
-_DEFAULTS = {
-    Platform.AWS: _with(_IN_EVERY_CLOUD, AddOn.INSTALL, "gpu_metrics"),
+_FOR_SERVING = {
+    Platform.AWS: _with(_IN_EVERY_CLOUD, AddOn.INSTALL, "gpu_metrics", "load_balancer_controller"),
     # GKE brings the GPU driver, the device plugin, a DCGM exporter and the Gateway API.
     Platform.GCP: _with(_IN_EVERY_CLOUD, AddOn.EXISTING, "gpu_stack", "gpu_metrics", "gateway_api"),
     # The GPU operator brings the DCGM exporter.
     Platform.AZURE: _with(_IN_EVERY_CLOUD, AddOn.INSTALL, "gpu_stack", "gpu_metrics"),
-    Platform.KUBERNETES: NO_ADD_ONS,
-    Platform.LOCAL: NO_ADD_ONS,
 }

@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +64,15 @@ class Trial:
         headers = {"authorization": f"Bearer {self.key}"}
         url = f"http://127.0.0.1:{self.port}/v1/chat/completions"
         return httpx.post(url, json={**BODY, **more}, headers=headers, timeout=60, trust_env=False)
+
+    @contextmanager
+    def open_stream(self, **more: object) -> Iterator[Iterator[str]]:
+        """Ask for a long stream, and give the lines of the response."""
+        headers = {"authorization": f"Bearer {self.key}"}
+        url = f"http://127.0.0.1:{self.port}/v1/chat/completions"
+        body = {**BODY, "stream": True, "max_tokens": 400, "ignore_eos": True, **more}
+        with httpx.stream("POST", url, json=body, headers=headers, timeout=60, trust_env=False) as response:
+            yield response.iter_lines()
 
     def pods(self, name: str) -> list[dict[str, Any]]:
         """Return the running pods of a workload."""

@@ -23,7 +23,7 @@ from novacron_infra.plan.serving import PodFabric
 
 EFA_RESOURCE = "vpc.amazonaws.com/efa"
 INFINIBAND_RESOURCE = "rdma/ib"
-"""Resource of NVIDIA's network operator on AKS. It counts pods of a node, not interfaces."""
+"""Resource of NVIDIA's network operator on AKS. It counts pods of a node, not interfaces: 1 gives a pod all of them."""
 EXEMPTION_REASONS: Mapping[FabricKind, str] = {
     FabricKind.TCPX: "TCPX: pods mount the node's driver and sockets, and a daemon as root has NET_ADMIN",
     FabricKind.TCPXO: "TCPXO: pods mount the node's driver and /dev/aperture_devices, and a daemon as root has "
@@ -106,8 +106,8 @@ def _describe_efa(fabric: PodFabric) -> FabricPod:
 
 
 def _describe_infiniband(fabric: PodFabric) -> FabricPod:
-    # IPC_LOCK would not help: a capability is not effective for a process that is not root. The network operator's
-    # nodes have no limit of locked memory.
+    # IPC_LOCK would not help: a capability is not effective for a process that is not root. So the node's container
+    # runtime must not limit locked memory.
     devices = ",".join(f"mlx5_{index}:1" for index in range(fabric.interfaces))
     return FabricPod(
         resources={INFINIBAND_RESOURCE: "1"},

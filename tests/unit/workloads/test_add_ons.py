@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from novacron_infra.catalog import FabricKind
 from novacron_infra.config import AddOn, AddOns, Monitoring
 from novacron_infra.config.sections.add_ons import INSTALLED_PROMETHEUS_URL
 from novacron_infra.gcp import cluster_add_ons as on_gcp
+from novacron_infra.plan.serving import PodFabric
 from novacron_infra.pools import NodePoolShape, NodeRole
 from novacron_infra.regions import ControllerCharts
 from novacron_infra.workloads.add_ons import cert_manager, gpu_metrics, gpu_stack
@@ -27,6 +29,7 @@ from novacron_infra.workloads.add_ons.charts import PodSecurity, Release
 from novacron_infra.workloads.add_ons.component import ChartAddOns, ChartAddOnsArgs
 from novacron_infra.workloads.add_ons.load_balancer_controller import AwsCluster
 from novacron_infra.workloads.add_ons.selection import ClusterDescription, list_releases
+from novacron_infra.workloads.fabrics import describe_fabric
 from pulumi.runtime import mocks
 
 from tests.definitions import MODULES, Module, check_object, open_module
@@ -319,7 +322,9 @@ def test_infiniband_is_set_up_once_its_operator_runs() -> None:
     graph = declare(releases(Platform.AZURE, infiniband=True))
     (policy,) = of(graph, "NicClusterPolicy").values()
     assert policy.inputs["metadata"]["name"] == "nic-cluster-policy"
-    assert gpu_stack.INFINIBAND_RESOURCE.partition("/")[2] in policy.inputs["spec"]["rdmaSharedDevicePlugin"]["config"]
+    (shared,) = json.loads(policy.inputs["spec"]["rdmaSharedDevicePlugin"]["config"])["configList"]
+    requested = describe_fabric(PodFabric(kind=FabricKind.INFINIBAND, interfaces=8)).resources
+    assert requested == {f"{shared['resourcePrefix']}/{shared['resourceName']}": "1"}
     (counters,) = of(graph, "ConfigMap").values()
     assert list(counters.inputs["data"]) == [gpu_stack.COUNTERS_KEY]
     operator = of(graph, "Release")["gpu-operator"].inputs["values"]

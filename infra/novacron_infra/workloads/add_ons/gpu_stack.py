@@ -12,12 +12,11 @@ from typing import Any
 
 from novacron_infra.workloads.add_ons.charts import Chart, PodSecurity, Release, Values, key
 from novacron_infra.workloads.add_ons.common_values import Switch
+from novacron_infra.workloads.fabrics import INFINIBAND_RESOURCE
 
 GPU_OPERATOR, NETWORK_OPERATOR = "gpu-operator", "network-operator"
 COUNTERS, COUNTERS_KEY = "gpu-counters", "dcgm-metrics.csv"
 """ConfigMap with the exporter's counters, and its key, in the GPU operator's namespace."""
-INFINIBAND_RESOURCE = "rdma/hca_shared_devices_a"
-"""Resource that a pod requests for InfiniBand. 1 gives it every adapter of the node."""
 _NVIDIA = "https://helm.ngc.nvidia.com/nvidia"
 GPU_OPERATOR_CHART = Chart(
     repository=_NVIDIA,
@@ -138,9 +137,10 @@ def describe_network_operator() -> Release:
 def describe_infiniband() -> dict[str, Any]:
     """Return the specification of the NicClusterPolicy: the InfiniBand driver, and the plugin that counts adapters."""
     selector = {"vendors": [_NVIDIA_NETWORKING], "drivers": ["mlx5_core"], "linkTypes": ["infiniband"]}
+    prefix, _, name = INFINIBAND_RESOURCE.partition("/")
     shared = {
-        "resourceName": INFINIBAND_RESOURCE.partition("/")[2],
-        "resourcePrefix": INFINIBAND_RESOURCE.partition("/")[0],
+        "resourceName": name,
+        "resourcePrefix": prefix,
         "rdmaHcaMax": _PODS_PER_NODE,
         "selectors": selector,
     }

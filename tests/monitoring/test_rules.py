@@ -199,6 +199,11 @@ CASES = {
         "NovaCronPodsPending",
         {'kube_pod_status_phase{namespace="novacron-workers",pod="p",phase="Pending"}': "1x60"}, "20m", WARNING,
     ),
+    "a pod of warm capacity that is pending": Case(
+        "NovaCronPodsPending",
+        {'kube_pod_status_phase{namespace="novacron-workers",pod="llm-warm-capacity-6f-x7",phase="Pending"}': "1x60"},
+        "20m",
+    ),
     "a pod of somebody else that is pending": Case(
         "NovaCronPodsPending", {'kube_pod_status_phase{namespace="other",pod="p",phase="Pending"}': "1x60"}, "20m"
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from novacron_infra.workloads.monitoring.rules import Alert, Severity
+from novacron_infra.workloads.names import WARM_CAPACITY
 
 _MINUTE_S = 60
 _QUOTA_USED = 0.9
@@ -39,7 +40,8 @@ def list_alerts(namespaces: Sequence[str], *, certificates: bool) -> Iterator[Al
     )
     yield Alert(
         name="NovaCronPodsPending",
-        expr=f'sum by (namespace) (kube_pod_status_phase{{{within},phase="Pending"}}) > 0',
+        # Pods of warm capacity are pending while replicas use all nodes.
+        expr=f'sum by (namespace) (kube_pod_status_phase{{{within},phase="Pending",pod!~"{WARM_CAPACITY}-.*"}}) > 0',
         for_s=15 * _MINUTE_S,
         severity=Severity.WARNING,
         summary="Pods cannot start.",

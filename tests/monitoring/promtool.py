@@ -28,7 +28,7 @@ EVERYTHING = RuleSettings(
     certificates=True,
 )
 """A stack that has every rule, but for those that the availability target replaces."""
-WITHOUT_TARGETS = RuleSettings(worker_namespace="novacron-llm", model_load_s=96)
+WITHOUT_TARGETS = RuleSettings(worker_namespace="novacron-llm", model_load_s=96, fixed_workers=True)
 
 
 def find_program(name: str) -> str:

@@ -72,8 +72,8 @@ def restarts(container: str, values: str) -> dict[str, str]:
     return {f"kube_pod_container_status_restarts_total{{{labels}}}": values}
 
 
-def quota(used: int) -> dict[str, str]:
-    labels = 'namespace="novacron-workers",resourcequota="gpus",resource="requests.nvidia.com/gpu",type='
+def quota(used: int, name: str = "gpus", namespace: str = "novacron-workers") -> dict[str, str]:
+    labels = f'namespace="{namespace}",resourcequota="{name}",resource="requests.nvidia.com/gpu",type='
     return {f'kube_resourcequota{{{labels}"used"}}': f"{used}x60", f'kube_resourcequota{{{labels}"hard"}}': "100x60"}
 
 
@@ -208,6 +208,15 @@ CASES = {
         "NovaCronPodsPending", {'kube_pod_status_phase{namespace="other",pod="p",phase="Pending"}': "1x60"}, "20m"
     ),
     "a quota that is nearly used": Case("NovaCronQuotaNearlyUsed", quota(95), "20m", WARNING),
+    "a quota of the stack that its workers nearly use": Case(
+        "NovaCronQuotaNearlyUsed", quota(95, "novacron"), "20m", WARNING
+    ),
+    "a quota of the stack that its fixed workers always use": Case(
+        "NovaCronQuotaNearlyUsed", quota(100, "novacron", "novacron-llm"), "20m", settings=WITHOUT_TARGETS
+    ),
+    "another quota of a stack with fixed workers": Case(
+        "NovaCronQuotaNearlyUsed", quota(95, namespace="novacron-llm"), "20m", WARNING, WITHOUT_TARGETS
+    ),
     "a quota with room": Case("NovaCronQuotaNearlyUsed", quota(50), "20m"),
     # A certificate of 90 days that renews 30 days before its end. Time begins at 0 here.
     "a certificate that was not renewed": Case(

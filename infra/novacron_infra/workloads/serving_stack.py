@@ -157,7 +157,10 @@ class ServingStack(pulumi.ComponentResource):
         if not isinstance(workers, GpuWorkers):
             longest_s = workers.start_timeout_s
         return MonitoredPods(
-            worker_namespace=self._worker_namespace, start_timeout_s=longest_s, worker_tls=self._args.cluster_tls
+            worker_namespace=self._worker_namespace,
+            start_timeout_s=longest_s,
+            worker_tls=self._args.cluster_tls,
+            fixed_workers=all(group.scaling is None and group.replicas == group.maximum_replicas for group in groups),
         )
 
     def _after(self, *resources: pulumi.Resource) -> pulumi.ResourceOptions:

@@ -24,6 +24,7 @@ from novacron_serving.protocol import contract
 
 from tests.definitions import check_object
 from tests.unit.workloads.cluster import Stack, declare, environment, get
+from tests.unit.workloads.regions import declare_region, serve
 
 ROOT = Path(__file__).parents[3]
 RUNBOOKS = ROOT / "docs" / "runbooks"
@@ -99,6 +100,19 @@ def test_monitors_select_the_pods_at_the_interval(stack: Stack) -> None:
         assert (endpoint["port"], endpoint["interval"], endpoint["scheme"]) == ("http", "20s", "http")
     containers = [stack.coordinator["containers"][0], stack.worker["containers"][0]]
     assert all("http" in [port["name"] for port in container["ports"]] for container in containers)
+
+
+def test_the_quota_of_a_stack_counts_unless_its_workers_always_use_all_of_it(stack: Stack) -> None:
+    scaled = declare_region(serve(), monitoring=MONITORED)
+    for one, ignored in ((stack, True), (scaled, False)):
+        groups = get(one.one("PrometheusRule", "llm-rules"), "spec.groups")
+        (expr,) = [
+            rule["expr"]
+            for group in groups
+            for rule in group["rules"]
+            if rule.get("alert") == "NovaCronQuotaNearlyUsed"
+        ]
+        assert ('resourcequota!="novacron"' in expr) is ignored
 
 
 def test_a_stack_without_the_operator_has_no_such_objects() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from novacron_infra.workloads.monitoring.rules import Alert, Severity
-from novacron_infra.workloads.names import WARM_CAPACITY
+from novacron_infra.workloads.names import PART_OF, WARM_CAPACITY
 
 _MINUTE_S = 60
 _QUOTA_USED = 0.9
@@ -13,12 +13,13 @@ _WORKER_RESTARTS = 2
 """Restarts of a worker in an hour that an update or an eviction explains."""
 
 
-def list_alerts(namespaces: Sequence[str], *, certificates: bool) -> Iterator[Alert]:
+def list_alerts(namespaces: Sequence[str], *, certificates: bool, fixed_workers: bool) -> Iterator[Alert]:
     """Return the alerts.
 
     Args:
         namespaces: the namespaces of the stack.
         certificates: whether cert-manager is in the cluster.
+        fixed_workers: whether the stack always has all workers that its own quota allows.
     """
     within = f'namespace=~"{"|".join(namespaces)}"'
     restarts = "kube_pod_container_status_restarts_total"
@@ -48,7 +49,8 @@ def list_alerts(namespaces: Sequence[str], *, certificates: bool) -> Iterator[Al
         description="{{ $value }} pods of {{ $labels.namespace }} have been pending for 15 minutes: the cloud has no "
         "capacity, a quota is used up, or an image or a volume is missing.",
     )
-    quota = f"max by (namespace, resourcequota, resource) (kube_resourcequota{{{within},type="
+    counted = f'{within},resourcequota!="{PART_OF}"' if fixed_workers else within
+    quota = f"max by (namespace, resourcequota, resource) (kube_resourcequota{{{counted},type="
     yield Alert(
         name="NovaCronQuotaNearlyUsed",
         expr=f'{quota}"used"}}) / ({quota}"hard"}}) > 0) > {_QUOTA_USED:g}',

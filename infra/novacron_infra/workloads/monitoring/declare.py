@@ -47,6 +47,8 @@ class MonitoredPods:
     """Seconds that a worker may take to load its model before it is restarted."""
     worker_tls: bool = False
     """Whether the workers' port has TLS."""
+    fixed_workers: bool = False
+    """Whether the stack always has all workers that its own quota allows."""
 
 
 def declare_monitoring(
@@ -89,6 +91,7 @@ def _describe_rules(settings: PrometheusObjects, pods: MonitoredPods) -> RuleSet
         targets=settings.targets,
         gpus_per_node=settings.gpus_per_node,
         certificates=settings.certificates,
+        fixed_workers=pods.fixed_workers,
         runbooks_url=settings.runbooks_url,
     )
 

@@ -24,6 +24,8 @@ class RuleSettings:
     """GPUs of each worker's machine in the catalogue. 0: workers run on CPUs, or their machines are not known."""
     certificates: bool = False
     """Whether cert-manager is in the cluster."""
+    fixed_workers: bool = False
+    """Whether the stack always has all workers that its own quota allows."""
     runbooks_url: str | None = None
     """Where docs/runbooks is published. None: alerts name the file in the repository."""
 
@@ -40,7 +42,9 @@ def _list_groups(settings: RuleSettings) -> Iterator[RuleGroup]:
     serving = _build(serving_alerts.list_alerts(settings.targets, settings.model_load_s), settings)
     yield RuleGroup(name="novacron-serving", rules=(*serving_alerts.list_recordings(), *serving))
     namespaces = tuple(dict.fromkeys((NAMESPACE, settings.worker_namespace)))
-    cluster = cluster_alerts.list_alerts(namespaces, certificates=settings.certificates)
+    cluster = cluster_alerts.list_alerts(
+        namespaces, certificates=settings.certificates, fixed_workers=settings.fixed_workers
+    )
     yield RuleGroup(name="novacron-cluster", rules=tuple(_build(cluster, settings)))
     if settings.gpus_per_node:
         gpus = gpu_alerts.list_alerts(settings.gpus_per_node)

@@ -13,7 +13,7 @@ and `gpudirect-tcpxo`, and `gpudirect-rdma/nccl-test.yaml`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pulumi_kubernetes as k8s
@@ -33,7 +33,6 @@ EXEMPTION_REASONS: Mapping[FabricKind, str] = {
 """Why the namespace of GPU workers cannot enforce the Pod Security Standard `restricted`, by fabric."""
 _GKE_LIBRARIES = "/usr/local/nvidia/lib64"
 _DRIVER_PATH = "/home/kubernetes/bin/nvidia/lib64"
-_GKE_NETWORKS = {FabricKind.TCPX: "vpc{}", FabricKind.TCPXO: "vpc{}", FabricKind.ROCE: "rdma-{}"}
 _DEVICES = (*(f"/dev/nvidia{index}" for index in range(8)), "/dev/nvidiactl", "/dev/nvidia-uvm")
 
 
@@ -60,9 +59,11 @@ class FabricDaemon:
     """A daemon in the pod that moves data between GPUs and network. It runs as root and starts before the worker."""
 
     name: str
+    image: str | None
     command: tuple[str, ...]
     capabilities: tuple[str, ...]
     folders: tuple[HostFolder, ...]
+    """Folders of the node. The first one has the driver's libraries."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,7 +80,6 @@ class FabricPod:
     """A shell script that sets NCCL's variables, which the worker's command sources."""
     folders: tuple[HostFolder, ...] = ()
     daemon: FabricDaemon | None = None
-    daemon_image: str | None = None
 
 
 def describe_fabric(fabric: PodFabric | None) -> FabricPod:
@@ -120,7 +120,7 @@ def _describe_roce(fabric: PodFabric) -> FabricPod:
         # GKE adds `networking.gke.io.networks/rdma-0` and `.IP` because of the annotation. Newer nodes have only the
         # latter, and a pod that asks for the former stays pending.
         resources={f"networking.gke.io.networks/rdma-{index}": "0" for index in range(fabric.interfaces)},
-        annotations=_list_interfaces(fabric, first=2),
+        annotations=_list_interfaces([f"rdma-{index}" for index in range(fabric.interfaces)], first=2),
         libraries=("/usr/local/gib/lib64", _GKE_LIBRARIES),
         profile="/usr/local/gib/scripts/set_nccl_env.sh",
         folders=(
@@ -137,7 +137,7 @@ def _describe_tcpxo(fabric: PodFabric) -> FabricPod:
     )
     arguments = f"--num_hops=2 --num_nics={fabric.interfaces} --uid= --alsologtostderr"
     return FabricPod(
-        annotations=_list_interfaces(fabric, first=1)
+        annotations=_list_interfaces(_list_vpcs(fabric), first=1)
         | _list_devices("tcpxo-daemon", (*_DEVICES, "/dev/dmabuf_import_helper")),
         environment={
             "NCCL_LIB_DIR": _GKE_LIBRARIES,
@@ -153,6 +153,7 @@ def _describe_tcpxo(fabric: PodFabric) -> FabricPod:
         folders=(driver, apertures),
         daemon=FabricDaemon(
             name="tcpxo-daemon",
+            image=fabric.daemon_image,
             command=(
                 *("/bin/sh", "-c"),
                 f"chmod 755 /fts/entrypoint_rxdm_container.sh && /fts/entrypoint_rxdm_container.sh {arguments}",
@@ -160,7 +161,6 @@ def _describe_tcpxo(fabric: PodFabric) -> FabricPod:
             capabilities=("NET_ADMIN", "NET_BIND_SERVICE"),
             folders=(driver, *_SYSTEM_FOLDERS),
         ),
-        daemon_image=fabric.daemon_image,
     )
 
 
@@ -169,7 +169,7 @@ def _describe_tcpx(fabric: PodFabric) -> FabricPod:
     sockets = HostFolder(name="tcpx-sockets", path="/run/tcpx", mount_path="/run/tcpx", read_only=False)
     interfaces = ",".join(f"eth{index}" for index in range(1, fabric.interfaces + 1))
     return FabricPod(
-        annotations=_list_interfaces(fabric, first=1) | _list_devices("tcpx-daemon", _DEVICES),
+        annotations=_list_interfaces(_list_vpcs(fabric), first=1) | _list_devices("tcpx-daemon", _DEVICES),
         environment={
             "NCCL_GPUDIRECTTCPX_SOCKET_IFNAME": interfaces,
             "NCCL_GPUDIRECTTCPX_CTRL_DEV": "eth0",
@@ -188,6 +188,7 @@ def _describe_tcpx(fabric: PodFabric) -> FabricPod:
         folders=(driver, sockets),
         daemon=FabricDaemon(
             name="tcpx-daemon",
+            image=fabric.daemon_image,
             command=(
                 "/tcpgpudmarxd/build/app/tcpgpudmarxd",
                 *("--gpu_nic_preset", "a3vm", "--gpu_shmem_type", "fd", "--uds_path", sockets.mount_path),
@@ -196,7 +197,6 @@ def _describe_tcpx(fabric: PodFabric) -> FabricPod:
             capabilities=("NET_ADMIN",),
             folders=(driver, sockets, *_SYSTEM_FOLDERS),
         ),
-        daemon_image=fabric.daemon_image,
     )
 
 
@@ -214,18 +214,20 @@ _DESCRIPTIONS: Mapping[FabricKind, Callable[[PodFabric], FabricPod]] = {
 }
 
 
-def _list_interfaces(fabric: PodFabric, *, first: int) -> dict[str, str]:
-    """Return the annotations of a pod with an interface in each network of the fabric.
+def _list_vpcs(fabric: PodFabric) -> list[str]:
+    return [f"vpc{number}" for number in range(1, fabric.interfaces + 1)]
+
+
+def _list_interfaces(networks: Sequence[str], *, first: int) -> dict[str, str]:
+    """Return the annotations of a pod with an interface in each network.
 
     Args:
-        fabric: the fabric.
-        first: number of the first interface. Networks of RDMA count from 0, the others from 1.
+        networks: names of the networks.
+        first: number of the interface in the first network.
     """
-    from_zero = fabric.kind is FabricKind.ROCE
-    networks = [_GKE_NETWORKS[fabric.kind].format(index + (not from_zero)) for index in range(fabric.interfaces)]
-    interfaces = [{"interfaceName": "eth0", "network": "default"}]
-    interfaces += [
-        {"interfaceName": f"eth{first + index}", "network": network} for index, network in enumerate(networks)
+    interfaces = [
+        {"interfaceName": "eth0", "network": "default"},
+        *({"interfaceName": f"eth{number}", "network": network} for number, network in enumerate(networks, first)),
     ]
     return {
         "networking.gke.io/default-interface": "eth0",

@@ -126,7 +126,7 @@ def _describe_pod(pod: WorkerPod, source: pods.PodSource) -> k8s.core.v1.PodSpec
         topology_spread_constraints=pod.spread,
         node_selector=dict(pod.nodes.labels) or None,
         tolerations=pods.tolerate_taints(pod.nodes),
-        init_containers=None if daemon is None else [_describe_daemon(daemon, pod.fabric.daemon_image or "")],
+        init_containers=None if daemon is None else [_describe_daemon(daemon)],
         containers=[_describe_container(pod, source, mounts)],
         volumes=volumes,
     )
@@ -178,11 +178,11 @@ def _describe_probes(
     )
 
 
-def _describe_daemon(daemon: FabricDaemon, image: str) -> k8s.core.v1.ContainerArgs:
+def _describe_daemon(daemon: FabricDaemon) -> k8s.core.v1.ContainerArgs:
     """Return the daemon as a sidecar: it starts before the worker, and stops after it."""
     return k8s.core.v1.ContainerArgs(
         name=daemon.name,
-        image=image,
+        image=daemon.image,
         restart_policy="Always",
         command=daemon.command,
         env=[k8s.core.v1.EnvVarArgs(name="LD_LIBRARY_PATH", value=daemon.folders[0].mount_path)],

@@ -28,10 +28,9 @@ from novacron_infra.workloads.worker_pods import (
     STORE_FOLDER,
     WorkerPod,
     describe_template,
-    find_grace_s,
     list_folders,
 )
-from novacron_infra.workloads.workers import UPDATE_MARGIN_S, WorkerSet, find_coordinator, spread_workers
+from novacron_infra.workloads.workers import WorkerSet, find_coordinator, limit_rollout, spread_workers
 
 _LAUNCH = ("python", "-m", "novacron_serving.worker.launch")
 
@@ -103,11 +102,6 @@ def declare_leader_worker_set(
     leader = _describe_pod(group, settings, select_leaders(group))
     ranks = {**pods.select_pods(RANKS), PROFILE_LABEL: group.profile.value}
     claims = _list_claims(group)
-    replacing_s = find_grace_s(group.drain_s) + group.load.limit_s + pods.MIN_READY_S
-    timeouts = pulumi.CustomTimeouts(
-        create=f"{group.load.limit_s + UPDATE_MARGIN_S}s",
-        update=f"{max(1, group.replicas) * replacing_s + UPDATE_MARGIN_S}s",
-    )
     return declare_custom_resource(
         resource,
         lws.LEADER_WORKER_SET,
@@ -123,7 +117,7 @@ def declare_leader_worker_set(
             ),
             rollout_strategy=lws.RolloutStrategy(rolling_update_configuration=lws.RollingUpdate()),
         ),
-        pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(custom_timeouts=timeouts)),
+        limit_rollout(leader, group.replicas, opts),
     )
 
 

@@ -24,8 +24,8 @@ from novacron_infra.workloads.worker_pods import (
     list_folders,
 )
 
-UPDATE_MARGIN_S = 300
-"""Time to schedule a pod and to pull its image."""
+_MARGIN_S = 300
+"""Time to schedule a pod and to pull its image: an assumption."""
 _REVISION_LABEL = "controller-revision-hash"
 
 
@@ -121,11 +121,6 @@ def declare_stateful_set(
         opts: Pulumi's options.
     """
     pod = workers.pod
-    replacing_s = find_grace_s(pod.drain_s) + pod.start_timeout_s + pods.MIN_READY_S
-    timeouts = pulumi.CustomTimeouts(
-        create=f"{pod.start_timeout_s + UPDATE_MARGIN_S}s",
-        update=f"{max(1, workers.replicas) * replacing_s + UPDATE_MARGIN_S}s",
-    )
     retention = k8s.apps.v1.StatefulSetPersistentVolumeClaimRetentionPolicyArgs(
         when_deleted="Delete", when_scaled="Delete"
     )
@@ -143,5 +138,20 @@ def declare_stateful_set(
             volume_claim_templates=list(workers.claims) or None,
             persistent_volume_claim_retention_policy=retention if workers.claims else None,
         ),
-        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(custom_timeouts=timeouts)),
+        opts=limit_rollout(pod, workers.replicas, opts),
     )
+
+
+def limit_rollout(pod: WorkerPod, replicas: int, opts: pulumi.ResourceOptions) -> pulumi.ResourceOptions:
+    """Return options with the time that replicas need to start together, and to be replaced one after the other.
+
+    Args:
+        pod: the pod that serves requests.
+        replicas: number of replicas.
+        opts: Pulumi's other options.
+    """
+    replacing_s = find_grace_s(pod.drain_s) + pod.start_timeout_s + pods.MIN_READY_S
+    timeouts = pulumi.CustomTimeouts(
+        create=f"{pod.start_timeout_s + _MARGIN_S}s", update=f"{max(1, replicas) * replacing_s + _MARGIN_S}s"
+    )
+    return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(custom_timeouts=timeouts))

@@ -14,6 +14,7 @@ import pulumi_kubernetes as k8s
 
 from novacron_infra.pools import GPU_COUNT_LABEL, GPU_TAINT
 from novacron_infra.workloads.add_ons.component import ChartAddOns, ChartAddOnsArgs
+from novacron_infra.workloads.pods import WITHOUT_WAITING
 from novacron_infra.workloads.provider import declare_provider
 
 FAST = "fast-ssd"
@@ -119,7 +120,7 @@ class ClusterAddOns(pulumi.ComponentResource):
                 namespace=_NAMESPACE,
                 labels=labels,
                 # The update does not wait for pods: a pool may have no nodes yet, or wait for GPU capacity.
-                annotations={"pulumi.com/skipAwait": "true"},
+                annotations=WITHOUT_WAITING,
             ),
             spec=k8s.apps.v1.DaemonSetSpecArgs(
                 selector=k8s.meta.v1.LabelSelectorArgs(match_labels=labels),

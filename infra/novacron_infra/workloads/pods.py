@@ -24,8 +24,8 @@ EXIT_S = 10
 """Time for a process to end after its last stream."""
 MIN_READY_S = 5
 """How long a new pod has to stay ready before an update continues with the next one."""
-_WITHOUT_WAITING = {"pulumi.com/skipAwait": "true"}
-"""Annotation of a headless Service, which exists before its pods do."""
+WITHOUT_WAITING = {"pulumi.com/skipAwait": "true"}
+"""Annotation of an object that an update does not wait for."""
 _ONLY_THE_PROCESS_READS = 0o440
 """Mode of files with secrets: their group is the process's."""
 _PROBE_TIMEOUT_S = 5
@@ -278,8 +278,10 @@ def mount_source(
     volumes = [k8s.core.v1.VolumeArgs(name="config", config_map=config)]
     folders = {"config": contract.CONFIG_FOLDER}
     if source.certificate is not None:
-        # The pod's group reads the key; the kubelet replaces the files when the Secret changes.
-        secret = k8s.core.v1.SecretVolumeSourceArgs(secret_name=source.certificate, default_mode=0o440)
+        # The kubelet replaces the files when the Secret changes.
+        secret = k8s.core.v1.SecretVolumeSourceArgs(
+            secret_name=source.certificate, default_mode=_ONLY_THE_PROCESS_READS
+        )
         volumes.append(k8s.core.v1.VolumeArgs(name="certificate", secret=secret))
         folders["certificate"] = CERTIFICATE_FOLDER
     mounts = [
@@ -309,7 +311,11 @@ def declare_headless_service(
     return k8s.core.v1.Service(
         resource,
         metadata=k8s.meta.v1.ObjectMetaArgs(
-            name=name, namespace=namespace, labels=label_pods(pods), annotations=_WITHOUT_WAITING
+            # The Service exists before its pods do.
+            name=name,
+            namespace=namespace,
+            labels=label_pods(pods),
+            annotations=WITHOUT_WAITING,
         ),
         spec=k8s.core.v1.ServiceSpecArgs(
             cluster_ip="None", publish_not_ready_addresses=True, selector=select_pods(pods), ports=[port]

@@ -23,8 +23,6 @@ from novacron_infra.workloads.names import (
 _SERVING = 1000
 _WARM = -10
 """The lowest priority for which the cluster autoscaler still adds nodes (its FAQ, read on 2026-11-30)."""
-_WITHOUT_WAITING = {"pulumi.com/skipAwait": "true"}
-"""The pods may wait for nodes, or be displaced, at any time."""
 
 
 def declare_priority_classes(
@@ -78,7 +76,8 @@ def declare_warm_capacity(
             name=WARM_CAPACITY,
             namespace=GPU_NAMESPACE,
             labels=pods.label_pods(WARM_CAPACITY),
-            annotations=_WITHOUT_WAITING,
+            # The pods may wait for nodes, or be displaced, at any time.
+            annotations=pods.WITHOUT_WAITING,
         ),
         spec=k8s.apps.v1.DeploymentSpecArgs(
             replicas=group.warm_replicas * group.pods_per_replica,

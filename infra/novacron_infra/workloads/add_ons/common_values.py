@@ -53,3 +53,12 @@ class PodSecurityContext(Values):
 
     run_as_non_root: bool = True
     seccomp_profile: SeccompProfile = SeccompProfile()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExporterMonitor(Values):
+    """How Prometheus finds the DCGM exporter. Labels of the pod that uses a GPU win over those of the exporter."""
+
+    enabled: bool
+    interval: str
+    honor_labels: bool = True

@@ -12,7 +12,7 @@ from typing import Any
 
 from novacron_infra.pools import GPU_COUNT_LABEL, GPU_TAINT
 from novacron_infra.workloads.add_ons.charts import Chart, PodSecurity, Release, Values
-from novacron_infra.workloads.add_ons.common_values import Capabilities
+from novacron_infra.workloads.add_ons.common_values import Capabilities, ExporterMonitor
 
 RELEASE = "dcgm-exporter"
 NAMESPACE = "gpu-metrics"
@@ -38,21 +38,12 @@ class SecurityContext(Values):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServiceMonitor(Values):
-    """How Prometheus finds the exporter. Labels of the pod that uses a GPU win over those of the exporter."""
-
-    enabled: bool
-    interval: str
-    honor_labels: bool = True
-
-
-@dataclass(frozen=True, kw_only=True)
 class GpuMetricsValues(Values):
     """The values that this project sets."""
 
     custom_metrics: str
     security_context: SecurityContext = SecurityContext()
-    service_monitor: ServiceMonitor
+    service_monitor: ExporterMonitor
     affinity: dict[str, Any]
     tolerations: tuple[dict[str, str], ...]
 
@@ -78,7 +69,7 @@ def describe_release(*, scrape_interval_s: int, service_monitors: bool) -> Relea
         chart=CHART,
         values=GpuMetricsValues(
             custom_metrics=read_counters(),
-            service_monitor=ServiceMonitor(enabled=service_monitors, interval=f"{scrape_interval_s}s"),
+            service_monitor=ExporterMonitor(enabled=service_monitors, interval=f"{scrape_interval_s}s"),
             affinity={"nodeAffinity": required},
             tolerations=({"key": GPU_TAINT, "operator": "Exists", "effect": "NoSchedule"},),
         ),

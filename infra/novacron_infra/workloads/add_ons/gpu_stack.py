@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from novacron_infra.workloads.add_ons.charts import Chart, PodSecurity, Release, Values, key
-from novacron_infra.workloads.add_ons.common_values import Switch
+from novacron_infra.workloads.add_ons.common_values import ExporterMonitor, Switch
 from novacron_infra.workloads.fabrics import INFINIBAND_RESOURCE
 
 GPU_OPERATOR, NETWORK_OPERATOR = "gpu-operator", "network-operator"
@@ -63,20 +63,11 @@ class Counters(Values):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServiceMonitor(Values):
-    """How Prometheus finds the exporter. Labels of the pod that uses a GPU win over those of the exporter."""
-
-    enabled: bool
-    interval: str
-    honor_labels: bool = True
-
-
-@dataclass(frozen=True, kw_only=True)
 class DcgmExporter(Values):
     """The DCGM exporter."""
 
     config: Counters = Counters()
-    service_monitor: ServiceMonitor
+    service_monitor: ExporterMonitor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +96,7 @@ def describe_gpu_operator(*, infiniband: bool, scrape_interval_s: int, service_m
         scrape_interval_s: seconds between two scrapes.
         service_monitors: whether the cluster has the definition of ServiceMonitors.
     """
-    monitor = ServiceMonitor(enabled=service_monitors, interval=f"{scrape_interval_s}s")
+    monitor = ExporterMonitor(enabled=service_monitors, interval=f"{scrape_interval_s}s")
     return Release(
         name=GPU_OPERATOR,
         namespace=GPU_OPERATOR,

@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -169,7 +169,7 @@ def compare(reduced: Mapping[str, Any], full: Mapping[str, Any]) -> list[str]:
 
 def read_full(folder: Path, group: str, kind: str) -> dict[str, Any] | None:
     """Return the definition of a kind from a folder of definitions."""
-    return _pick(((file.name, file.read_bytes) for file in sorted(folder.glob(f"{group}_*.yaml"))), kind)
+    return _pick((file.read_bytes for file in sorted(folder.glob(f"{group}_*.yaml"))), kind)
 
 
 def open_module(module: Module) -> zipfile.ZipFile:
@@ -275,13 +275,13 @@ def _find_in_module(module: Module, kind: str) -> dict[str, Any] | None:
     folder = f"{module.path}@{module.version}/{module.folder}"
     with open_module(module) as archive:
         names = [name for name in archive.namelist() if name.startswith(folder) and name.endswith(".yaml")]
-        return _pick(((name, functools.partial(archive.read, name)) for name in names), kind)
+        return _pick((functools.partial(archive.read, name) for name in names), kind)
 
 
-def _pick(files: Any, kind: str) -> dict[str, Any] | None:
+def _pick(files: Iterable[Callable[[], bytes]], kind: str) -> dict[str, Any] | None:
     """Return the definition of a kind. Files are large, so only the one that names the kind is parsed."""
-    for _name, read in files:
-        content: bytes = read()
+    for read in files:
+        content = read()
         if f"    kind: {kind}\n".encode() in content:
             return _read_yaml(content)
     return None

@@ -19,7 +19,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import DataSourceRef
 from novacron_infra.workloads.monitoring import metrics as m
 from novacron_infra.workloads.monitoring.dashboards import FOLDER
-from novacron_infra.workloads.monitoring.objectives import WINDOWS, name_recording
+from novacron_infra.workloads.monitoring.objectives import name_recording
 from novacron_infra.workloads.monitoring.serving_alerts import HIT_RATIO
 
 _DATASOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
@@ -93,11 +93,7 @@ def write_dashboard(build: Callable[[], Dashboard]) -> str:
 
 
 def _list_objectives() -> list[Graph]:
-    burns = [
-        Query(expr=name_recording(window), legend=f"{{{{slo}}}} over {window}")
-        for window in WINDOWS
-        if window in ("1h", "6h", "3d")
-    ]
+    burns = [Query(expr=name_recording(window), legend=f"{{{{slo}}}} over {window}") for window in ("1h", "6h", "3d")]
     note = "1 uses up the error budget exactly by the end of the objective's period. Alerts fire at 14.4, 6, 3 and 1."
     return [Graph(title="Burn rate of the error budgets", unit=_COUNT, description=note, queries=burns)]
 

@@ -118,10 +118,8 @@ def test_a_region_of_production_runs_survives_a_zone_and_displaces_warm_capacity
     assert again.succeeded, again.errors
     assert lab.steps(again) == []
 
-    workers, ranks = (
-        pods(region, "novacron-workers", "llm-workers"),
-        pods(region, "novacron-workers", "llm-worker-ranks"),
-    )
+    workers = pods(region, "novacron-workers", "llm-workers")
+    ranks = pods(region, "novacron-workers", "llm-worker-ranks")
     assert len(running(workers)) == 3 + 1
     assert len(running(ranks)) == 1
     on_gpus = running(workers) + running(ranks)

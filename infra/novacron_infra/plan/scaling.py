@@ -18,7 +18,6 @@ capacity, and are subtracted from those that the queue asks for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
@@ -150,7 +149,7 @@ def decide_replicas(policy: ScalingPolicy, state: GroupState) -> int:
     emergency = state.load > policy.emergency_utilization_fraction * replicas
     needed = max(state.sustained_load, state.load if emergency else 0)
     result: float = replicas
-    if needed > find_scale_up_fraction(policy, state.schedules) * replicas:
+    if needed > _find_scale_up_fraction(policy, state.schedules) * replicas:
         wanted = ceil(needed / policy.target_utilization_fraction)
         result = max(wanted - state.starting, replicas)
         if not emergency:
@@ -161,17 +160,15 @@ def decide_replicas(policy: ScalingPolicy, state: GroupState) -> int:
         and state.quality_fraction >= policy.quality_floor_fraction
     ):
         result = ceil(state.load / policy.target_utilization_fraction)
-    minimum = max(
-        [1, *(item.minimum_replicas for item in policy.schedules if item.name in state.schedules)],
-    )
-    result = max(result, minimum)
+    scheduled = [item.minimum_replicas for item in policy.schedules if item.name in state.schedules]
+    result = max(result, 1, *scheduled)
     if result > replicas:
         # A smaller change would be ignored.
         result = max(result, replicas * (1 + AUTOSCALER_TOLERANCE) + 0.01)
     return min(max(ceil(result), policy.minimum_replicas), policy.maximum_replicas)
 
 
-def find_scale_up_fraction(policy: ScalingPolicy, schedules: Sequence[str] | frozenset[str] = ()) -> float:
+def _find_scale_up_fraction(policy: ScalingPolicy, schedules: frozenset[str]) -> float:
     """Return the utilization above which replicas are added, while some schedules hold."""
     fraction = policy.scale_up.utilization_fraction
     for schedule in policy.schedules:

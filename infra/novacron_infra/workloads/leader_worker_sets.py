@@ -1,7 +1,7 @@
 """LeaderWorkerSets (`leaderworkerset.x-k8s.io/v1`): replicas of several pods that start, fail and are updated together.
 
-The controller makes a headless Service of the set's name, so that `LWS_LEADER_ADDRESS` resolves, and gives the pods the
-labels and variables that are named here. Its definition must be in the cluster first: it is a cluster add-on.
+The controller makes a headless Service of the set's name, so that `LWS_LEADER_ADDRESS` resolves. It is a cluster
+add-on, and its definition must be in the cluster first.
 """
 
 from __future__ import annotations
@@ -16,10 +16,7 @@ from novacron_infra.workloads.custom_resources import CustomKind
 
 LEADER_WORKER_SET = CustomKind(api_version="leaderworkerset.x-k8s.io/v1", kind="LeaderWorkerSet")
 NAME_LABEL = "leaderworkerset.sigs.k8s.io/name"
-"""Label of every pod with the name of its set."""
-REVISION_LABEL = "leaderworkerset.sigs.k8s.io/template-revision-hash"
-EXCLUSIVE_TOPOLOGY = "leaderworkerset.sigs.k8s.io/exclusive-topology"
-"""Annotation of a set: a node label, of which each group has a value for itself."""
+"""Label that the controller gives to every pod, with the name of its set."""
 
 
 class GroupRestartPolicy(str, Enum):

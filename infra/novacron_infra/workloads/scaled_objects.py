@@ -10,7 +10,6 @@ Without one of the metrics KEDA keeps the present number of replicas, or the num
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
@@ -271,7 +270,7 @@ def _write_schedule(schedule: ScheduledScaling) -> Trigger:
 
     Outside, KEDA 2.21 gives 0 and earlier versions give 1.
     """
-    days = ",".join(str(number) for number in _list_days(schedule))
+    days = ",".join(str(number) for number in sorted(_CRON_DAYS[day] for day in schedule.days))
     start_hour, start_minute = (int(part) for part in schedule.start.split(":"))
     end_hour, end_minute = (int(part) for part in schedule.end.split(":"))
     return Trigger(
@@ -289,10 +288,6 @@ def _write_schedule(schedule: ScheduledScaling) -> Trigger:
 def _name(schedule: ScheduledScaling) -> str:
     """Return the variable of a schedule. No other variable begins like it."""
     return f"at_{schedule.name}"
-
-
-def _list_days(schedule: ScheduledScaling) -> Iterator[int]:
-    return iter(sorted(_CRON_DAYS[day] for day in schedule.days))
 
 
 def _number(value: float) -> str:

@@ -113,7 +113,10 @@ def list_burn_alerts(objective: Objective) -> Iterator[Alert]:
     for rate in BURN_RATES:
         if rate.factor * objective.budget >= 1:
             continue
-        above = [f'{name_recording(window)}{{slo="{objective.name}"}} > {rate.factor:g}' for window in _windows(rate)]
+        above = [
+            f'{name_recording(window)}{{slo="{objective.name}"}} > {rate.factor:g}'
+            for window in (rate.long, rate.short)
+        ]
         yield Alert(
             name=objective.alert,
             expr=" and ".join(above),
@@ -124,10 +127,6 @@ def list_burn_alerts(objective: Objective) -> Iterator[Alert]:
             f"that it allows, over {rate.long} and over {rate.short}.",
             labels={"slo": objective.name, "long_window": rate.long, "short_window": rate.short},
         )
-
-
-def _windows(rate: BurnRate) -> tuple[str, str]:
-    return rate.long, rate.short
 
 
 def _describe_failures(window: str) -> str:

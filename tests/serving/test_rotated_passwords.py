@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 import redis
-from novacron_serving.coordinator.redis_client import RedisConfig, RedisLogin
+from novacron_serving.coordinator.redis_client import UNAVAILABLE, RedisConfig, RedisLogin
 from novacron_serving.errors import StartError
 
 from .databases import Postgres, Redis, needs_postgres, needs_redis
@@ -123,40 +123,92 @@ def test_redis_cluster_shares_rate_limits_and_its_rotated_password_is_read_again
         wait_until(lambda: degraded(gateway) == {}, "the new password is accepted", 20)
 
 
+async def ping(config: RedisConfig, server: Redis, times: int = 1) -> list[object]:
+    """Return the responses of Redis to a client, or its errors."""
+    client, responses = config.connect(server.url, 5), list[object]()
+    try:
+        for _ in range(times):
+            try:
+                responses.append(await client.ping())
+            except UNAVAILABLE as error:
+                responses.append(str(error))
+    finally:
+        await client.aclose()
+    return responses
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[Redis]:
+    (folder := tmp_path / "redis").mkdir()
+    server = Redis(folder, "--requirepass", "ya29.token")
+    server.start()
+    yield server
+    server.stop()
+
+
 @needs_redis
-def test_access_token_of_the_metadata_server_signs_in_to_redis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(None, "No such file or directory"), (b"\xff", "it is not UTF-8")],
+    ids=["missing", "binary"],
+)
+def test_no_connection_is_used_while_the_password_cannot_be_read(
+    tmp_path: Path, redis_server: Redis, content: bytes | None, reason: str
+) -> None:
+    file = tmp_path / "password"
+    if content is not None:
+        file.write_bytes(content)
+    responses = asyncio.run(ping(RedisConfig(password_file=file), redis_server, times=2))
+    assert [str(response).partition("] ")[2] for response in responses] == [f"{reason}: {str(file)!r}"] * 2
+    file.write_text("ya29.token")
+    assert asyncio.run(ping(RedisConfig(password_file=file), redis_server)) == [True]
+
+
+@contextmanager
+def metadata_server(monkeypatch: pytest.MonkeyPatch, body: bytes, length: int) -> Generator[list[str]]:
+    """Serve a response in place of the metadata server. Yields the requests, in lower case."""
     asked: list[str] = []
 
     class Metadata(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked.append(f"{self.headers['Metadata-Flavor']} {self.path}".lower())
             self.send_response(200)
+            self.send_header("content-length", str(length))
             self.end_headers()
-            self.wfile.write(json.dumps({"access_token": "ya29.token", "expires_in": 3599}).encode())
+            self.wfile.write(body)
 
         def log_message(self, format: str, *args: Any) -> None: ...  # noqa: A002
 
-    (folder := tmp_path / "redis").mkdir()
-    server = Redis(folder, "--requirepass", "ya29.token")
-    server.start()
-    metadata = HTTPServer(("127.0.0.1", 0), Metadata)
-    threading.Thread(target=metadata.serve_forever, daemon=True).start()
-    monkeypatch.setenv("GCE_METADATA_HOST", f"127.0.0.1:{metadata.server_port}")
-
-    async def ping() -> object:
-        client = RedisConfig(login=RedisLogin.GOOGLE).connect(server.url, 5)
-        try:
-            return await client.ping()
-        finally:
-            await client.aclose()
-
+    server = HTTPServer(("127.0.0.1", 0), Metadata)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("GCE_METADATA_HOST", f"127.0.0.1:{server.server_port}")
     try:
-        assert asyncio.run(ping()) is True
+        yield asked
     finally:
-        metadata.shutdown()
-        metadata.server_close()
-        server.stop()
+        server.shutdown()
+        server.server_close()
+
+
+@needs_redis
+def test_access_token_of_the_metadata_server_signs_in_to_redis(
+    redis_server: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = json.dumps({"access_token": "ya29.token", "expires_in": 3599}).encode()
+    with metadata_server(monkeypatch, body, len(body)) as asked:
+        assert asyncio.run(ping(RedisConfig(login=RedisLogin.GOOGLE), redis_server)) == [True]
     assert asked == ["google /computemetadata/v1/instance/service-accounts/default/token"]
+
+
+@needs_redis
+@pytest.mark.parametrize(
+    ("body", "reason"), [(b'{"access', "IncompleteRead"), (b"<html>" + b" " * 94, "Expecting value")]
+)
+def test_a_metadata_server_without_a_token_is_named(
+    redis_server: Redis, monkeypatch: pytest.MonkeyPatch, body: bytes, reason: str
+) -> None:
+    with metadata_server(monkeypatch, body, 100):
+        (response,) = asyncio.run(ping(RedisConfig(login=RedisLogin.GOOGLE), redis_server))
+    assert f"returned no access token: {reason}" in str(response)
 
 
 def test_two_passwords_of_redis_are_rejected() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 
@@ -9,6 +10,9 @@ def read_password(file: Path) -> str:
     """Return the password in a file, without the newline at its end.
 
     Raises:
-        OSError: the file cannot be read.
+        OSError: the file cannot be read, or is not UTF-8.
     """
-    return file.read_text().rstrip("\r\n")
+    try:
+        return file.read_text("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise OSError(errno.EINVAL, "it is not UTF-8", str(file)) from error

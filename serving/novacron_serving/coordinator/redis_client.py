@@ -6,7 +6,10 @@ import asyncio
 import json
 import os
 import urllib.request
+from collections.abc import Callable
 from enum import Enum
+from functools import partial
+from http.client import HTTPException
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urlsplit
@@ -17,7 +20,7 @@ from redis.credentials import CredentialProvider
 from redis.exceptions import RedisClusterException, RedisError
 
 from novacron_serving.coordinator.passwords import read_password
-from novacron_serving.errors import StartError
+from novacron_serving.errors import StartError, one_line
 
 UNAVAILABLE = (RedisError, RedisClusterException, OSError)
 """Errors of a Redis that cannot be used: it does not answer, or rejects the login or the command."""
@@ -74,36 +77,30 @@ class RedisConfig(BaseModel):
 
     def _credentials(self) -> CredentialProvider | None:
         if self.login is RedisLogin.GOOGLE:
-            return _GoogleToken()
-        return _PasswordFile(self.password_file) if self.password_file is not None else None
+            return _Password(_read_google_token)
+        return _Password(partial(read_password, self.password_file)) if self.password_file is not None else None
 
 
-class _Login(CredentialProvider):
+class _Password(CredentialProvider):
     """Reads the password again for every connection."""
 
-    def get_credentials(self) -> tuple[str]:
-        raise NotImplementedError
+    def __init__(self, read: Callable[[], str]) -> None:
+        self._read = read
 
     async def get_credentials_async(self) -> tuple[str]:
-        return await asyncio.to_thread(self.get_credentials)
+        try:
+            return (await asyncio.to_thread(self._read),)
+        except OSError as error:
+            # After another error than its own, redis-py keeps the connection and uses it without a login.
+            raise RedisError(str(error)) from error
 
 
-class _PasswordFile(_Login):
-    def __init__(self, file: Path) -> None:
-        self._file = file
-
-    def get_credentials(self) -> tuple[str]:
-        return (read_password(self._file),)
-
-
-class _GoogleToken(_Login):
-    """The metadata server renews tokens, and answers from its cache until then."""
-
-    def get_credentials(self) -> tuple[str]:
-        host = os.environ.get("GCE_METADATA_HOST", _METADATA_HOST)  # as the google-auth library does
-        asked = urllib.request.Request(f"http://{host}{_TOKEN_PATH}", headers={"Metadata-Flavor": "Google"})
+def _read_google_token() -> str:
+    """Return an access token. The metadata server renews tokens, and answers from its cache until then."""
+    host = os.environ.get("GCE_METADATA_HOST", _METADATA_HOST)  # as the google-auth library does
+    asked = urllib.request.Request(f"http://{host}{_TOKEN_PATH}", headers={"Metadata-Flavor": "Google"})
+    try:
         with urllib.request.urlopen(asked, timeout=_TOKEN_TIMEOUT_S) as answer:  # noqa: S310 - the URL is this file's
-            try:
-                return (str(json.load(answer)["access_token"]),)
-            except (ValueError, KeyError, TypeError) as error:
-                raise OSError(f"the metadata server {host} returned no access token") from error
+            return str(json.load(answer)["access_token"])
+    except (OSError, HTTPException, ValueError, KeyError, TypeError) as error:
+        raise OSError(f"the metadata server {host} returned no access token: {one_line(error)}") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import traceback
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -123,9 +124,9 @@ def test_redis_cluster_shares_rate_limits_and_its_rotated_password_is_read_again
         wait_until(lambda: degraded(gateway) == {}, "the new password is accepted", 20)
 
 
-async def ping(config: RedisConfig, server: Redis, times: int = 1) -> list[object]:
+async def ping(config: RedisConfig, url: str, times: int = 1) -> list[object]:
     """Return the responses of Redis to a client, or its errors."""
-    client, responses = config.connect(server.url, 5), list[object]()
+    client, responses = config.connect(url, 5), list[object]()
     try:
         for _ in range(times):
             try:
@@ -158,10 +159,10 @@ def test_no_connection_is_used_while_the_password_cannot_be_read(
     file = tmp_path / "password"
     if content is not None:
         file.write_bytes(content)
-    responses = asyncio.run(ping(RedisConfig(password_file=file), redis_server, times=2))
+    responses = asyncio.run(ping(RedisConfig(password_file=file), redis_server.url, times=2))
     assert [str(response).partition("] ")[2] for response in responses] == [f"{reason}: {str(file)!r}"] * 2
     file.write_text("ya29.token")
-    assert asyncio.run(ping(RedisConfig(password_file=file), redis_server)) == [True]
+    assert asyncio.run(ping(RedisConfig(password_file=file), redis_server.url)) == [True]
 
 
 @contextmanager
@@ -195,7 +196,7 @@ def test_access_token_of_the_metadata_server_signs_in_to_redis(
 ) -> None:
     body = json.dumps({"access_token": "ya29.token", "expires_in": 3599}).encode()
     with metadata_server(monkeypatch, body, len(body)) as asked:
-        assert asyncio.run(ping(RedisConfig(login=RedisLogin.GOOGLE), redis_server)) == [True]
+        assert asyncio.run(ping(RedisConfig(login=RedisLogin.GOOGLE), redis_server.url)) == [True]
     assert asked == ["google /computemetadata/v1/instance/service-accounts/default/token"]
 
 
@@ -207,8 +208,27 @@ def test_a_metadata_server_without_a_token_is_named(
     redis_server: Redis, monkeypatch: pytest.MonkeyPatch, body: bytes, reason: str
 ) -> None:
     with metadata_server(monkeypatch, body, 100):
-        (response,) = asyncio.run(ping(RedisConfig(login=RedisLogin.GOOGLE), redis_server))
+        (response,) = asyncio.run(ping(RedisConfig(login=RedisLogin.GOOGLE), redis_server.url))
     assert f"returned no access token: {reason}" in str(response)
+
+
+@needs_redis
+def test_user_of_redis_url_signs_in_with_the_password_file(tmp_path: Path, redis_server: Redis) -> None:
+    (file := tmp_path / "password").write_text("second")
+    with redis.Redis(port=redis_server.port, password="ya29.token") as admin:
+        admin.acl_setuser("team:a", enabled=True, passwords=["+second"], commands=["+ping"])
+    url = redis_server.url.replace("://", "://team%3Aa@")
+    assert asyncio.run(ping(RedisConfig(password_file=file), url)) == [True]
+
+
+@pytest.mark.parametrize("url", ["redis.example.com:6379", "rediss://:xyz/cret@redis.example.com:6379"])
+def test_invalid_redis_url_is_reported_without_its_password(url: str) -> None:
+    with pytest.raises(StartError) as caught:
+        RedisConfig().connect(url, 5)
+    (message,) = traceback.format_exception_only(caught.value)
+    assert "redis_url is invalid; use redis://host:port or rediss://host:port" in message
+    assert caught.value.__suppress_context__, "the traceback would show a part of the password"
+    assert "xyz" not in message
 
 
 def test_two_passwords_of_redis_are_rejected() -> None:

@@ -12,7 +12,7 @@ from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 from typing import TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import redis.asyncio
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -65,34 +65,51 @@ class RedisConfig(BaseModel):
             timeout_s: limit for a connection attempt and for each response.
 
         Raises:
-            StartError: the URL has a password, and so has this configuration.
+            StartError: the URL is invalid, or it has a password and so has this configuration.
         """
-        credentials = self._credentials()
-        if credentials is not None and urlsplit(url).password is not None:
-            raise StartError("redis_url has a password, which redis.login or redis.password_file replaces; remove one")
         kind = redis.asyncio.RedisCluster if self.cluster else redis.asyncio.Redis
-        return kind.from_url(
-            url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, credential_provider=credentials
-        )
+        try:
+            url, credentials = self._separate_login(url)
+            return kind.from_url(
+                url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, credential_provider=credentials
+            )
+        except ValueError:  # its text may have a part of the password
+            raise StartError(
+                "redis_url is invalid; use redis://host:port or rediss://host:port, and percent-encode its password"
+            ) from None
 
-    def _credentials(self) -> CredentialProvider | None:
+    def _separate_login(self, url: str) -> tuple[str, CredentialProvider | None]:
+        """Return a URL without its user, and the login that replaces it. None: the URL has the login."""
         if self.login is RedisLogin.GOOGLE:
-            return _Password(_read_google_token)
-        return _Password(partial(read_password, self.password_file)) if self.password_file is not None else None
+            read = _read_google_token
+        elif self.password_file is not None:
+            read = partial(read_password, self.password_file)
+        else:
+            return url, None
+        parts = urlsplit(url)
+        if parts.password is not None:
+            raise StartError("redis_url has a password, which redis.login or redis.password_file replaces; remove one")
+        if not parts.username:
+            return url, _Login(None, read)
+        # redis-py rejects a URL with a user in addition to a credential provider.
+        without_user = parts._replace(netloc=parts.netloc.rpartition("@")[2])
+        return without_user.geturl(), _Login(unquote(parts.username), read)
 
 
-class _Password(CredentialProvider):
+class _Login(CredentialProvider):
     """Reads the password again for every connection."""
 
-    def __init__(self, read: Callable[[], str]) -> None:
+    def __init__(self, user: str | None, read: Callable[[], str]) -> None:
+        self._user = user
         self._read = read
 
-    async def get_credentials_async(self) -> tuple[str]:
+    async def get_credentials_async(self) -> tuple[str] | tuple[str, str]:
         try:
-            return (await asyncio.to_thread(self._read),)
+            password = await asyncio.to_thread(self._read)
         except OSError as error:
             # After another error than its own, redis-py keeps the connection and uses it without a login.
             raise RedisError(str(error)) from error
+        return (password,) if self._user is None else (self._user, password)
 
 
 def _read_google_token() -> str:

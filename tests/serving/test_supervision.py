@@ -12,6 +12,22 @@ from pathlib import Path
 import pytest
 
 SUPERVISE = "import sys; from novacron_serving.worker import supervision; sys.exit(supervision.{}(sys.argv[1:]))"
+ENDS_MEANWHILE = """
+import os, signal, subprocess, sys
+from novacron_serving.worker import supervision
+
+ended = subprocess.Popen(["true"])
+ended.wait()
+
+found = [[ended.pid], []]
+
+def find_processes(_):
+    os.kill(os.getpid(), signal.SIGTERM)
+    return found.pop(0)
+
+supervision.find_processes = find_processes
+sys.exit(supervision.run_mpi(["sleep", "30"]))
+"""
 WORKER = """
 import signal, sys, time
 
@@ -99,6 +115,13 @@ def test_a_worker_that_ends_alone_ends_its_replica(folder: Path, pods: list[subp
     pod = start(pods, "run_mpi", folder / "mpirun.py")
     assert pod.communicate(timeout=30)[0] == "mpirun ends the ranks\n"
     assert pod.returncode == 1
+
+
+def test_a_worker_that_ends_before_it_gets_the_signal_has_drained() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ENDS_MEANWHILE], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_mpirun_that_fails_gives_its_status(folder: Path, pods: list[subprocess.Popen[str]]) -> None:

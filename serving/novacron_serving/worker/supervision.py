@@ -9,6 +9,7 @@ this process keeps the signal to itself. In the first pod it passes it on to the
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -31,21 +32,22 @@ def run_mpi(command: Sequence[str]) -> int:
     """Run mpirun until it or the worker ends. Returns the exit status: 0 after SIGTERM, 1 if the worker ended alone."""
     stopping = _note_sigterm()
     mpirun = subprocess.Popen(command)
-    seen = told = False
+    seen = forwarded = False
     while mpirun.poll() is None:
         workers = find_processes(_is_worker)
         seen = seen or bool(workers)
-        if stopping.is_set() and not told:
+        if stopping.is_set() and not forwarded:
             log.info("waiting until the worker has drained")
-            told = True
+            forwarded = True
             for process in workers:
-                os.kill(process, signal.SIGTERM)
-        if not workers and (seen or told):
+                with contextlib.suppress(ProcessLookupError):  # it has ended
+                    os.kill(process, signal.SIGTERM)
+        if not workers and (seen or forwarded):
             mpirun.terminate()
             mpirun.wait()
-            return 0 if told else 1
+            return 0 if forwarded else 1
         time.sleep(_POLL_S)
-    return 0 if told else mpirun.returncode
+    return 0 if forwarded else mpirun.returncode
 
 
 def run_server(command: Sequence[str]) -> int:

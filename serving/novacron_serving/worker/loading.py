@@ -83,7 +83,7 @@ class Loader:
         engine = self._config.engine
         if isinstance(engine, TensorRtLlmConfig) and engine.spans_machines:
             # The ranks of the other machines have only the model that they downloaded before they started.
-            raise StartError("its engine spans machines, so it keeps the model of its configuration")
+            raise StartError("the engine spans machines, so this worker serves only the model of its configuration")
         previous = self.model
         wanted = await self._fetch(model_id, url, digest) if model_id else self._first
         await drain()

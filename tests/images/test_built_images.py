@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 TAG = os.environ.get("NOVACRON_TEST_TAG", "trial")
 IMAGES = ("coordinator", "worker-cpu", "worker-gpu")
 SIZE_LIMITS_MB = {"coordinator": 300, "worker-cpu": 1500}
-"""Unpacked sizes that issues and documentation promise. The GPU worker's size is that of NVIDIA's image."""
+"""Unpacked sizes that docs/images.md promises. The GPU worker's size is that of NVIDIA's image."""
 BUILD_TOOLS = {"gcc", "cc", "g++", "ld", "as", "make", "cmake", "git", "curl", "wget", "pip", "pip3", "uv"}
 
 pytestmark = pytest.mark.skipif(

@@ -37,7 +37,7 @@ from novacron_serving.protocol.openai.responses import model_entry
 _ROLES = tuple(Role)
 _RESOLVE_TIMEOUT_S = 2.0
 _NO_ADDRESS = (socket.EAI_NONAME, socket.EAI_NODATA, socket.EAI_FAIL)
-"""Answers to a name without an address. EAI_FAIL: the last server asked does not resolve names outside the cluster."""
+"""Errors for a name without an address. EAI_FAIL: the DNS server refuses to resolve names outside the cluster."""
 Handler = Callable[[Request], Awaitable[Response]]
 
 

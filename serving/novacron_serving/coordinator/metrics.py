@@ -36,16 +36,11 @@ class Metrics:
         self._responses = counter("requests", "Requests by status", "status")
         self._by_status: dict[int, Counter] = {}
         self._lookups = counter("cache_lookups", "Response cache lookups", "level", "result")
-        self._dependency_up = Gauge(
-            self._names["dependency_up"],
-            "Whether the database or Redis answers",
-            ["dependency"],
-            registry=self.registry,
-        )
+        self._dependency_up = self.gauge("dependency_up", "Whether the database or Redis answers", "dependency")
 
-    def gauge(self, name: str, description: str) -> Gauge:
+    def gauge(self, name: str, description: str, *labels: str) -> Gauge:
         """Register a gauge under its name in the contract. The caller sets its value."""
-        return Gauge(self._names[name], description, registry=self.registry)
+        return Gauge(self._names[name], description, labels, registry=self.registry)
 
     def set_dependency_up(self, dependency: str, *, up: bool) -> None:
         """Record whether the `database` or `redis` answers."""

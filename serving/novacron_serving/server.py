@@ -126,7 +126,7 @@ class TlsListener:
 
 
 class DrainingServer(uvicorn.Server):
-    """Calls `on_drain` on SIGTERM, before it waits for requests in flight. It may serve with and without TLS."""
+    """Calls `on_drain` on SIGTERM, before it waits for requests in flight. One more listener may have TLS."""
 
     def __init__(
         self, config: uvicorn.Config, on_drain: Callable[[], Awaitable[None]], tls: TlsListener | None = None
@@ -136,7 +136,7 @@ class DrainingServer(uvicorn.Server):
         self._tls = tls
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept connections, from the sockets in plain text."""
+        """Accept connections: in plain text from `sockets`, with TLS from the TLS listener."""
         await super().startup(sockets)
         if self._tls is not None:
             listener = await asyncio.get_running_loop().create_server(

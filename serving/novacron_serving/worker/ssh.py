@@ -1,7 +1,7 @@
 """SSH between the pods of a replica, by which `mpirun` starts the ranks of the other machines.
 
-All pods derive the same key pair from the cluster token, so nothing has to be distributed. It is the key of the client,
-of the server, and the only key that either accepts. Neither side runs as root.
+All pods derive the same key pair from the cluster token, so nothing has to be distributed. Client and server both use this
+key, and accept no other. Neither runs as root.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PURPOSE = b"novacron ssh between the pods of a replica"
 """Keeps this key apart from other uses of the token."""
 PASSED_ON = ("CUDA_", "FI_", "FLASHINFER_", "HF_", "LD_LIBRARY_PATH", "NCCL_", "NVIDIA_", "OMPI_", "OPAL_", "PATH",
              "PYTHON", "TMPDIR", "TLLM_", "TORCH", "TRITON_", "TRTLLM_", "UCX_", "XDG_")  # fmt: skip
-"""How the names of variables begin that sessions get from the server's environment. The token is not among them."""
+"""Prefixes of the variables that sessions get from the server's environment. The cluster token has none of them."""
 _CHECK_S = 1.0
 _CONNECT_TIMEOUT_S = 5.0
 

@@ -99,11 +99,12 @@ def _check(stack: str, clusters: Sequence[ClusterObjects], is_deployed: bool, as
 
 
 def _find_path(output: Path) -> str:
-    """Return a folder's path in its Git repository; its name if it is in none."""
+    """Return a folder's path in its Git repository, empty for the repository itself; its name if it is in none."""
     whole = output.resolve()
     for parent in (whole, *whole.parents):
         if (parent / ".git").exists():
-            return whole.relative_to(parent).as_posix().removeprefix(".")
+            path = whole.relative_to(parent).as_posix()
+            return "" if path == "." else path
     return whole.name
 
 

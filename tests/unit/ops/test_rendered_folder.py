@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from novacron_ops.commands.render import _find_path
 from novacron_ops.errors import OpsError
 from novacron_ops.rendering import Written, write_files
 from novacron_ops.rendering.folder import INDEX
@@ -76,3 +77,9 @@ def test_an_error_on_the_way_puts_everything_back(tmp_path: Path, monkeypatch: p
     with pytest.raises(OpsError, match="cannot be written: No space left on device; it is as it was"):
         write_files(tmp_path, {"a.yaml": "2", "b.yaml": "2", "d.yaml": "2"}, "prod")
     assert read(tmp_path) == before
+
+
+@pytest.mark.parametrize(("folder", "path"), [("", ""), ("out", "out"), (".deploy/lab", ".deploy/lab")])
+def test_the_path_of_a_folder_in_its_repository_is_found(tmp_path: Path, folder: str, path: str) -> None:
+    (tmp_path / ".git").mkdir()
+    assert _find_path(tmp_path / folder) == path

@@ -61,7 +61,7 @@ def explain_pod(pod: Object) -> list[str]:
     scheduled = find_condition(pod, "PodScheduled")
     if scheduled.get("status") == "False":
         message = find_text(scheduled, "message") or find_text(scheduled, "reason")
-        return [f"it cannot be scheduled: {message} {_HOW_TO_PLACE}"]
+        return [f"it cannot be scheduled: {message.rstrip('.')}. {_HOW_TO_PLACE}"]
     reasons = [reason for container in _containers(pod) for reason in _explain_container(container)]
     if find_text(pod, "status", "phase") == "Failed" and not reasons:
         reasons.append(

@@ -49,6 +49,7 @@ def pod(*containers: dict[str, Any], phase: str = "Pending", **status: Any) -> d
 
 
 UNSCHEDULABLE = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."
+GATED = "Scheduling is blocked due to non-empty scheduling gates"
 PULL = "rpc error: code = NotFound desc = failed to resolve reference: not found"
 
 
@@ -59,6 +60,13 @@ PULL = "rpc error: code = NotFound desc = failed to resolve reference: not found
             pod(conditions=[{"type": "PodScheduled", "status": "False", "message": UNSCHEDULABLE}]),
             [
                 f"it cannot be scheduled: {UNSCHEDULABLE} Add nodes, or change the pod's requests or tolerations; "
+                "`kubectl describe nodes` shows taints and what is free"
+            ],
+        ),
+        (
+            pod(conditions=[{"type": "PodScheduled", "status": "False", "message": GATED}]),
+            [
+                f"it cannot be scheduled: {GATED}. Add nodes, or change the pod's requests or tolerations; "
                 "`kubectl describe nodes` shows taints and what is free"
             ],
         ),

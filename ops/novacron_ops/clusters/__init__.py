@@ -3,7 +3,7 @@
 from novacron_ops.clusters.drain import Drain
 from novacron_ops.clusters.logs import LogReader
 from novacron_ops.clusters.report import ClusterReport, PodReport, find_unreachable, read_reports
-from novacron_ops.clusters.state import DeployedCluster, find_clusters
+from novacron_ops.clusters.state import DeployedCluster, find_clusters, name_cluster
 
 __all__ = [
     "ClusterReport",
@@ -13,5 +13,6 @@ __all__ = [
     "PodReport",
     "find_clusters",
     "find_unreachable",
+    "name_cluster",
     "read_reports",
 ]

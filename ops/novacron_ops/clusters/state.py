@@ -11,7 +11,7 @@ from typing import Any
 from novacron_rehearsal import urn
 from novacron_rehearsal.errors import ProviderError
 from novacron_rehearsal.kubernetes.cluster import Cluster
-from novacron_rehearsal.kubernetes.objects import Kind, Object, find_text, read_kind, split_id
+from novacron_rehearsal.kubernetes.objects import Kind, Object, name_of, namespace_of, read_kind, split_id
 from novacron_rehearsal.kubernetes.settings import Settings, read_settings
 
 PART_OF = "app.kubernetes.io/part-of=novacron"
@@ -40,7 +40,7 @@ class DeployedCluster:
     """A cluster that the stack's state has objects in."""
 
     name: str
-    """Name of its Pulumi provider, without `-kubernetes`: `prod-us-east-1`, or `cluster`."""
+    """See `name_cluster`."""
     settings: Settings
     workloads: tuple[Workload, ...]
 
@@ -72,9 +72,16 @@ class DeployedCluster:
     def list_pods(self, connection: Cluster) -> list[Object]:
         """Return the serving stack's pods, by namespace and name."""
         pods = [pod for namespace in self.namespaces for pod in connection.list(POD, namespace, labelSelector=PART_OF)]
-        return sorted(
-            pods, key=lambda pod: (find_text(pod, "metadata", "namespace"), find_text(pod, "metadata", "name"))
-        )
+        return sorted(pods, key=lambda pod: (namespace_of(pod), name_of(pod)))
+
+
+def name_cluster(provider: str) -> str:
+    """Return a cluster's name, that of its Pulumi provider without `-kubernetes`: `prod-us-east-1`, or `cluster`.
+
+    Args:
+        provider: the provider's URN.
+    """
+    return urn.parse(provider).name.removesuffix("-kubernetes")
 
 
 def find_clusters(exported: Mapping[str, Any]) -> list[DeployedCluster]:
@@ -90,7 +97,7 @@ def find_clusters(exported: Mapping[str, Any]) -> list[DeployedCluster]:
             workloads.setdefault(_provider_of(resource), []).extend(_read_workload(resource))
     return [
         DeployedCluster(
-            urn.parse(resource["urn"]).name.removesuffix("-kubernetes"),
+            name_cluster(resource["urn"]),
             replace(read_settings(_plain(resource.get("inputs") or {})), timeout_s=TIMEOUT_S),
             tuple(workloads[resource["urn"]]),
         )

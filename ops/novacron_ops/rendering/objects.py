@@ -22,6 +22,8 @@ from novacron_rehearsal.state.ordering import sort_by_dependencies
 from novacron_rehearsal.state.resource import ResourceState
 from novacron_rehearsal.values import UNKNOWN, Secret, without_secrets
 
+from novacron_ops.clusters import name_cluster
+
 _PACKAGE = "kubernetes:"
 _RELEASE = "kubernetes:helm.sh/v3:Release"
 _BARRIERS = frozenset(
@@ -111,7 +113,7 @@ def collect(declared: Sequence[ResourceState]) -> list[ClusterObjects]:
     for state in declared:
         if not state.type.startswith(_PACKAGE) or state.external:
             continue
-        name = urn.parse(state.provider.rpartition("::")[0]).name.removesuffix("-kubernetes")
+        name = name_cluster(state.provider.rpartition("::")[0])
         cluster = clusters.setdefault(name, ClusterObjects(name))
         if find_text(state.inputs, "kind") == "Secret" and find_text(state.inputs, "apiVersion") == "v1":
             cluster.secrets.append(_describe_secret(state, declared))

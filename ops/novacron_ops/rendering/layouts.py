@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import yaml
-from novacron_rehearsal.kubernetes.objects import Json, Object, find_object
+from novacron_rehearsal.kubernetes.objects import Json, Kind, Object, find_object
 
 from novacron_ops.errors import OpsError
 from novacron_ops.options import Layout
@@ -20,6 +19,7 @@ _ARGO_NAMESPACE, _FLUX_NAMESPACE = "argocd", "flux-system"
 _INTERVAL, _TIMEOUT = "10m", "30m"
 _OCI = "oci://"
 _TOP = ("apiVersion", "kind", "metadata")
+"""Keys that come first in a file."""
 _UNSAFE = re.compile(r"[^a-z0-9.-]+")
 
 
@@ -59,11 +59,8 @@ def _lay_out_plain(cluster: ClusterObjects, source: Source, is_only: bool) -> It
     for manifest in cluster.manifests:
         yield f"{cluster.name}/{_folder(manifest.wave)}/{_file(manifest)}", _dump(manifest.content)
     for chart in cluster.charts:
-        path = f"{cluster.name}/charts/{_folder(chart.wave)}-{chart.release}.yaml"
-        yield (
-            path,
-            f"# {describe_installation(chart, f'{_folder(chart.wave)}-{chart.release}.yaml')}\n" + _dump(chart.values),
-        )
+        file = f"{_folder(chart.wave)}-{chart.release}.yaml"
+        yield f"{cluster.name}/charts/{file}", f"# {describe_installation(chart, file)}\n{_dump(chart.values)}"
 
 
 def _lay_out_argo_cd(cluster: ClusterObjects, source: Source, is_only: bool) -> Iterator[tuple[str, str]]:
@@ -73,7 +70,7 @@ def _lay_out_argo_cd(cluster: ClusterObjects, source: Source, is_only: bool) -> 
         annotations: Object = {_SYNC_WAVE: str(manifest.wave)}
         if manifest.kind.is_patch:
             annotations[_SYNC_OPTIONS] = "Prune=false"
-        elif "." in manifest.kind.group and not manifest.kind.group.endswith(".k8s.io"):
+        elif _is_custom(manifest.kind):
             # A chart of the same stack may install its definition.
             annotations[_SYNC_OPTIONS] = "SkipDryRunOnMissingResource=true"
         yield f"{cluster.name}/objects/{_file(manifest)}", _dump(_annotate(manifest.content, annotations))
@@ -211,19 +208,21 @@ def _folder(wave: int) -> str:
     return f"{wave:02}"
 
 
+def _is_custom(kind: Kind) -> bool:
+    """Return whether a kind is not one of Kubernetes' own, judged by its group."""
+    return "." in kind.group and not kind.group.endswith(".k8s.io")
+
+
 def _file(manifest: Manifest) -> str:
     """Return the name of an object's file, which tells it from all others of its cluster."""
-    group = manifest.kind.group
-    kind = f"{manifest.kind.name}.{group}" if "." in group and not group.endswith(".k8s.io") else manifest.kind.name
-    parts = (kind, manifest.namespace, manifest.name)
+    kind = manifest.kind
+    parts = (f"{kind.name}.{kind.group}" if _is_custom(kind) else kind.name, manifest.namespace, manifest.name)
     return ".".join(_UNSAFE.sub("-", part.lower()) for part in parts if part) + ".yaml"
 
 
 def _dump(content: Object) -> str:
-    first = {key: content[key] for key in _TOP if key in content}
-    ordered = {**first, **{key: content[key] for key in sorted(content) if key not in first}}
-    sorted_below = {key: _sort(value) for key, value in ordered.items()}
-    return yaml.dump(sorted_below, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    ordered = {key: _sort(content[key]) for key in sorted(content, key=lambda key: (key not in _TOP, key))}
+    return yaml.dump(ordered, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
 
 def _sort(value: Json) -> Json:
@@ -249,4 +248,4 @@ def _represent_text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
 
 
-_Dumper.add_representer(str, cast("object", _represent_text))  # type: ignore[arg-type]
+_Dumper.add_representer(str, _represent_text)

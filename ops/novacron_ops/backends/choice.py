@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from rich.console import Console
 
@@ -16,7 +17,7 @@ from novacron_ops.project import ProjectStack
 
 
 def open_backend(
-    engine: Engine, stack: ProjectStack, console: Console, provider_env: Mapping[str, str] | None = None
+    engine: Engine, stack: ProjectStack, console: Console, provider_env: Mapping[str, str] = MappingProxyType({})
 ) -> Backend:
     """Return the backend that runs a stack.
 
@@ -37,5 +38,5 @@ def open_backend(
             Exit.BAD_INPUT,
         )
     if executable is not None and engine is not Engine.REHEARSAL:
-        return PulumiCli(executable, stack, provider_env or {})
-    return RehearsalEngine(stack, console, provider_env or {})
+        return PulumiCli(executable, stack, provider_env)
+    return RehearsalEngine(stack, console, provider_env)

@@ -9,6 +9,8 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,6 +93,30 @@ def cache_folder() -> Path:
     return Path(base) / "novacron" / "cluster"
 
 
+@contextmanager
+def lock(name: str) -> Generator[None]:
+    """Hold the lock of this name, which no other process holds meanwhile."""
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    with (cache_folder() / f"{name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def check_programs(programs: Mapping[str, str], need: str) -> None:
+    """Check that programs are on PATH.
+
+    Args:
+        programs: Debian package of each program by name.
+        need: beginning of the error, such as `a real node needs`.
+
+    Raises:
+        UnsupportedMachineError: one is missing; the message names the packages to install.
+    """
+    missing = sorted({package for program, package in programs.items() if shutil.which(program) is None})
+    if missing:
+        raise UnsupportedMachineError(f"{need} more programs: apt-get install {' '.join(missing)}")
+
+
 def build(programs: tuple[Program, ...]) -> dict[str, Path]:
     """Build the programs that are missing, one after the other, and say so.
 
@@ -100,9 +126,7 @@ def build(programs: tuple[Program, ...]) -> dict[str, Path]:
     Raises:
         ClusterError: Go is missing, or a build fails.
     """
-    cache_folder().mkdir(parents=True, exist_ok=True)
-    with (cache_folder() / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with lock("programs"):
         missing = [program for program in programs if not program.path.exists()]
         for index, program in enumerate(missing, 1):
             report(f"building {program.name} ({index} of {len(missing)})")

@@ -23,6 +23,7 @@ from tools.cluster.binaries import (
     ClusterError,
     UnsupportedMachineError,
     build,
+    check_programs,
     report,
 )
 from tools.cluster.init import PRIVATE_FOLDERS, READY
@@ -58,11 +59,11 @@ class Cluster:
 
     def program(self, name: str) -> Path:
         """Return the path of one of the running cluster's programs."""
-        return Path(json.loads((self.folder / "start.json").read_text())["programs"][name])
+        return Path(self._read_start()["programs"][name])
 
     def published_ports(self) -> tuple[int, ...]:
         """Return the ports of the running node that are reachable at 127.0.0.1."""
-        start = json.loads((self.folder / "start.json").read_text())
+        start = self._read_start()
         return tuple(port for _, port in start["relays"] if port != start["api_port"])
 
     def pid(self) -> int | None:
@@ -177,7 +178,11 @@ class Cluster:
         return node.cgroup_name(self.folder)
 
     def _is_simulated(self) -> bool:
-        return json.loads((self.folder / "start.json").read_text())["simulated_nodes"] is not None
+        return self._read_start()["simulated_nodes"] is not None
+
+    def _read_start(self) -> dict[str, Any]:
+        """Return the settings that the cluster was started with."""
+        return json.loads((self.folder / "start.json").read_text())
 
     def remove_traces(self, *, keep_logs: bool = False) -> None:
         """Remove what a cluster that has ended has made."""
@@ -227,9 +232,7 @@ def check_node_requirements() -> None:
     """Check that this machine can run a real node. Raises `UnsupportedMachineError`, which names what is missing."""
     if os.geteuid() != 0:
         raise UnsupportedMachineError("a real node needs root; run it as root, or use simulated nodes")
-    missing = sorted({package for program, package in _PROGRAMS.items() if shutil.which(program) is None})
-    if missing:
-        raise UnsupportedMachineError(f"a real node needs more programs: apt-get install {' '.join(missing)}")
+    check_programs(_PROGRAMS, "a real node needs")
     node.check_kernel()
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tools.cluster import binaries
 from tools.cluster.binaries import cache_folder
 
 
@@ -14,8 +14,7 @@ from tools.cluster.binaries import cache_folder
 def lock() -> Generator[None]:
     """Let no other process start or stop a cluster meanwhile."""
     _records().mkdir(parents=True, exist_ok=True)
-    with (cache_folder() / "running.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with binaries.lock("running"):
         yield
 
 

@@ -5,7 +5,6 @@ An image is built again when one of its inputs has changed: its Dockerfile, the 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -14,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tools.cluster.binaries import ClusterError, UnsupportedMachineError, cache_folder, report
+from tools.cluster.binaries import ClusterError, UnsupportedMachineError, check_programs, lock, report
 
 IMAGES = ("coordinator", "worker-cpu")
 ROOT = Path(__file__).parents[2]
@@ -54,14 +53,10 @@ def build_images() -> None:
         UnsupportedMachineError: this machine lacks a program or a right, or Debian's packages cannot be had.
         ClusterError: an image cannot be built.
     """
-    missing = sorted(package for program, package in _PROGRAMS.items() if shutil.which(program) is None)
-    if missing:
-        raise UnsupportedMachineError(f"images need more programs: apt-get install {' '.join(missing)}")
+    check_programs(_PROGRAMS, "images need")
     if os.geteuid() != 0:
         raise UnsupportedMachineError("the images' base can only be made by root")
-    cache_folder().mkdir(parents=True, exist_ok=True)
-    with (cache_folder() / "images.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with lock("images"):
         outdated = [image for image in IMAGES if not is_current(image)]
         if outdated:
             _remove_containers()

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ import yaml
 
 from tests.definitions import find_schema
 from tests.unit.ops.running import ROOT, novacron
+from tools.cluster.binaries import cache_folder
 
 KUBERNETES = "1.36"
 CHECKERS = ("kubeconform", "kube-score", "checkov")
@@ -39,8 +39,8 @@ config:
 @pytest.fixture(scope="module")
 def checkers() -> dict[str, str]:
     """The path of each checker. The tests are skipped without them."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
-    found = {name: shutil.which(name, path=str(cache / "novacron" / "checkers" / "bin")) for name in CHECKERS}
+    folder = cache_folder().with_name("checkers") / "bin"
+    found = {name: shutil.which(name, path=str(folder)) for name in CHECKERS}
     if None in found.values():
         pytest.skip(f"{', '.join(CHECKERS)} are not installed; `make check-manifests` installs them")
     return {name: path for name, path in found.items() if path is not None}

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from tests.definitions import find_schema
-from tests.unit.ops.running import ROOT, novacron
+from tests.unit.ops.running import copy_program, novacron
 from tools.cluster.binaries import cache_folder
 
 KUBERNETES = "1.36"
@@ -51,8 +51,7 @@ def manifests(checkers: dict[str, str], tmp_path_factory: pytest.TempPathFactory
     """The manifests of the stack `trial`, and of one with GPUs and a load balancer."""
     assert checkers
     folder = tmp_path_factory.mktemp("project")
-    for name in ("Pulumi.yaml", "__main__.py", "Pulumi.trial.yaml"):
-        shutil.copyfile(ROOT / name, folder / name)
+    copy_program(folder, "trial")
     (folder / "Pulumi.gpu.yaml").write_text(GPU_STACK.format(digest="0" * 64))
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("PULUMI_CONFIG_PASSPHRASE", "checkers")

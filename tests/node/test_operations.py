@@ -3,52 +3,14 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 
-import httpx
 import pytest
 
+from tests.node.load import Load
 from tests.node.trial import NAMESPACE, Trial
 
 pytestmark = pytest.mark.node
-
-
-@dataclass
-class Load:
-    """Requests of `send_requests`."""
-
-    failures: list[str]
-    served: int = 0
-
-
-@contextmanager
-def send_requests(trial: Trial) -> Iterator[Load]:
-    """Send streamed requests in two threads until the context ends."""
-    over, load = threading.Event(), Load([])
-
-    def send() -> None:
-        while not over.is_set():
-            try:
-                answer = trial.ask(stream=True)
-                complete = answer.status_code == 200 and answer.text.endswith("data: [DONE]\n\n")
-                load.failures.extend([] if complete and '"error"' not in answer.text else [answer.text[-300:]])
-            except httpx.HTTPError as error:
-                load.failures.append(repr(error))
-            load.served += 1
-
-    threads = [threading.Thread(target=send) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield load
-    finally:
-        over.set()
-        for thread in threads:
-            thread.join()
 
 
 def test_status_lists_the_pods_and_logs_show_their_lines(trial: Trial) -> None:
@@ -67,7 +29,7 @@ def test_status_lists_the_pods_and_logs_show_their_lines(trial: Trial) -> None:
 
 def test_a_drain_under_load_fails_no_request(trial: Trial) -> None:
     before = {pod["metadata"]["uid"] for pod in trial.pods("llm-workers")}
-    with send_requests(trial) as load:
+    with Load(trial, threads=2) as load:
         shown = trial.novacron("drain", "llm-workers-1", "--timeout", "180")
     assert f"pod {NAMESPACE}/llm-workers-1 is drained" in shown
     assert len(before & {pod["metadata"]["uid"] for pod in trial.pods("llm-workers")}) == 1

@@ -12,12 +12,11 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-import httpx
 import pytest
 
+from tests.node.load import Load
 from tests.node.trial import NAMESPACE, Trial
 
 pytestmark = pytest.mark.node
@@ -26,38 +25,6 @@ REQUESTS = int(os.environ.get("NOVACRON_TEST_REQUESTS", "20"))
 WORKLOADS = ("deployment/llm-coordinator", "statefulset/llm-workers")
 TIMEOUT_S = 240
 STREAMS = 4
-
-
-class Load:
-    """Asks for streams, one after the other in each thread, until the context ends."""
-
-    def __init__(self, trial: Trial, threads: int) -> None:
-        self.served = 0
-        self.failures: list[str] = []
-        self._trial = trial
-        self._over = threading.Event()
-        self._threads = [threading.Thread(target=self._ask) for _ in range(threads)]
-
-    def __enter__(self) -> Load:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._over.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _ask(self) -> None:
-        while not self._over.is_set():
-            try:
-                answer = self._trial.ask(stream=True)
-                complete = answer.status_code == 200 and answer.text.endswith("data: [DONE]\n\n")
-                if not complete or '"error"' in answer.text:
-                    self.failures.append(f"{answer.status_code} {answer.text[-300:]}")
-            except httpx.HTTPError as error:
-                self.failures.append(repr(error))
-            self.served += 1
 
 
 def wait_until_available(trial: Trial) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,10 +13,10 @@ from typing import Any
 
 import httpx
 
+from tests.unit.ops.running import copy_program
 from tools.cluster.cluster import Cluster
 from tools.cluster.trial_images import IMAGES, reference
 
-ROOT = Path(__file__).parents[2]
 NAMESPACE = "novacron-llm"
 BODY = {"model": "novacron-tiny", "messages": [{"role": "user", "content": "What is a GPU?"}], "max_tokens": 8}
 
@@ -35,10 +34,9 @@ class Trial:
     def copy(cls, folder: Path, node: Cluster) -> Trial:
         """Copy the program and the stack, with the port that the node publishes."""
         (port,) = node.published_ports()
-        for name in ("Pulumi.yaml", "__main__.py"):
-            shutil.copy(ROOT / name, folder / name)
-        stack = (ROOT / "Pulumi.trial.yaml").read_text()
-        (folder / "Pulumi.trial.yaml").write_text(stack.replace("node_port: 30080", f"node_port: {port}"))
+        copy_program(folder, "trial")
+        stack = folder / "Pulumi.trial.yaml"
+        stack.write_text(stack.read_text().replace("node_port: 30080", f"node_port: {port}"))
         return cls(folder, node, port)
 
     def run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -61,18 +59,24 @@ class Trial:
 
     def ask(self, **more: object) -> httpx.Response:
         """Ask for a chat completion through the node's port."""
-        headers = {"authorization": f"Bearer {self.key}"}
-        url = f"http://127.0.0.1:{self.port}/v1/chat/completions"
-        return httpx.post(url, json={**BODY, **more}, headers=headers, timeout=60, trust_env=False)
+        with self._open_client() as client:
+            return client.post("/v1/chat/completions", json={**BODY, **more})
 
     @contextmanager
     def open_stream(self, **more: object) -> Iterator[Iterator[str]]:
         """Ask for a long stream, and give the lines of the response."""
-        headers = {"authorization": f"Bearer {self.key}"}
-        url = f"http://127.0.0.1:{self.port}/v1/chat/completions"
         body = {**BODY, "stream": True, "max_tokens": 400, "ignore_eos": True, **more}
-        with httpx.stream("POST", url, json=body, headers=headers, timeout=60, trust_env=False) as response:
+        with self._open_client() as client, client.stream("POST", "/v1/chat/completions", json=body) as response:
             yield response.iter_lines()
+
+    def _open_client(self) -> httpx.Client:
+        """Return a client of the node's port, with the stack's key."""
+        return httpx.Client(
+            base_url=f"http://127.0.0.1:{self.port}",
+            headers={"authorization": f"Bearer {self.key}"},
+            timeout=60,
+            trust_env=False,
+        )
 
     def pods(self, name: str) -> list[dict[str, Any]]:
         """Return the running pods of a workload."""

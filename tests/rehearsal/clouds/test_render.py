@@ -3,34 +3,28 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from novacron_rehearsal.state import secrets as passphrases
 
 from tests.rehearsal.clouds.conftest import Site
 from tests.rehearsal.clouds.test_environment import describe, environment
-from tests.unit.ops.running import ROOT, copy_stacks, novacron
+from tests.unit.ops.running import ROOT, copy_program, enter_project, novacron
 
 GOLDEN = ROOT / "tests" / "rehearsal" / "golden" / "trial"
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(passphrases, "ITERATIONS", 1000)
-    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "correct horse")
-    monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    monkeypatch.chdir(tmp_path)
+    enter_project(tmp_path, monkeypatch)
     return tmp_path
 
 
 def render_trial(folder: Path, *options: str) -> None:
     """Render the trial stack as a clone that never deployed it does, into `out` below the current folder."""
-    copy_stacks(folder, "trial")
-    shutil.copyfile(ROOT / "__main__.py", folder / "__main__.py")
+    copy_program(folder, "trial")
     assert novacron("render", "trial", "--output", "out", *options) == 0
 
 

@@ -13,10 +13,9 @@ from novacron_infra.clock import ManualClock
 from novacron_ops.clusters import DeployedCluster, Drain, LogReader, find_clusters, read_reports
 from novacron_ops.clusters.logs import LONGEST_LINE, split_lines
 from novacron_ops.errors import OpsError
-from novacron_rehearsal.state import secrets as passphrases
 
 from tests.rehearsal.kubernetes.api_server import ApiServer, serve_api
-from tests.unit.ops.running import novacron
+from tests.unit.ops.running import enter_project, novacron
 
 SPACE = "novacron-llm"
 SETS, PODS = f"/apis/apps/v1/namespaces/{SPACE}/statefulsets", f"/api/v1/namespaces/{SPACE}/pods"
@@ -251,11 +250,8 @@ def test_a_drain_that_takes_too_long_says_what_keeps_it(api: ApiServer, cluster:
 @pytest.fixture
 def project(api: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with a stack `lab` that is deployed to the cluster."""
-    monkeypatch.setattr(passphrases, "ITERATIONS", 1000)
-    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "correct horse")
-    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    enter_project(tmp_path, monkeypatch)
     monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home"))
-    monkeypatch.chdir(tmp_path)
     (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: python\n")
     (tmp_path / "Pulumi.lab.yaml").write_text("config: {novacron:environment: {platform: kubernetes}}\n")
     (tmp_path / "state.json").write_text(json.dumps(state(api)))

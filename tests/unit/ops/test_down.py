@@ -11,12 +11,11 @@ import pytest
 from novacron_ops import local_processes
 from novacron_ops.backends import RehearsalEngine
 from novacron_ops.project import ProjectStack
-from novacron_rehearsal.state import secrets as passphrases
 from novacron_rehearsal.state.lock import StackLock
 from novacron_rehearsal.state.secrets import Secrets
 from rich.console import Console
 
-from tests.unit.ops.running import novacron
+from tests.unit.ops.running import enter_project, novacron
 
 STACK = {"urn": "urn:pulumi:local::shop::pulumi:pulumi:Stack::shop-local", "type": "pulumi:pulumi:Stack"}
 
@@ -24,10 +23,7 @@ STACK = {"urn": "urn:pulumi:local::shop::pulumi:pulumi:Stack::shop-local", "type
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with a stack that is deployed and a folder of one of its processes."""
-    monkeypatch.setattr(passphrases, "ITERATIONS", 1000)
-    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "correct horse")
-    monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    monkeypatch.chdir(tmp_path)
+    enter_project(tmp_path, monkeypatch)
     (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: python\n")
     (tmp_path / "Pulumi.local.yaml").write_text("config: {novacron:environment: {platform: local}}\n")
     sealed = Secrets.new("correct horse")

@@ -140,7 +140,7 @@ class ImageBuilder:
                     _run(["minikube", "image", "load", str(archive), "--profile", name], failure)
 
     def _stream(self, image: Image, command: Sequence[str], failure: str) -> None:
-        """Give an image to a command's standard input while it is read. A file would be written and read in between."""
+        """Stream an image to a command's standard input, without a file in between."""
         _read([self.builder.value, *_INSPECT[self.builder], self.reference(image)], self._describe_missing(image))
         with subprocess.Popen(self._archive_command(image, "/dev/stdout"), stdout=subprocess.PIPE) as saving:
             assert saving.stdout is not None  # noqa: S101 - it is a pipe

@@ -71,9 +71,9 @@ class Result:
     A run with a pack that has not checked everything did not succeed.
     """
     declared: tuple[ResourceState, ...] = ()
-    """The resources that the program declared: as they are after the run, or would be after the one of a preview."""
+    """The resources that the program declared, as they are after the run; of a preview, as they would be after it."""
     outdated: tuple[str, ...] = ()
-    """With `Options.recorded`: URNs of resources in the state whose inputs are others now."""
+    """With `Options.recorded`: URNs of resources in the state whose inputs have changed."""
     started: bool = True
     """False if the stack was locked or its state or configuration could not be read: the run changed nothing."""
 

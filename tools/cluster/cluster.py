@@ -83,7 +83,7 @@ class Cluster:
     ) -> None:
         """Start the cluster and wait until it is ready.
 
-        What clusters that were killed have left behind is removed first.
+        Traces of clusters that were killed are removed first.
 
         Args:
             nodes: simulated Node objects; None for a real node.
@@ -237,7 +237,7 @@ def check_node_requirements() -> None:
 
 
 def _remove_killed() -> None:
-    """Remove what clusters have made whose first process has ended without `down`."""
+    """Remove the traces of clusters whose first process has ended without `down`."""
     for group, folder in running.read().items():
         killed = Cluster(folder.name, folder.parent)
         if killed.pid() is not None:

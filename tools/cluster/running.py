@@ -41,7 +41,7 @@ def remove(group: str) -> None:
 
 
 def create_folders(folders: Sequence[str]) -> None:
-    """Create the missing ones of the folders that all clusters mount their own upon."""
+    """Create those of the folders that are missing. Each cluster mounts folders of its own over them."""
     missing = [folder for folder in folders if not Path(folder).exists()]
     with _created().open("a") as file:
         file.writelines(f"{folder}\n" for folder in missing)

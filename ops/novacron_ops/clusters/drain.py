@@ -1,8 +1,8 @@
 """Draining pods and nodes of a stack's cluster.
 
 A pod is evicted through the API server, which refuses while the pod's disruption budget does not allow it. The evicted
-pod's process gets SIGTERM: it tells the others that it drains, finishes its requests, and ends. The drain of a pod is
-over when the pod is gone and its workload is complete again; only then does the next one begin.
+pod's process gets SIGTERM: it reports that it is draining, finishes its requests, and ends. The drain of a pod is over
+when the pod is gone and its workload is complete again; only then does the next one begin.
 """
 
 from __future__ import annotations

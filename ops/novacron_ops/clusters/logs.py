@@ -19,9 +19,9 @@ from novacron_ops.clusters.state import DeployedCluster
 LONGEST_LINE = 64 * 1024
 """Characters after which a line is broken."""
 LOOK_AGAIN_S = 2.0
-"""How often new pods are looked for."""
+"""Time between two looks for new pods."""
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\S+) ")
-"""How lines begin; the rest of a line that was broken has no time."""
+"""The time that begins each line. The rest of a line that was broken has none."""
 
 PrintLine = Callable[[str, str], None]
 """Prints a line of a container, whose name is the first argument."""

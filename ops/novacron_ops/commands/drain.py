@@ -32,7 +32,7 @@ def drain(
 
     A process gets no new requests, finishes those in flight, ends, and is started again. Pods are evicted one after the
     other, as their disruption budgets allow. A node gets no new pods, and its pods of this stack move to other nodes;
-    pods of others stay.
+    its other pods stay.
 
     \b
     Examples:
@@ -66,8 +66,8 @@ def _drain_in_clusters(stack: ProjectStack, engine: Engine, name: str, timeout_s
     if not found:
         names = ", ".join(cluster.name for cluster in clusters)
         raise OpsError(
-            f"{name}: {names} has no such node and no such pod of this stack; `novacron status -s {stack.name}` "
-            "lists the pods and their nodes",
+            f"{name}: there is no such node and no such pod of this stack in {names}; "
+            f"`novacron status -s {stack.name}` lists the pods and their nodes",
             Exit.BAD_INPUT,
         )
     if len(found) > 1:

@@ -144,8 +144,8 @@ def _describe(values: dict[str, Any], layout: Layout) -> list[str]:
         names = [one.rpartition("::")[2] for one in values["outdated"]]
         more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
         lines.append(
-            "changed since the last `novacron up`, whose results these manifests have: "
-            f"{', '.join(names[:_MOST_NAMES])}{more}"
+            "these resources have changed since the last `novacron up`, and the manifests have the results of that "
+            f"run: {', '.join(names[:_MOST_NAMES])}{more}"
         )
     for cluster in values["clusters"]:
         folder = f"{values['output']}/{cluster['name']}"

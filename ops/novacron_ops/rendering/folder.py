@@ -1,4 +1,4 @@
-"""Writing rendered files: all of them or none, and no file of anybody else's.
+"""Writing rendered files: all of them or none, and no other file.
 
 An index in the folder lists the files of the last rendering. New files are written next to their places first. Then
 each takes its place by a rename, and what it replaces is kept until the end, so that an error puts everything back.

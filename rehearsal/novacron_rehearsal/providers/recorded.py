@@ -29,7 +29,7 @@ class RecordedProvider(InProcessProvider):
     async def check(
         self, urn: str, olds: PropertyMap, news: PropertyMap, seed: bytes
     ) -> tuple[PropertyMap, list[CheckFailure]]:
-        """Accept any inputs. An object of Kubernetes without a known name is called as its resource."""
+        """Accept any inputs. An object of Kubernetes without a known name is named after its resource."""
         del olds, seed
         metadata = news.get("metadata")
         if package_of(parse(urn).type) == _KUBERNETES and isinstance(metadata, dict | None):
@@ -39,7 +39,7 @@ class RecordedProvider(InProcessProvider):
         return news, []
 
     async def diff(self, old: ResourceState, news: PropertyMap, ignore_changes: list[str]) -> DiffResult:
-        """Return a change for objects of Kubernetes only; report one of another resource."""
+        """Return a change for objects of Kubernetes only; report the change of any other resource."""
         del ignore_changes
         if package_of(old.type) == _KUBERNETES:
             return DiffResult(changes=True)

@@ -49,7 +49,7 @@ class ProviderRegistry:
         self.simulated_dynamic: dict[str, None] = {}
         """URNs of the simulated dynamic resources, in order."""
         self.outdated: dict[str, None] = {}
-        """URNs of recorded resources whose inputs are others now, in order."""
+        """URNs of recorded resources whose inputs have changed, in order."""
         self._bound: dict[str, asyncio.Future[Provider | None]] = {}
         self._old_states: Callable[[str], ResourceState | None] = lambda _: None
 

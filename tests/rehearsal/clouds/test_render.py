@@ -118,7 +118,8 @@ def test_a_cloud_stack_needs_the_values_of_its_last_up(
     values["tags"] = {"team": "inference"}
     describe(site, values)
     assert novacron("render", "dev", "--output", out) == 0
-    assert "changed since the last `novacron up`, whose results these manifests have: dev-" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "changed since the last `novacron up`, and the manifests have the results of that run: dev-" in shown
 
 
 CHARTS = """

@@ -269,7 +269,7 @@ def test_commands_find_the_cluster_through_the_state(
     assert novacron("logs", "-s", "lab", "--service", "coordinator") == 2
     assert "there are: worker, llm-workers-0, llm-workers-1" in capsys.readouterr().err
     assert novacron("drain", "absent", "-s", "lab") == 2
-    assert "absent: lab has no such node and no such pod of this stack" in capsys.readouterr().err
+    assert "absent: there is no such node and no such pod of this stack in lab" in capsys.readouterr().err
     assert novacron("status", "-s", "lab") == 1  # this state has no endpoint
     shown = capsys.readouterr().out
     assert "lab      llm-workers-0  ready   node-1" in shown

@@ -1,4 +1,4 @@
-"""Writing rendered files: all or none, and no file of anybody else's."""
+"""Writing rendered files: all or none, and no other file."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ class ImageBuilder:
     def _stream(self, image: Image, command: Sequence[str], failure: str) -> None:
         """Stream an image to a command's standard input, without a file in between."""
         _read([self.builder.value, *_INSPECT[self.builder], self.reference(image)], self._describe_missing(image))
-        with subprocess.Popen(self._archive_command(image, "/dev/stdout"), stdout=subprocess.PIPE) as saving:
+        with subprocess.Popen(self._archive_command(image), stdout=subprocess.PIPE) as saving:
             assert saving.stdout is not None  # noqa: S101 - it is a pipe
             with saving.stdout:
                 _run(command, failure, folder=self.root, given=saving.stdout)
@@ -150,16 +150,18 @@ class ImageBuilder:
             raise OpsError(self._describe_missing(image))
 
     def _save(self, image: Image, archive: Path) -> None:
-        _run(self._archive_command(image, str(archive)), self._describe_missing(image))
+        _run(self._archive_command(image, archive), self._describe_missing(image))
 
     def _describe_missing(self, image: Image) -> str:
         return f"{self.reference(image)} cannot be read; build it first with `novacron images build {image.value}`"
 
-    def _archive_command(self, image: Image, file: str) -> list[str]:
+    def _archive_command(self, image: Image, file: Path | None = None) -> list[str]:
+        """Return the command that writes an image to a file, or to its standard output."""
         reference = self.reference(image)
         if self.builder is Builder.DOCKER:
-            return ["docker", "save", "--output", file, reference]
-        return ["buildah", "push", "--quiet", reference, f"docker-archive:{file}:{reference}"]
+            # `--output /dev/stdout` would replace /dev/stdout by a file.
+            return ["docker", "save", *(() if file is None else ("--output", str(file))), reference]
+        return ["buildah", "push", "--quiet", reference, f"docker-archive:{file or '/dev/stdout'}:{reference}"]
 
     def _revision(self) -> str:
         command = ["git", "-C", str(self.root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude", "*"]

@@ -80,6 +80,16 @@ def test_load_streams_an_image_into_k3s(calls: Path) -> None:
     assert (calls.parent / "loaded").read_text() == "content\n"
 
 
+def test_docker_streams_an_image_too(calls: Path) -> None:
+    # `docker save --output` replaces its file by a rename, even a link such as /dev/stdout.
+    reference = "localhost/novacron-coordinator:trial"
+    for name, script in (("docker", f'[ "$*" != "save {reference}" ] || echo content'), ("k3s", "cat > loaded")):
+        (calls.parent / name).write_text(f"#!/bin/sh\ncd {calls.parent}\n{script}\n")
+        (calls.parent / name).chmod(0o755)
+    assert novacron("images", "load", "coordinator", "--builder", "docker", "--into", "k3s") == 0
+    assert (calls.parent / "loaded").read_text() == "content\n"
+
+
 def test_a_destination_that_refuses_an_image_is_named(calls: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (calls.parent / "k3s").write_text("#!/bin/sh\nexit 1\n")
     (calls.parent / "k3s").chmod(0o755)

@@ -67,16 +67,14 @@ class Drain:
             ProviderError: if the cluster cannot be read or changed.
         """
         with self.cluster.connect() as connection:
-            pods = self.cluster.list_pods(connection)
-            if chosen := [pod for pod in pods if name_of(pod) == name]:
-                for pod in chosen:
-                    self._replace(connection, pod)
-                return
-            _set_unschedulable(connection, name, True)
-            self.report(f"node {name} gets no new pods")
-            for pod in pods:
-                if find_text(pod, "spec", "nodeName") == name:
-                    self._replace(connection, pod)
+            chosen = [pod for pod in self.cluster.list_pods(connection) if name_of(pod) == name]
+            if not chosen:
+                _set_unschedulable(connection, name, True)
+                self.report(f"node {name} gets no new pods")
+                pods = self.cluster.list_pods(connection)
+                chosen = [pod for pod in pods if find_text(pod, "spec", "nodeName") == name]
+            for pod in chosen:
+                self._replace(connection, pod)
 
     def undo(self, name: str) -> None:
         """Let a node get new pods again. Raises `ProviderError` if the cluster has no such node."""

@@ -102,7 +102,7 @@ def find_clusters(exported: Mapping[str, Any]) -> list[DeployedCluster]:
             tuple(workloads[resource["urn"]]),
         )
         for resource in resources
-        if resource["type"] == _PROVIDER and resource["urn"] in workloads
+        if resource["type"] == _PROVIDER and not resource.get("delete") and resource["urn"] in workloads
     ]
 
 

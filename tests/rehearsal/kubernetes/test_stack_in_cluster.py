@@ -113,6 +113,13 @@ def test_the_state_names_the_clusters_and_their_workloads(cluster: DeployedClust
     assert list(map(str, cluster.workloads)) == ["StatefulSet novacron-llm/llm-workers"]
 
 
+def test_a_provider_that_awaits_its_deletion_is_not_a_cluster(api: ApiServer) -> None:
+    exported = state(api)
+    resources = exported["deployment"]["resources"]
+    resources.append({**resources[1], "id": "0", "delete": True})
+    assert [cluster.name for cluster in find_clusters(exported)] == ["lab"]
+
+
 def test_a_report_has_the_pods_and_nothing_else_while_all_is_well(cluster: DeployedCluster) -> None:
     (report,) = read_reports([cluster])
     assert (report.problems, report.unreachable) == ((), "")
@@ -233,6 +240,21 @@ def test_a_drained_node_gets_no_pods_until_that_is_undone(api: ApiServer, cluste
     drain.undo("node-2")
     assert node["spec"] == {"unschedulable": False}
     assert (drain.has("node-2"), drain.has("llm-workers-0"), drain.has("node-9")) == (True, True, False)
+
+
+def test_a_drain_of_a_node_includes_the_pods_that_it_gets_until_it_is_unschedulable(
+    api: ApiServer, cluster: DeployedCluster
+) -> None:
+    evicted: list[str] = []
+    api.controllers["Node"] = lambda _: put_pod(api, "llm-workers-2", node="node-2")
+
+    def evict(path: str) -> None:
+        evicted.append(path)
+        put_pod(api, path.rpartition("/")[2], node="node-1")
+
+    api.evict = evict
+    Drain(cluster, 60, lambda _: None, ManualClock()).drain("node-2")
+    assert evicted == [f"{PODS}/llm-workers-1", f"{PODS}/llm-workers-2"]
 
 
 def test_a_drain_that_takes_too_long_says_what_keeps_it(api: ApiServer, cluster: DeployedCluster) -> None:

@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from novacron_infra.catalog import FabricKind
-from novacron_infra.plan.serving import CacheKind, RegionServing, plan_region_serving
+from novacron_infra.plan.serving import CacheKind, plan_region_serving
 
 from tests.unit.config.environments import plan, read_stack
-
-CLOUDS = {
-    "aws": ("prod", "."),
-    "gcp": ("prod-gcp", "examples/environments"),
-    "azure": ("prod-azure", "examples/environments"),
-}
-
-
-def serve(cloud: str = "aws", region: int = 0, **changes: Any) -> RegionServing:
-    values = read_stack(*CLOUDS[cloud])
-    for section, change in changes.items():
-        values[section] = values.get(section, {}) | change
-    planned = plan(values)
-    return plan_region_serving(planned, planned.regions[region])
+from tests.unit.plan.serving import serve
 
 
 def test_the_pods_of_all_regions_use_the_gpus_of_their_workers() -> None:

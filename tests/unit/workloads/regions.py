@@ -7,30 +7,14 @@ from typing import Any, cast
 import pulumi
 import pulumi_kubernetes as k8s
 from novacron_infra import ServedModel, ServingImages
-from novacron_infra.plan.serving import RegionServing, plan_region_serving
+from novacron_infra.plan.serving import RegionServing
 from novacron_infra.workloads import ServingStack, ServingStackArgs
 from novacron_infra.workloads.serving_args import GpuWorkers, ModelStoreAccess
 
-from tests.unit.config.environments import plan, read_stack
 from tests.unit.graph import record
 from tests.unit.workloads.cluster import IMAGES, ApiServer, Stack
 
-STACKS = {
-    "aws": ("prod", "."),
-    "gcp": ("prod-gcp", "examples/environments"),
-    "azure": ("prod-azure", "examples/environments"),
-}
-"""Name and folder of production's stack by cloud."""
 STORE = ModelStoreAccess(url="s3://novacron-prod-models/models")
-
-
-def serve(cloud: str = "aws", **changes: Any) -> RegionServing:
-    """Return the serving stack of production's first region in a cloud, after changes of sections of its stack."""
-    values = read_stack(*STACKS[cloud])
-    for section, change in changes.items():
-        values[section] = values.get(section, {}) | change
-    planned = plan(values)
-    return plan_region_serving(planned, planned.regions[0])
 
 
 def declare_region(serving: RegionServing, store: ModelStoreAccess = STORE, **more: Any) -> Stack:

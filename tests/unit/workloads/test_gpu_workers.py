@@ -21,8 +21,9 @@ from novacron_serving.worker.config import WorkerConfig
 
 from tests.definitions import check_object
 from tests.unit.graph import violations
+from tests.unit.plan.serving import STACKS, serve
 from tests.unit.workloads.cluster import Stack, get
-from tests.unit.workloads.regions import STACKS, declare_region, serve
+from tests.unit.workloads.regions import declare_region
 
 WIDE: dict[str, Any] = {
     "model": {"profiles": [{"name": "quality", "quantization": "fp16", "minimum_replicas": 4}]},

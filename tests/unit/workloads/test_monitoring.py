@@ -23,8 +23,9 @@ from novacron_infra.workloads.monitoring.rules import AlertingRule, name_page
 from novacron_serving.protocol import contract
 
 from tests.definitions import check_object
+from tests.unit.plan.serving import serve
 from tests.unit.workloads.cluster import Stack, declare, environment, get
-from tests.unit.workloads.regions import declare_region, serve
+from tests.unit.workloads.regions import declare_region
 
 ROOT = Path(__file__).parents[3]
 RUNBOOKS = ROOT / "docs" / "runbooks"

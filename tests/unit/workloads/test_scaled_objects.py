@@ -8,15 +8,10 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import pulumi
-import pulumi_kubernetes as k8s
 import pytest
-from novacron_infra.config import ServingImages
 from novacron_infra.plan.scaling import GroupState, decide_replicas
-from novacron_infra.plan.serving import WorkerGroup, plan_region_serving
-from novacron_infra.workloads import ServingStack, ServingStackArgs
 from novacron_infra.workloads.custom_resources import to_properties
 from novacron_infra.workloads.scaled_objects import (
     SCALED_OBJECT,
@@ -26,13 +21,11 @@ from novacron_infra.workloads.scaled_objects import (
     write_formula,
     write_queries,
 )
-from novacron_infra.workloads.serving_args import GpuWorkers, ModelStoreAccess
 
 from tests.definitions import check_object
-from tests.unit.config.environments import PROD, plan
-from tests.unit.graph import Graph, record
+from tests.unit.plan.serving import serve
 from tests.unit.plan.test_scaling import POLICY, QUIET
-from tests.unit.workloads.cluster import ApiServer
+from tests.unit.workloads.regions import declare_region
 
 EXPR = "github.com/expr-lang/expr v1.17.8"
 """The version that KEDA 2.21 has."""
@@ -277,26 +270,11 @@ def test_the_formula_decides_like_the_policy(tmp_path: Path) -> None:
 # -- the serving stack -------------------------------------------------------------------------------------------------
 
 
-def declare_prod(prometheus_url: str | None) -> tuple[Graph, tuple[WorkerGroup, ...]]:
-    """Return the objects of prod's first region, and its groups of workers."""
-    planned = plan(PROD)
-    groups = plan_region_serving(planned, planned.regions[0]).workers
-    image = f"registry.example.com/novacron/worker:1@sha256:{'0' * 64}"
-    args = ServingStackArgs(
-        images=ServingImages(coordinator=image, worker=image),
-        workers=GpuWorkers(groups=groups, store=ModelStoreAccess(url="s3://models/models")),
-        prometheus_url=prometheus_url,
-    )
-
-    def program(opts: pulumi.ResourceOptions) -> object:
-        return ServingStack("serving", args, pulumi.ResourceOptions(providers=[cast("Any", opts.provider)])).urn
-
-    return record(program, ApiServer(), lambda: k8s.Provider("cluster"), False, ("kubernetes:",)), groups
-
-
 @pytest.mark.go
 def test_the_groups_of_prod_that_always_have_replicas_are_scaled() -> None:
-    graph, groups = declare_prod("http://monitoring-prometheus.monitoring.svc:9090")
+    serving = serve()
+    graph = declare_region(serving, prometheus_url="http://monitoring-prometheus.monitoring.svc:9090").graph
+    groups = serving.workers
     scaled = {item.inputs["metadata"]["name"]: item for item in graph.of("kubernetes:keda.sh/v1alpha1:ScaledObject")}
     assert set(scaled) == {group.name for group in groups if group.minimum_replicas}
     workloads = {
@@ -317,6 +295,6 @@ def test_the_groups_of_prod_that_always_have_replicas_are_scaled() -> None:
 
 
 def test_without_prometheus_the_number_of_replicas_stays() -> None:
-    graph, _ = declare_prod(None)
+    graph = declare_region(serve()).graph
     assert graph.of("kubernetes:keda.sh/v1alpha1:ScaledObject") == []
     assert not [item.name for item in graph.resources if item.ignore_changes]

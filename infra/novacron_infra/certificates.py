@@ -13,16 +13,15 @@ from novacron_infra.config import CloudEnvironment, Platform, Region
 from novacron_infra.dns.environment import DeclaredEndpoint
 from novacron_infra.resource_outputs import resolve_after
 from novacron_infra.tags import Tags
-from novacron_infra.workloads.certificates import (
+from novacron_infra.workloads.cert_manager import (
     CERT_MANAGER,
     AzureDnsSolver,
-    CertificateNames,
     CloudDnsSolver,
     DnsSolver,
     ManagedIdentity,
     Route53Solver,
-    declare_public_certificate,
 )
+from novacron_infra.workloads.certificates import CertificateNames, declare_public_certificate
 from novacron_infra.workloads.serving_args import RegionStack
 
 

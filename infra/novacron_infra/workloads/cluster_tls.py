@@ -8,12 +8,23 @@ The CA is renewed with the same private key, so that certificates from before an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_kubernetes as k8s
 
-from novacron_infra.workloads.custom_resources import KEY, CustomKind, declare_custom_resource
+from novacron_infra.workloads import serving_contract as contract
+from novacron_infra.workloads.cert_manager import (
+    CERT_MANAGER,
+    CERTIFICATE,
+    CLUSTER_ISSUER,
+    Ca,
+    CertificateSpec,
+    IssuerRef,
+    IssuerSpec,
+    PrivateKey,
+    SelfSigned,
+)
+from novacron_infra.workloads.custom_resources import declare_custom_resource
 from novacron_infra.workloads.names import COORDINATORS, PART_OF, WORKERS
 from novacron_infra.workloads.pods import CERTIFICATE_FOLDER, label_object
 from novacron_infra.workloads.serving_config import ClusterTlsFile
@@ -22,67 +33,11 @@ SERVER_NAME = "novacron-cluster"
 """DNS name in the certificates. It stands for the cluster, because the addresses of pods change."""
 ISSUER = "novacron-cluster"
 """The ClusterIssuer that signs with the CA."""
-CERT_MANAGER_NAMESPACE = "cert-manager"
-"""Namespace of cert-manager, and of the Secrets of ClusterIssuers."""
-CLUSTER_ISSUER = CustomKind(api_version="cert-manager.io/v1", kind="ClusterIssuer")
-CERTIFICATE = CustomKind(api_version="cert-manager.io/v1", kind="Certificate")
 _CA, _SELF_SIGNED = "novacron-cluster-ca", "novacron-self-signed"
 _CA_HOURS, _CA_RENEWAL_HOURS = 87_600, 17_520
 """The CA is valid for ten years and renewed two years before its end."""
 _HOURS, _RENEWAL_HOURS = 720, 240
 """A certificate and its key are valid for 30 days, and replaced ten days before: R14's rotation."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SelfSigned:
-    """An issuer whose certificates sign themselves."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CaSecret:
-    """The Secret with a CA."""
-
-    secret_name: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class IssuerSpec:
-    """The specification of a ClusterIssuer: one of the two."""
-
-    self_signed: SelfSigned | None = None
-    ca: CaSecret | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class IssuerReference:
-    """The issuer of a certificate."""
-
-    name: str
-    kind: str = CLUSTER_ISSUER.kind
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PrivateKey:
-    """The private key of a certificate. `Always`: a renewed certificate has a new one."""
-
-    rotation_policy: str
-    algorithm: str = "ECDSA"
-    size: int = 256
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CertificateSpec:
-    """The specification of a Certificate."""
-
-    secret_name: str
-    issuer_ref: IssuerReference
-    duration: str
-    renew_before: str
-    private_key: PrivateKey
-    is_ca: bool | None = field(default=None, metadata={KEY: "isCA"})
-    common_name: str | None = None
-    dns_names: tuple[str, ...] | None = None
-    usages: tuple[str, ...] | None = None
 
 
 def declare_cluster_tls(
@@ -106,10 +61,10 @@ def declare_cluster_tls(
     ca = declare_custom_resource(
         f"{name}-{_CA}",
         CERTIFICATE,
-        label_object(_CA, CERT_MANAGER_NAMESPACE, PART_OF),
+        label_object(_CA, CERT_MANAGER, PART_OF),
         CertificateSpec(
             secret_name=_CA,
-            issuer_ref=IssuerReference(name=_SELF_SIGNED),
+            issuer_ref=IssuerRef(name=_SELF_SIGNED),
             is_ca=True,
             common_name=_CA,
             duration=f"{_CA_HOURS}h",
@@ -122,7 +77,7 @@ def declare_cluster_tls(
         f"{name}-{ISSUER}",
         CLUSTER_ISSUER,
         label_object(ISSUER, None, PART_OF),
-        IssuerSpec(ca=CaSecret(secret_name=_CA)),
+        IssuerSpec(ca=Ca(secret_name=_CA)),
         _after(opts, ca),
     )
     return [
@@ -141,12 +96,11 @@ def describe_certificate(pods: str) -> CertificateSpec:
     """Return the specification of the certificate of coordinators or workers, which are servers and clients alike."""
     return CertificateSpec(
         secret_name=find_secret(pods),
-        issuer_ref=IssuerReference(name=ISSUER),
+        issuer_ref=IssuerRef(name=ISSUER),
         dns_names=(SERVER_NAME,),
         usages=("digital signature", "server auth", "client auth"),
         duration=f"{_HOURS}h",
         renew_before=f"{_RENEWAL_HOURS}h",
-        private_key=PrivateKey(rotation_policy="Always"),
     )
 
 
@@ -158,9 +112,9 @@ def find_secret(pods: str) -> str:
 def add_cluster_tls(file: pulumi.Input[Mapping[str, object]]) -> pulumi.Output[Mapping[str, object]]:
     """Return a configuration file of a coordinator or worker with the paths of its certificate."""
     section: ClusterTlsFile = {
-        "certificate": f"{CERTIFICATE_FOLDER}/tls.crt",
-        "key": f"{CERTIFICATE_FOLDER}/tls.key",
-        "ca": f"{CERTIFICATE_FOLDER}/ca.crt",
+        "certificate": f"{CERTIFICATE_FOLDER}/{contract.CERTIFICATE_FILE}",
+        "key": f"{CERTIFICATE_FOLDER}/{contract.KEY_FILE}",
+        "ca": f"{CERTIFICATE_FOLDER}/{contract.CA_FILE}",
         "server_name": SERVER_NAME,
     }
     return pulumi.Output.from_input(file).apply(lambda content: {**content, "cluster_tls": section})

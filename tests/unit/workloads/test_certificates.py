@@ -7,13 +7,15 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 import pytest
-from novacron_infra.workloads.certificates import (
+from novacron_infra.workloads.cert_manager import (
     AzureDnsSolver,
-    CertificateNames,
     CloudDnsSolver,
     DnsSolver,
     ManagedIdentity,
     Route53Solver,
+)
+from novacron_infra.workloads.certificates import (
+    CertificateNames,
     declare_public_certificate,
     declare_self_signed_certificate,
 )

@@ -215,9 +215,10 @@ class AwsRegion(pulumi.ComponentResource):
         self.serving = None
         if spec.serving is not None and prepared is not None:
             # Imported here, so that programs without the serving stack do not load the Kubernetes SDK.
-            from novacron_infra.aws.serving import AwsServingArgs, declare_serving
+            from novacron_infra.aws.serving import AwsServingArgs, declare_cloud_services
+            from novacron_infra.workloads.region_serving import declare_region_serving
 
-            self.serving = declare_serving(
+            services = declare_cloud_services(
                 name,
                 AwsServingArgs(
                     spec=spec,
@@ -233,10 +234,9 @@ class AwsRegion(pulumi.ComponentResource):
                     files=self.files,
                     key_arn=self.storage_key_arn,
                 ),
-                spec.serving,
-                prepared,
-                self,
+                child,
             )
+            self.serving = declare_region_serving(name, spec.serving, services, prepared.deploy_as(self))
         self.results = AwsRegionResults(
             platform=Platform.AWS,
             cluster=self.cluster.name,

@@ -1,4 +1,4 @@
-"""The serving stack of a region on AWS: roles of its service accounts, the login of Redis, and the stack itself."""
+"""Services of a region on AWS for the serving stack, with the roles of service accounts and the login of Redis."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from novacron_infra.aws.iam import render_policy, render_service_account_trust
 from novacron_infra.aws.identity import EksPodRole, EksPodRoleArgs
 from novacron_infra.aws.ingress import AwsIngress
 from novacron_infra.aws.storage import AwsEfs
-from novacron_infra.regions import RegionServingSpec, RegionSpec
+from novacron_infra.regions import RegionSpec
 from novacron_infra.resource_outputs import resolve_after
 from novacron_infra.stores import NfsStore
 from novacron_infra.workloads.add_ons import load_balancer_controller
@@ -25,17 +25,14 @@ from novacron_infra.workloads.cloud_services import (
     ManagedRedis,
     TargetGroup,
 )
-from novacron_infra.workloads.cluster_add_ons import PreparedCluster
 from novacron_infra.workloads.external_secrets import AwsSecretsManager
 from novacron_infra.workloads.names import COORDINATOR_SERVICE_ACCOUNT, NAMESPACE
-from novacron_infra.workloads.region_serving import RegionServingArgs, declare_region_serving
 from novacron_infra.workloads.serving_args import (
     ClusterTrust,
     Identities,
     ModelStoreAccess,
     NfsMount,
     PodIdentity,
-    RegionStack,
     make_nfs_mount,
 )
 
@@ -60,32 +57,14 @@ class AwsServingArgs:
     """Key of the databases' logins."""
 
 
-def declare_serving(
-    name: str, args: AwsServingArgs, serving: RegionServingSpec, prepared: PreparedCluster, parent: pulumi.Resource
-) -> RegionStack:
-    """Declare the serving stack of a region on AWS, with the roles of its service accounts.
+def declare_cloud_services(name: str, args: AwsServingArgs, opts: pulumi.ResourceOptions) -> CloudServices:
+    """Return the services of a region on AWS. Declare the roles of service accounts and the login of Redis.
 
     Args:
         name: name of the region's component, which the names of the resources begin with.
         args: parts of the region.
-        serving: the stack.
-        prepared: the cluster with its add-ons.
-        parent: the region's component.
+        opts: Pulumi's options, with the region as the parent.
     """
-    return declare_region_serving(
-        name,
-        RegionServingArgs(
-            spec=serving,
-            cloud=_declare_cloud_services(name, args, pulumi.ResourceOptions(parent=parent)),
-            registry=args.registry,
-            ingress_address=args.ingress.address,
-            address_is_name=True,
-        ),
-        prepared.deploy_as(parent),
-    )
-
-
-def _declare_cloud_services(name: str, args: AwsServingArgs, opts: pulumi.ResourceOptions) -> CloudServices:
     redis_login = _declare_redis_login(name, args, opts)
     provider_arn = args.cluster.oidc_provider_arn
     role = aws.iam.Role(
@@ -117,8 +96,9 @@ def _declare_cloud_services(name: str, args: AwsServingArgs, opts: pulumi.Resour
             cluster=args.spec.redis.clustered,
             login=redis_login.arn,
         ),
+        registry=args.registry,
         store=ModelStoreAccess(url=args.model_store, mount=_describe_mount(args)),
-        ingress=TargetGroup(arn=args.ingress.target_group_arn),
+        ingress=TargetGroup(arn=args.ingress.target_group_arn, address=args.ingress.address),
     )
 
 

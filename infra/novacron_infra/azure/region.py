@@ -195,9 +195,10 @@ class AzureRegion(pulumi.ComponentResource):
         self.serving = None
         if spec.serving is not None and prepared is not None:
             # Imported here, so that programs without the serving stack do not load the Kubernetes SDK.
-            from novacron_infra.azure.serving import AzureServingArgs, declare_serving
+            from novacron_infra.azure.serving import AzureServingArgs, declare_cloud_services
+            from novacron_infra.workloads.region_serving import declare_region_serving
 
-            self.serving = declare_serving(
+            services = declare_cloud_services(
                 name,
                 AzureServingArgs(
                     spec=spec,
@@ -212,10 +213,9 @@ class AzureRegion(pulumi.ComponentResource):
                     model_store=model_store,
                     files=self.files,
                 ),
-                spec.serving,
-                prepared,
-                self,
+                child,
             )
+            self.serving = declare_region_serving(name, spec.serving, services, prepared.deploy_as(self))
         self.results = AzureRegionResults(
             platform=Platform.AZURE,
             cluster=self.cluster.name,

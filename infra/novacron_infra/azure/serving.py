@@ -1,4 +1,4 @@
-"""The serving stack of a region on Azure, with the coordinators' identity, which reads two secrets of the vault."""
+"""Services of a region on Azure for the serving stack, with the coordinators' identity, which reads two secrets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from novacron_infra.azure.iam import Role
 from novacron_infra.azure.identity import AksPodIdentity, AksPodIdentityArgs
 from novacron_infra.azure.ingress import AzureIngress
 from novacron_infra.azure.storage import AzureFiles
-from novacron_infra.regions import RegionServingSpec, RegionSpec
+from novacron_infra.regions import RegionSpec
 from novacron_infra.resource_outputs import require_output
 from novacron_infra.stores import NfsStore
 from novacron_infra.workloads.cloud_services import (
@@ -22,17 +22,14 @@ from novacron_infra.workloads.cloud_services import (
     ManagedRedis,
     ReservedAddress,
 )
-from novacron_infra.workloads.cluster_add_ons import PreparedCluster
 from novacron_infra.workloads.external_secrets import AzureKeyVault
 from novacron_infra.workloads.names import COORDINATOR_SERVICE_ACCOUNT, NAMESPACE
-from novacron_infra.workloads.region_serving import RegionServingArgs, declare_region_serving
 from novacron_infra.workloads.serving_args import (
     ClusterTrust,
     Identities,
     ModelStoreAccess,
     NfsMount,
     PodIdentity,
-    RegionStack,
     make_nfs_mount,
 )
 
@@ -60,31 +57,14 @@ class AzureServingArgs:
     """The file system with the models; None if they are elsewhere."""
 
 
-def declare_serving(
-    name: str, args: AzureServingArgs, serving: RegionServingSpec, prepared: PreparedCluster, parent: pulumi.Resource
-) -> RegionStack:
-    """Declare the serving stack of a region on Azure, with the coordinators' identity.
+def declare_cloud_services(name: str, args: AzureServingArgs, opts: pulumi.ResourceOptions) -> CloudServices:
+    """Return the services of a region on Azure. Declare the coordinators' identity.
 
     Args:
         name: name of the region's component, which the names of the resources begin with.
         args: parts of the region.
-        serving: the stack.
-        prepared: the cluster with its add-ons.
-        parent: the region's component.
+        opts: Pulumi's options, with the region as the parent.
     """
-    return declare_region_serving(
-        name,
-        RegionServingArgs(
-            spec=serving,
-            cloud=_declare_cloud_services(name, args, pulumi.ResourceOptions(parent=parent)),
-            registry=args.registry,
-            ingress_address=args.ingress.address,
-        ),
-        prepared.deploy_as(parent),
-    )
-
-
-def _declare_cloud_services(name: str, args: AzureServingArgs, opts: pulumi.ResourceOptions) -> CloudServices:
     tenant_id = args.vault.properties.apply(_find_tenant)
     coordinators = AksPodIdentity(
         f"{name}-{COORDINATOR_SERVICE_ACCOUNT}",
@@ -114,12 +94,14 @@ def _declare_cloud_services(name: str, args: AzureServingArgs, opts: pulumi.Reso
             cluster=args.spec.redis.clustered,
             login=args.redis.secret_id.apply(_find_name),
         ),
+        registry=args.registry,
         store=ModelStoreAccess(url=args.model_store, mount=_describe_mount(args)),
         ingress=ReservedAddress(
+            address=args.ingress.address,
             annotations={
                 f"{_SERVICE}/azure-pip-name": args.ingress.name,
                 f"{_SERVICE}/azure-load-balancer-resource-group": args.resource_group,
-            }
+            },
         ),
     )
 

@@ -202,10 +202,10 @@ class GcpRegion(pulumi.ComponentResource):
         self.serving = None
         if spec.serving is not None and prepared is not None:
             # Imported here, so that programs without the serving stack do not load the Kubernetes SDK.
-            from novacron_infra.gcp.serving import GcpServingArgs, declare_serving
+            from novacron_infra.gcp.serving import GcpServingArgs, describe_cloud_services
+            from novacron_infra.workloads.region_serving import declare_region_serving
 
-            self.serving = declare_serving(
-                name,
+            services = describe_cloud_services(
                 GcpServingArgs(
                     spec=spec,
                     project=args.project,
@@ -218,11 +218,9 @@ class GcpRegion(pulumi.ComponentResource):
                     registry=make_registry_url(args.project, region, repository),
                     model_store=model_store,
                     files=self.files,
-                ),
-                spec.serving,
-                prepared,
-                self,
+                )
             )
+            self.serving = declare_region_serving(name, spec.serving, services, prepared.deploy_as(self))
         self.results = GcpRegionResults(
             platform=Platform.GCP,
             cluster=self.cluster.name,

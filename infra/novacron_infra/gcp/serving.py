@@ -1,4 +1,4 @@
-"""The serving stack of a region on Google Cloud."""
+"""Services of a region on Google Cloud for the serving stack."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from novacron_infra.gcp.databases import GcpPostgres, GcpRedis
 from novacron_infra.gcp.identity import GkePodAccount
 from novacron_infra.gcp.ingress import GcpIngress
 from novacron_infra.gcp.storage import GcpFilestore
-from novacron_infra.regions import RegionServingSpec, RegionSpec
+from novacron_infra.regions import RegionSpec
 from novacron_infra.resource_outputs import require_output
 from novacron_infra.stores import NfsStore
 from novacron_infra.workloads.cloud_services import (
@@ -22,16 +22,13 @@ from novacron_infra.workloads.cloud_services import (
     ManagedRedis,
     ReservedAddress,
 )
-from novacron_infra.workloads.cluster_add_ons import PreparedCluster
 from novacron_infra.workloads.external_secrets import GoogleAuth, GoogleSecretManager, GoogleWorkloadIdentity
-from novacron_infra.workloads.region_serving import RegionServingArgs, declare_region_serving
 from novacron_infra.workloads.serving_args import (
     ClusterTrust,
     Identities,
     ModelStoreAccess,
     NfsMount,
     PodIdentity,
-    RegionStack,
     make_nfs_mount,
 )
 
@@ -58,31 +55,8 @@ class GcpServingArgs:
     """The file system with the models; None if they are elsewhere."""
 
 
-def declare_serving(
-    name: str, args: GcpServingArgs, serving: RegionServingSpec, prepared: PreparedCluster, parent: pulumi.Resource
-) -> RegionStack:
-    """Declare the serving stack of a region on Google Cloud.
-
-    Args:
-        name: name of the region's component, which the names of the resources begin with.
-        args: parts of the region.
-        serving: the stack.
-        prepared: the cluster with its add-ons.
-        parent: the region's component.
-    """
-    return declare_region_serving(
-        name,
-        RegionServingArgs(
-            spec=serving,
-            cloud=_describe_cloud_services(args),
-            registry=args.registry,
-            ingress_address=args.ingress.address,
-        ),
-        prepared.deploy_as(parent),
-    )
-
-
-def _describe_cloud_services(args: GcpServingArgs) -> CloudServices:
+def describe_cloud_services(args: GcpServingArgs) -> CloudServices:
+    """Return the services of a region on Google Cloud."""
     server, cluster = args.postgres.instance, args.redis.cluster
     return CloudServices(
         trust=ClusterTrust(
@@ -118,12 +92,14 @@ def _describe_cloud_services(args: GcpServingArgs) -> CloudServices:
             login=None,
             ca_certificate=cluster.managed_server_cas.apply(_find_redis_authorities),
         ),
+        registry=args.registry,
         store=ModelStoreAccess(url=args.model_store, mount=_describe_mount(args)),
         ingress=ReservedAddress(
+            address=args.ingress.address,
             annotations={
                 "cloud.google.com/l4-rbs": "enabled",
                 "networking.gke.io/load-balancer-ip-addresses": args.ingress.name,
-            }
+            },
         ),
     )
 

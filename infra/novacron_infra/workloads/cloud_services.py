@@ -45,24 +45,30 @@ class TargetGroup:
     """A load balancer's target group, in which a controller registers the coordinators' pods."""
 
     arn: pulumi.Input[str]
+    address: pulumi.Input[str]
+    """Name of the load balancer."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReservedAddress:
     """An address that the cloud gives to a Service of type LoadBalancer."""
 
+    address: pulumi.Input[str]
+    """IPv4."""
     annotations: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     """The Service's annotations, which name the address."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CloudServices:
-    """Identities, databases, model store and ingress of a region."""
+    """Identities, databases, registry, model store and ingress of a region."""
 
     trust: ClusterTrust
     identities: Identities
     secrets: SecretManager
     database: ManagedDatabase
     redis: ManagedRedis
+    registry: pulumi.Input[str]
+    """Prefix of the names of images in the region's registry. A plain value, if policies are to check the images."""
     store: ModelStoreAccess
     ingress: TargetGroup | ReservedAddress

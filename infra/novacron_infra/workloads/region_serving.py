@@ -46,35 +46,23 @@ DATABASE_SECRET, REDIS_SECRET = "llm-database", "llm-redis"
 PUBLIC_PORT = 443
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RegionServingArgs:
-    """The serving stack of a region."""
-
-    spec: RegionServingSpec
-    cloud: CloudServices
-    registry: pulumi.Input[str]
-    """Prefix of the names of images in the region's registry. A plain value, if policies are to check the images."""
-    ingress_address: pulumi.Input[str]
-    """Name or address of the region's load balancer."""
-    address_is_name: bool = False
-    """Whether `ingress_address` is a DNS name."""
-
-
-def declare_region_serving(name: str, args: RegionServingArgs, opts: pulumi.ResourceOptions) -> RegionStack:
+def declare_region_serving(
+    name: str, spec: RegionServingSpec, cloud: CloudServices, opts: pulumi.ResourceOptions
+) -> RegionStack:
     """Declare the serving stack of a region.
 
     Args:
         name: name of the region's component, which the names of the resources begin with.
-        args: the stack and what the cloud gives to it.
+        spec: the stack.
+        cloud: services of the region's cloud.
         opts: Pulumi's options: the region as the parent, the cluster's provider, and the add-ons to wait for.
     """
-    spec, cloud = args.spec, args.cloud
     stack = ServingStack(
         f"{name}-serving",
         ServingStackArgs(
             images=StackImages(
-                coordinator=_name_image(spec.images.coordinator, args.registry),
-                worker=_name_image(spec.images.worker, args.registry),
+                coordinator=_name_image(spec.images.coordinator, cloud.registry),
+                worker=_name_image(spec.images.worker, cloud.registry),
             ),
             model=ServedModel(id=spec.plan.model_id),
             coordinators=spec.plan.coordinators,
@@ -103,17 +91,20 @@ def declare_region_serving(name: str, args: RegionServingArgs, opts: pulumi.Reso
     in_namespace = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[stack.namespaces[NAMESPACE]]))
     _declare_passwords(name, cloud, in_namespace)
     if spec.domain is None:
-        address = [args.ingress_address]
-        names = CertificateNames(dns_names=address) if args.address_is_name else CertificateNames(ip_addresses=address)
-        declare_self_signed_certificate(f"{name}-api", names, in_namespace)
+        declare_self_signed_certificate(f"{name}-api", _find_names(cloud.ingress), in_namespace)
     _declare_ingress(name, cloud.ingress, in_namespace)
-    host = args.ingress_address if spec.regional_name is None else spec.regional_name
     return RegionStack(
         namespace=stack.namespace,
         trust=cloud.trust,
         in_namespace=in_namespace,
-        endpoint=pulumi.Output.format("https://{0}/v1", host),
+        endpoint=pulumi.Output.format("https://{0}/v1", spec.regional_name or cloud.ingress.address),
     )
+
+
+def _find_names(ingress: TargetGroup | ReservedAddress) -> CertificateNames:
+    if isinstance(ingress, TargetGroup):
+        return CertificateNames(dns_names=[ingress.address])
+    return CertificateNames(ip_addresses=[ingress.address])
 
 
 def _describe_monitoring(spec: RegionServingSpec) -> PrometheusObjects:

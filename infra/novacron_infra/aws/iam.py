@@ -30,6 +30,11 @@ def render_pod_trust() -> str:
     )
 
 
+def find_issuer(provider_arn: str) -> str:
+    """Return the URL of an OIDC provider's issuer, without its `https://`."""
+    return provider_arn.partition(":oidc-provider/")[2]
+
+
 def render_service_account_trust(provider_arn: str, namespace: str, service_account: str) -> str:
     """Return a policy that lets a Kubernetes service account assume the role with a token of its cluster.
 
@@ -38,7 +43,7 @@ def render_service_account_trust(provider_arn: str, namespace: str, service_acco
         namespace: the service account's namespace.
         service_account: its name.
     """
-    issuer = provider_arn.partition(":oidc-provider/")[2]
+    issuer = find_issuer(provider_arn)
     return render_policy(
         {
             "Effect": "Allow",

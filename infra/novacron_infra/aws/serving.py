@@ -11,7 +11,7 @@ import pulumi_aws as aws
 
 from novacron_infra.aws.cluster import EksCluster
 from novacron_infra.aws.databases import REDIS_PORT, AwsPostgres, AwsRedis
-from novacron_infra.aws.iam import render_policy, render_service_account_trust
+from novacron_infra.aws.iam import find_issuer, render_policy, render_service_account_trust
 from novacron_infra.aws.identity import EksPodRole, EksPodRoleArgs
 from novacron_infra.aws.ingress import AwsIngress
 from novacron_infra.aws.storage import AwsEfs
@@ -83,7 +83,7 @@ def declare_cloud_services(name: str, args: AwsServingArgs, opts: pulumi.Resourc
     )
     _declare_controller_role(name, args, opts)
     return CloudServices(
-        trust=ClusterTrust(issuer=provider_arn.apply(_find_issuer), aws_provider_arn=provider_arn),
+        trust=ClusterTrust(issuer=provider_arn.apply(_find_issuer_url), aws_provider_arn=provider_arn),
         identities=Identities(
             coordinators=PodIdentity(annotations={"eks.amazonaws.com/role-arn": resolve_after(role.arn, reads.id)}),
             # EKS Pod Identity: the association names the service account, and the node's agent has the credentials.
@@ -144,8 +144,8 @@ def _declare_controller_role(name: str, args: AwsServingArgs, opts: pulumi.Resou
     )
 
 
-def _find_issuer(provider_arn: str) -> str:
-    return f"https://{provider_arn.partition(':oidc-provider/')[2]}"
+def _find_issuer_url(provider_arn: str) -> str:
+    return f"https://{find_issuer(provider_arn)}"
 
 
 def _trust_coordinators(provider_arn: str) -> str:

@@ -10,7 +10,7 @@ import pulumi
 import pulumi_aws as aws
 
 from novacron_infra.aws.cluster import EksCluster
-from novacron_infra.aws.databases import REDIS_PORT, AwsPostgres, AwsRedis
+from novacron_infra.aws.databases import POSTGRES_PORT, REDIS_PORT, AwsPostgres, AwsRedis
 from novacron_infra.aws.iam import find_issuer, render_policy, render_service_account_trust
 from novacron_infra.aws.identity import EksPodRole, EksPodRoleArgs
 from novacron_infra.aws.ingress import AwsIngress
@@ -33,6 +33,7 @@ from novacron_infra.workloads.serving_args import (
     ModelStoreAccess,
     NfsMount,
     PodIdentity,
+    PortRange,
     make_nfs_mount,
 )
 
@@ -90,9 +91,10 @@ def declare_cloud_services(name: str, args: AwsServingArgs, opts: pulumi.Resourc
             workers=PodIdentity(metadata_server=True),
         ),
         secrets=AwsSecretsManager(region=args.spec.region),
-        database=ManagedDatabase(endpoint=args.postgres.endpoint, login=args.postgres.secret_arn),
+        database=ManagedDatabase(endpoint=args.postgres.endpoint, port=POSTGRES_PORT, login=args.postgres.secret_arn),
         redis=ManagedRedis(
             endpoint=pulumi.Output.format("{0}:{1}", args.redis.endpoint, REDIS_PORT),
+            ports=(PortRange(first=REDIS_PORT),),
             cluster=args.spec.redis.clustered,
             login=redis_login.arn,
         ),

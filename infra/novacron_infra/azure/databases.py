@@ -21,6 +21,8 @@ from novacron_infra.resource_outputs import resolve_after
 from novacron_infra.tags import Tags
 
 POSTGRES_PORT, REDIS_PORT = 5432, 10_000
+REDIS_NODE_PORTS = (8500, 8599)
+"""Ports of the nodes of a cluster. Azure Managed Redis chooses each one among them, and may change it."""
 POSTGRES_SIZES_GIB = (32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16_384, 32_767)
 """Premium SSD, which only grows. Azure writes its 32 TiB as 32767."""
 REDIS_SIZES_GB = (10, 20, 50, 100, 150, 250, 350, 500, 700, 1000, 1500, 2000)

@@ -8,7 +8,7 @@ import pulumi
 from pulumi_azure_native import keyvault
 
 from novacron_infra.azure.cluster import AksCluster
-from novacron_infra.azure.databases import AzurePostgres, AzureRedis
+from novacron_infra.azure.databases import POSTGRES_PORT, REDIS_NODE_PORTS, REDIS_PORT, AzurePostgres, AzureRedis
 from novacron_infra.azure.iam import Role
 from novacron_infra.azure.identity import AksPodIdentity, AksPodIdentityArgs
 from novacron_infra.azure.ingress import AzureIngress
@@ -30,6 +30,7 @@ from novacron_infra.workloads.serving_args import (
     ModelStoreAccess,
     NfsMount,
     PodIdentity,
+    PortRange,
     make_nfs_mount,
 )
 
@@ -81,6 +82,9 @@ def declare_cloud_services(name: str, args: AzureServingArgs, opts: pulumi.Resou
         ),
         opts,
     )
+    clustered = args.spec.redis.clustered
+    first, last = REDIS_NODE_PORTS
+    node_ports = (PortRange(first=first, last=last),) if clustered else ()
     return CloudServices(
         trust=ClusterTrust(issuer=args.cluster.oidc_issuer, azure_resource_group=args.resource_group),
         identities=Identities(
@@ -88,10 +92,13 @@ def declare_cloud_services(name: str, args: AzureServingArgs, opts: pulumi.Resou
             workers=_act_as(args.workers.client_id, tenant_id),
         ),
         secrets=AzureKeyVault(vault_url=args.vault.properties.apply(_find_vault_url), tenant_id=tenant_id),
-        database=ManagedDatabase(endpoint=args.postgres.endpoint, login=args.postgres.secret_id.apply(_find_name)),
+        database=ManagedDatabase(
+            endpoint=args.postgres.endpoint, port=POSTGRES_PORT, login=args.postgres.secret_id.apply(_find_name)
+        ),
         redis=ManagedRedis(
             endpoint=args.redis.endpoint,
-            cluster=args.spec.redis.clustered,
+            ports=(PortRange(first=REDIS_PORT), *node_ports),
+            cluster=clustered,
             login=args.redis.secret_id.apply(_find_name),
         ),
         registry=args.registry,

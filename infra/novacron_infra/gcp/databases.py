@@ -16,6 +16,10 @@ from novacron_infra.resource_outputs import require_output, resolve_after
 from novacron_infra.tags import Tags
 
 POSTGRES_PORT = 5432
+REDIS_PORT = 6379
+"""Port where clients ask for the layout of a cluster."""
+REDIS_NODE_PORTS = (11_000, 13_047)
+"""Ports of a cluster's nodes (Memorystore for Redis Cluster documentation, "Connect to an instance", 2026-11-30)."""
 POSTGRES_USER = "novacron"
 LONGEST_DATABASE_NAME = NAME_CHARACTERS - len("-connect") - 8
 """Maximum length of these components' names, which get a short suffix and 8 random characters."""

@@ -9,7 +9,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from novacron_infra.gcp.cluster import GkeCluster
-from novacron_infra.gcp.databases import GcpPostgres, GcpRedis
+from novacron_infra.gcp.databases import POSTGRES_PORT, REDIS_NODE_PORTS, REDIS_PORT, GcpPostgres, GcpRedis
 from novacron_infra.gcp.identity import GkePodAccount
 from novacron_infra.gcp.ingress import GcpIngress
 from novacron_infra.gcp.storage import GcpFilestore
@@ -29,10 +29,9 @@ from novacron_infra.workloads.serving_args import (
     ModelStoreAccess,
     NfsMount,
     PodIdentity,
+    PortRange,
     make_nfs_mount,
 )
-
-REDIS_PORT = 6379
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,6 +57,7 @@ class GcpServingArgs:
 def describe_cloud_services(args: GcpServingArgs) -> CloudServices:
     """Return the services of a region on Google Cloud."""
     server, cluster = args.postgres.instance, args.redis.cluster
+    first, last = REDIS_NODE_PORTS
     return CloudServices(
         trust=ClusterTrust(
             issuer=pulumi.Output.format(
@@ -82,12 +82,14 @@ def describe_cloud_services(args: GcpServingArgs) -> CloudServices:
         ),
         database=ManagedDatabase(
             endpoint=args.postgres.endpoint,
+            port=POSTGRES_PORT,
             login=args.postgres.secret_id.apply(_find_name),
             # The provider marks it as a secret, which a certificate is not.
             ca_certificate=pulumi.Output.unsecret(server.server_ca_certs.apply(_find_postgres_authority)),
         ),
         redis=ManagedRedis(
             endpoint=pulumi.Output.format("{0}:{1}", args.redis.endpoint, REDIS_PORT),
+            ports=(PortRange(first=REDIS_PORT), PortRange(first=first, last=last)),
             cluster=True,
             login=None,
             ca_certificate=cluster.managed_server_cas.apply(_find_redis_authorities),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pulumi
 
 from novacron_infra.workloads.external_secrets import SecretManager
-from novacron_infra.workloads.serving_args import ClusterTrust, Identities, ModelStoreAccess
+from novacron_infra.workloads.serving_args import ClusterTrust, Identities, ModelStoreAccess, PortRange
 
 POSTGRES_DATABASE, POSTGRES_USER = "novacron", "novacron"
 """The database and its owner have these names in every cloud."""
@@ -20,6 +20,7 @@ class ManagedDatabase:
 
     endpoint: pulumi.Input[str]
     """Host and port."""
+    port: int
     login: pulumi.Input[str]
     """Name or ARN of the login in the secret manager."""
     ca_certificate: pulumi.Input[str] | None = None
@@ -32,6 +33,8 @@ class ManagedRedis:
 
     endpoint: pulumi.Input[str]
     """Host and port."""
+    ports: tuple[PortRange, ...]
+    """The port of `endpoint`, and those of a cluster's nodes if they differ."""
     cluster: bool
     """Whether clients speak the protocol of a cluster."""
     login: pulumi.Input[str] | None

@@ -15,6 +15,7 @@ from novacron_infra.plan.serving import ServingPorts
 from novacron_infra.workloads.leader_worker_sets import NAME_LABEL as LWS_NAME_LABEL
 from novacron_infra.workloads.names import COORDINATORS, NAMESPACE, PART_OF, RANKS, WORKERS
 from novacron_infra.workloads.pods import PART_OF_LABEL, label_object, select_pods
+from novacron_infra.workloads.serving_args import PortRange
 
 _NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 _HTTPS_PORT = 443
@@ -34,10 +35,10 @@ class AllowedTraffic:
     monitoring_namespace: str
     """Namespace whose pods read metrics."""
     ports: ServingPorts
-    database_port: pulumi.Input[int] | None
-    """Port of the coordinators' database; None without one."""
-    redis_port: pulumi.Input[int] | None
-    """Port of the coordinators' Redis-compatible service; None without one."""
+    database_ports: tuple[PortRange, ...]
+    """Ports of the coordinators' database; empty without one."""
+    redis_ports: tuple[PortRange, ...]
+    """Ports of the coordinators' Redis-compatible service; empty without one."""
     tls: bool
     """Whether the API has a port with TLS."""
     model_store: bool
@@ -95,9 +96,10 @@ def _list_policies(traffic: AllowedTraffic) -> Iterator[_Policy]:
     yield workers, "workers-to-coordinators", _allow_egress(workers_here, registration, [coordinators_there])
     yield workers, "workers-from-coordinators", _allow_ingress(workers_here, requests, [coordinators_there])
     yield workers, "workers-from-monitoring", _allow_ingress(workers_here, requests, [monitoring])
-    for service, port in (("database", traffic.database_port), ("redis", traffic.redis_port)):
-        if port is not None:
-            yield NAMESPACE, f"coordinators-to-{service}", _allow_egress(coordinators_here, [_port(port)])
+    for service, ranges in (("database", traffic.database_ports), ("redis", traffic.redis_ports)):
+        if ranges:
+            opened = [_port(item.first, last=item.last) for item in ranges]
+            yield NAMESPACE, f"coordinators-to-{service}", _allow_egress(coordinators_here, opened)
     processes = {"coordinators": (NAMESPACE, COORDINATORS), "workers": (workers, WORKERS)}
     if traffic.leader_worker_sets:
         processes["ranks"] = (workers, RANKS)
@@ -141,8 +143,11 @@ def _any_pod() -> k8s.networking.v1.NetworkPolicyPeerArgs:
     return k8s.networking.v1.NetworkPolicyPeerArgs(namespace_selector=k8s.meta.v1.LabelSelectorArgs())
 
 
-def _port(port: pulumi.Input[int], protocol: str = "TCP") -> k8s.networking.v1.NetworkPolicyPortArgs:
-    return k8s.networking.v1.NetworkPolicyPortArgs(port=port, protocol=protocol)
+def _port(
+    port: pulumi.Input[int], protocol: str = "TCP", last: int | None = None
+) -> k8s.networking.v1.NetworkPolicyPortArgs:
+    """Return a port, or the ports from `port` to `last`."""
+    return k8s.networking.v1.NetworkPolicyPortArgs(port=port, end_port=last, protocol=protocol)
 
 
 def _deny_all() -> k8s.networking.v1.NetworkPolicySpecArgs:

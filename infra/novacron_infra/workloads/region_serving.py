@@ -31,6 +31,7 @@ from novacron_infra.workloads.monitoring.declare import PrometheusObjects
 from novacron_infra.workloads.names import API_SERVICE, COORDINATORS, NAMESPACE
 from novacron_infra.workloads.serving_args import (
     GpuWorkers,
+    PortRange,
     RedisLogin,
     RegionStack,
     ServiceLogin,
@@ -72,6 +73,7 @@ def declare_region_serving(
             admin_key=spec.admin_key,
             database_url=_make_database_url(cloud.database),
             database_login=ServiceLogin(password_secret=DATABASE_SECRET, ca_certificate=cloud.database.ca_certificate),
+            database_ports=(PortRange(first=cloud.database.port),),
             redis_url=_make_redis_url(cloud.redis),
             redis_login=RedisLogin(
                 password_secret=None if cloud.redis.login is None else REDIS_SECRET,
@@ -79,6 +81,7 @@ def declare_region_serving(
                 cluster=cloud.redis.cluster,
                 google=cloud.redis.login is None,
             ),
+            redis_ports=cloud.redis.ports,
             tls_secret=API_CERTIFICATE,
             cluster_tls=True,
             identities=cloud.identities,

@@ -72,6 +72,15 @@ class Identities:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PortRange:
+    """Ports of a service that coordinators connect to."""
+
+    first: pulumi.Input[int]
+    last: int | None = None
+    """None: `first` is the only port."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ServiceLogin:
     """How coordinators sign in to a service whose URL has no password.
 

@@ -37,7 +37,14 @@ from novacron_infra.workloads.priorities import count_warm_pods, declare_priorit
 from novacron_infra.workloads.quotas import declare_quota
 from novacron_infra.workloads.scaled_objects import ScaledGroup, Workload, declare_scaled_object
 from novacron_infra.workloads.security import declare_namespace, declare_service_accounts
-from novacron_infra.workloads.serving_args import GpuWorkers, Identities, RedisLogin, ServiceLogin, StackImages
+from novacron_infra.workloads.serving_args import (
+    GpuWorkers,
+    Identities,
+    PortRange,
+    RedisLogin,
+    ServiceLogin,
+    StackImages,
+)
 from novacron_infra.workloads.serving_config import WorkerFile
 from novacron_infra.workloads.worker_pods import CONFIG_FILE
 
@@ -65,6 +72,8 @@ class ServingStackArgs:
     """`postgresql://…`, for API keys, models and assignments. None: the administrator's key is the only one."""
     database_login: ServiceLogin | None = None
     """How to sign in to the database. None: the URL has a password, or the database needs none."""
+    database_ports: tuple[PortRange, ...] = ()
+    """Ports of the database, for the network policies. Empty: the port of the URL."""
     redis_url: pulumi.Input[str] | None = None
     """`redis://…` or `rediss://…`, for rate limits and cached responses of all coordinators together.
 
@@ -72,6 +81,8 @@ class ServingStackArgs:
     """
     redis_login: RedisLogin | None = None
     """How to sign in to the Redis-compatible service. None: as the URL says."""
+    redis_ports: tuple[PortRange, ...] = ()
+    """Ports of the Redis-compatible service, for the network policies. Empty: the port of the URL."""
     tls_secret: str | None = None
     """Name of a Secret with the API's certificate, which cert-manager creates and renews. Pods wait for it.
 
@@ -183,8 +194,8 @@ class ServingStack(pulumi.ComponentResource):
             worker_namespace=self._worker_namespace,
             monitoring_namespace=args.monitoring_namespace,
             ports=args.ports,
-            database_port=_find_port(args.database_url, _POSTGRES_PORT),
-            redis_port=_find_port(args.redis_url, _REDIS_PORT),
+            database_ports=args.database_ports or _find_ports(args.database_url, _POSTGRES_PORT),
+            redis_ports=args.redis_ports or _find_ports(args.redis_url, _REDIS_PORT),
             tls=args.tls_secret is not None,
             model_store=_downloads(args),
             metadata_servers=_list_metadata_clients(identities),
@@ -391,11 +402,11 @@ def _list_metadata_clients(identities: Identities) -> tuple[str, ...]:
     return (*coordinators, *(("workers", "ranks") if identities.workers.metadata_server else ()))
 
 
-def _find_port(url: pulumi.Input[str] | None, default: int) -> pulumi.Input[int] | None:
+def _find_ports(url: pulumi.Input[str] | None, default: int) -> tuple[PortRange, ...]:
     if url is None:
-        return None
+        return ()
     known = pulumi.Output.from_input(url).apply(lambda text: urlsplit(text).port or default)
-    return pulumi.Output.unsecret(known)
+    return (PortRange(first=pulumi.Output.unsecret(known)),)
 
 
 def _find_endpoint(args: ServingStackArgs, service: k8s.core.v1.Service) -> pulumi.Output[str]:

@@ -178,6 +178,17 @@ def test_passwords_come_from_the_secret_manager_and_urls_have_none(mixed: Made) 
         assert f"{redis.hostname}:{redis.port}" == outputs.redis_endpoint or ":" not in outputs.redis_endpoint
 
 
+def test_coordinators_reach_the_ports_of_their_databases_and_of_the_nodes_of_a_redis_cluster(mixed: Made) -> None:
+    node_ports = {"aws": [], "gcp": [(11000, 13047)], "azure": [(8500, 8599)]}
+    for region, objects in mixed.objects.items():
+        variables = json.loads(objects["Secret llm-coordinator"]["stringData"]["plaintext"])
+        redis_port = urlsplit(variables["NOVACRON_REDIS_URL"]).port
+        expected = {"database": [(5432, None)], "redis": [(redis_port, None), *node_ports[REGIONS[region]]]}
+        for service, ports in expected.items():
+            (rule,) = objects[f"NetworkPolicy novacron-llm/coordinators-to-{service}"]["spec"]["egress"]
+            assert [(item["port"], item.get("endPort")) for item in rule["ports"]] == ports, (region, service)
+
+
 def test_region_outputs_lead_to_the_api(mixed: Made) -> None:
     labels = {"us-west-2": "us-west", "europe-west4": "eu", "japaneast": "ap"}
     for region, label in labels.items():

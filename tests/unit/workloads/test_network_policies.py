@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from novacron_infra.workloads.serving_args import PortRange
 
 from tests.unit.graph import Registered
 from tests.unit.workloads.cluster import DATABASE_URL, Stack, declare, get
+from tests.unit.workloads.regions import declare_region, serve
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,16 @@ def test_coordinators_reach_the_port_of_their_database() -> None:
     assert not connects(stack, COORDINATOR, OUTSIDE, 5432)
     assert not connects(stack, WORKER, OUTSIDE, 6543)
     assert connects(declare(database_url="postgresql://u:p@db/n"), COORDINATOR, OUTSIDE, 5432)
+
+
+def test_ports_that_are_stated_replace_the_port_of_the_url() -> None:
+    ports = (PortRange(first=5432), PortRange(first=11000, last=13047))
+    stack = declare_region(serve(), database_url=DATABASE_URL, database_ports=ports)
+    (rule,) = get(stack.of("NetworkPolicy")["novacron-llm/coordinators-to-database"], "spec.egress")
+    assert rule["ports"] == [
+        {"port": 5432, "protocol": "TCP"},
+        {"port": 11000, "endPort": 13047, "protocol": "TCP"},
+    ]
 
 
 def test_workers_reach_a_model_store_only_if_they_download_from_one(cpu: Stack) -> None:

@@ -6,11 +6,15 @@ from collections.abc import Iterable
 
 import pulumi
 
+from novacron_infra.aws.iam import render_policy
+from novacron_infra.aws.identity import EksPodRole, EksPodRoleArgs
 from novacron_infra.aws.volumes import Gp3Volume, build_storage_class_parameters
 from novacron_infra.catalog import FabricKind
 from novacron_infra.config import Platform
 from novacron_infra.pools import NodePoolShape
 from novacron_infra.regions import ControllerCharts
+from novacron_infra.tags import Tags
+from novacron_infra.workloads.add_ons import load_balancer_controller
 from novacron_infra.workloads.add_ons.component import ChartAddOnsArgs
 from novacron_infra.workloads.add_ons.load_balancer_controller import AwsCluster
 from novacron_infra.workloads.add_ons.selection import ClusterDescription, list_releases
@@ -54,7 +58,58 @@ def describe_charts(charts: ControllerCharts, cluster: AwsCluster) -> ChartAddOn
     return ChartAddOnsArgs(releases=list_releases(charts.add_ons, described), grafana_password=charts.grafana_password)
 
 
+def declare_controller_role(
+    name: str,
+    cluster_name: pulumi.Input[str],
+    target_group_arn: pulumi.Output[str],
+    tags: Tags,
+    opts: pulumi.ResourceOptions,
+) -> EksPodRole:
+    """Declare the role of AWS Load Balancer Controller, which registers pods in the region's target group only.
+
+    Args:
+        name: name of the region's component, which the names of the resources begin with.
+        cluster_name: the cluster that the controller is in.
+        target_group_arn: the target group.
+        tags: tags of the resources.
+        opts: Pulumi's options.
+    """
+    args = EksPodRoleArgs(
+        cluster_name=cluster_name,
+        namespace=load_balancer_controller.NAMESPACE,
+        service_account=load_balancer_controller.SERVICE_ACCOUNT,
+        policy=target_group_arn.apply(_registers_targets),
+        tags=tags,
+    )
+    return EksPodRole(f"{name}-load-balancer", args, opts)
+
+
 def _class(name: str, volume: Gp3Volume, key_arn: pulumi.Input[str], default: bool = False) -> VolumeClass:
     return VolumeClass(
         name=name, provisioner=PROVISIONER, parameters=build_storage_class_parameters(volume, key_arn), default=default
+    )
+
+
+def _registers_targets(target_group_arn: str) -> str:
+    return render_policy(
+        {
+            "Effect": "Allow",
+            "Action": ["elasticloadbalancing:RegisterTargets", "elasticloadbalancing:DeregisterTargets"],
+            "Resource": target_group_arn,
+        },
+        {
+            "Effect": "Allow",
+            # None of these can be limited to a resource.
+            "Action": [
+                "ec2:DescribeAvailabilityZones",
+                "ec2:DescribeInstances",
+                "ec2:DescribeNetworkInterfaces",
+                "ec2:DescribeSecurityGroups",
+                "ec2:DescribeSubnets",
+                "ec2:DescribeVpcs",
+                "elasticloadbalancing:DescribeTargetGroups",
+                "elasticloadbalancing:DescribeTargetHealth",
+            ],
+            "Resource": "*",
+        },
     )

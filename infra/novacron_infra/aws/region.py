@@ -21,7 +21,7 @@ from novacron_infra.aws.network import AwsNetwork, AwsNetworkArgs
 from novacron_infra.aws.node_pool import EksNodePool, EksNodePoolArgs
 from novacron_infra.aws.registry import AwsRegistry, AwsRegistryArgs, make_registry_url
 from novacron_infra.aws.storage import AwsEfs, AwsEfsArgs, AwsModelStore, AwsModelStoreArgs
-from novacron_infra.config import Platform
+from novacron_infra.config import AddOn, Platform
 from novacron_infra.errors import ArgumentError, Problem, raise_problems
 from novacron_infra.pools import NodePoolShape
 from novacron_infra.regions import RegionResults, RegionSpec
@@ -144,9 +144,6 @@ class AwsRegion(pulumi.ComponentResource):
             ),
             pulumi.ResourceOptions(parent=self, depends_on=[pools["coordinators"]]),
         )
-        prepared = None
-        if spec.add_ons and args.device_plugins is not None:
-            prepared = self._declare_add_ons(name, spec, args.device_plugins, network, list(pools.values()))
         ingress = AwsIngress(
             name,
             AwsIngressArgs(
@@ -159,6 +156,9 @@ class AwsRegion(pulumi.ComponentResource):
             child,
         )
         self.ingress_address = ingress.address
+        prepared = None
+        if spec.add_ons and args.device_plugins is not None:
+            prepared = self._declare_add_ons(name, spec, args.device_plugins, network, ingress, list(pools.values()))
         model_store = self._declare_store(name, spec, store, network)
         worker_role = EksPodRole(
             f"{name}-{WORKER_SERVICE_ACCOUNT}",
@@ -236,7 +236,10 @@ class AwsRegion(pulumi.ComponentResource):
                 ),
                 child,
             )
-            self.serving = declare_region_serving(name, spec.serving, services, prepared.deploy_as(self))
+            # A pod has credentials only if its service account has a role when the pod starts.
+            after_role = pulumi.ResourceOptions(depends_on=[worker_role])
+            opts = pulumi.ResourceOptions.merge(prepared.deploy_as(self), after_role)
+            self.serving = declare_region_serving(name, spec.serving, services, opts)
         self.results = AwsRegionResults(
             platform=Platform.AWS,
             cluster=self.cluster.name,
@@ -302,14 +305,26 @@ class AwsRegion(pulumi.ComponentResource):
         spec: RegionSpec,
         images: DevicePluginImages,
         network: AwsNetwork,
+        ingress: AwsIngress,
         pools: list[EksNodePool],
     ) -> PreparedCluster:
         # Imported here, so that programs without add-ons do not load the Kubernetes SDK.
-        from novacron_infra.aws.cluster_add_ons import describe_charts, list_device_plugins, list_volume_classes
+        from novacron_infra.aws.cluster_add_ons import (
+            declare_controller_role,
+            describe_charts,
+            list_device_plugins,
+            list_volume_classes,
+        )
         from novacron_infra.workloads.add_ons.load_balancer_controller import AwsCluster
         from novacron_infra.workloads.cluster_add_ons import ClusterAddOnsArgs, declare_cluster_add_ons
 
         cluster = AwsCluster(name=self.cluster.name, region=spec.region, vpc_id=network.vpc_id)
+        needed: list[pulumi.Resource] = [self.cluster, *pools]
+        if spec.charts and spec.charts.add_ons.load_balancer_controller is AddOn.INSTALL:
+            # A pod has credentials only if its service account has a role when the pod starts.
+            child = pulumi.ResourceOptions(parent=self)
+            role = declare_controller_role(name, self.cluster.name, ingress.target_group_arn, spec.tags, child)
+            needed.append(role)
         return declare_cluster_add_ons(
             name,
             self.cluster.kubeconfig,
@@ -319,7 +334,7 @@ class AwsRegion(pulumi.ComponentResource):
                 charts=describe_charts(spec.charts, cluster) if spec.charts else None,
             ),
             parent=self,
-            depends_on=[self.cluster, *pools],
+            depends_on=needed,
         )
 
 

@@ -12,13 +12,11 @@ import pulumi_aws as aws
 from novacron_infra.aws.cluster import EksCluster
 from novacron_infra.aws.databases import POSTGRES_PORT, REDIS_PORT, AwsPostgres, AwsRedis
 from novacron_infra.aws.iam import find_issuer, render_policy, render_service_account_trust
-from novacron_infra.aws.identity import EksPodRole, EksPodRoleArgs
 from novacron_infra.aws.ingress import AwsIngress
 from novacron_infra.aws.storage import AwsEfs
 from novacron_infra.regions import RegionSpec
 from novacron_infra.resource_outputs import resolve_after
 from novacron_infra.stores import NfsStore
-from novacron_infra.workloads.add_ons import load_balancer_controller
 from novacron_infra.workloads.cloud_services import (
     CloudServices,
     ManagedDatabase,
@@ -82,7 +80,6 @@ def declare_cloud_services(name: str, args: AwsServingArgs, opts: pulumi.Resourc
         ),
         opts=opts,
     )
-    _declare_controller_role(name, args, opts)
     return CloudServices(
         trust=ClusterTrust(issuer=provider_arn.apply(_find_issuer_url), aws_provider_arn=provider_arn),
         identities=Identities(
@@ -131,21 +128,6 @@ def _declare_redis_login(name: str, args: AwsServingArgs, opts: pulumi.ResourceO
     return secret
 
 
-def _declare_controller_role(name: str, args: AwsServingArgs, opts: pulumi.ResourceOptions) -> None:
-    """Declare the role of AWS Load Balancer Controller, which registers pods in the region's target group only."""
-    EksPodRole(
-        f"{name}-load-balancer",
-        EksPodRoleArgs(
-            cluster_name=args.cluster.name,
-            namespace=load_balancer_controller.NAMESPACE,
-            service_account=load_balancer_controller.SERVICE_ACCOUNT,
-            policy=args.ingress.target_group_arn.apply(_registers_targets),
-            tags=args.spec.tags,
-        ),
-        opts,
-    )
-
-
 def _find_issuer_url(provider_arn: str) -> str:
     return f"https://{find_issuer(provider_arn)}"
 
@@ -162,29 +144,4 @@ def _reads_secrets(known: Mapping[str, Any]) -> str:
             "Resource": known["secret_arns"],
         },
         {"Effect": "Allow", "Action": ["kms:Decrypt"], "Resource": known["key_arn"]},
-    )
-
-
-def _registers_targets(target_group_arn: str) -> str:
-    return render_policy(
-        {
-            "Effect": "Allow",
-            "Action": ["elasticloadbalancing:RegisterTargets", "elasticloadbalancing:DeregisterTargets"],
-            "Resource": target_group_arn,
-        },
-        {
-            "Effect": "Allow",
-            # None of these can be limited to a resource.
-            "Action": [
-                "ec2:DescribeAvailabilityZones",
-                "ec2:DescribeInstances",
-                "ec2:DescribeNetworkInterfaces",
-                "ec2:DescribeSecurityGroups",
-                "ec2:DescribeSubnets",
-                "ec2:DescribeVpcs",
-                "elasticloadbalancing:DescribeTargetGroups",
-                "elasticloadbalancing:DescribeTargetHealth",
-            ],
-            "Resource": "*",
-        },
     )

@@ -126,7 +126,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
         yield Made(
             outputs=EnvironmentOutputs.model_validate(result.outputs | {"admin_key": secret.value}),
             objects={region: list_objects(state, region) for region in REGIONS},
-            resources=[item for item in state["deployment"]["resources"] if "inputs" in item],
+            resources=state["deployment"]["resources"],
         )
 
 
@@ -228,6 +228,16 @@ def test_workers_have_their_identity_in_their_own_namespace(mixed: Made) -> None
     assert member == "serviceAccount:novacron-prod.svc.id.goog[novacron-workers/llm-workers]"
     credential = mixed.find("FederatedIdentityCredential::prod-japaneast-llm-workers-identity")
     assert credential["subject"] == "system:serviceaccount:novacron-workers:llm-workers"
+
+
+def test_roles_of_pods_exist_before_the_pods_of_a_region_on_aws(mixed: Made) -> None:
+    """EKS Pod Identity gives credentials to a pod when it starts, or never."""
+    for role, user in (
+        ("prod-us-west-2-load-balancer-role", "ClusterAddOns::prod-us-west-2-add-ons"),
+        ("prod-us-west-2-llm-workers-role", "ServingStack::prod-us-west-2-serving"),
+    ):
+        (dependencies,) = [item["dependencies"] for item in mixed.resources if item["urn"].endswith(user)]
+        assert [urn for urn in dependencies if urn.endswith(f"PodIdentityAssociation::{role}")], role
 
 
 def test_images_are_pinned_and_in_the_registry_of_each_region(mixed: Made) -> None:

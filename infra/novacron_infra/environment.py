@@ -89,8 +89,6 @@ def build(config: EnvironmentConfig, project_dir: Path) -> None:
 
 def _build_cloud(config: CloudEnvironment) -> None:
     tags = Tags(environment=config.environment.value, more=config.tags)
-    if config.clusters.serving:
-        config = _choose_admin_key(config, tags)
     plan = plan_environment(config)
     if pulumi.runtime.is_dry_run():
         pulumi.log.info(f"{summarize_plan(plan)}. `novacron plan` shows the whole plan.")
@@ -100,6 +98,9 @@ def _build_cloud(config: CloudEnvironment) -> None:
         for message in _describe_access(config.clusters):
             pulumi.log.info(message)
     check_endpoint(config)
+    if config.clusters.serving:
+        config = _choose_admin_key(config, tags)
+        plan = replace(plan, config=config)
     results: dict[str, RegionResults] = {}
     stacks: dict[str, RegionStack] = {}
     for platform in config.platforms:

@@ -32,6 +32,21 @@ def prod(lab: Lab) -> dict[str, Any]:
     return stack
 
 
+def test_nothing_is_created_for_an_environment_with_the_serving_stack_that_does_not_fit(
+    lab: Lab, prod: dict[str, Any]
+) -> None:
+    environment = prod["config"]["novacron:environment"]
+    environment["model"]["profiles"][0] |= {"tensor_parallel": 4, "pipeline_parallel": 1}
+    environment["clusters"] |= {"add_ons": True, "serving": True}
+    environment["accounts"] = {"aws_account_id": "123456789012"}
+    image = {"repository": "novacron/a", "tag": "1", "digest": "sha256:" + "0" * 64}
+    environment["images"] = {"coordinator": image, "worker": image}
+    (lab.folder / "Pulumi.dev.yaml").write_text(json.dumps(prod))
+    result = lab.up()
+    assert "weights 410 GB against 344 GB of GPU memory" in result.errors
+    assert [item.type for item in lab.workspace.snapshot().resources] == ["pulumi:pulumi:Stack"]
+
+
 def test_a_model_that_does_not_fit_is_refused_at_preview_with_the_arithmetic(lab: Lab, prod: dict[str, Any]) -> None:
     prod["config"]["novacron:environment"]["model"]["profiles"][0]["tensor_parallel"] = 4
     prod["config"]["novacron:environment"]["model"]["profiles"][0]["pipeline_parallel"] = 1

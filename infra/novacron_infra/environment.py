@@ -5,34 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import Protocol, cast
 
 import pulumi
 
 from novacron_infra.catalog import find_machine
 from novacron_infra.config import (
-    AddOn,
     CloudEnvironment,
     Clusters,
     EnvironmentConfig,
     KubernetesEnvironment,
     LocalEnvironment,
     Platform,
+    WorkerPods,
 )
 from novacron_infra.dns.environment import check_endpoint, declare_endpoint
 from novacron_infra.errors import ConfigurationError
 from novacron_infra.generated import generate_secret
 from novacron_infra.local import LocalServing, LocalServingArgs
 from novacron_infra.plan import EnvironmentPlan, plan_environment, summarize_plan
+from novacron_infra.plan.monitoring import PrometheusObjects, plan_monitoring
 from novacron_infra.plan.own_workers import plan_own_workers
 from novacron_infra.regions import RegionResults
 from novacron_infra.tags import Tags
-from novacron_infra.workloads.serving_args import RegionStack
-
-if TYPE_CHECKING:
-    from novacron_infra.config import WorkerPods
-    from novacron_infra.workloads.monitoring.declare import PrometheusObjects
-    from novacron_infra.workloads.serving_args import GpuWorkers
+from novacron_infra.workloads.serving_args import GpuWorkers, ModelStoreAccess, RegionStack
 
 _NO_ADD_ONS = "clusters.add_ons is off: storage classes, and what makes GPUs known to Kubernetes, are yours to install"
 _NO_SERVING = "clusters.serving is off: the serving stack is not deployed. See docs/serving-in-regions.md"
@@ -210,8 +206,6 @@ def _build_in_cluster(config: KubernetesEnvironment, project_dir: Path) -> None:
 
 def _choose_workers(config: KubernetesEnvironment) -> WorkerPods | GpuWorkers:
     """Return the workers of a cluster of your own. Raises PlanError for a model that does not fit its GPU nodes."""
-    from novacron_infra.workloads.serving_args import GpuWorkers, ModelStoreAccess
-
     if config.gpu_workers is None or config.model.url is None:
         return config.workers
     store, _, folder = config.model.url.rpartition("/")
@@ -221,19 +215,8 @@ def _choose_workers(config: KubernetesEnvironment) -> WorkerPods | GpuWorkers:
 
 def describe_monitoring(config: KubernetesEnvironment) -> PrometheusObjects | None:
     """Return the settings of monitors, rules and dashboards; None where the cluster has no Prometheus operator."""
-    from novacron_infra.workloads.monitoring.declare import PrometheusObjects
-
-    add_ons = config.add_ons.fill(Platform.KUBERNETES)
-    if add_ons.monitoring in (None, AddOn.NONE):
-        return None
-    return PrometheusObjects(
-        targets=config.targets,
-        scrape_interval_s=config.monitoring.scrape_interval_s,
-        grafana=config.monitoring.grafana,
-        gpus_per_node=find_machine(config.gpu_workers.machine).gpu_count if config.gpu_workers else 0,
-        certificates=add_ons.cert_manager not in (None, AddOn.NONE),
-        runbooks_url=config.monitoring.runbooks_url,
-    )
+    gpus_per_node = find_machine(config.gpu_workers.machine).gpu_count if config.gpu_workers else 0
+    return plan_monitoring(config.add_ons.fill(Platform.KUBERNETES), config.targets, config.monitoring, gpus_per_node)
 
 
 def _declare_charts(config: KubernetesEnvironment, provider: pulumi.ProviderResource) -> list[pulumi.Resource]:

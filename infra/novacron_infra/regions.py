@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from ipaddress import IPv4Network
 from typing import cast
 
@@ -12,8 +12,9 @@ import pulumi
 from novacron_infra.config import AddOn, AddOns, CloudEnvironment, Monitoring, Platform, Region
 from novacron_infra.config.sections.add_ons import INSTALLED_PROMETHEUS_URL
 from novacron_infra.config.sections.images import Images
-from novacron_infra.config.sections.targets import ServingTargets
+from novacron_infra.config.sections.monitoring import Traces
 from novacron_infra.plan import EnvironmentPlan
+from novacron_infra.plan.monitoring import PrometheusObjects, plan_monitoring
 from novacron_infra.plan.pools import plan_node_pools
 from novacron_infra.plan.regions import RegionPlan
 from novacron_infra.plan.serving import RegionServing, plan_region_serving
@@ -61,13 +62,10 @@ class RegionServingSpec:
     """The administrator's API key. None: each region generates its own."""
     prometheus_url: str | None = None
     """Prometheus that KEDA reads metrics from, inside the cluster. None: the number of workers is fixed."""
-    targets: ServingTargets = field(default_factory=ServingTargets)
-    """Targets of the environment. An alert tells when one is missed."""
-    monitoring: Monitoring = field(default_factory=Monitoring)
-    prometheus_operator: bool = False
-    """Whether the cluster has the Prometheus operator, which reads monitors and rules."""
-    gpus_per_node: int = 0
-    """GPUs of each worker's machine. 0: no alerts on GPUs."""
+    monitoring: PrometheusObjects | None = None
+    """Monitors, rules and dashboards. None: the cluster has no Prometheus operator."""
+    traces: Traces | None = None
+    """Where coordinators and workers send their traces. None: there are none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,9 +106,8 @@ class RegionSpec:
     """Whether storage classes, device plugins and `charts` are created in the cluster. `up` has to reach its API."""
     charts: ControllerCharts | None = None
     """The controllers that are installed in the cluster with `add_ons`. None: none are installed."""
-
     serving: RegionServingSpec | None = None
-    """The serving stack, which needs `add_ons`. None: the cluster is empty."""
+    """The serving stack, which needs `add_ons`. None: it is not deployed."""
 
     @property
     def redis(self) -> RedisLayout:
@@ -185,6 +182,7 @@ def _build_serving_spec(
     if not config.clusters.serving:
         return None
     domain = config.traffic.domain if config.traffic else None
+    gpus_per_node = next(item.machine.gpu_count for item in region_plan.machines if item.role == "workers")
     return RegionServingSpec(
         plan=plan_region_serving(plan, region_plan),
         images=config.images,
@@ -192,10 +190,8 @@ def _build_serving_spec(
         regional_name=None if domain is None else f"{region.dns_label}.{domain}",
         admin_key=cast("pulumi.Input[str] | None", config.secrets.api_key),
         prometheus_url=_find_prometheus(config, add_ons),
-        targets=config.targets.serving,
-        monitoring=config.monitoring,
-        prometheus_operator=add_ons.monitoring is not AddOn.NONE,
-        gpus_per_node=next(item.machine.gpu_count for item in region_plan.machines if item.role == "workers"),
+        monitoring=plan_monitoring(add_ons, config.targets.serving, config.monitoring, gpus_per_node),
+        traces=config.monitoring.traces,
     )
 
 

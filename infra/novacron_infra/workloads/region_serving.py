@@ -27,7 +27,6 @@ from novacron_infra.workloads.cloud_services import (
 )
 from novacron_infra.workloads.custom_resources import KEY, CustomKind, declare_custom_resource
 from novacron_infra.workloads.external_secrets import declare_password, declare_secret_store
-from novacron_infra.workloads.monitoring.declare import PrometheusObjects
 from novacron_infra.workloads.names import API_SERVICE, COORDINATORS, NAMESPACE
 from novacron_infra.workloads.serving_args import (
     GpuWorkers,
@@ -86,8 +85,8 @@ def declare_region_serving(
             cluster_tls=True,
             identities=cloud.identities,
             prometheus_url=spec.prometheus_url,
-            monitoring=_describe_monitoring(spec) if spec.prometheus_operator else None,
-            traces=spec.monitoring.traces,
+            monitoring=spec.monitoring,
+            traces=spec.traces,
         ),
         opts,
     )
@@ -108,17 +107,6 @@ def _find_names(ingress: TargetGroup | ReservedAddress) -> CertificateNames:
     if isinstance(ingress, TargetGroup):
         return CertificateNames(dns_names=[ingress.address])
     return CertificateNames(ip_addresses=[ingress.address])
-
-
-def _describe_monitoring(spec: RegionServingSpec) -> PrometheusObjects:
-    return PrometheusObjects(
-        targets=spec.targets,
-        scrape_interval_s=spec.monitoring.scrape_interval_s,
-        grafana=spec.monitoring.grafana,
-        gpus_per_node=spec.gpus_per_node,
-        certificates=True,
-        runbooks_url=spec.monitoring.runbooks_url,
-    )
 
 
 def _name_image(image: Image, registry: pulumi.Input[str]) -> pulumi.Input[str]:

@@ -23,6 +23,7 @@ from novacron_infra.config.sections.base import Section
 from novacron_infra.config.sections.monitoring import Traces
 from novacron_infra.errors import raise_problems
 from novacron_infra.generated import generate_secret
+from novacron_infra.plan.monitoring import PrometheusObjects
 from novacron_infra.plan.serving import NodePlacement, ServingPorts, WorkerGroup
 from novacron_infra.workloads import coordinator_files, coordinators, gpu_workers, pods, workers
 from novacron_infra.workloads import serving_contract as contract
@@ -30,7 +31,7 @@ from novacron_infra.workloads.cluster_tls import add_cluster_tls, declare_cluste
 from novacron_infra.workloads.config_objects import declare_config, declare_file, declare_secret, find_name
 from novacron_infra.workloads.fabrics import EXEMPTION_REASONS
 from novacron_infra.workloads.model_store import declare_store_claim
-from novacron_infra.workloads.monitoring.declare import MonitoredPods, PrometheusObjects, declare_monitoring
+from novacron_infra.workloads.monitoring.declare import MonitoredPods, declare_monitoring
 from novacron_infra.workloads.names import API_SERVICE, COORDINATORS, GPU_NAMESPACE, NAMESPACE, WARM_CAPACITY, WORKERS
 from novacron_infra.workloads.network_policies import AllowedTraffic, declare_network_policies
 from novacron_infra.workloads.priorities import count_warm_pods, declare_priority_classes, declare_warm_capacity

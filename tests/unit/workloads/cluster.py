@@ -9,8 +9,8 @@ from typing import Any, cast
 import pulumi
 import pulumi_kubernetes as k8s
 from novacron_infra import KubernetesEnvironment, load
+from novacron_infra.plan.monitoring import PrometheusObjects
 from novacron_infra.workloads import ServingStack, ServingStackArgs
-from novacron_infra.workloads.monitoring.declare import PrometheusObjects
 from pulumi.runtime import mocks
 
 from tests.unit.graph import Graph, Registered, record

@@ -13,10 +13,10 @@ from novacron_infra.config import Percentiles, Range, ServingTargets
 from novacron_infra.config.sections.monitoring import Traces
 from novacron_infra.config.sections.targets import TIME_PER_OUTPUT_TOKEN_EDGES_S, TIME_TO_FIRST_TOKEN_EDGES_S
 from novacron_infra.environment import describe_monitoring
+from novacron_infra.plan.monitoring import PrometheusObjects
 from novacron_infra.workloads.custom_resources import to_properties
 from novacron_infra.workloads.monitoring import metrics
 from novacron_infra.workloads.monitoring.dashboards import read_dashboards
-from novacron_infra.workloads.monitoring.declare import PrometheusObjects
 from novacron_infra.workloads.monitoring.objectives import list_objectives
 from novacron_infra.workloads.monitoring.rule_groups import RuleSettings, build_rules
 from novacron_infra.workloads.monitoring.rules import AlertingRule, name_page

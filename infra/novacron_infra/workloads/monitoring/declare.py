@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_kubernetes as k8s
 
-from novacron_infra.config.sections.targets import ServingTargets
+from novacron_infra.plan.monitoring import PrometheusObjects
 from novacron_infra.workloads.custom_resources import declare_custom_resource
 from novacron_infra.workloads.monitoring.dashboards import SIDECAR_LABEL, read_dashboards
 from novacron_infra.workloads.monitoring.monitors import POD_MONITOR, describe_monitor
@@ -19,23 +19,6 @@ from novacron_infra.workloads.pods import label_object, label_pods
 _RULES, _DASHBOARD = "llm-rules", "llm-dashboard"
 _LATE = 0.8
 """Share of its start timeout after which a worker loads too long."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PrometheusObjects:
-    """Settings of the monitors, rules and dashboards of a serving stack."""
-
-    targets: ServingTargets = field(default_factory=ServingTargets)
-    """Targets of the stack. An alert tells when one is missed."""
-    scrape_interval_s: int = 15
-    grafana: bool = True
-    """Whether the cluster has Grafana, which loads dashboards from ConfigMaps."""
-    gpus_per_node: int = 0
-    """GPUs of each worker's machine in the catalogue. 0: no alerts on GPUs."""
-    certificates: bool = False
-    """Whether cert-manager is in the cluster."""
-    runbooks_url: str | None = None
-    """Where docs/runbooks is published. None: alerts name the page in the repository."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

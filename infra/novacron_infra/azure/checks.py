@@ -1,4 +1,4 @@
-"""Rules for names, regions, networks and log retention that several Azure components share."""
+"""Rules for names, regions, subscriptions, networks and log retention of Azure components."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ RETENTION_DAYS = range(30, 731)
 """Days that Log Analytics keeps interactive data (Azure Monitor limits, read on 2026-11-25)."""
 _NAME = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 _REGION = re.compile(r"[a-z]+[0-9]?")
+_SUBSCRIPTION = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _ID = (
     r"/subscriptions/[0-9a-fA-F-]{36}/resourceGroups/[^/]+/providers/Microsoft\.Compute/capacityReservationGroups/[^/]+"
@@ -34,6 +35,14 @@ def check_region(path: str, region: str) -> list[Problem]:
     if _REGION.fullmatch(region):
         return []
     return [Problem(path, region, "Azure writes no region like this", "Write it as westus2")]
+
+
+def check_subscription(path: str, subscription_id: str) -> list[Problem]:
+    """Return a problem if this is not the id of a subscription."""
+    if _SUBSCRIPTION.fullmatch(subscription_id):
+        return []
+    fix = "Write it as 00000000-0000-0000-0000-000000000000"
+    return [Problem(path, subscription_id, "it is not a subscription id", fix)]
 
 
 def check_account(path: str, account: str) -> list[Problem]:

@@ -5,15 +5,13 @@ The plan decides how many nodes of which machine there are. Connections between 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import pulumi
 from pulumi_azure_native import resources
 
-from novacron_infra.azure.checks import check_name, check_region
+from novacron_infra.azure.checks import check_name, check_region, check_subscription
 from novacron_infra.azure.cluster import AksCluster, AksClusterArgs
 from novacron_infra.azure.databases import (
     AzurePostgres,
@@ -27,6 +25,7 @@ from novacron_infra.azure.identity import AksPodIdentity, AksPodIdentityArgs
 from novacron_infra.azure.ingress import AzureIngress, AzureIngressArgs
 from novacron_infra.azure.keys import AzureKeys, AzureKeysArgs, CustomerKey, KeyUse
 from novacron_infra.azure.logs import AzureLogs, AzureLogsArgs
+from novacron_infra.azure.names import make_unique_name
 from novacron_infra.azure.network import AzureNetwork, AzureNetworkArgs, SubnetUse
 from novacron_infra.azure.node_pool import AksNodePool, AksNodePoolArgs
 from novacron_infra.azure.private_link import PrivateService
@@ -54,8 +53,6 @@ PUBLIC_PORTS = (443,)
 _POOL_NAMES = {"coordinators": "coord"}
 """Short names of pools, because AKS limits their length."""
 _KEPT_DAYS, _GONE_DAYS = 90, 7
-_HASH_LENGTH, _LONGEST_VAULT = 8, 24
-_SUBSCRIPTION = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -383,19 +380,14 @@ class AzureRegion(pulumi.ComponentResource):
         )
 
 
-def make_unique_name(name: str, subscription_id: str) -> str:
-    """A name for what is named in all of Azure: unique letters and digits for each subscription."""
-    digest = sha256(f"{subscription_id.lower()}/{name}".encode()).hexdigest()[:_HASH_LENGTH]
-    return name.replace("-", "")[: _LONGEST_VAULT - _HASH_LENGTH] + digest
-
-
 def _check_args(name: str, args: AzureRegionArgs) -> tuple[AzureStore, str]:
     """Return the region's model store and size of Redis. Raise ArgumentError with all arguments that Azure rejects."""
     spec = args.spec
-    found = [*check_name(name), *check_region(f"{name}.region", spec.region)]
-    if not _SUBSCRIPTION.fullmatch(args.subscription_id):
-        rule, fix = "it is not a subscription id", "Write it as 00000000-0000-0000-0000-000000000000"
-        found.append(Problem(f"{name}.subscription_id", args.subscription_id, rule, fix))
+    found = [
+        *check_name(name),
+        *check_region(f"{name}.region", spec.region),
+        *check_subscription(f"{name}.subscription_id", args.subscription_id),
+    ]
     redis_size = find_redis_size(spec.redis.shards)
     if redis_size is None:
         rule = "Azure Managed Redis has no such size"

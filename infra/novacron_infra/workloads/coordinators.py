@@ -130,6 +130,23 @@ def declare_api_service(
     )
 
 
+def find_endpoint(access: ApiAccess, http_port: int, service: k8s.core.v1.Service) -> pulumi.Output[str]:
+    """Return the base URL of the API: the address outside the cluster if it is known, otherwise the name inside.
+
+    Args:
+        access: how clients reach the Service.
+        http_port: the coordinators' HTTP port.
+        service: the Service for clients.
+    """
+    if access.kind is AccessKind.NODE_PORT and access.address is not None:
+        port = service.spec.apply(lambda spec: spec.ports[0].node_port if spec.ports else None)
+        return pulumi.Output.format("http://{0}:{1}/v1", access.address, access.node_port or port)
+    if access.kind is AccessKind.LOAD_BALANCER:
+        address = pulumi.Output.from_input(access.address) if access.address else service.status.apply(_find_address)
+        return pulumi.Output.format("http://{0}:{1}/v1", address, http_port)
+    return pulumi.Output.from_input(f"http://{API_SERVICE}.{NAMESPACE}.svc:{http_port}/v1")
+
+
 def declare_deployment(
     resource: str,
     settings: CoordinatorPods,
@@ -164,6 +181,13 @@ def declare_deployment(
         ),
         opts=opts,
     )
+
+
+def _find_address(status: k8s.core.v1.outputs.ServiceStatus | None) -> str:
+    """Return the name or the address of a load balancer."""
+    ingress = status.load_balancer.ingress if status and status.load_balancer else None
+    first = ingress[0] if ingress else None
+    return (first.hostname or first.ip or "") if first else ""
 
 
 def _describe_pod(

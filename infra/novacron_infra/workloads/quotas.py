@@ -7,12 +7,33 @@ from collections.abc import Mapping
 import pulumi
 import pulumi_kubernetes as k8s
 
-from novacron_infra.workloads.names import PART_OF
+from novacron_infra.config import CoordinatorPods, WorkerPods
+from novacron_infra.workloads.names import GPU_NAMESPACE, NAMESPACE, PART_OF
 from novacron_infra.workloads.pods import GPU_RESOURCE, label_object
+from novacron_infra.workloads.priorities import count_warm_pods
+from novacron_infra.workloads.serving_args import GpuWorkers
 
 _DEFAULT_REQUESTS = {"cpu": "100m", "memory": "128Mi"}
 _DEFAULT_LIMITS = {"cpu": "1", "memory": "512Mi"}
 """No disk: a default would limit the pods whose folders have limits of their own."""
+
+
+def count_pods(coordinators: CoordinatorPods, workers: WorkerPods | GpuWorkers) -> dict[str, tuple[int, int]]:
+    """Return the most pods and GPUs of each namespace, for its quota.
+
+    Coordinators count twice: in an update, old pods that drain still count.
+    """
+    coordinator_pods = 2 * coordinators.count
+    if isinstance(workers, GpuWorkers):
+        groups = workers.groups
+        counts = [(group.maximum_replicas * group.pods_per_replica, group) for group in groups]
+        # All groups share the GPUs of the region.
+        gpus = max(pods * group.gpus_per_pod for pods, group in counts)
+        gpu_pods = sum(pods for pods, _ in counts) + count_warm_pods(groups)
+        return {NAMESPACE: (coordinator_pods, 0), GPU_NAMESPACE: (gpu_pods, gpus)}
+    if workers.gpus:
+        return {NAMESPACE: (coordinator_pods, 0), GPU_NAMESPACE: (workers.count, workers.count * workers.gpus)}
+    return {NAMESPACE: (coordinator_pods + workers.count, 0)}
 
 
 def declare_quota(

@@ -10,7 +10,6 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from novacron_infra.config.kubernetes import (
-    AccessKind,
     ApiAccess,
     CoordinatorPods,
     ServedModel,
@@ -35,7 +34,7 @@ from novacron_infra.workloads.monitoring.declare import MonitoredPods, declare_m
 from novacron_infra.workloads.names import API_SERVICE, COORDINATORS, GPU_NAMESPACE, NAMESPACE, WARM_CAPACITY, WORKERS
 from novacron_infra.workloads.network_policies import AllowedTraffic, declare_network_policies
 from novacron_infra.workloads.priorities import count_warm_pods, declare_priority_classes, declare_warm_capacity
-from novacron_infra.workloads.quotas import declare_quota
+from novacron_infra.workloads.quotas import count_pods, declare_quota
 from novacron_infra.workloads.scaled_objects import ScaledGroup, Workload, declare_scaled_object
 from novacron_infra.workloads.security import declare_namespace, declare_service_accounts
 from novacron_infra.workloads.serving_args import (
@@ -155,7 +154,7 @@ class ServingStack(pulumi.ComponentResource):
         service = coordinators.declare_api_service(
             f"{name}-{API_SERVICE}", args.access, args.ports, self._after(deployment), tls=args.tls_secret is not None
         )
-        self.endpoint = _find_endpoint(args, service)
+        self.endpoint = coordinators.find_endpoint(args.access, args.ports.http, service)
         self.namespace = pulumi.Output.from_input(NAMESPACE)
         self.model = pulumi.Output.from_input(args.model.id)
         if args.monitoring is not None:
@@ -210,8 +209,8 @@ class ServingStack(pulumi.ComponentResource):
             *declare_priority_classes(name, warm=warm, opts=self._child),
             *(
                 item
-                for namespace, (pods_, gpus) in _count_pods(args).items()
-                for item in declare_quota(f"{name}-{namespace}", namespace, pods=pods_, gpus=gpus, opts=opts)
+                for namespace, (most_pods, gpus) in count_pods(args.coordinators, args.workers).items()
+                for item in declare_quota(f"{name}-{namespace}", namespace, pods=most_pods, gpus=gpus, opts=opts)
             ),
         ]
 
@@ -357,22 +356,6 @@ def _list_groups(workers: WorkerPods | GpuWorkers) -> tuple[WorkerGroup, ...]:
     return workers.groups if isinstance(workers, GpuWorkers) else ()
 
 
-def _count_pods(args: ServingStackArgs) -> dict[str, tuple[int, int]]:
-    """Return the most pods and GPUs of each namespace, for its quota. An update of coordinators starts one more."""
-    coordinators = 2 * args.coordinators.count
-    if isinstance(args.workers, GpuWorkers):
-        groups = args.workers.groups
-        counts = [(group.maximum_replicas * group.pods_per_replica, group) for group in groups]
-        warm = count_warm_pods(groups)
-        # All groups share the GPUs of the region.
-        gpus = max(pods_ * group.gpus_per_pod for pods_, group in counts)
-        return {NAMESPACE: (coordinators, 0), GPU_NAMESPACE: (sum(pods_ for pods_, _ in counts) + warm, gpus)}
-    own = (args.workers.count, args.workers.count * args.workers.gpus)
-    if args.workers.gpus:
-        return {NAMESPACE: (coordinators, 0), GPU_NAMESPACE: own}
-    return {NAMESPACE: (coordinators + own[0], 0)}
-
-
 def _list_exemptions(workers: WorkerPods | GpuWorkers) -> tuple[str, ...]:
     """Return why the namespace of GPU workers cannot keep the Pod Security Standard `restricted`."""
     kinds = dict.fromkeys(group.fabric.kind for group in _list_groups(workers) if group.fabric is not None)
@@ -408,21 +391,3 @@ def _find_ports(url: pulumi.Input[str] | None, default: int) -> tuple[PortRange,
         return ()
     known = pulumi.Output.from_input(url).apply(lambda text: urlsplit(text).port or default)
     return (PortRange(first=pulumi.Output.unsecret(known)),)
-
-
-def _find_endpoint(args: ServingStackArgs, service: k8s.core.v1.Service) -> pulumi.Output[str]:
-    access, http_port = args.access, args.ports.http
-    if access.kind is AccessKind.NODE_PORT and access.address is not None:
-        port = service.spec.apply(lambda spec: spec.ports[0].node_port if spec.ports else None)
-        return pulumi.Output.format("http://{0}:{1}/v1", access.address, access.node_port or port)
-    if access.kind is AccessKind.LOAD_BALANCER:
-        address = pulumi.Output.from_input(access.address) if access.address else service.status.apply(_find_address)
-        return pulumi.Output.format("http://{0}:{1}/v1", address, http_port)
-    return pulumi.Output.from_input(f"http://{API_SERVICE}.{NAMESPACE}.svc:{http_port}/v1")
-
-
-def _find_address(status: k8s.core.v1.outputs.ServiceStatus | None) -> str:
-    """Return the name or the address of a load balancer."""
-    ingress = status.load_balancer.ingress if status and status.load_balancer else None
-    first = ingress[0] if ingress else None
-    return (first.hostname or first.ip or "") if first else ""

@@ -7,7 +7,8 @@ from typing import Any
 
 import pulumi
 import pytest
-from novacron_infra.azure.region import AzureRegion, AzureRegionArgs, make_unique_name
+from novacron_infra.azure.names import make_unique_name
+from novacron_infra.azure.region import AzureRegion, AzureRegionArgs
 from novacron_infra.errors import ArgumentError
 from novacron_infra.stores import AzureBlobStore, ManagedNfsStore, NewEfsStore, NfsStore
 

@@ -46,7 +46,7 @@ class Probe:
     protocol: ProbeProtocol = ProbeProtocol.HTTPS
     port: int = 443
     path: str | None = None
-    """HTTP and HTTPS: a path that says 200 while the region can serve, such as the coordinator's /ready."""
+    """HTTP and HTTPS: a path that returns 200 while the region can serve, such as the coordinator's /ready."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -41,10 +41,11 @@ CLOUD_DNS_LONGEST_INTERVAL_S = 300
 
 
 def check_endpoint_args(args: GlobalEndpointArgs) -> Recovery | None:
-    """How long a dead region keeps its traffic; None: nothing takes over.
+    """Return how long a failed region keeps its traffic, or None if no other region takes over.
 
     Raises:
-        ConfigurationError: everything that the service cannot do, and a recovery that takes longer than its target.
+        ConfigurationError: with everything that the service cannot do, and with a recovery that takes longer than its
+            target.
     """
     problems = [
         found
@@ -65,7 +66,7 @@ def check_endpoint_args(args: GlobalEndpointArgs) -> Recovery | None:
 
 
 def _describe(path: str, value: object, rule: str, fix: str) -> Problem:
-    """A problem of a value that no stack's file has."""
+    """Return the problem of an argument, which only programs set."""
     return Problem(f"GlobalEndpointArgs.{path}", str(value), rule, fix)
 
 
@@ -77,9 +78,9 @@ def _check_regions(args: GlobalEndpointArgs) -> Iterator[Problem]:
     count = len(args.regions)
     if args.failover and count < 2:
         rule = "one region has no other to fail over to"
-        yield _describe("failover", args.failover, rule, "Add a region, or say failover=False")
+        yield _describe("failover", args.failover, rule, "Add a region, or set failover=False")
     if not args.failover and count > 1:
-        yield _describe("failover", args.failover, f"{count} regions take over from each other", "Leave it out")
+        yield _describe("failover", args.failover, f"{count} regions take over from each other", "Remove failover=False")
     regions = [item.region for item in args.regions]
     yield from check_unique_labels(regions)
     yield from check_region_weights(regions)
@@ -94,7 +95,7 @@ def _check_addresses(args: GlobalEndpointArgs) -> Iterator[Problem]:
                 rule = "it is neither an IPv4 address nor a host name"
                 yield _describe(f"{_region_path(args, index)}.address", item.address, rule, "Give the load balancer's")
             elif item.address == domain or item.address.endswith(f".{domain}"):
-                rule = "it is a name that is made here, which would lead back to itself"
+                rule = "the endpoint creates this name, which would then point to itself"
                 yield _describe(
                     f"{_region_path(args, index)}.address", item.address, rule, "Give the load balancer's own"
                 )
@@ -145,10 +146,10 @@ def _check_nearest(args: GlobalEndpointArgs) -> Iterator[Problem]:
             rule = f"{item.region.name} is in {item.platform.value}, and {cloud.value} answers by nearness"
             yield _describe(path, "None", rule, f"Name the region of {cloud.value} that is nearest")
         elif not names.matches(place):
-            rule = f"no region of {cloud.value} is named like this"
+            rule = f"no region of {cloud.value} has such a name"
             yield _describe(path, place, rule, f"Write it like {names.example}")
         elif place in seen and not isinstance(args.service, TrafficManager):
-            rule = "another region has it, and the service takes each place once"
+            rule = "another region has it, and the service accepts each place once"
             yield _describe(path, place, rule, "Name the next nearest region")
         else:
             seen.add(place)
@@ -160,11 +161,11 @@ def _check_probe(args: GlobalEndpointArgs) -> Iterator[Problem]:
         yield _describe("probe.port", probe.port, "ports are 1 to 65535", "Use the load balancer's")
     if probe.protocol is ProbeProtocol.TCP:
         if probe.path is not None:
-            yield _describe("probe.path", probe.path, "TCP asks for no path", "Remove it, or use HTTPS")
+            yield _describe("probe.path", probe.path, "a TCP probe has no path", "Remove it, or use HTTPS")
     elif not probe.path:
         rule = f"{probe.protocol.value} needs a path"
         yield _describe(
-            "probe.path", probe.path, rule, "Name one that says 200 while the region can serve, such as /ready"
+            "probe.path", probe.path, rule, "Name one that returns 200 while the region can serve, such as /ready"
         )
     elif not probe.path.startswith("/") or len(probe.path) > LONGEST_PATH:
         rule = f"a path begins with / and has {LONGEST_PATH} characters at most"
@@ -183,7 +184,7 @@ def _check_service(args: GlobalEndpointArgs) -> Iterator[Problem]:
 
 def _check_route53(args: GlobalEndpointArgs, service: Route53) -> Iterator[Problem]:
     if service.cluster_arn is not None and not service.drain_switch:
-        yield _describe("service.cluster_arn", "set", "without drain_switch nothing uses it", "Say drain_switch=True")
+        yield _describe("service.cluster_arn", "set", "without drain_switch nothing uses it", "Set drain_switch=True")
     if service.drain_switch and len(args.traffic.domain) > LONGEST_ARC_NAME:
         rule = f"ARC's control panel is named after it and takes {LONGEST_ARC_NAME} characters"
         yield problem("traffic.domain", args.traffic.domain, rule, "Shorten it, or remove drain_switch")
@@ -224,7 +225,7 @@ def _check_traffic_manager(args: GlobalEndpointArgs, service: TrafficManager) ->
 
 
 def make_profile_name(service: TrafficManager, profile: Profile) -> str:
-    """The label of a profile below trafficmanager.net."""
+    """Return the label of a profile below trafficmanager.net."""
     return "-".join(part for part in (service.relative_name, profile.key) if part)
 
 

@@ -76,7 +76,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (
         "a name that leads back",
         two(address="us-east.api.novacron.ai", address_kind=AddressKind.HOSTNAME),
-        "regions[us-east-1].address = us-east.api.novacron.ai: it is a name that is made here",
+        "regions[us-east-1].address = us-east.api.novacron.ai: the endpoint creates this name",
     ),
     ("a CNAME at the apex", {"service": APEX, **two(**HOST)}, "address_kind = hostname: a CNAME cannot be"),
     ("Cloud DNS and a host name", {"service": CLOUD_DNS, **two(**HOST)}, "Cloud DNS probes IPv4 addresses only"),
@@ -117,7 +117,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("no path to probe", {"probe": Probe()}, "GlobalEndpointArgs.probe.path = None: HTTPS needs a path"),
     ("a path without slash", {"probe": Probe(path="ready")}, "probe.path = ready: a path begins with /"),
     ("a path of 256 characters", {"probe": Probe(path="/" + "x" * 255)}, "255 characters at most"),
-    ("TCP and a path", {"probe": Probe(protocol=ProbeProtocol.TCP, path="/ready")}, "TCP asks for no path"),
+    ("TCP and a path", {"probe": Probe(protocol=ProbeProtocol.TCP, path="/ready")}, "a TCP probe has no path"),
     ("port 0", {"probe": Probe(port=0, path="/ready")}, "probe.port = 0: ports are"),
     ("Route 53 and a timeout", {"check": {"timeout_s": 5}}, "timeout_s = 5: Route 53 has a fixed timeout"),
     ("Route 53 every 20 s", {"check": {"interval_s": 20}}, "interval_s = 20: Route 53 probes every 10 or 30 s"),

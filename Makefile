@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Without byte code, each start of a worker takes ten seconds longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up preview down rehearse status logs test test-unit test-cluster test-node test-node-load test-gpu node node-down trial-images check prose docs format golden bench-engine bench-rehearse bench-gateway bench-routing bench-batching check-clients check-stores check-workflows check-manifests dist stubs lock clean
+.PHONY: help up preview down rehearse status logs test test-unit test-cluster test-node test-node-load test-gpu node node-down trial-images cluster cluster-down check prose docs format golden bench-engine bench-rehearse bench-gateway bench-routing bench-batching check-clients check-stores check-workflows check-manifests dist stubs lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -78,6 +78,13 @@ trial-images: .venv/base.stamp ## build the images of STACK=trial without a regi
 
 node-down: .venv/base.stamp ## stop the node and remove everything that it made
 	@$(BIN)/python -m tools.cluster down
+
+# REGION: a region of the stack; the first one without it.
+cluster: .venv/base.stamp ## start a Kubernetes control plane with the nodes of STACK=prod, simulated (REGION=…; needs go)
+	@$(BIN)/python -m tools.cluster --name simulated up --stack $(if $(filter local,$(STACK)),prod,$(STACK)) $(if $(REGION),--region $(REGION))
+
+cluster-down: .venv/base.stamp ## stop what `make cluster` started
+	@$(BIN)/python -m tools.cluster --name simulated down
 
 docs: .venv/docs.stamp ## build the documentation site into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet

@@ -51,6 +51,16 @@ GPU_TAINT = "nvidia.com/gpu"
 """Key of the taint that keeps pods without GPUs off GPU nodes; also the name of the Kubernetes resource."""
 GPU_COUNT_LABEL = "nvidia.com/gpu.count"
 """Label with the number of GPUs of a node. Every pool sets it on its GPU nodes, and on no others."""
+AZURE_SPOT = "kubernetes.azure.com/scalesetpriority"
+"""Key of the label and of the taint that AKS gives to spot nodes. Both have the value `spot`."""
+EFA_RESOURCE = "vpc.amazonaws.com/efa"
+"""Kubernetes resource of the EFA device plugin. A node has as many as it has interfaces."""
+INFINIBAND_RESOURCE = "rdma/ib"
+"""Resource of NVIDIA's network operator on AKS. It counts pods of a node, not interfaces: 1 gives a pod all of them."""
+INFINIBAND_PODS = 63
+"""Pods of a node that may use InfiniBand at the same time."""
+_GPU_TAINT_VALUES = {Cloud.AWS: "true", Cloud.GCP: "present", Cloud.AZURE: "true"}
+"""GKE adds the taint itself. Another value would make the pool's taints differ from the program's."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,6 +137,29 @@ def build_node_labels(shape: NodePoolShape, machine_type: Machine) -> dict[str, 
     """Kubernetes labels of a pool's nodes."""
     labels = {NODE_TYPE_LABEL: shape.role.value, "novacron.io/workload": "llm-inference"}
     return labels | ({GPU_COUNT_LABEL: str(machine_type.gpu_count)} if machine_type.gpu else {})
+
+
+def build_node_taints(group: NodeGroupShape, machine_type: Machine) -> dict[str, str]:
+    """Return the taints of a group's nodes, values by key. Their effect is NoSchedule.
+
+    AKS adds the taint of spot nodes itself; declaring it avoids a permanent diff.
+    """
+    taints = {GPU_TAINT: _GPU_TAINT_VALUES[machine_type.cloud]} if machine_type.gpu else {}
+    spot = machine_type.cloud is Cloud.AZURE and group.capacity is Capacity.SPOT
+    return taints | ({AZURE_SPOT: "spot"} if spot else {})
+
+
+def count_devices(shape: NodePoolShape, machine_type: Machine) -> dict[str, int]:
+    """Return the devices that each node of a pool offers to pods, numbers by the name of the resource.
+
+    GKE gives pods the interfaces of a fabric by annotations, so its fabrics are not here.
+    """
+    devices = {GPU_TAINT: machine_type.gpu_count} if machine_type.gpu else {}
+    if shape.fabric is FabricKind.EFA and machine_type.fabric is not None:
+        devices[EFA_RESOURCE] = machine_type.fabric.interfaces
+    if shape.fabric is FabricKind.INFINIBAND:
+        devices[INFINIBAND_RESOURCE] = INFINIBAND_PODS
+    return devices
 
 
 def check_shape(path: str, shape: NodePoolShape, cloud: Cloud) -> list[Problem]:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
+import shutil
 import sys
-from pathlib import Path
+
+from novacron_infra.plan import EnvironmentPlan
+from novacron_ops.environment_plan import describe_missing_environment, load_plan
+from novacron_ops.errors import OpsError
+from novacron_ops.project import find_stack
+from novacron_rehearsal.errors import RehearsalError
 
 from tools.cluster.binaries import (
     CONTROL_PLANE,
@@ -16,7 +21,8 @@ from tools.cluster.binaries import (
     build,
     report,
 )
-from tools.cluster.cluster import Cluster, check_node_requirements
+from tools.cluster.cluster import ROOT, Cluster, check_node_requirements
+from tools.cluster.planned_nodes import PlannedNode, describe_nodes, list_nodes
 from tools.cluster.trial_images import build_images
 
 PUBLISHED_PORT = 30080
@@ -34,9 +40,8 @@ def main() -> None:
     build_programs.add_argument("kind", choices=("node", "simulated"))
     commands.add_parser("images", help="build the images of the stack `trial` without a registry")
     up = commands.add_parser("up", help="start a cluster")
-    up.add_argument(
-        "--simulated", type=Path, metavar="FILE", help="JSON list of simulated nodes, in place of a real node"
-    )
+    up.add_argument("--stack", help="simulate the nodes of this stack's region, in place of a real node")
+    up.add_argument("--region", help="the region; without it, the stack's first one")
     up.add_argument("--publish", type=int, nargs="*", default=[PUBLISHED_PORT], help="node ports to reach at 127.0.0.1")
     commands.add_parser("down", help="stop the cluster and remove what it made")
     commands.add_parser("status", help="print the kubeconfig of a running cluster")
@@ -53,9 +58,13 @@ def main() -> None:
         elif arguments.command == "images":
             build_images()
         elif arguments.command == "up":
-            nodes = json.loads(arguments.simulated.read_text()) if arguments.simulated else None
-            cluster.up(nodes, tuple(arguments.publish) if nodes is None else ())
-            sys.stdout.write(f"export KUBECONFIG={cluster.kubeconfig}\n")
+            if arguments.stack is None:
+                cluster.up(None, tuple(arguments.publish))
+                sys.stdout.write(f"export KUBECONFIG={cluster.kubeconfig}\n")
+            else:
+                nodes = list_nodes(_read_plan(arguments.stack), arguments.region)
+                cluster.up([node.make_object() for node in nodes])
+                _describe_simulated(cluster, nodes)
         elif arguments.command == "down":
             sys.stdout.write("stopped\n" if cluster.down() else "it was not running\n")
         elif arguments.command == "load":
@@ -66,9 +75,35 @@ def main() -> None:
             raise ClusterError(f"cluster {cluster.name!r} is not running")
         else:
             sys.stdout.write(f"{cluster.kubeconfig}\n")
-    except ClusterError as error:
+    except (ClusterError, OpsError, RehearsalError) as error:
         report(f"error: {error}")
         sys.exit(UNSUPPORTED_MACHINE if isinstance(error, UnsupportedMachineError) else 1)
+
+
+def _read_plan(name: str) -> EnvironmentPlan:
+    stack = find_stack(name, ROOT)
+    plan = load_plan(stack, as_json=False)
+    if plan is None:
+        raise ClusterError(describe_missing_environment(stack))
+    if not isinstance(plan, EnvironmentPlan):
+        place = plan.platform.value
+        raise ClusterError(f"stack {name!r} has platform {place}, and so no node pools; name a stack on a cloud")
+    return plan
+
+
+def _describe_simulated(cluster: Cluster, nodes: list[PlannedNode]) -> None:
+    """Write what runs on standard error, and on standard output the lines to type next."""
+    lines = "".join(f"  {line}\n" for line in describe_nodes(nodes))
+    sys.stderr.write(
+        f"\n{lines}\n"
+        "Objects, controllers and the scheduler are real. Nodes and pods are simulated: no container runs, and a pod\n"
+        'is ready once it is scheduled. docs/kubernetes.md ("Simulated nodes") shows how to deploy a stack.\n'
+        "`make cluster-down` stops the cluster. Type next:\n\n"
+    )
+    sys.stdout.write(f"export KUBECONFIG={cluster.kubeconfig}\n")
+    if shutil.which("kubectl") is None:
+        sys.stdout.write(f"alias kubectl={cluster.program('kubectl')}\n")
+    sys.stdout.write("kubectl get nodes --label-columns novacron.io/node-type,topology.kubernetes.io/zone\n")
 
 
 if __name__ == "__main__":

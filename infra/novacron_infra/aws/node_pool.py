@@ -21,13 +21,14 @@ from novacron_infra.aws.volumes import ROOT_VOLUME, Gp3Volume, check_volume
 from novacron_infra.catalog import Machine, find_machine
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.pools import (
-    GPU_TAINT,
     RESERVED,
     Capacity,
     NodeGroupShape,
     NodePoolShape,
     Placement,
     build_node_labels,
+    build_node_taints,
+    count_devices,
 )
 from novacron_infra.resource_outputs import require_output
 from novacron_infra.tags import Tags
@@ -216,9 +217,11 @@ class EksNodePool(pulumi.ComponentResource):
             ),
             node_repair_config=aws.eks.NodeGroupNodeRepairConfigArgs(enabled=True),
             labels=build_node_labels(shape, self._machine_type),
-            taints=[aws.eks.NodeGroupTaintArgs(key=GPU_TAINT, value="true", effect="NO_SCHEDULE")]
-            if has_gpus
-            else None,
+            taints=[
+                aws.eks.NodeGroupTaintArgs(key=key, value=value, effect="NO_SCHEDULE")
+                for key, value in build_node_taints(group, self._machine_type).items()
+            ]
+            or None,
             tags=self._tags,
             opts=pulumi.ResourceOptions(
                 parent=self,
@@ -230,13 +233,13 @@ class EksNodePool(pulumi.ComponentResource):
             ),
         )
         if scaled:
-            self._tell_autoscaler(name, node_group)
+            self._tell_autoscaler(name, node_group, group)
         return node_group
 
-    def _tell_autoscaler(self, name: str, node_group: aws.eks.NodeGroup) -> None:
+    def _tell_autoscaler(self, name: str, node_group: aws.eks.NodeGroup, group: NodeGroupShape) -> None:
         """Says on the group behind the node group what its nodes will be like: with none left nothing else does."""
         scaling_group = node_group.resources.apply(_scaling_group)
-        for key, value in build_node_template(self._args.shape, self._machine_type).items():
+        for key, value in build_node_template(self._args.shape, group, self._machine_type).items():
             aws.autoscaling.Tag(
                 f"{name}-{key}",
                 autoscaling_group_name=scaling_group,
@@ -247,14 +250,13 @@ class EksNodePool(pulumi.ComponentResource):
             )
 
 
-def build_node_template(shape: NodePoolShape, machine_type: Machine) -> dict[str, str]:
-    """Return the tags from which the cluster autoscaler learns the labels, taints and resources of a pool's nodes."""
-    template = {f"label/{key}": value for key, value in build_node_labels(shape, machine_type).items()}
-    if machine_type.gpu is not None:
-        template |= {f"taint/{GPU_TAINT}": "true:NoSchedule", f"resources/{GPU_TAINT}": str(machine_type.gpu_count)}
-    if shape.fabric is not None and machine_type.fabric is not None:
-        template["resources/vpc.amazonaws.com/efa"] = str(machine_type.fabric.interfaces)
-    return template
+def build_node_template(shape: NodePoolShape, group: NodeGroupShape, machine_type: Machine) -> dict[str, str]:
+    """Return the tags from which the cluster autoscaler learns the labels, taints and resources of a group's nodes."""
+    return {
+        **{f"label/{key}": value for key, value in build_node_labels(shape, machine_type).items()},
+        **{f"taint/{key}": f"{value}:NoSchedule" for key, value in build_node_taints(group, machine_type).items()},
+        **{f"resources/{name}": str(count) for name, count in count_devices(shape, machine_type).items()},
+    }
 
 
 def _reservation(shape: NodePoolShape) -> aws.ec2.LaunchTemplateCapacityReservationSpecificationArgs | None:

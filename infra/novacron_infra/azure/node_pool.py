@@ -16,12 +16,19 @@ from novacron_infra.azure.capacity import check_pool
 from novacron_infra.azure.checks import check_name, check_region
 from novacron_infra.azure.iam import Role, grant
 from novacron_infra.azure.node_config import build_kubelet_config, build_linux_os_config
-from novacron_infra.catalog import Machine, find_machine, load_machines
+from novacron_infra.catalog import find_machine, load_machines
 from novacron_infra.errors import Problem, raise_problems
-from novacron_infra.pools import GPU_TAINT, Capacity, NodeGroupShape, NodePoolShape, Placement, build_node_labels
+from novacron_infra.pools import (
+    AZURE_SPOT,
+    Capacity,
+    NodeGroupShape,
+    NodePoolShape,
+    Placement,
+    build_node_labels,
+    build_node_taints,
+)
 from novacron_infra.tags import Tags
 
-SPOT_LABEL = "kubernetes.azure.com/scalesetpriority"
 LONGEST_POOL_NAME = 8
 """AKS allows 12 characters, and the suffix of the spot pool has 4."""
 WHATEVER_IT_COSTS = -1.0
@@ -184,8 +191,9 @@ class AksNodePool(pulumi.ComponentResource):
             linux_os_config=_linux(),
             kubelet_config=containerservice.KubeletConfigArgs(**build_kubelet_config(machine_type)),
             gpu_profile=containerservice.GPUProfileArgs(driver=args.gpu_stack.value) if has_gpus else None,
-            node_labels=build_node_labels(shape, machine_type) | ({SPOT_LABEL: "spot"} if spot else {}),
-            node_taints=build_node_taints(machine_type, group) or None,
+            node_labels=build_node_labels(shape, machine_type) | ({AZURE_SPOT: "spot"} if spot else {}),
+            node_taints=[f"{key}={value}:NoSchedule" for key, value in build_node_taints(group, machine_type).items()]
+            or None,
             scale_set_priority=(
                 containerservice.ScaleSetPriority.SPOT if spot else containerservice.ScaleSetPriority.REGULAR
             ),
@@ -207,12 +215,6 @@ class AksNodePool(pulumi.ComponentResource):
                 delete_before_replace=True,
             ),
         )
-
-
-def build_node_taints(machine_type: Machine, group: NodeGroupShape) -> list[str]:
-    """Return the taints of a group's nodes. AKS adds the spot taint itself; declaring it avoids a permanent diff."""
-    gpus = [f"{GPU_TAINT}=true:NoSchedule"] if machine_type.gpu is not None else []
-    return gpus + ([f"{SPOT_LABEL}=spot:NoSchedule"] if group.capacity is Capacity.SPOT else [])
 
 
 def _linux() -> containerservice.LinuxOSConfigArgs:

@@ -30,11 +30,16 @@ from novacron_infra.gcp.node_config import (
     find_accelerator,
     find_local_ssds,
 )
-from novacron_infra.pools import GPU_TAINT, Capacity, NodeGroupShape, NodePoolShape, Placement, build_node_labels
+from novacron_infra.pools import (
+    Capacity,
+    NodeGroupShape,
+    NodePoolShape,
+    Placement,
+    build_node_labels,
+    build_node_taints,
+)
 from novacron_infra.tags import Tags
 
-GPU_TAINT_VALUE = "present"
-"""Value of the taint that GKE adds itself. Another value would make the pool's taints differ from the program's."""
 _RESERVATION_KEY = "compute.googleapis.com/reservation-name"
 _MAX_UNAVAILABLE_SHARE = 4
 """Divisor of the number of nodes that are updated at the same time."""
@@ -203,9 +208,11 @@ class GkeNodePool(pulumi.ComponentResource):
             ]
             if gpu is not None
             else None,
-            taints=[config.NodePoolNodeConfigTaintArgs(key=GPU_TAINT, value=GPU_TAINT_VALUE, effect="NO_SCHEDULE")]
-            if gpu is not None
-            else None,
+            taints=[
+                config.NodePoolNodeConfigTaintArgs(key=key, value=value, effect="NO_SCHEDULE")
+                for key, value in build_node_taints(group, machine_type).items()
+            ]
+            or None,
             labels=build_node_labels(args.shape, machine_type),
             spot=True if group.capacity is Capacity.SPOT else None,
             flex_start=True if group.capacity is Capacity.FLEX_START else None,

@@ -24,7 +24,7 @@ from novacron_infra.plan.regions import RegionPlan
 from novacron_infra.plan.scaling import ScalingPolicy, plan_scaling
 from novacron_infra.plan.sizing import ReplicaSize
 from novacron_infra.plan.stores import find_region_store, find_store_rate
-from novacron_infra.pools import GPU_TAINT, NODE_TYPE_LABEL, Capacity, NodePoolShape, NodeRole
+from novacron_infra.pools import AZURE_SPOT, GPU_TAINT, NODE_TYPE_LABEL, Capacity, NodePoolShape, NodeRole
 
 DRAIN_S = 300
 """Seconds that requests in flight may take when a pod stops: generating 4,096 tokens at 50 ms each takes 205 s."""
@@ -357,7 +357,7 @@ def find_fabric(size: ReplicaSize, machine_type: Machine, images: Images) -> Pod
 def _place(pool: NodePoolShape, platform: Platform) -> NodePlacement:
     taints = [GPU_TAINT] if pool.role is NodeRole.WORKER else []
     if platform is Platform.AZURE and pool.capacity is Capacity.SPOT:
-        taints.append("kubernetes.azure.com/scalesetpriority")
+        taints.append(AZURE_SPOT)
     return NodePlacement(
         labels={NODE_TYPE_LABEL: pool.role.value}, tolerated_taints=tuple(taints), zones=max(1, len(pool.zones))
     )

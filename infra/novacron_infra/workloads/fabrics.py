@@ -20,10 +20,8 @@ import pulumi_kubernetes as k8s
 
 from novacron_infra.catalog import FabricKind
 from novacron_infra.plan.serving import PodFabric
+from novacron_infra.pools import EFA_RESOURCE, INFINIBAND_RESOURCE
 
-EFA_RESOURCE = "vpc.amazonaws.com/efa"
-INFINIBAND_RESOURCE = "rdma/ib"
-"""Resource of NVIDIA's network operator on AKS. It counts pods of a node, not interfaces: 1 gives a pod all of them."""
 EXEMPTION_REASONS: Mapping[FabricKind, str] = {
     FabricKind.TCPX: "TCPX: pods mount the node's driver and sockets, and a daemon as root has NET_ADMIN",
     FabricKind.TCPXO: "TCPXO: pods mount the node's driver and /dev/aperture_devices, and a daemon as root has "

@@ -10,9 +10,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from novacron_infra.pools import INFINIBAND_PODS, INFINIBAND_RESOURCE
 from novacron_infra.workloads.add_ons.charts import Chart, PodSecurity, Release, Values, key
 from novacron_infra.workloads.add_ons.common_values import ExporterMonitor, Switch
-from novacron_infra.workloads.fabrics import INFINIBAND_RESOURCE
 
 GPU_OPERATOR, NETWORK_OPERATOR = "gpu-operator", "network-operator"
 COUNTERS, COUNTERS_KEY = "gpu-counters", "dcgm-metrics.csv"
@@ -33,8 +33,6 @@ NETWORK_OPERATOR_CHART = Chart(
     source="github.com/Mellanox/network-operator, tag v26.4.1",
 )
 _IMAGES, _DRIVER_VERSION = "nvcr.io/nvidia/mellanox", "doca3.4.1-26.04-1.1.0.0-1"
-_PODS_PER_NODE = 63
-"""Pods of a node that may use InfiniBand at the same time."""
 _NVIDIA_NETWORKING = "15b3"
 """PCI vendor."""
 
@@ -132,7 +130,7 @@ def describe_infiniband() -> dict[str, Any]:
     shared = {
         "resourceName": name,
         "resourcePrefix": prefix,
-        "rdmaHcaMax": _PODS_PER_NODE,
+        "rdmaHcaMax": INFINIBAND_PODS,
         "selectors": selector,
     }
     return {

@@ -80,7 +80,9 @@ def _check_regions(args: GlobalEndpointArgs) -> Iterator[Problem]:
         rule = "one region has no other to fail over to"
         yield _describe("failover", args.failover, rule, "Add a region, or set failover=False")
     if not args.failover and count > 1:
-        yield _describe("failover", args.failover, f"{count} regions take over from each other", "Remove failover=False")
+        yield _describe(
+            "failover", args.failover, f"{count} regions take over from each other", "Remove failover=False"
+        )
     regions = [item.region for item in args.regions]
     yield from check_unique_labels(regions)
     yield from check_region_weights(regions)

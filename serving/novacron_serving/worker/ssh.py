@@ -1,7 +1,7 @@
 """SSH between the pods of a replica, by which `mpirun` starts the ranks of the other machines.
 
-All pods derive the same key pair from the cluster token, so nothing has to be distributed. Client and server both use this
-key, and accept no other. Neither runs as root.
+All pods derive the same key pair from the cluster token, so nothing has to be distributed. Client and server both use
+this key, and accept no other. Neither runs as root.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Runs the command of a pod whose replica spans machines, so that the replica drains on SIGTERM.
 
 `mpirun` kills all ranks a second after it gets SIGTERM, and an SSH server that ends takes its pod's ranks with it. So
-this process handles the signal. In the first pod it signals only the worker, which drains and ends. Then `mpirun` ends the
-other ranks. In the other pods this process waits until their ranks have ended.
+this process handles the signal. In the first pod it signals only the worker, which drains and ends. Then `mpirun` ends
+the other ranks. In the other pods this process waits until their ranks have ended.
 
 `trtllm-llmapi-launch` does not end when the worker does. A worker that ends by itself therefore also ends its replica.
 """

@@ -10,8 +10,9 @@ import pytest
 from novacron_infra.workloads.serving_args import PortRange
 
 from tests.unit.graph import Registered
+from tests.unit.plan.serving import serve
 from tests.unit.workloads.cluster import DATABASE_URL, Stack, declare, get
-from tests.unit.workloads.regions import declare_region, serve
+from tests.unit.workloads.regions import declare_region
 
 
 @dataclass(frozen=True)

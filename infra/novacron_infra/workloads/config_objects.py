@@ -1,11 +1,13 @@
-"""ConfigMaps and Secrets with the hash of their content in their name.
+"""ConfigMaps and Secrets of pods. They keep their names, and are updated in place.
 
-Another content is another object. So a pod that names the object changes with it and is replaced by a rolling update,
-while pods that still run keep the object that they were started with until the update is over.
+Names with a hash of the content cannot be reverted: after an update that failed, the former object still awaits its
+deletion, so it can be neither created again nor kept. Instead, pods have hashes of what they read as annotations
+(`pods.annotate_content`), and new content replaces them. A pod that restarts during the update already reads it.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from collections.abc import Mapping
@@ -13,15 +15,9 @@ from collections.abc import Mapping
 import pulumi
 import pulumi_kubernetes as k8s
 
-from novacron_infra.workloads.pods import label_object
+from novacron_infra.workloads.pods import PodContent, label_object
 
-_HASH_CHARACTERS = 10
-
-
-def name_with_hash(name: str, content: Mapping[str, str]) -> str:
-    """Return a name that changes with the content."""
-    text = json.dumps(content, sort_keys=True)
-    return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:_HASH_CHARACTERS]}"
+_HASH_CHARACTERS = 16
 
 
 def declare_config(
@@ -31,13 +27,13 @@ def declare_config(
     file: str,
     content: pulumi.Input[Mapping[str, object]],
     opts: pulumi.ResourceOptions,
-) -> k8s.core.v1.ConfigMap:
+) -> PodContent:
     """Declare the ConfigMap of a configuration file.
 
     Args:
         resource: name of the Pulumi resource.
         namespace: where the pods are.
-        name: how the object's name begins.
+        name: name of the object.
         file: name of the file.
         content: content of the file.
         opts: Pulumi's options.
@@ -48,31 +44,24 @@ def declare_config(
 
 def declare_file(
     resource: str, namespace: str, name: str, file: str, text: pulumi.Input[str], opts: pulumi.ResourceOptions
-) -> k8s.core.v1.ConfigMap:
+) -> PodContent:
     """Declare the ConfigMap of a file with any text.
 
     Args:
         resource: name of the Pulumi resource.
         namespace: where the pods are.
-        name: how the object's name begins.
+        name: name of the object.
         file: name of the file.
         text: content of the file.
         opts: Pulumi's options.
     """
-    text = pulumi.Output.from_input(text)
-    full_name = text.apply(lambda known: name_with_hash(name, {file: known}))
-    return k8s.core.v1.ConfigMap(
-        resource,
-        metadata=label_object(full_name, namespace, name),
-        data={file: text},
-        immutable=True,
-        opts=opts,
-    )
+    made = k8s.core.v1.ConfigMap(resource, metadata=label_object(name, namespace, name), data={file: text}, opts=opts)
+    return PodContent(name=name, made=made, content_hash=_hash({file: text}))
 
 
 def declare_secret(
     resource: str, namespace: str, name: str, values: Mapping[str, pulumi.Input[str]], opts: pulumi.ResourceOptions
-) -> k8s.core.v1.Secret:
+) -> PodContent:
     """Declare a Secret.
 
     The hash is over all values together, at least one of which is random, so it reveals none of them.
@@ -80,21 +69,27 @@ def declare_secret(
     Args:
         resource: name of the Pulumi resource.
         namespace: where the pods are.
-        name: how the object's name begins.
+        name: name of the object.
         values: the values by key.
         opts: Pulumi's options.
     """
-    known = pulumi.Output.all(**values).apply(lambda content: name_with_hash(name, content))
-    return k8s.core.v1.Secret(
+    made = k8s.core.v1.Secret(
         resource,
-        metadata=label_object(pulumi.Output.unsecret(known), namespace, name),
+        metadata=label_object(name, namespace, name),
         type="Opaque",
-        string_data=values,
-        immutable=True,
+        # Not `string_data`: the API server would keep a key that is no longer in it.
+        data={key: pulumi.Output.secret(value).apply(_encode) for key, value in values.items()},
         opts=opts,
     )
+    return PodContent(name=name, made=made, content_hash=pulumi.Output.unsecret(_hash(values)))
 
 
-def find_name(made: k8s.core.v1.ConfigMap | k8s.core.v1.Secret) -> pulumi.Output[str]:
-    """Return the name of an object in the cluster."""
-    return made.metadata.apply(lambda metadata: metadata.name or "")
+def _hash(content: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[str]:
+    def hash_known(known: Mapping[str, str]) -> str:
+        return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:_HASH_CHARACTERS]
+
+    return pulumi.Output.all(**content).apply(hash_known)
+
+
+def _encode(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()

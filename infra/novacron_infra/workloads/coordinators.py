@@ -175,11 +175,14 @@ def declare_deployment(
                 rolling_update=k8s.apps.v1.RollingUpdateDeploymentArgs(max_unavailable=0, max_surge=1),
             ),
             template=k8s.core.v1.PodTemplateSpecArgs(
-                metadata=k8s.meta.v1.ObjectMetaArgs(labels={**pods.label_pods(COORDINATORS), **place.labels}),
+                metadata=k8s.meta.v1.ObjectMetaArgs(
+                    labels={**pods.label_pods(COORDINATORS), **place.labels},
+                    annotations=pods.annotate_content(source, place.files),
+                ),
                 spec=_describe_pod(settings, place, source),
             ),
         ),
-        opts=opts,
+        opts=pods.start_after_content(source, opts, place.files),
     )
 
 

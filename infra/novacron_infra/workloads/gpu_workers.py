@@ -117,7 +117,7 @@ def declare_leader_worker_set(
             ),
             rollout_strategy=lws.RolloutStrategy(rolling_update_configuration=lws.RollingUpdate()),
         ),
-        limit_rollout(leader, group.replicas, opts),
+        limit_rollout(leader, group.replicas, pods.start_after_content(source, opts)),
     )
 
 

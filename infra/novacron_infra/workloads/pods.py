@@ -12,7 +12,7 @@ from novacron_infra.config.kubernetes import LOADED_IMAGES
 from novacron_infra.config.sections.hardware import Resources
 from novacron_infra.plan.serving import NodePlacement
 from novacron_infra.workloads import serving_contract as contract
-from novacron_infra.workloads.names import PART_OF
+from novacron_infra.workloads.names import CONFIGURATION_HASH, PART_OF, SECRETS_HASH
 
 CERTIFICATE_FOLDER = "/etc/novacron-tls"
 """Folder of `tls.crt`, `tls.key` and `ca.crt`."""
@@ -33,14 +33,24 @@ _TEMPORARY_MIB = 256
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PodContent:
+    """A ConfigMap or Secret that pods read."""
+
+    name: str
+    made: pulumi.Resource
+    content_hash: pulumi.Output[str]
+    """A text that changes with the content."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PodSource:
     """Image, configuration and secrets of the pods of a workload."""
 
     image: pulumi.Input[str]
-    config: pulumi.Input[str]
-    """Name of the ConfigMap with the configuration file."""
-    secret: pulumi.Input[str]
-    """Name of the Secret."""
+    config: PodContent
+    """The ConfigMap with the configuration file."""
+    secret: PodContent
+    """The Secret with the values of variables."""
     secret_keys: tuple[str, ...]
     """Keys of the Secret, which are also the names of their variables."""
     certificate: str | None = None
@@ -80,8 +90,8 @@ class ReadOnlyFolder:
     path: str
     secret: pulumi.Input[str] | None = None
     """Name of the Secret. The pod waits for it to exist."""
-    config: pulumi.Input[str] | None = None
-    """Name of the ConfigMap."""
+    config: PodContent | None = None
+    """The ConfigMap."""
 
     def volume(self) -> k8s.core.v1.VolumeArgs:
         """Return the folder's volume."""
@@ -90,7 +100,7 @@ class ReadOnlyFolder:
             secret = k8s.core.v1.SecretProjectionArgs(name=self.secret)
             sources.append(k8s.core.v1.VolumeProjectionArgs(secret=secret))
         if self.config is not None:
-            config = k8s.core.v1.ConfigMapProjectionArgs(name=self.config)
+            config = k8s.core.v1.ConfigMapProjectionArgs(name=self.config.name)
             sources.append(k8s.core.v1.VolumeProjectionArgs(config_map=config))
         return k8s.core.v1.VolumeArgs(
             name=self.name,
@@ -262,7 +272,7 @@ def environment(
             k8s.core.v1.EnvVarArgs(
                 name=key,
                 value_from=k8s.core.v1.EnvVarSourceArgs(
-                    secret_key_ref=k8s.core.v1.SecretKeySelectorArgs(name=source.secret, key=key)
+                    secret_key_ref=k8s.core.v1.SecretKeySelectorArgs(name=source.secret.name, key=key)
                 ),
             )
             for key in source.secret_keys
@@ -274,7 +284,7 @@ def mount_source(
     source: PodSource,
 ) -> tuple[list[k8s.core.v1.VolumeArgs], list[k8s.core.v1.VolumeMountArgs]]:
     """Return the volumes and mounts of the configuration file, and of the certificate if there is one."""
-    config = k8s.core.v1.ConfigMapVolumeSourceArgs(name=source.config)
+    config = k8s.core.v1.ConfigMapVolumeSourceArgs(name=source.config.name)
     volumes = [k8s.core.v1.VolumeArgs(name="config", config_map=config)]
     folders = {"config": contract.CONFIG_FOLDER}
     if source.certificate is not None:
@@ -288,6 +298,34 @@ def mount_source(
         k8s.core.v1.VolumeMountArgs(name=name, mount_path=folder, read_only=True) for name, folder in folders.items()
     ]
     return volumes, mounts
+
+
+def annotate_content(source: PodSource, folders: Sequence[ReadOnlyFolder] = ()) -> dict[str, pulumi.Output[str]]:
+    """Return the annotations of pods with the hashes of their ConfigMaps and their Secret.
+
+    Args:
+        source: their configuration and secrets.
+        folders: their other files. Those of Secrets do not count: processes read them again when they change.
+    """
+    configs = [source.config, *(folder.config for folder in folders if folder.config is not None)]
+    hashes = pulumi.Output.all(*(config.content_hash for config in configs))
+    return {CONFIGURATION_HASH: hashes.apply("-".join), SECRETS_HASH: source.secret.content_hash}
+
+
+def start_after_content(
+    source: PodSource, opts: pulumi.ResourceOptions, folders: Sequence[ReadOnlyFolder] = ()
+) -> pulumi.ResourceOptions:
+    """Return the options of a workload that is created or changed after the ConfigMaps and the Secret of its pods.
+
+    Args:
+        source: configuration and secrets of the pods.
+        opts: Pulumi's other options.
+        folders: other files of the pods.
+    """
+    read = [source.config, source.secret, *(folder.config for folder in folders if folder.config is not None)]
+    # Not by an output of theirs: a provider that replaces a ConfigMap would then replace the workload, too.
+    first = pulumi.ResourceOptions(depends_on=[content.made for content in read])
+    return pulumi.ResourceOptions.merge(opts, first)
 
 
 def pull_policy(image: pulumi.Input[str]) -> str:

@@ -22,4 +22,13 @@ def declare_provider(
     """
     # Neither `skip_update_unreachable` nor `delete_unreachable`: a cluster that does not answer is an error, not a
     # success without an update, and the state forgets nothing that still exists.
-    return k8s.Provider(name, kubeconfig=kubeconfig, context=context, enable_server_side_apply=True, opts=opts)
+    return k8s.Provider(
+        name,
+        kubeconfig=kubeconfig,
+        context=context,
+        enable_server_side_apply=True,
+        # Otherwise new content deletes the object before it creates it again, and pods that start meanwhile wait.
+        enable_config_map_mutable=True,
+        enable_secret_mutable=True,
+        opts=opts,
+    )

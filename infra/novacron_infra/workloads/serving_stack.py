@@ -27,7 +27,7 @@ from novacron_infra.plan.serving import NodePlacement, ServingPorts, WorkerGroup
 from novacron_infra.workloads import coordinator_files, coordinators, gpu_workers, pods, workers
 from novacron_infra.workloads import serving_contract as contract
 from novacron_infra.workloads.cluster_tls import add_cluster_tls, declare_cluster_tls, find_secret
-from novacron_infra.workloads.config_objects import declare_config, declare_file, declare_secret, find_name
+from novacron_infra.workloads.config_objects import declare_config, declare_file, declare_secret
 from novacron_infra.workloads.fabrics import EXEMPTION_REASONS
 from novacron_infra.workloads.model_store import declare_store_claim
 from novacron_infra.workloads.monitoring.declare import MonitoredPods, declare_monitoring
@@ -108,6 +108,8 @@ class ServingStackArgs:
 class ServingStack(pulumi.ComponentResource):
     """The serving stack in a Kubernetes cluster. Pass the cluster's provider as `providers`.
 
+    With the provider's `enable_config_map_mutable` and `enable_secret_mutable`, a change of the configuration updates
+    its objects. Without them it deletes and creates them again, and pods that start meanwhile wait.
     The cluster needs Kubernetes 1.30 or later. Coordinators are updated before workers.
 
     Raises:
@@ -237,8 +239,8 @@ class ServingStack(pulumi.ComponentResource):
         pods.declare_disruption_budget(f"{resource}-budget", NAMESPACE, COORDINATORS, labels, in_namespaces)
         source = pods.PodSource(
             image=args.images.coordinator,
-            config=find_name(config),
-            secret=find_name(secret),
+            config=config,
+            secret=secret,
             secret_keys=tuple(values),
             certificate=find_secret(COORDINATORS) if args.cluster_tls else None,
             variables=_list_trace_variables(args.traces),
@@ -268,9 +270,7 @@ class ServingStack(pulumi.ComponentResource):
             config = None
             if login.ca_certificate is not None:
                 resource, map_name = f"{self._name}-{name}-ca", f"llm-{name}-ca"
-                config = find_name(
-                    declare_file(resource, NAMESPACE, map_name, contract.CA_FILE, login.ca_certificate, opts)
-                )
+                config = declare_file(resource, NAMESPACE, map_name, contract.CA_FILE, login.ca_certificate, opts)
             if config is not None or login.password_secret is not None:
                 folder = pods.ReadOnlyFolder(name=name, path=path, secret=login.password_secret, config=config)
                 folders.append(folder)
@@ -292,8 +292,8 @@ class ServingStack(pulumi.ComponentResource):
             pods.declare_disruption_budget(f"{resource}-budget", namespace, name, labels, in_namespaces)
             return pods.PodSource(
                 image=args.images.worker,
-                config=find_name(config),
-                secret=find_name(secret),
+                config=config,
+                secret=secret,
                 secret_keys=tuple(values),
                 certificate=find_secret(WORKERS) if args.cluster_tls else None,
                 variables=_list_trace_variables(args.traces),

@@ -96,8 +96,9 @@ def describe_template(pod: WorkerPod, source: pods.PodSource) -> k8s.core.v1.Pod
         source: image, configuration and secrets.
     """
     labels = {**pod.labels, pods.PART_OF_LABEL: PART_OF, **pod.more_labels}
+    annotations = {**pod.fabric.annotations, **pods.annotate_content(source)}
     return k8s.core.v1.PodTemplateSpecArgs(
-        metadata=k8s.meta.v1.ObjectMetaArgs(labels=labels, annotations=dict(pod.fabric.annotations) or None),
+        metadata=k8s.meta.v1.ObjectMetaArgs(labels=labels, annotations=annotations),
         spec=_describe_pod(pod, source),
     )
 

@@ -138,7 +138,7 @@ def declare_stateful_set(
             volume_claim_templates=list(workers.claims) or None,
             persistent_volume_claim_retention_policy=retention if workers.claims else None,
         ),
-        opts=limit_rollout(pod, workers.replicas, opts),
+        opts=limit_rollout(pod, workers.replicas, pods.start_after_content(source, opts)),
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
+from novacron_infra.workloads.names import SECRETS_HASH
 from novacron_rehearsal import urn
 from novacron_rehearsal.kubernetes.objects import (
     Kind,
@@ -20,7 +21,7 @@ from novacron_rehearsal.kubernetes.objects import (
 from novacron_rehearsal.kubernetes.properties import to_object
 from novacron_rehearsal.state.ordering import sort_by_dependencies
 from novacron_rehearsal.state.resource import ResourceState
-from novacron_rehearsal.values import UNKNOWN, Secret, without_secrets
+from novacron_rehearsal.values import UNKNOWN, Secret, Value, without_secrets
 
 from novacron_ops.clusters import name_cluster
 
@@ -118,6 +119,7 @@ def collect(declared: Sequence[ResourceState]) -> list[ClusterObjects]:
         if find_text(state.inputs, "kind") == "Secret" and find_text(state.inputs, "apiVersion") == "v1":
             cluster.secrets.append(_describe_secret(state, declared))
             continue
+        state = replace(state, inputs={key: _drop_hashes(value) for key, value in state.inputs.items()})  # noqa: PLW2901
         cluster.problems += _find_problems(state, by_urn)
         if state.type == _RELEASE:
             cluster.charts.append(_describe_chart(state, waves[state.urn]))
@@ -192,6 +194,15 @@ def _find_references(value: object, secret: str) -> Iterator[str]:
             yield find_text(item, "key")
         else:
             yield from _find_references(item, secret)
+
+
+def _drop_hashes(value: Value) -> Value:
+    """Return a value without the annotations of pods with the hash of a Secret, which the user creates."""
+    if isinstance(value, list):
+        return [_drop_hashes(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {key: _drop_hashes(item) for key, item in value.items() if key != SECRETS_HASH}
 
 
 def _find_problems(state: ResourceState, by_urn: Mapping[str, ResourceState]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
+from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -88,7 +88,7 @@ def serving(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def list_objects(state: dict[str, Any], region: str) -> dict[str, dict[str, Any]]:
-    """Return the inputs of a region's objects by kind and name, without the hashes in names."""
+    """Return the inputs of a region's objects by kind and name."""
     found: dict[str, dict[str, Any]] = {}
     for resource in state["deployment"]["resources"]:
         name = resource["urn"].rsplit("::", 1)[-1]
@@ -96,7 +96,7 @@ def list_objects(state: dict[str, Any], region: str) -> dict[str, dict[str, Any]
             continue
         inputs = resource["inputs"]
         metadata = inputs["metadata"]
-        label = re.sub(r"-[0-9a-f]{10}$", "", metadata["name"])
+        label = metadata["name"]
         if inputs["kind"] in ("NetworkPolicy", "LimitRange", "ResourceQuota"):
             label = f"{metadata['namespace']}/{label}"
         found[f"{inputs['kind']} {label}"] = inputs
@@ -142,7 +142,11 @@ def test_clouds_have_the_same_objects_but_for_a_stated_list(mixed: Made) -> None
 
 def test_objects_of_all_clouds_have_the_same_content_but_for_a_stated_list(mixed: Made) -> None:
     shared = set[str].intersection(*(set(objects) for objects in mixed.objects.values()))
-    differing = {name for name in shared if len({_show(objects[name]) for objects in mixed.objects.values()}) > 1}
+    differing = {
+        name
+        for name in shared
+        if len({json.dumps(objects[name], sort_keys=True) for objects in mixed.objects.values()}) > 1
+    }
     # Limits and quotas of the workers' namespace follow their machines.
     assert {name for name in differing if "novacron-workers/novacron" not in name} == DIFFERENT_CONTENT
 
@@ -166,9 +170,15 @@ def test_prometheus_and_keda_read_the_stack_of_every_region(mixed: Made) -> None
         }
 
 
+def read_variables(objects: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """Return the values of the coordinators' Secret."""
+    data = json.loads(objects["Secret llm-coordinator"]["data"]["plaintext"])
+    return {key: b64decode(value).decode() for key, value in data.items()}
+
+
 def test_passwords_come_from_the_secret_manager_and_urls_have_none(mixed: Made) -> None:
     for region, objects in mixed.objects.items():
-        variables = json.loads(objects["Secret llm-coordinator"]["stringData"]["plaintext"])
+        variables = read_variables(objects)
         database, redis = urlsplit(variables["NOVACRON_DATABASE_URL"]), urlsplit(variables["NOVACRON_REDIS_URL"])
         assert (database.username, database.password, redis.password) == ("novacron", None, None)
         outputs = mixed.outputs.regions[region]
@@ -181,7 +191,7 @@ def test_passwords_come_from_the_secret_manager_and_urls_have_none(mixed: Made) 
 def test_coordinators_reach_the_ports_of_their_databases_and_of_the_nodes_of_a_redis_cluster(mixed: Made) -> None:
     node_ports = {"aws": [], "gcp": [(11000, 13047)], "azure": [(8500, 8599)]}
     for region, objects in mixed.objects.items():
-        variables = json.loads(objects["Secret llm-coordinator"]["stringData"]["plaintext"])
+        variables = read_variables(objects)
         redis_port = urlsplit(variables["NOVACRON_REDIS_URL"]).port
         expected = {"database": [(5432, None)], "redis": [(redis_port, None), *node_ports[REGIONS[region]]]}
         for service, ports in expected.items():
@@ -245,8 +255,3 @@ def test_images_are_pinned_and_in_the_registry_of_each_region(mixed: Made) -> No
         (container,) = objects["Deployment llm-coordinator"]["spec"]["template"]["spec"]["containers"]
         registry = mixed.outputs.regions[region].registry
         assert container["image"] == f"{registry}/novacron/coordinator:v1@{DIGEST}"
-
-
-def _show(item: dict[str, Any]) -> str:
-    """Return an object as text, without the hashes in names."""
-    return re.sub(r'-[0-9a-f]{10}"', '"', json.dumps(item, sort_keys=True))

@@ -42,9 +42,10 @@ def test_the_trial_stack_is_rendered_as_its_golden_files(project: Path, capsys: 
     rendered = read(project / "out")
     assert rendered == read(GOLDEN), "run `make golden` and review the change"
     assert not any("pulumi.com" in text or "\nstatus:" in text for text in rendered.values())
+    assert not any("secrets-hash" in text for text in rendered.values())  # the user sets the values
     assert "kind: Secret\n" not in "".join(rendered.values())
     shown = capsys.readouterr().out
-    assert "kubectl create secret generic serving-llm-workers-secrets --namespace novacron-llm" in shown
+    assert "kubectl create secret generic llm-workers --namespace novacron-llm" in shown
     assert novacron("render", "trial", "--output", "out") == 0
     assert read(project / "out") == rendered
     assert f"(files: 0 written, {len(load(GOLDEN))} unchanged, 0 removed)" in capsys.readouterr().out

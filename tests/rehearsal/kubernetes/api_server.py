@@ -20,17 +20,22 @@ from urllib.parse import parse_qsl, urlsplit
 
 Stored = dict[str, Any]
 Controller = Callable[[Stored], None]
+Leaf = tuple[str, ...]
+"""The keys on the way to a field."""
 
 KINDS = {
     "/api/v1": {
         "ConfigMap": ("configmaps", True),
         "Event": ("events", True),
+        "LimitRange": ("limitranges", True),
         "Namespace": ("namespaces", False),
         "Node": ("nodes", False),
         "PersistentVolumeClaim": ("persistentvolumeclaims", True),
         "Pod": ("pods", True),
+        "ResourceQuota": ("resourcequotas", True),
         "Secret": ("secrets", True),
         "Service": ("services", True),
+        "ServiceAccount": ("serviceaccounts", True),
     },
     "/apis/apps/v1": {
         "Deployment": ("deployments", True),
@@ -38,13 +43,16 @@ KINDS = {
         "StatefulSet": ("statefulsets", True),
     },
     "/apis/discovery.k8s.io/v1": {"EndpointSlice": ("endpointslices", True)},
+    "/apis/networking.k8s.io/v1": {"NetworkPolicy": ("networkpolicies", True)},
+    "/apis/policy/v1": {"PodDisruptionBudget": ("poddisruptionbudgets", True)},
+    "/apis/scheduling.k8s.io/v1": {"PriorityClass": ("priorityclasses", False)},
     "/apis/storage.k8s.io/v1": {"StorageClass": ("storageclasses", False)},
 }
 _PATH = re.compile(
     r"(?P<root>/api/v1|/apis/[^/]+/[^/]+)(?:/namespaces/(?P<namespace>[^/]+)(?=/))?/(?P<plural>[a-z]+)"
     r"(?:/(?P<name>[^/]+))?(?:/(?P<subresource>[^/]+))?"
 )
-_SERVER_FIELDS = {"apiVersion", "kind", "metadata.name", "metadata.namespace"}
+_SERVER_FIELDS = {("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace")}
 
 
 class Refusal(Exception):  # noqa: N818 - it is a response
@@ -172,7 +180,11 @@ class ApiServer:
         manager, wanted = query["fieldManager"], dict(_leaves(body))
         others = {one["manager"]: _paths(one["fieldsV1"]) for one in managed if one["manager"] != manager}
         conflicts = [
-            {"reason": "FieldManagerConflict", "message": f'conflict with "{owner}" using apps/v1', "field": f".{leaf}"}
+            {
+                "reason": "FieldManagerConflict",
+                "message": f'conflict with "{owner}" using apps/v1',
+                "field": f".{'.'.join(leaf)}",
+            }
             for leaf, content in wanted.items()
             for owner, owned in others.items()
             if leaf in owned and _look(value, leaf) != content
@@ -207,56 +219,47 @@ def _selects(path: str, query: dict[str, str], key: str, value: Stored) -> bool:
     if any(labels.get(name) != content for name, content in wanted.items()):
         return False
     fields = dict(part.split("=") for part in filter(None, query.get("fieldSelector", "").split(",")))
-    return all(_look(value, name) == content for name, content in fields.items())
+    return all(_look(value, tuple(name.split("."))) == content for name, content in fields.items())
 
 
-def _leaves(value: Any, path: str = "") -> Generator[tuple[str, Any]]:
+def _leaves(value: Any, path: Leaf = ()) -> Generator[tuple[Leaf, Any]]:
     for key, item in value.items():
-        where = f"{path}\0{key}" if path else key
         if isinstance(item, dict) and item:
-            yield from _leaves(item, where)
+            yield from _leaves(item, (*path, key))
         else:
-            yield where.replace("\0", "."), item
+            yield (*path, key), item
 
 
 def _tree(leaves: Any) -> Stored:
     root: Stored = {}
     for leaf in leaves:
         below = root
-        for key in _keys(leaf):
+        for key in leaf:
             below = below.setdefault(f"f:{key}", {})
     return root
 
 
-def _paths(fields: Stored, path: str = "") -> set[str]:
+def _paths(fields: Stored, path: Leaf = ()) -> set[Leaf]:
     if not fields:
         return {path} if path else set()
-    return {one for key, item in fields.items() for one in _paths(item, f"{path}.{key[2:]}" if path else key[2:])}
+    return {one for key, item in fields.items() for one in _paths(item, (*path, key[2:]))}
 
 
-def _keys(leaf: str) -> list[str]:
-    """Labels and annotations have dots in their keys."""
-    for group in ("metadata.labels.", "metadata.annotations."):
-        if leaf.startswith(group):
-            return [*group.rstrip(".").split("."), leaf.removeprefix(group)]
-    return leaf.split(".")
-
-
-def _look(value: Any, leaf: str) -> Any:
-    for key in _keys(leaf):
+def _look(value: Any, leaf: Leaf) -> Any:
+    for key in leaf:
         value = value.get(key) if isinstance(value, dict) else None
     return value
 
 
-def _place(value: Stored, leaf: str, content: Any) -> None:
-    *keys, last = _keys(leaf)
+def _place(value: Stored, leaf: Leaf, content: Any) -> None:
+    *keys, last = leaf
     for key in keys:
         value = value.setdefault(key, {})
     value[last] = copy.deepcopy(content)
 
 
-def _remove(value: Stored, leaf: str) -> None:
-    *keys, last = _keys(leaf)
+def _remove(value: Stored, leaf: Leaf) -> None:
+    *keys, last = leaf
     for key in keys:
         value = value.get(key, {})
     value.pop(last, None)

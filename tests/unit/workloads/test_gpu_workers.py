@@ -118,6 +118,25 @@ def test_every_worker_reads_a_configuration_that_its_process_accepts(wide: tuple
             assert accepted.model.url.startswith("s3://novacron-prod-models/models/llama-3.1-405b-")
 
 
+def test_a_new_configuration_replaces_all_pods_of_a_replica(wide: tuple[str, Stack]) -> None:
+    leader, other = (group(wide[1], part)["metadata"]["annotations"] for part in ("leader", "worker"))
+    hashes = {"novacron.io/configuration-hash", "novacron.io/secrets-hash"}
+    assert hashes <= leader.keys()
+    assert leader == other
+
+
+def test_a_new_certificate_authority_replaces_coordinators() -> None:
+    before, after = (
+        get(
+            declare_region(serve(), database_login=ServiceLogin(ca_certificate=text)).one("Deployment", "llm-coord"),
+            "spec.template.metadata.annotations",
+        )
+        for text in ("authority", "another authority")
+    )
+    assert before["novacron.io/configuration-hash"] != after["novacron.io/configuration-hash"]
+    assert before["novacron.io/secrets-hash"] == after["novacron.io/secrets-hash"]
+
+
 def test_a_replica_that_spans_nodes_starts_its_ranks_from_the_leader(wide: tuple[str, Stack]) -> None:
     _, stack = wide
     assert stack.of("StatefulSet") == {}
@@ -290,7 +309,7 @@ def test_logins_and_the_certificate_are_files_that_coordinators_read_again() -> 
     volumes = {item["name"]: item.get("projected") for item in stack.coordinator["volumes"]}
     secret, authority = volumes["database"]["sources"]
     assert secret == {"secret": {"name": "llm-database"}}
-    assert authority["configMap"]["name"].startswith("llm-database-ca-")
+    assert authority == {"configMap": {"name": "llm-database-ca"}}
     assert volumes["api-tls"]["sources"] == [{"secret": {"name": "llm-api-tls"}}]
     assert volumes["api-tls"]["defaultMode"] == 0o440
     assert "redis" not in volumes

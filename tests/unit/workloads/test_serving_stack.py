@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
@@ -253,25 +254,32 @@ def test_a_cache_on_disk_is_in_the_writable_home_and_within_its_size() -> None:
     assert "ephemeral-storage" not in resources["limits"]  # with some snapshotters the image would count as well
 
 
-def list_config_names(stack: Stack) -> tuple[str, str]:
-    """Return the names of the ConfigMaps that coordinators and workers mount."""
-    names: list[str] = []
-    for pod in (stack.coordinator, stack.worker):
+def read_hashes(stack: Stack, name: str) -> list[tuple[str, str]]:
+    """Return the hashes of configuration and of secrets that the pods of coordinators and of workers have."""
+    workloads = (stack.one("Deployment", "llm-coordinator"), stack.one("StatefulSet", "llm-workers"))
+    return [get(item, "spec.template.metadata.annotations")[f"novacron.io/{name}-hash"] for item in workloads]
+
+
+def test_another_configuration_replaces_the_pods_that_read_it_and_no_others(cpu: Stack) -> None:
+    before = read_hashes(cpu, "configuration")
+    assert read_hashes(declare(**CPU), "configuration") == before
+    coordinators, workers = (
+        read_hashes(declare(**sections), "configuration")
+        for sections in ({"coordinators": {"max_requests": 7}}, {"workers": {"threads": 2}})
+    )
+    assert [old == new for old, new in zip(before, coordinators, strict=True)] == [False, True]
+    assert [old == new for old, new in zip(before, workers, strict=True)] == [True, False]
+
+
+def test_configuration_and_secrets_keep_their_names_and_can_be_changed(stack: Stack) -> None:
+    for kind in ("ConfigMap", "Secret"):
+        found = stack.of(kind)
+        assert {name.partition("/")[2] for name in found} == {"llm-coordinator", "llm-workers"}
+        assert all(get(item, "immutable") is None for item in found.values())
+    for name, pod in (("llm-coordinator", stack.coordinator), ("llm-workers", stack.worker)):
         (volume,) = [item for item in pod["volumes"] if item["name"] == "config"]
-        names.append(volume["configMap"]["name"])
-        assert f"novacron-llm/{names[-1]}" in stack.of("ConfigMap")
-    return names[0], names[1]
-
-
-def test_another_configuration_replaces_the_pods_that_have_it_and_no_others(cpu: Stack) -> None:
-    before = list_config_names(cpu)
-    assert list_config_names(declare(**CPU)) == before
-    changed = declare(coordinators={"max_requests": 7})
-    assert list_config_names(changed)[0] != before[0]
-    assert list_config_names(changed)[1] == before[1]
-    assert changed.worker == cpu.worker
-    assert list_config_names(declare(workers={"threads": 2}))[1] != before[1]
-    assert all(get(item, "immutable") is True for kind in ("ConfigMap", "Secret") for item in cpu.of(kind).values())
+        assert volume["configMap"] == {"name": name}
+        assert set(find_secrets(pod).values()) == {name}
 
 
 def find_secrets(pod: dict[str, Any]) -> dict[str, str]:
@@ -294,22 +302,23 @@ def test_secrets_are_generated_unless_they_are_given_and_stay_secret(cpu: Stack)
     given = declare(admin_key="sk-given-by-the-user", database_url=DATABASE_URL)
     assert given.admin_key == "sk-given-by-the-user"
     secret = given.one("Secret", "llm-coordinator")
-    assert get(secret, "stringData") == {
+    assert {key: b64decode(value).decode() for key, value in get(secret, "data").items()} == {
         "NOVACRON_CLUSTER_TOKEN": "generated-serving-cluster-token",
         "NOVACRON_ADMIN_KEY": "sk-given-by-the-user",
         "NOVACRON_DATABASE_URL": DATABASE_URL,
     }
-    assert any(path.startswith("stringData") for path in secret.secrets)
+    assert "data" in secret.secrets
     elsewhere = [item for item in given.objects if item is not secret]
     assert "swordfish" not in json.dumps([item.inputs for item in elsewhere])
 
 
 def test_another_secret_replaces_the_pods_that_use_it(cpu: Stack) -> None:
+    before = read_hashes(cpu, "secrets")
     changed = declare(admin_key="sk-given-by-the-user")
-    assert set(find_secrets(changed.coordinator).values()) != set(find_secrets(cpu.coordinator).values())
-    assert find_secrets(changed.worker) == find_secrets(cpu.worker)
-    for pod in (changed.coordinator, changed.worker):
-        assert {f"novacron-llm/{name}" for name in find_secrets(pod).values()} <= changed.of("Secret").keys()
+    assert [old == new for old, new in zip(before, read_hashes(changed, "secrets"), strict=True)] == [False, True]
+    assert read_hashes(changed, "configuration") == read_hashes(cpu, "configuration")
+    deployment = changed.one("Deployment", "llm-coordinator")
+    assert deployment.secrets == ()  # a diff shows the hashes
 
 
 @pytest.mark.parametrize(

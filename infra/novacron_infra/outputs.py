@@ -52,6 +52,12 @@ class _RegionOutputs(_Outputs):
     """Base URL of the region's API, with `/v1`. None without `clusters.serving`."""
     namespace: str | None = None
     """Namespace of the coordinators. None without `clusters.serving`."""
+    threat_alerts: str | None = None
+    """Topic with the findings of threat detection. None without `security.threat_detection`.
+
+    ARN of the region's SNS topic on AWS; id of the project's Pub/Sub topic in the first region on Google Cloud.
+    None in other regions on Google Cloud, and on Azure.
+    """
 
 
 class AwsRegionOutputs(_RegionOutputs):

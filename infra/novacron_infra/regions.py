@@ -9,7 +9,16 @@ from typing import cast
 
 import pulumi
 
-from novacron_infra.config import AddOn, AddOns, CloudEnvironment, Monitoring, Platform, Region
+from novacron_infra.config import (
+    AddOn,
+    AddOns,
+    CloudEnvironment,
+    Detector,
+    Monitoring,
+    Platform,
+    Region,
+    Severity,
+)
 from novacron_infra.config.sections.add_ons import INSTALLED_PROMETHEUS_URL
 from novacron_infra.config.sections.images import Images
 from novacron_infra.config.sections.monitoring import Traces
@@ -69,6 +78,18 @@ class RegionServingSpec:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RegionThreatDetection:
+    """Threat detection of a region, and its alerts."""
+
+    detector: Detector
+    """Not `none`: a region without threat detection has none of this."""
+    first_region: bool = True
+    """Whether this is the environment's first region in its cloud. On Google Cloud it has the alerts of the project."""
+    alert_emails: tuple[str, ...] = ()
+    minimum_severity: Severity = Severity.MEDIUM
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RegionSpec:
     """Description of a region in any cloud. Each cloud's arguments add its own values."""
 
@@ -108,6 +129,8 @@ class RegionSpec:
     """The controllers that are installed in the cluster with `add_ons`. None: none are installed."""
     serving: RegionServingSpec | None = None
     """The serving stack, which needs `add_ons`. None: it is not deployed."""
+    threat_detection: RegionThreatDetection | None = None
+    """Threat detection, and its alerts. None: there is none."""
 
     @property
     def redis(self) -> RedisLayout:
@@ -133,6 +156,7 @@ class RegionResults:
     registry: pulumi.Output[str]
     endpoint: pulumi.Output[str] | None = None
     namespace: pulumi.Output[str] | None = None
+    threat_alerts: pulumi.Output[str] | None = None
 
     def export(self) -> dict[str, pulumi.Input[str]]:
         """Return the results by name, for stack outputs. Those that are None are left out."""
@@ -169,10 +193,26 @@ def build_region_specs(plan: EnvironmentPlan, platform: Platform, tags: Tags) ->
                 grafana_password=cast("pulumi.Input[str] | None", config.secrets.grafana_password),
             ),
             serving=_build_serving_spec(plan, planned[region.name], region, add_ons),
+            threat_detection=_describe_threat_detection(config, platform, region),
         )
         for region in config.regions
         if region.find_platform(config.platform) is platform
     }
+
+
+def _describe_threat_detection(
+    config: CloudEnvironment, platform: Platform, region: Region
+) -> RegionThreatDetection | None:
+    settings = config.security.threat_detection
+    if settings.choose(platform) is Detector.NONE:
+        return None
+    first = next(item for item in config.regions if item.find_platform(config.platform) is platform)
+    return RegionThreatDetection(
+        detector=settings.choose(platform),
+        first_region=region.name == first.name,
+        alert_emails=settings.alert_emails,
+        minimum_severity=settings.minimum_severity,
+    )
 
 
 def _build_serving_spec(

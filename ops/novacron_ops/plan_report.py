@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from novacron_infra.config import Range, Role
-from novacron_infra.plan import HOURS_PER_MONTH, EnvironmentPlan
+from novacron_infra.config import Detector, Range, Role
+from novacron_infra.plan import HOURS_PER_MONTH, EnvironmentPlan, list_threat_detectors
 
 from novacron_ops.tables import Table, indent
 
@@ -37,6 +37,7 @@ def describe_plan(plan: EnvironmentPlan) -> list[str]:
         ["Targets (to be measured: a plan does not predict them)", *indent(_list_targets(plan))],
         ["Regions", *indent(region_table(plan).lines())],
         ["Region failure", *indent(_describe_failures(plan))],
+        ["Threat detection", *indent(_describe_threat_detection(plan))],
         ["Cost at on-demand list prices", *indent(_describe_cost(plan))],
         ["Not included in the cost", *indent(plan.cost.not_included)],
     ]
@@ -176,6 +177,19 @@ def _describe_failures(plan: EnvironmentPlan) -> list[str]:
     fraction = f"{regions - 1}/{regions} = {(regions - 1) / regions:.0%}"
     equal = f"with equal traffic in all regions, the safe load would be {fraction}"
     return [describe_recovery(plan), *failure_table(plan).lines(), *failure_notes(plan), equal]
+
+
+def _describe_threat_detection(plan: EnvironmentPlan) -> list[str]:
+    emails = plan.config.security.threat_detection.alert_emails
+    states = {
+        Detector.MANAGED: "the stack turns it on",
+        Detector.EXISTING: "it is on already, and the stack uses it",
+        Detector.NONE: "not used",
+    }
+    lines = [
+        f"{item.platform.value}: {item.service}: {states[item.detector]}" for item in list_threat_detectors(plan.config)
+    ]
+    return [*lines, f"alerts by email to {', '.join(emails)}"] if emails else lines
 
 
 def _describe_cost(plan: EnvironmentPlan) -> list[str]:

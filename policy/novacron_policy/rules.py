@@ -69,7 +69,7 @@ RULES = (
         resources="secrets of clusters; node disks and volumes; EFS, FSx for Lustre, Managed Lustre on Google Cloud "
         "and Azure, Filestore; object storage; RDS, Cloud SQL and Azure Database for PostgreSQL; ElastiCache, "
         "Memorystore and Azure Managed Redis; ECR, Artifact Registry and Azure Container Registry; Secrets Manager and "
-        "Secret Manager; log groups of CloudWatch and log buckets of Google Cloud",
+        "Secret Manager; log groups of CloudWatch and log buckets of Google Cloud; topics of SNS and Pub/Sub",
         remedy="Name a key of your own key management service in the property that the message names.",
         limits="Buckets whose encryption no resource sets, and disks that an AWS launch template does not list: they "
         "use the default key of the account. The log buckets `_Default` and `_Required` of Google Cloud, which come "
@@ -77,6 +77,7 @@ RULES = (
         "machines, which the hardware encrypts.",
         framework=_cis_eks("5.3.1"),
         tags=(
+            "CKV_AWS_26",
             "CKV_AWS_58",
             "CKV_AWS_136",
             "CKV_AWS_149",
@@ -85,6 +86,7 @@ RULES = (
             "CKV_AWS_189",
             "CKV_AWS_191",
             "CKV_GCP_37",
+            "CKV_GCP_83",
             "CKV_GCP_84",
             "CKV_AZURE_93",
             "CKV_AZURE_117",

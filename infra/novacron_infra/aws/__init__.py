@@ -19,6 +19,7 @@ from novacron_infra.aws.storage import (
     AwsModelStore,
     AwsModelStoreArgs,
 )
+from novacron_infra.aws.threat_detection import AwsThreatDetection, AwsThreatDetectionArgs
 
 __all__ = [
     "AwsEfs",
@@ -44,6 +45,8 @@ __all__ = [
     "AwsRedisArgs",
     "AwsRegistry",
     "AwsRegistryArgs",
+    "AwsThreatDetection",
+    "AwsThreatDetectionArgs",
     "EksAddons",
     "EksAddonsArgs",
     "EksCluster",

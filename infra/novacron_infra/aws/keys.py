@@ -44,6 +44,8 @@ class AwsKeysArgs:
     """Whether to protect the keys from deletion. Without them, all encrypted data is lost."""
     account_id: str | None = None
     """AWS account. None: the account that STS returns."""
+    events: bool = False
+    """Whether EventBridge publishes to encrypted topics: it then may use the key of the logs."""
 
 
 class AwsKeys(pulumi.ComponentResource):
@@ -64,7 +66,7 @@ class AwsKeys(pulumi.ComponentResource):
         protected = pulumi.ResourceOptions(parent=self, protect=args.protect)
         self.keys = {}
         for use in KeyUse:
-            document = pulumi.Output.all(account=account, partition=partition).apply(_document(use, args.region))
+            document = pulumi.Output.all(account=account, partition=partition).apply(_document(use, args))
             self.keys[use] = aws.kms.Key(
                 f"{name}-{use.value}",
                 description=f"{args.tags.project} {args.tags.environment}: {use.value}",
@@ -88,7 +90,7 @@ class AwsKeys(pulumi.ComponentResource):
         return self.keys[use].arn
 
 
-def render_key_policy(use: KeyUse, account: str, partition: str, region: str) -> str:
+def render_key_policy(use: KeyUse, account: str, partition: str, region: str, *, events: bool = False) -> str:
     """Return a key's policy for principals with the account's permission and the services that encrypt with it."""
     statements: list[dict[str, Any]] = [
         {
@@ -149,12 +151,23 @@ def render_key_policy(use: KeyUse, account: str, partition: str, region: str) ->
                 },
             }
         )
+    if use is KeyUse.LOGS and events:
+        # A condition on the source's account or ARN is not supported here (SNS guide, "Managing encryption keys").
+        statements.append(
+            {
+                "Sid": "EventsForTopics",
+                "Effect": "Allow",
+                "Principal": {"Service": "events.amazonaws.com"},
+                "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
+                "Resource": "*",
+            }
+        )
     return render_policy(*statements)
 
 
-def _document(use: KeyUse, region: str) -> Callable[[dict[str, str]], str]:
+def _document(use: KeyUse, args: AwsKeysArgs) -> Callable[[dict[str, str]], str]:
     def document(known: dict[str, str]) -> str:
-        return render_key_policy(use, known["account"], known["partition"], region)
+        return render_key_policy(use, known["account"], known["partition"], args.region, events=args.events)
 
     return document
 

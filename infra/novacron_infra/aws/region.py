@@ -21,6 +21,7 @@ from novacron_infra.aws.network import AwsNetwork, AwsNetworkArgs
 from novacron_infra.aws.node_pool import EksNodePool, EksNodePoolArgs
 from novacron_infra.aws.registry import AwsRegistry, AwsRegistryArgs, make_registry_url
 from novacron_infra.aws.storage import AwsEfs, AwsEfsArgs, AwsModelStore, AwsModelStoreArgs
+from novacron_infra.aws.threat_detection import AwsThreatDetection, AwsThreatDetectionArgs
 from novacron_infra.config import AddOn, Platform
 from novacron_infra.errors import ArgumentError, Problem, raise_problems
 from novacron_infra.pools import NodePoolShape
@@ -101,7 +102,15 @@ class AwsRegion(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         tags, protect = spec.tags, spec.protect
         keys = AwsKeys(
-            name, AwsKeysArgs(region=spec.region, tags=tags, protect=protect, account_id=args.account_id), child
+            name,
+            AwsKeysArgs(
+                region=spec.region,
+                tags=tags,
+                protect=protect,
+                account_id=args.account_id,
+                events=spec.threat_detection is not None,
+            ),
+            child,
         )
         self.storage_key_arn = keys.find_arn(KeyUse.STORAGE)
         network = AwsNetwork(
@@ -144,6 +153,7 @@ class AwsRegion(pulumi.ComponentResource):
             ),
             pulumi.ResourceOptions(parent=self, depends_on=[pools["coordinators"]]),
         )
+        threats = self._declare_threat_detection(name, spec, keys, network, pools["coordinators"])
         ingress = AwsIngress(
             name,
             AwsIngressArgs(
@@ -254,6 +264,7 @@ class AwsRegion(pulumi.ComponentResource):
             target_group_arn=ingress.target_group_arn,
             endpoint=self.serving.endpoint if self.serving else None,
             namespace=self.serving.namespace if self.serving else None,
+            threat_alerts=threats.topic_arn if threats else None,
         )
         self.register_outputs(self.results.export())
 
@@ -286,6 +297,30 @@ class AwsRegion(pulumi.ComponentResource):
             child,
         )
         return self.files.file_system_id.apply(lambda id_: make_store_url(f"efs://{id_}", spec.models_prefix))
+
+    def _declare_threat_detection(
+        self, name: str, spec: RegionSpec, keys: AwsKeys, network: AwsNetwork, pool: EksNodePool
+    ) -> AwsThreatDetection | None:
+        settings = spec.threat_detection
+        if settings is None:
+            return None
+        return AwsThreatDetection(
+            name,
+            AwsThreatDetectionArgs(
+                region=spec.region,
+                detector=settings.detector,
+                cluster_name=self.cluster.name,
+                vpc_id=network.vpc_id,
+                vpc_cidr=spec.network,
+                subnet_ids=network.private_subnet_ids,
+                key_arn=keys.find_arn(KeyUse.LOGS),
+                tags=spec.tags,
+                minimum_severity=settings.minimum_severity,
+                alert_emails=settings.alert_emails,
+            ),
+            # The agent needs nodes.
+            pulumi.ResourceOptions(parent=self, depends_on=[pool]),
+        )
 
     def _pool(self, shape: NodePoolShape, spec: RegionSpec, network: AwsNetwork) -> EksNodePoolArgs:
         return EksNodePoolArgs(

@@ -26,6 +26,7 @@ from novacron_infra.azure.storage import (
     AzureModelStore,
     AzureModelStoreArgs,
 )
+from novacron_infra.azure.threat_detection import AzureThreatDetection, AzureThreatDetectionArgs
 
 __all__ = [
     "AksCluster",
@@ -60,6 +61,8 @@ __all__ = [
     "AzureRedisArgs",
     "AzureRegistry",
     "AzureRegistryArgs",
+    "AzureThreatDetection",
+    "AzureThreatDetectionArgs",
     "CustomerKey",
     "DiskPlace",
     "GpuStack",

@@ -84,6 +84,8 @@ class AksClusterArgs:
     """VM size of the nodes for AKS's system pods; it needs a local disk for the operating system."""
     system_nodes: int = 3
     system_zones: tuple[str, ...] = ("1", "2", "3")
+    defender: bool = False
+    """Whether Microsoft Defender's sensor runs on the nodes. The subscription needs its plan for containers."""
     protect: bool = True
     """Whether destroying the stack stops at it."""
 
@@ -214,6 +216,7 @@ class AksCluster(pulumi.ComponentResource):
                 image_cleaner=containerservice.ManagedClusterSecurityProfileImageCleanerArgs(
                     enabled=True, interval_hours=168
                 ),
+                defender=_defender(args),
             ),
             disk_encryption_set_id=args.disk_encryption_set_id,
             network_profile=_network_profile(args),
@@ -252,6 +255,15 @@ class AksCluster(pulumi.ComponentResource):
             ),
             opts=self._child,
         )
+
+
+def _defender(args: AksClusterArgs) -> containerservice.ManagedClusterSecurityProfileDefenderArgs | None:
+    if not args.defender:
+        return None
+    return containerservice.ManagedClusterSecurityProfileDefenderArgs(
+        log_analytics_workspace_resource_id=args.workspace_id,
+        security_monitoring=containerservice.ManagedClusterSecurityProfileDefenderSecurityMonitoringArgs(enabled=True),
+    )
 
 
 def _api_access(args: AksClusterArgs) -> containerservice.ManagedClusterAPIServerAccessProfileArgs:

@@ -12,7 +12,8 @@ from novacron_infra.azure.replication import (
     AzureModelReplicationArgs,
     ReplicaArgs,
 )
-from novacron_infra.config import CloudEnvironment, Platform
+from novacron_infra.azure.threat_detection import AzureThreatDetection, AzureThreatDetectionArgs
+from novacron_infra.config import CloudEnvironment, Detector, Platform
 from novacron_infra.plan import EnvironmentPlan
 from novacron_infra.regions import build_region_specs
 from novacron_infra.tags import Tags
@@ -41,7 +42,27 @@ def declare_regions(plan: EnvironmentPlan, tags: Tags) -> dict[str, AzureRegion]
         for name, spec in specs.items()
     }
     _replicate_containers(config, tags, regions, providers)
+    _declare_threat_detection(config, tags, regions, providers)
     return regions
+
+
+def _declare_threat_detection(
+    config: CloudEnvironment, tags: Tags, regions: dict[str, AzureRegion], providers: dict[str, azure_native.Provider]
+) -> None:
+    settings = config.security.threat_detection
+    if settings.azure is not Detector.MANAGED:
+        return
+    first = next(iter(regions))
+    AzureThreatDetection(
+        f"{tags.environment}-threats",
+        AzureThreatDetectionArgs(
+            region=first,
+            tags=tags,
+            minimum_severity=settings.minimum_severity,
+            alert_emails=settings.alert_emails,
+        ),
+        pulumi.ResourceOptions(providers=[providers[first]]),
+    )
 
 
 def _replicate_containers(

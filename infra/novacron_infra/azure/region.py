@@ -30,12 +30,7 @@ from novacron_infra.azure.network import AzureNetwork, AzureNetworkArgs, SubnetU
 from novacron_infra.azure.node_pool import AksNodePool, AksNodePoolArgs
 from novacron_infra.azure.private_link import PrivateService
 from novacron_infra.azure.registry import AzureRegistry, AzureRegistryArgs
-from novacron_infra.azure.storage import (
-    AzureFiles,
-    AzureFilesArgs,
-    AzureModelStore,
-    AzureModelStoreArgs,
-)
+from novacron_infra.azure.storage import AzureFiles, AzureFilesArgs, AzureModelStore, AzureModelStoreArgs
 from novacron_infra.config import Platform
 from novacron_infra.errors import ArgumentError, Problem, raise_problems
 from novacron_infra.pools import NodePoolShape
@@ -162,6 +157,7 @@ class AzureRegion(pulumi.ComponentResource):
                 admin_group_ids=spec.admins,
                 public_cidrs=spec.public_networks,
                 tags=spec.tags,
+                defender=spec.threat_detection is not None,
                 protect=spec.protect,
             ),
             child,

@@ -32,6 +32,7 @@ from novacron_infra.config.sections.model_store import OWN_STORE, ModelStore, St
 from novacron_infra.config.sections.monitoring import Monitoring
 from novacron_infra.config.sections.platform import EnvironmentName, Platform
 from novacron_infra.config.sections.regions import Region, RegionOverrides, TrafficRegion
+from novacron_infra.config.sections.security import Detector, Security, Severity, ThreatDetection
 from novacron_infra.config.sections.serving import Device, PyTorchQuantization, ResponseCache, Routing
 from novacron_infra.config.sections.storage import StorageNodes
 from novacron_infra.config.sections.targets import Percentiles, Range, ServingTargets, Targets
@@ -55,6 +56,7 @@ __all__ = [
     "CoordinatorPods",
     "Coordinators",
     "Data",
+    "Detector",
     "Device",
     "Emergency",
     "EnvironmentConfig",
@@ -86,12 +88,15 @@ __all__ = [
     "Role",
     "Routing",
     "Schedule",
+    "Security",
     "ServedModel",
     "ServingImages",
     "ServingTargets",
+    "Severity",
     "StorageNodes",
     "StoreKind",
     "Targets",
+    "ThreatDetection",
     "Traffic",
     "TrafficRegion",
     "Trigger",

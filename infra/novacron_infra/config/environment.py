@@ -23,6 +23,7 @@ from novacron_infra.config.sections.model_store import OWN_STORE, StoreKind
 from novacron_infra.config.sections.monitoring import Monitoring
 from novacron_infra.config.sections.platform import EnvironmentName, Platform
 from novacron_infra.config.sections.regions import Region
+from novacron_infra.config.sections.security import Security
 from novacron_infra.config.sections.storage import StorageNodes
 from novacron_infra.config.sections.targets import Targets
 from novacron_infra.config.sections.traffic import Traffic
@@ -60,6 +61,8 @@ class CloudEnvironment(Section):
     """The cloud accounts that own the resources."""
     alarms: Alarms = Alarms()
     """Where the clouds send alarms."""
+    security: Security = Security()
+    """Threat detection."""
     regions: Annotated[tuple[Region, ...], Field(min_length=1)]
     """The regions that serve. The first one is the primary."""
     tags: dict[Name, Name] = {}  # noqa: RUF012 - pydantic copies the default of a field

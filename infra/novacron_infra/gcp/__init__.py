@@ -27,6 +27,7 @@ from novacron_infra.gcp.storage import (
     GcpModelStore,
     GcpModelStoreArgs,
 )
+from novacron_infra.gcp.threat_detection import GcpThreatAlerts, GcpThreatAlertsArgs
 
 __all__ = [
     "DiskAccess",
@@ -56,6 +57,8 @@ __all__ = [
     "GcpRedisArgs",
     "GcpRegistry",
     "GcpRegistryArgs",
+    "GcpThreatAlerts",
+    "GcpThreatAlertsArgs",
     "GkeCluster",
     "GkeClusterArgs",
     "GkeClusterResources",

@@ -46,6 +46,7 @@ class ServiceAgent(str, Enum):
     MEMORYSTORE = "cloud-redis"
     SECRET_MANAGER = "gcp-sa-secretmanager"  # noqa: S105
     ARTIFACT_REGISTRY = "gcp-sa-artifactregistry"
+    PUBSUB = "gcp-sa-pubsub"
 
 
 _SERVICES = {
@@ -56,6 +57,7 @@ _SERVICES = {
     ServiceAgent.MEMORYSTORE: "redis.googleapis.com",
     ServiceAgent.SECRET_MANAGER: "secretmanager.googleapis.com",
     ServiceAgent.ARTIFACT_REGISTRY: "artifactregistry.googleapis.com",
+    ServiceAgent.PUBSUB: "pubsub.googleapis.com",
 }
 """Agents that are there only once their service was used or asked to make them; Compute Engine's always is."""
 
@@ -78,6 +80,8 @@ class GcpKeysArgs:
     """Whether Cloud SQL, Memorystore and Secret Manager do; their APIs have to be enabled."""
     registry: bool = False
     """Whether Artifact Registry does; its API has to be enabled."""
+    pubsub: bool = False
+    """Whether Pub/Sub does; its API has to be enabled."""
     protect: bool = True
     """Whether destroying the stack stops at the keys: without them everything encrypted is lost."""
 
@@ -153,6 +157,7 @@ def list_agents(use: KeyUse, args: GcpKeysArgs) -> tuple[ServiceAgent, ...]:
         ServiceAgent.MEMORYSTORE: args.databases,
         ServiceAgent.SECRET_MANAGER: args.databases,
         ServiceAgent.ARTIFACT_REGISTRY: args.registry,
+        ServiceAgent.PUBSUB: args.pubsub,
     }
     return (
         ServiceAgent.COMPUTE_ENGINE,

@@ -23,6 +23,7 @@ from novacron_infra.gcp.network import FabricInterface, GcpFabric, GcpFabricArgs
 from novacron_infra.gcp.node_pool import GkeNodePool, GkeNodePoolArgs
 from novacron_infra.gcp.registry import GcpRegistry, GcpRegistryArgs, make_registry_url
 from novacron_infra.gcp.storage import GcpFilestore, GcpFilestoreArgs, GcpModelStore, GcpModelStoreArgs
+from novacron_infra.gcp.threat_detection import GcpThreatAlerts, GcpThreatAlertsArgs
 from novacron_infra.regions import RegionResults, RegionSpec
 from novacron_infra.stores import (
     FILESTORE_GIB,
@@ -74,7 +75,8 @@ class GcpRegion(pulumi.ComponentResource):
 
     Pass the region's provider as `providers`. Its project has these APIs: artifactregistry, cloudkms,
     cloudresourcemanager, compute, container, containerscanning, iam, networkconnectivity, redis, secretmanager,
-    servicenetworking, serviceusage, sqladmin and storage (each with `.googleapis.com`); with Filestore also file.
+    servicenetworking, serviceusage, sqladmin and storage (each with `.googleapis.com`); with Filestore also file,
+    with threat detection also monitoring, pubsub and securitycenter.
 
     Raises:
         ArgumentError: with everything that one of its parts refuses.
@@ -98,6 +100,8 @@ class GcpRegion(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         region, tags, protect = spec.region, spec.tags, spec.protect
         makes_files = isinstance(store, ManagedNfsStore)
+        # The project has one configuration of alerts, in the first region.
+        threats = spec.threat_detection if spec.threat_detection and spec.threat_detection.first_region else None
         keys = GcpKeys(
             name,
             GcpKeysArgs(
@@ -106,6 +110,7 @@ class GcpRegion(pulumi.ComponentResource):
                 filestore=makes_files,
                 databases=True,
                 registry=True,
+                pubsub=threats is not None,
                 protect=protect,
             ),
             child,
@@ -197,6 +202,20 @@ class GcpRegion(pulumi.ComponentResource):
             ),
             child,
         )
+        alerts = None
+        if threats is not None:
+            alerts = GcpThreatAlerts(
+                name,
+                GcpThreatAlertsArgs(
+                    project=args.project,
+                    region=region,
+                    key_id=storage_key,
+                    tags=tags,
+                    minimum_severity=threats.minimum_severity,
+                    alert_emails=threats.alert_emails,
+                ),
+                child,
+            )
         ingress = GcpIngress(name, GcpIngressArgs(region=region, tags=tags, protect=protect), child)
         self.ingress_address = ingress.address
         self.serving = None
@@ -235,6 +254,7 @@ class GcpRegion(pulumi.ComponentResource):
             registry=registry.url,
             endpoint=self.serving.endpoint if self.serving else None,
             namespace=self.serving.namespace if self.serving else None,
+            threat_alerts=alerts.topic_id if alerts else None,
         )
         self.register_outputs(self.results.export())
 

@@ -17,6 +17,7 @@ from novacron_infra.plan.machines import MachinePlan, Shortfall
 from novacron_infra.plan.pools import plan_node_pools
 from novacron_infra.plan.profiles import ProfilePlan
 from novacron_infra.plan.regions import RegionPlan, WorkerShare, apportion
+from novacron_infra.plan.security import ThreatDetector, list_threat_detectors
 from novacron_infra.plan.sizing import ReplicaSize, Workload, calculate_weight_bytes, fit_replica, size_replica
 from novacron_infra.plan.summary import count_gpus, summarize_plan
 
@@ -35,6 +36,7 @@ __all__ = [
     "RegionPlan",
     "ReplicaSize",
     "Shortfall",
+    "ThreatDetector",
     "WorkerShare",
     "Workload",
     "apportion",
@@ -46,6 +48,7 @@ __all__ = [
     "count_gpus",
     "estimate_recovery",
     "fit_replica",
+    "list_threat_detectors",
     "plan_environment",
     "plan_node_pools",
     "plan_to_json",

@@ -9,6 +9,7 @@ from novacron_infra.plan.environment import EnvironmentPlan
 from novacron_infra.plan.failover import RegionFailure
 from novacron_infra.plan.profiles import ProfilePlan
 from novacron_infra.plan.regions import RegionPlan
+from novacron_infra.plan.security import list_threat_detectors
 
 JsonValue: TypeAlias = "str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None"
 JsonObject: TypeAlias = dict[str, JsonValue]
@@ -40,6 +41,7 @@ def plan_to_json(plan: EnvironmentPlan) -> JsonObject:
             "arithmetic": plan.recovery.arithmetic,
         },
         "region_failures": [_failure_to_json(item) for item in plan.region_failures],
+        "threat_detection": {item.platform.value: item.detector.value for item in list_threat_detectors(plan.config)},
         "machines": [_machine_to_json(item) for item in plan.cost.machines],
         "usd_per_hour": round(plan.cost.usd_per_hour, 2),
         "usd_per_month": round(plan.cost.usd_per_month, 2),

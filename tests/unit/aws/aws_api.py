@@ -118,6 +118,9 @@ def _parameters(call: Call, resource: Registered, shape: Any) -> dict[str, Any]:
 
 def _shape_at(shape: Any, path: list[str]) -> Any:
     for step in path:
+        if isinstance(shape, MapShape):
+            shape = shape.value
+            continue
         shape = shape.member if step.isdigit() else shape.members[step]
     return shape
 

@@ -9,6 +9,7 @@ from typing import Any
 import pulumi
 from novacron_infra import aws
 from novacron_infra.catalog import FabricKind
+from novacron_infra.config import Detector
 from novacron_infra.pools import Capacity, NodePoolShape, NodeRole, Placement
 from novacron_infra.tags import Tags
 
@@ -107,6 +108,17 @@ REDIS = aws.AwsRedisArgs(
     tags=TAGS,
 )
 REGISTRY = aws.AwsRegistryArgs(key_arn=STORAGE_KEY, prefix="prod", tags=TAGS)
+THREATS = aws.AwsThreatDetectionArgs(
+    region=REGION,
+    detector=Detector.MANAGED,
+    cluster_name="prod",
+    vpc_id="vpc-0123456789abcdef0",
+    vpc_cidr=NETWORK.cidr,
+    subnet_ids=SUBNETS,
+    key_arn=LOGS_KEY,
+    tags=TAGS,
+    alert_emails=("security@example.com",),
+)
 BLOCK = {"capacity": Capacity.CAPACITY_BLOCK, "reservation_id": "cr-0123456789abcdef0"}
 SHAPES: dict[str, NodePoolShape] = {
     "plain": replace(WORKERS, fabric=None),
@@ -175,6 +187,7 @@ def region(opts: pulumi.ResourceOptions) -> dict[str, Any]:
     aws.AwsPostgres("state", replace(POSTGRES, key_arn=storage_key), opts)
     aws.AwsRedis("cache", replace(REDIS, key_arn=storage_key), opts)
     aws.AwsRegistry("images", replace(REGISTRY, key_arn=storage_key), opts)
+    aws.AwsThreatDetection("threats", replace(THREATS, key_arn=keys.find_arn(aws.KeyUse.LOGS)), opts)
     return {
         "kubeconfig": cluster.kubeconfig,
         "keys": {use.value: key.arn for use, key in keys.keys.items()},

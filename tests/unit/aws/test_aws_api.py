@@ -40,6 +40,7 @@ def longest(opts: pulumi.ResourceOptions) -> None:
     aws.AwsRedis("r" * LONGEST_REDIS_NAME, samples.REDIS, opts)
     aws.AwsIngress("i" * LONGEST_INGRESS_NAME, samples.INGRESS, opts)
     aws.AwsRegistry(name, samples.REGISTRY, opts)
+    aws.AwsThreatDetection(name, samples.THREATS, opts)
 
 
 def test_longest_component_names_are_valid_for_the_aws_api() -> None:

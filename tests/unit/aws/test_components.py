@@ -31,6 +31,10 @@ def test_everything_uses_the_given_provider_and_has_its_component_as_parent(regi
 def test_everything_that_takes_tags_has_them(region: Graph) -> None:
     no_tags = {
         "aws:autoscaling/tag:Tag",
+        "aws:cloudwatch/eventTarget:EventTarget",
+        "aws:guardduty/detectorFeature:DetectorFeature",
+        "aws:sns/topicPolicy:TopicPolicy",
+        "aws:sns/topicSubscription:TopicSubscription",
         "aws:ec2/route:Route",
         "aws:ec2/routeTableAssociation:RouteTableAssociation",
         "aws:eks/accessPolicyAssociation:AccessPolicyAssociation",
@@ -138,7 +142,7 @@ def test_only_members_of_the_fabric_group_reach_each_other(region: Graph) -> Non
 
 def test_endpoints_keep_traffic_to_aws_inside(region: Graph) -> None:
     endpoints = {item.inputs["serviceName"]: item.inputs for item in region.of("aws:ec2/vpcEndpoint:VpcEndpoint")}
-    assert set(endpoints) == {f"com.amazonaws.us-west-2.{service}" for service in ("s3", *ENDPOINTS)}
+    assert set(endpoints) == {f"com.amazonaws.us-west-2.{service}" for service in ("s3", "guardduty-data", *ENDPOINTS)}
     s3 = endpoints.pop("com.amazonaws.us-west-2.s3")
     assert (s3["vpcEndpointType"], len(s3["routeTableIds"])) == ("Gateway", 3)
     assert all(item["privateDnsEnabled"] and len(item["subnetIds"]) == 3 for item in endpoints.values())

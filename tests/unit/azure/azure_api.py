@@ -77,7 +77,7 @@ MODELS: dict[str, type] = {
 }
 """The body of the call that creates each type of resource."""
 
-NO_MODELS = {"monitor:DiagnosticSetting"}
+NO_MODELS = {"monitor:DiagnosticSetting", "resources:DeploymentAtSubscriptionScope"}
 """Types whose packages have no models."""
 
 IN_PATH = {

@@ -36,6 +36,8 @@ from novacron_infra.azure import (
     AzureRedisArgs,
     AzureRegistry,
     AzureRegistryArgs,
+    AzureThreatDetection,
+    AzureThreatDetectionArgs,
     CustomerKey,
     DiskPlace,
     KeyUse,
@@ -94,6 +96,7 @@ CLUSTER = AksClusterArgs(
     workspace_id=WORKSPACE,
     admin_group_ids=("33333333-3333-3333-3333-333333333333",),
     tags=TAGS,
+    defender=True,
 )
 WORKERS = NodePoolShape(
     role=NodeRole.WORKER, machine="Standard_ND96isr_H100_v5", nodes=4, zones=(), fabric=FabricKind.INFINIBAND
@@ -200,6 +203,7 @@ REPLICATION = AzureModelReplicationArgs(
     },
     tags=TAGS,
 )
+THREATS = AzureThreatDetectionArgs(region=REGION, tags=TAGS, alert_emails=("security@example.com",))
 SPEC = RegionSpec(
     region=REGION,
     zones=(),
@@ -306,6 +310,7 @@ def region(opts: pulumi.ResourceOptions) -> Any:
         replace(REPLICATION, source_account=store.account.name, source_account_id=store.account_id),
         opts,
     )
+    AzureThreatDetection("threats", THREATS, opts)
     return answers | {
         "kubeconfig": cluster.kubeconfig,
         "issuer": cluster.oidc_issuer,

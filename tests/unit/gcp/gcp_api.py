@@ -74,7 +74,7 @@ def problems(resource: Registered) -> list[str]:
         found += [f"{where}{text}" for text in _check(value, *_at(call.api, body, path.split(".")), call.api)]
     for parameter in {call.fields[name] for name in inputs if is_constrained(resource.type, name)}:
         template = ADDRESSES.get((resource.type, parameter), f"{{{parameter[1:]}}}")  # compute's are one property each
-        value = template.format(project=PROJECT, **inputs)
+        value = template.format(**{"project": PROJECT, **inputs})
         pattern = method["parameters"][parameter[1:]]["pattern"]
         if not re.fullmatch(pattern, value):
             found.append(f"{resource.name}: {call.method} {parameter}: {value!r} does not match {pattern}")

@@ -22,6 +22,10 @@ class _Mocks(mocks.Mocks):
         if args.typ == "gcp:serviceaccount/account:Account":
             email = f"{args.inputs['accountId']}@{PROJECT}.iam.gserviceaccount.com"
             outputs |= {"email": email, "member": f"serviceAccount:{email}"}
+        if args.typ == "gcp:securitycenter/notificationServiceAccount:NotificationServiceAccount":
+            outputs["member"] = (
+                f"serviceAccount:service-{PROJECT_NUMBER}@gcp-sa-scc-notification.iam.gserviceaccount.com"
+            )
         if args.typ == "gcp:storage/bucket:Bucket":
             outputs["url"] = f"gs://{args.inputs['name']}"
         if args.typ == "gcp:sql/databaseInstance:DatabaseInstance":

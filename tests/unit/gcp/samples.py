@@ -35,6 +35,8 @@ from novacron_infra.gcp import (
     GcpRedisArgs,
     GcpRegistry,
     GcpRegistryArgs,
+    GcpThreatAlerts,
+    GcpThreatAlertsArgs,
     GkeCluster,
     GkeClusterArgs,
     GkeNodePool,
@@ -63,7 +65,9 @@ def key(number: int, location: str = REGION) -> str:
 
 SECRETS_KEY, STORAGE_KEY = key(1), key(2)
 NETWORK_ID = "projects/acme-prod/global/networks/prod"
-KEYS = GcpKeysArgs(location=REGION, tags=TAGS, filestore=True, managed_lustre=True, databases=True, registry=True)
+KEYS = GcpKeysArgs(
+    location=REGION, tags=TAGS, filestore=True, managed_lustre=True, databases=True, registry=True, pubsub=True
+)
 NETWORK = GcpNetworkArgs(region=REGION, cidr=IPv4Network("10.0.0.0/16"), tags=TAGS)
 CLUSTER = GkeClusterArgs(
     region=REGION,
@@ -154,6 +158,9 @@ REPLICATION = GcpModelReplicationArgs(
     tags=TAGS,
     alarm_channels=("projects/acme-prod/notificationChannels/1",),
 )
+THREATS = GcpThreatAlertsArgs(
+    project="acme-prod", region=REGION, key_id=STORAGE_KEY, tags=TAGS, alert_emails=("security@example.com",)
+)
 SPEC = RegionSpec(
     region=REGION,
     zones=ZONES,
@@ -229,4 +236,5 @@ def region(opts: pulumi.ResourceOptions) -> dict[str, Any]:
     GcpIngress("door", INGRESS, opts)
     GkePodAccount("workers", replace(POD_ACCOUNT, workload_pool=cluster.workload_pool), opts)
     GcpModelReplication("copies", REPLICATION, opts)
+    GcpThreatAlerts("threats", replace(THREATS, key_id=storage_key), opts)
     return {"kubeconfig": cluster.kubeconfig, "workload_pool": cluster.workload_pool}

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from novacron_infra.errors import ArgumentError
-from novacron_infra.gcp import GcpFabric, GcpKeys, GcpNetwork, GkeCluster, ReleaseChannel
+from novacron_infra.gcp import GcpFabric, GcpKeys, GcpKeysArgs, GcpNetwork, GkeCluster, ReleaseChannel
 from novacron_infra.gcp.network import plan_addresses
 from novacron_infra.tags import Tags
 
@@ -43,6 +43,9 @@ def test_everything_that_takes_labels_has_them(region: Graph) -> None:
         "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember",
         "gcp:kms/keyRing:KeyRing",
         "gcp:projects/iAMMember:IAMMember",
+        "gcp:pubsub/topicIAMMember:TopicIAMMember",
+        "gcp:securitycenter/notificationServiceAccount:NotificationServiceAccount",
+        "gcp:securitycenter/v2ProjectNotificationConfig:V2ProjectNotificationConfig",
         "gcp:projects/serviceIdentity:ServiceIdentity",
         "gcp:secretmanager/secretVersion:SecretVersion",
         "gcp:serviceaccount/account:Account",
@@ -55,7 +58,7 @@ def test_everything_that_takes_labels_has_them(region: Graph) -> None:
     }
 
     def labels(inputs: dict[str, Any]) -> dict[str, str]:
-        named = inputs.get("labels") or inputs.get("resourceLabels") or inputs.get("userLabels")
+        named = inputs.get("userLabels") or inputs.get("labels") or inputs.get("resourceLabels")
         return named or inputs.get("settings", {}).get("userLabels") or inputs["nodeConfig"]["resourceLabels"]
 
     unlabelled = [
@@ -97,6 +100,7 @@ def test_each_key_is_for_the_services_that_need_it(region: Graph) -> None:
             "cloud-redis",
             "gcp-sa-secretmanager",
             "gcp-sa-artifactregistry",
+            "gcp-sa-pubsub",
         },
     }
     lustre = region.one("gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember", "keys-storage-gcp-sa-lustre")
@@ -104,7 +108,7 @@ def test_each_key_is_for_the_services_that_need_it(region: Graph) -> None:
 
 
 def test_services_that_are_not_asked_for_get_no_key() -> None:
-    plain = replace(samples.KEYS, filestore=False, managed_lustre=False, databases=False, registry=False)
+    plain = GcpKeysArgs(location=samples.REGION, tags=samples.TAGS)
     graph = declare(lambda opts: list(GcpKeys("keys", plain, opts).keys))
     assert granted(graph)["keys-storage"] == {"compute-system", "gs-project-accounts"}
     identities = {item.inputs["service"] for item in graph.of("gcp:projects/serviceIdentity:ServiceIdentity")}

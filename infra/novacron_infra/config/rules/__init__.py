@@ -10,6 +10,7 @@ from novacron_infra.config.rules.overrides import check_overrides
 from novacron_infra.config.rules.parts import Parts
 from novacron_infra.config.rules.processes import check_coordinators, check_resources, check_workers
 from novacron_infra.config.rules.regions import check_regions
+from novacron_infra.config.rules.security import check_threat_detection
 from novacron_infra.config.rules.services import check_accounts, check_images, check_redis, check_tags
 from novacron_infra.config.rules.serving import check_serving
 from novacron_infra.config.rules.targets import check_targets
@@ -23,6 +24,7 @@ _RULES = (
     check_overrides,
     check_region_stores,
     check_accounts,
+    check_threat_detection,
     check_offers,
     check_public_networks,
     check_traffic,

@@ -16,6 +16,7 @@ from novacron_infra.config.sections.images import Images
 from novacron_infra.config.sections.model import ModelServing
 from novacron_infra.config.sections.platform import EnvironmentName, Platform
 from novacron_infra.config.sections.regions import Region
+from novacron_infra.config.sections.security import Security
 from novacron_infra.config.sections.storage import StorageNodes
 from novacron_infra.config.sections.targets import Targets
 from novacron_infra.config.sections.traffic import Traffic
@@ -28,6 +29,7 @@ class Parts(TypedDict, total=False):
     environment: EnvironmentName
     platform: Platform
     accounts: Accounts
+    security: Security
     regions: tuple[Region, ...]
     tags: dict[str, str]
     clusters: Clusters

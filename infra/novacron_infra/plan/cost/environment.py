@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from novacron_infra.config import CloudEnvironment
+from novacron_infra.config import CloudEnvironment, Detector
 from novacron_infra.plan.cost.machines import HOURS_PER_MONTH, MachineCost, add_usd_per_hour
 from novacron_infra.plan.machines import MachinePlan
 from novacron_infra.plan.regions import RegionPlan
+from novacron_infra.plan.security import list_threat_detectors
 
 _NEVER_INCLUDED = ("Kubernetes control planes", "network and load balancers", "object, block and file storage")
 
@@ -101,4 +102,7 @@ def _list_not_included(config: CloudEnvironment, regions: Sequence[RegionPlan]) 
         yield f"the discount of {config.workers.spot_fraction:.0%} spot workers"
     if len(regions) > 1:
         yield "replication and traffic between regions"
+    for item in list_threat_detectors(config):
+        if item.detector is Detector.MANAGED:
+            yield item.service
     yield from _NEVER_INCLUDED

@@ -1,0 +1,59 @@
+"""Threat detection on simulated clouds: turned on in an environment that exists, and off again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from novacron_infra.outputs import EnvironmentOutputs
+from novacron_rehearsal import PolicyPackSpec
+
+from tests.rehearsal.clouds.conftest import Site, taken
+from tests.rehearsal.clouds.test_environment import changes, describe, environment
+
+ROOT = Path(__file__).parents[3]
+PACK = PolicyPackSpec(ROOT / "policy")
+EMAILS = ["security@example.com"]
+
+
+def with_detection(values: dict[str, Any], **settings: object) -> dict[str, Any]:
+    return values | {"security": {"threat_detection": {"alert_emails": EMAILS, **settings}}}
+
+
+def test_detection_is_added_to_an_environment_that_exists_and_removed_again(site: Site) -> None:
+    values = environment("dev")
+    describe(site, values)
+    assert site.up().succeeded
+    describe(site, with_detection(values, aws="managed"))
+    planned = changes(site.workspace.preview(site.options))
+    # The key of the logs lets EventBridge publish to the topic. Nothing else that exists changes.
+    assert {name for step, name in planned if step != "create"} == {"dev-us-west-2-logs"}
+    second = site.up(policy_packs=[PACK])
+    assert second.succeeded, second.errors
+    assert second.policy_violations == []
+    outputs = EnvironmentOutputs.model_validate(second.outputs)
+    assert (outputs.regions["us-west-2"].threat_alerts or "").startswith("arn:aws:sns:us-west-2:")
+    assert taken(site.workspace.preview(site.options)) == {}
+    describe(site, values)
+    created = {name for step, name in planned if step == "create"}
+    removed = changes(site.workspace.preview(site.options))
+    assert {name for step, name in removed if step == "delete"} == created
+    assert {name for step, name in removed if step != "delete"} == {"dev-us-west-2-logs"}
+
+
+def test_three_clouds_have_threat_detection_and_violate_no_policy(site: Site) -> None:
+    text = (ROOT / "examples/environments/Pulumi.prod-mixed.yaml").read_text(encoding="utf-8")
+    values = yaml.safe_load(text)["config"]["novacron:environment"]
+    describe(site, with_detection(values, aws="existing", gcp="existing", azure="managed"))
+    result = site.up(policy_packs=[PACK])
+    assert result.succeeded, result.errors
+    assert result.policy_violations == []
+    outputs = EnvironmentOutputs.model_validate(result.outputs)
+    topics = {item.platform.value: item.threat_alerts for item in outputs.regions.values()}
+    assert topics["azure"] is None
+    assert (topics["gcp"] or "").startswith("projects/")
+    types = {state.type for state in site.workspace.snapshot().resources}
+    assert "aws:sns/topic:Topic" in types
+    assert "aws:guardduty/detector:Detector" not in types
+    assert taken(site.workspace.preview(site.options)) == {}

@@ -9,13 +9,17 @@ from novacron_infra.config import KubernetesEnvironment, LocalEnvironment, load
 from novacron_infra.errors import ConfigurationError
 from novacron_rehearsal.errors import ProviderError
 from novacron_rehearsal.project import load_project
-from novacron_rehearsal.providers.launch import RANDOM_PACKAGE, Plugins
+from novacron_rehearsal.providers.launch import KUBERNETES_PACKAGE, RANDOM_PACKAGE, Plugins
 
 from novacron_ops.errors import Exit, OpsError
 from novacron_ops.project import ProjectStack
 
-_PACKAGES = {"aws": "aws", "gcp": "gcp", "azure": "azure-native", "kubernetes": "kubernetes"}
+_PACKAGES = {"aws": "aws", "gcp": "gcp", "azure": "azure-native", "kubernetes": KUBERNETES_PACKAGE}
 """The Pulumi package of each platform."""
+_OWN_KUBERNETES = (
+    "NovaCron's own Kubernetes provider needs no plugin but the Python client of Kubernetes, which is not installed: "
+    "`pip install 'novacron[kubernetes]'`, or in a clone of the repository `make up STACK={stack}`."
+)
 
 
 def check_plugins(stack: ProjectStack) -> None:
@@ -39,9 +43,10 @@ def check_plugins(stack: ProjectStack) -> None:
     packages = [*(_PACKAGES[platform.value] for platform in platforms), RANDOM_PACKAGE]
     missing = [package for package in packages if not _has(package, stack)]
     if missing:
+        own = f"{_OWN_KUBERNETES.format(stack=stack.name)} " if KUBERNETES_PACKAGE in missing else ""
         raise OpsError(
             f"stack {stack.name!r} needs the provider plugin{'s' if len(missing) > 1 else ''} of "
-            f"{', '.join(missing)}, and the rehearsal engine does not install plugins. To deploy the stack to "
+            f"{', '.join(missing)}, and the rehearsal engine does not install plugins. {own}To deploy the stack to "
             f"simulated clouds, run `novacron rehearse -s {stack.name}`. To deploy it to real clouds, install the "
             "Pulumi CLI, which installs plugins by itself: `novacron setup --pulumi`",
             Exit.BAD_INPUT,

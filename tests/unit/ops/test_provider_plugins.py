@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,14 @@ def test_a_configuration_with_problems_is_left_to_the_program(project: Path) -> 
 
 def test_a_stack_in_a_cluster_needs_no_plugins_of_pulumi(project: Path) -> None:
     check_plugins(ProjectStack(project, "trial"))
+
+
+def test_a_stack_in_a_cluster_needs_the_client_of_kubernetes(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del project
+    monkeypatch.setitem(sys.modules, "kubernetes", None)  # as if it were not installed
+    assert novacron("up", "-s", "trial") == 2
+    shown = capsys.readouterr().err
+    assert "the Python client of Kubernetes, which is not installed: `pip install 'novacron[kubernetes]'`" in shown
+    assert "in a clone of the repository `make up STACK=trial`" in shown

@@ -10,14 +10,16 @@ import os
 import signal
 import threading
 import time
-from contextlib import suppress
+from collections import Counter
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.node.load import Load
-from tests.node.trial import NAMESPACE, Trial
+from tests.node.trial import BODY, LONG_STREAM, NAMESPACE, Trial
 
 pytestmark = pytest.mark.node
 
@@ -71,32 +73,69 @@ def find_processes(pod: dict[str, Any]) -> list[int]:
     return found
 
 
+class Stream:
+    """A stream of a coordinator, which a thread reads."""
+
+    def __init__(self, coordinator: httpx.Client, prompt: str) -> None:
+        self.lines: list[str] = []
+        self._body = {**BODY, **LONG_STREAM, "messages": [{"role": "user", "content": prompt}]}
+        self._began = threading.Event()
+        self._thread = threading.Thread(target=self._read, args=(coordinator,))
+        self._thread.start()
+        assert self._began.wait(30)
+
+    def _read(self, coordinator: httpx.Client) -> None:
+        with coordinator.stream("POST", "/v1/chat/completions", json=self._body) as response:
+            for line in response.iter_lines():
+                self.lines.append(line)
+                self._began.set()
+
+    def find_error(self) -> str:
+        """Wait for the end. Returns the message of the error that it ends with; empty if it is complete."""
+        self._thread.join()
+        last = json.loads(next(line for line in reversed(self.lines) if line.startswith("data: {"))[len("data: ") :])
+        if "error" in last:
+            return last["error"]["message"]
+        assert "data: [DONE]" in self.lines, "it has neither an end nor an error"
+        return ""
+
+
+def count_in_flight(coordinator: httpx.Client) -> Counter[str]:
+    """Return the number of requests that a coordinator has in flight at each worker that it can use."""
+    workers = coordinator.get("/api/v1/llm/cluster/status").raise_for_status().json()["workers"]
+    return Counter({one["worker_id"]: one["requests_in_flight"] for one in workers if one["status"] == "active"})
+
+
+def wait_until_it_has_all_workers(coordinator: httpx.Client) -> None:
+    """A worker registers with a new coordinator once it resolves its address, which a DNS cache may delay."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while len(count_in_flight(coordinator)) < 2:
+        assert time.monotonic() < deadline, "a worker has not registered"
+        time.sleep(0.5)
+
+
 def test_a_killed_worker_cuts_only_its_own_streams_and_each_ends_with_an_error(trial: Trial) -> None:
-    texts, began = [""] * STREAMS, [threading.Event() for _ in range(STREAMS)]
-
-    def read(index: int) -> None:
-        with trial.open_stream(messages=[{"role": "user", "content": f"Count from {index} to 100."}]) as lines:
-            for line in lines:
-                texts[index] += f"{line}\n"
-                began[index].set()
-
-    processes = find_processes(trial.pods("llm-workers")[0])
+    victim = trial.pods("llm-workers")[0]
+    killed, processes = victim["metadata"]["name"], find_processes(victim)
     assert processes
-    streams = [threading.Thread(target=read, args=(index,)) for index in range(STREAMS)]
-    for stream in streams:
-        stream.start()
-    for event in began:
-        assert event.wait(30)
-    with Load(trial, threads=2) as load:
-        for process in processes:
-            os.kill(process, signal.SIGKILL)
-        for stream in streams:
-            stream.join()
-    cut = [text for text in texts if "data: [DONE]" not in text or '"error"' in text]
-    for text in cut:
-        event = next(line for line in reversed(text.splitlines()) if line.startswith("data: {"))
-        assert json.loads(event.removeprefix("data: "))["error"]["message"]
-    assert 0 < len(cut) < STREAMS, "only streams of the killed worker are cut"
+    with ExitStack() as forwarded:
+        coordinators = [
+            forwarded.enter_context(trial.forward(pod["metadata"]["name"])) for pod in trial.pods("llm-coordinator")
+        ]
+        for coordinator in coordinators:
+            wait_until_it_has_all_workers(coordinator)
+        streams: list[tuple[str, Stream]] = []
+        while len({worker for worker, _ in streams}) < 2 or len(streams) < STREAMS:
+            assert len(streams) < 4 * STREAMS, "every prompt goes to the same worker"
+            before = count_in_flight(coordinators[0])
+            stream = Stream(coordinators[0], f"Count from {len(streams)} to 100.")
+            (worker,) = count_in_flight(coordinators[0]) - before
+            streams.append((worker, stream))
+        with Load(trial, threads=2) as load:
+            for process in processes:
+                os.kill(process, signal.SIGKILL)
+            errors = [(worker, stream.find_error()) for worker, stream in streams]
+    assert [worker for worker, error in errors if error] == [worker for worker, _ in errors if worker == killed]
     wait_until_available(trial)
     # Requests without a first token go to the other worker. Streams that had begun end with an error.
     assert [failure for failure in load.failures if not failure.startswith("200 ") or '"error"' not in failure] == []

@@ -19,6 +19,7 @@ from tools.cluster.trial_images import IMAGES, reference
 
 NAMESPACE = "novacron-llm"
 BODY = {"model": "novacron-tiny", "messages": [{"role": "user", "content": "What is a GPU?"}], "max_tokens": 8}
+LONG_STREAM = {"stream": True, "max_tokens": 400, "ignore_eos": True}
 
 
 @dataclass
@@ -65,14 +66,27 @@ class Trial:
     @contextmanager
     def open_stream(self, **more: object) -> Iterator[Iterator[str]]:
         """Ask for a long stream, and give the lines of the response."""
-        body = {**BODY, "stream": True, "max_tokens": 400, "ignore_eos": True, **more}
+        body = {**BODY, **LONG_STREAM, **more}
         with self._open_client() as client, client.stream("POST", "/v1/chat/completions", json=body) as response:
             yield response.iter_lines()
 
-    def _open_client(self) -> httpx.Client:
-        """Return a client of the node's port, with the stack's key."""
+    @contextmanager
+    def forward(self, pod: str) -> Iterator[httpx.Client]:
+        """Give a client of one coordinator."""
+        command = [self.node.program("kubectl"), "--kubeconfig", self.node.kubeconfig, "port-forward", "-n", NAMESPACE]
+        with subprocess.Popen([*command, f"pod/{pod}", ":8080"], stdout=subprocess.PIPE, text=True) as forwarding:
+            try:
+                assert forwarding.stdout is not None
+                line = forwarding.stdout.readline()  # Forwarding from 127.0.0.1:41234 -> 8080
+                with self._open_client(int(line.partition("127.0.0.1:")[2].split()[0])) as client:
+                    yield client
+            finally:
+                forwarding.terminate()
+
+    def _open_client(self, port: int | None = None) -> httpx.Client:
+        """Return a client of a port of this machine, by default the node's, with the stack's key."""
         return httpx.Client(
-            base_url=f"http://127.0.0.1:{self.port}",
+            base_url=f"http://127.0.0.1:{port or self.port}",
             headers={"authorization": f"Bearer {self.key}"},
             timeout=60,
             trust_env=False,

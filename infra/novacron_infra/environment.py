@@ -28,7 +28,7 @@ from novacron_infra.plan.monitoring import PrometheusObjects, plan_monitoring
 from novacron_infra.plan.own_workers import plan_own_workers
 from novacron_infra.regions import RegionResults
 from novacron_infra.tags import Tags
-from novacron_infra.workloads.serving_args import GpuWorkers, ModelStoreAccess, RegionStack
+from novacron_infra.workloads.serving_args import GpuWorkers, ModelStoreAccess, OwnDatabases, RegionStack
 
 _NO_ADD_ONS = "clusters.add_ons is off: storage classes, and what makes GPUs known to Kubernetes, are yours to install"
 _NO_SERVING = "clusters.serving is off: the serving stack is not deployed. See docs/serving-in-regions.md"
@@ -181,6 +181,8 @@ def _build_in_cluster(config: KubernetesEnvironment, project_dir: Path) -> None:
     kubeconfig = config.cluster.kubeconfig and project_dir / config.cluster.kubeconfig
     if problems := check_cluster(config.cluster, kubeconfig):
         raise ConfigurationError(problems)
+    for message in describe_missing_servers(config):
+        pulumi.log.warn(message)
     provider = declare_provider("cluster", kubeconfig and str(kubeconfig), context=config.cluster.context)
     add_ons = _declare_charts(config, provider)
     serving = ServingStack(
@@ -197,11 +199,29 @@ def _build_in_cluster(config: KubernetesEnvironment, project_dir: Path) -> None:
             traces=config.monitoring.traces,
             admin_key=cast("pulumi.Output[str] | None", config.secrets.api_key),
             database_url=cast("pulumi.Output[str] | None", config.secrets.database_url),
+            redis_url=cast("pulumi.Output[str] | None", config.secrets.redis_url),
+            databases=OwnDatabases(postgres=config.postgres, redis=config.redis),
         ),
         pulumi.ResourceOptions(providers=[provider], depends_on=add_ons),
     )
     for name in ("endpoint", "namespace", "model", "admin_key"):
         pulumi.export(name, getattr(serving, name))
+
+
+def describe_missing_servers(config: KubernetesEnvironment) -> Iterator[str]:
+    """Yield what coordinators cannot do because a server is missing."""
+    if config.postgres is None and config.secrets.database_url is None:
+        yield (
+            "there is no database: the administrator's key is the only API key, and no models can be registered. "
+            "Set postgres, or the secret novacron:databaseUrl"
+        )
+        return  # the administrator's key has no rate limit
+    count = config.coordinators.count
+    if count > 1 and config.redis is None and config.secrets.redis_url is None:
+        yield (
+            f"there is no Redis: each of the {count} coordinators counts rate limits for itself, so a key gets up to "
+            f"{count} times its limits. Set redis, or the secret novacron:redisUrl"
+        )
 
 
 def _choose_workers(config: KubernetesEnvironment) -> WorkerPods | GpuWorkers:

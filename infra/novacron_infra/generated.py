@@ -33,7 +33,9 @@ def complete_secrets(given: EnvironmentSecrets, opts: pulumi.ResourceOptions | N
     values = {item.name: getattr(given, item.name) for item in fields(given)}
     return EnvironmentSecrets(
         **{
-            name: generate_secret(name.replace("_", "-"), opts) if value is None and name != "database_url" else value
+            name: generate_secret(name.replace("_", "-"), opts)
+            if value is None and not name.endswith("_url")
+            else value
             for name, value in values.items()
         }
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from novacron_infra.config.kubernetes import ImageReference
+from novacron_infra.config.sections.images import ImageReference
 from pydantic import TypeAdapter
 
 from tests.serving.stack import free_port

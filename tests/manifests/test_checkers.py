@@ -33,6 +33,8 @@ config:
     model: {{id: large, url: s3://models/large}}
     workers: {{count: 2, gpus: 1, device: cuda}}
     access: {{kind: load-balancer}}
+    postgres: {{image: registry.example.com/postgres:17@sha256:{digest}}}
+    redis: {{image: registry.example.com/valkey:9@sha256:{digest}}}
 """
 
 
@@ -48,7 +50,7 @@ def checkers() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def manifests(checkers: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """The manifests of the stack `trial`, and of one with GPUs and a load balancer."""
+    """The manifests of the stack `trial`, and of one with GPUs, a load balancer, Postgres and Redis."""
     assert checkers
     folder = tmp_path_factory.mktemp("project")
     copy_program(folder, "trial")

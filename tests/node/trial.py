@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,9 +99,9 @@ class Trial:
         return self.node.get("pods", "-n", NAMESPACE, "-l", label, running)["items"]
 
 
-def load_images(node: Cluster) -> None:
+def load_images(node: Cluster, images: Sequence[str] = IMAGES) -> None:
     """Load the built images into the node."""
-    for image in map(reference, IMAGES):
+    for image in map(reference, images):
         command = ["buildah", "push", "--quiet", image, f"docker-archive:/dev/stdout:{image}"]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as saving:
             assert saving.stdout is not None

@@ -11,11 +11,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tools.cluster.binaries import ClusterError, UnsupportedMachineError, check_programs, lock, report
 
 IMAGES = ("coordinator", "worker-cpu")
+DATABASES = "databases"
+"""Image with Postgres and Valkey, for tests of stacks that run them. Other stacks use published images."""
 ROOT = Path(__file__).parents[2]
 _AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 _MAKE_BASE = (
@@ -27,6 +30,7 @@ _MAKE_BASE = (
     "trixie",
 )
 _BASE = f"localhost/novacron-base:{hashlib.sha256(repr(_MAKE_BASE).encode()).hexdigest()[:12]}"
+_DATABASES_DOCKERFILE = Path(__file__).with_name("databases.Dockerfile")
 _INPUTS_LABEL = "novacron.inputs"
 _PROGRAMS = {"buildah": "buildah", "mmdebstrap": "mmdebstrap"}
 
@@ -46,8 +50,11 @@ def is_current(image: str) -> bool:
     return found.returncode == 0 and found.stdout.strip() == _find_inputs(image)
 
 
-def build_images() -> None:
+def build_images(images: Sequence[str] = IMAGES) -> None:
     """Build the images that are missing or whose inputs have changed.
+
+    Args:
+        images: the images to build.
 
     Raises:
         UnsupportedMachineError: this machine lacks a program or a right, or Debian's packages cannot be had.
@@ -57,7 +64,7 @@ def build_images() -> None:
     if os.geteuid() != 0:
         raise UnsupportedMachineError("the images' base can only be made by root")
     with lock("images"):
-        outdated = [image for image in IMAGES if not is_current(image)]
+        outdated = [image for image in images if not is_current(image)]
         if outdated:
             _remove_containers()
             _make_base()
@@ -68,12 +75,17 @@ def build_images() -> None:
 def _find_inputs(image: str) -> str:
     """Return a digest of everything that goes into an image, but for the packages that requirements pin."""
     files = [ROOT / "images" / f"{image}.Dockerfile", Path(__file__)]
-    files += sorted((ROOT / "requirements").glob("image-*.txt"))
-    package = ROOT / "serving"
-    files += [package / "pyproject.toml"]
-    files += sorted(
-        file for file in (package / "novacron_serving").rglob("*") if file.is_file() and "__pycache__" not in file.parts
-    )
+    if image == DATABASES:
+        files = [_DATABASES_DOCKERFILE, Path(__file__)]
+    else:
+        files += sorted((ROOT / "requirements").glob("image-*.txt"))
+        package = ROOT / "serving"
+        files += [package / "pyproject.toml"]
+        files += sorted(
+            file
+            for file in (package / "novacron_serving").rglob("*")
+            if file.is_file() and "__pycache__" not in file.parts
+        )
     digest = hashlib.sha256()
     for file in files:
         digest.update(f"{file.relative_to(ROOT)} {file.stat().st_size}\n".encode())
@@ -112,9 +124,17 @@ def _make_base() -> None:
 
 def _build(image: str) -> None:
     report(f"building {reference(image)}")
+    inputs = f"--label={_INPUTS_LABEL}={_find_inputs(image)}"
+    if image == DATABASES:
+        with tempfile.TemporaryDirectory() as empty:
+            _run(
+                *("buildah", "build", "--isolation=chroot", "--quiet", f"--build-arg=BASE={_BASE}", inputs),
+                *("--tag", reference(image), "--file", str(_DATABASES_DOCKERFILE), empty),
+            )
+        return
     _run(
         *(str(Path(sys.executable).with_name("novacron")), "images", "build", image, "--builder", "buildah"),
-        *("--base", _BASE, f"--build-option=--label={_INPUTS_LABEL}={_find_inputs(image)}"),
+        *("--base", _BASE, f"--build-option={inputs}"),
         *("--build-option=--isolation=chroot", "--build-option=--layers", "--build-option=--quiet"),
     )
 

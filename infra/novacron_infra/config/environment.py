@@ -40,6 +40,8 @@ class EnvironmentSecrets:
     grafana_password: object | None = field(default=None, repr=False)
     database_url: object | None = field(default=None, repr=False)
     """`postgresql://…`, a database that exists, for `platform: kubernetes`. It is never generated."""
+    redis_url: object | None = field(default=None, repr=False)
+    """`redis://…` or `rediss://…`, a server that exists, for `platform: kubernetes`. It is never generated."""
 
     @staticmethod
     def config_keys() -> dict[str, str]:

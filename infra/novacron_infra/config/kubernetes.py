@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, PositiveFloat
+from pydantic import ConfigDict, Field, PositiveFloat
 from pydantic.json_schema import SkipJsonSchema
 
 from novacron_infra.config.environment import EnvironmentSecrets
@@ -14,37 +14,20 @@ from novacron_infra.config.problems import problem
 from novacron_infra.config.rules.processes import check_container
 from novacron_infra.config.rules.targets import check_serving_targets
 from novacron_infra.config.sections.add_ons import AddOn, AddOns
-from novacron_infra.config.sections.base import HomePath, Instances, Name, Section, TextPattern, broken_rule
+from novacron_infra.config.sections.base import HomePath, Instances, Name, Section, TextPattern
 from novacron_infra.config.sections.gpu_workers import OwnGpuWorkers
 from novacron_infra.config.sections.hardware import Resources
+from novacron_infra.config.sections.images import ImageReference
 from novacron_infra.config.sections.monitoring import Monitoring
+from novacron_infra.config.sections.own_databases import OwnPostgres, OwnRedis
 from novacron_infra.config.sections.platform import Platform
 from novacron_infra.config.sections.serving import CoordinatorSettings, Device, PyTorchQuantization, PyTorchSettings
 from novacron_infra.config.sections.targets import ServingTargets
 from novacron_infra.errors import Problem
 
-LOADED_IMAGES = "localhost/"
-"""How the names of images begin that are in no registry: they were loaded onto the nodes."""
 _DRAIN_LIMIT_S = 3600
 
 
-def _check_digest(image: str) -> str:
-    if "@" not in image and not image.startswith(LOADED_IMAGES):
-        rule = f"an image without a digest can change under its tag; only images of {LOADED_IMAGES} need none"
-        raise broken_rule(rule, "End it with @sha256: and the digest that you tested")
-    return image
-
-
-ImageReference = Annotated[
-    str,
-    TextPattern(
-        r"[a-z0-9][a-z0-9._-]*(:[0-9]+)?(/[a-z0-9._-]+)+(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?",
-        "an image is a registry and a path in lower case, with a tag or a digest",
-        f"registry.example.com/novacron/worker:0.1.0@sha256:{'0' * 64}",
-    ),
-    AfterValidator(_check_digest),
-]
-"""The name of a container image in a manifest."""
 ImagePath = Annotated[
     str, TextPattern(r"/.*[^/]", "a path inside an image starts with / and does not end with it", "/models/mine")
 ]
@@ -178,6 +161,10 @@ class KubernetesEnvironment(Section):
     gpu_workers: OwnGpuWorkers | None = None
     """Workers with TensorRT-LLM on GPU nodes, in place of `workers`. None: workers have the PyTorch engine."""
     access: ApiAccess = ApiAccess()
+    postgres: OwnPostgres | None = None
+    """Postgres in the cluster. Without it, the secret `novacron:databaseUrl` names a database, or there is none."""
+    redis: OwnRedis | None = None
+    """Redis in the cluster. Without it, the secret `novacron:redisUrl` names one, or there is none."""
     cluster_tls: bool = False
     """Whether traffic between coordinators and workers is encrypted, with certificates of cert-manager."""
     targets: ServingTargets = ServingTargets()
@@ -208,6 +195,9 @@ def check_kubernetes_rules(parts: Mapping[str, Any]) -> list[Problem]:
         found += _check_gpu_workers(gpu_workers, model)
     if (access := parts.get("access")) is not None:
         found += _check_access(access)
+    for name in ("postgres", "redis"):
+        if (database := parts.get(name)) is not None:
+            found += check_container(f"{name}.resources", database.resources)
     add_ons: AddOns | None = parts.get("add_ons")
     if parts.get("cluster_tls") and add_ons is not None and add_ons.cert_manager in (None, AddOn.NONE):
         rule = "cert-manager issues the certificates, and add_ons.cert_manager is none"

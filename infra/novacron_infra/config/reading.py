@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 
 from novacron_infra.config.environment import CloudEnvironment, EnvironmentSecrets
 from novacron_infra.config.kubernetes import KubernetesEnvironment
@@ -13,6 +14,23 @@ from novacron_infra.errors import ConfigurationError, Problem
 
 SHORTEST_SECRET = 16
 """Characters. ElastiCache accepts 16 to 128."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Server:
+    """A server that exists, whose URL is a secret of the stack."""
+
+    name: str
+    schemes: tuple[str, ...]
+    example: str
+
+
+_SERVERS = {
+    "database_url": _Server(
+        "Postgres database", ("postgresql://",), "postgresql://user:password@postgres.example.com:5432/novacron"
+    ),
+    "redis_url": _Server("Redis server", ("redis://", "rediss://"), "rediss://:password@redis.example.com:6379"),
+}
 
 
 def load_stack() -> EnvironmentConfig:
@@ -28,7 +46,8 @@ def load_stack() -> EnvironmentConfig:
     keys = EnvironmentSecrets.config_keys()
     problems = [found for key in keys.values() for found in _check_secret(f"novacron:{key}")]
     problems += find_misspelt_keys({*CONFIG.get(), *get_config_env()})
-    problems += _check_database_url(f"novacron:{keys['database_url']}")
+    for name, kind in _SERVERS.items():
+        problems += _check_url(f"novacron:{keys[name]}", kind)
     values = config.get("environment")
     if values is None:
         fix = f"Add it to Pulumi.{pulumi.get_stack()}.yaml"
@@ -39,6 +58,8 @@ def load_stack() -> EnvironmentConfig:
     except ConfigurationError as error:
         raise ConfigurationError([*error.problems, *problems]) from error
     problems += _check_unused_secrets(environment, keys)
+    if isinstance(environment, KubernetesEnvironment):
+        problems += _check_second_servers(environment, keys)
     if problems:
         raise ConfigurationError(problems)
     return environment
@@ -71,13 +92,23 @@ def _check_secret(key: str) -> Iterator[Problem]:
         yield Problem(key, HIDDEN, "it is too short to be safe", fix)
 
 
-def _check_database_url(key: str) -> Iterator[Problem]:
+def _check_url(key: str, server: _Server) -> Iterator[Problem]:
     import pulumi
 
     value = pulumi.runtime.get_config(key)
-    if value is not None and not value.startswith("postgresql://"):
-        fix = "Write it like postgresql://user:password@postgres.example.com:5432/novacron"
-        yield Problem(key, HIDDEN, "it is not the URL of a Postgres database", fix)
+    if value is not None and not value.startswith(server.schemes):
+        yield Problem(key, HIDDEN, f"it is not the URL of a {server.name}", f"Write it like {server.example}")
+
+
+def _check_second_servers(environment: KubernetesEnvironment, keys: Mapping[str, str]) -> Iterator[Problem]:
+    """Report the URL of a server of which the stack has one of its own."""
+    import pulumi
+
+    for name, section in (("database_url", "postgres"), ("redis_url", "redis")):
+        key = f"novacron:{keys[name]}"
+        if getattr(environment, section) is not None and pulumi.runtime.get_config(key) is not None:
+            rule = f"{KEY}.{section} also names a server"
+            yield Problem(key, HIDDEN, rule, f"Run pulumi config rm {key}, or remove {KEY}.{section}")
 
 
 def _check_unused_secrets(environment: EnvironmentConfig, keys: Mapping[str, str]) -> Iterator[Problem]:
@@ -85,9 +116,9 @@ def _check_unused_secrets(environment: EnvironmentConfig, keys: Mapping[str, str
     import pulumi
 
     if isinstance(environment, KubernetesEnvironment):
-        unused = keys.keys() - {"api_key", "database_url"}
+        unused = keys.keys() - {"api_key", *_SERVERS}
     elif isinstance(environment, CloudEnvironment):
-        unused = {"database_url"}
+        unused = set(_SERVERS)
     else:
         return
     for key in (f"novacron:{keys[name]}" for name in sorted(unused)):

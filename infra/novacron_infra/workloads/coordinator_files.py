@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from novacron_infra.workloads import serving_contract as contract
-from novacron_infra.workloads.serving_args import RedisLogin, ServiceLogin
+from novacron_infra.workloads.names import NAMESPACE, POSTGRES, REDIS
+from novacron_infra.workloads.serving_args import OwnDatabases, RedisLogin, ServiceLogin
 from novacron_infra.workloads.serving_config import CoordinatorFile, RedisFile
 
 
@@ -25,3 +26,14 @@ def add_services(file: CoordinatorFile, database: ServiceLogin | None, redis: Re
         if redis.password_secret is not None:
             login["password_file"] = f"{contract.REDIS_FOLDER}/{contract.PASSWORD_FILE}"
         file["redis"] = login
+
+
+def add_own_databases(file: CoordinatorFile, databases: OwnDatabases) -> None:
+    """Name the servers that the stack runs itself. Only their passwords are secret."""
+    if databases.postgres is not None:
+        address = f"{POSTGRES}.{NAMESPACE}.svc:{contract.POSTGRES_PORT}"
+        file["database_url"] = f"postgresql://novacron@{address}/novacron?sslmode=disable"
+        file["database_password_file"] = f"{contract.DATABASE_FOLDER}/{contract.PASSWORD_FILE}"
+    if databases.redis is not None:
+        file["redis_url"] = f"redis://{REDIS}.{NAMESPACE}.svc:{contract.REDIS_PORT}"
+        file["redis"] = {"password_file": f"{contract.REDIS_FOLDER}/{contract.PASSWORD_FILE}"}

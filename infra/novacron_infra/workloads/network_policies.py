@@ -5,7 +5,7 @@ A connection between two pods needs a policy at each end.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -14,7 +14,7 @@ import pulumi_kubernetes as k8s
 from novacron_infra.plan.serving import ServingPorts
 from novacron_infra.workloads.leader_worker_sets import NAME_LABEL as LWS_NAME_LABEL
 from novacron_infra.workloads.names import COORDINATORS, NAMESPACE, PART_OF, RANKS, WORKERS
-from novacron_infra.workloads.pods import PART_OF_LABEL, label_object, select_pods
+from novacron_infra.workloads.pods import NAME_LABEL, PART_OF_LABEL, label_object, select_pods
 from novacron_infra.workloads.serving_args import PortRange
 
 _NAMESPACE_LABEL = "kubernetes.io/metadata.name"
@@ -39,6 +39,8 @@ class AllowedTraffic:
     """Ports of the coordinators' database; empty without one."""
     redis_ports: tuple[PortRange, ...]
     """Ports of the coordinators' Redis-compatible service; empty without one."""
+    own_databases: Mapping[str, int]
+    """Ports of the servers in the coordinators' namespace, by the label of their pods."""
     tls: bool
     """Whether the API has a port with TLS."""
     model_store: bool
@@ -79,7 +81,7 @@ def _list_policies(traffic: AllowedTraffic) -> Iterator[_Policy]:
         yield namespace, "default-deny", _deny_all()
         # The cluster's DNS may be pods, a cache on the node or an address outside, so any server on the port will do.
         dns = [_port(_DNS_PORT, "UDP"), _port(_DNS_PORT, "TCP")]
-        yield namespace, "dns", _allow_egress(k8s.meta.v1.LabelSelectorArgs(match_labels={PART_OF_LABEL: PART_OF}), dns)
+        yield namespace, "dns", _allow_egress(_select_clients(traffic.own_databases), dns)
     coordinators_here, workers_here = _select(COORDINATORS), _select(WORKERS)
     coordinators_there, workers_there = _peer(NAMESPACE, COORDINATORS), _peer(workers, WORKERS)
     ports = traffic.ports
@@ -100,6 +102,14 @@ def _list_policies(traffic: AllowedTraffic) -> Iterator[_Policy]:
         if ranges:
             opened = [_port(item.first, last=item.last) for item in ranges]
             yield NAMESPACE, f"coordinators-to-{service}", _allow_egress(coordinators_here, opened)
+    for server, number in traffic.own_databases.items():
+        opened = [_port(number)]
+        yield (
+            NAMESPACE,
+            f"coordinators-to-{server}",
+            _allow_egress(coordinators_here, opened, [_peer(NAMESPACE, server)]),
+        )
+        yield NAMESPACE, f"{server}-from-coordinators", _allow_ingress(_select(server), opened, [coordinators_there])
     processes = {"coordinators": (NAMESPACE, COORDINATORS), "workers": (workers, WORKERS)}
     if traffic.leader_worker_sets:
         processes["ranks"] = (workers, RANKS)
@@ -124,6 +134,14 @@ def _metadata_server() -> tuple[
     """Return the ports and the addresses of the clouds' metadata servers."""
     block = k8s.networking.v1.IPBlockArgs(cidr=_METADATA_NETWORK)
     return [_port(port) for port in _METADATA_PORTS], [k8s.networking.v1.NetworkPolicyPeerArgs(ip_block=block)]
+
+
+def _select_clients(own_databases: Mapping[str, int]) -> k8s.meta.v1.LabelSelectorArgs:
+    """Select the pods that connect to others: all of the stack but its databases."""
+    others = k8s.meta.v1.LabelSelectorRequirementArgs(key=NAME_LABEL, operator="NotIn", values=list(own_databases))
+    return k8s.meta.v1.LabelSelectorArgs(
+        match_labels={PART_OF_LABEL: PART_OF}, match_expressions=[others] if own_databases else None
+    )
 
 
 def _select(name: str) -> k8s.meta.v1.LabelSelectorArgs:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_kubernetes as k8s
 
-from novacron_infra.config.kubernetes import LOADED_IMAGES
 from novacron_infra.config.sections.hardware import Resources
+from novacron_infra.config.sections.images import LOADED_IMAGES
 from novacron_infra.plan.serving import NodePlacement
 from novacron_infra.workloads import serving_contract as contract
 from novacron_infra.workloads.names import CONFIGURATION_HASH, PART_OF, SECRETS_HASH
@@ -28,7 +28,7 @@ WITHOUT_WAITING = {"pulumi.com/skipAwait": "true"}
 """Annotation of an object that an update does not wait for."""
 _ONLY_THE_PROCESS_READS = 0o440
 """Mode of files with secrets: their group is the process's."""
-_PROBE_TIMEOUT_S = 5
+PROBE_TIMEOUT_S = 5
 _TEMPORARY_MIB = 256
 
 
@@ -90,6 +90,8 @@ class ReadOnlyFolder:
     path: str
     secret: pulumi.Input[str] | None = None
     """Name of the Secret. The pod waits for it to exist."""
+    secret_files: Mapping[str, str] = field(default_factory=dict)
+    """The files of the Secret's keys. Empty: every key is a file of its name."""
     config: PodContent | None = None
     """The ConfigMap."""
 
@@ -97,7 +99,8 @@ class ReadOnlyFolder:
         """Return the folder's volume."""
         sources: list[k8s.core.v1.VolumeProjectionArgs] = []
         if self.secret is not None:
-            secret = k8s.core.v1.SecretProjectionArgs(name=self.secret)
+            items = [k8s.core.v1.KeyToPathArgs(key=key, path=file) for key, file in self.secret_files.items()]
+            secret = k8s.core.v1.SecretProjectionArgs(name=self.secret, items=items or None)
             sources.append(k8s.core.v1.VolumeProjectionArgs(secret=secret))
         if self.config is not None:
             config = k8s.core.v1.ConfigMapProjectionArgs(name=self.config.name)
@@ -176,7 +179,7 @@ def probe(path: str, port: str, *, period_s: int, failures: int, https: bool = F
         http_get=k8s.core.v1.HTTPGetActionArgs(path=path, port=port, scheme="HTTPS" if https else None),
         period_seconds=period_s,
         failure_threshold=failures,
-        timeout_seconds=_PROBE_TIMEOUT_S,
+        timeout_seconds=PROBE_TIMEOUT_S,
     )
 
 
@@ -186,7 +189,7 @@ def tcp_probe(port: str, *, period_s: int, failures: int) -> k8s.core.v1.ProbeAr
         tcp_socket=k8s.core.v1.TCPSocketActionArgs(port=port),
         period_seconds=period_s,
         failure_threshold=failures,
-        timeout_seconds=_PROBE_TIMEOUT_S,
+        timeout_seconds=PROBE_TIMEOUT_S,
     )
 
 

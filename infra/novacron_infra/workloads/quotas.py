@@ -8,7 +8,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from novacron_infra.config import CoordinatorPods, WorkerPods
-from novacron_infra.workloads.names import GPU_NAMESPACE, NAMESPACE, PART_OF
+from novacron_infra.workloads.names import GPU_NAMESPACE, NAMESPACE, PART_OF, POSTGRES, REDIS
 from novacron_infra.workloads.pods import GPU_RESOURCE, label_object
 from novacron_infra.workloads.priorities import count_warm_pods
 from novacron_infra.workloads.serving_args import GpuWorkers
@@ -21,9 +21,10 @@ _DEFAULT_LIMITS = {"cpu": "1", "memory": "512Mi"}
 def count_pods(coordinators: CoordinatorPods, workers: WorkerPods | GpuWorkers) -> dict[str, tuple[int, int]]:
     """Return the most pods and GPUs of each namespace, for its quota.
 
-    Coordinators count twice: in an update, old pods that drain still count.
+    Coordinators count twice: in an update, old pods that drain still count. Postgres and Redis count also where
+    there are none: an update that removes them first replaces the coordinators.
     """
-    coordinator_pods = 2 * coordinators.count
+    coordinator_pods = 2 * coordinators.count + len((POSTGRES, REDIS))
     if isinstance(workers, GpuWorkers):
         groups = workers.groups
         counts = [(group.maximum_replicas * group.pods_per_replica, group) for group in groups]

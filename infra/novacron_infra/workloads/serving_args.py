@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 import pulumi
 
+from novacron_infra.config.sections.own_databases import OwnPostgres, OwnRedis
 from novacron_infra.plan.serving import WorkerGroup
 from novacron_infra.stores import make_nfs_address
+from novacron_infra.workloads.names import POSTGRES, REDIS
+from novacron_infra.workloads.serving_contract import POSTGRES_PORT, REDIS_PORT
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,6 +84,14 @@ class PortRange:
     """None: `first` is the only port."""
 
 
+def find_ports(url: pulumi.Input[str] | None, default: int) -> tuple[PortRange, ...]:
+    """Return the port of a URL, or `default` if it names none. No URL has no port."""
+    if url is None:
+        return ()
+    known = pulumi.Output.from_input(url).apply(lambda text: urlsplit(text).port or default)
+    return (PortRange(first=pulumi.Output.unsecret(known)),)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServiceLogin:
     """How coordinators sign in to a service whose URL has no password.
@@ -104,6 +116,20 @@ class RedisLogin(ServiceLogin):
     """Whether clients speak the protocol of a cluster."""
     google: bool = False
     """Whether they sign in with access tokens of their Google service account, without a password."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OwnDatabases:
+    """Servers for the coordinators that the stack runs in their namespace. Their passwords are generated."""
+
+    postgres: OwnPostgres | None = None
+    redis: OwnRedis | None = None
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The ports of the servers, by the label of their pods."""
+        servers = ((POSTGRES, self.postgres, POSTGRES_PORT), (REDIS, self.redis, REDIS_PORT))
+        return {name: port for name, server, port in servers if server is not None}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -76,6 +76,7 @@ class CoordinatorFile(TypedDict):
     cache: CacheFile | None
     tls: NotRequired[ApiTlsFile]
     database_password_file: NotRequired[str]
+    redis_url: NotRequired[str]
     redis: NotRequired[RedisFile]
     drain_notice_s: NotRequired[float]
     drain_s: NotRequired[int]
@@ -180,7 +181,7 @@ def build_coordinator_file(
         host: the address to listen on. None: loopback, or a variable gives it.
         workers_name: DNS name of all workers: while it has no address, there are none to wait for.
         pod_times: the times of a coordinator in a pod. None: the defaults of novacron-serving.
-        redis: whether a variable gives the URL of a Redis-compatible service, which then caches responses as well.
+        redis: whether there is a Redis-compatible service, which then caches responses as well.
     """
     file: CoordinatorFile = {
         "http_port": http_port,

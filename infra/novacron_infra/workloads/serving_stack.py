@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from urllib.parse import urlsplit
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -17,10 +16,10 @@ from novacron_infra.config.kubernetes import (
     WorkerPods,
     check_kubernetes_rules,
 )
-from novacron_infra.config.problems import KEY
+from novacron_infra.config.problems import HIDDEN, KEY
 from novacron_infra.config.sections.base import Section
 from novacron_infra.config.sections.monitoring import Traces
-from novacron_infra.errors import raise_problems
+from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.generated import generate_secret
 from novacron_infra.plan.monitoring import PrometheusObjects
 from novacron_infra.plan.serving import NodePlacement, ServingPorts, WorkerGroup
@@ -33,6 +32,7 @@ from novacron_infra.workloads.model_store import declare_store_claim
 from novacron_infra.workloads.monitoring.declare import MonitoredPods, declare_monitoring
 from novacron_infra.workloads.names import API_SERVICE, COORDINATORS, GPU_NAMESPACE, NAMESPACE, WARM_CAPACITY, WORKERS
 from novacron_infra.workloads.network_policies import AllowedTraffic, declare_network_policies
+from novacron_infra.workloads.own_databases.declare import declare_databases
 from novacron_infra.workloads.priorities import count_warm_pods, declare_priority_classes, declare_warm_capacity
 from novacron_infra.workloads.quotas import count_pods, declare_quota
 from novacron_infra.workloads.scaled_objects import ScaledGroup, Workload, declare_scaled_object
@@ -40,15 +40,15 @@ from novacron_infra.workloads.security import declare_namespace, declare_service
 from novacron_infra.workloads.serving_args import (
     GpuWorkers,
     Identities,
+    OwnDatabases,
     PortRange,
     RedisLogin,
     ServiceLogin,
     StackImages,
+    find_ports,
 )
 from novacron_infra.workloads.serving_config import WorkerFile
 from novacron_infra.workloads.worker_pods import CONFIG_FILE
-
-_POSTGRES_PORT, _REDIS_PORT = 5432, 6379
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,6 +83,8 @@ class ServingStackArgs:
     """How to sign in to the Redis-compatible service. None: as the URL says."""
     redis_ports: tuple[PortRange, ...] = ()
     """Ports of the Redis-compatible service, for the network policies. Empty: the port of the URL."""
+    databases: OwnDatabases = field(default_factory=OwnDatabases)
+    """Servers that the stack runs itself, in place of `database_url` and `redis_url`."""
     tls_secret: str | None = None
     """Name of a Secret with the API's certificate, which cert-manager creates and renews. Pods wait for it.
 
@@ -149,7 +151,9 @@ class ServingStack(pulumi.ComponentResource):
             certificates = declare_cluster_tls(name, self._worker_namespace, NAMESPACE, in_namespaces)
             in_namespaces = self._after(*self.namespaces.values(), *certificates)
         # Pods start only once their traffic is restricted and their accounts exist.
-        prepared = self._after(*self._declare_access(in_namespaces))
+        access = self._declare_access(in_namespaces)
+        self._databases = declare_databases(name, args.databases, in_namespaces, self._after(*access))
+        prepared = self._after(*access, *self._databases.servers)
         deployment = self._declare_coordinators(in_namespaces, prepared)
         # One tier after the other: workers are not replaced while coordinators are.
         self._declare_workers(in_namespaces, self._after(deployment))
@@ -196,8 +200,9 @@ class ServingStack(pulumi.ComponentResource):
             worker_namespace=self._worker_namespace,
             monitoring_namespace=args.monitoring_namespace,
             ports=args.ports,
-            database_ports=args.database_ports or _find_ports(args.database_url, _POSTGRES_PORT),
-            redis_ports=args.redis_ports or _find_ports(args.redis_url, _REDIS_PORT),
+            database_ports=args.database_ports or find_ports(args.database_url, contract.POSTGRES_PORT),
+            redis_ports=args.redis_ports or find_ports(args.redis_url, contract.REDIS_PORT),
+            own_databases=args.databases.ports,
             tls=args.tls_secret is not None,
             model_store=_downloads(args),
             metadata_servers=_list_metadata_clients(identities),
@@ -205,13 +210,14 @@ class ServingStack(pulumi.ComponentResource):
             leader_worker_sets=tuple(group.name for group in _list_groups(args.workers) if group.spans_nodes),
         )
         warm = count_warm_pods(_list_groups(args.workers)) > 0
+        counted = count_pods(args.coordinators, args.workers)
         return [
             *declare_service_accounts(name, self._worker_namespace, identities, opts),
             *declare_network_policies(name, traffic, opts),
             *declare_priority_classes(name, warm=warm, opts=self._child),
             *(
                 item
-                for namespace, (most_pods, gpus) in count_pods(args.coordinators, args.workers).items()
+                for namespace, (most_pods, gpus) in counted.items()
                 for item in declare_quota(f"{name}-{namespace}", namespace, pods=most_pods, gpus=gpus, opts=opts)
             ),
         ]
@@ -224,10 +230,10 @@ class ServingStack(pulumi.ComponentResource):
         for variable, url in ((contract.DATABASE_URL, args.database_url), (contract.REDIS_URL, args.redis_url)):
             if url is not None:
                 values[variable] = pulumi.Output.secret(url)
-        file = coordinators.build_file(
-            args.coordinators, args.ports, self._worker_namespace, redis=args.redis_url is not None
-        )
+        has_redis = args.redis_url is not None or args.databases.redis is not None
+        file = coordinators.build_file(args.coordinators, args.ports, self._worker_namespace, redis=has_redis)
         coordinator_files.add_services(file, args.database_login, args.redis_login)
+        coordinator_files.add_own_databases(file, args.databases)
         if args.tls_secret is not None:
             coordinator_files.add_tls(file, args.ports.https)
         config = declare_config(
@@ -258,7 +264,7 @@ class ServingStack(pulumi.ComponentResource):
         return add_cluster_tls(file) if self._args.cluster_tls else file
 
     def _declare_files(self, opts: pulumi.ResourceOptions) -> list[pods.ReadOnlyFolder]:
-        args, folders = self._args, list[pods.ReadOnlyFolder]()
+        args, folders = self._args, [*self._databases.folders]
         if args.tls_secret is not None:
             folders.append(pods.ReadOnlyFolder(name="api-tls", path=contract.TLS_FOLDER, secret=args.tls_secret))
         for name, path, login in (
@@ -344,12 +350,18 @@ class ServingStack(pulumi.ComponentResource):
 
 
 def _check(args: ServingStackArgs) -> None:
+    problems: list[Problem] = []
+    for name, server, url in (
+        ("database_url", args.databases.postgres, args.database_url),
+        ("redis_url", args.databases.redis, args.redis_url),
+    ):
+        if server is not None and url is not None:
+            problems.append(Problem(name, HIDDEN, "databases also names a server", "Remove one of them"))
     sections: dict[str, Section] = {"model": args.model, "coordinators": args.coordinators, "access": args.access}
     if not isinstance(args.workers, GpuWorkers):
         sections["workers"] = args.workers
-    raise_problems(
-        [replace(found, path=found.path.removeprefix(f"{KEY}.")) for found in check_kubernetes_rules(sections)]
-    )
+    found = check_kubernetes_rules(sections)
+    raise_problems([*problems, *(replace(one, path=one.path.removeprefix(f"{KEY}.")) for one in found)])
 
 
 def _list_groups(workers: WorkerPods | GpuWorkers) -> tuple[WorkerGroup, ...]:
@@ -384,10 +396,3 @@ def _list_metadata_clients(identities: Identities) -> tuple[str, ...]:
     """Return the processes whose credentials come from the node's metadata server."""
     coordinators = ("coordinators",) if identities.coordinators.metadata_server else ()
     return (*coordinators, *(("workers", "ranks") if identities.workers.metadata_server else ()))
-
-
-def _find_ports(url: pulumi.Input[str] | None, default: int) -> tuple[PortRange, ...]:
-    if url is None:
-        return ()
-    known = pulumi.Output.from_input(url).apply(lambda text: urlsplit(text).port or default)
-    return (PortRange(first=pulumi.Output.unsecret(known)),)

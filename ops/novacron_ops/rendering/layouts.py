@@ -68,7 +68,9 @@ def _lay_out_argo_cd(cluster: ClusterObjects, source: Source, is_only: bool) -> 
     destination: Object = {"server": "https://kubernetes.default.svc"} if is_only else {"name": cluster.name}
     for manifest in cluster.manifests:
         annotations: Object = {_SYNC_WAVE: str(manifest.wave)}
-        if manifest.kind.is_patch:
+        if manifest.protected:
+            annotations[_SYNC_OPTIONS] = "Prune=false,Delete=false"
+        elif manifest.kind.is_patch:
             annotations[_SYNC_OPTIONS] = "Prune=false"
         elif _is_custom(manifest.kind):
             # A chart of the same stack may install its definition.
@@ -102,7 +104,8 @@ def _lay_out_argo_cd(cluster: ClusterObjects, source: Source, is_only: bool) -> 
 def _lay_out_flux(cluster: ClusterObjects, source: Source, is_only: bool) -> Iterator[tuple[str, str]]:
     """Yield numbered folders of objects, and the Kustomizations that apply one after the other."""
     for manifest in cluster.manifests:
-        content = _annotate(manifest.content, {_FLUX_PRUNE: "disabled"}) if manifest.kind.is_patch else manifest.content
+        kept = manifest.kind.is_patch or manifest.protected
+        content = _annotate(manifest.content, {_FLUX_PRUNE: "disabled"}) if kept else manifest.content
         yield f"{cluster.name}/{_folder(manifest.wave)}/{_file(manifest)}", _dump(content)
     for chart in cluster.charts:
         folder = f"{cluster.name}/{_folder(chart.wave)}"

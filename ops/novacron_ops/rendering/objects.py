@@ -12,6 +12,7 @@ from novacron_rehearsal.kubernetes.objects import (
     Kind,
     Object,
     find_object,
+    find_objects,
     find_text,
     make_id,
     name_of,
@@ -53,6 +54,8 @@ class Manifest:
     namespace: str
     name: str
     content: Object
+    protected: bool
+    """Whether it holds data of its own, which GitOps tools must not delete with the stack."""
 
     def __str__(self) -> str:
         return f"{self.kind.name} {make_id(self.namespace, self.name)}"
@@ -154,7 +157,9 @@ def _describe_object(state: ResourceState, wave: int) -> Manifest:
     if annotations:
         metadata["annotations"] = annotations
     content["metadata"] = metadata
-    return Manifest(wave, read_kind(state.urn, state.inputs), namespace_of(content), name_of(content), content)
+    return Manifest(
+        wave, read_kind(state.urn, state.inputs), namespace_of(content), name_of(content), content, state.protect
+    )
 
 
 def _describe_chart(state: ResourceState, wave: int) -> Chart:
@@ -192,6 +197,8 @@ def _find_references(value: object, secret: str) -> Iterator[str]:
     for key, item in cast("Mapping[str, object]", value).items():
         if key == "secretKeyRef" and find_text(item, "name") == secret:
             yield find_text(item, "key")
+        elif key == "secret" and find_text(item, "name") == secret:
+            yield from (find_text(one, "key") for one in find_objects(item, "items"))
         else:
             yield from _find_references(item, secret)
 

@@ -14,6 +14,12 @@ from tests.rehearsal.clouds.test_environment import describe, environment
 from tests.unit.ops.running import ROOT, copy_program, enter_project, novacron
 
 GOLDEN = ROOT / "tests" / "rehearsal" / "golden" / "trial"
+DATABASES_GOLDEN = GOLDEN.with_name("databases")
+"""The objects that the trial stack has only with `postgres` and `redis`."""
+DATABASES = """
+    postgres: {image: localhost/novacron-databases:trial}
+    redis: {image: localhost/novacron-databases:trial}
+"""
 
 
 @pytest.fixture
@@ -26,6 +32,19 @@ def render_trial(folder: Path, *options: str) -> None:
     """Render the trial stack as a clone that never deployed it does, into `out` below the current folder."""
     copy_program(folder, "trial")
     assert novacron("render", "trial", "--output", "out", *options) == 0
+
+
+def render_databases(folder: Path, *options: str) -> None:
+    """Render the trial stack with Postgres and Redis into `out`."""
+    copy_program(folder, "trial")
+    stack = folder / "Pulumi.trial.yaml"
+    stack.write_text(stack.read_text() + DATABASES)
+    assert novacron("render", "trial", "--output", "out", *options) == 0
+
+
+def read_databases(folder: Path) -> dict[str, str]:
+    """Return the rendered objects of Postgres and Redis, by path."""
+    return {path: text for path, text in read(folder).items() if "llm-postgres" in path or "llm-redis" in path}
 
 
 def read(folder: Path) -> dict[str, str]:
@@ -49,6 +68,26 @@ def test_the_trial_stack_is_rendered_as_its_golden_files(project: Path, capsys: 
     assert novacron("render", "trial", "--output", "out") == 0
     assert read(project / "out") == rendered
     assert f"(files: 0 written, {len(load(GOLDEN))} unchanged, 0 removed)" in capsys.readouterr().out
+
+
+def test_databases_of_the_stack_are_rendered_as_their_golden_files(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    render_databases(project)
+    assert read_databases(project / "out") == read(DATABASES_GOLDEN), "run `make golden` and review the change"
+    shown = capsys.readouterr().out
+    for name, key in (("llm-postgres", "POSTGRES_PASSWORD"), ("llm-redis", "REDIS_PASSWORD")):
+        assert f"printf '{key}=%s\\n' \"${key}\" | kubectl create secret generic serving-{name}-secrets" in shown
+
+
+def test_the_protected_claim_of_a_database_is_never_pruned(project: Path) -> None:
+    render_databases(project, "--layout", "argo-cd", "--repository", "https://git.example.com/ops")
+    claim = "persistentvolumeclaim.novacron-llm.llm-postgres-data.yaml"
+    annotations = load(project / "out")[f"cluster/objects/{claim}"]["metadata"]["annotations"]
+    assert annotations["argocd.argoproj.io/sync-options"] == "Prune=false,Delete=false"
+    assert novacron("render", "trial", "--output", "flux", "--layout", "flux") == 0
+    (flux,) = [one for path, one in load(project / "flux").items() if path.endswith(claim)]
+    assert flux["metadata"]["annotations"] == {"kustomize.toolkit.fluxcd.io/prune": "disabled"}
 
 
 def test_argo_cd_gets_an_application_and_sync_waves(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

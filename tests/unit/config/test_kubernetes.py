@@ -24,7 +24,12 @@ BASE: dict[str, Any] = {
     "coordinators": {},
     "workers": {},
     "access": {},
+    "postgres": {"image": "localhost/postgres:1"},
+    "redis": {"image": "localhost/valkey:1"},
 }
+
+
+WITHOUT_DATABASES = {key: value for key, value in BASE.items() if key not in ("postgres", "redis")}
 
 
 def load_base(**changes: Any) -> KubernetesEnvironment:
@@ -84,6 +89,8 @@ def test_the_path_of_a_kubeconfig_may_begin_with_the_home_folder(monkeypatch: py
         ("workers.start_timeout_s", 0, "it must be from 1 to 3600"),
         ("coordinators.drain_s", -1, "it must be from 0 to 3600"),
         ("database_url", "postgresql://u:p@h/d", "it is an unknown key"),
+        ("redis.image", "registry.example.com/valkey:9", "End it with @sha256: and the digest that you tested"),
+        ("postgres.storage_gib", 0, "it must be 1 or more"),
     ],
 )
 def test_a_wrong_value_has_one_problem_with_rule_and_fix(path: str, value: object, problem: str) -> None:
@@ -113,6 +120,11 @@ def test_a_wrong_value_has_one_problem_with_rule_and_fix(path: str, value: objec
             {"workers.resources": {"cpu_request": 4, "cpu_limit": 2, "memory_request_gib": 2, "memory_limit_gib": 2}},
             "workers.resources.cpu_request",
             "it is more than workers.resources.cpu_limit, 2",
+        ),
+        (
+            {"redis.resources": {"cpu_request": 1, "cpu_limit": 2, "memory_request_gib": 3, "memory_limit_gib": 2}},
+            "redis.resources.memory_request_gib",
+            "it is more than redis.resources.memory_limit_gib, 2",
         ),
     ],
 )
@@ -155,18 +167,22 @@ def set_stack(values: dict[str, Any], **secrets: str) -> None:
     pulumi.runtime.set_all_config({"novacron:environment": json.dumps(values), **keys}, list(keys))
 
 
-def test_a_stack_gives_the_admin_key_and_the_url_of_its_database_as_secrets() -> None:
-    set_stack(BASE, apiKey="sk-0123456789abcdef", databaseUrl="postgresql://u:swordfish@h/d")
+def test_a_stack_gives_the_admin_key_and_the_urls_of_its_servers_as_secrets() -> None:
+    urls = {"databaseUrl": "postgresql://u:swordfish@h/d", "redisUrl": "rediss://:swordfish@h"}
+    set_stack(WITHOUT_DATABASES, apiKey="sk-0123456789abcdef", **urls)
     config = load_stack()
     assert isinstance(config, KubernetesEnvironment)
     assert config.secrets.api_key is not None
     assert config.secrets.database_url is not None
+    assert config.secrets.redis_url is not None
 
 
 @pytest.mark.parametrize(
     ("values", "secrets", "rule"),
     [
-        (BASE, {"databaseUrl": "mysql://u:swordfish@h/d"}, "it is not the URL of a Postgres database"),
+        (WITHOUT_DATABASES, {"databaseUrl": "mysql://u:swordfish@h/d"}, "it is not the URL of a Postgres database"),
+        (WITHOUT_DATABASES, {"redisUrl": "http://u:swordfish@h/d"}, "it is not the URL of a Redis server"),
+        (BASE, {"redisUrl": "redis://:swordfish@h"}, "novacron:environment.redis also names a server"),
         (BASE, {"redisPassword": "swordfish-swordfish"}, "platform kubernetes does not use this secret"),
         (SMALL, {"databaseUrl": "postgresql://u:swordfish@h/d"}, "platform aws does not use this secret"),
     ],

@@ -11,6 +11,7 @@ import pulumi_kubernetes as k8s
 from novacron_infra import KubernetesEnvironment, load
 from novacron_infra.plan.monitoring import PrometheusObjects
 from novacron_infra.workloads import ServingStack, ServingStackArgs
+from novacron_infra.workloads.serving_args import OwnDatabases
 from pulumi.runtime import mocks
 
 from tests.unit.graph import Graph, Registered, record
@@ -93,6 +94,7 @@ def declare(
     *,
     admin_key: str | None = None,
     database_url: str | None = None,
+    redis_url: str | None = None,
     prometheus: PrometheusObjects | None = None,
     preview: bool = False,
     **sections: Any,
@@ -109,6 +111,8 @@ def declare(
         monitoring_namespace=config.monitoring_namespace,
         admin_key=admin_key,
         database_url=database_url,
+        redis_url=redis_url,
+        databases=OwnDatabases(postgres=config.postgres, redis=config.redis),
         monitoring=prometheus,
         traces=config.monitoring.traces,
     )

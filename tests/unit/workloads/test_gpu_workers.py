@@ -274,7 +274,7 @@ def test_warm_capacity_is_displaced_by_any_other_pod(prod: Stack) -> None:
 
 def test_every_namespace_has_a_quota_that_its_pods_fit(prod: Stack) -> None:
     quotas = {key.partition("/")[0]: get(item, "spec.hard") for key, item in prod.of("ResourceQuota").items()}
-    assert quotas["novacron-llm"] == {"pods": "6", "requests.nvidia.com/gpu": "0"}
+    assert quotas["novacron-llm"] == {"pods": "8", "requests.nvidia.com/gpu": "0"}
     # 13 machines of 8 GPUs; 13 replicas of one pod, 6 of two and 26 of one that has half a machine.
     assert quotas["novacron-workers"] == {"pods": str(13 + 12 + 26), "requests.nvidia.com/gpu": "104"}
     assert len(prod.of("LimitRange")) == 2

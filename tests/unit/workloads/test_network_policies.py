@@ -39,7 +39,12 @@ OUTSIDE = End()
 
 
 def selects(selector: dict[str, Any] | None, labels: dict[str, str]) -> bool:
-    return (selector or {}).get("matchLabels", {}).items() <= labels.items()
+    chosen = selector or {}
+    for rule in chosen.get("matchExpressions", ()):
+        assert rule["operator"] == "NotIn"
+        if labels.get(rule["key"]) in rule["values"]:
+            return False
+    return chosen.get("matchLabels", {}).items() <= labels.items()
 
 
 def matches(peer: dict[str, Any], end: End) -> bool:
@@ -171,3 +176,18 @@ def test_every_namespace_denies_by_default(gpu: Stack) -> None:
     for namespace in ("novacron-llm", "novacron-workers"):
         policy = gpu.of("NetworkPolicy")[f"{namespace}/default-deny"]
         assert get(policy, "spec") == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+
+
+def test_only_coordinators_reach_the_databases_of_the_stack_which_reach_nothing() -> None:
+    image = "localhost/novacron-databases:1"
+    stack = declare(postgres={"image": image}, redis={"image": image})
+    postgres, redis = End("novacron-llm", "llm-postgres"), End("novacron-llm", "llm-redis")
+    for server, port in ((postgres, 5432), (redis, 6379)):
+        assert connects(stack, COORDINATOR, server, port)
+        assert not connects(stack, COORDINATOR, OUTSIDE, port)
+        for client in (WORKER, INTRUDER, STRANGER, PROMETHEUS, OUTSIDE, postgres, redis):
+            assert not connects(stack, client, server, port)
+        assert not connects(stack, server, DNS, 53, "UDP")
+        assert not connects(stack, server, OUTSIDE, 443)
+    assert connects(stack, COORDINATOR, DNS, 53, "UDP")
+    assert connects(stack, WORKER, DNS, 53, "UDP")

@@ -1,10 +1,15 @@
-"""`images`: the container images of the serving stack."""
+"""`images`: the container images of the serving stack, and the names of images in a cluster of your own."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from novacron_infra.config.sections.base import Section, TextPattern
+from pydantic import AfterValidator
+
+from novacron_infra.config.sections.base import Section, TextPattern, broken_rule
+
+LOADED_IMAGES = "localhost/"
+"""How the names of images begin that are in no registry: they were loaded onto the nodes."""
 
 Repository = Annotated[
     str,
@@ -25,6 +30,25 @@ Tag = Annotated[
 Digest = Annotated[
     str, TextPattern(r"sha256:[0-9a-f]{64}", "a digest is sha256: and 64 hexadecimal digits", f"sha256:{'0' * 64}")
 ]
+
+
+def _check_digest(image: str) -> str:
+    if "@" not in image and not image.startswith(LOADED_IMAGES):
+        rule = f"an image without a digest can change under its tag; only images of {LOADED_IMAGES} need none"
+        raise broken_rule(rule, "End it with @sha256: and the digest that you tested")
+    return image
+
+
+ImageReference = Annotated[
+    str,
+    TextPattern(
+        r"[a-z0-9][a-z0-9._-]*(:[0-9]+)?(/[a-z0-9._-]+)+(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?",
+        "an image is a registry and a path in lower case, with a tag or a digest",
+        f"registry.example.com/novacron/worker:0.1.0@sha256:{'0' * 64}",
+    ),
+    AfterValidator(_check_digest),
+]
+"""The name of a container image in a manifest."""
 
 
 class Image(Section):

@@ -1,0 +1,1 @@
+"""Postgres and Redis for the coordinators, in a cluster of your own."""

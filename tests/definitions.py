@@ -2,8 +2,8 @@
 
 Built-in kinds are checked against Kubernetes' OpenAPI document, custom resources against the CustomResourceDefinitions
 of the controllers' Go modules, at pinned versions. `go mod download` keeps the modules in its own cache; without Go, a
-check skips its test. No module carries the definitions of LeaderWorkerSet, InferencePool and CloudNativePG:
-`custom_resources/` has reduced ones with the fields that this project uses.
+check skips its test. No module carries the definition of LeaderWorkerSet: `custom_resources/` has a reduced one
+with the fields that this project uses.
 
 Rules in CEL (`x-kubernetes-validations`) and of admission webhooks are not evaluated.
 """

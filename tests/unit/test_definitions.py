@@ -60,22 +60,6 @@ LEADER_WORKER_SET = {
     "metadata": {"name": "llm-workers", "namespace": "novacron-workers"},
     "spec": {"replicas": 2, "leaderWorkerTemplate": {"size": 2, "workerTemplate": POD}},
 }
-INFERENCE_POOL = {
-    "apiVersion": "inference.networking.k8s.io/v1",
-    "kind": "InferencePool",
-    "metadata": {"name": "workers", "namespace": "novacron-workers"},
-    "spec": {
-        "selector": {"matchLabels": {"a": "b"}},
-        "targetPorts": [{"number": 9091}],
-        "endpointPickerRef": {"name": "picker", "port": {"number": 9002}},
-    },
-}
-POSTGRES = {
-    "apiVersion": "postgresql.cnpg.io/v1",
-    "kind": "Cluster",
-    "metadata": {"name": "database", "namespace": "novacron-llm"},
-    "spec": {"instances": 3, "storage": {"size": "10Gi"}},
-}
 DEPLOYMENT = {
     "apiVersion": "apps/v1",
     "kind": "Deployment",
@@ -89,8 +73,6 @@ OBJECTS: tuple[dict[str, Any], ...] = (
     SERVICE_MONITOR,
     GATEWAY,
     LEADER_WORKER_SET,
-    INFERENCE_POOL,
-    POSTGRES,
     DEPLOYMENT,
 )
 
@@ -131,8 +113,6 @@ def test_a_valid_object_is_accepted(item: dict[str, Any]) -> None:
         (GATEWAY, "spec.listeners.0.port", 70000, "spec.listeners[0].port: 70000 is greater than the maximum"),
         (LEADER_WORKER_SET, "spec.leaderWorkerTemplate.workerTemplate.spec.containers.0.imagen", "a", "('imagen' was"),
         (LEADER_WORKER_SET, "spec.leaderWorkerTemplate.restartPolicy", "Never", "'Never' is not one of"),
-        (INFERENCE_POOL, "spec.endpointPickerRef", None, "spec: 'endpointPickerRef' is a required property"),
-        (POSTGRES, "spec.primaryUpdateMethod", "kill", "'kill' is not one of"),
         (DEPLOYMENT, "spec.template.spec.containers.0.ports", [{"containerPort": "http"}], "'http' is not of type"),
         (DEPLOYMENT, "spec.template.spec.containers.0.env", [{"name": "A"}, {"name": "A"}], "two items have the same"),
     ],
@@ -156,18 +136,18 @@ def test_an_unknown_version_or_kind_fails(version: str, message: str) -> None:
 
 
 def test_a_reduced_definition_that_contradicts_the_full_one_is_found() -> None:
-    reduced = find_reduced("inference.networking.k8s.io", "InferencePool")
+    reduced = find_reduced("leaderworkerset.x-k8s.io", "LeaderWorkerSet")
     assert reduced is not None
     full = copy.deepcopy(reduced)
     assert compare(reduced, full) == []
     fields = full["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
-    del fields["properties"]["appProtocol"]
+    del fields["properties"]["replicas"]
     fields["required"].append("failover")
-    fields["properties"]["targetPorts"]["items"]["properties"]["number"]["type"] = "string"
+    fields["properties"]["leaderWorkerTemplate"]["properties"]["size"]["type"] = "string"
     assert compare(reduced, full) == [
         ".spec: failover is required",
-        ".spec.appProtocol: the full definition does not have it",
-        ".spec.targetPorts[].number: type is 'integer', not 'string'",
+        ".spec.replicas: the full definition does not have it",
+        ".spec.leaderWorkerTemplate.size: type is 'integer', not 'string'",
     ]
 
 

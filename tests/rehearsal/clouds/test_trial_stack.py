@@ -48,3 +48,29 @@ def test_charts_come_before_the_objects_that_use_their_definitions(site: Site) -
     destroyed = site.workspace.destroy(site.options)
     assert destroyed.succeeded, destroyed.errors
     assert site.made("kubernetes") == []
+
+
+def test_a_protected_volume_keeps_the_whole_stack_and_its_databases(site: Site) -> None:
+    image = "localhost/novacron-databases:trial"
+    values = environment("trial") | {"postgres": {"image": image}, "redis": {"image": image}}
+    describe(site, values)
+    first = site.up(policy_packs=[PACK])
+    assert first.succeeded, first.errors
+    assert first.policy_violations == []
+    order = [step.urn.rsplit("::", 1)[-1] for step in first.steps]
+    ordered = ["serving-llm-postgres-data", "serving-llm-postgres", "serving-llm-coordinator"]
+    assert [order.index(name) for name in ordered] == sorted(order.index(name) for name in ordered)
+    assert taken(site.workspace.preview(site.options)) == {}
+    made = site.made("kubernetes")
+    refused = site.workspace.destroy(site.options)
+    assert not refused.succeeded
+    assert "it is protected and cannot be deleted" in str(refused.errors)
+    assert site.made("kubernetes") == made
+    describe(site, environment("trial"))
+    assert not site.up().succeeded  # without `postgres`, the volume would go as well
+    values["postgres"] = {"image": image, "protected": False}
+    describe(site, values)
+    assert site.up().succeeded
+    destroyed = site.workspace.destroy(site.options)
+    assert destroyed.succeeded, destroyed.errors
+    assert site.made("kubernetes") == []

@@ -77,7 +77,7 @@ def test_databases_of_the_stack_are_rendered_as_their_golden_files(
     assert read_databases(project / "out") == read(DATABASES_GOLDEN), "run `make golden` and review the change"
     shown = capsys.readouterr().out
     for name, key in (("llm-postgres", "POSTGRES_PASSWORD"), ("llm-redis", "REDIS_PASSWORD")):
-        assert f"printf '{key}=%s\\n' \"${key}\" | kubectl create secret generic serving-{name}-secrets" in shown
+        assert f"printf '{key}=%s\\n' \"${key}\" | kubectl create secret generic {name} --namespace" in shown
 
 
 def test_the_protected_claim_of_a_database_is_never_pruned(project: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from typing import Any
 
 import pytest
@@ -28,6 +29,10 @@ def stack() -> Stack:
 
 def find_pod(stack: Stack, name: str) -> dict[str, Any]:
     return get(stack.one("StatefulSet", name), "spec.template.spec")
+
+
+def decode(secret: Registered) -> dict[str, str]:
+    return {key: b64decode(value).decode() for key, value in get(secret, "data").items()}
 
 
 def find_claim(stack: Stack) -> Registered:
@@ -70,8 +75,8 @@ def test_coordinators_find_the_servers_and_read_their_passwords_from_files(stack
 def test_passwords_are_generated_and_only_in_their_secrets(stack: Stack) -> None:
     for name, key in zip(SERVERS, ("POSTGRES_PASSWORD", "REDIS_PASSWORD"), strict=True):
         secret = stack.one("Secret", name)
-        assert get(secret, "stringData") == {key: f"generated-serving-{name}-password"}
-        assert any(path.startswith("stringData") for path in secret.secrets)
+        assert decode(secret) == {key: f"generated-serving-{name}-password"}
+        assert any(path.startswith("data") for path in secret.secrets)
     others = [item.inputs for item in stack.objects if not item.type.endswith(":Secret")]
     assert "generated-serving-llm" not in json.dumps(others)
 
@@ -117,7 +122,7 @@ def test_the_quota_has_room_for_the_servers_also_while_they_are_removed(stack: S
 def test_a_redis_that_exists_is_a_secret_of_the_coordinators() -> None:
     stack = declare(redis_url="rediss://:swordfish@redis.example.com:6380", coordinators={"response_cache": {}})
     secret = stack.one("Secret", "llm-coordinator")
-    assert get(secret, "stringData")["NOVACRON_REDIS_URL"] == "rediss://:swordfish@redis.example.com:6380"
+    assert decode(secret)["NOVACRON_REDIS_URL"] == "rediss://:swordfish@redis.example.com:6380"
     assert stack.read_file("coordinator.json")["cache"]["redis"] is True
     (rule,) = get(stack.of("NetworkPolicy")["novacron-llm/coordinators-to-redis"], "spec.egress")
     assert rule["ports"] == [{"port": 6380, "protocol": "TCP"}]

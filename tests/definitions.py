@@ -65,8 +65,8 @@ KUBERNETES = Module(
 MODULES = {
     "keda.sh": Module(
         "github.com/kedacore/keda/v2",
-        "v2.21.0",
-        "h1:R6z2HZvstK4RLUMxroNACzBj74xGxt3kG59b5Xc+Xps=",
+        "v2.20.2",
+        "h1:SR60v8uIcelbveS8n/1jcl8tLdBBIbHMxmdOHw8tKqA=",
         "config/crd/bases/",
     ),
     "cert-manager.io": Module(
@@ -170,6 +170,19 @@ def compare(reduced: Mapping[str, Any], full: Mapping[str, Any]) -> list[str]:
 def read_full(folder: Path, group: str, kind: str) -> dict[str, Any] | None:
     """Return the definition of a kind from a folder of definitions."""
     return _pick((file.read_bytes for file in sorted(folder.glob(f"{group}_*.yaml"))), kind)
+
+
+def read_definitions(group: str) -> list[dict[str, Any]]:
+    """Return all definitions of the module of a group. The test is skipped without Go."""
+    return read_module(MODULES[group], MODULES[group].folder)
+
+
+def read_module(module: Module, folder: str) -> list[dict[str, Any]]:
+    """Return the objects in the YAML files of a module's folder, or in one file. The test is skipped without Go."""
+    start = f"{module.path}@{module.version}/{folder}"
+    with open_module(module) as archive:
+        names = [name for name in archive.namelist() if name.startswith(start) and name.endswith(".yaml")]
+        return [item for name in names for item in yaml.safe_load_all(archive.read(name)) if item]
 
 
 def open_module(module: Module) -> zipfile.ZipFile:

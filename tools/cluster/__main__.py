@@ -14,6 +14,7 @@ from novacron_rehearsal.errors import RehearsalError
 
 from tools.cluster.binaries import (
     CONTROL_PLANE,
+    CONTROLLERS,
     NODE,
     SIMULATED_NODES,
     ClusterError,
@@ -27,6 +28,11 @@ from tools.cluster.trial_images import build_images
 
 PUBLISHED_PORT = 30080
 """Port of the node that is reachable at the same port of 127.0.0.1."""
+_PROGRAMS = {
+    "node": CONTROL_PLANE + NODE,
+    "simulated": CONTROL_PLANE + SIMULATED_NODES,
+    "controllers": CONTROLLERS,
+}
 UNSUPPORTED_MACHINE = 3
 """Exit status of a command that this machine cannot carry out. CI continues without it."""
 
@@ -36,8 +42,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.cluster", description="Kubernetes clusters on this machine.")
     parser.add_argument("--name", default="node", help="name of the cluster")
     commands = parser.add_subparsers(dest="command", required=True)
-    build_programs = commands.add_parser("build", help="build the programs of a real node or of simulated nodes")
-    build_programs.add_argument("kind", choices=("node", "simulated"))
+    build_programs = commands.add_parser(
+        "build", help="build the programs of a cluster, or the controllers of its add-ons"
+    )
+    build_programs.add_argument("kind", choices=tuple(_PROGRAMS))
     commands.add_parser("images", help="build the images of the stack `trial` without a registry")
     up = commands.add_parser("up", help="start a cluster")
     up.add_argument("--stack", help="simulate the nodes of this stack's region, in place of a real node")
@@ -54,7 +62,7 @@ def main() -> None:
         if arguments.command == "build":
             if arguments.kind == "node":
                 check_node_requirements()
-            build(CONTROL_PLANE + (NODE if arguments.kind == "node" else SIMULATED_NODES))
+            build(_PROGRAMS[arguments.kind])
         elif arguments.command == "images":
             build_images()
         elif arguments.command == "up":

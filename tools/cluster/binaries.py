@@ -85,6 +85,10 @@ NODE = (
     Program("kube-router", "kube-router", "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"),
     Program("pause", "../pause", "."),
 )
+CERT_MANAGER = Program("cert-manager", "cert-manager", ".")
+LEADER_WORKER_SET = Program("leader-worker-set", "lws", "sigs.k8s.io/lws/cmd")
+CONTROLLERS = (CERT_MANAGER, LEADER_WORKER_SET)
+"""Controllers of add-ons, in the versions of the charts that this project installs as far as a proxy serves them."""
 
 
 def cache_folder() -> Path:

@@ -16,6 +16,10 @@ from tools.cluster.processes import Processes
 
 SERVICE_NETWORK, POD_NETWORK = "10.96.0.0/16", "10.244.0.0/16"
 API_SERVICE = "10.96.0.1"
+_AGGREGATOR = "aggregator"
+"""User of the API server at servers that answer a part of its API."""
+_AUTOSCALING_PERIOD_S = 3
+"""How often the number of replicas is decided: 15 s by default, which tests would wait for."""
 _SYSTEM_USERS = ("kube-controller-manager", "kube-scheduler", "kube-proxy")
 
 
@@ -59,6 +63,7 @@ def start_control_plane(
     )
     server = authority.issue("kube-apiserver", "kube-apiserver", addresses=tuple(dict.fromkeys(names)))
     kubelet_client = authority.issue("kubelet-client", "kube-apiserver-kubelet-client", group="system:masters")
+    aggregator = authority.issue("aggregator", _AGGREGATOR)
     signing, verifying = _service_account_keys(folder / "pki")
     plane = ControlPlane(authority, folder, f"https://127.0.0.1:{api_port}")
     admin = plane.kubeconfig("admin", "kubernetes-admin", "system:masters")
@@ -83,6 +88,12 @@ def start_control_plane(
         *("--service-account-key-file", str(verifying), "--service-account-signing-key-file", str(signing)),
         *("--kubelet-client-certificate", str(kubelet_client.certificate_file)),
         *("--kubelet-client-key", str(kubelet_client.key_file), "--kubelet-preferred-address-types", "InternalIP"),
+        # For APIs that another server answers, such as the metrics of KEDA.
+        *("--proxy-client-cert-file", str(aggregator.certificate_file)),
+        *("--proxy-client-key-file", str(aggregator.key_file), "--requestheader-allowed-names", _AGGREGATOR),
+        *("--requestheader-client-ca-file", str(authority.certificate_file)),
+        *("--requestheader-username-headers", "X-Remote-User", "--requestheader-group-headers", "X-Remote-Group"),
+        *("--requestheader-extra-headers-prefix", "X-Remote-Extra-"),
     )
     context = ssl.create_default_context(cafile=authority.certificate_file)
     context.load_cert_chain(kubelet_client.certificate_file, kubelet_client.key_file)
@@ -94,6 +105,7 @@ def start_control_plane(
         *("--use-service-account-credentials", "--service-account-private-key-file", str(signing)),
         *("--root-ca-file", str(authority.certificate_file), "--secure-port=0"),
         *("--allocate-node-cidrs", "--cluster-cidr", POD_NETWORK, "--service-cluster-ip-range", SERVICE_NETWORK),
+        *("--horizontal-pod-autoscaler-sync-period", f"{_AUTOSCALING_PERIOD_S}s"),
     )
     processes.start(
         "kube-scheduler",

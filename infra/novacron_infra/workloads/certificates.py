@@ -33,6 +33,8 @@ from novacron_infra.workloads.pods import label_object
 API_CERTIFICATE = "llm-api-tls"
 """Name of the API's certificate, of its issuer and of its Secret."""
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
+ACCOUNT_TIMEOUT_S = 120
+"""`up` waits until the issuer has an account, at most this long. A cluster without a way to the internet gets none."""
 _DURATION, _RENEW_BEFORE = "2160h0m0s", "720h0m0s"
 """90 days, renewed after 60. Let's Encrypt issues no other lifetime in its default profile."""
 
@@ -70,10 +72,15 @@ def declare_public_certificate(
     needed: list[pulumi.Resource] = []
     if isinstance(solver, Route53Solver):
         needed += _allow_own_tokens(name, opts)
+    metadata = label_object(API_CERTIFICATE, None, API_CERTIFICATE)
+    metadata.annotations = {
+        "pulumi.com/waitFor": "condition=Ready",
+        "pulumi.com/timeoutSeconds": str(ACCOUNT_TIMEOUT_S),
+    }
     issuer = declare_custom_resource(
         f"{name}-issuer",
         CLUSTER_ISSUER,
-        label_object(API_CERTIFICATE, None, API_CERTIFICATE),
+        metadata,
         IssuerSpec(acme=acme),
         pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=needed)),
     )

@@ -63,6 +63,7 @@ def test_public_certificate_fits_its_definition_and_names_the_zone(key: str) -> 
     issuer = find(graph, "ClusterIssuer")
     (solver,) = issuer["spec"]["acme"]["solvers"]
     assert list(solver["dns01"]) == [key]
+    assert issuer["metadata"]["annotations"]["pulumi.com/waitFor"] == "condition=Ready"
     certificate = find(graph, "Certificate")
     assert certificate["spec"]["dnsNames"] == ["api.a.com"]
     assert certificate["spec"]["issuerRef"] == {"kind": "ClusterIssuer", "name": "llm-api-tls"}

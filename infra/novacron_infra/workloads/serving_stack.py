@@ -210,14 +210,13 @@ class ServingStack(pulumi.ComponentResource):
             leader_worker_sets=tuple(group.name for group in _list_groups(args.workers) if group.spans_nodes),
         )
         warm = count_warm_pods(_list_groups(args.workers)) > 0
-        counted = count_pods(args.coordinators, args.workers)
         return [
             *declare_service_accounts(name, self._worker_namespace, identities, opts),
             *declare_network_policies(name, traffic, opts),
             *declare_priority_classes(name, warm=warm, opts=self._child),
             *(
                 item
-                for namespace, (most_pods, gpus) in counted.items()
+                for namespace, (most_pods, gpus) in count_pods(args.coordinators, args.workers).items()
                 for item in declare_quota(f"{name}-{namespace}", namespace, pods=most_pods, gpus=gpus, opts=opts)
             ),
         ]
@@ -360,6 +359,8 @@ def _check(args: ServingStackArgs) -> None:
     sections: dict[str, Section] = {"model": args.model, "coordinators": args.coordinators, "access": args.access}
     if not isinstance(args.workers, GpuWorkers):
         sections["workers"] = args.workers
+    servers = {"postgres": args.databases.postgres, "redis": args.databases.redis}
+    sections |= {name: server for name, server in servers.items() if server is not None}
     found = check_kubernetes_rules(sections)
     raise_problems([*problems, *(replace(one, path=one.path.removeprefix(f"{KEY}.")) for one in found)])
 

@@ -7,8 +7,8 @@ from base64 import b64decode
 from typing import Any
 
 import pytest
-from novacron_infra import ServingImages
-from novacron_infra.config.sections.own_databases import OwnPostgres
+from novacron_infra import Resources, ServingImages
+from novacron_infra.config.sections.own_databases import OwnPostgres, OwnRedis
 from novacron_infra.environment import describe_missing_servers
 from novacron_infra.errors import ArgumentError
 from novacron_infra.workloads import ServingStack, ServingStackArgs
@@ -128,17 +128,22 @@ def test_a_redis_that_exists_is_a_secret_of_the_coordinators() -> None:
     assert rule["ports"] == [{"port": 6380, "protocol": "TCP"}]
 
 
-def test_a_second_database_is_refused() -> None:
+def test_a_second_database_and_contradicting_resources_are_refused_together() -> None:
     args = ServingStackArgs(
         images=ServingImages.model_validate(IMAGES),
         database_url=DATABASE_URL,
-        databases=OwnDatabases(postgres=OwnPostgres(image=IMAGE)),
+        databases=OwnDatabases(
+            postgres=OwnPostgres(image=IMAGE),
+            redis=OwnRedis(
+                image=IMAGE,
+                resources=Resources(cpu_request=2, cpu_limit=1, memory_request_gib=1, memory_limit_gib=1),
+            ),
+        ),
     )
     with pytest.raises(ArgumentError) as caught:
         ServingStack("serving", args)
-    (found,) = caught.value.problems
-    assert found.path == "database_url"
-    assert "swordfish" not in str(found)
+    assert [found.path for found in caught.value.problems] == ["database_url", "redis.resources.cpu_request"]
+    assert "swordfish" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

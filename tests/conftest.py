@@ -1,4 +1,4 @@
-"""Settings of all tests: threads, Hypothesis, the garbage collector, and groups of tests that run in one process."""
+"""Settings of all tests: threads, Hypothesis, the garbage collector, groups in one process, and Pulumi's programs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tools.cluster.pulumi_cli import PROGRAMS, search_path
 
 # Threads of PyTorch only wait for each other: models of tests are small, and two processes run tests.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -42,3 +44,11 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(200_000, 20, 50)
+
+
+@pytest.fixture(scope="session")
+def pulumi_path() -> str:
+    """Return the folders with the Pulumi CLI, Pulumi's Kubernetes provider and a language host, as in PATH."""
+    if not all(program.path.exists() for program in PROGRAMS):
+        pytest.skip("needs Pulumi's programs, which `python -m tools.cluster build pulumi` builds")
+    return search_path()

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 needs_pulumi = pytest.mark.skipif(
-    shutil.which("pulumi") is None, reason="needs the Pulumi CLI on PATH: `novacron setup --pulumi` installs it"
+    shutil.which("pulumi") is None,
+    reason="needs the Pulumi CLI on PATH: `python -m tools.cluster build pulumi` builds it, `novacron setup --pulumi` "
+    "downloads it",
 )
 
 
@@ -25,16 +27,27 @@ def version() -> str:
 
 
 def run(
-    folder: Path, *arguments: str, backend: Path, passphrase: str, providers: Mapping[str, int], check: bool = True
+    folder: Path,
+    *arguments: str,
+    backend: Path,
+    passphrase: str,
+    providers: Mapping[str, int],
+    path: str = "",
+    timeout_s: float = 120,
+    check: bool = True,
 ) -> subprocess.CompletedProcess[str]:
-    """Run it in a project's folder, with providers that run already. Raises RuntimeError when it fails."""
+    """Run it in a project's folder, with providers that run already, and more folders in front of PATH.
+
+    Raises:
+        RuntimeError: it fails, and `check` is true.
+    """
+    folders = [str(Path(sys.executable).parent), path, os.environ["PATH"]]  # the program runs in the tests' environment
     done = subprocess.run(
         ["pulumi", "--non-interactive", *arguments],
         cwd=folder,
         env={
             **os.environ,
-            # The program runs in the tests' own environment.
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PATH": os.pathsep.join(filter(None, folders)),
             "PULUMI_HOME": str(folder / ".home"),
             "PULUMI_BACKEND_URL": f"file://{backend}",
             "PULUMI_CONFIG_PASSPHRASE": passphrase,
@@ -45,7 +58,7 @@ def run(
         },
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=timeout_s,
         check=False,
     )
     if check and done.returncode:

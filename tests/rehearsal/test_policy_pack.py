@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,6 +16,7 @@ import pytest
 from novacron_rehearsal import PolicyPackSpec, PolicyPackState
 
 from tests.rehearsal.conftest import Lab
+from tests.rehearsal.pulumi_cli import needs_pulumi
 
 PACK = Path(__file__).parents[2] / "policy"
 IMAGE = "registry.example/worker:latest"
@@ -86,12 +86,7 @@ def by_cli(lab: Lab, config: Path | None) -> Verdict:
     return Verdict(done.returncode == 0, violations, done.stdout + done.stderr)
 
 
-NEEDS_CLI = [
-    pytest.mark.pulumi,
-    pytest.mark.skipif(
-        shutil.which("pulumi") is None, reason="needs the Pulumi CLI on PATH: `novacron setup --pulumi` installs it"
-    ),
-]
+NEEDS_CLI = [pytest.mark.pulumi, needs_pulumi]
 
 
 @pytest.fixture(params=["engine", pytest.param("cli", marks=NEEDS_CLI)])

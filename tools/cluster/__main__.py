@@ -12,6 +12,7 @@ from novacron_ops.errors import OpsError
 from novacron_ops.project import find_stack
 from novacron_rehearsal.errors import RehearsalError
 
+from tools.cluster import pulumi_cli
 from tools.cluster.binaries import (
     CONTROL_PLANE,
     CONTROLLERS,
@@ -32,6 +33,7 @@ _PROGRAMS = {
     "node": CONTROL_PLANE + NODE,
     "simulated": CONTROL_PLANE + SIMULATED_NODES,
     "controllers": CONTROLLERS,
+    "pulumi": pulumi_cli.PROGRAMS,
 }
 UNSUPPORTED_MACHINE = 3
 """Exit status of a command that this machine cannot carry out. CI continues without it."""
@@ -42,10 +44,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.cluster", description="Kubernetes clusters on this machine.")
     parser.add_argument("--name", default="node", help="name of the cluster")
     commands = parser.add_subparsers(dest="command", required=True)
-    build_programs = commands.add_parser(
-        "build", help="build the programs of a cluster, or the controllers of its add-ons"
+    build_programs = commands.add_parser("build", help="build programs once, and keep them")
+    build_programs.add_argument(
+        "kind",
+        choices=tuple(_PROGRAMS),
+        help="of a real node, of simulated nodes, controllers of add-ons, or Pulumi's own",
     )
-    build_programs.add_argument("kind", choices=tuple(_PROGRAMS))
     commands.add_parser("images", help="build the images of the stack `trial` without a registry")
     up = commands.add_parser("up", help="start a cluster")
     up.add_argument("--stack", help="simulate the nodes of this stack's region, in place of a real node")
@@ -63,6 +67,8 @@ def main() -> None:
             if arguments.kind == "node":
                 check_node_requirements()
             build(_PROGRAMS[arguments.kind])
+            if arguments.kind == "pulumi":
+                sys.stdout.write(f"export PATH={pulumi_cli.search_path()}:$PATH\n")
         elif arguments.command == "images":
             build_images()
         elif arguments.command == "up":

@@ -106,6 +106,7 @@ def start_control_plane(
         *("--root-ca-file", str(authority.certificate_file), "--secure-port=0"),
         *("--allocate-node-cidrs", "--cluster-cidr", POD_NETWORK, "--service-cluster-ip-range", SERVICE_NETWORK),
         *("--horizontal-pod-autoscaler-sync-period", f"{_AUTOSCALING_PERIOD_S}s"),
+        "--node-monitor-grace-period=10m",  # nodes of a busy machine report late, and are not lost
     )
     processes.start(
         "kube-scheduler",

@@ -12,6 +12,7 @@ from novacron_rehearsal.engine.deployment import Deployment
 from novacron_rehearsal.engine.diff import compare
 from novacron_rehearsal.errors import RehearsalError
 from novacron_rehearsal.events import StepEnded, StepOp, StepStarted
+from novacron_rehearsal.providers.client import Provider
 from novacron_rehearsal.state.resource import ResourceState, now
 
 
@@ -42,6 +43,14 @@ async def _one(deployment: Deployment, state: ResourceState) -> ResourceState | 
             if provider is None:
                 return state
             response = await provider.read(state.urn, state.id, state.inputs, state.outputs)
+            fresh = replace(
+                state,
+                id=response.id,
+                inputs=state.inputs if response.inputs is None else response.inputs,
+                outputs=response.outputs,
+                init_errors=response.init_errors,
+            )
+            drifted = bool(response.id) and await _has_drifted(provider, state, fresh)
         except RehearsalError as error:
             deployment.emit(StepEnded(state.urn, StepOp.REFRESH, str(error), monotonic() - began))
             deployment.fail(state.urn, str(error))
@@ -52,24 +61,23 @@ async def _one(deployment: Deployment, state: ResourceState) -> ResourceState | 
             deployment.record_step(StepOp.DELETE, state.urn)
             deployment.sink.commit(None, [state], [])
             return None
-        inputs = state.inputs if response.inputs is None else response.inputs
-        detailed = compare(state.outputs, response.outputs)
-        # As in the CLI, a change of the inputs alone is recorded in the state, but is not an update.
-        op = StepOp.UPDATE if detailed else StepOp.SAME
+        detailed = compare(state.outputs, fresh.outputs) if drifted else {}
+        op = StepOp.UPDATE if drifted else StepOp.SAME
         deployment.emit(StepEnded(state.urn, op, "", took))
         deployment.record_step(op, state.urn, detailed)
-        if not detailed and not compare(state.inputs, inputs) and response.init_errors == state.init_errors:
+        if fresh == state:
             return state
-        fresh = replace(
-            state,
-            id=response.id,
-            inputs=inputs,
-            outputs=response.outputs,
-            init_errors=response.init_errors,
-            modified=now(),
-        )
+        fresh = replace(fresh, modified=now())
         deployment.refreshed(state, fresh)
         return fresh
+
+
+async def _has_drifted(provider: Provider, state: ResourceState, fresh: ResourceState) -> bool:
+    """Return whether the provider would change the resource back, which the CLI reports as an update."""
+    if state.external:
+        return bool(compare(state.outputs, fresh.outputs))
+    diff = await provider.diff(fresh, state.inputs, state.ignore_changes)
+    return bool(compare(fresh.inputs, state.inputs)) if diff.changes is None else diff.changes
 
 
 def _without_vanished(state: ResourceState, known: Callable[[str], bool]) -> ResourceState:

@@ -5,17 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import cast
 
 from novacron_rehearsal.engine.diff import compare, matches, parse_path
 from novacron_rehearsal.events import DiffKind, PropertyDiff
 from novacron_rehearsal.kubernetes.inputs import has_unknown_name, is_autonamed
 from novacron_rehearsal.kubernetes.objects import Kind, find, find_text, name_of, namespace_of
+from novacron_rehearsal.kubernetes.properties import move_string_data
+from novacron_rehearsal.kubernetes.quantities import same_quantity
 from novacron_rehearsal.kubernetes.replacement import IDENTITY, find_immutable, is_covered
 from novacron_rehearsal.kubernetes.settings import Settings
 from novacron_rehearsal.providers.client import DiffResult
 from novacron_rehearsal.values import UNKNOWN, PropertyMap
 
 _NAMESPACE = "metadata.namespace"
+_QUANTITIES = frozenset(
+    {"averageValue", "capacity", "default", "defaultRequest", "divisor", "hard", "limits", "max", "min", "overhead"}
+    | {"requests", "sizeLimit"}
+)
+"""Fields of Kubernetes' API that are quantities or maps of quantities."""
 
 
 def compare_inputs(
@@ -39,7 +47,9 @@ def compare_inputs(
         settings: the provider's configuration.
         ignored: property paths of `ignore_changes`.
     """
-    old, new = ({key: value for key, value in one.items() if not key.startswith("__")} for one in (old, new))
+    old, new = (
+        move_string_data({key: value for key, value in one.items() if not key.startswith("__")}) for one in (old, new)
+    )
     detailed = compare(old, new)
     detailed.pop(_NAMESPACE, None)
     if moved := _compare_namespaces(new, outputs, default_namespace):
@@ -48,7 +58,7 @@ def compare_inputs(
     immutable = find_immutable(kind, old, settings)
     replaces: list[str] = []
     for path, entry in list(detailed.items()):
-        if any(matches(pattern, parse_path(path)) for pattern in patterns):
+        if _is_same_quantity(old, new, path) or any(matches(pattern, parse_path(path)) for pattern in patterns):
             del detailed[path]
             continue
         plain = re.sub(r"\[[^\]]*\]", "", path)
@@ -69,6 +79,23 @@ def compare_inputs(
         detailed=detailed,
         delete_before_replace=bool(replaces) and _keeps_its_place(new, outputs, default_namespace),
     )
+
+
+def _is_same_quantity(old: PropertyMap, new: PropertyMap, path: str) -> bool:
+    """Return whether both inputs have the same quantity: Pulumi's provider keeps `1000m` as `1` in the state."""
+    keys = parse_path(path)
+    return not _QUANTITIES.isdisjoint(keys) and same_quantity(_value_at(old, keys), _value_at(new, keys))
+
+
+def _value_at(value: object, keys: Sequence[str | int]) -> object:
+    for key in keys:
+        if isinstance(value, dict):
+            value = cast("dict[str | int, object]", value).get(key)
+        elif isinstance(value, list) and isinstance(key, int) and key < len(cast("list[object]", value)):
+            value = cast("list[object]", value)[key]
+        else:
+            return None
+    return value
 
 
 def _compare_namespaces(new: PropertyMap, outputs: PropertyMap, default: str) -> PropertyDiff | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from novacron_rehearsal.kubernetes.objects import AUTONAMED, Kind, annotation, find, find_text, is_annotated, name_of
-from novacron_rehearsal.kubernetes.properties import mark_secrets
+from novacron_rehearsal.kubernetes.properties import mark_secrets, move_string_data
 from novacron_rehearsal.providers.client import CheckFailure
 from novacron_rehearsal.urn import parse
 from novacron_rehearsal.values import UNKNOWN, PropertyMap, Value, without_outputs, without_secrets
@@ -17,8 +17,9 @@ def complete_inputs(
 ) -> tuple[PropertyMap, list[CheckFailure]]:
     """Return the inputs with a generated name where the program gives none, and what is wrong with them.
 
-    Like Pulumi's provider, it keeps the label `app.kubernetes.io/managed-by: pulumi` of objects that have it, and adds
-    it to none: with server-side apply, the field manager names the program that manages an object.
+    Like Pulumi's provider, it moves the `stringData` of a Secret into `data`. It keeps the label
+    `app.kubernetes.io/managed-by: pulumi` of objects that have it, and adds it to none: with server-side apply, the
+    field manager names the program that manages an object.
 
     Args:
         urn: the resource's URN.
@@ -49,7 +50,7 @@ def complete_inputs(
     if find_text(olds, "metadata", "labels", _MANAGED_BY) == "pulumi":
         _set(metadata, "labels", _MANAGED_BY, "pulumi")
     inputs["metadata"] = metadata
-    return mark_secrets(inputs, news), failures
+    return mark_secrets(move_string_data(inputs), news), failures
 
 
 def is_autonamed(inputs: PropertyMap) -> bool:

@@ -20,10 +20,14 @@ from novacron_rehearsal.kubernetes.properties import FIELD_MANAGER
 from novacron_rehearsal.values import PropertyMap
 
 PREFIX = "pulumi-kubernetes"
-_FORMER_MANAGERS = frozenset(
-    {PREFIX, f"{PREFIX}.exe", "pulumi-resource-kubernetes", "before-first-apply", "kubectl-client-side-apply"}
-)
-"""Managers that created objects for Pulumi or kubectl without server-side apply."""
+_FORMER_MANAGERS = {
+    "Apply": ("kubectl",),
+    "Update": ("kubectl", PREFIX, "pulumi-resource-kubernetes", "before-first-apply"),
+}
+"""Managers whose fields an update takes over, by operation; each is the beginning of a name, such as `kubectl-patch`.
+
+As in Pulumi's provider, they are those of Pulumi without server-side apply, and of what someone changed with kubectl.
+"""
 
 
 def choose_manager(state: PropertyMap, inputs: PropertyMap) -> str:
@@ -52,14 +56,10 @@ def take_over_former_fields(live: object, manager: str) -> list[Json]:
     Without it, a field that the program stops to set would stay, because the former manager still owns it.
     """
     managed = _managed(live)
-    former = [
-        item
-        for item in managed
-        if item.get("manager") in _FORMER_MANAGERS and item.get("operation") == "Update" and "subresource" not in item
-    ]
+    own = [item for item in managed if item.get("manager") == manager and item.get("operation") == "Apply"]
+    former = [item for item in managed if item not in own and _is_taken_over(item)]
     if not former:
         return []
-    own = [item for item in managed if item.get("manager") == manager and item.get("operation") == "Apply"]
     taken: Object = dict(own[0] if own else former[0])
     fields: Object = {}
     for item in [*own, *former]:
@@ -90,6 +90,11 @@ def leave_ignored_fields(content: Object, live: Object, ignored: Sequence[str], 
         elif now is not None:
             content = _with(content, keys, cast("Json", now))
     return content
+
+
+def _is_taken_over(item: Object) -> bool:
+    names = _FORMER_MANAGERS.get(str(item.get("operation")), ())
+    return str(item.get("manager")).startswith(names) and "subresource" not in item
 
 
 def _managed(live: object) -> list[Object]:

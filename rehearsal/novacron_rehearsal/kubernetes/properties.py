@@ -8,7 +8,15 @@ from typing import cast
 from novacron_rehearsal.kubernetes.objects import LAST_APPLIED, Json, Object, find, find_text
 from novacron_rehearsal.kubernetes.quantities import same_quantity
 from novacron_rehearsal.state.secret_marks import marked_like
-from novacron_rehearsal.values import UNKNOWN, PropertyMap, Value, make_secret, without_outputs, without_secrets
+from novacron_rehearsal.values import (
+    UNKNOWN,
+    PropertyMap,
+    Value,
+    contains_unknown,
+    make_secret,
+    without_outputs,
+    without_secrets,
+)
 
 INPUTS, INITIAL_API_VERSION, FIELD_MANAGER = "__inputs", "__initialApiVersion", "__fieldManager"
 """Keys that Pulumi's provider adds to a resource's outputs."""
@@ -62,6 +70,21 @@ def mark_secrets(values: PropertyMap, reference: PropertyMap) -> PropertyMap:
             if key in values and values[key] is not UNKNOWN:
                 values[key] = make_secret(without_secrets(values[key]))
     return values
+
+
+def move_string_data(inputs: PropertyMap) -> PropertyMap:
+    """Return a Secret's inputs with `stringData` moved into `data`, as the API server does it.
+
+    If `stringData` was applied, a key that the program no longer sets would stay: no manager would own it in `data`.
+    """
+    text, data = without_secrets(inputs.get("stringData")), without_secrets(inputs.get("data") or {})
+    if inputs.get("kind") != "Secret" or not isinstance(text, dict) or not isinstance(data, dict):
+        return inputs
+    if contains_unknown(text) or contains_unknown(data):
+        return inputs
+    encoded = {key: base64.b64encode(str(value).encode()).decode() for key, value in text.items()}
+    kept = {key: value for key, value in inputs.items() if key != "stringData"}
+    return {**kept, "data": make_secret({**data, **encoded})}
 
 
 def make_preview_outputs(inputs: PropertyMap, planned: Object | None = None) -> PropertyMap:

@@ -13,7 +13,7 @@ from tests.rehearsal import pulumi_cli
 from tests.rehearsal.clouds.conftest import Site
 from tests.rehearsal.clouds.programs import PROGRAMS, SIZES
 
-pytestmark = pulumi_cli.needs_pulumi
+pytestmark = [pytest.mark.pulumi, pulumi_cli.needs_pulumi]
 
 
 def changes(folder: Path, ports: dict[str, int], *arguments: str) -> dict[str, int]:

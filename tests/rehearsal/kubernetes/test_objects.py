@@ -78,18 +78,18 @@ def test_what_cannot_be_changed_is_replaced_first_deleted_then_created(kube: Kub
 def test_data_of_a_secret_stays_secret_in_the_state(kube: KubeLab) -> None:
     program = """
     made = k8s.core.v1.Secret("keys", metadata=Meta(name="keys"), string_data={"key": "hunter2"}, opts=on)
-    pulumi.export("data", made.string_data)
+    pulumi.export("data", made.data)
     """
     result = kube.up(program)
     assert result.succeeded, result.errors
-    assert isinstance(kube.state("keys").inputs["stringData"], Secret)
+    assert isinstance(kube.state("keys").inputs["data"], Secret)
     assert isinstance(result.outputs["data"], Secret)
     assert "hunter2" not in json.dumps(kube.workspace.export())
 
 
 def test_conflicts_name_the_field_its_owner_and_the_way_out(kube: KubeLab) -> None:
     assert kube.up(CONFIG).succeeded
-    owned = {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": {"f:metadata": {"f:labels": {"f:team": {}}}}}
+    owned = {"manager": "operator", "operation": "Update", "fieldsV1": {"f:metadata": {"f:labels": {"f:team": {}}}}}
     stored = kube.api.find("ConfigMap", "settings")
     assert stored is not None
     stored["metadata"]["labels"] = {"team": "theirs"}
@@ -98,7 +98,7 @@ def test_conflicts_name_the_field_its_owner_and_the_way_out(kube: KubeLab) -> No
     for operation in ("preview", "up"):
         refused = kube.run(operation, labelled % "")
         assert not refused.succeeded
-        assert ".metadata.labels.team is owned by kubectl-edit" in refused.errors
+        assert ".metadata.labels.team is owned by operator" in refused.errors
         assert "pulumi.com/patchForce" in refused.errors
     forced = kube.up(labelled % ', annotations={"pulumi.com/patchForce": "true"}')
     assert forced.succeeded, forced.errors

@@ -241,3 +241,12 @@ def test_only_another_cluster_replaces_the_provider(old: Any, new: Any, replaces
     found = compare_configurations(old, new)
     assert found.changes
     assert found.replaces == replaces
+
+
+def test_equal_quantities_do_not_differ() -> None:
+    def limits(value: str) -> Any:
+        return [{"name": "a", "resources": {"limits": {"memory": value}}, "env": [{"name": "B", "value": value}]}]
+
+    found = change("apps/v1:Deployment", "spec.template.spec.containers", limits("1024Mi"), limits("1Gi"))
+    assert list(found.detailed) == ["spec.template.spec.containers[0].env[0].value"]
+    assert not change("core/v1:ResourceQuota", "spec.hard", {"cpu": "1000m"}, {"cpu": "1"}).changes

@@ -16,6 +16,7 @@ from novacron_rehearsal.kubernetes.objects import name_of, namespace_of
 from novacron_rehearsal.kubernetes.properties import (
     imported_inputs,
     make_preview_outputs,
+    move_string_data,
     prune,
     to_object,
     to_outputs,
@@ -82,6 +83,15 @@ def test_the_text_of_a_secret_is_compared_with_its_data() -> None:
     wanted: Any = {"stringData": {"key": "hunter2", "lost": "x"}}
     live: Any = {"data": {"key": base64.b64encode(b"hunter2").decode()}}
     assert prune(live, wanted) == {"stringData": {"key": "hunter2", "lost": None}}
+
+
+def test_the_text_of_a_secret_moves_into_its_data() -> None:
+    wanted: Any = {"kind": "Secret", "data": {"old": "MQ=="}, "stringData": {"key": Secret("hunter2")}}
+    moved = {"kind": "Secret", "data": Secret({"old": "MQ==", "key": base64.b64encode(b"hunter2").decode()})}
+    assert move_string_data(wanted) == moved
+    assert move_string_data({**wanted, "kind": "Other"})["stringData"] == wanted["stringData"]
+    unknown = {**wanted, "stringData": {"key": UNKNOWN}}
+    assert move_string_data(unknown) == unknown
 
 
 def test_an_import_takes_all_but_what_the_server_sets() -> None:
@@ -157,14 +167,15 @@ def managed(manager: str, fields: Any, operation: str = "Apply", **more: str) ->
     return {"manager": manager, "operation": operation, "fieldsV1": fields, **more}
 
 
-def test_fields_of_a_manager_without_server_side_apply_are_taken_over() -> None:
+def test_fields_of_kubectl_and_of_managers_without_server_side_apply_are_taken_over() -> None:
     scale = managed("autoscaler", {"f:spec": {"f:replicas": {}}}, "Update")
     status = managed("pulumi-kubernetes", {"f:status": {}}, "Update", subresource="status")
     former = managed("pulumi-kubernetes", {"f:data": {"f:a": {}}}, "Update")
+    patched = managed("kubectl-patch", {"f:data": {"f:c": {}}}, "Update")
     own = managed("pulumi-kubernetes-1", {"f:data": {"f:b": {}}})
-    live: Any = {"metadata": {"resourceVersion": "7", "managedFields": [scale, status, former, own]}}
+    live: Any = {"metadata": {"resourceVersion": "7", "managedFields": [scale, status, former, patched, own]}}
     replaced, version = ownership.take_over_former_fields(live, "pulumi-kubernetes-1")
-    taken = managed("pulumi-kubernetes-1", {"f:data": {"f:a": {}, "f:b": {}}})
+    taken = managed("pulumi-kubernetes-1", {"f:data": {"f:a": {}, "f:b": {}, "f:c": {}}})
     assert replaced == {"op": "replace", "path": "/metadata/managedFields", "value": [scale, status, taken]}
     assert version == {"op": "replace", "path": "/metadata/resourceVersion", "value": "7"}
     live["metadata"]["managedFields"] = [scale, own]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
+import time
 
 import pytest
 from novacron_rehearsal.state.resource import OperationKind
@@ -68,6 +71,57 @@ def test_cancel_finishes_operations_in_progress_and_starts_no_new_one(lab: Lab) 
     assert not result.succeeded
     assert list(lab.state()) == ["a"]
     assert lab.provider.names("Create") == ["a"]
+
+
+@pytest.mark.parametrize("interrupts", [1, 2])
+def test_the_result_of_a_step_is_kept_although_an_interrupt_ends_the_program_at_once(lab: Lab, interrupts: int) -> None:
+    """A terminal sends Ctrl-C to the program as well. A second one does not wait for steps in progress."""
+    lab.write('import os\nfrom pathlib import Path\nPath("pid").write_text(str(os.getpid()))\nThing("a", hold=True)')
+
+    def interrupt() -> None:
+        assert lab.provider.creating.wait(20)
+        for _ in range(interrupts):
+            lab.workspace.cancel()
+        os.kill(int((lab.folder / "pid").read_text()), signal.SIGKILL)
+        time.sleep(1)
+        lab.provider.release.set()
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    result = lab.workspace.up(lab.options(in_process=False))
+    thread.join()
+    assert result.cancelled
+    assert list(lab.state()) == (["a"] if interrupts == 1 else [])
+    pending = lab.workspace.snapshot().pending_operations
+    assert [item.kind for item in pending] == ([] if interrupts == 1 else [OperationKind.CREATING])
+
+
+def test_a_resource_whose_update_was_interrupted_is_updated_again_even_if_the_change_is_reverted(lab: Lab) -> None:
+    program = """
+        import os
+        from pulumi.dynamic import CreateResult, Resource, ResourceProvider, UpdateResult
+
+        class Fragile(ResourceProvider):
+            def create(self, props):
+                return CreateResult("made", props)
+
+            def update(self, id, old, new):
+                if new["size"] == 2:
+                    os._exit(3)
+                return UpdateResult(new)
+
+        class Piece(Resource):
+            def __init__(self, size):
+                super().__init__(Fragile(), "piece", {{"size": size}})
+
+        Piece({size})
+    """
+    assert lab.up(program.format(size=1)).succeeded
+    assert not lab.up(program.format(size=2)).succeeded
+    reverted = lab.up(program.format(size=1))
+    assert reverted.succeeded, reverted.errors
+    assert ("update", "piece") in lab.steps(reverted)
+    assert ("update", "piece") not in lab.steps(lab.up(program.format(size=1)))
 
 
 def test_a_feature_that_only_the_cli_supports_is_refused(lab: Lab) -> None:

@@ -46,7 +46,7 @@ async def register_custom_resource(
     diff = await _diff(deployment, new, base, provider, goal)
     if diff.replaces or _forced_replacement(deployment, new, base):
         return await _replace(deployment, new, base, provider, goal, goal_inputs, diff)
-    if diff.changes or base.init_errors:
+    if diff.changes or base.init_errors or base.urn in deployment.interrupted:
         return await _update(deployment, new, base, provider, diff)
     new.id, new.outputs = base.id, base.outputs
     new.created, new.modified = base.created, base.modified

@@ -52,6 +52,8 @@ class Deployment:
         self.stopped = False
         """A failure prevents every further step."""
         self.cancelled = False
+        self.interrupted: frozenset[str] = frozenset()
+        """URNs of resources whose update was interrupted: what they are like is unknown, so they are updated again."""
         self.blocked = False
         """This preview found something that an `up` would refuse. The preview continues, to show everything."""
         self.outputs: PropertyMap = {}
@@ -221,7 +223,7 @@ class Deployment:
         token = self.sink.begin(pending)
         try:
             yield token
-        except ProviderGoneError:
+        except (ProviderGoneError, asyncio.CancelledError):
             self.unfinished.append(pending)
             raise
         except RehearsalError:

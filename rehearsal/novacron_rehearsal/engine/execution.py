@@ -35,7 +35,7 @@ from novacron_rehearsal.providers.builtin import BuiltinProvider, OutputsOf
 from novacron_rehearsal.providers.launch import Plugins
 from novacron_rehearsal.providers.registry import ProviderRegistry
 from novacron_rehearsal.state.ordering import sort_by_dependencies
-from novacron_rehearsal.state.resource import ResourceState, Snapshot
+from novacron_rehearsal.state.resource import OperationKind, ResourceState, Snapshot
 from novacron_rehearsal.values import PropertyMap, without_outputs
 
 
@@ -154,6 +154,9 @@ async def _execute(
 
     deployment = deploy(snapshot.resources)
     warn_pending(deployment, snapshot.pending_operations)
+    deployment.interrupted = frozenset(
+        item.resource.urn for item in snapshot.pending_operations if item.kind is OperationKind.UPDATING
+    )
     monitor = Monitor(deployment, config)
     serving = await serve(monitor, EngineService(monitor), socket_dir)
     registry.engine_address = serving.engine_address
@@ -197,6 +200,7 @@ def _make_canceller(monitor: Monitor, registry: ProviderRegistry, child: list[Ch
     def cancel() -> None:
         deployment = monitor.deployment
         if deployment.cancelled:
+            monitor.stop_registrations()
             tasks.extend(asyncio.create_task(process.stop(grace_s=0)) for process in child)
             return
         deployment.cancel()

@@ -25,7 +25,7 @@ from novacron_rehearsal.events import Diagnostic, Severity
 from novacron_rehearsal.project import StackConfig
 from novacron_rehearsal.protocol import codec
 from novacron_rehearsal.protocol.channels import CHANNEL_OPTIONS
-from novacron_rehearsal.protocol.goal import decode_read, decode_registration
+from novacron_rehearsal.protocol.goal import Goal, decode_read, decode_registration
 from novacron_rehearsal.state.resource import ResourceState
 from novacron_rehearsal.values import PropertyMap, contains_unknown, without_outputs
 
@@ -55,6 +55,7 @@ class Monitor(ResourceMonitorServicer):
         self._transforms = Transforms()
         self.program_done = asyncio.Event()
         self.deletes_done = asyncio.Event()
+        self._registrations: set[asyncio.Task[ResourceState]] = set()
 
     async def SupportsFeature(
         self, request: resource_pb2.SupportsFeatureRequest, context: _Context
@@ -86,7 +87,7 @@ class Monitor(ResourceMonitorServicer):
         """Register one resource of the program."""
         try:
             request = await self._transforms.apply(request)
-            state = await registration.register(self.deployment, decode_registration(request))
+            state = await self._register(decode_registration(request))
         except (StepFailedError, CancelledError) as error:
             if self.deployment.ending or not request.supportsResultReporting:
                 await _abort(context, error)
@@ -105,6 +106,22 @@ class Monitor(ResourceMonitorServicer):
         return resource_pb2.RegisterResourceResponse(
             urn=state.urn, id=state.id, object=codec.encode(outputs, dialect), unknown=unknown
         )
+
+    async def _register(self, goal: Goal) -> ResourceState:
+        """Register a resource, to the end even if the program ends first: the state needs the result of its step.
+
+        gRPC cancels the requests of a program that ends, and an interrupt from the keyboard ends it at once.
+        """
+        task = asyncio.create_task(registration.register(self.deployment, goal))
+        self._registrations.add(task)
+        task.add_done_callback(self._registrations.discard)
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(task)
+
+    def stop_registrations(self) -> None:
+        """Stop waiting for steps in progress."""
+        for task in self._registrations:
+            task.cancel()
 
     def _known_outputs(self, state: ResourceState) -> tuple[PropertyMap, bool]:
         """Return a resource's outputs for the program, and whether outputs that are missing in them are unknown.

@@ -83,7 +83,8 @@ class Waiter:
                     raise NotReadyError(live, [first, *self._explain(live, verdict, related)])
                 self.report(urn, unreachable or _summarize(verdict))
                 if self.cancelled.wait(min(pause, max(timeout_s - waited, 0.01))):
-                    raise NotReadyError(live, [f"cancelled while {verdict.progress or 'waiting'}"])
+                    first = f"cancelled while {verdict.progress or 'waiting'}"
+                    raise NotReadyError(live, [first, *verdict.reasons])
                 pause = min(pause * 1.5, _LONGEST_PAUSE_S)
                 live = self._read_again(kind, live)
         finally:
@@ -115,7 +116,7 @@ class Waiter:
                     raise NotReadyError(found, [first, *reasons])
                 self.report(urn, "; ".join(["waiting for the deletion", *reasons]))
                 if self.cancelled.wait(pause):
-                    raise NotReadyError(found, ["cancelled while waiting for the deletion"])
+                    raise NotReadyError(found, ["cancelled while waiting for the deletion", *reasons])
                 pause = min(pause * 1.5, _LONGEST_PAUSE_S)
         finally:
             self.report(urn, "")

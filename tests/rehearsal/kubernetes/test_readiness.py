@@ -105,12 +105,21 @@ def test_nothing_is_waited_for_with_skip_await(kube: KubeLab) -> None:
     assert kube.up(web(skipAwait="true")).succeeded
 
 
-def test_cancelling_ends_the_wait_and_keeps_the_object(kube: KubeLab) -> None:
-    kube.api.controllers["Deployment"] = lambda one: (
-        threading.Timer(0.2, kube.workspace.cancel).start() or one.update(status={"observedGeneration": 0})  # type: ignore[func-returns-value]
-    )
+def test_cancelling_ends_the_wait_says_what_it_waited_for_and_keeps_the_object(kube: KubeLab) -> None:
+    timer = threading.Timer(0.5, kube.workspace.cancel)
+
+    def control(deployment: Stored) -> None:
+        if timer.ident is None:
+            timer.start()
+        add_pods(kube.api, deployment, CRASHED)
+        generation = deployment["metadata"]["generation"]
+        deployment["status"] = {"observedGeneration": generation, "replicas": 1, "updatedReplicas": 1}
+
+    kube.api.controllers["Deployment"] = control
     result = kube.up(web())
     assert result.cancelled
+    assert "cancelled while waiting for pods to be available (0 of 1)" in result.errors
+    assert "pod web-1-x: container server keeps crashing: exit code 2 after 3 restarts" in result.errors
     assert kube.state("web").id == "default/web"
 
 

@@ -256,5 +256,6 @@ def _declare_charts(config: KubernetesEnvironment, provider: pulumi.ProviderReso
     if not releases:
         return []
     password = cast("pulumi.Output[str] | None", config.secrets.grafana_password)
-    args = ChartAddOnsArgs(releases=releases, grafana_password=password)
+    loki_password = cast("pulumi.Output[str] | None", config.secrets.loki_password)
+    args = ChartAddOnsArgs(releases=releases, grafana_password=password, loki_password=loki_password)
     return [ChartAddOns("add-ons", args, pulumi.ResourceOptions(providers=[provider]))]

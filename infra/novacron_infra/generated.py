@@ -15,6 +15,10 @@ SPECIAL_CHARACTERS = "-_"
 """Used next to letters and digits. Postgres, Redis, Grafana and HTTP headers accept all of them."""
 
 
+_NEVER_GENERATED = ("database_url", "redis_url", "loki_password")
+"""Secrets of services that exist already."""
+
+
 def generate_secret(name: str, opts: pulumi.ResourceOptions | None = None) -> pulumi.Output[str]:
     """Declare a random secret and return its value. To get a new one, replace the resource.
 
@@ -34,7 +38,7 @@ def complete_secrets(given: EnvironmentSecrets, opts: pulumi.ResourceOptions | N
     return EnvironmentSecrets(
         **{
             name: generate_secret(name.replace("_", "-"), opts)
-            if value is None and not name.endswith("_url")
+            if value is None and name not in _NEVER_GENERATED
             else value
             for name, value in values.items()
         }

@@ -21,7 +21,7 @@ from novacron_infra.config import (
 )
 from novacron_infra.config.sections.add_ons import INSTALLED_PROMETHEUS_URL
 from novacron_infra.config.sections.images import Images
-from novacron_infra.config.sections.monitoring import Traces
+from novacron_infra.config.sections.monitoring import LogDestination, Traces
 from novacron_infra.plan import EnvironmentPlan
 from novacron_infra.plan.monitoring import PrometheusObjects, plan_monitoring
 from novacron_infra.plan.pools import plan_node_pools
@@ -55,6 +55,8 @@ class ControllerCharts:
     monitoring: Monitoring
     grafana_password: pulumi.Input[str] | None = None
     """None: it is generated, if Grafana is installed."""
+    loki_password: pulumi.Input[str] | None = None
+    """None: Loki asks for none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,6 +131,8 @@ class RegionSpec:
     """The controllers that are installed in the cluster with `add_ons`. None: none are installed."""
     serving: RegionServingSpec | None = None
     """The serving stack, which needs `add_ons`. None: it is not deployed."""
+    cloud_logs: bool = False
+    """Whether logs of containers go to the cloud's log service. On AWS it needs `charts`; on Google Cloud they do."""
     threat_detection: RegionThreatDetection | None = None
     """Threat detection, and its alerts. None: there is none."""
 
@@ -170,6 +174,7 @@ def build_region_specs(plan: EnvironmentPlan, platform: Platform, tags: Tags) ->
     config = plan.config
     add_ons = config.add_ons.fill(platform, serving=config.clusters.serving)
     planned = {region.name: region for region in plan.regions}
+    logs = config.monitoring.logs
     return {
         region.name: RegionSpec(
             region=region.name,
@@ -191,8 +196,10 @@ def build_region_specs(plan: EnvironmentPlan, platform: Platform, tags: Tags) ->
                 add_ons=add_ons,
                 monitoring=config.monitoring,
                 grafana_password=cast("pulumi.Input[str] | None", config.secrets.grafana_password),
+                loki_password=cast("pulumi.Input[str] | None", config.secrets.loki_password),
             ),
             serving=_build_serving_spec(plan, planned[region.name], region, add_ons),
+            cloud_logs=logs is not None and logs.destination is LogDestination.CLOUD,
             threat_detection=_describe_threat_detection(config, platform, region),
         )
         for region in config.regions

@@ -16,6 +16,7 @@ from novacron_infra.regions import ControllerCharts
 from novacron_infra.tags import Tags
 from novacron_infra.workloads.add_ons import load_balancer_controller
 from novacron_infra.workloads.add_ons.component import ChartAddOnsArgs
+from novacron_infra.workloads.add_ons.container_logs import CloudWatchLogs
 from novacron_infra.workloads.add_ons.load_balancer_controller import AwsCluster
 from novacron_infra.workloads.add_ons.selection import ClusterDescription, list_releases
 from novacron_infra.workloads.cluster_add_ons import FAST, FAST_IOPS, FAST_MIB_PER_S, DevicePlugin, VolumeClass
@@ -52,10 +53,18 @@ def list_device_plugins(pools: Iterable[NodePoolShape], nvidia_image: str, efa_i
     )
 
 
-def describe_charts(charts: ControllerCharts, cluster: AwsCluster) -> ChartAddOnsArgs:
+def describe_charts(
+    charts: ControllerCharts, cluster: AwsCluster, log_group: CloudWatchLogs | None = None
+) -> ChartAddOnsArgs:
     """Return the controllers of a region's cluster."""
-    described = ClusterDescription(platform=Platform.AWS, monitoring=charts.monitoring, aws=cluster)
-    return ChartAddOnsArgs(releases=list_releases(charts.add_ons, described), grafana_password=charts.grafana_password)
+    described = ClusterDescription(
+        platform=Platform.AWS, monitoring=charts.monitoring, aws=cluster, log_group=log_group
+    )
+    return ChartAddOnsArgs(
+        releases=list_releases(charts.add_ons, described),
+        grafana_password=charts.grafana_password,
+        loki_password=charts.loki_password,
+    )
 
 
 def declare_controller_role(

@@ -168,7 +168,7 @@ class AwsRegion(pulumi.ComponentResource):
         self.ingress_address = ingress.address
         prepared = None
         if spec.add_ons and args.device_plugins is not None:
-            prepared = self._declare_add_ons(name, spec, args.device_plugins, network, ingress, list(pools.values()))
+            prepared = self._declare_add_ons(name, spec, args.device_plugins, network, ingress, pools, keys)
         model_store = self._declare_store(name, spec, store, network)
         worker_role = EksPodRole(
             f"{name}-{WORKER_SERVICE_ACCOUNT}",
@@ -341,7 +341,8 @@ class AwsRegion(pulumi.ComponentResource):
         images: DevicePluginImages,
         network: AwsNetwork,
         ingress: AwsIngress,
-        pools: list[EksNodePool],
+        pools: dict[str, EksNodePool],
+        keys: AwsKeys,
     ) -> PreparedCluster:
         # Imported here, so that programs without add-ons do not load the Kubernetes SDK.
         from novacron_infra.aws.cluster_add_ons import (
@@ -350,23 +351,30 @@ class AwsRegion(pulumi.ComponentResource):
             list_device_plugins,
             list_volume_classes,
         )
+        from novacron_infra.aws.container_logs import declare_container_logs, make_group_name
+        from novacron_infra.workloads.add_ons.container_logs import CloudWatchLogs
         from novacron_infra.workloads.add_ons.load_balancer_controller import AwsCluster
         from novacron_infra.workloads.cluster_add_ons import ClusterAddOnsArgs, declare_cluster_add_ons
 
         cluster = AwsCluster(name=self.cluster.name, region=spec.region, vpc_id=network.vpc_id)
-        needed: list[pulumi.Resource] = [self.cluster, *pools]
+        child = pulumi.ResourceOptions(parent=self)
+        # A pod has credentials only if its service account has a role when the pod starts: roles are here too.
+        needed: list[pulumi.Resource] = [self.cluster, *pools.values()]
         if spec.charts and spec.charts.add_ons.load_balancer_controller is AddOn.INSTALL:
-            # A pod has credentials only if its service account has a role when the pod starts.
-            child = pulumi.ResourceOptions(parent=self)
             role = declare_controller_role(name, self.cluster.name, ingress.target_group_arn, spec.tags, child)
             needed.append(role)
+        log_group = None
+        if spec.cloud_logs:
+            logs_key = keys.find_arn(KeyUse.LOGS)
+            needed.append(declare_container_logs(name, self.cluster.name, logs_key, spec.tags, child))
+            log_group = CloudWatchLogs(region=spec.region, log_group=make_group_name(name))
         return declare_cluster_add_ons(
             name,
             self.cluster.kubeconfig,
             ClusterAddOnsArgs(
                 volume_classes=list_volume_classes(self.storage_key_arn),
                 device_plugins=list_device_plugins(spec.pools.values(), images.nvidia, images.efa),
-                charts=describe_charts(spec.charts, cluster) if spec.charts else None,
+                charts=describe_charts(spec.charts, cluster, log_group) if spec.charts else None,
             ),
             parent=self,
             depends_on=needed,

@@ -17,7 +17,7 @@ from novacron_infra.azure.checks import check_name, check_region
 from novacron_infra.azure.iam import Role, declare_identity, grant
 from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.kubeconfig import from_given
-from novacron_infra.azure.logs import send_logs
+from novacron_infra.azure.logs import AzureLogsArgs, collect_container_logs, send_logs
 from novacron_infra.clusters import check_version
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.networks import POD_NETWORK, SERVICE_NETWORK, check_api_networks
@@ -84,6 +84,8 @@ class AksClusterArgs:
     """VM size of the nodes for AKS's system pods; it needs a local disk for the operating system."""
     system_nodes: int = 3
     system_zones: tuple[str, ...] = ("1", "2", "3")
+    container_logs: bool = False
+    """Whether the logs of containers go to the workspace."""
     defender: bool = False
     """Whether Microsoft Defender's sensor runs on the nodes. The subscription needs its plan for containers."""
     protect: bool = True
@@ -135,6 +137,9 @@ class AksCluster(pulumi.ComponentResource):
             maintenance={what: self._maintenance(cluster, what, config) for what, config in _MAINTENANCE.items()},
             logs=send_logs(f"{name}-control", cluster.id, args.workspace_id, LOG_CATEGORIES, self._child),
         )
+        if args.container_logs:
+            logs = AzureLogsArgs(region=args.region, resource_group=args.resource_group, tags=args.tags)
+            collect_container_logs(name, logs, cluster.id, args.workspace_id, self._child)
         self.name = cluster.name
         self.oidc_issuer = cluster.oidc_issuer_profile.apply(_issuer)
         self.control_principal_id = control.principal_id
@@ -218,6 +223,7 @@ class AksCluster(pulumi.ComponentResource):
                 ),
                 defender=_defender(args),
             ),
+            addon_profiles=_addons(args),
             disk_encryption_set_id=args.disk_encryption_set_id,
             network_profile=_network_profile(args),
             storage_profile=containerservice.ManagedClusterStorageProfileArgs(
@@ -255,6 +261,14 @@ class AksCluster(pulumi.ComponentResource):
             ),
             opts=self._child,
         )
+
+
+def _addons(args: AksClusterArgs) -> dict[str, containerservice.ManagedClusterAddonProfileArgs] | None:
+    if not args.container_logs:
+        return None
+    # The workspace takes no shared keys, so the collector signs in with its own identity.
+    config = {"logAnalyticsWorkspaceResourceID": args.workspace_id, "useAADAuth": "true"}
+    return {"omsagent": containerservice.ManagedClusterAddonProfileArgs(enabled=True, config=config)}
 
 
 def _defender(args: AksClusterArgs) -> containerservice.ManagedClusterSecurityProfileDefenderArgs | None:

@@ -51,4 +51,8 @@ def describe_charts(charts: ControllerCharts, pools: Iterable[NodePoolShape]) ->
     """Return the controllers of a region's cluster."""
     infiniband = any(shape.fabric is FabricKind.INFINIBAND for shape in pools)
     described = ClusterDescription(platform=Platform.AZURE, monitoring=charts.monitoring, infiniband=infiniband)
-    return ChartAddOnsArgs(releases=list_releases(charts.add_ons, described), grafana_password=charts.grafana_password)
+    return ChartAddOnsArgs(
+        releases=list_releases(charts.add_ons, described),
+        grafana_password=charts.grafana_password,
+        loki_password=charts.loki_password,
+    )

@@ -15,6 +15,8 @@ from novacron_infra.azure.checks import check_name, check_region, check_retentio
 from novacron_infra.errors import raise_problems
 from novacron_infra.tags import Tags
 
+_CONTAINERS, _CONTAINER_LOGS = "ContainerInsightsExtension", "Microsoft-ContainerLogV2"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AzureLogsArgs:
@@ -80,5 +82,54 @@ def send_logs(
         workspace_id=workspace_id,
         log_analytics_destination_type="Dedicated",
         logs=[monitor.DiagnosticsLogSettingsArgs(category=category, enabled=True) for category in categories],
+        opts=opts,
+    )
+
+
+def collect_container_logs(
+    name: str,
+    args: AzureLogsArgs,
+    cluster_id: pulumi.Input[str],
+    workspace_id: pulumi.Input[str],
+    opts: pulumi.ResourceOptions,
+) -> monitor.DataCollectionRuleAssociation:
+    """Send the logs of an AKS cluster's containers to the workspace, into its table ContainerLogV2.
+
+    The cluster's add-on `omsagent` collects them.
+    """
+    rule = monitor.DataCollectionRule(
+        f"{name}-containers",
+        resource_group_name=args.resource_group,
+        location=args.region,
+        kind="Linux",
+        data_sources=monitor.DataCollectionRuleDataSourcesArgs(
+            extensions=[
+                monitor.ExtensionDataSourceArgs(
+                    name=_CONTAINERS,
+                    extension_name="ContainerInsights",
+                    streams=[_CONTAINER_LOGS],
+                    extension_settings={
+                        "dataCollectionSettings": {
+                            "interval": "1m",
+                            "namespaceFilteringMode": "Off",
+                            "enableContainerLogV2": True,
+                        }
+                    },
+                )
+            ]
+        ),
+        destinations=monitor.DataCollectionRuleDestinationsArgs(
+            log_analytics=[monitor.LogAnalyticsDestinationArgs(name="workspace", workspace_resource_id=workspace_id)]
+        ),
+        data_flows=[monitor.DataFlowArgs(streams=[_CONTAINER_LOGS], destinations=["workspace"])],
+        tags=args.tags.of("logs"),
+        opts=opts,
+    )
+    return monitor.DataCollectionRuleAssociation(
+        f"{name}-containers",
+        # The add-on looks for this name.
+        association_name=_CONTAINERS,
+        resource_uri=cluster_id,
+        data_collection_rule_id=rule.id,
         opts=opts,
     )

@@ -157,6 +157,7 @@ class AzureRegion(pulumi.ComponentResource):
                 admin_group_ids=spec.admins,
                 public_cidrs=spec.public_networks,
                 tags=spec.tags,
+                container_logs=spec.cloud_logs,
                 defender=spec.threat_detection is not None,
                 protect=spec.protect,
             ),

@@ -38,6 +38,8 @@ class EnvironmentSecrets:
     redis_password: object | None = field(default=None, repr=False)
     api_key: object | None = field(default=None, repr=False)
     grafana_password: object | None = field(default=None, repr=False)
+    loki_password: object | None = field(default=None, repr=False)
+    """Password of `monitoring.logs.loki.username`. It is never generated."""
     database_url: object | None = field(default=None, repr=False)
     """`postgresql://…`, a database that exists, for `platform: kubernetes`. It is never generated."""
     redis_url: object | None = field(default=None, repr=False)
@@ -92,7 +94,7 @@ class CloudEnvironment(Section):
     caches: Caches = Caches()
     """The three levels of the response cache in each region."""
     monitoring: Monitoring = Monitoring()
-    """Metrics and dashboards."""
+    """Metrics, dashboards, traces and logs."""
     data: Data = Data()
     """Postgres and Redis of each region."""
     images: Images = Images()

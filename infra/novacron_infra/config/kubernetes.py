@@ -11,6 +11,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from novacron_infra.config.environment import EnvironmentSecrets
 from novacron_infra.config.problems import problem
+from novacron_infra.config.rules.logs import check_own_logs
 from novacron_infra.config.rules.processes import check_container
 from novacron_infra.config.rules.targets import check_serving_targets
 from novacron_infra.config.sections.add_ons import AddOn, AddOns
@@ -170,7 +171,7 @@ class KubernetesEnvironment(Section):
     targets: ServingTargets = ServingTargets()
     """Targets of the stack. An alert tells when one is missed."""
     monitoring: Monitoring = Monitoring()
-    """Metrics, dashboards and traces."""
+    """Metrics, dashboards, traces and logs."""
     monitoring_namespace: Label = "monitoring"
     """The namespace whose pods may read the workers' metrics."""
     secrets: SkipJsonSchema[EnvironmentSecrets] = Field(default=EnvironmentSecrets(), exclude=True, repr=False)
@@ -203,6 +204,9 @@ def check_kubernetes_rules(parts: Mapping[str, Any]) -> list[Problem]:
         rule = "cert-manager issues the certificates, and add_ons.cert_manager is none"
         fix = "Set add_ons.cert_manager to install, or to existing if the cluster has it"
         found.append(problem("cluster_tls", True, rule, fix))
+    monitoring: Monitoring | None = parts.get("monitoring")
+    if monitoring is not None:
+        found += check_own_logs(monitoring.logs)
     if (targets := parts.get("targets")) is not None:
         found += check_serving_targets(targets)
     return found

@@ -40,4 +40,8 @@ def list_volume_classes(pools: Iterable[NodePoolShape], key_id: pulumi.Input[str
 def describe_charts(charts: ControllerCharts) -> ChartAddOnsArgs:
     """Return the controllers of a region's cluster."""
     described = ClusterDescription(platform=Platform.GCP, monitoring=charts.monitoring)
-    return ChartAddOnsArgs(releases=list_releases(charts.add_ons, described), grafana_password=charts.grafana_password)
+    return ChartAddOnsArgs(
+        releases=list_releases(charts.add_ons, described),
+        grafana_password=charts.grafana_password,
+        loki_password=charts.loki_password,
+    )

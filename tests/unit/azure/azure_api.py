@@ -12,7 +12,7 @@ import datetime as dt
 import importlib
 import re
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -53,6 +53,8 @@ MODELS: dict[str, type] = {
     "keyvault:Vault": keyvault.VaultCreateOrUpdateParameters,
     "managedidentity:FederatedIdentityCredential": msi.FederatedIdentityCredential,
     "managedidentity:UserAssignedIdentity": msi.Identity,
+    "monitor:DataCollectionRule": monitor.DataCollectionRuleResource,
+    "monitor:DataCollectionRuleAssociation": monitor.DataCollectionRuleAssociationProxyOnlyResource,
     "monitor:MetricAlert": monitor.MetricAlertResource,
     "network:FlowLog": network.FlowLog,
     "network:NatGateway": network.NatGateway,
@@ -83,6 +85,7 @@ NO_MODELS = {"monitor:DiagnosticSetting", "resources:DeploymentAtSubscriptionSco
 IN_PATH = {
     "accountName",
     "agentPoolName",
+    "associationName",
     "blobServicesName",
     "clusterName",
     "configName",
@@ -99,6 +102,7 @@ IN_PATH = {
     "registryName",
     "resourceGroupName",
     "resourceName",
+    "resourceUri",
     "scope",
     "secretName",
     "serverName",
@@ -173,6 +177,13 @@ _API_NAMES = {
 """Members that the SDK names differently."""
 
 
+_MORE_VALUES = {
+    "KnownExtensionDataSourceStreams": {"Microsoft-ContainerLogV2"},
+    "KnownDataFlowStreams": {"Microsoft-ContainerLogV2"},
+}
+"""Values of open enumerations that the models lack (Azure Monitor, Container insights, read on 2026-11-30)."""
+
+
 def problems(resource: Registered) -> list[str]:
     """Return the problems of a planned resource by Azure's models."""
     body = {name: value for name, value in resource.inputs.items() if name not in IN_PATH}
@@ -219,14 +230,14 @@ def _check(value: Any, type_: Any, where: str) -> Iterator[str]:
             return
         for index, item in enumerate(value):
             yield from _check(item, inner[0], f"{where}.{index}")
-    elif origin is dict:
+    elif origin in (dict, MutableMapping):
         if not isinstance(value, Mapping):
             yield f"{where}: {value!r} is not a mapping"
             return
         for key, item in value.items():
             yield from _check(item, inner[1], f"{where}.{key}")
     elif _is_class(type_, Enum):
-        if value not in {item.value for item in type_}:
+        if value not in {item.value for item in type_} | _MORE_VALUES.get(type_.__name__, set()):
             yield f"{where}: {value!r} is none of {[item.value for item in type_]}"
     elif isinstance(type_, type) and any(base.__name__ == "Model" for base in type_.__mro__):
         yield from _check_model(value, type_, where)

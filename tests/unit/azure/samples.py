@@ -96,6 +96,7 @@ CLUSTER = AksClusterArgs(
     workspace_id=WORKSPACE,
     admin_group_ids=("33333333-3333-3333-3333-333333333333",),
     tags=TAGS,
+    container_logs=True,
     defender=True,
 )
 WORKERS = NodePoolShape(

@@ -108,6 +108,8 @@ def test_a_wrong_value_has_one_problem_with_rule_and_fix(path: str, value: objec
         ({"access": {"node_port": 30080}}, "access.node_port", "access.kind is cluster-ip"),
         ({"access": {"kind": "load-balancer", "node_port": 30080}}, "access.node_port", "access.kind is load-balancer"),
         ({"access": {"address": "node"}}, "access.address", "no client outside the cluster"),
+        ({"monitoring": {"logs": {"destination": "cloud"}}}, "monitoring.logs.destination", "has no log service"),
+        ({"monitoring": {"logs": {"destination": "loki"}}}, "monitoring.logs.loki", "logs.destination is loki"),
         ({"workers": {"device": "cuda"}}, "workers.device", "workers.gpus is 0"),
         ({"workers": {"device": "cpu", "gpus": 1}}, "workers.device", "workers.gpus is 1"),
         ({"workers": {"shared_memory_gib": 4}}, "workers.shared_memory_gib", "workers.resources.memory_limit_gib, 4"),

@@ -20,11 +20,12 @@ from novacron_infra.azure import cluster_add_ons as on_azure
 from novacron_infra.catalog import FabricKind
 from novacron_infra.config import AddOn, AddOns, Monitoring
 from novacron_infra.config.sections.add_ons import INSTALLED_PROMETHEUS_URL
+from novacron_infra.config.sections.monitoring import Loki
 from novacron_infra.gcp import cluster_add_ons as on_gcp
 from novacron_infra.plan.serving import PodFabric
 from novacron_infra.pools import NodePoolShape, NodeRole
 from novacron_infra.regions import ControllerCharts
-from novacron_infra.workloads.add_ons import cert_manager, gpu_metrics, gpu_stack
+from novacron_infra.workloads.add_ons import cert_manager, container_logs, gpu_metrics, gpu_stack
 from novacron_infra.workloads.add_ons.charts import PodSecurity, Release
 from novacron_infra.workloads.add_ons.component import ChartAddOns, ChartAddOnsArgs
 from novacron_infra.workloads.add_ons.load_balancer_controller import AwsCluster
@@ -38,6 +39,7 @@ from tests.unit.graph import Graph, Registered, record
 CHARTS = "NOVACRON_CHARTS"
 """The variable that names a folder with unpacked charts, by name, to look up the values that no Go module has."""
 EKS = AwsCluster(name="prod", region="us-west-2", vpc_id="vpc-1")
+LOKI = Loki(url="https://loki.example.com/gateway", username="novacron", tenant="team")
 EVERYWHERE = ["monitoring", "cert-manager", "external-secrets"]
 CHART_MODULES = {
     "cert-manager": (MODULES["cert-manager.io"], "deploy/charts/cert-manager/"),
@@ -75,7 +77,8 @@ def every_release() -> list[Release]:
         more = {"load_balancer_controller": AddOn.INSTALL} if platform is Platform.AWS else {}
         for release in releases(platform, infiniband=True, gateway_api=AddOn.INSTALL, **more):
             found[release.name] = release
-    return list(found.values())
+    logs = container_logs.describe_release(LOKI, service_monitors=True)
+    return [*found.values(), logs]
 
 
 @pytest.mark.parametrize(
@@ -156,7 +159,7 @@ def test_every_chart_is_pinned_and_has_a_source() -> None:
 
 def test_only_charts_with_a_reason_are_in_privileged_namespaces() -> None:
     privileged = {item.name for item in every_release() if item.pod_security is PodSecurity.PRIVILEGED}
-    assert privileged == {"monitoring", "dcgm-exporter", "gpu-operator", "network-operator"}
+    assert privileged == {"monitoring", "dcgm-exporter", "gpu-operator", "network-operator", "fluent-bit"}
     with pytest.raises(ValueError, match="exactly a privileged namespace needs a reason"):
         Release(
             name="x",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from novacron_infra.config.rules.logs import check_logs
 from novacron_infra.config.rules.machines import check_machines, check_offers
 from novacron_infra.config.rules.model import check_model
 from novacron_infra.config.rules.model_store import check_model_store, check_region_stores
@@ -38,6 +39,7 @@ _RULES = (
     check_redis,
     check_images,
     check_serving,
+    check_logs,
     check_tags,
 )
 

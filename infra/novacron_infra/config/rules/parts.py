@@ -14,6 +14,7 @@ from novacron_infra.config.sections.coordinators import Coordinators
 from novacron_infra.config.sections.data import Data
 from novacron_infra.config.sections.images import Images
 from novacron_infra.config.sections.model import ModelServing
+from novacron_infra.config.sections.monitoring import Monitoring
 from novacron_infra.config.sections.platform import EnvironmentName, Platform
 from novacron_infra.config.sections.regions import Region
 from novacron_infra.config.sections.security import Security
@@ -41,6 +42,7 @@ class Parts(TypedDict, total=False):
     targets: Targets
     autoscaling: Autoscaling | None
     caches: Caches
+    monitoring: Monitoring
     data: Data
     images: Images
     traffic: Traffic | None

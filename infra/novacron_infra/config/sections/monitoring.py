@@ -1,7 +1,8 @@
-"""`monitoring`: metrics, dashboards and traces."""
+"""`monitoring`: metrics, dashboards, traces and logs."""
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -46,8 +47,40 @@ class Traces(Section):
         return url.port or (443 if url.scheme == "https" else 80)
 
 
+class LogDestination(str, Enum):
+    """Where the logs of containers go."""
+
+    CLOUD = "cloud"
+    """The cloud's log service: CloudWatch Logs, Cloud Logging, or Log Analytics."""
+    LOKI = "loki"
+    """Grafana Loki."""
+
+
+LoginName = Annotated[str, TextPattern(r"[A-Za-z0-9._@|-]+", "it has letters, digits and any of . _ @ | -", "novacron")]
+
+
+class Loki(Section):
+    """A Loki that takes logs. The password of `username` is the secret `novacron:lokiPassword`."""
+
+    url: WebUrl
+    """URL of Loki or its gateway, without `/loki/api/v1/push`, such as `http://loki-gateway.logging.svc`."""
+    username: LoginName | None = None
+    """User for basic authentication. Left out: there is none."""
+    tenant: LoginName | None = None
+    """Tenant that owns the logs (`X-Scope-OrgID`). Left out: Loki has one tenant."""
+
+
+class Logs(Section):
+    """Where the logs of all containers in a cluster go."""
+
+    destination: LogDestination
+    """`cloud` or `loki`. GKE sends logs to Cloud Logging in any case."""
+    loki: Loki | None = None
+    """The Loki, if logs go there."""
+
+
 class Monitoring(Section):
-    """Metrics, dashboards and traces."""
+    """Metrics, dashboards, traces and logs."""
 
     scrape_interval_s: PositiveInt = 15
     """Seconds between two scrapes of a target by Prometheus."""
@@ -59,3 +92,5 @@ class Monitoring(Section):
     """Where you publish docs/runbooks, to which alerts link. Left out: they name the page in the repository."""
     traces: Traces | None = None
     """Where traces go. Left out: there are none."""
+    logs: Logs | None = None
+    """Where the logs of containers go. Left out: the stack collects none, and an agent of yours may."""

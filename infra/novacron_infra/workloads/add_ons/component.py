@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as k8s
 
+from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.generated import generate_secret
-from novacron_infra.workloads.add_ons import gpu_metrics, gpu_stack, monitoring_stack
+from novacron_infra.workloads.add_ons import container_logs, gpu_metrics, gpu_stack, monitoring_stack
 from novacron_infra.workloads.add_ons.charts import OCI, PodSecurity, Release
 from novacron_infra.workloads.names import PART_OF
 from novacron_infra.workloads.pods import PART_OF_LABEL, label_object
@@ -27,6 +28,8 @@ class ChartAddOnsArgs:
     """The charts, each after those that it needs."""
     grafana_password: pulumi.Input[str] | None = None
     """Password of Grafana's administrator. None: it is generated."""
+    loki_password: pulumi.Input[str] | None = None
+    """Password of Loki's user. None: Loki asks for none."""
 
 
 class ChartAddOns(pulumi.ComponentResource):
@@ -34,9 +37,13 @@ class ChartAddOns(pulumi.ComponentResource):
 
     Pulumi's Kubernetes provider installs them; the engine's own provider cannot. Objects that use a chart's
     definitions depend on the component: it is created when every chart is ready.
+
+    Raises:
+        ArgumentError: if logs go to a Loki that asks for a password, and there is none.
     """
 
     def __init__(self, name: str, args: ChartAddOnsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        raise_problems(_check_args(args))
         super().__init__("novacron:index:ChartAddOns", name, None, opts)
         self._name, self._args = name, args
         self._child = pulumi.ResourceOptions(parent=self)
@@ -101,6 +108,16 @@ class ChartAddOns(pulumi.ComponentResource):
                     opts=opts,
                 )
             ]
+        if container_logs.needs_password(release):
+            secret, password = container_logs.LOKI_SECRET, self._args.loki_password or ""
+            return [
+                k8s.core.v1.Secret(
+                    f"{self._name}-{secret}",
+                    metadata=label_object(secret, release.namespace, secret),
+                    string_data={container_logs.LOKI_PASSWORD_KEY: pulumi.Output.secret(password)},
+                    opts=opts,
+                )
+            ]
         if release.name == monitoring_stack.RELEASE:
             secret, given = monitoring_stack.GRAFANA_SECRET, self._args.grafana_password
             password = generate_secret(f"{self._name}-grafana-password", self._child) if given is None else given
@@ -124,3 +141,12 @@ class ChartAddOns(pulumi.ComponentResource):
             spec=gpu_stack.describe_infiniband(),
             opts=opts,
         )
+
+
+def _check_args(args: ChartAddOnsArgs) -> list[Problem]:
+    needs_password = any(container_logs.needs_password(release) for release in args.releases)
+    if not needs_password or args.loki_password is not None:
+        return []
+    rule = "monitoring.logs.loki.username is set, and its password is not"
+    fix = "Set it: pulumi config set --secret novacron:lokiPassword. Or remove the username"
+    return [Problem("novacron:lokiPassword", None, rule, fix)]

@@ -10,6 +10,7 @@ from novacron_infra.config.sections.monitoring import Monitoring
 from novacron_infra.config.sections.platform import Platform
 from novacron_infra.workloads.add_ons import (
     cert_manager,
+    container_logs,
     external_secrets,
     gateway_api,
     gpu_metrics,
@@ -20,6 +21,7 @@ from novacron_infra.workloads.add_ons import (
     monitoring_stack,
 )
 from novacron_infra.workloads.add_ons.charts import Release
+from novacron_infra.workloads.add_ons.container_logs import CloudWatchLogs
 from novacron_infra.workloads.add_ons.load_balancer_controller import AwsCluster
 from novacron_infra.workloads.names import GPU_NAMESPACE
 
@@ -36,6 +38,8 @@ class ClusterDescription:
     """Whether GPU nodes have InfiniBand that the network operator has to set up."""
     aws: AwsCluster | None = None
     """Needed on AWS for the load balancer controller."""
+    log_group: CloudWatchLogs | None = None
+    """Log group of the containers on AWS, if their logs are in CloudWatch."""
 
 
 def list_releases(add_ons: AddOns, cluster: ClusterDescription) -> tuple[Release, ...]:
@@ -78,6 +82,9 @@ def _list_releases(add_ons: AddOns, cluster: ClusterDescription) -> Iterator[Rel
         )
     elif add_ons.gpu_metrics is AddOn.INSTALL:
         yield gpu_metrics.describe_release(scrape_interval_s=interval, service_monitors=monitors)
+    logs = cluster.monitoring.logs
+    if destination := (logs.loki if logs and logs.loki else cluster.log_group):
+        yield container_logs.describe_release(destination, service_monitors=monitors)
     if add_ons.leader_worker_set is AddOn.INSTALL:
         yield leader_worker_set.describe_release(service_monitors=monitors)
     if add_ons.keda is AddOn.INSTALL:

@@ -35,6 +35,7 @@ NO_TAGS = {
     "dbforpostgresql:Configuration",
     "dbforpostgresql:Database",
     "managedidentity:FederatedIdentityCredential",
+    "monitor:DataCollectionRuleAssociation",
     "monitor:DiagnosticSetting",
     "network:PrivateDnsZoneGroup",
     "network:Subnet",

@@ -2,8 +2,8 @@
 
 Built-in kinds are checked against Kubernetes' OpenAPI document, custom resources against the CustomResourceDefinitions
 of the controllers' Go modules, at pinned versions. `go mod download` keeps the modules in its own cache; without Go, a
-check skips its test. No module carries the definition of LeaderWorkerSet: `custom_resources/` has a reduced one
-with the fields that this project uses.
+check skips its test. No module carries the definitions of LeaderWorkerSet and TargetGroupBinding: `custom_resources/`
+has reduced ones with the fields that this project uses.
 
 Rules in CEL (`x-kubernetes-validations`) and of admission webhooks are not evaluated.
 """
@@ -111,14 +111,14 @@ def check_object(item: Mapping[str, Any]) -> None:
 def find_problems(item: Mapping[str, Any]) -> list[str]:
     """Return the problems of an object: the field, and what is wrong. The test is skipped without Go."""
     api_version, kind = str(item.get("apiVersion")), str(item.get("kind"))
-    definition = _find_definition(api_version, kind)
+    definition = find_definition(api_version, kind)
     scope = () if definition is None else _check_scope(item, definition["spec"]["scope"])
     return [*scope, *_validate(item, find_schema(api_version, kind))]
 
 
 def find_schema(api_version: str, kind: str) -> dict[str, Any]:
     """Return the JSON schema of a kind, in draft 4. The test is skipped without Go."""
-    definition = _find_definition(api_version, kind)
+    definition = find_definition(api_version, kind)
     if definition is None:
         schema: dict[str, Any] = {"$ref": f"#/definitions/{_find_built_in(api_version, kind)}"}
     else:
@@ -127,8 +127,8 @@ def find_schema(api_version: str, kind: str) -> dict[str, Any]:
     return {**schema, "definitions": _built_in_types()}
 
 
-def _find_definition(api_version: str, kind: str) -> dict[str, Any] | None:
-    """Return the definition of a custom resource; None for a built-in kind."""
+def find_definition(api_version: str, kind: str) -> dict[str, Any] | None:
+    """Return the definition of a custom resource; None for a built-in kind. The test is skipped without Go."""
     group = api_version.rpartition("/")[0]
     return find_reduced(group, kind) or (_find_in_module(MODULES[group], kind) if group in MODULES else None)
 

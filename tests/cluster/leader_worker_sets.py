@@ -58,7 +58,8 @@ class LeaderWorkerSetStandIn:
                     if "deletionTimestamp" not in item["metadata"]:  # the garbage collector removes its pods
                         self._reconcile(item)
             except client.ApiException as error:
-                if error.status not in (404, 409):  # the definition is not there yet; somebody else was faster
+                # A quota is used up; the definition is not there yet; somebody else was faster.
+                if error.status not in (403, 404, 409):
                     self.error = error
                     return
 

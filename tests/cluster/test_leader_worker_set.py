@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.controllers import definitions, eventually, free_port, listens, prepare, serve_webhooks
-from tests.cluster.test_serving_stack import pods, program, region_nodes, running
+from tests.cluster.serving_stack import pods, program, region_nodes, running
 from tests.definitions import Module, read_module
 from tests.rehearsal.kubernetes.lab import ClusterLab
 from tools.cluster.binaries import LEADER_WORKER_SET

@@ -107,6 +107,8 @@ def start_control_plane(
         *("--allocate-node-cidrs", "--cluster-cidr", POD_NETWORK, "--service-cluster-ip-range", SERVICE_NETWORK),
         *("--horizontal-pod-autoscaler-sync-period", f"{_AUTOSCALING_PERIOD_S}s"),
         "--node-monitor-grace-period=10m",  # nodes of a busy machine report late, and are not lost
+        # The default, 20 requests a second, is for large clusters with several API servers.
+        *("--kube-api-qps=200", "--kube-api-burst=400"),
     )
     processes.start(
         "kube-scheduler",

@@ -10,6 +10,8 @@ from tools.cluster.control_plane import ControlPlane
 from tools.cluster.processes import Processes, kubectl
 
 ANNOTATION = "kwok.x-k8s.io/node"
+_LEASE_S = 600
+"""Duration of the nodes' leases, which kwok renews after a quarter of it: with 40 s, a busy machine loses nodes."""
 _STAGES = ("node/fast", "pod/fast")
 """kwok's stages without delays: a pod is ready once it is scheduled, and gone once it is deleted."""
 
@@ -30,6 +32,7 @@ def start(
     processes.start(
         "kwok",
         *("--kubeconfig", str(admin), "--manage-nodes-with-annotation-selector", f"{ANNOTATION}=fake"),
+        *("--node-lease-duration-seconds", str(_LEASE_S)),
         *(part for file in _find_stages(programs["kwok"]) for part in ("--config", str(file))),
     )
     if not nodes:

@@ -22,15 +22,17 @@ def count_pods(coordinators: CoordinatorPods, workers: WorkerPods | GpuWorkers) 
     """Return the most pods and GPUs of each namespace, for its quota.
 
     Coordinators count twice: in an update, old pods that drain still count. Postgres and Redis count also where
-    there are none: an update that removes them first replaces the coordinators.
+    there are none: an update that removes them first replaces the coordinators. Warm pods count twice as well: one that
+    a replica displaces still counts when its successor is created, and the quota is checked before that replica's pod.
     """
     coordinator_pods = 2 * coordinators.count + len((POSTGRES, REDIS))
     if isinstance(workers, GpuWorkers):
         groups = workers.groups
         counts = [(group.maximum_replicas * group.pods_per_replica, group) for group in groups]
+        warm_gpus = sum(count_warm_pods([group]) * group.gpus_per_pod for group in groups)
         # All groups share the GPUs of the region.
-        gpus = max(pods * group.gpus_per_pod for pods, group in counts)
-        gpu_pods = sum(pods for pods, _ in counts) + count_warm_pods(groups)
+        gpus = max(pods * group.gpus_per_pod for pods, group in counts) + 2 * warm_gpus
+        gpu_pods = sum(pods for pods, _ in counts) + 2 * count_warm_pods(groups)
         return {NAMESPACE: (coordinator_pods, 0), GPU_NAMESPACE: (gpu_pods, gpus)}
     if workers.gpus:
         return {NAMESPACE: (coordinator_pods, 0), GPU_NAMESPACE: (workers.count, workers.count * workers.gpus)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from novacron_infra.clock import SYSTEM_CLOCK
 
@@ -66,11 +67,13 @@ def up(
             f"stack {stack} is not fully deployed; resources that were created are kept"
             + (f". `novacron logs -s {stack}` shows what the processes printed" if has_logs else "")
         )
-    _print_next_steps(target, backend, SYSTEM_CLOCK.monotonic() - started_s)
+    print_next_steps(target, backend, SYSTEM_CLOCK.monotonic() - started_s)
 
 
-def _print_next_steps(target: ProjectStack, backend: Backend, duration_s: float) -> None:
+def print_next_steps(target: ProjectStack, backend: Backend, duration_s: float) -> None:
     """Print how to use a stack that serves a model; nothing for other stacks."""
+    from novacron_ops.stack_status import is_inside_cluster
+
     outputs = backend.outputs()
     endpoint, model = outputs.get("endpoint"), outputs.get("model")
     if not isinstance(endpoint, str) or not isinstance(model, str):
@@ -78,7 +81,16 @@ def _print_next_steps(target: ProjectStack, backend: Backend, duration_s: float)
     request = json.dumps({"model": model, "messages": [{"role": "user", "content": "What is a GPU?"}]})
     command = sys.argv[0] if sys.argv[0].endswith("novacron") else "novacron"
     key = f' -H "Authorization: Bearer $({command} key -s {target.name})"' if "admin_key" in outputs else ""
-    say(f"\n{endpoint} answers after {duration_s:.1f} s. Try it:", style="bold")
+    if is_inside_cluster(endpoint):
+        say(
+            f"\nDeployed after {duration_s:.1f} s. {endpoint} is inside the cluster. To try it from here:", style="bold"
+        )
+        address = urlsplit(endpoint)
+        service, namespace, *_ = str(address.hostname).split(".")
+        write_lines([f"\n  kubectl port-forward -n {namespace} service/{service} {address.port}"])
+        endpoint = f"http://127.0.0.1:{address.port}{address.path}"
+    else:
+        say(f"\n{endpoint} answers after {duration_s:.1f} s. Try it:", style="bold")
     write_lines([f"\n  curl {endpoint}/chat/completions -H 'Content-Type: application/json'{key} -d '{request}'\n"])
     say(f"{endpoint.removesuffix('/v1')} shows the cluster's status and a chat in the browser.")
     make = "make down" if target.name == "local" else f"make down STACK={target.name}"

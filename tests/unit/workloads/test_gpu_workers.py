@@ -280,6 +280,12 @@ def test_every_namespace_has_a_quota_that_its_pods_fit(prod: Stack) -> None:
     assert len(prod.of("LimitRange")) == 2
 
 
+def test_quotas_leave_all_gpus_to_replicas_that_displace_warm_capacity() -> None:
+    stack = declare_region(serve(workers={"warm_replicas": 2}))
+    hard = get(stack.of("ResourceQuota")["novacron-workers/novacron"], "spec.hard")
+    assert hard == {"pods": str(13 + 12 + 26 + 2 * 2), "requests.nvidia.com/gpu": str(104 + 2 * 16)}
+
+
 def test_pods_have_the_identity_of_their_cloud() -> None:
     workers = PodIdentity(
         annotations={"azure.workload.identity/client-id": "1-2"}, labels={"azure.workload.identity/use": "true"}

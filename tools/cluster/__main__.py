@@ -16,6 +16,7 @@ from tools.cluster import pulumi_cli
 from tools.cluster.binaries import (
     CONTROL_PLANE,
     CONTROLLERS,
+    KEDA,
     NODE,
     SIMULATED_NODES,
     ClusterError,
@@ -34,6 +35,7 @@ _PROGRAMS = {
     "simulated": CONTROL_PLANE + SIMULATED_NODES,
     "controllers": CONTROLLERS,
     "pulumi": pulumi_cli.PROGRAMS,
+    "keda": KEDA,
 }
 UNSUPPORTED_MACHINE = 3
 """Exit status of a command that this machine cannot carry out. CI continues without it."""

@@ -1,4 +1,4 @@
-"""A stand-in for the controller of LeaderWorkerSets, whose Go module no registry serves.
+"""A stand-in for the controller of LeaderWorkerSets. `test_leader_worker_set` runs the real one, of an older version.
 
 It makes and removes the pods of each group, with the labels and variables of the real one, replaces groups whose
 template has changed, and reports the status. It is not the real controller: it knows neither restart policies nor
@@ -14,20 +14,11 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import yaml
 from kubernetes import client, config
-
-from tests.definitions import REDUCED
 
 GROUP, VERSION, PLURAL = "leaderworkerset.x-k8s.io", "v1", "leaderworkersets"
 _PREFIX = "leaderworkerset.sigs.k8s.io"
 _PERIOD_S = 0.5
-
-
-def read_definition() -> dict[str, Any]:
-    """Return the definition of LeaderWorkerSet with the fields that this project uses."""
-    (file,) = REDUCED.glob("*leaderworkersets.yaml")
-    return yaml.safe_load(file.read_text())
 
 
 class LeaderWorkerSetStandIn:

@@ -78,8 +78,10 @@ FIELDS = {
     "spec": set[str](),
     # Charts are ordinary resources of Pulumi in every language.
     "charts": set[str](),
-    # It comes from the plan of an environment, which only Python programs have.
+    # They come from an environment and its plan, which only Python programs have.
     "serving": set[str](),
+    "cloud_logs": set[str](),
+    "threat_detection": set[str](),
 }
 """Fields of a region's arguments that have other names in another language."""
 

@@ -27,7 +27,7 @@ from tools.cluster.binaries import (
     report,
 )
 from tools.cluster.init import PRIVATE_FOLDERS, READY
-from tools.cluster.processes import die_with_parent, kubectl
+from tools.cluster.processes import TIED_TO_PARENT, kubectl
 
 _CONTROL_GROUPS_S = 10.0
 ROOT = Path(__file__).parents[2]
@@ -136,6 +136,8 @@ class Cluster:
             running.create_folders(PRIVATE_FOLDERS)
             _create_control_groups(self._group)
             command = [*node.NAMESPACES, *command]
+        if end_with_this_process:
+            command = [*TIED_TO_PARENT, *command]
         process = subprocess.Popen(
             command,
             cwd=ROOT,
@@ -145,7 +147,6 @@ class Cluster:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            preexec_fn=die_with_parent if end_with_this_process else None,  # noqa: PLW1509 - one thread
         )
         for one in sockets:
             one.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -14,9 +13,12 @@ from pathlib import Path
 from tools.cluster.binaries import ClusterError
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_PR_SET_CHILD_SUBREAPER = 36
 _POLL_S = 0.1
 _STOP_S = 5.0
+# Not a `preexec_fn`, which would fork this process: the threads of gRPC, which tests have, do not survive a fork.
+TIED_TO_PARENT = ("setpriv", "--pdeathsig", "KILL", "--")
+"""Before a command: the kernel kills the command when the process that started it ends."""
 
 
 class Processes:
@@ -40,12 +42,11 @@ class Processes:
         """Start a program in the background."""
         with (self._logs / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(
-                [str(self._programs[name]), *arguments],
+                [*TIED_TO_PARENT, str(self._programs[name]), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **(environment or {})},
-                preexec_fn=die_with_parent,  # noqa: PLW1509 - one thread
             )
         self._running[process.pid] = (name, process)
 
@@ -120,8 +121,3 @@ def kubectl(
     if check and done.returncode:
         raise ClusterError(f"kubectl {' '.join(arguments)} failed: {done.stderr.strip()}")
     return done
-
-
-def die_with_parent() -> None:
-    """Have the kernel kill this process when the one that started it ends. To be called in the new process."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

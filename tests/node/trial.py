@@ -93,10 +93,10 @@ class Trial:
         )
 
     def pods(self, name: str) -> list[dict[str, Any]]:
-        """Return the running pods of a workload."""
+        """Return the running pods of a workload, without those that are being deleted."""
         label = f"app.kubernetes.io/name={name}"
-        running = "--field-selector=status.phase=Running"
-        return self.node.get("pods", "-n", NAMESPACE, "-l", label, running)["items"]
+        running = self.node.get("pods", "-n", NAMESPACE, "-l", label, "--field-selector=status.phase=Running")["items"]
+        return [pod for pod in running if "deletionTimestamp" not in pod["metadata"]]
 
 
 def load_images(node: Cluster, images: Sequence[str] = IMAGES) -> None:

@@ -1,5 +1,7 @@
 """Runs a Pulumi program as Pulumi's own language host does. The language host starts it by path.
 
+The engine's `exec_program` is not used: it leaves out work of the SDK whose results the CLI needs.
+
 Standard input: one JSON object with program, config, config_secret_keys and settings.
 Exit status: 0 when the program is done, 32 after an error that the user has seen.
 """

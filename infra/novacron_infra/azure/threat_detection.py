@@ -29,7 +29,7 @@ class AzureThreatDetectionArgs:
     tags: Tags
     minimum_severity: Severity = Severity.MEDIUM
     alert_emails: tuple[str, ...] = ()
-    """Addresses of the subscription's security contact. None: the contact stays as it is."""
+    """Addresses of the subscription's security contact. Empty: the contact stays as it is."""
 
 
 class AzureThreatDetection(pulumi.ComponentResource):
@@ -68,7 +68,7 @@ def list_settings(minimum: Severity, emails: tuple[str, ...]) -> list[dict[str, 
 
     Args:
         minimum: least severity of an alert that is sent.
-        emails: addresses of the contact. None: there is no contact in the template.
+        emails: addresses of the contact. Empty: there is no contact in the template.
     """
     plan = {
         "type": "Microsoft.Security/pricings",

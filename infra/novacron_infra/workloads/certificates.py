@@ -28,6 +28,7 @@ from novacron_infra.workloads.cert_manager import (
 )
 from novacron_infra.workloads.custom_resources import CustomKind, declare_custom_resource
 from novacron_infra.workloads.names import NAMESPACE
+from novacron_infra.workloads.options import after
 from novacron_infra.workloads.pods import label_object
 
 API_CERTIFICATE = "llm-api-tls"
@@ -82,7 +83,7 @@ def declare_public_certificate(
         CLUSTER_ISSUER,
         metadata,
         IssuerSpec(acme=acme),
-        pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=needed)),
+        after(opts, *needed),
     )
     return _declare_certificate(name, names, CLUSTER_ISSUER, issuer, opts)
 
@@ -120,7 +121,7 @@ def _declare_certificate(
         CERTIFICATE,
         label_object(API_CERTIFICATE, NAMESPACE, API_CERTIFICATE),
         spec,
-        pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[issuer])),
+        after(opts, issuer),
     )
 
 
@@ -142,6 +143,6 @@ def _allow_own_tokens(name: str, opts: pulumi.ResourceOptions) -> list[pulumi.Re
         metadata=label_object(tokens, CERT_MANAGER, tokens),
         role_ref=k8s.rbac.v1.RoleRefArgs(api_group="rbac.authorization.k8s.io", kind="Role", name=tokens),
         subjects=[k8s.rbac.v1.SubjectArgs(kind="ServiceAccount", name=CERT_MANAGER, namespace=CERT_MANAGER)],
-        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[role])),
+        opts=after(opts, role),
     )
     return [role, binding]

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pulumi
-import pulumi_kubernetes as k8s
 
 from novacron_infra.workloads import serving_contract as contract
 from novacron_infra.workloads.cert_manager import (
@@ -26,6 +25,7 @@ from novacron_infra.workloads.cert_manager import (
 )
 from novacron_infra.workloads.custom_resources import declare_custom_resource
 from novacron_infra.workloads.names import COORDINATORS, PART_OF, WORKERS
+from novacron_infra.workloads.options import after
 from novacron_infra.workloads.pods import CERTIFICATE_FOLDER, label_object
 from novacron_infra.workloads.serving_config import ClusterTlsFile
 
@@ -71,14 +71,14 @@ def declare_cluster_tls(
             renew_before=f"{_CA_RENEWAL_HOURS}h",
             private_key=PrivateKey(rotation_policy="Never"),
         ),
-        _after(opts, self_signed),
+        after(opts, self_signed),
     )
     issuer = declare_custom_resource(
         f"{name}-{ISSUER}",
         CLUSTER_ISSUER,
         label_object(ISSUER, None, PART_OF),
         IssuerSpec(ca=Ca(secret_name=_CA)),
-        _after(opts, ca),
+        after(opts, ca),
     )
     return [
         declare_custom_resource(
@@ -86,7 +86,7 @@ def declare_cluster_tls(
             CERTIFICATE,
             label_object(find_secret(pods), namespace, pods),
             describe_certificate(pods),
-            _after(opts, issuer),
+            after(opts, issuer),
         )
         for pods, namespace in ((COORDINATORS, coordinator_namespace), (WORKERS, worker_namespace))
     ]
@@ -118,7 +118,3 @@ def add_cluster_tls(file: pulumi.Input[Mapping[str, object]]) -> pulumi.Output[M
         "server_name": SERVER_NAME,
     }
     return pulumi.Output.from_input(file).apply(lambda content: {**content, "cluster_tls": section})
-
-
-def _after(opts: pulumi.ResourceOptions, resource: k8s.apiextensions.CustomResource) -> pulumi.ResourceOptions:
-    return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[resource]))

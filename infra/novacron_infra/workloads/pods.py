@@ -13,6 +13,7 @@ from novacron_infra.config.sections.images import LOADED_IMAGES
 from novacron_infra.plan.serving import NodePlacement
 from novacron_infra.workloads import serving_contract as contract
 from novacron_infra.workloads.names import CONFIGURATION_HASH, PART_OF, SECRETS_HASH
+from novacron_infra.workloads.options import after
 
 CERTIFICATE_FOLDER = "/etc/novacron-tls"
 """Folder of `tls.crt`, `tls.key` and `ca.crt`."""
@@ -327,8 +328,7 @@ def start_after_content(
     """
     read = [source.config, source.secret, *(folder.config for folder in folders if folder.config is not None)]
     # Not by an output of theirs: a provider that replaces a ConfigMap would then replace the workload, too.
-    first = pulumi.ResourceOptions(depends_on=[content.made for content in read])
-    return pulumi.ResourceOptions.merge(opts, first)
+    return after(opts, *(content.made for content in read))
 
 
 def pull_policy(image: pulumi.Input[str]) -> str:

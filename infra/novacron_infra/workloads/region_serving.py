@@ -28,6 +28,7 @@ from novacron_infra.workloads.cloud_services import (
 from novacron_infra.workloads.custom_resources import KEY, CustomKind, declare_custom_resource
 from novacron_infra.workloads.external_secrets import declare_password, declare_secret_store
 from novacron_infra.workloads.names import API_SERVICE, COORDINATORS, NAMESPACE
+from novacron_infra.workloads.options import after
 from novacron_infra.workloads.serving_args import (
     GpuWorkers,
     PortRange,
@@ -90,7 +91,7 @@ def declare_region_serving(
         ),
         opts,
     )
-    in_namespace = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[stack.namespaces[NAMESPACE]]))
+    in_namespace = after(opts, stack.namespaces[NAMESPACE])
     _declare_passwords(name, cloud, in_namespace)
     if spec.domain is None:
         declare_self_signed_certificate(f"{name}-api", _find_names(cloud.ingress), in_namespace)
@@ -136,7 +137,7 @@ def _make_redis_url(redis: ManagedRedis) -> pulumi.Output[str]:
 
 def _declare_passwords(name: str, cloud: CloudServices, opts: pulumi.ResourceOptions) -> None:
     store = declare_secret_store(f"{name}-secret-store", cloud.secrets, opts)
-    after_store = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[store]))
+    after_store = after(opts, store)
     declare_password(f"{name}-database-password", DATABASE_SECRET, cloud.database.login, after_store)
     if cloud.redis.login is not None:
         declare_password(f"{name}-redis-password", REDIS_SECRET, cloud.redis.login, after_store)

@@ -32,6 +32,7 @@ from novacron_infra.workloads.model_store import declare_store_claim
 from novacron_infra.workloads.monitoring.declare import MonitoredPods, declare_monitoring
 from novacron_infra.workloads.names import API_SERVICE, COORDINATORS, GPU_NAMESPACE, NAMESPACE, WARM_CAPACITY, WORKERS
 from novacron_infra.workloads.network_policies import AllowedTraffic, declare_network_policies
+from novacron_infra.workloads.options import after
 from novacron_infra.workloads.own_databases.declare import declare_databases
 from novacron_infra.workloads.priorities import count_warm_pods, declare_priority_classes, declare_warm_capacity
 from novacron_infra.workloads.quotas import count_pods, declare_quota
@@ -146,19 +147,23 @@ class ServingStack(pulumi.ComponentResource):
             generate_secret(f"{name}-admin-key", self._child) if given is None else pulumi.Output.secret(given)
         )
         self.namespaces = self._declare_namespaces()
-        in_namespaces = self._after(*self.namespaces.values())
+        in_namespaces = after(self._child, *self.namespaces.values())
         if args.cluster_tls:
             certificates = declare_cluster_tls(name, self._worker_namespace, NAMESPACE, in_namespaces)
-            in_namespaces = self._after(*self.namespaces.values(), *certificates)
+            in_namespaces = after(self._child, *self.namespaces.values(), *certificates)
         # Pods start only once their traffic is restricted and their accounts exist.
         access = self._declare_access(in_namespaces)
-        self._databases = declare_databases(name, args.databases, in_namespaces, self._after(*access))
-        prepared = self._after(*access, *self._databases.servers)
+        self._databases = declare_databases(name, args.databases, in_namespaces, after(self._child, *access))
+        prepared = after(self._child, *access, *self._databases.servers)
         deployment = self._declare_coordinators(in_namespaces, prepared)
         # One tier after the other: workers are not replaced while coordinators are.
-        self._declare_workers(in_namespaces, self._after(deployment))
+        self._declare_workers(in_namespaces, after(self._child, deployment))
         service = coordinators.declare_api_service(
-            f"{name}-{API_SERVICE}", args.access, args.ports, self._after(deployment), tls=args.tls_secret is not None
+            f"{name}-{API_SERVICE}",
+            args.access,
+            args.ports,
+            after(self._child, deployment),
+            tls=args.tls_secret is not None,
         )
         self.endpoint = coordinators.find_endpoint(args.access, args.ports.http, service)
         self.namespace = pulumi.Output.from_input(NAMESPACE)
@@ -179,10 +184,6 @@ class ServingStack(pulumi.ComponentResource):
             worker_tls=self._args.cluster_tls,
             fixed_workers=all(group.scaling is None and group.replicas == group.maximum_replicas for group in groups),
         )
-
-    def _after(self, *resources: pulumi.Resource) -> pulumi.ResourceOptions:
-        """Return the options of a child that is created after other resources, and deleted before them."""
-        return pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=resources))
 
     def _declare_namespaces(self) -> dict[str, k8s.core.v1.Namespace]:
         exempted = _list_exemptions(self._args.workers)
@@ -313,7 +314,7 @@ class ServingStack(pulumi.ComponentResource):
             return
         store = args.workers.store
         claims = [] if store.mount is None else declare_store_claim(self._name, store.mount, in_namespaces)
-        opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=claims))
+        opts = after(opts, *claims)
         settings = gpu_workers.GroupSettings(
             model_id=args.model.id, store=store, ports=args.ports, identity_labels=identity_labels
         )
@@ -331,7 +332,7 @@ class ServingStack(pulumi.ComponentResource):
                 worker_set = gpu_workers.describe_worker_set(group, settings)
                 workload = workers.declare_stateful_set(resource, worker_set, source, workload_opts)
             if scaled is not None:
-                declare_scaled_object(f"{resource}-scaling", scaled, self._after(workload))
+                declare_scaled_object(f"{resource}-scaling", scaled, after(self._child, workload))
             if group.warm_replicas:
                 declare_warm_capacity(f"{self._name}-{WARM_CAPACITY}", group, args.images.worker, opts)
 

@@ -19,7 +19,7 @@ def check_logs(parts: Parts) -> Iterator[Problem]:
     logs = monitoring.logs if monitoring else None
     if logs is None:
         return
-    yield from check_destination(logs)
+    yield from _check_destination(logs)
     if platform is None or clusters is None or clusters.add_ons:
         return
     on_aws = any(region.find_platform(platform) is Platform.AWS for region in parts.get("regions", ()))
@@ -32,13 +32,13 @@ def check_own_logs(logs: Logs | None) -> Iterator[Problem]:
     """Check where a cluster of your own sends the logs of containers."""
     if logs is None:
         return
-    yield from check_destination(logs)
+    yield from _check_destination(logs)
     if logs.destination is LogDestination.CLOUD:
         rule = "a cluster of your own has no log service of a cloud"
-        yield problem(f"{_PATH}.destination", logs.destination.value, rule, "Use loki, or remove monitoring.logs")
+        yield problem(f"{_PATH}.destination", logs.destination.value, rule, f"Use loki, or remove {_PATH}")
 
 
-def check_destination(logs: Logs) -> Iterator[Problem]:
+def _check_destination(logs: Logs) -> Iterator[Problem]:
     """Check that there is a Loki exactly if logs go there."""
     if logs.destination is LogDestination.LOKI and logs.loki is None:
         fix = "Add its URL, such as loki: {url: https://loki.example.com}"

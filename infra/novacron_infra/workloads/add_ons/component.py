@@ -13,6 +13,7 @@ from novacron_infra.generated import generate_secret
 from novacron_infra.workloads.add_ons import container_logs, gpu_metrics, gpu_stack, monitoring_stack
 from novacron_infra.workloads.add_ons.charts import OCI, PodSecurity, Release
 from novacron_infra.workloads.names import PART_OF
+from novacron_infra.workloads.options import after
 from novacron_infra.workloads.pods import PART_OF_LABEL, label_object
 
 _SYSTEM_NAMESPACE = "kube-system"
@@ -53,14 +54,11 @@ class ChartAddOns(pulumi.ComponentResource):
             needed: list[pulumi.Resource] = [made[other] for other in release.after if other in made]
             if release.namespace in namespaces:
                 needed.append(namespaces[release.namespace])
-            needed += self._declare_inputs(release, self._after(needed))
-            made[release.name] = self._declare_release(release, self._after(needed))
+            needed += self._declare_inputs(release, after(self._child, *needed))
+            made[release.name] = self._declare_release(release, after(self._child, *needed))
             if release.name == gpu_stack.NETWORK_OPERATOR:
-                self._declare_infiniband(self._after([made[release.name]]))
+                self._declare_infiniband(after(self._child, made[release.name]))
         self.register_outputs({})
-
-    def _after(self, resources: Sequence[pulumi.Resource]) -> pulumi.ResourceOptions:
-        return pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=resources))
 
     def _declare_namespaces(self) -> dict[str, k8s.core.v1.Namespace]:
         levels: dict[str, PodSecurity] = {}

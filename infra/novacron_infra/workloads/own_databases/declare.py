@@ -19,6 +19,7 @@ from novacron_infra.workloads import pods
 from novacron_infra.workloads import serving_contract as contract
 from novacron_infra.workloads.config_objects import declare_file, declare_secret
 from novacron_infra.workloads.names import NAMESPACE, POSTGRES, REDIS, SERVING_PRIORITY
+from novacron_infra.workloads.options import after
 from novacron_infra.workloads.serving_args import OwnDatabases
 
 _SCRIPTS = Path(__file__).parent
@@ -85,17 +86,16 @@ def declare_databases(
         in_namespace: Pulumi's options of objects in the coordinators' namespace.
         prepared: Pulumi's options of pods, which wait for the network policies.
     """
-    servers: list[pulumi.Resource] = []
-    folders: list[pods.ReadOnlyFolder] = []
+    servers: list[tuple[_Server, pulumi.ResourceOptions]] = []
     if databases.postgres is not None:
         claim = _declare_claim(f"{name}-{POSTGRES}-data", databases.postgres, in_namespace)
-        after_claim = pulumi.ResourceOptions.merge(prepared, pulumi.ResourceOptions(depends_on=[claim]))
-        server = _describe_postgres(databases.postgres)
-        folders.append(_declare_server(name, server, servers, in_namespace, after_claim))
+        servers.append((_describe_postgres(databases.postgres), after(prepared, claim)))
     if databases.redis is not None:
-        server = _describe_redis(databases.redis)
-        folders.append(_declare_server(name, server, servers, in_namespace, prepared))
-    return DeclaredDatabases(servers=servers, folders=folders)
+        servers.append((_describe_redis(databases.redis), prepared))
+    declared = [_declare_server(name, server, in_namespace, opts) for server, opts in servers]
+    return DeclaredDatabases(
+        servers=[stateful_set for stateful_set, _ in declared], folders=[passwords for _, passwords in declared]
+    )
 
 
 def _describe_postgres(settings: OwnPostgres) -> _Server:
@@ -168,11 +168,10 @@ def _declare_claim(
 def _declare_server(
     name: str,
     server: _Server,
-    servers: list[pulumi.Resource],
     in_namespace: pulumi.ResourceOptions,
     opts: pulumi.ResourceOptions,
-) -> pods.ReadOnlyFolder:
-    """Declare a server, add it to `servers`, and return the folder with its password."""
+) -> tuple[k8s.apps.v1.StatefulSet, pods.ReadOnlyFolder]:
+    """Declare a server. Returns its StatefulSet, and the coordinators' folder with its password."""
     resource = f"{name}-{server.name}"
     password = generate_secret(f"{resource}-password", in_namespace)
     values = {server.password_key: password}
@@ -193,8 +192,7 @@ def _declare_server(
         passwd_name = f"{server.name}-passwd"
         content = declare_file(f"{resource}-passwd", NAMESPACE, passwd_name, _PASSWD_FILE, _PASSWD, in_namespace)
         passwd.append(pods.ReadOnlyFolder(name="passwd", path="/etc/passwd", config=content))
-    servers.append(_declare_stateful_set(resource, server, source, passwords, passwd, opts))
-    return passwords
+    return _declare_stateful_set(resource, server, source, passwords, passwd, opts), passwords
 
 
 def _declare_stateful_set(

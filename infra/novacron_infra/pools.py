@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from novacron_infra.catalog import Cloud, FabricKind, Machine, UnknownNameError, load_machines
+from novacron_infra.catalog import Capacity, Cloud, FabricKind, Machine, UnknownNameError, load_machines
 from novacron_infra.errors import Problem
 
 
@@ -30,18 +30,6 @@ class Placement(str, Enum):
     """A new placement group of the pool's own."""
     FROM_RESERVATION = "from-reservation"
     """In the reservation's group. A group of the pool itself would make launches fail."""
-
-
-class Capacity(str, Enum):
-    """How the machines are obtained."""
-
-    ON_DEMAND = "on-demand"
-    SPOT = "spot"
-    """Above a floor of on-demand nodes."""
-    RESERVATION = "reservation"
-    CAPACITY_BLOCK = "capacity-block"
-    FLEX_START = "flex-start"
-    QUEUED = "queued"
 
 
 RESERVED = (Capacity.RESERVATION, Capacity.CAPACITY_BLOCK)

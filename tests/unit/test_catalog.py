@@ -8,6 +8,7 @@ import botocore.session
 import pytest
 from novacron_infra.catalog import (
     Architecture,
+    Capacity,
     Cloud,
     EngineKind,
     Machine,
@@ -44,6 +45,16 @@ def test_the_figures_of_a_machine_have_a_date(machine_type: Machine) -> None:
     if isinstance(machine_type.price, Price):
         assert machine_type.price.as_of <= latest
         assert machine_type.price.region
+
+
+@pytest.mark.parametrize("machine_type", load_machines().values(), ids=lambda machine_type: machine_type.name)
+def test_every_machine_says_how_its_cloud_sells_it(machine_type: Machine) -> None:
+    sold = machine_type.sold
+    assert sold is not None
+    only = {Capacity.CAPACITY_BLOCK: Cloud.AWS, Capacity.FLEX_START: Cloud.GCP, Capacity.QUEUED: Cloud.GCP}
+    assert all(only.get(capacity, machine_type.cloud) is machine_type.cloud for capacity in sold.capacities)
+    assert Capacity.FLEX_START in sold.capacities or not sold.compact_flex_start
+    assert len(set(sold.capacities)) == len(sold.capacities)
 
 
 @pytest.mark.parametrize(

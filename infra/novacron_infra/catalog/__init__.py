@@ -22,6 +22,7 @@ from novacron_infra.catalog.lookup import (
 )
 from novacron_infra.catalog.types import (
     Architecture,
+    Capacity,
     Clocks,
     Cloud,
     EngineKind,
@@ -38,11 +39,13 @@ from novacron_infra.catalog.types import (
     Price,
     Quantization,
     RegionList,
+    Sale,
     WeightFormat,
 )
 
 __all__ = [
     "Architecture",
+    "Capacity",
     "CatalogError",
     "Clocks",
     "Cloud",
@@ -60,6 +63,7 @@ __all__ = [
     "Price",
     "Quantization",
     "RegionList",
+    "Sale",
     "UnknownNameError",
     "UnsupportedQuantizationError",
     "WeightFormat",

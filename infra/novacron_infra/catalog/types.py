@@ -36,6 +36,22 @@ class FabricKind(str, Enum):
     INFINIBAND = "infiniband"
 
 
+class Capacity(str, Enum):
+    """How machines are bought."""
+
+    ON_DEMAND = "on-demand"
+    SPOT = "spot"
+    """Above a floor of on-demand nodes."""
+    RESERVATION = "reservation"
+    """A reservation of your own. Azure calls it a capacity reservation group."""
+    CAPACITY_BLOCK = "capacity-block"
+    """AWS Capacity Blocks for ML: machines for a period that starts and ends on stated dates."""
+    FLEX_START = "flex-start"
+    """Google Cloud flex-start: machines that arrive when there are some, for seven days at most."""
+    QUEUED = "queued"
+    """Google Cloud queued provisioning: flex-start machines that arrive all together, for a ProvisioningRequest."""
+
+
 class EngineKind(str, Enum):
     """The inference engines of a worker."""
 
@@ -132,6 +148,22 @@ class Price(Sourced):
     region: str
 
 
+class Sale(Sourced):
+    """How a cloud sells a machine. `novacron plan` refuses to buy it in any other way.
+
+    Every machine of the catalogue has one (`sold` in machines.yaml). List a capacity only where the source says that
+    it is sold so; the source and the date are shown to the user. Capacities per cloud: on-demand, spot, reservation
+    everywhere; capacity-block on AWS; flex-start and queued on Google Cloud.
+    """
+
+    capacities: Annotated[tuple[Capacity, ...], Field(min_length=1)]
+    """The ways in which it is sold, those to suggest first."""
+    compact_flex_start: bool = False
+    """Google Cloud: whether flex-start nodes can be placed close together (compact placement)."""
+    zones: tuple[str, ...] = ()
+    """The zones that sell it, where a complete list is known. Empty: any zone of a region may."""
+
+
 class Machine(Sourced):
     """A machine type. None is a figure that is not verified; `inferred` names figures that no source states."""
 
@@ -145,6 +177,8 @@ class Machine(Sourced):
     network_gbps: Annotated[float, Field(gt=0)] | None
     fabric: Fabric | None = None
     price: Price | Literal["no public price"]
+    sold: Sale | None = None
+    """None where no source states it: the plan then accepts every capacity of the cloud."""
     inferred: tuple[str, ...] = ()
 
 

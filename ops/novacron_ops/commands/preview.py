@@ -18,7 +18,7 @@ def preview(
     \b
     Examples:
       novacron preview
-      novacron preview -s prod --without-region eu-west-1
+      novacron preview -s prod --without-region eu-north-1
     """
     from novacron_rehearsal import Operation
 

@@ -31,7 +31,7 @@ def up(
     \b
     Examples:
       novacron up
-      novacron up -s prod --without-region eu-west-1
+      novacron up -s prod --without-region eu-north-1
       novacron up -s prod --without-cluster-objects
     """
     from novacron_rehearsal import Operation

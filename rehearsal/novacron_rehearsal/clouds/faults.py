@@ -5,7 +5,7 @@ Faults are a list in YAML, in a file or in the variable `NOVACRON_FAULTS` (the p
     - {fault: capacity, type: "aws:eks/nodeGroup:*", region: us-east-1, times: 1}
     - {fault: quota, type: "gcp:container/nodePool:NodePool", code: NVIDIA_H100_GPUS}
     - {fault: slow, urn: "*::gpu-*", seconds: 20}
-    - {fault: region_down, region: eu-west-1}
+    - {fault: region_down, region: eu-north-1}
 
 `type`, `urn` and `region` are patterns with `*`; a pattern that is left out matches everything. `times` limits how many
 calls fail; without it, all do. The count is kept with the state of the clouds. The file is read again for every call,

@@ -18,10 +18,10 @@ from tests.rehearsal.clouds.conftest import Site, a_site, taken
 from tests.rehearsal.clouds.test_environment import describe, environment
 
 pytestmark = pytest.mark.xdist_group("dead region")
-ALIVE, DEAD = "dev-us-west-2", "dev-eu-west-1"
+ALIVE, DEAD = "dev-us-west-2", "dev-eu-west-2"
 DOWN = """
-- {fault: region_down, region: eu-west-1, type: 'aws:[!i]*'}
-- {fault: region_down, region: eu-west-1, type: 'aws:index/getCallerIdentity*'}
+- {fault: region_down, region: eu-west-2, type: 'aws:[!i]*'}
+- {fault: region_down, region: eu-west-2, type: 'aws:index/getCallerIdentity*'}
 """
 """IAM is not regional, and other `aws:index` functions make no calls."""
 
@@ -30,7 +30,7 @@ def two_regions() -> dict[str, Any]:
     """The development environment in two regions."""
     values = copy.deepcopy(environment("dev"))
     first = values["regions"][0]
-    second = {"name": "eu-west-1", "dns_label": "eu", "network": "10.9.0.0/16", "zones": ["eu-west-1a", "eu-west-1b"]}
+    second = {"name": "eu-west-2", "dns_label": "eu", "network": "10.9.0.0/16", "zones": ["eu-west-2a", "eu-west-2b"]}
     values["regions"] = [first, {**first, **second}]
     values["accounts"] = {"aws_account_id": "123456789012"}
     values["traffic"] = environment("prod")["traffic"]
@@ -85,11 +85,11 @@ def test_the_others_are_updated_and_the_dead_one_catches_up(site: Site, left_out
     site.faults.write_text(DOWN)
     options: Options = replace(site.options, continue_on_error=True)
     if left_out:
-        patterns = region_patterns(ProjectStack(site.folder, "dev"), ["eu-west-1"])
+        patterns = region_patterns(ProjectStack(site.folder, "dev"), ["eu-west-2"])
         options = replace(options, exclude=patterns)
     struck = site.workspace.up(options)
     assert struck.succeeded is left_out, struck.errors
-    assert left_out or "eu-west-1" in struck.errors
+    assert left_out or "eu-west-2" in struck.errors
     assert f"update {ALIVE}-cluster" in touched(struck, ALIVE)
     assert touched(struck, DEAD) == set()
     assert recorded(site, DEAD) == before

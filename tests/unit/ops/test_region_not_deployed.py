@@ -18,13 +18,13 @@ from tests.unit.ops.running import copy_stacks, novacron
 URN = "urn:pulumi:prod::novacron::"
 STACK = URN + "pulumi:pulumi:Stack::novacron-prod"
 PROVIDER = {
-    "urn": URN + "pulumi:providers:aws::prod-eu-west-1",
+    "urn": URN + "pulumi:providers:aws::prod-eu-north-1",
     "custom": True,
     "id": "1",
     "type": "pulumi:providers:aws",
 }
-OTHER = {"urn": URN + "novacron:aws:Region::prod-eu-west-10-x", "custom": False, "type": "novacron:aws:Region"}
-REGION = {"urn": URN + "novacron:aws:Region::prod-eu-west-1", "custom": False, "type": "novacron:aws:Region"}
+OTHER = {"urn": URN + "novacron:aws:Region::prod-eu-north-10-x", "custom": False, "type": "novacron:aws:Region"}
+REGION = {"urn": URN + "novacron:aws:Region::prod-eu-north-1", "custom": False, "type": "novacron:aws:Region"}
 
 
 @pytest.fixture
@@ -63,13 +63,13 @@ both = pytest.mark.parametrize("backend", [cli, rehearsal])
 @both
 def test_a_deployed_region_can_be_left_out(project: Path, backend: Make) -> None:
     stack = ProjectStack(project, "prod")
-    patterns = deployed_region_patterns(stack, ["eu-west-1"], backend(project, state(PROVIDER, REGION)))
-    assert patterns == ("**::prod-eu-west-1", "**::prod-eu-west-1-*")
+    patterns = deployed_region_patterns(stack, ["eu-north-1"], backend(project, state(PROVIDER, REGION)))
+    assert patterns == ("**::prod-eu-north-1", "**::prod-eu-north-1-*")
 
 
 def run(operation: str, engine: str) -> int:
     """Run a command without the region and return its exit status."""
-    return novacron(operation, "--engine", engine, "-s", "prod", "--without-region", "eu-west-1")
+    return novacron(operation, "--engine", engine, "-s", "prod", "--without-region", "eu-north-1")
 
 
 @both
@@ -87,8 +87,8 @@ def test_a_region_that_is_not_deployed_is_refused_before_anything_runs(
     monkeypatch.setenv("PATH", f"{project / 'bin'}:/usr/bin:/bin")
     assert run(operation, backend.__name__) == 2
     output = capsys.readouterr().err
-    assert "--without-region eu-west-1: the state of stack 'prod' has no resources in this region" in output
-    assert "remove eu-west-1 from novacron:environment.regions for now" in output
+    assert "--without-region eu-north-1: the state of stack 'prod' has no resources in this region" in output
+    assert "remove eu-north-1 from novacron:environment.regions for now" in output
     calls = project / "calls"
     called = [line.split()[1] for line in calls.read_text().splitlines()] if calls.exists() else []
     assert set(called) <= {"stack"}  # `stack select` and `stack export`, no `up`

@@ -16,7 +16,7 @@ from novacron_rehearsal.engine.selection import Selection
 from tests.unit.ops.running import copy_stacks, novacron
 
 URN = "urn:pulumi:prod::novacron::novacron:index:AwsRegion$aws:eks/cluster:Cluster::"
-REGIONS = ("us-west-2", "us-east-1", "eu-west-1", "ap-southeast-1")
+REGIONS = ("us-west-2", "us-east-1", "eu-north-1", "ap-northeast-1")
 COMMANDS = {"up": Operation.UP, "preview": Operation.PREVIEW, "down": Operation.DESTROY}
 
 
@@ -97,7 +97,7 @@ def test_two_regions_are_excluded_together(backend: RecordingBackend) -> None:
         ),
         # DNS belongs to no region, so it can be changed while any region is unreachable.
         ("prod", ["dns"], "--without-region dns: stack 'prod' has no such region"),
-        ("prod", ["eu-west-1", "EU-WEST-1"], "--without-region EU-WEST-1: stack 'prod' has no such region"),
+        ("prod", ["eu-north-1", "EU-NORTH-1"], "--without-region EU-NORTH-1: stack 'prod' has no such region"),
         ("prod", REGIONS, "--without-region: all regions are left out"),
         ("local", ["us-west-2"], "--without-region: stack 'local' is local and has no regions"),
         ("trial", ["us-west-2"], "--without-region: stack 'trial' runs in one cluster and has no regions"),

@@ -52,8 +52,8 @@ def test_prod_is_shared_by_weight_in_whole_machines() -> None:
     assert [(item.name, item.nodes, item.replicas[0]) for item in planned.regions] == [
         ("us-west-2", 6, 6),
         ("us-east-1", 5, 5),
-        ("eu-west-1", 3, 3),
-        ("ap-southeast-1", 2, 2),
+        ("eu-north-1", 3, 3),
+        ("ap-northeast-1", 2, 2),
     ]
     for name, total in (("count", 64), ("minimum", 32), ("maximum", 128)):
         assert sum(getattr(item.workers, name) for item in planned.regions) == total
@@ -87,8 +87,8 @@ def test_the_safe_load_before_a_region_failure(first: int, second: int, safe: li
 
 def test_the_most_loaded_region_has_the_most_traffic_for_its_workers() -> None:
     failure = plan(prod()).region_failures[0]
-    # us-west-2 fails: eu-west-1 gets 20 of 60 of the traffic with 3 of 16 machines.
-    assert (failure.region, failure.most_loaded_region) == ("us-west-2", "eu-west-1")
+    # us-west-2 fails: eu-north-1 gets 20 of 60 of the traffic with 3 of 16 machines.
+    assert (failure.region, failure.most_loaded_region) == ("us-west-2", "eu-north-1")
     assert failure.safe_load_fraction == pytest.approx((3 / 16) / (20 / 60))
 
 
@@ -173,16 +173,16 @@ def test_the_plan_warns_about_file_systems_as_model_stores() -> None:
     assert warnings({"kind": "s3", "bucket": "models"}) == []
     assert warnings({"kind": "efs"}) == [
         slow,
-        "models are not replicated to eu-west-1, ap-southeast-1: EFS replicates a file system to one other",
+        "models are not replicated to eu-north-1, ap-northeast-1: EFS replicates a file system to one other",
     ]
     # A file system that exists is not a destination of replication: it would be overwritten.
     assert warnings({"kind": "efs"}, bucket="fs-0123456789abcdef0") == [
         slow,
-        "models are not replicated to ap-southeast-1: EFS replicates a file system to one other",
+        "models are not replicated to ap-northeast-1: EFS replicates a file system to one other",
     ]
     reach = "connect their networks with the server yourself"
     assert warnings({"kind": "nfs", "bucket": "a:/b"}, bucket="c:/d") == [
-        f"workers in us-west-2, eu-west-1, ap-southeast-1 mount a:/b: {reach}",
+        f"workers in us-west-2, eu-north-1, ap-northeast-1 mount a:/b: {reach}",
         f"workers in us-east-1 mount c:/d: {reach}",
     ]
 
@@ -192,7 +192,7 @@ def test_models_go_from_the_first_file_system_to_the_next_that_is_made() -> None
     description["model"]["store"] = {"kind": "efs", "bucket": "fs-0123456789abcdef1"}
     assert find_efs_replication(plan(description).config) == ("us-west-2", "us-east-1")
     description["regions"][1]["bucket"] = "fs-0123456789abcdef2"
-    assert find_efs_replication(plan(description).config) == ("us-west-2", "eu-west-1")
+    assert find_efs_replication(plan(description).config) == ("us-west-2", "eu-north-1")
     assert find_efs_replication(plan(description | {"regions": description["regions"][:2]}).config) is None
     assert find_efs_replication(plan(prod()).config) is None
 

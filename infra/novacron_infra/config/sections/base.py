@@ -19,10 +19,6 @@ Instances = Annotated[int, Field(ge=1, le=10_000)]
 Name = Annotated[str, Field(min_length=1)]
 
 
-BROKEN_RULE = "broken_rule"
-"""The type of validation errors whose context has a `rule` and a `fix`."""
-
-
 def broken_rule(rule: str, fix: str) -> PydanticCustomError:
     """Return the error for a validator to raise: the rule as a clause, and the fix as whole sentences."""
     return PydanticCustomError("broken_rule", "{rule}", {"rule": rule, "fix": fix})

@@ -1,4 +1,4 @@
-"""Load on the stack `trial`: streamed requests in threads."""
+"""Load on the stack `trial`: streamed requests in threads, half of which keep their connections."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from types import TracebackType
 
 import httpx
 
-from tests.node.trial import Trial
+from tests.node.trial import BODY, Trial
 
 
 class Load:
@@ -18,7 +18,7 @@ class Load:
         self.failures: list[str] = []
         self._trial = trial
         self._over = threading.Event()
-        self._threads = [threading.Thread(target=self._ask) for _ in range(threads)]
+        self._threads = [threading.Thread(target=self._ask, args=(number % 2 == 0,)) for number in range(threads)]
 
     def __enter__(self) -> Load:
         for thread in self._threads:
@@ -30,13 +30,17 @@ class Load:
         for thread in self._threads:
             thread.join()
 
-    def _ask(self) -> None:
-        while not self._over.is_set():
-            try:
-                answer = self._trial.ask(stream=True)
-                complete = answer.status_code == 200 and answer.text.endswith("data: [DONE]\n\n")
-                if not complete or '"error"' in answer.text:
-                    self.failures.append(f"{answer.status_code} {answer.text[-300:]}")
-            except httpx.HTTPError as error:
-                self.failures.append(repr(error))
-            self.served += 1
+    def _ask(self, keep_connections: bool) -> None:
+        with self._trial.open_client(keep_connections=keep_connections) as client:
+            while not self._over.is_set():
+                self._ask_once(client)
+
+    def _ask_once(self, client: httpx.Client) -> None:
+        try:
+            answer = client.post("/v1/chat/completions", json={**BODY, "stream": True})
+            complete = answer.status_code == 200 and answer.text.endswith("data: [DONE]\n\n")
+            if not complete or '"error"' in answer.text:
+                self.failures.append(f"{answer.status_code} {answer.text[-300:]}")
+        except httpx.HTTPError as error:
+            self.failures.append(repr(error))
+        self.served += 1

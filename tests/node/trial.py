@@ -60,14 +60,14 @@ class Trial:
 
     def ask(self, **more: object) -> httpx.Response:
         """Ask for a chat completion through the node's port."""
-        with self._open_client() as client:
+        with self.open_client() as client:
             return client.post("/v1/chat/completions", json={**BODY, **more})
 
     @contextmanager
     def open_stream(self, **more: object) -> Iterator[Iterator[str]]:
         """Ask for a long stream, and give the lines of the response."""
         body = {**BODY, **LONG_STREAM, **more}
-        with self._open_client() as client, client.stream("POST", "/v1/chat/completions", json=body) as response:
+        with self.open_client() as client, client.stream("POST", "/v1/chat/completions", json=body) as response:
             yield response.iter_lines()
 
     @contextmanager
@@ -78,16 +78,17 @@ class Trial:
             try:
                 assert forwarding.stdout is not None
                 line = forwarding.stdout.readline()  # Forwarding from 127.0.0.1:41234 -> 8080
-                with self._open_client(int(line.partition("127.0.0.1:")[2].split()[0])) as client:
+                with self.open_client(int(line.partition("127.0.0.1:")[2].split()[0])) as client:
                     yield client
             finally:
                 forwarding.terminate()
 
-    def _open_client(self, port: int | None = None) -> httpx.Client:
+    def open_client(self, port: int | None = None, *, keep_connections: bool = True) -> httpx.Client:
         """Return a client of a port of this machine, by default the node's, with the stack's key."""
         return httpx.Client(
             base_url=f"http://127.0.0.1:{port or self.port}",
             headers={"authorization": f"Bearer {self.key}"},
+            limits=httpx.Limits(max_keepalive_connections=None if keep_connections else 0),
             timeout=60,
             trust_env=False,
         )

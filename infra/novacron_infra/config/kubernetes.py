@@ -113,7 +113,7 @@ class WorkerPods(PyTorchSettings):
     """Requests and limits of a worker's container."""
     quantization: PyTorchQuantization = PyTorchQuantization.NONE
     """Quantisation of the weights; `novacron quality` measures what it costs."""
-    start_timeout_s: int = Field(default=600, ge=1, le=3600)
+    start_timeout_s: int = Field(default=600, ge=30, le=3600)
     """Seconds that a worker may take to load the model, with the download. After that it is restarted."""
     shared_memory_gib: PositiveFloat = 1
     """Size of the memory-backed /dev/shm of each pod in GiB. It counts against the memory limit."""

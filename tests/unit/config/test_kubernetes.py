@@ -86,7 +86,7 @@ def test_the_path_of_a_kubeconfig_may_begin_with_the_home_folder(monkeypatch: py
         ("monitoring_namespace", "Monitoring", "a namespace has 1 to 63 lower-case letters, digits and hyphens"),
         ("workers.count", 0, "it must be from 1 to 10000"),
         ("workers.gpus", -1, "it must be from 0 to 64"),
-        ("workers.start_timeout_s", 0, "it must be from 1 to 3600"),
+        ("workers.start_timeout_s", 29, "it must be from 30 to 3600"),
         ("coordinators.drain_s", -1, "it must be from 0 to 3600"),
         ("database_url", "postgresql://u:p@h/d", "it is an unknown key"),
         ("redis.image", "registry.example.com/valkey:9", "End it with @sha256: and the digest that you tested"),

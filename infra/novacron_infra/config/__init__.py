@@ -7,6 +7,7 @@ from novacron_infra.config.environment import CloudEnvironment, EnvironmentSecre
 from novacron_infra.config.kubernetes import (
     AccessKind,
     ApiAccess,
+    ApiGateway,
     CoordinatorPods,
     KubernetesCluster,
     KubernetesEnvironment,
@@ -47,6 +48,7 @@ __all__ = [
     "AddOns",
     "Alarms",
     "ApiAccess",
+    "ApiGateway",
     "Autoscaling",
     "Caches",
     "CloudEnvironment",

@@ -14,6 +14,7 @@ from novacron_infra.config.problems import problem
 from novacron_infra.config.rules.logs import check_own_logs
 from novacron_infra.config.rules.processes import check_container
 from novacron_infra.config.rules.targets import check_serving_targets
+from novacron_infra.config.rules.traffic import is_dns_name
 from novacron_infra.config.sections.add_ons import AddOn, AddOns
 from novacron_infra.config.sections.base import HomePath, Instances, Name, Section, TextPattern
 from novacron_infra.config.sections.gpu_workers import OwnGpuWorkers
@@ -132,17 +133,38 @@ class AccessKind(str, Enum):
     """Through a port of every node."""
     LOAD_BALANCER = "load-balancer"
     """Through a load balancer of the cluster's cloud, in plain HTTP."""
+    GATEWAY = "gateway"
+    """Through a Gateway of the cluster (Gateway API), under a host name."""
+
+
+class ApiGateway(Section):
+    """The Gateway of the cluster that sends requests for the API to the coordinators. It is not changed."""
+
+    name: Label
+    """Name of the Gateway."""
+    namespace: Label
+    """Its namespace. One of its listeners has to allow routes from the namespace `novacron-llm`."""
+    listener: Label | None = None
+    """Name of one of its listeners. Left out: every listener that allows the route."""
+    tls: bool = True
+    """Whether clients reach the Gateway with TLS. It is the scheme of the stack's output `endpoint`."""
 
 
 class ApiAccess(Section):
-    """The Service `llm-api`, where clients reach the coordinators."""
+    """How clients reach the coordinators."""
 
     kind: AccessKind = AccessKind.CLUSTER_IP
-    """`cluster-ip`: inside the cluster only. `node-port`: a port of every node. `load-balancer`: the cloud's."""
+    """`cluster-ip`: inside the cluster only. `node-port`: a port of every node. `load-balancer`: the cloud's.
+    `gateway`: a Gateway of the cluster."""
     node_port: Annotated[int, Field(ge=30000, le=32767)] | None = None
     """The port of every node, for `node-port`. Left out: Kubernetes chooses one."""
     address: Host | None = None
-    """Name or address where clients reach a node or the load balancer, for the stack's output `endpoint`."""
+    """Name or address where clients reach a node or the load balancer, for the stack's output `endpoint`.
+
+    With `gateway`: the host name of the requests that the Gateway sends to the coordinators.
+    """
+    gateway: ApiGateway | None = None
+    """The Gateway, for `gateway`."""
 
 
 class KubernetesEnvironment(Section):
@@ -194,12 +216,13 @@ def check_kubernetes_rules(parts: Mapping[str, Any]) -> list[Problem]:
     gpu_workers: OwnGpuWorkers | None = parts.get("gpu_workers")
     if gpu_workers is not None:
         found += _check_gpu_workers(gpu_workers, model)
+    add_ons: AddOns | None = parts.get("add_ons")
     if (access := parts.get("access")) is not None:
         found += _check_access(access)
+        found += _check_gateway(access, add_ons)
     for name in ("postgres", "redis"):
         if (database := parts.get(name)) is not None:
             found += check_container(f"{name}.resources", database.resources)
-    add_ons: AddOns | None = parts.get("add_ons")
     if parts.get("cluster_tls") and add_ons is not None and add_ons.cert_manager in (None, AddOn.NONE):
         rule = "cert-manager issues the certificates, and add_ons.cert_manager is none"
         fix = "Set add_ons.cert_manager to install, or to existing if the cluster has it"
@@ -254,3 +277,21 @@ def _check_access(access: ApiAccess) -> Iterator[Problem]:
     if access.address is not None and kind is AccessKind.CLUSTER_IP:
         rule = "access.kind is cluster-ip, which no client outside the cluster reaches"
         yield problem("access.address", access.address, rule, "Remove it, or set access.kind to node-port")
+
+
+def _check_gateway(access: ApiAccess, add_ons: AddOns | None) -> Iterator[Problem]:
+    if access.kind is not AccessKind.GATEWAY:
+        if access.gateway is not None:
+            rule = f"access.kind is {access.kind.value}"
+            yield problem("access.gateway", access.gateway.name, rule, "Remove it, or set access.kind to gateway")
+        return
+    if access.gateway is None:
+        rule = "access.kind is gateway"
+        yield problem("access.gateway", None, rule, "Name the Gateway, such as {name: public, namespace: gateways}")
+    if access.address is None or not is_dns_name(access.address):
+        rule = "a Gateway finds the coordinators by the host name of the request"
+        yield problem("access.address", access.address, rule, "Write the API's host name, such as llm.example.com")
+    if add_ons is not None and add_ons.gateway_api in (None, AddOn.NONE):
+        rule = "it needs the definitions of the Gateway API, and add_ons.gateway_api is none"
+        fix = "Set add_ons.gateway_api to existing if the cluster has them, or to install"
+        yield problem("access.kind", access.kind.value, rule, fix)

@@ -1,4 +1,4 @@
-"""The coordinators in a cluster: a Deployment, its Services and its disruption budget.
+"""The coordinators in a cluster: a Deployment, and the Service where workers register.
 
 How a coordinator stops: its pod leaves the Services while `preStop` sleeps. After SIGTERM, `/ready` returns 503 and the
 coordinator serves for `drain_notice_s`, for load balancers. It then waits up to `drain_s` for streams in flight.
@@ -13,12 +13,11 @@ from pathlib import Path
 import pulumi
 import pulumi_kubernetes as k8s
 
-from novacron_infra.config.kubernetes import AccessKind, ApiAccess, CoordinatorPods
+from novacron_infra.config.kubernetes import CoordinatorPods
 from novacron_infra.plan.serving import NodePlacement, ServingPorts
 from novacron_infra.workloads import pods
 from novacron_infra.workloads import serving_contract as contract
 from novacron_infra.workloads.names import (
-    API_SERVICE,
     COORDINATOR_SERVICE_ACCOUNT,
     COORDINATORS,
     NAMESPACE,
@@ -45,11 +44,6 @@ MINIMUM_WORKERS = 1
 _START_TIMEOUT_S = 60
 _ALL_INTERFACES = "0.0.0.0"  # noqa: S104 - probes and clients use the pod's address, `kubectl port-forward` loopback
 _MIB_BESIDES_CACHE = 64
-_SERVICE_TYPES = {
-    AccessKind.CLUSTER_IP: "ClusterIP",
-    AccessKind.NODE_PORT: "NodePort",
-    AccessKind.LOAD_BALANCER: "LoadBalancer",
-}
 
 
 def find_grace_s(drain_s: int) -> int:
@@ -96,57 +90,6 @@ def declare_registration_service(resource: str, grpc_port: int, opts: pulumi.Res
     return pods.declare_headless_service(resource, REGISTRATION_SERVICE, NAMESPACE, COORDINATORS, port, opts)
 
 
-def declare_api_service(
-    resource: str, access: ApiAccess, ports: ServingPorts, opts: pulumi.ResourceOptions, *, tls: bool = False
-) -> k8s.core.v1.Service:
-    """Declare the Service for clients. It is complete once a coordinator is ready.
-
-    Args:
-        resource: name of the Pulumi resource.
-        access: how clients reach it.
-        ports: the coordinators' ports.
-        opts: Pulumi's options.
-        tls: whether the API has a port with TLS.
-    """
-    https = k8s.core.v1.ServicePortArgs(name="https", port=ports.https, target_port="https", app_protocol="https")
-    return k8s.core.v1.Service(
-        resource,
-        metadata=pods.label_object(API_SERVICE, NAMESPACE, COORDINATORS),
-        spec=k8s.core.v1.ServiceSpecArgs(
-            type=_SERVICE_TYPES[access.kind],
-            selector=pods.select_pods(COORDINATORS),
-            ports=[
-                k8s.core.v1.ServicePortArgs(
-                    name="http",
-                    port=ports.http,
-                    target_port="http",
-                    node_port=access.node_port,
-                    app_protocol="http",
-                ),
-                *((https,) if tls else ()),
-            ],
-        ),
-        opts=opts,
-    )
-
-
-def find_endpoint(access: ApiAccess, http_port: int, service: k8s.core.v1.Service) -> pulumi.Output[str]:
-    """Return the base URL of the API: the address outside the cluster if it is known, otherwise the name inside.
-
-    Args:
-        access: how clients reach the Service.
-        http_port: the coordinators' HTTP port.
-        service: the Service for clients.
-    """
-    if access.kind is AccessKind.NODE_PORT and access.address is not None:
-        port = service.spec.apply(lambda spec: spec.ports[0].node_port if spec.ports else None)
-        return pulumi.Output.format("http://{0}:{1}/v1", access.address, access.node_port or port)
-    if access.kind is AccessKind.LOAD_BALANCER:
-        address = pulumi.Output.from_input(access.address) if access.address else service.status.apply(_find_address)
-        return pulumi.Output.format("http://{0}:{1}/v1", address, http_port)
-    return pulumi.Output.from_input(f"http://{API_SERVICE}.{NAMESPACE}.svc:{http_port}/v1")
-
-
 def declare_deployment(
     resource: str,
     settings: CoordinatorPods,
@@ -184,13 +127,6 @@ def declare_deployment(
         ),
         opts=pods.start_after_content(source, opts, place.files),
     )
-
-
-def _find_address(status: k8s.core.v1.outputs.ServiceStatus | None) -> str:
-    """Return the name or the address of a load balancer."""
-    ingress = status.load_balancer.ingress if status and status.load_balancer else None
-    first = ingress[0] if ingress else None
-    return (first.hostname or first.ip or "") if first else ""
 
 
 def _describe_pod(

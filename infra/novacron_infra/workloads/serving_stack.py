@@ -25,12 +25,13 @@ from novacron_infra.plan.monitoring import PrometheusObjects
 from novacron_infra.plan.serving import NodePlacement, ServingPorts, WorkerGroup
 from novacron_infra.workloads import coordinator_files, coordinators, gpu_workers, pods, workers
 from novacron_infra.workloads import serving_contract as contract
+from novacron_infra.workloads.api_access import declare_access
 from novacron_infra.workloads.cluster_tls import add_cluster_tls, declare_cluster_tls, find_secret
 from novacron_infra.workloads.config_objects import declare_config, declare_file, declare_secret
 from novacron_infra.workloads.fabrics import EXEMPTION_REASONS
 from novacron_infra.workloads.model_store import declare_store_claim
 from novacron_infra.workloads.monitoring.declare import MonitoredPods, declare_monitoring
-from novacron_infra.workloads.names import API_SERVICE, COORDINATORS, GPU_NAMESPACE, NAMESPACE, WARM_CAPACITY, WORKERS
+from novacron_infra.workloads.names import COORDINATORS, GPU_NAMESPACE, NAMESPACE, WARM_CAPACITY, WORKERS
 from novacron_infra.workloads.network_policies import AllowedTraffic, declare_network_policies
 from novacron_infra.workloads.options import after
 from novacron_infra.workloads.own_databases.declare import declare_databases
@@ -158,14 +159,8 @@ class ServingStack(pulumi.ComponentResource):
         deployment = self._declare_coordinators(in_namespaces, prepared)
         # One tier after the other: workers are not replaced while coordinators are.
         self._declare_workers(in_namespaces, after(self._child, deployment))
-        service = coordinators.declare_api_service(
-            f"{name}-{API_SERVICE}",
-            args.access,
-            args.ports,
-            after(self._child, deployment),
-            tls=args.tls_secret is not None,
-        )
-        self.endpoint = coordinators.find_endpoint(args.access, args.ports.http, service)
+        in_order = after(self._child, deployment)
+        self.endpoint = declare_access(name, args.access, args.ports, in_order, tls=args.tls_secret is not None)
         self.namespace = pulumi.Output.from_input(NAMESPACE)
         self.model = pulumi.Output.from_input(args.model.id)
         if args.monitoring is not None:

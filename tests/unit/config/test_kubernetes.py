@@ -29,6 +29,9 @@ BASE: dict[str, Any] = {
 }
 
 
+GATEWAY = {"name": "public", "namespace": "gateways"}
+GATEWAY_ACCESS = {"kind": "gateway", "address": "llm.example.com", "gateway": GATEWAY}
+GATEWAY_API = {"add_ons": {"gateway_api": "existing"}}
 WITHOUT_DATABASES = {key: value for key, value in BASE.items() if key not in ("postgres", "redis")}
 
 
@@ -63,6 +66,10 @@ def test_coordinators_have_the_settings_of_a_local_coordinator() -> None:
     assert set(found) == {"coordinators.http_port", "coordinators.api_keys"}
 
 
+def test_a_gateway_with_a_host_name_leads_to_the_coordinators() -> None:
+    assert load_base(access=GATEWAY_ACCESS, **GATEWAY_API).access.gateway is not None
+
+
 def test_the_path_of_a_kubeconfig_may_begin_with_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/ada")
     assert load_base(cluster={"kubeconfig": "~/clusters/one"}).cluster.kubeconfig == Path("/home/ada/clusters/one")
@@ -80,7 +87,7 @@ def test_the_path_of_a_kubeconfig_may_begin_with_the_home_folder(monkeypatch: py
         ("model.path", "/models/", "a path inside an image starts with / and does not end with it"),
         ("model.url", "efs://fs-1/mine", "a model's URL starts with s3://, gs:// or az:// and names a folder"),
         ("model.url", "s3://bucket", "a model's URL starts with s3://, gs:// or az:// and names a folder"),
-        ("access.kind", "ingress", "Use cluster-ip, node-port or load-balancer"),
+        ("access.kind", "ingress", "Use cluster-ip, node-port, load-balancer or gateway"),
         ("access.node_port", 8080, "it must be from 30000 to 32767"),
         ("access.address", "http://node", "it is not a host name or an IPv4 address"),
         ("monitoring_namespace", "Monitoring", "a namespace has 1 to 63 lower-case letters, digits and hyphens"),
@@ -108,6 +115,19 @@ def test_a_wrong_value_has_one_problem_with_rule_and_fix(path: str, value: objec
         ({"access": {"node_port": 30080}}, "access.node_port", "access.kind is cluster-ip"),
         ({"access": {"kind": "load-balancer", "node_port": 30080}}, "access.node_port", "access.kind is load-balancer"),
         ({"access": {"address": "node"}}, "access.address", "no client outside the cluster"),
+        ({"access.gateway": GATEWAY}, "access.gateway", "access.kind is cluster-ip"),
+        ({"access": {**GATEWAY_ACCESS, "gateway": None}, **GATEWAY_API}, "access.gateway", "access.kind is gateway"),
+        (
+            {"access": {**GATEWAY_ACCESS, "address": None}, **GATEWAY_API},
+            "access.address",
+            "by the host name of the request",
+        ),
+        (
+            {"access": {**GATEWAY_ACCESS, "address": "192.0.2.1"}, **GATEWAY_API},
+            "access.address",
+            "by the host name of the request",
+        ),
+        ({"access": GATEWAY_ACCESS}, "access.kind", "add_ons.gateway_api is none"),
         ({"monitoring": {"logs": {"destination": "cloud"}}}, "monitoring.logs.destination", "has no log service"),
         ({"monitoring": {"logs": {"destination": "loki"}}}, "monitoring.logs.loki", "logs.destination is loki"),
         ({"workers": {"device": "cuda"}}, "workers.device", "workers.gpus is 0"),

@@ -17,6 +17,7 @@ from novacron_ops.commands.drain import drain
 from novacron_ops.commands.export_state import export_state
 from novacron_ops.commands.images import images
 from novacron_ops.commands.import_state import import_state
+from novacron_ops.commands.init import init
 from novacron_ops.commands.key import key
 from novacron_ops.commands.logs import logs
 from novacron_ops.commands.plan import plan
@@ -32,7 +33,7 @@ from novacron_ops.errors import Exit, OpsError
 SECTIONS: dict[str, dict[str, Callable[..., None]]] = {
     "Deploy a stack": {"preview": preview, "up": up, "down": down, "render": render},
     "Operate a stack": {"status": status, "logs": logs, "drain": drain, "key": key},
-    "Plan and rehearse": {"plan": plan, "rehearse": rehearse, "quality": measure_quality},
+    "Plan and rehearse": {"init": init, "plan": plan, "rehearse": rehearse, "quality": measure_quality},
     "State and tools": {"export": export_state, "import": import_state, "images": images, "setup": setup},
 }
 """The commands by name, in the sections and the order of `novacron --help`."""

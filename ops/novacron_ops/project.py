@@ -113,11 +113,7 @@ def find_stack(name: str, start: Path | None = None) -> ProjectStack:
         OpsError: if there is no project, or the project has other stacks but not this one.
     """
     stack = ProjectStack(find_project(start or Path.cwd()), name)
-    if not _STACK_NAME.fullmatch(name):
-        raise OpsError(
-            f"stack {name!r}: a stack's name has 1 to 100 letters, digits, hyphens, underscores and dots",
-            Exit.BAD_INPUT,
-        )
+    check_stack_name(name)
     if stack.file.is_file() or stack.state_file.is_file():
         return stack
     known = sorted(
@@ -128,6 +124,15 @@ def find_stack(name: str, start: Path | None = None) -> ProjectStack:
             f"stack {name!r}: there is no Pulumi.{name}.yaml; stacks here: {', '.join(known)}", Exit.BAD_INPUT
         )
     return stack
+
+
+def check_stack_name(name: str) -> None:
+    """Raise OpsError for a name that Pulumi does not allow."""
+    if not _STACK_NAME.fullmatch(name):
+        raise OpsError(
+            f"stack {name!r}: a stack's name has 1 to 100 letters, digits, hyphens, underscores and dots",
+            Exit.BAD_INPUT,
+        )
 
 
 def find_project(start: Path) -> Path:

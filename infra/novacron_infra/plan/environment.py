@@ -251,13 +251,15 @@ _ROLE_OWNERS: dict[Role, str] = {
 
 
 def _list_shortfalls(config: CloudEnvironment) -> Iterator[Shortfall]:
-    requested: dict[Role, Hardware] = {
+    requested: dict[Role, Hardware | None] = {
         "coordinators": config.coordinators.hardware,
         "workers": config.workers.hardware,
     }
     if config.storage is not None:
         requested["storage"] = config.storage.hardware
     for role, hardware in requested.items():
+        if hardware is None:
+            continue
         machine_types = _list_machine_types(config, role)
         for machine_type in machine_types:
             share = config.workers.gpus_per_worker / machine_type.gpu_count if role == "workers" else 1

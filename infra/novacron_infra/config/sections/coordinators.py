@@ -29,8 +29,9 @@ class Coordinators(Section):
     `single` needs exactly one, `highly-available` two or more, and `active-active-standby` three or more."""
     machine: Name
     """Machine type of the coordinators, a name from the catalogue such as i4i.16xlarge."""
-    hardware: Hardware
-    """Hardware that one coordinator needs. The plan reports where the machine has less."""
+    hardware: Hardware | None = None
+    """Hardware that one coordinator needs. The plan reports where the machine has less.
+    Without it, the machine is taken as it is."""
     resources: Resources = Resources(cpu_request=16, cpu_limit=32, memory_request_gib=64, memory_limit_gib=128)
     """Requests and limits of a coordinator's container."""
     http_port: Port = 8080

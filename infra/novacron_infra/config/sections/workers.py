@@ -32,8 +32,9 @@ class Workers(WorkerCounts):
     """Number of GPUs of one worker."""
     machine: Name
     """Machine type of the workers, a GPU machine from the catalogue such as p5.48xlarge."""
-    hardware: Hardware
-    """Hardware that one worker needs, not one machine. The plan reports where the machine has less."""
+    hardware: Hardware | None = None
+    """Hardware that one worker needs, not one machine. The plan reports where the machine has less.
+    Without it, the machine is taken as it is."""
     resources: Resources = Resources(cpu_request=32, cpu_limit=64, memory_request_gib=256, memory_limit_gib=512)
     """Requests and limits of a worker's container."""
     shared_memory_gib: PositiveFloat = 32

@@ -20,13 +20,14 @@ from novacron_infra.config import (
     WorkerPods,
 )
 from novacron_infra.dns.environment import check_endpoint, declare_endpoint
-from novacron_infra.errors import ConfigurationError
+from novacron_infra.errors import ConfigurationError, NovaCronError
 from novacron_infra.generated import generate_secret
 from novacron_infra.local import LocalServing, LocalServingArgs
 from novacron_infra.plan import EnvironmentPlan, plan_environment, summarize_plan
 from novacron_infra.plan.monitoring import PrometheusObjects, plan_monitoring
 from novacron_infra.plan.own_workers import plan_own_workers
 from novacron_infra.regions import RegionResults
+from novacron_infra.sdks import find_missing_sdk
 from novacron_infra.tags import Tags
 from novacron_infra.workloads.serving_args import GpuWorkers, ModelStoreAccess, OwnDatabases, RegionStack
 
@@ -73,14 +74,25 @@ def build(config: EnvironmentConfig, project_dir: Path) -> None:
     `traffic.drain_switch`. Its preview shows the plan.
 
     Raises:
-        NovaCronError: for what cannot be built, such as a model that does not fit its machines.
+        NovaCronError: for what cannot be built, such as a model that does not fit its machines, and without the Pulumi
+            SDK of a platform.
     """
+    _check_sdks(config)
     if isinstance(config, LocalEnvironment):
         _build_local(config, project_dir)
     elif isinstance(config, KubernetesEnvironment):
         _build_in_cluster(config, project_dir)
     else:
         _build_cloud(config)
+
+
+def _check_sdks(config: EnvironmentConfig) -> None:
+    """Raise NovaCronError if the SDK of one of the environment's platforms is not installed."""
+    platforms = config.platforms if isinstance(config, CloudEnvironment) else (config.platform,)
+    missing = {platform.value: find_missing_sdk(platform) for platform in platforms}
+    advice = [f"the Pulumi SDK of {name} is not installed: {command}" for name, command in missing.items() if command]
+    if advice:
+        raise NovaCronError("\n".join(advice))
 
 
 def _build_cloud(config: CloudEnvironment) -> None:

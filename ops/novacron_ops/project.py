@@ -18,6 +18,7 @@ from novacron_rehearsal.yaml_files import read_yaml_mapping
 from novacron_ops.errors import Exit, OpsError
 
 _STACK_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+STACK_NAME_RULE = "a stack's name has 1 to 100 letters, digits, hyphens, underscores and dots"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,8 @@ def find_stack(name: str, start: Path | None = None) -> ProjectStack:
         OpsError: if there is no project, or the project has other stacks but not this one.
     """
     stack = ProjectStack(find_project(start or Path.cwd()), name)
-    check_stack_name(name)
+    if not is_stack_name(name):
+        raise OpsError(f"stack {name!r}: {STACK_NAME_RULE}", Exit.BAD_INPUT)
     if stack.file.is_file() or stack.state_file.is_file():
         return stack
     known = sorted(
@@ -126,13 +128,9 @@ def find_stack(name: str, start: Path | None = None) -> ProjectStack:
     return stack
 
 
-def check_stack_name(name: str) -> None:
-    """Raise OpsError for a name that Pulumi does not allow."""
-    if not _STACK_NAME.fullmatch(name):
-        raise OpsError(
-            f"stack {name!r}: a stack's name has 1 to 100 letters, digits, hyphens, underscores and dots",
-            Exit.BAD_INPUT,
-        )
+def is_stack_name(name: str) -> bool:
+    """Return whether Pulumi allows a name for a stack."""
+    return _STACK_NAME.fullmatch(name) is not None
 
 
 def find_project(start: Path) -> Path:

@@ -5,20 +5,19 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Iterator
-from importlib.metadata import requires
-from importlib.util import find_spec
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from novacron_ops.console import say
 from novacron_ops.errors import Exit, OpsError
 
+if TYPE_CHECKING:
+    from novacron_infra.config import Platform
+
 _PLATFORMS = ("aws", "gcp", "azure", "kubernetes", "local")
-_SDKS = {"aws": "pulumi_aws", "gcp": "pulumi_gcp", "azure": "pulumi_azure_native", "kubernetes": "pulumi_kubernetes"}
-"""The module of each platform's SDK; novacron-infra has an extra of the platform's name that installs it."""
 
 
 def init(
@@ -71,18 +70,22 @@ def init(
     \b
     Examples:
       novacron init
-      novacron init llm --platform aws --region us-west-2 --model llama-3.1-70b --machine p5.48xlarge
-      --admin arn:aws:iam::123456789012:role/operators
+      novacron init llm --platform aws --model llama-3.1-70b --region us-west-2
       novacron init --platform local
     """
     from novacron_infra.config import Platform
 
-    from novacron_ops.new_project import Answers, ask_questions, check_answers, render_files, split_list, write_files
-    from novacron_ops.project import check_stack_name
+    from novacron_ops.new_project import (
+        Answers,
+        ask_questions,
+        check_answers,
+        complete,
+        render_files,
+        split_list,
+        write_files,
+    )
 
     asking = sys.stdin.isatty()
-    if stack:
-        check_stack_name(stack)
     answers = Answers(
         project=re.sub(r"[^A-Za-z0-9_.-]+", "-", folder.resolve().name).strip("-.") or "novacron",
         platform=Platform(_find_platform(platform, asking)),
@@ -104,7 +107,7 @@ def init(
     files = render_files(folder, answers)
     write_files(files)
     say(f"Wrote {', '.join(str(file) for file in files)}.")
-    for line in _describe_next_steps(folder, answers.platform.value, _read_stack_name(files)):
+    for line in _describe_next_steps(folder, answers.platform, str(complete(answers).stack)):
         say(line)
 
 
@@ -126,21 +129,12 @@ def _find_platform(platform: str, asking: bool) -> str:
     return platform
 
 
-def _read_stack_name(files: Iterable[Path]) -> str:
-    """Return the name of the stack whose file is one of `files`."""
-    return next(
-        file.name.removeprefix("Pulumi.").removesuffix(".yaml")
-        for file in files
-        if re.fullmatch(r"Pulumi\..+\.yaml", file.name)
-    )
-
-
-def _describe_next_steps(folder: Path, platform: str, stack: str) -> Iterator[str]:
+def _describe_next_steps(folder: Path, platform: Platform, stack: str) -> Iterator[str]:
     """Yield the commands to run next."""
+    from novacron_infra.sdks import find_missing_sdk
+
     enter = "" if folder.resolve() == Path.cwd() else f"cd {shlex.quote(str(folder))} && "
-    steps = {"local": ("preview", "up"), "kubernetes": ("rehearse", "up")}.get(platform, ("plan", "rehearse"))
-    if (module := _SDKS.get(platform)) is not None and find_spec(module) is None:
-        packages = (text.partition(";") for text in requires("novacron-infra") or ())
-        needed = [name.strip() for name, _, extra in packages if f'extra == "{platform}"' in extra.replace("'", '"')]
-        yield f"Install the SDK of {platform}: pip install {shlex.join(needed)}"
+    steps = ("preview", "up") if platform.value == "local" else ("plan", "rehearse")
+    if (command := find_missing_sdk(platform)) is not None:
+        yield f"Install the Pulumi SDK of {platform.value}: {command}"
     yield f"Next: {enter}{' and then '.join(f'novacron {step} -s {stack}' for step in steps)}"

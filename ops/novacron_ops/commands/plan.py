@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 from novacron_ops.console import write_lines
 from novacron_ops.errors import Exit, OpsError
 from novacron_ops.options import JsonOption, StackOption
+
+if TYPE_CHECKING:
+    from novacron_infra.config import KubernetesEnvironment, LocalEnvironment
 
 
 def plan(stack: StackOption = "prod", as_json: JsonOption = False) -> None:
     """Show the size, price and failover time of a cloud stack.
 
     The plan lists nodes, replicas, memory, targets and items without a price. It comes from the stack's
-    configuration and the catalogue; no cloud is contacted.
+    configuration and the catalogue; no cloud is contacted. A stack on machines of your own is only checked.
 
     \b
     Examples:
@@ -35,16 +39,29 @@ def plan(stack: StackOption = "prod", as_json: JsonOption = False) -> None:
             f"{describe_missing_environment(target)}, so there is nothing to plan. {suggest_keys(target) or advice}",
             Exit.BAD_INPUT,
         )
-    if isinstance(found, LocalEnvironment):
-        raise OpsError(
-            f"stack {stack!r} is local: there is nothing to plan; `novacron preview -s {stack}` shows what would "
-            "change",
-            Exit.BAD_INPUT,
-        )
-    if isinstance(found, KubernetesEnvironment):
-        raise OpsError(
-            f"stack {stack!r} runs in a cluster of your own: there is nothing to plan, because its machines and their "
-            f"price are not known; `novacron rehearse -s {stack}` shows what would be created",
-            Exit.BAD_INPUT,
-        )
+    if isinstance(found, LocalEnvironment | KubernetesEnvironment):
+        _write_own(found, stack, as_json)
+        return
     write_lines([json.dumps(plan_to_json(found), indent=1, ensure_ascii=False)] if as_json else describe_plan(found))
+
+
+def _write_own(environment: LocalEnvironment | KubernetesEnvironment, stack: str, as_json: bool) -> None:
+    """Write that an environment on machines of the user's own is valid. Their price and size are not known."""
+    from novacron_infra.config import Platform
+
+    if as_json:
+        values = {"platform": environment.platform.value, "environment": environment.model_dump(mode="json")}
+        write_lines([json.dumps(values, indent=1, ensure_ascii=False)])
+        return
+    where, step = (
+        ("on this machine", "preview")
+        if environment.platform is Platform.LOCAL
+        else ("in a cluster of your own", "rehearse")
+    )
+    write_lines(
+        [
+            f"The configuration of stack {stack} is valid: {environment.workers.count} workers {where}.",
+            "The machines are yours, so there is nothing to size or to price.",
+            f"`novacron {step} -s {stack}` shows what would be created.",
+        ]
+    )

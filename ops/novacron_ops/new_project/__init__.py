@@ -6,6 +6,7 @@ them. They are checked as `novacron plan` checks them, also while questions are 
 
 from novacron_ops.new_project.answers import Answers
 from novacron_ops.new_project.asking import ask_questions, check_answers, split_list
+from novacron_ops.new_project.derived import complete
 from novacron_ops.new_project.files import find_problems, render_files, write_files
 from novacron_ops.new_project.questions import list_questions
 
@@ -13,6 +14,7 @@ __all__ = [
     "Answers",
     "ask_questions",
     "check_answers",
+    "complete",
     "find_problems",
     "list_questions",
     "render_files",

@@ -23,6 +23,7 @@ from novacron_ops.errors import Exit, OpsError
 from novacron_ops.new_project.answers import Answers
 from novacron_ops.new_project.derived import complete, derive, is_cloud
 from novacron_ops.new_project.questions import Question, list_questions
+from novacron_ops.project import STACK_NAME_RULE, is_stack_name
 
 _PROGRAM = "__main__.py"
 
@@ -48,13 +49,16 @@ def render_files(folder: Path, answers: Answers) -> dict[Path, str]:
 
 def find_problems(answers: Answers) -> list[FoundProblem]:
     """Return what `novacron plan` would object to. Questions without an answer count as answered well."""
+    questions = list_questions(answers.platform)
+    stack = str(complete(answers).stack)
+    if not is_stack_name(stack):
+        return [FoundProblem(questions[0], Problem("stack", stack, STACK_NAME_RULE, "Use a name such as dev"))]
     environment = yaml.safe_load(_render_stack(answers))["config"][KEY]
     try:
         config = load(environment)
         if isinstance(config, CloudEnvironment):
             plan_environment(config)
     except ConfigurationError as error:
-        questions = list_questions(answers.platform)
         return [FoundProblem(_find_question(questions, item), item) for item in error.problems]
     return []
 

@@ -55,12 +55,6 @@ def test_plan_of_an_environment_that_does_not_fit_ends_with_2_and_lists_every_pr
         ("config: [1]\n", "has no novacron:environment below config"),
         ("config: {novacron:environment: }\n", "it must be a mapping"),
         ("config: {novacron:environment: {platform: moon}}\n", "Use one of local, aws, gcp, azure, kubernetes"),
-        ("config: {novacron:environment: {platform: local}}\n", "there is nothing to plan"),
-        (
-            "config:\n  novacron:environment: "
-            "{platform: kubernetes, images: {coordinator: localhost/c, worker: localhost/w}}\n",
-            "runs in a cluster of your own: there is nothing to plan",
-        ),
     ],
 )
 def test_plan_of_a_stack_without_a_cloud_environment_ends_with_2(
@@ -69,6 +63,30 @@ def test_plan_of_a_stack_without_a_cloud_environment_ends_with_2(
     (project / "Pulumi.prod.yaml").write_text(content)
     assert plan() == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ("{platform: local}", "2 workers on this machine."),
+        (
+            "{platform: kubernetes, images: {coordinator: localhost/c, worker: localhost/w}}",
+            "2 workers in a cluster of your own.",
+        ),
+    ],
+)
+def test_a_stack_on_machines_of_ones_own_is_checked(
+    project: Path, capsys: pytest.CaptureFixture[str], environment: str, message: str
+) -> None:
+    file = project / "Pulumi.prod.yaml"
+    file.write_text(f"config:\n  novacron:environment: {environment}\n")
+    assert plan() == 0
+    assert message in capsys.readouterr().out
+    assert plan("--json") == 0
+    assert json.loads(capsys.readouterr().out)["environment"]["workers"]["count"] == 2
+    file.write_text(file.read_text().replace("{platform", "{workers: {count: 0}, platform"))
+    assert plan() == 2
+    assert "novacron:environment.workers.count = 0" in capsys.readouterr().err
 
 
 def test_a_stack_file_that_is_not_yaml_ends_with_2(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -85,8 +85,8 @@ def test_a_stack_is_local_on_clouds_or_neither(project: Path, content: str, is_c
 
 def test_plan_reads_an_environment_key_without_a_namespace(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (project / "Pulumi.dev.yaml").write_text("config: {environment: {platform: local}}\n")
-    assert novacron("plan", "-s", "dev") == 2
-    assert "stack 'dev' is local: there is nothing to plan" in capsys.readouterr().err
+    assert novacron("plan", "-s", "dev") == 0
+    assert "The configuration of stack dev is valid" in capsys.readouterr().out
 
 
 def test_plan_names_the_key_of_another_project(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

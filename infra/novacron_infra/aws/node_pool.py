@@ -6,8 +6,10 @@ What a pool may be is checked in `capacity`; what a node does before it joins is
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -20,6 +22,7 @@ from novacron_infra.aws.user_data import render_user_data
 from novacron_infra.aws.volumes import ROOT_VOLUME, Gp3Volume, check_volume
 from novacron_infra.catalog import Machine, find_machine
 from novacron_infra.errors import Problem, raise_problems
+from novacron_infra.pool_sizes import PoolSize, find_text, follow_autoscaler
 from novacron_infra.pools import (
     RESERVED,
     Capacity,
@@ -194,6 +197,10 @@ class EksNodePool(pulumi.ComponentResource):
         args, shape = self._args, self._args.shape
         name = f"{self.pulumi_resource_name}-{suffix}"
         has_gpus = self._machine_type.gpu is not None
+
+        async def read_size(properties: Mapping[str, Any]) -> PoolSize | None:
+            return await self._read_size(name, properties)
+
         scaled = group.minimum_nodes != group.maximum_nodes
         node_group = aws.eks.NodeGroup(
             name,
@@ -228,6 +235,9 @@ class EksNodePool(pulumi.ComponentResource):
                 depends_on=may_join,
                 # The autoscaler owns the number; without one, a change of it in this program has to arrive.
                 ignore_changes=["scalingConfig.desiredSize"] if scaled else None,
+                transforms=[follow_autoscaler(group, read_size, lambda nodes: _write_size(nodes, group))]
+                if scaled
+                else None,
                 # A replacement must not need the GPUs, or the reservation, twice.
                 delete_before_replace=has_gpus,
             ),
@@ -235,6 +245,20 @@ class EksNodePool(pulumi.ComponentResource):
         if scaled:
             self._tell_autoscaler(name, node_group, group)
         return node_group
+
+    async def _read_size(self, name: str, properties: Mapping[str, Any]) -> PoolSize | None:
+        """Return the size of a node group of this program. Pulumi chose its name: the resource's, and a suffix."""
+        cluster = await find_text(properties["clusterName"])
+        if cluster is None:
+            return None
+        opts = pulumi.InvokeOutputOptions(parent=self)
+        names = await aws.eks.get_node_groups_output(cluster_name=cluster, opts=opts).names.future()
+        own = [item for item in names or () if re.fullmatch(rf"{re.escape(name)}-[0-9a-f]{{7}}", item)]
+        if len(own) != 1:  # none before it is created, two while one replaces the other
+            return None
+        found = aws.eks.get_node_group_output(cluster_name=cluster, node_group_name=own[0], opts=opts)
+        (scaling,) = require_output(await found.scaling_configs.future(), "getNodeGroup.scalingConfigs")
+        return PoolSize(nodes=scaling.desired_size, minimum=scaling.min_size, maximum=scaling.max_size)
 
     def _tell_autoscaler(self, name: str, node_group: aws.eks.NodeGroup, group: NodeGroupShape) -> None:
         """Says on the group behind the node group what its nodes will be like: with none left nothing else does."""
@@ -268,6 +292,12 @@ def _reservation(shape: NodePoolShape) -> aws.ec2.LaunchTemplateCapacityReservat
             capacity_reservation_id=shape.reservation_id
         ),
     )
+
+
+def _write_size(nodes: int, group: NodeGroupShape) -> dict[str, Any]:
+    return {
+        "scalingConfig": {"desiredSize": nodes, "minSize": group.minimum_nodes, "maxSize": group.maximum_nodes},
+    }
 
 
 def _scaling_group(resources: Sequence[aws.eks.outputs.NodeGroupResource]) -> str:

@@ -6,8 +6,10 @@ What a pool may be is checked in `capacity`; what AKS sets on a node is in `node
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 import pulumi
 from pulumi_azure_native import authorization, compute, containerservice
@@ -18,6 +20,7 @@ from novacron_infra.azure.iam import Role, grant
 from novacron_infra.azure.node_config import build_kubelet_config, build_linux_os_config
 from novacron_infra.catalog import find_machine, load_machines
 from novacron_infra.errors import Problem, raise_problems
+from novacron_infra.pool_sizes import PoolSize, find_text, follow_autoscaler
 from novacron_infra.pools import (
     AZURE_SPOT,
     Capacity,
@@ -211,10 +214,26 @@ class AksNodePool(pulumi.ComponentResource):
                 depends_on=None if role is None else [role],
                 # The autoscaler owns the number; without one, a change of it in this program has to arrive.
                 ignore_changes=["count"] if scaled else None,
+                transforms=[follow_autoscaler(group, self._read_size, lambda nodes: {"count": nodes})]
+                if scaled
+                else None,
                 # The name is taken, and a replacement must not need the GPUs, or the reservation, twice.
                 delete_before_replace=True,
             ),
         )
+
+    async def _read_size(self, properties: Mapping[str, Any]) -> PoolSize | None:
+        """Return the size of an agent pool from its cluster, which exists before its pools do."""
+        group, cluster = await find_text(properties["resourceGroupName"]), await find_text(properties["resourceName"])
+        if group is None or cluster is None:
+            return None
+        found = containerservice.get_managed_cluster_output(
+            resource_group_name=group, resource_name=cluster, opts=pulumi.InvokeOutputOptions(parent=self)
+        )
+        for pool in await found.agent_pool_profiles.future() or ():
+            if pool.name == properties["agentPoolName"]:
+                return PoolSize(nodes=pool.count or 0, minimum=pool.min_count, maximum=pool.max_count)
+        return None
 
 
 def _linux() -> containerservice.LinuxOSConfigArgs:

@@ -24,6 +24,16 @@ def list_packages() -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """Two numbers in a resource's inputs (paths with dots), the first of which must not exceed the second."""
+
+    low: str
+    high: str
+    refusal: str
+    """The cloud's error, with the numbers as `{low}` and `{high}`."""
+
+
+@dataclass(frozen=True, slots=True)
 class ResourceData:
     """Data about one type of resource. `templates.py` describes the templates."""
 
@@ -39,6 +49,7 @@ class ResourceData:
     """Whether the provider generates a name although the program gives a prefix, and then rejects both."""
     again: bool
     """Whether a second resource with the same id is the same one, as with IAM grants."""
+    ordered: tuple[Order, ...]
     unique_ids: bool
     """Whether no two resources of the type and region have the same id."""
 
@@ -79,6 +90,7 @@ def find_resource(token: str) -> ResourceData:
         outputs={k: v for k, v in {**common.get("outputs", {}), **own.get("outputs", {})}.items() if v is not None},
         autonamed_with_prefix=own.get("autonamed_with_prefix", False),
         again=own.get("again", False),
+        ordered=tuple(Order(*item) for item in own.get("ordered", ())),
         unique_ids=common.get("unique_ids", True),
     )
 

@@ -11,6 +11,7 @@ import yaml
 
 from novacron_rehearsal.clouds import cloud_data, sdk, templates
 from novacron_rehearsal.clouds.provider_config import CERTIFICATE, GENERATED, ProviderConfig, digest, generate_value
+from novacron_rehearsal.clouds.state import CloudState
 from novacron_rehearsal.errors import RehearsalError
 from novacron_rehearsal.values import UNKNOWN, PropertyMap, Value, without_secrets
 
@@ -19,8 +20,16 @@ class UnknownFunctionError(RehearsalError):
     """The simulation lacks this function."""
 
 
-def call_function(token: str, arguments: PropertyMap, config: ProviderConfig) -> PropertyMap:
+def call_function(
+    token: str, arguments: PropertyMap, config: ProviderConfig, existing: CloudState | None = None
+) -> PropertyMap:
     """Return a function's result: the arguments, and what the cloud adds.
+
+    Args:
+        token: the function.
+        arguments: its arguments.
+        config: the provider's configuration.
+        existing: the resources that exist, for functions that read them.
 
     Raises:
         UnknownFunctionError: when the simulation lacks the function.
@@ -35,6 +44,8 @@ def call_function(token: str, arguments: PropertyMap, config: ProviderConfig) ->
             f"novacron_rehearsal/clouds/data/{config.package}.yaml"
         )
     given = {key: without_secrets(value) for key, value in arguments.items()}
+    if plain in _READING:
+        return _READING[plain](given, config, existing or CloudState())
     if plain in _COMPUTED:
         return _COMPUTED[plain](given, config)
     seed = digest(plain, given, config.variables)
@@ -126,6 +137,43 @@ def _decode_yaml(arguments: PropertyMap, config: ProviderConfig) -> PropertyMap:
     return {"result": objects}
 
 
+def _node_group_names(arguments: PropertyMap, config: ProviderConfig, existing: CloudState) -> PropertyMap:
+    """Return the names of the node groups of an EKS cluster."""
+    groups = _list_node_groups(arguments, config, existing)
+    return {**arguments, "id": arguments.get("clusterName"), "names": [group["nodeGroupName"] for group in groups]}
+
+
+def _node_group(arguments: PropertyMap, config: ProviderConfig, existing: CloudState) -> PropertyMap:
+    """Return the sizes of a node group of an EKS cluster. Raises RehearsalError when there is none of this name."""
+    cluster, name = arguments.get("clusterName"), arguments.get("nodeGroupName")
+    for group in _list_node_groups(arguments, config, existing):
+        if group["nodeGroupName"] == name:
+            return {**group, "id": f"{cluster}:{name}", "scalingConfigs": [group["scalingConfig"]], "status": "ACTIVE"}
+    raise RehearsalError(f"ResourceNotFoundException: No node group found for name: {name} (simulated by NovaCron)")
+
+
+def _list_node_groups(arguments: PropertyMap, config: ProviderConfig, existing: CloudState) -> list[PropertyMap]:
+    groups = existing.list_inputs("aws:eks/nodeGroup:NodeGroup", config.region(arguments))
+    return [group for group in groups if group["clusterName"] == arguments.get("clusterName")]
+
+
+def _aks_cluster(arguments: PropertyMap, config: ProviderConfig, existing: CloudState) -> PropertyMap:
+    """Return an AKS cluster with the profiles of its agent pools."""
+    del config
+    cluster = (arguments.get("resourceGroupName"), arguments.get("resourceName"))
+    pools: list[Value] = [
+        {**pool, "name": pool.get("agentPoolName")}
+        for pool in existing.list_inputs("azure-native:containerservice:AgentPool", "")
+        if (pool.get("resourceGroupName"), pool.get("resourceName")) == cluster
+    ]
+    return {**arguments, "name": arguments.get("resourceName"), "agentPoolProfiles": pools}
+
+
+_READING: dict[str, Callable[[PropertyMap, ProviderConfig, CloudState], PropertyMap]] = {
+    "aws:eks/getNodeGroup:getNodeGroup": _node_group,
+    "aws:eks/getNodeGroups:getNodeGroups": _node_group_names,
+    "azure-native:containerservice:getManagedCluster": _aks_cluster,
+}
 _COMPUTED: dict[str, Callable[[PropertyMap, ProviderConfig], PropertyMap]] = {
     "aws:iam/getPolicyDocument:getPolicyDocument": _policy_document,
     "azure-native:containerservice:listManagedClusterAdminCredentials": _cluster_credentials,

@@ -18,8 +18,19 @@ from novacron_rehearsal.clouds.schema import (
     load_schema,
     read_fields,
 )
+from novacron_rehearsal.errors import RehearsalError
 from novacron_rehearsal.providers.client import CheckFailure
-from novacron_rehearsal.values import UNKNOWN, Archive, Asset, Output, PropertyMap, ResourceReference, Secret, Value
+from novacron_rehearsal.values import (
+    UNKNOWN,
+    Archive,
+    Asset,
+    Output,
+    PropertyMap,
+    ResourceReference,
+    Secret,
+    Value,
+    without_secrets,
+)
 
 _SHOWN_NAMES = 12
 _LEADER_WORKER_SET = ("leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet")
@@ -56,6 +67,24 @@ def _name_conflicts(token: str, inputs: PropertyMap) -> Iterator[InputProblem]:
     elif facts.autonamed_with_prefix:
         rule = f"conflicts with {facts.name}, which the provider adds when the program does not give it"
         yield InputProblem(prefix, f"{rule}; leave the prefix out and name the resource")
+
+
+def check_order(token: str, inputs: PropertyMap) -> None:
+    """Raise RehearsalError for two numbers of a resource that the cloud does not accept together.
+
+    Clouds report them when a resource is created or updated, after a preview without problems.
+    """
+    for order in cloud_data.find_resource(token).ordered:
+        low, high = _number(inputs, order.low), _number(inputs, order.high)
+        if low is not None and high is not None and low > high:
+            raise RehearsalError(f"{order.refusal.format(low=f'{low:g}', high=f'{high:g}')} (simulated by NovaCron)")
+
+
+def _number(inputs: PropertyMap, path: str) -> float | None:
+    value: Value = without_secrets(inputs)
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, (int, float)) else None
 
 
 def check_input_names(token: str, inputs: PropertyMap) -> list[InputProblem]:

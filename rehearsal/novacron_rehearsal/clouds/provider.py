@@ -16,7 +16,7 @@ from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer
 
 from novacron_rehearsal.clouds import cloud_data, faults, sdk
 from novacron_rehearsal.clouds.functions import call_function
-from novacron_rehearsal.clouds.input_checks import check_input_names, check_inputs
+from novacron_rehearsal.clouds.input_checks import check_input_names, check_inputs, check_order
 from novacron_rehearsal.clouds.input_diffs import compare_inputs
 from novacron_rehearsal.clouds.outputs import (
     LABEL,
@@ -157,6 +157,7 @@ class CloudProvider(ResourceProviderServicer):
             planned = SimulatedResource(token, request.urn, config, inputs)
             return provider_pb2.CreateResponse(properties=codec.encode(compute_outputs(planned)))
         self._inject_faults("create", request.urn, context, inputs)
+        check_order(token, inputs)
         refused = ""
         for attempt in itertools.count():
             resource = SimulatedResource(token, request.urn, config, inputs, digest(request.urn, inputs, attempt))
@@ -183,7 +184,10 @@ class CloudProvider(ResourceProviderServicer):
         outputs = compute_outputs(SimulatedResource(token, request.urn, config, inputs, seed))
         if not request.preview:
             self._inject_faults("update", request.urn, context, inputs)
-            self._existing.put(_key(request.urn, config, inputs, request.id), inputs, outputs)
+            key = _key(request.urn, config, inputs, request.id)
+            if self._existing.get(key):  # a cloud that forgot the resource could not tell its size to the program
+                check_order(token, inputs)
+            self._existing.put(key, inputs, outputs)
         return provider_pb2.UpdateResponse(properties=codec.encode(outputs))
 
     @reports_errors
@@ -223,7 +227,8 @@ class CloudProvider(ResourceProviderServicer):
         arguments = codec.decode(request.args)
         self._inject_faults("invoke", request.tok, context, arguments, token=request.tok)
         response = provider_pb2.InvokeResponse()
-        getattr(response, "return").CopyFrom(codec.encode(call_function(request.tok, arguments, config)))
+        result = call_function(request.tok, arguments, config, self._existing)
+        getattr(response, "return").CopyFrom(codec.encode(result))
         return response
 
     # -- helpers ------------------------------------------------------------------------------------------------------

@@ -83,6 +83,11 @@ class CloudState:
             entries = [json.loads(path.read_text()) for path in self._folder.glob("*.json")]
         return sorted((key[0], key[1], key[2]) for entry in entries if (key := entry.get("key")))
 
+    def list_inputs(self, token: str, scope: str) -> list[PropertyMap]:
+        """Return the inputs of all resources of a type in a region or cluster, sorted by their ids."""
+        keys = [key for key in self.list_keys() if key[:2] == (token, scope)]
+        return [found[0] for key in keys if (found := self.get(key)) is not None]
+
     def count(self, fault: str) -> int:
         """Count one call that a fault matches. Returns how many were counted before."""
         with self._lock:

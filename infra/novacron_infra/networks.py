@@ -16,6 +16,14 @@ SERVICE_NETWORK = IPv4Network("172.20.0.0/16")
 POD_NETWORK = IPv4Network("10.244.0.0/16")
 """Addresses of pods on Azure. In the other clouds they are in the region's network."""
 
+PRIVATE_NETWORKS = (IPv4Network("10.0.0.0/8"), IPv4Network("172.16.0.0/12"), IPv4Network("192.168.0.0/16"))
+"""The private ranges of RFC 1918. Other ranges that are not on the internet, such as loopback, hold no machines."""
+
+
+def is_private(network: IPv4Network) -> bool:
+    """Return whether a network is in a private range of RFC 1918."""
+    return any(network.subnet_of(private) for private in PRIVATE_NETWORKS)
+
 
 def parse_networks(texts: Mapping[str, str]) -> dict[str, IPv4Network]:
     """Return IPv4 networks by the path of the argument that holds each.
@@ -46,15 +54,3 @@ def check_api_networks(path: str, networks: Iterable[IPv4Network]) -> Iterator[P
             shortest = MIN_PREFIX_LENGTH[4]
             rule = f"it is wider than /{shortest}, the widest network that may reach the API"
             yield Problem(f"{path}.{index}", str(network), rule, "Name your own networks, or none")
-
-
-def check_region_network(
-    path: str,
-    network: IPv4Network,
-    shortest: int = MIN_REGION_PREFIX_LENGTH,
-    longest: int = MAX_REGION_PREFIX_LENGTH,
-) -> Iterator[Problem]:
-    """Yield a problem when a region's network is public, or too large or too small."""
-    if not network.is_private or not shortest <= network.prefixlen <= longest:
-        rule = f"a region's network is private and of /{shortest} to /{longest}"
-        yield Problem(path, str(network), rule, "Write it as 10.0.0.0/16")

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+OWN_TAGS = ("Environment", "Project", "Component")
+"""The tags that NovaCron sets on every resource."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tags:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 
 import pytest
+from novacron_infra.catalog import Cloud
 from novacron_infra.errors import ArgumentError
-from novacron_infra.networks import check_api_networks, check_region_network, parse_networks
+from novacron_infra.limits.region_networks import check_internet_networks, check_region_network
+from novacron_infra.networks import check_api_networks, parse_networks
 
 
 @pytest.mark.parametrize("text", ["10.0.0.1/16", "somewhere", "office", "services", "nodes", "", "10.0.0.0/33", "::/0"])
@@ -37,14 +39,30 @@ def test_a_public_network_shorter_than_8_bits_is_refused(networks: tuple[str, ..
 
 
 @pytest.mark.parametrize(
-    ("network", "accepted"),
+    ("network", "cloud", "accepted"),
     [
-        ("10.0.0.0/16", True),
-        ("10.0.0.0/20", True),
-        ("10.0.0.0/15", False),
-        ("10.0.0.0/21", False),
-        ("8.8.0.0/16", False),
+        ("10.0.0.0/16", Cloud.AWS, True),
+        ("10.0.0.0/20", Cloud.AWS, True),
+        ("10.0.0.0/15", Cloud.AWS, False),
+        ("10.0.0.0/21", Cloud.AWS, False),
+        ("8.8.0.0/16", Cloud.AWS, False),
+        ("169.254.0.0/16", Cloud.AWS, False),
+        ("127.0.0.0/16", Cloud.AWS, False),
+        ("100.64.0.0/16", Cloud.AWS, False),
+        ("10.0.0.0/18", Cloud.GCP, True),
+        ("10.0.0.0/19", Cloud.GCP, False),
+        ("172.31.0.0/16", Cloud.AWS, True),
+        ("172.31.0.0/16", Cloud.AZURE, False),
+        ("172.16.0.0/20", Cloud.AZURE, True),
     ],
 )
-def test_a_regions_network_is_private_and_between_16_and_20_bits(network: str, accepted: bool) -> None:
-    assert (list(check_region_network("network", IPv4Network(network))) == []) is accepted
+def test_a_regions_network_is_one_that_its_cloud_accepts(network: str, cloud: Cloud, accepted: bool) -> None:
+    assert (list(check_region_network("network", IPv4Network(network), cloud)) == []) is accepted
+
+
+@pytest.mark.parametrize(
+    ("network", "accepted"),
+    [("10.0.0.0/8", False), ("192.168.1.0/24", False), ("100.64.0.0/10", False), ("203.0.113.0/24", True)],
+)
+def test_a_network_that_reaches_an_api_is_on_the_internet(network: str, accepted: bool) -> None:
+    assert (list(check_internet_networks("networks", [IPv4Network(network)])) == []) is accepted

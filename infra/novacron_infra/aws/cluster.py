@@ -16,9 +16,12 @@ import pulumi_aws as aws
 
 from novacron_infra.aws.checks import check_name, check_retention
 from novacron_infra.aws.iam import render_service_trust
-from novacron_infra.clusters import check_version
+from novacron_infra.catalog import Cloud
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.kubeconfig import render_kubeconfig
+from novacron_infra.limits.identities import check_admins
+from novacron_infra.limits.region_networks import check_internet_networks
+from novacron_infra.limits.versions import check_version
 from novacron_infra.networks import SERVICE_NETWORK, check_api_networks
 from novacron_infra.resource_outputs import require_output, resolve_after
 from novacron_infra.tags import Tags
@@ -28,7 +31,6 @@ NODE_ADDONS = ("vpc-cni", "kube-proxy", "eks-pod-identity-agent", "eks-node-moni
 """Add-ons that must exist when a node joins. The last one reports faulty GPUs to node repair."""
 _ADDON_VALUES = {"vpc-cni": {"enableNetworkPolicy": "true"}}
 _ADMIN_POLICY = "AmazonEKSClusterAdminPolicy"
-_PRINCIPAL = re.compile(r"arn:(aws[a-z-]*):iam::\d{12}:(role|user)/\S+")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -232,15 +234,13 @@ def _kubeconfig(known: Mapping[str, str]) -> str:
 
 def _check_args(name: str, args: EksClusterArgs) -> list[Problem]:
     found = check_retention(f"{name}.log_retention_days", args.log_retention_days)
-    found += check_version(f"{name}.kubernetes_version", args.kubernetes_version)
+    found += check_version(f"{name}.kubernetes_version", args.kubernetes_version, Cloud.AWS)
     found += check_api_networks(f"{name}.public_cidrs", args.public_cidrs)
+    found += check_internet_networks(f"{name}.public_cidrs", args.public_cidrs)
     if not args.admin_principal_arns:
         rule = "no one could sign in, not even the cluster's creator"
         found.append(Problem(f"{name}.admin_principal_arns", "none", rule, "Name a role"))
-    for index, principal in enumerate(args.admin_principal_arns):
-        if not _PRINCIPAL.fullmatch(principal):
-            path, rule = f"{name}.admin_principal_arns.{index}", "it is not the ARN of a role or user"
-            found.append(Problem(path, principal, rule, "Write it as arn:aws:iam::123456789012:role/operators"))
+    found += check_admins(f"{name}.admin_principal_arns", args.admin_principal_arns, Cloud.AWS)
     if args.service_cidr.overlaps(args.network_cidr):
         rule = f"it overlaps the network {args.network_cidr}"
         fix = "Use addresses that nothing else has"

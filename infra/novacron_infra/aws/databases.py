@@ -9,14 +9,15 @@ import pulumi
 import pulumi_aws as aws
 
 from novacron_infra.aws.checks import check_name
+from novacron_infra.catalog import Cloud
 from novacron_infra.errors import Problem, raise_problems
+from novacron_infra.limits.databases import check_postgres_storage
 from novacron_infra.resource_outputs import require_output
 from novacron_infra.tags import Tags
 
 POSTGRES_PORT, REDIS_PORT = 5432, 6379
 LONGEST_REDIS_NAME = 26
 """ElastiCache allows identifiers of 40 characters, and the component appends 14 characters to its name."""
-_POSTGRES_STORAGE_GIB = (20, 65_536)
 _MOST_BACKUP_DAYS = 35
 _MOST_REDIS_NODES = 500
 
@@ -189,11 +190,7 @@ def _security_group(
 
 
 def _check_postgres(name: str, args: AwsPostgresArgs) -> list[Problem]:
-    low, high = _POSTGRES_STORAGE_GIB
-    found: list[Problem] = []
-    if not low <= args.storage_gib <= high:
-        path = f"{name}.storage_gib"
-        found.append(Problem(path, str(args.storage_gib), f"RDS offers {low} to {high} GiB of gp3", "Stay within"))
+    found = list(check_postgres_storage(f"{name}.storage_gib", args.storage_gib, Cloud.AWS))
     if not 1 <= args.backup_days <= _MOST_BACKUP_DAYS:
         rule = f"RDS keeps backups for 1 to {_MOST_BACKUP_DAYS} days, and 0 turns them off"
         found.append(Problem(f"{name}.backup_days", str(args.backup_days), rule, "Stay within"))

@@ -15,8 +15,10 @@ import pulumi_aws as aws
 
 from novacron_infra.aws.checks import check_name, check_retention
 from novacron_infra.aws.iam import render_policy, render_service_trust
+from novacron_infra.catalog import Cloud
 from novacron_infra.errors import Problem, raise_problems
-from novacron_infra.networks import check_region_network
+from novacron_infra.limits.region_networks import check_region_network
+from novacron_infra.limits.zones import check_zones
 from novacron_infra.tags import Tags
 
 ENDPOINTS = (
@@ -317,13 +319,11 @@ def plan_subnets(cidr: IPv4Network, zones: tuple[str, ...]) -> dict[str, ZoneSub
 
 def _check_args(name: str, args: AwsNetworkArgs) -> list[Problem]:
     found = check_retention(f"{name}.flow_log_retention_days", args.flow_log_retention_days)
-    zones = ", ".join(args.zones) or "none"
-    if not _FEWEST_ZONES <= len(args.zones) <= _MOST_ZONES or len(set(args.zones)) != len(args.zones):
+    if not _FEWEST_ZONES <= len(args.zones) <= _MOST_ZONES:
+        zones = ", ".join(args.zones) or "none"
         found.append(Problem(f"{name}.zones", zones, "EKS needs two zones, three at most here", "Name two or three"))
-    elif strangers := [zone for zone in args.zones if not zone.startswith(args.region)]:
-        rule = f"{strangers[0]} is not in {args.region}"
-        found.append(Problem(f"{name}.zones", zones, rule, f"Write them as {args.region}a"))
-    return [*found, *check_region_network(f"{name}.cidr", args.cidr)]
+    found += check_zones(f"{name}.zones", args.zones, Cloud.AWS, args.region)
+    return [*found, *check_region_network(f"{name}.cidr", args.cidr, Cloud.AWS)]
 
 
 def _writes_to_log_group(arn: str) -> str:

@@ -5,7 +5,6 @@ Not for the copies in other regions (`replication`) and not for volumes of pods 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,8 +15,8 @@ from novacron_infra import stores
 from novacron_infra.aliases import with_former_type
 from novacron_infra.aws.checks import check_name
 from novacron_infra.aws.iam import render_policy
-from novacron_infra.config.sections.model_store import S3_BUCKET_PATTERN
 from novacron_infra.errors import Problem, raise_problems
+from novacron_infra.limits.names import S3_BUCKET
 from novacron_infra.resource_outputs import resolve_after
 from novacron_infra.tags import Tags
 
@@ -298,11 +297,7 @@ def render_tls_policy(bucket_arn: str) -> str:
 
 
 def _check_bucket(name: str, args: AwsModelStoreArgs) -> list[Problem]:
-    found: list[Problem] = []
-    if not re.fullmatch(S3_BUCKET_PATTERN, args.bucket):
-        rule = "transfer acceleration takes no such bucket"
-        fix = "Use 3 to 63 of a-z, 0-9 and -, without dots"
-        found.append(Problem(f"{name}.bucket", args.bucket, rule, fix))
+    found = list(S3_BUCKET.check(f"{name}.bucket", args.bucket))
     if args.old_versions_days < 1:
         path, value = f"{name}.old_versions_days", str(args.old_versions_days)
         found.append(Problem(path, value, "S3 keeps old versions for a day at least", "Use 1 or more"))

@@ -8,6 +8,8 @@ import pulumi
 from pulumi_azure_native import storage
 
 from novacron_infra.azure.keys import CustomerKey
+from novacron_infra.catalog import Cloud
+from novacron_infra.limits.zones import list_zones
 
 
 def declare_storage_account(
@@ -20,9 +22,15 @@ def declare_storage_account(
     opts: pulumi.ResourceOptions,
     *,
     kind: storage.Kind = storage.Kind.STORAGE_V2,
-    sku: storage.SkuName = storage.SkuName.STANDARD_ZRS,
+    sku: storage.SkuName | None = None,
 ) -> storage.StorageAccount:
-    """An account without public network; the key's version is left open, so storage takes each new one."""
+    """Declare an account without public network. The key's version is left open, so storage takes each new one.
+
+    Without `sku`, the account is standard storage with copies in three zones, or in one place if the
+    region has no zones.
+    """
+    zones = list_zones(Cloud.AZURE, region)
+    sku = sku or (storage.SkuName.STANDARD_ZRS if zones else storage.SkuName.STANDARD_LRS)
     encrypted: dict[str, Any] = {
         service: storage.EncryptionServiceArgs(enabled=True, key_type=storage.KeyType.ACCOUNT)
         for service in ("blob", "file")

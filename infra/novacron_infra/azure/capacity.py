@@ -11,7 +11,6 @@ from novacron_infra.errors import Problem
 from novacron_infra.pools import Capacity, NodePoolShape, Placement, check_shape
 
 _OFFERED = (Capacity.ON_DEMAND, Capacity.SPOT, Capacity.RESERVATION)
-_ZONES = ("1", "2", "3")
 _WITH_INFINIBAND = "Standard_ND96isr_H100_v5"
 _RESERVATION_EXAMPLE = "/subscriptions/…/resourceGroups/…/providers/Microsoft.Compute/capacityReservationGroups/h100"
 
@@ -32,9 +31,6 @@ def _check_azure(path: str, shape: NodePoolShape) -> Iterator[Problem]:
     if shape.placement is Placement.FROM_RESERVATION:
         rule = "Azure's reservations have no placement group"
         yield Problem(f"{path}.placement", shape.placement.value, rule, "Use none")
-    if strangers := [zone for zone in shape.zones if zone not in _ZONES]:
-        rule = f"{strangers[0]} is none of {', '.join(_ZONES)}"
-        yield Problem(f"{path}.zones", ", ".join(shape.zones), rule, "Number them, or leave them to Azure")
     yield from _check_infiniband(path, shape)
 
 

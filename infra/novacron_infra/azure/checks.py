@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from novacron_infra.errors import Problem
+from novacron_infra.limits.names import AZURE_ACCOUNT
 
 LONGEST_NAME = 40
 """Maximum length of a component's name. Resources add a suffix and 8 random characters; clusters allow 63."""
@@ -12,8 +13,6 @@ RETENTION_DAYS = range(30, 731)
 """Days that Log Analytics keeps interactive data (Azure Monitor limits, read on 2026-11-25)."""
 _NAME = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 _REGION = re.compile(r"[a-z]+[0-9]?")
-_SUBSCRIPTION = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _ID = (
     r"/subscriptions/[0-9a-fA-F-]{36}/resourceGroups/[^/]+/providers/Microsoft\.Compute/capacityReservationGroups/[^/]+"
 )
@@ -37,19 +36,9 @@ def check_region(path: str, region: str) -> list[Problem]:
     return [Problem(path, region, "Azure writes no region like this", "Write it as westus2")]
 
 
-def check_subscription(path: str, subscription_id: str) -> list[Problem]:
-    """Return a problem if this is not the id of a subscription."""
-    if _SUBSCRIPTION.fullmatch(subscription_id):
-        return []
-    fix = "Write it as 00000000-0000-0000-0000-000000000000"
-    return [Problem(path, subscription_id, "it is not a subscription id", fix)]
-
-
 def check_account(path: str, account: str) -> list[Problem]:
-    """Whether a storage account can have this name, which is unique in all of Azure."""
-    if _ACCOUNT.fullmatch(account):
-        return []
-    return [Problem(path, account, "no storage account has such a name", "Use 3 to 24 of a-z and 0-9")]
+    """Return a problem if a storage account cannot have this name, which is unique in all of Azure."""
+    return list(AZURE_ACCOUNT.check(path, account))
 
 
 def check_retention(path: str, days: int) -> list[Problem]:

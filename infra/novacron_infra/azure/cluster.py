@@ -18,8 +18,12 @@ from novacron_infra.azure.iam import Role, declare_identity, grant
 from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.kubeconfig import from_given
 from novacron_infra.azure.logs import AzureLogsArgs, collect_container_logs, send_logs
-from novacron_infra.clusters import check_version
+from novacron_infra.catalog import Cloud
 from novacron_infra.errors import Problem, raise_problems
+from novacron_infra.limits.identities import check_admins
+from novacron_infra.limits.region_networks import check_internet_networks
+from novacron_infra.limits.versions import check_version
+from novacron_infra.limits.zones import check_zones, list_zones
 from novacron_infra.networks import POD_NETWORK, SERVICE_NETWORK, check_api_networks
 from novacron_infra.resource_outputs import require_output
 from novacron_infra.tags import Tags
@@ -42,7 +46,6 @@ _MAINTENANCE = {"node-images": "aksManagedNodeOSUpgradeSchedule", "patches": "ak
 _FEWEST_WINDOW_HOURS = 4
 _DNS_ADDRESS = 10
 _MAX_PREFIX_LENGTH = 28
-_GROUP = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
@@ -83,7 +86,8 @@ class AksClusterArgs:
     system_size: str = "Standard_D8ds_v5"
     """VM size of the nodes for AKS's system pods; it needs a local disk for the operating system."""
     system_nodes: int = 3
-    system_zones: tuple[str, ...] = ("1", "2", "3")
+    system_zones: tuple[str, ...] | None = None
+    """Zones of these nodes. None: all zones of the region, if it has any."""
     container_logs: bool = False
     """Whether the logs of containers go to the workspace."""
     defender: bool = False
@@ -309,13 +313,14 @@ def _network_profile(args: AksClusterArgs) -> containerservice.ContainerServiceN
 
 
 def _system_pool(args: AksClusterArgs) -> containerservice.ManagedClusterAgentPoolProfileArgs:
+    zones = list_zones(Cloud.AZURE, args.region) if args.system_zones is None else args.system_zones
     return containerservice.ManagedClusterAgentPoolProfileArgs(
         name=SYSTEM_POOL,
         mode=containerservice.AgentPoolMode.SYSTEM,
         type=containerservice.AgentPoolType.VIRTUAL_MACHINE_SCALE_SETS,
         vm_size=args.system_size,
         count=args.system_nodes,
-        availability_zones=list(args.system_zones),
+        availability_zones=list(zones) or None,
         vnet_subnet_id=args.nodes_subnet_id,
         orchestrator_version=args.kubernetes_version,
         os_type=containerservice.OSType.LINUX,
@@ -333,15 +338,14 @@ def _system_pool(args: AksClusterArgs) -> containerservice.ManagedClusterAgentPo
 
 
 def _check_args(name: str, args: AksClusterArgs) -> list[Problem]:
-    found = list(check_version(f"{name}.kubernetes_version", args.kubernetes_version))
+    found = list(check_version(f"{name}.kubernetes_version", args.kubernetes_version, Cloud.AZURE))
     found += check_api_networks(f"{name}.public_cidrs", args.public_cidrs)
+    found += check_internet_networks(f"{name}.public_cidrs", args.public_cidrs)
     if not args.admin_group_ids:
         rule = "no one could sign in, because there are no local accounts"
         found.append(Problem(f"{name}.admin_group_ids", "none", rule, "Name a group"))
-    for index, group in enumerate(args.admin_group_ids):
-        if not _GROUP.fullmatch(group):
-            path, rule = f"{name}.admin_group_ids.{index}", "it is not an object id"
-            found.append(Problem(path, group, rule, "Write it as 00000000-0000-0000-0000-000000000000"))
+    found += check_admins(f"{name}.admin_group_ids", args.admin_group_ids, Cloud.AZURE)
+    found += check_zones(f"{name}.system_zones", args.system_zones or (), Cloud.AZURE, args.region)
     if args.system_nodes < 1:
         rule = "AKS needs a node for its own pods"
         found.append(Problem(f"{name}.system_nodes", str(args.system_nodes), rule, "Use 1 or more"))

@@ -15,18 +15,17 @@ from novacron_infra.azure.checks import check_name, check_region
 from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.logs import send_logs
 from novacron_infra.azure.private_link import PrivateService, declare_private_endpoint
+from novacron_infra.catalog import Cloud
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.generated import generate_secret
+from novacron_infra.limits.databases import check_postgres_storage, find_azure_redis_gb
+from novacron_infra.limits.zones import list_zones
 from novacron_infra.resource_outputs import resolve_after
 from novacron_infra.tags import Tags
 
 POSTGRES_PORT, REDIS_PORT = 5432, 10_000
 REDIS_NODE_PORTS = (8500, 8599)
 """Ports of the nodes of a cluster. Azure Managed Redis chooses each one among them, and may change it."""
-POSTGRES_SIZES_GIB = (32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16_384, 32_767)
-"""Premium SSD, which only grows. Azure writes its 32 TiB as 32767."""
-REDIS_SIZES_GB = (10, 20, 50, 100, 150, 250, 350, 500, 700, 1000, 1500, 2000)
-"""Memory-optimized sizes, whose names say about how many GB they hold; Azure spreads them over its own nodes."""
 _BACKUP_DAYS = (7, 35)
 _TIERS = {"D": dbforpostgresql.SkuTier.GENERAL_PURPOSE, "E": dbforpostgresql.SkuTier.MEMORY_OPTIMIZED}
 """By the letter of the size. Burstable ones (B) have no standby."""
@@ -45,7 +44,7 @@ class AzurePostgresArgs:
     instance_class: str
     """Such as Standard_E8ds_v5."""
     storage_gib: int
-    """One of `POSTGRES_SIZES_GIB`."""
+    """One of `AZURE_STORAGE_GIB` in `novacron_infra.limits.databases`."""
     endpoint_subnet_id: pulumi.Input[str]
     postgres_zone_id: pulumi.Input[str]
     key: CustomerKey
@@ -56,7 +55,7 @@ class AzurePostgresArgs:
     version: str = "17"
     database: str = "novacron"
     standby: bool = True
-    """A second server in another zone that takes over."""
+    """A second server that takes over, in another zone if the region has zones."""
     backup_days: int = 35
     """7 to 35, in the region."""
     protect: bool = True
@@ -129,6 +128,7 @@ class AzurePostgres(pulumi.ComponentResource):
         self, name: str, args: AzurePostgresArgs, password: pulumi.Output[str], tags: dict[str, str]
     ) -> dbforpostgresql.Server:
         mode = dbforpostgresql.PostgreSqlFlexibleServerHighAvailabilityMode
+        zones = list_zones(Cloud.AZURE, args.region)
         return dbforpostgresql.Server(
             f"{name}-server",
             server_name=args.server,
@@ -162,7 +162,7 @@ class AzurePostgres(pulumi.ComponentResource):
                 primary_user_assigned_identity_id=args.key.identity_id,
             ),
             high_availability=dbforpostgresql.HighAvailabilityArgs(
-                mode=mode.ZONE_REDUNDANT if args.standby else mode.DISABLED
+                mode=mode.DISABLED if not args.standby else mode.ZONE_REDUNDANT if zones else mode.SAME_ZONE
             ),
             backup=dbforpostgresql.BackupArgs(
                 backup_retention_days=args.backup_days,
@@ -286,8 +286,8 @@ class AzureRedis(pulumi.ComponentResource):
 
 def find_redis_size(primaries: int) -> str | None:
     """Return the smallest memory-optimized size with 50 GB per primary, as on AWS, or None."""
-    fitting = [size for size in REDIS_SIZES_GB if size >= primaries * 50]
-    return f"MemoryOptimized_M{fitting[0]}" if fitting else None
+    size_gb = find_azure_redis_gb(primaries)
+    return None if size_gb is None else f"MemoryOptimized_M{size_gb}"
 
 
 def _store_secret(
@@ -331,10 +331,7 @@ def _check_postgres(name: str, args: AzurePostgresArgs) -> list[Problem]:
     if not args.instance_class.startswith(_SIZE_PREFIX) or _family(args.instance_class) not in _TIERS:
         rule = "a server here is general purpose (D) or memory optimized (E)"
         found.append(Problem(f"{name}.instance_class", args.instance_class, rule, "Write it as Standard_E8ds_v5"))
-    if args.storage_gib not in POSTGRES_SIZES_GIB:
-        rule = f"Azure has disks of {', '.join(map(str, POSTGRES_SIZES_GIB))} GiB"
-        larger = [size for size in POSTGRES_SIZES_GIB if size > args.storage_gib] or POSTGRES_SIZES_GIB[-1:]
-        found.append(Problem(f"{name}.storage_gib", str(args.storage_gib), rule, f"Use {larger[0]}"))
+    found += check_postgres_storage(f"{name}.storage_gib", args.storage_gib, Cloud.AZURE)
     low, high = _BACKUP_DAYS
     if not low <= args.backup_days <= high:
         rule = f"Azure keeps backups for {low} to {high} days"

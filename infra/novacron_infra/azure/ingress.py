@@ -13,7 +13,9 @@ from pulumi_azure_native import network
 
 from novacron_infra.azure.checks import check_name, check_region
 from novacron_infra.azure.iam import Role, grant
-from novacron_infra.errors import raise_problems
+from novacron_infra.catalog import Cloud
+from novacron_infra.errors import Problem, raise_problems
+from novacron_infra.limits.zones import check_zones, list_zones
 from novacron_infra.resource_outputs import require_output, resolve_after
 from novacron_infra.tags import Tags
 
@@ -27,8 +29,8 @@ class AzureIngressArgs:
     control_principal_id: pulumi.Input[str]
     """Identity of the cluster's control plane, which attaches the address to its load balancer."""
     tags: Tags
-    zones: tuple[str, ...] = ("1", "2", "3")
-    """All of them, and it survives the loss of any."""
+    zones: tuple[str, ...] | None = None
+    """None: all zones of the region, if it has any. The address survives the loss of any of them."""
     protect: bool = True
     """Whether destroying the stack stops at it: records of others may name it."""
 
@@ -42,8 +44,9 @@ class AzureIngress(pulumi.ComponentResource):
     """IPv4."""
 
     def __init__(self, name: str, args: AzureIngressArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        raise_problems([*check_name(name), *check_region(f"{name}.region", args.region)])
+        raise_problems([*check_name(name), *check_region(f"{name}.region", args.region), *_check_args(name, args)])
         super().__init__("novacron:index:AzureIngress", name, None, opts)
+        zones = list_zones(Cloud.AZURE, args.region) if args.zones is None else args.zones
         address = network.PublicIPAddress(
             f"{name}-address",
             resource_group_name=args.resource_group,
@@ -51,7 +54,7 @@ class AzureIngress(pulumi.ComponentResource):
             sku=network.PublicIPAddressSkuArgs(name=network.PublicIPAddressSkuName.STANDARD),
             public_ip_address_version=network.IPVersion.I_PV4,
             public_ip_allocation_method=network.IPAllocationMethod.STATIC,
-            zones=list(args.zones),
+            zones=list(zones) or None,
             tags=args.tags.of("ingress"),
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
@@ -73,3 +76,7 @@ def _group(address_id: str) -> str:
 
 def _require_address(address: str | None) -> str:
     return require_output(address, "PublicIPAddress.ip_address")
+
+
+def _check_args(name: str, args: AzureIngressArgs) -> list[Problem]:
+    return list(check_zones(f"{name}.zones", args.zones or (), Cloud.AZURE, args.region))

@@ -18,8 +18,9 @@ from novacron_infra.azure.checks import check_account, check_name, check_region
 from novacron_infra.azure.iam import Role, declare_identity, grant
 from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.private_link import ZONES, PrivateService, declare_private_endpoint
+from novacron_infra.catalog import Cloud
 from novacron_infra.errors import Problem, raise_problems
-from novacron_infra.networks import check_region_network
+from novacron_infra.limits.region_networks import check_region_network
 from novacron_infra.resource_outputs import resolve_after
 from novacron_infra.tags import Tags
 
@@ -281,4 +282,4 @@ def _check_args(name: str, args: AzureNetworkArgs) -> list[Problem]:
         for port in args.public_ports
         if not 1 <= port <= _MOST_PORT
     ]
-    return [*found, *check_region_network(f"{name}.cidr", args.cidr)]
+    return [*found, *check_region_network(f"{name}.cidr", args.cidr, Cloud.AZURE)]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumi_azure_native import resources
 
-from novacron_infra.azure.checks import check_name, check_region, check_subscription
+from novacron_infra.azure.checks import check_name, check_region
 from novacron_infra.azure.cluster import AksCluster, AksClusterArgs
 from novacron_infra.azure.databases import (
     AzurePostgres,
@@ -33,6 +33,7 @@ from novacron_infra.azure.registry import AzureRegistry, AzureRegistryArgs
 from novacron_infra.azure.storage import AzureFiles, AzureFilesArgs, AzureModelStore, AzureModelStoreArgs
 from novacron_infra.config import Platform
 from novacron_infra.errors import ArgumentError, Problem, raise_problems
+from novacron_infra.limits.identities import check_subscription
 from novacron_infra.pools import NodePoolShape
 from novacron_infra.regions import RegionResults, RegionSpec
 from novacron_infra.stores import AzureBlobStore, AzureStore, NfsStore, make_nfs_address, make_store_url
@@ -52,7 +53,7 @@ _KEPT_DAYS, _GONE_DAYS = 90, 7
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AzureRegionArgs:
-    """A region on Azure. `spec.postgres_storage_gib` is one of `POSTGRES_SIZES_GIB`."""
+    """A region on Azure. `spec.postgres_storage_gib` is a size of Premium SSD, such as 128 or 1024."""
 
     spec: RegionSpec
     subscription_id: str

@@ -14,7 +14,9 @@ from novacron_infra.azure.iam import Role, grant
 from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.logs import send_logs
 from novacron_infra.azure.private_link import PrivateService, declare_private_endpoint
+from novacron_infra.catalog import Cloud
 from novacron_infra.errors import Problem, raise_problems
+from novacron_infra.limits.zones import list_zones
 from novacron_infra.resource_outputs import resolve_after
 from novacron_infra.tags import Tags
 
@@ -46,7 +48,7 @@ class AzureRegistryArgs:
 
 
 class AzureRegistry(pulumi.ComponentResource):
-    """Azure Container Registry, without accounts of its own, in all zones of the region.
+    """Azure Container Registry, without accounts of its own, in all zones of the region, if it has any.
 
     Images are pushed from inside the network. That a tag means one image for ever has to be asked of Azure for each
     image (`az acr repository update --write-enabled false`): a registry has no such setting. The key's vault is
@@ -68,6 +70,7 @@ class AzureRegistry(pulumi.ComponentResource):
         super().__init__("novacron:index:AzureRegistry", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("registry")
+        redundancy = containerregistry.ZoneRedundancy
         self.registry = containerregistry.Registry(
             f"{name}-registry",
             registry_name=args.registry,
@@ -80,7 +83,7 @@ class AzureRegistry(pulumi.ComponentResource):
             public_network_access=containerregistry.PublicNetworkAccess.DISABLED,
             # What scans images is one of them.
             network_rule_bypass_options=containerregistry.NetworkRuleBypassOptions.AZURE_SERVICES,
-            zone_redundancy=containerregistry.ZoneRedundancy.ENABLED,
+            zone_redundancy=redundancy.ENABLED if list_zones(Cloud.AZURE, args.region) else redundancy.DISABLED,
             identity=containerregistry.IdentityPropertiesArgs(
                 type=containerregistry.ResourceIdentityType.USER_ASSIGNED,
                 user_assigned_identities=pulumi.Output.from_input(args.key.identity_id).apply(_identities),

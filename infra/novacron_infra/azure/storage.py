@@ -5,7 +5,6 @@ Not for copies in other regions, and not for volumes of pods: disks have the clu
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import pulumi
@@ -17,7 +16,10 @@ from novacron_infra.azure.accounts import declare_storage_account
 from novacron_infra.azure.checks import check_account, check_name, check_region
 from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.private_link import PrivateService, declare_private_endpoint
+from novacron_infra.catalog import Cloud
 from novacron_infra.errors import Problem, raise_problems
+from novacron_infra.limits.names import AZURE_CONTAINER
+from novacron_infra.limits.zones import list_zones
 from novacron_infra.resource_outputs import resolve_after
 from novacron_infra.tags import Tags
 
@@ -30,7 +32,6 @@ FILES_MIN_MIB_PER_S, FILES_MAX_MIB_PER_S = 125, 10_340
 FILES_MIN_IOPS, FILES_MAX_IOPS = 3_000, 102_400
 FILES_MIN_GIB, FILES_MAX_GIB = 32, 262_144
 """Azure Files on SSD, provisioned v2 (its scale targets, read on 2026-11-25)."""
-_CONTAINER = re.compile(r"(?=.{3,63}$)[a-z0-9](-?[a-z0-9])*")
 _SHARE = "models"
 _OFFERED_ZONES = ("1", "2", "3")
 
@@ -234,6 +235,7 @@ class AzureFiles(pulumi.ComponentResource):
         )
         protected = pulumi.ResourceOptions(parent=self, protect=args.protect)
         tags = args.tags.of("models")
+        zones = list_zones(Cloud.AZURE, args.region)
         if warning := describe_slow_load(args.weights_gb, args.throughput_mib_per_s, args.load_timeout_s):
             pulumi.log.warn(f"{name}: {warning}", self)
         self.account = declare_storage_account(
@@ -245,7 +247,7 @@ class AzureFiles(pulumi.ComponentResource):
             tags,
             protected,
             kind=storage.Kind.FILE_STORAGE,
-            sku=storage.SkuName.PREMIUM_V2_ZRS,
+            sku=storage.SkuName.PREMIUM_V2_ZRS if zones else storage.SkuName.PREMIUM_V2_LRS,
         )
         share = storage.FileShare(
             f"{name}-files",
@@ -298,9 +300,7 @@ def _forget_versions(days: int) -> storage.ManagementPolicyRuleArgs:
 
 def _check_store(name: str, args: AzureModelStoreArgs) -> list[Problem]:
     found = check_account(f"{name}.account", args.account)
-    if not _CONTAINER.fullmatch(args.container):
-        rule, fix = "no container has such a name", "Use 3 to 63 of a-z, 0-9 and single -"
-        found.append(Problem(f"{name}.container", args.container, rule, fix))
+    found += AZURE_CONTAINER.check(f"{name}.container", args.container)
     return found + _check_bounds(name, {"old_versions_days": (args.old_versions_days, 1, 365)}, "Blob Storage keeps")
 
 

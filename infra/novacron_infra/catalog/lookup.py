@@ -18,6 +18,7 @@ from novacron_infra.catalog.types import (
     EngineKind,
     FormatName,
     Gpu,
+    KubernetesList,
     Machine,
     Model,
     Offer,
@@ -65,6 +66,13 @@ def load_quantizations() -> Quantizations:
 def load_region_lists() -> Mapping[Cloud, RegionList]:
     """Return the complete lists of regions, for the clouds that have one."""
     lists = TypeAdapter(tuple[RegionList, ...]).validate_python(_read_yaml("region_names.yaml"))
+    return MappingProxyType({item.cloud: item for item in lists})
+
+
+@cache
+def load_kubernetes_lists() -> Mapping[Cloud, KubernetesList]:
+    """Return the versions of Kubernetes that each cloud offers."""
+    lists = TypeAdapter(tuple[KubernetesList, ...]).validate_python(_read_yaml("kubernetes_versions.yaml"))
     return MappingProxyType({item.cloud: item for item in lists})
 
 

@@ -231,6 +231,27 @@ class RegionList(Sourced):
 
     cloud: Cloud
     names: tuple[str, ...]
+    without_zones: tuple[str, ...] = ()
+    """Regions without availability zones."""
+    zone_letters: dict[str, str] = {}
+    """Letters of the zones of a region, where they are not a, b, c and so on."""
+
+
+class KubernetesVersion(Entry):
+    """A minor version of Kubernetes in one cloud."""
+
+    version: Annotated[str, Field(pattern=r"^1\.\d+$")]
+    standard_support_until: dt.date | None = None
+    """The last day of standard support. None: the source states none."""
+
+
+class KubernetesList(Sourced):
+    """The minor versions of Kubernetes that a cloud offered on a date, oldest first."""
+
+    cloud: Cloud
+    service: str
+    """Name of the service, for messages."""
+    versions: Annotated[tuple[KubernetesVersion, ...], Field(min_length=2)]
 
 
 class Offered(str, Enum):

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import cast
 
-import yaml
-
 from novacron_infra.errors import Problem
+from novacron_infra.shown_values import SHOWN_CHARACTERS, show_key, show_value
 
 KEY = "novacron:environment"
 MISSING = object()
@@ -19,9 +16,7 @@ HIDDEN = "(hidden)"
 """The shown value of a secret."""
 UNSHOWN = "(not shown)"
 """The shown value of what is too large to show."""
-_SHOWN_CHARACTERS = 60
 _COMPARED_NAMES = 200
-_PLAIN_STEP = re.compile(r"[^.\[\]]+")
 
 
 def problem(path: str, value: object, rule: str, fix: str, details: Iterable[str] = ()) -> Problem:
@@ -49,7 +44,7 @@ def join_path(location: Sequence[int | str], values: object) -> str:
             items = cast("Sequence[object]", values) if isinstance(values, list | tuple) else ()
             path, values = item_path(path, items, step), items[step] if step < len(items) else None
         else:
-            path = f"{path}.{_show_step(step)}" if path else _show_step(step)
+            path = f"{path}.{show_key(step)}" if path else show_key(step)
             values = cast("Mapping[str, object]", values).get(step) if isinstance(values, Mapping) else None
     return path
 
@@ -62,37 +57,12 @@ def item_path(path: str, items: Sequence[object], index: int) -> str:
     So have the items of a list that is too long to compare all of its names.
     """
     name = _find_name(items[index]) if index < len(items) <= _COMPARED_NAMES else None
-    if not name or len(name) > _SHOWN_CHARACTERS or [_find_name(item) for item in items].count(name) > 1:
+    if not name or len(name) > SHOWN_CHARACTERS or [_find_name(item) for item in items].count(name) > 1:
         return f"{path}.{index}"
-    return f"{path}[{_show_step(name)}]"
+    return f"{path}[{show_key(name)}]"
 
 
 def _find_name(item: object) -> str | None:
     name = cast("Mapping[str, object]", item).get("name") if isinstance(item, Mapping) else getattr(item, "name", None)
     name = name.value if isinstance(name, Enum) else name
     return name if isinstance(name, str) else None
-
-
-def _show_step(step: str) -> str:
-    return step if step.isprintable() and _PLAIN_STEP.fullmatch(step) else json.dumps(step, ensure_ascii=False)
-
-
-def show_value(value: object) -> str:
-    """Return `value` as a person types it in YAML, shortened to 60 characters.
-
-    A mapping or a list is named but not shown, because it may hold secrets.
-    """
-    if isinstance(value, Mapping | list | tuple) and value:
-        return "a mapping" if isinstance(value, Mapping) else "a list"
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        value = int(value)
-    text = value if isinstance(value, str) and _is_plain(value) else json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
-
-
-def _is_plain(text: str) -> bool:
-    """Whether a text needs no quotes to be read as a text."""
-    if not text or text != text.strip() or not text.isprintable():
-        return False
-    resolved: str = yaml.SafeLoader("").resolve(yaml.ScalarNode, text, (True, False))
-    return resolved == "tag:yaml.org,2002:str"

@@ -36,6 +36,7 @@ def create_schemas() -> dict[Path, dict[str, Any]]:
     }
     entries: dict[str, Any] = {
         "gpus": tuple[catalog.Gpu, ...],
+        "kubernetes_versions": tuple[catalog.KubernetesList, ...],
         "machines": tuple[catalog.Machine, ...],
         "models": tuple[catalog.Model, ...],
         "quantizations": Quantizations,

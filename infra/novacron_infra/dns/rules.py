@@ -6,7 +6,7 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
-from novacron_infra.config.problems import item_path, problem
+from novacron_infra.config.problems import KEY, item_path, problem
 from novacron_infra.config.rules.regions import REGION_NAMES
 from novacron_infra.config.rules.traffic import (
     DNS_NAME_RULE,
@@ -30,14 +30,17 @@ from novacron_infra.dns.args import (
 )
 from novacron_infra.dns.records import Profile, build_route53_records, build_traffic_manager_profiles
 from novacron_infra.errors import ConfigurationError, Problem
+from novacron_infra.limits.dns import (
+    CLOUD_DNS_LONGEST_INTERVAL_S,
+    DEFAULT_TIMEOUT_S,
+    LONGEST_ARC_NAME,
+    check_traffic_manager_timeout,
+)
 from novacron_infra.plan import PlanError, Recovery, check_recovery, estimate_recovery
-from novacron_infra.plan.failover import DEFAULT_TIMEOUT_S
 
 LONGEST_PATH = 255
 """Path length that a Route 53 health check allows."""
-LONGEST_ARC_NAME = 64
 PROBE_REGIONS = 3
-CLOUD_DNS_LONGEST_INTERVAL_S = 300
 
 
 def check_endpoint_args(args: GlobalEndpointArgs) -> Recovery | None:
@@ -208,11 +211,8 @@ def _check_cloud_dns(args: GlobalEndpointArgs, service: CloudDns) -> Iterator[Pr
 
 def _check_traffic_manager(args: GlobalEndpointArgs, service: TrafficManager) -> Iterator[Problem]:
     check = args.traffic.health_check
-    longest_s = 9 if check.interval_s == 10 else 10
     timeout_s = check.timeout_s or DEFAULT_TIMEOUT_S
-    if not DEFAULT_TIMEOUT_S <= timeout_s <= longest_s:
-        rule = f"with interval_s {check.interval_s} Traffic Manager waits {DEFAULT_TIMEOUT_S} to {longest_s} s"
-        yield problem("traffic.health_check.timeout_s", timeout_s, rule, f"Use {DEFAULT_TIMEOUT_S}")
+    yield from check_traffic_manager_timeout(f"{KEY}.traffic.health_check.timeout_s", timeout_s, check.interval_s)
     if args.at_apex:
         rule = "Traffic Manager is reached by a CNAME, which cannot be at the zone's apex"
         yield problem("traffic.domain", args.traffic.domain, rule, "Put the domain below the zone")

@@ -16,7 +16,7 @@ from novacron_infra.dns.records import (
     choose_regional_type,
 )
 from novacron_infra.dns.rules import make_profile_name
-from novacron_infra.plan.failover import DEFAULT_TIMEOUT_S
+from novacron_infra.limits.dns import DEFAULT_TIMEOUT_S
 
 _ENDPOINT = "Microsoft.Network/trafficManagerProfiles/{}Endpoints"
 

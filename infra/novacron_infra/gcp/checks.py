@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from hashlib import sha256
 
+from novacron_infra.catalog import Cloud
 from novacron_infra.errors import Problem
+from novacron_infra.limits.names import LABEL_VALUE
+from novacron_infra.limits.tags import check_tags
 from novacron_infra.tags import Tags
 
 NAME_CHARACTERS = 63
@@ -15,8 +17,6 @@ LONGEST_NAME = 39
 """Maximum length of a component's name, which gets a suffix of up to 16 characters and 8 random ones."""
 _LONGEST_ACCOUNT_ID = 30
 _NAME = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
-_LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
-_LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
 
 
 def check_name(name: str, longest: int = LONGEST_NAME) -> list[Problem]:
@@ -42,19 +42,9 @@ def build_labels(tags: Tags, component: str) -> dict[str, str]:
 
 
 def check_labels(name: str, tags: Tags) -> list[Problem]:
-    """Whether the tags can be labels."""
-    fix = "Use letters, digits, - and _, 63 at most"
+    """Return the problems of the labels that are made from `tags`."""
+    own = {f"{name}.tags.environment": tags.environment, f"{name}.tags.project": tags.project}
     return [
-        Problem(f"{name}.tags.{key}", value, "it is not a valid label", fix)
-        for key, value in build_labels(tags, "component").items()
-        if not _LABEL_KEY.fullmatch(key) or not _LABEL_VALUE.fullmatch(value)
+        *(problem for path, value in own.items() for problem in LABEL_VALUE.check(path, value.lower())),
+        *check_tags(f"{name}.tags", tags.more, Cloud.GCP),
     ]
-
-
-def check_zones(name: str, region: str, zones: Sequence[str]) -> list[Problem]:
-    """Return a problem if a zone is not in the region."""
-    strangers = [zone for zone in zones if zone.rpartition("-")[0] != region]
-    if not strangers:
-        return []
-    rule = f"{strangers[0]} is not in {region}"
-    return [Problem(f"{name}.zones", ", ".join(zones), rule, f"Write them as {region}-a")]

@@ -14,12 +14,15 @@ from ipaddress import IPv4Network
 import pulumi
 import pulumi_gcp as gcp
 
-from novacron_infra.clusters import check_version
+from novacron_infra.catalog import Cloud
 from novacron_infra.errors import Problem, raise_problems
-from novacron_infra.gcp.checks import build_labels, check_labels, check_name, check_zones, make_account_id
+from novacron_infra.gcp.checks import build_labels, check_labels, check_name, make_account_id
 from novacron_infra.gcp.network import PODS_RANGE, SERVICES_RANGE
 from novacron_infra.kubeconfig import render_kubeconfig
-from novacron_infra.networks import check_api_networks
+from novacron_infra.limits.region_networks import check_internet_networks
+from novacron_infra.limits.versions import check_version
+from novacron_infra.limits.zones import check_zones
+from novacron_infra.networks import check_api_networks, is_private
 from novacron_infra.resource_outputs import require_output, resolve_after
 from novacron_infra.tags import Tags
 
@@ -238,11 +241,10 @@ def _kubeconfig(known: Mapping[str, str]) -> str:
 
 
 def _check_args(name: str, args: GkeClusterArgs) -> list[Problem]:
-    found = check_zones(name, args.region, args.zones)
-    if not args.zones or len(set(args.zones)) != len(args.zones):
-        shown = ", ".join(args.zones) or "none"
-        found.append(Problem(f"{name}.zones", shown, "a cluster has at least one zone, each once", "Name the zones"))
-    found += check_version(f"{name}.kubernetes_version", args.kubernetes_version)
+    found = list(check_zones(f"{name}.zones", args.zones, Cloud.GCP, args.region))
+    if not args.zones:
+        found.append(Problem(f"{name}.zones", "none", "a cluster has at least one zone", "Name the zones"))
+    found += check_version(f"{name}.kubernetes_version", args.kubernetes_version, Cloud.GCP)
     if not 8 <= args.max_pods_per_node <= 256:
         value, rule = str(args.max_pods_per_node), "GKE runs 8 to 256 pods on a node"
         found.append(Problem(f"{name}.max_pods_per_node", value, rule, "Stay within"))
@@ -251,11 +253,12 @@ def _check_args(name: str, args: GkeClusterArgs) -> list[Problem]:
         fix = "Write it as gke-security-groups@example.com"
         found.append(Problem(f"{name}.security_group", args.security_group, rule, fix))
     found += check_api_networks(f"{name}.public_cidrs", args.public_cidrs)
+    found += check_internet_networks(f"{name}.public_cidrs", args.public_cidrs)
     found += check_api_networks(f"{name}.private_cidrs", args.private_cidrs)
     found += [
         Problem(f"{name}.private_cidrs.{index}", str(cidr), "it is a public network", "Name it in public_cidrs")
         for index, cidr in enumerate(args.private_cidrs)
-        if not cidr.is_private
+        if not is_private(cidr)
     ]
     return found
 

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
+from novacron_infra.catalog import Cloud
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.gcp.checks import NAME_CHARACTERS, build_labels, check_labels, check_name
 from novacron_infra.generated import generate_secret
+from novacron_infra.limits.databases import check_postgres_storage
 from novacron_infra.resource_outputs import require_output, resolve_after
 from novacron_infra.tags import Tags
 
@@ -24,7 +26,6 @@ POSTGRES_USER = "novacron"
 LONGEST_DATABASE_NAME = NAME_CHARACTERS - len("-connect") - 8
 """Maximum length of these components' names, which get a short suffix and 8 random characters."""
 _ENTERPRISE_PLUS = re.compile(r"db-perf-optimized-N-\d+")
-_POSTGRES_STORAGE_GIB = (10, 65_536)
 _MOST_BACKUP_DAYS = 35
 """Days of transaction logs with Enterprise Plus (the provider's `transaction_log_retention_days`)."""
 _FINAL_BACKUP_DAYS = 30
@@ -237,14 +238,10 @@ def _settings(args: GcpPostgresArgs) -> gcp.sql.DatabaseInstanceSettingsArgs:
 
 
 def _check_postgres(name: str, args: GcpPostgresArgs) -> list[Problem]:
-    low, high = _POSTGRES_STORAGE_GIB
-    found: list[Problem] = []
+    found = list(check_postgres_storage(f"{name}.storage_gib", args.storage_gib, Cloud.GCP))
     if not _ENTERPRISE_PLUS.fullmatch(args.instance_class):
         rule, fix = "Enterprise Plus has no such machine", "Write it as db-perf-optimized-N-8"
         found.append(Problem(f"{name}.instance_class", args.instance_class, rule, fix))
-    if not low <= args.storage_gib <= high:
-        rule = f"Cloud SQL has {low} to {high} GiB"
-        found.append(Problem(f"{name}.storage_gib", str(args.storage_gib), rule, "Stay within"))
     if not 1 <= args.backup_days <= _MOST_BACKUP_DAYS:
         rule = f"Cloud SQL keeps logs for 1 to {_MOST_BACKUP_DAYS} days"
         found.append(Problem(f"{name}.backup_days", str(args.backup_days), rule, "Stay within"))

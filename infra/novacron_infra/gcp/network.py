@@ -5,22 +5,23 @@ Not for load balancers (the cluster's controllers make them) and not for links b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 
 import pulumi
 import pulumi_gcp as gcp
 
-from novacron_infra.catalog import CatalogError
+from novacron_infra.catalog import CatalogError, Cloud
 from novacron_infra.errors import Problem, raise_problems
-from novacron_infra.gcp.checks import build_labels, check_labels, check_name, check_zones
+from novacron_infra.gcp.checks import build_labels, check_labels, check_name
 from novacron_infra.gcp.fabric import FabricNetwork, InterfaceType, list_fabric_networks, make_rdma_profile_url
-from novacron_infra.networks import check_region_network
+from novacron_infra.limits.region_networks import check_region_network
+from novacron_infra.limits.zones import check_zones
+from novacron_infra.networks import is_private
 from novacron_infra.resource_outputs import require_output, resolve_after
 from novacron_infra.tags import Tags
 
 PODS_RANGE, SERVICES_RANGE = "pods", "services"
-_MIN_PREFIX_LENGTH, _MAX_PREFIX_LENGTH = 12, 18
 _FABRIC_PARTS_PREFIX = 4
 """A fabric's network is cut into 16 subnets, of which RoCE needs nine."""
 
@@ -31,7 +32,7 @@ class GcpNetworkArgs:
 
     region: str
     cidr: IPv4Network
-    """A private network of /12 to /18. Regions that will be connected need different ones."""
+    """A private network of /16 to /18. Regions that will be connected need different ones."""
     tags: Tags
 
 
@@ -234,16 +235,17 @@ def plan_addresses(cidr: IPv4Network) -> AddressPlan:
 
 
 def _check_args(name: str, args: GcpNetworkArgs) -> list[Problem]:
-    return list(check_region_network(f"{name}.cidr", args.cidr, _MIN_PREFIX_LENGTH, _MAX_PREFIX_LENGTH))
+    return list(check_region_network(f"{name}.cidr", args.cidr, Cloud.GCP))
 
 
 def _check_fabric(name: str, args: GcpFabricArgs) -> list[Problem]:
-    found = check_zones(name, args.region, [args.zone])
+    zones = check_zones("", [args.zone], Cloud.GCP, args.region)
+    found = [replace(problem, path=f"{name}.zone") for problem in zones]
     try:
         list_fabric_networks(args.machine)
     except CatalogError as error:
         found.append(Problem(f"{name}.machine", args.machine, str(error), "Name a machine of the pool with the fabric"))
-    if not args.cidr.is_private or args.cidr.prefixlen > 29 - _FABRIC_PARTS_PREFIX:
+    if not is_private(args.cidr) or args.cidr.prefixlen > 29 - _FABRIC_PARTS_PREFIX:
         rule = f"it must be private and at least a /{29 - _FABRIC_PARTS_PREFIX}, because it is cut into 16 subnets"
         found.append(Problem(f"{name}.cidr", str(args.cidr), rule, "Use the network's fabric_cidr"))
     return found

@@ -15,10 +15,10 @@ from hashlib import sha256
 import pulumi
 import pulumi_gcp as gcp
 
-from novacron_infra.catalog import Machine, find_machine, load_machines
+from novacron_infra.catalog import Cloud, Machine, find_machine, load_machines
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.gcp.capacity import SCHEDULED, check_pool
-from novacron_infra.gcp.checks import NAME_CHARACTERS, build_labels, check_labels, check_name, check_zones
+from novacron_infra.gcp.checks import NAME_CHARACTERS, build_labels, check_labels, check_name
 from novacron_infra.gcp.fabric import count_fabric_interfaces
 from novacron_infra.gcp.network import FabricInterface
 from novacron_infra.gcp.node_config import (
@@ -30,6 +30,7 @@ from novacron_infra.gcp.node_config import (
     find_accelerator,
     find_local_ssds,
 )
+from novacron_infra.limits.zones import check_zones
 from novacron_infra.pools import (
     Capacity,
     NodeGroupShape,
@@ -286,7 +287,7 @@ def _disks(args: GkeNodePoolArgs, machine_type: Machine) -> int:
 
 
 def _check_args(name: str, args: GkeNodePoolArgs) -> list[Problem]:
-    found = check_zones(name, args.region, args.shape.zones)
+    found = list(check_zones(f"{name}.zones", args.shape.zones, Cloud.GCP, args.region))
     if args.pool is not None and not _POOL.fullmatch(args.pool):
         rule, fix = "it is not a valid name for a node pool", "Use at most 19 of a-z, 0-9 and -, starting with a letter"
         found.append(Problem(f"{name}.pool", args.pool, rule, fix))

@@ -5,13 +5,13 @@ The plan decides how many nodes of which machine there are. Connections between 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pulumi
 import pulumi_gcp as gcp
 
+from novacron_infra.catalog import Cloud
 from novacron_infra.config import Platform
 from novacron_infra.errors import ArgumentError, Problem, raise_problems
 from novacron_infra.gcp.cluster import GkeCluster, GkeClusterArgs
@@ -24,6 +24,7 @@ from novacron_infra.gcp.node_pool import GkeNodePool, GkeNodePoolArgs
 from novacron_infra.gcp.registry import GcpRegistry, GcpRegistryArgs, make_registry_url
 from novacron_infra.gcp.storage import GcpFilestore, GcpFilestoreArgs, GcpModelStore, GcpModelStoreArgs
 from novacron_infra.gcp.threat_detection import GcpThreatAlerts, GcpThreatAlertsArgs
+from novacron_infra.limits.identities import check_admins, check_project
 from novacron_infra.regions import RegionResults, RegionSpec
 from novacron_infra.stores import (
     FILESTORE_GIB,
@@ -47,8 +48,6 @@ if TYPE_CHECKING:
 
 POSTGRES_CLASS = "db-perf-optimized-N-8"
 REDIS_TYPE = "REDIS_HIGHMEM_XLARGE"
-_PROJECT = re.compile(r"([a-z][a-z0-9.-]*:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
-_ADMIN = re.compile(r"(user|group|serviceAccount):[^@\s]+@[^@\s]+")
 _ALWAYS = 'request.time > timestamp("2026-01-01T00:00:00Z")'
 
 
@@ -380,14 +379,10 @@ class GcpRegion(pulumi.ComponentResource):
 
 def _require_store(name: str, args: GcpRegionArgs) -> GcpStore:
     """Return the region's model store. Raise ArgumentError with every argument that Google Cloud would reject."""
-    found: list[Problem] = []
-    if not _PROJECT.fullmatch(args.project):
-        fix = "Write the project's id, not its name or number"
-        found.append(Problem(f"{name}.project", args.project, "it is not a project id", fix))
-    for index, admin in enumerate(args.spec.admins):
-        if not _ADMIN.fullmatch(admin):
-            rule, fix = "IAM has no such principal", "Write it as user:, group: or serviceAccount: and an address"
-            found.append(Problem(f"{name}.admins.{index}", admin, rule, fix))
+    found = [
+        *check_project(f"{name}.project", args.project),
+        *check_admins(f"{name}.admins", args.spec.admins, Cloud.GCP),
+    ]
     store = args.spec.store
     if isinstance(store, GcpStore):
         raise_problems(found)

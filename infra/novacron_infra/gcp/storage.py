@@ -17,9 +17,9 @@ from novacron_infra import stores
 from novacron_infra.aliases import with_former_type
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.gcp.checks import build_labels, check_labels, check_name
+from novacron_infra.limits.names import GCS_BUCKET
 from novacron_infra.tags import Tags
 
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9_-]{1,61}[a-z0-9]")
 _ABORT_UPLOADS_AFTER_DAYS = 7
 _AROUND = {"us": "US", "northamerica": "US", "europe": "EU", "asia": "ASIA"}
 """The multi-region around a region, by the region's first word: where a bucket over two regions is placed."""
@@ -310,10 +310,7 @@ def _around(region: str) -> str:
 
 
 def _check_bucket(name: str, args: GcpModelStoreArgs) -> list[Problem]:
-    found: list[Problem] = []
-    if not _BUCKET.fullmatch(args.bucket) or args.bucket.startswith("goog"):
-        fix = "Use 3 to 63 of a-z, 0-9, _ and -, without dots and not with goog in front"
-        found.append(Problem(f"{name}.bucket", args.bucket, "it is not a valid bucket name", fix))
+    found = list(GCS_BUCKET.check(f"{name}.bucket", args.bucket))
     if args.old_versions_days < 1:
         path, value = f"{name}.old_versions_days", str(args.old_versions_days)
         found.append(Problem(path, value, "an old version is kept for a day at least", "Use 1 or more"))

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 from novacron_infra.config import CloudEnvironment, Platform, Traffic
 from novacron_infra.config.problems import problem
+from novacron_infra.limits.dns import DEFAULT_TIMEOUT_S
 from novacron_infra.plan.errors import PlanError
 from novacron_infra.plan.regions import RegionPlan
 
 ROUTE_53_TIMEOUT_S = 6
 """4 s to connect and 2 s for the status. It is fixed."""
 CLOUD_DNS_MINIMUM_INTERVAL_S = 30
-DEFAULT_TIMEOUT_S = 5
 _TWO_INTERVALS = (10, 30)
 """Seconds between two probes of Route 53 and of Traffic Manager."""
 
@@ -59,7 +59,10 @@ def plan_recovery(config: CloudEnvironment) -> Recovery | None:
     Raises:
         PlanError: the DNS service does not support the probe, or the recovery is slower than `traffic.rto_target_s`.
     """
-    if config.traffic is None or len(config.regions) < 2:
+    if config.traffic is None:
+        return None
+    if len(config.regions) < 2:
+        estimate_recovery(config.platform, config.traffic)  # which checks the interval
         return None
     return check_recovery(config.platform, config.traffic)
 

@@ -220,17 +220,21 @@ def cluster(name: str = "prod", **changes: Any) -> None:
         (keys, {"name": "x" * 65}, "it has 65 characters, and 40 leave room for what its resources' names add"),
         (keys, {"name": "Prod_1"}, "name = Prod_1: names are lower-case letters, digits and -"),
         (network, {"zones": ("us-west-2a",)}, "network.zones = us-west-2a: EKS needs two zones"),
-        (network, {"zones": ("us-west-2a",) * 2}, "network.zones = us-west-2a, us-west-2a: EKS needs two zones"),
-        (network, {"zones": ("us-west-2a", "us-east-1a")}, "us-east-1a is not in us-west-2"),
+        (network, {"zones": ("us-west-2a",) * 2}, "network.zones.1 = us-west-2a: the list has this zone twice"),
+        (
+            network,
+            {"zones": ("us-west-2a", "us-east-1a")},
+            "network.zones.1 = us-east-1a: it is not a zone of us-west-2",
+        ),
         (
             network,
             {"cidr": IPv4Network("8.8.0.0/16")},
-            "network.cidr = 8.8.0.0/16: a region's network is private and of /16 to /20",
+            "network.cidr = 8.8.0.0/16: it is not in a private range",
         ),
         (
             network,
             {"cidr": IPv4Network("10.0.0.0/24")},
-            "network.cidr = 10.0.0.0/24: a region's network is private and of /16 to /20",
+            "network.cidr = 10.0.0.0/24: a region's network on aws is /16 to /20",
         ),
         (
             network,
@@ -256,12 +260,12 @@ def cluster(name: str = "prod", **changes: Any) -> None:
         (
             cluster,
             {"admin_principal_arns": ("alice",)},
-            "prod.admin_principal_arns.0 = alice: it is not the ARN of a role or user",
+            "prod.admin_principal_arns.0 = alice: it is not the ARN of an IAM role or user",
         ),
         (
             cluster,
             {"kubernetes_version": "1.34.2"},
-            "prod.kubernetes_version = 1.34.2: it is not a minor version of Kubernetes",
+            "prod.kubernetes_version = 1.34.2: it names a patch, which the cloud chooses",
         ),
         (
             cluster,

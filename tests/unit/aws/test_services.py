@@ -129,7 +129,7 @@ def redis(name: str = "cache", **changes: Any) -> None:
 @pytest.mark.parametrize(
     ("component", "changes", "message"),
     [
-        (postgres, {"storage_gib": 10}, "state.storage_gib = 10: RDS offers 20 to 65536 GiB of gp3"),
+        (postgres, {"storage_gib": 10}, "state.storage_gib = 10: RDS has disks of 20 to 65536 GiB for Postgres"),
         (postgres, {"backup_days": 0}, "state.backup_days = 0: RDS keeps backups for 1 to 35 days"),
         (
             postgres,

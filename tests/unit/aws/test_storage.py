@@ -199,9 +199,9 @@ def workers(**changes: Any) -> None:
         (
             store,
             {"bucket": "novacron.models"},
-            "models.bucket = novacron.models: transfer acceleration takes no such bucket",
+            "models.bucket = novacron.models: an S3 bucket has 3 to 63",
         ),
-        (store, {"bucket": "x" * 64}, "models.bucket = " + "x" * 64),
+        (store, {"bucket": "x" * 64}, "models.bucket = " + "x" * 59 + "…: an S3 bucket has 3 to 63"),
         (store, {"old_versions_days": 0}, "models.old_versions_days = 0: S3 keeps old versions for a day at least"),
         (copies, {"replicas": {}}, "copies.replicas = none: nothing would be replicated"),
         (copies, {"longest_lag_s": 300}, "copies.longest_lag_s = 300: replication promises 15 min"),

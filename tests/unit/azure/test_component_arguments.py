@@ -45,16 +45,20 @@ def cluster(name: str = "prod", **changes: Any) -> None:
         (
             network,
             {"cidr": IPv4Network("8.8.0.0/16")},
-            "network.cidr = 8.8.0.0/16: a region's network is private and of /16 to /20",
+            "network.cidr = 8.8.0.0/16: it is not in a private range",
         ),
         (
             network,
             {"cidr": IPv4Network("10.0.0.0/24")},
-            "network.cidr = 10.0.0.0/24: a region's network is private and of /16 to /20",
+            "network.cidr = 10.0.0.0/24: a region's network on azure is /16 to /20",
         ),
         (network, {"public_ports": (443, 0)}, "network.public_ports = 0: it is not a TCP port"),
         (network, {"flow_log_days": 366}, "network.flow_log_days = 366: flow logs are kept 1 to 365 days"),
-        (network, {"flow_log_account": "flow-logs"}, "network.flow_log_account = flow-logs: no storage account has"),
+        (
+            network,
+            {"flow_log_account": "flow-logs"},
+            "network.flow_log_account = flow-logs: a storage account has 3 to 24",
+        ),
         (
             cluster,
             {"public_cidrs": (IPv4Network("0.0.0.0/0"),)},
@@ -66,11 +70,15 @@ def cluster(name: str = "prod", **changes: Any) -> None:
             "prod.public_cidrs.1 = 128.0.0.0/1",
         ),
         (cluster, {"admin_group_ids": ()}, "prod.admin_group_ids = none: no one could sign in"),
-        (cluster, {"admin_group_ids": ("admins",)}, "prod.admin_group_ids.0 = admins: it is not an object id"),
+        (
+            cluster,
+            {"admin_group_ids": ("admins",)},
+            "prod.admin_group_ids.0 = admins: it is not the object id of an Entra group",
+        ),
         (
             cluster,
             {"kubernetes_version": "1.34.2"},
-            "prod.kubernetes_version = 1.34.2: it is not a minor version of Kubernetes",
+            "prod.kubernetes_version = 1.34.2: it names a patch, which the cloud chooses",
         ),
         (cluster, {"system_nodes": 0}, "prod.system_nodes = 0: AKS needs a node for its own pods"),
         (

@@ -125,10 +125,10 @@ def test_names_of_two_regions_or_subscriptions_are_never_the_same() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"subscription_id": "prod"}, "prod-westus2.subscription_id = prod: it is not a subscription id"),
+        ({"subscription_id": "prod"}, "prod-westus2.subscription_id = prod: it is not the id of a subscription"),
         (
             {"store": AzureBlobStore(account="novacron", container="")},
-            "prod-westus2-models.container = :",
+            'prod-westus2-models.container = "": a container has 3 to 63',
         ),
         ({"store": NewEfsStore()}, "prod-westus2.store = NewEfsStore: Azure has no such model store"),
         ({"redis_nodes": 500}, "prod-westus2.redis_nodes = 500: Azure Managed Redis has no such size"),

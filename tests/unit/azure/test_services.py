@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 from novacron_infra.azure import AzureModelReplication, AzurePostgres, AzureRedis, AzureRegistry
-from novacron_infra.azure.databases import REDIS_SIZES_GB, find_redis_size
+from novacron_infra.azure.databases import find_redis_size
 from novacron_infra.azure.private_link import ZONES, PrivateService
 from novacron_infra.errors import ArgumentError
+from novacron_infra.limits.databases import AZURE_REDIS_GB
 
 from tests.unit.azure import samples
 from tests.unit.azure.graph import declare, resource_id
@@ -180,14 +181,14 @@ def test_models_in_the_whole_container_are_copied_with_all_of_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("primaries", "size"), [(1, "M50"), (3, "M150"), (4, "M250"), (REDIS_SIZES_GB[-1] // 50, "M2000")]
+    ("primaries", "size"), [(1, "M50"), (3, "M150"), (4, "M250"), (AZURE_REDIS_GB[-1] // 50, "M2000")]
 )
 def test_redis_size_has_the_memory_of_its_primaries(primaries: int, size: str) -> None:
     assert find_redis_size(primaries) == f"MemoryOptimized_{size}"
 
 
 def test_no_redis_is_larger_than_the_largest() -> None:
-    assert find_redis_size(REDIS_SIZES_GB[-1] // 50 + 1) is None
+    assert find_redis_size(AZURE_REDIS_GB[-1] // 50 + 1) is None
 
 
 def postgres(name: str = "state", **changes: Any) -> None:
@@ -213,8 +214,8 @@ THREE = dict.fromkeys(("eastus", "westeurope", "japaneast"), samples.REPLICATION
     ("component", "changes", "message"),
     [
         (postgres, {"storage_gib": 200}, "state.storage_gib = 200: Azure has disks of 32, 64, 128, 256"),
-        (postgres, {"storage_gib": 200}, "GiB. Use 256"),
-        (postgres, {"storage_gib": 40_000}, "GiB. Use 32767"),
+        (postgres, {"storage_gib": 200}, "GiB for Postgres. Use 256"),
+        (postgres, {"storage_gib": 40_000}, "GiB for Postgres. Use 32767"),
         (postgres, {"backup_days": 3}, "state.backup_days = 3: Azure keeps backups for 7 to 35 days"),
         (postgres, {"instance_class": "Standard_B2s"}, "state.instance_class = Standard_B2s: a server here is general"),
         (postgres, {"instance_class": "db.r7g.2xlarge"}, "Write it as Standard_E8ds_v5"),

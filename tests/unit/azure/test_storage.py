@@ -133,10 +133,10 @@ def shared(**changes: Any) -> Graph:
 @pytest.mark.parametrize(
     ("component", "changes", "message"),
     [
-        (store, {"account": "novacron.models"}, "models.account = novacron.models: no storage account has such a name"),
+        (store, {"account": "novacron.models"}, "models.account = novacron.models: a storage account has 3 to 24"),
         (store, {"account": "x" * 25}, "models.account = " + "x" * 25),
-        (store, {"container": "Models"}, "models.container = Models: no container has such a name"),
-        (store, {"container": "a--b"}, "models.container = a--b: no container has such a name"),
+        (store, {"container": "Models"}, "models.container = Models: a container has 3 to 63"),
+        (store, {"container": "a--b"}, "models.container = a--b: a container has 3 to 63"),
         (store, {"old_versions_days": 0}, "models.old_versions_days = 0: Blob Storage keeps 1 to 365"),
         (fast, {"capacity_tib": 0}, "fast.capacity_tib = 0: sizes come in steps of 4 TiB at 500 MB/s for each TiB"),
         (fast, {"throughput_mb_per_s_per_tib": 200}, "fast.throughput_mb_per_s_per_tib = 200: Managed Lustre has 40,"),
@@ -144,7 +144,7 @@ def shared(**changes: Any) -> Graph:
         (shared, {"throughput_mib_per_s": 100}, "shared.throughput_mib_per_s = 100: Azure Files provisions 125 to"),
         (shared, {"iops": 200_000}, "shared.iops = 200000: Azure Files provisions 3000 to 102400"),
         (shared, {"size_gib": 16}, "shared.size_gib = 16: Azure Files provisions 32 to 262144"),
-        (shared, {"account": "x"}, "shared.account = x: no storage account has such a name"),
+        (shared, {"account": "x"}, "shared.account = x: a storage account has 3 to 24"),
     ],
     ids=lambda value: str(next(iter(value)) if isinstance(value, dict) else getattr(value, "__name__", "")),
 )

@@ -79,6 +79,7 @@ AZURE: dict[str, Any] = PROD | {
     "workers": PROD["workers"] | {"machine": "Standard_ND96isr_H100_v5"},
     "storage": STORAGE_NODES | {"machine": "Standard_L80s_v3"},
     "model": PROD["model"] | {"store": {"kind": "azure", "bucket": "novacron/models"}},
+    "clusters": {"admins": ["00000000-0000-0000-0000-000000000001"]},
 }
 BASES = {"small": SMALL, "prod": PROD, "azure": AZURE}
 

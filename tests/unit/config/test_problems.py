@@ -244,7 +244,7 @@ def test_bounds_of_workers_in_a_message_are_in_order(counts: tuple[int, int, int
         ("10.0.0.1/17", "it is the address of a host in 10.0.0.0/17, not a network", "Use 10.0.0.0/17"),
         (
             "8.8.8.8/16",
-            "it is the address of a host in 8.8.0.0/16, not a network; 8.8.0.0/16 is a public network",
+            "it is the address of a host in 8.8.0.0/16, not a network; 8.8.0.0/16 is not in a private range",
             "Use a private network like",
         ),
         (
@@ -259,12 +259,12 @@ def test_bounds_of_workers_in_a_message_are_in_order(counts: tuple[int, int, int
         ),
         (
             "8.8.8.8/8",
-            "it is the address of a host in 8.0.0.0/8, not a network; 8.0.0.0/8 is a public network; a region's "
+            "it is the address of a host in 8.0.0.0/8, not a network; 8.0.0.0/8 is not in a private range; a region's "
             "network is /16 to /20",
             "Use a private network like",
         ),
-        ("8.8.0.0/16", "it is a public network", "Use a private one"),
-        ("10.0.0.0/24", "a region's network is /16 to /20, and this one is /24", "Use one like"),
+        ("8.8.0.0/16", "it is not in a private range: 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16", "Use one like"),
+        ("10.0.0.0/24", "a region's network on aws is /16 to /20, and this one is smaller", "Use a larger one"),
         ("10.0.0.0.0/16", "it is not an IPv4 network", "Write it like 10.0.0.0/16"),
         ("fd00::/16", "it is not an IPv4 network", "Write it like 10.0.0.0/16"),
     ],

@@ -11,7 +11,7 @@ import yaml
 from novacron_infra.config import load
 from novacron_infra.errors import ConfigurationError
 
-from tests.unit.config.environments import SMALL
+from tests.unit.config.environments import SMALL, change
 
 
 def alias_bomb(levels: int) -> Any:
@@ -71,5 +71,6 @@ def test_ordinary_anchors_and_aliases_are_expanded() -> None:
 
 
 def test_a_long_list_of_values_is_accepted() -> None:
-    config: Any = load(SMALL | {"tags": {f"tag{index}": "x" for index in range(5000)}})
-    assert len(config.tags) == 5000
+    networks = [f"203.{index // 250}.{index % 250}.0/24" for index in range(5000)]
+    config: Any = load(change(SMALL, {"clusters.public_networks": networks}))
+    assert len(config.clusters.public_networks) == 5000

@@ -322,19 +322,19 @@ def cluster(name: str = "prod", **changes: Any) -> None:
         (
             keys,
             {"tags": Tags(environment="prod", more={"owner": "a@example.com"})},
-            "keys.tags.owner = a@example.com: it is not a valid label",
+            "keys.tags.owner = a@example.com: a label's value on Google Cloud has",
         ),
         (
             network,
             {"cidr": IPv4Network("8.8.0.0/16")},
-            "network.cidr = 8.8.0.0/16: a region's network is private and of /12 to /18",
+            "network.cidr = 8.8.0.0/16: it is not in a private range",
         ),
         (
             network,
             {"cidr": IPv4Network("10.0.0.0/20")},
-            "network.cidr = 10.0.0.0/20: a region's network is private and of /12 to /18",
+            "network.cidr = 10.0.0.0/20: a region's network on gcp is /16 to /18",
         ),
-        (fabric, {"zone": "us-east1-b"}, "fabric.zones = us-east1-b: us-east1-b is not in us-central1"),
+        (fabric, {"zone": "us-east1-b"}, "fabric.zone = us-east1-b: it is not a zone of us-central1"),
         (fabric, {"machine": "a3-highgpu-1g"}, "fabric.machine = a3-highgpu-1g: a3-highgpu-1g has no fabric"),
         (fabric, {"machine": "a9-gpu"}, "fabric.machine = a9-gpu: machine 'a9-gpu' is not in the catalogue"),
         (
@@ -342,8 +342,8 @@ def cluster(name: str = "prod", **changes: Any) -> None:
             {"cidr": IPv4Network("10.0.0.0/26")},
             "fabric.cidr = 10.0.0.0/26: it must be private and at least a /25",
         ),
-        (cluster, {"zones": ()}, "prod.zones = none: a cluster has at least one zone, each once"),
-        (cluster, {"zones": ("us-east1-b",)}, "prod.zones = us-east1-b: us-east1-b is not in us-central1"),
+        (cluster, {"zones": ()}, "prod.zones = none: a cluster has at least one zone"),
+        (cluster, {"zones": ("us-east1-b",)}, "prod.zones.0 = us-east1-b: it is not a zone of us-central1"),
         (
             cluster,
             {"public_cidrs": (IPv4Network("0.0.0.0/0"),)},
@@ -362,7 +362,7 @@ def cluster(name: str = "prod", **changes: Any) -> None:
         (
             cluster,
             {"kubernetes_version": "1.34.2"},
-            "prod.kubernetes_version = 1.34.2: it is not a minor version of Kubernetes",
+            "prod.kubernetes_version = 1.34.2: it names a patch, which the cloud chooses",
         ),
         (cluster, {"max_pods_per_node": 300}, "prod.max_pods_per_node = 300: GKE runs 8 to 256 pods on a node"),
         (cluster, {"security_group": "ops@example.com"}, "prod.security_group = ops@example.com: GKE reads one group"),

@@ -210,7 +210,7 @@ INTERFACES = tuple(range(8))
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"region": "us-east4"}, "workers.zones = us-central1-a: us-central1-a is not in us-east4"),
+        ({"region": "us-east4"}, "workers.zones.0 = us-central1-a: it is not a zone of us-east4"),
         ({"pool": "x" * 20}, f"workers.pool = {'x' * 20}: it is not a valid name for a node pool"),
         ({"pool": "Workers"}, "workers.pool = Workers: it is not a valid name for a node pool"),
         ({"boot_disk_gb": 10}, "workers.boot_disk_gb = 10: it is outside 50 to 65536"),

@@ -166,12 +166,18 @@ def test_the_longest_names_of_regions_fit() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"project": "123456789012"}, f"{NAME}.project = 123456789012: it is not a project id"),
-        ({"admins": ("ann@example.com",)}, f"{NAME}.admins.0 = ann@example.com: IAM has no such principal"),
-        ({"admins": ("user:ann@example.com", "group:ops")}, f"{NAME}.admins.1 = group:ops: IAM has no such principal"),
-        ({"network": ipaddress.IPv4Network("8.8.0.0/16")}, f"{NAME}.cidr = 8.8.0.0/16: a region's network is private"),
+        ({"project": "123456789012"}, f'{NAME}.project = "123456789012": a project\'s id has 6 to 30'),
+        (
+            {"admins": ("ann@example.com",)},
+            f"{NAME}.admins.0 = ann@example.com: it does not say what kind of account it is",
+        ),
+        (
+            {"admins": ("user:ann@example.com", "group:ops")},
+            f"{NAME}.admins.1 = group:ops: an administrator on Google Cloud is user:",
+        ),
+        ({"network": ipaddress.IPv4Network("8.8.0.0/16")}, f"{NAME}.cidr = 8.8.0.0/16: it is not in a private range"),
         ({"store": S3Store(bucket="models")}, f"{NAME}.store = S3Store: Google Cloud has no such model store"),
-        ({"zones": ("us-east1-b",)}, f"{NAME}.zones = us-east1-b: us-east1-b is not in us-central1"),
+        ({"zones": ("us-east1-b",)}, f"{NAME}.zones.0 = us-east1-b: it is not a zone of us-central1"),
     ],
     ids=lambda value: str(next(iter(value))) if isinstance(value, dict) else "",
 )

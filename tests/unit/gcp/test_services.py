@@ -258,7 +258,7 @@ def copies(name: str = "copies", **changes: Any) -> None:
 @pytest.mark.parametrize(
     ("component", "changes", "message"),
     [
-        (postgres, {"storage_gib": 5}, "state.storage_gib = 5: Cloud SQL has 10 to 65536 GiB"),
+        (postgres, {"storage_gib": 5}, "state.storage_gib = 5: Cloud SQL has disks of 10 to 65536 GiB for Postgres"),
         (postgres, {"backup_days": 0}, "state.backup_days = 0: Cloud SQL keeps logs for 1 to 35 days"),
         (
             postgres,

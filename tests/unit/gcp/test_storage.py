@@ -141,9 +141,9 @@ def shared(**changes: Any) -> None:
 @pytest.mark.parametrize(
     ("component", "changes", "message"),
     [
-        (store, {"bucket": "novacron.models"}, "models.bucket = novacron.models: it is not a valid bucket name"),
-        (store, {"bucket": "x" * 64}, "models.bucket = " + "x" * 64),
-        (store, {"bucket": "google-models"}, "models.bucket = google-models: it is not a valid bucket name"),
+        (store, {"bucket": "novacron.models"}, "models.bucket = novacron.models: a Cloud Storage bucket has 3 to 63"),
+        (store, {"bucket": "x" * 64}, "models.bucket = " + "x" * 59 + "…: a Cloud Storage bucket has 3 to 63"),
+        (store, {"bucket": "google-models"}, "models.bucket = google-models: a Cloud Storage bucket has 3 to 63"),
         (store, {"old_versions_days": 0}, "models.old_versions_days = 0: an old version is kept for a day at least"),
         (store, {"second_region": None}, "models.turbo = True: turbo replication goes between two regions"),
         (

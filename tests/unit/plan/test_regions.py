@@ -101,13 +101,16 @@ def test_the_plan_has_the_recovery_time_of_each_dns_service(platform: str, rto_s
     names = {"aws": ("us-west-2", "us-east-1"), "gcp": ("us-central1", "us-east1"), "azure": ("westus2", "eastus2")}
     zones: dict[str, Callable[[str], list[str]]] = {
         "aws": lambda name: [f"{name}a", f"{name}b"],
-        "gcp": lambda name: [f"{name}-a"],
+        "gcp": lambda name: [f"{name}-b"],
         "azure": lambda _: [],
     }
     host = {"aws": "i4i.16xlarge", "gcp": "c2-standard-60", "azure": "Standard_L80s_v3"}[platform]
     node = {"aws": "p5.48xlarge", "gcp": "a3-highgpu-8g", "azure": "Standard_ND96isr_H100_v5"}[platform]
     description |= {"platform": platform}
-    description["accounts"] = {"google_project": "novacron", "azure_subscription_id": "0"}
+    description["accounts"] = {
+        "google_project": "novacron",
+        "azure_subscription_id": "00000000-0000-0000-0000-000000000000",
+    }
     description["model"]["store"] = {
         "aws": {"kind": "s3", "bucket": "models"},
         "gcp": {"kind": "gcs", "bucket": "models"},
@@ -117,6 +120,11 @@ def test_the_plan_has_the_recovery_time_of_each_dns_service(platform: str, rto_s
         {"name": name, "dns_label": f"r{i}", "weight": 1, "network": f"10.{i}.0.0/16", "zones": zones[platform](name)}
         for i, name in enumerate(names[platform])
     ]
+    description["clusters"]["admins"] = {
+        "aws": ["arn:aws:iam::123456789012:role/operators"],
+        "gcp": ["group:operators@example.com"],
+        "azure": ["00000000-0000-0000-0000-000000000001"],
+    }[platform]
     description["coordinators"]["machine"] = host
     description["workers"]["machine"] = node
     recovery = plan(description).recovery
@@ -208,6 +216,7 @@ def test_filestore_and_azure_files_are_not_replicated_between_regions() -> None:
     ]
     for region in description["regions"][1:]:
         others = {key: value for key, value in region["overrides"].items() if key != "bucket"}
+        others["nearest"] = {"europe-west4": "eu-central-1", "us-central1": "us-east-2"}[region["name"]]
         region["overrides"] = others | {"store_kind": "nfs"}
     assert list(plan(description).warnings) == [
         "models are not replicated between europe-west4, us-central1: upload them to each region's Filestore"

@@ -217,6 +217,7 @@ def test_a_machine_without_a_public_price_is_listed_and_not_counted() -> None:
             "dev",
             {
                 "": {"platform": "gcp", "regions": [IOWA], "accounts": {"google_project": "novacron"}},
+                "clusters": {"admins": ["group:operators@example.com"]},
                 "coordinators": {"machine": "c2-standard-60"},
                 "workers": {"machine": "a2-ultragpu-8g", "count": 32, "minimum": 32, "maximum": 32},
                 "model.profiles.0": {"quantization": "fp16"},

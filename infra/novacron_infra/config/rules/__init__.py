@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from novacron_infra.config.rules.accounts import check_accounts, check_alarms, check_clusters, check_tags
+from novacron_infra.config.rules.dns_service import check_dns_service
 from novacron_infra.config.rules.logs import check_logs
 from novacron_infra.config.rules.machines import check_machines, check_offers
 from novacron_infra.config.rules.model import check_model
@@ -12,7 +14,7 @@ from novacron_infra.config.rules.parts import Parts
 from novacron_infra.config.rules.processes import check_coordinators, check_resources, check_workers
 from novacron_infra.config.rules.regions import check_regions
 from novacron_infra.config.rules.security import check_threat_detection
-from novacron_infra.config.rules.services import check_accounts, check_images, check_redis, check_tags
+from novacron_infra.config.rules.services import check_databases, check_images
 from novacron_infra.config.rules.serving import check_serving
 from novacron_infra.config.rules.targets import check_targets
 from novacron_infra.config.rules.traffic import check_traffic
@@ -25,10 +27,13 @@ _RULES = (
     check_overrides,
     check_region_stores,
     check_accounts,
+    check_alarms,
+    check_clusters,
     check_threat_detection,
     check_offers,
     check_public_networks,
     check_traffic,
+    check_dns_service,
     check_coordinators,
     check_machines,
     check_workers,
@@ -36,7 +41,7 @@ _RULES = (
     check_model,
     check_model_store,
     check_targets,
-    check_redis,
+    check_databases,
     check_images,
     check_serving,
     check_logs,

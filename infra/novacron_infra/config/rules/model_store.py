@@ -7,35 +7,20 @@ from collections.abc import Iterator
 from novacron_infra.config.problems import MISSING, item_path, problem
 from novacron_infra.config.rules.parts import Parts
 from novacron_infra.config.rules.regions import LONGEST_REGION_NAME
-from novacron_infra.config.sections.base import TextPattern
-from novacron_infra.config.sections.model_store import OWN_STORE, S3_BUCKET_PATTERN, StoreKind
+from novacron_infra.config.sections.model_store import OWN_STORE, StoreKind
 from novacron_infra.config.sections.platform import Platform
 from novacron_infra.config.sections.regions import Region
 from novacron_infra.errors import Problem
+from novacron_infra.limits.names import AZURE_STORE, GCS_BUCKET, S3_BUCKET, NameRule
 
 BUCKETS = {
-    StoreKind.S3: TextPattern(
-        S3_BUCKET_PATTERN,
-        "an S3 bucket has 3 to 63 lower-case letters, digits and hyphens, and no hyphen at either end",
-        "novacron-models",
-    ),
-    # No dots: Google Cloud then asks for proof that the user owns the domain.
-    StoreKind.GCS: TextPattern(
-        r"(?!goog)[a-z0-9][a-z0-9_-]{1,61}[a-z0-9]",
-        "a Cloud Storage bucket has 3 to 63 lower-case letters, digits, hyphens and underscores, starts and ends with "
-        "a letter or digit, and does not start with goog",
-        "novacron-models",
-    ),
-    StoreKind.AZURE: TextPattern(
-        r"[a-z0-9]{3,24}/(?=.{3,63}$)[a-z0-9](-?[a-z0-9])*",
-        "an Azure store is written account/container: 3 to 24 lower-case letters and digits, then 3 to 63 of them with "
-        "single hyphens inside",
-        "novacronmodels/models",
-    ),
-    StoreKind.NFS: TextPattern(
+    StoreKind.S3: S3_BUCKET,
+    StoreKind.GCS: GCS_BUCKET,
+    StoreKind.AZURE: AZURE_STORE,
+    StoreKind.NFS: NameRule(
         r"[A-Za-z0-9.-]+:/\S*", "an NFS store is written server:/export", "files.example.com:/models"
     ),
-    StoreKind.EFS: TextPattern(
+    StoreKind.EFS: NameRule(
         r"fs-[0-9a-f]{8,40}",
         "an EFS id is fs- and 8 to 40 hexadecimal digits",
         "fs-0123456789abcdef0",

@@ -9,15 +9,9 @@ from novacron_infra.config.problems import KEY, item_path, problem
 from novacron_infra.config.rules.parts import Parts, find_cloud
 from novacron_infra.config.sections.platform import Platform
 from novacron_infra.errors import Problem
-from novacron_infra.networks import (
-    MAX_REGION_PREFIX_LENGTH,
-    MIN_REGION_PREFIX_LENGTH,
-    POD_NETWORK,
-    SERVICE_NETWORK,
-    check_api_networks,
-)
+from novacron_infra.limits.region_networks import check_internet_networks, check_region_network
+from novacron_infra.networks import POD_NETWORK, SERVICE_NETWORK, check_api_networks
 
-_SIZES = f"/{MIN_REGION_PREFIX_LENGTH} to /{MAX_REGION_PREFIX_LENGTH}"
 CLUSTER_NETWORKS = {
     Platform.AWS: {"services": SERVICE_NETWORK},
     Platform.AZURE: {"services": SERVICE_NETWORK, "pods": POD_NETWORK},
@@ -26,26 +20,19 @@ CLUSTER_NETWORKS = {
 
 
 def check_region_networks(parts: Parts) -> Iterator[Problem]:
-    """Check that each region has a private network of its own."""
+    """Check that each region has a private network of its own, of a size that its cloud accepts."""
     earlier: dict[str, IPv4Network] = {}
     regions = parts.get("regions", ())
     for index, region in enumerate(regions):
-        path, example, network = (
-            f"{item_path('regions', regions, index)}.network",
-            f"10.{index % 256}.0.0/16",
-            region.network,
-        )
-        if not network.is_private:
-            yield problem(path, str(network), "it is a public network", f"Use a private one, like {example}")
-            continue
-        if not MIN_REGION_PREFIX_LENGTH <= network.prefixlen <= MAX_REGION_PREFIX_LENGTH:
-            rule = f"a region's network is {_SIZES}, and this one is /{network.prefixlen}"
-            yield problem(path, str(network), rule, f"Use one like {example}")
+        path, network = f"{KEY}.{item_path('regions', regions, index)}.network", region.network
+        cloud = find_cloud(parts, region)
+        if cloud is not None and (found := list(check_region_network(path, network, cloud))):
+            yield from found
             continue
         for other, taken in earlier.items():
             if network.overlaps(taken):
                 rule = f"it overlaps {taken}, the network of {other}"
-                yield problem(path, str(network), rule, "Give each region a network of its own")
+                yield Problem(path, str(network), rule, "Give each region a network of its own")
         earlier[region.name] = network
 
 
@@ -68,4 +55,6 @@ def check_public_networks(parts: Parts) -> Iterator[Problem]:
     clusters = parts.get("clusters")
     if clusters is None:
         return
-    yield from check_api_networks(f"{KEY}.clusters.public_networks", clusters.public_networks)
+    path = f"{KEY}.clusters.public_networks"
+    yield from check_api_networks(path, clusters.public_networks)
+    yield from check_internet_networks(path, clusters.public_networks)

@@ -7,6 +7,7 @@ from typing import TypedDict
 from novacron_infra.catalog import Cloud
 from novacron_infra.config.sections.accounts import Accounts
 from novacron_infra.config.sections.add_ons import AddOns
+from novacron_infra.config.sections.alarms import Alarms
 from novacron_infra.config.sections.autoscaling import Autoscaling
 from novacron_infra.config.sections.caches import Caches
 from novacron_infra.config.sections.clusters import Clusters
@@ -30,6 +31,7 @@ class Parts(TypedDict, total=False):
     environment: EnvironmentName
     platform: Platform
     accounts: Accounts
+    alarms: Alarms
     security: Security
     regions: tuple[Region, ...]
     tags: dict[str, str]
@@ -52,3 +54,9 @@ def find_cloud(parts: Parts, region: Region) -> Cloud | None:
     """Return the cloud that a region is in, or None when the environment's platform is not known."""
     platform = parts.get("platform")
     return None if platform is None else Cloud(region.find_platform(platform).value)
+
+
+def list_clouds(parts: Parts) -> list[Cloud]:
+    """Return the clouds that have regions, in the order of the regions."""
+    clouds = (find_cloud(parts, region) for region in parts.get("regions", ()))
+    return list(dict.fromkeys(cloud for cloud in clouds if cloud is not None))

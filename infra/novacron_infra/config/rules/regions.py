@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from novacron_infra.catalog import Cloud, load_region_lists
-from novacron_infra.config.problems import MISSING, item_path, problem
+from novacron_infra.config.problems import KEY, MISSING, item_path, problem
 from novacron_infra.config.rules.parts import Parts
 from novacron_infra.config.rules.processes import check_worker_bounds
 from novacron_infra.config.rules.traffic import check_region_weights, check_unique_labels
@@ -17,17 +17,15 @@ from novacron_infra.config.sections.platform import Platform
 from novacron_infra.config.sections.regions import Region
 from novacron_infra.config.sections.workers import Workers
 from novacron_infra.errors import Problem
+from novacron_infra.limits.zones import check_zones, list_zones
 
 
 @dataclass(frozen=True)
 class RegionNames:
-    """How a cloud writes its regions and zones, and how many zones a region of ours has there."""
+    """How a cloud writes its regions, and how many zones a region of ours has there."""
 
     pattern: str
     example: str
-    zone_pattern: str
-    """A pattern with `{}` for the region."""
-    zone_example: str
     minimum_zones: int
     maximum_zones: int = 3
 
@@ -37,9 +35,9 @@ class RegionNames:
 
 
 REGION_NAMES = {
-    Platform.AWS: RegionNames(r"[a-z]{2}(-[a-z]+)+-\d+", "us-west-2", "{}[a-z]", "{}a", 2),
-    Platform.GCP: RegionNames(r"[a-z]+-[a-z]+\d+", "us-central1", "{}-[a-z]", "{}-a", 1),
-    Platform.AZURE: RegionNames(r"[a-z]+\d?", "westus2", "[1-3]", "1", 0),
+    Platform.AWS: RegionNames(r"[a-z]{2}(-[a-z]+)+-\d+", "us-west-2", 2),
+    Platform.GCP: RegionNames(r"[a-z]+-[a-z]+\d+", "us-central1", 1),
+    Platform.AZURE: RegionNames(r"[a-z]+\d?", "westus2", 0),
 }
 LONGEST_REGION_NAME = 24
 """Characters, one more than northamerica-northeast1 has: names made from a region's then keep the clouds' limits."""
@@ -90,19 +88,14 @@ def check_region_exists(path: str, name: str, platform: Platform, escape: str = 
 
 
 def _check_zones(path: str, region: Region, platform: Platform) -> Iterator[Problem]:
-    names = REGION_NAMES[platform]
-    example = names.zone_example.format(region.name)
+    names, cloud = REGION_NAMES[platform], Cloud(platform.value)
+    known = list_zones(cloud, region.name)
     fewest, most = names.minimum_zones, names.maximum_zones
-    if not fewest <= len(region.zones) <= most:
+    if known and not fewest <= len(region.zones) <= most:
         rule = f"a region on {platform.value} has {fewest} to {most} zones"
-        fix = f"List {fewest} to {most} zones, such as {example}" if fewest else f"List at most {most} zones"
+        fix = f"List {fewest} to {most} zones, such as {known[0]}" if fewest else f"List at most {most} zones"
         yield problem(path, ", ".join(region.zones) if region.zones else MISSING, rule, fix)
-    for number, zone in enumerate(region.zones):
-        if zone in region.zones[:number]:
-            yield problem(f"{path}.{number}", zone, "the region already has this zone", "Name each zone once")
-        elif not re.fullmatch(names.zone_pattern.format(re.escape(region.name)), zone):
-            rule = f"it is not written like a zone of {region.name}"
-            yield problem(f"{path}.{number}", zone, rule, f"Write it like {example}")
+    yield from check_zones(f"{KEY}.{path}", region.zones, cloud, region.name)
 
 
 def _check_region_workers(regions: Sequence[Region], workers: Workers | None) -> Iterator[Problem]:

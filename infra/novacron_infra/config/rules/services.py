@@ -1,51 +1,29 @@
-"""Rules for Redis, container images, tags and cloud accounts."""
+"""Rules for Postgres, Redis and container images."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from novacron_infra.config.problems import MISSING, problem
-from novacron_infra.config.rules.parts import Parts
-from novacron_infra.config.sections.platform import Platform
+from novacron_infra.config.problems import KEY, problem
+from novacron_infra.config.rules.parts import Parts, list_clouds
 from novacron_infra.errors import Problem
+from novacron_infra.limits.databases import check_postgres_storage, check_redis_nodes
 
-OWN_TAGS = ("Environment", "Project", "Component")
-"""The tags that the environment sets on every resource."""
 _SMALLEST_REDIS_CLUSTER = 6
 
 
-def check_accounts(parts: Parts) -> Iterator[Problem]:
-    """Report a missing project or subscription for the clouds that have regions."""
-    platform, accounts = parts.get("platform"), parts.get("accounts")
-    if platform is None or accounts is None:
-        return
-    clouds = {region.find_platform(platform) for region in parts.get("regions", ())}
-    if Platform.GCP in clouds and accounts.google_project is None:
-        rule = "regions on gcp need a Google Cloud project"
-        yield problem("accounts.google_project", MISSING, rule, "Add the id of the project, such as novacron-prod")
-    if Platform.AZURE in clouds and accounts.azure_subscription_id is None:
-        rule = "regions on azure need a subscription"
-        fix = "Add its id, as `az account show --query id` prints it"
-        yield problem("accounts.azure_subscription_id", MISSING, rule, fix)
-
-
-def check_tags(parts: Parts) -> Iterator[Problem]:
-    """Report tags that the environment sets itself."""
-    for name, value in parts.get("tags", {}).items():
-        if name in OWN_TAGS:
-            rule = "the environment sets this tag itself"
-            yield problem(f"tags.{name}", value, rule, "Remove it, or give it another name")
-
-
-def check_redis(parts: Parts) -> Iterator[Problem]:
-    """Check the number of Redis nodes."""
+def check_databases(parts: Parts) -> Iterator[Problem]:
+    """Check the sizes of Postgres and Redis against those that each cloud has."""
     data = parts.get("data")
-    if data is None or data.redis_nodes == 1:
+    if data is None:
         return
-    if data.redis_nodes < _SMALLEST_REDIS_CLUSTER or data.redis_nodes % 2:
+    if data.redis_nodes != 1 and (data.redis_nodes < _SMALLEST_REDIS_CLUSTER or data.redis_nodes % 2):
         rule = "a Redis cluster has at least three primaries, each with one replica"
         near = max(_SMALLEST_REDIS_CLUSTER, data.redis_nodes + 1)
         yield problem("data.redis_nodes", data.redis_nodes, rule, f"Use 1, or an even number such as {near}")
+    for cloud in list_clouds(parts):
+        yield from check_postgres_storage(f"{KEY}.data.postgres_storage_gib", data.postgres_storage_gib, cloud)
+        yield from check_redis_nodes(f"{KEY}.data.redis_nodes", data.redis_nodes, cloud)
 
 
 def check_images(parts: Parts) -> Iterator[Problem]:

@@ -8,8 +8,11 @@ from typing import Annotated
 from novacron_infra.config.sections.base import Name, Section, TextPattern
 from novacron_infra.config.sections.platform import Platform
 
-_FOLDER = r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*"
-_FOLDER_RULE = "a folder has letters, digits, dots, hyphens and underscores, and slashes only between folders"
+_STEP = r"(?!\.{1,2}(/|$))[A-Za-z0-9_.-]+"
+_FOLDER = rf"{_STEP}(/{_STEP})*"
+_FOLDER_RULE = (
+    "a folder has letters, digits, dots, hyphens and underscores, slashes only between folders, and no . or .. alone"
+)
 
 
 class StoreKind(str, Enum):
@@ -29,8 +32,6 @@ class StoreKind(str, Enum):
 
 OWN_STORE = {Platform.AWS: StoreKind.S3, Platform.GCP: StoreKind.GCS, Platform.AZURE: StoreKind.AZURE}
 """The object storage of each cloud."""
-S3_BUCKET_PATTERN = r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]"
-"""Names of S3 buckets without dots: transfer acceleration and TLS wildcard certificates do not support them."""
 
 
 class ModelStore(Section):

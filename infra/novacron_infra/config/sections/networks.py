@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import BeforeValidator
 
 from novacron_infra.config.sections.base import broken_rule
-from novacron_infra.networks import MAX_REGION_PREFIX_LENGTH, MIN_REGION_PREFIX_LENGTH
+from novacron_infra.networks import MAX_REGION_PREFIX_LENGTH, MIN_REGION_PREFIX_LENGTH, is_private
 
 
 def _check_region_network(value: object) -> object:
@@ -18,8 +18,8 @@ def _check_region_network(value: object) -> object:
         return value
     network = host.network
     rules = [f"it is the address of a host in {network}, not a network"]
-    if not network.is_private:
-        rules.append(f"{network} is a public network")
+    if not is_private(network):
+        rules.append(f"{network} is not in a private range")
     if not MIN_REGION_PREFIX_LENGTH <= network.prefixlen <= MAX_REGION_PREFIX_LENGTH:
         rules.append(f"a region's network is /{MIN_REGION_PREFIX_LENGTH} to /{MAX_REGION_PREFIX_LENGTH}")
     fix = f"Use {network}" if len(rules) == 1 else "Use a private network like 10.0.0.0/16"

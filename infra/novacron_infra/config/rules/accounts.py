@@ -1,0 +1,70 @@
+"""Rules for cloud accounts, administrators, receivers of alarms and tags."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from novacron_infra.catalog import Cloud
+from novacron_infra.config.problems import KEY, MISSING, item_path, problem
+from novacron_infra.config.rules.parts import Parts, find_cloud, list_clouds
+from novacron_infra.errors import Problem
+from novacron_infra.limits.identities import (
+    check_action_groups,
+    check_admins,
+    check_channels,
+    check_project,
+    check_subscription,
+    check_topics,
+)
+from novacron_infra.limits.tags import check_tags as check_tags_of_cloud
+from novacron_infra.limits.versions import check_version
+
+
+def check_accounts(parts: Parts) -> Iterator[Problem]:
+    """Check the ids of accounts, and report those that the clouds of the regions need."""
+    accounts = parts.get("accounts")
+    if accounts is None:
+        return
+    clouds = list_clouds(parts)
+    if accounts.google_project is not None:
+        yield from check_project(f"{KEY}.accounts.google_project", accounts.google_project)
+    elif Cloud.GCP in clouds:
+        rule = "regions on gcp need a Google Cloud project"
+        yield problem("accounts.google_project", MISSING, rule, "Add the id of the project, such as novacron-prod")
+    if accounts.azure_subscription_id is not None:
+        yield from check_subscription(f"{KEY}.accounts.azure_subscription_id", accounts.azure_subscription_id)
+    elif Cloud.AZURE in clouds:
+        rule = "regions on azure need a subscription"
+        fix = "Add its id, as `az account show --query id` prints it"
+        yield problem("accounts.azure_subscription_id", MISSING, rule, fix)
+
+
+def check_clusters(parts: Parts) -> Iterator[Problem]:
+    """Check the administrators of the clusters and the version of Kubernetes, for each cloud that has regions."""
+    clusters, platform, regions = parts.get("clusters"), parts.get("platform"), parts.get("regions", ())
+    if clusters is not None:
+        for cloud in list_clouds(parts):
+            yield from check_version(f"{KEY}.clusters.version", clusters.version, cloud)
+        if platform is not None:
+            yield from check_admins(f"{KEY}.clusters.admins", clusters.admins, Cloud(platform.value))
+    for index, region in enumerate(regions):
+        if region.overrides is not None:
+            path = f"{KEY}.{item_path('regions', regions, index)}.overrides.admins"
+            yield from check_admins(path, region.overrides.admins, Cloud(region.overrides.platform.value))
+
+
+def check_alarms(parts: Parts) -> Iterator[Problem]:
+    """Check the receivers of alarms. A topic has to be in the first region on AWS, where its alarms are."""
+    alarms = parts.get("alarms")
+    if alarms is None:
+        return
+    on_aws = [region.name for region in parts.get("regions", ()) if find_cloud(parts, region) is Cloud.AWS]
+    yield from check_topics(f"{KEY}.alarms.aws_topic_arns", alarms.aws_topic_arns, on_aws[0] if on_aws else None)
+    yield from check_channels(f"{KEY}.alarms.google_channels", alarms.google_channels)
+    yield from check_action_groups(f"{KEY}.alarms.azure_action_groups", alarms.azure_action_groups)
+
+
+def check_tags(parts: Parts) -> Iterator[Problem]:
+    """Check the tags against the limits of each cloud that has regions."""
+    for cloud in list_clouds(parts):
+        yield from check_tags_of_cloud(f"{KEY}.tags", parts.get("tags", {}), cloud)

@@ -1,0 +1,62 @@
+"""Networks that a cloud accepts: of a region, and those that reach an API over the internet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Network
+
+from novacron_infra.catalog import Cloud
+from novacron_infra.errors import Problem
+from novacron_infra.networks import PRIVATE_NETWORKS, is_private
+
+PREFIX_LENGTHS = {Cloud.AWS: (16, 20), Cloud.GCP: (16, 18), Cloud.AZURE: (16, 20)}
+"""Shortest and longest prefix of a region's network. On Google Cloud it also holds pods and services."""
+_AKS_NETWORKS = (IPv4Network("172.30.0.0/16"), IPv4Network("172.31.0.0/16"))
+"""AKS uses these networks itself (Microsoft Learn, "Azure CNI Overlay networking", IP address planning)."""
+
+_NOT_ROUTED = (
+    *PRIVATE_NETWORKS,
+    IPv4Network("100.64.0.0/10"),
+    IPv4Network("127.0.0.0/8"),
+    IPv4Network("169.254.0.0/16"),
+)
+"""RFC 1918, RFC 6598, loopback and link-local addresses."""
+
+
+def check_region_network(path: str, network: IPv4Network, cloud: Cloud) -> Iterator[Problem]:
+    """Yield a problem for everything that keeps a cluster of the cloud out of a network.
+
+    Args:
+        path: the path of the network.
+        network: the network.
+        cloud: the region's cloud.
+    """
+    shown = str(network)
+    shortest, longest = PREFIX_LENGTHS[cloud]
+    if not is_private(network):
+        rule = f"it is not in a private range: {', '.join(map(str, PRIVATE_NETWORKS))}"
+        yield Problem(path, shown, rule, "Use one like 10.0.0.0/16")
+    elif network.prefixlen > longest:
+        rule = f"a region's network on {cloud.value} is /{shortest} to /{longest}, and this one is smaller"
+        yield Problem(path, shown, rule, f"Use a larger one, like {network.supernet(new_prefix=longest)}")
+    elif network.prefixlen < shortest:
+        rule = f"a region's network on {cloud.value} is /{shortest} to /{longest}, and this one is larger"
+        yield Problem(path, shown, rule, f"Use a part of it, like {network.network_address}/{shortest}")
+    elif cloud is Cloud.AZURE:
+        for taken in _AKS_NETWORKS:
+            if network.overlaps(taken):
+                yield Problem(path, shown, f"it overlaps {taken}, which AKS uses itself", "Use one like 10.0.0.0/16")
+
+
+def check_internet_networks(path: str, networks: Iterable[IPv4Network]) -> Iterator[Problem]:
+    """Yield a problem for each network from which nothing would reach an API over the internet.
+
+    Args:
+        path: the path of the list.
+        networks: its items.
+    """
+    for index, network in enumerate(networks):
+        if any(network.subnet_of(private) for private in _NOT_ROUTED):
+            rule = "it is not a network on the internet, so nothing in it reaches the API's public address"
+            fix = "Use the public address of your gateway, like 203.0.113.7/32, or remove it: the API is private then"
+            yield Problem(f"{path}.{index}", str(network), rule, fix)

@@ -90,7 +90,7 @@ def parse_faults(source: str) -> list[Fault]:
     try:
         text = read_text(Path(source)) if _is_path(source) else source
     except UserFileError as error:
-        raise RehearsalError(f"{name}: {error}") from error
+        raise RehearsalError(str(error)) from error
     content = parse_yaml(text, name)
     if content is None:
         return []

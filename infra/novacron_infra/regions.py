@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Network
 from typing import cast
 
@@ -14,6 +14,7 @@ from novacron_infra.config import (
     AddOns,
     CloudEnvironment,
     Detector,
+    Existing,
     Monitoring,
     Platform,
     Region,
@@ -135,6 +136,8 @@ class RegionSpec:
     """Whether logs of containers go to the cloud's log service. On AWS it needs `charts`; on Google Cloud they do."""
     threat_detection: RegionThreatDetection | None = None
     """Threat detection, and its alerts. None: there is none."""
+    existing: Existing = field(default_factory=Existing)
+    """Things that exist and are used. Each cloud's `environment` looks it up before anything is declared."""
 
     @property
     def redis(self) -> RedisLayout:
@@ -201,6 +204,7 @@ def build_region_specs(plan: EnvironmentPlan, platform: Platform, tags: Tags) ->
             serving=_build_serving_spec(plan, planned[region.name], region, add_ons),
             cloud_logs=logs is not None and logs.destination is LogDestination.CLOUD,
             threat_detection=_describe_threat_detection(config, platform, region),
+            existing=region.existing,
         )
         for region in config.regions
         if region.find_platform(config.platform) is platform

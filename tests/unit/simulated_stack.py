@@ -25,6 +25,7 @@ from novacron_rehearsal.clouds.outputs import (
     describe_existing,
 )
 from novacron_rehearsal.clouds.provider_config import ProviderConfig, digest, read_provider_config
+from novacron_rehearsal.errors import RehearsalError
 from novacron_rehearsal.events import StepOp
 from novacron_rehearsal.protocol import codec
 from novacron_rehearsal.protocol.exec_program import without_unused_work
@@ -151,10 +152,13 @@ class _Monitor(mocks.MockMonitor):
         return resource_pb2.ReadResourceResponse(urn=urn, properties=codec.encode(outputs))
 
     def Invoke(self, request: resource_pb2.ResourceInvokeRequest) -> resource_pb2.ResourceInvokeResponse:  # noqa: N802
-        result = call_function(
-            request.tok, codec.decode(request.args), self._find_config(request.tok, request.provider)
-        )
         response = resource_pb2.ResourceInvokeResponse()
+        config = self._find_config(request.tok, request.provider)
+        try:
+            result = call_function(request.tok, codec.decode(request.args), config)
+        except RehearsalError as error:
+            response.failures.add(reason=str(error))
+            return response
         getattr(response, "return").CopyFrom(codec.encode(result))
         return response
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
+from novacron_infra.aws.existing import check_existing
 from novacron_infra.aws.file_replication import AwsFileReplication, AwsFileReplicationArgs
 from novacron_infra.aws.region import AwsRegion, AwsRegionArgs, DevicePluginImages
 from novacron_infra.aws.replication import AwsModelReplication, AwsModelReplicationArgs, ReplicaArgs
@@ -23,6 +24,7 @@ def declare_regions(plan: EnvironmentPlan, tags: Tags) -> dict[str, AwsRegion]:
     Models and configuration are replicated from the first region to the others.
 
     Raises:
+        ConfigurationError: with everything that exists and lacks what a region needs.
         ArgumentError: with everything that a component refuses.
     """
     config = plan.config
@@ -38,6 +40,7 @@ def declare_regions(plan: EnvironmentPlan, tags: Tags) -> dict[str, AwsRegion]:
         )
         for name in specs
     }
+    check_existing(specs, providers)
     images = DevicePluginImages(
         nvidia=config.images.nvidia_device_plugin.reference, efa=config.images.efa_device_plugin.reference
     )

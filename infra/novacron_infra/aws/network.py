@@ -5,7 +5,7 @@ Not for load balancers themselves (`ingress`) and not for links between regions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv4Network
@@ -65,6 +65,17 @@ class AwsNetworkArgs:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class AwsNetworkIds:
+    """Ids of a network, one that is created or one that exists. Subnets are by zone."""
+
+    vpc_id: pulumi.Input[str]
+    private_subnet_ids: Mapping[str, pulumi.Input[str]]
+    public_subnet_ids: Mapping[str, pulumi.Input[str]]
+    """For load balancers only."""
+    fabric_security_group_id: pulumi.Input[str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class AwsNetworkResources:
     """Resources of `AwsNetwork`. Subnets are by zone."""
 
@@ -120,7 +131,7 @@ class AwsNetwork(pulumi.ComponentResource):
             public_subnets=public,
             nat_gateways=gateways,
             endpoints=self._endpoints(vpc, private, route_tables),
-            fabric_security_group=self._fabric_security_group(vpc),
+            fabric_security_group=declare_fabric_group(name, vpc.id, self._tags("fabric"), self._child),
         )
         self.vpc_id = vpc.id
         self.private_subnet_ids = {zone: subnet.id for zone, subnet in private.items()}
@@ -133,6 +144,16 @@ class AwsNetwork(pulumi.ComponentResource):
                 "public_subnet_ids": self.public_subnet_ids,
                 "fabric_security_group_id": self.fabric_security_group_id,
             }
+        )
+
+    @property
+    def ids(self) -> AwsNetworkIds:
+        """The network for the rest of a region."""
+        return AwsNetworkIds(
+            vpc_id=self.vpc_id,
+            private_subnet_ids=self.private_subnet_ids,
+            public_subnet_ids=self.public_subnet_ids,
+            fabric_security_group_id=self.fabric_security_group_id,
         )
 
     def _tags(self, what: str) -> dict[str, str]:
@@ -280,26 +301,29 @@ class AwsNetwork(pulumi.ComponentResource):
             )
         return endpoints
 
-    def _fabric_security_group(self, vpc: aws.ec2.Vpc) -> aws.ec2.SecurityGroup:
-        name = self.pulumi_resource_name
-        group = aws.ec2.SecurityGroup(
+
+def declare_fabric_group(
+    name: str, vpc_id: pulumi.Input[str], tags: dict[str, str], opts: pulumi.ResourceOptions
+) -> aws.ec2.SecurityGroup:
+    """Declare a security group whose members reach each other without limit, as EFA requires."""
+    group = aws.ec2.SecurityGroup(
+        f"{name}-fabric",
+        vpc_id=vpc_id,
+        description="EFA: members reach each other without limit",
+        tags=tags,
+        opts=opts,
+    )
+    # EFA bypasses the kernel only where both directions name the group itself; an open egress rule is not enough.
+    for kind in (aws.vpc.SecurityGroupIngressRule, aws.vpc.SecurityGroupEgressRule):
+        kind(
             f"{name}-fabric",
-            vpc_id=vpc.id,
-            description="EFA: members reach each other without limit",
-            tags=self._tags("fabric"),
-            opts=self._child,
+            security_group_id=group.id,
+            referenced_security_group_id=group.id,
+            description="Everything between members",
+            ip_protocol="-1",
+            opts=opts,
         )
-        # EFA bypasses the kernel only where both directions name the group itself; an open egress rule is not enough.
-        for kind in (aws.vpc.SecurityGroupIngressRule, aws.vpc.SecurityGroupEgressRule):
-            kind(
-                f"{name}-fabric",
-                security_group_id=group.id,
-                referenced_security_group_id=group.id,
-                description="Everything between members",
-                ip_protocol="-1",
-                opts=self._child,
-            )
-        return group
+    return group
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,9 @@ from novacron_infra.aws.databases import AwsPostgres, AwsPostgresArgs, AwsRedis,
 from novacron_infra.aws.identity import EksPodRole, EksPodRoleArgs, reads_models
 from novacron_infra.aws.ingress import AwsIngress, AwsIngressArgs
 from novacron_infra.aws.keys import AwsKeys, AwsKeysArgs, KeyUse
-from novacron_infra.aws.network import AwsNetwork, AwsNetworkArgs
+from novacron_infra.aws.network import AwsNetworkIds
 from novacron_infra.aws.node_pool import EksNodePool, EksNodePoolArgs
+from novacron_infra.aws.region_parts import declare_network
 from novacron_infra.aws.registry import AwsRegistry, AwsRegistryArgs, make_registry_url
 from novacron_infra.aws.storage import AwsEfs, AwsEfsArgs, AwsModelStore, AwsModelStoreArgs
 from novacron_infra.aws.threat_detection import AwsThreatDetection, AwsThreatDetectionArgs
@@ -113,17 +114,7 @@ class AwsRegion(pulumi.ComponentResource):
             child,
         )
         self.storage_key_arn = keys.find_arn(KeyUse.STORAGE)
-        network = AwsNetwork(
-            name,
-            AwsNetworkArgs(
-                region=spec.region,
-                zones=spec.zones,
-                cidr=spec.network,
-                logs_key_arn=keys.find_arn(KeyUse.LOGS),
-                tags=tags,
-            ),
-            child,
-        )
+        network = declare_network(name, spec, keys.find_arn(KeyUse.LOGS), child)
         self.cluster = EksCluster(
             name,
             EksClusterArgs(
@@ -268,7 +259,9 @@ class AwsRegion(pulumi.ComponentResource):
         )
         self.register_outputs(self.results.export())
 
-    def _declare_store(self, name: str, spec: RegionSpec, store: AwsStore, network: AwsNetwork) -> pulumi.Output[str]:
+    def _declare_store(
+        self, name: str, spec: RegionSpec, store: AwsStore, network: AwsNetworkIds
+    ) -> pulumi.Output[str]:
         """Declare the model store, and return the URL of the models."""
         child = pulumi.ResourceOptions(parent=self)
         self.store, self.files = None, None
@@ -299,7 +292,7 @@ class AwsRegion(pulumi.ComponentResource):
         return self.files.file_system_id.apply(lambda id_: make_store_url(f"efs://{id_}", spec.models_prefix))
 
     def _declare_threat_detection(
-        self, name: str, spec: RegionSpec, keys: AwsKeys, network: AwsNetwork, pool: EksNodePool
+        self, name: str, spec: RegionSpec, keys: AwsKeys, network: AwsNetworkIds, pool: EksNodePool
     ) -> AwsThreatDetection | None:
         settings = spec.threat_detection
         if settings is None:
@@ -322,7 +315,7 @@ class AwsRegion(pulumi.ComponentResource):
             pulumi.ResourceOptions(parent=self, depends_on=[pool]),
         )
 
-    def _pool(self, shape: NodePoolShape, spec: RegionSpec, network: AwsNetwork) -> EksNodePoolArgs:
+    def _pool(self, shape: NodePoolShape, spec: RegionSpec, network: AwsNetworkIds) -> EksNodePoolArgs:
         return EksNodePoolArgs(
             shape=shape,
             cluster_name=self.cluster.name,
@@ -339,7 +332,7 @@ class AwsRegion(pulumi.ComponentResource):
         name: str,
         spec: RegionSpec,
         images: DevicePluginImages,
-        network: AwsNetwork,
+        network: AwsNetworkIds,
         ingress: AwsIngress,
         pools: dict[str, EksNodePool],
         keys: AwsKeys,

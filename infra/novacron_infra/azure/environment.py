@@ -5,6 +5,7 @@ from __future__ import annotations
 import pulumi
 import pulumi_azure_native as azure_native
 
+from novacron_infra.azure.existing import check_existing
 from novacron_infra.azure.region import AzureRegion, AzureRegionArgs
 from novacron_infra.azure.replication import (
     MOST_REPLICAS,
@@ -25,6 +26,7 @@ def declare_regions(plan: EnvironmentPlan, tags: Tags) -> dict[str, AzureRegion]
     Models and configuration are replicated from the first region to the next two.
 
     Raises:
+        ConfigurationError: with everything that exists and lacks what a region needs.
         ArgumentError: with everything that a component refuses.
     """
     config = plan.config
@@ -33,6 +35,7 @@ def declare_regions(plan: EnvironmentPlan, tags: Tags) -> dict[str, AzureRegion]
     providers = {
         name: azure_native.Provider(f"{tags.environment}-{name}", subscription_id=subscription) for name in specs
     }
+    check_existing(specs, providers)
     regions = {
         name: AzureRegion(
             f"{tags.environment}-{name}",

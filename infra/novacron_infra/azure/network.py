@@ -5,6 +5,7 @@ Pods have addresses of their own overlay and take none from here. Not for load b
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv4Network
@@ -17,7 +18,7 @@ from novacron_infra.azure.accounts import declare_storage_account
 from novacron_infra.azure.checks import check_account, check_name, check_region
 from novacron_infra.azure.iam import Role, declare_identity, grant
 from novacron_infra.azure.keys import CustomerKey
-from novacron_infra.azure.private_link import ZONES, PrivateService, declare_private_endpoint
+from novacron_infra.azure.private_link import PrivateService, declare_private_endpoint, declare_private_zones
 from novacron_infra.catalog import Cloud
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.limits.region_networks import check_region_network
@@ -63,6 +64,16 @@ class AzureNetworkArgs:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class AzureNetworkIds:
+    """Ids of a network, one that is created or one that exists."""
+
+    subnet_ids: Mapping[SubnetUse, pulumi.Input[str]]
+    """The API server's resolves when the vault's name resolves in it."""
+    dns_zone_ids: Mapping[PrivateService, pulumi.Input[str]]
+    """Private DNS zones, linked to the network."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class AzureNetworkResources:
     """Resources of `AzureNetwork`."""
 
@@ -105,7 +116,8 @@ class AzureNetwork(pulumi.ComponentResource):
         )
         gateway = self._nat_gateway()
         subnets = self._subnets(vnet, gateway)
-        zones, self.dns_zone_ids = self._dns(vnet)
+        zones = declare_private_zones(name, vnet.id, args.resource_group, self._tags, self._child)
+        self.dns_zone_ids = {service: zone.id for service, zone in zones.items()}
         self.subnet_ids = {use: subnet.id for use, subnet in subnets.items()}
         vault = declare_private_endpoint(
             f"{name}-vault",
@@ -124,7 +136,7 @@ class AzureNetwork(pulumi.ComponentResource):
             network=vnet,
             subnets=subnets,
             nat_gateway=gateway,
-            dns_zones=zones,
+            dns_zones={service: zone.zone for service, zone in zones.items()},
             flow_log=self._flow_log(vnet),
         )
         self.register_outputs(
@@ -133,6 +145,11 @@ class AzureNetwork(pulumi.ComponentResource):
                 "dns_zone_ids": {service.value: zone for service, zone in self.dns_zone_ids.items()},
             }
         )
+
+    @property
+    def ids(self) -> AzureNetworkIds:
+        """The network for the rest of a region."""
+        return AzureNetworkIds(subnet_ids=self.subnet_ids, dns_zone_ids=self.dns_zone_ids)
 
     def _nat_gateway(self) -> azure.NatGateway:
         args, name = self._args, f"{self._name}-nat"
@@ -203,33 +220,6 @@ class AzureNetwork(pulumi.ComponentResource):
             opts=self._child,
         )
         return azure.NetworkSecurityGroupArgs(id=group.id)
-
-    def _dns(
-        self, vnet: azure.VirtualNetwork
-    ) -> tuple[dict[PrivateService, privatedns.PrivateZone], dict[PrivateService, pulumi.Output[str]]]:
-        zones: dict[PrivateService, privatedns.PrivateZone] = {}
-        ids: dict[PrivateService, pulumi.Output[str]] = {}
-        for service, zone_name in ZONES.items():
-            zones[service] = privatedns.PrivateZone(
-                f"{self._name}-{service.value}",
-                private_zone_name=zone_name,
-                resource_group_name=self._args.resource_group,
-                location="global",
-                tags=self._tags,
-                opts=self._child,
-            )
-            link = privatedns.VirtualNetworkLink(
-                f"{self._name}-{service.value}",
-                private_zone_name=zones[service].name,
-                resource_group_name=self._args.resource_group,
-                location="global",
-                registration_enabled=False,
-                virtual_network=privatedns.SubResourceArgs(id=vnet.id),
-                tags=self._tags,
-                opts=self._child,
-            )
-            ids[service] = resolve_after(zones[service].id, link.id)
-        return zones, ids
 
     def _flow_log(self, vnet: azure.VirtualNetwork) -> azure.FlowLog:
         args, name = self._args, f"{self._name}-flow-logs"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 
 import pulumi
-from pulumi_azure_native import network
+from pulumi_azure_native import network, privatedns
+
+from novacron_infra.resource_outputs import resolve_after
 
 
 class PrivateService(str, Enum):
@@ -28,6 +31,47 @@ ZONES = {
     PrivateService.REGISTRY: "privatelink.azurecr.io",
 }
 """Azure's public cloud (Private Link documentation, "Private endpoint DNS integration", read on 2026-11-25)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LinkedZone:
+    """A private DNS zone that is linked to a network."""
+
+    zone: privatedns.PrivateZone
+    id: pulumi.Output[str]
+    """Resolves when names of the zone resolve in the network."""
+
+
+def declare_private_zones(
+    name: str,
+    network_id: pulumi.Input[str],
+    resource_group: pulumi.Input[str],
+    tags: dict[str, str],
+    opts: pulumi.ResourceOptions,
+) -> dict[PrivateService, LinkedZone]:
+    """Declare the private DNS zone of every service, each linked to the network."""
+    zones: dict[PrivateService, LinkedZone] = {}
+    for service, zone_name in ZONES.items():
+        zone = privatedns.PrivateZone(
+            f"{name}-{service.value}",
+            private_zone_name=zone_name,
+            resource_group_name=resource_group,
+            location="global",
+            tags=tags,
+            opts=opts,
+        )
+        link = privatedns.VirtualNetworkLink(
+            f"{name}-{service.value}",
+            private_zone_name=zone.name,
+            resource_group_name=resource_group,
+            location="global",
+            registration_enabled=False,
+            virtual_network=privatedns.SubResourceArgs(id=network_id),
+            tags=tags,
+            opts=opts,
+        )
+        zones[service] = LinkedZone(zone=zone, id=resolve_after(zone.id, link.id))
+    return zones
 
 
 def declare_private_endpoint(

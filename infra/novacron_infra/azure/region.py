@@ -26,9 +26,10 @@ from novacron_infra.azure.ingress import AzureIngress, AzureIngressArgs
 from novacron_infra.azure.keys import AzureKeys, AzureKeysArgs, CustomerKey, KeyUse
 from novacron_infra.azure.logs import AzureLogs, AzureLogsArgs
 from novacron_infra.azure.names import make_unique_name
-from novacron_infra.azure.network import AzureNetwork, AzureNetworkArgs, SubnetUse
+from novacron_infra.azure.network import AzureNetworkIds, SubnetUse
 from novacron_infra.azure.node_pool import AksNodePool, AksNodePoolArgs
 from novacron_infra.azure.private_link import PrivateService
+from novacron_infra.azure.region_parts import declare_network
 from novacron_infra.azure.registry import AzureRegistry, AzureRegistryArgs
 from novacron_infra.azure.storage import AzureFiles, AzureFilesArgs, AzureModelStore, AzureModelStoreArgs
 from novacron_infra.config import Platform
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
     from novacron_infra.workloads.cluster_add_ons import PreparedCluster
 
 POSTGRES_CLASS = "Standard_E8ds_v5"
-PUBLIC_PORTS = (443,)
-"""Ports of the coordinators that nodes open to the internet behind the load balancer."""
 _POOL_NAMES = {"coordinators": "coord"}
 """Short names of pools, because AKS limits their length."""
 _KEPT_DAYS, _GONE_DAYS = 90, 7
@@ -128,21 +127,7 @@ class AzureRegion(pulumi.ComponentResource):
             child,
         )
         storage_key = keys.find_key(KeyUse.STORAGE)
-        network = AzureNetwork(
-            name,
-            AzureNetworkArgs(
-                region=spec.region,
-                resource_group=self.resource_group_name,
-                cidr=spec.network,
-                storage_key=storage_key,
-                workspace_id=logs.workspace_id,
-                workspace_guid=logs.workspace_guid,
-                flow_log_account=self._unique,
-                public_ports=PUBLIC_PORTS,
-                tags=spec.tags,
-            ),
-            child,
-        )
+        network = declare_network(name, spec, self.resource_group_name, storage_key, logs, self._unique, child)
         self.cluster = AksCluster(
             name,
             AksClusterArgs(
@@ -230,7 +215,7 @@ class AzureRegion(pulumi.ComponentResource):
         )
         self.register_outputs(self.results.export())
 
-    def _pool(self, pool: str, shape: NodePoolShape, network: AzureNetwork) -> AksNodePoolArgs:
+    def _pool(self, pool: str, shape: NodePoolShape, network: AzureNetworkIds) -> AksNodePoolArgs:
         return AksNodePoolArgs(
             shape=shape,
             pool=_POOL_NAMES.get(pool, pool),
@@ -260,7 +245,7 @@ class AzureRegion(pulumi.ComponentResource):
             depends_on=[self.cluster, *pools],
         )
 
-    def _declare_store(self, store: AzureStore, network: AzureNetwork, key: CustomerKey) -> pulumi.Output[str]:
+    def _declare_store(self, store: AzureStore, network: AzureNetworkIds, key: CustomerKey) -> pulumi.Output[str]:
         """Declare the model store, and return the URL of the models."""
         spec = self.spec
         self.store, self.files = None, None
@@ -320,7 +305,7 @@ class AzureRegion(pulumi.ComponentResource):
             self._child,
         )
 
-    def _postgres(self, network: AzureNetwork, key: CustomerKey, keys: AzureKeys, logs: AzureLogs) -> AzurePostgres:
+    def _postgres(self, network: AzureNetworkIds, key: CustomerKey, keys: AzureKeys, logs: AzureLogs) -> AzurePostgres:
         return AzurePostgres(
             f"{self._name}-postgres",
             AzurePostgresArgs(
@@ -340,7 +325,7 @@ class AzureRegion(pulumi.ComponentResource):
             self._child,
         )
 
-    def _redis(self, size: str, network: AzureNetwork, key: CustomerKey, keys: AzureKeys) -> AzureRedis:
+    def _redis(self, size: str, network: AzureNetworkIds, key: CustomerKey, keys: AzureKeys) -> AzureRedis:
         return AzureRedis(
             f"{self._name}-redis",
             AzureRedisArgs(
@@ -359,7 +344,7 @@ class AzureRegion(pulumi.ComponentResource):
             self._child,
         )
 
-    def _registry(self, network: AzureNetwork, key: CustomerKey, logs: AzureLogs) -> AzureRegistry:
+    def _registry(self, network: AzureNetworkIds, key: CustomerKey, logs: AzureLogs) -> AzureRegistry:
         return AzureRegistry(
             f"{self._name}-images",
             AzureRegistryArgs(

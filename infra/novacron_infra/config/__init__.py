@@ -26,6 +26,15 @@ from novacron_infra.config.sections.caches import Caches
 from novacron_infra.config.sections.clusters import Clusters
 from novacron_infra.config.sections.coordinators import CoordinatorMode, Coordinators
 from novacron_infra.config.sections.data import Data
+from novacron_infra.config.sections.existing import (
+    Existing,
+    ExistingAws,
+    ExistingAwsNetwork,
+    ExistingAzure,
+    ExistingAzureNetwork,
+    ExistingGoogle,
+    ExistingGoogleNetwork,
+)
 from novacron_infra.config.sections.hardware import Hardware, Resources, Role
 from novacron_infra.config.sections.images import Image, Images
 from novacron_infra.config.sections.model import Loader, ModelServing, Profile, ProfileName
@@ -64,6 +73,13 @@ __all__ = [
     "EnvironmentConfig",
     "EnvironmentName",
     "EnvironmentSecrets",
+    "Existing",
+    "ExistingAws",
+    "ExistingAwsNetwork",
+    "ExistingAzure",
+    "ExistingAzureNetwork",
+    "ExistingGoogle",
+    "ExistingGoogleNetwork",
     "Hardware",
     "HealthCheck",
     "Image",

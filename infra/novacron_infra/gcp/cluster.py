@@ -68,7 +68,7 @@ class GkeClusterArgs:
     """Minor version, such as 1.34; the release channel brings patches and later ones."""
     network_id: pulumi.Input[str]
     subnet_id: pulumi.Input[str]
-    """Subnet of the nodes, with ranges named `pods` and `services`."""
+    """Subnet of the nodes, with the two ranges below."""
     secrets_key_id: pulumi.Input[str]
     tags: Tags
     release_channel: ReleaseChannel = ReleaseChannel.REGULAR
@@ -84,6 +84,10 @@ class GkeClusterArgs:
     """Whether nodes can mount Managed Lustre."""
     filestore: bool = False
     """Whether nodes can mount Filestore."""
+    pods_range: str = PODS_RANGE
+    """Name of the subnet's secondary range for pods."""
+    services_range: str = SERVICES_RANGE
+    """Name of the subnet's secondary range for Kubernetes services."""
     protect: bool = True
     """Whether the provider refuses to delete it."""
 
@@ -133,7 +137,7 @@ class GkeCluster(pulumi.ComponentResource):
             subnetwork=args.subnet_id,
             networking_mode="VPC_NATIVE",
             ip_allocation_policy=gcp.container.ClusterIpAllocationPolicyArgs(
-                cluster_secondary_range_name=PODS_RANGE, services_secondary_range_name=SERVICES_RANGE
+                cluster_secondary_range_name=args.pods_range, services_secondary_range_name=args.services_range
             ),
             default_max_pods_per_node=args.max_pods_per_node,
             # Dataplane V2 enforces network policies; only a cluster made with both can have fabric networks later.

@@ -149,6 +149,8 @@ class GcpRedisArgs:
     """Where its addresses are taken from: the cluster's."""
     key_id: pulumi.Input[str]
     tags: Tags
+    connection_policy: bool = True
+    """Whether to let Memorystore take addresses of the subnet. A network has one such policy for each region."""
 
 
 class GcpRedis(pulumi.ComponentResource):
@@ -174,16 +176,19 @@ class GcpRedis(pulumi.ComponentResource):
         )
         super().__init__("novacron:index:GcpRedis", name, None, opts)
         tags = build_labels(args.tags, "redis")
-        may_connect = gcp.networkconnectivity.ServiceConnectionPolicy(
-            f"{name}-connect",
-            location=args.region,
-            network=args.network_id,
-            service_class="gcp-memorystore-redis",
-            description="Lets Memorystore take addresses of the nodes' subnet",
-            psc_config=gcp.networkconnectivity.ServiceConnectionPolicyPscConfigArgs(subnetworks=[args.subnet_id]),
-            labels=tags,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+        may_connect: list[pulumi.Resource] = []
+        if args.connection_policy:
+            policy = gcp.networkconnectivity.ServiceConnectionPolicy(
+                f"{name}-connect",
+                location=args.region,
+                network=args.network_id,
+                service_class="gcp-memorystore-redis",
+                description="Lets Memorystore take addresses of the nodes' subnet",
+                psc_config=gcp.networkconnectivity.ServiceConnectionPolicyPscConfigArgs(subnetworks=[args.subnet_id]),
+                labels=tags,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+            may_connect.append(policy)
         self.cluster = gcp.redis.Cluster(
             f"{name}-cluster",
             region=args.region,
@@ -197,7 +202,7 @@ class GcpRedis(pulumi.ComponentResource):
             # A cache: whatever is in it can be made again.
             deletion_protection_enabled=False,
             labels=tags,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[may_connect]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=may_connect),
         )
         self.endpoint = self.cluster.discovery_endpoints.apply(_address)
         self.register_outputs({"endpoint": self.endpoint})

@@ -6,6 +6,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from novacron_infra.config import CloudEnvironment, Platform
+from novacron_infra.gcp.existing import check_existing
 from novacron_infra.gcp.region import GcpRegion, GcpRegionArgs
 from novacron_infra.gcp.replication import GcpModelReplication, GcpModelReplicationArgs, ReplicaArgs
 from novacron_infra.plan import EnvironmentPlan
@@ -19,12 +20,14 @@ def declare_regions(plan: EnvironmentPlan, tags: Tags) -> dict[str, GcpRegion]:
     Models and configuration are replicated from the first region to the others.
 
     Raises:
+        ConfigurationError: with everything that exists and lacks what a region needs.
         ArgumentError: with everything that a component refuses.
     """
     config = plan.config
     project = config.accounts.require_google_project()
     specs = build_region_specs(plan, Platform.GCP, tags)
     providers = {name: gcp.Provider(f"{tags.environment}-{name}", project=project, region=name) for name in specs}
+    check_existing(specs, providers)
     regions = {
         name: GcpRegion(
             f"{tags.environment}-{name}",

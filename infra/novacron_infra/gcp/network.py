@@ -37,6 +37,23 @@ class GcpNetworkArgs:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class GcpNetworkIds:
+    """Ids of a network, one that is created or one that exists."""
+
+    network_id: pulumi.Input[str]
+    subnet_id: pulumi.Input[str]
+    """Subnet of the nodes."""
+    services_network_id: pulumi.Input[str]
+    """The same network, once it is peered with Google Cloud services."""
+    pods_range: str = PODS_RANGE
+    services_range: str = SERVICES_RANGE
+    fabric_cidr: IPv4Network | None
+    """Addresses for fabrics. None: no machine of the region has one."""
+    created: bool = True
+    """Whether the network is the region's own. Others have their connections to Google Cloud services already."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class GcpNetworkResources:
     """Resources of `GcpNetwork`."""
 
@@ -130,6 +147,16 @@ class GcpNetwork(pulumi.ComponentResource):
                 "services_network_id": self.services_network_id,
                 "fabric_cidr": str(self.fabric_cidr),
             }
+        )
+
+    @property
+    def ids(self) -> GcpNetworkIds:
+        """The network for the rest of a region."""
+        return GcpNetworkIds(
+            network_id=self.network_id,
+            subnet_id=self.subnet_id,
+            services_network_id=self.services_network_id,
+            fabric_cidr=self.fabric_cidr,
         )
 
 

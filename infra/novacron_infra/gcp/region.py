@@ -19,8 +19,9 @@ from novacron_infra.gcp.databases import GcpPostgres, GcpPostgresArgs, GcpRedis,
 from novacron_infra.gcp.identity import GkePodAccount, GkePodAccountArgs, render_folder_condition
 from novacron_infra.gcp.ingress import GcpIngress, GcpIngressArgs
 from novacron_infra.gcp.keys import GcpKeys, GcpKeysArgs, KeyUse
-from novacron_infra.gcp.network import FabricInterface, GcpFabric, GcpFabricArgs, GcpNetwork, GcpNetworkArgs
+from novacron_infra.gcp.network import GcpNetworkIds
 from novacron_infra.gcp.node_pool import GkeNodePool, GkeNodePoolArgs
+from novacron_infra.gcp.region_parts import declare_fabrics, declare_network
 from novacron_infra.gcp.registry import GcpRegistry, GcpRegistryArgs, make_registry_url
 from novacron_infra.gcp.storage import GcpFilestore, GcpFilestoreArgs, GcpModelStore, GcpModelStoreArgs
 from novacron_infra.gcp.threat_detection import GcpThreatAlerts, GcpThreatAlertsArgs
@@ -115,7 +116,7 @@ class GcpRegion(pulumi.ComponentResource):
             child,
         )
         storage_key = keys.find_key_id(KeyUse.STORAGE)
-        network = GcpNetwork(name, GcpNetworkArgs(region=region, cidr=spec.network, tags=tags), child)
+        network = declare_network(name, spec, child)
         self.cluster = GkeCluster(
             name,
             GkeClusterArgs(
@@ -127,13 +128,15 @@ class GcpRegion(pulumi.ComponentResource):
                 secrets_key_id=keys.find_key_id(KeyUse.CLUSTER),
                 public_cidrs=spec.public_networks,
                 filestore=makes_files,
+                pods_range=network.pods_range,
+                services_range=network.services_range,
                 tags=tags,
                 protect=protect,
             ),
             child,
         )
         self._grant_admins(name, args)
-        fabrics = self._fabrics(name, spec, network)
+        fabrics = declare_fabrics(name, spec, network.fabric_cidr, child)
         pools = [
             GkeNodePool(
                 f"{name}-{pool}",
@@ -180,6 +183,7 @@ class GcpRegion(pulumi.ComponentResource):
                 subnet_id=network.subnet_id,
                 key_id=storage_key,
                 tags=tags,
+                connection_policy=network.created,
             ),
             child,
         )
@@ -258,7 +262,7 @@ class GcpRegion(pulumi.ComponentResource):
         self.register_outputs(self.results.export())
 
     def _declare_store(
-        self, name: str, store: GcpStore, network: GcpNetwork, key_id: pulumi.Output[str]
+        self, name: str, store: GcpStore, network: GcpNetworkIds, key_id: pulumi.Output[str]
     ) -> pulumi.Output[str]:
         """Declare the model store, and return the URL of the models."""
         spec, child = self.spec, pulumi.ResourceOptions(parent=self)
@@ -287,21 +291,6 @@ class GcpRegion(pulumi.ComponentResource):
             child,
         )
         return self.files.export.apply(lambda export: make_store_url(make_nfs_address(export), spec.models_prefix))
-
-    def _fabrics(self, name: str, spec: RegionSpec, network: GcpNetwork) -> dict[str, tuple[FabricInterface, ...]]:
-        """Each pool's interfaces, if it has a fabric: in addresses of its own, since the cluster has them all."""
-        pools = {pool: shape for pool, shape in spec.pools.items() if shape.fabric is not None}
-        cidrs = network.fabric_cidr.subnets(prefixlen_diff=max(len(pools) - 1, 0).bit_length())
-        return {
-            pool: GcpFabric(
-                f"{name}-{pool}",
-                GcpFabricArgs(
-                    machine=shape.machine, region=spec.region, zone=next(iter(shape.zones), ""), cidr=next(cidrs)
-                ),
-                pulumi.ResourceOptions(parent=self),
-            ).interfaces
-            for pool, shape in pools.items()
-        }
 
     def _declare_add_ons(
         self, name: str, spec: RegionSpec, key_id: pulumi.Input[str], pools: list[GkeNodePool]

@@ -64,6 +64,8 @@ class CloudData:
     """Templates for required outputs, by a regular expression for the output's name."""
     functions: Mapping[str, Any]
     faults: Mapping[str, str]
+    lookups: tuple[str, ...] = ()
+    """Functions that look up what exists outside of the simulation, which the simulation takes for granted."""
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from novacron_infra.config.rules.accounts import check_accounts, check_alarms, check_clusters, check_tags
 from novacron_infra.config.rules.dns_service import check_dns_service
+from novacron_infra.config.rules.existing import check_existing
 from novacron_infra.config.rules.logs import check_logs
 from novacron_infra.config.rules.machines import check_machines, check_offers
 from novacron_infra.config.rules.model import check_model
@@ -24,6 +25,7 @@ _RULES = (
     check_regions,
     check_region_networks,
     check_cluster_networks,
+    check_existing,
     check_overrides,
     check_region_stores,
     check_accounts,

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from novacron_infra.config.sections.base import Name, Section, TextPattern
+from novacron_infra.config.sections.existing import Existing
 from novacron_infra.config.sections.hardware import Role
 from novacron_infra.config.sections.model_store import StoreKind
 from novacron_infra.config.sections.networks import RegionNetwork
@@ -76,6 +77,8 @@ class Region(TrafficRegion):
     State it for every region or for none. Without it, workers are shared by weight, in whole machines."""
     overrides: RegionOverrides | None = None
     """Values of a region that is in another cloud than the environment."""
+    existing: Existing = Existing()
+    """Things of the region that exist, by id. NovaCron checks them and uses them, and never changes or deletes them."""
 
     def find_platform(self, environment: Platform) -> Platform:
         """Return the region's cloud, given the cloud of its environment."""

@@ -1,0 +1,87 @@
+"""Parts of a region that are created, unless they exist: then their ids come from `existing` of the region.
+
+The rest of the region uses either in the same way. `existing` has the lookups of what exists.
+"""
+
+from __future__ import annotations
+
+import pulumi
+
+from novacron_infra.azure.keys import CustomerKey
+from novacron_infra.azure.logs import AzureLogs
+from novacron_infra.azure.network import AzureNetwork, AzureNetworkArgs, AzureNetworkIds, SubnetUse
+from novacron_infra.azure.private_link import ZONES, PrivateService, declare_private_endpoint, declare_private_zones
+from novacron_infra.config import ExistingAzure, ExistingAzureNetwork
+from novacron_infra.regions import RegionSpec
+from novacron_infra.resource_outputs import resolve_after
+
+PUBLIC_PORTS = (443,)
+"""Ports of the coordinators that nodes open to the internet behind the load balancer."""
+
+
+def find_existing(spec: RegionSpec) -> ExistingAzure:
+    """Return what exists of a region on Azure."""
+    return spec.existing.azure or ExistingAzure()
+
+
+def declare_network(
+    name: str,
+    spec: RegionSpec,
+    resource_group: pulumi.Output[str],
+    storage_key: CustomerKey,
+    logs: AzureLogs,
+    flow_log_account: str,
+    opts: pulumi.ResourceOptions,
+) -> AzureNetworkIds:
+    """Declare the region's network, or in one that exists only the endpoint of the vault and missing DNS zones."""
+    existing = find_existing(spec).network
+    if existing is not None:
+        return _connect_network(name, spec, existing, resource_group, storage_key, opts)
+    args = AzureNetworkArgs(
+        region=spec.region,
+        resource_group=resource_group,
+        cidr=spec.network,
+        storage_key=storage_key,
+        workspace_id=logs.workspace_id,
+        workspace_guid=logs.workspace_guid,
+        flow_log_account=flow_log_account,
+        public_ports=PUBLIC_PORTS,
+        tags=spec.tags,
+    )
+    return AzureNetwork(name, args, opts).ids
+
+
+def _connect_network(
+    name: str,
+    spec: RegionSpec,
+    existing: ExistingAzureNetwork,
+    resource_group: pulumi.Output[str],
+    storage_key: CustomerKey,
+    opts: pulumi.ResourceOptions,
+) -> AzureNetworkIds:
+    tags, zones = spec.tags.of("network"), f"{existing.private_dns_group}/providers/Microsoft.Network/privateDnsZones"
+    dns_zone_ids: dict[PrivateService, pulumi.Output[str]]
+    if existing.private_dns_group is None:
+        declared = declare_private_zones(name, existing.vnet_id, resource_group, tags, opts)
+        dns_zone_ids = {service: zone.id for service, zone in declared.items()}
+    else:
+        dns_zone_ids = {service: pulumi.Output.from_input(f"{zones}/{zone}") for service, zone in ZONES.items()}
+    subnets = {
+        SubnetUse.NODES: existing.nodes_subnet,
+        SubnetUse.API_SERVER: existing.api_server_subnet,
+        SubnetUse.ENDPOINTS: existing.endpoints_subnet,
+    }
+    subnet_ids = {use: pulumi.Output.from_input(f"{existing.vnet_id}/subnets/{it}") for use, it in subnets.items()}
+    vault = declare_private_endpoint(
+        f"{name}-vault",
+        PrivateService.VAULT,
+        storage_key.vault_id,
+        subnet_ids[SubnetUse.ENDPOINTS],
+        dns_zone_ids[PrivateService.VAULT],
+        resource_group,
+        spec.region,
+        tags,
+        opts,
+    )
+    subnet_ids[SubnetUse.API_SERVER] = resolve_after(subnet_ids[SubnetUse.API_SERVER], vault.id)
+    return AzureNetworkIds(subnet_ids=subnet_ids, dns_zone_ids=dns_zone_ids)

@@ -1,0 +1,41 @@
+"""Lookups of everything that exists of the regions on Google Cloud, before anything is declared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pulumi
+import pulumi_gcp as gcp
+
+from novacron_infra.existing import Lookups, raise_lookup_problems
+from novacron_infra.gcp.existing_network import GcpNetworkCheck
+from novacron_infra.gcp.region_parts import find_existing
+from novacron_infra.regions import RegionSpec
+
+
+def check_existing(specs: Mapping[str, RegionSpec], providers: Mapping[str, gcp.Provider]) -> None:
+    """Look up everything that exists of the regions.
+
+    Args:
+        specs: the regions by name.
+        providers: the provider of each.
+
+    Raises:
+        ConfigurationError: with everything that is not there, or lacks what a region needs.
+    """
+    lookups = [_look_up(spec, providers[name]) for name, spec in specs.items()]
+    raise_lookup_problems(lookups)
+
+
+def _look_up(spec: RegionSpec, provider: gcp.Provider) -> Lookups:
+    existing = find_existing(spec)
+    lookups = Lookups(f"regions[{spec.region}].existing.gcp", pulumi.InvokeOptions(provider=provider))
+    if existing.network is not None:
+        GcpNetworkCheck(
+            lookups=lookups,
+            existing=existing.network,
+            region=spec.region,
+            network=spec.network,
+            pools=spec.pools,
+        ).run()
+    return lookups

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from pathlib import Path
 from typing import Any
 
 from novacron_infra.catalog.errors import CatalogError
 from novacron_infra.catalog.types import Model
+from novacron_infra.user_files import UserFileError, parse_json, read_text
 
 
 def read_model_folder(folder: Path) -> Model:
@@ -19,7 +19,7 @@ def read_model_folder(folder: Path) -> Model:
     """
     path = folder / "config.json"
     try:
-        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        config: dict[str, Any] = parse_json(read_text(path), str(path))
         hidden, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
         figures: dict[str, int | bool] = {
             "layers": int(config["num_hidden_layers"]),
@@ -32,7 +32,7 @@ def read_model_folder(folder: Path) -> Model:
             "tied_embeddings": bool(config.get("tie_word_embeddings", False)),
             "max_context_tokens": int(config["max_position_embeddings"]),
         }
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, ZeroDivisionError) as error:
+    except (UserFileError, ValueError, TypeError, KeyError, AttributeError, ZeroDivisionError) as error:
         raise CatalogError(
             f"model folder {folder}: {path.name} does not describe a Llama-like model ({error!r}). "
             "Use a Hugging Face folder with config.json, a tokenizer and safetensors"

@@ -22,7 +22,7 @@ def find_model_problem(folder: Path) -> str | None:
         return "has no config.json"
     except OSError as error:
         return f"has a config.json that cannot be read ({error.strerror})"
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return f"has a config.json that is not valid JSON ({error})"
     if not isinstance(config, dict) or "model_type" not in cast("dict[str, object]", config):
         return "has a config.json without model_type"

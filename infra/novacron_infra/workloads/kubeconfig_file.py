@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-import yaml
-
 from novacron_infra.config.kubernetes import KubernetesCluster
 from novacron_infra.config.problems import problem
 from novacron_infra.errors import Problem
+from novacron_infra.user_files import UserFileError, parse_yaml, read_text
 
 
 def check_cluster(cluster: KubernetesCluster, kubeconfig: Path | None) -> list[Problem]:
@@ -48,8 +47,8 @@ def _read_contexts(file: Path | None) -> list[str] | None:
     if file is None:
         return None
     try:
-        content: object = yaml.safe_load(file.read_bytes())
-    except (OSError, ValueError, yaml.YAMLError):
+        content: object = parse_yaml(read_text(file), str(file))
+    except UserFileError:
         return None
     if not isinstance(content, Mapping):
         return None

@@ -23,6 +23,7 @@ from novacron_infra.catalog import (
     resolve_quantization,
 )
 from novacron_infra.config import OWN_STORE, Platform, Resources, Workers
+from novacron_infra.limits.zones import list_zones
 from novacron_infra.plan.errors import DoesNotFitError
 from novacron_infra.plan.sizing import ReplicaSize, Workload, fit_replica
 
@@ -46,11 +47,10 @@ _EXAMPLE_ADMINS = {
     Platform.AZURE: "00000000-0000-0000-0000-000000000001",
 }
 _EXAMPLE_ACCOUNTS = {Platform.GCP: "my-project", Platform.AZURE: "00000000-0000-0000-0000-000000000000"}
-_ZONES = {
-    Platform.AWS: {"ap-northeast-1": "acd", "ca-central-1": "abd", "us-west-1": "ac"},
-    Platform.GCP: {"europe-west1": "bcd", "us-east1": "bcd"},
-}
-"""Letters of the zones of regions that lack one of a, b and c (the clouds' lists of zones, read 2026-11-30)."""
+_ZONES = 3
+"""Zones of a region. AWS needs two or three."""
+_AWS_ZONES = {"ap-northeast-1": "acd", "ca-central-1": "abd", "us-west-1": "ac"}
+"""Letters of the zones that most accounts have, where they are not a, b and c (Amazon's lists, read 2026-11-30)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,8 +228,9 @@ def _fit_resources(machine_type: Machine, pods: int) -> Resources | None:
 def _list_zones(platform: Platform, region: str) -> tuple[str, ...]:
     if platform is Platform.AZURE:
         return ()
-    separator = "" if platform is Platform.AWS else "-"
-    return tuple(f"{region}{separator}{letter}" for letter in _ZONES[platform].get(region, "abc"))
+    if platform is Platform.AWS and region in _AWS_ZONES:
+        return tuple(f"{region}{letter}" for letter in _AWS_ZONES[region])
+    return list_zones(Cloud(platform.value), region)[:_ZONES]
 
 
 def _name_bucket(answers: Answers) -> str:

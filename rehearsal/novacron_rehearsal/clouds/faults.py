@@ -20,6 +20,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
+from novacron_infra.user_files import UserFileError, read_text
+
 from novacron_rehearsal.clouds import cloud_data
 from novacron_rehearsal.clouds.state import CloudState
 from novacron_rehearsal.errors import RehearsalError, quote
@@ -86,9 +88,9 @@ def parse_faults(source: str) -> list[Fault]:
     """
     name = f"the file {quote(source)}" if _is_path(source) else f"the text {quote(source)}"
     try:
-        text = Path(source).read_text(encoding="utf-8") if _is_path(source) else source
-    except (OSError, UnicodeDecodeError) as error:
-        raise RehearsalError(f"{name} cannot be read: {error}") from error
+        text = read_text(Path(source)) if _is_path(source) else source
+    except UserFileError as error:
+        raise RehearsalError(str(error)) from error
     content = parse_yaml(text, name)
     if content is None:
         return []

@@ -20,6 +20,7 @@ from kubernetes.client import Configuration
 from kubernetes.config import ConfigException
 from kubernetes.config.incluster_config import load_incluster_config
 from kubernetes.config.kube_config import ConfigNode, KubeConfigLoader, KubeConfigMerger
+from novacron_infra.user_files import UserFileError, parse_yaml, read_text
 
 from novacron_rehearsal.errors import ProviderError
 from novacron_rehearsal.kubernetes.objects import Object, find, find_objects, find_text
@@ -99,9 +100,9 @@ def _read_kubeconfig(settings: Settings) -> tuple[str, ConfigNode] | None:
     text = settings.kubeconfig.strip()
     if "\n" in text or text.startswith("{"):
         try:
-            content = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ProviderError(f"kubeconfig: the content is not YAML or JSON: {_first_line(error)}") from error
+            content = parse_yaml(text, "the content")
+        except UserFileError as error:
+            raise ProviderError(f"kubeconfig: {_first_line(error)}") from error
         if not isinstance(content, dict):
             raise ProviderError("kubeconfig: the content is not a kubeconfig; it must be an object with `clusters`")
         return "kubeconfig", ConfigNode("kubeconfig", content, str(Path.cwd() / "kubeconfig"))
@@ -115,8 +116,10 @@ def _read_kubeconfig(settings: Settings) -> tuple[str, ConfigNode] | None:
             "path or content of one"
         )
     try:
+        for part in existing:  # the client's own reader knows no bounds
+            parse_yaml(read_text(Path(part).expanduser()), part)
         merged = KubeConfigMerger(os.pathsep.join(existing)).config
-    except (OSError, yaml.YAMLError, ConfigException, AttributeError, TypeError, KeyError) as error:
+    except (OSError, UserFileError, yaml.YAMLError, ConfigException, AttributeError, TypeError, KeyError) as error:
         raise ProviderError(f"kubeconfig {paths} cannot be read: {_first_line(error)}") from error
     if not isinstance(merged, ConfigNode):
         raise ProviderError(f"kubeconfig {paths} is not a kubeconfig; it must be an object with `clusters`")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-import json
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto import analyzer_pb2
 from pulumi.runtime.proto.analyzer_pb2_grpc import AnalyzerStub
 
-from novacron_rehearsal.errors import RehearsalError
+from novacron_rehearsal.errors import InputError, RehearsalError
 from novacron_rehearsal.events import PolicyViolated
 from novacron_rehearsal.masking import find_secret_texts, mask_secrets
 from novacron_rehearsal.policies.hooks import AnalyzedResource
@@ -25,6 +24,7 @@ from novacron_rehearsal.protocol import codec
 from novacron_rehearsal.protocol.channels import CHANNEL_OPTIONS
 from novacron_rehearsal.protocol.children import Child
 from novacron_rehearsal.values import PropertyMap
+from novacron_rehearsal.yaml_files import read_json
 
 if TYPE_CHECKING:
     from pulumi.runtime.proto.analyzer_pb2_grpc import AnalyzerAsyncStub  # exists in the stub file alone
@@ -147,9 +147,9 @@ class PolicyPacks:
         wanted: dict[str, Any] = {}
         if spec.config_path is not None:
             try:
-                content: object = json.loads(spec.config_path.read_text())
-            except (OSError, ValueError) as error:
-                raise PolicyPackError(f"policy configuration {spec.config_path} cannot be read: {error}") from error
+                content: object = read_json(spec.config_path)
+            except InputError as error:
+                raise PolicyPackError(f"policy configuration: {error}") from error
             if not isinstance(content, dict):
                 raise PolicyPackError(
                     f"policy configuration {spec.config_path} must be an object: settings by the policy's name"

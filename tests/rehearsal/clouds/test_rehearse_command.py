@@ -95,7 +95,7 @@ def test_rehearsing_a_program_that_fails_reports_its_error_and_ends_with_1(
             [],
             "`novacron preview -s dev` shows what would change",
         ),
-        ("config: {}\n", ["--faults", "missing.yaml"], "--faults: the file 'missing.yaml' cannot be read"),
+        ("config: {}\n", ["--faults", "missing.yaml"], "--faults: missing.yaml does not exist"),
         ("config: {}\n", ["--faults", "[{fault: capacty}]"], "must be one of quota, capacity, slow, region_down"),
         ("config: {}\n", ["--faults", "[{fault: slow, second: 3}]"], "unknown key 'second'"),
         ("config: {a: 1, a: 2}\n", [], "Pulumi.dev.yaml is not valid YAML: duplicate key 'a'"),

@@ -117,7 +117,7 @@ def test_slow_faults_add_up() -> None:
         ("[{fault: capacity, times: -1}]", "'times' must be a number, at least 0"),
         ("[{fault: capacity, type: 3}]", "'type' must be text"),
         ("[{", "is not valid YAML"),
-        ("no/such/file.yaml", "cannot be read"),
+        ("no/such/file.yaml", "does not exist"),
     ],
 )
 def test_invalid_faults_are_refused(text: str, says: str) -> None:

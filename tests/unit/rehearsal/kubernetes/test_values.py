@@ -271,7 +271,7 @@ def test_a_command_prints_credentials(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "kubeconfig: the content is not YAML or JSON"),
+        ("{", "kubeconfig: the content is not valid YAML"),
         ("- a\n- b", "the content is not a kubeconfig; it must be an object"),
         (kubeconfig(), "'other'; its contexts: c"),
     ],

@@ -37,9 +37,9 @@ status: .venv/base.stamp ## show the stack's processes, endpoint and health
 logs: .venv/base.stamp ## show the last lines of every process's log
 	@$(BIN)/novacron logs --stack $(STACK)
 
-# Three processes on two cores: some tests mostly wait for the processes that they start.
+# Four processes on two cores: some tests mostly wait for the processes that they start. tests/conftest.py orders groups.
 test: .venv/dev.stamp ## run all tests
-	$(BIN)/pytest -n 3 --dist loadgroup --ignore=tests/node --ignore=tests/cluster --ignore=tests/manifests $(TESTS)
+	$(BIN)/pytest -n 4 --dist loadgroup --no-loadscope-reorder --ignore=tests/node --ignore=tests/cluster --ignore=tests/manifests $(TESTS)
 
 test-cluster: .venv/dev.stamp ## run the tests with a real control plane and simulated nodes (needs go)
 	$(BIN)/pytest tests/cluster $(TESTS)

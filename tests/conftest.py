@@ -27,17 +27,26 @@ GROUPS = {
     "rehearsal/clouds/test_azure_region.py": "azure",
 }
 """Tests that import the classes of a cloud's SDK run in one process: azure-native takes longer than its tests."""
+LONGEST_FIRST = ("local platform", "gateway", "azure", "serving", "prometheus", "serving in regions")
+"""Groups in the order in which the processes of `make test` begin them. Begun later, they would end after the rest."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put each test of `GROUPS` into its group."""
+    """Put each test of `GROUPS` into its group, and the longest groups first."""
     for item in items:
         path = item.path.relative_to(ROOT) if item.path.is_relative_to(ROOT) else item.path
         for location in (path, *path.parents):
             if group := GROUPS.get(location.as_posix()):
                 item.add_marker(pytest.mark.xdist_group(group))
                 break
+    items.sort(key=_find_place)
+
+
+def _find_place(item: pytest.Item) -> int:
+    marker = item.get_closest_marker("xdist_group")
+    group = marker.args[0] if marker else None
+    return LONGEST_FIRST.index(group) if group in LONGEST_FIRST else len(LONGEST_FIRST)
 
 
 def pytest_collection_finish() -> None:

@@ -22,7 +22,8 @@ from novacron_rehearsal.kubernetes.objects import (
     namespace_of,
 )
 from novacron_rehearsal.kubernetes.readiness import Related, Verdict, find_needs, judge
-from novacron_rehearsal.kubernetes.readiness.pods import find_crashed, find_restarted
+from novacron_rehearsal.kubernetes.readiness.nodes import explain_nodes
+from novacron_rehearsal.kubernetes.readiness.pods import find_crashed, find_restarted, is_unplaced
 from novacron_rehearsal.kubernetes.readiness.services import explain_termination
 
 DEFAULT_TIMEOUT_S = 600.0
@@ -31,6 +32,7 @@ _MAX_CRASHED = 2
 """Containers whose last log line a message shows, and pods whose events it shows."""
 _MAX_EVENTS = 3
 _POD = Kind("v1", "Pod")
+_NODE = Kind("v1", "Node")
 _REPLICA_SET = Kind("apps/v1", "ReplicaSet")
 _ENDPOINT_SLICE = Kind("discovery.k8s.io/v1", "EndpointSlice")
 _STORAGE_CLASS = Kind("storage.k8s.io/v1", "StorageClass")
@@ -164,9 +166,11 @@ class Waiter:
             return []
 
     def _explain(self, live: Object, verdict: Verdict, related: Related) -> list[str]:
-        """Return the reasons of a verdict, with the last log lines of crashed containers and the object's events."""
+        """Return the reasons of a verdict, with those of nodes, the last log lines of crashed containers and events."""
         reasons = list(verdict.reasons)
         try:
+            if any(map(is_unplaced, related.pods)):
+                reasons += explain_nodes(self._list(_NODE, ""))
             for pod, container in find_crashed(related.pods)[:_MAX_CRASHED]:
                 line = self.cluster.read_last_log_line(namespace_of(live), pod, container)
                 if line:

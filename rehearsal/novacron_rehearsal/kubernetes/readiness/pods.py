@@ -23,6 +23,8 @@ _IMAGE = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "Err
 _HOW_TO_PLACE = (
     "Add nodes, or change the pod's requests or tolerations; `kubectl describe nodes` shows taints and what is free"
 )
+_EVICTED = "Evicted"
+"""The reason of a pod that its node ended to free its disk or memory. Its logs are gone."""
 _RUNTIME_NOISE = re.compile(r"^rpc error: code = \w+ desc = ")
 
 
@@ -45,6 +47,11 @@ def is_ready(pod: Object) -> bool:
     return find_condition(pod, "Ready").get("status") == "True"
 
 
+def is_unplaced(pod: Object) -> bool:
+    """Return whether the scheduler finds no node for a pod."""
+    return find_condition(pod, "PodScheduled").get("status") == "False"
+
+
 def explain_pods(pods: Sequence[Object]) -> list[str]:
     """Return why pods are not ready: the first pods, each reason once."""
     reasons: list[str] = []
@@ -58,10 +65,12 @@ def explain_pods(pods: Sequence[Object]) -> list[str]:
 
 def explain_pod(pod: Object) -> list[str]:
     """Return why a pod is not ready; nothing while it starts as it should."""
-    scheduled = find_condition(pod, "PodScheduled")
-    if scheduled.get("status") == "False":
+    if is_unplaced(pod):
+        scheduled = find_condition(pod, "PodScheduled")
         message = find_text(scheduled, "message") or find_text(scheduled, "reason")
         return [f"it cannot be scheduled: {message.rstrip('.')}. {_HOW_TO_PLACE}"]
+    if find_text(pod, "status", "reason") == _EVICTED:
+        return [f"its node evicted it: {find_text(pod, 'status', 'message').strip().rstrip('.')}"]
     reasons = [reason for container in _containers(pod) for reason in _explain_container(container)]
     if find_text(pod, "status", "phase") == "Failed" and not reasons:
         reasons.append(
@@ -84,6 +93,7 @@ def find_crashed(pods: Sequence[Object]) -> list[tuple[str, str]]:
     return [
         (name_of(pod), find_text(container, "name"))
         for pod in pods
+        if find_text(pod, "status", "reason") != _EVICTED
         for container in _containers(pod)
         if _ended(container) is not None
     ]

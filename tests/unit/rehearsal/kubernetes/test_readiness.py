@@ -9,6 +9,7 @@ import pytest
 import yaml
 from novacron_rehearsal.kubernetes.objects import Kind
 from novacron_rehearsal.kubernetes.readiness import Related, find_needs, judge
+from novacron_rehearsal.kubernetes.readiness.nodes import explain_nodes
 from novacron_rehearsal.kubernetes.readiness.pods import explain_pod, explain_pods, find_crashed
 
 CASES = yaml.safe_load((Path(__file__).parent / "readiness.yaml").read_text())
@@ -50,6 +51,12 @@ def pod(*containers: dict[str, Any], phase: str = "Pending", **status: Any) -> d
 
 UNSCHEDULABLE = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."
 GATED = "Scheduling is blocked due to non-empty scheduling gates"
+EVICTED = pod(
+    container(state={"terminated": {"exitCode": 137, "reason": "Error"}}),
+    phase="Failed",
+    reason="Evicted",
+    message="The node was low on resource: ephemeral-storage. ",
+)
 PULL = "rpc error: code = NotFound desc = failed to resolve reference: not found"
 
 
@@ -114,6 +121,7 @@ PULL = "rpc error: code = NotFound desc = failed to resolve reference: not found
             pod(container(state={"running": {}}), phase="Running"),
             ["container server runs and does not pass its readiness or startup probe yet"],
         ),
+        (EVICTED, ["its node evicted it: The node was low on resource: ephemeral-storage"]),
         (pod(container(state={"waiting": {"reason": "ContainerCreating"}})), []),
         (pod(), ["the scheduler has not placed it yet"]),
         ({**pod(), "spec": {"nodeName": "node-0"}}, ["node node-0 has not started it yet"]),
@@ -136,7 +144,22 @@ def test_only_pods_that_are_not_ready_explain_a_workload() -> None:
     broken = pod(container(state={"terminated": {"exitCode": 1}}))
     assert explain_pods([ready, ending, broken]) == ["pod web-0: container server ended: exit code 1"]
     assert explain_pods([broken] * 5)[-1] == "2 more pods are not ready"
-    assert find_crashed([ready, broken]) == [("web-0", "server")]
+    assert find_crashed([ready, broken, EVICTED]) == [("web-0", "server")]
+
+
+def node(name: str, **conditions: str) -> dict[str, Any]:
+    listed = [{"type": type_, "status": status, "message": f"{type_}."} for type_, status in conditions.items()]
+    return {"metadata": {"name": name}, "status": {"conditions": listed}}
+
+
+def test_nodes_explain_why_they_accept_no_pods() -> None:
+    well = node("a", Ready="True", DiskPressure="False", MemoryPressure="False", PIDPressure="False")
+    full = node("b", Ready="True", DiskPressure="True", MemoryPressure="True")
+    assert explain_nodes([well, full, node("c", Ready="Unknown"), {"metadata": {"name": "d"}}]) == [
+        "node b: its disk is nearly full (DiskPressure), and its memory is nearly used up (MemoryPressure)",
+        "node c: it is not ready: Ready",
+    ]
+    assert explain_nodes([full] * 5)[-1] == "2 more nodes accept no pods"
 
 
 def test_pods_of_an_old_revision_do_not_explain_a_rollout() -> None:

@@ -4,7 +4,9 @@ STACK  ?= local
 # More arguments for pytest: make test TESTS='--durations=15 tests/unit'
 TESTS  ?=
 BIN    := .venv/bin
-UV     := $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode
+# uv and pip show what they download and install, except in CI.
+QUIET  := $(if $(CI),--quiet)
+UV     := $(BIN)/uv pip install $(QUIET) --python $(BIN)/python --compile-bytecode
 PROJECTS := pyproject.toml infra/pyproject.toml serving/pyproject.toml
 
 export UV_PYTHON_DOWNLOADS := never
@@ -187,17 +189,19 @@ clean: ## delete the virtual environment and caches; run `make down` first
 
 .venv/uv.stamp: requirements/uv.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 10) or sys.exit(f"Python 3.10 or later is needed; {sys.executable} is {v.major}.{v.minor}. Name another one: make PYTHON=python3.12 …")'
-	@echo "Setting up .venv (downloads the first time) …"
+	@echo "Setting up .venv …"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@echo "Installing uv, which installs everything else …"
+	@$(BIN)/python -m pip install $(QUIET) --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 .venv/base.stamp: .venv/uv.stamp requirements/base.txt $(PROJECTS)
+	@echo "Installing the packages of requirements/base.txt (downloads the first time) …"
 	@$(UV) --require-hashes -r requirements/base.txt
 	@$(UV) --no-deps --no-build-isolation -e infra -e serving -e .
 	@touch $@
 
 .venv/run.stamp .venv/clouds.stamp .venv/unit.stamp .venv/dev.stamp .venv/docs.stamp: .venv/%.stamp: .venv/base.stamp requirements/%.txt
-	@echo "Installing requirements/$*.txt (downloads the first time) …"
+	@echo "Installing the packages of requirements/$*.txt (downloads the first time) …"
 	@$(UV) --require-hashes -r requirements/$*.txt
 	@touch $@

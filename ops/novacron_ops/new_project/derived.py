@@ -50,7 +50,7 @@ _EXAMPLE_ACCOUNTS = {Platform.GCP: "my-project", Platform.AZURE: "00000000-0000-
 _ZONES = 3
 """Zones of a region. AWS needs two or three."""
 _AWS_ZONES = {"ap-northeast-1": "acd", "ca-central-1": "abd", "us-west-1": "ac"}
-"""Letters of the zones that most accounts have, where they are not a, b and c (Amazon's lists, read 2026-11-30)."""
+"""Letters of the zones that most accounts have, where they are not a, b and c (lists of AWS, read 2026-11-30)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,9 +30,12 @@ class Problem:
     """Whole sentences with the remedy. The last one has no full stop, because it often ends with a value to copy."""
     details: tuple[str, ...] = ()
     """Further lines: the arithmetic behind the rule, and the values that would keep it."""
+    is_default: bool = False
+    """Whether the user did not write the value: it is the default of its key."""
 
     def __str__(self) -> str:
-        subject = f"{self.path} is missing" if self.value is None else f"{self.path} = {self.value}"
+        shown = f"{self.value} (the default)" if self.is_default else self.value
+        subject = f"{self.path} is missing" if self.value is None else f"{self.path} = {shown}"
         head = f"{subject}: {self.rule}. {self.fix}"
         return "\n".join([head, *(f"      {line}" for line in self.details)])
 

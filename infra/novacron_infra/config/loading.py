@@ -10,6 +10,7 @@ from typing import Any, TypeAlias, cast
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from novacron_infra.config.defaults import mark_defaults
 from novacron_infra.config.environment import CloudEnvironment, EnvironmentSecrets
 from novacron_infra.config.field_problems import SET_SECRETS, describe_problems
 from novacron_infra.config.kubernetes import KubernetesEnvironment, check_kubernetes_rules
@@ -60,7 +61,7 @@ def load(mapping: object, *, secrets: EnvironmentSecrets | None = None) -> Envir
     if not known_platform:
         parts.pop("platform", None)
     problems += found
-    problems += check(parts)
+    problems += mark_defaults(check(parts), parts, values)
     if problems:
         raise ConfigurationError(problems)
     config = kind.model_validate_json(json.dumps(values))

@@ -13,6 +13,7 @@ from typing import ParamSpec, TypeVar
 
 from novacron_infra.catalog import Cloud, Gpu, Machine, Offered, find_gpu, find_machine, find_model, find_offer
 from novacron_infra.config import CloudEnvironment, Hardware, Region, Role
+from novacron_infra.config.defaults import mark_defaults
 from novacron_infra.config.problems import problem
 from novacron_infra.errors import Problem
 from novacron_infra.plan.cost import EnvironmentCost, calculate_cost
@@ -130,7 +131,8 @@ def plan_environment(config: CloudEnvironment) -> EnvironmentPlan:
     regions = _plan_regions(config, shares, placed, storage) if shares and placed and storage else ()
     recovery = _try_step(found, plan_recovery, config)
     if found or not sizes or weights_gb is None:
-        raise PlanError(found)
+        parts = {name: getattr(config, name) for name in type(config).model_fields}
+        raise PlanError(mark_defaults(found, parts, config.model_fields_set))
     machines = _add_machines(regions)
     cost = calculate_cost(config, regions, machines)
     return EnvironmentPlan(

@@ -40,7 +40,7 @@ def test_plan_of_an_environment_that_does_not_fit_ends_with_2_and_lists_every_pr
     assert "      fits: bf16 on 24 GPUs (TP8 × PP3)\n" in shown.err
     assert plan("--json") == 2
     problems = json.loads(capsys.readouterr().out)["problems"]
-    assert {"path", "value", "rule", "fix", "details"} == set(problems[0])
+    assert {"path", "value", "rule", "fix", "details", "is_default"} == set(problems[0])
     assert "novacron:environment.workers.count" in [item["path"] for item in problems]
 
 

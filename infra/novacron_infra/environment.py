@@ -70,8 +70,9 @@ def build(config: EnvironmentConfig, project_dir: Path) -> None:
     Outputs of an environment on clouds: `regions`, by name with the outputs of the region's component; with `traffic`
     also `endpoint` (base URL of the API), `regional_names` (by region), `rto_s` (seconds that a dead region keeps its
     traffic, none with one region), `name_servers` (what the parent zone has to delegate to; empty for a zone that
-    exists), and the switches that drain regions: `routing_controls` (by region) and `switch_endpoints`, empty without
-    `traffic.drain_switch`. Its preview shows the plan.
+    exists), `ds_record` (what the parent zone needs for DNSSEC), and the switches that drain regions:
+    `routing_controls` (by region) and `switch_endpoints`, empty without `traffic.drain_switch`. Its preview shows the
+    plan.
 
     Raises:
         NovaCronError: for what cannot be built, such as a model that does not fit its machines, and without the Pulumi
@@ -124,7 +125,7 @@ def _build_cloud(config: CloudEnvironment) -> None:
     if declared is not None:
         endpoint = declared.endpoint
         pulumi.export("endpoint", endpoint.domain.apply(lambda domain: f"https://{domain}"))
-        for name in ("regional_names", "rto_s", "name_servers", "routing_controls", "switch_endpoints"):
+        for name in ("regional_names", "rto_s", "name_servers", "ds_record", "routing_controls", "switch_endpoints"):
             pulumi.export(name, getattr(endpoint, name))
         if stacks:
             # Imported here, so that environments without the serving stack do not load the Kubernetes SDK.

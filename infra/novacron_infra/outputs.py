@@ -112,6 +112,9 @@ class EnvironmentOutputs(_Outputs):
     """Failover time in seconds, excluding the DNS provider's propagation delay. None with one region."""
     name_servers: list[str] | None = None
     """Name servers for the parent zone's delegation. Empty for an existing zone."""
+    ds_record: str | None = None
+    """DS record for the parent zone, which turns DNSSEC on. Empty for an existing zone and without `traffic.dnssec`.
+    Also empty on Google Cloud, where `gcloud dns dns-keys list --zone ZONE` shows it."""
     routing_controls: dict[str, str] | None = None
     """ARN of the routing control that drains a region, by the region's name; empty without `traffic.drain_switch`."""
     switch_endpoints: list[str] | None = None

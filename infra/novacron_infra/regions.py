@@ -12,6 +12,7 @@ import pulumi
 from novacron_infra.config import (
     AddOn,
     AddOns,
+    Audit,
     CloudEnvironment,
     Detector,
     Existing,
@@ -138,6 +139,10 @@ class RegionSpec:
     """Threat detection, and its alerts. None: there is none."""
     existing: Existing = field(default_factory=Existing)
     """Things that exist and are used. Each cloud's `environment` looks it up before anything is declared."""
+    audit: Audit = field(default_factory=Audit)
+    """Records for auditors."""
+    admission_policies: bool = True
+    """Whether the cluster enforces the admission policies of its cloud."""
 
     @property
     def redis(self) -> RedisLayout:
@@ -205,6 +210,8 @@ def build_region_specs(plan: EnvironmentPlan, platform: Platform, tags: Tags) ->
             cloud_logs=logs is not None and logs.destination is LogDestination.CLOUD,
             threat_detection=_describe_threat_detection(config, platform, region),
             existing=region.existing,
+            audit=config.security.audit,
+            admission_policies=config.security.admission_policies,
         )
         for region in config.regions
         if region.find_platform(config.platform) is platform

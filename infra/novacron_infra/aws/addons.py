@@ -9,11 +9,12 @@ import pulumi
 import pulumi_aws as aws
 
 from novacron_infra.aws.checks import check_name
-from novacron_infra.aws.iam import render_pod_trust
+from novacron_infra.aws.iam import trust_pods
 from novacron_infra.errors import raise_problems
 from novacron_infra.tags import Tags
 
 ADDONS = ("coredns", "metrics-server", "aws-ebs-csi-driver")
+_DRIVER_NAMESPACE = "kube-system"
 _WITH_ROLES = {"aws-ebs-csi-driver": "ebs", "aws-efs-csi-driver": "efs"}
 """The suffix of the storage drivers' service accounts and AWS policies. The storage key allows the EBS driver."""
 
@@ -30,6 +31,8 @@ class EksAddonsArgs:
     """Whether to install the Lustre driver, for an existing file system."""
     versions: Mapping[str, str] = field(default_factory=dict[str, str])
     """Version of each add-on; the others have the AWS default for the Kubernetes version."""
+    account_id: str | None = None
+    """AWS account. None: the account that STS returns."""
 
 
 class EksAddons(pulumi.ComponentResource):
@@ -52,7 +55,8 @@ class EksAddons(pulumi.ComponentResource):
             attached: list[pulumi.Resource] = []
             if addon in _WITH_ROLES:
                 kind = _WITH_ROLES[addon]
-                role = aws.iam.Role(f"{name}-{kind}", assume_role_policy=render_pod_trust(), tags=tags, opts=child)
+                trust = trust_pods(_DRIVER_NAMESPACE, f"{kind}-csi-controller-sa", args.account_id, self)
+                role = aws.iam.Role(f"{name}-{kind}", assume_role_policy=trust, tags=tags, opts=child)
                 managed_policy = f"service-role/Amazon{kind.upper()}CSIDriverPolicy"
                 arn = pulumi.Output.format("arn:{0}:iam::aws:policy/{1}", partition, managed_policy)
                 attached = [aws.iam.RolePolicyAttachment(f"{name}-{kind}", role=role.name, policy_arn=arn, opts=child)]

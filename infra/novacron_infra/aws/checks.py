@@ -1,10 +1,12 @@
-"""Rules for names and log retention that several AWS components share."""
+"""Rules for names, log retention and model stores that several AWS components share."""
 
 from __future__ import annotations
 
 import re
 
-from novacron_infra.errors import Problem
+from novacron_infra.errors import ArgumentError, Problem, raise_problems
+from novacron_infra.regions import RegionSpec
+from novacron_infra.stores import AwsStore
 
 LONGEST_NAME = 40
 """Maximum length of a component's name.
@@ -34,3 +36,21 @@ def check_retention(path: str, days: int) -> list[Problem]:
         return []
     longer = next((item for item in RETENTION_DAYS if item > days), RETENTION_DAYS[-1])
     return [Problem(path, str(days), "CloudWatch Logs does not offer this retention period", f"Use {longer}")]
+
+
+def require_store(name: str, spec: RegionSpec, *, has_plugins: bool) -> AwsStore:
+    """Return the region's model store.
+
+    Raises:
+        ArgumentError: if AWS has no such store, or the cluster's add-ons have no images of device plugins.
+    """
+    problems: list[Problem] = []
+    if spec.add_ons and not has_plugins:
+        rule = "cluster add-ons on AWS include device plugins"
+        problems.append(Problem(f"{name}.device_plugins", "None", rule, "Pass their images, or turn add_ons off"))
+    if isinstance(spec.store, AwsStore):
+        raise_problems(problems)
+        return spec.store
+    fix = "Use S3Store, NewEfsStore, ExistingEfsStore or NfsStore"
+    rule = "AWS has no such model store"
+    raise ArgumentError([*problems, Problem(f"{name}.store", type(spec.store).__name__, rule, fix)])

@@ -15,7 +15,7 @@ import pulumi
 import pulumi_aws as aws
 
 from novacron_infra.aws.checks import check_name, check_retention
-from novacron_infra.aws.iam import render_service_trust
+from novacron_infra.aws.iam import trust_service
 from novacron_infra.catalog import Cloud
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.kubeconfig import render_kubeconfig
@@ -55,6 +55,8 @@ class EksClusterArgs:
     log_retention_days: int = 90
     addon_versions: Mapping[str, str] = field(default_factory=dict[str, str])
     """Version of each add-on; the others have the AWS default for the Kubernetes version."""
+    account_id: str | None = None
+    """AWS account. None: the account that STS returns."""
     protect: bool = True
     """Whether to protect the cluster: `destroy` stops at it, and AWS rejects its deletion."""
 
@@ -94,9 +96,9 @@ class EksCluster(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("cluster")
         partition = aws.get_partition_output(opts=pulumi.InvokeOutputOptions(parent=self)).partition
-        role = aws.iam.Role(
-            f"{name}-control", assume_role_policy=render_service_trust("eks.amazonaws.com"), tags=tags, opts=child
-        )
+        source = f"arn:{{partition}}:eks:{args.region}:{{account}}:cluster/{name}"
+        trust = trust_service("eks.amazonaws.com", source, args.account_id, self)
+        role = aws.iam.Role(f"{name}-control", assume_role_policy=trust, tags=tags, opts=child)
         may_manage = aws.iam.RolePolicyAttachment(
             f"{name}-control",
             role=role.name,

@@ -72,6 +72,7 @@ def declare_controller_role(
     cluster_name: pulumi.Input[str],
     target_group_arn: pulumi.Output[str],
     tags: Tags,
+    account_id: str | None,
     opts: pulumi.ResourceOptions,
 ) -> EksPodRole:
     """Declare the role of AWS Load Balancer Controller, which registers pods in the region's target group only.
@@ -81,6 +82,7 @@ def declare_controller_role(
         cluster_name: the cluster that the controller is in.
         target_group_arn: the target group.
         tags: tags of the resources.
+        account_id: AWS account of the cluster. None: the one that STS returns.
         opts: Pulumi's options.
     """
     args = EksPodRoleArgs(
@@ -89,6 +91,7 @@ def declare_controller_role(
         service_account=load_balancer_controller.SERVICE_ACCOUNT,
         policy=target_group_arn.apply(_registers_targets),
         tags=tags,
+        account_id=account_id,
     )
     return EksPodRole(f"{name}-load-balancer", args, opts)
 

@@ -23,7 +23,12 @@ def make_group_name(cluster: str) -> str:
 
 
 def declare_container_logs(
-    name: str, cluster_name: pulumi.Input[str], key_arn: pulumi.Input[str], tags: Tags, opts: pulumi.ResourceOptions
+    name: str,
+    cluster_name: pulumi.Input[str],
+    key_arn: pulumi.Input[str],
+    tags: Tags,
+    account_id: str | None,
+    opts: pulumi.ResourceOptions,
 ) -> EksPodRole:
     """Declare the log group of a cluster's containers, and the collector's role, which may write to it only.
 
@@ -32,6 +37,7 @@ def declare_container_logs(
         cluster_name: the cluster, once it accepts pod identities.
         key_arn: key of the logs.
         tags: tags of the resources.
+        account_id: AWS account of the cluster. None: the one that STS returns.
         opts: Pulumi's options.
     """
     group = aws.cloudwatch.LogGroup(
@@ -48,6 +54,7 @@ def declare_container_logs(
         service_account=container_logs.RELEASE,
         policy=group.arn.apply(_writes_to),
         tags=tags,
+        account_id=account_id,
     )
     return EksPodRole(f"{name}-containers", args, opts)
 

@@ -9,16 +9,21 @@ import pulumi
 import pulumi_aws as aws
 
 from novacron_infra.aws.checks import check_name
+from novacron_infra.aws.database_parameters import declare_parameters
+from novacron_infra.aws.iam import trust_service
 from novacron_infra.catalog import Cloud
+from novacron_infra.config import DatabaseStatements
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.limits.databases import check_postgres_storage
-from novacron_infra.resource_outputs import require_output
+from novacron_infra.resource_outputs import require_output, resolve_after
 from novacron_infra.tags import Tags
 
 POSTGRES_PORT, REDIS_PORT = 5432, 6379
 LONGEST_REDIS_NAME = 26
 """ElastiCache allows identifiers of 40 characters, and the component appends 14 characters to its name."""
 _MOST_BACKUP_DAYS = 35
+_MONITORING_POLICY = "AmazonRDSEnhancedMonitoringRole"
+_MONITORING_INTERVALS_S = (0, 1, 5, 10, 15, 30, 60)
 _MOST_REDIS_NODES = 500
 
 
@@ -41,6 +46,14 @@ class AwsPostgresArgs:
     standby: bool = True
     """Whether to run a standby server in another zone."""
     backup_days: int = 14
+    statements: DatabaseStatements = DatabaseStatements.DDL
+    """The statements that the server writes into its log."""
+    monitoring_interval_s: int = 60
+    """Seconds between two measurements of the server's operating system: 1, 5, 10, 15, 30 or 60. 0: there are none.
+
+    CloudWatch bills them as logs."""
+    account_id: str | None = None
+    """AWS account. None: the account that STS returns."""
     protect: bool = True
     """Whether to protect the server: `destroy` stops at it, and AWS rejects its deletion or keeps a final snapshot."""
 
@@ -66,6 +79,7 @@ class AwsPostgres(pulumi.ComponentResource):
         subnets = aws.rds.SubnetGroup(
             f"{name}-postgres", subnet_ids=list(args.subnet_ids.values()), tags=tags, opts=child
         )
+        parameters = declare_parameters(f"{name}-postgres", args.version, args.statements, tags, child)
         self.instance = aws.rds.Instance(
             f"{name}-postgres",
             engine="postgres",
@@ -92,6 +106,10 @@ class AwsPostgres(pulumi.ComponentResource):
             enabled_cloudwatch_logs_exports=["postgresql", "upgrade"],
             performance_insights_enabled=True,
             performance_insights_kms_key_id=args.key_arn,
+            parameter_group_name=parameters.name,
+            iam_database_authentication_enabled=True,
+            monitoring_interval=args.monitoring_interval_s,
+            monitoring_role_arn=_monitoring_role(self, name, args) if args.monitoring_interval_s else None,
             tags=tags,
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
@@ -165,6 +183,22 @@ class AwsRedis(pulumi.ComponentResource):
         self.register_outputs({"endpoint": self.endpoint})
 
 
+def _monitoring_role(component: pulumi.Resource, name: str, args: AwsPostgresArgs) -> pulumi.Output[str]:
+    """Return the ARN of a role that may write the measurements, which exists once it may."""
+    child = pulumi.ResourceOptions(parent=component)
+    source = "arn:{partition}:rds:*:{account}:db:*"
+    role = aws.iam.Role(
+        f"{name}-monitoring",
+        assume_role_policy=trust_service("monitoring.rds.amazonaws.com", source, args.account_id, component),
+        tags=args.tags.of("postgres"),
+        opts=child,
+    )
+    partition = aws.get_partition_output(opts=pulumi.InvokeOutputOptions(parent=component)).partition
+    policy_arn = pulumi.Output.format("arn:{0}:iam::aws:policy/service-role/{1}", partition, _MONITORING_POLICY)
+    attached = aws.iam.RolePolicyAttachment(f"{name}-monitoring", role=role.name, policy_arn=policy_arn, opts=child)
+    return resolve_after(role.arn, attached.id)
+
+
 def _security_group(
     component: pulumi.Resource, name: str, what: str, port: int, args: AwsPostgresArgs | AwsRedisArgs
 ) -> aws.ec2.SecurityGroup:
@@ -194,6 +228,10 @@ def _check_postgres(name: str, args: AwsPostgresArgs) -> list[Problem]:
     if not 1 <= args.backup_days <= _MOST_BACKUP_DAYS:
         rule = f"RDS keeps backups for 1 to {_MOST_BACKUP_DAYS} days, and 0 turns them off"
         found.append(Problem(f"{name}.backup_days", str(args.backup_days), rule, "Stay within"))
+    if args.monitoring_interval_s not in _MONITORING_INTERVALS_S:
+        rule = f"RDS measures every {', '.join(map(str, _MONITORING_INTERVALS_S[1:]))} s"
+        path = f"{name}.monitoring_interval_s"
+        found.append(Problem(path, str(args.monitoring_interval_s), rule, "Use one of them, or 0 for none"))
     return found + _check_zones(name, args.subnet_ids)
 
 

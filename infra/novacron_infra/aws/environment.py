@@ -29,9 +29,6 @@ def declare_regions(plan: EnvironmentPlan, tags: Tags) -> dict[str, AwsRegion]:
     """
     config = plan.config
     specs = build_region_specs(plan, Platform.AWS, tags)
-    password = config.secrets.redis_password
-    if password is None:
-        password = generate_secret(f"{tags.environment}-redis-password")
     account_id = config.accounts.aws_account_id
     providers = {
         # With a known account, the run does not depend on the STS of a region that is down.
@@ -49,7 +46,7 @@ def declare_regions(plan: EnvironmentPlan, tags: Tags) -> dict[str, AwsRegion]:
             f"{tags.environment}-{name}",
             AwsRegionArgs(
                 spec=spec,
-                redis_password=pulumi.Output.from_input(password).apply(str),
+                redis_password=_find_redis_password(config, tags, name),
                 account_id=account_id,
                 device_plugins=images,
             ),
@@ -60,6 +57,14 @@ def declare_regions(plan: EnvironmentPlan, tags: Tags) -> dict[str, AwsRegion]:
     _replicate_buckets(config, tags, regions, providers)
     _replicate_files(config, tags, regions, providers)
     return regions
+
+
+def _find_redis_password(config: CloudEnvironment, tags: Tags, region: str) -> pulumi.Output[str]:
+    """Return the password of a region's Redis: the stack's secret, or else one that no other region has."""
+    given = config.secrets.redis_password
+    if given is None:
+        return generate_secret(f"{tags.environment}-{region}-redis-password")
+    return pulumi.Output.from_input(given).apply(str)
 
 
 def _replicate_buckets(

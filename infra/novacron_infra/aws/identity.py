@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import pulumi
 import pulumi_aws as aws
 
 from novacron_infra.aws.checks import check_name
-from novacron_infra.aws.iam import render_pod_trust, render_policy
+from novacron_infra.aws.iam import render_policy, trust_pods
 from novacron_infra.errors import raise_problems
 from novacron_infra.tags import Tags
 
@@ -25,6 +25,8 @@ class EksPodRoleArgs:
     policy: pulumi.Input[str] | None
     """Policy document of the role, such as the one of `reads_models`. None: no permissions."""
     tags: Tags
+    account_id: str | None = None
+    """AWS account of the cluster. None: the account that STS returns."""
 
 
 class EksPodRole(pulumi.ComponentResource):
@@ -37,7 +39,8 @@ class EksPodRole(pulumi.ComponentResource):
         super().__init__("novacron:index:EksPodRole", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("identity")
-        role = aws.iam.Role(f"{name}-role", assume_role_policy=render_pod_trust(), tags=tags, opts=child)
+        trust = trust_pods(args.namespace, args.service_account, args.account_id, self)
+        role = aws.iam.Role(f"{name}-role", assume_role_policy=trust, tags=tags, opts=child)
         allowed: list[pulumi.Resource] = []
         if args.policy is not None:
             allowed = [aws.iam.RolePolicy(f"{name}-role", role=role.id, policy=args.policy, opts=child)]
@@ -63,6 +66,11 @@ def reads_models(bucket_arn: str, key_arn: str, prefixes: Sequence[str] = ("mode
         _allow(["s3:GetObject"], [f"{bucket_arn}/{folder}*" for folder in folders.values()]),
         _allow(["kms:Decrypt"], key_arn),
     )
+
+
+def render_reads_models(known: Mapping[str, Any]) -> str:
+    """Return `reads_models` for a `bucket_arn`, a `key_arn` and `prefixes`."""
+    return reads_models(known["bucket_arn"], known["key_arn"], known["prefixes"])
 
 
 def _allow(actions: Sequence[str], resource: str | Sequence[str]) -> dict[str, Any]:

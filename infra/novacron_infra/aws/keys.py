@@ -15,7 +15,7 @@ import pulumi
 import pulumi_aws as aws
 
 from novacron_infra.aws.checks import check_name
-from novacron_infra.aws.iam import render_policy
+from novacron_infra.aws.iam import find_account, render_policy
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.tags import Tags
 
@@ -61,7 +61,7 @@ class AwsKeys(pulumi.ComponentResource):
         raise_problems([*check_name(name), *_check_args(name, args)])
         super().__init__("novacron:index:AwsKeys", name, None, opts)
         invoke = pulumi.InvokeOutputOptions(parent=self)
-        account = args.account_id or aws.get_caller_identity_output(opts=invoke).account_id
+        account = find_account(args.account_id, self)
         partition = aws.get_partition_output(opts=invoke).partition
         protected = pulumi.ResourceOptions(parent=self, protect=args.protect)
         self.keys = {}
@@ -144,7 +144,7 @@ def render_key_policy(use: KeyUse, account: str, partition: str, region: str, *,
                 "Sid": "LogGroups",
                 "Effect": "Allow",
                 "Principal": {"Service": f"logs.{region}.amazonaws.com"},
-                "Action": ["kms:Encrypt*", "kms:Decrypt*", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"],
+                "Action": ["kms:Encrypt*", "kms:Decrypt*", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"],
                 "Resource": "*",
                 "Condition": {
                     "ArnLike": {"kms:EncryptionContext:aws:logs:arn": f"arn:{partition}:logs:{region}:{account}:*"}

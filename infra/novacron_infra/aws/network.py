@@ -14,7 +14,7 @@ import pulumi
 import pulumi_aws as aws
 
 from novacron_infra.aws.checks import check_name, check_retention
-from novacron_infra.aws.iam import render_policy, render_service_trust
+from novacron_infra.aws.iam import render_policy, trust_service
 from novacron_infra.catalog import Cloud
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.limits.region_networks import check_region_network
@@ -62,6 +62,8 @@ class AwsNetworkArgs:
     tags: Tags
     nat: NatMode = NatMode.PER_ZONE
     flow_log_retention_days: int = 90
+    account_id: str | None = None
+    """AWS account. None: the account that STS returns."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -168,9 +170,10 @@ class AwsNetwork(pulumi.ComponentResource):
             tags=self._tags("flow-logs"),
             opts=self._child,
         )
+        source = f"arn:{{partition}}:ec2:{self._args.region}:{{account}}:vpc-flow-log/*"
         role = aws.iam.Role(
             f"{name}-flow-logs",
-            assume_role_policy=render_service_trust("vpc-flow-logs.amazonaws.com"),
+            assume_role_policy=trust_service("vpc-flow-logs.amazonaws.com", source, self._args.account_id, self),
             tags=self._tags("flow-logs"),
             opts=self._child,
         )
@@ -352,4 +355,4 @@ def _check_args(name: str, args: AwsNetworkArgs) -> list[Problem]:
 
 def _writes_to_log_group(arn: str) -> str:
     actions = ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"]
-    return render_policy({"Effect": "Allow", "Action": actions, "Resource": f"{arn}:*"})
+    return render_policy({"Effect": "Allow", "Action": actions, "Resource": [arn, f"{arn}:log-stream:*"]})

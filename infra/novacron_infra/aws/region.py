@@ -5,26 +5,25 @@ The plan decides how many nodes of which machine there are. Connections between 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pulumi
 
 from novacron_infra.aws.addons import EksAddons, EksAddonsArgs
+from novacron_infra.aws.checks import require_store
 from novacron_infra.aws.cluster import EksCluster, EksClusterArgs
 from novacron_infra.aws.databases import AwsPostgres, AwsPostgresArgs, AwsRedis, AwsRedisArgs
-from novacron_infra.aws.identity import EksPodRole, EksPodRoleArgs, reads_models
+from novacron_infra.aws.identity import EksPodRole, EksPodRoleArgs, render_reads_models
 from novacron_infra.aws.ingress import AwsIngress, AwsIngressArgs
 from novacron_infra.aws.keys import AwsKeys, AwsKeysArgs, KeyUse
 from novacron_infra.aws.network import AwsNetworkIds
 from novacron_infra.aws.node_pool import EksNodePool, EksNodePoolArgs
 from novacron_infra.aws.region_parts import declare_network
 from novacron_infra.aws.registry import AwsRegistry, AwsRegistryArgs, make_registry_url
-from novacron_infra.aws.storage import AwsEfs, AwsEfsArgs, AwsModelStore, AwsModelStoreArgs
+from novacron_infra.aws.storage import ACCESS_LOG_DAYS, AwsEfs, AwsEfsArgs, AwsModelStore, AwsModelStoreArgs
 from novacron_infra.aws.threat_detection import AwsThreatDetection, AwsThreatDetectionArgs
 from novacron_infra.config import AddOn, Platform
-from novacron_infra.errors import ArgumentError, Problem, raise_problems
 from novacron_infra.pools import NodePoolShape
 from novacron_infra.regions import RegionResults, RegionSpec
 from novacron_infra.stores import (
@@ -98,7 +97,8 @@ class AwsRegion(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AwsRegionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         self.spec = spec = args.spec
-        store = _require_store(name, args)
+        store = require_store(name, spec, has_plugins=args.device_plugins is not None)
+        self._account_id = args.account_id
         super().__init__("novacron:index:AwsRegion", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags, protect = spec.tags, spec.protect
@@ -114,7 +114,7 @@ class AwsRegion(pulumi.ComponentResource):
             child,
         )
         self.storage_key_arn = keys.find_arn(KeyUse.STORAGE)
-        network = declare_network(name, spec, keys.find_arn(KeyUse.LOGS), child)
+        network = declare_network(name, spec, keys.find_arn(KeyUse.LOGS), args.account_id, child)
         self.cluster = EksCluster(
             name,
             EksClusterArgs(
@@ -127,6 +127,7 @@ class AwsRegion(pulumi.ComponentResource):
                 admin_principal_arns=spec.admins,
                 public_cidrs=spec.public_networks,
                 tags=tags,
+                account_id=args.account_id,
                 protect=protect,
             ),
             child,
@@ -141,6 +142,7 @@ class AwsRegion(pulumi.ComponentResource):
                 cluster_name=self.cluster.name,
                 tags=tags,
                 efs=isinstance(store, NewEfsStore | ExistingEfsStore),
+                account_id=args.account_id,
             ),
             pulumi.ResourceOptions(parent=self, depends_on=[pools["coordinators"]]),
         )
@@ -172,10 +174,11 @@ class AwsRegion(pulumi.ComponentResource):
                     bucket_arn=self.store.bucket_arn,
                     key_arn=self.storage_key_arn,
                     prefixes=[spec.models_prefix, spec.configuration_prefix],
-                ).apply(_reads_models)
+                ).apply(render_reads_models)
                 if self.store
                 else None,
                 tags=tags,
+                account_id=args.account_id,
             ),
             child,
         )
@@ -189,6 +192,8 @@ class AwsRegion(pulumi.ComponentResource):
                 client_security_group_id=self.cluster.security_group_id,
                 key_arn=self.storage_key_arn,
                 tags=tags,
+                statements=spec.audit.database_statements,
+                account_id=args.account_id,
                 protect=protect,
             ),
             child,
@@ -271,7 +276,12 @@ class AwsRegion(pulumi.ComponentResource):
             self.store = AwsModelStore(
                 f"{name}-models",
                 AwsModelStoreArgs(
-                    bucket=store.bucket, key_arn=self.storage_key_arn, tags=spec.tags, protect=spec.protect
+                    bucket=store.bucket,
+                    key_arn=self.storage_key_arn,
+                    tags=spec.tags,
+                    protect=spec.protect,
+                    access_log_days=ACCESS_LOG_DAYS if spec.audit.model_access else 0,
+                    account_id=self._account_id,
                 ),
                 child,
             )
@@ -354,12 +364,15 @@ class AwsRegion(pulumi.ComponentResource):
         # A pod has credentials only if its service account has a role when the pod starts: roles are here too.
         needed: list[pulumi.Resource] = [self.cluster, *pools.values()]
         if spec.charts and spec.charts.add_ons.load_balancer_controller is AddOn.INSTALL:
-            role = declare_controller_role(name, self.cluster.name, ingress.target_group_arn, spec.tags, child)
+            role = declare_controller_role(
+                name, self.cluster.name, ingress.target_group_arn, spec.tags, self._account_id, child
+            )
             needed.append(role)
         log_group = None
         if spec.cloud_logs:
             logs_key = keys.find_arn(KeyUse.LOGS)
-            needed.append(declare_container_logs(name, self.cluster.name, logs_key, spec.tags, child))
+            logs = declare_container_logs(name, self.cluster.name, logs_key, spec.tags, self._account_id, child)
+            needed.append(logs)
             log_group = CloudWatchLogs(region=spec.region, log_group=make_group_name(name))
         return declare_cluster_add_ons(
             name,
@@ -372,21 +385,3 @@ class AwsRegion(pulumi.ComponentResource):
             parent=self,
             depends_on=needed,
         )
-
-
-def _reads_models(known: Mapping[str, Any]) -> str:
-    return reads_models(known["bucket_arn"], known["key_arn"], known["prefixes"])
-
-
-def _require_store(name: str, args: AwsRegionArgs) -> AwsStore:
-    """Return the region's model store. Raise ArgumentError when AWS has no such store, or add-ons have no images."""
-    problems: list[Problem] = []
-    store = args.spec.store
-    if args.spec.add_ons and args.device_plugins is None:
-        rule = "cluster add-ons on AWS include device plugins"
-        problems.append(Problem(f"{name}.device_plugins", "None", rule, "Pass their images, or turn add_ons off"))
-    if isinstance(store, AwsStore):
-        raise_problems(problems)
-        return store
-    fix = "Use S3Store, NewEfsStore, ExistingEfsStore or NfsStore"
-    raise ArgumentError([*problems, Problem(f"{name}.store", type(store).__name__, "AWS has no such model store", fix)])

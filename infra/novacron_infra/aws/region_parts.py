@@ -18,13 +18,22 @@ def find_existing(spec: RegionSpec) -> ExistingAws:
 
 
 def declare_network(
-    name: str, spec: RegionSpec, logs_key_arn: pulumi.Input[str], opts: pulumi.ResourceOptions
+    name: str,
+    spec: RegionSpec,
+    logs_key_arn: pulumi.Input[str],
+    account_id: str | None,
+    opts: pulumi.ResourceOptions,
 ) -> AwsNetworkIds:
     """Declare the region's network, or in one that exists only the security group of EFA."""
     existing = find_existing(spec).network
     if existing is None:
         args = AwsNetworkArgs(
-            region=spec.region, zones=spec.zones, cidr=spec.network, logs_key_arn=logs_key_arn, tags=spec.tags
+            region=spec.region,
+            zones=spec.zones,
+            cidr=spec.network,
+            logs_key_arn=logs_key_arn,
+            tags=spec.tags,
+            account_id=account_id,
         )
         return AwsNetwork(name, args, opts).ids
     group = declare_fabric_group(name, existing.vpc_id, spec.tags.of("network", Name=f"{name}-fabric"), opts)

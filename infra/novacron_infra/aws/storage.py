@@ -13,6 +13,7 @@ import pulumi_aws as aws
 
 from novacron_infra import stores
 from novacron_infra.aliases import with_former_type
+from novacron_infra.aws.access_logs import declare_access_logs
 from novacron_infra.aws.checks import check_name
 from novacron_infra.aws.iam import render_policy
 from novacron_infra.errors import Problem, raise_problems
@@ -21,6 +22,7 @@ from novacron_infra.resource_outputs import resolve_after
 from novacron_infra.tags import Tags
 
 _ABORT_UPLOADS_AFTER_DAYS = 7
+ACCESS_LOG_DAYS = 365
 LUSTRE_THROUGHPUTS_MB_PER_S_PER_TIB = (125, 250, 500, 1000)
 _LUSTRE_STEP_GIB = 2400
 _LUSTRE_EFA_STEP_GIB = {125: 38400, 250: 19200, 500: 9600, 1000: 4800}
@@ -43,6 +45,10 @@ class AwsModelStoreArgs:
     """How long an overwritten or deleted model can be brought back."""
     protect: bool = True
     """Whether destroying the stack stops at the models."""
+    access_log_days: int = ACCESS_LOG_DAYS
+    """Days that the log of each request is kept, in a bucket of its own. 0: there is no log."""
+    account_id: str | None = None
+    """AWS account. None: the account that STS returns."""
 
 
 class AwsModelStore(pulumi.ComponentResource):
@@ -110,6 +116,8 @@ class AwsModelStore(pulumi.ComponentResource):
             policy=self.bucket.arn.apply(render_tls_policy),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[closed]),
         )
+        if args.access_log_days:
+            declare_access_logs(name, self.bucket, args.tags, args.access_log_days, args.account_id, self)
         if args.acceleration:
             aws.s3.BucketAccelerateConfiguration(f"{name}-models", bucket=self.bucket.id, status="Enabled", opts=child)
         aws.s3.BucketLifecycleConfiguration(
@@ -301,6 +309,9 @@ def _check_bucket(name: str, args: AwsModelStoreArgs) -> list[Problem]:
     if args.old_versions_days < 1:
         path, value = f"{name}.old_versions_days", str(args.old_versions_days)
         found.append(Problem(path, value, "S3 keeps old versions for a day at least", "Use 1 or more"))
+    if args.access_log_days < 0:
+        path, value = f"{name}.access_log_days", str(args.access_log_days)
+        found.append(Problem(path, value, "it is a number of days", "Use 1 or more, or 0 for no log"))
     return found
 
 

@@ -42,7 +42,14 @@ from novacron_infra.config.sections.model_store import OWN_STORE, ModelStore, St
 from novacron_infra.config.sections.monitoring import Monitoring
 from novacron_infra.config.sections.platform import EnvironmentName, Platform
 from novacron_infra.config.sections.regions import Region, RegionOverrides, TrafficRegion
-from novacron_infra.config.sections.security import Detector, Security, Severity, ThreatDetection
+from novacron_infra.config.sections.security import (
+    Audit,
+    DatabaseStatements,
+    Detector,
+    Security,
+    Severity,
+    ThreatDetection,
+)
 from novacron_infra.config.sections.serving import Device, PyTorchQuantization, ResponseCache, Routing
 from novacron_infra.config.sections.storage import StorageNodes
 from novacron_infra.config.sections.targets import Percentiles, Range, ServingTargets, Targets
@@ -58,6 +65,7 @@ __all__ = [
     "Alarms",
     "ApiAccess",
     "ApiGateway",
+    "Audit",
     "Autoscaling",
     "Caches",
     "CloudEnvironment",
@@ -67,6 +75,7 @@ __all__ = [
     "CoordinatorPods",
     "Coordinators",
     "Data",
+    "DatabaseStatements",
     "Detector",
     "Device",
     "Emergency",

@@ -64,9 +64,9 @@ class CloudEnvironment(Section):
     accounts: Accounts = Accounts()
     """The cloud accounts that own the resources."""
     alarms: Alarms = Alarms()
-    """Where the clouds send alarms."""
+    """Where the clouds send alarms. Prod needs a receiver in each of its clouds."""
     security: Security = Security()
-    """Threat detection."""
+    """Threat detection, audit records and admission policies."""
     regions: Annotated[tuple[Region, ...], Field(min_length=1)]
     """The regions that serve. The first one is the primary."""
     tags: dict[Name, Name] = {}  # noqa: RUF012 - pydantic copies the default of a field

@@ -80,6 +80,10 @@ class Route53:
     """Id of an existing zone. None: the endpoint creates one."""
     protect_zone: bool = True
     """False: the zone may be deleted, with every name in it."""
+    dnssec: bool = False
+    """Whether a created zone is signed. The provider's region has to be us-east-1."""
+    query_logs: bool = False
+    """Whether the queries for a created zone are logged. The provider's region has to be us-east-1."""
     drain_switch: bool = False
     """One ARC routing control per region, to take it out of all answers through ARC's data plane.
 
@@ -101,6 +105,10 @@ class CloudDns:
     """Name of a managed zone that exists; none: it is made."""
     protect_zone: bool = True
     """False: the zone may be deleted, with every name in it."""
+    dnssec: bool = False
+    """Whether a created zone is signed."""
+    query_logs: bool = False
+    """Whether the queries for a created zone are logged, in Cloud Logging."""
     routing: CloudDnsRouting = CloudDnsRouting.WEIGHTED
     probe_regions: tuple[str, ...] = ("us-central1", "europe-west1", "asia-southeast1")
     """The Google Cloud regions that probe: exactly three."""
@@ -119,6 +127,8 @@ class TrafficManager:
     """Name below trafficmanager.net, unique in the world; the nested profiles' names begin with it."""
     create_zone: bool = True
     """False: the zone exists in the resource group."""
+    dnssec: bool = False
+    """Whether a created zone is signed."""
     protect_zone: bool = True
     """False: the zone may be deleted, with every name in it."""
 

@@ -34,7 +34,12 @@ class CloudDnsEndpoint(pulumi.ComponentResource):
             zone_options = pulumi.ResourceOptions(parent=self, protect=service.protect_zone)
             labels = {key.lower(): value.lower() for key, value in args.tagged().items()}
             zone = gcp.dns.ManagedZone(
-                f"{name}-zone", dns_name=f"{service.zone_name}.", labels=labels, opts=zone_options
+                f"{name}-zone",
+                dns_name=f"{service.zone_name}.",
+                dnssec_config={"state": "on", "non_existence": "nsec3"} if service.dnssec else None,
+                cloud_logging_config={"enable_logging": True} if service.query_logs else None,
+                labels=labels,
+                opts=zone_options,
             )
             managed_zone, self.name_servers = zone.name, zone.name_servers
         self.managed_zone = pulumi.Output.from_input(managed_zone)

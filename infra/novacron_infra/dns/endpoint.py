@@ -31,6 +31,8 @@ class GlobalEndpoint(pulumi.ComponentResource):
     """The zone of the names: its id on Route 53, its name on Cloud DNS and Azure DNS. Resolves once it exists."""
     name_servers: pulumi.Output[Sequence[str]]
     """Name servers that the parent zone has to delegate to; empty for an existing zone."""
+    ds_record: pulumi.Output[str]
+    """DS record that the parent zone needs for DNSSEC; empty for an existing zone, without DNSSEC, and on Cloud DNS."""
     routing_controls: pulumi.Output[Mapping[str, str]]
     """ARN of the ARC routing control that drains a region, by the region's name; empty without switches."""
     switch_endpoints: pulumi.Output[Sequence[str]]
@@ -42,12 +44,13 @@ class GlobalEndpoint(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         self.routing_controls = pulumi.Output.from_input({})
         self.switch_endpoints = pulumi.Output.from_input([])
+        self.ds_record = pulumi.Output.from_input("")
         # Imported here: a program that uses one cloud loads the SDK of that one only.
         if isinstance(args.service, Route53):
             from novacron_infra.dns.route53 import Route53Endpoint
 
             route53 = Route53Endpoint(f"{name}-route53", args, args.service, child)
-            self.zone, self.name_servers = route53.zone_id, route53.name_servers
+            self.zone, self.name_servers, self.ds_record = route53.zone_id, route53.name_servers, route53.ds_record
             self.routing_controls, self.switch_endpoints = route53.routing_controls, route53.switch_endpoints
         elif isinstance(args.service, CloudDns):
             from novacron_infra.dns.cloud_dns import CloudDnsEndpoint
@@ -59,6 +62,7 @@ class GlobalEndpoint(pulumi.ComponentResource):
 
             traffic_manager = TrafficManagerEndpoint(f"{name}-traffic-manager", args, args.service, child)
             self.zone, self.name_servers = traffic_manager.zone_name, traffic_manager.name_servers
+            self.ds_record = traffic_manager.ds_record
         self.domain = pulumi.Output.from_input(args.traffic.domain)
         self.regional_names = pulumi.Output.from_input(
             {item.region.name: args.regional_name(item) for item in args.regions}
@@ -70,6 +74,7 @@ class GlobalEndpoint(pulumi.ComponentResource):
                 "regional_names": self.regional_names,
                 "rto_s": self.rto_s,
                 "name_servers": self.name_servers,
+                "ds_record": self.ds_record,
                 "routing_controls": self.routing_controls,
                 "switch_endpoints": self.switch_endpoints,
             }

@@ -139,15 +139,24 @@ def _service(config: CloudEnvironment, traffic: Traffic, resource_group: pulumi.
             zone_name=zone_name,
             zone_id=traffic.existing_zone,
             protect_zone=config.protected,
+            dnssec=traffic.dnssec,
+            query_logs=traffic.query_logs,
             drain_switch=traffic.drain_switch,
         )
     if config.platform is Platform.GCP:
-        return CloudDns(zone_name=zone_name, managed_zone=traffic.existing_zone, protect_zone=config.protected)
+        return CloudDns(
+            zone_name=zone_name,
+            managed_zone=traffic.existing_zone,
+            protect_zone=config.protected,
+            dnssec=traffic.dnssec,
+            query_logs=traffic.query_logs,
+        )
     return TrafficManager(
         zone_name=zone_name,
         resource_group_name=resource_group,
         # Unique in the world, as the domain is.
         relative_name=traffic.domain.replace(".", "-"),
         create_zone=traffic.existing_zone is None,
+        dnssec=traffic.dnssec,
         protect_zone=config.protected,
     )

@@ -9,6 +9,7 @@ import pulumi_aws as aws
 
 from novacron_infra.dns.args import GlobalEndpointArgs, ProbeProtocol, Route53
 from novacron_infra.dns.records import Address, Alias, Failover, Latency, Record, Weighted, build_route53_records
+from novacron_infra.dns.route53_zone import declare_zone
 from novacron_infra.resource_outputs import require_output
 
 SAFETY_WAIT_MS = 5000
@@ -26,6 +27,8 @@ class Route53Endpoint(pulumi.ComponentResource):
     """Id of the hosted zone."""
     name_servers: pulumi.Output[Sequence[str]]
     """Name servers that the parent zone has to delegate to; empty for an existing zone."""
+    ds_record: pulumi.Output[str]
+    """DS record that the parent zone needs for DNSSEC; empty for an existing zone, and without DNSSEC."""
     routing_controls: pulumi.Output[Mapping[str, str]]
     """ARN of each region's switch, by the region's name."""
     switch_endpoints: pulumi.Output[Sequence[str]]
@@ -38,10 +41,10 @@ class Route53Endpoint(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         zone_id = service.zone_id
         self.name_servers = pulumi.Output.from_input([])
+        self.ds_record = pulumi.Output.from_input("")
         if zone_id is None:
-            zone_options = pulumi.ResourceOptions(parent=self, protect=service.protect_zone)
-            zone = aws.route53.Zone(f"{name}-zone", name=service.zone_name, tags=args.tagged(), opts=zone_options)
-            zone_id, self.name_servers = zone.zone_id, zone.name_servers
+            zone = declare_zone(name, args, service, self)
+            zone_id, self.name_servers, self.ds_record = zone.zone_id, zone.name_servers, zone.ds_record
         self.zone_id = pulumi.Output.from_input(zone_id)
         checks = _probes(name, args, child)
         self.routing_controls = pulumi.Output.from_input({})
@@ -61,6 +64,7 @@ class Route53Endpoint(pulumi.ComponentResource):
         self.register_outputs(
             {
                 "name_servers": self.name_servers,
+                "ds_record": self.ds_record,
                 "routing_controls": self.routing_controls,
                 "switch_endpoints": self.switch_endpoints,
             }

@@ -32,6 +32,8 @@ class TrafficManagerEndpoint(pulumi.ComponentResource):
     zone_name: pulumi.Output[str]
     name_servers: pulumi.Output[Sequence[str]]
     """Name servers that the parent zone has to delegate to; empty for an existing zone."""
+    ds_record: pulumi.Output[str]
+    """DS record that the parent zone needs for DNSSEC; empty for an existing zone, and without DNSSEC."""
 
     def __init__(
         self, name: str, args: GlobalEndpointArgs, service: TrafficManager, opts: pulumi.ResourceOptions | None = None
@@ -40,6 +42,7 @@ class TrafficManagerEndpoint(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         zone_name: pulumi.Input[str] = service.zone_name
         self.name_servers = pulumi.Output.from_input([])
+        self.ds_record = pulumi.Output.from_input("")
         if service.create_zone:
             zone = dns.Zone(
                 f"{name}-zone",
@@ -50,6 +53,14 @@ class TrafficManagerEndpoint(pulumi.ComponentResource):
                 opts=pulumi.ResourceOptions(parent=self, protect=service.protect_zone),
             )
             zone_name, self.name_servers = zone.name, zone.name_servers
+            if service.dnssec:
+                signed = dns.DnssecConfig(
+                    f"{name}-dnssec",
+                    resource_group_name=service.resource_group_name,
+                    zone_name=zone.name,
+                    opts=child,
+                )
+                self.ds_record = signed.signing_keys.apply(_find_ds_record)
         self.zone_name = pulumi.Output.from_input(zone_name)
         profiles: dict[str, trafficmanager.Profile] = {}
         for profile in build_traffic_manager_profiles(args):
@@ -78,7 +89,7 @@ class TrafficManagerEndpoint(pulumi.ComponentResource):
             cname_record={"cname": f"{service.relative_name}.trafficmanager.net"},
             opts=child,
         )
-        self.register_outputs({"name_servers": self.name_servers})
+        self.register_outputs({"name_servers": self.name_servers, "ds_record": self.ds_record})
 
 
 def _relative(name: str, service: TrafficManager) -> str:
@@ -134,3 +145,9 @@ def _endpoint(item: ProfileEndpoint, nested: Mapping[str, trafficmanager.Profile
         priority=item.priority,
         min_child_endpoints=1,
     )
+
+
+def _find_ds_record(keys: Sequence[dns.outputs.SigningKeyResponse] | None) -> str:
+    """Return the DS record of the key that signs the other keys; empty until Azure has made it."""
+    records = [info.record for key in keys or [] for info in key.delegation_signer_info or []]
+    return records[0] if records else ""

@@ -51,7 +51,11 @@ def _read() -> Iterator[tuple[str, list[Call], set[str]]]:
 
 CALLS = {type_: calls for type_, calls, _ in _read()}
 NOT_SENT = {type_: names for type_, _, names in _read()}
-_RENAMED = {("LaunchTemplateInstanceNetworkInterfaceSpecificationRequest", "securityGroups"): "Groups"}
+_RENAMED = {
+    ("LaunchTemplateInstanceNetworkInterfaceSpecificationRequest", "securityGroups"): "Groups",
+    ("Parameter", "name"): "ParameterName",
+    ("Parameter", "value"): "ParameterValue",
+}
 
 
 @cache

@@ -39,6 +39,7 @@ def test_everything_that_takes_tags_has_them(region: Graph) -> None:
         "aws:ec2/routeTableAssociation:RouteTableAssociation",
         "aws:eks/accessPolicyAssociation:AccessPolicyAssociation",
         "aws:iam/rolePolicy:RolePolicy",
+        "aws:s3/bucketLogging:BucketLogging",
         "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
         "aws:ecr/lifecyclePolicy:LifecyclePolicy",
         "aws:efs/mountTarget:MountTarget",

@@ -13,7 +13,9 @@ from tests.unit.graph import violations
 
 
 def test_the_collector_writes_to_an_encrypted_group_and_may_do_nothing_else() -> None:
-    graph = declare(lambda opts: declare_container_logs("prod", "prod", samples.LOGS_KEY, samples.TAGS, opts).role_arn)
+    graph = declare(
+        lambda opts: declare_container_logs("prod", "prod", samples.LOGS_KEY, samples.TAGS, None, opts).role_arn
+    )
     group = graph.one("aws:cloudwatch/logGroup:LogGroup").inputs
     assert (group["name"], group["kmsKeyId"], group["retentionInDays"]) == (
         "/aws/eks/prod/containers",

@@ -27,10 +27,10 @@ from tests.unit.graph import Graph
 
 
 def test_model_bucket_is_private_versioned_encrypted_and_protected(region: Graph) -> None:
-    assert region.one("aws:s3/bucket:Bucket").protect
-    versioning = region.one("aws:s3/bucketVersioning:BucketVersioning").inputs
+    assert region.one("aws:s3/bucket:Bucket", "models-models").protect
+    versioning = region.one("aws:s3/bucketVersioning:BucketVersioning", "models-models").inputs
     assert versioning["versioningConfiguration"] == {"status": "Enabled"}
-    closed = region.one("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock").inputs
+    closed = region.one("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock", "models-models").inputs
     assert [value for name, value in closed.items() if name != "bucket"] == [True] * 4
     kind = "bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
     (rule,) = region.one(f"aws:s3/{kind}").inputs["rules"]
@@ -39,7 +39,7 @@ def test_model_bucket_is_private_versioned_encrypted_and_protected(region: Graph
 
 
 def test_model_bucket_requires_tls(region: Graph) -> None:
-    document = json.loads(region.one("aws:s3/bucketPolicy:BucketPolicy").inputs["policy"])
+    document = json.loads(region.one("aws:s3/bucketPolicy:BucketPolicy", "models-models").inputs["policy"])
     refused = {item["Sid"]: item["Condition"] for item in document["Statement"] if item["Effect"] == "Deny"}
     assert refused == {
         "NoPlainHttp": {"Bool": {"aws:SecureTransport": "false"}},

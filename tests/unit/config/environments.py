@@ -69,7 +69,16 @@ STORAGE_NODES: dict[str, Any] = {
     "hardware": {"cores": 32, "memory_gib": 128, "nvme_tb": 64, "network_gbps": 200},
 }
 """The specified storage nodes of production, which its stack leaves out (decision 10)."""
-PROD = read_stack("prod") | {"storage": STORAGE_NODES}
+RECEIVERS: dict[str, Any] = {
+    "aws_topic_arns": ["arn:aws:sns:us-west-2:123456789012:alarms"],
+    "google_channels": ["projects/acme/notificationChannels/1"],
+    "azure_action_groups": [
+        "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/operations"
+        "/providers/Microsoft.Insights/actionGroups/on-call"
+    ],
+}
+"""Receivers of production's alarms in every cloud."""
+PROD = read_stack("prod") | {"storage": STORAGE_NODES, "alarms": RECEIVERS}
 AZURE: dict[str, Any] = PROD | {
     "platform": "azure",
     "accounts": {"azure_subscription_id": "00000000-0000-0000-0000-000000000000"},

@@ -10,7 +10,7 @@ import yaml
 from novacron_infra.config import CloudEnvironment, Device, EnvironmentSecrets, LocalEnvironment, load
 from novacron_infra.config.schema import create_schemas, render_schema
 
-from tests.unit.config.environments import ROOT, SMALL, change, find_problems
+from tests.unit.config.environments import RECEIVERS, ROOT, SMALL, change, find_problems
 
 
 def test_the_local_stack_of_this_project_loads() -> None:
@@ -112,7 +112,8 @@ def test_regions_have_unique_names_and_labels_a_weight_and_global_dns() -> None:
     ("environment", "ttl_s", "refused"), [("prod", 61, True), ("prod", 60, False), ("dev", 300, False)]
 )
 def test_the_ttl_in_prod_is_at_most_a_minute(environment: str, ttl_s: int, refused: bool) -> None:
-    values = change(SMALL, {"traffic": {"ttl_s": ttl_s}}) | {"environment": environment}
+    changed = {"traffic": {"ttl_s": ttl_s}, "environment": environment, "alarms": RECEIVERS}
+    values = change(SMALL, changed)
     if refused:
         assert set(find_problems(values)) == {"traffic.ttl_s"}
     else:

@@ -32,6 +32,7 @@ ADDRESSES = {"us-west": "192.0.2.1", "us-east": "192.0.2.2", "eu": "192.0.2.3", 
 NEAR_US_WEST = ("us-west", "us-east", "ap", "eu")
 """The regions from a client in California, nearest first."""
 
+ACCOUNT = "123456789012"
 ROUTE_53 = Route53(zone_name="novacron.ai")
 SWITCHED = Route53(zone_name="novacron.ai", drain_switch=True)
 CLOUD_DNS = CloudDns(zone_name="novacron.ai")
@@ -83,18 +84,29 @@ class Deployment(mocks.Mocks):
     outputs: dict[str, Any] = field(default_factory=dict)
     protected: set[str] = field(default_factory=set)
     parents: dict[str, str] = field(default_factory=dict)
+    invokes: list[str] = field(default_factory=list)
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         if not args.custom:
             return None, args.inputs
         self.resources.append(Resource(args.typ, args.name, args.inputs))
-        made = {"arn": f"arn:{args.name}", "zoneId": f"id:{args.name}", "nameServers": ["ns1.example."]}
+        made: dict[str, Any] = {"arn": f"arn:{args.name}", "zoneId": f"id:{args.name}", "nameServers": ["ns1.example."]}
+        if args.typ == "aws:route53/keySigningKey:KeySigningKey":
+            made["dsRecord"] = "12345 13 2 ABCDEF"
+        if args.typ == "azure-native:dns:DnssecConfig":
+            made = {"signingKeys": [{"delegationSignerInfo": [{"record": "12345 13 2 ABCDEF"}]}]}
         if args.typ == "aws:route53recoverycontrol/cluster:Cluster":
             made = {**made, "clusterEndpoints": [{"endpoint": f"https://{n}.example", "region": n} for n in "abcde"]}
         return f"id:{args.name}", {"name": args.name, **args.inputs, **made}
 
     def call(self, args: mocks.MockCallArgs) -> dict[Any, Any]:
-        raise AssertionError(f"{args.token}: no invoke is needed")
+        # Asked for a signed zone only: its key's policy names the account.
+        results: dict[str, dict[Any, Any]] = {
+            "aws:index/getPartition:getPartition": {"partition": "aws"},
+            "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT},
+        }
+        self.invokes.append(args.token)
+        return results[args.token]
 
     def of(self, kind: str) -> dict[str, dict[str, Any]]:
         """Inputs of the resources whose type ends in `kind`, by name."""

@@ -82,6 +82,8 @@ FIELDS = {
     "serving": set[str](),
     "cloud_logs": set[str](),
     "threat_detection": set[str](),
+    "audit": set[str](),
+    "admission_policies": set[str](),
 }
 """Fields of a region's arguments that have other names in another language."""
 

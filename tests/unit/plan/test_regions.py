@@ -14,7 +14,7 @@ from novacron_infra.plan import apportion
 from novacron_infra.plan.stores import find_efs_replication
 from novacron_ops.plan_report import describe_plan
 
-from tests.unit.config.environments import STORAGE_NODES, plan, read_stack
+from tests.unit.config.environments import RECEIVERS, STORAGE_NODES, plan, read_stack
 
 
 def prod() -> dict[str, Any]:
@@ -106,7 +106,7 @@ def test_the_plan_has_the_recovery_time_of_each_dns_service(platform: str, rto_s
     }
     host = {"aws": "i4i.16xlarge", "gcp": "c2-standard-60", "azure": "Standard_L80s_v3"}[platform]
     node = {"aws": "p5.48xlarge", "gcp": "a3-highgpu-8g", "azure": "Standard_ND96isr_H100_v5"}[platform]
-    description |= {"platform": platform}
+    description |= {"platform": platform, "alarms": RECEIVERS}
     description["accounts"] = {
         "google_project": "novacron",
         "azure_subscription_id": "00000000-0000-0000-0000-000000000000",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from novacron_infra.config.rules.accounts import check_accounts, check_alarms, check_clusters, check_tags
+from novacron_infra.config.rules.alarms import check_alarm_receivers
 from novacron_infra.config.rules.dns_service import check_dns_service
 from novacron_infra.config.rules.existing import check_existing
 from novacron_infra.config.rules.logs import check_logs
@@ -29,6 +30,7 @@ _RULES = (
     check_overrides,
     check_region_stores,
     check_accounts,
+    check_alarm_receivers,
     check_alarms,
     check_clusters,
     check_threat_detection,

@@ -1,4 +1,4 @@
-"""`security`: threat detection by the clouds' own services."""
+"""`security`: threat detection, audit records and admission policies of the clouds' own services."""
 
 from __future__ import annotations
 
@@ -60,8 +60,42 @@ class ThreatDetection(Section):
         return choices.get(platform, Detector.NONE)
 
 
+class DatabaseStatements(str, Enum):
+    """The statements that Postgres writes into its log, by the extension pgAudit."""
+
+    NONE = "none"
+    """None. Connections, lock waits and slow statements are logged nevertheless."""
+    DDL = "ddl"
+    """Changes of the schema and of roles."""
+    WRITES = "writes"
+    """Also every INSERT, UPDATE and DELETE. It costs time for each."""
+    ALL = "all"
+    """Every statement. A server under load writes many GB a day, which clouds bill."""
+
+    @property
+    def classes(self) -> str:
+        """Return the value of `pgaudit.log`."""
+        return {"none": "none", "ddl": "ddl,role", "writes": "ddl,role,write", "all": "all"}[self.value]
+
+
+class Audit(Section):
+    """Records for auditors: requests to models, and statements in Postgres."""
+
+    model_access: bool = True
+    """Whether each request to the model buckets is logged.
+    S3: in a bucket next to it, free but for its storage. Google Cloud and Azure bill each GB of logs: loading a model
+    writes a line for each part of a file, about 10,000 lines for 400 GB."""
+    database_statements: DatabaseStatements = DatabaseStatements.DDL
+    """The statements that Postgres writes into its log."""
+
+
 class Security(Section):
-    """Threat detection."""
+    """Threat detection, audit records and admission policies."""
 
     threat_detection: ThreatDetection = ThreatDetection()
     """Threat detection by the clouds' own services."""
+    audit: Audit = Audit()
+    """Records for auditors: requests to models, and statements in Postgres."""
+    admission_policies: bool = True
+    """Whether clusters enforce the admission policies of their cloud: Binary Authorization on GKE, Azure Policy on AKS.
+    Both admit everything until you write a policy. EKS has no such service."""

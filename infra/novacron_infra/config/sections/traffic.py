@@ -31,6 +31,11 @@ class Traffic(Section):
     existing_zone: Name | None = None
     """An existing DNS zone to use: its id on Route 53, its managed zone on Cloud DNS, its resource group on Azure.
     Without it, the zone is created, and you have to delegate to it from the parent zone."""
+    dnssec: bool = True
+    """Whether a created zone is signed. Resolvers check it once the parent zone has the DS record, an output.
+    Remove that record from the parent zone before you delete the zone or set this to false."""
+    query_logs: bool = True
+    """Whether the queries for a created zone are logged. AWS and Google Cloud bill each GB; Azure has no such logs."""
     drain_switch: bool = False
     """Whether to create switches that take a region out of all DNS answers without an update.
     Route 53 only; AWS bills them by the hour."""

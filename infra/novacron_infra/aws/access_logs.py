@@ -1,0 +1,121 @@
+"""Access logs of a bucket: who read or wrote which model, in a bucket of their own.
+
+S3 writes them for free, hours late and without a guarantee for each request. Data events of CloudTrail are complete and
+billed for each request: a trail of your organization can record them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pulumi
+import pulumi_aws as aws
+
+from novacron_infra.aws.iam import find_account, render_policy
+from novacron_infra.tags import Tags
+
+_PREFIX = "requests/"
+
+
+def declare_access_logs(
+    name: str,
+    bucket: aws.s3.Bucket,
+    tags: Tags,
+    retention_days: int,
+    account_id: str | None,
+    parent: pulumi.Resource,
+) -> aws.s3.Bucket:
+    """Declare the bucket of the access logs of `bucket`, and turn them on.
+
+    Args:
+        name: beginning of the resources' names.
+        bucket: the bucket whose requests are logged.
+        tags: tags of the resources.
+        retention_days: days after which a log is deleted.
+        account_id: the account of both buckets. None: the one that STS returns.
+        parent: the component that declares the bucket.
+    """
+    child = pulumi.ResourceOptions(parent=parent)
+    # S3 writes access logs only to buckets with its own encryption keys, which are the default.
+    logs = aws.s3.Bucket(f"{name}-access-logs", force_destroy=True, tags=tags.of("logs"), opts=child)
+    versioning = aws.s3.BucketVersioning(
+        f"{name}-access-logs",
+        bucket=logs.id,
+        versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
+        opts=child,
+    )
+    closed = aws.s3.BucketPublicAccessBlock(
+        f"{name}-access-logs",
+        bucket=logs.id,
+        block_public_acls=True,
+        block_public_policy=True,
+        ignore_public_acls=True,
+        restrict_public_buckets=True,
+        opts=child,
+    )
+    aws.s3.BucketOwnershipControls(
+        f"{name}-access-logs",
+        bucket=logs.id,
+        rule=aws.s3.BucketOwnershipControlsRuleArgs(object_ownership="BucketOwnerEnforced"),
+        opts=child,
+    )
+    aws.s3.BucketLifecycleConfiguration(
+        f"{name}-access-logs",
+        bucket=logs.id,
+        rules=[
+            aws.s3.BucketLifecycleConfigurationRuleArgs(
+                id="old-logs",
+                status="Enabled",
+                filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
+                expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(days=retention_days),
+                noncurrent_version_expiration=(
+                    aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(noncurrent_days=1)
+                ),
+                abort_incomplete_multipart_upload=(
+                    aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(days_after_initiation=1)
+                ),
+            )
+        ],
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=[versioning]),
+    )
+    may_write = aws.s3.BucketPolicy(
+        f"{name}-access-logs",
+        bucket=logs.id,
+        policy=pulumi.Output.all(logs=logs.arn, bucket=bucket.arn, account=find_account(account_id, parent)).apply(
+            _receives_logs
+        ),
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=[closed]),
+    )
+    aws.s3.BucketLogging(
+        f"{name}-access-logs",
+        bucket=bucket.id,
+        target_bucket=logs.id,
+        target_prefix=_PREFIX,
+        # By the day of the requests, so that a query reads one day.
+        target_object_key_format=aws.s3.BucketLoggingTargetObjectKeyFormatArgs(
+            partitioned_prefix=aws.s3.BucketLoggingTargetObjectKeyFormatPartitionedPrefixArgs(
+                partition_date_source="EventTime"
+            )
+        ),
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=[may_write]),
+    )
+    return logs
+
+
+def _receives_logs(known: Mapping[str, str]) -> str:
+    logs = known["logs"]
+    everything = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [logs, f"{logs}/*"]}
+    return render_policy(
+        everything | {"Sid": "NoPlainHttp", "Condition": {"Bool": {"aws:SecureTransport": "false"}}},
+        {
+            "Sid": "AccessLogs",
+            "Effect": "Allow",
+            "Principal": {"Service": "logging.s3.amazonaws.com"},
+            "Action": "s3:PutObject",
+            "Resource": f"{logs}/{_PREFIX}*",
+            "Condition": {
+                "StringEquals": {"aws:SourceAccount": known["account"]},
+                "ArnLike": {"aws:SourceArn": known["bucket"]},
+            },
+        },
+    )

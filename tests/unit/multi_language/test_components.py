@@ -82,6 +82,7 @@ FIELDS = {
     "serving": set[str](),
     "cloud_logs": set[str](),
     "threat_detection": set[str](),
+    "existing": set[str](),
     "audit": set[str](),
     "admission_policies": set[str](),
 }

@@ -172,6 +172,8 @@ def _check_machine(shape: NodePoolShape, machine_type: Machine | None, cloud: Cl
     elif machine_type.cloud is not cloud:
         rule = f"it is a machine of {machine_type.cloud.value}, not {cloud.value}"
         yield "machine", shape.machine, rule, f"Take a machine of {cloud.value}"
+    elif machine_type.unsupported_because is not None:
+        yield "machine", shape.machine, machine_type.unsupported_because, "Take another machine"
     elif shape.role is NodeRole.WORKER and machine_type.gpu is None:
         yield "machine", shape.machine, "workers need GPUs and it has none", "Take a machine with GPUs"
 

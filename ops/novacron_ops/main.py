@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
+from novacron_ops.commands.catalog import catalog
 from novacron_ops.commands.down import down
 from novacron_ops.commands.drain import drain
 from novacron_ops.commands.export_state import export_state
@@ -33,7 +34,13 @@ from novacron_ops.errors import Exit, OpsError
 SECTIONS: dict[str, dict[str, Callable[..., None]]] = {
     "Deploy a stack": {"preview": preview, "up": up, "down": down, "render": render},
     "Operate a stack": {"status": status, "logs": logs, "drain": drain, "key": key},
-    "Plan and rehearse": {"init": init, "plan": plan, "rehearse": rehearse, "quality": measure_quality},
+    "Plan and rehearse": {
+        "init": init,
+        "plan": plan,
+        "rehearse": rehearse,
+        "quality": measure_quality,
+        "catalog": catalog,
+    },
     "State and tools": {"export": export_state, "import": import_state, "images": images, "setup": setup},
 }
 """The commands by name, in the sections and the order of `novacron --help`."""

@@ -11,15 +11,18 @@ from novacron_infra.catalog import (
     Capacity,
     Cloud,
     EngineKind,
+    Gpu,
     Machine,
     Model,
-    Price,
+    PriceList,
     Quantization,
     UnknownNameError,
     UnsupportedQuantizationError,
     find_gpu,
     find_machine,
     list_supported_quantizations,
+    load_catalog,
+    load_gpus,
     load_machines,
     load_models,
     load_offer_lists,
@@ -27,24 +30,50 @@ from novacron_infra.catalog import (
     resolve_quantization,
 )
 
+from tests.unit.config.environments import plan, read_stack
+
 
 @pytest.mark.parametrize("model", load_models().values(), ids=lambda model: model.name)
 def test_the_number_of_parameters_follows_from_the_layers(model: Model) -> None:
-    tables = 1 if model.tied_embeddings else 2
-    assert (
-        model.parameters == model.layers * model.layer_parameters + tables * model.embedding_parameters + model.hidden
-    )
+    assert model.parameters == model.computed_parameters
 
 
 @pytest.mark.parametrize("machine_type", load_machines().values(), ids=lambda machine_type: machine_type.name)
 def test_the_figures_of_a_machine_have_a_date(machine_type: Machine) -> None:
-    latest = dt.date(2026, 11, 25)
-    assert machine_type.as_of <= latest
+    assert machine_type.as_of <= dt.date(2026, 11, 30)
     assert set(machine_type.inferred) <= set(Machine.model_fields)
-    assert machine_type.fabric is None or machine_type.gpu_count == 8
-    if isinstance(machine_type.price, Price):
-        assert machine_type.price.as_of <= latest
-        assert machine_type.price.region
+    assert machine_type.fabric is None or machine_type.gpu_count
+
+
+def test_the_gpu_machines_of_the_three_clouds_are_here() -> None:
+    families = ["g5.", "g6.", "g6e.", "g7e.", "p4d.", "p4de.", "p5.", "p5e.", "p5en.", "p6-b200.", "p6-b300."]
+    families += ["a2-highgpu", "a2-ultragpu", "a3-highgpu", "a3-megagpu", "a3-ultragpu", "a4-highgpu", "a4x-highgpu"]
+    families += ["g2-standard", "g4-standard", "Standard_ND96", "Standard_ND128isr_NDR_GB200", "Standard_NC"]
+    for family in families:
+        assert any(item.gpu for name, item in load_machines().items() if name.startswith(family)), family
+
+
+@pytest.mark.parametrize("gpu", load_gpus().values(), ids=lambda gpu: gpu.name)
+def test_narrower_numbers_are_faster(gpu: Gpu) -> None:
+    assert gpu.speed is not None
+    widths = [gpu.speed.bf16_tflops, gpu.speed.fp8_tflops, gpu.speed.fp4_tflops]
+    known = [width for width in widths if width is not None]
+    assert known == sorted(known)
+    assert (gpu.speed.fp8_tflops is None) == (gpu.architecture is Architecture.AMPERE)
+
+
+@pytest.mark.parametrize("prices", load_catalog().prices, ids=lambda prices: f"{prices.cloud.value}-{prices.as_of}")
+def test_prices_are_of_known_machines_and_regions(prices: PriceList) -> None:
+    names = load_region_lists().get(prices.cloud)
+    for machine, regions in prices.usd_per_hour.items():
+        assert find_machine(machine).cloud is prices.cloud
+        assert names is None or set(regions) <= set(names.names)
+        assert not prices.covers or set(regions) <= set(prices.covers)
+
+
+@pytest.mark.parametrize("stack", ["prod", "staging", "dev"])
+def test_the_regions_of_our_stacks_are_known_to_sell_their_machines(stack: str) -> None:
+    assert plan(read_stack(stack)).unknown_offers == ()
 
 
 @pytest.mark.parametrize("machine_type", load_machines().values(), ids=lambda machine_type: machine_type.name)

@@ -98,8 +98,9 @@ def _tuning(machine_type: Machine) -> str:
         "done",
     ]
     if machine_type.gpu is not None:
-        clocks = find_gpu(machine_type.gpu).clocks
-        lines += ["nvidia-smi -pm 1", f"nvidia-smi -ac {clocks.memory_mhz},{clocks.graphics_mhz}"]
+        lines.append("nvidia-smi -pm 1")
+        if (clocks := find_gpu(machine_type.gpu).clocks) is not None:
+            lines.append(f"nvidia-smi -ac {clocks.memory_mhz},{clocks.graphics_mhz}")
     return "\n".join([*lines, "exit 0", ""])
 
 

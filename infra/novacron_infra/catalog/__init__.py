@@ -4,13 +4,21 @@ The entries are YAML files in this package. `find_…` functions raise `UnknownN
 `resolve_quantization` raises `UnsupportedQuantizationError`.
 """
 
-from novacron_infra.catalog.errors import CatalogError, UnknownNameError, UnsupportedQuantizationError, suggest_names
+from novacron_infra.catalog.errors import (
+    CatalogError,
+    CatalogFilesError,
+    UnknownNameError,
+    UnsupportedQuantizationError,
+    suggest_names,
+)
+from novacron_infra.catalog.files import find_own_folder, list_own_files
 from novacron_infra.catalog.hugging_face import read_model_folder
 from novacron_infra.catalog.lookup import (
     find_gpu,
     find_machine,
     find_model,
     find_offer,
+    find_price,
     list_supported_quantizations,
     load_gpus,
     load_kubernetes_lists,
@@ -21,6 +29,7 @@ from novacron_infra.catalog.lookup import (
     load_region_lists,
     resolve_quantization,
 )
+from novacron_infra.catalog.merging import Catalog, load_catalog
 from novacron_infra.catalog.types import (
     Architecture,
     Capacity,
@@ -31,6 +40,7 @@ from novacron_infra.catalog.types import (
     FabricKind,
     FormatName,
     Gpu,
+    Hyperdisk,
     KubernetesList,
     KubernetesVersion,
     KvCacheType,
@@ -40,6 +50,8 @@ from novacron_infra.catalog.types import (
     Offered,
     OfferList,
     Price,
+    PriceList,
+    Processor,
     Quantization,
     RegionList,
     Sale,
@@ -49,7 +61,9 @@ from novacron_infra.catalog.types import (
 __all__ = [
     "Architecture",
     "Capacity",
+    "Catalog",
     "CatalogError",
+    "CatalogFilesError",
     "Clocks",
     "Cloud",
     "EngineKind",
@@ -57,6 +71,7 @@ __all__ = [
     "FabricKind",
     "FormatName",
     "Gpu",
+    "Hyperdisk",
     "KubernetesList",
     "KubernetesVersion",
     "KvCacheType",
@@ -66,6 +81,8 @@ __all__ = [
     "OfferList",
     "Offered",
     "Price",
+    "PriceList",
+    "Processor",
     "Quantization",
     "RegionList",
     "Sale",
@@ -76,7 +93,11 @@ __all__ = [
     "find_machine",
     "find_model",
     "find_offer",
+    "find_own_folder",
+    "find_price",
+    "list_own_files",
     "list_supported_quantizations",
+    "load_catalog",
     "load_gpus",
     "load_kubernetes_lists",
     "load_machines",

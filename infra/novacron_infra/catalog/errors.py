@@ -5,11 +5,19 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from novacron_infra.errors import NovaCronError
+from novacron_infra.errors import ConfigurationError, NovaCronError
+
+_SHOWN_NAMES = 12
 
 
 class CatalogError(NovaCronError):
     """Base class of the catalogue's errors."""
+
+
+class CatalogFilesError(ConfigurationError, CatalogError):
+    """A project's own files of the catalogue have problems."""
+
+    subject = "the catalogue has"
 
 
 class UnknownNameError(CatalogError):
@@ -35,11 +43,15 @@ def suggest_names(name: str, known: Iterable[str]) -> str:
     """Return a sentence that suggests what to write instead of `name`.
 
     Names are case-sensitive: one that differs in case only is suggested alone. Otherwise the sentence has up to three
-    similar names, or all known ones when none is similar.
+    similar names, or the known ones when none is similar.
     """
     names = sorted(known)
     same = [item for item in names if item.lower() == name.lower()]
     if same:
         return f"Names are case-sensitive: use {same[0]}"
     near = difflib.get_close_matches(name, names, n=3)
-    return f"Did you mean {' or '.join(near)}?" if near else f"Use one of {', '.join(names)}"
+    if near:
+        return f"Did you mean {' or '.join(near)}?"
+    shown = ", ".join(names[:_SHOWN_NAMES])
+    more = len(names) - _SHOWN_NAMES
+    return f"Use one of {shown}" if more <= 0 else f"Use one of {shown} or {more} more: see `novacron catalog list`"

@@ -44,6 +44,4 @@ def read_model_folder(folder: Path) -> Model:
         as_of=dt.datetime.fromtimestamp(path.stat().st_mtime, dt.timezone.utc).date(),
         **figures,  # pyright: ignore[reportArgumentType] - the type of each figure is checked by the model
     )
-    tables = 1 if draft.tied_embeddings else 2
-    parameters = draft.layers * draft.layer_parameters + tables * draft.embedding_parameters + draft.hidden
-    return draft.model_copy(update={"parameters": parameters})
+    return draft.model_copy(update={"parameters": draft.computed_parameters})

@@ -1,17 +1,21 @@
-"""Loads the data files of the catalogue once, validates them, and finds their entries by name."""
+"""Finds entries of the catalogue by name."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import yaml
 from pydantic import TypeAdapter
 
-from novacron_infra.catalog.errors import CatalogError, UnknownNameError, UnsupportedQuantizationError
+from novacron_infra.catalog.errors import (
+    UnknownNameError,
+    UnsupportedQuantizationError,
+)
+from novacron_infra.catalog.files import PACKAGE, parse_yaml
+from novacron_infra.catalog.merging import load_catalog
 from novacron_infra.catalog.types import (
     Architecture,
     Cloud,
@@ -24,70 +28,55 @@ from novacron_infra.catalog.types import (
     Offer,
     Offered,
     OfferList,
+    Price,
+    PriceList,
     Quantization,
     Quantizations,
     RegionList,
     WeightFormat,
 )
 
-DATA = Path(__file__).parent
-_EntryT = TypeVar("_EntryT", Gpu, Machine, Model)
+_NamedT = TypeVar("_NamedT", Gpu, Machine, Model)
 
 
-@cache
 def load_gpus() -> Mapping[str, Gpu]:
     """Return all GPU models by name."""
-    return _load_entries("gpus.yaml", Gpu)
+    return load_catalog().gpus
 
 
-@cache
 def load_machines() -> Mapping[str, Machine]:
     """Return all machine types by name. The GPU of each is one of `load_gpus()`."""
-    found = _load_entries("machines.yaml", Machine)
-    for item in found.values():
-        if (item.gpu is None) != (item.gpu_count == 0) or (item.gpu is not None and item.gpu not in load_gpus()):
-            raise CatalogError(f"machines.yaml: {item.name}: {item.gpu_count} × {item.gpu!r} is not in gpus.yaml")
-    return found
+    return load_catalog().machines
 
 
-@cache
 def load_models() -> Mapping[str, Model]:
     """Return all models by name."""
-    return _load_entries("models.yaml", Model)
+    return load_catalog().models
 
 
 @cache
 def load_quantizations() -> Quantizations:
     """Return the weight formats, and the engines and architectures that support them."""
-    return Quantizations.model_validate(_read_yaml("quantizations.yaml"))
-
-
-@cache
-def load_region_lists() -> Mapping[Cloud, RegionList]:
-    """Return the complete lists of regions, for the clouds that have one."""
-    lists = TypeAdapter(tuple[RegionList, ...]).validate_python(_read_yaml("region_names.yaml"))
-    return MappingProxyType({item.cloud: item for item in lists})
+    values = parse_yaml((PACKAGE / "quantizations.yaml").read_bytes())
+    return Quantizations.model_validate_json(json.dumps(values, default=str))
 
 
 @cache
 def load_kubernetes_lists() -> Mapping[Cloud, KubernetesList]:
     """Return the versions of Kubernetes that each cloud offers."""
-    lists = TypeAdapter(tuple[KubernetesList, ...]).validate_python(_read_yaml("kubernetes_versions.yaml"))
+    values = parse_yaml((PACKAGE / "kubernetes_versions.yaml").read_bytes())
+    lists = TypeAdapter(tuple[KubernetesList, ...]).validate_json(json.dumps(values, default=str))
     return MappingProxyType({item.cloud: item for item in lists})
 
 
-@cache
-def load_offer_lists() -> tuple[OfferList, ...]:
+def load_region_lists() -> Mapping[Cloud, RegionList]:
+    """Return the complete lists of regions, for the clouds that have one."""
+    return load_catalog().region_names
+
+
+def load_offer_lists() -> tuple[OfferList | PriceList, ...]:
     """Return the lists of regions that offer machines. Every machine is one of `load_machines()`, in its own cloud."""
-    lists = TypeAdapter(tuple[OfferList, ...]).validate_python(_read_yaml("regions.yaml"))
-    for item in lists:
-        for name, regions in item.offers.items():
-            if name not in load_machines() or load_machines()[name].cloud is not item.cloud:
-                raise CatalogError(f"regions.yaml: {item.source}: {name!r} is not a machine of {item.cloud.value}")
-            strangers = set(regions) - set(item.covers) if item.covers else set[str]()
-            if strangers:
-                raise CatalogError(f"regions.yaml: {item.source}: {name}: {min(strangers)} is not in `covers`")
-    return lists
+    return load_catalog().offers
 
 
 def find_offer(machine_name: str, region: str) -> Offer:
@@ -97,8 +86,8 @@ def find_offer(machine_name: str, region: str) -> Offer:
         UnknownNameError: the machine is not in the catalogue.
     """
     cloud = find_machine(machine_name).cloud
-    lists = [item for item in load_offer_lists() if item.cloud is cloud]
-    regions = {name: item for item in reversed(lists) for name in item.offers.get(machine_name, ())}
+    lists = [item for item in load_offer_lists() if item.cloud is cloud and machine_name in item.offers]
+    regions = {name: item for item in reversed(lists) for name in item.offers[machine_name]}
     covering = next((item for item in lists if region in item.covers), None)
     other_regions = tuple(sorted(set(regions) - {region}))
     if region in regions:
@@ -106,6 +95,26 @@ def find_offer(machine_name: str, region: str) -> Offer:
     if covering is not None:
         return Offer(offered=Offered.NO, source=_describe_source(covering), other_regions=other_regions)
     return Offer(offered=Offered.UNKNOWN, source="", other_regions=other_regions)
+
+
+def find_price(machine_name: str, region: str) -> Price | None:
+    """Return the on-demand list price of a machine in a region, or in another region if there is none for this one.
+
+    Returns:
+        The price with its region; None if the machine has no public price.
+
+    Raises:
+        UnknownNameError: the machine is not in the catalogue.
+    """
+    cloud = find_machine(machine_name).cloud
+    lists = [item for item in load_catalog().prices if item.cloud is cloud and item.usd_per_hour.get(machine_name)]
+    found = next((item for item in lists if region in item.usd_per_hour[machine_name]), None)
+    if found is None and lists:
+        found, region = lists[0], next(iter(lists[0].usd_per_hour[machine_name]))
+    if found is None:
+        return None
+    usd_per_hour = found.usd_per_hour[machine_name][region]
+    return Price(usd_per_hour=usd_per_hour, region=region, source=found.source, as_of=found.as_of)
 
 
 def find_gpu(name: str) -> Gpu:
@@ -151,25 +160,11 @@ def _find_format(requested: Quantization, engine: EngineKind, architecture: Arch
     return name if name in supported else None
 
 
-def _load_entries(file: str, kind: type[_EntryT]) -> Mapping[str, _EntryT]:
-    adapter = TypeAdapter[_EntryT](kind)
-    entries = [adapter.validate_python(item) for item in _read_yaml(file)]
-    table = {item.name: item for item in entries}
-    if len(table) != len(entries):
-        raise CatalogError(f"{file}: two entries have the same name. Give each a name of its own")
-    return MappingProxyType(table)
-
-
-def _describe_source(item: OfferList) -> str:
+def _describe_source(item: OfferList | PriceList) -> str:
     return f"{item.source}, {item.as_of}"
 
 
-def _read_yaml(file: str) -> Any:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return yaml.load((DATA / file).read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - a safe loader
-
-
-def _find(kind: str, name: str, table: Mapping[str, _EntryT]) -> _EntryT:
+def _find(kind: str, name: str, table: Mapping[str, _NamedT]) -> _NamedT:
     try:
         return table[name]
     except KeyError:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from enum import Enum
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+
+Name = Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class Cloud(str, Enum):
@@ -22,6 +24,7 @@ class Architecture(str, Enum):
 
     CPU = "cpu"
     AMPERE = "ampere"
+    ADA = "ada"
     HOPPER = "hopper"
     BLACKWELL = "blackwell"
 
@@ -102,7 +105,9 @@ class KvCacheType(str, Enum):
 class Entry(BaseModel):
     """Base class of the catalogue's entries: frozen, and without unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 class Sourced(Entry):
@@ -119,13 +124,32 @@ class Clocks(Sourced):
     graphics_mhz: PositiveInt
 
 
-class Gpu(Sourced):
-    """A GPU model. All entries are SXM modules; PCIe cards of the same name have other clocks."""
+class Speed(Sourced):
+    """The peak speed of a GPU model: dense matrix products, and the memory's bandwidth."""
 
-    name: str
+    bandwidth_gb_per_s: PositiveFloat
+    """GB (10^9 bytes) a second."""
+    bf16_tflops: PositiveFloat
+    """10^12 operations a second on 16-bit numbers, which 4-bit weights with 16-bit activations use as well."""
+    fp8_tflops: PositiveFloat | None = None
+    """None for a GPU that does not compute in FP8."""
+    fp4_tflops: PositiveFloat | None = None
+    """None for a GPU that does not compute in FP4."""
+
+
+class Gpu(Sourced):
+    """A GPU model. An SXM module and a PCIe card of one name are two models: their clocks and speeds differ."""
+
+    name: Name
     architecture: Architecture
     memory_mib: PositiveInt
-    clocks: Clocks
+    """The memory that the driver reports."""
+    clocks: Clocks | None = None
+    """None where no source states them: nodes then keep the driver's clocks."""
+    speed: Speed | None = None
+    """None where no source states it: the plan then cannot compare latencies with it."""
+    gke_accelerator: str | None = None
+    """The name of the GPU in GKE, such as nvidia-l4. None if Google Cloud does not have it."""
 
     @property
     def memory_gib(self) -> float:
@@ -141,11 +165,46 @@ class Fabric(Entry):
     first_card: int | None = None
 
 
+class Hyperdisk(str, Enum):
+    """How a series of Google Cloud takes Hyperdisk Balanced."""
+
+    NONE = "none"
+    OPTIONAL = "optional"
+    """Persistent disks as well."""
+    ONLY = "only"
+
+
+class GkeMachine(Entry):
+    """Properties of a machine of Google Cloud that GKE's node pools need."""
+
+    accelerator: str | None = None
+    """The name of the GPU in GKE where it is not the `gke_accelerator` of the GPU model."""
+    local_ssds: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    """The numbers of local disks that a node can have, the default first. Empty: as `local_nvme_gb` says."""
+    hyperdisk: Hyperdisk = Hyperdisk.NONE
+    """Whether the series takes Hyperdisk Balanced, and whether it takes persistent disks as well."""
+
+
 class Price(Sourced):
     """The on-demand list price of a machine in one region."""
 
-    usd_per_hour: Annotated[float, Field(gt=0)]
+    usd_per_hour: PositiveFloat
     region: str
+
+
+class PriceList(Sourced):
+    """On-demand list prices of a cloud's machines. A region with a price offers the machine."""
+
+    cloud: Cloud
+    covers: tuple[str, ...] = ()
+    """Regions of which the list has all prices of its machines: without a price there, a machine is not offered."""
+    usd_per_hour: dict[str, dict[str, PositiveFloat]]
+    """USD per hour by machine and region. The first region of a machine stands in for regions without a price."""
+
+    @property
+    def offers(self) -> dict[str, tuple[str, ...]]:
+        """The regions that offer each machine."""
+        return {machine: tuple(regions) for machine, regions in self.usd_per_hour.items()}
 
 
 class Sale(Sourced):
@@ -164,28 +223,45 @@ class Sale(Sourced):
     """The zones that sell it, where a complete list is known. Empty: any zone of a region may."""
 
 
+class Processor(str, Enum):
+    """Instruction sets of CPUs."""
+
+    X86_64 = "x86-64"
+    ARM64 = "arm64"
+
+
 class Machine(Sourced):
     """A machine type. None is a figure that is not verified; `inferred` names figures that no source states."""
 
-    name: str
+    name: Name
     cloud: Cloud
     gpu: str | None = None
+    """The name of a GPU model of the catalogue."""
     gpu_count: Annotated[int, Field(ge=0)] = 0
+    processor: Processor = Processor.X86_64
     vcpus: PositiveInt
-    memory_gib: Annotated[float, Field(gt=0)]
+    memory_gib: PositiveFloat
     local_nvme_gb: Annotated[int, Field(ge=0)] | None
-    network_gbps: Annotated[float, Field(gt=0)] | None
+    """GB (10^9 bytes) of all local disks together."""
+    network_gbps: PositiveFloat | None
     fabric: Fabric | None = None
-    price: Price | Literal["no public price"]
+    gke: GkeMachine = GkeMachine()
     sold: Sale | None = None
     """None where no source states it: the plan then accepts every capacity of the cloud."""
     inferred: tuple[str, ...] = ()
 
+    @property
+    def unsupported_because(self) -> str | None:
+        """Why no environment can use the machine, as a clause, or None if one can."""
+        if self.processor is Processor.ARM64:
+            return "its processors are Arm, and the images of coordinators and workers are for x86-64"
+        return None
+
 
 class Model(Sourced):
-    """The architecture of a decoder-only transformer of the Llama family."""
+    """The architecture of a decoder-only transformer of the Llama family, from its config.json."""
 
-    name: str
+    name: Name
     layers: PositiveInt
     hidden: PositiveInt
     intermediate: PositiveInt
@@ -196,6 +272,12 @@ class Model(Sourced):
     tied_embeddings: bool
     max_context_tokens: PositiveInt
     parameters: PositiveInt
+
+    @property
+    def computed_parameters(self) -> int:
+        """The parameters that follow from the other figures: layers, embedding, output head and the last norm."""
+        tables = 1 if self.tied_embeddings else 2
+        return self.layers * self.layer_parameters + tables * self.embedding_parameters + self.hidden
 
     @property
     def embedding_parameters(self) -> int:
@@ -267,7 +349,7 @@ class OfferList(Sourced):
 
     cloud: Cloud
     covers: tuple[str, ...] = ()
-    """Regions whose machines are all in `offers`. Empty: regions may offer machines that the list lacks."""
+    """Regions that the list has for all of its machines: a machine is not offered there unless the list says so."""
     offers: dict[str, tuple[str, ...]]
     """The regions that offer each machine."""
 

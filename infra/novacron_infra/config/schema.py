@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from novacron_infra import catalog
-from novacron_infra.catalog.types import Quantizations
+from novacron_infra.catalog.files import FILE_NAMES
+from novacron_infra.catalog.types import KubernetesList, Quantizations
 from novacron_infra.config.loading import EnvironmentConfig
 from novacron_infra.config.problems import KEY
 
@@ -35,13 +35,9 @@ def create_schemas() -> dict[Path, dict[str, Any]]:
         "$defs": definitions,
     }
     entries: dict[str, Any] = {
-        "gpus": tuple[catalog.Gpu, ...],
-        "kubernetes_versions": tuple[catalog.KubernetesList, ...],
-        "machines": tuple[catalog.Machine, ...],
-        "models": tuple[catalog.Model, ...],
+        "kubernetes_versions": tuple[KubernetesList, ...],
         "quantizations": Quantizations,
-        "region_names": tuple[catalog.RegionList, ...],
-        "regions": tuple[catalog.OfferList, ...],
+        **{name: tuple[kind, ...] for kind, name in FILE_NAMES.items()},
     }
     return {HERE / "environment.schema.json": stack_file} | {
         CATALOG / f"{name}.schema.json": TypeAdapter[Any](kind).json_schema() for name, kind in entries.items()

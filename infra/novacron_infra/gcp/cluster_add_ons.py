@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import pulumi
 
+from novacron_infra.catalog import Hyperdisk, find_machine
 from novacron_infra.config import Platform
-from novacron_infra.gcp.node_config import HYPERDISK_ONLY
 from novacron_infra.pools import NodePoolShape, NodeRole
 from novacron_infra.regions import ControllerCharts
 from novacron_infra.workloads.add_ons.component import ChartAddOnsArgs
@@ -16,8 +16,6 @@ from novacron_infra.workloads.cluster_add_ons import FAST, FAST_IOPS, FAST_MIB_P
 
 PROVISIONER = "pd.csi.storage.gke.io"
 FORMER_DEFAULT = "standard-rwo"
-_HYPERDISK = (*HYPERDISK_ONLY, "a3-highgpu", "a3-megagpu")
-"""Series that take Hyperdisk Balanced; a2, g2 and c2 do not. The a3 of this line are from memory: not verified."""
 
 
 def list_volume_classes(pools: Iterable[NodePoolShape], key_id: pulumi.Input[str]) -> tuple[VolumeClass, ...]:
@@ -25,7 +23,7 @@ def list_volume_classes(pools: Iterable[NodePoolShape], key_id: pulumi.Input[str
     key = {"disk-encryption-kms-key": key_id}
     fast: dict[str, pulumi.Input[str]] = {"type": "pd-ssd"}
     workers = [shape.machine for shape in pools if shape.role is NodeRole.WORKER]
-    if workers and all(machine.startswith(_HYPERDISK) for machine in workers):
+    if workers and all(find_machine(name).gke.hyperdisk is not Hyperdisk.NONE for name in workers):
         fast = {
             "type": "hyperdisk-balanced",
             "provisioned-iops-on-create": str(FAST_IOPS),

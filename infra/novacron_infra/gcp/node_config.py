@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import yaml
 
-from novacron_infra.catalog import CatalogError, Machine
+from novacron_infra.catalog import CatalogError, Hyperdisk, Machine, find_gpu
 
 _SOCKET_BUFFER_BYTES = 256 * 2**20
 SYSCTLS = {
@@ -24,17 +24,6 @@ SYSCTLS = {
 HUGE_PAGES = "TRANSPARENT_HUGEPAGE_ENABLED_NEVER"
 HUGE_PAGES_DEFRAG = "TRANSPARENT_HUGEPAGE_DEFRAG_NEVER"
 LOCAL_SSD_GB = 375
-_ACCELERATORS = {
-    "A100-40GB": "nvidia-tesla-a100",
-    "A100-80GB": "nvidia-a100-80gb",
-    "H100-80GB": "nvidia-h100-80gb",
-    "H200-141GB": "nvidia-h200-141gb",
-    "B200": "nvidia-b200",
-}
-_ACCELERATOR_OF_MACHINE = {"a3-megagpu-8g": "nvidia-h100-mega-80gb"}
-"""Where the GPU alone does not decide it. Names: GKE documentation, "GPUs in GKE"; read on 2026-11-25."""
-HYPERDISK_ONLY = ("a3-ultragpu", "a4-highgpu")
-"""Series that take no persistent disk (Compute Engine documentation, "About Hyperdisk"; read on 2026-11-25)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,17 +42,6 @@ class KubeletConfig:
     topology_manager_policy: str
 
 
-# What the catalogue leaves open. A2 Ultra and small A3 High machines come with their disks, C2 takes what is chosen.
-# Compute Engine documentation, "Local SSD disks"; from memory in 2026-11, not verified against a deployment.
-_LOCAL_SSDS = {
-    "a2-ultragpu-1g": LocalSsds(allowed=(1,), default=1),
-    "a2-ultragpu-8g": LocalSsds(allowed=(8,), default=8),
-    "a3-highgpu-1g": LocalSsds(allowed=(2,), default=2),
-    "c2-standard-30": LocalSsds(allowed=(0, 4, 8), default=0),
-    "c2-standard-60": LocalSsds(allowed=(0, 8), default=0),
-}
-
-
 def find_accelerator(machine_type: Machine) -> str | None:
     """Return the Google Cloud name of a machine's GPU, or None without a GPU.
 
@@ -72,7 +50,7 @@ def find_accelerator(machine_type: Machine) -> str | None:
     """
     if machine_type.gpu is None:
         return None
-    name = _ACCELERATOR_OF_MACHINE.get(machine_type.name) or _ACCELERATORS.get(machine_type.gpu)
+    name = machine_type.gke.accelerator or find_gpu(machine_type.gpu).gke_accelerator
     if name is None:
         raise CatalogError(f"{machine_type.name}: Google Cloud has no name for {machine_type.gpu}")
     return name
@@ -80,15 +58,15 @@ def find_accelerator(machine_type: Machine) -> str | None:
 
 def find_local_ssds(machine_type: Machine) -> LocalSsds:
     """The local disks of a machine: what the catalogue says, or what one may choose."""
-    if machine_type.name in _LOCAL_SSDS:
-        return _LOCAL_SSDS[machine_type.name]
+    if allowed := machine_type.gke.local_ssds:
+        return LocalSsds(allowed=allowed, default=allowed[0])
     count = (machine_type.local_nvme_gb or 0) // LOCAL_SSD_GB
     return LocalSsds(allowed=(count,), default=count)
 
 
 def choose_boot_disk_type(machine_type: Machine) -> str:
     """The fastest type of boot disk that the machine's series takes at a size alone."""
-    return "hyperdisk-balanced" if machine_type.name.startswith(HYPERDISK_ONLY) else "pd-ssd"
+    return "hyperdisk-balanced" if machine_type.gke.hyperdisk is Hyperdisk.ONLY else "pd-ssd"
 
 
 def build_kubelet_config(machine_type: Machine) -> KubeletConfig | None:

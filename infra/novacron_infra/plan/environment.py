@@ -134,7 +134,7 @@ def plan_environment(config: CloudEnvironment) -> EnvironmentPlan:
         parts = {name: getattr(config, name) for name in type(config).model_fields}
         raise PlanError(mark_defaults(found, parts, config.model_fields_set))
     machines = _add_machines(regions)
-    cost = calculate_cost(config, regions, machines)
+    cost = calculate_cost(config, regions)
     return EnvironmentPlan(
         config=config,
         gpu=gpu,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from math import ceil
 
 from novacron_infra.catalog import (
-    CatalogError,
     EngineKind,
     FabricKind,
     Machine,
+    UnknownNameError,
     UnsupportedQuantizationError,
     find_gpu,
     find_machine,
@@ -77,12 +77,14 @@ def plan_own_workers(workers: OwnGpuWorkers, model_id: str, model_folder: str) -
 def _find_gpu_machine(workers: OwnGpuWorkers) -> Machine:
     try:
         machine_type = find_machine(workers.machine)
-    except CatalogError as error:
+    except UnknownNameError as error:
         rule, fix = str(error), "Use a machine of the catalogue with the same GPUs and as many of them"
         raise PlanError([problem("gpu_workers.machine", workers.machine, rule, fix)]) from error
     if machine_type.gpu is None:
         fix = "Use a machine with GPUs"
         raise PlanError([problem("gpu_workers.machine", workers.machine, "it has no GPUs, and workers need them", fix)])
+    if (rule := machine_type.unsupported_because) is not None:
+        raise PlanError([problem("gpu_workers.machine", workers.machine, rule, "Use a machine of another type")])
     return machine_type
 
 
@@ -90,7 +92,7 @@ def _fit(workers: OwnGpuWorkers, model_id: str, machine_type: Machine) -> Replic
     gpu = find_gpu(machine_type.gpu or "")
     try:
         model = find_model(model_id)
-    except CatalogError as error:
+    except UnknownNameError as error:
         raise PlanError([problem("model.id", model_id, str(error), "Use a model of the catalogue")]) from error
     try:
         return fit_replica(

@@ -168,7 +168,12 @@ def _list_alternatives(serving: ModelServing, profile: Profile, model: Model, li
 
 def _describe_missing_fabric(size: ReplicaSize, profile: Profile, machine_type: Machine) -> Problem:
     others = [
-        item.name for item in load_machines().values() if item.cloud is machine_type.cloud and item.fabric is not None
+        item.name
+        for item in load_machines().values()
+        if item.cloud is machine_type.cloud
+        and item.fabric is not None
+        and item.gpu_count >= machine_type.gpu_count
+        and item.unsupported_because is None
     ]
     return problem(
         "workers.machine",

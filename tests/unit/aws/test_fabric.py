@@ -39,7 +39,11 @@ def test_every_machine_of_the_catalogue_with_efa_has_a_layout() -> None:
         and machine_type.fabric is not None
         and machine_type.fabric.kind is FabricKind.EFA
     }
-    assert with_efa == set(EFA_CARDS)
+    assert with_efa >= set(EFA_CARDS)
+    for name in with_efa:
+        first, *fabric = list_efa_interfaces(name)
+        assert first.type is InterfaceType.ORDINARY
+        assert len({(item.network_card, item.device) for item in (first, *fabric)}) == len(fabric) + 1
 
 
 @pytest.mark.parametrize("name", ["c6i.8xlarge", "a3-ultragpu-8g"])

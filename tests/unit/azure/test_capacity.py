@@ -58,7 +58,6 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     "a replica over nodes of a size without InfiniBand": (
         {"machine": "Standard_ND96is_H100_v5", "nodes_per_replica": 2},
         [
-            "workers.machine = Standard_ND96is_H100_v5: the machine must be in the catalogue",
             "workers.fabric = None: a replica of 2 nodes would send tensors over ordinary networking",
             "workers.machine = Standard_ND96is_H100_v5: a size without r in its name has no InfiniBand. "
             "Take one that has it, such as Standard_ND96isr_H100_v5",
@@ -67,7 +66,7 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     "InfiniBand on a size without it": (
         {"machine": "Standard_NC80adis_H100_v5", **IB},
         [
-            "workers.machine = Standard_NC80adis_H100_v5: the machine must be in the catalogue",
+            "workers.fabric = infiniband: Standard_NC80adis_H100_v5 has no fabric. Remove it",
             "workers.machine = Standard_NC80adis_H100_v5: a size without r in its name has no InfiniBand",
         ],
     ),

@@ -29,12 +29,15 @@ def test_the_r_in_a_name(size: str, lacks: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "machine", [machine for machine in AZURE if machine.gpu], ids=lambda machine: str(machine.name)
+    "machine",
+    [machine for machine in AZURE if machine.gpu and not machine.unsupported_because],
+    ids=lambda machine: str(machine.name),
 )
 def test_the_catalogue_and_the_names_agree(machine: Machine) -> None:
     has = machine.fabric is not None and machine.fabric.kind is FabricKind.INFINIBAND
     assert has != lacks_infiniband(machine.name)
-    assert count_infiniband_interfaces(machine.name) == machine.gpu_count
+    if has:
+        assert count_infiniband_interfaces(machine.name) == machine.gpu_count
 
 
 @pytest.mark.parametrize("name", ["Standard_D64s_v5", "p5.48xlarge"])
@@ -44,5 +47,5 @@ def test_a_machine_without_infiniband_has_no_interfaces(name: str) -> None:
 
 
 def test_an_unknown_machine_has_none() -> None:
-    with pytest.raises(UnknownNameError, match="Standard_ND96is_H100_v5"):
-        count_infiniband_interfaces("Standard_ND96is_H100_v5")
+    with pytest.raises(UnknownNameError, match="Standard_ND40rs_v2"):
+        count_infiniband_interfaces("Standard_ND40rs_v2")

@@ -80,8 +80,8 @@ def test_rules_between_valid_parts_are_checked_when_another_part_is_invalid() ->
 )
 def test_names_derived_from_several_parts_keep_the_clouds_rules(changes: dict[str, Any], path: str, rule: str) -> None:
     if changes.pop("regions", None):
-        other = {"name": "ap-southeast-1", "dns_label": "ap", "network": "10.1.0.0/16"}
-        zones = {"zones": ["ap-southeast-1a", "ap-southeast-1b"]}
+        other = {"name": "ap-southeast-2", "dns_label": "ap", "network": "10.1.0.0/16"}
+        zones = {"zones": ["ap-southeast-2a", "ap-southeast-2b"]}
         changes |= {"regions": [SMALL["regions"][0], SMALL["regions"][0] | other | zones], "traffic": {}}
     found = find_problems(change(SMALL, changes))
     assert set(found) == {path}

@@ -77,11 +77,12 @@ def test_local_disks_are_the_catalogues_where_it_knows_them() -> None:
     for machine in GOOGLE:
         disks = find_local_ssds(machine)
         assert disks.default in disks.allowed
-        if machine.local_nvme_gb is not None:
+        if machine.local_nvme_gb is not None and not machine.gke.local_ssds:
             assert disks.allowed == (machine.local_nvme_gb / LOCAL_SSD_GB,)
     assert find_local_ssds(find_machine("a3-ultragpu-8g")).default == 32
 
 
 def test_series_without_persistent_disks_get_a_hyperdisk() -> None:
     hyperdisk = {machine.name for machine in GOOGLE if choose_boot_disk_type(machine) == "hyperdisk-balanced"}
-    assert hyperdisk == {"a3-ultragpu-8g", "a4-highgpu-8g"}
+    series = {name.rpartition("-")[0] for name in hyperdisk}
+    assert series == {"a3-ultragpu", "a4-highgpu", "a4x-highgpu", "g4-standard"}

@@ -122,7 +122,7 @@ def test_the_web_page_has_the_figures_of_the_plan_and_of_the_run(prod: Report) -
     assert [row[1] for row in found["Region failure"][1:]] == ["40%", "30%", "20%", "10%"]
     assert [row[:3] for row in found["Slow to create"][1:]] == [[NODES, "4", "60 min"], [CLUSTER, "4", "30 min"]]
     tiles = dict(zip(*(texts(render_page(prod), tag) for tag in ("dt", "dd")), strict=True))
-    assert tiles["USD per hour, list price"] == f"{plan.cost.usd_per_hour:,.2f}" == "946.52"
+    assert tiles["USD per hour, list price"] == f"{plan.cost.usd_per_hour:,.2f}" == "985.61"
     assert tiles["RTO: until clients have left a failed region"] == "168 s"
     assert tiles["GPUs: 128 × H100-80GB"] == "128"
     assert tiles["simulated resources"] == "9"
@@ -175,11 +175,11 @@ def test_text_and_json_have_the_same_figures(prod: Report) -> None:
     assert output["simulated"] is True
     assert output["resources"] == 9
     assert output["regions"]["us-east-1"] == {"aws:eks": 2}
-    assert output["plan"]["usd_per_hour"] == 946.52
+    assert output["plan"]["usd_per_hour"] == 985.61
     assert output["slow_to_create"]["longest_chain_limit_min"] == 90
     assert output["peak_memory_mib"] == {"own_process": 183, "largest_child": 181}
     text = "\n".join(report_lines(prod))
-    assert "128 × H100-80GB, 946.52 USD/h = 690,960 USD/month at list price; clients leave a failed region" in text
+    assert "128 × H100-80GB, 985.61 USD/h = 719,496 USD/month at list price; clients leave a failed region" in text
     assert "longest chain of dependencies: at most 90 min: ap-northeast-1-cluster 30 → ap-northeast-1-nodes 60" in text
     assert "not measured" in text
     assert "us-west-2, us-east-1, eu-north-1, ap-northeast-1: 2 aws:eks" in text

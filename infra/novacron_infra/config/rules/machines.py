@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from math import log
 from typing import get_args
 
 from novacron_infra.catalog import Machine, Offered, find_offer, load_machines, suggest_names
@@ -15,6 +16,7 @@ from novacron_infra.errors import Problem
 
 _ROLES: tuple[Role, ...] = get_args(Role)
 _SHOWN_REGIONS = 5
+_SHOWN_MACHINES = 4
 
 
 def check_machine(path: str, name: str, platform: Platform | None, for_workers: bool) -> Iterator[Problem]:
@@ -27,20 +29,37 @@ def check_machine(path: str, name: str, platform: Platform | None, for_workers: 
         for_workers: whether the machine runs workers, which need GPUs.
     """
     suitable = [
-        item.name
+        item
         for item in load_machines().values()
-        if (platform is None or item.cloud.value == platform.value) and (item.gpu is not None) is for_workers
+        if (platform is None or item.cloud.value == platform.value)
+        and (item.gpu is not None) is for_workers
+        and item.unsupported_because is None
     ]
     machine_type = load_machines().get(name)
     if machine_type is None:
         where = "" if platform is None else f" of {platform.value}"
         rule = f"it is not a machine{where} in the catalogue"
-        yield problem(path, name, rule, suggest_names(name, suitable))
+        yield problem(path, name, rule, suggest_names(name, [item.name for item in suitable]))
     elif platform is not None and machine_type.cloud.value != platform.value:
         rule = f"it is a machine of {machine_type.cloud.value}, and the region is on {platform.value}"
-        yield problem(path, name, rule, f"Use one of {', '.join(suitable)}")
+        yield problem(path, name, rule, _suggest_like(machine_type, suitable))
+    elif machine_type.unsupported_because is not None:
+        yield problem(path, name, machine_type.unsupported_because, _suggest_like(machine_type, suitable))
     elif for_workers and machine_type.gpu is None:
-        yield problem(path, name, "it has no GPUs, and workers need them", f"Use one of {', '.join(suitable)}")
+        rule = "it has no GPUs, and workers need them"
+        yield problem(path, name, rule, _suggest_like(machine_type, suitable))
+
+
+def _suggest_like(machine_type: Machine, suitable: Sequence[Machine]) -> str:
+    """Return a sentence with the machines that are most like one: of the same GPUs, then of the nearest size."""
+
+    def differ(item: Machine) -> tuple[bool, bool, float]:
+        size = abs(log(item.memory_gib / machine_type.memory_gib))
+        return item.gpu != machine_type.gpu, item.gpu_count != machine_type.gpu_count, size
+
+    near = sorted(suitable, key=differ)[:_SHOWN_MACHINES]
+    rest = "; `novacron catalog list` shows all" if len(suitable) > len(near) else ""
+    return f"Use {' or '.join(item.name for item in near)}{rest}"
 
 
 def check_machines(parts: Parts) -> Iterator[Problem]:
@@ -93,13 +112,18 @@ def check_offers(parts: Parts) -> Iterator[Problem]:
 
 
 def _list_alternatives(machine_type: Machine, region: str, other_regions: tuple[str, ...]) -> Iterator[str]:
-    similar = [item.name for item in load_machines().values() if (item.gpu is None) == (machine_type.gpu is None)]
-    here = [name for name in similar if find_offer(name, region).offered is Offered.YES]
+    here = [
+        item
+        for item in load_machines().values()
+        if (item.gpu is None) == (machine_type.gpu is None)
+        and item.unsupported_because is None
+        and find_offer(item.name, region).offered is Offered.YES
+    ]
     if here:
-        yield f"Use {' or '.join(here)} there."
+        yield f"{_suggest_like(machine_type, here)}."
     if other_regions:
         yield f"Use a region that offers it, such as {', '.join(other_regions[:_SHOWN_REGIONS])}."
-    yield "If the region offers it by now, add it to regions.yaml of the catalogue"
+    yield "If the region offers it by now, add it to catalog/regions.yaml"
 
 
 def _describe_gpus(machine_type: Machine) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from novacron_infra.catalog import find_price
 from novacron_infra.config import CloudEnvironment, Detector
 from novacron_infra.plan.cost.machines import HOURS_PER_MONTH, MachineCost, add_usd_per_hour
 from novacron_infra.plan.machines import MachinePlan
@@ -39,7 +40,7 @@ class EnvironmentCost:
     regions: tuple[RegionCost, ...]
     """In the order of the configuration."""
     machines: tuple[MachineCost, ...]
-    """The machines of all regions, by role and machine type."""
+    """The machines of all regions, by role, machine type and price."""
     not_included: tuple[str, ...]
     """Costs that the price does not include."""
 
@@ -70,34 +71,47 @@ class EnvironmentCost:
         return next(region for region in self.regions if region.region == name)
 
 
-def calculate_cost(
-    config: CloudEnvironment, regions: Sequence[RegionPlan], machines: Sequence[MachinePlan]
-) -> EnvironmentCost:
-    """Return the list price of an environment.
+def calculate_cost(config: CloudEnvironment, regions: Sequence[RegionPlan]) -> EnvironmentCost:
+    """Return the list price of an environment. A region without a price of a machine has that of another region.
 
     Args:
         config: the configuration.
         regions: the plan of each region.
-        machines: the machines of all regions, by role and machine type.
     """
+    costs = tuple(
+        RegionCost(
+            region.name,
+            tuple(MachineCost(item, find_price(item.machine.name, region.name)) for item in region.machines),
+        )
+        for region in regions
+    )
     return EnvironmentCost(
-        regions=tuple(RegionCost(item.name, tuple(map(MachineCost, item.machines))) for item in regions),
-        machines=tuple(map(MachineCost, machines)),
-        not_included=tuple(_list_not_included(config, regions)),
+        regions=costs,
+        machines=tuple(_add_machines(costs)),
+        not_included=tuple(_list_not_included(config, costs)),
     )
 
 
-def _list_not_included(config: CloudEnvironment, regions: Sequence[RegionPlan]) -> Iterator[str]:
-    machines = [(region.name, item.role, MachineCost(item)) for region in regions for item in region.machines]
+def _add_machines(regions: Sequence[RegionCost]) -> Iterator[MachineCost]:
+    """Yield the machines of all regions with the same role, type and price, in the order of roles and regions."""
+    for role in (item.machines.role for item in regions[0].machines):
+        items = [item for region in regions for item in region.machines if item.machines.role == role]
+        for machine, price in dict.fromkeys((item.machines.machine, item.price) for item in items):
+            same = [item.machines.count for item in items if (item.machines.machine, item.price) == (machine, price)]
+            yield MachineCost(MachinePlan(role, machine, sum(same)), price)
+
+
+def _list_not_included(config: CloudEnvironment, regions: Sequence[RegionCost]) -> Iterator[str]:
+    machines = [(region.region, item.machines.role, item) for region in regions for item in region.machines]
     yield from dict.fromkeys(
         f"{role}: {cost.machines.machine.name} has no public price" for _, role, cost in machines if cost.price is None
     )
-    regions_by_base: dict[str, dict[str, None]] = {}
+    regions_by_base: dict[tuple[str, str], dict[str, None]] = {}
     for region, _, cost in machines:
         if cost.price is not None and cost.price.region != region:
-            regions_by_base.setdefault(cost.price.region, {})[region] = None
-    for base, others in regions_by_base.items():
-        yield f"the difference between the prices of {base} and those of {', '.join(others)}"
+            regions_by_base.setdefault((cost.machines.machine.name, cost.price.region), {})[region] = None
+    for (name, base), others in regions_by_base.items():
+        yield f"{name}: the difference between the price in {base} and those in {', '.join(others)}"
     if config.workers.spot_fraction:
         yield f"the discount of {config.workers.spot_fraction:.0%} spot workers"
     if len(regions) > 1:

@@ -16,12 +16,8 @@ class MachineCost:
     """The on-demand list price of the machines of one role."""
 
     machines: MachinePlan
-
-    @property
-    def price(self) -> Price | None:
-        """The list price of one machine, or None when it has no public price."""
-        price = self.machines.machine.price
-        return price if isinstance(price, Price) else None
+    price: Price | None
+    """The list price of one machine, with the region that has it; None when the machine has no public price."""
 
     @property
     def usd_per_hour(self) -> float | None:

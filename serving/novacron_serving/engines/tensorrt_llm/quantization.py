@@ -14,6 +14,7 @@ class Architecture(str, Enum):
     """GPU generations that support different weight formats."""
 
     AMPERE = "ampere"
+    ADA = "ada"
     HOPPER = "hopper"
     BLACKWELL = "blackwell"
 
@@ -35,21 +36,28 @@ class Quantization(str, Enum):
 _Q = Quantization
 SUPPORT: dict[Architecture, tuple[Quantization, ...]] = {
     Architecture.AMPERE: (_Q.FP16, _Q.BF16, _Q.W4A16_AWQ, _Q.W4A16_GPTQ),
+    Architecture.ADA: (_Q.FP16, _Q.BF16, _Q.FP8, _Q.W4A16_AWQ, _Q.W4A16_GPTQ, _Q.W4A8_AWQ),
     Architecture.HOPPER: (_Q.FP16, _Q.BF16, _Q.FP8, _Q.W4A16_AWQ, _Q.W4A16_GPTQ, _Q.W4A8_AWQ),
     Architecture.BLACKWELL: (_Q.FP16, _Q.BF16, _Q.NVFP4),
 }
 """The formats that run on each architecture, from `SOURCE`."""
 WIDTH_FORMATS: dict[Quantization, dict[Architecture, Quantization]] = {
-    _Q.INT8: {Architecture.HOPPER: _Q.FP8},
+    _Q.INT8: {Architecture.ADA: _Q.FP8, Architecture.HOPPER: _Q.FP8},
     _Q.INT4: {
         Architecture.AMPERE: _Q.W4A16_AWQ,
+        Architecture.ADA: _Q.W4A16_AWQ,
         Architecture.HOPPER: _Q.W4A16_AWQ,
         Architecture.BLACKWELL: _Q.NVFP4,
     },
 }
 """The format of each width, by architecture. INT8 SmoothQuant is not in the matrix."""
-CAPABILITY_MAJOR = {8: Architecture.AMPERE, 9: Architecture.HOPPER, 10: Architecture.BLACKWELL}
-"""By the major number of CUDA's compute capability. 8.9 (Ada) and 12 (desktop Blackwell) are not in the matrix."""
+CAPABILITY_MAJOR = {
+    8: Architecture.AMPERE,
+    9: Architecture.HOPPER,
+    10: Architecture.BLACKWELL,
+    12: Architecture.BLACKWELL,
+}
+"""By the major number of CUDA's compute capability. 8.9 is Ada; 12 is Blackwell as an RTX card."""
 MODELOPT = {"FP8": _Q.FP8, "W4A16_AWQ": _Q.W4A16_AWQ, "W4A8_AWQ": _Q.W4A8_AWQ, "NVFP4": _Q.NVFP4}
 """By `quant_algo` of ModelOpt's `hf_quant_config.json`."""
 TORCH_DTYPES = {"bfloat16": _Q.BF16, "float16": _Q.FP16}
@@ -70,7 +78,7 @@ def resolve_format(requested: Quantization, architecture: Architecture) -> Quant
 
 def find_architecture(capability: tuple[int, int]) -> Architecture:
     """Return the architecture of a CUDA compute capability. Raises `ValueError` if it is not in the support matrix."""
-    found = None if capability == (8, 9) else CAPABILITY_MAJOR.get(capability[0])
+    found = Architecture.ADA if capability == (8, 9) else CAPABILITY_MAJOR.get(capability[0])
     if found is None:
         known = ", ".join(architecture.value for architecture in Architecture)
         raise ValueError(

@@ -60,15 +60,22 @@ def test_int8_is_fp8_on_hopper_and_the_error_for_ampere_suggests_int4() -> None:
 
 @pytest.mark.parametrize(
     ("capability", "expected"),
-    [((8, 0), Architecture.AMPERE), ((8, 6), Architecture.AMPERE), ((9, 0), Architecture.HOPPER)],
+    [
+        ((8, 0), Architecture.AMPERE),
+        ((8, 6), Architecture.AMPERE),
+        ((8, 9), Architecture.ADA),
+        ((9, 0), Architecture.HOPPER),
+        ((10, 0), Architecture.BLACKWELL),
+        ((12, 0), Architecture.BLACKWELL),
+    ],
 )
 def test_the_architecture_of_a_compute_capability(capability: tuple[int, int], expected: Architecture) -> None:
     assert find_architecture(capability) is expected
 
 
-@pytest.mark.parametrize("capability", [(7, 5), (8, 9), (12, 0)])
+@pytest.mark.parametrize("capability", [(7, 0), (7, 5), (11, 0)])
 def test_a_gpu_that_is_not_in_the_matrix_is_rejected(capability: tuple[int, int]) -> None:
-    with pytest.raises(ValueError, match="are not supported; supported are: ampere, hopper, blackwell"):
+    with pytest.raises(ValueError, match="are not supported; supported are: ampere, ada, hopper, blackwell"):
         find_architecture(capability)
 
 

@@ -95,7 +95,7 @@ def check_own_files() -> CatalogReport:
 def _list_machines(machines: Iterable[Machine]) -> Table:
     rows: list[list[str]] = []
     for item in machines:
-        price = find_price(item.name, "")
+        price = find_price(item.name)
         rows.append(
             [
                 item.name,

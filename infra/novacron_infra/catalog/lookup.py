@@ -97,7 +97,7 @@ def find_offer(machine_name: str, region: str) -> Offer:
     return Offer(offered=Offered.UNKNOWN, source="", other_regions=other_regions)
 
 
-def find_price(machine_name: str, region: str) -> Price | None:
+def find_price(machine_name: str, region: str | None = None) -> Price | None:
     """Return the on-demand list price of a machine in a region, or in another region if there is none for this one.
 
     Returns:
@@ -108,13 +108,12 @@ def find_price(machine_name: str, region: str) -> Price | None:
     """
     cloud = find_machine(machine_name).cloud
     lists = [item for item in load_catalog().prices if item.cloud is cloud and item.usd_per_hour.get(machine_name)]
-    found = next((item for item in lists if region in item.usd_per_hour[machine_name]), None)
-    if found is None and lists:
-        found, region = lists[0], next(iter(lists[0].usd_per_hour[machine_name]))
-    if found is None:
+    if not lists:
         return None
-    usd_per_hour = found.usd_per_hour[machine_name][region]
-    return Price(usd_per_hour=usd_per_hour, region=region, source=found.source, as_of=found.as_of)
+    found = next((item for item in lists if region in item.usd_per_hour[machine_name]), lists[0])
+    prices = found.usd_per_hour[machine_name]
+    shown = region if region in prices else next(iter(prices))
+    return Price(usd_per_hour=prices[shown], region=shown, source=found.source, as_of=found.as_of)
 
 
 def find_gpu(name: str) -> Gpu:

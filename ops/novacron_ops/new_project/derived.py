@@ -17,6 +17,7 @@ from novacron_infra.catalog import (
     Quantization,
     find_gpu,
     find_offer,
+    find_price,
     list_supported_quantizations,
     load_machines,
     load_models,
@@ -109,7 +110,11 @@ def list_machines(answers: Answers) -> list[Machine]:
 
     Machines without a public price come last. All GPU machines, if the model is not in the catalogue.
     """
-    machines = [item for item in load_machines().values() if item.cloud.value == answers.platform.value and item.gpu]
+    machines = [
+        item
+        for item in load_machines().values()
+        if item.cloud.value == answers.platform.value and item.gpu and item.unsupported_because is None
+    ]
     model = load_models().get(answers.model or "")
     sized = [(item, size_replica(model, item) if model else None) for item in machines]
     fitting = [(item, size) for item, size in sized if size is not None] or [(item, None) for item in machines]
@@ -117,7 +122,8 @@ def list_machines(answers: Answers) -> list[Machine]:
     def price(pair: tuple[Machine, ReplicaSize | None]) -> float:
         machine_type, size = pair
         nodes = 1 if size is None else ceil(size.gpus / machine_type.gpu_count)
-        return float("inf") if isinstance(machine_type.price, str) else machine_type.price.usd_per_hour * nodes
+        found = find_price(machine_type.name)
+        return float("inf") if found is None else found.usd_per_hour * nodes
 
     return [item for item, _ in sorted(fitting, key=price)]
 
@@ -204,7 +210,8 @@ def _choose_coordinator(cloud: Cloud, regions: tuple[str, ...]) -> Machine:
         return item.cloud is cloud and item.gpu is None and offered and fits
 
     def price(item: Machine) -> float:
-        return float("inf") if isinstance(item.price, str) else item.price.usd_per_hour
+        found = find_price(item.name)
+        return float("inf") if found is None else found.usd_per_hour
 
     own = [item for item in load_machines().values() if item.cloud is cloud and item.gpu is None]
     return min((item for item in own if is_suitable(item)), key=price, default=own[0])

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from novacron_infra.catalog import find_price
-from novacron_infra.config import CloudEnvironment, Detector
+from novacron_infra.config import CloudEnvironment, Detector, Role
 from novacron_infra.plan.cost.machines import HOURS_PER_MONTH, MachineCost, add_usd_per_hour
 from novacron_infra.plan.machines import MachinePlan
 from novacron_infra.plan.regions import RegionPlan
@@ -94,7 +94,8 @@ def calculate_cost(config: CloudEnvironment, regions: Sequence[RegionPlan]) -> E
 
 def _add_machines(regions: Sequence[RegionCost]) -> Iterator[MachineCost]:
     """Yield the machines of all regions with the same role, type and price, in the order of roles and regions."""
-    for role in (item.machines.role for item in regions[0].machines):
+    roles: list[Role] = [item.machines.role for item in regions[0].machines]
+    for role in roles:
         items = [item for region in regions for item in region.machines if item.machines.role == role]
         for machine, price in dict.fromkeys((item.machines.machine, item.price) for item in items):
             same = [item.machines.count for item in items if (item.machines.machine, item.price) == (machine, price)]

@@ -157,7 +157,10 @@ def test_without_own_files_a_region_that_does_not_sell_the_machine_is_refused(
             {"machines": "p9.48xlarge: {cloud: aws}\n"},
             "catalog/machines.yaml = a mapping: it must be a list. Write each entry after a dash",
         ),
-        ({"gpus": GPU + "- {name: [}\n"}, "catalog/gpus.yaml line 2 = (not shown): it is not YAML: "),
+        (
+            {"gpus": GPU + "- {name: [}\n"},
+            "catalog/gpus.yaml = (not shown): it is not valid YAML: the `[` of line 2 is not closed; add `]`",
+        ),
         (
             {"machine": MACHINE},
             "catalog/machine.yaml = machine.yaml: the name does not tell which entries the file ",
@@ -182,7 +185,7 @@ def test_nested_aliases_end_in_an_error_within_a_second(own: Path) -> None:
     levels = "".join(f"- &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12))
     start = time.process_time()
     (found,) = problems(own, machines="- &a0 [x]\n" + levels)
-    assert "more than 100,000 values once its YAML aliases are expanded" in found
+    assert "aliases expand to more than 100,000 values" in found
     assert time.process_time() - start < 1
 
 

@@ -22,6 +22,7 @@ from novacron_infra.catalog.types import Entry, Gpu, Machine, Model, OfferList, 
 from novacron_infra.errors import Problem
 from novacron_infra.field_rules import Location, describe_field, describe_rule, find_model_at
 from novacron_infra.shown_values import SHOWN_CHARACTERS, show_key, show_value
+from novacron_infra.user_files import UserFileError, parse_yaml, read_text
 
 PACKAGE = Path(__file__).parent
 """The folder of the catalogue that comes with this package."""
@@ -37,9 +38,6 @@ FILE_NAMES: Mapping[type[Entry], str] = {
 }
 """The beginning of the names of the files with each type of entries, before `.yaml` or a hyphen."""
 _EntryT = TypeVar("_EntryT", bound=Entry)
-_LARGEST_FILE_BYTES = 1_000_000
-_MAX_VALUES = 100_000
-"""Values of a file once its YAML aliases are expanded: nested aliases make a huge list of a small file."""
 _PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml")
 
 
@@ -109,47 +107,26 @@ def check_file_names(folder: Path) -> Iterator[Problem]:
         yield Problem(f"{folder.name}/{file.name}", file.name, rule, fix)
 
 
-def parse_yaml(content: bytes) -> Any:
-    """Return the value of a YAML document. Raises `yaml.YAMLError`."""
+def read_package_file(name: str) -> Any:
+    """Return the value of a file of this package. They are trusted, and read with the fast loader."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return yaml.load(content, Loader=loader)  # noqa: S506 - a safe loader
+    return yaml.load((PACKAGE / name).read_bytes(), Loader=loader)  # noqa: S506 - a safe loader
 
 
 def _read_list(file: Path, shown: str, problems: list[Problem]) -> Sequence[object]:
     """Return the list in a file; an empty one if there is a problem."""
-
-    def report(where: str, rule: str, fix: str, value: str = "(not shown)") -> Sequence[object]:
-        problems.append(Problem(where, value, rule, fix))
-        return ()
-
     try:
-        if (size := file.stat().st_size) > _LARGEST_FILE_BYTES:
-            return report(shown, f"a file has at most {_LARGEST_FILE_BYTES:,} bytes", "Split it", f"{size:,} bytes")
-        values = parse_yaml(file.read_bytes())
-        if _count_values(values, {}) > _MAX_VALUES:
-            rule = f"it has more than {_MAX_VALUES:,} values once its YAML aliases are expanded"
-            return report(shown, rule, "Write values out instead of nesting aliases")
-    except yaml.MarkedYAMLError as error:
-        line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        return report(f"{shown}{line}", f"it is not YAML: {error.problem}", "Correct the line")
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        return report(shown, f"it cannot be read: {error}", "Make it a readable YAML file")
+        values = read_package_file(file.name) if file.parent == PACKAGE else parse_yaml(read_text(file), shown)
+    except UserFileError as error:
+        rule = str(error).replace(str(file), "it").replace(shown, "it")
+        problems.append(Problem(shown, "(not shown)", rule, "Correct the file"))
+        return ()
     if values is None:
         return ()
     if not isinstance(values, list):
-        return report(shown, "it must be a list", "Write each entry after a dash", show_value(values))
+        problems.append(Problem(shown, show_value(values), "it must be a list", "Write each entry after a dash"))
+        return ()
     return cast("list[object]", values)
-
-
-def _count_values(value: object, known: dict[int, int]) -> int:
-    """Return the number of values in `value`, each alias counted as the values that it stands for."""
-    if not isinstance(value, Mapping | list):
-        return 1
-    if id(value) not in known:
-        known[id(value)] = _MAX_VALUES  # an alias of an anchor inside itself
-        inner = cast("Mapping[object, object]", value).values() if isinstance(value, Mapping) else value
-        known[id(value)] = 1 + sum(_count_values(item, known) for item in cast("Sequence[object]", inner))
-    return known[id(value)]
 
 
 def _name_item(value: object, index: int) -> str:

@@ -14,7 +14,7 @@ from novacron_infra.catalog.errors import (
     UnknownNameError,
     UnsupportedQuantizationError,
 )
-from novacron_infra.catalog.files import PACKAGE, parse_yaml
+from novacron_infra.catalog.files import read_package_file
 from novacron_infra.catalog.merging import load_catalog
 from novacron_infra.catalog.types import (
     Architecture,
@@ -57,14 +57,14 @@ def load_models() -> Mapping[str, Model]:
 @cache
 def load_quantizations() -> Quantizations:
     """Return the weight formats, and the engines and architectures that support them."""
-    values = parse_yaml((PACKAGE / "quantizations.yaml").read_bytes())
+    values = read_package_file("quantizations.yaml")
     return Quantizations.model_validate_json(json.dumps(values, default=str))
 
 
 @cache
 def load_kubernetes_lists() -> Mapping[Cloud, KubernetesList]:
     """Return the versions of Kubernetes that each cloud offers."""
-    values = parse_yaml((PACKAGE / "kubernetes_versions.yaml").read_bytes())
+    values = read_package_file("kubernetes_versions.yaml")
     lists = TypeAdapter(tuple[KubernetesList, ...]).validate_json(json.dumps(values, default=str))
     return MappingProxyType({item.cloud: item for item in lists})
 

@@ -72,11 +72,50 @@ class NfsStore:
     """`server:/export`."""
 
 
-RegionStore = S3Store | GcsStore | AzureBlobStore | NewEfsStore | ExistingEfsStore | ManagedNfsStore | NfsStore
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExistingS3Store:
+    """A bucket that exists, on AWS."""
+
+    bucket: str
+    key_arn: str | None = None
+    """Key of its objects. None: S3 encrypts them with keys of its own."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExistingGcsStore:
+    """A bucket that exists, on Google Cloud."""
+
+    bucket: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExistingBlobStore:
+    """A container that exists, on Azure."""
+
+    account_id: str
+    """Resource id of its storage account."""
+    container: str
+
+    @property
+    def account(self) -> str:
+        """Name of the storage account."""
+        return self.account_id.rpartition("/")[2]
+
+    @property
+    def container_id(self) -> str:
+        """Resource id of the container."""
+        return f"{self.account_id}/blobServices/default/containers/{self.container}"
+
+
+ExistingBucket = ExistingS3Store | ExistingGcsStore | ExistingBlobStore
+"""Object storage that exists."""
+RegionStore = (
+    S3Store | GcsStore | AzureBlobStore | ExistingBucket | NewEfsStore | ExistingEfsStore | ManagedNfsStore | NfsStore
+)
 """The model store of one region."""
-AwsStore = S3Store | NewEfsStore | ExistingEfsStore | NfsStore
-GcpStore = GcsStore | ManagedNfsStore | NfsStore
-AzureStore = AzureBlobStore | ManagedNfsStore | NfsStore
+AwsStore = S3Store | ExistingS3Store | NewEfsStore | ExistingEfsStore | NfsStore
+GcpStore = GcsStore | ExistingGcsStore | ManagedNfsStore | NfsStore
+AzureStore = AzureBlobStore | ExistingBlobStore | ManagedNfsStore | NfsStore
 
 
 def make_store(kind: StoreKind, bucket: str | None, *, replica: bool = False) -> RegionStore:

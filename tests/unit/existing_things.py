@@ -60,6 +60,16 @@ def _azure(region: str, network: str) -> dict[str, Any]:
 GCP = _in_every_region(GOOGLE, "gcp", _google)
 AZURE = _in_every_region(AZURE_BASE, "azure", _azure)
 CLOUDS = {"aws": AWS, "gcp": GCP, "azure": AZURE}
+KEY_ARN = "arn:aws:kms:us-west-2:123456789012:key/00000000-0000-0000-0000-000000000000"
+ACCOUNT_ID = f"{HUB}/providers/Microsoft.Storage/storageAccounts/acmemodels"
+BUCKETS: dict[str, dict[str, Any]] = {
+    "aws": change(AWS, {"regions.0.existing.aws.bucket": {"name": "acme-models", "key_arn": KEY_ARN}}),
+    "gcp": change(GCP, {"regions.0.existing.gcp.bucket": "acme-models"}),
+    "azure": change(
+        AZURE, {"regions.0.existing.azure.container": f"{ACCOUNT_ID}/blobServices/default/containers/models"}
+    ),
+}
+"""The same with the bucket of the first region."""
 
 
 def answer(patch: pytest.MonkeyPatch, answers: Mapping[str, Mapping[str, Any] | None]) -> None:

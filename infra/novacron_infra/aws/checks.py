@@ -51,6 +51,6 @@ def require_store(name: str, spec: RegionSpec, *, has_plugins: bool) -> AwsStore
     if isinstance(spec.store, AwsStore):
         raise_problems(problems)
         return spec.store
-    fix = "Use S3Store, NewEfsStore, ExistingEfsStore or NfsStore"
+    fix = "Use S3Store, ExistingS3Store, NewEfsStore, ExistingEfsStore or NfsStore"
     rule = "AWS has no such model store"
     raise ArgumentError([*problems, Problem(f"{name}.store", type(spec.store).__name__, rule, fix)])

@@ -14,7 +14,6 @@ from novacron_infra.generated import generate_secret
 from novacron_infra.plan import EnvironmentPlan
 from novacron_infra.plan.stores import find_efs_replication
 from novacron_infra.regions import build_region_specs
-from novacron_infra.stores import S3Store
 from novacron_infra.tags import Tags
 
 
@@ -71,15 +70,15 @@ def _replicate_buckets(
     config: CloudEnvironment, tags: Tags, regions: dict[str, AwsRegion], providers: dict[str, aws.Provider]
 ) -> None:
     stores = {
-        name: ReplicaArgs(
-            bucket=region.spec.store.bucket, bucket_arn=region.store.bucket_arn, key_arn=region.storage_key_arn
-        )
+        name: ReplicaArgs(bucket=region.bucket.name, bucket_arn=region.bucket.arn, key_arn=region.bucket.key_arn)
         for name, region in regions.items()
-        if isinstance(region.spec.store, S3Store) and region.store is not None
+        # `check_existing` asks for the key of a bucket that receives copies.
+        if region.bucket is not None and region.bucket.key_arn is not None
     }
-    if len(stores) < 2:
+    source, *others = stores or [""]
+    # A bucket that exists is not changed, and a rule of replication is a part of its source.
+    if not others or regions[source].store is None:
         return
-    source, *others = stores
     AwsModelReplication(
         f"{tags.environment}-models",
         AwsModelReplicationArgs(

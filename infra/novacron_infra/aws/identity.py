@@ -57,14 +57,14 @@ class EksPodRole(pulumi.ComponentResource):
         self.register_outputs({"role_arn": self.role_arn})
 
 
-def reads_models(bucket_arn: str, key_arn: str, prefixes: Sequence[str] = ("models", "configuration")) -> str:
+def reads_models(bucket_arn: str, key_arn: str | None, prefixes: Sequence[str] = ("models", "configuration")) -> str:
     """Return a policy that only reads objects below the prefixes. An empty prefix means the whole bucket."""
     folders = {prefix: f"{prefix}/" if prefix else "" for prefix in prefixes}
     listed = [name for prefix, folder in folders.items() for name in (prefix, f"{folder}*")]
     return render_policy(
         _allow(["s3:ListBucket"], bucket_arn) | {"Condition": {"StringLike": {"s3:prefix": listed}}},
         _allow(["s3:GetObject"], [f"{bucket_arn}/{folder}*" for folder in folders.values()]),
-        _allow(["kms:Decrypt"], key_arn),
+        *([_allow(["kms:Decrypt"], key_arn)] if key_arn is not None else []),
     )
 
 

@@ -19,9 +19,9 @@ from novacron_infra.aws.ingress import AwsIngress, AwsIngressArgs
 from novacron_infra.aws.keys import AwsKeys, AwsKeysArgs, KeyUse
 from novacron_infra.aws.network import AwsNetworkIds
 from novacron_infra.aws.node_pool import EksNodePool, EksNodePoolArgs
-from novacron_infra.aws.region_parts import declare_network
+from novacron_infra.aws.region_parts import declare_files, declare_network, find_bucket
 from novacron_infra.aws.registry import AwsRegistry, AwsRegistryArgs, make_registry_url
-from novacron_infra.aws.storage import ACCESS_LOG_DAYS, AwsEfs, AwsEfsArgs, AwsModelStore, AwsModelStoreArgs
+from novacron_infra.aws.storage import ACCESS_LOG_DAYS, AwsBucket, AwsEfs, AwsModelStore, AwsModelStoreArgs
 from novacron_infra.aws.threat_detection import AwsThreatDetection, AwsThreatDetectionArgs
 from novacron_infra.config import AddOn, Platform
 from novacron_infra.pools import NodePoolShape
@@ -29,6 +29,7 @@ from novacron_infra.regions import RegionResults, RegionSpec
 from novacron_infra.stores import (
     AwsStore,
     ExistingEfsStore,
+    ExistingS3Store,
     NewEfsStore,
     NfsStore,
     S3Store,
@@ -85,7 +86,9 @@ class AwsRegion(pulumi.ComponentResource):
     spec: RegionSpec
     cluster: EksCluster
     store: AwsModelStore | None
-    """None: the models are in a file system."""
+    """None: the models are in a file system, or in a bucket that exists."""
+    bucket: AwsBucket | None
+    """Bucket of the models. None: they are in a file system."""
     files: AwsEfs | None
     """EFS."""
     storage_key_arn: pulumi.Output[str]
@@ -171,11 +174,11 @@ class AwsRegion(pulumi.ComponentResource):
                 service_account=WORKER_SERVICE_ACCOUNT,
                 # Mounted files need no rights: the network admits the cluster's nodes.
                 policy=pulumi.Output.all(
-                    bucket_arn=self.store.bucket_arn,
-                    key_arn=self.storage_key_arn,
+                    bucket_arn=self.bucket.arn,
+                    key_arn=self.bucket.key_arn,
                     prefixes=[spec.models_prefix, spec.configuration_prefix],
                 ).apply(render_reads_models)
-                if self.store
+                if self.bucket
                 else None,
                 tags=tags,
                 account_id=args.account_id,
@@ -269,9 +272,12 @@ class AwsRegion(pulumi.ComponentResource):
     ) -> pulumi.Output[str]:
         """Declare the model store, and return the URL of the models."""
         child = pulumi.ResourceOptions(parent=self)
-        self.store, self.files = None, None
+        self.store, self.bucket, self.files = None, None, None
         if isinstance(store, NfsStore):
             return pulumi.Output.from_input(make_store_url(make_nfs_address(store.export), spec.models_prefix))
+        if isinstance(store, ExistingS3Store):
+            self.bucket = find_bucket(store, child)
+            return pulumi.Output.from_input(make_store_url(f"s3://{store.bucket}", spec.models_prefix))
         if isinstance(store, S3Store):
             self.store = AwsModelStore(
                 f"{name}-models",
@@ -285,20 +291,10 @@ class AwsRegion(pulumi.ComponentResource):
                 ),
                 child,
             )
+            self.bucket = AwsBucket(name=store.bucket, arn=self.store.bucket_arn, key_arn=self.storage_key_arn)
             return self.store.bucket.bucket.apply(lambda bucket: make_store_url(f"s3://{bucket}", spec.models_prefix))
-        self.files = AwsEfs(
-            f"{name}-models",
-            AwsEfsArgs(
-                subnet_ids=network.private_subnet_ids,
-                security_group_id=self.cluster.security_group_id,
-                key_arn=self.storage_key_arn,
-                tags=spec.tags,
-                existing_id=store.file_system_id if isinstance(store, ExistingEfsStore) else None,
-                replica=isinstance(store, NewEfsStore) and store.replica,
-                protect=spec.protect,
-            ),
-            child,
-        )
+        group_id = self.cluster.security_group_id
+        self.files = declare_files(name, spec, store, network, group_id, self.storage_key_arn, child)
         return self.files.file_system_id.apply(lambda id_: make_store_url(f"efs://{id_}", spec.models_prefix))
 
     def _declare_threat_detection(

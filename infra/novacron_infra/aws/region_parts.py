@@ -6,10 +6,13 @@ The rest of the region uses either in the same way. `existing` has the lookups o
 from __future__ import annotations
 
 import pulumi
+import pulumi_aws as aws
 
 from novacron_infra.aws.network import AwsNetwork, AwsNetworkArgs, AwsNetworkIds, declare_fabric_group
+from novacron_infra.aws.storage import AwsBucket, AwsEfs, AwsEfsArgs
 from novacron_infra.config import ExistingAws
 from novacron_infra.regions import RegionSpec
+from novacron_infra.stores import ExistingEfsStore, ExistingS3Store, NewEfsStore
 
 
 def find_existing(spec: RegionSpec) -> ExistingAws:
@@ -43,3 +46,32 @@ def declare_network(
         public_subnet_ids={zone: existing.public_subnets[zone] for zone in spec.zones},
         fabric_security_group_id=group.id,
     )
+
+
+def find_bucket(store: ExistingS3Store, opts: pulumi.ResourceOptions) -> AwsBucket:
+    """Return a bucket that exists. Nothing is declared."""
+    partition = aws.get_partition_output(opts=pulumi.InvokeOutputOptions(parent=opts.parent)).partition
+    arn = pulumi.Output.format("arn:{0}:s3:::{1}", partition, store.bucket)
+    return AwsBucket(name=store.bucket, arn=arn, key_arn=store.key_arn)
+
+
+def declare_files(
+    name: str,
+    spec: RegionSpec,
+    store: NewEfsStore | ExistingEfsStore,
+    network: AwsNetworkIds,
+    security_group_id: pulumi.Input[str],
+    key_arn: pulumi.Input[str],
+    opts: pulumi.ResourceOptions,
+) -> AwsEfs:
+    """Declare the region's file system, or of one that exists only the mount targets."""
+    args = AwsEfsArgs(
+        subnet_ids=network.private_subnet_ids,
+        security_group_id=security_group_id,
+        key_arn=key_arn,
+        tags=spec.tags,
+        existing_id=store.file_system_id if isinstance(store, ExistingEfsStore) else None,
+        replica=isinstance(store, NewEfsStore) and store.replica,
+        protect=spec.protect,
+    )
+    return AwsEfs(f"{name}-models", args, opts)

@@ -51,6 +51,16 @@ class AwsModelStoreArgs:
     """AWS account. None: the account that STS returns."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AwsBucket:
+    """A bucket of models, one that is created or one that exists."""
+
+    name: str
+    arn: pulumi.Output[str]
+    key_arn: pulumi.Input[str] | None
+    """Key of its objects. None: S3 encrypts them with keys of its own."""
+
+
 class AwsModelStore(pulumi.ComponentResource):
     """A private, versioned, encrypted bucket that answers over TLS only.
 

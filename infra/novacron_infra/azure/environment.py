@@ -17,6 +17,7 @@ from novacron_infra.azure.threat_detection import AzureThreatDetection, AzureThr
 from novacron_infra.config import CloudEnvironment, Detector, Platform
 from novacron_infra.plan import EnvironmentPlan
 from novacron_infra.regions import build_region_specs
+from novacron_infra.stores import ExistingBlobStore
 from novacron_infra.tags import Tags
 
 
@@ -72,7 +73,9 @@ def _replicate_containers(
     config: CloudEnvironment, tags: Tags, regions: dict[str, AzureRegion], providers: dict[str, azure_native.Provider]
 ) -> None:
     stores = {name: region.store for name, region in regions.items() if region.store is not None}
-    if len(stores) < 2:
+    # A rule of replication is a part of both accounts, and an account that exists is not changed.
+    primary = next(iter(regions.values()))
+    if len(stores) < 2 or isinstance(primary.spec.store, ExistingBlobStore):
         return
     source, *others = stores
     replicated, not_replicated = others[:MOST_REPLICAS], others[MOST_REPLICAS:]

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 import pulumi
 import pulumi_azure_native as azure_native
 
+from novacron_infra.azure.existing_bucket import check_container
 from novacron_infra.azure.existing_network import AzureNetworkCheck
 from novacron_infra.azure.region_parts import find_existing
 from novacron_infra.existing import Lookups, raise_lookup_problems
 from novacron_infra.regions import RegionSpec
+from novacron_infra.stores import ExistingBlobStore
 
 
 def check_existing(specs: Mapping[str, RegionSpec], providers: Mapping[str, azure_native.Provider]) -> None:
@@ -38,4 +40,6 @@ def _look_up(spec: RegionSpec, provider: azure_native.Provider) -> Lookups:
             network=spec.network,
             pools=spec.pools,
         ).run()
+    if isinstance(spec.store, ExistingBlobStore):
+        check_container(lookups, spec.store, spec.region)
     return lookups

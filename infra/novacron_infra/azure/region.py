@@ -29,7 +29,7 @@ from novacron_infra.azure.names import make_unique_name
 from novacron_infra.azure.network import AzureNetworkIds, SubnetUse
 from novacron_infra.azure.node_pool import AksNodePool, AksNodePoolArgs
 from novacron_infra.azure.private_link import PrivateService
-from novacron_infra.azure.region_parts import declare_network
+from novacron_infra.azure.region_parts import connect_container, declare_network
 from novacron_infra.azure.registry import AzureRegistry, AzureRegistryArgs
 from novacron_infra.azure.storage import AzureFiles, AzureFilesArgs, AzureModelStore, AzureModelStoreArgs
 from novacron_infra.config import Platform
@@ -37,7 +37,14 @@ from novacron_infra.errors import ArgumentError, Problem, raise_problems
 from novacron_infra.limits.identities import check_subscription
 from novacron_infra.pools import NodePoolShape
 from novacron_infra.regions import RegionResults, RegionSpec
-from novacron_infra.stores import AzureBlobStore, AzureStore, NfsStore, make_nfs_address, make_store_url
+from novacron_infra.stores import (
+    AzureBlobStore,
+    AzureStore,
+    ExistingBlobStore,
+    NfsStore,
+    make_nfs_address,
+    make_store_url,
+)
 from novacron_infra.workloads.names import WORKER_SERVICE_ACCOUNT, find_worker_namespace
 from novacron_infra.workloads.serving_args import RegionStack
 
@@ -84,7 +91,9 @@ class AzureRegion(pulumi.ComponentResource):
     spec: RegionSpec
     cluster: AksCluster
     store: AzureModelStore | None
-    """None: the models are in a file system."""
+    """None: the models are in a file system, or in a container that exists."""
+    container_id: pulumi.Input[str] | None
+    """Container of the models. None: they are in a file system."""
     files: AzureFiles | None
     """Azure Files."""
     ingress: AzureIngress
@@ -248,9 +257,12 @@ class AzureRegion(pulumi.ComponentResource):
     def _declare_store(self, store: AzureStore, network: AzureNetworkIds, key: CustomerKey) -> pulumi.Output[str]:
         """Declare the model store, and return the URL of the models."""
         spec = self.spec
-        self.store, self.files = None, None
+        self.store, self.container_id, self.files = None, None, None
         if isinstance(store, NfsStore):
             return pulumi.Output.from_input(make_store_url(make_nfs_address(store.export), spec.models_prefix))
+        if isinstance(store, ExistingBlobStore):
+            self.container_id = store.container_id
+            return connect_container(self._name, spec, store, self.resource_group_name, network, self._child)
         if isinstance(store, AzureBlobStore):
             self.store = AzureModelStore(
                 f"{self._name}-models",
@@ -267,6 +279,7 @@ class AzureRegion(pulumi.ComponentResource):
                 ),
                 self._child,
             )
+            self.container_id = self.store.container_id
             address = pulumi.Output.format(
                 "az://{0}@{1}.blob.core.windows.net", self.store.container_name, self.store.account.name
             )
@@ -297,9 +310,9 @@ class AzureRegion(pulumi.ComponentResource):
                 namespace=find_worker_namespace(self.spec.serving is not None),
                 service_account=WORKER_SERVICE_ACCOUNT,
                 # Mounted files need no rights: the network admits the cluster's nodes.
-                role=Role.STORAGE_BLOB_DATA_READER if self.store else None,
+                role=Role.STORAGE_BLOB_DATA_READER if self.container_id else None,
                 # Roles are for a container, not for a prefix in it.
-                scope=self.store.container_id if self.store else None,
+                scope=self.container_id,
                 tags=self.spec.tags,
             ),
             self._child,
@@ -377,7 +390,7 @@ def _check_args(name: str, args: AzureRegionArgs) -> tuple[AzureStore, str]:
         found.append(Problem(f"{name}.redis_nodes", str(spec.redis_nodes), rule, "Use fewer"))
     store = spec.store
     if not isinstance(store, AzureStore):
-        fix = "Use AzureBlobStore, ManagedNfsStore or NfsStore"
+        fix = "Use AzureBlobStore, ExistingBlobStore, ManagedNfsStore or NfsStore"
         found.append(Problem(f"{name}.store", type(store).__name__, "Azure has no such model store", fix))
     elif redis_size is not None:
         raise_problems(found)

@@ -14,6 +14,7 @@ from novacron_infra.azure.private_link import ZONES, PrivateService, declare_pri
 from novacron_infra.config import ExistingAzure, ExistingAzureNetwork
 from novacron_infra.regions import RegionSpec
 from novacron_infra.resource_outputs import resolve_after
+from novacron_infra.stores import ExistingBlobStore, make_store_url
 
 PUBLIC_PORTS = (443,)
 """Ports of the coordinators that nodes open to the internet behind the load balancer."""
@@ -85,3 +86,27 @@ def _connect_network(
     )
     subnet_ids[SubnetUse.API_SERVER] = resolve_after(subnet_ids[SubnetUse.API_SERVER], vault.id)
     return AzureNetworkIds(subnet_ids=subnet_ids, dns_zone_ids=dns_zone_ids)
+
+
+def connect_container(
+    name: str,
+    spec: RegionSpec,
+    store: ExistingBlobStore,
+    resource_group: pulumi.Output[str],
+    network: AzureNetworkIds,
+    opts: pulumi.ResourceOptions,
+) -> pulumi.Output[str]:
+    """Declare a private endpoint of a storage account that exists, and return the URL of its models."""
+    endpoint = declare_private_endpoint(
+        f"{name}-models-blob",
+        PrivateService.BLOB,
+        store.account_id,
+        network.subnet_ids[SubnetUse.ENDPOINTS],
+        network.dns_zone_ids[PrivateService.BLOB],
+        resource_group,
+        spec.region,
+        spec.tags.of("models"),
+        opts,
+    )
+    address = f"az://{store.container}@{store.account}.blob.core.windows.net"
+    return resolve_after(pulumi.Output.from_input(make_store_url(address, spec.models_prefix)), endpoint.id)

@@ -29,6 +29,7 @@ from novacron_infra.config.sections.data import Data
 from novacron_infra.config.sections.existing import (
     Existing,
     ExistingAws,
+    ExistingAwsBucket,
     ExistingAwsNetwork,
     ExistingAzure,
     ExistingAzureNetwork,
@@ -84,6 +85,7 @@ __all__ = [
     "EnvironmentSecrets",
     "Existing",
     "ExistingAws",
+    "ExistingAwsBucket",
     "ExistingAwsNetwork",
     "ExistingAzure",
     "ExistingAzureNetwork",

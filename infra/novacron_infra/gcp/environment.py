@@ -43,7 +43,7 @@ def declare_regions(plan: EnvironmentPlan, tags: Tags) -> dict[str, GcpRegion]:
 def _replicate_buckets(
     config: CloudEnvironment, tags: Tags, regions: dict[str, GcpRegion], providers: dict[str, gcp.Provider]
 ) -> None:
-    stores = {name: region.store for name, region in regions.items() if region.store is not None}
+    stores = {name: region.bucket_name for name, region in regions.items() if region.bucket_name is not None}
     if len(stores) < 2:
         return
     source, *others = stores
@@ -51,8 +51,8 @@ def _replicate_buckets(
         f"{tags.environment}-models",
         GcpModelReplicationArgs(
             project=config.accounts.require_google_project(),
-            source_bucket=stores[source].bucket.name,
-            replicas={name: ReplicaArgs(bucket=stores[name].bucket.name) for name in others},
+            source_bucket=stores[source],
+            replicas={name: ReplicaArgs(bucket=stores[name]) for name in others},
             tags=tags,
             prefix=config.model.store.model_names,
             configuration_prefix=config.model.store.configuration_names,

@@ -8,9 +8,11 @@ import pulumi
 import pulumi_gcp as gcp
 
 from novacron_infra.existing import Lookups, raise_lookup_problems
+from novacron_infra.gcp.existing_bucket import check_bucket
 from novacron_infra.gcp.existing_network import GcpNetworkCheck
 from novacron_infra.gcp.region_parts import find_existing
 from novacron_infra.regions import RegionSpec
+from novacron_infra.stores import ExistingGcsStore
 
 
 def check_existing(specs: Mapping[str, RegionSpec], providers: Mapping[str, gcp.Provider]) -> None:
@@ -38,4 +40,6 @@ def _look_up(spec: RegionSpec, provider: gcp.Provider) -> Lookups:
             network=spec.network,
             pools=spec.pools,
         ).run()
+    if isinstance(spec.store, ExistingGcsStore):
+        check_bucket(lookups, spec.store, spec.region)
     return lookups

@@ -29,6 +29,7 @@ from novacron_infra.limits.identities import check_admins, check_project
 from novacron_infra.regions import RegionResults, RegionSpec
 from novacron_infra.stores import (
     FILESTORE_GIB,
+    ExistingGcsStore,
     GcpStore,
     GcsStore,
     ManagedNfsStore,
@@ -85,7 +86,9 @@ class GcpRegion(pulumi.ComponentResource):
     spec: RegionSpec
     cluster: GkeCluster
     store: GcpModelStore | None
-    """None: the models are in a file system."""
+    """None: the models are in a file system, or in a bucket that exists."""
+    bucket_name: pulumi.Input[str] | None
+    """Bucket of the models. None: they are in a file system."""
     files: GcpFilestore | None
     """Filestore."""
     ingress_address: pulumi.Output[str]
@@ -189,9 +192,9 @@ class GcpRegion(pulumi.ComponentResource):
         )
         workers = self._pods(name, find_worker_namespace(spec.serving is not None), WORKER_SERVICE_ACCOUNT)
         coordinators = self._pods(name, NAMESPACE, COORDINATOR_SERVICE_ACCOUNT)
-        if isinstance(store, GcsStore) and self.store is not None:
+        if isinstance(store, GcsStore | ExistingGcsStore) and self.bucket_name is not None:
             # Mounted files need no rights: the network admits the cluster's nodes.
-            self._grant_models(name, store.bucket, self.store, workers)
+            self._grant_models(name, store.bucket, self.bucket_name, workers)
         self._grant_databases(name, args, coordinators, postgres)
         repository = f"{tags.environment.lower()}-novacron"
         registry = GcpRegistry(
@@ -266,9 +269,12 @@ class GcpRegion(pulumi.ComponentResource):
     ) -> pulumi.Output[str]:
         """Declare the model store, and return the URL of the models."""
         spec, child = self.spec, pulumi.ResourceOptions(parent=self)
-        self.store, self.files = None, None
+        self.store, self.bucket_name, self.files = None, None, None
         if isinstance(store, NfsStore):
             return pulumi.Output.from_input(make_store_url(make_nfs_address(store.export), spec.models_prefix))
+        if isinstance(store, ExistingGcsStore):
+            self.bucket_name = store.bucket
+            return pulumi.Output.from_input(make_store_url(f"gs://{store.bucket}", spec.models_prefix))
         if isinstance(store, GcsStore):
             self.store = GcpModelStore(
                 f"{name}-models",
@@ -277,6 +283,7 @@ class GcpRegion(pulumi.ComponentResource):
                 ),
                 child,
             )
+            self.bucket_name = self.store.bucket.name
             return self.store.url.apply(lambda url: make_store_url(url, spec.models_prefix))
         self.files = GcpFilestore(
             f"{name}-models",
@@ -333,10 +340,10 @@ class GcpRegion(pulumi.ComponentResource):
                 opts=pulumi.ResourceOptions(parent=self),
             )
 
-    def _grant_models(self, name: str, bucket: str, store: GcpModelStore, workers: GkePodAccount) -> None:
+    def _grant_models(self, name: str, bucket: str, bucket_name: pulumi.Input[str], workers: GkePodAccount) -> None:
         gcp.storage.BucketIAMMember(
             f"{name}-reads-models",
-            bucket=store.bucket.name,
+            bucket=bucket_name,
             role="roles/storage.objectViewer",
             member=workers.member,
             condition=gcp.storage.BucketIAMMemberConditionArgs(
@@ -376,5 +383,5 @@ def _require_store(name: str, args: GcpRegionArgs) -> GcpStore:
     if isinstance(store, GcpStore):
         raise_problems(found)
         return store
-    rule, fix = "Google Cloud has no such model store", "Use GcsStore, ManagedNfsStore or NfsStore"
+    rule, fix = "Google Cloud has no such model store", "Use GcsStore, ExistingGcsStore, ManagedNfsStore or NfsStore"
     raise ArgumentError([*found, Problem(f"{name}.store", type(store).__name__, rule, fix)])

@@ -13,6 +13,10 @@ from novacron_infra.stores import (
     EFS_MIB_PER_S,
     FILESTORE_MIB_PER_S,
     AzureBlobStore,
+    ExistingBlobStore,
+    ExistingBucket,
+    ExistingGcsStore,
+    ExistingS3Store,
     GcsStore,
     NfsStore,
     RegionStore,
@@ -40,12 +44,26 @@ _CREATED = {
 def find_region_store(config: CloudEnvironment, region: Region) -> RegionStore:
     """Return the model store of a region."""
     platform = region.find_platform(config.platform)
+    if (existing := _find_existing_bucket(region)) is not None:
+        return existing
     replication = find_efs_replication(config)
     return make_store(
         config.store_kind(region),
         config.list_buckets(platform)[region.name],
         replica=replication is not None and replication[1] == region.name,
     )
+
+
+def _find_existing_bucket(region: Region) -> ExistingBucket | None:
+    existing = region.existing
+    if existing.aws is not None and existing.aws.bucket is not None:
+        return ExistingS3Store(bucket=existing.aws.bucket.name, key_arn=existing.aws.bucket.key_arn)
+    if existing.gcp is not None and existing.gcp.bucket is not None:
+        return ExistingGcsStore(bucket=existing.gcp.bucket)
+    if existing.azure is not None and existing.azure.container is not None:
+        account_id, _, container = existing.azure.container.partition("/blobServices/default/containers/")
+        return ExistingBlobStore(account_id=account_id, container=container)
+    return None
 
 
 def find_store_rate(store: RegionStore, platform: Platform, parallel: int) -> float | None:
@@ -59,7 +77,7 @@ def find_store_rate(store: RegionStore, platform: Platform, parallel: int) -> fl
     Returns:
         None for an NFS server that exists, whose rate is not known.
     """
-    if isinstance(store, S3Store | GcsStore | AzureBlobStore):
+    if isinstance(store, S3Store | GcsStore | AzureBlobStore | ExistingBucket):
         return parallel * OBJECT_STORE_MB_PER_S / 1000
     if isinstance(store, NfsStore):
         return None
@@ -87,6 +105,14 @@ def list_store_warnings(config: CloudEnvironment, sizes: Sequence[ReplicaSize]) 
         fix = "raise loader.parallel"
         if warning := describe_slow_load("object storage", weights_gb, rate_mib_per_s, loader.timeout_s, fix):
             yield warning
+    stores = {region.name: find_region_store(config, region) for region in config.regions}
+    if len(stores) > 1:
+        first = next(iter(stores))
+        # A rule of replication is a part of the source bucket on AWS, and of both accounts on Azure.
+        if isinstance(stores[first], ExistingS3Store | ExistingBlobStore):
+            yield f"models are not replicated from {first}: its bucket exists, and is not changed"
+        elif names := [name for name, store in stores.items() if isinstance(store, ExistingBlobStore)]:
+            yield f"models are not replicated to {', '.join(names)}: their accounts exist, and are not changed"
     created: dict[tuple[Platform, StoreKind], list[str]] = {}
     mounted: dict[str, list[str]] = {}
     for region in config.regions:

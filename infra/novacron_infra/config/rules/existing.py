@@ -8,6 +8,7 @@ from novacron_infra.config.problems import MISSING, item_path, problem
 from novacron_infra.config.rules.parts import Parts
 from novacron_infra.config.sections.accounts import Accounts
 from novacron_infra.config.sections.existing import ExistingAws, ExistingAzure, ExistingGoogle
+from novacron_infra.config.sections.model_store import OWN_STORE
 from novacron_infra.config.sections.platform import Platform
 from novacron_infra.config.sections.regions import Region
 from novacron_infra.errors import Problem
@@ -28,6 +29,39 @@ def check_existing(parts: Parts) -> Iterator[Problem]:
         if region.existing.azure is not None:
             yield from _check_azure(f"{path}.azure", region.existing.azure, parts.get("accounts"))
         yield from _check_shared(path, region, used)
+    yield from _check_buckets(parts)
+
+
+def _check_buckets(parts: Parts) -> Iterator[Problem]:
+    """Check buckets that exist: the kind of the store, the region of a key, and the key of one that receives copies."""
+    regions, platform, model = parts.get("regions", ()), parts.get("platform"), parts.get("model")
+    for index, region in enumerate(regions):
+        path = f"{item_path('regions', regions, index)}.existing"
+        aws, gcp, azure = region.existing.aws, region.existing.gcp, region.existing.azure
+        given = {
+            "aws.bucket": aws.bucket.name if aws and aws.bucket else None,
+            "gcp.bucket": gcp.bucket if gcp else None,
+            "azure.container": azure.container if azure else None,
+        }
+        found = next(((key, value) for key, value in given.items() if value is not None), None)
+        if found is None or platform is None or model is None:
+            continue
+        key, value = found
+        kind = model.store.kind
+        if region.overrides is not None:
+            kind = region.overrides.store_kind or OWN_STORE[region.overrides.platform]
+        if kind not in OWN_STORE.values():
+            rule = f"the models of this region are in a store of kind {kind.value}"
+            yield problem(f"{path}.{key}", value, rule, "Remove it, or use the object storage of the cloud")
+        if aws is None or aws.bucket is None:
+            continue
+        key_arn = aws.bucket.key_arn
+        if key_arn is not None and key_arn.split(":")[3] != region.name:
+            rule = f"it is in {key_arn.split(':')[3]}, and the region is {region.name}"
+            yield problem(f"{path}.aws.bucket.key_arn", key_arn, rule, f"Name the key of a bucket in {region.name}")
+        if key_arn is None and index > 0 and region.overrides is None:
+            rule = "copies of the models are written to this bucket, encrypted with a key"
+            yield problem(f"{path}.aws.bucket.key_arn", MISSING, rule, "Add the ARN of the bucket's key")
 
 
 def _check_cloud(path: str, region: Region, platform: Platform) -> Iterator[Problem]:
@@ -84,25 +118,26 @@ def _check_google(path: str, region: Region, existing: ExistingGoogle) -> Iterat
 
 
 def _check_azure(path: str, existing: ExistingAzure, accounts: Accounts | None) -> Iterator[Problem]:
-    network = existing.network
-    if network is None:
-        return
-    names = {
-        "nodes_subnet": network.nodes_subnet,
-        "api_server_subnet": network.api_server_subnet,
-        "endpoints_subnet": network.endpoints_subnet,
-    }
+    network, ids = existing.network, {"container": existing.container}
+    names: dict[str, str] = {}
+    if network is not None:
+        ids |= {"network.vnet_id": network.vnet_id, "network.private_dns_group": network.private_dns_group}
+        names = {
+            "nodes_subnet": network.nodes_subnet,
+            "api_server_subnet": network.api_server_subnet,
+            "endpoints_subnet": network.endpoints_subnet,
+        }
     owners: dict[str, str] = {}
     for key, name in names.items():
         if owners.setdefault(name, key) != key:
             rule = f"{owners[name]} is this subnet too, and each use needs a subnet of its own"
             yield problem(f"{path}.network.{key}", name, rule, "Name another one")
     subscription = accounts.azure_subscription_id if accounts else None
-    for key, id_ in {"vnet_id": network.vnet_id, "private_dns_group": network.private_dns_group}.items():
+    for key, id_ in ids.items():
         owner = id_.split("/")[2] if id_ else None
         if subscription is not None and owner is not None and owner.lower() != subscription.lower():
             rule = f"it is in the subscription {owner}, and accounts.azure_subscription_id is {subscription}"
-            yield problem(f"{path}.network.{key}", id_, rule, "Name one in that subscription")
+            yield problem(f"{path}.{key}", id_, rule, "Name one in that subscription")
 
 
 def _check_shared(path: str, region: Region, used: dict[str, str]) -> Iterator[Problem]:

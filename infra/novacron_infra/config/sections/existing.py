@@ -51,6 +51,42 @@ AzureGroupId = Annotated[
     str, TextPattern(_SUBSCRIPTION, "a resource group is written as its resource id", _EXAMPLE_GROUP)
 ]
 
+S3BucketName = Annotated[
+    str,
+    TextPattern(
+        r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
+        "an S3 bucket has 3 to 63 lower-case letters, digits, dots and hyphens, and starts and ends with a letter or "
+        "digit",
+        "acme-models",
+    ),
+]
+GoogleBucketName = Annotated[
+    str,
+    TextPattern(
+        r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]",
+        "a Cloud Storage bucket has lower-case letters, digits, dots, hyphens and underscores, and starts and ends "
+        "with a letter or digit",
+        "acme-models",
+    ),
+]
+AzureContainerId = Annotated[
+    str,
+    TextPattern(
+        rf"{_SUBSCRIPTION}/providers/Microsoft\.Storage/storageAccounts/[a-z0-9]{{3,24}}"
+        r"/blobServices/default/containers/[a-z0-9-]{3,63}",
+        "a container is written as its resource id",
+        f"{_EXAMPLE_GROUP}/providers/Microsoft.Storage/storageAccounts/acme/blobServices/default/containers/models",
+    ),
+]
+KeyArn = Annotated[
+    str,
+    TextPattern(
+        r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[0-9a-f-]{36}|arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/mrk-[0-9a-f]{32}",
+        "a key is written as its ARN, and not as that of an alias",
+        "arn:aws:kms:us-west-2:123456789012:key/00000000-0000-0000-0000-000000000000",
+    ),
+]
+
 
 class ExistingAwsNetwork(Section):
     """A VPC that exists, with its subnets."""
@@ -95,11 +131,22 @@ class ExistingAzureNetwork(Section):
     Without it, the zones are created and linked."""
 
 
+class ExistingAwsBucket(Section):
+    """An S3 bucket that exists."""
+
+    name: S3BucketName
+    """Name of the bucket, which is in the region."""
+    key_arn: KeyArn | None = None
+    """ARN of the KMS key that encrypts its objects. Without it, S3 encrypts them with keys of its own."""
+
+
 class ExistingAws(Section):
     """Things of a region on AWS that exist."""
 
     network: ExistingAwsNetwork | None = None
     """The VPC. Without it, one is created."""
+    bucket: ExistingAwsBucket | None = None
+    """The bucket of the models and the configuration, in place of one named after `model.store.bucket`."""
 
 
 class ExistingGoogle(Section):
@@ -107,6 +154,8 @@ class ExistingGoogle(Section):
 
     network: ExistingGoogleNetwork | None = None
     """The VPC network. Without it, one is created."""
+    bucket: GoogleBucketName | None = None
+    """The bucket of the models and the configuration, in place of one named after `model.store.bucket`."""
 
 
 class ExistingAzure(Section):
@@ -114,6 +163,9 @@ class ExistingAzure(Section):
 
     network: ExistingAzureNetwork | None = None
     """The virtual network. Without it, one is created."""
+    container: AzureContainerId | None = None
+    """Resource id of the container of the models and the configuration.
+    It takes the place of one named after `model.store.bucket`."""
 
 
 class Existing(Section):

@@ -11,6 +11,7 @@ import pulumi_aws as aws
 from novacron_infra.aws.checks import check_name
 from novacron_infra.aws.iam import trust_pods
 from novacron_infra.errors import raise_problems
+from novacron_infra.known_args import check_known_args
 from novacron_infra.tags import Tags
 
 ADDONS = ("coredns", "metrics-server", "aws-ebs-csi-driver")
@@ -41,6 +42,7 @@ class EksAddons(pulumi.ComponentResource):
     addons: dict[str, aws.eks.Addon]
 
     def __init__(self, name: str, args: EksAddonsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems(check_name(name))
         super().__init__("novacron:index:EksAddons", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)

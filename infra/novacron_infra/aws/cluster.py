@@ -18,6 +18,7 @@ from novacron_infra.aws.checks import check_name, check_retention
 from novacron_infra.aws.iam import trust_service
 from novacron_infra.catalog import Cloud
 from novacron_infra.errors import Problem, raise_problems
+from novacron_infra.known_args import check_known_args
 from novacron_infra.kubeconfig import render_kubeconfig
 from novacron_infra.limits.identities import check_admins
 from novacron_infra.limits.region_networks import check_internet_networks
@@ -91,6 +92,7 @@ class EksCluster(pulumi.ComponentResource):
     """JSON; signs in through the AWS CLI and holds no secret."""
 
     def __init__(self, name: str, args: EksClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems([*check_name(name), *_check_args(name, args)])
         super().__init__("novacron:index:EksCluster", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)

@@ -14,6 +14,7 @@ from novacron_infra.aws.iam import trust_service
 from novacron_infra.catalog import Cloud
 from novacron_infra.config import DatabaseStatements
 from novacron_infra.errors import Problem, raise_problems
+from novacron_infra.known_args import check_known_args
 from novacron_infra.limits.databases import check_postgres_storage
 from novacron_infra.resource_outputs import require_output, resolve_after
 from novacron_infra.tags import Tags
@@ -72,6 +73,7 @@ class AwsPostgres(pulumi.ComponentResource):
     """ARN of the secret in Secrets Manager with the user and the password."""
 
     def __init__(self, name: str, args: AwsPostgresArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems([*check_name(name), *_check_postgres(name, args)])
         super().__init__("novacron:index:AwsPostgres", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
@@ -149,6 +151,7 @@ class AwsRedis(pulumi.ComponentResource):
     """Configuration endpoint of a cluster, or the primary's endpoint of a single shard."""
 
     def __init__(self, name: str, args: AwsRedisArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems([*check_name(name, LONGEST_REDIS_NAME), *_check_redis(name, args)])
         super().__init__("novacron:index:AwsRedis", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)

@@ -9,6 +9,7 @@ import pulumi_aws as aws
 
 from novacron_infra.aws.checks import check_name
 from novacron_infra.errors import raise_problems
+from novacron_infra.known_args import check_known_args
 from novacron_infra.tags import Tags
 
 LONGEST_LAG_S = 3600
@@ -39,6 +40,7 @@ class AwsFileReplication(pulumi.ComponentResource):
     alarm: aws.cloudwatch.MetricAlarm
 
     def __init__(self, name: str, args: AwsFileReplicationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems(check_name(name))
         super().__init__("novacron:index:AwsFileReplication", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)

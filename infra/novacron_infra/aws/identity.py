@@ -12,6 +12,7 @@ import pulumi_aws as aws
 from novacron_infra.aws.checks import check_name
 from novacron_infra.aws.iam import render_policy, trust_pods
 from novacron_infra.errors import raise_problems
+from novacron_infra.known_args import check_known_args
 from novacron_infra.tags import Tags
 
 
@@ -35,6 +36,7 @@ class EksPodRole(pulumi.ComponentResource):
     role_arn: pulumi.Output[str]
 
     def __init__(self, name: str, args: EksPodRoleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems(check_name(name))
         super().__init__("novacron:index:EksPodRole", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)

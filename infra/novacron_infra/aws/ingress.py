@@ -14,6 +14,7 @@ import pulumi_aws as aws
 
 from novacron_infra.aws.checks import check_name
 from novacron_infra.errors import Problem, raise_problems
+from novacron_infra.known_args import check_known_args
 from novacron_infra.tags import Tags
 
 LONGEST_INGRESS_NAME = 24
@@ -53,6 +54,7 @@ class AwsIngress(pulumi.ComponentResource):
     target_group_arn: pulumi.Output[str]
 
     def __init__(self, name: str, args: AwsIngressArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems([*check_name(name, LONGEST_INGRESS_NAME), *_check_args(name, args)])
         super().__init__("novacron:index:AwsIngress", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)

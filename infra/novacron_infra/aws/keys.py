@@ -17,6 +17,7 @@ import pulumi_aws as aws
 from novacron_infra.aws.checks import check_name
 from novacron_infra.aws.iam import find_account, render_policy
 from novacron_infra.errors import Problem, raise_problems
+from novacron_infra.known_args import check_known_args
 from novacron_infra.tags import Tags
 
 FASTEST_ROTATION_DAYS, SLOWEST_ROTATION_DAYS = 90, 2560
@@ -58,6 +59,7 @@ class AwsKeys(pulumi.ComponentResource):
     keys: dict[KeyUse, aws.kms.Key]
 
     def __init__(self, name: str, args: AwsKeysArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems([*check_name(name), *_check_args(name, args)])
         super().__init__("novacron:index:AwsKeys", name, None, opts)
         invoke = pulumi.InvokeOutputOptions(parent=self)

@@ -17,6 +17,7 @@ from novacron_infra.aws.checks import check_name, check_retention
 from novacron_infra.aws.iam import render_policy, trust_service
 from novacron_infra.catalog import Cloud
 from novacron_infra.errors import Problem, raise_problems
+from novacron_infra.known_args import check_known_args
 from novacron_infra.limits.region_networks import check_region_network
 from novacron_infra.limits.zones import check_zones
 from novacron_infra.tags import Tags
@@ -106,6 +107,7 @@ class AwsNetwork(pulumi.ComponentResource):
     """Return a security group whose members may reach each other without limit, as EFA requires."""
 
     def __init__(self, name: str, args: AwsNetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems([*check_name(name), *_check_args(name, args)])
         super().__init__("novacron:index:AwsNetwork", name, None, opts)
         self._args = args

@@ -22,6 +22,7 @@ from novacron_infra.aws.user_data import render_user_data
 from novacron_infra.aws.volumes import ROOT_VOLUME, Gp3Volume, check_volume
 from novacron_infra.catalog import Cloud, Machine, find_machine
 from novacron_infra.errors import Problem, raise_problems
+from novacron_infra.known_args import check_known_args
 from novacron_infra.limits.tags import check_tags
 from novacron_infra.limits.versions import check_version
 from novacron_infra.pool_sizes import PoolSize, find_text, follow_autoscaler
@@ -86,6 +87,7 @@ class EksNodePool(pulumi.ComponentResource):
     node_role_arn: pulumi.Output[str]
 
     def __init__(self, name: str, args: EksNodePoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems([*check_name(name), *check_pool(name, args.shape), *_check_args(name, args)])
         super().__init__("novacron:index:EksNodePool", name, None, opts)
         self._args, self._machine_type = args, find_machine(args.shape.machine)

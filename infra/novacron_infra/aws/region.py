@@ -24,6 +24,7 @@ from novacron_infra.aws.registry import AwsRegistry, AwsRegistryArgs, make_regis
 from novacron_infra.aws.storage import ACCESS_LOG_DAYS, AwsBucket, AwsEfs, AwsModelStore, AwsModelStoreArgs
 from novacron_infra.aws.threat_detection import AwsThreatDetection, AwsThreatDetectionArgs
 from novacron_infra.config import AddOn, Platform
+from novacron_infra.known_args import check_known_args
 from novacron_infra.pools import NodePoolShape
 from novacron_infra.regions import RegionResults, RegionSpec
 from novacron_infra.stores import (
@@ -99,6 +100,7 @@ class AwsRegion(pulumi.ComponentResource):
     results: AwsRegionResults
 
     def __init__(self, name: str, args: AwsRegionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         self.spec = spec = args.spec
         store = require_store(name, spec, has_plugins=args.device_plugins is not None)
         self._account_id = args.account_id

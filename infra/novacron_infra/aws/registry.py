@@ -11,6 +11,7 @@ import pulumi_aws as aws
 
 from novacron_infra.aws.checks import check_name
 from novacron_infra.errors import Problem, raise_problems
+from novacron_infra.known_args import check_known_args
 from novacron_infra.tags import Tags
 
 _PREFIX = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
@@ -46,6 +47,7 @@ class AwsRegistry(pulumi.ComponentResource):
     """Prefix of image names, `<account>.dkr.ecr.<region>.amazonaws.com/<prefix>`, once all repositories exist."""
 
     def __init__(self, name: str, args: AwsRegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems([*check_name(name), *_check_args(name, args)])
         super().__init__("novacron:index:AwsRegistry", name, None, opts)
         self.repositories = {}

@@ -17,6 +17,7 @@ from novacron_infra.aws.access_logs import declare_access_logs
 from novacron_infra.aws.checks import check_name
 from novacron_infra.aws.iam import render_policy
 from novacron_infra.errors import Problem, raise_problems
+from novacron_infra.known_args import check_known_args
 from novacron_infra.limits.names import S3_BUCKET
 from novacron_infra.resource_outputs import resolve_after
 from novacron_infra.tags import Tags
@@ -73,6 +74,7 @@ class AwsModelStore(pulumi.ComponentResource):
     """Resolves after versioning is on, which replication needs at both ends."""
 
     def __init__(self, name: str, args: AwsModelStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems([*check_name(name), *_check_bucket(name, args)])
         super().__init__("novacron:index:AwsModelStore", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
@@ -186,6 +188,7 @@ class AwsLustre(pulumi.ComponentResource):
     mount_name: pulumi.Output[str]
 
     def __init__(self, name: str, args: AwsLustreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems([*check_name(name), *_check_lustre(name, args)])
         super().__init__("novacron:index:AwsLustre", name, None, with_former_type(opts, "novacron:index:AwsFastFiles"))
         child = pulumi.ResourceOptions(parent=self)
@@ -261,6 +264,7 @@ class AwsEfs(pulumi.ComponentResource):
     file_system_id: pulumi.Output[str]
 
     def __init__(self, name: str, args: AwsEfsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems([*check_name(name), *_check_efs(name, args)])
         super().__init__("novacron:index:AwsEfs", name, None, with_former_type(opts, "novacron:index:AwsSharedFiles"))
         child = pulumi.ResourceOptions(parent=self)

@@ -18,6 +18,7 @@ from novacron_infra.aws.checks import check_name
 from novacron_infra.aws.iam import render_policy
 from novacron_infra.config import Detector, Severity
 from novacron_infra.errors import raise_problems
+from novacron_infra.known_args import check_known_args
 from novacron_infra.tags import Tags
 
 AGENT = "aws-guardduty-agent"
@@ -63,6 +64,7 @@ class AwsThreatDetection(pulumi.ComponentResource):
     """None: the account has one already."""
 
     def __init__(self, name: str, args: AwsThreatDetectionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems(check_name(name))
         super().__init__("novacron:index:AwsThreatDetection", name, None, opts)
         self._name, self._args = name, args

@@ -20,6 +20,7 @@ from novacron_infra.azure.kubeconfig import from_given
 from novacron_infra.azure.logs import AzureLogsArgs, collect_container_logs, send_logs
 from novacron_infra.catalog import Cloud
 from novacron_infra.errors import Problem, raise_problems
+from novacron_infra.known_args import check_known_args
 from novacron_infra.limits.identities import check_admins
 from novacron_infra.limits.region_networks import check_internet_networks
 from novacron_infra.limits.versions import check_version
@@ -126,6 +127,7 @@ class AksCluster(pulumi.ComponentResource):
     """JSON; signs in through kubelogin and the Azure CLI and holds no secret."""
 
     def __init__(self, name: str, args: AksClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems([*check_name(name), *check_region(f"{name}.region", args.region), *_check_args(name, args)])
         super().__init__("novacron:index:AksCluster", name, None, opts)
         self._name, self._args = name, args

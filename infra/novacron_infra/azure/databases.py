@@ -18,6 +18,7 @@ from novacron_infra.azure.private_link import PrivateService, declare_private_en
 from novacron_infra.catalog import Cloud
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.generated import generate_secret
+from novacron_infra.known_args import check_known_args
 from novacron_infra.limits.databases import check_postgres_storage, find_azure_redis_gb
 from novacron_infra.limits.zones import list_zones
 from novacron_infra.resource_outputs import resolve_after
@@ -78,6 +79,7 @@ class AzurePostgres(pulumi.ComponentResource):
     """The secret's id in Azure Resource Manager, for role assignments."""
 
     def __init__(self, name: str, args: AzurePostgresArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems([*check_name(name), *check_region(f"{name}.region", args.region), *_check_postgres(name, args)])
         super().__init__("novacron:index:AzurePostgres", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
@@ -215,6 +217,7 @@ class AzureRedis(pulumi.ComponentResource):
     """The secret's id in Azure Resource Manager, for role assignments."""
 
     def __init__(self, name: str, args: AzureRedisArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems([*check_name(name), *check_region(f"{name}.region", args.region), *_check_redis(name, args)])
         super().__init__("novacron:index:AzureRedis", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)

@@ -11,6 +11,7 @@ from pulumi_azure_native import managedidentity
 from novacron_infra.azure.checks import check_name, check_region
 from novacron_infra.azure.iam import Role, declare_identity, grant
 from novacron_infra.errors import raise_problems
+from novacron_infra.known_args import check_known_args
 from novacron_infra.resource_outputs import resolve_after
 from novacron_infra.tags import Tags
 
@@ -48,6 +49,7 @@ class AksPodIdentity(pulumi.ComponentResource):
     """Resolves after the identity has its roles."""
 
     def __init__(self, name: str, args: AksPodIdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems([*check_name(name), *check_region(f"{name}.region", args.region)])
         super().__init__("novacron:index:AksPodIdentity", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)

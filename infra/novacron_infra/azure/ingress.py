@@ -15,6 +15,7 @@ from novacron_infra.azure.checks import check_name, check_region
 from novacron_infra.azure.iam import Role, grant
 from novacron_infra.catalog import Cloud
 from novacron_infra.errors import Problem, raise_problems
+from novacron_infra.known_args import check_known_args
 from novacron_infra.limits.zones import check_zones, list_zones
 from novacron_infra.resource_outputs import require_output, resolve_after
 from novacron_infra.tags import Tags
@@ -44,6 +45,7 @@ class AzureIngress(pulumi.ComponentResource):
     """IPv4."""
 
     def __init__(self, name: str, args: AzureIngressArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems([*check_name(name), *check_region(f"{name}.region", args.region), *_check_args(name, args)])
         super().__init__("novacron:index:AzureIngress", name, None, opts)
         zones = list_zones(Cloud.AZURE, args.region) if args.zones is None else args.zones

@@ -17,6 +17,7 @@ from novacron_infra.azure.checks import check_name, check_region
 from novacron_infra.azure.iam import Role, declare_identity, grant
 from novacron_infra.azure.logs import send_logs
 from novacron_infra.errors import Problem, raise_problems
+from novacron_infra.known_args import check_known_args
 from novacron_infra.resource_outputs import resolve_after
 from novacron_infra.tags import Tags
 
@@ -92,6 +93,7 @@ class AzureKeys(pulumi.ComponentResource):
     disk_encryption_set_id: pulumi.Output[str]
 
     def __init__(self, name: str, args: AzureKeysArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems([*check_name(name), *check_region(f"{name}.region", args.region), *_check_args(name, args)])
         super().__init__("novacron:index:AzureKeys", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)

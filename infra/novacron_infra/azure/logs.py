@@ -13,6 +13,7 @@ from pulumi_azure_native import monitor, operationalinsights
 
 from novacron_infra.azure.checks import check_name, check_region, check_retention
 from novacron_infra.errors import raise_problems
+from novacron_infra.known_args import check_known_args
 from novacron_infra.tags import Tags
 
 _CONTAINERS, _CONTAINER_LOGS = "ContainerInsightsExtension", "Microsoft-ContainerLogV2"
@@ -43,6 +44,7 @@ class AzureLogs(pulumi.ComponentResource):
     """Workspace id for traffic analytics."""
 
     def __init__(self, name: str, args: AzureLogsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems(
             [
                 *check_name(name),

@@ -21,6 +21,7 @@ from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.private_link import PrivateService, declare_private_endpoint, declare_private_zones
 from novacron_infra.catalog import Cloud
 from novacron_infra.errors import Problem, raise_problems
+from novacron_infra.known_args import check_known_args
 from novacron_infra.limits.region_networks import check_region_network
 from novacron_infra.resource_outputs import resolve_after
 from novacron_infra.tags import Tags
@@ -101,6 +102,7 @@ class AzureNetwork(pulumi.ComponentResource):
     """There only when their names resolve in this network."""
 
     def __init__(self, name: str, args: AzureNetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems([*check_name(name), *check_region(f"{name}.region", args.region), *_check_args(name, args)])
         super().__init__("novacron:index:AzureNetwork", name, None, opts)
         self._name, self._args = name, args

@@ -20,6 +20,7 @@ from novacron_infra.azure.iam import Role, grant
 from novacron_infra.azure.node_config import build_kubelet_config, build_linux_os_config
 from novacron_infra.catalog import Cloud, find_machine, load_machines
 from novacron_infra.errors import Problem, raise_problems
+from novacron_infra.known_args import check_known_args
 from novacron_infra.limits.tags import check_tags
 from novacron_infra.limits.versions import check_version
 from novacron_infra.limits.zones import check_zones
@@ -117,6 +118,7 @@ class AksNodePool(pulumi.ComponentResource):
     """By suffix, as in the shape."""
 
     def __init__(self, name: str, args: AksNodePoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems(
             [
                 *check_name(name),

@@ -32,8 +32,11 @@ from novacron_infra.azure.private_link import PrivateService
 from novacron_infra.azure.region_parts import connect_container, declare_network
 from novacron_infra.azure.registry import AzureRegistry, AzureRegistryArgs
 from novacron_infra.azure.storage import AzureFiles, AzureFilesArgs, AzureModelStore, AzureModelStoreArgs
+from novacron_infra.catalog import Cloud
 from novacron_infra.config import Platform
 from novacron_infra.errors import ArgumentError, Problem, raise_problems
+from novacron_infra.known_args import check_known_args
+from novacron_infra.limits.databases import check_redis_nodes
 from novacron_infra.limits.identities import check_subscription
 from novacron_infra.pools import NodePoolShape
 from novacron_infra.regions import RegionResults, RegionSpec
@@ -105,6 +108,7 @@ class AzureRegion(pulumi.ComponentResource):
     results: AzureRegionResults
 
     def __init__(self, name: str, args: AzureRegionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         self.spec = spec = args.spec
         store, redis_size = _check_args(name, args)
         super().__init__("novacron:index:AzureRegion", name, None, opts)
@@ -378,17 +382,13 @@ class AzureRegion(pulumi.ComponentResource):
 
 def _check_args(name: str, args: AzureRegionArgs) -> tuple[AzureStore, str]:
     """Return the region's model store and size of Redis. Raise ArgumentError with all arguments that Azure rejects."""
-    spec = args.spec
+    spec, store, redis_size = args.spec, args.spec.store, find_redis_size(args.spec.redis.shards)
     found = [
         *check_name(name),
         *check_region(f"{name}.region", spec.region),
         *check_subscription(f"{name}.subscription_id", args.subscription_id),
+        *check_redis_nodes(f"{name}.redis_nodes", spec.redis_nodes, Cloud.AZURE),
     ]
-    redis_size = find_redis_size(spec.redis.shards)
-    if redis_size is None:
-        rule = "Azure Managed Redis has no such size"
-        found.append(Problem(f"{name}.redis_nodes", str(spec.redis_nodes), rule, "Use fewer"))
-    store = spec.store
     if not isinstance(store, AzureStore):
         fix = "Use AzureBlobStore, ExistingBlobStore, ManagedNfsStore or NfsStore"
         found.append(Problem(f"{name}.store", type(store).__name__, "Azure has no such model store", fix))

@@ -16,6 +16,7 @@ from novacron_infra.azure.logs import send_logs
 from novacron_infra.azure.private_link import PrivateService, declare_private_endpoint
 from novacron_infra.catalog import Cloud
 from novacron_infra.errors import Problem, raise_problems
+from novacron_infra.known_args import check_known_args
 from novacron_infra.limits.zones import list_zones
 from novacron_infra.resource_outputs import resolve_after
 from novacron_infra.tags import Tags
@@ -66,6 +67,7 @@ class AzureRegistry(pulumi.ComponentResource):
     """By repository, without tag."""
 
     def __init__(self, name: str, args: AzureRegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems([*check_name(name), *check_region(f"{name}.region", args.region), *_check_args(name, args)])
         super().__init__("novacron:index:AzureRegistry", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)

@@ -10,6 +10,7 @@ from pulumi_azure_native import monitor, storage
 
 from novacron_infra.azure.checks import check_name
 from novacron_infra.errors import Problem, raise_problems
+from novacron_infra.known_args import check_known_args
 from novacron_infra.resource_outputs import require_output
 from novacron_infra.tags import Tags
 
@@ -93,6 +94,7 @@ class AzureModelReplication(pulumi.ComponentResource):
     """By region."""
 
     def __init__(self, name: str, args: AzureModelReplicationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems([*check_name(name), *_check_args(name, args)])
         super().__init__("novacron:index:AzureModelReplication", name, None, opts)
         self._name, self._args = name, args

@@ -18,6 +18,7 @@ from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.private_link import PrivateService, declare_private_endpoint
 from novacron_infra.catalog import Cloud
 from novacron_infra.errors import Problem, raise_problems
+from novacron_infra.known_args import check_known_args
 from novacron_infra.limits.names import AZURE_CONTAINER
 from novacron_infra.limits.zones import list_zones
 from novacron_infra.resource_outputs import resolve_after
@@ -70,6 +71,7 @@ class AzureModelStore(pulumi.ComponentResource):
     """Scope of role assignments."""
 
     def __init__(self, name: str, args: AzureModelStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems([*check_name(name), *check_region(f"{name}.region", args.region), *_check_store(name, args)])
         super().__init__("novacron:index:AzureModelStore", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
@@ -161,6 +163,7 @@ class AzureLustre(pulumi.ComponentResource):
     """Address that clients mount."""
 
     def __init__(self, name: str, args: AzureLustreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems([*check_name(name), *check_region(f"{name}.region", args.region), *_check_lustre(name, args)])
         super().__init__(
             "novacron:index:AzureLustre", name, None, with_former_type(opts, "novacron:index:AzureFastFiles")
@@ -229,6 +232,7 @@ class AzureFiles(pulumi.ComponentResource):
     """Address that clients mount: server:/account/share."""
 
     def __init__(self, name: str, args: AzureFilesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems([*check_name(name), *check_region(f"{name}.region", args.region), *_check_share(name, args)])
         super().__init__(
             "novacron:index:AzureFiles", name, None, with_former_type(opts, "novacron:index:AzureSharedFiles")

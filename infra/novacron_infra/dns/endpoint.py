@@ -8,6 +8,7 @@ import pulumi
 
 from novacron_infra.dns.args import CloudDns, GlobalEndpointArgs, Route53
 from novacron_infra.dns.rules import check_endpoint_args
+from novacron_infra.known_args import check_known_args
 
 
 class GlobalEndpoint(pulumi.ComponentResource):
@@ -39,6 +40,7 @@ class GlobalEndpoint(pulumi.ComponentResource):
     """ARC's data plane, where the switches are turned; empty without switches or for a cluster that exists."""
 
     def __init__(self, name: str, args: GlobalEndpointArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         recovery = check_endpoint_args(args)
         super().__init__("novacron:dns:GlobalEndpoint", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)

@@ -18,6 +18,7 @@ from novacron_infra.catalog import Cloud
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.gcp.checks import build_labels, check_labels, check_name, make_account_id
 from novacron_infra.gcp.network import PODS_RANGE, SERVICES_RANGE
+from novacron_infra.known_args import check_known_args
 from novacron_infra.kubeconfig import render_kubeconfig
 from novacron_infra.limits.region_networks import check_internet_networks
 from novacron_infra.limits.versions import check_version
@@ -121,6 +122,7 @@ class GkeCluster(pulumi.ComponentResource):
     """JSON; signs in through gke-gcloud-auth-plugin and holds no secret."""
 
     def __init__(self, name: str, args: GkeClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems([*check_name(name), *check_labels(name, args.tags), *_check_args(name, args)])
         super().__init__("novacron:index:GkeCluster", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)

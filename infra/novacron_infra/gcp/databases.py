@@ -13,6 +13,7 @@ from novacron_infra.catalog import Cloud
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.gcp.checks import NAME_CHARACTERS, build_labels, check_labels, check_name
 from novacron_infra.generated import generate_secret
+from novacron_infra.known_args import check_known_args
 from novacron_infra.limits.databases import check_postgres_storage
 from novacron_infra.resource_outputs import require_output, resolve_after
 from novacron_infra.tags import Tags
@@ -72,6 +73,7 @@ class GcpPostgres(pulumi.ComponentResource):
     """The secret that has `username` and `password`, as `projects/…/secrets/…`: there once it has them."""
 
     def __init__(self, name: str, args: GcpPostgresArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems(
             [
                 *check_name(name, LONGEST_DATABASE_NAME),
@@ -167,6 +169,7 @@ class GcpRedis(pulumi.ComponentResource):
     """The host that clients ask for the cluster's layout."""
 
     def __init__(self, name: str, args: GcpRedisArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems(
             [
                 *check_name(name, LONGEST_DATABASE_NAME),

@@ -9,6 +9,7 @@ import pulumi_gcp as gcp
 
 from novacron_infra.errors import raise_problems
 from novacron_infra.gcp.checks import NAME_CHARACTERS, check_name, make_account_id
+from novacron_infra.known_args import check_known_args
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +34,7 @@ class GkePodAccount(pulumi.ComponentResource):
     """The account as a member in role bindings."""
 
     def __init__(self, name: str, args: GkePodAccountArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems(check_name(name, NAME_CHARACTERS))
         super().__init__("novacron:index:GkePodAccount", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)

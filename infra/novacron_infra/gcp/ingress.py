@@ -12,6 +12,7 @@ import pulumi_gcp as gcp
 
 from novacron_infra.errors import raise_problems
 from novacron_infra.gcp.checks import build_labels, check_labels, check_name
+from novacron_infra.known_args import check_known_args
 from novacron_infra.tags import Tags
 
 
@@ -33,6 +34,7 @@ class GcpIngress(pulumi.ComponentResource):
     address: pulumi.Output[str]
 
     def __init__(self, name: str, args: GcpIngressArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems([*check_name(name), *check_labels(name, args.tags)])
         super().__init__("novacron:index:GcpIngress", name, None, opts)
         reserved = gcp.compute.Address(

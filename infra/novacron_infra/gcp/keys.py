@@ -14,6 +14,7 @@ import pulumi_gcp as gcp
 
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.gcp.checks import build_labels, check_labels, check_name
+from novacron_infra.known_args import check_known_args
 from novacron_infra.resource_outputs import resolve_after
 from novacron_infra.tags import Tags
 
@@ -96,6 +97,7 @@ class GcpKeys(pulumi.ComponentResource):
     keys: dict[KeyUse, gcp.kms.CryptoKey]
 
     def __init__(self, name: str, args: GcpKeysArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems([*check_name(name), *check_labels(name, args.tags), *_check_args(name, args)])
         super().__init__("novacron:index:GcpKeys", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)

@@ -15,6 +15,7 @@ from novacron_infra.catalog import CatalogError, Cloud
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.gcp.checks import build_labels, check_labels, check_name
 from novacron_infra.gcp.fabric import FabricNetwork, InterfaceType, list_fabric_networks, make_rdma_profile_url
+from novacron_infra.known_args import check_known_args
 from novacron_infra.limits.region_networks import check_region_network
 from novacron_infra.limits.zones import check_zones
 from novacron_infra.networks import is_private
@@ -83,6 +84,7 @@ class GcpNetwork(pulumi.ComponentResource):
     """Addresses that nothing else in the network has, for `GcpFabric`."""
 
     def __init__(self, name: str, args: GcpNetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems([*check_name(name), *check_labels(name, args.tags), *_check_args(name, args)])
         super().__init__("novacron:index:GcpNetwork", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
@@ -192,6 +194,7 @@ class GcpFabric(pulumi.ComponentResource):
     """In the order of the node's."""
 
     def __init__(self, name: str, args: GcpFabricArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems([*check_name(name), *_check_fabric(name, args)])
         super().__init__("novacron:index:GcpFabric", name, None, opts)
         self._name, self._args = name, args

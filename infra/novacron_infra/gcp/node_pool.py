@@ -30,6 +30,7 @@ from novacron_infra.gcp.node_config import (
     find_accelerator,
     find_local_ssds,
 )
+from novacron_infra.known_args import check_known_args
 from novacron_infra.limits.zones import check_zones
 from novacron_infra.pools import (
     Capacity,
@@ -108,6 +109,7 @@ class GkeNodePool(pulumi.ComponentResource):
     node_pool_names: dict[str, pulumi.Output[str]]
 
     def __init__(self, name: str, args: GkeNodePoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems(
             [
                 *check_name(name, LONGEST_POOL_NAME if args.pool is None else NAME_CHARACTERS),

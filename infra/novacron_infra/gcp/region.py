@@ -25,6 +25,7 @@ from novacron_infra.gcp.region_parts import declare_fabrics, declare_network
 from novacron_infra.gcp.registry import GcpRegistry, GcpRegistryArgs, make_registry_url
 from novacron_infra.gcp.storage import GcpFilestore, GcpFilestoreArgs, GcpModelStore, GcpModelStoreArgs
 from novacron_infra.gcp.threat_detection import GcpThreatAlerts, GcpThreatAlertsArgs
+from novacron_infra.known_args import check_known_args
 from novacron_infra.limits.identities import check_admins, check_project
 from novacron_infra.regions import RegionResults, RegionSpec
 from novacron_infra.stores import (
@@ -97,6 +98,7 @@ class GcpRegion(pulumi.ComponentResource):
     results: GcpRegionResults
 
     def __init__(self, name: str, args: GcpRegionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         self.spec = spec = args.spec
         store = _require_store(name, args)
         super().__init__("novacron:index:GcpRegion", name, None, opts)

@@ -10,6 +10,7 @@ import pulumi_gcp as gcp
 
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.gcp.checks import build_labels, check_labels, check_name
+from novacron_infra.known_args import check_known_args
 from novacron_infra.tags import Tags
 
 _REPOSITORY = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -44,6 +45,7 @@ class GcpRegistry(pulumi.ComponentResource):
     """Prefix of image names: `<region>-docker.pkg.dev/<project>/<repository>`."""
 
     def __init__(self, name: str, args: GcpRegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems([*check_name(name), *check_labels(name, args.tags), *_check_args(name, args)])
         super().__init__("novacron:index:GcpRegistry", name, None, opts)
         self.repository = gcp.artifactregistry.Repository(

@@ -10,6 +10,7 @@ import pulumi_gcp as gcp
 
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.gcp.checks import build_labels, check_labels, check_name
+from novacron_infra.known_args import check_known_args
 from novacron_infra.tags import Tags
 
 INTERVAL_S = 3600
@@ -87,6 +88,7 @@ class GcpModelReplication(pulumi.ComponentResource):
     """By region."""
 
     def __init__(self, name: str, args: GcpModelReplicationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems([*check_name(name), *check_labels(name, args.tags), *_check_args(name, args)])
         super().__init__("novacron:index:GcpModelReplication", name, None, opts)
         self._name, self._args = name, args

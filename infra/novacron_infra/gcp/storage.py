@@ -17,6 +17,7 @@ from novacron_infra import stores
 from novacron_infra.aliases import with_former_type
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.gcp.checks import build_labels, check_labels, check_name
+from novacron_infra.known_args import check_known_args
 from novacron_infra.limits.names import GCS_BUCKET
 from novacron_infra.tags import Tags
 
@@ -98,6 +99,7 @@ class GcpModelStore(pulumi.ComponentResource):
     """`gs://` and the name."""
 
     def __init__(self, name: str, args: GcpModelStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems([*check_name(name), *check_labels(name, args.tags), *_check_bucket(name, args)])
         super().__init__("novacron:index:GcpModelStore", name, None, opts)
         two = args.second_region is not None
@@ -175,6 +177,7 @@ class GcpModelDisk(pulumi.ComponentResource):
     """For a persistent volume of the CSI driver."""
 
     def __init__(self, name: str, args: GcpModelDiskArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems([*check_name(name), *check_labels(name, args.tags), *_check_disks(name, args)])
         super().__init__("novacron:index:GcpModelDisk", name, None, opts)
         rate = args.throughput_mib_per_s / args.replicas
@@ -221,6 +224,7 @@ class GcpLustre(pulumi.ComponentResource):
     mount_point: pulumi.Output[str]
 
     def __init__(self, name: str, args: GcpLustreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems([*check_name(name), *check_labels(name, args.tags), *_check_lustre(name, args)])
         super().__init__("novacron:index:GcpLustre", name, None, with_former_type(opts, "novacron:index:GcpFastFiles"))
         self.instance = gcp.lustre.Instance(
@@ -268,6 +272,7 @@ class GcpFilestore(pulumi.ComponentResource):
     """Address that clients mount: host:/share."""
 
     def __init__(self, name: str, args: GcpFilestoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems([*check_name(name), *check_labels(name, args.tags), *_check_filestore(name, args)])
         super().__init__(
             "novacron:index:GcpFilestore", name, None, with_former_type(opts, "novacron:index:GcpSharedFiles")

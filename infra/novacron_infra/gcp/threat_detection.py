@@ -14,6 +14,7 @@ import pulumi_gcp as gcp
 from novacron_infra.config import Severity
 from novacron_infra.errors import raise_problems
 from novacron_infra.gcp.checks import build_labels, check_labels, check_name
+from novacron_infra.known_args import check_known_args
 from novacron_infra.tags import Tags
 
 _SEVERITIES = {
@@ -53,6 +54,7 @@ class GcpThreatAlerts(pulumi.ComponentResource):
     """`projects/…/topics/…`."""
 
     def __init__(self, name: str, args: GcpThreatAlertsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_known_args(name, args)
         raise_problems([*check_name(name), *check_labels(name, args.tags)])
         super().__init__("novacron:index:GcpThreatAlerts", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)

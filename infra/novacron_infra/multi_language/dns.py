@@ -226,9 +226,10 @@ def _service(name: str, args: GlobalEndpointArgs) -> dns.DnsService:
             protect_zone=manager.get("protect_zone", True),
         )
     if len(services) != 1:
-        rule = "exactly one service answers"
-        shown = ", ".join(services) or "none"
-        raise_problems([Problem(f"{name}.service", shown, rule, "Give one of route53, cloud_dns and traffic_manager")])
+        rule = "exactly one of route53, cloud_dns and traffic_manager answers"
+        if not services:
+            raise_problems([Problem(f"{name}.route53", None, rule, "Give one of the three")])
+        raise_problems([Problem(name, " and ".join(services), rule, "Remove all but one")])
     return next(iter(services.values()))
 
 

@@ -52,7 +52,10 @@ class Provider(ComponentProvider):
 
 
 def _refused(problems: Sequence[Problem]) -> InputPropertiesError:
-    errors = [{"property_path": problem.path, "reason": str(problem).partition(" = ")[2]} for problem in problems]
+    errors = [
+        {"property_path": problem.path, "reason": str(problem).removeprefix(problem.path).removeprefix(" = ").strip()}
+        for problem in problems
+    ]
     return InputPropertiesError("the arguments are refused; nothing was created", cast("Any", errors))
 
 

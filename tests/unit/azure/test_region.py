@@ -131,7 +131,7 @@ def test_names_of_two_regions_or_subscriptions_are_never_the_same() -> None:
             'prod-westus2-models.container = "": a container has 3 to 63',
         ),
         ({"store": NewEfsStore()}, "prod-westus2.store = NewEfsStore: Azure has no such model store"),
-        ({"redis_nodes": 500}, "prod-westus2.redis_nodes = 500: Azure Managed Redis has no such size"),
+        ({"redis_nodes": 500}, "prod-westus2.redis_nodes = 500: Azure Managed Redis has at most 80 such nodes"),
         ({"region": "us-west-2"}, "prod-westus2.region = us-west-2: Azure writes no region like this"),
     ],
 )

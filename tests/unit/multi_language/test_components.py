@@ -137,7 +137,7 @@ def test_workers_of_a_region_may_read_its_configuration_folder() -> None:
         (AwsGpuRegion, {**REGION, "network": "10.0.0.0/33"}, "gpu.network = 10.0.0.0/33: it is not an IPv4 network"),
         (AwsGpuRegion, {**REGION, "store_kind": "gcs"}, "gpu.store_kind = gcs"),
         (AwsGpuRegion, {**REGION, "add_ons": True}, "gpu.device_plugins = None: cluster add-ons on AWS include"),
-        (GlobalEndpoint, {**ENDPOINT, "cloud_dns": {"zone_name": "x"}}, "gpu.service = route53, cloud_dns: exactly"),
+        (GlobalEndpoint, {**ENDPOINT, "cloud_dns": {"zone_name": "x"}}, "gpu = route53 and cloud_dns: exactly one of"),
         (
             GlobalEndpoint,
             {**ENDPOINT, "regions": [{"name": "a", "dns_label": "a", "weight": 300, "platform": "aws", "address": "b.c",
@@ -154,6 +154,84 @@ def test_bad_arguments_are_refused_before_anything_exists(component: Any, args: 
     with pytest.raises(ArgumentError) as error:
         declare(lambda opts: component("gpu", cast("Any", args), opts))
     assert message in str(error.value)
+
+
+BAD_TYPES: dict[str, tuple[Any, dict[str, Any], list[str]]] = {
+    "an unknown key of a shape": (
+        EksGpuPool,
+        {**POOL, "shape": {**POOL["shape"], "fabrik": "efa"}},
+        ["gpu.shape.fabrik = efa: it is an unknown argument. Use one of machine, nodes, zones, minimum_nodes"],
+    ),
+    "a misspelt key that is required": (
+        EksGpuPool,
+        {**{key: value for key, value in POOL.items() if key != "cluster_name"}, "cluster_nam": "prod"},
+        ["gpu.cluster_nam = prod: it is an unknown argument. Did you mean cluster_name?"],
+    ),
+    "missing keys": (
+        EksGpuPool,
+        {"shape": {"nodes": 1}, "tags": {}, "subnet_ids": {}, "kubernetes_version": "1.34", "disk_key_arn": "arn"},
+        [
+            "gpu.shape.machine is missing: this argument is required. Add it",
+            "gpu.tags.environment is missing",
+            "gpu.cluster_name is missing",
+            "gpu.cluster_security_group_id is missing",
+        ],
+    ),
+    "a number in quotes": (
+        EksGpuPool,
+        {**POOL, "shape": {**POOL["shape"], "nodes": "2"}},
+        ['gpu.shape.nodes = "2": it must be a whole number. Write it in digits, without quotes'],
+    ),
+    "half a node": (EksGpuPool, {**POOL, "shape": {**POOL["shape"], "nodes": 2.5}}, ["gpu.shape.nodes = 2.5: it must"]),
+    "true as a number": (
+        EksGpuPool,
+        {**POOL, "shape": {**POOL["shape"], "nodes": True}},
+        ["gpu.shape.nodes = true: it must be a whole number"],
+    ),
+    "a list as a text": (
+        EksGpuPool,
+        {**POOL, "shape": {**POOL["shape"], "zones": "us-west-2a"}},
+        ["gpu.shape.zones = us-west-2a: it must be a list. Write each item in a list, even a single one"],
+    ),
+    "a version as a number": (
+        EksGpuPool,
+        {**POOL, "kubernetes_version": 1.34},
+        ["gpu.kubernetes_version = 1.34: it must be text. Write it in quotes"],
+    ),
+    "a text as a mapping": (EksGpuPool, {**POOL, "tags": "prod"}, ["gpu.tags = prod: it must be a mapping"]),
+    "an input of another type": (EksGpuPool, {**POOL, "cluster_name": 7}, ["gpu.cluster_name = 7: it must be text"]),
+    "an output in a text": (
+        EksGpuPool,
+        {**POOL, "cluster_name": f"{pulumi.Output.from_input('prod')}"},
+        ["gpu.cluster_name = an output in a text: an output inside a text has no value. Pass the output itself"],
+    ),
+    "no arguments": (EksGpuPool, None, ["gpu = null: it must be a mapping"]),
+    "a service that is inside another key": (
+        GlobalEndpoint,
+        {**{key: value for key, value in ENDPOINT.items() if key != "route53"}, "service": {"route53": {}}},
+        ["gpu.service = a mapping: it is an unknown argument. Use one of domain, regions, route53"],
+    ),
+    "no service": (
+        GlobalEndpoint,
+        {key: value for key, value in ENDPOINT.items() if key != "route53"},
+        ["gpu.route53 is missing: exactly one of route53, cloud_dns and traffic_manager answers"],
+    ),
+    "a tag that AWS reserves": (
+        EksGpuPool,
+        {**POOL, "tags": {"environment": "prod", "more": {"aws:team": "x"}}},
+        ["gpu.tags.aws:team = x: AWS reserves names that begin with aws:"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("component", "args", "messages"), BAD_TYPES.values(), ids=BAD_TYPES)
+def test_arguments_of_a_wrong_type_are_all_reported(component: Any, args: Any, messages: list[str]) -> None:
+    with pytest.raises(ArgumentError) as error:
+        declare(lambda opts: component("gpu", cast("Any", args), opts))
+    found = [str(problem) for problem in error.value.problems]
+    assert len(found) == len(messages), found
+    for text, message in zip(found, messages, strict=True):
+        assert text.startswith(message)
 
 
 def loaded(statement: str) -> set[str]:

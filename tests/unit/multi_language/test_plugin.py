@@ -183,7 +183,7 @@ def told(error: grpc.RpcError) -> dict[str, str]:
         (shaped(nodes=UNKNOWN), "gpu.shape.nodes", "it decides which resources there are, so a preview has to know it"),
         (shaped(zones=[UNKNOWN]), "gpu.shape.zones.0", "an output: it decides which resources there are"),
         (POOL | {"subnetIds": UNKNOWN}, "gpu.subnetIds", "an output: it decides which resources there are"),
-        (shaped(nodes=1.5), "gpu.shape.nodes", "1.5: it is not a whole number"),
+        (shaped(nodes=1.5), "gpu.shape.nodes", "1.5: it must be a whole number"),
         (
             shaped(capacity="cheap"),
             "gpu.shape.capacity",

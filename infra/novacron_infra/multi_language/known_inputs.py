@@ -103,7 +103,7 @@ def _value(kind: Any, value: object, path: str, key: Callable[[str], str], probl
 
 
 def _is_of(container: Any, value: object) -> bool:
-    """Whether a value has this type. Any sequence but a text is a list, and true and false are no numbers."""
+    """Whether a value has this type. Any sequence but a text is a list, and true and false are not numbers."""
     if container is list:
         return isinstance(value, Sequence) and not isinstance(value, str | bytes)
     if container is dict:

@@ -101,6 +101,7 @@ golden: .venv/dev.stamp ## regenerate schemas, reference pages, and the plans an
 	$(BIN)/python -m novacron_infra.config.schema
 	$(BIN)/python -m novacron_infra.outputs > docs/outputs.md
 	$(BIN)/python -m tools.site.configuration > docs/reference/configuration.md
+	$(BIN)/python -m tools.site.command_output
 	$(BIN)/python -m novacron_policy.document
 	$(BIN)/python -m tools.dashboards
 	$(BIN)/python -m tests.unit.aws.golden

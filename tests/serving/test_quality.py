@@ -32,6 +32,8 @@ from novacron_serving.worker.instrumentation import Instrumentation
 from novacron_serving.worker.loading import Loader
 from safetensors.torch import load_file, save_file
 
+from tests.unit.ops.schemas import check_output
+
 from .stack import MODEL, TINY, TOKEN
 
 TRAINING_TEXT = Path(__file__).parents[2] / "serving" / "training" / "text.py"
@@ -219,6 +221,7 @@ def test_the_command_fails_if_a_score_is_below_the_minimum(tmp_path: Path) -> No
     assert done.returncode == 1
     assert re.fullmatch(r"error: int4, float32: the score 0\.\d{4} is below --minimum 0\.95\n", done.stderr)
     printed = json.loads(done.stdout)
+    check_output("quality", printed)
     assert printed == json.loads(report.read_text())
     assert [item["quantization"] for item in printed["measurements"]] == ["int8", "int4"]
     assert quality.find_low_scores(quality.QualityReport.parse(done.stdout), 0.5) == []

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 from novacron_infra.plan.cost import MachineCost
 from novacron_infra.plan.environment import EnvironmentPlan
 from novacron_infra.plan.failover import RegionFailure
+from novacron_infra.plan.json_types import MachineJson, PlanJson, ProfileJson, RegionFailureJson, RegionJson
 from novacron_infra.plan.profiles import ProfilePlan
 from novacron_infra.plan.regions import RegionPlan
 from novacron_infra.plan.security import list_threat_detectors
 
-JsonValue: TypeAlias = "str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None"
-JsonObject: TypeAlias = dict[str, JsonValue]
 
-
-def plan_to_json(plan: EnvironmentPlan) -> JsonObject:
+def plan_to_json(plan: EnvironmentPlan) -> PlanJson:
     """Return a plan as JSON values. Keys end with their units; a price is null where it is not public."""
     traffic = plan.config.traffic
     return {
@@ -55,7 +51,7 @@ def plan_to_json(plan: EnvironmentPlan) -> JsonObject:
     }
 
 
-def _profile_to_json(profile: ProfilePlan) -> JsonObject:
+def _profile_to_json(profile: ProfilePlan) -> ProfileJson:
     size = profile.size
     return {
         "name": profile.name.value,
@@ -75,7 +71,7 @@ def _profile_to_json(profile: ProfilePlan) -> JsonObject:
     }
 
 
-def _region_to_json(plan: EnvironmentPlan, region: RegionPlan) -> JsonObject:
+def _region_to_json(plan: EnvironmentPlan, region: RegionPlan) -> RegionJson:
     names = [item.name.value for item in plan.profiles]
     cost = plan.cost.find_region(region.name)
     return {
@@ -98,7 +94,7 @@ def _region_to_json(plan: EnvironmentPlan, region: RegionPlan) -> JsonObject:
     }
 
 
-def _machine_to_json(cost: MachineCost) -> JsonObject:
+def _machine_to_json(cost: MachineCost) -> MachineJson:
     return {
         "role": cost.machines.role,
         "machine": cost.machines.machine.name,
@@ -109,7 +105,7 @@ def _machine_to_json(cost: MachineCost) -> JsonObject:
     }
 
 
-def _failure_to_json(failure: RegionFailure) -> JsonObject:
+def _failure_to_json(failure: RegionFailure) -> RegionFailureJson:
     return {
         "region": failure.region,
         "traffic_fraction": round(failure.traffic_fraction, 4),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
 from novacron_infra.plan import EnvironmentPlan, RegionPlan, count_gpus, plan_to_json
 from novacron_rehearsal import PolicyPackReport, PolicyPackState, PolicyViolated
 from novacron_rehearsal import urn as urns
 
+from novacron_ops.json_output import RehearsalJson
 from novacron_ops.rehearsal.run import Rehearsal
 from novacron_ops.tables import Table
 
@@ -80,7 +80,7 @@ def _describe_resource(urn: str) -> str:
     return f"{urns.parse(urn).type} {urns.parse(urn).name}" if urn else "the stack"
 
 
-def report_values(report: Report) -> dict[str, Any]:
+def report_values(report: Report) -> RehearsalJson:
     """Return the report as JSON values. Keys have their units; `plan` is the output of `novacron plan --json`."""
     run = report.rehearsal
     return {

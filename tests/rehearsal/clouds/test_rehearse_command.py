@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.ops.running import novacron
+from tests.unit.ops.schemas import check_output
 
 ROOT = Path(__file__).parents[3]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -77,6 +78,7 @@ def test_rehearsing_a_program_that_fails_reports_its_error_and_ends_with_1(
     (project / "__main__.py").write_text("raise ValueError('no <idea>')")
     assert rehearse("-s", "dev", "--json", "--html", "page.html") == 1
     output = json.loads(capsys.readouterr().out)
+    check_output("rehearse", output)
     assert (output["succeeded"], output["resources"], output["plan"]) == (False, 0, None)
     assert "ValueError: no <idea>" in output["errors"]
     written = (project / "page.html").read_text(encoding="utf-8")

@@ -12,6 +12,7 @@ import yaml
 from tests.rehearsal.clouds.conftest import Site
 from tests.rehearsal.clouds.test_environment import describe, environment
 from tests.unit.ops.running import ROOT, copy_program, enter_project, novacron
+from tests.unit.ops.schemas import check_output
 
 GOLDEN = ROOT / "tests" / "rehearsal" / "golden" / "trial"
 DATABASES_GOLDEN = GOLDEN.with_name("databases")
@@ -104,6 +105,7 @@ def test_argo_cd_gets_an_application_and_sync_waves(project: Path, capsys: pytes
     }
     assert (waves["namespace"], waves["deployment"], waves["statefulset"]) == ("0", "1", "2")
     printed = json.loads(capsys.readouterr().out)
+    check_output("render", printed)
     objects = len(load(GOLDEN))
     assert (printed["written"], printed["clusters"][0]["objects"], printed["outdated"]) == (objects + 1, objects, [])
     assert novacron("render", "trial", "--output", "out", "--layout", "argo-cd") == 2
@@ -236,8 +238,9 @@ k8s.core.v1.ConfigMap("later", metadata={"name": "later"}, data={"id": made.id},
 """
     describe_charts(project, more)
     assert novacron("render", "lab", "--output", "out", "--json") == 1
-    problems = json.loads(capsys.readouterr().out)["problems"]
-    assert problems == [
+    printed = json.loads(capsys.readouterr().out)
+    check_output("render", printed)
+    assert printed["problems"] == [
         "lab: ConfigMap later: data.id is known only after `novacron up` has created "
         "random:index/randomPassword:RandomPassword made",
         "lab: ConfigMap leak: data.key is secret, and only a Secret may hold it",

@@ -22,6 +22,7 @@ from novacron_rehearsal import urn as urns
 from novacron_rehearsal.state.resource import CustomTimeouts, ResourceState
 
 from tests.bench.rehearse import find_count
+from tests.unit.ops.schemas import check_output
 
 ROOT = Path(__file__).parents[3]
 XHTML = "{http://www.w3.org/1999/xhtml}"
@@ -172,6 +173,7 @@ def test_the_web_page_has_no_scripts_and_loads_nothing(prod: Report) -> None:
 
 def test_text_and_json_have_the_same_figures(prod: Report) -> None:
     output = json.loads(json.dumps(report_values(prod)))
+    check_output("rehearse", output)
     assert output["simulated"] is True
     assert output["resources"] == 9
     assert output["regions"]["us-east-1"] == {"aws:eks": 2}

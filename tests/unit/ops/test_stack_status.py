@@ -14,6 +14,7 @@ from novacron_ops.coordinator import CoordinatorReport, ask_coordinator
 from novacron_ops.local_processes import LocalService
 
 from tests.unit.ops.running import novacron
+from tests.unit.ops.schemas import check_output
 
 ENDPOINT = "http://127.0.0.1:8080/v1"
 READY = {"ready": True, "draining": False, "active_workers": 2, "minimum_workers": 2, "degraded": {}}
@@ -90,6 +91,7 @@ def test_a_healthy_stack_ends_with_0(site: Site, capsys: pytest.CaptureFixture[s
     assert "problem" not in output
     assert novacron("status", "--json") == 0
     values = json.loads(capsys.readouterr().out)
+    check_output("status", values)
     assert (values["healthy"], values["problems"]) == (True, [])
     assert values["ready"] == READY
     assert values["cluster"]["cluster"]["total_workers"] == 2
@@ -150,6 +152,7 @@ def test_an_unhealthy_stack_ends_with_1_and_names_the_reason(
     assert "None" not in output
     assert novacron("status", "--json") == 1
     values = json.loads(capsys.readouterr().out)
+    check_output("status", values)
     assert values["healthy"] is False
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
+from novacron_infra.catalog import Gpu, Machine, Model
 from novacron_infra.plan.json_types import PlanJson
+from pydantic import Field
 from typing_extensions import TypedDict
 
 from novacron_ops.coordinator import Readiness
@@ -32,6 +34,45 @@ class OwnMachinesJson(TypedDict):
 
     platform: str
     environment: dict[str, Any]
+
+
+class MachinePricesJson(TypedDict):
+    """A price list: USD an hour by region."""
+
+    source: str
+    as_of: str
+    regions: dict[str, float]
+
+
+class CatalogMachineJson(Machine):
+    """A machine of the catalogue. `file` is the project's own file that adds it, null for NovaCron's."""
+
+    usd_per_hour: list[MachinePricesJson]
+    offered_in: list[str]
+    unsupported: Annotated[str | None, Field(serialization_alias="unsupported_because")]
+    """Another name here, because `Machine` has a property with the key's."""
+    file: str | None
+
+
+class CatalogGpuJson(Gpu):
+    """A GPU model of the catalogue."""
+
+    file: str | None
+
+
+class CatalogModelJson(Model):
+    """A model of the catalogue."""
+
+    file: str | None
+
+
+class OwnFilesJson(TypedDict):
+    """The output of `catalog check`: the project's own files, and the entries in them by file."""
+
+    folder: str | None
+    files: list[str]
+    entries: dict[str, str]
+    problems: list[ProblemJson]
 
 
 class ServiceJson(TypedDict):

@@ -43,7 +43,14 @@ def create_schemas() -> dict[str, dict[str, Any]]:
     """Return the JSON schema of each command's output by the command's name."""
     from novacron_serving.quality.report import Report
 
+    entries = types.CatalogMachineJson | types.CatalogGpuJson | types.CatalogModelJson
     kinds: dict[str, Any] = {
+        "catalog": list[types.CatalogMachineJson]
+        | list[types.CatalogGpuJson]
+        | list[types.CatalogModelJson]
+        | entries
+        | types.OwnFilesJson
+        | types.ProblemsJson,
         "plan": PlanJson | types.OwnMachinesJson | types.ProblemsJson,
         "quality": Report,
         "rehearse": types.RehearsalJson | types.ProblemsJson,

@@ -40,6 +40,32 @@ def test_a_plan_matches_its_schema(stack: str, capsys: pytest.CaptureFixture[str
     check_output("plan", json.loads(capsys.readouterr().out))
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("list",),
+        ("list", "gpus"),
+        ("list", "models"),
+        ("show", "p5.48xlarge"),
+        ("show", "Standard_D64s_v5"),
+        ("show", "H100-80GB"),
+        ("show", "llama-3.1-8b"),
+        ("check",),
+    ],
+    ids=" ".join,
+)
+def test_the_catalogue_matches_its_schema(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert novacron("catalog", *arguments, "--json") == 0
+    check_output("catalog", json.loads(capsys.readouterr().out))
+
+
+def test_problems_of_own_files_match_the_schema(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "catalog").mkdir()
+    (project / "catalog/gpus.yaml").write_text("- {name: H900, architecture: volta}\n")
+    assert novacron("catalog", "check", "--json") == 2
+    check_output("catalog", json.loads(capsys.readouterr().out))
+
+
 @pytest.mark.parametrize("command", ["plan", "rehearse"])
 def test_problems_match_the_schema(command: str, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = project / "Pulumi.prod.yaml"

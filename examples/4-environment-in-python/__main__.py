@@ -12,6 +12,7 @@ from novacron_infra import (
     Coordinators,
     Data,
     EnvironmentName,
+    FirstTokenTarget,
     Hardware,
     ModelServing,
     ModelStore,
@@ -70,7 +71,7 @@ ENVIRONMENT = CloudEnvironment(
     caches=Caches(memory_gib=16, distributed_gib=64, persistent_gib=1024),
     data=Data(postgres_storage_gib=100, redis_nodes=1),
     targets=Targets(
-        time_to_first_token_s=Percentiles(p50=0.5, p95=1.0),
+        time_to_first_token_s=FirstTokenTarget(p50=0.5, p95=1.0, prompt_tokens=1000),
         inter_token_latency_s=Percentiles(p50=0.05, p95=0.1),
         throughput_tokens_per_s=Range(minimum=10, maximum=20),
         quality_fraction=Range(minimum=0.93, maximum=0.95),

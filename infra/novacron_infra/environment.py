@@ -242,7 +242,7 @@ def _choose_workers(config: KubernetesEnvironment) -> WorkerPods | GpuWorkers:
     if config.gpu_workers is None or config.model.url is None:
         return config.workers
     store, _, folder = config.model.url.rpartition("/")
-    group = plan_own_workers(config.gpu_workers, config.model.id, folder)
+    group = plan_own_workers(config.gpu_workers, config.model.id, folder, config.targets)
     return GpuWorkers(groups=(group,), store=ModelStoreAccess(url=store))
 
 

@@ -223,7 +223,8 @@ def _list_targets(plan: EnvironmentPlan) -> list[str]:
     first, between = targets.time_to_first_token_s, targets.inter_token_latency_s
     throughput, quality = targets.throughput_tokens_per_s, targets.quality_fraction
     lines = [
-        f"time to first token: P50 {first.p50 * 1000:g} ms, P95 {first.p95 * 1000:g} ms",
+        f"time to first token: P50 {first.p50 * 1000:g} ms, P95 {first.p95 * 1000:g} ms, for prompts of "
+        f"{first.prompt_tokens:,} tokens, {first.prefix_hit_fraction:.0%} of them in the prefix cache",
         f"inter-token latency: P50 {between.p50 * 1000:g} ms, P95 {between.p95 * 1000:g} ms",
         f"throughput: {_describe_range(throughput)} tokens/s; quality against FP32: {_describe_range(quality)}",
     ]
@@ -232,6 +233,12 @@ def _list_targets(plan: EnvironmentPlan) -> list[str]:
         lines.append(
             f"availability: {targets.availability_fraction:.5g}, which allows {hours:.2f} h of downtime a year"
         )
+    for name, found in plan.latency_floors.items():
+        lines.append(f"one replica of profile {name.value} without load")
+        lines += indent([f"time to first token: {found.describe_first_token()}"])
+        lines += indent([f"inter-token latency: {found.describe_step()}"])
+    if not plan.latency_floors:
+        lines.append(f"the catalogue has no speed of {plan.gpu.name}, so latencies are not compared with it")
     return lines
 
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 import yaml
-from novacron_infra.config import Percentiles, Range, ServingTargets
+from novacron_infra.config import FirstTokenTarget, Percentiles, Range, ServingTargets
 from novacron_infra.workloads.custom_resources import to_properties
 from novacron_infra.workloads.monitoring.rule_groups import RuleSettings, build_rules
 from novacron_infra.workloads.monitoring.rules import AlertingRule
 
 PROD_TARGETS = ServingTargets(
-    time_to_first_token_s=Percentiles(p50=0.1, p95=0.2),
+    time_to_first_token_s=FirstTokenTarget(p50=0.1, p95=0.2),
     inter_token_latency_s=Percentiles(p50=0.03, p95=0.05),
     quality_fraction=Range(minimum=0.97),
     availability_fraction=0.999,

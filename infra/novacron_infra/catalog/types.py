@@ -125,10 +125,12 @@ class Clocks(Sourced):
 
 
 class Speed(Sourced):
-    """The peak speed of a GPU model: dense matrix products, and the memory's bandwidth."""
+    """The peak speed of a GPU model: dense matrix products, memory, and links inside a machine."""
 
     bandwidth_gb_per_s: PositiveFloat
     """GB (10^9 bytes) a second."""
+    link_gb_per_s: PositiveFloat
+    """GB (10^9 bytes) a second to the other GPUs of the machine, in one direction."""
     bf16_tflops: PositiveFloat
     """10^12 operations a second on 16-bit numbers, which 4-bit weights with 16-bit activations use as well."""
     fp8_tflops: PositiveFloat | None = None

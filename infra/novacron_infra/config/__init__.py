@@ -53,7 +53,7 @@ from novacron_infra.config.sections.security import (
 )
 from novacron_infra.config.sections.serving import Device, PyTorchQuantization, ResponseCache, Routing
 from novacron_infra.config.sections.storage import StorageNodes
-from novacron_infra.config.sections.targets import Percentiles, Range, ServingTargets, Targets
+from novacron_infra.config.sections.targets import FirstTokenTarget, Percentiles, Range, ServingTargets, Targets
 from novacron_infra.config.sections.traffic import HealthCheck, Traffic
 from novacron_infra.config.sections.workers import WorkerCounts, Workers
 
@@ -91,6 +91,7 @@ __all__ = [
     "ExistingAzureNetwork",
     "ExistingGoogle",
     "ExistingGoogleNetwork",
+    "FirstTokenTarget",
     "Hardware",
     "HealthCheck",
     "Image",

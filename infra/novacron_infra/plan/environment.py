@@ -12,13 +12,14 @@ from math import ceil
 from typing import ParamSpec, TypeVar
 
 from novacron_infra.catalog import Cloud, Gpu, Machine, Offered, find_gpu, find_machine, find_model, find_offer
-from novacron_infra.config import CloudEnvironment, Hardware, Region, Role
+from novacron_infra.config import CloudEnvironment, Hardware, ProfileName, Region, Role
 from novacron_infra.config.defaults import mark_defaults
 from novacron_infra.config.problems import problem
 from novacron_infra.errors import Problem
 from novacron_infra.plan.cost import EnvironmentCost, calculate_cost
 from novacron_infra.plan.errors import PlanError
 from novacron_infra.plan.failover import Recovery, RegionFailure, plan_recovery, plan_region_failures
+from novacron_infra.plan.latency import LatencyFloor, calculate_latency_floor, check_latencies
 from novacron_infra.plan.machines import MachinePlan, Shortfall, check_requests, find_shortfalls
 from novacron_infra.plan.profiles import ProfilePlan, check_weights, size_profiles
 from novacron_infra.plan.regions import RegionPlan, WorkerShare, apportion, place_replicas, share_workers
@@ -77,6 +78,16 @@ class EnvironmentPlan:
         return sum(profile.kv_tokens for profile in self.profiles)
 
     @property
+    def latency_floors(self) -> dict[ProfileName, LatencyFloor]:
+        """The latency of a replica of each profile without load, where the catalogue has the speed of the GPU."""
+        target = self.config.targets.time_to_first_token_s
+        return {
+            item.name: floor
+            for item in self.profiles
+            if (floor := calculate_latency_floor(item.size, target)) is not None
+        }
+
+    @property
     def unused_gpus(self) -> int:
         """GPUs of the machines that no pod uses."""
         used = sum(profile.replicas * profile.size.gpus for profile in self.profiles)
@@ -120,6 +131,9 @@ def plan_environment(config: CloudEnvironment) -> EnvironmentPlan:
     most = max(share.maximum for share in shares) if shares else workers.maximum
     sizes = _try_step(found, size_profiles, config, model, gpu, machine_type, fewest, most)
     weights_gb = _try_step(found, check_weights, config, sizes) if sizes else None
+    if sizes:  # the first profile serves by default; the plan shows the latency of the others
+        targets = config.targets
+        found += check_latencies(sizes[0], targets.time_to_first_token_s, targets.inter_token_latency_s)
     placed = _try_step(found, place_replicas, config, sizes, shares, machine_type) if sizes and shares else None
     for coordinator in _list_machine_types(config, "coordinators"):
         found += check_requests("coordinators", config.coordinators.resources, coordinator, 1)

@@ -41,6 +41,16 @@ def plan_to_json(plan: EnvironmentPlan) -> PlanJson:
         "machines": [_machine_to_json(item) for item in plan.cost.machines],
         "usd_per_hour": round(plan.cost.usd_per_hour, 2),
         "usd_per_month": round(plan.cost.usd_per_month, 2),
+        "latency_floors": [
+            {
+                "profile": name.value,
+                "prompt_tokens": found.prompt_tokens,
+                "prefix_hit_fraction": found.prefix_hit_fraction,
+                "time_to_first_token_s": round(found.first_token_s, 4),
+                "inter_token_latency_s": round(found.step_s, 5),
+            }
+            for name, found in plan.latency_floors.items()
+        ],
         "warnings": list(plan.warnings),
         "unpriced": list(plan.cost.not_included),
         "unknown_offers": [{"region": region, "machine": name} for region, name in plan.unknown_offers],

@@ -15,10 +15,11 @@ from novacron_infra.catalog import (
     find_model,
     resolve_quantization,
 )
-from novacron_infra.config import Images, ProfileName
+from novacron_infra.config import Images, ProfileName, ServingTargets
 from novacron_infra.config.problems import problem
 from novacron_infra.config.sections.gpu_workers import OwnGpuWorkers
 from novacron_infra.plan.errors import DoesNotFitError, PlanError
+from novacron_infra.plan.latency import check_latencies
 from novacron_infra.plan.serving import (
     CACHED_MODELS,
     FILES_GIB,
@@ -37,22 +38,28 @@ _OF_GKE = (FabricKind.TCPX, FabricKind.TCPXO, FabricKind.ROCE)
 """Fabrics whose pods depend on folders and networks that GKE makes."""
 
 
-def plan_own_workers(workers: OwnGpuWorkers, model_id: str, model_folder: str) -> WorkerGroup:
+def plan_own_workers(
+    workers: OwnGpuWorkers, model_id: str, model_folder: str, targets: ServingTargets | None = None
+) -> WorkerGroup:
     """Return the workers with TensorRT-LLM of a cluster of your own.
 
     Args:
         workers: the section `gpu_workers`.
         model_id: the model to serve, a name from the catalogue.
         model_folder: folder of the weights in their store.
+        targets: the targets of the serving stack, or None without any.
 
     Raises:
         PlanError: the catalogue does not know the machine or the model, the format does not run on its GPUs, the model
-            does not fit, or its replica would need a fabric that such a cluster does not have.
+            does not fit, its replica would need a fabric that such a cluster does not have, or a latency target cannot
+            be met.
     """
     machine_type = _find_gpu_machine(workers)
     size = _fit(workers, model_id, machine_type)
     if size.pipeline_parallel > 1:
         _check_fabric(size, machine_type)
+    if targets and (found := check_latencies(size, targets.time_to_first_token_s, targets.inter_token_latency_s)):
+        raise PlanError(found)
     gib = workers.cache_gib or ceil(CACHED_MODELS * size.replica_weight_bytes / 2**30)
     cache = ModelCache(kind=CacheKind.LOCAL_NVME, size_gib=gib)
     return WorkerGroup(

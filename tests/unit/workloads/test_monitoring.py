@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from novacron_infra import ConfigurationError
-from novacron_infra.config import Percentiles, Range, ServingTargets
+from novacron_infra.config import FirstTokenTarget, Percentiles, Range, ServingTargets
 from novacron_infra.config.sections.monitoring import Traces
 from novacron_infra.config.sections.targets import TIME_PER_OUTPUT_TOKEN_EDGES_S, TIME_TO_FIRST_TOKEN_EDGES_S
 from novacron_infra.environment import describe_monitoring
@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[3]
 RUNBOOKS = ROOT / "docs" / "runbooks"
 SECTIONS = ("Meaning", "Impact", "Find the cause", "Mend it")
 TARGETS = ServingTargets(
-    time_to_first_token_s=Percentiles(p50=0.1, p95=0.2),
+    time_to_first_token_s=FirstTokenTarget(p50=0.1, p95=0.2),
     inter_token_latency_s=Percentiles(p50=0.03, p95=0.05),
     quality_fraction=Range(minimum=0.97),
     availability_fraction=0.999,
@@ -74,7 +74,7 @@ def test_latency_targets_of_the_environments_are_bucket_edges() -> None:
 
 
 def test_a_target_between_two_edges_counts_as_the_next_one_and_says_so() -> None:
-    targets = ServingTargets(time_to_first_token_s=Percentiles(p50=0.1, p95=0.18))
+    targets = ServingTargets(time_to_first_token_s=FirstTokenTarget(p50=0.1, p95=0.18))
     median, slow = list_objectives(targets)
     assert 'le="0.1"' in median.describe_errors("5m")
     assert 'le="0.2"' in slow.describe_errors("5m")

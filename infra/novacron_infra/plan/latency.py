@@ -29,8 +29,7 @@ _COMPUTE_EFFICIENCY = {16: 0.74, 8: 0.52, 4: 0.36}
 _BANDWIDTH_EFFICIENCY = 0.88
 """Part of the memory's bandwidth that reading weights reaches."""
 _LAYER_S, _SHARED_LAYER_S = 0.00001, 0.000045
-"""Seconds for each layer that depend neither on prompt nor on weights, on one GPU and on several: the start of kernels
-and the latency of sums."""
+"""Seconds for each layer that do not depend on the prompt: the start of kernels, and with several GPUs, of sums."""
 _SUMS = 2
 """Sums over the GPUs in each layer: after attention and after the MLP."""
 _ACTIVATION_BYTES = 2

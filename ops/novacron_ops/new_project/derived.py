@@ -23,15 +23,18 @@ from novacron_infra.catalog import (
     load_models,
     resolve_quantization,
 )
-from novacron_infra.config import OWN_STORE, Platform, Resources, Workers
+from novacron_infra.config import OWN_STORE, FirstTokenTarget, Platform, Resources, Workers
 from novacron_infra.limits.zones import list_zones
 from novacron_infra.plan.errors import DoesNotFitError
+from novacron_infra.plan.latency import calculate_latency_floor
 from novacron_infra.plan.sizing import ReplicaSize, Workload, fit_replica
 
 from novacron_ops.new_project.answers import Answers
 
 _CONTEXT_TOKENS = 16_384
 """Context of a new environment, unless the model's is shorter."""
+_FIRST_TOKEN_S, _INTER_TOKEN_S = 2, 0.1
+"""Median latencies of a new environment in seconds, unless its GPUs need longer without load."""
 _MAX_NODES = 16
 """Machines of one replica that are tried."""
 _COORDINATOR = Resources(cpu_request=8, cpu_limit=16, memory_request_gib=32, memory_limit_gib=48)
@@ -72,6 +75,10 @@ class Derived:
     bucket: str
     weights_gb: float
     """Weights of one replica in GB (10^9 bytes), in two digits."""
+    first_token_s: float
+    """A median time to the first token that the GPUs can reach, in seconds."""
+    inter_token_s: float
+    """A median latency between two tokens that the GPUs can reach, in seconds."""
     zones: dict[str, tuple[str, ...]]
     """Zones of each region, empty on Azure, where a region needs none."""
 
@@ -171,6 +178,7 @@ def derive(answers: Answers) -> Derived:
     model = load_models().get(answers.model or "") or next(iter(load_models().values()))
     # A replica that does not fit is reported by the plan, with its arithmetic.
     size = size_replica(model, machine_type)
+    latency = calculate_latency_floor(size, FirstTokenTarget(p50=1, p95=1)) if size else None
     quantizations = list_supported_quantizations(EngineKind.TENSORRT_LLM, gpu.architecture)
     gpus, per_node = (size.gpus if size else 1), machine_type.gpu_count
     nodes = max(1, len(answers.regions)) * ceil(gpus / per_node)
@@ -187,8 +195,15 @@ def derive(answers: Answers) -> Derived:
         coordinator_resources=_COORDINATOR,
         bucket=_name_bucket(answers),
         weights_gb=float(f"{size.replica_weight_bytes / 1e9:.2g}") if size else 1,
+        first_token_s=_choose_target_s(_FIRST_TOKEN_S, latency.first_token_s if latency else 0),
+        inter_token_s=_choose_target_s(_INTER_TOKEN_S, latency.step_s if latency else 0),
         zones={region: _list_zones(answers.platform, region) for region in answers.regions},
     )
+
+
+def _choose_target_s(default_s: float, floor_s: float) -> float:
+    """Return a median latency: the default, or half more than the GPUs need without load, in two digits."""
+    return max(default_s, float(f"{1.5 * floor_s:.2g}"))
 
 
 def _find_quantization(size: ReplicaSize) -> Quantization:

@@ -37,8 +37,7 @@ class FirstTokenTarget(Percentiles):
     """A time to the first token, and the prompts for which it holds."""
 
     prompt_tokens: Annotated[int, Field(ge=1, le=10_000_000)] = 1000
-    """Tokens of the prompt for which the target holds. The default is near the median of chats: 1,020 in Azure's LLM
-    inference trace of 2023."""
+    """Tokens of the prompts for which the target holds. The default is near the median of Azure's chats of 2023."""
     prefix_hit_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Part of the prompt that is expected in the prefix cache, and that is not computed again, as a fraction."""
 
@@ -56,10 +55,9 @@ class ServingTargets(Section):
     """Targets of a serving stack. An alert tells when one is missed; a target that is left out has none."""
 
     time_to_first_token_s: FirstTokenTarget | None = None
-    """Seconds from a request to its first token, and the prompts for which they hold. A plan refuses a target that its
-    GPUs cannot meet even without load."""
+    """Seconds from a request to its first token. A plan refuses what its GPUs cannot meet even without load."""
     inter_token_latency_s: Percentiles | None = None
-    """Seconds between two tokens of a response. A plan refuses a target that the GPUs cannot meet even without load."""
+    """Seconds between two tokens of a response. A plan refuses what its GPUs cannot meet even without load."""
     quality_fraction: Range | None = None
     """Quality of the quantized model relative to FP32, as a fraction: 0.97 is 97%."""
     availability_fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
@@ -70,10 +68,9 @@ class Targets(Section):
     """The latency, throughput, quality and availability that the environment promises."""
 
     time_to_first_token_s: FirstTokenTarget
-    """Seconds from a request to its first token, and the prompts for which they hold. A plan refuses a target that its
-    GPUs cannot meet even without load."""
+    """Seconds from a request to its first token. A plan refuses what its GPUs cannot meet even without load."""
     inter_token_latency_s: Percentiles
-    """Seconds between two tokens of a response. A plan refuses a target that the GPUs cannot meet even without load."""
+    """Seconds between two tokens of a response. A plan refuses what its GPUs cannot meet even without load."""
     throughput_tokens_per_s: Range
     """Tokens that the environment generates in a second."""
     quality_fraction: Range

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing_extensions import TypedDict
+from typing_extensions import NotRequired, TypedDict
 
 
 class ProfileJson(TypedDict):
@@ -67,6 +67,21 @@ class RegionJson(TypedDict):
     usd_per_hour: float
 
 
+class CapacityJson(TypedDict):
+    """How the machines of a region's workers are bought. A price is null where it is not public."""
+
+    region: str
+    capacity: str
+    machine: str
+    zones: list[str]
+    nodes: int
+    maximum_nodes: int
+    on_demand_nodes: int | None
+    fallback_nodes: int
+    usd_per_hour_each: float | None
+    when_unavailable: str
+
+
 class RecoveryJson(TypedDict):
     """How fast global DNS takes traffic away from a dead region."""
 
@@ -103,6 +118,16 @@ class ShortfallJson(TypedDict):
     requested: float
 
 
+class LatencyFloorJson(TypedDict):
+    """The latency of a replica of a profile without load, in seconds: no target can be lower."""
+
+    profile: str
+    prompt_tokens: int
+    prefix_hit_fraction: float
+    time_to_first_token_s: float
+    inter_token_latency_s: float
+
+
 class PlanJson(TypedDict):
     """A plan. Keys end with their units."""
 
@@ -120,12 +145,14 @@ class PlanJson(TypedDict):
     load_gb_per_s: float
     profiles: list[ProfileJson]
     regions: list[RegionJson]
+    capacity: NotRequired[list[CapacityJson]]
     recovery: RecoveryJson | None
     region_failures: list[RegionFailureJson]
     threat_detection: dict[str, str]
     machines: list[MachineJson]
     usd_per_hour: float
     usd_per_month: float
+    latency_floors: list[LatencyFloorJson]
     warnings: list[str]
     unpriced: list[str]
     unknown_offers: list[UnknownOfferJson]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,8 +28,21 @@ class Layout(str, Enum):
     """Flux: a Kustomization for each numbered folder, HelmReleases for charts."""
 
 
+def complete_stack(incomplete: str) -> list[str]:
+    """Return the stacks of the current folder's project whose names start with what is typed, for shell completion."""
+    names = (file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in Path.cwd().glob("Pulumi.*.yaml"))
+    return sorted(name for name in names if name.startswith(incomplete))
+
+
 StackOption = Annotated[
-    str, typer.Option("--stack", "-s", metavar="NAME", help="Name of the stack; Pulumi.<name>.yaml configures it.")
+    str,
+    typer.Option(
+        "--stack",
+        "-s",
+        metavar="NAME",
+        help="Name of the stack; Pulumi.<name>.yaml configures it.",
+        autocompletion=complete_stack,
+    ),
 ]
 EngineOption = Annotated[
     Engine,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from novacron_ops.main import SECTIONS
@@ -68,3 +69,29 @@ def test_help_and_plan_do_not_load_the_engine(modules: list[str], heavy: set[str
     program = f"import sys; from novacron_ops import {', '.join(modules)}; print(*sorted({heavy!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("novacron pl", ["plan"]),
+        ("novacron plan -s ", ["dev", "prod"]),
+        ("novacron plan -s p", ["prod"]),
+        ("novacron up -s x", []),
+    ],
+)
+def test_a_shell_completes_commands_and_stacks(
+    typed: str,
+    completed: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in ("dev", "prod"):
+        (tmp_path / f"Pulumi.{name}.yaml").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("_NOVACRON_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", typed)
+    monkeypatch.setenv("COMP_CWORD", str(typed.count(" ")))
+    assert novacron() == 0
+    assert capsys.readouterr().out.split() == completed

@@ -119,11 +119,7 @@ class ShortfallJson(TypedDict):
 
 
 class LatencyFloorJson(TypedDict):
-<<<<<<< HEAD
     """The latency of a replica of a profile without load, in seconds: no target can be lower."""
-=======
-    """The lowest latencies of a replica of one profile, without load."""
->>>>>>> 2b93bed (Latency floors are in the schema of novacron plan --json)
 
     profile: str
     prompt_tokens: int

@@ -28,6 +28,10 @@ _RULES = {
     "dict_type": ("it must be a mapping", "Write its keys below it"),
     "tuple_type": ("it must be a list", "Write each item after a dash"),
     "too_short": ("it needs at least 1 item", "Add an item"),
+    "datetime_type": ("it must be a time with its zone", "Write it like 2026-12-01T11:30:00Z"),
+    "datetime_parsing": ("it must be a time with its zone", "Write it like 2026-12-01T11:30:00Z"),
+    "datetime_from_date_parsing": ("it must be a time with its zone", "Write it like 2026-12-01T11:30:00Z"),
+    "timezone_aware": ("it must be a time with its zone", "Write it like 2026-12-01T11:30:00Z"),
     "path_type": ("it must be a path", "Write the path of a file or folder"),
 }
 """Rule and fix of each kind of pydantic's errors. Numbers and choices are described by their bounds and values."""
@@ -39,9 +43,7 @@ def describe_rule(kind: type[BaseModel], detail: ErrorDetails) -> tuple[str, str
     if detail["type"] == BROKEN_RULE:
         return str(context["rule"]), str(context["fix"])
     if detail["type"] in ("enum", "literal_error"):
-        # Literals of an enumeration's members are listed as <Platform.AWS: 'aws'>.
-        choices = re.sub(r"<\w+\.\w+: ([^>]*)>", r"\1", str(context["expected"])).replace("'", "")
-        return "it is not a valid value", f"Use {choices}"
+        return "it is not a valid value", f"Use {show_choices(str(context['expected']))}"
     if detail["type"] in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):
         bounds = _describe_bounds(_find_field(kind, detail["loc"]), context)
         fix = f"Use a number {bounds}" if bounds.startswith("from") else f"Use {bounds}"
@@ -50,6 +52,11 @@ def describe_rule(kind: type[BaseModel], detail: ErrorDetails) -> tuple[str, str
         return _RULES[detail["type"]]
     message = detail["msg"]
     return message[:1].lower() + message[1:], "Change the value"
+
+
+def show_choices(text: str) -> str:
+    """Return pydantic's list of choices as a user types them. It lists enumerations as <Platform.AWS: 'aws'>."""
+    return re.sub(r"<\w+\.\w+: ([^>]*)>", r"\1", text).replace("'", "")
 
 
 def _describe_bounds(info: FieldInfo | None, context: dict[str, Any]) -> str:
@@ -104,12 +111,27 @@ def find_model_at(kind: type[BaseModel], location: Sequence[int | str]) -> type[
     for step in location:
         if isinstance(step, int):
             continue
+        member = _find_union_member(current, step)
+        if member is not None:
+            current = member
+            continue
         owner = _unwrap_model(current)
         info = owner.model_fields.get(step) if owner else None
         if info is None:
             return None
         current = info.annotation
     return _unwrap_model(current)
+
+
+def _find_union_member(annotation: Any, tag: str) -> type[BaseModel] | None:
+    """Return the model of a discriminated union whose `kind` is `tag`, as pydantic names it in locations."""
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+        info = annotation.model_fields.get("kind") if issubclass(annotation, BaseModel) else None
+        return annotation if info is not None and tag in typing.get_args(info.annotation) else None
+    for argument in typing.get_args(annotation):
+        if (found := _find_union_member(argument, tag)) is not None:
+            return found
+    return None
 
 
 def _unwrap_model(annotation: Any) -> type[BaseModel] | None:

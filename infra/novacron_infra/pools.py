@@ -32,6 +32,7 @@ class Placement(str, Enum):
     """In the reservation's group. A group of the pool itself would make launches fail."""
 
 
+_OF_ONE_CLOUD = {Capacity.CAPACITY_BLOCK: Cloud.AWS, Capacity.FLEX_START: Cloud.GCP, Capacity.QUEUED: Cloud.GCP}
 RESERVED = (Capacity.RESERVATION, Capacity.CAPACITY_BLOCK)
 NODE_TYPE_LABEL = "novacron.io/node-type"
 """Label with the purpose of a node, a `NodeRole`."""
@@ -88,6 +89,8 @@ class NodePoolShape:
     """The reservation or capacity block to launch into."""
     reservation_placement_group: str | None = None
     """Placement group of the reservation; on Google Cloud, a block of the reservation."""
+    longest_run_s: int | None = None
+    """With flex-start and queued capacity: when Google Cloud takes a node away, 600 to 604800. None: after 7 days."""
     nodes_per_replica: int = 1
     """Nodes that one replica of the model spans (pipeline stages)."""
 
@@ -153,7 +156,15 @@ def count_devices(shape: NodePoolShape, machine_type: Machine) -> dict[str, int]
 def check_shape(path: str, shape: NodePoolShape, cloud: Cloud) -> list[Problem]:
     """Yield the problems of a pool in any cloud. `path` is the pool's name, the prefix of the fields' paths."""
     machine_type = load_machines().get(shape.machine)
-    rules = (_check_machine, _check_counts, _check_reservation, _check_placement, _check_fabric, _check_zones)
+    rules = (
+        _check_machine,
+        _check_sale,
+        _check_counts,
+        _check_reservation,
+        _check_placement,
+        _check_fabric,
+        _check_zones,
+    )
     return [
         Problem(f"{path}.{field}", str(value), rule, fix)
         for check in rules
@@ -176,6 +187,26 @@ def _check_machine(shape: NodePoolShape, machine_type: Machine | None, cloud: Cl
         yield "machine", shape.machine, machine_type.unsupported_because, "Take another machine"
     elif shape.role is NodeRole.WORKER and machine_type.gpu is None:
         yield "machine", shape.machine, "workers need GPUs and it has none", "Take a machine with GPUs"
+
+
+def _check_sale(shape: NodePoolShape, machine_type: Machine | None, _cloud: Cloud) -> Iterator[_Finding]:
+    sold = machine_type.sold if machine_type else None
+    if machine_type is None or sold is None:
+        return
+    source = f"({sold.source}, {sold.as_of})"
+    usable = [item for item in sold.capacities if item is not Capacity.SPOT or Capacity.ON_DEMAND in sold.capacities]
+    fix = f"Use {' or '.join(item.value for item in usable)}, or another machine"
+    if _OF_ONE_CLOUD.get(shape.capacity, machine_type.cloud) is not machine_type.cloud:
+        return  # the cloud's own rules report it
+    if shape.capacity not in sold.capacities:
+        rule = f"{machine_type.cloud.value} does not sell {machine_type.name} so {source}"
+        yield "capacity", shape.capacity.value, rule, fix
+    elif shape.capacity is Capacity.SPOT and Capacity.ON_DEMAND not in sold.capacities:
+        rule = f"its floor is on demand, and {machine_type.cloud.value} does not sell {machine_type.name} so {source}"
+        yield "capacity", shape.capacity.value, rule, fix
+    if shape.capacity is Capacity.FLEX_START and shape.placement is Placement.CLUSTER and not sold.compact_flex_start:
+        rule = f"flex-start nodes of type {machine_type.name} cannot be placed close together {source}"
+        yield "placement", shape.placement.value, rule, "Use none, or another capacity"
 
 
 def _check_counts(shape: NodePoolShape, _machine_type: Machine | None, _cloud: Cloud) -> Iterator[_Finding]:

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from novacron_infra.catalog import Capacity
 from novacron_infra.config import Detector, Range, Role
-from novacron_infra.plan import HOURS_PER_MONTH, EnvironmentPlan, list_threat_detectors
+from novacron_infra.plan import (
+    HOURS_PER_MONTH,
+    EnvironmentPlan,
+    RegionCapacity,
+    list_threat_detectors,
+    plan_capacity,
+)
 
 from novacron_ops.tables import Table, indent
 
@@ -36,9 +43,10 @@ def describe_plan(plan: EnvironmentPlan) -> list[str]:
         *([["Warnings", *indent(plan.warnings)]] if plan.warnings else []),
         ["Targets (to be measured: a plan does not predict them)", *indent(_list_targets(plan))],
         ["Regions", *indent(region_table(plan).lines())],
+        ["Capacity of workers", *indent(_describe_capacity(plan))],
         ["Region failure", *indent(_describe_failures(plan))],
         ["Threat detection", *indent(_describe_threat_detection(plan))],
-        ["Cost at on-demand list prices", *indent(_describe_cost(plan))],
+        ["Cost at on-demand list prices, or as configured", *indent(_describe_cost(plan))],
         ["Not included in the cost", *indent(plan.cost.not_included)],
     ]
     if plan.unknown_offers:
@@ -107,6 +115,35 @@ def region_table(plan: EnvironmentPlan) -> Table:
     return Table([*headings, "USD/h", "USD/month"], rows)
 
 
+def capacity_table(plan: EnvironmentPlan) -> Table:
+    """Return how the machines of workers are bought in each region, and what they cost."""
+    rows: list[list[str]] = []
+    for item in plan_capacity(plan):
+        floor = "" if item.on_demand_nodes is None else f" above {item.on_demand_nodes} on demand"
+        fallback = f"on demand, up to {item.fallback_nodes}" if item.fallback_nodes else "none"
+        rows.append(
+            [
+                item.region,
+                f"{item.capacity.value}{floor}",
+                ", ".join(item.zones) or "chosen by Azure",
+                str(item.nodes),
+                str(item.maximum_nodes),
+                fallback,
+                _describe_price(item),
+            ]
+        )
+    headings = ("region", "capacity", "zones", "machines at the start", "machines at most", "fallback", "USD/h each")
+    return Table(headings, rows)
+
+
+def _describe_price(item: RegionCapacity) -> str:
+    """Return the price of one machine. The catalogue has no prices of capacities that are cheaper than on demand."""
+    if item.usd_per_hour is None:
+        return "no public price"
+    discounted = item.capacity in (Capacity.SPOT, Capacity.FLEX_START, Capacity.QUEUED)
+    return f"{'up to ' if discounted else ''}{item.usd_per_hour:,.2f}"
+
+
 def failure_table(plan: EnvironmentPlan) -> Table:
     """Return what the failure of each region means for the others."""
     return Table(
@@ -154,6 +191,8 @@ def cost_table(plan: EnvironmentPlan) -> Table:
         if cost.price is not None and cost.usd_per_hour is not None:
             each, total = f"{cost.price.usd_per_hour:,.2f}", f"{cost.usd_per_hour:,.2f}"
             price = [each, total, f"{cost.price.region}, {cost.price.as_of}"]
+        if cost.usd_per_hour_each is not None and cost.machines.stated_usd_per_hour is not None:
+            price = [f"{cost.usd_per_hour_each:,.2f}", f"{cost.usd_per_hour or 0:,.2f}", "as configured"]
         rows.append([cost.machines.role, f"{cost.machines.count} × {cost.machines.machine.name}", *price])
     return Table(("role", "machines", "USD/h each", "USD/h", "price list"), rows)
 
@@ -168,6 +207,18 @@ def describe_recovery(plan: EnvironmentPlan) -> str:
         f"{plan.recovery.service}: {plan.recovery.arithmetic} until clients have left the region{target}; the "
         "provider's own propagation delay comes on top and has no stated limit"
     )
+
+
+def _describe_capacity(plan: EnvironmentPlan) -> list[str]:
+    regions: dict[tuple[str, str], list[str]] = {}
+    for item in plan_capacity(plan):
+        regions.setdefault((item.capacity.value, item.when_unavailable), []).append(item.region)
+    everywhere = len(regions) == 1
+    notes = [
+        f"when {name} machines are not available{'' if everywhere else ' in ' + ', '.join(where)}: {text}"
+        for (name, text), where in regions.items()
+    ]
+    return [*capacity_table(plan).lines(), *notes]
 
 
 def _describe_failures(plan: EnvironmentPlan) -> list[str]:

@@ -59,7 +59,7 @@ def test_gpu_nodes_are_those_of_their_cloud(
 
 
 def test_spot_nodes_are_a_group_of_their_own_and_aks_taints_them() -> None:
-    plan = read_plan("examples/environments/Pulumi.prod-azure.yaml", spot_fraction=0.7)
+    plan = read_plan("examples/environments/Pulumi.prod-azure.yaml", capacity={"kind": "spot", "fraction": 0.7})
     spot = [node for node in list_nodes(plan) if node.name.startswith("workers-spot-")]
     key = "kubernetes.azure.com/scalesetpriority"
     assert spot

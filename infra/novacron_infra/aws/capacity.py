@@ -11,8 +11,6 @@ from novacron_infra.pools import Capacity, NodePoolShape, Placement, check_shape
 
 _OFFERED = (Capacity.ON_DEMAND, Capacity.SPOT, Capacity.RESERVATION, Capacity.CAPACITY_BLOCK)
 _RESERVATION_ID = re.compile(r"cr-[0-9a-f]{8,17}")
-_BLOCK_FAMILY = "p"
-"""Families with capacity blocks. Trainium has them as well, but the catalogue has no Trainium machines."""
 
 
 def check_pool(path: str, shape: NodePoolShape) -> list[Problem]:
@@ -25,9 +23,6 @@ def _check_aws(path: str, shape: NodePoolShape) -> Iterator[Problem]:
     if capacity not in _OFFERED:
         offered = ", ".join(item.value for item in _OFFERED)
         yield Problem(f"{path}.capacity", capacity.value, "AWS does not have this capacity", f"Use one of {offered}")
-    if capacity is Capacity.CAPACITY_BLOCK and not shape.machine.startswith(_BLOCK_FAMILY):
-        rule = "capacity blocks are sold for P machines only"
-        yield Problem(f"{path}.machine", shape.machine, rule, "Use a P machine or another capacity")
     if shape.reservation_id is not None and not _RESERVATION_ID.fullmatch(shape.reservation_id):
         rule = "it is not the id of a reservation"
         yield Problem(f"{path}.reservation_id", shape.reservation_id, rule, "Write it as cr-0123456789abcdef0")

@@ -14,6 +14,7 @@ from novacron_infra.config.sections.alarms import Alarms
 from novacron_infra.config.sections.autoscaling import Autoscaling
 from novacron_infra.config.sections.base import Name, Section
 from novacron_infra.config.sections.caches import Caches
+from novacron_infra.config.sections.capacity import WorkerCapacity
 from novacron_infra.config.sections.clusters import Clusters
 from novacron_infra.config.sections.coordinators import Coordinators
 from novacron_infra.config.sections.data import Data
@@ -127,6 +128,10 @@ class CloudEnvironment(Section):
         if region.overrides is None:
             return self.model.store.kind
         return region.overrides.store_kind or OWN_STORE[region.overrides.platform]
+
+    def find_capacity(self, region: Region) -> WorkerCapacity:
+        """Return how the machines of a region's workers are bought."""
+        return region.worker_capacity or self.workers.capacity
 
     def list_admins(self, region: Region) -> tuple[str, ...]:
         """Return the administrators of the region's cluster, as its cloud names them."""

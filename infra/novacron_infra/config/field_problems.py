@@ -12,7 +12,7 @@ from novacron_infra.config.environment import EnvironmentSecrets
 from novacron_infra.config.problems import HIDDEN, MISSING, join_path, problem
 from novacron_infra.config.renamed_keys import find_new_key
 from novacron_infra.errors import Problem
-from novacron_infra.field_rules import Location, describe_field, describe_rule, find_model_at
+from novacron_infra.field_rules import Location, describe_field, describe_rule, find_model_at, show_choices
 
 SET_SECRETS = "set it with `pulumi config set --secret`: " + ", ".join(
     f"novacron:{key}" for key in EnvironmentSecrets.config_keys().values()
@@ -46,10 +46,21 @@ def _describe_problem(kind: type[BaseModel], values: object, detail: ErrorDetail
         return _describe_unknown_key(kind, values, detail, missing)
     if detail["type"] == "missing":
         return problem(path, MISSING, "this key is required", f"Add it{describe_field(kind, location)}")
+    if detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        return _describe_unknown_member(path, detail)
     if detail["input"] is None:
         return problem(path, None, "the key has no value", "Give it a value, or remove the key")
     rule, fix = describe_rule(kind, detail)
     return problem(path, detail["input"], rule, f"{fix}{describe_field(kind, location)}")
+
+
+def _describe_unknown_member(path: str, detail: ErrorDetails) -> Problem:
+    """Return the problem of a section whose `kind` is missing or is not one of its kinds."""
+    context = detail.get("ctx", {})
+    if "tag" not in context:
+        return problem(f"{path}.kind", MISSING, "this key is required", "Add it")
+    fix = f"Use one of {show_choices(context['expected_tags'])}"
+    return problem(f"{path}.kind", context["tag"], "it is not a valid value", fix)
 
 
 def _suggest_keys(kind: type[BaseModel], location: Location, missing: Set[Location]) -> list[Location]:

@@ -15,7 +15,7 @@ from novacron_infra.config.environment import CloudEnvironment, EnvironmentSecre
 from novacron_infra.config.field_problems import SET_SECRETS, describe_problems
 from novacron_infra.config.kubernetes import KubernetesEnvironment, check_kubernetes_rules
 from novacron_infra.config.local import LocalEnvironment, check_local_rules
-from novacron_infra.config.problems import HIDDEN, MISSING, UNSHOWN, problem
+from novacron_infra.config.problems import HIDDEN, MISSING, UNSHOWN, problem, remove_union_tags
 from novacron_infra.config.rules import check_cloud_environment
 from novacron_infra.config.rules.parts import Parts
 from novacron_infra.config.sections.platform import Platform
@@ -166,7 +166,8 @@ def _split_valid_parts(kind: type[BaseModel], values: Mapping[str, Any]) -> tupl
 def _remove_keys(values: Mapping[str, Any], locations: Iterable[tuple[int | str, ...]]) -> dict[str, Any]:
     """Return a copy of `values` without the keys at `locations`."""
     known: dict[str, Any] = json.loads(json.dumps(values))
-    for *parents, key in locations:
+    for location in locations:
+        *parents, key = remove_union_tags(location, values)
         owner: Any = known
         for step in parents:
             owner = owner[step]

@@ -39,7 +39,7 @@ def join_path(location: Sequence[int | str], values: object) -> str:
     A key that is empty or has a dot or bracket is put in quotes. List items are written as `item_path` writes them.
     """
     path = ""
-    for step in location:
+    for step in remove_union_tags(location, values):
         if isinstance(step, int):
             items = cast("Sequence[object]", values) if isinstance(values, list | tuple) else ()
             path, values = item_path(path, items, step), items[step] if step < len(items) else None
@@ -47,6 +47,27 @@ def join_path(location: Sequence[int | str], values: object) -> str:
             path = f"{path}.{show_key(step)}" if path else show_key(step)
             values = cast("Mapping[str, object]", values).get(step) if isinstance(values, Mapping) else None
     return path
+
+
+def remove_union_tags(location: Sequence[int | str], values: object) -> tuple[int | str, ...]:
+    """Return a location in `values` without pydantic's steps into the members of a union, which no user has typed.
+
+    pydantic writes `workers.capacity.spot.fraction`, where `spot` is the value of `workers.capacity.kind`.
+    """
+    kept: list[int | str] = []
+    for step in location:
+        if isinstance(values, Mapping):
+            owner = cast("Mapping[object, object]", values)
+            if step not in owner and step == owner.get("kind"):
+                continue
+            values = owner.get(step)
+        elif isinstance(step, int) and isinstance(values, list | tuple):
+            items = cast("Sequence[object]", values)
+            values = items[step] if step < len(items) else None
+        else:
+            values = None
+        kept.append(step)
+    return tuple(kept)
 
 
 def item_path(path: str, items: Sequence[object], index: int) -> str:

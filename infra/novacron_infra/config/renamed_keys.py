@@ -8,6 +8,7 @@ RENAMED_KEYS = {
     "autoscaling.gpu_target_fraction": "autoscaling.kv_cache_full_fraction",
     "coordinator.answer_cache": "coordinator.response_cache",
     "clusters.in_cluster": "clusters.add_ons",
+    "workers.spot_fraction": "workers.capacity.fraction",
     "regions.*.elsewhere": "regions.*.overrides",
 }
 """The new path of each old path below `novacron:environment`; `*` stands for the number of a list's item.

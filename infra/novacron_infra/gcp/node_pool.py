@@ -87,8 +87,6 @@ class GkeNodePoolArgs:
     local_ssds: int | None = None
     """Disks of 375 GB for images, pods' files and logs. None: what the machine comes with."""
     boot_disk_gb: int = 200
-    longest_run_s: int = _LONGEST_RUN_S
-    """With flex-start and queued capacity: when a node is taken away again, 600 to 604800."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -219,7 +217,7 @@ class GkeNodePool(pulumi.ComponentResource):
             labels=build_node_labels(args.shape, machine_type),
             spot=True if group.capacity is Capacity.SPOT else None,
             flex_start=True if group.capacity is Capacity.FLEX_START else None,
-            max_run_duration=f"{args.longest_run_s}s" if group.capacity in SCHEDULED else None,
+            max_run_duration=f"{args.shape.longest_run_s or _LONGEST_RUN_S}s" if group.capacity in SCHEDULED else None,
             reservation_affinity=_reservation(args.shape),
             disk_type=choose_boot_disk_type(machine_type),
             disk_size_gb=args.boot_disk_gb,
@@ -295,7 +293,7 @@ def _check_args(name: str, args: GkeNodePoolArgs) -> list[Problem]:
         found.append(Problem(f"{name}.pool", args.pool, rule, fix))
     for field, value, (low, high) in (
         ("boot_disk_gb", args.boot_disk_gb, _BOOT_DISK_GB),
-        ("longest_run_s", args.longest_run_s, (_SHORTEST_RUN_S, _LONGEST_RUN_S)),
+        ("longest_run_s", args.shape.longest_run_s or _LONGEST_RUN_S, (_SHORTEST_RUN_S, _LONGEST_RUN_S)),
     ):
         if not low <= value <= high:
             found.append(Problem(f"{name}.{field}", str(value), f"it is outside {low} to {high}", "Stay within"))

@@ -1,5 +1,6 @@
 """The plan of a cloud environment, computed in milliseconds without Pulumi and without a cloud."""
 
+from novacron_infra.plan.capacity import RegionCapacity, plan_capacity
 from novacron_infra.plan.cost import HOURS_PER_MONTH, EnvironmentCost, MachineCost, RegionCost
 from novacron_infra.plan.environment import EnvironmentPlan, plan_environment
 from novacron_infra.plan.errors import DoesNotFitError, PlanError
@@ -31,6 +32,7 @@ __all__ = [
     "PlanError",
     "ProfilePlan",
     "Recovery",
+    "RegionCapacity",
     "RegionCost",
     "RegionFailure",
     "RegionPlan",
@@ -49,6 +51,7 @@ __all__ = [
     "estimate_recovery",
     "fit_replica",
     "list_threat_detectors",
+    "plan_capacity",
     "plan_environment",
     "plan_node_pools",
     "plan_to_json",

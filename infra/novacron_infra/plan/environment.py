@@ -15,10 +15,12 @@ from novacron_infra.catalog import Cloud, Gpu, Machine, Offered, find_gpu, find_
 from novacron_infra.config import CloudEnvironment, Hardware, ProfileName, Region, Role
 from novacron_infra.config.defaults import mark_defaults
 from novacron_infra.config.problems import problem
+from novacron_infra.config.sections.capacity import CapacityBlock, ReservationCapacity
 from novacron_infra.errors import Problem
 from novacron_infra.plan.cost import EnvironmentCost, calculate_cost
 from novacron_infra.plan.errors import PlanError
 from novacron_infra.plan.failover import Recovery, RegionFailure, plan_recovery, plan_region_failures
+from novacron_infra.plan.fallbacks import check_fallbacks
 from novacron_infra.plan.latency import LatencyFloor, calculate_latency_floor, check_latencies
 from novacron_infra.plan.machines import MachinePlan, Shortfall, check_requests, find_shortfalls
 from novacron_infra.plan.profiles import ProfilePlan, check_weights, size_profiles
@@ -141,6 +143,8 @@ def plan_environment(config: CloudEnvironment) -> EnvironmentPlan:
         pods_per_node = max(machine_type.gpu_count // size.tensor_parallel for size in sizes)
         for worker in _list_machine_types(config, "workers"):
             found += check_requests("workers", workers.resources, worker, pods_per_node)
+    if sizes:
+        _try_step(found, check_fallbacks, config, sizes)
     storage = _try_step(found, _share_storage, config, shares) if shares else None
     regions = _plan_regions(config, shares, placed, storage) if shares and placed and storage else ()
     recovery = _try_step(found, plan_recovery, config)
@@ -218,10 +222,20 @@ def _plan_regions(
                 quota=maximum_nodes * (worker.gpu_count if worker.cloud is Cloud.GCP else worker.vcpus),
                 minimum_replicas=tuple(fewest),
                 replicas=tuple(start),
-                machines=tuple(MachinePlan(role, kind, counts[role]) for role, kind in machine_types.items()),
+                machines=tuple(
+                    MachinePlan(role, kind, counts[role], _find_stated_price(config, region, role))
+                    for role, kind in machine_types.items()
+                ),
             )
         )
     return tuple(plans)
+
+
+def _find_stated_price(config: CloudEnvironment, region: Region, role: Role) -> float | None:
+    capacity = config.find_capacity(region)
+    if role == "workers" and isinstance(capacity, ReservationCapacity | CapacityBlock):
+        return capacity.usd_per_hour
+    return None
 
 
 def _find_machine_types(config: CloudEnvironment, region: Region) -> dict[Role, Machine]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 
 class ProfileJson(TypedDict):
@@ -145,7 +145,7 @@ class PlanJson(TypedDict):
     load_gb_per_s: float
     profiles: list[ProfileJson]
     regions: list[RegionJson]
-    capacity: NotRequired[list[CapacityJson]]
+    capacity: list[CapacityJson]
     recovery: RecoveryJson | None
     region_failures: list[RegionFailureJson]
     threat_detection: dict[str, str]

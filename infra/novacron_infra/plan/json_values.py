@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from novacron_infra.plan.capacity import RegionCapacity, plan_capacity
 from novacron_infra.plan.cost import MachineCost
 from novacron_infra.plan.environment import EnvironmentPlan
 from novacron_infra.plan.failover import RegionFailure
-from novacron_infra.plan.json_types import MachineJson, PlanJson, ProfileJson, RegionFailureJson, RegionJson
+from novacron_infra.plan.json_types import (
+    CapacityJson,
+    MachineJson,
+    PlanJson,
+    ProfileJson,
+    RegionFailureJson,
+    RegionJson,
+)
 from novacron_infra.plan.profiles import ProfilePlan
 from novacron_infra.plan.regions import RegionPlan
 from novacron_infra.plan.security import list_threat_detectors
@@ -29,6 +37,7 @@ def plan_to_json(plan: EnvironmentPlan) -> PlanJson:
         "load_gb_per_s": round(plan.load_gb_per_s, 2),
         "profiles": [_profile_to_json(item) for item in plan.profiles],
         "regions": [_region_to_json(plan, item) for item in plan.regions],
+        "capacity": [_capacity_to_json(item) for item in plan_capacity(plan)],
         "recovery": plan.recovery
         and {
             "service": plan.recovery.service,
@@ -101,6 +110,21 @@ def _region_to_json(plan: EnvironmentPlan, region: RegionPlan) -> RegionJson:
         "minimum_replicas": dict(zip(names, region.minimum_replicas, strict=True)),
         "machines": [_machine_to_json(item) for item in cost.machines],
         "usd_per_hour": round(cost.usd_per_hour, 2),
+    }
+
+
+def _capacity_to_json(item: RegionCapacity) -> CapacityJson:
+    return {
+        "region": item.region,
+        "capacity": item.capacity.value,
+        "machine": item.machine,
+        "zones": list(item.zones),
+        "nodes": item.nodes,
+        "maximum_nodes": item.maximum_nodes,
+        "on_demand_nodes": item.on_demand_nodes,
+        "fallback_nodes": item.fallback_nodes,
+        "usd_per_hour_each": item.usd_per_hour,
+        "when_unavailable": item.when_unavailable,
     }
 
 

@@ -17,6 +17,8 @@ class MachinePlan:
     role: Role
     machine: Machine
     count: int
+    stated_usd_per_hour: float | None = None
+    """Price of one machine as the configuration states it, for reservations. None: the list price counts."""
 
 
 @dataclass(frozen=True)

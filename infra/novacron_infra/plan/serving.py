@@ -12,8 +12,9 @@ from enum import Enum
 from math import ceil
 
 from novacron_infra.catalog import Architecture, FabricKind, FormatName, KvCacheType, Machine, find_machine
-from novacron_infra.config import Platform, ProfileName
+from novacron_infra.config import CloudEnvironment, Platform, ProfileName
 from novacron_infra.config.kubernetes import CoordinatorPods
+from novacron_infra.config.sections.capacity import QueuedCapacity
 from novacron_infra.config.sections.hardware import Resources
 from novacron_infra.config.sections.images import Images
 from novacron_infra.config.sections.model import Loader
@@ -159,6 +160,8 @@ class WorkerGroup:
     model_folder: str
     """Folder of the weights below the store's prefix."""
     drain_s: int = DRAIN_S
+    queue: str | None = None
+    """Kueue LocalQueue that admits the pods, with queued capacity."""
     scaling: ScalingPolicy | None = None
     """When the number of replicas changes. None: it stays."""
 
@@ -254,6 +257,7 @@ def _plan_group(
         minimum_replicas=region.minimum_replicas[index],
         maximum_replicas=maximum,
         warm_replicas=0 if index else config.workers.warm_replicas,
+        queue=_find_queue(config, region),
         gpus_per_pod=size.tensor_parallel,
         resources=config.workers.resources,
         shared_memory_gib=config.workers.shared_memory_gib,
@@ -352,6 +356,12 @@ def find_fabric(size: ReplicaSize, machine_type: Machine, images: Images) -> Pod
         interfaces=max(1, machine_type.fabric.interfaces * size.tensor_parallel // machine_type.gpu_count),
         daemon_image=daemons[kind].reference if kind in daemons else None,
     )
+
+
+def _find_queue(config: CloudEnvironment, region: RegionPlan) -> str | None:
+    (described,) = [item for item in config.regions if item.name == region.name]
+    capacity = config.find_capacity(described)
+    return capacity.queue if isinstance(capacity, QueuedCapacity) else None
 
 
 def _place(pool: NodePoolShape, platform: Platform) -> NodePlacement:

@@ -80,6 +80,7 @@ def describe_worker_set(group: WorkerGroup, settings: GroupSettings) -> WorkerSe
         replicas=group.replicas,
         pod=_describe_pod(group, settings, labels),
         claims=_list_claims(group),
+        queue=group.queue,
     )
 
 
@@ -105,7 +106,7 @@ def declare_leader_worker_set(
     return declare_custom_resource(
         resource,
         lws.LEADER_WORKER_SET,
-        pods.label_object(group.name, GPU_NAMESPACE, WORKERS),
+        pods.label_object(group.name, GPU_NAMESPACE, WORKERS, group.queue),
         lws.LeaderWorkerSetSpec(
             replicas=group.replicas,
             leader_worker_template=lws.LeaderWorkerTemplate(

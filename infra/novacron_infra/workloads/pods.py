@@ -124,15 +124,23 @@ def select_pods(name: str) -> dict[str, str]:
     return {NAME_LABEL: name}
 
 
-def label_object(name: pulumi.Input[str], namespace: str | None, component: str) -> k8s.meta.v1.ObjectMetaArgs:
+QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+"""Label of a StatefulSet or LeaderWorkerSet whose pods a LocalQueue of Kueue admits."""
+
+
+def label_object(
+    name: pulumi.Input[str], namespace: str | None, component: str, queue: str | None = None
+) -> k8s.meta.v1.ObjectMetaArgs:
     """Return the metadata of an object.
 
     Args:
         name: the object's name.
         namespace: its namespace; None for objects of the whole cluster.
         component: the Deployment or StatefulSet that it belongs to, or the object's own name.
+        queue: the LocalQueue of Kueue that admits its pods; None without Kueue.
     """
-    return k8s.meta.v1.ObjectMetaArgs(name=name, namespace=namespace, labels=label_pods(component))
+    labels = label_pods(component) | ({} if queue is None else {QUEUE_LABEL: queue})
+    return k8s.meta.v1.ObjectMetaArgs(name=name, namespace=namespace, labels=labels)
 
 
 def label_pods(name: str) -> dict[str, str]:

@@ -39,6 +39,8 @@ class WorkerSet:
     pod: WorkerPod
     claims: Sequence[k8s.core.v1.PersistentVolumeClaimArgs] = ()
     """Claims of each pod, which are deleted with it."""
+    queue: str | None = None
+    """LocalQueue of Kueue that admits the pods."""
 
 
 def find_namespace(settings: WorkerPods) -> str:
@@ -126,7 +128,7 @@ def declare_stateful_set(
     )
     return k8s.apps.v1.StatefulSet(
         resource,
-        metadata=pods.label_object(workers.name, workers.namespace, WORKERS),
+        metadata=pods.label_object(workers.name, workers.namespace, WORKERS, workers.queue),
         spec=k8s.apps.v1.StatefulSetSpecArgs(
             replicas=workers.replicas,
             service_name=WORKERS,

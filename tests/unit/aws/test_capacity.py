@@ -125,7 +125,7 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "a capacity block of another family": (
         {"role": NodeRole.STORAGE, "machine": "i4i.16xlarge", **BLOCK},
-        ["workers.machine = i4i.16xlarge: capacity blocks are sold for P machines only"],
+        ["workers.capacity = capacity-block: aws does not sell i4i.16xlarge so (aws/karpenter-provider-aws"],
     ),
     "another cloud's capacity": (
         {"capacity": Capacity.FLEX_START},

@@ -229,7 +229,14 @@ SHAPES: dict[str, NodePoolShape] = {
     "infini": WORKERS,
     "near": replace(WORKERS, placement=Placement.CLUSTER, zones=("2",)),
     "cheap": replace(WORKERS, capacity=Capacity.SPOT, on_demand_nodes=2, minimum_nodes=2, maximum_nodes=16),
-    "reserved": replace(WORKERS, capacity=Capacity.RESERVATION, reservation_id=RESERVATION),
+    "reserved": NodePoolShape(
+        role=NodeRole.STORAGE,
+        machine="Standard_L80s_v3",
+        nodes=4,
+        zones=(),
+        capacity=Capacity.RESERVATION,
+        reservation_id=RESERVATION,
+    ),
     "coord": NodePoolShape(
         role=NodeRole.COORDINATOR,
         machine="Standard_D64s_v5",

@@ -16,7 +16,8 @@ GROUP = (
     "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/gpus"
     "/providers/Microsoft.Compute/capacityReservationGroups/h100"
 )
-RESERVED = {"capacity": Capacity.RESERVATION, "reservation_id": GROUP}
+RESERVABLE = {"role": NodeRole.COORDINATOR, "machine": "Standard_D64s_v5"}
+RESERVED = {**RESERVABLE, "capacity": Capacity.RESERVATION, "reservation_id": GROUP}
 SPOT = {"capacity": Capacity.SPOT, "on_demand_nodes": 2}
 
 
@@ -30,7 +31,7 @@ SPOT = {"capacity": Capacity.SPOT, "on_demand_nodes": 2}
         {**IB, "nodes": 100},
         {**IB, "placement": Placement.CLUSTER},
         {"placement": Placement.CLUSTER, **SPOT},
-        {**IB, **RESERVED},
+        RESERVED,
         {**IB, **SPOT, "nodes_per_replica": 2},
         {"minimum_nodes": 0, "maximum_nodes": 300, "nodes": 0},
         {"role": NodeRole.COORDINATOR, "machine": "Standard_D64s_v5", "zones": ("1", "2", "3")},
@@ -102,6 +103,10 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"placement": Placement.CLUSTER, **RESERVED},
         ["workers.placement = cluster: a reservation has a placement of its own"],
     ),
+    "a reservation of a series without reservations": (
+        {**RESERVED, "role": NodeRole.WORKER, "machine": "Standard_ND96isr_H100_v5"},
+        ["workers.capacity = reservation: azure does not sell Standard_ND96isr_H100_v5 so"],
+    ),
     "the placement of a reservation": (
         {"placement": Placement.FROM_RESERVATION, **RESERVED},
         ["workers.placement = from-reservation: Azure's reservations have no placement group. Use none"],
@@ -111,7 +116,7 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
         [f"workers.reservation_id = {GROUP}: capacity spot cannot launch into a reservation"],
     ),
     "a reservation without its group": (
-        {"capacity": Capacity.RESERVATION},
+        {**RESERVABLE, "capacity": Capacity.RESERVATION},
         ["workers.reservation_id = None: capacity reservation launches into one"],
     ),
     "an id that is none": (

@@ -137,6 +137,7 @@ def test_choices_that_exclude_each_other_create_nothing() -> None:
     with pytest.raises(ArgumentError) as error:
         declare(program)
     assert [problem.path for problem in error.value.problems] == [
+        "workers.capacity",
         "workers.reservation_id",
         "workers.placement",
         "workers.zones",

@@ -55,7 +55,11 @@ SCHEDULE = {"name": "night", "days": ["mon"], "start": "00:00", "end": "06:00"}
             "autoscaling.schedules[night].minimum_workers",
             "above autoscaling.ceiling_workers",
         ),
-        ({"workers.spot_fraction": 0.7, "workers.minimum": 64}, "workers.minimum", "only 38 of workers.maximum"),
+        (
+            {"workers.capacity": {"kind": "spot", "fraction": 0.7}, "workers.minimum": 64},
+            "workers.minimum",
+            "only 38 of workers.maximum",
+        ),
         (
             {"clusters": PROD["clusters"] | SERVING, "images": IMAGES, "add_ons": {"monitoring": "existing"}},
             "autoscaling.prometheus_url",

@@ -44,6 +44,6 @@ def _has_key(definitions: dict[str, Any], owner: dict[str, Any], steps: list[str
     inner = owner["items"] if steps[0] == "*" else owner.get("properties", {}).get(steps[0])
     if inner is None:
         return False
-    references = [inner, *inner.get("anyOf", [])]
+    references = [inner, *inner.get("anyOf", []), *inner.get("oneOf", [])]
     named = [definitions[item["$ref"].rsplit("/", 1)[1]] for item in references if "$ref" in item]
     return any(_has_key(definitions, item, steps[1:]) for item in (*named, inner))

@@ -33,7 +33,7 @@ TWO_ZONES = ("us-central1-a", "us-central1-b")
         {**RESERVED, "placement": Placement.FROM_RESERVATION},
         {**RESERVED, "placement": Placement.FROM_RESERVATION, "reservation_placement_group": "h100-block-0001"},
         FLEX,
-        {**FLEX, "placement": Placement.CLUSTER},
+        {**FLEX, "placement": Placement.CLUSTER, "machine": "a4-highgpu-8g", "zones": ("us-central1-b",)},
         QUEUED,
         {**QUEUED, "fabric": TCPXO},
         {"role": NodeRole.COORDINATOR, "machine": "c2-standard-60", "zones": TWO_ZONES},
@@ -145,6 +145,18 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     "a block that is not used": (
         {**RESERVED, "reservation_placement_group": "h100-block-0001"},
         ["workers.reservation_placement_group = h100-block-0001: placement none does not take the reservation's group"],
+    ),
+    "flex-start nodes of A3 High close together": (
+        {**FLEX, "placement": Placement.CLUSTER, "machine": "a3-highgpu-8g"},
+        ["workers.placement = cluster: flex-start nodes of type a3-highgpu-8g cannot be placed close together"],
+    ),
+    "a part of a machine on demand": (
+        {"machine": "a3-highgpu-1g"},
+        ["workers.capacity = on-demand: gcp does not sell a3-highgpu-1g so"],
+    ),
+    "spot above a floor that is not sold": (
+        {"machine": "a3-ultragpu-8g", "capacity": Capacity.SPOT, "on_demand_nodes": 2},
+        ["workers.capacity = spot: its floor is on demand, and gcp does not sell a3-ultragpu-8g so"],
     ),
     "another cloud's capacity": (
         {"capacity": Capacity.CAPACITY_BLOCK, "reservation_id": "h100"},

@@ -214,7 +214,10 @@ INTERFACES = tuple(range(8))
         ({"pool": "x" * 20}, f"workers.pool = {'x' * 20}: it is not a valid name for a node pool"),
         ({"pool": "Workers"}, "workers.pool = Workers: it is not a valid name for a node pool"),
         ({"boot_disk_gb": 10}, "workers.boot_disk_gb = 10: it is outside 50 to 65536"),
-        ({"longest_run_s": 1_000_000}, "workers.longest_run_s = 1000000: it is outside 600 to 604800"),
+        (
+            {"shape": replace(samples.WORKERS, longest_run_s=1_000_000)},
+            "workers.longest_run_s = 1000000: it is outside 600 to 604800",
+        ),
         ({"local_ssds": 4}, "workers.local_ssds = 4: a3-megagpu-8g has 16 local disks"),
         ({"shape": TCPXO}, "workers.fabric_interfaces = 0 interfaces: tcpxo of a3-megagpu-8g takes 8"),
         (

@@ -78,7 +78,6 @@ def test_workers_whose_replicas_fit_a_node_use_all_zones() -> None:
 @pytest.mark.parametrize(
     ("fraction", "capacity", "on_demand"),
     [
-        (0.0, Capacity.ON_DEMAND, None),
         (0.05, Capacity.ON_DEMAND, None),
         (0.5, Capacity.SPOT, 5),
         (0.7, Capacity.SPOT, 3),
@@ -86,7 +85,7 @@ def test_workers_whose_replicas_fit_a_node_use_all_zones() -> None:
 )
 def test_spot_nodes_keep_to_the_spot_fraction(fraction: float, capacity: Capacity, on_demand: int | None) -> None:
     description = read_stack("prod")
-    description["workers"]["spot_fraction"] = fraction
+    description["workers"]["capacity"] = {"kind": "spot", "fraction": fraction}
     workers = pools(description)["us-east-1"]["workers"]
     assert (workers.maximum_nodes, workers.capacity, workers.on_demand_nodes) == (10, capacity, on_demand)
     assert check_pool("workers", workers) == []

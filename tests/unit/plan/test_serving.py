@@ -96,7 +96,7 @@ def test_a_slow_object_store_is_a_warning_before_anything_is_created() -> None:
 
 def test_pods_on_spot_nodes_of_azure_tolerate_their_taint() -> None:
     assert serve("azure").workers[0].nodes.tolerated_taints == ("nvidia.com/gpu",)
-    spot = serve("azure", workers={"spot_fraction": 0.5}).workers[0].nodes.tolerated_taints
+    spot = serve("azure", workers={"capacity": {"kind": "spot", "fraction": 0.5}}).workers[0].nodes.tolerated_taints
     assert spot == ("nvidia.com/gpu", "kubernetes.azure.com/scalesetpriority")
 
 

@@ -16,6 +16,7 @@ from novacron_infra.plan import PlanError, plan_to_json
 from novacron_ops.plan_report import describe_plan
 
 from tests.unit.config.environments import ROOT, STORAGE_NODES, plan, read_stack
+from tests.unit.config.test_capacity import BLOCK
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 REQUESTS = {"cpu_request": 1, "cpu_limit": 1, "memory_request_gib": 1, "memory_limit_gib": 100}
@@ -150,7 +151,7 @@ def test_the_plan_of_dev_lists_hardware_that_its_machines_lack() -> None:
 
 def test_a_machine_without_a_public_price_is_listed_and_not_counted() -> None:
     description = read_stack("dev")
-    description["workers"]["machine"] = "p5e.48xlarge"
+    description["workers"] |= {"machine": "p5e.48xlarge", "capacity": BLOCK}
     planned = plan(description)
     assert planned.cost.usd_per_hour == pytest.approx(1.36)
     assert "workers: p5e.48xlarge has no public price" in planned.cost.not_included

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from novacron_infra.config.rules.accounts import check_accounts, check_alarms, check_clusters, check_tags
 from novacron_infra.config.rules.alarms import check_alarm_receivers
+from novacron_infra.config.rules.capacity import check_capacity
 from novacron_infra.config.rules.dns_service import check_dns_service
 from novacron_infra.config.rules.existing import check_existing
 from novacron_infra.config.rules.logs import check_logs
@@ -40,6 +41,7 @@ _RULES = (
     check_dns_service,
     check_coordinators,
     check_machines,
+    check_capacity,
     check_workers,
     check_resources,
     check_model,

@@ -9,6 +9,7 @@ from novacron_infra.config.problems import MISSING, item_path, problem
 from novacron_infra.config.rules.parts import Parts
 from novacron_infra.config.sections.add_ons import AddOn
 from novacron_infra.config.sections.autoscaling import Autoscaling
+from novacron_infra.config.sections.capacity import SpotCapacity
 from novacron_infra.config.sections.coordinators import CoordinatorMode
 from novacron_infra.config.sections.hardware import Resources
 from novacron_infra.config.sections.workers import WorkerCounts, Workers
@@ -124,10 +125,12 @@ def _check_schedules(scaling: Autoscaling) -> Iterator[Problem]:
 
 def _check_on_demand_floor(workers: Workers) -> Iterator[Problem]:
     """Report a minimum of workers that on-demand machines do not hold: losing spot machines would go below it."""
-    on_demand = floor(workers.maximum * (1 - workers.spot_fraction) + 1e-9)
+    if not isinstance(workers.capacity, SpotCapacity):
+        return
+    on_demand = floor(workers.maximum * (1 - workers.capacity.fraction) + 1e-9)
     if workers.minimum > on_demand:
         rule = f"only {on_demand} of workers.maximum are on demand, and spot machines can be lost at any time"
-        fix = f"Use {on_demand} or less, or lower workers.spot_fraction"
+        fix = f"Use {on_demand} or less, or lower workers.capacity.fraction"
         yield problem("workers.minimum", workers.minimum, rule, fix)
 
 

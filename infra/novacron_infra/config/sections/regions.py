@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from novacron_infra.config.sections.base import Name, Section, TextPattern
+from novacron_infra.config.sections.capacity import WorkerCapacity
 from novacron_infra.config.sections.existing import Existing
 from novacron_infra.config.sections.hardware import Role
 from novacron_infra.config.sections.model_store import StoreKind
@@ -75,6 +76,9 @@ class Region(TrafficRegion):
     workers: WorkerCounts | None = None
     """Number of workers in this region.
     State it for every region or for none. Without it, workers are shared by weight, in whole machines."""
+    worker_capacity: WorkerCapacity | None = None
+    """How the machines of this region's workers are bought, and where they are.
+    Without it, `workers.capacity` counts."""
     overrides: RegionOverrides | None = None
     """Values of a region that is in another cloud than the environment."""
     existing: Existing = Existing()

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, PositiveFloat
 
 from novacron_infra.config.sections.base import Count, Instances, Name, Port, Section
+from novacron_infra.config.sections.capacity import OnDemandCapacity, WorkerCapacity
 from novacron_infra.config.sections.hardware import Hardware, Resources
 
 
@@ -39,8 +40,9 @@ class Workers(WorkerCounts):
     """Requests and limits of a worker's container."""
     shared_memory_gib: PositiveFloat = 32
     """Size of the memory-backed /dev/shm of each pod in GiB."""
-    spot_fraction: Annotated[float, Field(ge=0, le=0.7)] = 0.0
-    """Part of the workers that may run on spot capacity, as a fraction up to 0.7."""
+    capacity: WorkerCapacity = OnDemandCapacity()
+    """How the machines are bought in every region, and where they are.
+    `regions[].worker_capacity` is for one region."""
     warm_replicas: Count = 0
     """Number of replicas of the first profile in each region for which autoscaling keeps nodes running.
     A replica that is added starts there without waiting for a machine or its image. They cost as much as replicas that

@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from novacron_infra.catalog import find_price
+from novacron_infra.catalog import Machine, Price, find_price
 from novacron_infra.config import CloudEnvironment, Detector, Role
+from novacron_infra.config.sections.capacity import (
+    CapacityBlock,
+    FlexStartCapacity,
+    QueuedCapacity,
+    ReservationCapacity,
+    SpotCapacity,
+)
 from novacron_infra.plan.cost.machines import HOURS_PER_MONTH, MachineCost, add_usd_per_hour
 from novacron_infra.plan.machines import MachinePlan
 from novacron_infra.plan.regions import RegionPlan
@@ -97,13 +104,35 @@ def _add_machines(regions: Sequence[RegionCost]) -> Iterator[MachineCost]:
     roles: list[Role] = [item.machines.role for item in regions[0].machines]
     for role in roles:
         items = [item for region in regions for item in region.machines if item.machines.role == role]
-        for machine, price in dict.fromkeys((item.machines.machine, item.price) for item in items):
-            same = [item.machines.count for item in items if (item.machines.machine, item.price) == (machine, price)]
-            yield MachineCost(MachinePlan(role, machine, sum(same)), price)
+        prices: dict[tuple[Machine, Price | None, float | None], int] = {}
+        for item in items:
+            key = (item.machines.machine, item.price, item.machines.stated_usd_per_hour)
+            prices[key] = prices.get(key, 0) + item.machines.count
+        for (machine, price, stated), count in prices.items():
+            yield MachineCost(MachinePlan(role, machine, count, stated), price)
+
+
+def _list_discounts(config: CloudEnvironment) -> Iterator[str]:
+    for region in config.regions:
+        capacity = config.find_capacity(region)
+        match capacity:
+            case SpotCapacity():
+                yield f"the discount of {capacity.fraction:.0%} spot workers"
+            case FlexStartCapacity() | QueuedCapacity():
+                yield f"the discount of {capacity.kind.value} machines"
+            case ReservationCapacity() | CapacityBlock() if capacity.usd_per_hour is None:
+                yield f"the difference between the price of the {capacity.kind.value} and the on-demand list price"
+            case _:
+                pass
 
 
 def _list_not_included(config: CloudEnvironment, regions: Sequence[RegionCost]) -> Iterator[str]:
-    machines = [(region.region, item.machines.role, item) for region in regions for item in region.machines]
+    machines = [
+        (region.region, item.machines.role, item)
+        for region in regions
+        for item in region.machines
+        if item.machines.stated_usd_per_hour is None
+    ]
     yield from dict.fromkeys(
         f"{role}: {cost.machines.machine.name} has no public price" for _, role, cost in machines if cost.price is None
     )
@@ -113,8 +142,7 @@ def _list_not_included(config: CloudEnvironment, regions: Sequence[RegionCost]) 
             regions_by_base.setdefault((cost.machines.machine.name, cost.price.region), {})[region] = None
     for (name, base), others in regions_by_base.items():
         yield f"{name}: the difference between the price in {base} and those in {', '.join(others)}"
-    if config.workers.spot_fraction:
-        yield f"the discount of {config.workers.spot_fraction:.0%} spot workers"
+    yield from dict.fromkeys(_list_discounts(config))
     if len(regions) > 1:
         yield "replication and traffic between regions"
     for item in list_threat_detectors(config):

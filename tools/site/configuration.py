@@ -75,8 +75,33 @@ def find_keys(schema: Schema, definitions: Schema, path: str = "") -> Iterator[K
         default = "required" if name in required else _show_default(content)
         description = content.get("description") or _resolve(content, definitions).get("description", "")
         yield Key(here, _kind(content, definitions), default, " ".join(description.split()).translate(_ESCAPES))
-        for below, suffix in _objects(content, definitions):
-            yield from find_keys(below, definitions, here + suffix)
+        members = [(below, here + suffix) for below, suffix in _objects(content, definitions)]
+        yield from _merge_members(
+            [(_find_tag(below), list(find_keys(below, definitions, at))) for below, at in members]
+        )
+
+
+def _find_tag(schema: Schema) -> str | None:
+    """Return the value of `kind` that selects a member of a union, or None for any other object."""
+    return schema.get("properties", {}).get("kind", {}).get("const")
+
+
+def _merge_members(members: list[tuple[str | None, list[Key]]]) -> Iterator[Key]:
+    """Yield the keys of the members of a union. A key that means the same in several is one row.
+
+    A row says which values of `kind` have it, where not all have it.
+    """
+    rows: dict[tuple[str, str], list[tuple[str | None, Key]]] = {}
+    for tag, keys in members:
+        for key in keys:
+            rows.setdefault((key.path, key.description), []).append((tag, key))
+    for (path, _), found in rows.items():
+        keys = [key for _, key in found]
+        tags = [tag for tag, _ in found if tag is not None]
+        where = f"With {' or '.join(f'`{tag}`' for tag in tags)}: " if 0 < len(tags) < len(members) else ""
+        kind = ", ".join(dict.fromkeys(key.kind for key in keys))
+        default = "required" if "required" in [key.default for key in keys] else keys[0].default
+        yield Key(path, kind, default, where + keys[0].description)
 
 
 def _write_section(title: str, introduction: str, model: type[BaseModel]) -> list[str]:

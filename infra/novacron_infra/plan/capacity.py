@@ -67,7 +67,7 @@ def plan_capacity(plan: EnvironmentPlan) -> tuple[RegionCapacity, ...]:
 
 def _describe_shortage(capacity: WorkerCapacity, floor: int | None) -> str:
     """Return what happens when the cloud has no machine of a capacity."""
-    waiting = "pods wait, and the cluster autoscaler tries again; no other capacity is used"
+    waiting = "pods wait until the cloud has machines again; no other capacity is used"
     match capacity:
         case SpotCapacity() if floor is not None:
             return f"the {floor} on-demand machines stay and serve alone; {waiting}"

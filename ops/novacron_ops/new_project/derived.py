@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from math import ceil
 
 from novacron_infra.catalog import (
+    Capacity,
     Cloud,
     EngineKind,
     Machine,
@@ -113,14 +114,18 @@ def complete(answers: Answers) -> Answers:
 
 
 def list_machines(answers: Answers) -> list[Machine]:
-    """Return the GPU machines of the cloud that hold a replica of the model, the cheapest first.
+    """Return the on-demand GPU machines of the cloud that hold a replica of the model, the cheapest first.
 
-    Machines without a public price come last. All GPU machines, if the model is not in the catalogue.
+    Machines without a public price come last. All of them, if the model is not in the catalogue. A new project says
+    nothing about capacity, so machines that are not sold on demand are left out.
     """
     machines = [
         item
         for item in load_machines().values()
-        if item.cloud.value == answers.platform.value and item.gpu and item.unsupported_because is None
+        if item.cloud.value == answers.platform.value
+        and item.gpu
+        and item.unsupported_because is None
+        and (item.sold is None or Capacity.ON_DEMAND in item.sold.capacities)
     ]
     model = load_models().get(answers.model or "")
     sized = [(item, size_replica(model, item) if model else None) for item in machines]

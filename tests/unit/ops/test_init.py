@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from novacron_infra.catalog import load_machines, load_models
+from novacron_infra.catalog import Capacity, load_machines, load_models
 from novacron_infra.config import LocalEnvironment, Platform, load
 from novacron_ops.new_project import Answers, find_problems, list_questions, render_files
 from novacron_ops.new_project.derived import list_machines, list_regions
@@ -65,9 +65,15 @@ def test_every_model_and_machine_that_is_offered_plans_without_a_problem(
     assert find_problems(answer(platform, model, machine)) == []
 
 
-def test_every_gpu_machine_of_the_clouds_is_offered() -> None:
-    usable = {item.name for item in load_machines().values() if item.gpu and item.unsupported_because is None}
-    assert {machine for _, _, machine in offered()} == usable
+def test_every_gpu_machine_that_the_clouds_sell_on_demand_is_offered() -> None:
+    sold = {
+        item.name
+        for item in load_machines().values()
+        if item.gpu
+        and item.unsupported_because is None
+        and (item.sold is None or Capacity.ON_DEMAND in item.sold.capacities)
+    }
+    assert {machine for _, _, machine in offered()} == sold
 
 
 @pytest.mark.parametrize("platform", ADMINS)

@@ -124,9 +124,7 @@ def test_the_plan_states_what_happens_when_machines_are_not_available() -> None:
         begin = lines.index("Capacity of workers")
         return "\n".join(lines[begin : begin + 4])
 
-    assert "pods wait, and the cluster autoscaler tries again; no other capacity is used" in describe(
-        {"kind": "on-demand"}
-    )
+    assert "pods wait until the cloud has machines again; no other capacity is used" in describe({"kind": "on-demand"})
     spot = describe({"kind": "spot", "fraction": 0.5})
     assert "spot above 1 on demand" in spot
     assert "the 1 on-demand machines stay and serve alone" in spot

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import pulumi
 
-from novacron_infra.config.problems import problem
+from novacron_infra.config.problems import KEY
 from novacron_infra.errors import ConfigurationError, Problem
 
 Found = TypeVar("Found")
@@ -46,7 +46,7 @@ class Lookups:
         except Exception as error:  # noqa: BLE001 - Pulumi raises nothing narrower
             message = _find_reason(error)
             rule = f"the cloud finds no such {what}, or these credentials may not read it: {message}"
-            self.problems.append(problem(f"{self.path}.{key}", value, rule, f"List them with `{command}`"))
+            self._add(key, value, rule, f"List them with `{command}`")
             return None
 
     def require(self, holds: bool, key: str, value: str, rule: str, fix: str) -> None:
@@ -60,7 +60,11 @@ class Lookups:
             fix: what to do, with the command that does it.
         """
         if not holds:
-            self.problems.append(problem(f"{self.path}.{key}", value, rule, fix))
+            self._add(key, value, rule, fix)
+
+    def _add(self, key: str, value: str, rule: str, fix: str) -> None:
+        # The whole id, which other messages shorten: it is what a user compares with the cloud.
+        self.problems.append(Problem(f"{KEY}.{self.path}.{key}", value, rule, fix))
 
     def warn(self, key: str, value: str, message: str) -> None:
         """Log what may be wrong with a thing."""

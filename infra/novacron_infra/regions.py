@@ -94,6 +94,16 @@ class RegionThreatDetection:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ImageRegistry:
+    """Registry of a region, one that is created or one that exists."""
+
+    url: pulumi.Output[str]
+    """Prefix of the names of images. Resolves when images can be pushed and pulled."""
+    prefix: pulumi.Input[str]
+    """The same, known in a preview where it can be."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RegionSpec:
     """Description of a region in any cloud. Each cloud's arguments add its own values."""
 

@@ -9,6 +9,7 @@ import pulumi_aws as aws
 
 from novacron_infra.aws.existing_bucket import check_bucket
 from novacron_infra.aws.existing_network import AwsNetworkCheck
+from novacron_infra.aws.existing_registry import check_registry
 from novacron_infra.aws.region_parts import find_existing
 from novacron_infra.existing import Lookups, raise_lookup_problems
 from novacron_infra.regions import RegionSpec
@@ -43,4 +44,6 @@ def _look_up(spec: RegionSpec, provider: aws.Provider, *, replicated: bool) -> L
         ).run()
     if isinstance(spec.store, ExistingS3Store):
         check_bucket(lookups, spec.store, spec.region, replicated=replicated)
+    if existing.registry is not None:
+        check_registry(lookups, existing.registry)
     return lookups

@@ -19,8 +19,7 @@ from novacron_infra.aws.ingress import AwsIngress, AwsIngressArgs
 from novacron_infra.aws.keys import AwsKeys, AwsKeysArgs, KeyUse
 from novacron_infra.aws.network import AwsNetworkIds
 from novacron_infra.aws.node_pool import EksNodePool, EksNodePoolArgs
-from novacron_infra.aws.region_parts import declare_files, declare_network, find_bucket
-from novacron_infra.aws.registry import AwsRegistry, AwsRegistryArgs, make_registry_url
+from novacron_infra.aws.region_parts import declare_files, declare_network, declare_registry, find_bucket
 from novacron_infra.aws.storage import ACCESS_LOG_DAYS, AwsBucket, AwsEfs, AwsModelStore, AwsModelStoreArgs
 from novacron_infra.aws.threat_detection import AwsThreatDetection, AwsThreatDetectionArgs
 from novacron_infra.config import AddOn, Platform
@@ -218,11 +217,7 @@ class AwsRegion(pulumi.ComponentResource):
             ),
             child,
         )
-        registry = AwsRegistry(
-            f"{name}-images",
-            AwsRegistryArgs(key_arn=self.storage_key_arn, prefix=tags.environment.lower(), tags=tags, protect=protect),
-            child,
-        )
+        registry = declare_registry(name, spec, self.storage_key_arn, args.account_id, child)
         self.serving = None
         if spec.serving is not None and prepared is not None:
             # Imported here, so that programs without the serving stack do not load the Kubernetes SDK.
@@ -238,9 +233,7 @@ class AwsRegion(pulumi.ComponentResource):
                     redis=redis,
                     redis_password=args.redis_password,
                     ingress=ingress,
-                    registry=registry.url
-                    if args.account_id is None
-                    else make_registry_url(args.account_id, spec.region, tags.environment.lower()),
+                    registry=registry.prefix,
                     model_store=model_store,
                     files=self.files,
                     key_arn=self.storage_key_arn,

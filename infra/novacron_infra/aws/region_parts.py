@@ -9,9 +9,10 @@ import pulumi
 import pulumi_aws as aws
 
 from novacron_infra.aws.network import AwsNetwork, AwsNetworkArgs, AwsNetworkIds, declare_fabric_group
+from novacron_infra.aws.registry import AwsRegistry, AwsRegistryArgs, make_registry_url
 from novacron_infra.aws.storage import AwsBucket, AwsEfs, AwsEfsArgs
 from novacron_infra.config import ExistingAws
-from novacron_infra.regions import RegionSpec
+from novacron_infra.regions import ImageRegistry, RegionSpec
 from novacron_infra.stores import ExistingEfsStore, ExistingS3Store, NewEfsStore
 
 
@@ -75,3 +76,21 @@ def declare_files(
         protect=spec.protect,
     )
     return AwsEfs(f"{name}-models", args, opts)
+
+
+def declare_registry(
+    name: str,
+    spec: RegionSpec,
+    key_arn: pulumi.Input[str],
+    account_id: str | None,
+    opts: pulumi.ResourceOptions,
+) -> ImageRegistry:
+    """Declare the region's registry. For one that exists, nothing is declared."""
+    existing, prefix = find_existing(spec).registry, spec.tags.environment.lower()
+    if existing is not None:
+        return ImageRegistry(url=pulumi.Output.from_input(existing), prefix=existing)
+    args = AwsRegistryArgs(key_arn=key_arn, prefix=prefix, tags=spec.tags, protect=spec.protect)
+    url = AwsRegistry(f"{name}-images", args, opts).url
+    return ImageRegistry(
+        url=url, prefix=url if account_id is None else make_registry_url(account_id, spec.region, prefix)
+    )

@@ -17,6 +17,8 @@ from novacron_infra.tags import Tags
 _PREFIX = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
 """Pattern of one part of a repository's name (ECR API reference, CreateRepository)."""
 
+REPOSITORIES = ("novacron/coordinator", "novacron/worker")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AwsRegistryArgs:
@@ -26,7 +28,7 @@ class AwsRegistryArgs:
     prefix: str
     """Prefix of the names, such as the environment's name: repository names are unique per account and region."""
     tags: Tags
-    repositories: tuple[str, ...] = ("novacron/coordinator", "novacron/worker")
+    repositories: tuple[str, ...] = REPOSITORIES
     """Names of the repositories, after the prefix."""
     untagged_days: int = 14
     """Days after which an image without a tag is deleted."""

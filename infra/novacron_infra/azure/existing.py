@@ -9,6 +9,7 @@ import pulumi_azure_native as azure_native
 
 from novacron_infra.azure.existing_bucket import check_container
 from novacron_infra.azure.existing_network import AzureNetworkCheck
+from novacron_infra.azure.existing_registry import check_registry
 from novacron_infra.azure.region_parts import find_existing
 from novacron_infra.existing import Lookups, raise_lookup_problems
 from novacron_infra.regions import RegionSpec
@@ -42,4 +43,6 @@ def _look_up(spec: RegionSpec, provider: azure_native.Provider) -> Lookups:
         ).run()
     if isinstance(spec.store, ExistingBlobStore):
         check_container(lookups, spec.store, spec.region)
+    if existing.registry is not None:
+        check_registry(lookups, existing.registry)
     return lookups

@@ -29,8 +29,7 @@ from novacron_infra.azure.names import make_unique_name
 from novacron_infra.azure.network import AzureNetworkIds, SubnetUse
 from novacron_infra.azure.node_pool import AksNodePool, AksNodePoolArgs
 from novacron_infra.azure.private_link import PrivateService
-from novacron_infra.azure.region_parts import connect_container, declare_network
-from novacron_infra.azure.registry import AzureRegistry, AzureRegistryArgs
+from novacron_infra.azure.region_parts import connect_container, declare_network, declare_registry
 from novacron_infra.azure.storage import AzureFiles, AzureFilesArgs, AzureModelStore, AzureModelStoreArgs
 from novacron_infra.catalog import Cloud
 from novacron_infra.config import Platform
@@ -172,7 +171,10 @@ class AzureRegion(pulumi.ComponentResource):
         workers = self._workers()
         postgres = self._postgres(network, storage_key, keys, logs)
         redis = self._redis(redis_size, network, storage_key, keys)
-        registry = self._registry(network, storage_key, logs)
+        group_name, principal_id = self.resource_group_name, self.cluster.kubelet_principal_id
+        registry = declare_registry(
+            name, spec, group_name, self._unique, network, storage_key, principal_id, logs, child
+        )
         self.ingress = AzureIngress(
             f"{name}-ingress",
             AzureIngressArgs(
@@ -202,7 +204,7 @@ class AzureRegion(pulumi.ComponentResource):
                     postgres=postgres,
                     redis=redis,
                     ingress=self.ingress,
-                    registry=f"{self._unique}.azurecr.io",
+                    registry=registry.prefix,
                     model_store=model_store,
                     files=self.files,
                 ),
@@ -221,7 +223,7 @@ class AzureRegion(pulumi.ComponentResource):
             postgres_secret=postgres.secret_id,
             redis_endpoint=redis.endpoint,
             redis_secret=redis.secret_id,
-            registry=registry.server,
+            registry=registry.url,
             resource_group=self.resource_group_name,
             endpoint=self.serving.endpoint if self.serving else None,
             namespace=self.serving.namespace if self.serving else None,
@@ -357,24 +359,6 @@ class AzureRegion(pulumi.ComponentResource):
                 key=key,
                 vault_name=keys.resources.vault.name,
                 tags=self.spec.tags,
-            ),
-            self._child,
-        )
-
-    def _registry(self, network: AzureNetworkIds, key: CustomerKey, logs: AzureLogs) -> AzureRegistry:
-        return AzureRegistry(
-            f"{self._name}-images",
-            AzureRegistryArgs(
-                region=self.spec.region,
-                resource_group=self.resource_group_name,
-                registry=self._unique,
-                key=key,
-                endpoint_subnet_id=network.subnet_ids[SubnetUse.ENDPOINTS],
-                registry_zone_id=network.dns_zone_ids[PrivateService.REGISTRY],
-                pull_principal_id=self.cluster.kubelet_principal_id,
-                workspace_id=logs.workspace_id,
-                tags=self.spec.tags,
-                protect=self.spec.protect,
             ),
             self._child,
         )

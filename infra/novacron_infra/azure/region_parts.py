@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import pulumi
 
+from novacron_infra.azure.iam import Role, grant
 from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.logs import AzureLogs
 from novacron_infra.azure.network import AzureNetwork, AzureNetworkArgs, AzureNetworkIds, SubnetUse
 from novacron_infra.azure.private_link import ZONES, PrivateService, declare_private_endpoint, declare_private_zones
+from novacron_infra.azure.registry import AzureRegistry, AzureRegistryArgs
 from novacron_infra.config import ExistingAzure, ExistingAzureNetwork
-from novacron_infra.regions import RegionSpec
+from novacron_infra.regions import ImageRegistry, RegionSpec
 from novacron_infra.resource_outputs import resolve_after
 from novacron_infra.stores import ExistingBlobStore, make_store_url
 
@@ -110,3 +112,48 @@ def connect_container(
     )
     address = f"az://{store.container}@{store.account}.blob.core.windows.net"
     return resolve_after(pulumi.Output.from_input(make_store_url(address, spec.models_prefix)), endpoint.id)
+
+
+def declare_registry(
+    name: str,
+    spec: RegionSpec,
+    resource_group: pulumi.Output[str],
+    unique_name: str,
+    network: AzureNetworkIds,
+    key: CustomerKey,
+    pull_principal_id: pulumi.Output[str],
+    logs: AzureLogs,
+    opts: pulumi.ResourceOptions,
+) -> ImageRegistry:
+    """Declare the region's registry, or of one that exists only a private endpoint and the nodes' right to pull."""
+    existing, subnet_id = find_existing(spec).registry, network.subnet_ids[SubnetUse.ENDPOINTS]
+    zone_id = network.dns_zone_ids[PrivateService.REGISTRY]
+    if existing is None:
+        args = AzureRegistryArgs(
+            region=spec.region,
+            resource_group=resource_group,
+            registry=unique_name,
+            key=key,
+            endpoint_subnet_id=subnet_id,
+            registry_zone_id=zone_id,
+            pull_principal_id=pull_principal_id,
+            workspace_id=logs.workspace_id,
+            tags=spec.tags,
+            protect=spec.protect,
+        )
+        url = AzureRegistry(f"{name}-images", args, opts).server
+        return ImageRegistry(url=url, prefix=f"{unique_name}.azurecr.io")
+    may_pull = grant(f"{name}-images-pull", existing, Role.ACR_PULL, pull_principal_id, opts)
+    endpoint = declare_private_endpoint(
+        f"{name}-images-endpoint",
+        PrivateService.REGISTRY,
+        existing,
+        subnet_id,
+        zone_id,
+        resource_group,
+        spec.region,
+        spec.tags.of("registry"),
+        opts,
+    )
+    prefix = f"{existing.rpartition('/')[2].lower()}.azurecr.io"
+    return ImageRegistry(url=resolve_after(pulumi.Output.from_input(prefix), may_pull.id, endpoint.id), prefix=prefix)

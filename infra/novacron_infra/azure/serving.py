@@ -50,7 +50,7 @@ class AzureServingArgs:
     postgres: AzurePostgres
     redis: AzureRedis
     ingress: AzureIngress
-    registry: str
+    registry: pulumi.Input[str]
     """Prefix of the names of images."""
     model_store: pulumi.Input[str]
     """URL of the models."""

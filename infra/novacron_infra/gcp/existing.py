@@ -10,6 +10,7 @@ import pulumi_gcp as gcp
 from novacron_infra.existing import Lookups, raise_lookup_problems
 from novacron_infra.gcp.existing_bucket import check_bucket
 from novacron_infra.gcp.existing_network import GcpNetworkCheck
+from novacron_infra.gcp.existing_registry import check_registry
 from novacron_infra.gcp.region_parts import find_existing
 from novacron_infra.regions import RegionSpec
 from novacron_infra.stores import ExistingGcsStore
@@ -42,4 +43,6 @@ def _look_up(spec: RegionSpec, provider: gcp.Provider) -> Lookups:
         ).run()
     if isinstance(spec.store, ExistingGcsStore):
         check_bucket(lookups, spec.store, spec.region)
+    if existing.registry is not None:
+        check_registry(lookups, existing.registry)
     return lookups

@@ -21,8 +21,7 @@ from novacron_infra.gcp.ingress import GcpIngress, GcpIngressArgs
 from novacron_infra.gcp.keys import GcpKeys, GcpKeysArgs, KeyUse
 from novacron_infra.gcp.network import GcpNetworkIds
 from novacron_infra.gcp.node_pool import GkeNodePool, GkeNodePoolArgs
-from novacron_infra.gcp.region_parts import declare_fabrics, declare_network
-from novacron_infra.gcp.registry import GcpRegistry, GcpRegistryArgs, make_registry_url
+from novacron_infra.gcp.region_parts import declare_fabrics, declare_network, declare_registry
 from novacron_infra.gcp.storage import GcpFilestore, GcpFilestoreArgs, GcpModelStore, GcpModelStoreArgs
 from novacron_infra.gcp.threat_detection import GcpThreatAlerts, GcpThreatAlertsArgs
 from novacron_infra.known_args import check_known_args
@@ -198,18 +197,7 @@ class GcpRegion(pulumi.ComponentResource):
             # Mounted files need no rights: the network admits the cluster's nodes.
             self._grant_models(name, store.bucket, self.bucket_name, workers)
         self._grant_databases(name, args, coordinators, postgres)
-        repository = f"{tags.environment.lower()}-novacron"
-        registry = GcpRegistry(
-            f"{name}-images",
-            GcpRegistryArgs(
-                region=region,
-                key_id=storage_key,
-                repository=repository,
-                tags=tags,
-                protect=protect,
-            ),
-            child,
-        )
+        registry = declare_registry(name, spec, args.project, storage_key, child)
         alerts = None
         if threats is not None:
             alerts = GcpThreatAlerts(
@@ -242,7 +230,7 @@ class GcpRegion(pulumi.ComponentResource):
                     postgres=postgres,
                     redis=redis,
                     ingress=ingress,
-                    registry=make_registry_url(args.project, region, repository),
+                    registry=registry.prefix,
                     model_store=model_store,
                     files=self.files,
                 )

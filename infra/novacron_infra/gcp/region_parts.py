@@ -18,7 +18,8 @@ from novacron_infra.gcp.network import (
     GcpNetworkArgs,
     GcpNetworkIds,
 )
-from novacron_infra.regions import RegionSpec
+from novacron_infra.gcp.registry import GcpRegistry, GcpRegistryArgs, make_registry_url
+from novacron_infra.regions import ImageRegistry, RegionSpec
 
 
 def find_existing(spec: RegionSpec) -> ExistingGoogle:
@@ -60,3 +61,17 @@ def declare_fabrics(
         ).interfaces
         for pool, shape in pools.items()
     }
+
+
+def declare_registry(
+    name: str, spec: RegionSpec, project: str, key_id: pulumi.Input[str], opts: pulumi.ResourceOptions
+) -> ImageRegistry:
+    """Declare the region's registry. For one that exists, nothing is declared."""
+    existing, repository = find_existing(spec).registry, f"{spec.tags.environment.lower()}-novacron"
+    if existing is not None:
+        return ImageRegistry(url=pulumi.Output.from_input(existing), prefix=existing)
+    args = GcpRegistryArgs(
+        region=spec.region, key_id=key_id, repository=repository, tags=spec.tags, protect=spec.protect
+    )
+    registry = GcpRegistry(f"{name}-images", args, opts)
+    return ImageRegistry(url=registry.url, prefix=make_registry_url(project, spec.region, repository))

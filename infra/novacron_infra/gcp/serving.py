@@ -46,7 +46,7 @@ class GcpServingArgs:
     postgres: GcpPostgres
     redis: GcpRedis
     ingress: GcpIngress
-    registry: str
+    registry: pulumi.Input[str]
     """Prefix of the names of images."""
     model_store: pulumi.Input[str]
     """URL of the models."""

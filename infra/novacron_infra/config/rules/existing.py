@@ -118,7 +118,7 @@ def _check_google(path: str, region: Region, existing: ExistingGoogle) -> Iterat
 
 
 def _check_azure(path: str, existing: ExistingAzure, accounts: Accounts | None) -> Iterator[Problem]:
-    network, ids = existing.network, {"container": existing.container}
+    network, ids = existing.network, {"container": existing.container, "registry": existing.registry}
     names: dict[str, str] = {}
     if network is not None:
         ids |= {"network.vnet_id": network.vnet_id, "network.private_dns_group": network.private_dns_group}

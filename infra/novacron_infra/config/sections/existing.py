@@ -87,6 +87,31 @@ KeyArn = Annotated[
     ),
 ]
 
+EcrPrefix = Annotated[
+    str,
+    TextPattern(
+        r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/[a-z0-9]+([._/-][a-z0-9]+)*",
+        "a prefix in ECR is written ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME",
+        "123456789012.dkr.ecr.us-west-2.amazonaws.com/acme",
+    ),
+]
+ArtifactRegistryPrefix = Annotated[
+    str,
+    TextPattern(
+        r"[a-z0-9-]+-docker\.pkg\.dev/[a-z0-9:.-]+/[a-z]([a-z0-9-]*[a-z0-9])?",
+        "a repository is written LOCATION-docker.pkg.dev/PROJECT/REPOSITORY",
+        "us-central1-docker.pkg.dev/acme-prod/images",
+    ),
+]
+AzureRegistryId = Annotated[
+    str,
+    TextPattern(
+        rf"{_SUBSCRIPTION}/providers/Microsoft\.ContainerRegistry/registries/[a-zA-Z0-9]{{5,50}}",
+        "a registry is written as its resource id",
+        f"{_EXAMPLE_GROUP}/providers/Microsoft.ContainerRegistry/registries/acmeimages",
+    ),
+]
+
 
 class ExistingAwsNetwork(Section):
     """A VPC that exists, with its subnets."""
@@ -147,6 +172,8 @@ class ExistingAws(Section):
     """The VPC. Without it, one is created."""
     bucket: ExistingAwsBucket | None = None
     """The bucket of the models and the configuration, in place of one named after `model.store.bucket`."""
+    registry: EcrPrefix | None = None
+    """Prefix of the names of images in ECR. Without it, repositories are created."""
 
 
 class ExistingGoogle(Section):
@@ -156,6 +183,8 @@ class ExistingGoogle(Section):
     """The VPC network. Without it, one is created."""
     bucket: GoogleBucketName | None = None
     """The bucket of the models and the configuration, in place of one named after `model.store.bucket`."""
+    registry: ArtifactRegistryPrefix | None = None
+    """Repository in Artifact Registry, as in names of images. Without it, one is created."""
 
 
 class ExistingAzure(Section):
@@ -166,6 +195,8 @@ class ExistingAzure(Section):
     container: AzureContainerId | None = None
     """Resource id of the container of the models and the configuration.
     It takes the place of one named after `model.store.bucket`."""
+    registry: AzureRegistryId | None = None
+    """Resource id of the container registry. Without it, one is created."""
 
 
 class Existing(Section):

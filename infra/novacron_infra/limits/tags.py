@@ -76,7 +76,7 @@ _LIMITS = {
         name_characters=128,
         value_characters=256,
         name=re.compile(r"[A-Za-z][A-Za-z0-9_.-]*"),
-        name_rule="a tag's name on Azure starts with a letter and has letters, digits, - _ and .",
+        name_rule="a tag's name on Azure starts with a letter and has letters, digits, hyphens, underscores and dots",
         reserved=re.compile(r"microsoft|azure|windows", re.IGNORECASE),
         reserved_rule="Azure reserves names that begin with microsoft, azure or windows",
     ),

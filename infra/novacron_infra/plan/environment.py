@@ -17,6 +17,7 @@ from novacron_infra.config.defaults import mark_defaults
 from novacron_infra.config.problems import problem
 from novacron_infra.config.sections.capacity import CapacityBlock, ReservationCapacity
 from novacron_infra.errors import Problem
+from novacron_infra.plan.addresses import check_addresses
 from novacron_infra.plan.cost import EnvironmentCost, calculate_cost
 from novacron_infra.plan.errors import PlanError
 from novacron_infra.plan.failover import Recovery, RegionFailure, plan_recovery, plan_region_failures
@@ -147,6 +148,8 @@ def plan_environment(config: CloudEnvironment) -> EnvironmentPlan:
         _try_step(found, check_fallbacks, config, sizes)
     storage = _try_step(found, _share_storage, config, shares) if shares else None
     regions = _plan_regions(config, shares, placed, storage) if shares and placed and storage else ()
+    if regions and sizes:
+        found += check_addresses(config, regions, any(size.pipeline_parallel > 1 for size in sizes))
     recovery = _try_step(found, plan_recovery, config)
     if found or not sizes or weights_gb is None:
         parts = {name: getattr(config, name) for name in type(config).model_fields}

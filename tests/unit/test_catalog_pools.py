@@ -11,7 +11,7 @@ import pulumi
 import pytest
 from novacron_infra.aws import EksNodePool
 from novacron_infra.azure import AksNodePool
-from novacron_infra.catalog import Cloud, Fabric, FabricKind, Machine, find_gpu, load_machines
+from novacron_infra.catalog import Cloud, Machine, find_gpu, load_machines
 from novacron_infra.errors import ArgumentError
 from novacron_infra.gcp import GkeNodePool
 from novacron_infra.pools import GPU_COUNT_LABEL, GPU_TAINT, NodePoolShape, NodeRole, Placement
@@ -141,4 +141,3 @@ def test_a_machine_that_cannot_work_is_refused_by_the_component_and_by_the_plan(
 
 def test_some_machines_are_refused() -> None:
     assert {item.cloud for item in REFUSED} == set(Cloud)
-    assert Fabric(kind=FabricKind.EFA, interfaces=1).first_card is None

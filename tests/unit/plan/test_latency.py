@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -129,7 +130,7 @@ def test_prompts_are_checked(values: dict[str, Any], path: str) -> None:
 
 def test_without_the_speed_of_the_gpu_nothing_is_refused() -> None:
     size = replica("llama-3.1-405b", "H100-80GB", FP8, 8)
-    unknown = ReplicaSize(**{**vars(size), "gpu": size.gpu.model_copy(update={"speed": None})})
+    unknown = replace(size, gpu=size.gpu.model_copy(update={"speed": None}))
     target = FirstTokenTarget(p50=0.001, p95=0.001)
     assert check_latencies(size, target, None)
     assert check_latencies(unknown, target, None) == []

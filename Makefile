@@ -13,7 +13,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Without byte code, each start of a worker takes ten seconds longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up preview down rehearse status logs test test-unit test-cluster test-node test-node-load test-gpu node node-down trial-images cluster cluster-down check prose docs format golden bench-engine bench-rehearse bench-gateway bench-routing bench-batching check-clients check-stores check-workflows check-manifests dist stubs lock clean
+.PHONY: help up preview down rehearse status logs test test-unit test-cluster test-node test-node-load test-gpu node node-down trial-images cluster cluster-down check prose docs format golden bench-engine bench-rehearse bench-gateway bench-routing bench-batching check-clients check-stores check-workflows check-manifests check-scanners dist stubs lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -41,7 +41,7 @@ logs: .venv/base.stamp ## show the last lines of every process's log
 
 # Four processes on two cores: some tests mostly wait for the processes that they start. tests/conftest.py orders groups.
 test: .venv/dev.stamp ## run all tests
-	$(BIN)/pytest -n 4 --dist loadgroup --no-loadscope-reorder --ignore=tests/node --ignore=tests/cluster --ignore=tests/manifests $(TESTS)
+	$(BIN)/pytest -n 4 --dist loadgroup --no-loadscope-reorder --ignore=tests/node --ignore=tests/cluster --ignore=tests/manifests --ignore=tests/scanners $(TESTS)
 
 test-cluster: .venv/dev.stamp ## run the tests with a real control plane and simulated nodes (needs go)
 	$(BIN)/pytest tests/cluster $(TESTS)
@@ -155,6 +155,18 @@ $(CHECKERS)/%.stamp:
 	@GOBIN=$(CHECKERS)/bin go install github.com/zegl/kube-score/cmd/kube-score@$(KUBE_SCORE)
 	@$(BIN)/uv venv --quiet --clear $(CHECKERS)/checkov && $(BIN)/uv pip install --quiet --python $(CHECKERS)/checkov checkov==$(CHECKOV)
 	@ln -sf ../checkov/bin/checkov $(CHECKERS)/bin/checkov && touch $@
+
+PARLIAMENT := 1.6.4
+SCANNERS := $(CHECKERS)/scanners-$(CHECKOV)-$(PARLIAMENT).stamp
+
+check-scanners: .venv/dev.stamp $(SCANNERS) ## check the planned resources of all stacks with checkov, and their IAM documents with parliament
+	$(BIN)/pytest tests/scanners $(TESTS)
+
+$(SCANNERS):
+	@echo "Installing checkov and parliament into $(CHECKERS)/scanners (a minute, the first time) …"
+	@mkdir -p $(CHECKERS) && $(BIN)/uv venv --quiet --clear $(CHECKERS)/scanners
+	@$(BIN)/uv pip install --quiet --python $(CHECKERS)/scanners checkov==$(CHECKOV) parliament==$(PARLIAMENT) 'setuptools<81'
+	@touch $@
 
 .bench/gateways.stamp:
 	@mkdir -p .bench && cd .bench && ../$(BIN)/uv venv --quiet rust && ../$(BIN)/uv venv --quiet litellm

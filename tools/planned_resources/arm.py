@@ -8,6 +8,8 @@ from typing import Any
 from tools.planned_resources.deployed import PlannedResource
 
 _SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
+_RENAMED = {"networkRuleSet": "networkAcls", "enableHttpsTrafficOnly": "supportsHttpsTrafficOnly"}
+"""Members whose names in Azure's API differ from those in Pulumi's SDK."""
 _TOP = {"location", "tags", "sku", "identity", "kind", "zones", "plan", "extendedLocation"}
 """Members of a resource that are not in its `properties`."""
 
@@ -25,7 +27,9 @@ def make_template(resources: Iterable[PlannedResource]) -> dict[str, Any]:
 def _resource(item: PlannedResource) -> dict[str, Any]:
     type_, name = _split_id(item.id)
     top = {key: value for key, value in item.inputs.items() if key in _TOP}
-    properties = {key: value for key, value in item.inputs.items() if key not in _TOP and key != "properties"}
+    properties = {
+        _RENAMED.get(key, key): value for key, value in item.inputs.items() if key not in _TOP and key != "properties"
+    }
     properties |= item.inputs.get("properties", {})
     # The version is not in the resource: Pulumi's SDK has one for each type, and no scanner reads it.
     return {"type": type_, "apiVersion": "2024-01-01", "name": name, **top, "properties": properties}

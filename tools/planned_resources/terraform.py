@@ -80,9 +80,11 @@ def make_snake_case(name: str) -> str:
 
 def _values(resource: PlannedResource) -> dict[str, Any]:
     fields = load_schema(resource.type).inputs
+    package = resource.package
     found: dict[str, Any] = {}
     for key, value in resource.inputs.items():
-        if key in resource.references and isinstance(value, str) and not value.startswith("{"):
+        made_from = [urn for urn in resource.references.get(key, ()) if f"{package}:" in urn]
+        if made_from and isinstance(value, str) and not value.startswith("{"):
             # As in a plan before the first deployment: scanners follow references to other resources only where the
             # value is unknown. Documents are kept, because scanners read them.
             continue

@@ -93,6 +93,8 @@ class AksClusterArgs:
     """Whether the logs of containers go to the workspace."""
     defender: bool = False
     """Whether Microsoft Defender's sensor runs on the nodes. The subscription needs its plan for containers."""
+    admission_policies: bool = True
+    """Whether the add-on of Azure Policy enforces the subscription's policies in the cluster."""
     protect: bool = True
     """Whether destroying the stack stops at it."""
 
@@ -270,11 +272,14 @@ class AksCluster(pulumi.ComponentResource):
 
 
 def _addons(args: AksClusterArgs) -> dict[str, containerservice.ManagedClusterAddonProfileArgs] | None:
-    if not args.container_logs:
-        return None
-    # The workspace takes no shared keys, so the collector signs in with its own identity.
-    config = {"logAnalyticsWorkspaceResourceID": args.workspace_id, "useAADAuth": "true"}
-    return {"omsagent": containerservice.ManagedClusterAddonProfileArgs(enabled=True, config=config)}
+    found: dict[str, containerservice.ManagedClusterAddonProfileArgs] = {}
+    if args.container_logs:
+        # The workspace takes no shared keys, so the collector signs in with its own identity.
+        config = {"logAnalyticsWorkspaceResourceID": args.workspace_id, "useAADAuth": "true"}
+        found["omsagent"] = containerservice.ManagedClusterAddonProfileArgs(enabled=True, config=config)
+    if args.admission_policies:
+        found["azurepolicy"] = containerservice.ManagedClusterAddonProfileArgs(enabled=True)
+    return found or None
 
 
 def _defender(args: AksClusterArgs) -> containerservice.ManagedClusterSecurityProfileDefenderArgs | None:

@@ -12,10 +12,12 @@ import pulumi
 from pulumi_azure_native import dbforpostgresql, keyvault, redisenterprise
 
 from novacron_infra.azure.checks import check_name, check_region
+from novacron_infra.azure.database_parameters import declare_parameters
 from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.logs import send_logs
 from novacron_infra.azure.private_link import PrivateService, declare_private_endpoint
 from novacron_infra.catalog import Cloud
+from novacron_infra.config import DatabaseStatements
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.generated import generate_secret
 from novacron_infra.known_args import check_known_args
@@ -57,6 +59,8 @@ class AzurePostgresArgs:
     database: str = "novacron"
     standby: bool = True
     """A second server that takes over, in another zone if the region has zones."""
+    statements: DatabaseStatements = DatabaseStatements.DDL
+    """The statements that the server writes into its log."""
     backup_days: int = 35
     """7 to 35, in the region."""
     protect: bool = True
@@ -86,16 +90,7 @@ class AzurePostgres(pulumi.ComponentResource):
         tags = args.tags.of("postgres")
         password = generate_secret(f"{name}-password", child)
         self.server = self._server(name, args, password, tags)
-        tls = dbforpostgresql.Configuration(
-            f"{name}-tls",
-            configuration_name="require_secure_transport",
-            server_name=self.server.name,
-            resource_group_name=args.resource_group,
-            source="user-override",
-            value="on",
-            opts=child,
-        )
-        # The server does one thing at a time.
+        configured = declare_parameters(name, self.server.name, args.resource_group, args.statements, self)
         database = dbforpostgresql.Database(
             f"{name}-database",
             database_name=args.database,
@@ -103,7 +98,7 @@ class AzurePostgres(pulumi.ComponentResource):
             resource_group_name=args.resource_group,
             charset="UTF8",
             collation="en_US.utf8",
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[tls], protect=args.protect),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[configured], protect=args.protect),
         )
         send_logs(f"{name}-logs", self.server.id, args.workspace_id, ["PostgreSQLLogs"], child)
         private_endpoint = declare_private_endpoint(

@@ -156,6 +156,7 @@ class AzureRegion(pulumi.ComponentResource):
                 public_cidrs=spec.public_networks,
                 tags=spec.tags,
                 container_logs=spec.cloud_logs,
+                admission_policies=spec.admission_policies,
                 defender=spec.threat_detection is not None,
                 protect=spec.protect,
             ),
@@ -167,7 +168,7 @@ class AzureRegion(pulumi.ComponentResource):
         prepared = None
         if spec.add_ons:
             prepared = self._declare_add_ons(keys.disk_encryption_set_id, pools)
-        model_store = self._declare_store(store, network, storage_key)
+        model_store = self._declare_store(store, network, storage_key, logs)
         workers = self._workers()
         postgres = self._postgres(network, storage_key, keys, logs)
         redis = self._redis(redis_size, network, storage_key, keys)
@@ -260,7 +261,9 @@ class AzureRegion(pulumi.ComponentResource):
             depends_on=[self.cluster, *pools],
         )
 
-    def _declare_store(self, store: AzureStore, network: AzureNetworkIds, key: CustomerKey) -> pulumi.Output[str]:
+    def _declare_store(
+        self, store: AzureStore, network: AzureNetworkIds, key: CustomerKey, logs: AzureLogs
+    ) -> pulumi.Output[str]:
         """Declare the model store, and return the URL of the models."""
         spec = self.spec
         self.store, self.container_id, self.files = None, None, None
@@ -280,6 +283,7 @@ class AzureRegion(pulumi.ComponentResource):
                     key=key,
                     endpoint_subnet_id=network.subnet_ids[SubnetUse.ENDPOINTS],
                     blob_zone_id=network.dns_zone_ids[PrivateService.BLOB],
+                    workspace_id=logs.workspace_id if spec.audit.model_access else None,
                     tags=spec.tags,
                     protect=spec.protect,
                 ),
@@ -338,6 +342,7 @@ class AzureRegion(pulumi.ComponentResource):
                 key=key,
                 vault_name=keys.resources.vault.name,
                 workspace_id=logs.workspace_id,
+                statements=self.spec.audit.database_statements,
                 tags=self.spec.tags,
                 protect=self.spec.protect,
             ),

@@ -15,6 +15,7 @@ from novacron_infra.aliases import with_former_type
 from novacron_infra.azure.accounts import declare_storage_account
 from novacron_infra.azure.checks import check_account, check_name, check_region
 from novacron_infra.azure.keys import CustomerKey
+from novacron_infra.azure.logs import send_logs
 from novacron_infra.azure.private_link import PrivateService, declare_private_endpoint
 from novacron_infra.catalog import Cloud
 from novacron_infra.errors import Problem, raise_problems
@@ -35,6 +36,7 @@ FILES_MIN_GIB, FILES_MAX_GIB = 32, 262_144
 """Azure Files on SSD, provisioned v2 (its scale targets, read on 2026-11-25)."""
 _SHARE = "models"
 _OFFERED_ZONES = ("1", "2", "3")
+_REQUEST_LOGS = ("StorageRead", "StorageWrite", "StorageDelete")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,6 +52,8 @@ class AzureModelStoreArgs:
     blob_zone_id: pulumi.Input[str]
     tags: Tags
     container: str = "models"
+    workspace_id: pulumi.Input[str] | None = None
+    """Log Analytics workspace that gets a log of each request. None: there is no log."""
     old_versions_days: int = 30
     """How long an overwritten or deleted model can be brought back: 1 to 365."""
     protect: bool = True
@@ -93,6 +97,9 @@ class AzureModelStore(pulumi.ComponentResource):
             container_delete_retention_policy=retention,
             opts=child,
         )
+        if args.workspace_id is not None:
+            blobs = pulumi.Output.format("{0}/blobServices/default", self.account.id)
+            send_logs(f"{name}-requests", blobs, args.workspace_id, _REQUEST_LOGS, child)
         storage.ManagementPolicy(
             f"{name}-models",
             account_name=self.account.name,

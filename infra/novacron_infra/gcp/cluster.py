@@ -89,6 +89,8 @@ class GkeClusterArgs:
     """Name of the subnet's secondary range for pods."""
     services_range: str = SERVICES_RANGE
     """Name of the subnet's secondary range for Kubernetes services."""
+    admission_policies: bool = True
+    """Whether the project's policy of Binary Authorization is enforced. It admits every image unless you change it."""
     protect: bool = True
     """Whether the provider refuses to delete it."""
 
@@ -193,6 +195,9 @@ class GkeCluster(pulumi.ComponentResource):
             security_posture_config=gcp.container.ClusterSecurityPostureConfigArgs(mode="BASIC"),
             cost_management_config=gcp.container.ClusterCostManagementConfigArgs(enabled=True),
             enable_shielded_nodes=True,
+            binary_authorization=gcp.container.ClusterBinaryAuthorizationArgs(
+                evaluation_mode="PROJECT_SINGLETON_POLICY_ENFORCE" if args.admission_policies else "DISABLED"
+            ),
             enable_legacy_abac=False,
             deletion_protection=args.protect,
             resource_labels=build_labels(args.tags, "cluster"),

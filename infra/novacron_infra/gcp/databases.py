@@ -10,11 +10,13 @@ import pulumi
 import pulumi_gcp as gcp
 
 from novacron_infra.catalog import Cloud
+from novacron_infra.config import DatabaseStatements
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.gcp.checks import NAME_CHARACTERS, build_labels, check_labels, check_name
 from novacron_infra.generated import generate_secret
 from novacron_infra.known_args import check_known_args
 from novacron_infra.limits.databases import check_postgres_storage
+from novacron_infra.postgres_logs import list_log_parameters
 from novacron_infra.resource_outputs import require_output, resolve_after
 from novacron_infra.tags import Tags
 
@@ -53,6 +55,8 @@ class GcpPostgresArgs:
     database: str = "novacron"
     standby: bool = True
     """A second server in another zone that takes over."""
+    statements: DatabaseStatements = DatabaseStatements.DDL
+    """The statements that the server writes into its log."""
     backup_days: int = 14
     """How far back one can go, to any second."""
     protect: bool = True
@@ -239,6 +243,10 @@ def _settings(args: GcpPostgresArgs) -> gcp.sql.DatabaseInstanceSettingsArgs:
         maintenance_window=sql.DatabaseInstanceSettingsMaintenanceWindowArgs(
             day=_SUNDAY, hour=_NIGHT_HOUR_UTC, update_track="stable"
         ),
+        database_flags=[
+            sql.DatabaseInstanceSettingsDatabaseFlagArgs(name=flag, value=value)
+            for flag, value in (*list_log_parameters(args.statements).items(), ("cloudsql.enable_pgaudit", "on"))
+        ],
         insights_config=sql.DatabaseInstanceSettingsInsightsConfigArgs(query_insights_enabled=True),
         deletion_protection_enabled=args.protect,
         user_labels=build_labels(args.tags, "postgres"),

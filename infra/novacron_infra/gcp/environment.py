@@ -6,6 +6,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from novacron_infra.config import CloudEnvironment, Platform
+from novacron_infra.gcp.access_logs import declare_access_logs
 from novacron_infra.gcp.existing import check_existing
 from novacron_infra.gcp.region import GcpRegion, GcpRegionArgs
 from novacron_infra.gcp.replication import GcpModelReplication, GcpModelReplicationArgs, ReplicaArgs
@@ -36,6 +37,9 @@ def declare_regions(plan: EnvironmentPlan, tags: Tags) -> dict[str, GcpRegion]:
         )
         for name, spec in specs.items()
     }
+    stores = [name for name, region in regions.items() if region.store is not None]
+    if stores and config.security.audit.model_access:
+        declare_access_logs(tags.environment, project, pulumi.ResourceOptions(provider=providers[stores[0]]))
     _replicate_buckets(config, tags, regions, providers)
     return regions
 

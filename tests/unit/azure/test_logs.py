@@ -32,5 +32,5 @@ def test_the_cluster_sends_logs_by_a_rule_to_the_workspace_without_shared_keys()
 
 def test_without_it_nothing_collects_logs() -> None:
     graph = declare(lambda opts: AksCluster("prod", replace(samples.CLUSTER, container_logs=False), opts).name)
-    assert "addonProfiles" not in graph.one("containerservice:ManagedCluster").inputs
+    assert "omsagent" not in graph.one("containerservice:ManagedCluster").inputs["addonProfiles"]
     assert graph.of(RULE) == []

@@ -39,8 +39,10 @@ def test_postgres_is_private_encrypted_and_in_two_zones(region: Graph) -> None:
 
 
 def test_postgres_answers_over_tls_only(region: Graph) -> None:
-    setting = region.one("dbforpostgresql:Configuration").inputs
-    assert (setting["configurationName"], setting["value"]) == ("require_secure_transport", "on")
+    settings = {
+        item.inputs["configurationName"]: item.inputs["value"] for item in region.of("dbforpostgresql:Configuration")
+    }
+    assert settings["require_secure_transport"] == "on"
 
 
 def test_redis_is_private_encrypted_on_disk_and_on_the_way(region: Graph) -> None:

@@ -117,6 +117,7 @@ CALLS: dict[str, Call] = {
                 "monitoringConfig",
                 "addonsConfig",
                 "securityPostureConfig",
+                "binaryAuthorization",
                 "costManagementConfig",
                 "resourceLabels",
             )

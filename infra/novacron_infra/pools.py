@@ -7,7 +7,7 @@ What excludes what is here as far as it holds in every cloud; each cloud adds it
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from novacron_infra.catalog import Capacity, Cloud, FabricKind, Machine, UnknownNameError, load_machines
@@ -60,6 +60,13 @@ class NodeGroupShape:
     nodes: int
     minimum_nodes: int
     maximum_nodes: int
+    zones: tuple[str, ...] = ()
+    """Zones of the nodes. None: Azure chooses."""
+
+    @property
+    def scaled(self) -> bool:
+        """Whether an autoscaler owns the number of nodes."""
+        return self.minimum_nodes != self.maximum_nodes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,19 +116,52 @@ class NodePoolShape:
         maximum = self.nodes if self.maximum_nodes is None else self.maximum_nodes
         if self.capacity is not Capacity.SPOT or self.on_demand_nodes is None:
             whole = NodeGroupShape(
-                capacity=self.capacity, nodes=self.nodes, minimum_nodes=minimum, maximum_nodes=maximum
+                capacity=self.capacity,
+                nodes=self.nodes,
+                minimum_nodes=minimum,
+                maximum_nodes=maximum,
+                zones=self.zones,
             )
             return {"nodes": whole}
         floor = self.on_demand_nodes
         return {
-            "nodes": NodeGroupShape(capacity=Capacity.ON_DEMAND, nodes=floor, minimum_nodes=floor, maximum_nodes=floor),
+            "nodes": NodeGroupShape(
+                capacity=Capacity.ON_DEMAND,
+                nodes=floor,
+                minimum_nodes=floor,
+                maximum_nodes=floor,
+                zones=self.zones,
+            ),
             "spot": NodeGroupShape(
                 capacity=Capacity.SPOT,
                 nodes=self.nodes - floor,
                 minimum_nodes=max(0, minimum - floor),
                 maximum_nodes=maximum - floor,
+                zones=self.zones,
             ),
         }
+
+
+def split_by_zone(group: NodeGroupShape) -> dict[str, NodeGroupShape]:
+    """Return a group for each of its zones, by zone, for clouds that cannot change the zones of a group.
+
+    Nodes are shared evenly; the first zones get what is left over. An autoscaled group may have the whole maximum in
+    each zone, so that it grows where there is capacity; the number of pods limits their sum. Zones without nodes have
+    no group. A group without zones has the key "".
+    """
+    if not group.zones:
+        return {"": group}
+    split: dict[str, NodeGroupShape] = {}
+    for place, zone in enumerate(group.zones):
+        nodes, minimum = (_share(count, len(group.zones), place) for count in (group.nodes, group.minimum_nodes))
+        maximum = group.maximum_nodes if group.scaled else nodes
+        if maximum:
+            split[zone] = replace(group, nodes=nodes, minimum_nodes=minimum, maximum_nodes=maximum, zones=(zone,))
+    return split
+
+
+def _share(count: int, shares: int, place: int) -> int:
+    return count // shares + (1 if place < count % shares else 0)
 
 
 def build_node_labels(shape: NodePoolShape, machine_type: Machine) -> dict[str, str]:

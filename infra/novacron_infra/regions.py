@@ -33,6 +33,7 @@ from novacron_infra.plan.stores import find_region_store
 from novacron_infra.pools import NodePoolShape
 from novacron_infra.stores import RegionStore
 from novacron_infra.tags import Tags
+from novacron_infra.zone_subnets import ZoneSubnets
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,7 +89,9 @@ class RegionThreatDetection:
     detector: Detector
     """Not `none`: a region without threat detection has none of this."""
     first_region: bool = True
-    """Whether this is the environment's first region in its cloud. On Google Cloud it has the alerts of the project."""
+    """Whether this is the primary region, or in another cloud the first by name.
+
+    On Google Cloud it has the alerts of the project."""
     alert_emails: tuple[str, ...] = ()
     minimum_severity: Severity = Severity.MEDIUM
 
@@ -113,6 +116,8 @@ class RegionSpec:
     """Availability zones, the preferred one first. Azure ignores them: its pools name theirs."""
     network: IPv4Network
     """Private network of the region."""
+    zone_networks: Mapping[str, ZoneSubnets] = field(default_factory=dict[str, ZoneSubnets])
+    """On AWS, subnets by zone. A zone that is not here has the part of the network that belongs to its letter."""
     kubernetes_version: str
     """Minor version, such as 1.34."""
     admins: tuple[str, ...]
@@ -198,6 +203,7 @@ def build_region_specs(plan: EnvironmentPlan, platform: Platform, tags: Tags) ->
             region=region.name,
             zones=region.zones,
             network=region.network,
+            zone_networks=region.stated_subnets,
             kubernetes_version=config.clusters.version,
             admins=config.list_admins(region),
             pools=plan_node_pools(plan, planned[region.name], region.zones),
@@ -223,8 +229,7 @@ def build_region_specs(plan: EnvironmentPlan, platform: Platform, tags: Tags) ->
             audit=config.security.audit,
             admission_policies=config.security.admission_policies,
         )
-        for region in config.regions
-        if region.find_platform(config.platform) is platform
+        for region in config.list_regions(platform)
     }
 
 
@@ -234,7 +239,7 @@ def _describe_threat_detection(
     settings = config.security.threat_detection
     if settings.choose(platform) is Detector.NONE:
         return None
-    first = next(item for item in config.regions if item.find_platform(config.platform) is platform)
+    first, *_ = config.list_regions(platform)
     return RegionThreatDetection(
         detector=settings.choose(platform),
         first_region=region.name == first.name,

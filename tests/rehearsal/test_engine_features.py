@@ -271,3 +271,38 @@ def test_plugins_of_pulumi_yaml_are_started_from_their_folder(lab: Lab) -> None:
     result = workspace.up(lab.options(attached_providers={}))
     assert result.succeeded, result.errors
     assert result.outputs == {"made": "id-1"}
+
+
+GUARDED = """
+def check(args):
+    if int(args.new_inputs["size"]) < int(args.old_inputs["size"]):
+        raise ValueError(f"size {int(args.old_inputs['size'])} is there, and {args.name} does not shrink")
+
+hook = pulumi.ResourceHook("size", check, pulumi.ResourceHookOptions(on_dry_run=DRY))
+Thing("a", size=SIZE, opts=O(hooks=pulumi.ResourceHookBinding(before_update=[hook])))
+"""
+
+
+def test_a_hook_refuses_an_update_in_the_preview_as_well(lab: Lab) -> None:
+    def guarded(size: int, *, dry: bool = True) -> str:
+        return GUARDED.replace("SIZE", str(size)).replace("DRY", str(dry))
+
+    assert lab.up(guarded(2)).succeeded
+    assert lab.up(guarded(3)).succeeded
+    refused = [lab.preview(guarded(1)), lab.up(guarded(1)), lab.up(guarded(1, dry=False))]
+    for result in refused:
+        assert not result.succeeded
+        assert "size 3 is there, and a does not shrink" in result.errors
+    assert lab.preview(guarded(1, dry=False)).succeeded
+    assert lab.state()["a"].inputs["size"] == 3
+
+
+def test_hooks_of_other_moments_are_refused(lab: Lab) -> None:
+    result = lab.up(
+        """
+        hook = pulumi.ResourceHook("after", lambda args: None)
+        Thing("a", size=1, opts=O(hooks=pulumi.ResourceHookBinding(after_create=[hook])))
+        """
+    )
+    assert not result.succeeded
+    assert "has resource hooks (after_create)" in result.errors

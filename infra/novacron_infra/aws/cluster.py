@@ -26,6 +26,7 @@ from novacron_infra.limits.versions import check_version
 from novacron_infra.networks import SERVICE_NETWORK, check_api_networks
 from novacron_infra.resource_outputs import require_output, resolve_after
 from novacron_infra.tags import Tags
+from novacron_infra.upgrades import guard_kubernetes
 
 LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 NODE_ADDONS = ("vpc-cni", "kube-proxy", "eks-pod-identity-agent", "eks-node-monitoring-agent")
@@ -143,7 +144,12 @@ class EksCluster(pulumi.ComponentResource):
             zonal_shift_config=aws.eks.ClusterZonalShiftConfigArgs(enabled=True),
             deletion_protection=args.protect,
             tags=tags,
-            opts=pulumi.ResourceOptions(parent=self, protect=args.protect, depends_on=[may_manage, log_group]),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                protect=args.protect,
+                depends_on=[may_manage, log_group],
+                hooks=guard_kubernetes(name, "version", "version"),
+            ),
         )
         addons = {
             addon: aws.eks.Addon(
@@ -158,6 +164,7 @@ class EksCluster(pulumi.ComponentResource):
             )
             for addon in NODE_ADDONS
         }
+        former_names = _list_former_names(name, args.admin_principal_arns)
         self.resources = EksClusterResources(
             cluster=cluster,
             role=role,
@@ -171,7 +178,7 @@ class EksCluster(pulumi.ComponentResource):
             ),
             addons=addons,
             access_entries={
-                principal: self._admin(name, cluster, principal, partition, tags)
+                principal: self._admin(name, cluster, principal, partition, tags, former_names[principal])
                 for principal in args.admin_principal_arns
             },
         )
@@ -203,24 +210,38 @@ class EksCluster(pulumi.ComponentResource):
         principal: str,
         partition: pulumi.Output[str],
         tags: dict[str, str],
+        aliases: list[pulumi.Alias],
     ) -> aws.eks.AccessEntry:
-        who = re.sub(r"[^A-Za-z0-9]+", "-", principal.split(":", 4)[4])
+        # The account and the principal's name as they are: no two principals share a resource.
+        resource = f"{name}-{principal.split(':', 4)[4]}"
         entry = aws.eks.AccessEntry(
-            f"{name}-{who}",
+            resource,
             cluster_name=cluster.name,
             principal_arn=principal,
             tags=tags,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, aliases=aliases),
         )
         aws.eks.AccessPolicyAssociation(
-            f"{name}-{who}",
+            resource,
             cluster_name=cluster.name,
             principal_arn=principal,
             policy_arn=pulumi.Output.format("arn:{0}:eks::aws:cluster-access-policy/{1}", partition, _ADMIN_POLICY),
             access_scope=aws.eks.AccessPolicyAssociationAccessScopeArgs(type="cluster"),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[entry]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[entry], aliases=aliases),
         )
         return entry
+
+
+def _list_former_names(name: str, principals: Sequence[str]) -> dict[str, list[pulumi.Alias]]:
+    """Return the alias of each principal's resources, whose names had hyphens for all signs.
+
+    Principals that differ by a sign only had the same name, so which of them has the old resource is unknown.
+    """
+    former = {principal: re.sub(r"[^A-Za-z0-9]+", "-", principal.split(":", 4)[4]) for principal in principals}
+    return {
+        principal: [pulumi.Alias(name=f"{name}-{who}")] if list(former.values()).count(who) == 1 else []
+        for principal, who in former.items()
+    }
 
 
 def _kubeconfig(known: Mapping[str, str]) -> str:

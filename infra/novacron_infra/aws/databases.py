@@ -18,6 +18,7 @@ from novacron_infra.known_args import check_known_args
 from novacron_infra.limits.databases import check_postgres_storage
 from novacron_infra.resource_outputs import require_output, resolve_after
 from novacron_infra.tags import Tags
+from novacron_infra.upgrades import guard_postgres
 
 POSTGRES_PORT, REDIS_PORT = 5432, 6379
 LONGEST_REDIS_NAME = 26
@@ -113,7 +114,7 @@ class AwsPostgres(pulumi.ComponentResource):
             monitoring_interval=args.monitoring_interval_s,
             monitoring_role_arn=_monitoring_role(self, name, args) if args.monitoring_interval_s else None,
             tags=tags,
-            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect, hooks=guard_postgres(name, "engineVersion")),
         )
         self.endpoint = self.instance.endpoint
         self.secret_arn = self.instance.master_user_secrets.apply(_secret_arn)

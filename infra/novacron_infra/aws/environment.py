@@ -20,7 +20,7 @@ from novacron_infra.tags import Tags
 def declare_regions(plan: EnvironmentPlan, tags: Tags) -> dict[str, AwsRegion]:
     """Declare the environment's regions on AWS, and return them by name.
 
-    Models and configuration are replicated from the first region to the others.
+    Models and configuration are replicated from the primary region to the others.
 
     Raises:
         ConfigurationError: with everything that exists and lacks what a region needs.

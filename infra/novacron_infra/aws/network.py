@@ -5,8 +5,8 @@ Not for load balancers themselves (`ingress`) and not for links between regions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import IPv4Network
 
@@ -21,6 +21,7 @@ from novacron_infra.known_args import check_known_args
 from novacron_infra.limits.region_networks import check_region_network
 from novacron_infra.limits.zones import check_zones
 from novacron_infra.tags import Tags
+from novacron_infra.zone_subnets import ZoneSubnets, check_zone_subnets, plan_zone_subnets
 
 ENDPOINTS = (
     "autoscaling",
@@ -38,8 +39,6 @@ ENDPOINTS = (
 """Services that nodes, the add-ons and pods with an identity call: over these, not over NAT."""
 _EVERYWHERE = "0.0.0.0/0"
 _FEWEST_ZONES, _MOST_ZONES = 2, 3
-_PARTS_PREFIX = 2
-"""A network is cut into four: a private subnet for each zone, and the public ones, which hold load balancers only."""
 
 
 class NatMode(str, Enum):
@@ -61,6 +60,8 @@ class AwsNetworkArgs:
     """A private network of /16 to /20. Regions that will be connected need different ones."""
     logs_key_arn: pulumi.Input[str]
     tags: Tags
+    zone_networks: Mapping[str, ZoneSubnets] = field(default_factory=dict[str, ZoneSubnets])
+    """Subnets by zone. A zone that is not here has the part of the network that belongs to its letter."""
     nat: NatMode = NatMode.PER_ZONE
     flow_log_retention_days: int = 90
     account_id: str | None = None
@@ -125,9 +126,9 @@ class AwsNetwork(pulumi.ComponentResource):
             f"{name}-default", vpc_id=vpc.id, ingress=[], egress=[], tags=self._tags("default"), opts=self._child
         )
         self._flow_logs(vpc)
-        plan = plan_subnets(args.cidr, args.zones)
-        private = {zone: self._subnet(vpc, zone, plan[zone].private, "internal-elb") for zone in args.zones}
-        public = {zone: self._subnet(vpc, zone, plan[zone].public, "elb") for zone in args.zones}
+        plan = plan_zone_subnets(args.cidr, sorted(args.zones), args.zone_networks)
+        private = {zone: self._subnet(vpc, zone, subnets.nodes, "internal-elb") for zone, subnets in plan.items()}
+        public = {zone: self._subnet(vpc, zone, subnets.load_balancers, "elb") for zone, subnets in plan.items()}
         gateways, route_tables = self._routes(vpc, private, public)
         self.resources = AwsNetworkResources(
             vpc=vpc,
@@ -210,11 +211,11 @@ class AwsNetwork(pulumi.ComponentResource):
     def _routes(
         self, vpc: aws.ec2.Vpc, private: dict[str, aws.ec2.Subnet], public: dict[str, aws.ec2.Subnet]
     ) -> tuple[dict[str, aws.ec2.NatGateway], list[aws.ec2.RouteTable]]:
-        name, zones = self.pulumi_resource_name, self._args.zones
+        name, zones = self.pulumi_resource_name, sorted(self._args.zones)
         internet = aws.ec2.InternetGateway(
             f"{name}-internet", vpc_id=vpc.id, tags=self._tags("internet"), opts=self._child
         )
-        outside = self._route_table(vpc, "public", public.values())
+        outside = self._route_table(vpc, "public", public)
         aws.ec2.Route(
             f"{name}-public",
             route_table_id=outside.id,
@@ -234,7 +235,7 @@ class AwsNetwork(pulumi.ComponentResource):
             )
         tables: list[aws.ec2.RouteTable] = []
         for zone in zones:
-            table = self._route_table(vpc, f"private-{zone}", [private[zone]])
+            table = self._route_table(vpc, f"private-{zone}", {zone: private[zone]})
             aws.ec2.Route(
                 f"{name}-private-{zone}",
                 route_table_id=table.id,
@@ -245,16 +246,19 @@ class AwsNetwork(pulumi.ComponentResource):
             tables.append(table)
         return gateways, tables
 
-    def _route_table(self, vpc: aws.ec2.Vpc, what: str, subnets: Iterable[aws.ec2.Subnet]) -> aws.ec2.RouteTable:
+    def _route_table(self, vpc: aws.ec2.Vpc, what: str, subnets: Mapping[str, aws.ec2.Subnet]) -> aws.ec2.RouteTable:
         table = aws.ec2.RouteTable(
             f"{self.pulumi_resource_name}-{what}", vpc_id=vpc.id, tags=self._tags(what), opts=self._child
         )
-        for index, subnet in enumerate(subnets):
+        for index, (zone, subnet) in enumerate(subnets.items()):
             aws.ec2.RouteTableAssociation(
-                f"{self.pulumi_resource_name}-{what}-{index}",
+                f"{self.pulumi_resource_name}-{what}-in-{zone}",
                 route_table_id=table.id,
                 subnet_id=subnet.id,
-                opts=self._child,
+                # The name had the zone's position before.
+                opts=pulumi.ResourceOptions(
+                    parent=self, aliases=[pulumi.Alias(name=f"{self.pulumi_resource_name}-{what}-{index}")]
+                ),
             )
         return table
 
@@ -331,27 +335,14 @@ def declare_fabric_group(
     return group
 
 
-@dataclass(frozen=True, slots=True)
-class ZoneSubnets:
-    """The networks of one zone."""
-
-    private: IPv4Network
-    public: IPv4Network
-
-
-def plan_subnets(cidr: IPv4Network, zones: tuple[str, ...]) -> dict[str, ZoneSubnets]:
-    """Return the subnets of each zone: a quarter of the network for nodes, a sixteenth for load balancers."""
-    *private, shared = cidr.subnets(prefixlen_diff=_PARTS_PREFIX)
-    public = shared.subnets(prefixlen_diff=_PARTS_PREFIX)
-    return {zone: ZoneSubnets(nodes, balancers) for zone, nodes, balancers in zip(zones, private, public, strict=False)}
-
-
 def _check_args(name: str, args: AwsNetworkArgs) -> list[Problem]:
     found = check_retention(f"{name}.flow_log_retention_days", args.flow_log_retention_days)
     if not _FEWEST_ZONES <= len(args.zones) <= _MOST_ZONES:
         zones = ", ".join(args.zones) or "none"
         found.append(Problem(f"{name}.zones", zones, "EKS needs two zones, three at most here", "Name two or three"))
     found += check_zones(f"{name}.zones", args.zones, Cloud.AWS, args.region)
+    if not found:
+        found += check_zone_subnets(name, args.cidr, args.zones, args.zone_networks)
     return [*found, *check_region_network(f"{name}.cidr", args.cidr, Cloud.AWS)]
 
 

@@ -1,4 +1,4 @@
-"""A pool of nodes on EKS: its launch template, where the nodes stand, and one managed group or, with spot, two.
+"""A pool of nodes on EKS: its launch template, and in each zone one managed group or, with spot, two.
 
 What a pool may be is checked in `capacity`; what a node does before it joins is in `user_data`.
 """
@@ -35,6 +35,7 @@ from novacron_infra.pools import (
     build_node_labels,
     build_node_taints,
     count_devices,
+    split_by_zone,
 )
 from novacron_infra.resource_outputs import require_output
 from novacron_infra.tags import Tags
@@ -68,7 +69,7 @@ class EksNodePoolArgs:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EksNodePoolResources:
-    """Resources of the pool. Groups are by suffix, as in the shape."""
+    """Resources of the pool. Groups are by suffix, as in the shape, and zone: `nodes-2a`."""
 
     role: aws.iam.Role
     launch_template: aws.ec2.LaunchTemplate
@@ -100,9 +101,11 @@ class EksNodePool(pulumi.ComponentResource):
             else None
         )
         template = self._launch_template(placement_group)
+        # A group cannot change its zones: one of its own for each, so that zones come and go without the others' nodes.
         groups = {
-            suffix: self._node_group(suffix, group, template, role, may_join)
-            for suffix, group in args.shape.groups.items()
+            f"{suffix}-{make_short_zone(zone)}": self._node_group(suffix, zone, group, template, role, may_join)
+            for suffix, whole in args.shape.groups.items()
+            for zone, group in split_by_zone(whole).items()
         }
         self.resources = EksNodePoolResources(
             role=role, launch_template=template, placement_group=placement_group, node_groups=groups
@@ -193,25 +196,25 @@ class EksNodePool(pulumi.ComponentResource):
     def _node_group(
         self,
         suffix: str,
+        zone: str,
         group: NodeGroupShape,
         template: aws.ec2.LaunchTemplate,
         role: aws.iam.Role,
         may_join: list[pulumi.Resource],
     ) -> aws.eks.NodeGroup:
         args, shape = self._args, self._args.shape
-        name = f"{self.pulumi_resource_name}-{suffix}"
+        name = f"{self.pulumi_resource_name}-{suffix}-{make_short_zone(zone)}"
         has_gpus = self._machine_type.gpu is not None
 
         async def read_size(properties: Mapping[str, Any]) -> PoolSize | None:
             return await self._read_size(name, properties)
 
-        scaled = group.minimum_nodes != group.maximum_nodes
         node_group = aws.eks.NodeGroup(
             name,
             cluster_name=args.cluster_name,
             node_role_arn=role.arn,
             version=args.kubernetes_version,
-            subnet_ids=[args.subnet_ids[zone] for zone in shape.zones],
+            subnet_ids=[args.subnet_ids[zone]],
             ami_type="AL2023_x86_64_NVIDIA" if has_gpus else "AL2023_x86_64_STANDARD",
             instance_types=None if shape.capacity is Capacity.CAPACITY_BLOCK else [shape.machine],
             capacity_type=_CAPACITY_TYPES[group.capacity],
@@ -238,15 +241,17 @@ class EksNodePool(pulumi.ComponentResource):
                 parent=self,
                 depends_on=may_join,
                 # The autoscaler owns the number; without one, a change of it in this program has to arrive.
-                ignore_changes=["scalingConfig.desiredSize"] if scaled else None,
+                ignore_changes=["scalingConfig.desiredSize"] if group.scaled else None,
                 transforms=[follow_autoscaler(group, read_size, lambda nodes: _write_size(nodes, group))]
-                if scaled
+                if group.scaled
                 else None,
                 # A replacement must not need the GPUs, or the reservation, twice.
                 delete_before_replace=has_gpus,
+                # The only zone of a pool had the group without a zone in its name before.
+                aliases=[pulumi.Alias(name=f"{self.pulumi_resource_name}-{suffix}")] if len(shape.zones) == 1 else None,
             ),
         )
-        if scaled:
+        if group.scaled:
             self._tell_autoscaler(name, node_group, group)
         return node_group
 
@@ -276,6 +281,11 @@ class EksNodePool(pulumi.ComponentResource):
                 ),
                 opts=self._child,
             )
+
+
+def make_short_zone(zone: str) -> str:
+    """Return the part of a zone's name that differs within a region: `2a` of us-west-2a. Names of groups are short."""
+    return zone.rpartition("-")[2]
 
 
 def build_node_template(shape: NodePoolShape, group: NodeGroupShape, machine_type: Machine) -> dict[str, str]:

@@ -35,6 +35,7 @@ def declare_network(
             region=spec.region,
             zones=spec.zones,
             cidr=spec.network,
+            zone_networks=spec.zone_networks,
             logs_key_arn=logs_key_arn,
             tags=spec.tags,
             account_id=account_id,
@@ -43,8 +44,8 @@ def declare_network(
     group = declare_fabric_group(name, existing.vpc_id, spec.tags.of("network", Name=f"{name}-fabric"), opts)
     return AwsNetworkIds(
         vpc_id=existing.vpc_id,
-        private_subnet_ids={zone: existing.private_subnets[zone] for zone in spec.zones},
-        public_subnet_ids={zone: existing.public_subnets[zone] for zone in spec.zones},
+        private_subnet_ids={zone: existing.private_subnets[zone] for zone in sorted(spec.zones)},
+        public_subnet_ids={zone: existing.public_subnets[zone] for zone in sorted(spec.zones)},
         fabric_security_group_id=group.id,
     )
 

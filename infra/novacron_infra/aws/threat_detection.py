@@ -178,7 +178,11 @@ class AwsThreatDetection(pulumi.ComponentResource):
         )
         for index, address in enumerate(args.alert_emails):
             aws.sns.TopicSubscription(
-                f"{name}-threats-{index}", topic=topic.arn, protocol="email", endpoint=address, opts=self._child
+                f"{name}-threats-{address}",
+                topic=topic.arn,
+                protocol="email",
+                endpoint=address,
+                opts=pulumi.ResourceOptions(parent=self, aliases=[pulumi.Alias(name=f"{name}-threats-{index}")]),
             )
         return topic
 

@@ -28,6 +28,7 @@ from novacron_infra.limits.zones import check_zones, list_zones
 from novacron_infra.networks import POD_NETWORK, SERVICE_NETWORK, check_api_networks
 from novacron_infra.resource_outputs import require_output
 from novacron_infra.tags import Tags
+from novacron_infra.upgrades import guard_kubernetes
 
 LOG_CATEGORIES = (
     "kube-apiserver",
@@ -214,7 +215,7 @@ class AksCluster(pulumi.ComponentResource):
             disable_local_accounts=True,
             enable_rbac=True,
             aad_profile=containerservice.ManagedClusterAADProfileArgs(
-                managed=True, enable_azure_rbac=True, admin_group_object_ids=list(args.admin_group_ids)
+                managed=True, enable_azure_rbac=True, admin_group_object_ids=sorted(args.admin_group_ids)
             ),
             oidc_issuer_profile=containerservice.ManagedClusterOIDCIssuerProfileArgs(enabled=True),
             api_server_access_profile=_api_access(args),
@@ -247,7 +248,12 @@ class AksCluster(pulumi.ComponentResource):
             ),
             agent_pool_profiles=[_system_pool(args)],
             tags=self._tags,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=grants, protect=args.protect),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=grants,
+                protect=args.protect,
+                hooks=guard_kubernetes(self._name, "kubernetesVersion", "currentKubernetesVersion"),
+            ),
         )
 
     def _maintenance(

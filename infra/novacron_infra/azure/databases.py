@@ -25,6 +25,7 @@ from novacron_infra.limits.databases import check_postgres_storage, find_azure_r
 from novacron_infra.limits.zones import list_zones
 from novacron_infra.resource_outputs import resolve_after
 from novacron_infra.tags import Tags
+from novacron_infra.upgrades import guard_postgres
 
 POSTGRES_PORT, REDIS_PORT = 5432, 10_000
 REDIS_NODE_PORTS = (8500, 8599)
@@ -167,7 +168,7 @@ class AzurePostgres(pulumi.ComponentResource):
                 geo_redundant_backup=dbforpostgresql.GeographicallyRedundantBackup.DISABLED,
             ),
             tags=tags,
-            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect, hooks=guard_postgres(name, "version")),
         )
 
 

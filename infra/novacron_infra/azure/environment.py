@@ -24,7 +24,7 @@ from novacron_infra.tags import Tags
 def declare_regions(plan: EnvironmentPlan, tags: Tags) -> dict[str, AzureRegion]:
     """Declare the environment's regions on Azure, and return them by name.
 
-    Models and configuration are replicated from the first region to the next two.
+    Models and configuration are replicated from the primary region to two others, by name.
 
     Raises:
         ConfigurationError: with everything that exists and lacks what a region needs.

@@ -211,7 +211,7 @@ class AzureNetwork(pulumi.ComponentResource):
                 destination_address_prefix="*",
                 destination_port_range=str(port),
             )
-            for index, port in enumerate(self._args.public_ports)
+            for index, port in enumerate(sorted(self._args.public_ports))
         ]
         group = azure.NetworkSecurityGroup(
             f"{self._name}-{use.value}",

@@ -1,4 +1,4 @@
-"""A pool of nodes on AKS: one agent pool or, with spot, two, and where they stand.
+"""A pool of nodes on AKS: in each zone one agent pool or, with spot, two.
 
 What a pool may be is checked in `capacity`; what AKS sets on a node is in `node_config`.
 """
@@ -33,14 +33,17 @@ from novacron_infra.pools import (
     Placement,
     build_node_labels,
     build_node_taints,
+    split_by_zone,
 )
 from novacron_infra.tags import Tags
 
 LONGEST_POOL_NAME = 8
-"""AKS allows 12 characters, and the suffix of the spot pool has 4."""
+"""AKS allows 12 characters, and the suffix of the spot pool has 4 at most."""
 WHATEVER_IT_COSTS = -1.0
 """As a spot price: up to the price on demand, so that no node goes for its price."""
 _SUFFIXES = {"nodes": "", "spot": "spot"}
+_ZONED_SUFFIXES = {"nodes": "", "spot": "sp"}
+"""Suffixes before the number of a zone."""
 _POOL_NAME = re.compile(r"[a-z][a-z0-9]*")
 _MAX_UNAVAILABLE = "25%"
 _MAX_SURGE = "25%"
@@ -96,7 +99,7 @@ class AksNodePoolArgs:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AksNodePoolResources:
-    """Resources of the pool. Agent pools are by suffix, as in the shape."""
+    """Resources of the pool. Agent pools are by suffix, as in the shape, and zone: `nodes-1`, or `nodes` without."""
 
     agent_pools: dict[str, containerservice.AgentPool]
     placement_group: compute.ProximityPlacementGroup | None
@@ -115,7 +118,7 @@ class AksNodePool(pulumi.ComponentResource):
 
     resources: AksNodePoolResources
     agent_pool_names: dict[str, pulumi.Output[str]]
-    """By suffix, as in the shape."""
+    """By suffix, as in the shape, and zone."""
 
     def __init__(self, name: str, args: AksNodePoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_known_args(name, args)
@@ -138,9 +141,11 @@ class AksNodePool(pulumi.ComponentResource):
             if reservation is None
             else grant(f"{name}-reservation", reservation, Role.CONTRIBUTOR, args.control_principal_id, self._child)
         )
+        # A pool cannot change its zones: one of its own for each, so that zones come and go without the others' nodes.
         pools = {
-            suffix: self._agent_pool(suffix, group, placement_group, role)
-            for suffix, group in args.shape.groups.items()
+            f"{suffix}-{zone}" if zone else suffix: self._agent_pool(suffix, zone, group, placement_group, role)
+            for suffix, whole in args.shape.groups.items()
+            for zone, group in split_by_zone(whole).items()
         }
         self.resources = AksNodePoolResources(agent_pools=pools, placement_group=placement_group, reservation_role=role)
         self.agent_pool_names = {suffix: pool.name for suffix, pool in pools.items()}
@@ -163,28 +168,28 @@ class AksNodePool(pulumi.ComponentResource):
     def _agent_pool(
         self,
         suffix: str,
+        zone: str,
         group: NodeGroupShape,
         placement_group: compute.ProximityPlacementGroup | None,
         role: authorization.RoleAssignment | None,
     ) -> containerservice.AgentPool:
         args, shape, machine_type = self._args, self._args.shape, self._machine_type
         has_gpus, spot = machine_type.gpu is not None, group.capacity is Capacity.SPOT
-        scaled = group.minimum_nodes != group.maximum_nodes
         local = args.os_disk is DiskPlace.LOCAL
         return containerservice.AgentPool(
-            f"{self._name}-{suffix}",
-            agent_pool_name=args.pool + _SUFFIXES[suffix],
+            f"{self._name}-{suffix}-{zone}" if zone else f"{self._name}-{suffix}",
+            agent_pool_name=args.pool + (_ZONED_SUFFIXES[suffix] + zone if zone else _SUFFIXES[suffix]),
             resource_group_name=args.resource_group,
             resource_name_=args.cluster_name,
             mode=containerservice.AgentPoolMode.USER,
             type=containerservice.AgentPoolType.VIRTUAL_MACHINE_SCALE_SETS,
             vm_size=shape.machine,
             count=group.nodes,
-            enable_auto_scaling=scaled,
-            min_count=group.minimum_nodes if scaled else None,
-            max_count=group.maximum_nodes if scaled else None,
+            enable_auto_scaling=group.scaled,
+            min_count=group.minimum_nodes if group.scaled else None,
+            max_count=group.maximum_nodes if group.scaled else None,
             orchestrator_version=args.kubernetes_version,
-            availability_zones=list(shape.zones) or None,
+            availability_zones=list(group.zones) or None,
             vnet_subnet_id=args.subnet_id,
             os_type=containerservice.OSType.LINUX,
             os_sku=args.os_sku.value,
@@ -218,9 +223,9 @@ class AksNodePool(pulumi.ComponentResource):
                 parent=self,
                 depends_on=None if role is None else [role],
                 # The autoscaler owns the number; without one, a change of it in this program has to arrive.
-                ignore_changes=["count"] if scaled else None,
+                ignore_changes=["count"] if group.scaled else None,
                 transforms=[follow_autoscaler(group, self._read_size, lambda nodes: {"count": nodes})]
-                if scaled
+                if group.scaled
                 else None,
                 # The name is taken, and a replacement must not need the GPUs, or the reservation, twice.
                 delete_before_replace=True,

@@ -60,7 +60,8 @@ class AzureThreatDetection(pulumi.ComponentResource):
                 },
             ),
             tags=args.tags.of("security"),
-            opts=pulumi.ResourceOptions(parent=self),
+            # Where the deployment's record is kept cannot be changed, and does not matter.
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["location"]),
         )
         self.register_outputs({})
 

@@ -23,7 +23,7 @@ from novacron_infra.config.sections.model import ModelServing
 from novacron_infra.config.sections.model_store import OWN_STORE, StoreKind
 from novacron_infra.config.sections.monitoring import Monitoring
 from novacron_infra.config.sections.platform import EnvironmentName, Platform
-from novacron_infra.config.sections.regions import Region
+from novacron_infra.config.sections.regions import Region, find_primary
 from novacron_infra.config.sections.security import Security
 from novacron_infra.config.sections.storage import StorageNodes
 from novacron_infra.config.sections.targets import Targets
@@ -69,7 +69,10 @@ class CloudEnvironment(Section):
     security: Security = Security()
     """Threat detection, audit records and admission policies."""
     regions: Annotated[tuple[Region, ...], Field(min_length=1)]
-    """The regions that serve. The first one is the primary."""
+    """The regions that serve. Their order means nothing."""
+    primary: Name | None = None
+    """Name of the primary region: its model store has the name `model.store.bucket`, and models are replicated from it.
+    Without it, the region with the highest weight; of several, the first by name."""
     tags: dict[Name, Name] = {}  # noqa: RUF012 - pydantic copies the default of a field
     """Tags of every resource, such as `owner: search-team`; labels on Google Cloud.
     The environment adds Environment, Project and Component."""
@@ -105,6 +108,32 @@ class CloudEnvironment(Section):
     secrets: SkipJsonSchema[EnvironmentSecrets] = Field(default=EnvironmentSecrets(), exclude=True, repr=False)
 
     @property
+    def primary_region(self) -> Region:
+        """The region that models are replicated from."""
+        return find_primary(self.regions, self.primary)
+
+    def put_in_order(self) -> CloudEnvironment:
+        """Return the environment with its regions and zones in an order that does not depend on the file's.
+
+        The primary region is the first; the others follow by weight, and those of the same weight by name. The first
+        zone of a region is the preferred one; the others follow by name.
+        """
+        primary = self.primary_region.name
+        regions = [region.put_in_order() for region in self.regions]
+        regions.sort(key=lambda region: (region.name != primary, -region.weight, region.name))
+        return self.model_copy(update={"regions": tuple(regions)})
+
+    def list_regions(self, platform: Platform) -> list[Region]:
+        """Return the regions in `platform`, the one that models are replicated from first.
+
+        That is the primary region, or in another cloud than its own the first by name. The others follow by name:
+        weights change too often to decide what a region has.
+        """
+        regions = [region for region in self.regions if region.find_platform(self.platform) is platform]
+        primary = self.primary_region.name
+        return sorted(regions, key=lambda region: (region.name != primary, region.name))
+
+    @property
     def platforms(self) -> tuple[Platform, ...]:
         """The clouds that have regions, in the order of the regions."""
         return tuple(dict.fromkeys(region.find_platform(self.platform) for region in self.regions))
@@ -114,7 +143,7 @@ class CloudEnvironment(Section):
 
         The names are written as `model.store.bucket`. A name is None where a file system is created.
         """
-        primary = self.regions[0].name
+        primary = self.primary_region.name
         return {
             region.name: region.overrides.bucket
             if region.overrides

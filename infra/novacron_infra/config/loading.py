@@ -65,6 +65,8 @@ def load(mapping: object, *, secrets: EnvironmentSecrets | None = None) -> Envir
     if problems:
         raise ConfigurationError(problems)
     config = kind.model_validate_json(json.dumps(values))
+    if isinstance(config, CloudEnvironment):
+        config = config.put_in_order()
     if secrets is not None and not isinstance(config, LocalEnvironment):
         return config.model_copy(update={"secrets": secrets})
     return config

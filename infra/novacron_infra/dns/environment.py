@@ -98,9 +98,10 @@ def _provider(
         return provider, traffic.existing_zone
     group = pulumi_azure_native.resources.ResourceGroup(
         name,
-        location=config.regions[0].name,
+        location=config.primary_region.name,
         tags=tags.of("dns"),
-        opts=pulumi.ResourceOptions(provider=provider, protect=config.protected),
+        # Where a group was created says nothing about its resources, and cannot be changed.
+        opts=pulumi.ResourceOptions(provider=provider, protect=config.protected, ignore_changes=["location"]),
     )
     return provider, group.name
 

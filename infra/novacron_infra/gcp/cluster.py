@@ -26,6 +26,7 @@ from novacron_infra.limits.zones import check_zones
 from novacron_infra.networks import check_api_networks, is_private
 from novacron_infra.resource_outputs import require_output, resolve_after
 from novacron_infra.tags import Tags
+from novacron_infra.upgrades import guard_kubernetes
 
 # All of the control plane's that every version has: the KCP_ ones came later.
 LOG_COMPONENTS = ("SYSTEM_COMPONENTS", "WORKLOADS", "APISERVER", "SCHEDULER", "CONTROLLER_MANAGER")
@@ -201,7 +202,7 @@ class GkeCluster(pulumi.ComponentResource):
             enable_legacy_abac=False,
             deletion_protection=args.protect,
             resource_labels=build_labels(args.tags, "cluster"),
-            opts=child,
+            opts=pulumi.ResourceOptions(parent=self, hooks=guard_kubernetes(name, "minMasterVersion", "masterVersion")),
         )
         account = gcp.serviceaccount.Account(
             f"{name}-nodes",

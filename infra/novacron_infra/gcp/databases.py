@@ -19,6 +19,7 @@ from novacron_infra.limits.databases import check_postgres_storage
 from novacron_infra.postgres_logs import list_log_parameters
 from novacron_infra.resource_outputs import require_output, resolve_after
 from novacron_infra.tags import Tags
+from novacron_infra.upgrades import guard_postgres
 
 POSTGRES_PORT = 5432
 REDIS_PORT = 6379
@@ -95,7 +96,9 @@ class GcpPostgres(pulumi.ComponentResource):
             encryption_key_name=args.key_id,
             deletion_protection=args.protect,
             settings=_settings(args),
-            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
+            opts=pulumi.ResourceOptions(
+                parent=self, protect=args.protect, hooks=guard_postgres(name, "databaseVersion")
+            ),
         )
         # Neither can go before the server: Postgres keeps a database that is in use, and a user who owns something.
         gcp.sql.Database(

@@ -126,22 +126,21 @@ class GkeNodePool(pulumi.ComponentResource):
     def _node_pool(self, suffix: str, group: NodeGroupShape) -> gcp.container.NodePool:
         args, shape = self._args, self._args.shape
         has_gpus, scheduled = self._machine_type.gpu is not None, group.capacity in SCHEDULED
-        scaled = group.minimum_nodes != group.maximum_nodes
         nodes_per_zone = group.nodes // len(shape.zones)
         return gcp.container.NodePool(
             make_resource_name(self._name, args.pool, suffix),
             cluster=args.cluster_name,
             location=args.region,
             node_locations=list(shape.zones),
-            node_count=None if scaled else nodes_per_zone,
-            initial_node_count=nodes_per_zone if scaled else None,
+            node_count=None if group.scaled else nodes_per_zone,
+            initial_node_count=nodes_per_zone if group.scaled else None,
             autoscaling=gcp.container.NodePoolAutoscalingArgs(
                 total_min_node_count=group.minimum_nodes,
                 total_max_node_count=group.maximum_nodes,
                 # Scarce capacity is taken where it is; the rest is spread over the zones.
                 location_policy="BALANCED" if group.capacity is Capacity.ON_DEMAND else "ANY",
             )
-            if scaled
+            if group.scaled
             else None,
             # A scheduled node has an end: repairing it would ask the scheduler for another one.
             management=gcp.container.NodePoolManagementArgs(auto_repair=not scheduled, auto_upgrade=True),
@@ -163,7 +162,7 @@ class GkeNodePool(pulumi.ComponentResource):
                 parent=self,
                 aliases=None if args.pool is None else [pulumi.Alias(name=f"{self._name}-{suffix}")],
                 # The autoscaler owns the number; a change of it here would replace the pool.
-                ignore_changes=["initialNodeCount"] if scaled else None,
+                ignore_changes=["initialNodeCount"] if group.scaled else None,
                 # A replacement must not need the GPUs, or the reservation, twice.
                 delete_before_replace=has_gpus,
             ),

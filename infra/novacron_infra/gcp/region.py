@@ -322,14 +322,16 @@ class GcpRegion(pulumi.ComponentResource):
     def _grant_admins(self, name: str, args: GcpRegionArgs) -> None:
         for index, admin in enumerate(args.spec.admins):
             gcp.projects.IAMMember(
-                f"{name}-admin-{index}",
+                f"{name}-admin-{admin}",
                 project=args.project,
                 role="roles/container.admin",
                 member=admin,
                 # The role is the project's. A condition makes the grant this region's: when the region goes, those of
                 # other regions stay.
                 condition=gcp.projects.IAMMemberConditionArgs(title=name, expression=_ALWAYS),
-                opts=pulumi.ResourceOptions(parent=self),
+                # The name had the position in the list before. A new grant and the removal of the old one would
+                # leave no grant, because both are the same.
+                opts=pulumi.ResourceOptions(parent=self, aliases=[pulumi.Alias(name=f"{name}-admin-{index}")]),
             )
 
     def _grant_models(self, name: str, bucket: str, bucket_name: pulumi.Input[str], workers: GkePodAccount) -> None:

@@ -98,12 +98,12 @@ class GcpThreatAlerts(pulumi.ComponentResource):
         labels = build_labels(args.tags, "security")
         channels = [
             gcp.monitoring.NotificationChannel(
-                f"{self._name}-threats-{index}",
+                f"{self._name}-threats-{address}",
                 type="email",
                 display_name=f"Threats in {args.project}: {address}",
                 labels={"email_address": address},
                 user_labels=labels,
-                opts=self._child,
+                opts=pulumi.ResourceOptions(parent=self, aliases=[pulumi.Alias(name=f"{self._name}-threats-{index}")]),
             )
             for index, address in enumerate(args.alert_emails)
         ]

@@ -18,6 +18,7 @@ from novacron_infra.networks import parse_networks
 from novacron_infra.pools import NodeRole
 from novacron_infra.regions import RegionSpec
 from novacron_infra.stores import RegionStore, make_store
+from novacron_infra.zone_subnets import ZoneSubnets
 
 
 class EksGpuPoolArgs(TypedDict):
@@ -77,6 +78,15 @@ class DevicePluginImagesArgs(TypedDict):
     """The device plugin of EFA."""
 
 
+class ZoneNetworksArgs(TypedDict):
+    """The networks of one zone."""
+
+    nodes: str
+    """Network of the zone's nodes and pods, a part of the region's network."""
+    load_balancers: str
+    """Network of the zone's load balancer and NAT gateway, another part of the region's network."""
+
+
 class AwsGpuRegionArgs(TypedDict):
     """A region, from nothing."""
 
@@ -86,6 +96,8 @@ class AwsGpuRegionArgs(TypedDict):
     """Two or three availability zones."""
     network: str
     """Private IPv4 network, such as 10.0.0.0/16."""
+    zone_networks: NotRequired[dict[str, ZoneNetworksArgs]]
+    """Networks of zones, by the zone's name. Default: each zone has the part of network that belongs to its letter."""
     kubernetes_version: str
     """Minor version, such as 1.34."""
     admins: list[str]
@@ -155,6 +167,7 @@ class AwsGpuRegion(pulumi.ComponentResource):
         args = check_known_inputs(name, AwsGpuRegionArgs, args)
         public = {f"{name}.public_networks.{index}": text for index, text in enumerate(args.get("public_networks", []))}
         networks = parse_networks({f"{name}.network": args["network"], **public})
+        zone_networks = _zone_networks(name, args)
         super().__init__("novacron:index:AwsGpuRegion", name, None, opts)
         workers = {pool: build_node_pool_shape(shape, NodeRole.WORKER) for pool, shape in args["workers"].items()}
         images = args.get("device_plugins")
@@ -165,6 +178,7 @@ class AwsGpuRegion(pulumi.ComponentResource):
                     region=args["region"],
                     zones=tuple(args["zones"]),
                     network=networks.pop(f"{name}.network"),
+                    zone_networks=zone_networks,
                     kubernetes_version=args["kubernetes_version"],
                     admins=tuple(args["admins"]),
                     pools={
@@ -199,6 +213,24 @@ class AwsGpuRegion(pulumi.ComponentResource):
         self.target_group_arn = results.target_group_arn
         outputs = {name: value for name, value in results.export().items() if name not in ("cluster", "platform")}
         self.register_outputs(outputs)
+
+
+def _zone_networks(name: str, args: AwsGpuRegionArgs) -> dict[str, ZoneSubnets]:
+    given = args.get("zone_networks", {})
+    path = f"{name}.zone_networks"
+    networks = parse_networks(
+        {
+            f"{path}.{zone}.{use}": text
+            for zone, stated in given.items()
+            for use, text in (("nodes", stated["nodes"]), ("load_balancers", stated["load_balancers"]))
+        }
+    )
+    return {
+        zone: ZoneSubnets(
+            nodes=networks[f"{path}.{zone}.nodes"], load_balancers=networks[f"{path}.{zone}.load_balancers"]
+        )
+        for zone in given
+    }
 
 
 def _store(name: str, args: AwsGpuRegionArgs) -> RegionStore:

@@ -88,8 +88,9 @@ def find_store_rate(store: RegionStore, platform: Platform, parallel: int) -> fl
 def find_efs_replication(config: CloudEnvironment) -> tuple[str, str] | None:
     """Return the regions between whose EFS file systems models are replicated: the source and the destination.
 
-    The source is the first region with EFS. A file system has one replica, which replication overwrites, so the
-    destination is the first other region whose file system is created. None when there are no two such regions.
+    The source is the primary region, or else the first region with EFS by name. A file system has one replica, which
+    replication overwrites, so the destination is the first other region by name whose file system is created. None
+    when there are no two such regions.
     """
     with_efs, created = _list_efs_regions(config)
     others = [name for name in created if name != with_efs[0]] if with_efs else []
@@ -138,5 +139,5 @@ def list_store_warnings(config: CloudEnvironment, sizes: Sequence[ReplicaSize]) 
 def _list_efs_regions(config: CloudEnvironment) -> tuple[list[str], list[str]]:
     """Return the regions with EFS, and those of them whose file system is created."""
     buckets = config.list_buckets(Platform.AWS)
-    found = [item.name for item in config.regions if config.store_kind(item) is StoreKind.EFS]
+    found = [item.name for item in config.list_regions(Platform.AWS) if config.store_kind(item) is StoreKind.EFS]
     return found, [name for name in found if buckets[name] is None]

@@ -44,6 +44,10 @@ class ResourceData:
     """Form of a generated name: `dashes`, `letters` (and digits) or `uuid`."""
     replaces: tuple[str, ...]
     """Inputs (paths without indices) that cannot be changed in place, in addition to those in the id."""
+    grows: tuple[str, ...]
+    """Lists that get longer in place. Any other change of one replaces the resource."""
+    fills: tuple[str, ...]
+    """Lists whose change from or to an empty one replaces the resource."""
     outputs: Mapping[str, Value]
     autonamed_with_prefix: bool
     """Whether the provider generates a name although the program gives a prefix, and then rejects both."""
@@ -88,6 +92,8 @@ def find_resource(token: str) -> ResourceData:
         name=own.get("name", common.get("name", "")) if package != "azure-native" or own else _azure_name(token),
         named=own.get("named", "dashes"),
         replaces=tuple(sorted({*common.get("replaces", ()), *own.get("replaces", ())})),
+        grows=tuple(own.get("grows", ())),
+        fills=tuple(own.get("fills", ())),
         # null in the type's own data removes an output that all types have.
         outputs={k: v for k, v in {**common.get("outputs", {}), **own.get("outputs", {})}.items() if v is not None},
         autonamed_with_prefix=own.get("autonamed_with_prefix", False),

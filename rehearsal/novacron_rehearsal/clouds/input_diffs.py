@@ -25,7 +25,7 @@ def compare_inputs(token: str, olds: PropertyMap, news: PropertyMap, ignored: li
     No SDK describes which changes force a replacement; `data/*.yaml` does for the types that cluster programs use.
     Properties of other types are changed in place, except those in a resource's id.
     """
-    forcing = find_replacing_inputs(token)
+    forcing = find_replacing_inputs(token) | _find_replacing_lists(token, olds, news)
     detailed: dict[str, PropertyDiff] = {}
     replaces: set[str] = set()
     for path, kind in _changes(olds, news, ""):
@@ -55,6 +55,20 @@ def find_replacing_inputs(token: str) -> frozenset[str]:
         path
         for path in {*facts.replaces, *templates.find_variables(facts.id)}
         if path.partition(".")[0] in load_schema(token).inputs
+    )
+
+
+def _find_replacing_lists(token: str, olds: PropertyMap, news: PropertyMap) -> frozenset[str]:
+    """Return the lists that replace the resource by the way they change."""
+    facts = cloud_data.find_resource(token)
+
+    def items(inputs: PropertyMap, name: str) -> int:
+        value = without_secrets(inputs.get(name))
+        return len(value) if isinstance(value, list) else 0
+
+    return frozenset(
+        [name for name in facts.grows if items(news, name) <= items(olds, name)]
+        + [name for name in facts.fills if bool(items(news, name)) != bool(items(olds, name))]
     )
 
 

@@ -47,6 +47,7 @@ async def register_custom_resource(
     if diff.replaces or _forced_replacement(deployment, new, base):
         return await _replace(deployment, new, base, provider, goal, goal_inputs, diff)
     if diff.changes or base.init_errors or base.urn in deployment.interrupted:
+        await deployment.hooks.run_before_update(goal.before_update, base, new)
         return await _update(deployment, new, base, provider, diff)
     new.id, new.outputs = base.id, base.outputs
     new.created, new.modified = base.created, base.modified

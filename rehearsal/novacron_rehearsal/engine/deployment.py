@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from novacron_rehearsal import urn
 from novacron_rehearsal.engine.default_providers import DefaultProviders
+from novacron_rehearsal.engine.hooks import Hooks
 from novacron_rehearsal.engine.run import Run, StateSink, StepFailedError, StepRecord, StepSkippedError
 from novacron_rehearsal.engine.selection import Selection
 from novacron_rehearsal.errors import CancelledError, ProviderGoneError, RehearsalError
@@ -43,6 +44,7 @@ class Deployment:
         self.registry = registry
         self.policies = policies
         self.emit = emit
+        self.hooks = Hooks(emit, run.dry_run)
         self.olds = {state.urn: state for state in resources if not state.delete}
         self.old_order = list(resources)
         self.news: dict[str, ResourceState] = {}

@@ -41,6 +41,7 @@ FEATURES = {
     "replacementTrigger": "REPLACEMENT_TRIGGER",
     "invokeDependsOn": "INVOKE_DEPENDS_ON",
     "invokeParent": "INVOKE_PARENT",
+    "resourceHooks": "RESOURCE_HOOKS",
 }
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[Message, Message]"
@@ -53,6 +54,7 @@ class Monitor(ResourceMonitorServicer):
         self.deployment = deployment
         self._config = config
         self._transforms = Transforms()
+        deployment.hooks.use_program(self._transforms.call)
         self.program_done = asyncio.Event()
         self.deletes_done = asyncio.Event()
         self._registrations: set[asyncio.Task[ResourceState]] = set()
@@ -197,11 +199,14 @@ class Monitor(ResourceMonitorServicer):
         self._transforms.add_invoke_transform(request)
         return Empty()
 
-    async def RegisterResourceHook(
-        self, request: resource_pb2.RegisterResourceHookRequest, context: _Context
-    ) -> NoReturn:
-        """Refuse a resource hook."""
-        await self._refuse(context, f"the resource hook {request.name!r}")
+    async def RegisterResourceHook(self, request: resource_pb2.RegisterResourceHookRequest, context: _Context) -> Empty:
+        """Register a resource hook."""
+        try:
+            self.deployment.hooks.add(request)
+        except RehearsalError as error:
+            self.deployment.fail("", str(error))
+            await _abort(context, error)
+        return Empty()
 
     async def RegisterErrorHook(self, request: resource_pb2.RegisterErrorHookRequest, context: _Context) -> NoReturn:
         """Refuse an error hook."""

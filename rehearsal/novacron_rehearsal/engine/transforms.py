@@ -82,7 +82,7 @@ class Transforms:
             properties=request.object,
             options=_read_options(request),
         )
-        response = resource_pb2.TransformResponse.FromString(await self._call(callback, message))
+        response = resource_pb2.TransformResponse.FromString(await self.call(callback, message))
         changed = _copy(request)
         if response.HasField("properties"):
             changed.object.CopyFrom(response.properties)
@@ -98,7 +98,7 @@ class Transforms:
                 args=request.args,
                 options=resource_pb2.TransformInvokeOptions(provider=request.provider, version=request.version),
             )
-            response = resource_pb2.TransformInvokeResponse.FromString(await self._call(callback, message))
+            response = resource_pb2.TransformInvokeResponse.FromString(await self.call(callback, message))
             changed = _copy(request)
             if response.HasField("args"):
                 changed.args.CopyFrom(response.args)
@@ -108,7 +108,8 @@ class Transforms:
             request = changed
         return request
 
-    async def _call(self, callback: callback_pb2.Callback, message: Message) -> bytes:
+    async def call(self, callback: callback_pb2.Callback, message: Message) -> bytes:
+        """Call a function of the program and return its response. Raises `ProgramError` when it fails."""
         if callback.target not in self._channels:
             self._channels[callback.target] = grpc.aio.insecure_channel(callback.target, options=CHANNEL_OPTIONS)
         stub = CallbacksStub(self._channels[callback.target])
@@ -116,7 +117,7 @@ class Transforms:
         try:
             response = await stub.Invoke(request)
         except grpc.aio.AioRpcError as error:
-            raise ProgramError(f"a transform of the program failed: {error.details()}") from error
+            raise ProgramError(f"a function of the program failed: {error.details()}") from error
         return response.response
 
     async def close(self) -> None:

@@ -58,6 +58,8 @@ class Goal:
     deleted_with: str = ""
     replace_with: list[str] = field(default_factory=list[str])
     replacement_trigger: Value = None
+    before_update: list[str] = field(default_factory=list[str])
+    """Names of the hooks that the engine calls before it updates the resource."""
     source_position: str = ""
 
     @property
@@ -91,8 +93,8 @@ def decode_registration(request: resource_pb2.RegisterResourceRequest) -> Goal:
     """
     if request.remote:
         raise NotSupportedError(f"{request.type} {request.name!r} is a remote component")
-    if request.HasField("hooks") and any(values for _, values in request.hooks.ListFields()):
-        raise NotSupportedError(f"{request.type} {request.name!r} has resource hooks")
+    if others := [field.name for field, _ in request.hooks.ListFields() if field.name != "before_update"]:
+        raise NotSupportedError(f"{request.type} {request.name!r} has resource hooks ({', '.join(others)})")
     if request.packageRef:
         raise NotSupportedError(f"{request.type} {request.name!r} is of a parameterized package")
     if request.state_migrations:
@@ -131,6 +133,7 @@ def decode_registration(request: resource_pb2.RegisterResourceRequest) -> Goal:
         deleted_with=request.deletedWith,
         replace_with=list(request.replace_with),
         replacement_trigger=_decode_trigger(request),
+        before_update=list(request.hooks.before_update),
         source_position=request.sourcePosition.uri if request.HasField("sourcePosition") else "",
     )
 

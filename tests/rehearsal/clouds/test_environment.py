@@ -69,6 +69,7 @@ def two_regions() -> dict[str, Any]:
     }
     whole = {"count": 2 * values["workers"]["count"], "minimum": 16, "maximum": 16}
     return values | {
+        "primary": "us-west-2",
         "regions": [first, first | second],
         "workers": values["workers"] | whole,
         "traffic": {"domain": "api.novacron.ai"},
@@ -103,6 +104,11 @@ def both(*names: str) -> set[tuple[str, str]]:
     return {("update", f"dev-{region}-{name}") for region in REGIONS for name in names}
 
 
+def groups(op: str, *pools: str, zone: str = "a") -> set[tuple[str, str]]:
+    """Steps of the node groups of pools in one zone of each region."""
+    return {(op, f"dev-{region}-{pool}-nodes-{region[-1]}{zone}") for region in REGIONS for pool in pools}
+
+
 CHECKED = ("us-west.entry.primary", "us-east.entry.primary", "us-west.spill.us-east", "us-east.spill.us-west")
 
 
@@ -112,10 +118,10 @@ def dns(*names: str) -> set[tuple[str, str]]:
 
 
 CHANGES: list[tuple[str, object, set[tuple[str, str]]]] = [
-    ("clusters.version", "1.35", both("cluster", "coordinators-nodes", "workers-nodes")),
+    ("clusters.version", "1.35", both("cluster") | groups("update", "coordinators", "workers")),
     ("clusters.public_networks", ["203.0.113.0/24"], both("cluster")),
-    ("coordinators", {"count": 2, "mode": "highly-available"}, both("coordinators-nodes")),
-    ("workers", {"count": 32, "maximum": 32}, both("workers-nodes")),
+    ("coordinators", {"count": 2, "mode": "highly-available"}, groups("create", "coordinators", zone="b")),
+    ("workers", {"count": 32, "maximum": 32}, groups("create", "workers", zone="b")),
     ("data.postgres_storage_gib", 200, both("postgres-postgres")),
     (
         "model.store.configuration_prefix",

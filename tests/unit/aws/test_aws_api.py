@@ -67,10 +67,10 @@ def test_preview_of_a_new_aws_region_hides_nothing_from_policies(region: Graph) 
 @pytest.mark.parametrize(
     ("type_", "name", "path", "value", "expected"),
     [
-        ("aws:eks/nodeGroup:NodeGroup", "efa-nodes", "amiType", "AL2023_X86_NVIDIA", "is none of"),
-        ("aws:eks/nodeGroup:NodeGroup", "efa-nodes", "updateConfig.updateStrategy", "SURGE", "is none of"),
-        ("aws:eks/nodeGroup:NodeGroup", "efa-nodes", "scalingConfig.desiredSize", "4", "Invalid type"),
-        ("aws:eks/nodeGroup:NodeGroup", "efa-nodes", "gpus", 8, "no call takes it"),
+        ("aws:eks/nodeGroup:NodeGroup", "efa-nodes-2a", "amiType", "AL2023_X86_NVIDIA", "is none of"),
+        ("aws:eks/nodeGroup:NodeGroup", "efa-nodes-2a", "updateConfig.updateStrategy", "SURGE", "is none of"),
+        ("aws:eks/nodeGroup:NodeGroup", "efa-nodes-2a", "scalingConfig.desiredSize", "4", "Invalid type"),
+        ("aws:eks/nodeGroup:NodeGroup", "efa-nodes-2a", "gpus", 8, "no call takes it"),
         ("aws:ec2/launchTemplate:LaunchTemplate", "efa-nodes", "metadataOptions.httpTokens", "maybe", "is none of"),
         ("aws:ec2/launchTemplate:LaunchTemplate", "efa-nodes", "networkInterfaces.0.card", 0, "has no member card"),
         ("aws:ec2/placementGroup:PlacementGroup", "placement-placement", "strategy", "close", "is none of"),
@@ -89,7 +89,7 @@ def test_aws_model_check_finds_invalid_properties(
 
 
 def test_policies_find_violations_in_an_aws_region(region: Graph) -> None:
-    group = changed(region.one("aws:eks/nodeGroup:NodeGroup", "block-nodes"), "taints", [])
+    group = changed(region.one("aws:eks/nodeGroup:NodeGroup", "block-nodes-2a"), "taints", [])
     template = region.one("aws:ec2/launchTemplate:LaunchTemplate", "efa-nodes")
     plain = changed(template, "blockDeviceMappings.0.ebs", {})
     assert "gpu-taint-and-toleration" in violations(group)[0]

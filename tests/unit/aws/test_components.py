@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from novacron_infra.aws import AwsKeys, AwsNetwork, EksCluster, NatMode
-from novacron_infra.aws.network import ENDPOINTS, plan_subnets
+from novacron_infra.aws.network import ENDPOINTS
 from novacron_infra.errors import ArgumentError
 
 from tests.unit.aws import samples
@@ -92,17 +92,6 @@ def test_auto_scaling_may_use_the_disks_key_and_logs_only_theirs(region: Graph) 
     assert logs["Condition"]["ArnLike"] == {
         "kms:EncryptionContext:aws:logs:arn": "arn:aws:logs:us-west-2:123456789012:*"
     }
-
-
-@pytest.mark.parametrize("zones", [samples.ZONES, samples.ZONES[:2]])
-@pytest.mark.parametrize("cidr", ["10.0.0.0/16", "10.8.0.0/20"])
-def test_subnets_are_in_the_network_and_do_not_overlap(cidr: str, zones: tuple[str, ...]) -> None:
-    plan = plan_subnets(IPv4Network(cidr), zones)
-    assert tuple(plan) == zones
-    subnets = [subnet for zone in plan.values() for subnet in (zone.private, zone.public)]
-    assert all(subnet.subnet_of(IPv4Network(cidr)) for subnet in subnets)
-    assert not any(a.overlaps(b) for index, a in enumerate(subnets) for b in subnets[:index])
-    assert all(zone.private.num_addresses >= 1024 for zone in plan.values())
 
 
 def test_nodes_are_private_and_each_zone_leaves_by_its_own_gateway(region: Graph) -> None:

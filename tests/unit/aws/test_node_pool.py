@@ -84,7 +84,7 @@ def test_launch_template_has_the_fabric_with_its_security_groups_and_no_subnet(
     assert all(item["securityGroups"] == [samples.CLUSTER_GROUP, "network-fabric-id"] for item in interfaces)
     assert not any("subnetId" in item for item in interfaces)
     assert "vpcSecurityGroupIds" not in inputs
-    assert groups(region, pool)[f"{pool}-nodes"].inputs["subnetIds"] == ["network-private-us-west-2a-id"]
+    assert groups(region, pool)[f"{pool}-nodes-2a"].inputs["subnetIds"] == ["network-private-us-west-2a-id"]
 
 
 def test_fabric_placement_and_reservation_do_not_imply_each_other(region: Graph) -> None:
@@ -109,7 +109,7 @@ def test_capacity_block_has_its_machine_type_in_the_launch_template(region: Grap
         "p5.48xlarge",
         {"marketType": "capacity-block"},
     )
-    group = groups(region, "block")["block-nodes"].inputs
+    group = groups(region, "block")["block-nodes-2a"].inputs
     assert (group["capacityType"], group.get("instanceTypes")) == ("CAPACITY_BLOCK", None)
     for pool in set(samples.SHAPES) - {"block"}:
         assert not {"instanceType", "instanceMarketOptions"} & set(template(region, pool))
@@ -121,14 +121,35 @@ def test_spot_nodes_are_above_a_floor_of_on_demand_nodes(region: Graph) -> None:
         for name, group in groups(region, "spot").items()
     }
     assert found == {
-        "spot-nodes": ("ON_DEMAND", {"minSize": 2, "desiredSize": 2, "maxSize": 2}, ()),
-        "spot-spot": ("SPOT", {"minSize": 0, "desiredSize": 2, "maxSize": 14}, ("scalingConfig.desiredSize",)),
+        "spot-nodes-2a": ("ON_DEMAND", {"minSize": 2, "desiredSize": 2, "maxSize": 2}, ()),
+        "spot-spot-2a": ("SPOT", {"minSize": 0, "desiredSize": 2, "maxSize": 14}, ("scalingConfig.desiredSize",)),
     }
 
 
 def test_autoscaled_pool_ignores_changes_of_its_node_count(region: Graph) -> None:
     owned = {group.name for group in region.of(GROUP) if group.ignore_changes}
-    assert owned == {"spot-spot", "storage-nodes"}
+    assert owned == {"spot-spot-2a", "storage-nodes-2a", "storage-nodes-2b", "storage-nodes-2c"}
+
+
+def test_each_zone_has_a_group_of_its_own_and_the_first_ones_get_what_is_left_over() -> None:
+    def declare_pool(*zones: str) -> dict[str, tuple[Any, Any]]:
+        args = replace(samples.POOL, shape=replace(samples.SHAPES["coordinators"], nodes=4, zones=zones))
+        subnets = {zone: f"subnet-{zone}" for zone in zones}
+        graph = declare(lambda opts: EksNodePool("coordinators", replace(args, subnet_ids=subnets), opts).node_role_arn)
+        return {item.name: (item.inputs["subnetIds"], item.inputs["scalingConfig"]) for item in graph.of(GROUP)}
+
+    def nodes(count: int) -> dict[str, int]:
+        return {"desiredSize": count, "maxSize": count, "minSize": count}
+
+    assert declare_pool("us-west-2a", "us-west-2b", "us-west-2c") == {
+        "coordinators-nodes-2a": (["subnet-us-west-2a"], nodes(2)),
+        "coordinators-nodes-2b": (["subnet-us-west-2b"], nodes(1)),
+        "coordinators-nodes-2c": (["subnet-us-west-2c"], nodes(1)),
+    }
+    assert declare_pool("us-west-2b", "us-west-2c") == {
+        "coordinators-nodes-2b": (["subnet-us-west-2b"], nodes(2)),
+        "coordinators-nodes-2c": (["subnet-us-west-2c"], nodes(2)),
+    }
 
 
 def test_pool_has_the_tags_from_which_an_autoscaler_predicts_a_node(region: Graph) -> None:
@@ -138,7 +159,7 @@ def test_pool_has_the_tags_from_which_an_autoscaler_predicts_a_node(region: Grap
         prefix = "k8s.io/cluster-autoscaler/node-template/"
         return {item["tag"]["key"].removeprefix(prefix): item["tag"]["value"] for item in tags}
 
-    assert told("spot-spot") == {
+    assert told("spot-spot-2a") == {
         "label/novacron.io/node-type": "worker",
         "label/novacron.io/workload": "llm-inference",
         "label/nvidia.com/gpu.count": "8",
@@ -146,7 +167,7 @@ def test_pool_has_the_tags_from_which_an_autoscaler_predicts_a_node(region: Grap
         "resources/nvidia.com/gpu": "8",
         "resources/vpc.amazonaws.com/efa": "32",
     }
-    assert told("storage-nodes") == {
+    assert told("storage-nodes-2b") == {
         "label/novacron.io/node-type": "storage",
         "label/novacron.io/workload": "llm-inference",
     }

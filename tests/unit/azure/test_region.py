@@ -63,7 +63,8 @@ def test_everything_is_in_its_group_and_uses_its_provider(region: Graph) -> None
 
 
 def test_pools_have_names_that_aks_takes(region: Graph) -> None:
-    assert {item.inputs["agentPoolName"] for item in region.of("containerservice:AgentPool")} == {"coord", "workers"}
+    names = {item.inputs["agentPoolName"] for item in region.of("containerservice:AgentPool")}
+    assert names == {"coord1", "coord2", "coord3", "workers"}
 
 
 def test_the_internet_reaches_the_coordinators_port_and_no_other(region: Graph) -> None:

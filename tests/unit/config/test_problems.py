@@ -74,7 +74,7 @@ def test_rules_between_valid_parts_are_checked_when_another_part_is_invalid() ->
     ("changes", "path", "rule"),
     [
         ({"model.store": {"kind": "gcs", "bucket": "models"}}, "model.store.kind", "the object storage of aws is s3"),
-        ({"model.store.bucket": "m" * 50, "regions": 2}, "model.store.bucket", "an S3 bucket has 3 to 63"),
+        ({"model.store.bucket": "m" * 56, "regions": 2}, "model.store.bucket", "an S3 bucket has 3 to 63"),
         ({"traffic": {"domain": "novacron.ai"}}, "traffic.zone", "a top-level domain"),
     ],
 )

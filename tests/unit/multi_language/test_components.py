@@ -65,8 +65,10 @@ def test_a_pool_takes_outputs_and_carries_the_tags() -> None:
 def test_region_has_its_pools_and_an_ingress() -> None:
     graph = declare(lambda opts: AwsGpuRegion("prod", REGION, opts).ingress_address)
     assert {item.name for item in graph.of("aws:eks/nodeGroup:NodeGroup")} == {
-        "prod-coordinators-nodes",
-        "prod-h100-nodes",
+        "prod-coordinators-nodes-2a",
+        "prod-coordinators-nodes-2b",
+        "prod-coordinators-nodes-2c",
+        "prod-h100-nodes-2a",
     }
     assert graph.result.startswith("prod-")
 

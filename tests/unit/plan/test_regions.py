@@ -64,7 +64,7 @@ def test_prod_is_shared_by_weight_in_whole_machines() -> None:
 
 
 def test_regions_may_state_their_own_workers() -> None:
-    planned = plan(prod() | {"regions": two_regions(16, 48)})
+    planned = plan(prod() | {"primary": "us-west-2", "regions": two_regions(16, 48)})
     assert [(item.nodes, item.workers.minimum) for item in planned.regions] == [(4, 8), (12, 24)]
 
 
@@ -78,7 +78,7 @@ def test_regions_may_state_their_own_workers() -> None:
     ],
 )
 def test_the_safe_load_before_a_region_failure(first: int, second: int, safe: list[float]) -> None:
-    failures = plan(prod() | {"regions": two_regions(first, second)}).region_failures
+    failures = plan(prod() | {"primary": "us-west-2", "regions": two_regions(first, second)}).region_failures
     assert [failure.safe_load_fraction for failure in failures] == pytest.approx(safe)
     # From 80% of both; each region may double.
     assert [failure.load_after_fraction for failure in failures] == pytest.approx([0.8 / item for item in safe])
@@ -99,6 +99,7 @@ def test_the_most_loaded_region_has_the_most_traffic_for_its_workers() -> None:
 def test_the_plan_has_the_recovery_time_of_each_dns_service(platform: str, rto_s: int, service: str) -> None:
     description = prod()
     names = {"aws": ("us-west-2", "us-east-1"), "gcp": ("us-central1", "us-east1"), "azure": ("westus2", "eastus2")}
+    description["primary"] = names[platform][0]
     zones: dict[str, Callable[[str], list[str]]] = {
         "aws": lambda name: [f"{name}a", f"{name}b"],
         "gcp": lambda name: [f"{name}-b"],
@@ -181,12 +182,12 @@ def test_the_plan_warns_about_file_systems_as_model_stores() -> None:
     assert warnings({"kind": "s3", "bucket": "models"}) == []
     assert warnings({"kind": "efs"}) == [
         slow,
-        "models are not replicated to eu-north-1, ap-northeast-1: EFS replicates a file system to one other",
+        "models are not replicated to eu-north-1, us-east-1: EFS replicates a file system to one other",
     ]
     # A file system that exists is not a destination of replication: it would be overwritten.
     assert warnings({"kind": "efs"}, bucket="fs-0123456789abcdef0") == [
         slow,
-        "models are not replicated to ap-northeast-1: EFS replicates a file system to one other",
+        "models are not replicated to eu-north-1: EFS replicates a file system to one other",
     ]
     reach = "connect their networks with the server yourself"
     assert warnings({"kind": "nfs", "bucket": "a:/b"}, bucket="c:/d") == [
@@ -198,10 +199,10 @@ def test_the_plan_warns_about_file_systems_as_model_stores() -> None:
 def test_models_go_from_the_first_file_system_to_the_next_that_is_made() -> None:
     description = prod()
     description["model"]["store"] = {"kind": "efs", "bucket": "fs-0123456789abcdef1"}
-    assert find_efs_replication(plan(description).config) == ("us-west-2", "us-east-1")
-    description["regions"][1]["bucket"] = "fs-0123456789abcdef2"
+    assert find_efs_replication(plan(description).config) == ("us-west-2", "ap-northeast-1")
+    description["regions"][3]["bucket"] = "fs-0123456789abcdef2"
     assert find_efs_replication(plan(description).config) == ("us-west-2", "eu-north-1")
-    assert find_efs_replication(plan(description | {"regions": description["regions"][:2]}).config) is None
+    assert find_efs_replication(plan(description | {"regions": description["regions"][::3]}).config) is None
     assert find_efs_replication(plan(prod()).config) is None
 
 
@@ -270,8 +271,7 @@ def test_a_region_of_another_cloud_has_its_own_store() -> None:
 
 
 def test_regions_in_other_clouds_need_accounts_and_a_primary_in_the_own_cloud() -> None:
-    description = mixed() | {"accounts": {}}
-    description["regions"] = [description["regions"][2], description["regions"][0], description["regions"][3]]
+    description = mixed() | {"accounts": {}, "primary": "europe-west4"}
     with pytest.raises(ConfigurationError) as caught:
         load(description)
     found = {item.path.removeprefix("novacron:environment.") for item in caught.value.problems}
@@ -279,4 +279,5 @@ def test_regions_in_other_clouds_need_accounts_and_a_primary_in_the_own_cloud() 
         "accounts.google_project",
         "accounts.azure_subscription_id",
         "regions[europe-west4].overrides.platform",
+        "alarms.aws_topic_arns.0",
     }

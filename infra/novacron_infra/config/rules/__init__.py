@@ -11,7 +11,12 @@ from novacron_infra.config.rules.logs import check_logs
 from novacron_infra.config.rules.machines import check_machines, check_offers
 from novacron_infra.config.rules.model import check_model
 from novacron_infra.config.rules.model_store import check_model_store, check_region_stores
-from novacron_infra.config.rules.networks import check_cluster_networks, check_public_networks, check_region_networks
+from novacron_infra.config.rules.networks import (
+    check_cluster_networks,
+    check_public_networks,
+    check_region_networks,
+    check_zones_networks,
+)
 from novacron_infra.config.rules.overrides import check_overrides
 from novacron_infra.config.rules.parts import Parts
 from novacron_infra.config.rules.processes import check_coordinators, check_resources, check_workers
@@ -26,6 +31,7 @@ from novacron_infra.errors import Problem
 _RULES = (
     check_regions,
     check_region_networks,
+    check_zones_networks,
     check_cluster_networks,
     check_existing,
     check_overrides,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from novacron_infra.catalog import Cloud
 from novacron_infra.config.problems import KEY, MISSING, item_path, problem
 from novacron_infra.config.rules.parts import Parts, find_cloud, list_clouds
+from novacron_infra.config.sections.regions import find_primary
 from novacron_infra.errors import Problem
 from novacron_infra.limits.identities import (
     check_action_groups,
@@ -54,12 +55,17 @@ def check_clusters(parts: Parts) -> Iterator[Problem]:
 
 
 def check_alarms(parts: Parts) -> Iterator[Problem]:
-    """Check the receivers of alarms. A topic has to be in the first region on AWS, where its alarms are."""
+    """Check the receivers of alarms. A topic has to be in the region on AWS that models are replicated from."""
     alarms = parts.get("alarms")
     if alarms is None:
         return
-    on_aws = [region.name for region in parts.get("regions", ()) if find_cloud(parts, region) is Cloud.AWS]
-    yield from check_topics(f"{KEY}.alarms.aws_topic_arns", alarms.aws_topic_arns, on_aws[0] if on_aws else None)
+    regions = parts.get("regions", ())
+    on_aws = sorted(region.name for region in regions if find_cloud(parts, region) is Cloud.AWS)
+    if not any(region.weight for region in regions):
+        on_aws = []  # without weights, which have a problem of their own, the primary region is not known
+    primary = find_primary(regions, parts.get("primary")).name if regions else None
+    source = primary if primary in on_aws else next(iter(on_aws), None)
+    yield from check_topics(f"{KEY}.alarms.aws_topic_arns", alarms.aws_topic_arns, source)
     yield from check_channels(f"{KEY}.alarms.google_channels", alarms.google_channels)
     yield from check_action_groups(f"{KEY}.alarms.azure_action_groups", alarms.azure_action_groups)
 

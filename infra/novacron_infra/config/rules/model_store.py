@@ -9,7 +9,7 @@ from novacron_infra.config.rules.parts import Parts
 from novacron_infra.config.rules.regions import LONGEST_REGION_NAME
 from novacron_infra.config.sections.model_store import OWN_STORE, StoreKind
 from novacron_infra.config.sections.platform import Platform
-from novacron_infra.config.sections.regions import Region
+from novacron_infra.config.sections.regions import Region, find_primary
 from novacron_infra.errors import Problem
 from novacron_infra.limits.names import AZURE_STORE, GCS_BUCKET, S3_BUCKET, NameRule
 
@@ -66,10 +66,12 @@ def check_model_store(parts: Parts) -> Iterator[Problem]:
     name_rule = BUCKETS[store.kind]
     yield from check_store("model.store.kind", "model.store.bucket", store.kind, store.bucket, parts.get("platform"))
     if store.kind in OWN_STORE.values() and store.bucket is not None and name_rule.matches(store.bucket):
-        regions = [item.name for item in parts.get("regions", ()) if item.overrides is None]
-        # A longer region name has a problem of its own.
-        own = [name for name in regions if len(name) <= LONGEST_REGION_NAME]
-        names = [name for name in (store.bucket_in(region, own[0]) for region in own[1:]) if name is not None]
+        regions = parts.get("regions", ())
+        primary = find_primary(regions, parts.get("primary")).name if regions else ""
+        # A longer region name has a problem of its own, and a region with a bucket needs no name made for it.
+        named = [item.name for item in regions if item.overrides is None and item.bucket is None]
+        own = [name for name in named if len(name) <= LONGEST_REGION_NAME]
+        names = [name for name in (store.bucket_in(name, primary) for name in own) if name is not None]
         longest = max(names, key=len, default=store.bucket)
         if not name_rule.matches(longest):
             rule = f"the bucket of another region would be {longest}, {len(longest)} characters; {name_rule.rule}"
@@ -83,43 +85,40 @@ def check_model_store(parts: Parts) -> Iterator[Problem]:
 
 
 def check_region_stores(parts: Parts) -> Iterator[Problem]:
-    """Check the existing file systems of regions."""
+    """Check the stores that regions name themselves."""
     serving = parts.get("model")
     if serving is None:
         return
-    used_by: dict[str, str] = {}
+    used_by: dict[tuple[StoreKind, str], str] = {}
     regions = parts.get("regions", ())
+    primary = find_primary(regions, parts.get("primary")).name if regions else ""
     for index, region in enumerate(regions):
         region_path = item_path("regions", regions, index)
-        yield from _check_region_store(region_path, region, index == 0, serving.store.kind)
-        kind, file_system, path = serving.store.kind, region.bucket, f"{region_path}.bucket"
+        yield from _check_region_store(region_path, region, region.name == primary, serving.store.kind)
+        kind, path = serving.store.kind, f"{region_path}.bucket"
+        name = region.bucket or serving.store.bucket_in(region.name, primary)
         if region.overrides is not None:
             kind = region.overrides.store_kind or OWN_STORE[region.overrides.platform]
-            file_system = region.overrides.bucket
+            name = region.overrides.bucket
             path = f"{region_path}.overrides.bucket"
-        elif index == 0:
-            file_system = serving.store.bucket
-        if kind is not StoreKind.EFS or file_system is None:
+        if kind is StoreKind.NFS or name is None:
             continue
-        if file_system in used_by:
-            rule = f"{used_by[file_system]} has this file system, and a file system belongs to one region"
-            yield problem(path, file_system, rule, "Name another file system")
-        else:
-            used_by[file_system] = region.name
+        other = used_by.setdefault((kind, name), region.name)
+        if other != region.name:
+            what = "file system" if kind is StoreKind.EFS else "bucket"
+            rule = f"{other} has this {what}, and a {what} belongs to one region"
+            yield problem(path, name, rule, f"Name another {what}")
 
 
-def _check_region_store(region_path: str, region: Region, is_first: bool, kind: StoreKind) -> Iterator[Problem]:
+def _check_region_store(region_path: str, region: Region, is_primary: bool, kind: StoreKind) -> Iterator[Problem]:
     if region.bucket is None:
         return
     name_rule, path = BUCKETS[kind], f"{region_path}.bucket"
     if region.overrides is not None:
         rule = "the region is in another cloud"
         yield problem(path, region.bucket, rule, f"Move it to {region_path}.overrides.bucket")
-    elif is_first:
-        rule = "the first region has the environment's own store"
+    elif is_primary:
+        rule = "the primary region has the environment's own store"
         yield problem(path, region.bucket, rule, "Move it to model.store.bucket")
-    elif kind in OWN_STORE.values():
-        rule = f"the name of each region's {kind.value} bucket is made from model.store.bucket"
-        yield problem(path, region.bucket, rule, "Remove this key")
     elif not name_rule.matches(region.bucket):
         yield problem(path, region.bucket, name_rule.rule, f"Write it like {name_rule.example}")

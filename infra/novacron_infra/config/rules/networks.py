@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import IPv4Network
 
 from novacron_infra.config.problems import KEY, item_path, problem
@@ -11,6 +12,7 @@ from novacron_infra.config.sections.platform import Platform
 from novacron_infra.errors import Problem
 from novacron_infra.limits.region_networks import check_internet_networks, check_region_network
 from novacron_infra.networks import POD_NETWORK, SERVICE_NETWORK, check_api_networks
+from novacron_infra.zone_subnets import check_zone_subnets
 
 CLUSTER_NETWORKS = {
     Platform.AWS: {"services": SERVICE_NETWORK},
@@ -34,6 +36,26 @@ def check_region_networks(parts: Parts) -> Iterator[Problem]:
                 rule = f"it overlaps {taken}, the network of {other}"
                 yield Problem(path, str(network), rule, "Give each region a network of its own")
         earlier[region.name] = network
+
+
+def check_zones_networks(parts: Parts) -> Iterator[Problem]:
+    """Check the networks of zones: those that are stated, and on AWS those of the zones' letters."""
+    platform = parts.get("platform")
+    regions = parts.get("regions", ())
+    for index, region in enumerate(regions):
+        path = item_path("regions", regions, index)
+        if region.existing.aws is not None and region.existing.aws.network is not None:
+            if region.zone_networks:
+                rule = "the region has an existing network, whose subnets are in existing.aws.network"
+                yield problem(f"{path}.zone_networks", region.zone_networks, rule, "Remove this key")
+        elif platform is not None and region.find_platform(platform) is Platform.AWS:
+            # Other zones have a problem of their own.
+            zones = [zone for zone in dict.fromkeys(region.zones) if zone.startswith(region.name)]
+            for found in check_zone_subnets(path, region.network, zones, region.stated_subnets):
+                yield replace(found, path=f"{KEY}.{found.path}")
+        elif region.zone_networks:
+            rule = "only zones on AWS have networks of their own"
+            yield problem(f"{path}.zone_networks", region.zone_networks, rule, "Remove this key")
 
 
 def check_cluster_networks(parts: Parts) -> Iterator[Problem]:

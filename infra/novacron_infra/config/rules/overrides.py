@@ -11,7 +11,7 @@ from novacron_infra.config.rules.parts import Parts
 from novacron_infra.config.rules.regions import REGION_NAMES, check_region_exists
 from novacron_infra.config.sections.model_store import OWN_STORE
 from novacron_infra.config.sections.platform import Platform
-from novacron_infra.config.sections.regions import Region, RegionOverrides
+from novacron_infra.config.sections.regions import Region, RegionOverrides, find_primary
 from novacron_infra.errors import Problem
 
 
@@ -19,6 +19,7 @@ def check_overrides(parts: Parts) -> Iterator[Problem]:
     """Check `regions[].overrides`."""
     platform = parts.get("platform")
     regions = parts.get("regions", ())
+    primary = find_primary(regions, parts.get("primary")).name if regions else None
     for index, region in enumerate(regions):
         path, overrides = f"{item_path('regions', regions, index)}.overrides", region.overrides
         if platform is None or overrides is None:
@@ -27,9 +28,9 @@ def check_overrides(parts: Parts) -> Iterator[Problem]:
             rule = f"{platform.value} is the environment's own cloud"
             yield problem(f"{path}.platform", platform.value, rule, "Remove overrides, or name another cloud")
             continue
-        if index == 0:
-            rule = f"the first region is the primary, and the environment is on {platform.value}"
-            fix = f"Name a region on {platform.value} first, or set platform to {overrides.platform.value}"
+        if region.name == primary:
+            rule = f"the region is the primary, and the environment is on {platform.value}"
+            fix = f"Make a region on {platform.value} the primary, or set platform to {overrides.platform.value}"
             yield problem(f"{path}.platform", overrides.platform.value, rule, fix)
         yield from _check_machines(path, overrides, parts)
         kind = overrides.store_kind or OWN_STORE[overrides.platform]

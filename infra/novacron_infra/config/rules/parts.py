@@ -34,6 +34,7 @@ class Parts(TypedDict, total=False):
     alarms: Alarms
     security: Security
     regions: tuple[Region, ...]
+    primary: str | None
     tags: dict[str, str]
     clusters: Clusters
     add_ons: AddOns

@@ -48,6 +48,7 @@ _TYPO_SIMILARITY = 0.8
 def check_regions(parts: Parts) -> Iterator[Problem]:
     """Check the regions' names, zones and workers."""
     regions, platform = parts.get("regions", ()), parts.get("platform")
+    yield from _check_primary(regions, parts.get("primary"))
     yield from check_unique_labels(regions)
     yield from check_region_weights(regions)
     for index, region in enumerate(regions):
@@ -67,6 +68,12 @@ def check_regions(parts: Parts) -> Iterator[Problem]:
                 yield from check_region_exists(path, region.name, cloud, escape)
             yield from _check_zones(f"{region_path}.zones", region, cloud)
     yield from _check_region_workers(regions, parts.get("workers"))
+
+
+def _check_primary(regions: Sequence[Region], primary: str | None) -> Iterator[Problem]:
+    names = [region.name for region in regions]
+    if primary is not None and names and primary not in names:
+        yield problem("primary", primary, "no region has this name", f"Use one of {', '.join(names)}")
 
 
 def check_region_exists(path: str, name: str, platform: Platform, escape: str = "") -> Iterator[Problem]:
@@ -96,6 +103,12 @@ def _check_zones(path: str, region: Region, platform: Platform) -> Iterator[Prob
         fix = f"List {fewest} to {most} zones, such as {known[0]}" if fewest else f"List at most {most} zones"
         yield problem(path, ", ".join(region.zones) if region.zones else MISSING, rule, fix)
     yield from check_zones(f"{KEY}.{path}", region.zones, cloud, region.name)
+    preferred = region.preferred_zone
+    if preferred is not None and preferred not in region.zones:
+        path = f"{path.removesuffix('.zones')}.preferred_zone"
+        shown = ", ".join(region.zones)
+        fix = f"Use one of {shown}" if region.zones else "List it in zones, or remove this key"
+        yield problem(path, preferred, "the region does not have this zone", fix)
 
 
 def _check_region_workers(regions: Sequence[Region], workers: Workers | None) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ class Alarms(Section):
     """
 
     aws_topic_arns: tuple[Name, ...] = ()
-    """ARNs of SNS topics, which must be in the first region on AWS."""
+    """ARNs of SNS topics, which must be in the primary region, or else in the first region on AWS by name."""
     google_channels: tuple[Name, ...] = ()
     """Notification channels of Cloud Monitoring, written projects/PROJECT/notificationChannels/ID."""
     azure_action_groups: tuple[Name, ...] = ()

@@ -40,14 +40,14 @@ class ModelStore(Section):
     kind: StoreKind
     """Kind of store.
     `s3`, `gcs` and `azure`: a bucket in each region, in the object storage of the environment's cloud. `efs`, on AWS
-    only: a file system in each region; models are replicated from the first region to one other. `nfs`: a server that
+    only: a file system in each region; models are replicated from the primary region to one other. `nfs`: a server that
     exists, or on Google Cloud and Azure the cloud's own service (Filestore, Azure Files) in each region, which is not
     replicated."""
     bucket: Name | None = None
     """Name of the store.
     `s3` and `gcs`: the bucket. `azure`: account/container. `nfs`: server:/export of a server that every region mounts;
     without it, each region on Google Cloud or Azure gets a file system of its own. `efs`: id of a file system in the
-    first region that has no mount targets yet; without it, one is created."""
+    primary region that has no mount targets yet; without it, one is created."""
     prefix: Annotated[str, TextPattern(rf"({_FOLDER})?", _FOLDER_RULE, "models")] = "models"
     """Folder of the models in the store, without a slash at either end. Empty for the whole store."""
     configuration_prefix: Annotated[str, TextPattern(_FOLDER, _FOLDER_RULE, "configuration")] = "configuration"

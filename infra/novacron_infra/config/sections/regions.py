@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from ipaddress import IPv4Network
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -14,6 +16,7 @@ from novacron_infra.config.sections.model_store import StoreKind
 from novacron_infra.config.sections.networks import RegionNetwork
 from novacron_infra.config.sections.platform import Platform
 from novacron_infra.config.sections.workers import WorkerCounts
+from novacron_infra.zone_subnets import ZoneSubnets
 
 DnsLabel = Annotated[
     str,
@@ -60,19 +63,37 @@ class TrafficRegion(Section):
     With 0 the region is a standby, which gets traffic only when every other region is dead."""
 
 
+class ZoneNetworks(Section):
+    """The networks of one zone on AWS, for a region whose zones do not have those that their letters give them."""
+
+    nodes: IPv4Network
+    """Network of the zone's nodes and pods, a part of the region's `network`."""
+    load_balancers: IPv4Network
+    """Network of the zone's load balancer and NAT gateway, another part of the region's `network`."""
+
+
 class Region(TrafficRegion):
-    """A region that serves. The first one is the primary."""
+    """A region that serves."""
 
     new: bool = False
     """Whether the cloud opened the region after the catalogue's list of regions was made."""
     zones: tuple[Name, ...] = ()
-    """Availability zones, the preferred one first: replicas that span several nodes run there.
-    AWS needs 2 or 3 zones, Google Cloud 1 to 3, Azure up to 3."""
+    """Availability zones, in any order. AWS needs 2 or 3 zones, Google Cloud 1 to 3, Azure up to 3."""
+    preferred_zone: Name | None = None
+    """Zone that gets what only one zone can have.
+    These are replicas that span several nodes, Filestore, and nodes that cannot be shared evenly. Without it, the first
+    of `zones` by name."""
+    zone_networks: dict[Name, ZoneNetworks] = {}  # noqa: RUF012 - pydantic copies the default of a field
+    """Networks of zones on AWS, by the zone's name.
+    Without it, each zone has the eighth of `network` that belongs to its letter, so it keeps its addresses when other
+    zones are added or removed."""
     network: RegionNetwork
     """Private IPv4 network of the region, /16 to /20, such as 10.0.0.0/16. Each region needs its own."""
     bucket: Name | None = None
-    """Existing file system of this region, where `model.store.kind` is `nfs` (server:/export) or `efs` (its id).
-    The first region uses `model.store.bucket`, and a region in another cloud `overrides.bucket`."""
+    """Name of this region's model store.
+    A bucket, or an existing file system where `model.store.kind` is `nfs` (server:/export) or `efs` (its id).
+    Without it, buckets are named `model.store.bucket` and the region's name. The primary region uses
+    `model.store.bucket`, and a region in another cloud `overrides.bucket`."""
     workers: WorkerCounts | None = None
     """Number of workers in this region.
     State it for every region or for none. Without it, workers are shared by weight, in whole machines."""
@@ -83,6 +104,19 @@ class Region(TrafficRegion):
     """Values of a region that is in another cloud than the environment."""
     existing: Existing = Existing()
     """Things of the region that exist, by id. NovaCron checks them and uses them, and never changes or deletes them."""
+
+    @property
+    def stated_subnets(self) -> dict[str, ZoneSubnets]:
+        """The subnets of `zone_networks`, by zone."""
+        return {
+            zone: ZoneSubnets(nodes=given.nodes, load_balancers=given.load_balancers)
+            for zone, given in self.zone_networks.items()
+        }
+
+    def put_in_order(self) -> Region:
+        """Return the region with its preferred zone first and the other zones by name."""
+        zones = sorted(self.zones, key=lambda zone: (zone != self.preferred_zone, zone))
+        return self.model_copy(update={"zones": tuple(zones)})
 
     def find_platform(self, environment: Platform) -> Platform:
         """Return the region's cloud, given the cloud of its environment."""
@@ -103,3 +137,16 @@ class Region(TrafficRegion):
             "storage": self.overrides.storage,
         }
         return machines[role]
+
+
+def find_primary(regions: Sequence[Region], stated: str | None) -> Region:
+    """Return the primary region, which does not depend on the order of `regions`.
+
+    Without a stated one, it is the region of the environment's own cloud with the highest weight; of several, the first
+    by name.
+    """
+    for region in regions:
+        if region.name == stated:
+            return region
+    own = [region for region in regions if region.overrides is None] or regions
+    return min(own, key=lambda region: (-region.weight, region.name))

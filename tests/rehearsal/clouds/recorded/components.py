@@ -128,6 +128,11 @@ region = AwsGpuRegion(
         "region": "us-west-2",
         "zones": ["us-west-2a", "us-west-2b"],
         "network": "10.0.0.0/16",
+        "zone_networks": {
+            # Those that the version before gave by position.
+            "us-west-2a": {"nodes": "10.0.0.0/18", "load_balancers": "10.0.192.0/20"},
+            "us-west-2b": {"nodes": "10.0.64.0/18", "load_balancers": "10.0.208.0/20"},
+        },
         "kubernetes_version": "1.34",
         "admins": ["arn:aws:iam::123456789012:role/operators"],
         "coordinators": {"machine": "c6i.8xlarge", "nodes": 2, "zones": ["us-west-2a", "us-west-2b"]},

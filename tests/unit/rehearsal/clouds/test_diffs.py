@@ -45,6 +45,24 @@ def test_a_change_of_inputs_updates_or_replaces(
     assert found.changes == bool(detailed)
 
 
+@pytest.mark.parametrize(
+    ("change", "replaces"),
+    [
+        ({"subnets": ["a", "b", "c"]}, []),
+        ({"subnets": ["a"]}, ["subnets"]),
+        ({"subnets": ["a", "c"]}, ["subnets"]),
+        ({"securityGroups": ["sg-1", "sg-2"]}, []),
+        ({"securityGroups": []}, ["securityGroups"]),
+        ({"tags": {"owner": "ml"}}, []),
+    ],
+)
+def test_a_network_load_balancer_gets_more_subnets_in_place_and_never_fewer(
+    change: PropertyMap, replaces: list[str]
+) -> None:
+    olds: PropertyMap = {"loadBalancerType": "network", "subnets": ["a", "b"], "securityGroups": ["sg-1"]}
+    assert compare_inputs("aws:lb/loadBalancer:LoadBalancer", olds, {**olds, **change}, []).replaces == replaces
+
+
 @pytest.mark.parametrize("ignored", ["scalingConfig", "scalingConfig.desiredSize"])
 def test_ignored_changes_are_not_reported(ignored: str) -> None:
     news: PropertyMap = {**NODE_GROUP, "scalingConfig": {"desiredSize": 5, "maxSize": 8}}

@@ -24,6 +24,7 @@ GROUPS = {
     "unit/gcp": "gcp",
     "unit/test_independent_checks.py": "azure",
     "unit/test_simulated_stack.py": "azure",
+    "unit/test_environment_names.py": "azure",
     "rehearsal/clouds/test_azure_region.py": "azure",
 }
 """Tests that import the classes of a cloud's SDK run in one process: azure-native takes longer than its tests."""

@@ -11,7 +11,6 @@ from novacron_infra import (
     CoordinatorMode,
     Coordinators,
     Data,
-    EnvironmentName,
     FirstTokenTarget,
     Hardware,
     ModelServing,
@@ -33,7 +32,7 @@ from novacron_infra import (
 )
 
 ENVIRONMENT = CloudEnvironment(
-    environment=EnvironmentName.DEV,
+    environment="dev",
     platform=Platform.AWS,
     protected=False,
     regions=(

@@ -31,7 +31,7 @@ def describe_plan(plan: EnvironmentPlan) -> list[str]:
     machines = " and ".join(f"{item.count} × {item.machine.name}" for item in plan.machines if item.role == "workers")
     parts: list[Sequence[str]] = [
         [
-            f"{config.environment.value} on {clouds} serves {config.model.id} with a context of "
+            f"{config.environment} on {clouds} serves {config.model.id} with a context of "
             f"{config.model.context_tokens:,} tokens on {config.model.engine.value}",
             f"At the start: {workers.count} workers × {workers.gpus_per_worker} GPUs = {plan.gpus} × {plan.gpu.name}, "
             f"on {machines}; {plan.unused_gpus} GPUs unused",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from novacron_infra.config import CloudEnvironment, LocalEnvironment, load
+from novacron_infra.names import shorten_name
 from novacron_rehearsal import urn
 
 from novacron_ops.backends import Backend
@@ -13,7 +14,9 @@ from novacron_ops.project import ENVIRONMENT_KEY, ProjectStack
 
 
 def region_patterns(stack: ProjectStack, regions: Sequence[str]) -> tuple[str, ...]:
-    """Return URN patterns of every resource in these regions: their names begin with `<environment>-<region>`.
+    """Return URN patterns of every resource in these regions.
+
+    Names begin with `<environment>-<region>`, or are that, shortened.
 
     Raises:
         OpsError: if the stack does not have one of the regions, or no other region is left.
@@ -47,7 +50,11 @@ def deployed_region_patterns(stack: ProjectStack, regions: Sequence[str], backen
 
 
 def _patterns(prefixes: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(f"**::{pattern}" for prefix in prefixes.values() for pattern in (prefix, f"{prefix}-*"))
+    return tuple(
+        f"**::{pattern}"
+        for prefix in prefixes.values()
+        for pattern in dict.fromkeys((prefix, f"{prefix}-*", shorten_name(prefix)))
+    )
 
 
 def _name_prefixes(stack: ProjectStack, regions: Sequence[str]) -> dict[str, str]:
@@ -67,4 +74,4 @@ def _name_prefixes(stack: ProjectStack, regions: Sequence[str]) -> dict[str, str
             )
     if not set(known) - set(regions):
         raise OpsError("--without-region: all regions are left out; keep at least one", Exit.BAD_INPUT)
-    return {name: f"{config.environment.value}-{name}" for name in regions}
+    return {name: f"{config.environment}-{name}" for name in regions}

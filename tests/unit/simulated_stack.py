@@ -50,6 +50,7 @@ class Resource:
     region: str
     """The region in which the id is unique; empty where it is unique in the account or worldwide."""
     protect: bool
+    retain_on_delete: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +184,9 @@ class _Monitor(mocks.MockMonitor):
         outputs = compute_outputs(made)
         identifier = old.id if old and old.seed == seed else compute_id(made)
         scope = config.scope(token, inputs)
-        return Resource(token, request.name, identifier, inputs, seed, scope, request.protect), outputs
+        return Resource(
+            token, request.name, identifier, inputs, seed, scope, request.protect, request.retainOnDelete
+        ), outputs
 
     def _find_config(self, token: str, reference: str) -> ProviderConfig:
         package = token.partition(":")[0]

@@ -8,10 +8,11 @@ from novacron_infra.errors import ArgumentError, Problem, raise_problems
 from novacron_infra.regions import RegionSpec
 from novacron_infra.stores import AwsStore
 
-LONGEST_NAME = 40
+LONGEST_NAME = 44
 """Maximum length of a component's name.
 
-Its resources add a suffix such as -replication and 8 random characters; node groups allow 63 characters, roles 64."""
+Its resources add a suffix such as -replication and 8 random characters; roles allow 64 characters. Names of resources
+that allow fewer are cut: see `names`."""
 _NAME = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 RETENTION_DAYS = tuple(
     int(days)

@@ -16,13 +16,14 @@ from novacron_infra.config import DatabaseStatements
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.known_args import check_known_args
 from novacron_infra.limits.databases import check_postgres_storage
+from novacron_infra.names import shorten_name
 from novacron_infra.resource_outputs import require_output, resolve_after
 from novacron_infra.tags import Tags
 from novacron_infra.upgrades import guard_postgres
 
 POSTGRES_PORT, REDIS_PORT = 5432, 6379
-LONGEST_REDIS_NAME = 26
-"""ElastiCache allows identifiers of 40 characters, and the component appends 14 characters to its name."""
+_LONGEST_REDIS_ID, _GENERATED = 40, 8
+"""Characters that ElastiCache allows, and those that a generated identifier adds to a name."""
 _MOST_BACKUP_DAYS = 35
 _MONITORING_POLICY = "AmazonRDSEnhancedMonitoringRole"
 _MONITORING_INTERVALS_S = (0, 1, 5, 10, 15, 30, 60)
@@ -153,7 +154,7 @@ class AwsRedis(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AwsRedisArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_known_args(name, args)
-        raise_problems([*check_name(name, LONGEST_REDIS_NAME), *_check_redis(name, args)])
+        raise_problems([*check_name(name), *_check_redis(name, args)])
         super().__init__("novacron:index:AwsRedis", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("redis", Name=name)
@@ -163,6 +164,7 @@ class AwsRedis(pulumi.ComponentResource):
         clustered = args.shards > 1
         self.group = aws.elasticache.ReplicationGroup(
             f"{name}-redis",
+            replication_group_id=_choose_redis_id(f"{name}-redis"),
             description=f"{args.tags.project} {args.tags.environment}",
             engine="valkey",
             engine_version=args.version,
@@ -201,6 +203,11 @@ def _monitoring_role(component: pulumi.Resource, name: str, args: AwsPostgresArg
     policy_arn = pulumi.Output.format("arn:{0}:iam::aws:policy/service-role/{1}", partition, _MONITORING_POLICY)
     attached = aws.iam.RolePolicyAttachment(f"{name}-monitoring", role=role.name, policy_arn=policy_arn, opts=child)
     return resolve_after(role.arn, attached.id)
+
+
+def _choose_redis_id(name: str) -> str | None:
+    """Return a short identifier for a long name. None: one is generated."""
+    return None if len(name) + _GENERATED <= _LONGEST_REDIS_ID else shorten_name(name, _LONGEST_REDIS_ID)
 
 
 def _security_group(

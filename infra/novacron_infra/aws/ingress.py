@@ -15,10 +15,9 @@ import pulumi_aws as aws
 from novacron_infra.aws.checks import check_name
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.known_args import check_known_args
+from novacron_infra.names import shorten_name
 from novacron_infra.tags import Tags
 
-LONGEST_INGRESS_NAME = 24
-"""Load balancers and target groups allow names of 32 characters, and Pulumi adds 8."""
 PUBLIC_PORT, COORDINATOR_PORT = 443, 8443
 READY_PATH = "/ready"
 _EVERYWHERE = "0.0.0.0/0"
@@ -55,13 +54,14 @@ class AwsIngress(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AwsIngressArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_known_args(name, args)
-        raise_problems([*check_name(name, LONGEST_INGRESS_NAME), *_check_args(name, args)])
+        raise_problems([*check_name(name), *_check_args(name, args)])
         super().__init__("novacron:index:AwsIngress", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("ingress", Name=f"{name}-lb")
         group = self._security_group(name, args, tags)
+        short_name = shorten_name(name)
         self.load_balancer = aws.lb.LoadBalancer(
-            name,
+            short_name,
             load_balancer_type="network",
             internal=False,
             subnets=list(args.subnet_ids.values()),
@@ -72,7 +72,7 @@ class AwsIngress(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
         targets = aws.lb.TargetGroup(
-            name,
+            short_name,
             vpc_id=args.vpc_id,
             target_type="ip",
             protocol="TCP",
@@ -94,7 +94,7 @@ class AwsIngress(pulumi.ComponentResource):
             opts=child,
         )
         aws.lb.Listener(
-            name,
+            short_name,
             load_balancer_arn=self.load_balancer.arn,
             protocol="TCP",
             port=PUBLIC_PORT,

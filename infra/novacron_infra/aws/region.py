@@ -203,7 +203,7 @@ class AwsRegion(pulumi.ComponentResource):
             child,
         )
         redis = AwsRedis(
-            name,  # not longer: LONGEST_REDIS_NAME holds staging-ap-southeast-1 and nothing after it
+            name,
             AwsRedisArgs(
                 node_type=REDIS_TYPE,
                 shards=spec.redis.shards,

@@ -7,8 +7,9 @@ import re
 from novacron_infra.errors import Problem
 from novacron_infra.limits.names import AZURE_ACCOUNT
 
-LONGEST_NAME = 40
-"""Maximum length of a component's name. Resources add a suffix and 8 random characters; clusters allow 63."""
+LONGEST_NAME = 46
+"""Maximum length of a component's name, to which resources add a suffix such as -endpoint and 8 random characters.
+Clusters allow 63 characters, private endpoints 64."""
 RETENTION_DAYS = range(30, 731)
 """Days that Log Analytics keeps interactive data (Azure Monitor limits, read on 2026-11-25)."""
 _NAME = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
@@ -19,10 +20,10 @@ _ID = (
 _RESERVATION_GROUP = re.compile(_ID)
 
 
-def check_name(name: str) -> list[Problem]:
+def check_name(name: str, longest: int = LONGEST_NAME) -> list[Problem]:
     """Whether the names made from a component's name will be accepted."""
-    if len(name) > LONGEST_NAME:
-        rule = f"it has {len(name)} characters, and names made from it may have {LONGEST_NAME} of it"
+    if len(name) > longest:
+        rule = f"it has {len(name)} characters, and names made from it may have {longest} of it"
         return [Problem("name", name, rule, "Shorten it")]
     if not _NAME.fullmatch(name):
         return [Problem("name", name, "names are lower-case letters, digits and -", "Write it as prod-westus2")]

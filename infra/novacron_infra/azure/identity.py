@@ -17,6 +17,8 @@ from novacron_infra.tags import Tags
 
 AUDIENCE = "api://AzureADTokenExchange"
 """Audience of the tokens that AKS gives to pods (AKS documentation of workload identity)."""
+_LONGEST_NAME = 60
+"""Characters. Only an identity is named after it, and identities allow 128."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +52,7 @@ class AksPodIdentity(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AksPodIdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_known_args(name, args)
-        raise_problems([*check_name(name), *check_region(f"{name}.region", args.region)])
+        raise_problems([*check_name(name, _LONGEST_NAME), *check_region(f"{name}.region", args.region)])
         super().__init__("novacron:index:AksPodIdentity", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         own = declare_identity(f"{name}-identity", args.resource_group, args.region, args.tags.of("identity"), child)

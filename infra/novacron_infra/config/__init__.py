@@ -41,7 +41,7 @@ from novacron_infra.config.sections.images import Image, Images
 from novacron_infra.config.sections.model import Loader, ModelServing, Profile, ProfileName
 from novacron_infra.config.sections.model_store import OWN_STORE, ModelStore, StoreKind
 from novacron_infra.config.sections.monitoring import Monitoring
-from novacron_infra.config.sections.platform import EnvironmentName, Platform
+from novacron_infra.config.sections.platform import EnvironmentKind, Platform
 from novacron_infra.config.sections.regions import Region, RegionOverrides, TrafficRegion
 from novacron_infra.config.sections.security import (
     Audit,
@@ -81,7 +81,7 @@ __all__ = [
     "Device",
     "Emergency",
     "EnvironmentConfig",
-    "EnvironmentName",
+    "EnvironmentKind",
     "EnvironmentSecrets",
     "Existing",
     "ExistingAws",

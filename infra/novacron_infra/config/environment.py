@@ -22,7 +22,7 @@ from novacron_infra.config.sections.images import Images
 from novacron_infra.config.sections.model import ModelServing
 from novacron_infra.config.sections.model_store import OWN_STORE, StoreKind
 from novacron_infra.config.sections.monitoring import Monitoring
-from novacron_infra.config.sections.platform import EnvironmentName, Platform
+from novacron_infra.config.sections.platform import EnvironmentKind, EnvironmentName, Platform, derive_kind
 from novacron_infra.config.sections.regions import Region, find_primary
 from novacron_infra.config.sections.security import Security
 from novacron_infra.config.sections.storage import StorageNodes
@@ -58,7 +58,13 @@ class CloudEnvironment(Section):
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     environment: EnvironmentName
-    """Name of the environment."""
+    """Name of the environment, such as dev or prod-eu.
+    The names of its resources begin with it, so two environments in one account need two names."""
+    kind: EnvironmentKind | None = None
+    """Kind of the environment, which decides the rules that apply.
+    Without it, the kind that a word of the name states, such as dev, test, staging, qa or prod."""
+    project: Name = "novacron"
+    """Value of the tag `Project` of every resource."""
     platform: Literal[Platform.AWS, Platform.GCP, Platform.AZURE]
     """Cloud of the environment, which also serves its global DNS.
     A region can be in another cloud: see `regions[].overrides`."""
@@ -106,6 +112,12 @@ class CloudEnvironment(Section):
     traffic: Traffic | None = None
     """Global DNS. Needed by an environment with more than one region."""
     secrets: SkipJsonSchema[EnvironmentSecrets] = Field(default=EnvironmentSecrets(), exclude=True, repr=False)
+
+    @property
+    def effective_kind(self) -> EnvironmentKind:
+        """The kind that is stated, or else derived from the name."""
+        # `check_environment` rejects an environment whose name states none.
+        return self.kind or derive_kind(self.environment) or EnvironmentKind.PRODUCTION
 
     @property
     def primary_region(self) -> Region:

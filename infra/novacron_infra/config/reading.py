@@ -51,6 +51,9 @@ def load_stack() -> EnvironmentConfig:
     values = config.get("environment")
     if values is None:
         fix = f"Add it to Pulumi.{pulumi.get_stack()}.yaml"
+        misplaced = f"{pulumi.get_project()}:environment"
+        if pulumi.runtime.get_config(misplaced) is not None:
+            fix = f"Its key environment belongs to the project and means {misplaced}: write {KEY}"
         raise ConfigurationError([problem("", MISSING, "the stack needs an environment", fix), *problems])
     try:
         secrets = EnvironmentSecrets(**{name: config.get_secret(key) for name, key in keys.items()})

@@ -219,7 +219,7 @@ def _check_traffic_manager(args: GlobalEndpointArgs, service: TrafficManager) ->
     names = [make_profile_name(service, profile) for profile in build_traffic_manager_profiles(args)]
     if not re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", service.relative_name):
         rule = "a label below trafficmanager.net has a-z, 0-9 and - inside"
-        yield _describe("service.relative_name", service.relative_name, rule, "Write it as novacron-prod")
+        yield _describe("service.relative_name", service.relative_name, rule, "Write it as example-prod")
     longest = max(names, key=len)
     if len(longest) > LONGEST_LABEL:
         rule = f"{longest} has {len(longest)} characters; a DNS label has {LONGEST_LABEL} at most"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from hashlib import sha256
 
 from novacron_infra.catalog import Cloud
 from novacron_infra.errors import Problem
 from novacron_infra.limits.names import LABEL_VALUE
 from novacron_infra.limits.tags import check_tags
+from novacron_infra.names import shorten_name
 from novacron_infra.tags import Tags
 
 NAME_CHARACTERS = 63
@@ -30,10 +30,8 @@ def check_name(name: str, longest: int = LONGEST_NAME) -> list[Problem]:
 
 
 def make_account_id(name: str) -> str:
-    """The id of the account of this name: 30 characters are the most, so a longer name is cut and has a digest."""
-    if len(name) <= _LONGEST_ACCOUNT_ID:
-        return name
-    return f"{name[:23].rstrip('-')}-{sha256(name.encode()).hexdigest()[:6]}"
+    """Return the id of the account of this name, which is cut if it is too long."""
+    return shorten_name(name, _LONGEST_ACCOUNT_ID)
 
 
 def build_labels(tags: Tags, component: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ import pulumi_gcp as gcp
 
 from novacron_infra.catalog import CatalogError, Cloud
 from novacron_infra.errors import Problem, raise_problems
-from novacron_infra.gcp.checks import build_labels, check_labels, check_name
+from novacron_infra.gcp.checks import NAME_CHARACTERS, build_labels, check_labels, check_name
 from novacron_infra.gcp.fabric import FabricNetwork, InterfaceType, list_fabric_networks, make_rdma_profile_url
 from novacron_infra.known_args import check_known_args
 from novacron_infra.limits.region_networks import check_region_network
@@ -23,6 +23,8 @@ from novacron_infra.resource_outputs import require_output, resolve_after
 from novacron_infra.tags import Tags
 
 PODS_RANGE, SERVICES_RANGE = "pods", "services"
+_LONGEST_FABRIC_NAME = NAME_CHARACTERS - len("-gpu-7-0") - 8
+"""A generated name adds 8 characters."""
 _FABRIC_PARTS_PREFIX = 4
 """A fabric's network is cut into 16 subnets, of which RoCE needs nine."""
 
@@ -195,7 +197,7 @@ class GcpFabric(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: GcpFabricArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_known_args(name, args)
-        raise_problems([*check_name(name), *_check_fabric(name, args)])
+        raise_problems([*check_name(name, _LONGEST_FABRIC_NAME), *_check_fabric(name, args)])
         super().__init__("novacron:index:GcpFabric", name, None, opts)
         self._name, self._args = name, args
         self._child = pulumi.ResourceOptions(parent=self)

@@ -9,7 +9,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from novacron_infra.errors import Problem, raise_problems
-from novacron_infra.gcp.checks import build_labels, check_labels, check_name
+from novacron_infra.gcp.checks import NAME_CHARACTERS, build_labels, check_labels, check_name
 from novacron_infra.known_args import check_known_args
 from novacron_infra.tags import Tags
 
@@ -46,7 +46,7 @@ class GcpRegistry(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: GcpRegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_known_args(name, args)
-        raise_problems([*check_name(name), *check_labels(name, args.tags), *_check_args(name, args)])
+        raise_problems([*check_name(name, NAME_CHARACTERS), *check_labels(name, args.tags), *_check_args(name, args)])
         super().__init__("novacron:index:GcpRegistry", name, None, opts)
         self.repository = gcp.artifactregistry.Repository(
             f"{name}-repository",

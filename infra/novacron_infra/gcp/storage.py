@@ -16,11 +16,13 @@ import pulumi_gcp as gcp
 from novacron_infra import stores
 from novacron_infra.aliases import with_former_type
 from novacron_infra.errors import Problem, raise_problems
-from novacron_infra.gcp.checks import build_labels, check_labels, check_name
+from novacron_infra.gcp.checks import NAME_CHARACTERS, build_labels, check_labels, check_name
 from novacron_infra.known_args import check_known_args
 from novacron_infra.limits.names import GCS_BUCKET
 from novacron_infra.tags import Tags
 
+_LONGEST_NAME = NAME_CHARACTERS - len("-lustre") - 8
+"""A generated name adds 8 characters."""
 _ABORT_UPLOADS_AFTER_DAYS = 7
 _AROUND = {"us": "US", "northamerica": "US", "europe": "EU", "asia": "ASIA"}
 """The multi-region around a region, by the region's first word: where a bucket over two regions is placed."""
@@ -100,7 +102,7 @@ class GcpModelStore(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: GcpModelStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_known_args(name, args)
-        raise_problems([*check_name(name), *check_labels(name, args.tags), *_check_bucket(name, args)])
+        raise_problems([*check_name(name, _LONGEST_NAME), *check_labels(name, args.tags), *_check_bucket(name, args)])
         super().__init__("novacron:index:GcpModelStore", name, None, opts)
         two = args.second_region is not None
         self.bucket = gcp.storage.Bucket(
@@ -178,7 +180,7 @@ class GcpModelDisk(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: GcpModelDiskArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_known_args(name, args)
-        raise_problems([*check_name(name), *check_labels(name, args.tags), *_check_disks(name, args)])
+        raise_problems([*check_name(name, _LONGEST_NAME), *check_labels(name, args.tags), *_check_disks(name, args)])
         super().__init__("novacron:index:GcpModelDisk", name, None, opts)
         rate = args.throughput_mib_per_s / args.replicas
         if warning := describe_slow_load("this disk", args.weights_gb, rate, args.load_timeout_s):
@@ -225,7 +227,7 @@ class GcpLustre(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: GcpLustreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_known_args(name, args)
-        raise_problems([*check_name(name), *check_labels(name, args.tags), *_check_lustre(name, args)])
+        raise_problems([*check_name(name, _LONGEST_NAME), *check_labels(name, args.tags), *_check_lustre(name, args)])
         super().__init__("novacron:index:GcpLustre", name, None, with_former_type(opts, "novacron:index:GcpFastFiles"))
         self.instance = gcp.lustre.Instance(
             f"{name}-lustre",
@@ -273,7 +275,9 @@ class GcpFilestore(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: GcpFilestoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_known_args(name, args)
-        raise_problems([*check_name(name), *check_labels(name, args.tags), *_check_filestore(name, args)])
+        raise_problems(
+            [*check_name(name, _LONGEST_NAME), *check_labels(name, args.tags), *_check_filestore(name, args)]
+        )
         super().__init__(
             "novacron:index:GcpFilestore", name, None, with_former_type(opts, "novacron:index:GcpSharedFiles")
         )

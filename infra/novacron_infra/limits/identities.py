@@ -87,7 +87,7 @@ def check_project(path: str, project: str) -> Iterator[Problem]:
     """Yield a problem if this is not the id of a Google Cloud project."""
     if not _PROJECT.fullmatch(project):
         rule = "a project's id has 6 to 30 lower-case letters, digits and hyphens, and starts with a letter"
-        yield Problem(path, show_value(project), rule, "Use the project's id, not its name or number: novacron-prod")
+        yield Problem(path, show_value(project), rule, "Use the project's id, not its name or number: example-prod")
 
 
 def check_subscription(path: str, subscription_id: str) -> Iterator[Problem]:
@@ -118,7 +118,7 @@ def check_channels(path: str, channels: Sequence[str]) -> Iterator[Problem]:
     for index, channel in enumerate(channels):
         if not _CHANNEL.fullmatch(channel):
             rule = "it is not a notification channel of Cloud Monitoring"
-            fix = "Write it like projects/novacron-prod/notificationChannels/1234567890"
+            fix = "Write it like projects/example-prod/notificationChannels/1234567890"
             yield Problem(f"{path}.{index}", show_value(channel), rule, fix)
 
 

@@ -38,7 +38,7 @@ S3_BUCKET = NameRule(
     r"(?!xn--|sthree-|amzn-s3-demo-)[a-z0-9][a-z0-9-]{1,61}[a-z0-9](?<!-s3alias)(?<!--ol-s3)(?<!--x-s3)(?<!--table-s3)",
     "an S3 bucket has 3 to 63 lower-case letters, digits and hyphens, no hyphen at either end, and none of the "
     "beginnings and endings that S3 reserves, such as xn-- and -s3alias",
-    "novacron-models",
+    "example-models",
 )
 # Google Cloud, "About Cloud Storage buckets", read on 2026-11-30. No dots: Google Cloud then asks for proof that the
 # user owns the domain.
@@ -46,10 +46,10 @@ GCS_BUCKET = NameRule(
     r"(?!goog|.*(google|g00gle))[a-z0-9][a-z0-9_-]{1,61}[a-z0-9]",
     "a Cloud Storage bucket has 3 to 63 lower-case letters, digits, hyphens and underscores, starts and ends with "
     "a letter or digit, and neither starts with goog nor contains google",
-    "novacron-models",
+    "example-models",
 )
 AZURE_ACCOUNT = NameRule(
-    r"[a-z0-9]{3,24}", "a storage account has 3 to 24 lower-case letters and digits", "novacronmodels"
+    r"[a-z0-9]{3,24}", "a storage account has 3 to 24 lower-case letters and digits", "examplemodels"
 )
 AZURE_CONTAINER = NameRule(
     r"(?=.{3,63}$)[a-z0-9](-?[a-z0-9])*",
@@ -60,7 +60,7 @@ AZURE_STORE = NameRule(
     f"{AZURE_ACCOUNT.pattern}/{AZURE_CONTAINER.pattern}",
     "an Azure store is written account/container: 3 to 24 lower-case letters and digits, then 3 to 63 of them with "
     "single hyphens inside",
-    "novacronmodels/models",
+    "examplemodels/models",
 )
 LABEL_VALUE = NameRule(
     r"[a-z0-9_-]{0,63}", "a label's value on Google Cloud has at most 63 letters, digits, - and _", "novacron"

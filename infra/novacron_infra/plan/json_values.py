@@ -23,7 +23,7 @@ def plan_to_json(plan: EnvironmentPlan) -> PlanJson:
     """Return a plan as JSON values. Keys end with their units; a price is null where it is not public."""
     traffic = plan.config.traffic
     return {
-        "environment": plan.config.environment.value,
+        "environment": plan.config.environment,
         "platform": plan.config.platform.value,
         "model": plan.config.model.id,
         "gpu": plan.gpu.name,

@@ -44,7 +44,7 @@ def draw_topology(plan: EnvironmentPlan, resources: dict[str, int], columns: int
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {total}" width="{width}" role="img" '
         f'aria-labelledby="{key}-title {key}-desc">',
-        f'<title id="{key}-title">Topology of {escape(plan.config.environment.value)}</title>',
+        f'<title id="{key}-title">Topology of {escape(plan.config.environment)}</title>',
         f'<desc id="{key}-desc">{escape(_describe(plan, resources))}</desc>',
         f'<defs><marker id="{key}-arrow" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8" markerHeight="8" '
         'orient="auto"><path d="M0 0 10 5 0 10z" class="arrow"/></marker></defs>',

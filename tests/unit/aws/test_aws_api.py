@@ -9,8 +9,6 @@ import pulumi
 import pytest
 from novacron_infra import aws
 from novacron_infra.aws.checks import LONGEST_NAME
-from novacron_infra.aws.databases import LONGEST_REDIS_NAME
-from novacron_infra.aws.ingress import LONGEST_INGRESS_NAME
 
 from tests.unit.aws import samples
 from tests.unit.aws.aws_api import NOT_SENT, problems
@@ -37,8 +35,8 @@ def longest(opts: pulumi.ResourceOptions) -> None:
     aws.AwsEfs(name, samples.EFS, opts)
     aws.AwsFileReplication(name, samples.FILE_REPLICATION, opts)
     aws.AwsPostgres(name, samples.POSTGRES, opts)
-    aws.AwsRedis("r" * LONGEST_REDIS_NAME, samples.REDIS, opts)
-    aws.AwsIngress("i" * LONGEST_INGRESS_NAME, samples.INGRESS, opts)
+    aws.AwsRedis(name, samples.REDIS, opts)
+    aws.AwsIngress(name, samples.INGRESS, opts)
     aws.AwsRegistry(name, samples.REGISTRY, opts)
     aws.AwsThreatDetection(name, samples.THREATS, opts)
 

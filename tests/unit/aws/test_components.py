@@ -207,7 +207,7 @@ def cluster(name: str = "prod", **changes: Any) -> None:
     [
         (keys, {"rotation_days": 30}, "keys.rotation_days = 30: KMS accepts 90 to 2560 days. Use 90"),
         (keys, {"deletion_window_days": 31}, "keys.deletion_window_days = 31: KMS accepts 7 to 30 days. Use 30"),
-        (keys, {"name": "x" * 65}, "it has 65 characters, and 40 leave room for what its resources' names add"),
+        (keys, {"name": "x" * 65}, "it has 65 characters, and 44 leave room for what its resources' names add"),
         (keys, {"name": "Prod_1"}, "name = Prod_1: names are lower-case letters, digits and -"),
         (network, {"zones": ("us-west-2a",)}, "network.zones = us-west-2a: EKS needs two zones"),
         (network, {"zones": ("us-west-2a",) * 2}, "network.zones.1 = us-west-2a: the list has this zone twice"),

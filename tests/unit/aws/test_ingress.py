@@ -63,7 +63,7 @@ def test_unprotected_load_balancer_has_no_deletion_protection() -> None:
 @pytest.mark.parametrize(
     ("name", "changes", "message"),
     [
-        ("d" * 25, {}, "it has 25 characters, and 24 leave room for what its resources' names add"),
+        ("d" * 45, {}, "it has 45 characters, and 44 leave room for what its resources' names add"),
         (
             "door",
             {"subnet_ids": {"us-west-2a": "subnet-1"}},

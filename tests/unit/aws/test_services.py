@@ -137,7 +137,7 @@ def redis(name: str = "cache", **changes: Any) -> None:
             "state.subnet_ids = us-west-2a: a database needs subnets",
         ),
         (registry, {"prefix": "Prod_"}, "images.prefix = Prod_: a repository's name cannot start with it"),
-        (redis, {"name": "x" * 27}, "it has 27 characters, and 26 leave room for what its resources' names add"),
+        (redis, {"name": "x" * 45}, "it has 45 characters, and 44 leave room for what its resources' names add"),
         (redis, {"shards": 0}, "cache.shards = 0: ElastiCache allows 1 to 500 nodes, and these are 0"),
         (redis, {"shards": 400}, "cache.shards = 400: ElastiCache allows 1 to 500 nodes, and these are 800"),
         (redis, {"replicas_per_shard": 0}, "cache.replicas_per_shard = 0: a shard without a replica"),
@@ -151,3 +151,12 @@ def test_bad_arguments_are_rejected_before_any_resource(
     with pytest.raises(ArgumentError) as error:
         declare(lambda _: component(**changes))
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "identifier"),
+    [("n" * 26, None), ("n" * 27, "nnnnnnnnnnnnnnnnnnnnnnnnnnn-redis"), ("n" * 44, "n" * 33 + "-663e20")],
+)
+def test_redis_of_a_long_name_has_a_short_identifier(name: str, identifier: str | None) -> None:
+    group = declare(lambda _: redis(name)).one("aws:elasticache/replicationGroup:ReplicationGroup")
+    assert group.inputs.get("replicationGroupId") == identifier

@@ -40,7 +40,7 @@ def cluster(name: str = "prod", **changes: Any) -> None:
         (keys, {"deletion_window_days": 91}, "keys.deletion_window_days = 91: Key Vault takes 7 to 90 days. Use 90"),
         (keys, {"vault": "novacron--prod"}, "keys.vault = novacron--prod: no vault has such a name"),
         (keys, {"vault": "v" * 25}, "keys.vault = " + "v" * 25),
-        (keys, {"name": "x" * 65}, "it has 65 characters, and names made from it may have 40"),
+        (keys, {"name": "x" * 65}, "it has 65 characters, and names made from it may have 46"),
         (keys, {"name": "Prod_1"}, "name = Prod_1: names are lower-case letters, digits and -"),
         (
             network,

@@ -83,7 +83,7 @@ AZURE: dict[str, Any] = PROD | {
     "platform": "azure",
     "accounts": {"azure_subscription_id": "00000000-0000-0000-0000-000000000000"},
     "regions": [{"name": "westus3", "dns_label": "us", "weight": 1, "network": "10.0.0.0/16"}],
-    "traffic": {"ttl_s": 60},
+    "traffic": {"domain": "api.example.com"},
     "coordinators": PROD["coordinators"] | {"machine": "Standard_L80s_v3"},
     "workers": PROD["workers"] | {"machine": "Standard_ND96isr_H100_v5"},
     "storage": STORAGE_NODES | {"machine": "Standard_L80s_v3"},

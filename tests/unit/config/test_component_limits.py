@@ -9,9 +9,8 @@ from typing import Any
 import pulumi
 import pytest
 from novacron_infra import aws, azure, gcp
-from novacron_infra.aws.databases import LONGEST_REDIS_NAME
 from novacron_infra.catalog import find_machine, load_offer_lists
-from novacron_infra.config import EnvironmentName, Platform, load
+from novacron_infra.config import Platform, load
 from novacron_infra.config.rules.networks import CLUSTER_NETWORKS
 from novacron_infra.config.rules.regions import LONGEST_REGION_NAME
 from novacron_infra.errors import ArgumentError, ConfigurationError
@@ -63,11 +62,6 @@ def test_the_networks_of_clusters_are_those_of_the_components() -> None:
 def regions_of(platform: Platform) -> set[str]:
     lists = [item for item in load_offer_lists() if item.cloud.value == platform.value]
     return {region for item in lists for regions in (item.covers, *item.offers.values()) for region in regions}
-
-
-def test_the_redis_name_of_every_environment_is_short_enough_in_every_aws_region() -> None:
-    names = [f"{stage.value}-{region}" for stage in EnvironmentName for region in regions_of(Platform.AWS)]
-    assert max(map(len, names)) <= LONGEST_REDIS_NAME
 
 
 @pytest.mark.parametrize("platform", [Platform.AWS, Platform.GCP, Platform.AZURE])

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from novacron_infra.config import CloudEnvironment, Device, EnvironmentSecrets, LocalEnvironment, load
+from novacron_infra.config import CloudEnvironment, Device, EnvironmentKind, EnvironmentSecrets, LocalEnvironment, load
 from novacron_infra.config.schema import create_schemas, render_schema
+from novacron_infra.config.sections.platform import derive_kind
 
 from tests.unit.config.environments import RECEIVERS, ROOT, SMALL, change, find_problems
 
@@ -109,15 +110,51 @@ def test_regions_have_unique_names_and_labels_a_weight_and_global_dns() -> None:
 
 
 @pytest.mark.parametrize(
-    ("environment", "ttl_s", "refused"), [("prod", 61, True), ("prod", 60, False), ("dev", 300, False)]
+    ("name", "ttl_s", "refused"),
+    [
+        ({"environment": "prod"}, 61, True),
+        ({"environment": "prod"}, 60, False),
+        ({"environment": "dev"}, 300, False),
+        ({"environment": "search", "kind": "production"}, 61, True),
+        ({"environment": "prod-copy", "kind": "development"}, 300, False),
+    ],
 )
-def test_the_ttl_in_prod_is_at_most_a_minute(environment: str, ttl_s: int, refused: bool) -> None:
-    changed = {"traffic": {"ttl_s": ttl_s}, "environment": environment, "alarms": RECEIVERS}
-    values = change(SMALL, changed)
+def test_the_ttl_in_production_is_at_most_a_minute(name: dict[str, str], ttl_s: int, refused: bool) -> None:
+    changed = {"traffic": {"domain": "api.example.com", "ttl_s": ttl_s}, "alarms": RECEIVERS}
+    values = change(SMALL, changed) | name
     if refused:
         assert set(find_problems(values)) == {"traffic.ttl_s"}
     else:
         load(values)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("dev", "development"),
+        ("search-dev", "development"),
+        ("qa", "staging"),
+        ("qa2", "staging"),
+        ("prod-eu", "production"),
+        ("eu-live", "production"),
+        ("production", "production"),
+        ("preprod", "staging"),
+        ("search", None),
+        ("pre-prod", None),
+        ("non-prod", None),
+        ("devotion", None),
+        ("dev-prod", None),
+    ],
+)
+def test_a_word_of_a_name_states_the_kind_of_an_environment(name: str, kind: str | None) -> None:
+    found = derive_kind(name)
+    assert (found and found.value) == kind
+
+
+def test_a_stated_kind_wins_over_the_name() -> None:
+    config = load(SMALL | {"environment": "prod-copy", "kind": "development"})
+    assert isinstance(config, CloudEnvironment)
+    assert config.effective_kind is EnvironmentKind.DEVELOPMENT
 
 
 def test_resource_requests_are_at_most_their_limits() -> None:

@@ -82,7 +82,10 @@ def test_names_derived_from_several_parts_keep_the_clouds_rules(changes: dict[st
     if changes.pop("regions", None):
         other = {"name": "ap-southeast-2", "dns_label": "ap", "network": "10.1.0.0/16"}
         zones = {"zones": ["ap-southeast-2a", "ap-southeast-2b"]}
-        changes |= {"regions": [SMALL["regions"][0], SMALL["regions"][0] | other | zones], "traffic": {}}
+        changes |= {
+            "regions": [SMALL["regions"][0], SMALL["regions"][0] | other | zones],
+            "traffic": {"domain": "api.example.com"},
+        }
     found = find_problems(change(SMALL, changes))
     assert set(found) == {path}
     assert rule in found[path].rule

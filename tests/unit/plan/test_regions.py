@@ -135,7 +135,7 @@ def test_the_plan_has_the_recovery_time_of_each_dns_service(platform: str, rto_s
 
 
 def test_a_single_region_has_no_recovery() -> None:
-    planned = plan(prod() | {"regions": prod()["regions"][:1], "traffic": {"ttl_s": 60}})
+    planned = plan(prod() | {"regions": prod()["regions"][:1], "traffic": {"domain": "api.example.com"}})
     assert (planned.recovery, planned.region_failures) == (None, ())
 
 
@@ -238,8 +238,8 @@ def test_filestore_and_azure_files_are_not_replicated_between_regions() -> None:
         ("storage", None, "the environment has storage nodes", "gcp"),
         ("platform", "aws", "aws is the environment's own cloud", "Remove overrides"),
         ("nearest", "europe-west4", "it is not a region of aws, whose DNS service", "us-west-2"),
-        ("bucket", "Models", "a Cloud Storage bucket has 3 to 63", "novacron-models"),
-        ("bucket", None, "gcs needs a name", "novacron-models"),
+        ("bucket", "Models", "a Cloud Storage bucket has 3 to 63", "example-models"),
+        ("bucket", None, "gcs needs a name", "example-models"),
         ("store_kind", "efs", "gcp does not have EFS", "Use nfs"),
         ("store_kind", "s3", "the object storage of gcp is gcs", "gcs"),
     ],

@@ -7,6 +7,7 @@ from novacron_infra.config.rules.alarms import check_alarm_receivers
 from novacron_infra.config.rules.capacity import check_capacity
 from novacron_infra.config.rules.dns_service import check_dns_service
 from novacron_infra.config.rules.existing import check_existing
+from novacron_infra.config.rules.kind import check_kind
 from novacron_infra.config.rules.logs import check_logs
 from novacron_infra.config.rules.machines import check_machines, check_offers
 from novacron_infra.config.rules.model import check_model
@@ -29,6 +30,7 @@ from novacron_infra.config.rules.traffic import check_traffic
 from novacron_infra.errors import Problem
 
 _RULES = (
+    check_kind,
     check_regions,
     check_region_networks,
     check_zones_networks,

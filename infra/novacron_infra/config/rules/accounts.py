@@ -31,7 +31,7 @@ def check_accounts(parts: Parts) -> Iterator[Problem]:
         yield from check_project(f"{KEY}.accounts.google_project", accounts.google_project)
     elif Cloud.GCP in clouds:
         rule = "regions on gcp need a Google Cloud project"
-        yield problem("accounts.google_project", MISSING, rule, "Add the id of the project, such as novacron-prod")
+        yield problem("accounts.google_project", MISSING, rule, "Add the id of the project, such as example-prod")
     if accounts.azure_subscription_id is not None:
         yield from check_subscription(f"{KEY}.accounts.azure_subscription_id", accounts.azure_subscription_id)
     elif Cloud.AZURE in clouds:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from novacron_infra.config.problems import MISSING, problem
-from novacron_infra.config.rules.parts import Parts
-from novacron_infra.config.sections.platform import EnvironmentName, Platform
+from novacron_infra.config.rules.parts import Parts, find_kind
+from novacron_infra.config.sections.platform import EnvironmentKind, Platform
 from novacron_infra.errors import Problem
 
 _RECEIVERS = {
@@ -28,7 +28,7 @@ _RECEIVERS = {
 def check_alarm_receivers(parts: Parts) -> Iterator[Problem]:
     """Report each cloud of a production environment without a receiver of its alarms."""
     platform, alarms = parts.get("platform"), parts.get("alarms")
-    if parts.get("environment") is not EnvironmentName.PROD or platform is None or alarms is None:
+    if find_kind(parts) is not EnvironmentKind.PRODUCTION or platform is None or alarms is None:
         return
     first: dict[Platform, str] = {}
     for region in parts.get("regions", ()):

@@ -16,7 +16,7 @@ from novacron_infra.config.sections.data import Data
 from novacron_infra.config.sections.images import Images
 from novacron_infra.config.sections.model import ModelServing
 from novacron_infra.config.sections.monitoring import Monitoring
-from novacron_infra.config.sections.platform import EnvironmentName, Platform
+from novacron_infra.config.sections.platform import EnvironmentKind, Platform, derive_kind
 from novacron_infra.config.sections.regions import Region
 from novacron_infra.config.sections.security import Security
 from novacron_infra.config.sections.storage import StorageNodes
@@ -28,7 +28,8 @@ from novacron_infra.config.sections.workers import Workers
 class Parts(TypedDict, total=False):
     """The fields of a cloud environment that are valid. A field that is not here already has a problem of its own."""
 
-    environment: EnvironmentName
+    environment: str
+    kind: EnvironmentKind | None
     platform: Platform
     accounts: Accounts
     alarms: Alarms
@@ -49,6 +50,11 @@ class Parts(TypedDict, total=False):
     data: Data
     images: Images
     traffic: Traffic | None
+
+
+def find_kind(parts: Parts) -> EnvironmentKind | None:
+    """Return the kind of the environment, or None when it is neither stated nor part of the name."""
+    return parts.get("kind") or derive_kind(parts.get("environment", ""))
 
 
 def find_cloud(parts: Parts, region: Region) -> Cloud | None:

@@ -39,8 +39,8 @@ REGION_NAMES = {
     Platform.GCP: RegionNames(r"[a-z]+-[a-z]+\d+", "us-central1", 1),
     Platform.AZURE: RegionNames(r"[a-z]+\d?", "westus2", 0),
 }
-LONGEST_REGION_NAME = 24
-"""Characters, one more than northamerica-northeast1 has: names made from a region's then keep the clouds' limits."""
+LONGEST_REGION_NAME = 23
+"""Characters of northamerica-northeast1: names made from a region's then keep the clouds' limits."""
 _TYPO_SIMILARITY = 0.8
 """How similar two names are when one is likely a typo of the other: us-west-5 and us-west-1, not us-east-1."""
 

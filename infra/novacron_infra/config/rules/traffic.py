@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from novacron_infra.config.problems import MISSING, item_path, problem
-from novacron_infra.config.rules.parts import Parts
-from novacron_infra.config.sections.platform import EnvironmentName, Platform
+from novacron_infra.config.rules.parts import Parts, find_kind
+from novacron_infra.config.sections.platform import EnvironmentKind, Platform
 from novacron_infra.config.sections.regions import TrafficRegion
 from novacron_infra.config.sections.traffic import HealthCheck
 from novacron_infra.errors import Problem
@@ -19,7 +19,7 @@ _LABEL = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?"
 # A number as the last label would be a mistyped address.
 _DNS_NAME = re.compile(rf"(?!.*\.\d+$){_LABEL}(\.{_LABEL})+")
 DNS_NAME_RULE = "a DNS name is lower-case labels joined by dots, without a dot at the end"
-PROD_LONGEST_TTL_S = 60
+PRODUCTION_LONGEST_TTL_S = 60
 
 
 def is_dns_name(text: str) -> bool:
@@ -95,9 +95,9 @@ def check_traffic(parts: Parts) -> Iterator[Problem]:
     if traffic.rto_target_s is not None and len(regions) == 1:
         rule = "an environment of one region has no other to fail over to"
         yield problem("traffic.rto_target_s", traffic.rto_target_s, rule, "Add a region, or remove this key")
-    if parts.get("environment") is EnvironmentName.PROD and traffic.ttl_s > PROD_LONGEST_TTL_S:
-        rule = f"in prod, resolvers may send clients to a dead region for at most {PROD_LONGEST_TTL_S} s"
-        yield problem("traffic.ttl_s", traffic.ttl_s, rule, f"Use {PROD_LONGEST_TTL_S} or less")
+    if find_kind(parts) is EnvironmentKind.PRODUCTION and traffic.ttl_s > PRODUCTION_LONGEST_TTL_S:
+        rule = f"in production, resolvers may send clients to a dead region for at most {PRODUCTION_LONGEST_TTL_S} s"
+        yield problem("traffic.ttl_s", traffic.ttl_s, rule, f"Use {PRODUCTION_LONGEST_TTL_S} or less")
     yield from check_probe_timeout(platform, traffic.health_check)
     if traffic.drain_switch and platform is not None and platform is not Platform.AWS:
         rule = f"only Route 53 has drain switches, and the DNS service of {platform.value} does not"

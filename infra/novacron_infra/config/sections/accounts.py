@@ -19,7 +19,7 @@ class Accounts(Section):
     """AWS account of the regions on AWS, 12 digits in quotes.
     Without it, every run asks AWS STS in each region, and a run fails while the STS of one region does not answer."""
     google_project: Name | None = None
-    """Id of the Google Cloud project that owns the regions on `gcp`, such as novacron-prod. Needed there."""
+    """Id of the Google Cloud project that owns the regions on `gcp`, such as example-prod. Needed there."""
     azure_subscription_id: Name | None = None
     """Id of the Azure subscription that owns the regions on `azure`, as `az account show --query id` prints it.
     Needed there."""

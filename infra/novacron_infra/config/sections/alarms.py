@@ -8,7 +8,7 @@ from novacron_infra.config.sections.base import Name, Section
 class Alarms(Section):
     """Where the clouds send an alarm when models or configuration are replicated too late.
 
-    Without a destination an alarm is only shown in the cloud's console, which prod does not allow.
+    Without a destination an alarm is only shown in the cloud's console, which production does not allow.
     """
 
     aws_topic_arns: tuple[Name, ...] = ()

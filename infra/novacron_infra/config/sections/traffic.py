@@ -24,7 +24,7 @@ class HealthCheck(Section):
 class Traffic(Section):
     """Global DNS, which the environment's cloud serves."""
 
-    domain: Name = "api.novacron.ai"
+    domain: Name
     """Domain name that clients use. The names of the regions are below it."""
     zone: Name | None = None
     """DNS zone that holds the domain. Without it, the domain without its first label."""
@@ -40,7 +40,7 @@ class Traffic(Section):
     """Whether to create switches that take a region out of all DNS answers without an update.
     Route 53 only; AWS bills them by the hour."""
     ttl_s: Annotated[int, Field(ge=1, le=86400)] = 60
-    """Seconds that resolvers cache an answer, at most 60 in prod."""
+    """Seconds that resolvers cache an answer, at most 60 in production."""
     rto_target_s: PositiveInt | None = None
     """Longest time in seconds in which a dead region may still get traffic. A slower plan is rejected."""
     health_check: HealthCheck = HealthCheck()

@@ -27,6 +27,10 @@ class ZoneSubnets:
     """Public subnet of the load balancer and the NAT gateway."""
 
 
+_LONGEST_PREFIX = 32 - 2 * _PARTS_PREFIX
+"""Of a network with a part of a part."""
+
+
 def plan_zone_subnets(
     network: IPv4Network, zones: Sequence[str], stated: Mapping[str, ZoneSubnets]
 ) -> dict[str, ZoneSubnets]:
@@ -61,6 +65,8 @@ def check_zone_subnets(
         stated: subnets by zone.
     """
     field = f"{path}.zone_networks"
+    if network.prefixlen > _LONGEST_PREFIX:
+        return  # which has a problem of its own
     for zone in stated:
         if zone not in zones:
             fix = f"Use one of {', '.join(zones)}" if zones else "Remove it"

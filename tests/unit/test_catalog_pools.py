@@ -11,7 +11,7 @@ import pulumi
 import pytest
 from novacron_infra.aws import EksNodePool
 from novacron_infra.azure import AksNodePool
-from novacron_infra.catalog import Cloud, Machine, find_gpu, load_machines
+from novacron_infra.catalog import Capacity, Cloud, Machine, find_gpu, load_machines
 from novacron_infra.errors import ArgumentError
 from novacron_infra.gcp import GkeNodePool
 from novacron_infra.pools import GPU_COUNT_LABEL, GPU_TAINT, NodePoolShape, NodeRole, Placement
@@ -30,6 +30,7 @@ MACHINES = {
     for cloud in Cloud
 }
 REFUSED = [item for item in load_machines().values() if item.unsupported_because]
+RESERVATIONS = {Cloud.AWS: "cr-0123456789abcdef0", Cloud.GCP: "reserved"}
 Make = Callable[[str, NodePoolShape, pulumi.ResourceOptions], object]
 
 
@@ -37,10 +38,21 @@ def shape(machine: Machine, zones: tuple[str, ...]) -> NodePoolShape:
     """A pool of the machine; with its fabric, the nodes are close and a replica has two of them."""
     if machine.gpu is None:
         return NodePoolShape(role=NodeRole.COORDINATOR, machine=machine.name, nodes=3, zones=zones)
-    pool = NodePoolShape(role=NodeRole.WORKER, machine=machine.name, nodes=2, zones=zones[:1])
+    pool = buy(machine, NodePoolShape(role=NodeRole.WORKER, machine=machine.name, nodes=2, zones=zones[:1]))
     if machine.fabric is None:
         return pool
-    return replace(pool, fabric=machine.fabric.kind, placement=Placement.CLUSTER, nodes_per_replica=2)
+    # A reservation has a placement of its own.
+    placement = Placement.NONE if pool.capacity is Capacity.RESERVATION else Placement.CLUSTER
+    return replace(pool, fabric=machine.fabric.kind, placement=placement, nodes_per_replica=2)
+
+
+def buy(machine: Machine, pool: NodePoolShape) -> NodePoolShape:
+    """The pool, bought on demand where the machine is sold so."""
+    if machine.sold is None or Capacity.ON_DEMAND in machine.sold.capacities:
+        return pool
+    if Capacity.RESERVATION in machine.sold.capacities:
+        return replace(pool, capacity=Capacity.RESERVATION, reservation_id=RESERVATIONS[machine.cloud])
+    return replace(pool, nodes=0, minimum_nodes=0, maximum_nodes=2, capacity=Capacity.FLEX_START)
 
 
 def eks(name: str, pool: NodePoolShape, opts: pulumi.ResourceOptions) -> None:
@@ -89,7 +101,7 @@ def numbered(cloud: Cloud) -> Any:
 
 @numbered(Cloud.AWS)
 def test_pools_on_eks(on_aws: Graph, name: str, machine: Machine) -> None:
-    group = on_aws.one("aws:eks/nodeGroup:NodeGroup", f"{name}-nodes").inputs
+    group = on_aws.one("aws:eks/nodeGroup:NodeGroup", f"{name}-nodes-2a").inputs
     template = on_aws.one("aws:ec2/launchTemplate:LaunchTemplate", f"{name}-nodes").inputs
     assert group["instanceTypes"] == [machine.name]
     assert group["amiType"] == ("AL2023_x86_64_NVIDIA" if machine.gpu else "AL2023_x86_64_STANDARD")

@@ -12,9 +12,12 @@ import pulumi
 import pulumi_aws as aws
 
 from novacron_infra.aws.iam import find_account, render_policy
+from novacron_infra.names import shorten_name
 from novacron_infra.tags import Tags
 
 _PREFIX = "requests/"
+_LONGEST_NAME = 43
+"""A bucket's name has 63 characters, of which Pulumi and `-access-logs` take 8 and 12."""
 
 
 def declare_access_logs(
@@ -36,16 +39,17 @@ def declare_access_logs(
         parent: the component that declares the bucket.
     """
     child = pulumi.ResourceOptions(parent=parent)
+    resource = f"{shorten_name(name, _LONGEST_NAME)}-access-logs"
     # S3 writes access logs only to buckets with its own encryption keys, which are the default.
-    logs = aws.s3.Bucket(f"{name}-access-logs", force_destroy=True, tags=tags.of("logs"), opts=child)
+    logs = aws.s3.Bucket(resource, force_destroy=True, tags=tags.of("logs"), opts=child)
     versioning = aws.s3.BucketVersioning(
-        f"{name}-access-logs",
+        resource,
         bucket=logs.id,
         versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
         opts=child,
     )
     closed = aws.s3.BucketPublicAccessBlock(
-        f"{name}-access-logs",
+        resource,
         bucket=logs.id,
         block_public_acls=True,
         block_public_policy=True,
@@ -54,13 +58,13 @@ def declare_access_logs(
         opts=child,
     )
     aws.s3.BucketOwnershipControls(
-        f"{name}-access-logs",
+        resource,
         bucket=logs.id,
         rule=aws.s3.BucketOwnershipControlsRuleArgs(object_ownership="BucketOwnerEnforced"),
         opts=child,
     )
     aws.s3.BucketLifecycleConfiguration(
-        f"{name}-access-logs",
+        resource,
         bucket=logs.id,
         rules=[
             aws.s3.BucketLifecycleConfigurationRuleArgs(
@@ -79,7 +83,7 @@ def declare_access_logs(
         opts=pulumi.ResourceOptions(parent=parent, depends_on=[versioning]),
     )
     may_write = aws.s3.BucketPolicy(
-        f"{name}-access-logs",
+        resource,
         bucket=logs.id,
         policy=pulumi.Output.all(logs=logs.arn, bucket=bucket.arn, account=find_account(account_id, parent)).apply(
             _receives_logs
@@ -87,7 +91,7 @@ def declare_access_logs(
         opts=pulumi.ResourceOptions(parent=parent, depends_on=[closed]),
     )
     aws.s3.BucketLogging(
-        f"{name}-access-logs",
+        resource,
         bucket=bucket.id,
         target_bucket=logs.id,
         target_prefix=_PREFIX,

@@ -81,7 +81,9 @@ def refused(changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_target_below_the_floor_is_refused_with_the_arithmetic_and_what_would_do() -> None:
-    target = {"p50": 0.1, "p95": 0.2}
+    target: dict[str, float] = {"p50": 0.1, "p95": 0.2}
+    plan(change(read_stack("prod"), {"targets.time_to_first_token_s": target}))  # for the prompts of the default
+    target["prompt_tokens"] = 1000
     found = refused({"targets.time_to_first_token_s": target})
     (problem,) = found.values()
     assert list(found) == ["time_to_first_token_s.p50"]

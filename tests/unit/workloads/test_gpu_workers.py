@@ -27,7 +27,11 @@ from tests.unit.workloads.regions import declare_region
 
 WIDE: dict[str, Any] = {
     "model": {"profiles": [{"name": "quality", "quantization": "fp16", "minimum_replicas": 4}]},
-    "targets": {"weights_in_use_gb": {"minimum": 400, "maximum": 5000}},
+    "targets": {
+        "weights_in_use_gb": {"minimum": 400, "maximum": 5000},
+        "inter_token_latency_s": {"p50": 0.05, "p95": 0.1},
+        "time_to_first_token_s": {"p50": 1, "p95": 2},
+    },
     "workers": {"minimum": 64},
 }
 """A model whose replicas span two nodes."""

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv4Network
 
+from novacron_infra.catalog import Cloud
 from novacron_infra.config.problems import KEY, item_path, problem
 from novacron_infra.config.rules.parts import Parts, find_cloud
 from novacron_infra.config.sections.platform import Platform
 from novacron_infra.errors import Problem
 from novacron_infra.limits.region_networks import check_internet_networks, check_region_network
+from novacron_infra.limits.zones import list_zones
 from novacron_infra.networks import POD_NETWORK, SERVICE_NETWORK, check_api_networks
 from novacron_infra.zone_subnets import check_zone_subnets
 
@@ -50,7 +52,8 @@ def check_zones_networks(parts: Parts) -> Iterator[Problem]:
                 yield problem(f"{path}.zone_networks", region.zone_networks, rule, "Remove this key")
         elif platform is not None and region.find_platform(platform) is Platform.AWS:
             # Other zones have a problem of their own.
-            zones = [zone for zone in dict.fromkeys(region.zones) if zone.startswith(region.name)]
+            known = list_zones(Cloud.AWS, region.name)
+            zones = [zone for zone in dict.fromkeys(region.zones) if zone in known]
             for found in check_zone_subnets(path, region.network, zones, region.stated_subnets):
                 yield replace(found, path=f"{KEY}.{found.path}")
         elif region.zone_networks:

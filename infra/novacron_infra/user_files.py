@@ -15,8 +15,8 @@ from yaml.reader import ReaderError
 
 from novacron_infra.errors import NovaCronError
 
-MAX_BYTES = 2**20
-"""Size of a file. A stack's configuration has some kilobytes."""
+MAX_BYTES = 4 * 2**20
+"""Size of a file. NovaCron's own configuration has some kilobytes; other programs may have larger values in theirs."""
 MAX_VALUES = 20_000
 """Values, keys included, that are written in a document: PyYAML reads about 30,000 in a second."""
 MAX_EXPANDED = 100_000

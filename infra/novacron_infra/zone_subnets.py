@@ -28,7 +28,7 @@ class ZoneSubnets:
 
 
 _LONGEST_PREFIX = 32 - 2 * _PARTS_PREFIX
-"""Of a network with a part of a part."""
+"""The smallest network that has a part of a part."""
 
 
 def plan_zone_subnets(

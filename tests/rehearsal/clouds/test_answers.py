@@ -124,11 +124,11 @@ def test_a_replacement_has_a_new_name_or_is_created_after_the_deletion(site: Sit
 def test_a_function_that_the_simulation_lacks_is_named_in_the_error(site: Site) -> None:
     site.write("""
         import pulumi_aws as aws
-        aws.ec2.get_vpc(default=True)
+        aws.ec2.get_key_pair(key_name="ops")
     """)
     result = site.workspace.preview(site.options)
     assert not result.succeeded
-    assert "the simulated aws lacks the function aws:ec2/getVpc:getVpc" in " ".join(
+    assert "the simulated aws lacks the function aws:ec2/getKeyPair:getKeyPair" in " ".join(
         d.message for d in result.diagnostics
     )
 

@@ -49,7 +49,7 @@ def test_production_comes_up_stays_as_it_is_and_goes_without_a_trace(site: Site,
 def beside(values: dict[str, Any]) -> dict[str, Any]:
     """The same environment for staging: what its user names, which is unique in the world, has other names."""
     text = yaml.safe_dump(values | {"environment": "staging"})
-    named = re.sub(r"(?<=bucket: )novacron", "staging", text).replace("api.novacron.ai", "staging.novacron.ai")
+    named = re.sub(r"(?<=bucket: )novacron", "staging", text).replace("api.novacron.ai", "api.staging.example")
     return yaml.safe_load(named)
 
 

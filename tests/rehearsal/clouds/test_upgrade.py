@@ -61,7 +61,7 @@ AUDIT = {
     "azure-native:monitor:DiagnosticSetting",
     "gcp:projects/iAMAuditConfig:IAMAuditConfig",
 }
-"""What this version creates: logs of requests to models and to DNS, DNSSEC, parameters of Postgres."""
+"""Types that this version creates: logs of requests to models and to DNS, DNSSEC, parameters of Postgres."""
 UPDATED = {
     "aws:cloudwatch/metricAlarm:MetricAlarm": {"alarmActions"},
     "aws:iam/role:Role": {"assumeRolePolicy"},
@@ -80,7 +80,7 @@ UPDATED = {
     "gcp:monitoring/alertPolicy:AlertPolicy": {"notificationChannels"},
     "gcp:sql/databaseInstance:DatabaseInstance": {"settings.databaseFlags"},
 }
-"""What this version updates in place: receivers of alarms, trust for one account, parameters, admission, zones."""
+"""Properties that this version updates in place: receivers of alarms, trust for one account, parameters, admission, zones."""
 
 
 def _is_expected(step: StepRecord) -> bool:

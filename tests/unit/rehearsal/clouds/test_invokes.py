@@ -78,6 +78,10 @@ def test_functions_use_the_providers_region_and_account(
     assert {name: result[name] for name in expected} == expected
 
 
+def test_the_default_vpc_needs_no_id() -> None:
+    assert call("aws:ec2/getVpc:getVpc", {"default": True})["id"] == "vpc-0123456789abcdef0"
+
+
 def test_get_policy_document_returns_the_policy_as_json() -> None:
     statements: list[Value] = [
         {

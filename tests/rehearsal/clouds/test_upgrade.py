@@ -80,7 +80,7 @@ UPDATED = {
     "gcp:monitoring/alertPolicy:AlertPolicy": {"notificationChannels"},
     "gcp:sql/databaseInstance:DatabaseInstance": {"settings.databaseFlags"},
 }
-"""Properties that this version updates in place: receivers of alarms, trust for one account, parameters, admission, zones."""
+"""Properties that this version updates in place: receivers of alarms, trust, parameters, admission, zones."""
 
 
 def _is_expected(step: StepRecord) -> bool:

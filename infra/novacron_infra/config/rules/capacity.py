@@ -43,8 +43,6 @@ class _Purchase:
 
     path: str
     capacity: WorkerCapacity
-    is_default: bool
-    """Whether the user has left the capacity out."""
     region: Region
     machine_type: Machine
 
@@ -64,7 +62,6 @@ def check_capacity(parts: Parts) -> Iterator[Problem]:
         purchase = _Purchase(
             path="workers.capacity" if own is None else f"{item_path('regions', regions, index)}.worker_capacity",
             capacity=workers.capacity if own is None else own,
-            is_default=own is None and "capacity" not in workers.model_fields_set,
             region=region,
             machine_type=machine_type,
         )
@@ -78,7 +75,6 @@ def _check_sale(purchase: _Purchase) -> Iterator[Problem]:
     """Report a machine that its cloud does not sell in this way."""
     kind, machine_type, path = purchase.capacity.kind, purchase.machine_type, f"{purchase.path}.kind"
     cloud, sold = _OF_ONE_CLOUD.get(kind, machine_type.cloud), machine_type.sold
-    default = " (the default)" if purchase.is_default else ""
     if sold is None:
         if cloud is not machine_type.cloud:
             rule = f"capacity {kind.value} is a capacity of {cloud.value}, and {machine_type.name} is on another cloud"
@@ -92,7 +88,7 @@ def _check_sale(purchase: _Purchase) -> Iterator[Problem]:
     )
     source = f"({sold.source}, {sold.as_of})"
     if kind not in sold.capacities:
-        rule = f"{machine_type.cloud.value} does not sell {machine_type.name} as {kind.value}{default} {source}"
+        rule = f"{machine_type.cloud.value} does not sell {machine_type.name} as {kind.value} {source}"
         yield problem(path, kind.value, rule, fix)
     elif kind not in usable:
         rule = f"spot has a floor of on-demand machines, and {machine_type.name} is not sold on demand {source}"

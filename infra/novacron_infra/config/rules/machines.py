@@ -122,7 +122,8 @@ def _list_alternatives(machine_type: Machine, region: str, other_regions: tuple[
     if here:
         yield f"{_suggest_like(machine_type, here)}."
     if other_regions:
-        yield f"Use a region that offers it, such as {', '.join(other_regions[:_SHOWN_REGIONS])}."
+        regions = ", ".join(other_regions[:_SHOWN_REGIONS])
+        yield f"{'Or use' if here else 'Use'} a region that offers {machine_type.name}, such as {regions}."
     yield "If the region offers it by now, add it to catalog/regions.yaml"
 
 

@@ -57,6 +57,14 @@ def init(
     account: Annotated[
         str, typer.Option(metavar="ID", help="Google Cloud: the project. Azure: the subscription.")
     ] = "",
+    alarm_receiver: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Receiver of alarms, needed for production: an SNS topic's ARN, a notification channel, or an action "
+            "group's id.",
+        ),
+    ] = "",
     coordinator_image: Annotated[
         str, typer.Option(metavar="IMAGE", help="Image of the coordinators; kubernetes.")
     ] = "",
@@ -97,6 +105,7 @@ def init(
         admins=split_list(admin or ()),
         account=account or None,
         domain=domain or None,
+        alarm_receiver=alarm_receiver or None,
         coordinator_image=coordinator_image or None,
         worker_image=worker_image or None,
     )

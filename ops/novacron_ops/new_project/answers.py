@@ -31,6 +31,8 @@ class Answers:
     """Project of Google Cloud, or subscription of Azure."""
     domain: str | None = None
     """Domain name that clients use."""
+    alarm_receiver: str | None = None
+    """Receiver of the alarms of a production environment, as the cloud names it."""
     coordinator_image: str | None = None
     """Image of the coordinators, in a cluster of your own."""
     worker_image: str | None = None

@@ -53,7 +53,7 @@ def _describe_missing(question: Question, answers: Answers) -> str:
 def ask_questions(answers: Answers) -> Answers:
     """Ask for everything that has no answer yet, each question until the answer is one that `novacron plan` accepts."""
     for question in list_questions(answers.platform):
-        if question.asked and not _is_answered(answers, question):
+        if (question.asked or question.required(answers)) and not _is_answered(answers, question):
             answers = _ask(question, answers)
     return answers
 

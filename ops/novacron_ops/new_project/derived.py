@@ -25,6 +25,7 @@ from novacron_infra.catalog import (
     resolve_quantization,
 )
 from novacron_infra.config import OWN_STORE, FirstTokenTarget, Platform, Resources, Workers
+from novacron_infra.config.sections.platform import EnvironmentKind, derive_kind
 from novacron_infra.limits.zones import list_zones
 from novacron_infra.plan.errors import DoesNotFitError
 from novacron_infra.plan.latency import calculate_latency_floor
@@ -52,6 +53,17 @@ _EXAMPLE_ADMINS = {
     Platform.AZURE: "00000000-0000-0000-0000-000000000001",
 }
 _EXAMPLE_ACCOUNTS = {Platform.GCP: "my-project", Platform.AZURE: "00000000-0000-0000-0000-000000000000"}
+_RECEIVERS = {
+    Platform.AWS: "aws_topic_arns",
+    Platform.GCP: "google_channels",
+    Platform.AZURE: "azure_action_groups",
+}
+_EXAMPLE_RECEIVERS = {
+    Platform.AWS: "arn:aws:sns:{region}:123456789012:alarms",
+    Platform.GCP: "projects/my-project/notificationChannels/1",
+    Platform.AZURE: "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/operations"
+    "/providers/Microsoft.Insights/actionGroups/on-call",
+}
 _ZONES = 3
 """Zones of a region. AWS needs two or three."""
 _AWS_ZONES = {"ap-northeast-1": "acd", "ca-central-1": "abd", "us-west-1": "ac"}
@@ -82,6 +94,10 @@ class Derived:
     """A median latency between two tokens that the GPUs can reach, in seconds."""
     zones: dict[str, tuple[str, ...]]
     """Zones of each region, empty on Azure, where a region needs none."""
+    kind: str | None
+    """The kind of the environment, if its name does not state it."""
+    receivers: str
+    """The key below `alarms` for receivers of the cloud."""
 
 
 def is_cloud(platform: Platform) -> bool:
@@ -110,7 +126,14 @@ def complete(answers: Answers) -> Answers:
         admins=found.admins or (_EXAMPLE_ADMINS[found.platform],),
         account=found.account or _EXAMPLE_ACCOUNTS.get(found.platform),
         domain=found.domain or ("api.example.com" if len(regions) > 1 else None),
+        alarm_receiver=found.alarm_receiver or _find_example_receiver(found, next(iter(regions))),
     )
+
+
+def _find_example_receiver(answers: Answers, region: str) -> str | None:
+    if derive_kind(answers.stack or "") is not EnvironmentKind.PRODUCTION:
+        return None
+    return _EXAMPLE_RECEIVERS[answers.platform].format(region=region)
 
 
 def list_machines(answers: Answers) -> list[Machine]:
@@ -203,6 +226,8 @@ def derive(answers: Answers) -> Derived:
         first_token_s=_choose_target_s(_FIRST_TOKEN_S, latency.first_token_s if latency else 0),
         inter_token_s=_choose_target_s(_INTER_TOKEN_S, latency.step_s if latency else 0),
         zones={region: _list_zones(answers.platform, region) for region in answers.regions},
+        kind=None if derive_kind(answers.stack or "") else EnvironmentKind.DEVELOPMENT.value,
+        receivers=_RECEIVERS[answers.platform],
     )
 
 

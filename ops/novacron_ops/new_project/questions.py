@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from novacron_infra.catalog import load_models
 from novacron_infra.config import Platform
+from novacron_infra.config.sections.platform import EnvironmentKind, derive_kind
 
 from novacron_ops.new_project.answers import Answers
 from novacron_ops.new_project.derived import complete, is_cloud, list_machines, list_regions
@@ -28,6 +29,10 @@ def _always(answers: Answers) -> bool:
 
 def _has_several_regions(answers: Answers) -> bool:
     return len(answers.regions) > 1
+
+
+def _is_production(answers: Answers) -> bool:
+    return derive_kind(answers.stack or "") is EnvironmentKind.PRODUCTION
 
 
 def _no_choices(answers: Answers) -> list[str]:
@@ -58,7 +63,7 @@ class Question:
     choices: Callable[[Answers], list[str]] = _no_choices
     """The values to choose from, the best one first; empty if there is no list."""
     asked: bool = True
-    """Whether a terminal asks it; otherwise only the option answers it."""
+    """Whether a terminal asks it even if it is not required; otherwise only the option answers it."""
 
     @property
     def is_list(self) -> bool:
@@ -139,6 +144,15 @@ QUESTIONS = (
         platforms=_CLOUDS,
         paths=("traffic",),
         required=_has_several_regions,
+    ),
+    Question(
+        field="alarm_receiver",
+        flag="--alarm-receiver",
+        text="Receiver of alarms",
+        platforms=_CLOUDS,
+        paths=("alarms",),
+        required=_is_production,
+        asked=False,
     ),
     Question(
         field="coordinator_image",

@@ -72,7 +72,7 @@ def test_capacities_that_are_sold_are_accepted(
             "a3-highgpu-1g",
             None,
             "workers.capacity.kind",
-            "gcp does not sell a3-highgpu-1g as on-demand (Google",
+            "gcp does not sell a3-highgpu-1g as on-demand (Google Cloud",
         ),
         (
             "prod-gcp",

@@ -21,6 +21,7 @@ ADMINS = {
     Platform.AZURE: "00000000-0000-0000-0000-000000000001",
 }
 ACCOUNTS = {Platform.GCP: "my-project", Platform.AZURE: "00000000-0000-0000-0000-000000000002"}
+RECEIVER = "arn:aws:sns:us-west-2:123456789012:alarms"
 AWS = ("--platform", "aws", "--admin", ADMINS[Platform.AWS])
 SMALL = (*AWS, "--model", "llama-3.1-8b", "--machine", "p5.48xlarge", "--region", "us-west-2")
 
@@ -104,6 +105,32 @@ def test_files_are_written_and_planned(folder: Path, capsys: pytest.CaptureFixtu
         patched.chdir(folder / "llm")
         assert novacron("plan", "-s", "dev") == 0
     assert "dev on aws serves llama-3.1-8b" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("stack", "options", "expected"),
+    [
+        ("main", (), {"kind": "development"}),
+        ("search-qa", ("--region", "us-east-1", "--domain", "api.example.com"), {"primary": "us-west-2"}),
+        ("prod", ("--alarm-receiver", RECEIVER), {"alarms": {"aws_topic_arns": [RECEIVER]}}),
+    ],
+)
+def test_the_stack_says_what_its_name_and_its_regions_do_not(
+    folder: Path, stack: str, options: tuple[str, ...], expected: dict[str, object]
+) -> None:
+    assert novacron("init", "-s", stack, *SMALL, *options) == 0
+    environment = yaml.safe_load((folder / f"Pulumi.{stack}.yaml").read_text())["config"]["novacron:environment"]
+    assert {key: environment.get(key) for key in ("kind", "primary", "alarms")} == {
+        "kind": None,
+        "primary": None,
+        "alarms": None,
+        **expected,
+    }
+
+
+def test_production_needs_a_receiver_of_alarms(capsys: pytest.CaptureFixture[str]) -> None:
+    assert novacron("init", "-s", "prod", *SMALL) == 2
+    assert "--alarm-receiver" in capsys.readouterr().err
 
 
 def test_a_local_project_needs_no_other_option(folder: Path) -> None:

@@ -25,6 +25,7 @@ from novacron_infra.workloads.names import (
     SERVING_PRIORITY,
     WORKERS,
 )
+from novacron_infra.workloads.probes import http_probe
 from novacron_infra.workloads.serving_config import CoordinatorFile, PodTimes, build_coordinator_file
 
 CONFIG_FILE = "coordinator.json"
@@ -161,9 +162,9 @@ def _describe_pod(
                     k8s.core.v1.ContainerPortArgs(name="grpc", container_port=place.ports.grpc),
                     *((https,) if place.tls else ()),
                 ],
-                startup_probe=pods.probe(contract.HEALTH_PATH, "http", period_s=1, failures=_START_TIMEOUT_S),
-                liveness_probe=pods.probe(contract.HEALTH_PATH, "http", period_s=10, failures=3),
-                readiness_probe=pods.probe(contract.READY_PATH, "http", period_s=2, failures=3),
+                startup_probe=http_probe(contract.HEALTH_PATH, "http", period_s=1, failures=_START_TIMEOUT_S),
+                liveness_probe=http_probe(contract.HEALTH_PATH, "http", period_s=10, failures=3),
+                readiness_probe=http_probe(contract.READY_PATH, "http", period_s=2, failures=3),
                 lifecycle=k8s.core.v1.LifecycleArgs(
                     pre_stop=k8s.core.v1.LifecycleHandlerArgs(sleep=k8s.core.v1.SleepActionArgs(seconds=PRE_STOP_S))
                 ),

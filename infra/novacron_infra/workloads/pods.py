@@ -1,4 +1,4 @@
-"""Parts that the pods of coordinators and workers share: labels, rights, probes, resources and volumes."""
+"""Parts that the pods of coordinators and workers share: labels, rights, resources and volumes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,6 @@ WITHOUT_WAITING = {"pulumi.com/skipAwait": "true"}
 """Annotation of an object that an update does not wait for."""
 _ONLY_THE_PROCESS_READS = 0o440
 """Mode of files with secrets: their group is the process's."""
-PROBE_TIMEOUT_S = 5
 _TEMPORARY_MIB = 256
 
 
@@ -171,34 +170,6 @@ def secure_container(*, read_only_root: bool) -> k8s.core.v1.SecurityContextArgs
         allow_privilege_escalation=False,
         read_only_root_filesystem=read_only_root,
         capabilities=k8s.core.v1.CapabilitiesArgs(drop=["ALL"]),
-    )
-
-
-def probe(path: str, port: str, *, period_s: int, failures: int, https: bool = False) -> k8s.core.v1.ProbeArgs:
-    """Return a probe that asks the container over HTTP.
-
-    Args:
-        path: path of the request.
-        port: name of the port.
-        period_s: time between two requests.
-        failures: number of failed requests in a row that counts as a failure.
-        https: whether the port has TLS. The kubelet verifies no certificate.
-    """
-    return k8s.core.v1.ProbeArgs(
-        http_get=k8s.core.v1.HTTPGetActionArgs(path=path, port=port, scheme="HTTPS" if https else None),
-        period_seconds=period_s,
-        failure_threshold=failures,
-        timeout_seconds=PROBE_TIMEOUT_S,
-    )
-
-
-def tcp_probe(port: str, *, period_s: int, failures: int) -> k8s.core.v1.ProbeArgs:
-    """Return a probe that connects to a port; the arguments are those of `probe`."""
-    return k8s.core.v1.ProbeArgs(
-        tcp_socket=k8s.core.v1.TCPSocketActionArgs(port=port),
-        period_seconds=period_s,
-        failure_threshold=failures,
-        timeout_seconds=PROBE_TIMEOUT_S,
     )
 
 

@@ -17,6 +17,7 @@ from novacron_infra.workloads import pods
 from novacron_infra.workloads import serving_contract as contract
 from novacron_infra.workloads.fabrics import FabricDaemon, FabricPod
 from novacron_infra.workloads.names import PART_OF, SERVING_PRIORITY, WORKER_SERVICE_ACCOUNT
+from novacron_infra.workloads.probes import http_probe, tcp_probe
 
 CONFIG_FILE = "worker.json"
 MODEL_CACHE = f"{contract.HOME}/models"
@@ -169,13 +170,13 @@ def _describe_probes(
     failures = -(-pod.start_timeout_s // _START_PERIOD_S)
     if not pod.serves:
         # The other pods of a group listen for ranks once they have the model. The leader's probes find a dead rank.
-        started = pods.tcp_probe("launch", period_s=_START_PERIOD_S, failures=failures)
-        return started, None, pods.tcp_probe("launch", period_s=10, failures=3)
+        started = tcp_probe("launch", period_s=_START_PERIOD_S, failures=failures)
+        return started, None, tcp_probe("launch", period_s=10, failures=3)
     return (
         # A worker answers `/health` while it loads. Its start is over when it is ready for the first time.
-        pods.probe(contract.READY_PATH, "http", period_s=_START_PERIOD_S, failures=failures, https=https),
-        pods.probe(contract.HEALTH_PATH, "http", period_s=10, failures=3, https=https),
-        pods.probe(contract.READY_PATH, "http", period_s=5, failures=3, https=https),
+        http_probe(contract.READY_PATH, "http", period_s=_START_PERIOD_S, failures=failures, https=https),
+        http_probe(contract.HEALTH_PATH, "http", period_s=10, failures=3, https=https),
+        http_probe(contract.READY_PATH, "http", period_s=5, failures=3, https=https),
     )
 
 

@@ -20,6 +20,7 @@ from novacron_infra.workloads import serving_contract as contract
 from novacron_infra.workloads.config_objects import declare_file, declare_secret
 from novacron_infra.workloads.names import NAMESPACE, POSTGRES, REDIS, SERVING_PRIORITY
 from novacron_infra.workloads.options import after
+from novacron_infra.workloads.probes import exec_probe, tcp_probe
 from novacron_infra.workloads.serving_args import OwnDatabases
 
 _SCRIPTS = Path(__file__).parent
@@ -118,8 +119,8 @@ def _describe_postgres(settings: OwnPostgres) -> _Server:
         password_key=contract.POSTGRES_PASSWORD,
         password_folder=contract.DATABASE_FOLDER,
         variables={"PGDATA": _POSTGRES_FOLDER},
-        started=_exec_probe(check, period_s=2, failures=_RECOVERY_S // 2),
-        ready=_exec_probe(check, period_s=10, failures=3),
+        started=exec_probe(check, period_s=2, failures=_RECOVERY_S // 2),
+        ready=exec_probe(check, period_s=10, failures=3),
         # SIGTERM would wait until the last coordinator closes its connections.
         stop=("pg_ctl", "stop", "--mode=fast", f"--timeout={_STOP_S}"),
         stop_s=_STOP_S,
@@ -140,9 +141,9 @@ def _describe_redis(settings: OwnRedis) -> _Server:
         password_key=contract.REDIS_PASSWORD,
         password_folder=contract.REDIS_FOLDER,
         variables={},
-        started=pods.tcp_probe("server", period_s=1, failures=_REDIS_START_S),
+        started=tcp_probe("server", period_s=1, failures=_REDIS_START_S),
         # Without the password the answer is an error, and an answer all the same.
-        ready=_exec_probe(["/bin/sh", "-c", _REDIS_PING], period_s=5, failures=3),
+        ready=exec_probe(["/bin/sh", "-c", _REDIS_PING], period_s=5, failures=3),
     )
 
 
@@ -227,7 +228,7 @@ def _declare_stateful_set(
         env=[k8s.core.v1.EnvVarArgs(name=key, value=value) for key, value in variables.items()],
         ports=[k8s.core.v1.ContainerPortArgs(name="server", container_port=server.port)],
         startup_probe=server.started,
-        liveness_probe=pods.tcp_probe("server", period_s=10, failures=6),
+        liveness_probe=tcp_probe("server", period_s=10, failures=6),
         readiness_probe=server.ready,
         lifecycle=stop,
         resources=pods.request_resources(server.resources, (pods.TEMPORARY,)),
@@ -257,14 +258,4 @@ def _declare_stateful_set(
             ),
         ),
         opts=pods.start_after_content(source, opts, passwd),
-    )
-
-
-def _exec_probe(command: list[str], *, period_s: int, failures: int) -> k8s.core.v1.ProbeArgs:
-    """Return a probe that runs a command in the container."""
-    return k8s.core.v1.ProbeArgs(
-        exec_=k8s.core.v1.ExecActionArgs(command=command),
-        period_seconds=period_s,
-        failure_threshold=failures,
-        timeout_seconds=pods.PROBE_TIMEOUT_S,
     )

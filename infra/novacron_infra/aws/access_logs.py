@@ -12,6 +12,7 @@ import pulumi
 import pulumi_aws as aws
 
 from novacron_infra.aws.iam import find_account, render_policy
+from novacron_infra.aws.private_buckets import make_private, refuse_plain_http
 from novacron_infra.names import shorten_name
 from novacron_infra.tags import Tags
 
@@ -42,27 +43,7 @@ def declare_access_logs(
     resource = f"{shorten_name(name, _LONGEST_NAME)}-access-logs"
     # S3 writes access logs only to buckets with its own encryption keys, which are the default.
     logs = aws.s3.Bucket(resource, force_destroy=True, tags=tags.of("logs"), opts=child)
-    versioning = aws.s3.BucketVersioning(
-        resource,
-        bucket=logs.id,
-        versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
-        opts=child,
-    )
-    closed = aws.s3.BucketPublicAccessBlock(
-        resource,
-        bucket=logs.id,
-        block_public_acls=True,
-        block_public_policy=True,
-        ignore_public_acls=True,
-        restrict_public_buckets=True,
-        opts=child,
-    )
-    aws.s3.BucketOwnershipControls(
-        resource,
-        bucket=logs.id,
-        rule=aws.s3.BucketOwnershipControlsRuleArgs(object_ownership="BucketOwnerEnforced"),
-        opts=child,
-    )
+    private = make_private(resource, logs, child)
     aws.s3.BucketLifecycleConfiguration(
         resource,
         bucket=logs.id,
@@ -80,7 +61,7 @@ def declare_access_logs(
                 ),
             )
         ],
-        opts=pulumi.ResourceOptions(parent=parent, depends_on=[versioning]),
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=[private.versioning]),
     )
     may_write = aws.s3.BucketPolicy(
         resource,
@@ -88,7 +69,7 @@ def declare_access_logs(
         policy=pulumi.Output.all(logs=logs.arn, bucket=bucket.arn, account=find_account(account_id, parent)).apply(
             _receives_logs
         ),
-        opts=pulumi.ResourceOptions(parent=parent, depends_on=[closed]),
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=[private.closed]),
     )
     aws.s3.BucketLogging(
         resource,
@@ -108,9 +89,8 @@ def declare_access_logs(
 
 def _receives_logs(known: Mapping[str, str]) -> str:
     logs = known["logs"]
-    everything = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [logs, f"{logs}/*"]}
     return render_policy(
-        everything | {"Sid": "NoPlainHttp", "Condition": {"Bool": {"aws:SecureTransport": "false"}}},
+        refuse_plain_http(logs),
         {
             "Sid": "AccessLogs",
             "Effect": "Allow",

@@ -16,6 +16,7 @@ from novacron_infra.aliases import with_former_type
 from novacron_infra.aws.access_logs import declare_access_logs
 from novacron_infra.aws.checks import check_name
 from novacron_infra.aws.iam import render_policy
+from novacron_infra.aws.private_buckets import make_private, refuse_everything, refuse_plain_http
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.known_args import check_known_args
 from novacron_infra.limits.names import S3_BUCKET
@@ -84,12 +85,7 @@ class AwsModelStore(pulumi.ComponentResource):
             tags=args.tags.of("models"),
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
-        versioning = aws.s3.BucketVersioning(
-            f"{name}-models",
-            bucket=self.bucket.id,
-            versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
-            opts=child,
-        )
+        private = make_private(f"{name}-models", self.bucket, child)
         aws.s3.BucketServerSideEncryptionConfiguration(
             f"{name}-models",
             bucket=self.bucket.id,
@@ -106,27 +102,11 @@ class AwsModelStore(pulumi.ComponentResource):
             ],
             opts=child,
         )
-        closed = aws.s3.BucketPublicAccessBlock(
-            f"{name}-models",
-            bucket=self.bucket.id,
-            block_public_acls=True,
-            block_public_policy=True,
-            ignore_public_acls=True,
-            restrict_public_buckets=True,
-            opts=child,
-        )
-        aws.s3.BucketOwnershipControls(
-            f"{name}-models",
-            bucket=self.bucket.id,
-            rule=aws.s3.BucketOwnershipControlsRuleArgs(object_ownership="BucketOwnerEnforced"),
-            opts=child,
-        )
-        # Two writers of one bucket's policy conflict: one after the other.
         aws.s3.BucketPolicy(
             f"{name}-models",
             bucket=self.bucket.id,
             policy=self.bucket.arn.apply(render_tls_policy),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[closed]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[private.closed]),
         )
         if args.access_log_days:
             declare_access_logs(name, self.bucket, args.tags, args.access_log_days, args.account_id, self)
@@ -152,9 +132,9 @@ class AwsModelStore(pulumi.ComponentResource):
                     ),
                 )
             ],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[private.versioning]),
         )
-        self.bucket_arn = resolve_after(self.bucket.arn, versioning.bucket)
+        self.bucket_arn = resolve_after(self.bucket.arn, private.versioning.bucket)
         self.register_outputs({"bucket_arn": self.bucket_arn})
 
 
@@ -311,10 +291,13 @@ def describe_slow_load(weights_gb: float | None, throughput_mib_per_s: int, time
 
 def render_tls_policy(bucket_arn: str) -> str:
     """A bucket policy that refuses plain HTTP and TLS before 1.2."""
-    refused = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [bucket_arn, f"{bucket_arn}/*"]}
     return render_policy(
-        refused | {"Sid": "NoPlainHttp", "Condition": {"Bool": {"aws:SecureTransport": "false"}}},
-        refused | {"Sid": "NoOldTls", "Condition": {"NumericLessThan": {"s3:TlsVersion": "1.2"}}},
+        refuse_plain_http(bucket_arn),
+        {
+            **refuse_everything(bucket_arn),
+            "Sid": "NoOldTls",
+            "Condition": {"NumericLessThan": {"s3:TlsVersion": "1.2"}},
+        },
     )
 
 

@@ -1,11 +1,12 @@
 """Azure as components, and put together as a region (`region`). Importing it loads Azure's SDK and no other."""
 
-from novacron_infra.azure.cluster import AksCluster, AksClusterArgs, AksClusterResources, MaintenanceWindow
+from novacron_infra.azure.cluster import AksCluster, AksClusterArgs, AksClusterResources
 from novacron_infra.azure.databases import AzurePostgres, AzurePostgresArgs, AzureRedis, AzureRedisArgs
 from novacron_infra.azure.identity import AksPodIdentity, AksPodIdentityArgs
 from novacron_infra.azure.ingress import AzureIngress, AzureIngressArgs
 from novacron_infra.azure.keys import AzureKeys, AzureKeysArgs, AzureKeysResources, CustomerKey, KeyUse
 from novacron_infra.azure.logs import AzureLogs, AzureLogsArgs
+from novacron_infra.azure.maintenance import MaintenanceWindow
 from novacron_infra.azure.network import AzureNetwork, AzureNetworkArgs, AzureNetworkResources, SubnetUse
 from novacron_infra.azure.node_pool import (
     AksNodePool,

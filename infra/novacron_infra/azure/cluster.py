@@ -6,8 +6,7 @@ Not for other nodes (`node_pool`): a pool inside the cluster is neither added no
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 
 import pulumi
@@ -18,6 +17,7 @@ from novacron_infra.azure.iam import Role, declare_identity, grant
 from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.kubeconfig import from_given
 from novacron_infra.azure.logs import AzureLogsArgs, collect_container_logs, send_logs
+from novacron_infra.azure.maintenance import MaintenanceWindow, check_window, describe_window
 from novacron_infra.catalog import Cloud
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.known_args import check_known_args
@@ -45,19 +45,8 @@ LOG_CATEGORIES = (
 """All of the control plane's, once: kube-audit-admin is a part of kube-audit."""
 SYSTEM_POOL = "system"
 _MAINTENANCE = {"node-images": "aksManagedNodeOSUpgradeSchedule", "patches": "aksManagedAutoUpgradeSchedule"}
-_FEWEST_WINDOW_HOURS = 4
 _DNS_ADDRESS = 10
 _MAX_PREFIX_LENGTH = 28
-_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MaintenanceWindow:
-    """When AKS may change nodes by itself: once a week, UTC."""
-
-    day: containerservice.WeekDay = containerservice.WeekDay.SUNDAY
-    start: str = "02:00"
-    hours: int = 6
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,7 +73,7 @@ class AksClusterArgs:
     service_cidr: IPv4Network = SERVICE_NETWORK
     pod_cidr: IPv4Network = POD_NETWORK
     """Network of the pods' overlay. Other clusters may use the same."""
-    maintenance: MaintenanceWindow = MaintenanceWindow()
+    maintenance: MaintenanceWindow = field(default_factory=MaintenanceWindow)
     system_size: str = "Standard_D8ds_v5"
     """VM size of the nodes for AKS's system pods; it needs a local disk for the operating system."""
     system_nodes: int = 3
@@ -259,20 +248,12 @@ class AksCluster(pulumi.ComponentResource):
     def _maintenance(
         self, cluster: containerservice.ManagedCluster, what: str, config: str
     ) -> containerservice.MaintenanceConfiguration:
-        window = self._args.maintenance
         return containerservice.MaintenanceConfiguration(
             f"{self._name}-{what}",
             config_name=config,
             resource_group_name=self._args.resource_group,
             resource_name_=cluster.name,
-            maintenance_window=containerservice.MaintenanceWindowArgs(
-                schedule=containerservice.ScheduleArgs(
-                    weekly=containerservice.WeeklyScheduleArgs(day_of_week=window.day, interval_weeks=1)
-                ),
-                start_time=window.start,
-                duration_hours=window.hours,
-                utc_offset="+00:00",
-            ),
+            maintenance_window=describe_window(self._args.maintenance),
             opts=self._child,
         )
 
@@ -362,38 +343,28 @@ def _check_args(name: str, args: AksClusterArgs) -> list[Problem]:
     if args.system_nodes < 1:
         rule = "AKS needs a node for its own pods"
         found.append(Problem(f"{name}.system_nodes", str(args.system_nodes), rule, "Use 1 or more"))
-    return found + _check_window(f"{name}.maintenance", args.maintenance) + _check_overlaps(name, args)
-
-
-def _check_window(path: str, window: MaintenanceWindow) -> list[Problem]:
-    found: list[Problem] = []
-    if not _TIME.fullmatch(window.start):
-        found.append(Problem(f"{path}.start", window.start, "it is not a time of day", "Write it as 02:00"))
-    if not _FEWEST_WINDOW_HOURS <= window.hours <= 24:
-        rule = f"AKS takes windows of {_FEWEST_WINDOW_HOURS} to 24 hours"
-        found.append(Problem(f"{path}.hours", str(window.hours), rule, "Stay within"))
-    return found
+    return found + check_window(f"{name}.maintenance", args.maintenance) + _check_overlaps(name, args)
 
 
 def _check_overlaps(name: str, args: AksClusterArgs) -> list[Problem]:
     """Each network against those before it."""
     found: list[Problem] = []
     before: dict[str, IPv4Network] = {}
-    for field, cidr in {
+    for key, cidr in {
         "network_cidr": args.network_cidr,
         "service_cidr": args.service_cidr,
         "pod_cidr": args.pod_cidr,
     }.items():
         if cidr.prefixlen > _MAX_PREFIX_LENGTH:
             rule = "it has fewer than 16 addresses"
-            found.append(Problem(f"{name}.{field}", str(cidr), rule, "Write it as 172.20.0.0/16"))
+            found.append(Problem(f"{name}.{key}", str(cidr), rule, "Write it as 172.20.0.0/16"))
             continue
         found += [
-            Problem(f"{name}.{field}", str(cidr), f"it overlaps {other} {taken}", "Use addresses that nothing else has")
+            Problem(f"{name}.{key}", str(cidr), f"it overlaps {other} {taken}", "Use addresses that nothing else has")
             for other, taken in before.items()
             if cidr.overlaps(taken)
         ]
-        before[field] = cidr
+        before[key] = cidr
     return found
 
 

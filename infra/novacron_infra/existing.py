@@ -6,16 +6,18 @@ nothing is created if there is one. A thing that exists is never a managed resou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 import pulumi
 
+from novacron_infra.catalog import Cloud
 from novacron_infra.config.problems import KEY
 from novacron_infra.errors import ConfigurationError, Problem
 
 Found = TypeVar("Found")
+Spec = TypeVar("Spec")
 _FAILED = "invoke of "
 """Pulumi raises a plain Exception whose message begins so when a cloud rejects an invoke."""
 _LONGEST_MESSAGE = 300
@@ -90,9 +92,29 @@ def differs(value: object, expected: object) -> bool:
     return is_reported(value) and value != expected
 
 
-def raise_lookup_problems(lookups: Iterable[Lookups]) -> None:
-    """Raise a ConfigurationError with every problem of every region, if there are any."""
-    problems = [found for item in lookups for found in item.problems]
+def check_regions(
+    cloud: Cloud,
+    specs: Mapping[str, Spec],
+    providers: Mapping[str, pulumi.ProviderResource],
+    look_up: Callable[[Spec, Lookups], None],
+) -> None:
+    """Look up everything that exists of the regions in a cloud.
+
+    Args:
+        cloud: the cloud.
+        specs: the regions by name.
+        providers: the provider of each.
+        look_up: looks up what exists of one region.
+
+    Raises:
+        ConfigurationError: with everything that is not there, or lacks what a region needs.
+    """
+    problems: list[Problem] = []
+    for name, spec in specs.items():
+        path = f"regions[{name}].existing.{cloud.value}"
+        lookups = Lookups(path, pulumi.InvokeOptions(provider=providers[name]))
+        look_up(spec, lookups)
+        problems += lookups.problems
     if problems:
         raise ConfigurationError(problems)
 

@@ -4,36 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import pulumi
 import pulumi_aws as aws
 
 from novacron_infra.aws.existing_bucket import check_bucket
 from novacron_infra.aws.existing_network import AwsNetworkCheck
 from novacron_infra.aws.existing_registry import check_registry
 from novacron_infra.aws.region_parts import find_existing
-from novacron_infra.existing import Lookups, raise_lookup_problems
+from novacron_infra.catalog import Cloud
+from novacron_infra.existing import Lookups, check_regions
 from novacron_infra.regions import RegionSpec
 from novacron_infra.stores import ExistingS3Store, S3Store
 
 
 def check_existing(specs: Mapping[str, RegionSpec], providers: Mapping[str, aws.Provider]) -> None:
-    """Look up everything that exists of the regions.
-
-    Args:
-        specs: the regions by name.
-        providers: the provider of each.
-
-    Raises:
-        ConfigurationError: with everything that is not there, or lacks what a region needs.
-    """
+    """Look up everything that exists of the regions; the arguments and the error are those of `check_regions`."""
     buckets = [name for name, spec in specs.items() if isinstance(spec.store, S3Store | ExistingS3Store)]
-    lookups = [_look_up(spec, providers[name], replicated=name in buckets[1:]) for name, spec in specs.items()]
-    raise_lookup_problems(lookups)
+
+    def look_up(spec: RegionSpec, lookups: Lookups) -> None:
+        _look_up(spec, lookups, replicated=spec.region in buckets[1:])
+
+    check_regions(Cloud.AWS, specs, providers, look_up)
 
 
-def _look_up(spec: RegionSpec, provider: aws.Provider, *, replicated: bool) -> Lookups:
+def _look_up(spec: RegionSpec, lookups: Lookups, *, replicated: bool) -> None:
     existing = find_existing(spec)
-    lookups = Lookups(f"regions[{spec.region}].existing.aws", pulumi.InvokeOptions(provider=provider))
     if existing.network is not None:
         AwsNetworkCheck(
             lookups=lookups,
@@ -46,4 +40,3 @@ def _look_up(spec: RegionSpec, provider: aws.Provider, *, replicated: bool) -> L
         check_bucket(lookups, spec.store, spec.region, replicated=replicated)
     if existing.registry is not None:
         check_registry(lookups, existing.registry)
-    return lookups

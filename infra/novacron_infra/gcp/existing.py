@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import pulumi
 import pulumi_gcp as gcp
 
-from novacron_infra.existing import Lookups, raise_lookup_problems
+from novacron_infra.catalog import Cloud
+from novacron_infra.existing import Lookups, check_regions
 from novacron_infra.gcp.existing_bucket import check_bucket
 from novacron_infra.gcp.existing_network import GcpNetworkCheck
 from novacron_infra.gcp.existing_registry import check_registry
@@ -17,22 +17,12 @@ from novacron_infra.stores import ExistingGcsStore
 
 
 def check_existing(specs: Mapping[str, RegionSpec], providers: Mapping[str, gcp.Provider]) -> None:
-    """Look up everything that exists of the regions.
-
-    Args:
-        specs: the regions by name.
-        providers: the provider of each.
-
-    Raises:
-        ConfigurationError: with everything that is not there, or lacks what a region needs.
-    """
-    lookups = [_look_up(spec, providers[name]) for name, spec in specs.items()]
-    raise_lookup_problems(lookups)
+    """Look up everything that exists of the regions; the arguments and the error are those of `check_regions`."""
+    check_regions(Cloud.GCP, specs, providers, _look_up)
 
 
-def _look_up(spec: RegionSpec, provider: gcp.Provider) -> Lookups:
+def _look_up(spec: RegionSpec, lookups: Lookups) -> None:
     existing = find_existing(spec)
-    lookups = Lookups(f"regions[{spec.region}].existing.gcp", pulumi.InvokeOptions(provider=provider))
     if existing.network is not None:
         GcpNetworkCheck(
             lookups=lookups,
@@ -45,4 +35,3 @@ def _look_up(spec: RegionSpec, provider: gcp.Provider) -> Lookups:
         check_bucket(lookups, spec.store, spec.region)
     if existing.registry is not None:
         check_registry(lookups, existing.registry)
-    return lookups

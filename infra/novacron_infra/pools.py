@@ -233,19 +233,17 @@ def _check_sale(shape: NodePoolShape, machine_type: Machine | None, _cloud: Clou
     sold = machine_type.sold if machine_type else None
     if machine_type is None or sold is None:
         return
-    source = f"({sold.source}, {sold.as_of})"
-    usable = [item for item in sold.capacities if item is not Capacity.SPOT or Capacity.ON_DEMAND in sold.capacities]
-    fix = f"Use {' or '.join(item.value for item in usable)}, or another machine"
+    fix = f"Use {' or '.join(item.value for item in sold.usable)}, or another machine"
     if _OF_ONE_CLOUD.get(shape.capacity, machine_type.cloud) is not machine_type.cloud:
         return  # the cloud's own rules report it
+    not_sold = f"{machine_type.cloud.value} does not sell {machine_type.name} so {sold.reference}"
     if shape.capacity not in sold.capacities:
-        rule = f"{machine_type.cloud.value} does not sell {machine_type.name} so {source}"
-        yield "capacity", shape.capacity.value, rule, fix
-    elif shape.capacity is Capacity.SPOT and Capacity.ON_DEMAND not in sold.capacities:
-        rule = f"its floor is on demand, and {machine_type.cloud.value} does not sell {machine_type.name} so {source}"
+        yield "capacity", shape.capacity.value, not_sold, fix
+    elif shape.capacity not in sold.usable:
+        rule = f"its floor is on demand, and {not_sold}"
         yield "capacity", shape.capacity.value, rule, fix
     if shape.capacity is Capacity.FLEX_START and shape.placement is Placement.CLUSTER and not sold.compact_flex_start:
-        rule = f"flex-start nodes of type {machine_type.name} cannot be placed close together {source}"
+        rule = f"flex-start nodes of type {machine_type.name} cannot be placed close together {sold.reference}"
         yield "placement", shape.placement.value, rule, "Use none, or another capacity"
 
 

@@ -224,6 +224,17 @@ class Sale(Sourced):
     zones: tuple[str, ...] = ()
     """The zones that sell it, where a complete list is known. Empty: any zone of a region may."""
 
+    @property
+    def usable(self) -> list[Capacity]:
+        """The capacities that a pool can have: spot machines stand above a floor of on-demand machines."""
+        on_demand = Capacity.ON_DEMAND in self.capacities
+        return [item for item in self.capacities if item is not Capacity.SPOT or on_demand]
+
+    @property
+    def reference(self) -> str:
+        """The source and its date, as messages show them."""
+        return f"({self.source}, {self.as_of})"
+
 
 class Processor(str, Enum):
     """Instruction sets of CPUs."""

@@ -80,22 +80,20 @@ def _check_sale(purchase: _Purchase) -> Iterator[Problem]:
             rule = f"capacity {kind.value} is a capacity of {cloud.value}, and {machine_type.name} is on another cloud"
             yield problem(path, kind.value, rule, "Use on-demand, spot or reservation")
         return
-    # Spot machines stand above a floor of on-demand machines.
-    usable = [item for item in sold.capacities if item is not Capacity.SPOT or Capacity.ON_DEMAND in sold.capacities]
+    usable = " or ".join(item.value for item in sold.usable)
     fix = (
-        f"Set {purchase.path}.kind to {' or '.join(item.value for item in usable)}, or use another machine. If it is "
-        "sold so by now, change `sold` of the machine in the catalogue"
+        f"Set {purchase.path}.kind to {usable}, or use another machine. If it is sold so by now, change `sold` of the "
+        "machine in the catalogue"
     )
-    source = f"({sold.source}, {sold.as_of})"
     if kind not in sold.capacities:
-        rule = f"{machine_type.cloud.value} does not sell {machine_type.name} as {kind.value} {source}"
+        rule = f"{machine_type.cloud.value} does not sell {machine_type.name} as {kind.value} {sold.reference}"
         yield problem(path, kind.value, rule, fix)
-    elif kind not in usable:
-        rule = f"spot has a floor of on-demand machines, and {machine_type.name} is not sold on demand {source}"
+    elif kind not in sold.usable:
+        rule = f"spot has a floor of on-demand machines, and {machine_type.name} is not sold on demand {sold.reference}"
         yield problem(path, kind.value, rule, fix)
     fallback = getattr(purchase.capacity, "fallback", Fallback.NONE)
     if fallback is Fallback.ON_DEMAND and Capacity.ON_DEMAND not in sold.capacities:
-        rule = f"{machine_type.name} is not sold on demand {source}"
+        rule = f"{machine_type.name} is not sold on demand {sold.reference}"
         yield problem(f"{purchase.path}.fallback", fallback.value, rule, "Use none")
 
 
@@ -149,7 +147,7 @@ def _check_zones(purchase: _Purchase) -> Iterator[Problem]:
     without = [zone for zone in zones if selling and zone not in selling]
     if without and machine_type.sold:
         usable = [zone for zone in region.zones if zone in selling]
-        rule = f"{without[0]} does not sell {machine_type.name} ({machine_type.sold.source}, {machine_type.sold.as_of})"
+        rule = f"{without[0]} does not sell {machine_type.name} {machine_type.sold.reference}"
         others = [zone for zone in selling if zone.startswith(f"{region.name}-")]
         fix = (
             f"Use [{', '.join(usable)}]"

@@ -23,7 +23,7 @@ from novacron_infra.config.sections.model import ModelServing
 from novacron_infra.config.sections.model_store import OWN_STORE, StoreKind
 from novacron_infra.config.sections.monitoring import Monitoring
 from novacron_infra.config.sections.platform import EnvironmentKind, EnvironmentName, Platform, derive_kind
-from novacron_infra.config.sections.regions import Region, find_primary
+from novacron_infra.config.sections.regions import Region, find_primary, put_origin_first
 from novacron_infra.config.sections.security import Security
 from novacron_infra.config.sections.storage import StorageNodes
 from novacron_infra.config.sections.targets import Targets
@@ -136,14 +136,9 @@ class CloudEnvironment(Section):
         return self.model_copy(update={"regions": tuple(regions)})
 
     def list_regions(self, platform: Platform) -> list[Region]:
-        """Return the regions in `platform`, the one that models are replicated from first.
-
-        That is the primary region, or in another cloud than its own the first by name. The others follow by name:
-        weights change too often to decide what a region has.
-        """
-        regions = [region for region in self.regions if region.find_platform(self.platform) is platform]
-        primary = self.primary_region.name
-        return sorted(regions, key=lambda region: (region.name != primary, region.name))
+        """Return the regions in `platform`, the one that models are replicated from first (`put_origin_first`)."""
+        regions = (region for region in self.regions if region.find_platform(self.platform) is platform)
+        return put_origin_first(regions, self.primary_region.name)
 
     @property
     def platforms(self) -> tuple[Platform, ...]:

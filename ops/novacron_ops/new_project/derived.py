@@ -25,6 +25,7 @@ from novacron_infra.catalog import (
     resolve_quantization,
 )
 from novacron_infra.config import OWN_STORE, FirstTokenTarget, Platform, Resources, Workers
+from novacron_infra.config.sections.alarms import RECEIVER_KEYS
 from novacron_infra.config.sections.platform import EnvironmentKind, derive_kind
 from novacron_infra.limits.zones import list_zones
 from novacron_infra.plan.errors import DoesNotFitError
@@ -53,11 +54,6 @@ _EXAMPLE_ADMINS = {
     Platform.AZURE: "00000000-0000-0000-0000-000000000001",
 }
 _EXAMPLE_ACCOUNTS = {Platform.GCP: "my-project", Platform.AZURE: "00000000-0000-0000-0000-000000000000"}
-_RECEIVERS = {
-    Platform.AWS: "aws_topic_arns",
-    Platform.GCP: "google_channels",
-    Platform.AZURE: "azure_action_groups",
-}
 _EXAMPLE_RECEIVERS = {
     Platform.AWS: "arn:aws:sns:{region}:123456789012:alarms",
     Platform.GCP: "projects/my-project/notificationChannels/1",
@@ -130,10 +126,13 @@ def complete(answers: Answers) -> Answers:
     )
 
 
+def is_production(answers: Answers) -> bool:
+    """Return whether the environment's name says that it is for production."""
+    return derive_kind(answers.stack or "") is EnvironmentKind.PRODUCTION
+
+
 def _find_example_receiver(answers: Answers, region: str) -> str | None:
-    if derive_kind(answers.stack or "") is not EnvironmentKind.PRODUCTION:
-        return None
-    return _EXAMPLE_RECEIVERS[answers.platform].format(region=region)
+    return _EXAMPLE_RECEIVERS[answers.platform].format(region=region) if is_production(answers) else None
 
 
 def list_machines(answers: Answers) -> list[Machine]:
@@ -227,7 +226,7 @@ def derive(answers: Answers) -> Derived:
         inter_token_s=_choose_target_s(_INTER_TOKEN_S, latency.step_s if latency else 0),
         zones={region: _list_zones(answers.platform, region) for region in answers.regions},
         kind=None if derive_kind(answers.stack or "") else EnvironmentKind.DEVELOPMENT.value,
-        receivers=_RECEIVERS[answers.platform],
+        receivers=RECEIVER_KEYS[Cloud(answers.platform.value)],
     )
 
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from novacron_infra.catalog import load_models
 from novacron_infra.config import Platform
-from novacron_infra.config.sections.platform import EnvironmentKind, derive_kind
 
 from novacron_ops.new_project.answers import Answers
-from novacron_ops.new_project.derived import complete, is_cloud, list_machines, list_regions
+from novacron_ops.new_project.derived import complete, is_cloud, is_production, list_machines, list_regions
 
 _CLOUDS = frozenset(platform for platform in Platform if is_cloud(platform))
 _KUBERNETES = frozenset([Platform.KUBERNETES])
@@ -29,10 +28,6 @@ def _always(answers: Answers) -> bool:
 
 def _has_several_regions(answers: Answers) -> bool:
     return len(answers.regions) > 1
-
-
-def _is_production(answers: Answers) -> bool:
-    return derive_kind(answers.stack or "") is EnvironmentKind.PRODUCTION
 
 
 def _no_choices(answers: Answers) -> list[str]:
@@ -151,7 +146,7 @@ QUESTIONS = (
         text="Receiver of alarms",
         platforms=_CLOUDS,
         paths=("alarms",),
-        required=_is_production,
+        required=is_production,
         asked=False,
     ),
     Question(

@@ -48,6 +48,11 @@ def test_an_empty_list_of_receivers_is_refused_and_shown() -> None:
     )
 
 
+def test_the_topic_that_is_suggested_is_in_the_primary_region() -> None:
+    found = find_problems(PROD | {"alarms": {}, "primary": "us-east-1"})["alarms.aws_topic_arns"]
+    assert "arn:aws:sns:us-east-1:123456789012:alarms" in found.fix
+
+
 def test_a_receiver_in_another_cloud_does_not_count() -> None:
     found = find_problems(PROD | {"alarms": {"google_channels": ["projects/acme/notificationChannels/1"]}})
     assert set(found) == {"alarms.aws_topic_arns"}

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from novacron_infra.catalog import Cloud
 from novacron_infra.config.problems import KEY, MISSING, item_path, problem
-from novacron_infra.config.rules.parts import Parts, find_cloud, list_clouds
-from novacron_infra.config.sections.regions import find_primary
+from novacron_infra.config.rules.parts import Parts, list_clouds, list_regions
 from novacron_infra.errors import Problem
 from novacron_infra.limits.identities import (
     check_action_groups,
@@ -59,12 +58,9 @@ def check_alarms(parts: Parts) -> Iterator[Problem]:
     alarms = parts.get("alarms")
     if alarms is None:
         return
-    regions = parts.get("regions", ())
-    on_aws = sorted(region.name for region in regions if find_cloud(parts, region) is Cloud.AWS)
-    if not any(region.weight for region in regions):
-        on_aws = []  # without weights, which have a problem of their own, the primary region is not known
-    primary = find_primary(regions, parts.get("primary")).name if regions else None
-    source = primary if primary in on_aws else next(iter(on_aws), None)
+    on_aws = list_regions(parts, Cloud.AWS)
+    # Without weights, which have a problem of their own, the primary region is not known.
+    source = on_aws[0].name if on_aws and any(region.weight for region in parts.get("regions", ())) else None
     yield from check_topics(f"{KEY}.alarms.aws_topic_arns", alarms.aws_topic_arns, source)
     yield from check_channels(f"{KEY}.alarms.google_channels", alarms.google_channels)
     yield from check_action_groups(f"{KEY}.alarms.azure_action_groups", alarms.azure_action_groups)

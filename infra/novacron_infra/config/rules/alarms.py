@@ -4,38 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from novacron_infra.catalog import Cloud
 from novacron_infra.config.problems import MISSING, problem
-from novacron_infra.config.rules.parts import Parts, find_kind
-from novacron_infra.config.sections.platform import EnvironmentKind, Platform
+from novacron_infra.config.rules.parts import Parts, find_kind, list_clouds, list_regions
+from novacron_infra.config.sections.alarms import RECEIVER_KEYS
+from novacron_infra.config.sections.platform import EnvironmentKind
 from novacron_infra.errors import Problem
 
 _RECEIVERS = {
-    Platform.AWS: (
-        "AWS",
-        "aws_topic_arns",
-        "an SNS topic in {region}, such as arn:aws:sns:{region}:123456789012:alarms",
-    ),
-    Platform.GCP: (
+    Cloud.AWS: ("AWS", "an SNS topic in {region}, such as arn:aws:sns:{region}:123456789012:alarms"),
+    Cloud.GCP: (
         "Google Cloud",
-        "google_channels",
         "a channel of Cloud Monitoring, such as projects/acme/notificationChannels/123",
     ),
-    Platform.AZURE: ("Azure", "azure_action_groups", "the resource id of an action group of Azure Monitor"),
+    Cloud.AZURE: ("Azure", "the resource id of an action group of Azure Monitor"),
 }
-"""Each cloud's name, the key of its receivers, and what to name there."""
+"""Each cloud's name, and what to name as a receiver."""
 
 
 def check_alarm_receivers(parts: Parts) -> Iterator[Problem]:
     """Report each cloud of a production environment without a receiver of its alarms."""
-    platform, alarms = parts.get("platform"), parts.get("alarms")
-    if find_kind(parts) is not EnvironmentKind.PRODUCTION or platform is None or alarms is None:
+    alarms = parts.get("alarms")
+    if find_kind(parts) is not EnvironmentKind.PRODUCTION or alarms is None:
         return
-    first: dict[Platform, str] = {}
-    for region in parts.get("regions", ()):
-        first.setdefault(region.find_platform(platform), region.name)
-    for cloud, name in first.items():
-        title, key, receiver = _RECEIVERS[cloud]
+    for cloud in list_clouds(parts):
+        key, (title, receiver) = RECEIVER_KEYS[cloud], _RECEIVERS[cloud]
         if not getattr(alarms, key):
             rule = f"production needs a receiver of its alarms on {title}"
             value = [] if key in alarms.model_fields_set else MISSING
-            yield problem(f"alarms.{key}", value, rule, f"Name {receiver.format(region=name)}")
+            fix = f"Name {receiver.format(region=list_regions(parts, cloud)[0].name)}"
+            yield problem(f"alarms.{key}", value, rule, fix)

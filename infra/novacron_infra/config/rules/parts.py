@@ -17,7 +17,7 @@ from novacron_infra.config.sections.images import Images
 from novacron_infra.config.sections.model import ModelServing
 from novacron_infra.config.sections.monitoring import Monitoring
 from novacron_infra.config.sections.platform import EnvironmentKind, Platform, derive_kind
-from novacron_infra.config.sections.regions import Region
+from novacron_infra.config.sections.regions import Region, find_primary, put_origin_first
 from novacron_infra.config.sections.security import Security
 from novacron_infra.config.sections.storage import StorageNodes
 from novacron_infra.config.sections.targets import Targets
@@ -67,3 +67,10 @@ def list_clouds(parts: Parts) -> list[Cloud]:
     """Return the clouds that have regions, in the order of the regions."""
     clouds = (find_cloud(parts, region) for region in parts.get("regions", ()))
     return list(dict.fromkeys(cloud for cloud in clouds if cloud is not None))
+
+
+def list_regions(parts: Parts, cloud: Cloud) -> list[Region]:
+    """Return the regions in a cloud, the one that models are replicated from first (`put_origin_first`)."""
+    regions = parts.get("regions", ())
+    primary = find_primary(regions, parts.get("primary")).name if regions else None
+    return put_origin_first((region for region in regions if find_cloud(parts, region) is cloud), primary)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from novacron_infra.catalog import Cloud
 from novacron_infra.config.sections.base import Name, Section
 
 
@@ -17,3 +18,11 @@ class Alarms(Section):
     """Notification channels of Cloud Monitoring, written projects/PROJECT/notificationChannels/ID."""
     azure_action_groups: tuple[Name, ...] = ()
     """Resource ids of Azure Monitor action groups."""
+
+
+RECEIVER_KEYS = {
+    Cloud.AWS: "aws_topic_arns",
+    Cloud.GCP: "google_channels",
+    Cloud.AZURE: "azure_action_groups",
+}
+"""The key with the receivers of each cloud."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network
 from typing import Annotated, Literal
 
@@ -150,3 +150,12 @@ def find_primary(regions: Sequence[Region], stated: str | None) -> Region:
             return region
     own = [region for region in regions if region.overrides is None] or regions
     return min(own, key=lambda region: (-region.weight, region.name))
+
+
+def put_origin_first(regions: Iterable[Region], primary: str | None) -> list[Region]:
+    """Return regions of one cloud, the one that models are replicated from first.
+
+    That is the primary region, or in another cloud than its own the first by name. The others follow by name: weights
+    change too often to decide what a region has.
+    """
+    return sorted(regions, key=lambda region: (region.name != primary, region.name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from importlib.metadata import PackageNotFoundError, requires
 from importlib.util import find_spec
 
@@ -28,7 +29,8 @@ def find_missing_sdk(platform: Platform) -> str | None:
         stated = []
     extras = [text.partition(";") for text in stated]
     needed = [name.strip() for name, _, marker in extras if f"extra=='{platform.value}'" in _normalize(marker)]
-    return f"pip install {shlex.join(needed or [module.replace('_', '-')])}"
+    # The interpreter that lacks it: the `pip` on PATH may be another one's.
+    return shlex.join([sys.executable, "-m", "pip", "install", *(needed or [module.replace("_", "-")])])
 
 
 def _normalize(marker: str) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,5 +40,6 @@ def test_the_local_platform_needs_none(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_program_ends_before_the_first_resource(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sdks, "find_spec", lambda _: None)
-    with pytest.raises(NovaCronError, match="the Pulumi SDK of aws is not installed: pip install 'pulumi-aws"):
+    command = f"{shlex.quote(sys.executable)} -m pip install 'pulumi-aws"
+    with pytest.raises(NovaCronError, match=re.escape(f"the Pulumi SDK of aws is not installed: {command}")):
         build(load(read_stack("prod")), tmp_path)

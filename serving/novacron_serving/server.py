@@ -114,7 +114,7 @@ def listen(host: str, port: int, field: str) -> socket.socket:
 NO_SNIFFING = ("x-content-type-options", "nosniff")
 """Header of every response: browsers must not guess another media type from a body, which may contain a user's HTML."""
 KEEP_ALIVE_S = 75
-"""Longer than `coordinator.upstream.IDLE_S`, after which the coordinator closes an unused connection."""
+"""Longer than `coordinator.workers.upstream.IDLE_S`, after which the coordinator closes an unused connection."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

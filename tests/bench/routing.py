@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from novacron_serving.coordinator.routing import (
+from novacron_serving.coordinator.scheduling.routing import (
     BLOCK_BYTES,
     BLOCK_TOKENS,
     MEAN_LOAD_FACTOR,
@@ -33,8 +33,8 @@ from novacron_serving.coordinator.routing import (
     choose_router,
     prefix_blocks,
 )
-from novacron_serving.coordinator.upstream import Upstream
-from novacron_serving.coordinator.workers import Worker
+from novacron_serving.coordinator.workers.upstream import Upstream
+from novacron_serving.coordinator.workers.workers import Worker
 
 WORKERS = 8
 SLOTS = 32

@@ -17,17 +17,17 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
-from novacron_serving.coordinator import openapi
-from novacron_serving.coordinator.app import CoordinatorApp
-from novacron_serving.coordinator.assignments import Assignments
-from novacron_serving.coordinator.authentication import Authenticator
+from novacron_serving.coordinator.api import openapi
+from novacron_serving.coordinator.api.app import CoordinatorApp
+from novacron_serving.coordinator.api.keys import KeysApi
+from novacron_serving.coordinator.api.models import ModelsApi
 from novacron_serving.coordinator.background_tasks import BackgroundTasks
 from novacron_serving.coordinator.config import CoordinatorConfig
-from novacron_serving.coordinator.keys_api import KeysApi
+from novacron_serving.coordinator.limits.authentication import Authenticator
 from novacron_serving.coordinator.metrics import Metrics
-from novacron_serving.coordinator.models_api import ModelsApi
-from novacron_serving.coordinator.scheduler import Scheduler
-from novacron_serving.coordinator.workers import Workers
+from novacron_serving.coordinator.registry.assignments import Assignments
+from novacron_serving.coordinator.scheduling.scheduler import Scheduler
+from novacron_serving.coordinator.workers.workers import Workers
 from schemathesis import GenerationMode, checks
 
 from .stack import MODEL, Stack, running

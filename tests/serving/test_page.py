@@ -87,7 +87,7 @@ def test_wheel_contains_the_page_files(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(command, cwd=ROOT / "serving", check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
-    folder = "novacron_serving/coordinator"
+    folder = "novacron_serving/coordinator/api"
     assert {f"{folder}/{name}" for name in ("page/page.html", *FILES)} <= set(zipfile.ZipFile(wheel).namelist())
 
 

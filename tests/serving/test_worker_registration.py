@@ -15,13 +15,13 @@ from typing import Any
 import grpc.aio
 import pytest
 from novacron_serving.clock import ManualClock
-from novacron_serving.coordinator.assignments import Assignments
-from novacron_serving.coordinator.authentication import Authenticator
 from novacron_serving.coordinator.config import CoordinatorConfig
+from novacron_serving.coordinator.limits.authentication import Authenticator
 from novacron_serving.coordinator.metrics import Metrics
-from novacron_serving.coordinator.registration import WorkersService
-from novacron_serving.coordinator.scheduler import Scheduler
-from novacron_serving.coordinator.workers import Worker, Workers
+from novacron_serving.coordinator.registry.assignments import Assignments
+from novacron_serving.coordinator.registry.registration import WorkersService
+from novacron_serving.coordinator.scheduling.scheduler import Scheduler
+from novacron_serving.coordinator.workers.workers import Worker, Workers
 from novacron_serving.engines import EngineStats
 from novacron_serving.errors import StartError
 from novacron_serving.protocol.worker_pb2_grpc import add_WorkersServicer_to_server

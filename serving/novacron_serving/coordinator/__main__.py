@@ -11,23 +11,23 @@ import uvloop
 
 from novacron_serving.clock import SYSTEM_CLOCK
 from novacron_serving.cluster_tls import ClusterTls
-from novacron_serving.coordinator.app import CoordinatorApp
-from novacron_serving.coordinator.assignments import Assignments
-from novacron_serving.coordinator.authentication import ApiKey, Authenticator, Role, hash_key
+from novacron_serving.coordinator.api.app import CoordinatorApp
+from novacron_serving.coordinator.api.keys import KeysApi
+from novacron_serving.coordinator.api.models import ModelsApi
 from novacron_serving.coordinator.background_tasks import BackgroundTasks
-from novacron_serving.coordinator.cache import CacheLevel, ResponseCache
+from novacron_serving.coordinator.cache.response_cache import CacheLevel, ResponseCache
 from novacron_serving.coordinator.config import CoordinatorConfig
-from novacron_serving.coordinator.cross_site import LOOPBACK_HOSTS
-from novacron_serving.coordinator.database import Store
-from novacron_serving.coordinator.http_protocol import http_protocol_class
-from novacron_serving.coordinator.keys_api import KeysApi
-from novacron_serving.coordinator.listeners import ApiCertificate, open_listeners
+from novacron_serving.coordinator.http.cross_site import LOOPBACK_HOSTS
+from novacron_serving.coordinator.http.listeners import ApiCertificate, open_listeners
+from novacron_serving.coordinator.http.protocol import http_protocol_class
+from novacron_serving.coordinator.limits.authentication import ApiKey, Authenticator, Role, hash_key
+from novacron_serving.coordinator.limits.rate_limits import SharedRateLimits
 from novacron_serving.coordinator.metrics import Metrics
-from novacron_serving.coordinator.models_api import ModelsApi
-from novacron_serving.coordinator.rate_limits import SharedRateLimits
-from novacron_serving.coordinator.registration import WorkersService
-from novacron_serving.coordinator.scheduler import Scheduler
-from novacron_serving.coordinator.workers import Workers
+from novacron_serving.coordinator.registry.assignments import Assignments
+from novacron_serving.coordinator.registry.database import Store
+from novacron_serving.coordinator.registry.registration import WorkersService
+from novacron_serving.coordinator.scheduling.scheduler import Scheduler
+from novacron_serving.coordinator.workers.workers import Workers
 from novacron_serving.errors import StartError
 from novacron_serving.protocol import contract
 from novacron_serving.protocol.worker_pb2_grpc import add_WorkersServicer_to_server
@@ -116,7 +116,7 @@ def response_cache(config: CoordinatorConfig, redis_url: str | None, metrics: Me
     cache = config.cache
     if cache is None:
         return None
-    from novacron_serving.coordinator.cache_levels import DiskLevel, MemoryLevel, RedisLevel
+    from novacron_serving.coordinator.cache.levels import DiskLevel, MemoryLevel, RedisLevel
 
     levels: list[CacheLevel] = []
     if cache.redis:

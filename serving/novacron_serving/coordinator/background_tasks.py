@@ -12,12 +12,12 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from novacron_serving.clock import SYSTEM_CLOCK, Clock
-from novacron_serving.coordinator.assignments import Assignments
-from novacron_serving.coordinator.authentication import ApiKey, Authenticator
-from novacron_serving.coordinator.database import DatabaseUnavailableError, Store
-from novacron_serving.coordinator.rate_limits import SharedRateLimits
-from novacron_serving.coordinator.scheduler import Scheduler
-from novacron_serving.coordinator.workers import Workers
+from novacron_serving.coordinator.limits.authentication import ApiKey, Authenticator
+from novacron_serving.coordinator.limits.rate_limits import SharedRateLimits
+from novacron_serving.coordinator.registry.assignments import Assignments
+from novacron_serving.coordinator.registry.database import DatabaseUnavailableError, Store
+from novacron_serving.coordinator.scheduling.scheduler import Scheduler
+from novacron_serving.coordinator.workers.workers import Workers
 
 TICK_S = 0.25
 KEYS_S = 5.0

@@ -7,10 +7,10 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from novacron_serving.cluster_tls import ClusterTlsConfig
-from novacron_serving.coordinator.authentication import ApiKey
-from novacron_serving.coordinator.cache import CacheConfig
+from novacron_serving.coordinator.cache.response_cache import CacheConfig
+from novacron_serving.coordinator.limits.authentication import ApiKey
 from novacron_serving.coordinator.redis_client import RedisConfig
-from novacron_serving.coordinator.routing import RoutingPolicy
+from novacron_serving.coordinator.scheduling.routing import RoutingPolicy
 
 
 class TlsConfig(BaseModel):

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 from novacron_serving.clock import ManualClock
-from novacron_serving.coordinator.authentication import ANONYMOUS, Authenticator
 from novacron_serving.coordinator.config import CoordinatorConfig
+from novacron_serving.coordinator.limits.authentication import ANONYMOUS, Authenticator
 from novacron_serving.coordinator.metrics import Metrics
-from novacron_serving.coordinator.routing import PrefixAffine
-from novacron_serving.coordinator.scheduler import Scheduler
-from novacron_serving.coordinator.workers import Worker, Workers
+from novacron_serving.coordinator.scheduling.routing import PrefixAffine
+from novacron_serving.coordinator.scheduling.scheduler import Scheduler
+from novacron_serving.coordinator.workers.workers import Worker, Workers
 from novacron_serving.errors import RequestError
 
 CONFIG = CoordinatorConfig(lost_after_s=5, forget_after_s=600, report_interval_s=1)

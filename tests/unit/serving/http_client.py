@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import orjson
 import uvicorn
 from novacron_serving.clock import ManualClock
-from novacron_serving.coordinator.cache import CacheConfig, ResponseCache
-from novacron_serving.coordinator.cache_levels import MemoryLevel
+from novacron_serving.coordinator.cache.levels import MemoryLevel
+from novacron_serving.coordinator.cache.response_cache import CacheConfig, ResponseCache
 from novacron_serving.coordinator.config import CoordinatorConfig
-from novacron_serving.coordinator.http_protocol import http_protocol_class
-from novacron_serving.coordinator.upstream import Receiver
+from novacron_serving.coordinator.http.protocol import http_protocol_class
+from novacron_serving.coordinator.workers.upstream import Receiver
 from uvicorn.server import ServerState
 
 from .cluster import Cluster

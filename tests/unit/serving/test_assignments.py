@@ -6,8 +6,8 @@ import asyncio
 from pathlib import Path
 
 from novacron_serving.clock import ManualClock
-from novacron_serving.coordinator.assignments import DROP_AFTER_S, Assignments
-from novacron_serving.coordinator.database import Store
+from novacron_serving.coordinator.registry.assignments import DROP_AFTER_S, Assignments
+from novacron_serving.coordinator.registry.database import Store
 
 from .cluster import Cluster
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from novacron_serving.clock import ManualClock
-from novacron_serving.coordinator.authentication import ApiKey, Authenticator
+from novacron_serving.coordinator.limits.authentication import ApiKey, Authenticator
 from novacron_serving.errors import RequestError
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from novacron_serving.clock import ManualClock
-from novacron_serving.coordinator.assignments import Assignments
 from novacron_serving.coordinator.background_tasks import CERTIFICATE_S, TICK_S, BackgroundTasks
-from novacron_serving.coordinator.database import DatabaseUnavailableError, Store
+from novacron_serving.coordinator.registry.assignments import Assignments
+from novacron_serving.coordinator.registry.database import DatabaseUnavailableError, Store
 
 from .cluster import Cluster
 

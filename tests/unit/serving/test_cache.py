@@ -7,11 +7,16 @@ from typing import Any
 
 import pytest
 from novacron_serving.clock import ManualClock
-from novacron_serving.coordinator.authentication import CacheUse, Principal, Role
-from novacron_serving.coordinator.cache import CacheConfig, CachedResponse, ResponseCache, ResponseRecorder
-from novacron_serving.coordinator.cache_levels import MemoryLevel
+from novacron_serving.coordinator.cache.levels import MemoryLevel
+from novacron_serving.coordinator.cache.response_cache import (
+    CacheConfig,
+    CachedResponse,
+    ResponseCache,
+    ResponseRecorder,
+)
+from novacron_serving.coordinator.http.response_head import ResponseHead, pass_head
+from novacron_serving.coordinator.limits.authentication import CacheUse, Principal, Role
 from novacron_serving.coordinator.metrics import Metrics
-from novacron_serving.coordinator.response_head import ResponseHead, pass_head
 from novacron_serving.errors import RequestError
 from pydantic import ValidationError
 

@@ -6,8 +6,8 @@ import asyncio
 from pathlib import Path
 
 from novacron_serving.clock import ManualClock
-from novacron_serving.coordinator.cache import CachedResponse
-from novacron_serving.coordinator.cache_levels import DiskLevel, MemoryLevel
+from novacron_serving.coordinator.cache.levels import DiskLevel, MemoryLevel
+from novacron_serving.coordinator.cache.response_cache import CachedResponse
 
 KEYS = [bytes([number]) * 32 for number in range(10)]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from novacron_serving.coordinator.cross_site import CrossSiteGuard
-from novacron_serving.coordinator.request_body import require_json
+from novacron_serving.coordinator.http.cross_site import CrossSiteGuard
+from novacron_serving.coordinator.http.request_body import require_json
 from novacron_serving.errors import RequestError
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from novacron_serving.coordinator.authentication import Principal, Role
-from novacron_serving.coordinator.fair_queue import FairQueue
+from novacron_serving.coordinator.limits.authentication import Principal, Role
+from novacron_serving.coordinator.scheduling.fair_queue import FairQueue
 
 
 class Item:

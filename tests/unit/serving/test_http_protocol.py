@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import orjson
 import pytest
-from novacron_serving.coordinator.authentication import CacheUse, Principal, Role
-from novacron_serving.coordinator.http_protocol import MAX_HEAD_BYTES
-from novacron_serving.coordinator.token_bucket import TokenBucket
+from novacron_serving.coordinator.http.protocol import MAX_HEAD_BYTES
+from novacron_serving.coordinator.limits.authentication import CacheUse, Principal, Role
+from novacron_serving.coordinator.limits.token_bucket import TokenBucket
 
 from .http_client import CONTENT, Client, on_loop, post
 

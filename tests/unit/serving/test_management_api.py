@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from novacron_serving.coordinator.app import CoordinatorApp
-from novacron_serving.coordinator.assignments import Assignments
-from novacron_serving.coordinator.authentication import ApiKey, Authenticator, Role
+from novacron_serving.coordinator.api.app import CoordinatorApp
+from novacron_serving.coordinator.api.keys import KeysApi
+from novacron_serving.coordinator.api.models import ModelsApi
 from novacron_serving.coordinator.background_tasks import BackgroundTasks
 from novacron_serving.coordinator.config import CoordinatorConfig
-from novacron_serving.coordinator.database import Store
-from novacron_serving.coordinator.keys_api import KeysApi
+from novacron_serving.coordinator.limits.authentication import ApiKey, Authenticator, Role
 from novacron_serving.coordinator.metrics import Metrics
-from novacron_serving.coordinator.models_api import ModelsApi
-from novacron_serving.coordinator.scheduler import Scheduler
-from novacron_serving.coordinator.workers import Workers
+from novacron_serving.coordinator.registry.assignments import Assignments
+from novacron_serving.coordinator.registry.database import Store
+from novacron_serving.coordinator.scheduling.scheduler import Scheduler
+from novacron_serving.coordinator.workers.workers import Workers
 from starlette.testclient import TestClient
 
 ADMIN = ApiKey(name="administrator", sha256=hashlib.sha256(b"sk").hexdigest(), role=Role.ADMIN)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from novacron_serving.coordinator.workers import WorkerStatus
+from novacron_serving.coordinator.workers.workers import WorkerStatus
 
 from .http_client import Client, on_loop
 

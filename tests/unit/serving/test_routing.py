@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from novacron_serving.coordinator.routing import (
+from novacron_serving.coordinator.scheduling.routing import (
     BLOCK_BYTES,
     BLOCK_TOKENS,
     MEAN_LOAD_FACTOR,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from novacron_serving.clock import ManualClock
 from novacron_serving.coordinator.config import CoordinatorConfig
-from novacron_serving.coordinator.routing import RoutingPolicy
+from novacron_serving.coordinator.scheduling.routing import RoutingPolicy
 from novacron_serving.errors import RequestError
 
 from .cluster import Cluster, Request

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from novacron_serving.clock import ManualClock
-from novacron_serving.coordinator.workers import WorkerStatus
+from novacron_serving.coordinator.workers.workers import WorkerStatus
 
 from .cluster import Cluster
 

@@ -8,9 +8,9 @@ from typing import Any
 import grpc
 import pytest
 from novacron_serving.clock import ManualClock
-from novacron_serving.coordinator.assignments import Assignments
-from novacron_serving.coordinator.registration import WorkersService
-from novacron_serving.coordinator.workers import WorkerStatus
+from novacron_serving.coordinator.registry.assignments import Assignments
+from novacron_serving.coordinator.registry.registration import WorkersService
+from novacron_serving.coordinator.workers.workers import WorkerStatus
 from novacron_serving.protocol import worker_pb2
 
 from .cluster import CONFIG, Cluster

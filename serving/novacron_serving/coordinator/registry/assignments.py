@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from novacron_serving.clock import SYSTEM_CLOCK, Clock
 
 if TYPE_CHECKING:
-    from novacron_serving.coordinator.database import Store
-    from novacron_serving.coordinator.workers import Worker
+    from novacron_serving.coordinator.registry.database import Store
+    from novacron_serving.coordinator.workers.workers import Worker
 
 DROP_AFTER_S = 86_400.0
 """An assignment is dropped when its worker has been away for this long."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from cachetools import TLRUCache
 
 from novacron_serving.clock import SYSTEM_CLOCK, Clock
-from novacron_serving.coordinator.cache import CachedResponse
+from novacron_serving.coordinator.cache.response_cache import CachedResponse
 from novacron_serving.coordinator.redis_client import UNAVAILABLE, RedisConfig
 
 log = logging.getLogger(__name__)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.trace import Span, SpanKind
 
-from novacron_serving.coordinator.proxy_request import ProxyRequest
+from novacron_serving.coordinator.http.proxy_request import ProxyRequest
 from novacron_serving.tracing import Tracing, mark_failed
 
 if TYPE_CHECKING:
     from opentelemetry.util.types import AttributeValue
 
-    from novacron_serving.coordinator.upstream import UpstreamConnection
-    from novacron_serving.coordinator.workers import Worker
+    from novacron_serving.coordinator.workers.upstream import UpstreamConnection
+    from novacron_serving.coordinator.workers.workers import Worker
     from novacron_serving.errors import RequestError
 
 _TRACE_CONTEXT = (b"traceparent", b"tracestate")

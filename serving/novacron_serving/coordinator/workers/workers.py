@@ -16,7 +16,7 @@ from enum import Enum
 from novacron_serving.clock import SYSTEM_CLOCK, Clock
 from novacron_serving.cluster_tls import ClusterTls
 from novacron_serving.coordinator.config import CoordinatorConfig
-from novacron_serving.coordinator.upstream import Upstream
+from novacron_serving.coordinator.workers.upstream import Upstream
 from novacron_serving.protocol import PerformanceProfile, WorkerRole, adapter_model
 
 CONSECUTIVE_FAILURES = 5

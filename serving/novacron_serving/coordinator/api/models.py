@@ -9,12 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from novacron_serving.coordinator.assignments import Assignments
+from novacron_serving.coordinator.api.schemas import KnownModel, KnownModels, Loading, Unloading
 from novacron_serving.coordinator.config import CoordinatorConfig
-from novacron_serving.coordinator.database import RegisteredModel, Store, require_database
-from novacron_serving.coordinator.request_body import read_body
-from novacron_serving.coordinator.schemas import KnownModel, KnownModels, Loading, Unloading
-from novacron_serving.coordinator.workers import Worker, Workers, WorkerStatus
+from novacron_serving.coordinator.http.request_body import read_body
+from novacron_serving.coordinator.registry.assignments import Assignments
+from novacron_serving.coordinator.registry.database import RegisteredModel, Store, require_database
+from novacron_serving.coordinator.workers.workers import Worker, Workers, WorkerStatus
 from novacron_serving.errors import RequestError
 from novacron_serving.models import StoreError, open_folder, read_manifest
 from novacron_serving.protocol import PerformanceProfile

@@ -10,10 +10,9 @@ from typing import Any, cast
 
 from pydantic import BaseModel, TypeAdapter
 
-from novacron_serving.coordinator.authentication import Role
-from novacron_serving.coordinator.keys_api import NewKey
-from novacron_serving.coordinator.models_api import Load, NewModel, Quality, Unload
-from novacron_serving.coordinator.schemas import (
+from novacron_serving.coordinator.api.keys import NewKey
+from novacron_serving.coordinator.api.models import Load, NewModel, Quality, Unload
+from novacron_serving.coordinator.api.schemas import (
     Alive,
     ClusterStatus,
     KeyBodies,
@@ -25,6 +24,7 @@ from novacron_serving.coordinator.schemas import (
     ServedModels,
     Unloading,
 )
+from novacron_serving.coordinator.limits.authentication import Role
 from novacron_serving.errors import ErrorBody
 from novacron_serving.protocol import contract
 from novacron_serving.protocol.openai import ChatRequest, CompletionRequest

@@ -19,9 +19,9 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from novacron_serving.coordinator.assignments import Assignment
-from novacron_serving.coordinator.authentication import ApiKey
+from novacron_serving.coordinator.limits.authentication import ApiKey
 from novacron_serving.coordinator.passwords import read_password
+from novacron_serving.coordinator.registry.assignments import Assignment
 from novacron_serving.errors import RequestError
 
 _MIGRATION_LOCK, _ASSIGNMENT_LOCK = 6_013_200_405, 6_013_200_406
@@ -117,7 +117,7 @@ class Store:
     def migrate(self) -> None:
         """Create the tables, or migrate them to this version. Raises `DatabaseUnavailableError`."""
         config = Config()
-        config.set_main_option("script_location", str(files("novacron_serving.coordinator") / "migrations"))
+        config.set_main_option("script_location", str(files("novacron_serving.coordinator.registry") / "migrations"))
         with self._transaction() as connection:
             self._lock(connection, _MIGRATION_LOCK)
             config.attributes["connection"] = connection

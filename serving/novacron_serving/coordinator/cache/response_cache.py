@@ -20,9 +20,9 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from novacron_serving.clock import SYSTEM_CLOCK, Clock
-from novacron_serving.coordinator.authentication import CacheUse, Principal
+from novacron_serving.coordinator.http.response_head import ContentKind, ResponseHead
+from novacron_serving.coordinator.limits.authentication import CacheUse, Principal
 from novacron_serving.coordinator.metrics import Metrics
-from novacron_serving.coordinator.response_head import ContentKind, ResponseHead
 from novacron_serving.errors import too_deeply_nested
 
 _END = b"data: [DONE]\n\n"

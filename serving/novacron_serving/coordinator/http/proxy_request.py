@@ -15,20 +15,20 @@ import logging
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
-from novacron_serving.coordinator.authentication import ANONYMOUS, Principal
-from novacron_serving.coordinator.cache import ResponseRecorder
-from novacron_serving.coordinator.request_body import JSON_MEDIA_TYPE, require_json
-from novacron_serving.coordinator.response_head import ContentKind, error_response, pass_head
-from novacron_serving.coordinator.upstream import Receiver, UpstreamConnection
-from novacron_serving.coordinator.usage_meter import UsageMeter
-from novacron_serving.coordinator.workers import Worker
+from novacron_serving.coordinator.cache.response_cache import ResponseRecorder
+from novacron_serving.coordinator.http.request_body import JSON_MEDIA_TYPE, require_json
+from novacron_serving.coordinator.http.response_head import ContentKind, error_response, pass_head
+from novacron_serving.coordinator.limits.authentication import ANONYMOUS, Principal
+from novacron_serving.coordinator.limits.usage_meter import UsageMeter
+from novacron_serving.coordinator.workers.upstream import Receiver, UpstreamConnection
+from novacron_serving.coordinator.workers.workers import Worker
 from novacron_serving.errors import RequestError, body_too_large, invalid, overloaded
 from novacron_serving.protocol import USAGE_HEADER
 
 if TYPE_CHECKING:
-    from novacron_serving.coordinator.cache import ResponseCache
-    from novacron_serving.coordinator.disaggregated import Disaggregated
-    from novacron_serving.coordinator.http_protocol import HttpProtocol
+    from novacron_serving.coordinator.cache.response_cache import ResponseCache
+    from novacron_serving.coordinator.http.protocol import HttpProtocol
+    from novacron_serving.coordinator.scheduling.disaggregated import Disaggregated
 
 REQUEST_ID, SESSION = b"x-request-id", b"x-session-id"
 _PASSED_TO_WORKER = frozenset({b"traceparent", b"tracestate"})

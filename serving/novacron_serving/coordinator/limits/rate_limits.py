@@ -6,9 +6,9 @@ key can exceed its limit for that second; in return, no request waits for Redis.
 
 from __future__ import annotations
 
-from novacron_serving.coordinator.authentication import Authenticator
+from novacron_serving.coordinator.limits.authentication import Authenticator
+from novacron_serving.coordinator.limits.token_bucket import TokenBucket
 from novacron_serving.coordinator.redis_client import UNAVAILABLE, RedisConfig
-from novacron_serving.coordinator.token_bucket import TokenBucket
 
 _COUNTER_TTL_S = 600
 _TIMEOUT_S = 2.0

@@ -9,10 +9,10 @@ import grpc
 import grpc.aio
 
 from novacron_serving.cluster_tls import ClusterTls
-from novacron_serving.coordinator.assignments import Assignments
 from novacron_serving.coordinator.config import CoordinatorConfig
-from novacron_serving.coordinator.scheduler import Scheduler
-from novacron_serving.coordinator.workers import Worker, Workers
+from novacron_serving.coordinator.registry.assignments import Assignments
+from novacron_serving.coordinator.scheduling.scheduler import Scheduler
+from novacron_serving.coordinator.workers.workers import Worker, Workers
 from novacron_serving.protocol import PerformanceProfile, WorkerRole, worker_pb2
 from novacron_serving.protocol.worker_pb2_grpc import WorkersServicer
 

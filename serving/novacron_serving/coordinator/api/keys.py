@@ -9,7 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from novacron_serving.coordinator.authentication import (
+from novacron_serving.coordinator.api.schemas import KeyBodies, KeyBody, NewKeyBody
+from novacron_serving.coordinator.background_tasks import BackgroundTasks
+from novacron_serving.coordinator.http.request_body import read_body
+from novacron_serving.coordinator.limits.authentication import (
     MAX_PER_MINUTE,
     ApiKey,
     Authenticator,
@@ -17,10 +20,7 @@ from novacron_serving.coordinator.authentication import (
     Role,
     hash_key,
 )
-from novacron_serving.coordinator.background_tasks import BackgroundTasks
-from novacron_serving.coordinator.database import Store, require_database
-from novacron_serving.coordinator.request_body import read_body
-from novacron_serving.coordinator.schemas import KeyBodies, KeyBody, NewKeyBody
+from novacron_serving.coordinator.registry.database import Store, require_database
 from novacron_serving.errors import RequestError, invalid
 from novacron_serving.protocol import contract
 

@@ -18,7 +18,7 @@ import orjson
 from novacron_serving.errors import too_deeply_nested
 
 if TYPE_CHECKING:
-    from novacron_serving.coordinator.workers import Worker
+    from novacron_serving.coordinator.workers.workers import Worker
 
 BLOCK_BYTES = 256
 """Size of a prompt's block: about 64 tokens of English, two blocks of TensorRT-LLM's cache."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from typing import Generic, Protocol, TypeVar
 
-from novacron_serving.coordinator.authentication import Principal
+from novacron_serving.coordinator.limits.authentication import Principal
 
 
 class Queueable(Protocol):

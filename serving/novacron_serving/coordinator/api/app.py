@@ -15,19 +15,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from novacron_serving.coordinator import openapi
-from novacron_serving.coordinator.assignments import Assignments
-from novacron_serving.coordinator.authentication import Role
+from novacron_serving.coordinator.api import openapi
+from novacron_serving.coordinator.api.keys import KeysApi
+from novacron_serving.coordinator.api.models import ModelsApi
+from novacron_serving.coordinator.api.page import page_routes
+from novacron_serving.coordinator.api.schemas import Alive, ClusterStatus, NextModel, Ready, ServedModels, WorkerBody
 from novacron_serving.coordinator.background_tasks import BackgroundTasks
 from novacron_serving.coordinator.config import CoordinatorConfig
-from novacron_serving.coordinator.cross_site import CrossSiteMiddleware
-from novacron_serving.coordinator.http_protocol import HOT_PATHS
-from novacron_serving.coordinator.keys_api import KeysApi
-from novacron_serving.coordinator.models_api import ModelsApi
-from novacron_serving.coordinator.page import page_routes
-from novacron_serving.coordinator.scheduler import Scheduler
-from novacron_serving.coordinator.schemas import Alive, ClusterStatus, NextModel, Ready, ServedModels, WorkerBody
-from novacron_serving.coordinator.workers import Worker, Workers
+from novacron_serving.coordinator.http.cross_site import CrossSiteMiddleware
+from novacron_serving.coordinator.http.protocol import HOT_PATHS
+from novacron_serving.coordinator.limits.authentication import Role
+from novacron_serving.coordinator.registry.assignments import Assignments
+from novacron_serving.coordinator.scheduling.scheduler import Scheduler
+from novacron_serving.coordinator.workers.workers import Worker, Workers
 from novacron_serving.errors import RequestError
 from novacron_serving.http_errors import handle_http_error, handle_request_error, handle_server_error
 from novacron_serving.protocol import contract

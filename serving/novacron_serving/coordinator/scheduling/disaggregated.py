@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from novacron_serving.coordinator.upstream import Receiver, UpstreamConnection
+from novacron_serving.coordinator.workers.upstream import Receiver, UpstreamConnection
 from novacron_serving.protocol import KV_TRANSFER_HEADER, PREFILL_HEADER
 
 if TYPE_CHECKING:
-    from novacron_serving.coordinator.routing import Router
-    from novacron_serving.coordinator.workers import Pool, Worker
+    from novacron_serving.coordinator.scheduling.routing import Router
+    from novacron_serving.coordinator.workers.workers import Pool, Worker
 
 _KV_TRANSFER = KV_TRANSFER_HEADER.encode()
 _PREFILL_LINE = f"{PREFILL_HEADER}: 1\r\n".encode()

@@ -10,8 +10,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from novacron_serving.coordinator.proxy_request import ProxyRequest
-from novacron_serving.coordinator.scheduler import Scheduler
+from novacron_serving.coordinator.http.proxy_request import ProxyRequest
+from novacron_serving.coordinator.scheduling.scheduler import Scheduler
 from novacron_serving.protocol import contract
 from novacron_serving.tracing import Tracing
 
@@ -35,7 +35,7 @@ def http_protocol_class(scheduler: Scheduler, tracing: Tracing | None = None) ->
     """Return the protocol class for uvicorn's `http` setting."""
     request_class = ProxyRequest
     if tracing is not None:
-        from novacron_serving.coordinator.instrumentation import instrumented  # needs optional packages
+        from novacron_serving.coordinator.http.instrumentation import instrumented  # needs optional packages
 
         request_class = instrumented(tracing)
 

@@ -14,15 +14,15 @@ from typing import Any, Protocol
 import orjson
 
 from novacron_serving.clock import SYSTEM_CLOCK, Clock
-from novacron_serving.coordinator.authentication import Authenticator, Principal
-from novacron_serving.coordinator.cache import ResponseCache
+from novacron_serving.coordinator.cache.response_cache import ResponseCache
 from novacron_serving.coordinator.config import CoordinatorConfig
-from novacron_serving.coordinator.cross_site import CrossSiteGuard
-from novacron_serving.coordinator.disaggregated import Disaggregated, PrefillClient, can_disaggregate
-from novacron_serving.coordinator.fair_queue import FairQueue
+from novacron_serving.coordinator.http.cross_site import CrossSiteGuard
+from novacron_serving.coordinator.limits.authentication import Authenticator, Principal
 from novacron_serving.coordinator.metrics import Metrics
-from novacron_serving.coordinator.routing import Router, RoutingPolicy, choose_router, prefix_blocks
-from novacron_serving.coordinator.workers import Pool, Worker, Workers
+from novacron_serving.coordinator.scheduling.disaggregated import Disaggregated, PrefillClient, can_disaggregate
+from novacron_serving.coordinator.scheduling.fair_queue import FairQueue
+from novacron_serving.coordinator.scheduling.routing import Router, RoutingPolicy, choose_router, prefix_blocks
+from novacron_serving.coordinator.workers.workers import Pool, Worker, Workers
 from novacron_serving.errors import RequestError, invalid, overloaded
 from novacron_serving.protocol.openai import unknown_model
 

@@ -10,7 +10,7 @@ from enum import Enum
 from pydantic import BaseModel, ConfigDict, Field
 
 from novacron_serving.clock import SYSTEM_CLOCK, Clock
-from novacron_serving.coordinator.token_bucket import TokenBucket
+from novacron_serving.coordinator.limits.token_bucket import TokenBucket
 from novacron_serving.errors import RequestError
 
 MAX_PER_MINUTE = 2**31 - 1

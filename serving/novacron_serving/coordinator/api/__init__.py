@@ -1,0 +1,1 @@
+"""The ASGI application: every path except chat and completions."""

@@ -1,0 +1,1 @@
+"""The workers that a coordinator knows, and connections to them."""

@@ -1,1 +1,1 @@
-"""Who may do what, and how much: API keys and rate limits."""
+"""API keys, and how much each of them may use."""

@@ -1,1 +1,1 @@
-"""What coordinators share: API keys, models, assignments, and the registration of workers."""
+"""Records that coordinators share (API keys, models, assignments), and the registration of workers."""

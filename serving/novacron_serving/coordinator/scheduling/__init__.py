@@ -1,1 +1,1 @@
-"""Which worker gets which request, and when."""
+"""Admission of requests, their queues, and the choice of a worker."""

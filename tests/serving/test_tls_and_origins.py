@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -95,6 +96,40 @@ def test_tls_has_a_port_of_its_own_next_to_plain_http(tmp_path: Path) -> None:
     finally:
         coordinator.terminate()
         assert coordinator.wait(10) == 0
+
+
+@pytest.mark.parametrize("with_tls", [False, True])
+def test_metrics_have_a_port_of_their_own_with_nothing_else(tmp_path: Path, with_tls: bool) -> None:
+    port, metrics_port = free_port(), free_port()
+    config: dict[str, Any] = {"http_port": port, "grpc_port": 0, "metrics_port": metrics_port}
+    if with_tls:
+        config["tls"] = certificate(tmp_path, "first") | {"port": free_port()}
+    coordinator = start("coordinator", config, tmp_path / "logs")
+    metrics = f"http://127.0.0.1:{metrics_port}"
+    try:
+        wait_until(lambda: answers(f"{metrics}/metrics"), "the coordinator is alive", 30)
+        read = HTTP.get(f"{metrics}/metrics")
+        assert "novacron_workers_minimum 1.0" in read.text
+        assert read.headers["x-content-type-options"] == "nosniff"
+        for path in ("/health", "/v1/models", "/api/v1/llm/cluster/status", "/"):
+            assert HTTP.get(metrics + path).status_code == 404
+        assert HTTP.post(f"{metrics}/v1/chat/completions", json=body({})).status_code == 404
+        assert HTTP.get(f"http://127.0.0.1:{port}/health").status_code == 200
+        assert HTTP.get(f"http://127.0.0.1:{port}/metrics").status_code == 404
+    finally:
+        coordinator.terminate()
+        assert coordinator.wait(10) == 0
+
+
+def test_taken_metrics_port_is_named_at_start(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        config = {"http_port": 0, "grpc_port": 0, "metrics_port": port}
+        coordinator = start("coordinator", config, tmp_path / "logs")
+        assert coordinator.wait(30) == 2
+    (log,) = (tmp_path / "logs").glob("*.log")
+    assert f"metrics_port {port} on 127.0.0.1 cannot be used" in log.read_text()
 
 
 def test_taken_tls_port_is_named_at_start(tmp_path: Path) -> None:

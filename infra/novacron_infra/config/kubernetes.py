@@ -195,7 +195,7 @@ class KubernetesEnvironment(Section):
     monitoring: Monitoring = Monitoring()
     """Metrics, dashboards, traces and logs."""
     monitoring_namespace: Label = "monitoring"
-    """The namespace whose pods may read the workers' metrics."""
+    """The namespace whose pods may read the metrics of coordinators and workers."""
     secrets: SkipJsonSchema[EnvironmentSecrets] = Field(default=EnvironmentSecrets(), exclude=True, repr=False)
 
 

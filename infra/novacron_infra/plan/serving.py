@@ -15,6 +15,7 @@ from novacron_infra.catalog import Architecture, FabricKind, FormatName, KvCache
 from novacron_infra.config import CloudEnvironment, Platform, ProfileName
 from novacron_infra.config.kubernetes import CoordinatorPods
 from novacron_infra.config.sections.capacity import QueuedCapacity
+from novacron_infra.config.sections.coordinators import HTTPS_PORT, METRICS_PORT
 from novacron_infra.config.sections.hardware import Resources
 from novacron_infra.config.sections.images import Images
 from novacron_infra.config.sections.model import Loader
@@ -182,10 +183,12 @@ class ServingPorts:
 
     http: int = 8080
     """The coordinators' API."""
-    https: int = 8443
+    https: int = HTTPS_PORT
     """The coordinators' API with TLS, where they have a certificate."""
     grpc: int = 9090
     """Where workers register with coordinators."""
+    metrics: int = METRICS_PORT
+    """Where Prometheus reads the coordinators' metrics."""
     worker: int = 9091
     """Where workers get requests from coordinators."""
     launch: int = 9092

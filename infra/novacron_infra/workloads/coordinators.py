@@ -75,6 +75,7 @@ def build_file(
         host=_ALL_INTERFACES,
         http_port=ports.http,
         grpc_port=ports.grpc,
+        metrics_port=ports.metrics,
         minimum_workers=MINIMUM_WORKERS,
         cache_folder=Path(contract.HOME) / "responses",
         workers_name=f"{WORKERS}.{worker_namespace}.svc",
@@ -160,6 +161,7 @@ def _describe_pod(
                 ports=[
                     k8s.core.v1.ContainerPortArgs(name="http", container_port=place.ports.http),
                     k8s.core.v1.ContainerPortArgs(name="grpc", container_port=place.ports.grpc),
+                    k8s.core.v1.ContainerPortArgs(name="metrics", container_port=place.ports.metrics),
                     *((https,) if place.tls else ()),
                 ],
                 startup_probe=http_probe(contract.HEALTH_PATH, "http", period_s=1, failures=_START_TIMEOUT_S),

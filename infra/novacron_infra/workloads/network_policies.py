@@ -97,6 +97,8 @@ def _list_policies(traffic: AllowedTraffic) -> Iterator[_Policy]:
     yield NAMESPACE, "coordinators-to-workers", _allow_egress(coordinators_here, requests, [workers_there])
     yield workers, "workers-to-coordinators", _allow_egress(workers_here, registration, [coordinators_there])
     yield workers, "workers-from-coordinators", _allow_ingress(workers_here, requests, [coordinators_there])
+    scraped = [_port(ports.metrics)]
+    yield NAMESPACE, "coordinators-from-monitoring", _allow_ingress(coordinators_here, scraped, [monitoring])
     yield workers, "workers-from-monitoring", _allow_ingress(workers_here, requests, [monitoring])
     for service, ranges in (("database", traffic.database_ports), ("redis", traffic.redis_ports)):
         if ranges:

@@ -63,6 +63,7 @@ class CoordinatorFile(TypedDict):
     host: NotRequired[str]
     http_port: int
     grpc_port: int
+    metrics_port: NotRequired[int]
     minimum_workers: int
     workers_timeout_s: NotRequired[float]
     workers_name: NotRequired[str]
@@ -161,6 +162,7 @@ def build_coordinator_file(
     *,
     http_port: int,
     grpc_port: int,
+    metrics_port: int | None = None,
     minimum_workers: int,
     cache_folder: Path,
     database_url: str | None = None,
@@ -175,6 +177,7 @@ def build_coordinator_file(
         settings: the environment's settings of the coordinator.
         http_port: port of the API.
         grpc_port: port where workers register.
+        metrics_port: port of its metrics. None: the API's.
         minimum_workers: how many workers make it ready.
         cache_folder: folder of the cached responses that are kept on disk.
         database_url: the database of its keys and models, without a password. None: a variable may give it.
@@ -198,6 +201,8 @@ def build_coordinator_file(
         if settings.response_cache is None
         else _cache(settings.response_cache, cache_folder, redis=redis),
     }
+    if metrics_port is not None:
+        file["metrics_port"] = metrics_port
     if host is not None:
         file["host"] = host
     if workers_name is not None:

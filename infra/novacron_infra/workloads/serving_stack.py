@@ -67,7 +67,7 @@ class ServingStackArgs:
     ports: ServingPorts = field(default_factory=ServingPorts)
     access: ApiAccess = field(default_factory=ApiAccess)
     monitoring_namespace: str = "monitoring"
-    """The namespace whose pods may read the workers' metrics."""
+    """The namespace whose pods may read the metrics of coordinators and workers."""
     admin_key: pulumi.Input[str] | None = None
     """The administrator's API key. None: it is generated."""
     database_url: pulumi.Input[str] | None = None

@@ -18,7 +18,7 @@ from novacron_serving.coordinator.background_tasks import BackgroundTasks
 from novacron_serving.coordinator.cache.response_cache import CacheLevel, ResponseCache
 from novacron_serving.coordinator.config import CoordinatorConfig
 from novacron_serving.coordinator.http.cross_site import LOOPBACK_HOSTS
-from novacron_serving.coordinator.http.listeners import ApiCertificate, open_listeners
+from novacron_serving.coordinator.http.listeners import ApiCertificate, open_listeners, serve_metrics
 from novacron_serving.coordinator.http.protocol import http_protocol_class
 from novacron_serving.coordinator.limits.authentication import ApiKey, Authenticator, Role, hash_key
 from novacron_serving.coordinator.limits.rate_limits import SharedRateLimits
@@ -85,11 +85,14 @@ async def serve(config: CoordinatorConfig, token: str) -> None:
     # The objects that exist now live until the end: the collector need not visit them while requests wait.
     gc.collect()
     gc.freeze()
+    metrics_server = None if listeners.metrics is None else await serve_metrics(listeners.metrics, metrics)
     tasks = asyncio.create_task(background_tasks.run(certificate_reloader(certificate, cluster_tls)))
     serving = asyncio.create_task(server.serve(listeners.plain))
     await asyncio.wait({tasks, serving}, return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
     await serving
+    if metrics_server is not None:
+        metrics_server.close()
     tasks.cancel()
     await grpc_server.stop(1.0)
     await background_tasks.close()

@@ -40,6 +40,8 @@ class CoordinatorConfig(BaseModel):
     """Port of the API."""
     grpc_port: int = Field(default=9090, ge=0, le=65535)
     """Port where workers register."""
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    """Port of `/metrics`, without TLS, for networks that let only Prometheus reach it. None: `http_port`."""
     tls: TlsConfig | None = None
     """TLS of the API. None: plain HTTP, for loopback or behind a proxy that terminates TLS."""
     cluster_tls: ClusterTlsConfig | None = None

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from novacron_serving.protocol import contract
 
@@ -56,3 +59,12 @@ class Metrics:
     def count_cache_lookup(self, level: str, *, hit: bool) -> None:
         """Count a lookup in one level of the response cache."""
         self._lookups.labels(level, "hit" if hit else "miss").inc()
+
+    def route(self) -> Route:
+        """Return the route where Prometheus reads all metrics."""
+
+        async def answer(request: Request) -> Response:
+            del request
+            return Response(generate_latest(self.registry), media_type="text/plain; version=0.0.4")
+
+        return Route(contract()["paths"]["metrics"], answer)

@@ -42,6 +42,13 @@ def test_serving_stack_needs_add_ons_digests_and_the_account() -> None:
     )
 
 
+@pytest.mark.parametrize(("port", "purpose"), [(8443, "the API with TLS"), (9464, "their metrics")])
+def test_ports_that_coordinators_have_anyway_are_taken(port: int, purpose: str) -> None:
+    for name in ("http_port", "grpc_port"):
+        found = problems({f"coordinators.{name}": port})
+        assert found == {f"coordinators.{name}": f"coordinators have {purpose} at this port. Use another port"}
+
+
 def test_account_is_not_needed_for_images_of_another_registry() -> None:
     elsewhere = IMAGE | {"repository": "registry.example.com/a"}
     assert problems({"images": {"coordinator": elsewhere, "worker": elsewhere}, "accounts": {}}) == {}

@@ -351,7 +351,7 @@ def test_other_ports_are_used_everywhere() -> None:
     serving: RegionServing = serve(coordinators={"http_port": 8000, "grpc_port": 9000})
     stack = declare_region(serving)
     ports = {item["name"]: item["containerPort"] for item in stack.coordinator["containers"][0]["ports"]}
-    assert ports == {"http": 8000, "grpc": 9000}
+    assert ports == {"http": 8000, "grpc": 9000, "metrics": 9464}
     assert stack.endpoint == "http://llm-api.novacron-llm.svc:8000/v1"
     assert get(stack.of("NetworkPolicy")["novacron-llm/coordinators-from-clients"], "spec.ingress")[0]["ports"] == [
         {"port": 8000, "protocol": "TCP"}

@@ -98,9 +98,25 @@ def test_monitors_select_the_pods_at_the_interval(stack: Stack) -> None:
         (endpoint,) = get(monitor, "spec.podMetricsEndpoints")
         pods = get(monitor, "spec.selector.matchLabels")
         assert pods == {"app.kubernetes.io/name": name.partition("/")[2]}
-        assert (endpoint["port"], endpoint["interval"], endpoint["scheme"]) == ("http", "20s", "http")
-    containers = [stack.coordinator["containers"][0], stack.worker["containers"][0]]
-    assert all("http" in [port["name"] for port in container["ports"]] for container in containers)
+        pod = stack.coordinator if name.endswith("coordinator") else stack.worker
+        (port,) = [item for item in pod["containers"][0]["ports"] if item["name"] == endpoint["port"]]
+        assert port["containerPort"] == (9464 if pod is stack.coordinator else 9091)
+        assert (endpoint["interval"], endpoint["scheme"]) == ("20s", "http")
+
+
+def test_only_monitoring_reaches_the_metrics_of_coordinators(stack: Stack) -> None:
+    (config,) = get(stack.of("ConfigMap")["novacron-llm/llm-coordinator"], "data").values()
+    assert json.loads(config)["metrics_port"] == 9464
+    named = [port["name"] for service in stack.of("Service").values() for port in get(service, "spec.ports")]
+    assert "metrics" not in named
+    opened = {
+        name: rule.get("from")
+        for name, policy in stack.of("NetworkPolicy").items()
+        for rule in get(policy, "spec").get("ingress", ())
+        if 9464 in [port["port"] for port in rule["ports"]]
+    }
+    monitoring = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    assert opened == {"novacron-llm/coordinators-from-monitoring": [monitoring]}
 
 
 def test_the_quota_of_a_stack_counts_unless_its_workers_always_use_all_of_it(stack: Stack) -> None:

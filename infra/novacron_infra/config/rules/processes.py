@@ -10,7 +10,7 @@ from novacron_infra.config.rules.parts import Parts
 from novacron_infra.config.sections.add_ons import AddOn
 from novacron_infra.config.sections.autoscaling import Autoscaling
 from novacron_infra.config.sections.capacity import SpotCapacity
-from novacron_infra.config.sections.coordinators import CoordinatorMode
+from novacron_infra.config.sections.coordinators import HTTPS_PORT, METRICS_PORT, CoordinatorMode
 from novacron_infra.config.sections.hardware import Resources
 from novacron_infra.config.sections.workers import WorkerCounts, Workers
 from novacron_infra.errors import Problem
@@ -20,6 +20,7 @@ _MINIMUM_COORDINATORS = {
     CoordinatorMode.HIGHLY_AVAILABLE: 2,
     CoordinatorMode.ACTIVE_ACTIVE_STANDBY: 3,
 }
+_FIXED_PORTS = {HTTPS_PORT: "the API with TLS", METRICS_PORT: "their metrics"}
 
 
 def check_worker_bounds(path: str, workers: WorkerCounts) -> Iterator[Problem]:
@@ -60,6 +61,10 @@ def check_coordinators(parts: Parts) -> Iterator[Problem]:
     if coordinators.http_port == coordinators.grpc_port:
         rule = "coordinators.http_port is the same port"
         yield problem("coordinators.grpc_port", coordinators.grpc_port, rule, "Use two different ports")
+    for name, port in (("http_port", coordinators.http_port), ("grpc_port", coordinators.grpc_port)):
+        if purpose := _FIXED_PORTS.get(port):
+            rule = f"coordinators have {purpose} at this port"
+            yield problem(f"coordinators.{name}", port, rule, "Use another port")
 
 
 def check_workers(parts: Parts) -> Iterator[Problem]:

@@ -7,6 +7,9 @@ from enum import Enum
 from novacron_infra.config.sections.base import Instances, Name, Port, Section
 from novacron_infra.config.sections.hardware import Hardware, Resources
 
+HTTPS_PORT, METRICS_PORT = 8443, 9464
+"""Ports of the coordinators' pods that cannot be changed: the API with TLS, and the metrics."""
+
 
 class CoordinatorMode(str, Enum):
     """How the coordinators of a region share the work."""

@@ -45,16 +45,19 @@ def declare_monitoring(
         pods: the pods to monitor.
         opts: Pulumi's options.
     """
-    places = ((COORDINATORS, NAMESPACE, False), (WORKERS, pods.worker_namespace, pods.worker_tls))
+    places = (
+        (COORDINATORS, NAMESPACE, "metrics", False),
+        (WORKERS, pods.worker_namespace, "http", pods.worker_tls),
+    )
     monitors: list[pulumi.CustomResource] = [
         declare_custom_resource(
             f"{name}-{process}-monitor",
             POD_MONITOR,
             label_object(process, namespace, process),
-            describe_monitor(process, interval_s=settings.scrape_interval_s, tls=tls),
+            describe_monitor(process, port=port, interval_s=settings.scrape_interval_s, tls=tls),
             opts,
         )
-        for process, namespace, tls in places
+        for process, namespace, port, tls in places
     ]
     rules = declare_custom_resource(
         f"{name}-rules",

@@ -10,7 +10,6 @@ from novacron_infra.workloads.monitoring.metrics import METRICS_PATH
 from novacron_infra.workloads.pods import NAME_LABEL, select_pods
 
 POD_MONITOR = CustomKind(api_version="monitoring.coreos.com/v1", kind="PodMonitor")
-_PORT = "http"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,19 +48,20 @@ class PodMonitorSpec:
     pod_metrics_endpoints: Sequence[Endpoint]
 
 
-def describe_monitor(pods: str, *, interval_s: int, tls: bool) -> PodMonitorSpec:
+def describe_monitor(pods: str, *, port: str, interval_s: int, tls: bool) -> PodMonitorSpec:
     """Return the monitor of coordinators or workers.
 
     Pods are monitored rather than Services: a pod that is not ready has metrics as well, and no Service lists them all.
 
     Args:
         pods: name of the pods.
+        port: name of the container's port.
         interval_s: seconds between two scrapes.
         tls: whether the port has TLS. Its certificate names the cluster, not the pod that Prometheus connects to; the
             network policies say who may connect.
     """
     endpoint = Endpoint(
-        port=_PORT,
+        port=port,
         path=METRICS_PATH,
         interval=f"{interval_s}s",
         scheme="https" if tls else "http",

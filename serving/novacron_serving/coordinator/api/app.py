@@ -6,7 +6,6 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 
-from prometheus_client import generate_latest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -103,7 +102,7 @@ class CoordinatorApp:
                 Route(f"{prefix}/keys/{{name}}", admin(keys.revoke), methods=["DELETE"]),
                 Route(paths["health"], self._health),
                 Route(paths["ready"], self._ready),
-                Route(paths["metrics"], self._prometheus),
+                *((metrics.route(),) if config.metrics_port is None else ()),
                 Route(paths["openapi"], _openapi),
                 *page_routes(),
             ],
@@ -235,10 +234,6 @@ class CoordinatorApp:
         if assignment is None:
             return None
         return {"model": assignment.model_id, "state": "failed" if failure else "loading", "reason": failure}
-
-    async def _prometheus(self, request: Request) -> Response:
-        del request
-        return Response(generate_latest(self._scheduler.metrics.registry), media_type="text/plain; version=0.0.4")
 
     async def _json_metrics(self, request: Request) -> Response:
         del request

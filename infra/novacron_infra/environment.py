@@ -97,7 +97,7 @@ def _check_sdks(config: EnvironmentConfig) -> None:
 
 
 def _build_cloud(config: CloudEnvironment) -> None:
-    tags = Tags(environment=config.environment, project=config.project, more=config.tags)
+    tags = Tags(environment=config.environment, project=config.project, more=config.resource_tags)
     plan = plan_environment(config)
     if pulumi.runtime.is_dry_run():
         pulumi.log.info(f"{summarize_plan(plan)}. `novacron plan` shows the whole plan.")

@@ -243,7 +243,7 @@ def _describe_threat_detection(
     return RegionThreatDetection(
         detector=settings.choose(platform),
         first_region=region.name == first.name,
-        alert_emails=settings.alert_emails,
+        alert_emails=config.threat_alert_emails,
         minimum_severity=settings.minimum_severity,
     )
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 OWN_TAGS = ("Environment", "Project", "Component")
 """The tags that NovaCron sets on every resource."""
+OWNER_TAG = "Owner"
+"""The tag with the name of the team, `contacts.team`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -231,7 +231,7 @@ def _describe_failures(plan: EnvironmentPlan) -> list[str]:
 
 
 def _describe_threat_detection(plan: EnvironmentPlan) -> list[str]:
-    emails = plan.config.security.threat_detection.alert_emails
+    emails = plan.config.threat_alert_emails
     states = {
         Detector.MANAGED: "the stack turns it on",
         Detector.EXISTING: "it is on already, and the stack uses it",
@@ -246,7 +246,11 @@ def _describe_threat_detection(plan: EnvironmentPlan) -> list[str]:
 def _describe_cost(plan: EnvironmentPlan) -> list[str]:
     hourly, monthly = plan.cost.usd_per_hour, plan.cost.usd_per_month
     total = f"total {hourly:,.2f} USD/h, {monthly:,.0f} USD/month of {HOURS_PER_MONTH} h"
-    return [*cost_table(plan).lines(), total]
+    lines = [*cost_table(plan).lines(), total]
+    if plan.config.budget is not None:
+        budget = plan.config.budget.usd_per_month
+        lines.append(f"{monthly / budget:.0%} of the budget, {budget:,.0f} USD/month")
+    return lines
 
 
 def _describe_weights(plan: EnvironmentPlan) -> list[str]:

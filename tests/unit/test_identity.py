@@ -78,6 +78,8 @@ def make_environment(cloud: str) -> dict[str, Any]:
                 for name in ("b", "a")
             ],
         },
+        "contacts": {"team": "search", "emails": ["b@example.com", "a@example.com"]},
+        "budget": {"usd_per_month": 10_000_000, "thresholds_percent": [90, 80]},
         "security": {
             "threat_detection": {
                 cloud: DETECTORS[cloud],
@@ -141,6 +143,8 @@ ROWS = {
     "clusters.admins": "clusters.admins",
     "clusters.public_networks": "clusters.public_networks",
     "security.threat_detection.alert_emails": "security.threat_detection.alert_emails",
+    "budget.thresholds_percent": "budget.thresholds_percent",
+    "contacts.emails": "contacts.emails",
     "alarms.aws_topic_arns": "alarms.aws_topic_arns",
     "alarms.google_channels": "alarms.google_channels",
     "alarms.azure_action_groups": "alarms.azure_action_groups",

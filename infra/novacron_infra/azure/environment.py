@@ -63,7 +63,7 @@ def _declare_threat_detection(
             region=first,
             tags=tags,
             minimum_severity=settings.minimum_severity,
-            alert_emails=settings.alert_emails,
+            alert_emails=config.threat_alert_emails,
         ),
         pulumi.ResourceOptions(providers=[providers[first]]),
     )

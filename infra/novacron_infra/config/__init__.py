@@ -22,8 +22,10 @@ from novacron_infra.config.sections.accounts import Accounts
 from novacron_infra.config.sections.add_ons import AddOn, AddOns
 from novacron_infra.config.sections.alarms import Alarms
 from novacron_infra.config.sections.autoscaling import Autoscaling, Emergency, RateLimit, Schedule, Trigger
+from novacron_infra.config.sections.budget import Budget
 from novacron_infra.config.sections.caches import Caches
 from novacron_infra.config.sections.clusters import Clusters
+from novacron_infra.config.sections.contacts import Contacts
 from novacron_infra.config.sections.coordinators import CoordinatorMode, Coordinators
 from novacron_infra.config.sections.data import Data
 from novacron_infra.config.sections.existing import (
@@ -68,9 +70,11 @@ __all__ = [
     "ApiGateway",
     "Audit",
     "Autoscaling",
+    "Budget",
     "Caches",
     "CloudEnvironment",
     "Clusters",
+    "Contacts",
     "CoordinatorConfig",
     "CoordinatorMode",
     "CoordinatorPods",

@@ -13,9 +13,11 @@ from novacron_infra.config.sections.add_ons import AddOns
 from novacron_infra.config.sections.alarms import Alarms
 from novacron_infra.config.sections.autoscaling import Autoscaling
 from novacron_infra.config.sections.base import Name, Section
+from novacron_infra.config.sections.budget import Budget
 from novacron_infra.config.sections.caches import Caches
 from novacron_infra.config.sections.capacity import WorkerCapacity
 from novacron_infra.config.sections.clusters import Clusters
+from novacron_infra.config.sections.contacts import Contacts
 from novacron_infra.config.sections.coordinators import Coordinators
 from novacron_infra.config.sections.data import Data
 from novacron_infra.config.sections.images import Images
@@ -29,6 +31,7 @@ from novacron_infra.config.sections.storage import StorageNodes
 from novacron_infra.config.sections.targets import Targets
 from novacron_infra.config.sections.traffic import Traffic
 from novacron_infra.config.sections.workers import Workers
+from novacron_infra.tags import OWNER_TAG
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,10 @@ class CloudEnvironment(Section):
     A region can be in another cloud: see `regions[].overrides`."""
     accounts: Accounts = Accounts()
     """The cloud accounts that own the resources."""
+    contacts: Contacts = Contacts()
+    """The team that is responsible for the environment."""
+    budget: Budget | None = None
+    """The most that the environment may cost. Without it, the plan compares its cost with nothing."""
     alarms: Alarms = Alarms()
     """Where the clouds send alarms. Prod needs a receiver in each of its clouds."""
     security: Security = Security()
@@ -123,6 +130,17 @@ class CloudEnvironment(Section):
     def primary_region(self) -> Region:
         """The region that models are replicated from."""
         return find_primary(self.regions, self.primary)
+
+    @property
+    def resource_tags(self) -> dict[str, str]:
+        """The tags of every resource that the configuration states: `tags`, and the owner."""
+        return self.tags if self.contacts.team is None else {**self.tags, OWNER_TAG: self.contacts.team}
+
+    @property
+    def threat_alert_emails(self) -> tuple[str, ...]:
+        """The addresses that get the findings of threat detection."""
+        stated = self.security.threat_detection.alert_emails
+        return self.contacts.emails if stated is None else stated
 
     def put_in_order(self) -> CloudEnvironment:
         """Return the environment with its regions and zones in an order that does not depend on the file's.

@@ -83,18 +83,20 @@ _LIMITS = {
 }
 
 
-def check_tags(path: str, tags: Mapping[str, str], cloud: Cloud) -> Iterator[Problem]:
+def check_tags(path: str, tags: Mapping[str, str], cloud: Cloud, others: int = 0) -> Iterator[Problem]:
     """Yield a problem for each tag that the cloud refuses on any resource.
 
     Args:
         path: the path of the tags.
         tags: their values by name, without those that NovaCron adds.
         cloud: the cloud of the resources.
+        others: further tags, which another key of the configuration sets.
     """
     limits = _LIMITS[cloud]
-    allowed = limits.most - limits.own
+    own = limits.own + others
+    allowed = limits.most - own
     if len(tags) > allowed:
-        rule = f"{limits.cloud} allows {limits.most} tags on a resource, of which NovaCron sets {limits.own}"
+        rule = f"{limits.cloud} allows {limits.most} tags on a resource, of which NovaCron sets {own}"
         yield Problem(path, f"{len(tags)} tags", rule, f"Keep at most {allowed}")
         return
     names: dict[str, str] = {}
@@ -107,13 +109,22 @@ def check_tags(path: str, tags: Mapping[str, str], cloud: Cloud) -> Iterator[Pro
             rule = f"{names[folded]} is the same name: {limits.cloud} ignores upper and lower case"
             yield Problem(where, show_value(value), rule, "Remove one of them")
         names[folded] = name
-        yield from _check_tag(where, name, value, limits)
+        yield from check_tag(where, name, value, cloud)
 
 
 _OWN_NAMES = {name.lower(): name for name in OWN_TAGS}
 
 
-def _check_tag(path: str, name: str, value: str, limits: _Limits) -> Iterator[Problem]:
+def check_tag(path: str, name: str, value: str, cloud: Cloud) -> Iterator[Problem]:
+    """Yield a problem for a name or a value that the cloud refuses.
+
+    Args:
+        path: the path of the value.
+        name: the name.
+        value: the value.
+        cloud: the cloud of the resources.
+    """
+    limits = _LIMITS[cloud]
     shown, name, value = show_value(value), limits.written(name), limits.written(value)
     if len(name) > limits.name_characters:
         rule = f"the name has {len(name)} characters, and {limits.cloud} allows {limits.name_characters}"

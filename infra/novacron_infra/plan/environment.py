@@ -18,7 +18,7 @@ from novacron_infra.config.problems import problem
 from novacron_infra.config.sections.capacity import CapacityBlock, ReservationCapacity
 from novacron_infra.errors import Problem
 from novacron_infra.plan.addresses import check_addresses
-from novacron_infra.plan.cost import EnvironmentCost, calculate_cost
+from novacron_infra.plan.cost import EnvironmentCost, calculate_cost, check_budget, list_budget_warnings
 from novacron_infra.plan.errors import PlanError
 from novacron_infra.plan.failover import Recovery, RegionFailure, plan_recovery, plan_region_failures
 from novacron_infra.plan.fallbacks import check_fallbacks
@@ -50,7 +50,7 @@ class EnvironmentPlan:
     """Weights of the minimum replicas of the configuration in GB (10^9 bytes)."""
     shortfalls: tuple[Shortfall, ...]
     warnings: tuple[str, ...]
-    """Limits of the file systems that are model stores, and machines that are paid for and not used."""
+    """Limits of the file systems that are model stores, machines that are paid for and not used, and the budget."""
     machines: tuple[MachinePlan, ...]
     """The machines of all regions, by role and machine type."""
     cost: EnvironmentCost
@@ -151,11 +151,12 @@ def plan_environment(config: CloudEnvironment) -> EnvironmentPlan:
     if regions and sizes:
         found += check_addresses(config, regions, any(size.pipeline_parallel > 1 for size in sizes))
     recovery = _try_step(found, plan_recovery, config)
-    if found or not sizes or weights_gb is None:
+    cost = calculate_cost(config, regions) if regions else None
+    found += check_budget(config, cost) if cost else []
+    if found or not sizes or weights_gb is None or cost is None:
         parts = {name: getattr(config, name) for name in type(config).model_fields}
         raise PlanError(mark_defaults(found, parts, config.model_fields_set))
     machines = _add_machines(regions)
-    cost = calculate_cost(config, regions)
     return EnvironmentPlan(
         config=config,
         gpu=gpu,
@@ -165,7 +166,11 @@ def plan_environment(config: CloudEnvironment) -> EnvironmentPlan:
         region_failures=plan_region_failures(config, regions),
         weights_in_use_gb=weights_gb,
         shortfalls=tuple(_list_shortfalls(config)),
-        warnings=(*list_store_warnings(config, sizes), *cost.list_warnings()),
+        warnings=(
+            *list_store_warnings(config, sizes),
+            *cost.list_warnings(),
+            *list_budget_warnings(config, cost, regions),
+        ),
         machines=machines,
         cost=cost,
     )

@@ -128,6 +128,14 @@ class LatencyFloorJson(TypedDict):
     inter_token_latency_s: float
 
 
+class BudgetJson(TypedDict):
+    """The budget, and the part of it that the machines at the start cost, as a fraction."""
+
+    usd_per_month: float
+    thresholds_percent: list[int]
+    used_fraction: float
+
+
 class PlanJson(TypedDict):
     """A plan. Keys end with their units."""
 
@@ -152,6 +160,7 @@ class PlanJson(TypedDict):
     machines: list[MachineJson]
     usd_per_hour: float
     usd_per_month: float
+    budget: BudgetJson | None
     latency_floors: list[LatencyFloorJson]
     warnings: list[str]
     unpriced: list[str]

@@ -21,7 +21,7 @@ from novacron_infra.plan.security import list_threat_detectors
 
 def plan_to_json(plan: EnvironmentPlan) -> PlanJson:
     """Return a plan as JSON values. Keys end with their units; a price is null where it is not public."""
-    traffic = plan.config.traffic
+    traffic, budget = plan.config.traffic, plan.config.budget
     return {
         "environment": plan.config.environment,
         "platform": plan.config.platform.value,
@@ -50,6 +50,12 @@ def plan_to_json(plan: EnvironmentPlan) -> PlanJson:
         "machines": [_machine_to_json(item) for item in plan.cost.machines],
         "usd_per_hour": round(plan.cost.usd_per_hour, 2),
         "usd_per_month": round(plan.cost.usd_per_month, 2),
+        "budget": budget
+        and {
+            "usd_per_month": budget.usd_per_month,
+            "thresholds_percent": list(budget.thresholds_percent),
+            "used_fraction": round(plan.cost.usd_per_month / budget.usd_per_month, 4),
+        },
         "latency_floors": [
             {
                 "profile": name.value,

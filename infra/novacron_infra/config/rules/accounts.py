@@ -16,8 +16,11 @@ from novacron_infra.limits.identities import (
     check_subscription,
     check_topics,
 )
+from novacron_infra.limits.tags import check_tag
 from novacron_infra.limits.tags import check_tags as check_tags_of_cloud
 from novacron_infra.limits.versions import check_version
+from novacron_infra.shown_values import show_key
+from novacron_infra.tags import OWNER_TAG
 
 
 def check_accounts(parts: Parts) -> Iterator[Problem]:
@@ -67,6 +70,15 @@ def check_alarms(parts: Parts) -> Iterator[Problem]:
 
 
 def check_tags(parts: Parts) -> Iterator[Problem]:
-    """Check the tags against the limits of each cloud that has regions."""
+    """Check the tags and the owner against the limits of each cloud that has regions."""
+    tags, contacts = parts.get("tags", {}), parts.get("contacts")
+    team = contacts.team if contacts is not None else None
+    if team is not None:
+        for name in tags:
+            if name.lower() == OWNER_TAG.lower():
+                rule = f"contacts.team sets the tag {OWNER_TAG}"
+                yield problem(f"tags.{show_key(name)}", tags[name], rule, "Remove one of them")
     for cloud in list_clouds(parts):
-        yield from check_tags_of_cloud(f"{KEY}.tags", parts.get("tags", {}), cloud)
+        yield from check_tags_of_cloud(f"{KEY}.tags", tags, cloud, others=0 if team is None else 1)
+        if team is not None:
+            yield from check_tag(f"{KEY}.contacts.team", OWNER_TAG, team, cloud)

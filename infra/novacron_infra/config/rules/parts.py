@@ -9,8 +9,10 @@ from novacron_infra.config.sections.accounts import Accounts
 from novacron_infra.config.sections.add_ons import AddOns
 from novacron_infra.config.sections.alarms import Alarms
 from novacron_infra.config.sections.autoscaling import Autoscaling
+from novacron_infra.config.sections.budget import Budget
 from novacron_infra.config.sections.caches import Caches
 from novacron_infra.config.sections.clusters import Clusters
+from novacron_infra.config.sections.contacts import Contacts
 from novacron_infra.config.sections.coordinators import Coordinators
 from novacron_infra.config.sections.data import Data
 from novacron_infra.config.sections.images import Images
@@ -32,6 +34,8 @@ class Parts(TypedDict, total=False):
     kind: EnvironmentKind | None
     platform: Platform
     accounts: Accounts
+    contacts: Contacts
+    budget: Budget | None
     alarms: Alarms
     security: Security
     regions: tuple[Region, ...]

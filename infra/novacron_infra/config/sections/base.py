@@ -51,6 +51,12 @@ class TextPattern:
         return text
 
 
+EmailAddress = Annotated[
+    str,
+    TextPattern(r"[^\s@;,]+@[^\s@;,]+\.[^\s@;,.]+", "an email address has one @ and a domain", "security@example.com"),
+]
+
+
 def _expand_home(path: Path) -> Path:
     try:
         return path.expanduser()

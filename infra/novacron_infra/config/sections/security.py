@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Annotated
 
-from novacron_infra.config.sections.base import Section, TextPattern
+from novacron_infra.config.sections.base import EmailAddress, Section
 from novacron_infra.config.sections.platform import Platform
-
-EmailAddress = Annotated[
-    str,
-    TextPattern(r"[^\s@;,]+@[^\s@;,]+\.[^\s@;,.]+", "an email address has one @ and a domain", "security@example.com"),
-]
 
 
 class Detector(str, Enum):
@@ -49,8 +43,9 @@ class ThreatDetection(Section):
     """Security Command Center of the Google Cloud project. `managed` is not possible: a person activates it."""
     azure: Detector = Detector.NONE
     """Microsoft Defender for Containers, a plan of the Azure subscription."""
-    alert_emails: tuple[EmailAddress, ...] = ()
-    """Addresses that get an email for each finding. AWS sends nothing to an address until its owner confirms it."""
+    alert_emails: tuple[EmailAddress, ...] | None = None
+    """Addresses that get an email for each finding. AWS sends nothing to an address until its owner confirms it.
+    Without it, `contacts.emails`."""
     minimum_severity: Severity = Severity.MEDIUM
     """Least severity of a finding that is an alert."""
 

@@ -48,8 +48,10 @@ class EnvironmentCost:
     """In the order of the configuration."""
     machines: tuple[MachineCost, ...]
     """The machines of all regions, by role, machine type and price."""
+    discounts: tuple[str, ...]
+    """Discounts that the price does not include: with any, it is an upper bound of what these machines cost."""
     not_included: tuple[str, ...]
-    """Costs that the price does not include."""
+    """Costs and discounts that the price does not include."""
 
     @property
     def usd_per_hour(self) -> float:
@@ -92,10 +94,12 @@ def calculate_cost(config: CloudEnvironment, regions: Sequence[RegionPlan]) -> E
         )
         for region in regions
     )
+    discounts = tuple(dict.fromkeys(_list_discounts(config)))
     return EnvironmentCost(
         regions=costs,
         machines=tuple(_add_machines(costs)),
-        not_included=tuple(_list_not_included(config, costs)),
+        discounts=discounts,
+        not_included=tuple(_list_not_included(config, costs, discounts)),
     )
 
 
@@ -126,7 +130,9 @@ def _list_discounts(config: CloudEnvironment) -> Iterator[str]:
                 pass
 
 
-def _list_not_included(config: CloudEnvironment, regions: Sequence[RegionCost]) -> Iterator[str]:
+def _list_not_included(
+    config: CloudEnvironment, regions: Sequence[RegionCost], discounts: Sequence[str]
+) -> Iterator[str]:
     machines = [
         (region.region, item.machines.role, item)
         for region in regions
@@ -142,7 +148,7 @@ def _list_not_included(config: CloudEnvironment, regions: Sequence[RegionCost]) 
             regions_by_base.setdefault((cost.machines.machine.name, cost.price.region), {})[region] = None
     for (name, base), others in regions_by_base.items():
         yield f"{name}: the difference between the price in {base} and those in {', '.join(others)}"
-    yield from dict.fromkeys(_list_discounts(config))
+    yield from discounts
     if len(regions) > 1:
         yield "replication and traffic between regions"
     for item in list_threat_detectors(config):

@@ -97,6 +97,7 @@ format: .venv/dev.stamp ## format the code and fix what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+golden: export NOVACRON_TODAY = 2026-11-30# as in tests/conftest.py
 golden: .venv/dev.stamp ## regenerate schemas, reference pages, and the plans and user data of tests/unit/golden
 	$(BIN)/python -m novacron_infra.config.schema
 	$(BIN)/python -m novacron_infra.outputs > docs/outputs.md

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from novacron_infra.clock import TODAY_VARIABLE
 
 from tools.cluster.pulumi_cli import PROGRAMS, search_path
 
 # Threads of PyTorch only wait for each other: models of tests are small, and two processes run tests.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# The date decides which versions of Kubernetes the clouds support. Programs that tests start get it too.
+os.environ.setdefault(TODAY_VARIABLE, "2026-11-30")
 # A machine that runs several test suites is slow at times, which says nothing about the code.
 settings.register_profile("novacron", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("novacron")

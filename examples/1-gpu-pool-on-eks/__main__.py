@@ -21,7 +21,7 @@ pool = EksNodePool(
         ),
         cluster_name=config.require("cluster"),
         cluster_security_group_id=config.require("cluster_security_group"),
-        kubernetes_version="1.34",
+        kubernetes_version="1.35",
         subnet_ids={zone: config.require("subnet")},
         disk_key_arn=config.require("disk_key"),
         fabric_security_group_id=config.require("fabric_security_group"),

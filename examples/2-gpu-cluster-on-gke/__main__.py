@@ -37,7 +37,7 @@ cluster = GkeCluster(
     GkeClusterArgs(
         region=REGION,
         zones=ZONES,
-        kubernetes_version="1.34",
+        kubernetes_version="1.35",
         network_id=network.network_id,
         subnet_id=network.subnet_id,
         secrets_key_id=keys.find_key_id(KeyUse.CLUSTER),

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import os
 import time
 from typing import Protocol
+
+from novacron_infra.errors import NovaCronError
+
+TODAY_VARIABLE = "NOVACRON_TODAY"
+"""Environment variable with the date that counts as today, such as 2026-11-30."""
 
 
 class Clock(Protocol):
@@ -57,3 +64,18 @@ class ManualClock:
 
 SYSTEM_CLOCK = SystemClock()
 """The default wherever a clock is optional."""
+
+
+def read_today() -> dt.date:
+    """Return the date of today in UTC, or the date in `NOVACRON_TODAY`, for a plan that is to be repeated.
+
+    Raises:
+        NovaCronError: if the variable has no date.
+    """
+    stated = os.environ.get(TODAY_VARIABLE)
+    if not stated:
+        return dt.datetime.now(dt.timezone.utc).date()
+    try:
+        return dt.date.fromisoformat(stated)
+    except ValueError as error:
+        raise NovaCronError(f"{TODAY_VARIABLE} is {stated!r}; it must be a date such as 2026-11-30") from error

@@ -119,7 +119,7 @@ class RegionSpec:
     zone_networks: Mapping[str, ZoneSubnets] = field(default_factory=dict[str, ZoneSubnets])
     """On AWS, subnets by zone. A zone that is not here has the part of the network that belongs to its letter."""
     kubernetes_version: str
-    """Minor version, such as 1.34."""
+    """Minor version, such as 1.35."""
     admins: tuple[str, ...]
     """Administrators of the cluster.
 

@@ -41,7 +41,7 @@ class EksClusterArgs:
 
     region: str
     kubernetes_version: str
-    """Minor version, such as 1.34."""
+    """Minor version, such as 1.35."""
     network_cidr: IPv4Network
     """The VPC's network."""
     subnet_ids: Sequence[pulumi.Input[str]]

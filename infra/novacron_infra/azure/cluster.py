@@ -56,7 +56,7 @@ class AksClusterArgs:
     region: str
     resource_group: pulumi.Input[str]
     kubernetes_version: str
-    """Minor version, such as 1.34; AKS installs its patches in the maintenance window."""
+    """Minor version, such as 1.35; AKS installs its patches in the maintenance window."""
     network_cidr: IPv4Network
     """The virtual network's addresses."""
     nodes_subnet_id: pulumi.Input[str]

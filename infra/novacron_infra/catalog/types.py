@@ -340,13 +340,24 @@ class KubernetesVersion(Entry):
     """The last day of standard support. None: the source states none."""
 
 
+class ExtendedSupport(Sourced):
+    """The support of a cloud for versions after the end of their standard support. NovaCron does not turn it on."""
+
+    usd_per_cluster_hour: PositiveFloat
+    """Price of a cluster in extended support."""
+    standard_usd_per_cluster_hour: PositiveFloat
+    """Price of a cluster in standard support."""
+
+
 class KubernetesList(Sourced):
     """The minor versions of Kubernetes that a cloud offered on a date, oldest first."""
 
     cloud: Cloud
     service: str
     """Name of the service, for messages."""
+    extended_support: ExtendedSupport
     versions: Annotated[tuple[KubernetesVersion, ...], Field(min_length=2)]
+    """Versions that the cloud creates clusters with until the end of their standard support."""
 
 
 class Offered(str, Enum):

@@ -67,7 +67,7 @@ class GkeClusterArgs:
     zones: tuple[str, ...]
     """Zones of the control plane's replicas, and of nodes whose pool has no zones."""
     kubernetes_version: str
-    """Minor version, such as 1.34; the release channel brings patches and later ones."""
+    """Minor version, such as 1.35; the release channel brings patches and later ones."""
     network_id: pulumi.Input[str]
     subnet_id: pulumi.Input[str]
     """Subnet of the nodes, with the two ranges below."""

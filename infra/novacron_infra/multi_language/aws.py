@@ -31,7 +31,7 @@ class EksGpuPoolArgs(TypedDict):
     cluster_security_group_id: pulumi.Input[str]
     """The group that EKS made for the cluster; the nodes are in it."""
     kubernetes_version: str
-    """Minor version of the nodes, such as 1.34."""
+    """Minor version of the nodes, such as 1.35."""
     subnet_ids: dict[str, pulumi.Input[str]]
     """Private subnets by zone; every zone of the shape has one."""
     disk_key_arn: pulumi.Input[str]
@@ -99,7 +99,7 @@ class AwsGpuRegionArgs(TypedDict):
     zone_networks: NotRequired[dict[str, ZoneNetworksArgs]]
     """Networks of zones, by the zone's name. Default: each zone has the part of network that belongs to its letter."""
     kubernetes_version: str
-    """Minor version, such as 1.34."""
+    """Minor version, such as 1.35."""
     admins: list[str]
     """ARNs of the roles and users who administrate the cluster."""
     public_networks: NotRequired[list[str]]

@@ -27,7 +27,7 @@ class AksGpuPoolArgs(TypedDict):
     control_principal_id: pulumi.Input[str]
     """Principal id of the cluster's control plane, which launches into reservations."""
     kubernetes_version: str
-    """Kubernetes version of the nodes, such as 1.34."""
+    """Kubernetes version of the nodes, such as 1.35."""
     subnet_id: pulumi.Input[str]
     """Where the nodes are."""
     gpu_stack: NotRequired[GpuStack]

@@ -5,6 +5,7 @@ A replica's tensor-parallel group is one pod on one node; its pipeline stages ar
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,11 +13,13 @@ from math import ceil
 from typing import ParamSpec, TypeVar
 
 from novacron_infra.catalog import Cloud, Gpu, Machine, Offered, find_gpu, find_machine, find_model, find_offer
+from novacron_infra.clock import read_today
 from novacron_infra.config import CloudEnvironment, Hardware, ProfileName, Region, Role
 from novacron_infra.config.defaults import mark_defaults
 from novacron_infra.config.problems import problem
 from novacron_infra.config.sections.capacity import CapacityBlock, ReservationCapacity
 from novacron_infra.errors import Problem
+from novacron_infra.limits.versions import describe_end_of_support
 from novacron_infra.plan.addresses import check_addresses
 from novacron_infra.plan.cost import EnvironmentCost, calculate_cost, check_budget, list_budget_warnings
 from novacron_infra.plan.errors import PlanError
@@ -50,7 +53,11 @@ class EnvironmentPlan:
     """Weights of the minimum replicas of the configuration in GB (10^9 bytes)."""
     shortfalls: tuple[Shortfall, ...]
     warnings: tuple[str, ...]
-    """Limits of the file systems that are model stores, machines that are paid for and not used, and the budget."""
+    """Points to reconsider before paying.
+
+    Limits of file systems that are model stores, machines that are paid for and not used, a budget that is nearly used
+    up, and versions whose support ends soon.
+    """
     machines: tuple[MachinePlan, ...]
     """The machines of all regions, by role and machine type."""
     cost: EnvironmentCost
@@ -114,8 +121,12 @@ class EnvironmentPlan:
         return weights / 1e9 / self.config.model.loader.timeout_s
 
 
-def plan_environment(config: CloudEnvironment) -> EnvironmentPlan:
+def plan_environment(config: CloudEnvironment, today: dt.date | None = None) -> EnvironmentPlan:
     """Return the plan of an environment, computed from the dated catalogue without any cloud.
+
+    Args:
+        config: the environment.
+        today: the date, for versions that are near the end of their support. None: today's.
 
     Raises:
         PlanError: with every reason why the environment cannot be built: a number format that the GPUs do not support,
@@ -170,10 +181,18 @@ def plan_environment(config: CloudEnvironment) -> EnvironmentPlan:
             *list_store_warnings(config, sizes),
             *cost.list_warnings(),
             *list_budget_warnings(config, cost, regions),
+            *_list_version_warnings(config, today or read_today()),
         ),
         machines=machines,
         cost=cost,
     )
+
+
+def _list_version_warnings(config: CloudEnvironment, today: dt.date) -> Iterator[str]:
+    for platform in config.platforms:
+        version = config.clusters.version
+        if warning := describe_end_of_support("clusters.version", version, Cloud(platform.value), today):
+            yield warning
 
 
 def _try_step(

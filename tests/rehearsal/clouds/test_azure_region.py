@@ -32,7 +32,7 @@ PROGRAM = """
                     region=name,
                     zones=(),
                     network=IPv4Network(network),
-                    kubernetes_version="1.34",
+                    kubernetes_version="1.35",
                     admins=("33333333-3333-3333-3333-333333333333",),
                     pools={
                         "coordinators": NodePoolShape(

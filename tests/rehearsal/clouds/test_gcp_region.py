@@ -41,7 +41,7 @@ PROGRAM = """
                 project="acme-staging",
                 spec=RegionSpec(
                 region=name, zones=zones, network=IPv4Network(f"10.{number}.0.0/16"),
-                kubernetes_version="1.34", admins=("group:operators@example.com",),
+                kubernetes_version="1.35", admins=("group:operators@example.com",),
                 pools={
                     "coordinators": NodePoolShape(
                         role=NodeRole.COORDINATOR, machine="c2-standard-60", nodes=3, zones=zones

@@ -26,7 +26,7 @@ PROGRAM = """
         "shape": {"machine": "p5.48xlarge", "nodes": 2, "zones": ["us-west-2a"], "fabric": "efa"},
         "clusterName": "prod",
         "clusterSecurityGroupId": "sg-0123456789abcdef0",
-        "kubernetesVersion": "1.34",
+        "kubernetesVersion": "1.35",
         "subnetIds": {"us-west-2a": "subnet-0123456789abcdef0"},
         "diskKeyArn": "arn:aws:kms:us-west-2:123456789012:key/00000000-0000-0000-0000-000000000000",
         "fabricSecurityGroupId": "sg-0123456789abcdef1",

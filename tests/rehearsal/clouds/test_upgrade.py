@@ -64,23 +64,29 @@ AUDIT = {
 """Types that this version creates: logs of requests to models and to DNS, DNSSEC, parameters of Postgres."""
 UPDATED = {
     "aws:cloudwatch/metricAlarm:MetricAlarm": {"alarmActions"},
+    "aws:eks/cluster:Cluster": {"version"},
+    "aws:eks/nodeGroup:NodeGroup": {"version"},
     "aws:iam/role:Role": {"assumeRolePolicy"},
     "aws:iam/rolePolicy:RolePolicy": {"policy"},
     "aws:kms/key:Key": {"policy"},
     "aws:rds/instance:Instance": {
         *("iamDatabaseAuthenticationEnabled", "monitoringInterval", "monitoringRoleArn", "parameterGroupName"),
     },
-    "azure-native:containerservice:ManagedCluster": {"addonProfiles"},
+    "azure-native:containerservice:AgentPool": {"orchestratorVersion"},
+    "azure-native:containerservice:ManagedCluster": {"addonProfiles", "agentPoolProfiles", "kubernetesVersion"},
     "azure-native:monitor:MetricAlert": {"actions"},
     # The order of zones has no meaning in Google Cloud. The prefix of a node pool is gone: no real stack has one,
     # because the provider never created a node pool with it.
-    "gcp:container/cluster:Cluster": {"binaryAuthorization", "nodeLocations"},
+    "gcp:container/cluster:Cluster": {"binaryAuthorization", "minMasterVersion", "nodeLocations"},
     "gcp:container/nodePool:NodePool": {"namePrefix", "nodeLocations"},
     "gcp:dns/managedZone:ManagedZone": {"cloudLoggingConfig", "dnssecConfig"},
     "gcp:monitoring/alertPolicy:AlertPolicy": {"notificationChannels"},
     "gcp:sql/databaseInstance:DatabaseInstance": {"settings.databaseFlags"},
 }
-"""Properties that this version updates in place: receivers of alarms, trust, parameters, admission, zones."""
+"""Properties that this version updates in place.
+
+Receivers of alarms, trust, parameters, admission, zones, and the default version of Kubernetes.
+"""
 
 
 def _is_expected(step: StepRecord) -> bool:

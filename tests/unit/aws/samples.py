@@ -29,7 +29,7 @@ NETWORK = aws.AwsNetworkArgs(
 )
 CLUSTER = aws.EksClusterArgs(
     region=REGION,
-    kubernetes_version="1.34",
+    kubernetes_version="1.35",
     network_cidr=IPv4Network("10.0.0.0/16"),
     subnet_ids=list(SUBNETS.values()),
     secrets_key_arn=SECRETS_KEY,
@@ -44,7 +44,7 @@ POOL = aws.EksNodePoolArgs(
     shape=WORKERS,
     cluster_name="prod",
     cluster_security_group_id=CLUSTER_GROUP,
-    kubernetes_version="1.34",
+    kubernetes_version="1.35",
     subnet_ids=SUBNETS,
     disk_key_arn=STORAGE_KEY,
     tags=TAGS,

@@ -254,8 +254,8 @@ def cluster(name: str = "prod", **changes: Any) -> None:
         ),
         (
             cluster,
-            {"kubernetes_version": "1.34.2"},
-            "prod.kubernetes_version = 1.34.2: it names a patch, which the cloud chooses",
+            {"kubernetes_version": "1.35.2"},
+            "prod.kubernetes_version = 1.35.2: it names a patch, which the cloud chooses",
         ),
         (
             cluster,

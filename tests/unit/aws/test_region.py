@@ -23,7 +23,7 @@ SPEC = RegionSpec(
     region="us-west-2",
     zones=samples.ZONES,
     network=IPv4Network("10.0.0.0/16"),
-    kubernetes_version="1.34",
+    kubernetes_version="1.35",
     admins=("arn:aws:iam::123456789012:role/operators",),
     pools={"coordinators": samples.SHAPES["coordinators"], "workers": samples.WORKERS},
     store=S3Store(bucket="novacron-models"),

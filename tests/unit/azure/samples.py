@@ -87,7 +87,7 @@ NETWORK = AzureNetworkArgs(
 CLUSTER = AksClusterArgs(
     region=REGION,
     resource_group=RESOURCE_GROUP,
-    kubernetes_version="1.34",
+    kubernetes_version="1.35",
     network_cidr=IPv4Network("10.0.0.0/16"),
     nodes_subnet_id=SUBNET,
     api_server_subnet_id=SUBNET.replace("nodes", "api-server"),
@@ -109,7 +109,7 @@ POOL = AksNodePoolArgs(
     resource_group=RESOURCE_GROUP,
     cluster_name="prod",
     control_principal_id="principal",
-    kubernetes_version="1.34",
+    kubernetes_version="1.35",
     subnet_id=SUBNET,
     tags=TAGS,
 )
@@ -209,7 +209,7 @@ SPEC = RegionSpec(
     region=REGION,
     zones=(),
     network=IPv4Network("10.0.0.0/16"),
-    kubernetes_version="1.34",
+    kubernetes_version="1.35",
     admins=("33333333-3333-3333-3333-333333333333",),
     pools={
         "coordinators": NodePoolShape(

@@ -77,8 +77,8 @@ def cluster(name: str = "prod", **changes: Any) -> None:
         ),
         (
             cluster,
-            {"kubernetes_version": "1.34.2"},
-            "prod.kubernetes_version = 1.34.2: it names a patch, which the cloud chooses",
+            {"kubernetes_version": "1.35.2"},
+            "prod.kubernetes_version = 1.35.2: it names a patch, which the cloud chooses",
         ),
         (cluster, {"system_nodes": 0}, "prod.system_nodes = 0: AKS needs a node for its own pods"),
         (

@@ -39,7 +39,7 @@ def test_every_pool_is_encrypted_private_and_tuned(region: Graph, pool: str) -> 
         assert inputs["vnetSubnetID"] == resource_id("network:Subnet", "network-nodes")
         assert inputs["linuxOSConfig"]["transparentHugePageEnabled"] == "never"
         assert inputs["linuxOSConfig"]["sysctls"]["netCoreRmemMax"] == 128 * 2**20
-        assert (inputs["osSKU"], inputs["orchestratorVersion"]) == ("Ubuntu", "1.34")
+        assert (inputs["osSKU"], inputs["orchestratorVersion"]) == ("Ubuntu", "1.35")
 
 
 @pytest.mark.parametrize("pool", samples.SHAPES)

@@ -171,7 +171,7 @@ def test_a_region_is_named_unless_the_name_does_not_identify_it(names: list[obje
         ("monitoring.retention_days", [], "it must be a whole number", "Write it in digits, without quotes"),
         ("model.kv_cache", "fp4", "it is not a valid value", "Use bf16 or fp8"),
         ("regions.0.dns_label", "US", "a DNS label has lower-case letters", "Write it like us-west"),
-        ("clusters.version", "latest", "a Kubernetes version is written", "Write it like 1.34"),
+        ("clusters.version", "latest", "a Kubernetes version is written", "Write it like 1.35"),
         ("clusters.version", 1.34, "it must be text", "Write text, and put numbers"),
         ("accounts.aws_account_id", "1234", "an AWS account id has 12 digits", "Write it like 123456789012"),
         ("images.worker", {"repository": "W", "tag": "1"}, "a repository is a registry and a path", "Write it like"),

@@ -72,7 +72,7 @@ NETWORK = GcpNetworkArgs(region=REGION, cidr=IPv4Network("10.0.0.0/16"), tags=TA
 CLUSTER = GkeClusterArgs(
     region=REGION,
     zones=ZONES,
-    kubernetes_version="1.34",
+    kubernetes_version="1.35",
     network_id=NETWORK_ID,
     subnet_id="projects/acme-prod/regions/us-central1/subnetworks/nodes",
     secrets_key_id=SECRETS_KEY,
@@ -165,7 +165,7 @@ SPEC = RegionSpec(
     region=REGION,
     zones=ZONES,
     network=IPv4Network("10.0.0.0/16"),
-    kubernetes_version="1.34",
+    kubernetes_version="1.35",
     admins=("group:operators@example.com",),
     pools={
         "coordinators": SHAPES["coordinators"],

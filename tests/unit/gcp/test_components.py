@@ -361,8 +361,8 @@ def cluster(name: str = "prod", **changes: Any) -> None:
         ),
         (
             cluster,
-            {"kubernetes_version": "1.34.2"},
-            "prod.kubernetes_version = 1.34.2: it names a patch, which the cloud chooses",
+            {"kubernetes_version": "1.35.2"},
+            "prod.kubernetes_version = 1.35.2: it names a patch, which the cloud chooses",
         ),
         (cluster, {"max_pods_per_node": 300}, "prod.max_pods_per_node = 300: GKE runs 8 to 256 pods on a node"),
         (cluster, {"security_group": "ops@example.com"}, "prod.security_group = ops@example.com: GKE reads one group"),

@@ -25,7 +25,7 @@ POOL: EksGpuPoolArgs = {
     "shape": {"machine": "p5.48xlarge", "nodes": 2, "zones": ["us-west-2a"], "fabric": FabricKind.EFA},
     "cluster_name": "prod",
     "cluster_security_group_id": samples.CLUSTER_GROUP,
-    "kubernetes_version": "1.34",
+    "kubernetes_version": "1.35",
     "subnet_ids": dict(samples.SUBNETS),
     "disk_key_arn": samples.STORAGE_KEY,
     "fabric_security_group_id": samples.FABRIC_GROUP,
@@ -35,7 +35,7 @@ REGION: AwsGpuRegionArgs = {
     "region": samples.REGION,
     "zones": list(samples.ZONES),
     "network": "10.0.0.0/16",
-    "kubernetes_version": "1.34",
+    "kubernetes_version": "1.35",
     "admins": ["arn:aws:iam::123456789012:role/operators"],
     "coordinators": {"machine": "c6i.8xlarge", "nodes": 3, "zones": list(samples.ZONES)},
     "workers": {"h100": POOL["shape"]},
@@ -171,7 +171,7 @@ BAD_TYPES: dict[str, tuple[Any, dict[str, Any], list[str]]] = {
     ),
     "missing keys": (
         EksGpuPool,
-        {"shape": {"nodes": 1}, "tags": {}, "subnet_ids": {}, "kubernetes_version": "1.34", "disk_key_arn": "arn"},
+        {"shape": {"nodes": 1}, "tags": {}, "subnet_ids": {}, "kubernetes_version": "1.35", "disk_key_arn": "arn"},
         [
             "gpu.shape.machine is missing: this argument is required. Add it",
             "gpu.tags.environment is missing",
@@ -197,8 +197,8 @@ BAD_TYPES: dict[str, tuple[Any, dict[str, Any], list[str]]] = {
     ),
     "a version as a number": (
         EksGpuPool,
-        {**POOL, "kubernetes_version": 1.34},
-        ["gpu.kubernetes_version = 1.34: it must be text. Write it in quotes"],
+        {**POOL, "kubernetes_version": 1.35},
+        ["gpu.kubernetes_version = 1.35: it must be text. Write it in quotes"],
     ),
     "a text as a mapping": (EksGpuPool, {**POOL, "tags": "prod"}, ["gpu.tags = prod: it must be a mapping"]),
     "an input of another type": (EksGpuPool, {**POOL, "cluster_name": 7}, ["gpu.cluster_name = 7: it must be text"]),

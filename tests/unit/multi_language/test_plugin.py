@@ -24,7 +24,7 @@ POOL: dict[str, Any] = {
     "shape": {"machine": "p5.48xlarge", "nodes": 4, "zones": ["us-west-2a"], "fabric": "efa", "placement": "cluster"},
     "clusterName": "prod",
     "clusterSecurityGroupId": CLUSTER_GROUP,
-    "kubernetesVersion": "1.34",
+    "kubernetesVersion": "1.35",
     "subnetIds": SUBNETS,
     "diskKeyArn": STORAGE_KEY,
     "fabricSecurityGroupId": FABRIC_GROUP,

@@ -10,14 +10,14 @@ from novacron_infra.config.sections.base import Name, Section, TextPattern
 from novacron_infra.config.sections.networks import PublicNetwork
 
 KubernetesVersion = Annotated[
-    str, TextPattern(r"1\.\d{2}", "a Kubernetes version is written as its minor version", "1.34")
+    str, TextPattern(r"1\.\d{2}", "a Kubernetes version is written as its minor version", "1.35")
 ]
 
 
 class Clusters(Section):
     """The Kubernetes clusters, one in each region. Their APIs are private unless `public_networks` is set."""
 
-    version: KubernetesVersion = "1.34"
+    version: KubernetesVersion = "1.35"
     """Minor version of Kubernetes, in quotes."""
     admins: Annotated[tuple[Name, ...], Field(min_length=1)]
     """Administrators of the clusters, as the cloud names them.

@@ -114,6 +114,8 @@ class RegionSpec:
     """The cloud's name of the region."""
     zones: tuple[str, ...]
     """Availability zones, the preferred one first. Azure ignores them: its pools name theirs."""
+    control_plane_zones: tuple[str, ...] = ()
+    """Zones of the control plane on AWS. Empty: all zones."""
     network: IPv4Network
     """Private network of the region."""
     zone_networks: Mapping[str, ZoneSubnets] = field(default_factory=dict[str, ZoneSubnets])
@@ -202,6 +204,7 @@ def build_region_specs(plan: EnvironmentPlan, platform: Platform, tags: Tags) ->
         region.name: RegionSpec(
             region=region.name,
             zones=region.zones,
+            control_plane_zones=region.control_plane_zones,
             network=region.network,
             zone_networks=region.stated_subnets,
             kubernetes_version=config.clusters.version,

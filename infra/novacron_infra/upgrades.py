@@ -1,4 +1,6 @@
-"""Versions of running servers: no downgrade, and Kubernetes one minor version at a time.
+"""Updates that a running server refuses.
+
+Versions go up only, Kubernetes one minor version at a time, and a control plane of EKS stays in its zones.
 
 What runs is in the stack's state, which the configuration does not have: Pulumi calls a hook with it, in the preview
 as well.
@@ -9,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import pulumi
 
@@ -90,3 +92,44 @@ def guard_postgres(name: str, wanted: str) -> pulumi.ResourceHookBinding:
     """Return the hook of a database server, whose inputs and outputs have the version under this name."""
     rule = VersionRule(path=f"{name}.version", wanted=wanted, running=wanted)
     return guard_version(f"{name}-postgres", rule)
+
+
+def guard_control_plane(name: str) -> pulumi.ResourceHookBinding:
+    """Return the hook of a cluster on EKS: its version, and the zones of its control plane, which cannot change.
+
+    An update has to name subnets of the same zones as the creation (AWS on aws/containers-roadmap#170, 2023-10-24; #2258
+    asks for more and is open). GKE chooses the zones of a control plane, and `nodeLocations` changes in place. On AKS
+    only node pools have zones: each has one, and the system pool has all zones of the region.
+    """
+
+    def check(args: pulumi.ResourceHookArgs) -> None:
+        if found := check_subnets(name, _count_subnets(args.old_inputs), _count_subnets(args.new_inputs)):
+            raise ValueError(str(found))
+
+    hook = pulumi.ResourceHook(f"{name}-zones", check, pulumi.ResourceHookOptions(on_dry_run=True))
+    versions = guard_kubernetes(name, "version", "version")
+    return pulumi.ResourceHookBinding(before_update=[*(versions.before_update or []), hook])
+
+
+def check_subnets(name: str, before: int, wanted: int) -> Problem | None:
+    """Return the problem of a control plane that is to have more or fewer subnets, which are one for each zone, or None.
+
+    Args:
+        name: name of the cluster.
+        before: the number of its subnets.
+        wanted: the number that the update wants.
+    """
+    if not before or not wanted or before == wanted:
+        return None
+    rule = f"the control plane has {before}, and EKS accepts no other zones than those that it was created with"
+    fix = "State the present zones as regions[].control_plane_zones: nodes in other zones work without it"
+    if wanted < before:
+        fix = "Keep the zone in zones, and take its workers away with worker_capacity.zones"
+    return Problem(f"{name}.subnet_ids (regions[].zones of an environment)", f"{wanted} zones", rule, fix)
+
+
+def _count_subnets(values: Mapping[str, Any] | None) -> int:
+    """Return how many subnets the inputs of a cluster name; 0 if they are not known."""
+    config = (values or {}).get("vpcConfig")
+    subnets = cast("Mapping[str, object]", config).get("subnetIds") if isinstance(config, Mapping) else None
+    return len(cast("list[object]", subnets)) if isinstance(subnets, list) else 0

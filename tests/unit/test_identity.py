@@ -139,6 +139,7 @@ def put_a_region_in_another_cloud(values: dict[str, Any]) -> dict[str, Any]:
 ROWS = {
     "regions": "regions",
     "regions[].zones": "regions.0.zones",
+    "regions[].control_plane_zones": "regions.0.control_plane_zones",
     "regions[].overrides.admins": "regions.1.overrides.admins",
     "clusters.admins": "clusters.admins",
     "clusters.public_networks": "clusters.public_networks",

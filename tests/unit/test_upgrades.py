@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from novacron_infra.upgrades import VersionRule, check_upgrade
+from novacron_infra.upgrades import VersionRule, check_subnets, check_upgrade
 
 KUBERNETES = VersionRule(path="dev.kubernetes_version", wanted="version", running="version", steps=1)
 POSTGRES = VersionRule(path="dev.version", wanted="version", running="version")
@@ -61,3 +61,22 @@ def test_a_server_neither_goes_back_nor_skips_versions(
     rule: VersionRule, running: str, wanted: str, message: str
 ) -> None:
     assert str(check_upgrade(rule, running, wanted)) == message
+
+
+@pytest.mark.parametrize(
+    ("before", "wanted", "fix"),
+    [
+        (2, 3, "State the present zones as regions[].control_plane_zones: nodes in other zones work without it"),
+        (3, 2, "Keep the zone in zones, and take its workers away with worker_capacity.zones"),
+    ],
+)
+def test_a_control_plane_of_eks_keeps_its_zones(before: int, wanted: int, fix: str) -> None:
+    found = check_subnets("dev", before, wanted)
+    assert found is not None
+    assert (found.value, found.fix) == (f"{wanted} zones", fix)
+    assert f"the control plane has {before}, and EKS accepts no other zones" in found.rule
+
+
+@pytest.mark.parametrize(("before", "wanted"), [(3, 3), (0, 3), (2, 0)])
+def test_a_control_plane_takes_other_subnets_of_the_same_zones(before: int, wanted: int) -> None:
+    assert check_subnets("dev", before, wanted) is None

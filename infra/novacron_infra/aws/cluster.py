@@ -26,7 +26,7 @@ from novacron_infra.limits.versions import check_version
 from novacron_infra.networks import SERVICE_NETWORK, check_api_networks
 from novacron_infra.resource_outputs import require_output, resolve_after
 from novacron_infra.tags import Tags
-from novacron_infra.upgrades import guard_kubernetes
+from novacron_infra.upgrades import guard_control_plane
 
 LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 NODE_ADDONS = ("vpc-cni", "kube-proxy", "eks-pod-identity-agent", "eks-node-monitoring-agent")
@@ -148,7 +148,7 @@ class EksCluster(pulumi.ComponentResource):
                 parent=self,
                 protect=args.protect,
                 depends_on=[may_manage, log_group],
-                hooks=guard_kubernetes(name, "version", "version"),
+                hooks=guard_control_plane(name),
             ),
         )
         addons = {

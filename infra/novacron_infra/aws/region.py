@@ -125,7 +125,11 @@ class AwsRegion(pulumi.ComponentResource):
                 region=spec.region,
                 kubernetes_version=spec.kubernetes_version,
                 network_cidr=spec.network,
-                subnet_ids=list(network.private_subnet_ids.values()),
+                subnet_ids=[
+                    subnet
+                    for zone, subnet in network.private_subnet_ids.items()
+                    if zone in (spec.control_plane_zones or spec.zones)
+                ],
                 secrets_key_arn=keys.find_arn(KeyUse.CLUSTER),
                 logs_key_arn=keys.find_arn(KeyUse.LOGS),
                 admin_principal_arns=spec.admins,

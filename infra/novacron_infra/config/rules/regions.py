@@ -67,6 +67,7 @@ def check_regions(parts: Parts) -> Iterator[Problem]:
                 escape = f". If it has opened since, set {region_path}.new to true"
                 yield from check_region_exists(path, region.name, cloud, escape)
             yield from _check_zones(f"{region_path}.zones", region, cloud)
+            yield from _check_control_plane_zones(f"{region_path}.control_plane_zones", region, cloud)
     yield from _check_region_workers(regions, parts.get("workers"))
 
 
@@ -109,6 +110,23 @@ def _check_zones(path: str, region: Region, platform: Platform) -> Iterator[Prob
         shown = ", ".join(region.zones)
         fix = f"Use one of {shown}" if region.zones else "List it in zones, or remove this key"
         yield problem(path, preferred, "the region does not have this zone", fix)
+
+
+def _check_control_plane_zones(path: str, region: Region, platform: Platform) -> Iterator[Problem]:
+    zones = region.control_plane_zones
+    if not zones:
+        return
+    if platform is not Platform.AWS:
+        rule = f"on {platform.value} the cloud chooses the zones of a control plane"
+        yield problem(path, ", ".join(zones), rule, "Remove this key")
+        return
+    for index, zone in enumerate(zones):
+        if zone not in region.zones:
+            rule, fix = "the region does not have this zone", f"Use zones of {', '.join(region.zones)}"
+            yield problem(f"{path}.{index}", zone, rule, fix)
+    if len(set(zones)) < 2:
+        rule = "a control plane of EKS needs two zones"
+        yield problem(path, ", ".join(zones), rule, "Name at least two, those in which the cluster was created")
 
 
 def _check_region_workers(regions: Sequence[Region], workers: Workers | None) -> Iterator[Problem]:

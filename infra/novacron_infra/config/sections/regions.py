@@ -83,6 +83,10 @@ class Region(TrafficRegion):
     """Zone that gets what only one zone can have.
     These are replicas that span several nodes, Filestore, and nodes that cannot be shared evenly. Without it, the first
     of `zones` by name."""
+    control_plane_zones: tuple[Name, ...] = ()
+    """Zones of the control plane on AWS, two or more of `zones`. Without it, all of them.
+    EKS takes them when it creates the cluster and accepts no other zones later. State the present ones before you add a
+    zone."""
     zone_networks: dict[Name, ZoneNetworks] = {}  # noqa: RUF012 - pydantic copies the default of a field
     """Networks of zones on AWS, by the zone's name.
     Without it, each zone has the eighth of `network` that belongs to its letter, so it keeps its addresses when other

@@ -97,9 +97,9 @@ def guard_postgres(name: str, wanted: str) -> pulumi.ResourceHookBinding:
 def guard_control_plane(name: str) -> pulumi.ResourceHookBinding:
     """Return the hook of a cluster on EKS: its version, and the zones of its control plane, which cannot change.
 
-    An update has to name subnets of the same zones as the creation (AWS on aws/containers-roadmap#170, 2023-10-24; #2258
-    asks for more and is open). GKE chooses the zones of a control plane, and `nodeLocations` changes in place. On AKS
-    only node pools have zones: each has one, and the system pool has all zones of the region.
+    An update has to name subnets of the same zones as the creation (AWS on aws/containers-roadmap#170, 2023-10-24;
+    #2258 asks for more and is open). GKE chooses the zones of a control plane, and `nodeLocations` changes in place. On
+    AKS only node pools have zones: each has one, and the system pool has all zones of the region.
     """
 
     def check(args: pulumi.ResourceHookArgs) -> None:
@@ -112,7 +112,7 @@ def guard_control_plane(name: str) -> pulumi.ResourceHookBinding:
 
 
 def check_subnets(name: str, before: int, wanted: int) -> Problem | None:
-    """Return the problem of a control plane that is to have more or fewer subnets, which are one for each zone, or None.
+    """Return the problem of a control plane that is to have subnets in more or fewer zones, or None.
 
     Args:
         name: name of the cluster.

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 
+from novacron_infra.catalog import Cloud
 from novacron_infra.errors import ArgumentError, Problem, raise_problems
+from novacron_infra.limits.tags import check_tag
+from novacron_infra.limits.tags import check_tags as check_more_tags
 from novacron_infra.regions import RegionSpec
 from novacron_infra.stores import AwsStore
+from novacron_infra.tags import Tags
 
 LONGEST_NAME = 44
 """Maximum length of a component's name.
@@ -55,3 +60,10 @@ def require_store(name: str, spec: RegionSpec, *, has_plugins: bool) -> AwsStore
     fix = "Use S3Store, ExistingS3Store, NewEfsStore, ExistingEfsStore or NfsStore"
     rule = "AWS has no such model store"
     raise ArgumentError([*problems, Problem(f"{name}.store", type(spec.store).__name__, rule, fix)])
+
+
+def check_tags(name: str, tags: Tags) -> list[Problem]:
+    """Return a problem for each tag of a component that AWS refuses."""
+    own = {"Environment": tags.environment, "Project": tags.project}
+    found = [check_tag(f"{name}.tags.{tag.lower()}", tag, value, Cloud.AWS) for tag, value in own.items()]
+    return [*chain.from_iterable(found), *check_more_tags(f"{name}.tags", tags.more, Cloud.AWS)]

@@ -14,7 +14,7 @@ from ipaddress import IPv4Network
 import pulumi
 import pulumi_aws as aws
 
-from novacron_infra.aws.checks import check_name, check_retention
+from novacron_infra.aws.checks import check_name, check_retention, check_tags
 from novacron_infra.aws.iam import trust_service
 from novacron_infra.catalog import Cloud
 from novacron_infra.errors import Problem, raise_problems
@@ -94,7 +94,7 @@ class EksCluster(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: EksClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_known_args(name, args)
-        raise_problems([*check_name(name), *_check_args(name, args)])
+        raise_problems([*check_name(name), *check_tags(name, args.tags), *_check_args(name, args)])
         super().__init__("novacron:index:EksCluster", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("cluster")

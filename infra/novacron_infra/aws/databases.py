@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from novacron_infra.aws.checks import check_name
+from novacron_infra.aws.checks import check_name, check_tags
 from novacron_infra.aws.database_parameters import declare_parameters
 from novacron_infra.aws.iam import trust_service
 from novacron_infra.catalog import Cloud
@@ -76,7 +76,7 @@ class AwsPostgres(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AwsPostgresArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_known_args(name, args)
-        raise_problems([*check_name(name), *_check_postgres(name, args)])
+        raise_problems([*check_name(name), *check_tags(name, args.tags), *_check_postgres(name, args)])
         super().__init__("novacron:index:AwsPostgres", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("postgres", Name=name)
@@ -154,7 +154,7 @@ class AwsRedis(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AwsRedisArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_known_args(name, args)
-        raise_problems([*check_name(name), *_check_redis(name, args)])
+        raise_problems([*check_name(name), *check_tags(name, args.tags), *_check_redis(name, args)])
         super().__init__("novacron:index:AwsRedis", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("redis", Name=name)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from novacron_infra.aws.checks import check_name
+from novacron_infra.aws.checks import check_name, check_tags
 from novacron_infra.errors import raise_problems
 from novacron_infra.known_args import check_known_args
 from novacron_infra.tags import Tags
@@ -41,7 +41,7 @@ class AwsFileReplication(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AwsFileReplicationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_known_args(name, args)
-        raise_problems(check_name(name))
+        raise_problems([*check_name(name), *check_tags(name, args.tags)])
         super().__init__("novacron:index:AwsFileReplication", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         self.replication = aws.efs.ReplicationConfiguration(

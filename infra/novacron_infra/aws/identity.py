@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from novacron_infra.aws.checks import check_name
+from novacron_infra.aws.checks import check_name, check_tags
 from novacron_infra.aws.iam import render_policy, trust_pods
 from novacron_infra.errors import raise_problems
 from novacron_infra.known_args import check_known_args
@@ -37,7 +37,7 @@ class EksPodRole(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: EksPodRoleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_known_args(name, args)
-        raise_problems(check_name(name))
+        raise_problems([*check_name(name), *check_tags(name, args.tags)])
         super().__init__("novacron:index:EksPodRole", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("identity")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from novacron_infra.aws.checks import check_name
+from novacron_infra.aws.checks import check_name, check_tags
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.known_args import check_known_args
 from novacron_infra.names import shorten_name
@@ -54,7 +54,7 @@ class AwsIngress(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AwsIngressArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_known_args(name, args)
-        raise_problems([*check_name(name), *_check_args(name, args)])
+        raise_problems([*check_name(name), *check_tags(name, args.tags), *_check_args(name, args)])
         super().__init__("novacron:index:AwsIngress", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("ingress", Name=f"{name}-lb")

@@ -14,7 +14,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from novacron_infra.aws.checks import check_name
+from novacron_infra.aws.checks import check_name, check_tags
 from novacron_infra.aws.iam import find_account, render_policy
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.known_args import check_known_args
@@ -60,7 +60,7 @@ class AwsKeys(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AwsKeysArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_known_args(name, args)
-        raise_problems([*check_name(name), *_check_args(name, args)])
+        raise_problems([*check_name(name), *check_tags(name, args.tags), *_check_args(name, args)])
         super().__init__("novacron:index:AwsKeys", name, None, opts)
         invoke = pulumi.InvokeOutputOptions(parent=self)
         account = find_account(args.account_id, self)

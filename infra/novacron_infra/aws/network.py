@@ -13,7 +13,7 @@ from ipaddress import IPv4Network
 import pulumi
 import pulumi_aws as aws
 
-from novacron_infra.aws.checks import check_name, check_retention
+from novacron_infra.aws.checks import check_name, check_retention, check_tags
 from novacron_infra.aws.iam import render_policy, trust_service
 from novacron_infra.catalog import Cloud
 from novacron_infra.errors import Problem, raise_problems
@@ -109,7 +109,7 @@ class AwsNetwork(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AwsNetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_known_args(name, args)
-        raise_problems([*check_name(name), *_check_args(name, args)])
+        raise_problems([*check_name(name), *check_tags(name, args.tags), *_check_args(name, args)])
         super().__init__("novacron:index:AwsNetwork", name, None, opts)
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)

@@ -15,15 +15,14 @@ import pulumi
 import pulumi_aws as aws
 
 from novacron_infra.aws.capacity import check_pool
-from novacron_infra.aws.checks import check_name
+from novacron_infra.aws.checks import check_name, check_tags
 from novacron_infra.aws.fabric import list_efa_interfaces
 from novacron_infra.aws.iam import render_service_trust
 from novacron_infra.aws.user_data import render_user_data
 from novacron_infra.aws.volumes import ROOT_VOLUME, Gp3Volume, check_volume
-from novacron_infra.catalog import Cloud, Machine, find_machine
+from novacron_infra.catalog import Machine, find_machine
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.known_args import check_known_args
-from novacron_infra.limits.tags import check_tags
 from novacron_infra.limits.versions import check_version
 from novacron_infra.pool_sizes import PoolSize, find_text, follow_autoscaler
 from novacron_infra.pools import (
@@ -89,7 +88,9 @@ class EksNodePool(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: EksNodePoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_known_args(name, args)
-        raise_problems([*check_name(name), *check_pool(name, args.shape), *_check_args(name, args)])
+        raise_problems(
+            [*check_name(name), *check_tags(name, args.tags), *check_pool(name, args.shape), *_check_args(name, args)]
+        )
         super().__init__("novacron:index:EksNodePool", name, None, opts)
         self._args, self._machine_type = args, find_machine(args.shape.machine)
         self._child = pulumi.ResourceOptions(parent=self)
@@ -322,7 +323,6 @@ def _scaling_group(resources: Sequence[aws.eks.outputs.NodeGroupResource]) -> st
 def _check_args(name: str, args: EksNodePoolArgs) -> list[Problem]:
     found = check_volume(f"{name}.root_volume", args.root_volume)
     found += check_version(f"{name}.kubernetes_version", args.kubernetes_version)
-    found += check_tags(f"{name}.tags", args.tags.more, Cloud.AWS)
     found += [
         Problem(f"{name}.subnet_ids", ", ".join(args.subnet_ids) or "none", f"zone {zone} has no subnet", "Add it")
         for zone in args.shape.zones

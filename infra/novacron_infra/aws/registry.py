@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from novacron_infra.aws.checks import check_name
+from novacron_infra.aws.checks import check_name, check_tags
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.known_args import check_known_args
 from novacron_infra.tags import Tags
@@ -50,7 +50,7 @@ class AwsRegistry(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AwsRegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_known_args(name, args)
-        raise_problems([*check_name(name), *_check_args(name, args)])
+        raise_problems([*check_name(name), *check_tags(name, args.tags), *_check_args(name, args)])
         super().__init__("novacron:index:AwsRegistry", name, None, opts)
         self.repositories = {}
         for path in args.repositories:

@@ -10,7 +10,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from novacron_infra.aws.checks import check_name
+from novacron_infra.aws.checks import check_name, check_tags
 from novacron_infra.aws.iam import render_policy, render_service_trust
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.known_args import check_known_args
@@ -90,7 +90,7 @@ class AwsModelReplication(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AwsModelReplicationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_known_args(name, args)
-        raise_problems([*check_name(name), *_check_args(name, args)])
+        raise_problems([*check_name(name), *check_tags(name, args.tags), *_check_args(name, args)])
         super().__init__("novacron:index:AwsModelReplication", name, None, opts)
         self._name, self._args = name, args
         child = pulumi.ResourceOptions(parent=self)

@@ -14,7 +14,7 @@ import pulumi_aws as aws
 from novacron_infra import stores
 from novacron_infra.aliases import with_former_type
 from novacron_infra.aws.access_logs import declare_access_logs
-from novacron_infra.aws.checks import check_name
+from novacron_infra.aws.checks import check_name, check_tags
 from novacron_infra.aws.iam import render_policy
 from novacron_infra.aws.private_buckets import make_private, refuse_everything, refuse_plain_http
 from novacron_infra.errors import Problem, raise_problems
@@ -76,7 +76,7 @@ class AwsModelStore(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AwsModelStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_known_args(name, args)
-        raise_problems([*check_name(name), *_check_bucket(name, args)])
+        raise_problems([*check_name(name), *check_tags(name, args.tags), *_check_bucket(name, args)])
         super().__init__("novacron:index:AwsModelStore", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         self.bucket = aws.s3.Bucket(
@@ -169,7 +169,7 @@ class AwsLustre(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AwsLustreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_known_args(name, args)
-        raise_problems([*check_name(name), *_check_lustre(name, args)])
+        raise_problems([*check_name(name), *check_tags(name, args.tags), *_check_lustre(name, args)])
         super().__init__("novacron:index:AwsLustre", name, None, with_former_type(opts, "novacron:index:AwsFastFiles"))
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("models", Name=name)
@@ -245,7 +245,7 @@ class AwsEfs(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AwsEfsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_known_args(name, args)
-        raise_problems([*check_name(name), *_check_efs(name, args)])
+        raise_problems([*check_name(name), *check_tags(name, args.tags), *_check_efs(name, args)])
         super().__init__("novacron:index:AwsEfs", name, None, with_former_type(opts, "novacron:index:AwsSharedFiles"))
         child = pulumi.ResourceOptions(parent=self)
         if warning := describe_slow_load(args.weights_gb, args.throughput_mib_per_s, args.load_timeout_s):

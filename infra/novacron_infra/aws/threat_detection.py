@@ -14,7 +14,7 @@ from ipaddress import IPv4Network
 import pulumi
 import pulumi_aws as aws
 
-from novacron_infra.aws.checks import check_name
+from novacron_infra.aws.checks import check_name, check_tags
 from novacron_infra.aws.iam import render_policy
 from novacron_infra.config import Detector, Severity
 from novacron_infra.errors import raise_problems
@@ -65,7 +65,7 @@ class AwsThreatDetection(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AwsThreatDetectionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_known_args(name, args)
-        raise_problems(check_name(name))
+        raise_problems([*check_name(name), *check_tags(name, args.tags)])
         super().__init__("novacron:index:AwsThreatDetection", name, None, opts)
         self._name, self._args = name, args
         self._child = pulumi.ResourceOptions(parent=self)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 
+from novacron_infra.catalog import Cloud
 from novacron_infra.errors import Problem
 from novacron_infra.limits.names import AZURE_ACCOUNT
+from novacron_infra.limits.tags import check_tag
+from novacron_infra.limits.tags import check_tags as check_more_tags
+from novacron_infra.tags import Tags
 
 LONGEST_NAME = 46
 """Maximum length of a component's name, to which resources add a suffix such as -endpoint and 8 random characters.
@@ -54,3 +59,10 @@ def check_retention(path: str, days: int) -> list[Problem]:
 def is_reservation_group(text: str) -> bool:
     """Whether this is the id of a capacity reservation group."""
     return _RESERVATION_GROUP.fullmatch(text) is not None
+
+
+def check_tags(name: str, tags: Tags) -> list[Problem]:
+    """Return a problem for each tag of a component that Azure refuses."""
+    own = {"Environment": tags.environment, "Project": tags.project}
+    found = [check_tag(f"{name}.tags.{tag.lower()}", tag, value, Cloud.AZURE) for tag, value in own.items()]
+    return [*chain.from_iterable(found), *check_more_tags(f"{name}.tags", tags.more, Cloud.AZURE)]

@@ -12,7 +12,7 @@ from ipaddress import IPv4Network
 import pulumi
 from pulumi_azure_native import authorization, containerservice, managedidentity, monitor
 
-from novacron_infra.azure.checks import check_name, check_region
+from novacron_infra.azure.checks import check_name, check_region, check_tags
 from novacron_infra.azure.iam import Role, declare_identity, grant
 from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.kubeconfig import from_given
@@ -120,7 +120,14 @@ class AksCluster(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AksClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_known_args(name, args)
-        raise_problems([*check_name(name), *check_region(f"{name}.region", args.region), *_check_args(name, args)])
+        raise_problems(
+            [
+                *check_name(name),
+                *check_tags(name, args.tags),
+                *check_region(f"{name}.region", args.region),
+                *_check_args(name, args),
+            ]
+        )
         super().__init__("novacron:index:AksCluster", name, None, opts)
         self._name, self._args = name, args
         self._child = pulumi.ResourceOptions(parent=self)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import dbforpostgresql, keyvault, redisenterprise
 
-from novacron_infra.azure.checks import check_name, check_region
+from novacron_infra.azure.checks import check_name, check_region, check_tags
 from novacron_infra.azure.database_parameters import declare_parameters
 from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.logs import send_logs
@@ -85,7 +85,14 @@ class AzurePostgres(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AzurePostgresArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_known_args(name, args)
-        raise_problems([*check_name(name), *check_region(f"{name}.region", args.region), *_check_postgres(name, args)])
+        raise_problems(
+            [
+                *check_name(name),
+                *check_tags(name, args.tags),
+                *check_region(f"{name}.region", args.region),
+                *_check_postgres(name, args),
+            ]
+        )
         super().__init__("novacron:index:AzurePostgres", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("postgres")
@@ -214,7 +221,14 @@ class AzureRedis(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AzureRedisArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_known_args(name, args)
-        raise_problems([*check_name(name), *check_region(f"{name}.region", args.region), *_check_redis(name, args)])
+        raise_problems(
+            [
+                *check_name(name),
+                *check_tags(name, args.tags),
+                *check_region(f"{name}.region", args.region),
+                *_check_redis(name, args),
+            ]
+        )
         super().__init__("novacron:index:AzureRedis", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("redis")

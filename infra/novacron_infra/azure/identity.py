@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pulumi
 from pulumi_azure_native import managedidentity
 
-from novacron_infra.azure.checks import check_name, check_region
+from novacron_infra.azure.checks import check_name, check_region, check_tags
 from novacron_infra.azure.iam import Role, declare_identity, grant
 from novacron_infra.errors import raise_problems
 from novacron_infra.known_args import check_known_args
@@ -52,7 +52,13 @@ class AksPodIdentity(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AksPodIdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_known_args(name, args)
-        raise_problems([*check_name(name, _LONGEST_NAME), *check_region(f"{name}.region", args.region)])
+        raise_problems(
+            [
+                *check_name(name, _LONGEST_NAME),
+                *check_tags(name, args.tags),
+                *check_region(f"{name}.region", args.region),
+            ]
+        )
         super().__init__("novacron:index:AksPodIdentity", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         own = declare_identity(f"{name}-identity", args.resource_group, args.region, args.tags.of("identity"), child)

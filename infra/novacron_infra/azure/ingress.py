@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import network
 
-from novacron_infra.azure.checks import check_name, check_region
+from novacron_infra.azure.checks import check_name, check_region, check_tags
 from novacron_infra.azure.iam import Role, grant
 from novacron_infra.catalog import Cloud
 from novacron_infra.errors import Problem, raise_problems
@@ -46,7 +46,14 @@ class AzureIngress(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AzureIngressArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_known_args(name, args)
-        raise_problems([*check_name(name), *check_region(f"{name}.region", args.region), *_check_args(name, args)])
+        raise_problems(
+            [
+                *check_name(name),
+                *check_tags(name, args.tags),
+                *check_region(f"{name}.region", args.region),
+                *_check_args(name, args),
+            ]
+        )
         super().__init__("novacron:index:AzureIngress", name, None, opts)
         zones = list_zones(Cloud.AZURE, args.region) if args.zones is None else args.zones
         address = network.PublicIPAddress(

@@ -13,7 +13,7 @@ from enum import Enum
 import pulumi
 from pulumi_azure_native import authorization, compute, keyvault
 
-from novacron_infra.azure.checks import check_name, check_region
+from novacron_infra.azure.checks import check_name, check_region, check_tags
 from novacron_infra.azure.iam import Role, declare_identity, grant
 from novacron_infra.azure.logs import send_logs
 from novacron_infra.errors import Problem, raise_problems
@@ -94,7 +94,14 @@ class AzureKeys(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AzureKeysArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_known_args(name, args)
-        raise_problems([*check_name(name), *check_region(f"{name}.region", args.region), *_check_args(name, args)])
+        raise_problems(
+            [
+                *check_name(name),
+                *check_tags(name, args.tags),
+                *check_region(f"{name}.region", args.region),
+                *_check_args(name, args),
+            ]
+        )
         super().__init__("novacron:index:AzureKeys", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         protected = pulumi.ResourceOptions(parent=self, protect=args.protect)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import monitor, operationalinsights
 
-from novacron_infra.azure.checks import check_name, check_region, check_retention
+from novacron_infra.azure.checks import check_name, check_region, check_retention, check_tags
 from novacron_infra.errors import raise_problems
 from novacron_infra.known_args import check_known_args
 from novacron_infra.tags import Tags
@@ -48,6 +48,7 @@ class AzureLogs(pulumi.ComponentResource):
         raise_problems(
             [
                 *check_name(name),
+                *check_tags(name, args.tags),
                 *check_region(f"{name}.region", args.region),
                 *check_retention(f"{name}.retention_days", args.retention_days),
             ]

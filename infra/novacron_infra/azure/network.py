@@ -15,7 +15,7 @@ from pulumi_azure_native import network as azure
 from pulumi_azure_native import privatedns
 
 from novacron_infra.azure.accounts import declare_storage_account
-from novacron_infra.azure.checks import check_account, check_name, check_region
+from novacron_infra.azure.checks import check_account, check_name, check_region, check_tags
 from novacron_infra.azure.iam import Role, declare_identity, grant
 from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.private_link import PrivateService, declare_private_endpoint, declare_private_zones
@@ -103,7 +103,14 @@ class AzureNetwork(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AzureNetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_known_args(name, args)
-        raise_problems([*check_name(name), *check_region(f"{name}.region", args.region), *_check_args(name, args)])
+        raise_problems(
+            [
+                *check_name(name),
+                *check_tags(name, args.tags),
+                *check_region(f"{name}.region", args.region),
+                *_check_args(name, args),
+            ]
+        )
         super().__init__("novacron:index:AzureNetwork", name, None, opts)
         self._name, self._args = name, args
         self._child = pulumi.ResourceOptions(parent=self)

@@ -15,13 +15,12 @@ import pulumi
 from pulumi_azure_native import authorization, compute, containerservice
 
 from novacron_infra.azure.capacity import check_pool
-from novacron_infra.azure.checks import check_name, check_region
+from novacron_infra.azure.checks import check_name, check_region, check_tags
 from novacron_infra.azure.iam import Role, grant
 from novacron_infra.azure.node_config import build_kubelet_config, build_linux_os_config
 from novacron_infra.catalog import Cloud, find_machine, load_machines
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.known_args import check_known_args
-from novacron_infra.limits.tags import check_tags
 from novacron_infra.limits.versions import check_version
 from novacron_infra.limits.zones import check_zones
 from novacron_infra.pool_sizes import PoolSize, find_text, follow_autoscaler
@@ -125,6 +124,7 @@ class AksNodePool(pulumi.ComponentResource):
         raise_problems(
             [
                 *check_name(name),
+                *check_tags(name, args.tags),
                 *check_region(f"{name}.region", args.region),
                 *check_pool(name, args.shape),
                 *_check_args(name, args),
@@ -254,7 +254,6 @@ def _linux() -> containerservice.LinuxOSConfigArgs:
 
 def _check_args(name: str, args: AksNodePoolArgs) -> list[Problem]:
     found = list(check_version(f"{name}.kubernetes_version", args.kubernetes_version))
-    found += check_tags(f"{name}.tags", args.tags.more, Cloud.AZURE)
     found += check_zones(f"{name}.zones", args.shape.zones, Cloud.AZURE, args.region)
     if not _POOL_NAME.fullmatch(args.pool) or len(args.pool) > LONGEST_POOL_NAME:
         rule = f"AKS names pools with {LONGEST_POOL_NAME} lower-case letters and digits, and adds a suffix"

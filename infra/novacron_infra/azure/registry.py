@@ -9,7 +9,7 @@ from functools import partial
 import pulumi
 from pulumi_azure_native import containerregistry
 
-from novacron_infra.azure.checks import check_name, check_region
+from novacron_infra.azure.checks import check_name, check_region, check_tags
 from novacron_infra.azure.iam import Role, grant
 from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.logs import send_logs
@@ -68,7 +68,14 @@ class AzureRegistry(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AzureRegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_known_args(name, args)
-        raise_problems([*check_name(name), *check_region(f"{name}.region", args.region), *_check_args(name, args)])
+        raise_problems(
+            [
+                *check_name(name),
+                *check_tags(name, args.tags),
+                *check_region(f"{name}.region", args.region),
+                *_check_args(name, args),
+            ]
+        )
         super().__init__("novacron:index:AzureRegistry", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags = args.tags.of("registry")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import monitor, storage
 
-from novacron_infra.azure.checks import check_name
+from novacron_infra.azure.checks import check_name, check_tags
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.known_args import check_known_args
 from novacron_infra.resource_outputs import require_output
@@ -95,7 +95,7 @@ class AzureModelReplication(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AzureModelReplicationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_known_args(name, args)
-        raise_problems([*check_name(name), *_check_args(name, args)])
+        raise_problems([*check_name(name), *check_tags(name, args.tags), *_check_args(name, args)])
         super().__init__("novacron:index:AzureModelReplication", name, None, opts)
         self._name, self._args = name, args
         self.policies = {region: self._policy(region, replica) for region, replica in args.replicas.items()}

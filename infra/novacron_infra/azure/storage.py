@@ -13,7 +13,7 @@ from pulumi_azure_native import storage, storagecache
 from novacron_infra import stores
 from novacron_infra.aliases import with_former_type
 from novacron_infra.azure.accounts import declare_storage_account
-from novacron_infra.azure.checks import check_account, check_name, check_region
+from novacron_infra.azure.checks import check_account, check_name, check_region, check_tags
 from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.logs import send_logs
 from novacron_infra.azure.private_link import PrivateService, declare_private_endpoint
@@ -76,7 +76,14 @@ class AzureModelStore(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AzureModelStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_known_args(name, args)
-        raise_problems([*check_name(name), *check_region(f"{name}.region", args.region), *_check_store(name, args)])
+        raise_problems(
+            [
+                *check_name(name),
+                *check_tags(name, args.tags),
+                *check_region(f"{name}.region", args.region),
+                *_check_store(name, args),
+            ]
+        )
         super().__init__("novacron:index:AzureModelStore", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         protected = pulumi.ResourceOptions(parent=self, protect=args.protect)
@@ -171,7 +178,14 @@ class AzureLustre(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AzureLustreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_known_args(name, args)
-        raise_problems([*check_name(name), *check_region(f"{name}.region", args.region), *_check_lustre(name, args)])
+        raise_problems(
+            [
+                *check_name(name),
+                *check_tags(name, args.tags),
+                *check_region(f"{name}.region", args.region),
+                *_check_lustre(name, args),
+            ]
+        )
         super().__init__(
             "novacron:index:AzureLustre", name, None, with_former_type(opts, "novacron:index:AzureFastFiles")
         )
@@ -240,7 +254,14 @@ class AzureFiles(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AzureFilesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_known_args(name, args)
-        raise_problems([*check_name(name), *check_region(f"{name}.region", args.region), *_check_share(name, args)])
+        raise_problems(
+            [
+                *check_name(name),
+                *check_tags(name, args.tags),
+                *check_region(f"{name}.region", args.region),
+                *_check_share(name, args),
+            ]
+        )
         super().__init__(
             "novacron:index:AzureFiles", name, None, with_former_type(opts, "novacron:index:AzureSharedFiles")
         )

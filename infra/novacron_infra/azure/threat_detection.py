@@ -11,7 +11,7 @@ from typing import Any
 import pulumi
 from pulumi_azure_native import resources
 
-from novacron_infra.azure.checks import check_name, check_region
+from novacron_infra.azure.checks import check_name, check_region, check_tags
 from novacron_infra.config import Severity
 from novacron_infra.errors import raise_problems
 from novacron_infra.known_args import check_known_args
@@ -45,7 +45,7 @@ class AzureThreatDetection(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AzureThreatDetectionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_known_args(name, args)
-        raise_problems([*check_name(name), *check_region(f"{name}.region", args.region)])
+        raise_problems([*check_name(name), *check_tags(name, args.tags), *check_region(f"{name}.region", args.region)])
         super().__init__("novacron:index:AzureThreatDetection", name, None, opts)
         resources.DeploymentAtSubscriptionScope(
             f"{name}-defender",

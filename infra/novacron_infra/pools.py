@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from novacron_infra.catalog import Capacity, Cloud, FabricKind, Machine, UnknownNameError, load_machines
+from novacron_infra.catalog import Capacity, Cloud, FabricKind, Machine, load_machines, suggest_names
 from novacron_infra.errors import Problem
 
 
@@ -218,8 +218,8 @@ _Finding = tuple[str, object, str, str]
 
 def _check_machine(shape: NodePoolShape, machine_type: Machine | None, cloud: Cloud) -> Iterator[_Finding]:
     if machine_type is None:
-        hint = UnknownNameError("machine", shape.machine, load_machines()).hint
-        yield "machine", shape.machine, "the machine must be in the catalogue", hint[:1].upper() + hint[1:]
+        fix = suggest_names(shape.machine, load_machines())
+        yield "machine", shape.machine, "the machine must be in the catalogue", fix
     elif machine_type.cloud is not cloud:
         rule = f"it is a machine of {machine_type.cloud.value}, not {cloud.value}"
         yield "machine", shape.machine, rule, f"Take a machine of {cloud.value}"

@@ -26,6 +26,11 @@ def show_value(value: object) -> str:
     return _shorten(text)
 
 
+def show_count(number: int, noun: str) -> str:
+    """Return a number with its noun, such as `1 worker` or `1,024 workers`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def show_key(key: str) -> str:
     """Return a key as a step of a path: in quotes if it is empty or has a dot or bracket, and shortened."""
     return _shorten(key if key.isprintable() and _PLAIN_KEY.fullmatch(key) else json.dumps(key, ensure_ascii=False))

@@ -13,6 +13,7 @@ from novacron_infra.plan import (
     list_threat_detectors,
     plan_capacity,
 )
+from novacron_infra.shown_values import show_count
 
 from novacron_ops.tables import Table, indent
 
@@ -33,9 +34,9 @@ def describe_plan(plan: EnvironmentPlan) -> list[str]:
         [
             f"{config.environment} on {clouds} serves {config.model.id} with a context of "
             f"{config.model.context_tokens:,} tokens on {config.model.engine.value}",
-            f"At the start: {workers.count} workers × {workers.gpus_per_worker} GPUs = {plan.gpus} × {plan.gpu.name}, "
-            f"on {machines}; {plan.unused_gpus} GPUs unused",
-            f"Limits: {workers.minimum} to {workers.maximum} workers",
+            f"At the start: {show_count(workers.count, 'worker')} × {show_count(workers.gpus_per_worker, 'GPU')} = "
+            f"{plan.gpus} × {plan.gpu.name}, on {machines}; {show_count(plan.unused_gpus, 'GPU')} unused",
+            f"Limits: {workers.minimum} to {show_count(workers.maximum, 'worker')}",
         ],
         ["Replicas at the start", *indent([*profile_table(plan).lines(), _PARALLELISM_NOTE])],
         *([f"One replica of profile {item.name.value}", *indent(item.size.arithmetic())] for item in plan.profiles),
@@ -261,7 +262,9 @@ def _describe_weights(plan: EnvironmentPlan) -> list[str]:
         running_gb = (
             sum(n * item.size.replica_weight_bytes for n, item in zip(running, plan.profiles, strict=True)) / 1e9
         )
-        lines.append(f"with at least one replica in each region: {sum(running)} replicas, {running_gb:,.0f} GB")
+        lines.append(
+            f"with at least one replica in each region: {show_count(sum(running), 'replica')}, {running_gb:,.0f} GB"
+        )
     return lines
 
 
@@ -269,7 +272,7 @@ def _describe_loading(plan: EnvironmentPlan) -> str:
     serving = plan.config.model
     bucket = f"{serving.store.bucket}/" if serving.store.bucket else ""
     store = f"{serving.store.kind.value} {bucket}{serving.store.prefix}"
-    replicas = "1 replica" if plan.replicas == 1 else f"all {plan.replicas} replicas"
+    replicas = f"{'' if plan.replicas == 1 else 'all '}{show_count(plan.replicas, 'replica')}"
     return f"read from {store}: {plan.load_gb_per_s:,.1f} GB/s, to load {replicas} within {serving.loader.timeout_s} s"
 
 

@@ -12,7 +12,7 @@ import pulumi
 import pulumi_aws as aws
 
 from novacron_infra.aws.iam import find_account, render_policy
-from novacron_infra.aws.private_buckets import make_private, refuse_plain_http
+from novacron_infra.aws.private_buckets import make_private, refuse_old_tls
 from novacron_infra.names import shorten_name
 from novacron_infra.tags import Tags
 
@@ -90,7 +90,7 @@ def declare_access_logs(
 def _receives_logs(known: Mapping[str, str]) -> str:
     logs = known["logs"]
     return render_policy(
-        refuse_plain_http(logs),
+        *refuse_old_tls(logs),
         {
             "Sid": "AccessLogs",
             "Effect": "Allow",

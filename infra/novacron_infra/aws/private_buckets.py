@@ -50,15 +50,10 @@ def make_private(resource: str, bucket: aws.s3.Bucket, opts: pulumi.ResourceOpti
     return PrivateBucket(versioning, closed)
 
 
-def refuse_plain_http(bucket_arn: str) -> dict[str, Any]:
-    """Return the statement of a bucket's policy that refuses requests without TLS."""
-    return {
-        **refuse_everything(bucket_arn),
-        "Sid": "NoPlainHttp",
-        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    }
-
-
-def refuse_everything(bucket_arn: str) -> dict[str, Any]:
-    """Return a statement that refuses every request to a bucket, until it gets a condition."""
-    return {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [bucket_arn, f"{bucket_arn}/*"]}
+def refuse_old_tls(bucket_arn: str) -> tuple[dict[str, Any], ...]:
+    """Return the statements of a bucket's policy that refuse plain HTTP and TLS before 1.2."""
+    everything = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [bucket_arn, f"{bucket_arn}/*"]}
+    return (
+        {**everything, "Sid": "NoPlainHttp", "Condition": {"Bool": {"aws:SecureTransport": "false"}}},
+        {**everything, "Sid": "NoOldTls", "Condition": {"NumericLessThan": {"s3:TlsVersion": "1.2"}}},
+    )

@@ -16,7 +16,7 @@ from novacron_infra.aliases import with_former_type
 from novacron_infra.aws.access_logs import declare_access_logs
 from novacron_infra.aws.checks import check_name, check_tags
 from novacron_infra.aws.iam import render_policy
-from novacron_infra.aws.private_buckets import make_private, refuse_everything, refuse_plain_http
+from novacron_infra.aws.private_buckets import make_private, refuse_old_tls
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.known_args import check_known_args
 from novacron_infra.limits.names import S3_BUCKET
@@ -291,14 +291,7 @@ def describe_slow_load(weights_gb: float | None, throughput_mib_per_s: int, time
 
 def render_tls_policy(bucket_arn: str) -> str:
     """A bucket policy that refuses plain HTTP and TLS before 1.2."""
-    return render_policy(
-        refuse_plain_http(bucket_arn),
-        {
-            **refuse_everything(bucket_arn),
-            "Sid": "NoOldTls",
-            "Condition": {"NumericLessThan": {"s3:TlsVersion": "1.2"}},
-        },
-    )
+    return render_policy(*refuse_old_tls(bucket_arn))
 
 
 def _check_bucket(name: str, args: AwsModelStoreArgs) -> list[Problem]:

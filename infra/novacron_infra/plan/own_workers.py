@@ -33,6 +33,7 @@ from novacron_infra.plan.serving import (
 )
 from novacron_infra.plan.sizing import ReplicaSize, Workload, fit_replica
 from novacron_infra.pools import GPU_TAINT
+from novacron_infra.shown_values import show_count
 
 _OF_GKE = (FabricKind.TCPX, FabricKind.TCPXO, FabricKind.ROCE)
 """Fabrics whose pods depend on folders and networks that GKE makes."""
@@ -133,6 +134,6 @@ def _check_fabric(size: ReplicaSize, machine_type: Machine) -> None:
     if fabric is not None and fabric.kind not in _OF_GKE:
         return
     what = "no fabric between machines" if fabric is None else f"{fabric.kind.value}, which only GKE sets up for pods"
-    rule = f"a replica needs {size.gpus} GPUs ({size.parallelism}), and this machine has {what}"
+    rule = f"a replica needs {show_count(size.gpus, 'GPU')} ({size.parallelism}), and this machine has {what}"
     fix = "Use a narrower quantization so that a replica fits one node, or a machine with EFA or InfiniBand"
     raise PlanError([problem("gpu_workers.machine", machine_type.name, rule, fix)])

@@ -20,6 +20,7 @@ from novacron_infra.config.problems import item_path, problem
 from novacron_infra.errors import Problem
 from novacron_infra.plan.errors import DoesNotFitError, PlanError
 from novacron_infra.plan.sizing import ReplicaSize, Workload, fit_replica
+from novacron_infra.shown_values import show_count
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,7 @@ def _list_alternatives(serving: ModelServing, profile: Profile, model: Model, li
         except (DoesNotFitError, UnsupportedQuantizationError):
             continue
         more = f", {size.gpus - limit.gpus} more than there are" if size.gpus > limit.gpus else ""
-        yield f"{quantization.value} on {size.gpus} GPUs ({size.parallelism}){more}"
+        yield f"{quantization.value} on {show_count(size.gpus, 'GPU')} ({size.parallelism}){more}"
 
 
 def _describe_missing_fabric(size: ReplicaSize, profile: Profile, machine_type: Machine) -> Problem:
@@ -178,7 +179,7 @@ def _describe_missing_fabric(size: ReplicaSize, profile: Profile, machine_type: 
     return problem(
         "workers.machine",
         machine_type.name,
-        f"a replica of {profile.name.value} needs {size.gpus} GPUs, more than the {machine_type.gpu_count} of this "
-        "machine, and the catalogue knows no fast fabric between such machines",
+        f"a replica of {profile.name.value} needs {show_count(size.gpus, 'GPU')}, more than the "
+        f"{machine_type.gpu_count} of this machine, and the catalogue knows no fast fabric between such machines",
         f"Use {', '.join(others)}, or a narrower quantization",
     )

@@ -18,6 +18,7 @@ from novacron_infra.errors import Problem
 from novacron_infra.plan.errors import PlanError
 from novacron_infra.plan.machines import MachinePlan
 from novacron_infra.plan.sizing import ReplicaSize
+from novacron_infra.shown_values import show_count
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,8 @@ def share_workers(config: CloudEnvironment, gpus_per_node: int) -> list[WorkerSh
     for name, total in totals.items():
         if total % unit:
             rule = (
-                f"{len(regions)} regions share whole machines of {gpus_per_node} GPUs, which hold {unit} workers each"
+                f"{len(regions)} regions share whole machines of {show_count(gpus_per_node, 'GPU')}, "
+                f"which hold {show_count(unit, 'worker')} each"
             )
             near = [str(count) for count in (total // unit * unit, ceil(total / unit) * unit) if count]
             fix = f"Use {' or '.join(near)}, or state the workers of every region"
@@ -164,7 +166,7 @@ def _describe_small_region(
     profile, workers = config.model.profiles[0], config.workers
     gpus = share.minimum * workers.gpus_per_worker
     rule = f"at its minimum of workers, {region.name} cannot hold one replica of profile {profile.name.value}"
-    own = f"{share.minimum} workers × {workers.gpus_per_worker} = {gpus} × {size.gpu.name}"
+    own = f"{show_count(share.minimum, 'worker')} × {workers.gpus_per_worker} = {gpus} × {size.gpu.name}"
     replica = f"one replica: {_describe_size(size)}"
     path = item_path("regions", config.regions, index)
     if region.workers:
@@ -215,11 +217,11 @@ def _describe_missing_gpus(
         f"Raise it to {max(ceil(total / per_worker), minimum + 1)} or more, or lower a profile's minimum_replicas",
         [
             *lines,
-            f"together {total} GPUs; a replica stays in one region, a tensor-parallel group on one machine of "
-            f"{machine_type.gpu_count}",
+            f"together {show_count(total, 'GPU')}; a replica stays in one region, a tensor-parallel group on one "
+            f"machine of {machine_type.gpu_count}",
         ],
     )
 
 
 def _describe_size(size: ReplicaSize) -> str:
-    return f"{size.gpus} GPUs ({size.parallelism})"
+    return f"{show_count(size.gpus, 'GPU')} ({size.parallelism})"

@@ -48,6 +48,7 @@ def plan(stack: StackOption = "prod", as_json: JsonOption = False) -> None:
 def _write_own(environment: LocalEnvironment | KubernetesEnvironment, stack: str, as_json: bool) -> None:
     """Write that an environment on machines of the user's own is valid. Their price and size are not known."""
     from novacron_infra.config import Platform
+    from novacron_infra.shown_values import show_count
 
     if as_json:
         values = {"platform": environment.platform.value, "environment": environment.model_dump(mode="json")}
@@ -60,7 +61,7 @@ def _write_own(environment: LocalEnvironment | KubernetesEnvironment, stack: str
     )
     write_lines(
         [
-            f"The configuration of stack {stack} is valid: {environment.workers.count} workers {where}.",
+            f"The configuration of stack {stack} is valid: {show_count(environment.workers.count, 'worker')} {where}.",
             "The machines are yours, so there is nothing to size or to price.",
             f"`novacron {step} -s {stack}` shows what would be created.",
         ]

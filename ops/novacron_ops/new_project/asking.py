@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 import typer
+from novacron_infra.shown_values import show_count
 
 from novacron_ops.errors import Exit, OpsError
 from novacron_ops.new_project.answers import Answers
@@ -39,7 +40,7 @@ def check_answers(answers: Answers, *, all_needed: bool) -> None:
         found += [_describe_missing(question, answers) for question in _list_missing(questions, answers)]
     found += [_describe(problem) for problem in find_problems(answers)]
     if found:
-        count = "1 problem" if len(found) == 1 else f"{len(found)} problems"
+        count = show_count(len(found), "problem")
         raise OpsError("\n".join([f"{count}:", *(f"  - {line}" for line in found)]), Exit.BAD_INPUT)
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from novacron_infra.plan import EnvironmentPlan, RegionPlan, count_gpus, plan_to_json
+from novacron_infra.shown_values import show_count
 from novacron_rehearsal import PolicyPackReport, PolicyPackState, PolicyViolated
 from novacron_rehearsal import urn as urns
 
@@ -123,7 +124,7 @@ def report_values(report: Report) -> RehearsalJson:
 def describe_outcome(report: Report) -> str:
     """Return a sentence on how the run ended, and one on what it ran."""
     run = report.rehearsal
-    created = f"{count(run.resources, 'cloud resource')} created"
+    created = f"{show_count(run.resources, 'cloud resource')} created"
     ended = created if run.succeeded else f"the deployment failed after {created}"
     ran = (
         f"The real providers of {', '.join(sorted(run.started_plugins))} ran."
@@ -136,7 +137,9 @@ def describe_outcome(report: Report) -> str:
 def dynamic_notes(report: Report) -> list[str]:
     """Return a sentence on the dynamic resources of the program, if it has any."""
     number = len(report.rehearsal.simulated_dynamic)
-    return [f"{count(number, 'dynamic resource')} simulated: the code of their providers did not run"] if number else []
+    if not number:
+        return []
+    return [f"{show_count(number, 'dynamic resource')} simulated: the code of their providers did not run"]
 
 
 PLANNED_HEADINGS = ("traffic", "GPUs", "machines", "USD/h", "USD/month")
@@ -195,7 +198,7 @@ def policy_notes(report: Report) -> list[str]:
         return [line for pack in report.unchecked_packs for line in _describe_unchecked(pack)]
     if report.violations:
         return []
-    return [f"no violations; {count(len(packs), 'policy pack')} checked every resource"]
+    return [f"no violations; {show_count(len(packs), 'policy pack')} checked every resource"]
 
 
 def _describe_unchecked(pack: PolicyPackReport) -> list[str]:
@@ -215,8 +218,3 @@ def describe_cost_of_run(run: Rehearsal) -> str:
         f"The rehearsal took {run.duration_s:.1f} s. Peak memory: {own:,.0f} MiB in this process (engine and simulated "
         f"clouds), {child:,.0f} MiB in its largest child process"
     )
-
-
-def count(number: int, noun: str) -> str:
-    """Return a number with its noun, such as `1 resource` or `2 resources`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from novacron_infra.plan import EnvironmentPlan, summarize_plan
+from novacron_infra.shown_values import show_count
 
 from novacron_ops.plan_report import describe_recovery, failure_notes, failure_table
 from novacron_ops.rehearsal.report import (
     PLANNED_HEADINGS,
     PolicyViolations,
     Report,
-    count,
     describe_cost_of_run,
     describe_outcome,
     dynamic_notes,
@@ -71,5 +71,5 @@ def _timeouts(report: Report) -> list[str]:
 
 
 def _violations(item: PolicyViolations) -> str:
-    where = item.first if item.resources == 1 else f"{count(item.resources, 'resource')}, first {item.first}"
+    where = item.first if item.resources == 1 else f"{show_count(item.resources, 'resource')}, first {item.first}"
     return f"{item.level} {item.policy}: {where}: {item.message}"

@@ -38,8 +38,9 @@ def test_model_bucket_is_private_versioned_encrypted_and_protected(region: Graph
     assert encryption == {"sseAlgorithm": "aws:kms", "kmsMasterKeyId": samples.STORAGE_KEY}
 
 
-def test_model_bucket_requires_tls(region: Graph) -> None:
-    document = json.loads(region.one("aws:s3/bucketPolicy:BucketPolicy", "models-models").inputs["policy"])
+@pytest.mark.parametrize("bucket", ["models-models", "models-access-logs"])
+def test_buckets_of_models_and_of_access_logs_require_tls(region: Graph, bucket: str) -> None:
+    document = json.loads(region.one("aws:s3/bucketPolicy:BucketPolicy", bucket).inputs["policy"])
     refused = {item["Sid"]: item["Condition"] for item in document["Statement"] if item["Effect"] == "Deny"}
     assert refused == {
         "NoPlainHttp": {"Bool": {"aws:SecureTransport": "false"}},

@@ -37,7 +37,7 @@ class Load:
 
     def _ask_once(self, client: httpx.Client) -> None:
         try:
-            answer = client.post("/v1/chat/completions", json={**BODY, "stream": True})
+            answer = client.post("/v1/chat/completions", json={**BODY, "max_tokens": 2, "stream": True})
             complete = answer.status_code == 200 and answer.text.endswith("data: [DONE]\n\n")
             if not complete or '"error"' in answer.text:
                 self.failures.append(f"{answer.status_code} {answer.text[-300:]}")

@@ -25,6 +25,8 @@ pytestmark = pytest.mark.node
 
 REQUESTS = int(os.environ.get("NOVACRON_TEST_REQUESTS", "20"))
 WORKLOADS = ("deployment/llm-coordinator", "statefulset/llm-workers")
+REQUESTS_PER_ROUND = 20_000
+"""After so many requests, the pods are replaced and evicted again."""
 TIMEOUT_S = 240
 STREAMS = 4
 
@@ -46,17 +48,25 @@ def evict(trial: Trial, pod: str) -> int:
     return refused
 
 
+def replace_and_evict(trial: Trial) -> None:
+    """Replace the pods of both workloads, and then evict each of them."""
+    for workload in WORKLOADS:
+        trial.node.kubectl("rollout", "restart", "-n", NAMESPACE, workload)
+        wait_until_available(trial)
+    pods = [pod["metadata"]["name"] for name in ("llm-coordinator", "llm-workers") for pod in trial.pods(name)]
+    refused = sum(evict(trial, pod) for pod in pods)
+    wait_until_available(trial)
+    assert refused, "the budgets let one pod of each workload go at a time"
+
+
 def test_no_request_fails_while_pods_are_replaced_and_evicted(trial: Trial) -> None:
+    rounds = max(1, REQUESTS // REQUESTS_PER_ROUND)
     with Load(trial, threads=2 if REQUESTS < 1000 else 8) as load:
-        while True:
-            for workload in WORKLOADS:
-                trial.node.kubectl("rollout", "restart", "-n", NAMESPACE, workload)
-                wait_until_available(trial)
-            pods = [pod["metadata"]["name"] for name in ("llm-coordinator", "llm-workers") for pod in trial.pods(name)]
-            refused = sum(evict(trial, pod) for pod in pods)
-            wait_until_available(trial)
-            assert refused, "the budgets let one pod of each workload go at a time"
-            if load.served >= REQUESTS or load.failures:
+        for number in range(1, rounds + 1):
+            replace_and_evict(trial)
+            while load.served < REQUESTS * number // rounds and not load.failures:
+                time.sleep(1)
+            if load.failures:
                 break
     assert load.failures == []
     assert load.served >= REQUESTS

@@ -1,6 +1,6 @@
 """Requests while pods are replaced, evicted and killed.
 
-NOVACRON_TEST_REQUESTS is the number of requests (20). `make test-node-load` sends 100,000, which takes an hour.
+NOVACRON_TEST_REQUESTS is the number of requests (20). `make test-node-load` sends 100,000, which takes half an hour.
 """
 
 from __future__ import annotations

@@ -25,13 +25,38 @@ GROUPS = {
     "unit/aws": "aws",
     "unit/azure": "azure",
     "unit/gcp": "gcp",
+    "unit/rehearsal/clouds/test_schema.py": "azure",
+    "unit/test_changed_values.py": "azure",
+    "unit/test_environment_names.py": "azure",
+    "unit/test_existing_buckets.py": "azure",
+    "unit/test_existing_networks.py": "azure",
+    "unit/test_existing_registries.py": "azure",
+    "unit/test_identity.py": "azure",
     "unit/test_independent_checks.py": "azure",
     "unit/test_simulated_stack.py": "azure",
-    "unit/test_environment_names.py": "azure",
-    "rehearsal/clouds/test_azure_region.py": "azure",
+    "rehearsal/clouds/test_example_environments.py": "azure",
+    "serving/test_batching.py": "pytorch",
+    "serving/test_incomplete_models.py": "pytorch",
+    "serving/test_quality.py": "pytorch",
+    "serving/test_tiny_model_generation.py": "pytorch",
+    "serving/test_worker_api.py": "pytorch",
+    "serving/test_worker_api_any_json.py": "pytorch",
+    "unit/serving/test_guides.py": "pytorch",
+    "unit/serving/test_prompts.py": "pytorch",
+    "unit/serving/test_sampling.py": "pytorch",
+    "unit/serving/test_slot_cache.py": "pytorch",
 }
-"""Tests that import the classes of a cloud's SDK run in one process: azure-native takes longer than its tests."""
-LONGEST_FIRST = ("local platform", "gateway", "azure", "serving", "prometheus", "serving in regions")
+"""Tests that import PyTorch or the classes of a cloud's SDK, in one process: the import takes longer than they do."""
+LONGEST_FIRST = (
+    "local platform",
+    "readme",
+    "gateway",
+    "azure",
+    "serving",
+    "pytorch",
+    "serving in regions",
+    "prometheus",
+)
 """Groups in the order in which the processes of `make test` begin them. Begun later, they would end after the rest."""
 
 
@@ -58,6 +83,11 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(200_000, 20, 50)
+
+
+def pytest_sessionfinish() -> None:
+    """Spare pytest's last five collections, which take seconds: they would visit all classes of the SDKs."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

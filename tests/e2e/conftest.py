@@ -81,6 +81,10 @@ class Project:
         (self.folder / "Pulumi.yaml").write_text(yaml.safe_dump({**description, "runtime": {"name": "python"}}))
         self.describe()
 
+    def use_light_workers(self) -> None:
+        """Start workers without PyTorch. They answer no prompts."""
+        self.variables["PYTHONPATH"] = str(Path(__file__).parent / "without_pytorch")
+
     def describe(self, **sections: dict[str, Any]) -> None:
         """Write the stack's configuration: the ports, with `sections` merged over them."""
         environment: dict[str, Any] = {

@@ -70,6 +70,7 @@ def test_a_local_stack_of_the_previous_version_previews_no_replacement(project: 
 
 
 def test_up_keeps_the_processes_and_keys_of_the_previous_version(project: Project) -> None:
+    project.use_light_workers()
     project.describe(coordinator={"api_keys": True})
     project.succeed("up")
     pids = {service: project.pid(service) for service in ("coordinator", "worker-0")}
@@ -84,6 +85,7 @@ def test_up_keeps_the_processes_and_keys_of_the_previous_version(project: Projec
 
 
 def test_down_removes_what_the_previous_version_deployed(project: Project) -> None:
+    project.use_light_workers()
     project.succeed("up")
     take_over(project, as_before(json.loads(project.succeed("export"))))
     project.succeed("down")

@@ -44,7 +44,7 @@ STAMPS = " ".join(f"-o {stamp}" for stamp in sorted(set(re.findall(r"\.venv/\w+\
 """The environment is the repository's own: the copy must not install itself into it."""
 
 pytestmark = [
-    pytest.mark.xdist_group("local platform"),
+    pytest.mark.xdist_group("readme"),
     pytest.mark.skipif(Path(sys.prefix) != ROOT / ".venv", reason="the README's .venv is not the one that runs this"),
     pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl: apt-get install curl"),
 ]

@@ -35,7 +35,7 @@ def test_an_example_creates_the_resources_that_the_readme_lists(tmp_path: Path, 
     exists = tmp_path / "exists"
     with serve_clouds(state=exists) as ports:
         workspace = Workspace(folder, "dev", backend_dir=tmp_path / "state", passphrase="of a test")
-        options = Options(attached_providers=ports, policy_packs=[PolicyPackSpec(ROOT / "policy")])
+        options = Options(in_process=True, attached_providers=ports, policy_packs=[PolicyPackSpec(ROOT / "policy")])
         made = workspace.up(options)
         assert made.succeeded, made.errors
         assert made.policy_violations == []

@@ -12,7 +12,7 @@ import pytest
 from novacron_serving.clock import SYSTEM_CLOCK, Clock, ManualClock
 from novacron_serving.engines import ChatPrompt, GenerationRequest, Sampling, TextPrompt
 from novacron_serving.engines.pytorch import PyTorchConfig, PyTorchEngine
-from novacron_serving.errors import RequestError
+from novacron_serving.errors import RequestError, StartError
 from novacron_serving.protocol.openai import Message
 
 from tests.polling import until
@@ -218,3 +218,11 @@ def test_an_invalid_distribution_fails_one_request_only() -> None:
             assert engine.healthy()
 
     asyncio.run(run())
+
+
+def test_a_device_that_does_not_exist_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(StartError, match="PyTorch sees no CUDA device; use 'cpu' or 'auto'"):
+        asyncio.run(PyTorchEngine(TINY, PyTorchConfig(device="cuda")).load())

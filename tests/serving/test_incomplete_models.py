@@ -1,4 +1,7 @@
-"""Incomplete models: publishing refuses them, and so does the PyTorch engine."""
+"""Incomplete models: publishing refuses them, and so does the PyTorch engine.
+
+PyTorch is imported by the functions that need it: each process of pytest imports this module.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +9,33 @@ import asyncio
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import torch
 from novacron_serving.engines.pytorch import PyTorchConfig, PyTorchEngine
 from novacron_serving.errors import StartError
-from safetensors.torch import load_file, save_file
 
 from .stack import TINY
+
+if TYPE_CHECKING:
+    import torch
 
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> Path:
     return Path(shutil.copytree(TINY, tmp_path / "model"))
+
+
+def read_tensors(folder: Path) -> dict[str, torch.Tensor]:
+    from safetensors.torch import load_file
+
+    return load_file(folder / "model.safetensors")
+
+
+def write_tensors(folder: Path, tensors: dict[str, torch.Tensor]) -> None:
+    from safetensors.torch import save_file
+
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
 
 
 def load(folder: Path, **settings: Any) -> None:
@@ -58,9 +74,9 @@ def test_weight_files_that_lack_tensors_are_rejected(
     tiny: Path, change: Callable[[dict[str, torch.Tensor]], None], tensor: str
 ) -> None:
     load(tiny)
-    tensors = load_file(tiny / "model.safetensors")
+    tensors = read_tensors(tiny)
     change(tensors)
-    save_file(tensors, tiny / "model.safetensors", metadata={"format": "pt"})
+    write_tensors(tiny, tensors)
     with pytest.raises(StartError, match=f"lack .* of the model's tensors, such as '{tensor}"):
         load(tiny)
 
@@ -70,18 +86,18 @@ def test_weight_files_that_lack_tensors_are_rejected(
 def test_weights_that_are_not_finite_are_rejected_with_the_tensor_and_its_file(
     tiny: Path, value: float, quantization: Any
 ) -> None:
-    tensors = load_file(tiny / "model.safetensors")
+    tensors = read_tensors(tiny)
     tensors["model.layers.3.mlp.up_proj.weight"][1, 2] = value
-    save_file(tensors, tiny / "model.safetensors", metadata={"format": "pt"})
+    write_tensors(tiny, tensors)
     message = f"tensor 'model.layers.3.mlp.up_proj.weight' in '{tiny}/model.safetensors' has NaN or infinite values"
     with pytest.raises(StartError, match=message):
         load(tiny, quantization=quantization)
 
 
 def test_weights_that_are_too_large_for_the_dtype_are_rejected_with_the_dtype(tiny: Path) -> None:
-    tensors = {name: tensor.float() for name, tensor in load_file(tiny / "model.safetensors").items()}
+    tensors = {name: tensor.float() for name, tensor in read_tensors(tiny).items()}
     tensors["model.norm.weight"][0] = 1e6
-    save_file(tensors, tiny / "model.safetensors", metadata={"format": "pt"})
+    write_tensors(tiny, tensors)
     load(tiny, dtype="bfloat16")
     with pytest.raises(StartError, match=r"'model.norm.weight' .* not finite in float16; set engine.dtype to bfloat16"):
         load(tiny, dtype="float16")

@@ -1,4 +1,7 @@
-"""Quality measurements: of the tiny model, in a worker's metrics, and the computation of the score."""
+"""Quality measurements: of the tiny model, in a worker's metrics, and the computation of the score.
+
+PyTorch is imported by the functions that need it: each process of pytest imports this module.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +17,12 @@ from typing import Any
 
 import httpx
 import pytest
-import torch
 from novacron_ops import quality
 from novacron_serving.engines import ChatPrompt, GenerationRequest, Sampling
 from novacron_serving.engines.pytorch import PyTorchConfig, PyTorchEngine
-from novacron_serving.engines.pytorch.weights import Int4Linear, Int8Linear, count_weight_bytes, load_model
 from novacron_serving.errors import StartError
 from novacron_serving.protocol.openai import Message
 from novacron_serving.quality.__main__ import run
-from novacron_serving.quality.measure import read_dialogues
 from novacron_serving.quality.report import FILE, TEXT, Measurement, Report, find_measurement, read_report
 from novacron_serving.quality.score import Comparison, compute_score
 from novacron_serving.worker.__main__ import export_quality
@@ -30,7 +30,6 @@ from novacron_serving.worker.app import WorkerApp
 from novacron_serving.worker.config import ModelConfig, WorkerConfig
 from novacron_serving.worker.instrumentation import Instrumentation
 from novacron_serving.worker.loading import Loader
-from safetensors.torch import load_file, save_file
 
 from tests.unit.ops.schemas import check_output
 
@@ -56,6 +55,9 @@ def found(model: Path) -> dict[str, Measurement]:
 
 def broken(folder: Path) -> Path:
     """Return a copy of the tiny model with shuffled weights in each layer."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
     shutil.copytree(TINY, folder, ignore=shutil.ignore_patterns(FILE))
     torch.manual_seed(1)
     weights = load_file(folder / "model.safetensors")
@@ -100,6 +102,8 @@ def test_a_model_with_shuffled_weights_has_a_score_near_0(tmp_path: Path, capsys
 
 
 def test_the_text_for_measurements_is_not_in_the_training_text() -> None:
+    from novacron_serving.quality.measure import read_dialogues
+
     learnt = TRAINING_TEXT.read_text()
     dialogues = read_dialogues(TEXT)
     assert len({dialogue.user for dialogue in dialogues}) == len(dialogues) >= 60
@@ -111,14 +115,15 @@ def test_the_text_for_measurements_is_not_in_the_training_text() -> None:
 # what is served
 
 
-@pytest.mark.parametrize(("quantization", "layer"), [("int8", Int8Linear), ("int4", Int4Linear)])
+@pytest.mark.parametrize(("quantization", "layer"), [("int8", "Int8Linear"), ("int4", "Int4Linear")])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_quantised_layers_compute_with_the_dequantised_weights(
-    quantization: Any, layer: type[torch.nn.Module], dtype: str
-) -> None:
+def test_quantised_layers_compute_with_the_dequantised_weights(quantization: Any, layer: str, dtype: str) -> None:
+    import torch
+    from novacron_serving.engines.pytorch import weights as weights_module
+
     torch.manual_seed(1)
     linear = torch.nn.Linear(96, 5, dtype=getattr(torch, dtype))
-    quantised = layer(linear)
+    quantised = getattr(weights_module, layer)(linear)
     # Asked for each input alone, a layer tells its weights.
     weights = (quantised(torch.eye(96, dtype=linear.weight.dtype)) - linear.bias).T.float()
     off = (weights - linear.weight.float()).abs()
@@ -130,6 +135,9 @@ def test_quantised_layers_compute_with_the_dequantised_weights(
 
 
 def test_quantised_weights_have_the_expected_size() -> None:
+    import torch
+    from novacron_serving.engines.pytorch.weights import Int4Linear, Int8Linear, count_weight_bytes
+
     layer = torch.nn.Linear(64, 10, bias=False)
     assert count_weight_bytes(layer) == 64 * 10 * 4
     assert count_weight_bytes(Int8Linear(layer)) == 64 * 10 + 10 * 4
@@ -137,6 +145,7 @@ def test_quantised_weights_have_the_expected_size() -> None:
 
 
 def test_int4_rejects_layers_whose_inputs_are_not_a_multiple_of_the_group(tmp_path: Path) -> None:
+    from novacron_serving.engines.pytorch.weights import load_model
     from transformers import LlamaConfig, LlamaForCausalLM
 
     config = LlamaConfig(
@@ -262,6 +271,8 @@ def test_bad_input_is_one_line(arguments: list[str], message: str) -> None:
     [("", "is empty"), ('{"user": "a", "assistant": "b"}\n{"user": "a"}\n', "line 2: must be")],
 )
 def test_an_invalid_text_is_rejected_with_its_line(tmp_path: Path, text: str, message: str) -> None:
+    from novacron_serving.quality.measure import read_dialogues
+
     file = tmp_path / "text.jsonl"
     file.write_text(text)
     with pytest.raises(StartError, match=message):

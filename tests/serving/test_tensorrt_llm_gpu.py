@@ -8,7 +8,6 @@ import os
 from pathlib import Path
 
 import pytest
-import torch
 from novacron_serving.engines import Delta, GenerationRequest, Guide, GuideKind, Sampling, TextPrompt
 from novacron_serving.engines.tensorrt_llm.config import TensorRtLlmConfig
 from novacron_serving.engines.tensorrt_llm.engine import TensorRtLlmEngine
@@ -16,13 +15,20 @@ from novacron_serving.engines.tensorrt_llm.engine import TensorRtLlmEngine
 MODEL = os.environ.get("NOVACRON_TEST_MODEL", "")
 pytestmark = [
     pytest.mark.gpu,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
     pytest.mark.skipif(
         importlib.util.find_spec("tensorrt_llm") is None,
         reason="needs TensorRT-LLM: pip install 'novacron-serving[tensorrt-llm]'",
     ),
     pytest.mark.skipif(not MODEL, reason="needs a model folder (Hugging Face, bf16) in NOVACRON_TEST_MODEL"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def _needs_cuda() -> None:
+    import torch  # here, because each process of pytest imports this module
+
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
 
 
 def request(name: str, **options: object) -> GenerationRequest:

@@ -1,4 +1,7 @@
-"""The tiny model with transformers and without a server: it writes English sentences on topic, and ends them."""
+"""The tiny model with transformers and without a server: it writes English sentences on topic, and ends them.
+
+PyTorch is imported by the functions that need it: each process of pytest imports this module.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
 TINY = Path(__file__).parents[2] / "serving" / "novacron_serving" / "models" / "tiny"
 MAX_TOKENS = 120
@@ -46,12 +47,17 @@ class Chat:
     """The model, for one message at a time."""
 
     def __init__(self) -> None:
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
         self.tokenizer: Any = AutoTokenizer.from_pretrained(TINY, local_files_only=True)
         model = AutoModelForCausalLM.from_pretrained(TINY, dtype=torch.float32, local_files_only=True)
         self.model: Any = cast("Any", model).eval()
 
     def answer(self, message: str, *, temperature: float = 0, seed: int = 0, model: Any = None) -> tuple[str, bool]:
         """Return the text, and whether the model ended it."""
+        import torch
+
         prompt = self.tokenizer.apply_chat_template(
             [{"role": "user", "content": message}], add_generation_prompt=True, return_tensors="pt", return_dict=True
         )
@@ -64,6 +70,8 @@ class Chat:
 
 @pytest.fixture(scope="module")
 def chat() -> Iterator[Chat]:
+    import torch
+
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # more only spin on a model of this size
     yield Chat()
@@ -99,6 +107,9 @@ def test_sampled_stories_are_english_sentences_that_end(chat: Chat, temperature:
 
 
 def test_the_language_check_tells_sentences_from_noise(chat: Chat) -> None:
+    import torch
+    from transformers import LlamaForCausalLM
+
     torch.manual_seed(0)
     noise, _ = chat.answer("Tell me a story.", temperature=1.0, model=LlamaForCausalLM(chat.model.config).eval())
     assert share_of_common_words(noise) < 0.25

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
-import pytest
-from novacron_ops.project import ProjectStack
-from novacron_ops.regions import region_patterns
 from novacron_rehearsal import Result
 
 from tests.rehearsal.clouds.conftest import Site, taken
-from tests.rehearsal.clouds.test_dead_region import ALIVE, DEAD, two_regions
 from tests.rehearsal.clouds.test_environment import PACK, describe, environment
 
 PINNED = {"repository": "registry.example/plugin", "tag": "v1", "digest": "sha256:" + "0" * 64}
@@ -35,7 +30,7 @@ def test_it_comes_up_stays_as_it_is_and_goes_without_a_trace(site: Site) -> None
     first = site.up(policy_packs=[PACK])
     assert first.succeeded, first.errors
     assert first.policy_violations == []
-    made = in_kubernetes(first, f"{ALIVE}-add-ons-")
+    made = in_kubernetes(first, "dev-us-west-2-add-ons-")
     assert {"create fast-ssd", "create gp3", "create nvidia-device-plugin"} <= made
     assert len(site.made("kubernetes")) == len(made)
     assert taken(site.workspace.preview(site.options)) == {}
@@ -46,25 +41,3 @@ def test_it_comes_up_stays_as_it_is_and_goes_without_a_trace(site: Site) -> None
     # Who may sign in, and the pools, are there until nothing is in the cluster any more.
     assert all(order.index(urn) < access for urn in order if "$kubernetes:" in urn)
     assert site.made("kubernetes") == site.made("aws") == []
-
-
-@pytest.mark.parametrize("dead", ["kubernetes", "left out"])
-def test_unreachable_cluster_does_not_stop_other_regions(site: Site, dead: str) -> None:
-    describe(site, with_add_ons(two_regions()))
-    assert site.up().succeeded
-    changed = with_add_ons(two_regions())
-    changed["images"] = {name: PINNED | {"tag": "v2"} for name in changed["images"]}
-    describe(site, changed)
-    plugins = {"update nvidia-device-plugin"}
-    options = replace(site.options, continue_on_error=True)
-    if dead == "left out":
-        options = replace(options, exclude=region_patterns(ProjectStack(site.folder, "dev"), ["eu-west-2"]))
-    else:
-        site.faults.write_text(f"- {{fault: region_down, urn: '*kubernetes:apps*::{DEAD}-*'}}")
-    struck = site.workspace.up(options)
-    assert struck.succeeded is (dead == "left out"), struck.errors
-    assert plugins <= in_kubernetes(struck, f"{ALIVE}-add-ons-")
-    assert not plugins & in_kubernetes(struck, f"{DEAD}-add-ons-")
-    site.faults.write_text("")
-    assert plugins <= in_kubernetes(site.up(), f"{DEAD}-add-ons-")
-    assert taken(site.up()) == {}

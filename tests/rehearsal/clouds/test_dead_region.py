@@ -1,4 +1,4 @@
-"""A region that is dead does not keep the others from being updated."""
+"""A region that is dead, or whose cluster is, does not keep the others from being updated."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from novacron_rehearsal import Options, Result
 from novacron_rehearsal.urn import STACK_TYPE
 
 from tests.rehearsal.clouds.conftest import Site, a_site, taken
+from tests.rehearsal.clouds.test_cluster_add_ons import PINNED, in_kubernetes, with_add_ons
 from tests.rehearsal.clouds.test_environment import describe, environment
 
 pytestmark = pytest.mark.xdist_group("dead region")
@@ -27,7 +28,7 @@ DOWN = """
 
 
 def two_regions() -> dict[str, Any]:
-    """The development environment in two regions."""
+    """Return the development environment in two regions, with add-ons in its clusters."""
     values = copy.deepcopy(environment("dev"))
     first = values["regions"][0]
     second = {"name": "eu-west-2", "dns_label": "eu", "network": "10.9.0.0/16", "zones": ["eu-west-2a", "eu-west-2b"]}
@@ -37,7 +38,7 @@ def two_regions() -> dict[str, Any]:
     workers = values["workers"]
     for key in ("count", "minimum", "maximum"):
         workers[key] *= 2
-    return values
+    return with_add_ons(values)
 
 
 def upgraded() -> dict[str, Any]:
@@ -98,6 +99,26 @@ def test_the_others_are_updated_and_the_dead_one_catches_up(site: Site, left_out
     assert second.succeeded, second.errors
     assert touched(second, ALIVE) == set(), struck.errors
     assert f"update {DEAD}-cluster" in touched(second, DEAD)
+    assert taken(site.up()) == {}
+
+
+@pytest.mark.parametrize("dead", ["kubernetes", "left out"])
+def test_unreachable_cluster_does_not_stop_other_regions(site: Site, dead: str) -> None:
+    changed = two_regions()
+    changed["images"] = {name: PINNED | {"tag": "v2"} for name in changed["images"]}
+    describe(site, changed)
+    plugins = {"update nvidia-device-plugin"}
+    options = replace(site.options, continue_on_error=True)
+    if dead == "left out":
+        options = replace(options, exclude=region_patterns(ProjectStack(site.folder, "dev"), ["eu-west-2"]))
+    else:
+        site.faults.write_text(f"- {{fault: region_down, urn: '*kubernetes:apps*::{DEAD}-*'}}")
+    struck = site.workspace.up(options)
+    assert struck.succeeded is (dead == "left out"), struck.errors
+    assert plugins <= in_kubernetes(struck, f"{ALIVE}-add-ons-")
+    assert not plugins & in_kubernetes(struck, f"{DEAD}-add-ons-")
+    site.faults.write_text("")
+    assert plugins <= in_kubernetes(site.up(), f"{DEAD}-add-ons-")
     assert taken(site.up()) == {}
 
 

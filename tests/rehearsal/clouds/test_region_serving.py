@@ -1,24 +1,29 @@
-"""The serving stack in regions of all three clouds, on simulated clouds: the same objects but for a stated list."""
+"""Production over three clouds on simulated clouds: its resources, and equal Kubernetes objects but for a stated list.
+
+One environment with the serving stack and threat detection is deployed, and destroyed, for all tests.
+"""
 
 from __future__ import annotations
 
 import json
 from base64 import b64decode
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-import yaml
 from novacron_infra.outputs import EnvironmentOutputs
 from novacron_rehearsal.values import Secret
 
 from tests.definitions import check_object
 from tests.rehearsal.clouds.conftest import a_site, taken
-from tests.rehearsal.clouds.test_environment import PACK, ROOT, describe
+from tests.rehearsal.clouds.test_environment import PACK, describe
+from tests.unit.config.environments import read_stack
 
 pytestmark = pytest.mark.xdist_group("serving in regions")
+PROD_MIXED: dict[str, Any] = read_stack("prod-mixed", "examples/environments")
 REGIONS = {"us-west-2": "aws", "europe-west4": "gcp", "japaneast": "azure"}
 DIGEST = "sha256:" + "0" * 64
 ONLY_IN = {
@@ -68,6 +73,8 @@ class Made:
     objects: dict[str, dict[str, dict[str, Any]]]
     """Objects by region and then by kind and name, without those of the add-ons."""
     resources: list[dict[str, Any]]
+    left: list[str]
+    """Resources that exist after the environment was destroyed."""
 
     def find(self, end: str) -> dict[str, Any]:
         """Return the inputs of the resource whose URN ends so."""
@@ -75,8 +82,8 @@ class Made:
         return found
 
 
-def serving(values: dict[str, Any]) -> dict[str, Any]:
-    """Return an environment with the serving stack and pinned images."""
+def complete(values: dict[str, Any]) -> dict[str, Any]:
+    """Return an environment with the serving stack, pinned images and threat detection, which can be destroyed."""
     pinned = {"repository": "registry.example.com/a", "tag": "v1", "digest": DIGEST}
     own = {name: pinned | {"repository": f"novacron/{name}"} for name in ("coordinator", "worker")}
     others = dict.fromkeys(("nvidia_device_plugin", "efa_device_plugin", "tcpx_daemon", "tcpxo_daemon"), pinned)
@@ -84,6 +91,15 @@ def serving(values: dict[str, Any]) -> dict[str, Any]:
         "accounts": values.get("accounts", {}) | {"aws_account_id": "123456789012"},
         "clusters": values["clusters"] | {"add_ons": True, "serving": True},
         "images": own | others,
+        "security": {
+            "threat_detection": {
+                "aws": "existing",
+                "gcp": "existing",
+                "azure": "managed",
+                "alert_emails": ["security@example.com"],
+            }
+        },
+        "protected": False,
     }
 
 
@@ -105,10 +121,9 @@ def list_objects(state: dict[str, Any], region: str) -> dict[str, dict[str, Any]
 
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
-    """prod-mixed with the serving stack: two regions on AWS, one on Google Cloud and one on Azure."""
-    text = (ROOT / "examples/environments/Pulumi.prod-mixed.yaml").read_text(encoding="utf-8")
+    """prod-mixed with everything: two regions on AWS, one on Google Cloud and one on Azure."""
     with a_site(tmp_path_factory.mktemp("mixed")) as site:
-        describe(site, serving(yaml.safe_load(text)["config"]["novacron:environment"]))
+        describe(site, complete(PROD_MIXED))
         # Rendering begins with such a preview, before and after `up`.
         recorded = replace(site.options, recorded=True)
         assert site.workspace.preview(recorded).errors == ""
@@ -121,13 +136,39 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
         state = site.workspace.export(show_secrets=True)
         again = site.workspace.preview(recorded)
         assert (again.errors, again.outdated) == ("", ())
+        destroyed = site.workspace.destroy(site.options)
+        assert destroyed.succeeded, destroyed.errors
         secret = result.outputs["admin_key"]
         assert isinstance(secret, Secret)
         yield Made(
             outputs=EnvironmentOutputs.model_validate(result.outputs | {"admin_key": secret.value}),
             objects={region: list_objects(state, region) for region in REGIONS},
             resources=state["deployment"]["resources"],
+            left=[item for package in ("aws", "gcp", "azure-native", "kubernetes") for item in site.left(package)],
         )
+
+
+def test_outputs_have_every_region_the_api_and_the_recovery_time(mixed: Made) -> None:
+    assert set(mixed.outputs.regions) == {region["name"] for region in PROD_MIXED["regions"]}
+    assert mixed.outputs.endpoint == "https://api.novacron.ai"
+    assert mixed.outputs.rto_s is not None
+    assert mixed.outputs.rto_s <= PROD_MIXED["traffic"]["rto_target_s"]
+
+
+def test_every_cloud_has_resources_and_nothing_is_left_of_them(mixed: Made) -> None:
+    packages = Counter(item["type"].partition(":")[0] for item in mixed.resources)
+    assert min(packages[package] for package in ("aws", "gcp", "azure-native")) > 50
+    assert mixed.left == []
+
+
+def test_findings_of_threat_detection_go_to_a_topic_of_each_cloud_that_has_one(mixed: Made) -> None:
+    topics = {item.platform.value: item.threat_alerts for item in mixed.outputs.regions.values()}
+    assert (topics["aws"] or "").startswith("arn:aws:sns:")
+    assert (topics["gcp"] or "").startswith("projects/")
+    assert topics["azure"] is None
+    types = {item["type"] for item in mixed.resources}
+    assert "aws:sns/topic:Topic" in types
+    assert "aws:guardduty/detector:Detector" not in types  # it exists
 
 
 def test_clouds_have_the_same_objects_but_for_a_stated_list(mixed: Made) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import yaml
 from novacron_infra.outputs import EnvironmentOutputs
 from novacron_rehearsal import PolicyPackSpec
 
@@ -14,18 +12,14 @@ from tests.rehearsal.clouds.test_environment import changes, describe, environme
 
 ROOT = Path(__file__).parents[3]
 PACK = PolicyPackSpec(ROOT / "policy")
-EMAILS = ["security@example.com"]
-
-
-def with_detection(values: dict[str, Any], **settings: object) -> dict[str, Any]:
-    return values | {"security": {"threat_detection": {"alert_emails": EMAILS, **settings}}}
 
 
 def test_detection_is_added_to_an_environment_that_exists_and_removed_again(site: Site) -> None:
     values = environment("dev")
     describe(site, values)
     assert site.up().succeeded
-    describe(site, with_detection(values, aws="managed"))
+    detection = {"aws": "managed", "alert_emails": ["security@example.com"]}
+    describe(site, values | {"security": {"threat_detection": detection}})
     planned = changes(site.workspace.preview(site.options))
     # The key of the logs lets EventBridge publish to the topic. Nothing else that exists changes.
     assert {name for step, name in planned if step != "create"} == {"dev-us-west-2-logs"}
@@ -40,20 +34,3 @@ def test_detection_is_added_to_an_environment_that_exists_and_removed_again(site
     removed = changes(site.workspace.preview(site.options))
     assert {name for step, name in removed if step == "delete"} == created
     assert {name for step, name in removed if step != "delete"} == {"dev-us-west-2-logs"}
-
-
-def test_three_clouds_have_threat_detection_and_violate_no_policy(site: Site) -> None:
-    text = (ROOT / "examples/environments/Pulumi.prod-mixed.yaml").read_text(encoding="utf-8")
-    values = yaml.safe_load(text)["config"]["novacron:environment"]
-    describe(site, with_detection(values, aws="existing", gcp="existing", azure="managed"))
-    result = site.up(policy_packs=[PACK])
-    assert result.succeeded, result.errors
-    assert result.policy_violations == []
-    outputs = EnvironmentOutputs.model_validate(result.outputs)
-    topics = {item.platform.value: item.threat_alerts for item in outputs.regions.values()}
-    assert topics["azure"] is None
-    assert (topics["gcp"] or "").startswith("projects/")
-    types = {state.type for state in site.workspace.snapshot().resources}
-    assert "aws:sns/topic:Topic" in types
-    assert "aws:guardduty/detector:Detector" not in types
-    assert taken(site.workspace.preview(site.options)) == {}

@@ -26,7 +26,9 @@ from novacron_serving.worker.tool_calls import (
 
 from tests.tiny_model import TINY
 
-pytest.importorskip("torch", reason="needs PyTorch: `make test` installs it")
+from .samples import needs_pytorch
+
+pytestmark = needs_pytorch
 
 END = 1
 VOCABULARY = 1377

@@ -7,11 +7,15 @@ from typing import Any
 import pytest
 from novacron_serving.engines import Sampling
 
-torch = pytest.importorskip("torch", reason="needs PyTorch: `make test` installs it")
-from novacron_serving.engines.pytorch.sampling import Sampler  # noqa: E402
+from .samples import needs_pytorch
+
+pytestmark = needs_pytorch
 
 
 def sampled(logits: list[float], **options: Any) -> set[int]:
+    import torch
+    from novacron_serving.engines.pytorch.sampling import Sampler
+
     sampler = Sampler(Sampling(seed=0, **options), [3], len(logits), "cpu")
     return {int(sampler.sample(torch.tensor(logits))) for _ in range(300)}
 
@@ -41,6 +45,9 @@ def test_sampling_parameters_restrict_the_tokens(options: dict[str, Any], expect
 
 
 def test_penalties_count_the_tokens_of_the_completion() -> None:
+    import torch
+    from novacron_serving.engines.pytorch.sampling import Sampler
+
     sampler = Sampler(Sampling(temperature=0, frequency_penalty=0.5, presence_penalty=0.25), [3], 4, "cpu")
     logits, chosen = torch.tensor([0.0, 2.0, 0.0, 1.1]), list[int]()
     for _ in range(5):

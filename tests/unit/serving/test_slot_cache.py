@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from transformers import AutoConfig
 
-torch = pytest.importorskip("torch", reason="needs PyTorch: `make test` installs it")
-from novacron_serving.engines.pytorch.kv_cache import SPARE_COLUMNS, SlotCache  # noqa: E402
-from novacron_serving.engines.pytorch.prefix_cache import PrefixCache  # noqa: E402
-from transformers import AutoModelForCausalLM, DynamicCache  # noqa: E402
+from .samples import needs_pytorch
+
+pytestmark = needs_pytorch
 
 SMALL: dict[str, Any] = {
     "vocab_size": 50, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
@@ -27,15 +26,22 @@ MODELS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(params=MODELS)
-def model(request: pytest.FixtureRequest) -> Any:
+def model(request: pytest.FixtureRequest) -> Iterator[Any]:
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
     torch.manual_seed(0)
     torch.set_num_threads(1)  # such small models only lose by more
     config = AutoConfig.for_model(request.param, **MODELS[request.param])
-    return AutoModelForCausalLM.from_config(config).float().eval()
+    with torch.inference_mode():
+        yield AutoModelForCausalLM.from_config(config).float().eval()
 
 
-@torch.inference_mode()
 def test_each_slot_has_the_same_logits_as_a_single_sequence(model: Any) -> None:
+    import torch
+    from novacron_serving.engines.pytorch.kv_cache import SPARE_COLUMNS, SlotCache
+    from transformers import DynamicCache
+
     picks = random.Random(1)  # noqa: S311
     rows, said = SlotCache(max_slots=6), list[list[int]]()
 
@@ -74,8 +80,10 @@ def test_each_slot_has_the_same_logits_as_a_single_sequence(model: Any) -> None:
     assert rows.lengths == [SPARE_COLUMNS * 2]
 
 
-@torch.inference_mode()
 def test_the_prefix_cache_finds_the_longest_common_prefix(model: Any) -> None:
+    import torch
+    from novacron_serving.engines.pytorch.prefix_cache import PrefixCache
+
     prefixes = PrefixCache(capacity_tokens=40)
 
     def compute(prompt: list[int]) -> tuple[Any, int]:

@@ -13,20 +13,21 @@ from novacron_serving.engines import Delta, GenerationRequest, TextPrompt
 from novacron_serving.engines.tensorrt_llm.config import TensorRtLlmConfig
 from novacron_serving.engines.tensorrt_llm.engine import TensorRtLlmEngine
 from novacron_serving.errors import RequestError
-from transformers import AutoTokenizer
+from tokenizers import Tokenizer
 
 from tests.tiny_model import TINY
 
 from .stand_in import LLM, Script
 
-TOKENIZER: Any = AutoTokenizer.from_pretrained(TINY, local_files_only=True)
+# Tokenizers of transformers import PyTorch, which takes longer than all tests of this folder.
+TOKENIZER = Tokenizer.from_file(str(TINY / "tokenizer.json"))
 STORY = "Once upon a time there was a river."
-END = TOKENIZER.eos_token_id
+END = TOKENIZER.token_to_id("<|end|>")
 HI = TextPrompt("Hi")
 
 
 def tokens(text: str) -> list[int]:
-    return TOKENIZER.encode(text, add_special_tokens=False)
+    return TOKENIZER.encode(text, add_special_tokens=False).ids
 
 
 def request(request_id: str = "r", prompt: Any = HI, **options: Any) -> GenerationRequest:

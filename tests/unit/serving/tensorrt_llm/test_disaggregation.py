@@ -91,7 +91,7 @@ def test_the_decode_engine_returns_the_whole_completion_with_the_usage_of_both(c
         script = Script([*tokens(STORY), END], ends="stop", cached_tokens=1)
         async with engines(script) as (first, second, prefills, decodes):
             transfer = await prefill(first)
-            assert transfer.prompt == tuple(TOKENIZER.encode("Hi"))
+            assert transfer.prompt == tuple(TOKENIZER.encode("Hi").ids)
             assert transfer.first_tokens == tuple(tokens(STORY)[:1])
             assert len(unfetched(caches)) == 1
             deltas = await collect(second.generate(request(kv_transfer=transfer)))

@@ -32,7 +32,7 @@ def test_output_is_streamed_and_tokens_are_counted(per_output: int) -> None:
     assert text_of(deltas) == STORY
     assert [delta.finish_reason for delta in deltas] == [None] * (len(deltas) - 1) + ["length"]
     assert deltas[-1].completion_tokens == len(story)
-    assert {delta.prompt_tokens for delta in deltas} == {len(TOKENIZER.encode("Hi"))}
+    assert {delta.prompt_tokens for delta in deltas} == {len(TOKENIZER.encode("Hi").ids)}
     assert deltas[0].cached_tokens == 1
     assert len(deltas) == math.ceil(len(story) / per_output)
 
@@ -51,7 +51,7 @@ def test_prompt_limit_temperature_and_guide_reach_the_library() -> None:
             sampling = Sampling(temperature=0.5)
             await collect(engine.generate(request(max_tokens=9, sampling=sampling, guide=guide)))
             (call,) = LLM.made.calls
-            assert call["inputs"] == TOKENIZER.encode("Hi")
+            assert call["inputs"] == TOKENIZER.encode("Hi").ids
             given = call["sampling"].given
             assert (given["max_tokens"], given["temperature"]) == (9, 0.5)
             assert given["guided_decoding"].given == {"regex": "[a-z]+"}
@@ -79,7 +79,7 @@ def test_max_tokens_defaults_to_the_rest_of_the_context() -> None:
         async with loaded(Script(tokens("a")), Script(tokens("a"))) as engine:
             await collect(engine.generate(request()))
             await collect(engine.generate(request(max_tokens=10_000)))
-            room = 512 - len(TOKENIZER.encode("Hi"))
+            room = 512 - len(TOKENIZER.encode("Hi").ids)
             assert [call["sampling"].given["max_tokens"] for call in LLM.made.calls] == [room, room]
 
     asyncio.run(run())

@@ -25,6 +25,7 @@ def two_regions() -> dict[str, Any]:
     return values | {
         "primary": "us-west-2",
         "regions": [first, first | second],
+        "clusters": values["clusters"] | {"version": "1.34"},
         "workers": values["workers"] | whole,
         "traffic": {"domain": "api.novacron.ai"},
     }

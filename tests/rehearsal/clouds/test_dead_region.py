@@ -32,6 +32,7 @@ def two_regions() -> dict[str, Any]:
     values = copy.deepcopy(environment("dev"))
     first = values["regions"][0]
     second = {"name": "eu-west-2", "dns_label": "eu", "network": "10.9.0.0/16", "zones": ["eu-west-2a", "eu-west-2b"]}
+    values["clusters"]["version"] = "1.34"
     values["regions"] = [first, {**first, **second}]
     values["accounts"] = {"aws_account_id": "123456789012"}
     values["traffic"] = environment("prod")["traffic"]

@@ -138,11 +138,13 @@ def capacity_table(plan: EnvironmentPlan) -> Table:
 
 
 def _describe_price(item: RegionCapacity) -> str:
-    """Return the price of one machine. The catalogue has no prices of capacities that are cheaper than on demand."""
-    if item.usd_per_hour is None:
-        return "no public price"
-    discounted = item.capacity in (Capacity.SPOT, Capacity.FLEX_START, Capacity.QUEUED)
-    return f"{'up to ' if discounted else ''}{item.usd_per_hour:,.2f}"
+    """Return the price of one machine. The catalogue has no prices of flex-start and queued machines."""
+    listed = "no public price" if item.usd_per_hour is None else f"{item.usd_per_hour:,.2f}"
+    if item.capacity is Capacity.SPOT:
+        spot = item.spot_price
+        return f"{listed}; spot {f'{spot.usd_per_hour:,.2f} on {spot.as_of}' if spot else 'has no public price'}"
+    discounted = item.usd_per_hour is not None and item.capacity in (Capacity.FLEX_START, Capacity.QUEUED)
+    return f"{'up to ' if discounted else ''}{listed}"
 
 
 def failure_table(plan: EnvironmentPlan) -> Table:

@@ -116,6 +116,14 @@ def find_price(machine_name: str, region: str | None = None) -> Price | None:
     return Price(usd_per_hour=prices[shown], region=shown, source=found.source, as_of=found.as_of)
 
 
+def find_spot_price(machine_name: str, region: str) -> Price | None:
+    """Return the spot price of a machine in a region on the date of its list, or None where no list has one."""
+    for item in load_catalog().prices:
+        if (price := item.spot_usd_per_hour.get(machine_name, {}).get(region)) is not None:
+            return Price(usd_per_hour=price, region=region, source=item.source, as_of=item.as_of)
+    return None
+
+
 def find_gpu(name: str) -> Gpu:
     """Return the GPU model of this name. Raises UnknownNameError."""
     return _find("GPU", name, load_gpus())

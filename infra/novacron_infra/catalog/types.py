@@ -188,7 +188,7 @@ class GkeMachine(Entry):
 
 
 class Price(Sourced):
-    """The on-demand list price of a machine in one region."""
+    """The price of a machine in one region."""
 
     usd_per_hour: PositiveFloat
     region: str
@@ -202,6 +202,8 @@ class PriceList(Sourced):
     """Regions of which the list has all prices of its machines: without a price there, a machine is not offered."""
     usd_per_hour: dict[str, dict[str, PositiveFloat]]
     """USD per hour by machine and region. The first region of a machine stands in for regions without a price."""
+    spot_usd_per_hour: dict[str, dict[str, PositiveFloat]] = {}
+    """USD per hour of spot machines on the date, by machine and region. No region stands in for another."""
 
     @property
     def offers(self) -> dict[str, tuple[str, ...]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from novacron_infra.catalog import Capacity
+from novacron_infra.catalog import Capacity, Price, find_spot_price
 from novacron_infra.config.sections.capacity import (
     CapacityBlock,
     Fallback,
@@ -36,6 +36,8 @@ class RegionCapacity:
     """On-demand machines that the fallback adds at most."""
     usd_per_hour: float | None
     """Price of one machine: as the configuration states it, or the on-demand list price. None: no public price."""
+    spot_price: Price | None
+    """Price of one spot machine on a date. None: the machines are not spot machines, or have no public price."""
     when_unavailable: str
     """The consequence when the cloud has no machine of this capacity, as a clause."""
 
@@ -59,6 +61,7 @@ def plan_capacity(plan: EnvironmentPlan) -> tuple[RegionCapacity, ...]:
                 on_demand_nodes=pool.on_demand_nodes,
                 fallback_nodes=overflow.maximum_nodes or 0 if overflow else 0,
                 usd_per_hour=cost.usd_per_hour_each,
+                spot_price=find_spot_price(pool.machine, region.name) if pool.capacity is Capacity.SPOT else None,
                 when_unavailable=_describe_shortage(plan.config.find_capacity(described), pool.on_demand_nodes),
             )
         )

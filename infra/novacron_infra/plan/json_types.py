@@ -79,6 +79,7 @@ class CapacityJson(TypedDict):
     on_demand_nodes: int | None
     fallback_nodes: int
     usd_per_hour_each: float | None
+    spot_usd_per_hour_each: float | None
     when_unavailable: str
 
 

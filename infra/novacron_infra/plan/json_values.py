@@ -130,6 +130,7 @@ def _capacity_to_json(item: RegionCapacity) -> CapacityJson:
         "on_demand_nodes": item.on_demand_nodes,
         "fallback_nodes": item.fallback_nodes,
         "usd_per_hour_each": item.usd_per_hour,
+        "spot_usd_per_hour_each": item.spot_price and item.spot_price.usd_per_hour,
         "when_unavailable": item.when_unavailable,
     }
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from novacron_infra.aws.capacity import check_pool as check_aws_pool
+from novacron_infra.catalog.merging import load_catalog
 from novacron_infra.gcp.capacity import check_pool as check_gcp_pool
-from novacron_infra.plan import EnvironmentPlan, PlanError, plan_capacity, plan_node_pools
+from novacron_infra.plan import EnvironmentPlan, PlanError, plan_capacity, plan_node_pools, plan_to_json
 from novacron_infra.plan.serving import plan_region_serving
 from novacron_infra.pools import Capacity, NodePoolShape, Placement
 from novacron_ops.plan_report import describe_plan
@@ -128,8 +129,40 @@ def test_the_plan_states_what_happens_when_machines_are_not_available() -> None:
     spot = describe({"kind": "spot", "fraction": 0.5})
     assert "spot above 1 on demand" in spot
     assert "the 1 on-demand machines stay and serve alone" in spot
-    assert "up to 55.04" in spot
+    assert "55.04; spot has no public price" in spot
     block = describe(BLOCK | {"fallback": "on-demand"})
     assert "on demand, up to 8" in block
     assert "the block runs from 2026-12-01T11:30:00+00:00 to 2026-12-08T11:30:00+00:00" in block
     assert "adds on-demand machines while pods wait" in block
+
+
+SPOT = {"kind": "spot", "fraction": 0.5}
+
+
+def test_the_plan_shows_the_spot_price_of_the_region_with_its_date() -> None:
+    planned = plan(google(SPOT))
+    (item,) = plan_capacity(planned)
+    assert item.spot_price is not None
+    assert (item.spot_price.region, item.spot_price.as_of.isoformat()) == ("us-central1", "2026-08-03")
+    assert item.usd_per_hour is not None
+    assert item.spot_price.usd_per_hour < item.usd_per_hour
+    assert any(f"; spot {item.spot_price.usd_per_hour:,.2f} on 2026-08-03" in line for line in describe_plan(planned))
+    assert plan_to_json(planned)["capacity"][0]["spot_usd_per_hour_each"] == item.spot_price.usd_per_hour
+
+
+def test_spot_machines_without_a_public_price_say_so() -> None:
+    planned = plan(dev(SPOT))
+    assert plan_capacity(planned)[0].spot_price is None
+    assert any("; spot has no public price" in line for line in describe_plan(planned))
+
+
+def test_machines_on_demand_have_no_spot_price() -> None:
+    planned = plan(google({"kind": "on-demand"}))
+    assert plan_capacity(planned)[0].spot_price is None
+
+
+def test_every_spot_price_is_below_the_price_on_demand() -> None:
+    for item in load_catalog().prices:
+        for machine, prices in item.spot_usd_per_hour.items():
+            for region, price in prices.items():
+                assert price < item.usd_per_hour[machine][region], (machine, region)

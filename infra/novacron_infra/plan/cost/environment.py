@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from novacron_infra.catalog import Machine, Price, find_price
-from novacron_infra.config import CloudEnvironment, Detector, Role
+from novacron_infra.config import CloudEnvironment, DatabaseStatements, Detector, Role
 from novacron_infra.config.sections.capacity import (
     CapacityBlock,
     FlexStartCapacity,
@@ -130,6 +130,17 @@ def _list_discounts(config: CloudEnvironment) -> Iterator[str]:
                 pass
 
 
+def _list_audit_records(config: CloudEnvironment) -> Iterator[str]:
+    """Yield the records for auditors, which clouds bill by the GB: how much is written depends on the requests."""
+    audit, traffic = config.security.audit, config.traffic
+    if audit.model_access:
+        yield "logs of requests to models"
+    if audit.database_statements is not DatabaseStatements.NONE:
+        yield "statements in the logs of the databases"
+    if traffic is not None and traffic.query_logs and traffic.existing_zone is None:
+        yield "query logs of the DNS zone"
+
+
 def _list_not_included(
     config: CloudEnvironment, regions: Sequence[RegionCost], discounts: Sequence[str]
 ) -> Iterator[str]:
@@ -151,6 +162,7 @@ def _list_not_included(
     yield from discounts
     if len(regions) > 1:
         yield "replication and traffic between regions"
+    yield from _list_audit_records(config)
     for item in list_threat_detectors(config):
         if item.detector is Detector.MANAGED:
             yield item.service

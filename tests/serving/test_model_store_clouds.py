@@ -167,7 +167,7 @@ def test_a_published_model_cannot_be_overwritten(server: Server, store: StoreFol
         pytest.skip("this server takes no writes of the library")
     assert publish(TINY, store, model_id="tiny") == verify_model(store)
     (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "config.json").write_text("{}")
+    (tmp_path / "other" / "weights.bin").write_bytes(b"other")
     with pytest.raises(StoreError, match="a published model never changes"):
         publish(tmp_path / "other", store, model_id="tiny")
 
@@ -179,7 +179,7 @@ def test_a_large_file_is_read_in_pieces_and_resumed(
         pytest.skip("this server takes no writes of the library")
     (tmp_path / "large").mkdir()
     content = bytes(range(256)) * 160 * 1024  # 40 MiB: the library writes it in parts
-    (tmp_path / "large" / "weights").write_bytes(content)
+    (tmp_path / "large" / "weights.bin").write_bytes(content)
     folder = open_folder(f"{server.url}/{tmp_path.name}/large")
     publish(tmp_path / "large", folder, model_id="large")
     read, asked = StoreFolder.read, list[int | None]()
@@ -191,10 +191,10 @@ def test_a_large_file_is_read_in_pieces_and_resumed(
         return read(self, path, start, end)
 
     monkeypatch.setattr(StoreFolder, "read", breaks_off)
-    with pytest.raises(StoreError, match=r"weights: reset \(after 2 attempts\)"):
+    with pytest.raises(StoreError, match=r"weights\.bin: reset \(after 2 attempts\)"):
         download(folder, tmp_path / "cache", QUICK)
     here, _ = download(folder, tmp_path / "cache", QUICK)
-    assert (here / "weights").read_bytes() == content
+    assert (here / "weights.bin").read_bytes() == content
     assert asked.count(0) == 1, "what was there was not fetched again"
 
 

@@ -28,14 +28,20 @@ class UnknownNameError(CatalogError):
 
 
 class UnsupportedQuantizationError(CatalogError):
-    """A quantisation that an engine does not run on a GPU architecture. `offered` has those that it runs."""
+    """A quantisation that an engine does not run on a GPU architecture.
 
-    def __init__(self, quantization: str, engine: str, architecture: str, offered: tuple[str, ...]) -> None:
+    `offered` has those to use instead, `supported` all formats that it runs.
+    """
+
+    def __init__(
+        self, quantization: str, engine: str, architecture: str, offered: tuple[str, ...], supported: tuple[str, ...]
+    ) -> None:
         super().__init__(
             f"quantization {quantization!r}: {engine} does not support this format on {architecture} GPUs. "
-            f"Use {' or '.join(offered)}"
+            f"Use {' or '.join(offered)}. All supported formats: {', '.join(supported) or 'none'}"
         )
         self.offered = offered
+        self.supported = supported
 
 
 def suggest_names(name: str, known: Iterable[str]) -> str:

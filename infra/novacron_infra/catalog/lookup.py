@@ -155,7 +155,8 @@ def resolve_quantization(requested: Quantization, engine: EngineKind, architectu
     name = _find_format(requested, engine, architecture)
     if name is None:
         alternatives = tuple(q.value for q in list_supported_quantizations(engine, architecture))
-        raise UnsupportedQuantizationError(requested.value, engine.value, architecture.value, alternatives)
+        supported = tuple(item.value for item in load_quantizations().support[engine].get(architecture, ()))
+        raise UnsupportedQuantizationError(requested.value, engine.value, architecture.value, alternatives, supported)
     return next(item for item in load_quantizations().formats if item.name is name)
 
 

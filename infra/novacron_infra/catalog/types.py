@@ -27,6 +27,9 @@ class Architecture(str, Enum):
     ADA = "ada"
     HOPPER = "hopper"
     BLACKWELL = "blackwell"
+    """In data centres: B200, B300, GB200 (sm100 and sm103)."""
+    BLACKWELL_SM120 = "blackwell-sm120"
+    """In workstations: RTX PRO 6000."""
 
 
 class FabricKind(str, Enum):
@@ -71,10 +74,14 @@ class Quantization(str, Enum):
     FP16 = "fp16"
     BF16 = "bf16"
     FP8 = "fp8"
+    FP8_BLOCK = "fp8_block"
+    FP8_ROWWISE = "fp8_rowwise"
+    NVFP4 = "nvfp4"
+    MXFP4 = "mxfp4"
     W4A16_AWQ = "w4a16_awq"
     W4A16_GPTQ = "w4a16_gptq"
     W4A8_AWQ = "w4a8_awq"
-    NVFP4 = "nvfp4"
+    W4A8_GPTQ = "w4a8_gptq"
 
 
 class FormatName(str, Enum):
@@ -84,10 +91,14 @@ class FormatName(str, Enum):
     FP16 = "fp16"
     BF16 = "bf16"
     FP8 = "fp8"
+    FP8_BLOCK = "fp8_block"
+    FP8_ROWWISE = "fp8_rowwise"
+    NVFP4 = "nvfp4"
+    MXFP4 = "mxfp4"
     W4A16_AWQ = "w4a16_awq"
     W4A16_GPTQ = "w4a16_gptq"
     W4A8_AWQ = "w4a8_awq"
-    NVFP4 = "nvfp4"
+    W4A8_GPTQ = "w4a8_gptq"
 
 
 class KvCacheType(str, Enum):
@@ -312,6 +323,8 @@ class WeightFormat(Entry):
     name: FormatName
     bytes_per_parameter: Annotated[float, Field(gt=0, le=4)]
     kv_cache: KvCacheType
+    experts_only: bool = False
+    """Whether only the experts have this format, and everything else 2 bytes for each parameter."""
 
 
 class Quantizations(Sourced):

@@ -22,7 +22,8 @@ from novacron_infra.config.problems import problem
 from novacron_infra.errors import Problem
 from novacron_infra.plan.sizing import ReplicaSize
 
-_FP8, _FP4 = (FormatName.FP8, FormatName.W4A8_AWQ), (FormatName.NVFP4,)
+_FP8 = (FormatName.FP8, FormatName.FP8_BLOCK, FormatName.FP8_ROWWISE, FormatName.W4A8_AWQ, FormatName.W4A8_GPTQ)
+_FP4 = (FormatName.NVFP4, FormatName.MXFP4)
 """Formats whose matrix products are in FP8 and FP4; those of all others are in 16 bits."""
 _COMPUTE_EFFICIENCY = {16: 0.74, 8: 0.52, 4: 0.36}
 """Part of the peak that prefill reaches, by the bits of a matrix product."""

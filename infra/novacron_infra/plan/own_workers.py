@@ -118,7 +118,10 @@ def _fit(workers: OwnGpuWorkers, model_id: str, machine_type: Machine) -> Replic
             pipeline_parallel=workers.pipeline_parallel,
         )
     except UnsupportedQuantizationError as error:
-        rule = f"TensorRT-LLM does not support it on {gpu.architecture.value} GPUs such as {gpu.name}"
+        rule = (
+            f"TensorRT-LLM does not support it on {gpu.architecture.value} GPUs such as {gpu.name}, only "
+            f"{', '.join(error.supported)}"
+        )
         fix = f"Use {' or '.join(error.offered)}"
         raise PlanError([problem("gpu_workers.quantization", workers.quantization.value, rule, fix)]) from error
     except DoesNotFitError as error:

@@ -128,7 +128,8 @@ def _size_profile(
         )
     except UnsupportedQuantizationError as error:
         rule = (
-            f"{serving.engine.value} does not support this format on {gpu.architecture.value} GPUs such as {gpu.name}"
+            f"{serving.engine.value} does not support this format on {gpu.architecture.value} GPUs such as {gpu.name}, "
+            f"only {', '.join(error.supported)}"
         )
         fits = [f"fits: {line}" for line in _list_alternatives(serving, profile, model, limit)]
         fix = f"Use {' or '.join(error.offered)}"

@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 
 from novacron_serving.digests import digest_file
-from novacron_serving.models.completeness import check_files, list_files
+from novacron_serving.models.completeness import list_model_files
 from novacron_serving.models.folders import StoreError, StoreFolder, describe_store_error
 from novacron_serving.models.manifest import MANIFEST, Manifest, ManifestFile, check_size, read_manifest
 from novacron_serving.models.transfer import CHUNK_BYTES, for_each, retry
@@ -83,8 +83,7 @@ def _check(folder: StoreFolder, file: ManifestFile) -> None:
 
 def _describe(source: Path, model_id: str, quantization: str | None) -> Manifest:
     try:
-        paths = [path for path in list_files(source) if path != source / MANIFEST]
-        check_files(paths)
+        paths = [path for path in list_model_files(source) if path != source / MANIFEST]
         files = tuple(
             ManifestFile(
                 path=path.relative_to(source).as_posix(), size_bytes=path.stat().st_size, sha256=digest_file(path)
@@ -93,6 +92,4 @@ def _describe(source: Path, model_id: str, quantization: str | None) -> Manifest
         )
     except OSError as error:
         raise StoreError(f"{error.filename or source} cannot be read: {error.strerror}") from error
-    if not files:
-        raise StoreError(f"folder {str(source)!r} has no files; give the model's folder")
     return Manifest(model_id=model_id, quantization=quantization, files=files)

@@ -55,7 +55,7 @@ def test_the_period_of_a_moment(moment: datetime, expected: str) -> None:
         ("balanced", "peak", "A100-80GB", {}, None, FP16),
         ("quality", "weekend", "A100-40GB", {}, None, FP16),
         ("balanced", "off-peak", "A100-80GB", {}, None, INT4),
-        ("balanced", "peak", "B200", {}, None, FP16),
+        ("balanced", "peak", "B200", {}, None, INT8),
         ("memory", "peak", "B200", {}, None, INT4),
         # A floor that everything reaches changes nothing.
         ("quality", "peak", "H100-80GB", GOOD, 0.97, FP16),

@@ -40,7 +40,7 @@ def model(tmp_path: Path) -> Path:
     folder = tmp_path / "model"
     (folder / "deep").mkdir(parents=True)
     (folder / "config.json").write_text("{}")
-    (folder / "deep" / "weights").write_bytes(bytes(range(256)) * 40)
+    (folder / "deep" / "weights.bin").write_bytes(bytes(range(256)) * 40)
     (folder / "empty").touch()
     return folder
 
@@ -143,9 +143,9 @@ def test_a_full_disk_is_reported_and_the_next_attempt_completes_the_download(
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
-        ("deep/weights", b"short", "has 5 bytes, but its manifest says 10240"),
-        ("deep/weights", b"x" * 10240, "has the SHA-256 .* its manifest says"),
-        ("deep/weights", None, "deep/weights is missing"),
+        ("deep/weights.bin", b"short", "has 5 bytes, but its manifest says 10240"),
+        ("deep/weights.bin", b"x" * 10240, "has the SHA-256 .* its manifest says"),
+        ("deep/weights.bin", None, "deep/weights.bin is missing"),
         ("manifest.json", None, r"has no manifest\.json"),
         ("manifest.json", b"[]", "is not a valid manifest"),
     ],

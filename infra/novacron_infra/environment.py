@@ -172,6 +172,7 @@ def _build_local(config: LocalEnvironment, project_dir: Path) -> None:
         LocalServingArgs(
             run_dir=project_dir / ".novacron" / "run" / pulumi.get_stack(),
             model=config.model,
+            models=config.models,
             base_folder=project_dir,
             coordinator=config.coordinator,
             workers=config.workers,

@@ -7,6 +7,7 @@ The entries are YAML files in this package. `find_…` functions raise `UnknownN
 from novacron_infra.catalog.errors import (
     CatalogError,
     CatalogFilesError,
+    ModelConfigError,
     UnknownNameError,
     UnsupportedQuantizationError,
     suggest_names,
@@ -31,6 +32,7 @@ from novacron_infra.catalog.lookup import (
     resolve_quantization,
 )
 from novacron_infra.catalog.merging import Catalog, load_catalog
+from novacron_infra.catalog.models import AttentionWindow, Experts, LatentAttention, Model
 from novacron_infra.catalog.types import (
     Architecture,
     Capacity,
@@ -46,7 +48,6 @@ from novacron_infra.catalog.types import (
     KubernetesVersion,
     KvCacheType,
     Machine,
-    Model,
     Offer,
     Offered,
     OfferList,
@@ -61,6 +62,7 @@ from novacron_infra.catalog.types import (
 
 __all__ = [
     "Architecture",
+    "AttentionWindow",
     "Capacity",
     "Catalog",
     "CatalogError",
@@ -68,6 +70,7 @@ __all__ = [
     "Clocks",
     "Cloud",
     "EngineKind",
+    "Experts",
     "Fabric",
     "FabricKind",
     "FormatName",
@@ -76,8 +79,10 @@ __all__ = [
     "KubernetesList",
     "KubernetesVersion",
     "KvCacheType",
+    "LatentAttention",
     "Machine",
     "Model",
+    "ModelConfigError",
     "Offer",
     "OfferList",
     "Offered",

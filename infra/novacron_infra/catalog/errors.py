@@ -20,6 +20,12 @@ class CatalogFilesError(ConfigurationError, CatalogError):
     subject = "the catalogue has"
 
 
+class ModelConfigError(ConfigurationError, CatalogError):
+    """The config.json of a model has problems."""
+
+    subject = "the model has"
+
+
 class UnknownNameError(CatalogError):
     """A name that is not in the catalogue. The message suggests the names that are most like it."""
 

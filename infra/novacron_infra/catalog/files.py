@@ -18,7 +18,8 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from novacron_infra.catalog.errors import suggest_names
-from novacron_infra.catalog.types import Entry, Gpu, Machine, Model, OfferList, PriceList, RegionList
+from novacron_infra.catalog.models import Model
+from novacron_infra.catalog.types import Entry, Gpu, Machine, OfferList, PriceList, RegionList
 from novacron_infra.errors import Problem
 from novacron_infra.field_rules import Location, describe_field, describe_rule, find_model_at
 from novacron_infra.shown_values import SHOWN_CHARACTERS, show_key, show_value

@@ -16,6 +16,7 @@ from novacron_infra.catalog.errors import (
 )
 from novacron_infra.catalog.files import read_package_file
 from novacron_infra.catalog.merging import load_catalog
+from novacron_infra.catalog.models import Model
 from novacron_infra.catalog.types import (
     Architecture,
     Cloud,
@@ -24,7 +25,6 @@ from novacron_infra.catalog.types import (
     Gpu,
     KubernetesList,
     Machine,
-    Model,
     Offer,
     Offered,
     OfferList,

@@ -11,12 +11,12 @@ from typing import TypeVar
 
 from novacron_infra.catalog.errors import CatalogFilesError, suggest_names
 from novacron_infra.catalog.files import PACKAGE, Located, check_file_names, find_own_folder, read_entries
+from novacron_infra.catalog.models import Model
 from novacron_infra.catalog.types import (
     Cloud,
     FabricKind,
     Gpu,
     Machine,
-    Model,
     OfferList,
     PriceList,
     RegionList,
@@ -26,7 +26,7 @@ from novacron_infra.errors import Problem
 _NamedT = TypeVar("_NamedT", Gpu, Machine, Model)
 _ListT = TypeVar("_ListT", PriceList, OfferList, RegionList)
 _LARGEST_DIFFERENCE = 0.05
-"""Part of a model's parameters by which a model of a project may differ from the Llama family's arithmetic."""
+"""Part of a model's parameters by which a model of a project may differ from the sum of its layers."""
 _FABRICS = {
     Cloud.AWS: (FabricKind.EFA,),
     Cloud.GCP: (FabricKind.TCPX, FabricKind.TCPXO, FabricKind.ROCE),
@@ -159,7 +159,7 @@ def _check_gpu(item: Located[Machine], gpus: Mapping[str, Gpu]) -> Iterator[Prob
 def _check_parameters(item: Located[Model]) -> Iterator[Problem]:
     model = item.entry
     if abs(model.parameters - model.computed_parameters) > _LARGEST_DIFFERENCE * model.computed_parameters:
-        rule = f"the other figures add up to {model.computed_parameters}, as in models of the Llama family"
+        rule = f"the other figures add up to {model.computed_parameters}"
         yield item.problem("parameters", model.parameters, rule, "Correct the figure that is wrong")
 
 

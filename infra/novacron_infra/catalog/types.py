@@ -284,39 +284,6 @@ class Machine(Sourced):
         return None
 
 
-class Model(Sourced):
-    """The architecture of a decoder-only transformer of the Llama family, from its config.json."""
-
-    name: Name
-    layers: PositiveInt
-    hidden: PositiveInt
-    intermediate: PositiveInt
-    attention_heads: PositiveInt
-    kv_heads: PositiveInt
-    head_dim: PositiveInt
-    vocabulary: PositiveInt
-    tied_embeddings: bool
-    max_context_tokens: PositiveInt
-    parameters: PositiveInt
-
-    @property
-    def computed_parameters(self) -> int:
-        """The parameters that follow from the other figures: layers, embedding, output head and the last norm."""
-        tables = 1 if self.tied_embeddings else 2
-        return self.layers * self.layer_parameters + tables * self.embedding_parameters + self.hidden
-
-    @property
-    def embedding_parameters(self) -> int:
-        """Parameters of one embedding table. The output head is a second one unless it is tied."""
-        return self.vocabulary * self.hidden
-
-    @property
-    def layer_parameters(self) -> int:
-        """Parameters of one decoder layer: attention, gated MLP, two norms."""
-        attention = 2 * self.hidden * self.head_dim * (self.attention_heads + self.kv_heads)
-        return attention + 3 * self.hidden * self.intermediate + 2 * self.hidden
-
-
 class WeightFormat(Entry):
     """A weight format, and the default format of its KV cache."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
@@ -45,6 +45,10 @@ class ModelConfig(Section):
     """
     quantization: PyTorchQuantization = PyTorchQuantization.NONE
     """Quantisation of the weights; `novacron quality` measures what it costs."""
+    context_tokens: int | None = Field(default=None, ge=16)
+    """Longest context in tokens: prompt and completion together. None, or more than the model has: the model's own."""
+    chat_template: HomePath | None = None
+    """A file with the Jinja chat template to use instead of the model's, relative to the project's folder."""
 
 
 class CoordinatorConfig(CoordinatorSettings):
@@ -73,6 +77,9 @@ class LocalEnvironment(Section):
     platform: Literal[Platform.LOCAL]
     """Processes on this machine."""
     model: ModelConfig = ModelConfig()
+    """The model to serve, if it is the only one."""
+    models: tuple[ModelConfig, ...] = Field(default=(), max_length=16)
+    """Several models to serve, in place of `model`. Each has `workers.count` workers."""
     coordinator: CoordinatorConfig = CoordinatorConfig()
     workers: WorkersConfig = WorkersConfig()
     pass_env: list[EnvironmentPattern] = Field(default_factory=list[EnvironmentPattern])
@@ -96,12 +103,15 @@ def check_local_rules(parts: Mapping[str, Any]) -> list[Problem]:
         found.append(
             problem("coordinator.grpc_port", coordinator.grpc_port, "it is also http_port", "Give each its own port")
         )
-    if workers is None:
+    models: tuple[ModelConfig, ...] | None = parts.get("models")
+    found += _check_models(models or (), parts.get("model"))
+    if workers is None or models is None:
         return found
-    first, last = workers.base_port, workers.base_port + workers.count - 1
+    count = workers.count * max(1, len(models))
+    first, last = workers.base_port, workers.base_port + count - 1
     if last > LAST_PORT:
-        rule = f"worker-{workers.count - 1} would listen on {last}, above {LAST_PORT}"
-        found.append(problem("workers.base_port", first, rule, f"Use at most {LAST_PORT + 1 - workers.count}"))
+        rule = f"worker-{count - 1} would listen on {last}, above {LAST_PORT}"
+        found.append(problem("workers.base_port", first, rule, f"Use at most {LAST_PORT + 1 - count}"))
     if coordinator is not None:
         ports = {"http_port": coordinator.http_port, "grpc_port": coordinator.grpc_port}
         found += [
@@ -111,4 +121,16 @@ def check_local_rules(parts: Mapping[str, Any]) -> list[Problem]:
             for name, port in ports.items()
             if first <= port <= last
         ]
+    return found
+
+
+def _check_models(models: Sequence[ModelConfig], model: ModelConfig | None) -> list[Problem]:
+    found: list[Problem] = []
+    if models and model is not None and model != ModelConfig():
+        rule, fix = "there are models as well, which take its place", "Move it into the list `models`"
+        found.append(problem("model.id", model.id, rule, fix))
+    ids = [item.id for item in models]
+    for index, id_ in enumerate(ids):
+        if id_ in ids[:index]:
+            found.append(problem(f"models.{index}.id", id_, "another model has the same id", "Give each its own id"))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
@@ -29,12 +30,19 @@ class LocalServingArgs:
     run_dir: Path
     """The folder of logs, state, process configuration, and the coordinator's database."""
     model: ModelConfig = field(default_factory=ModelConfig)
+    models: tuple[ModelConfig, ...] = ()
+    """Several models, in place of `model`."""
     base_folder: Path = Path()
-    """The folder in which a relative `model.path` starts: the working directory, unless set."""
+    """The folder in which relative paths of models start: the working directory, unless set."""
     coordinator: CoordinatorConfig = field(default_factory=CoordinatorConfig)
     workers: WorkersConfig = field(default_factory=WorkersConfig)
     pass_env: tuple[str, ...] = ()
     """Further environment variables that the processes inherit, by name or pattern, such as `AWS_*`."""
+
+    @property
+    def served_models(self) -> tuple[ModelConfig, ...]:
+        """The models to serve, at least one."""
+        return self.models or (self.model,)
 
 
 class LocalServing(pulumi.ComponentResource):
@@ -42,13 +50,14 @@ class LocalServing(pulumi.ComponentResource):
 
     Raises:
         LocalProcessError: novacron-serving is not installed.
-        ConfigurationError: `model.path` is not a model folder, or ports are in use. A preview only warns about ports.
+        ConfigurationError: the folder or chat template of a model is missing, or ports are in use. A preview only
+            warns about ports.
     """
 
     endpoint: pulumi.Output[str]
     """Base URL of the OpenAI-compatible API, `http://127.0.0.1:<port>/v1`."""
     model: pulumi.Output[str]
-    """The model's id."""
+    """The id of the model, or of the first of several."""
     logs: pulumi.Output[str]
     """The folder of the processes' logs."""
     admin_key: pulumi.Output[str] | None
@@ -57,7 +66,7 @@ class LocalServing(pulumi.ComponentResource):
     def __init__(self, name: str, args: LocalServingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("novacron:local:Serving", name, None, opts)
         contract, package = read_contract(), find_serving()
-        model_folder = _find_model(args, package)
+        models = _find_models(args, package)
         _check_ports(args)
         code = digest_folder(package, "*.py")
         paths = contract.paths
@@ -76,7 +85,7 @@ class LocalServing(pulumi.ComponentResource):
                 args.coordinator,
                 http_port=http_port,
                 grpc_port=grpc_port,
-                minimum_workers=args.workers.count,
+                minimum_workers=len(models) * args.workers.count,
                 database_url=f"sqlite:///{data / 'coordinator.db'}",
                 cache_folder=data / "answers",
             ),
@@ -88,10 +97,9 @@ class LocalServing(pulumi.ComponentResource):
             opts=child,
             **shared,
         )
-        model_digest = digest_folder(model_folder, "*")
         processes = [coordinator]
         ready_urls = [f"http://127.0.0.1:{http_port}{paths['ready']}"]
-        for index in range(args.workers.count):
+        for index, found in enumerate(item for item in models for _ in range(args.workers.count)):
             worker_id, port = _worker(args.workers, index)
             ready_urls.append(f"http://127.0.0.1:{port}{paths['ready']}")
             worker = LocalProcess(
@@ -100,8 +108,10 @@ class LocalServing(pulumi.ComponentResource):
                 module=contract.processes["worker"].module,
                 config=build_pytorch_worker_file(
                     args.workers,
-                    {"id": args.model.id, "path": str(model_folder)},
-                    quantization=args.model.quantization,
+                    {"id": found.settings.id, "path": str(found.folder)},
+                    quantization=found.settings.quantization,
+                    max_context_tokens=found.settings.context_tokens,
+                    chat_template=found.chat_template,
                     worker_id=worker_id,
                     port=port,
                     coordinator=f"127.0.0.1:{grpc_port}",
@@ -112,7 +122,7 @@ class LocalServing(pulumi.ComponentResource):
                 ready_url=ready_urls[-1],
                 ready_timeout_s=args.workers.start_timeout_s,
                 timeout_field="workers.start_timeout_s",
-                triggers=code + model_digest,
+                triggers=code + found.digest,
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[coordinator]),
                 **shared,
             )
@@ -127,7 +137,7 @@ class LocalServing(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=processes),
         )
         self.endpoint = ready.id.apply(lambda _: f"http://127.0.0.1:{http_port}/v1")
-        self.model = pulumi.Output.from_input(args.model.id)
+        self.model = pulumi.Output.from_input(args.served_models[0].id)
         self.logs = pulumi.Output.from_input(str(args.run_dir / "logs"))
         self.register_outputs({"endpoint": self.endpoint, "model": self.model, "logs": self.logs})
 
@@ -144,16 +154,39 @@ def _worker(workers: WorkersConfig, index: int) -> tuple[str, int]:
     return f"worker-{index}", workers.base_port + index
 
 
-def _find_model(args: LocalServingArgs, package: Path) -> Path:
-    """Return the model's folder: the configured one, or the tiny model that ships with novacron-serving."""
-    path = args.model.path
-    if path is None:
-        return (package / "models" / "tiny").resolve()
-    folder = (args.base_folder / path).resolve()
-    if wrong := find_model_problem(folder):
-        fix = "Name a Hugging Face model folder, or leave the path out for the tiny model"
-        raise ConfigurationError([problem("model.path", str(path), f"{folder} {wrong}", fix)])
-    return folder
+@dataclass(frozen=True, slots=True)
+class _FoundModel:
+    """A model, and its files on this machine."""
+
+    settings: ModelConfig
+    folder: Path
+    chat_template: Path | None
+    digest: str
+    """Changes with the files."""
+
+
+def _find_models(args: LocalServingArgs, package: Path) -> list[_FoundModel]:
+    """Return the models to serve. Without a path it is the tiny model that ships with novacron-serving."""
+    problems: list[Problem] = []
+    found: list[_FoundModel] = []
+    for index, settings in enumerate(args.served_models):
+        key = f"models.{index}" if args.models else "model"
+        path, template = settings.path, settings.chat_template
+        folder = (package / "models" / "tiny" if path is None else args.base_folder / path).resolve()
+        if path is not None and (wrong := find_model_problem(folder)):
+            fix = "Name a Hugging Face model folder, or leave the path out for the tiny model"
+            problems.append(problem(f"{key}.path", str(path), f"{folder} {wrong}", fix))
+            continue
+        chat_template = None if template is None else (args.base_folder / template).resolve()
+        if chat_template is not None and not chat_template.is_file():
+            rule, fix = f"{chat_template} is not a file", "Name a file with a Jinja chat template, or leave it out"
+            problems.append(problem(f"{key}.chat_template", str(template), rule, fix))
+            continue
+        text = "" if chat_template is None else hashlib.sha256(chat_template.read_bytes()).hexdigest()
+        found.append(_FoundModel(settings, folder, chat_template, digest_folder(folder, "*") + text))
+    if problems:
+        raise ConfigurationError(problems)
+    return found
 
 
 def _check_ports(args: LocalServingArgs) -> None:
@@ -163,7 +196,7 @@ def _check_ports(args: LocalServingArgs) -> None:
         (COORDINATOR, "coordinator.http_port", settings.http_port, settings.http_port),
         (COORDINATOR, "coordinator.grpc_port", settings.grpc_port, settings.grpc_port),
     ]
-    for index in range(args.workers.count):
+    for index in range(len(args.served_models) * args.workers.count):
         worker_id, port = _worker(args.workers, index)
         wanted.append((worker_id, "workers.base_port", args.workers.base_port, port))
     problems = [

@@ -1,9 +1,9 @@
 """The latency that a replica cannot undercut without load, and targets below it.
 
 A prompt is computed once: 2 operations for each parameter and token that the prefix cache does not have, on all GPUs of
-the replica, and two sums over the GPUs in each layer. Each token after it reads all weights once. Both add a short time
-for each layer. Queueing, attention over long contexts and the network come on top, so a measured latency is higher; a
-target below this one cannot be met.
+the replica, and two sums over the GPUs in each layer. Each token after it reads all weights once. Of the experts of a
+layer, only those count that compute the token. Both add a short time for each layer. Queueing, attention over long
+contexts and the network come on top, so a measured latency is higher; a target below this one cannot be met.
 
 The constants are chosen so that this latency is close to the estimates of aiconfigurator 0.12.0 for llama-3.1-405b on
 8 GPUs without load (run on 2026-11-29: 159 ms for 1,000 prompt tokens and 290 ms for 2,000 on H100 with FP8), and not
@@ -69,11 +69,12 @@ class LatencyFloor:
         """Return the calculation of the time to the first token."""
         bits, tflops = _find_peak(self.size)
         size, hit, link_s = self.size, self.prefix_hit_fraction, self.link_s * self.uncached_tokens
+        parameters = f"{size.model.active_parameters / 1e9:,.1f} × 10^9"
         cached = f", {hit:.0%} of them in the prefix cache" if hit else ""
         return (
             f"{self.prompt_tokens:,} prompt tokens{cached}: {self.step_s * 1e3:,.1f} ms + 2 × "
-            f"{size.model.parameters / 1e9:,.1f} × 10^9 × {self.uncached_tokens:,.0f} ÷ ({size.gpus} × {tflops:,.6g} "
-            f"TFLOPS × {_COMPUTE_EFFICIENCY[bits]:g}) + {link_s * 1e3:,.0f} ms between GPUs = "
+            f"{parameters} × {self.uncached_tokens:,.0f} ÷ ({size.gpus} × {tflops:,.6g} TFLOPS × "
+            f"{_COMPUTE_EFFICIENCY[bits]:g}) + {link_s * 1e3:,.0f} ms between GPUs = "
             f"{self.first_token_s * 1e3:,.0f} ms"
         )
 
@@ -82,7 +83,7 @@ class LatencyFloor:
         size, speed = self.size, self.size.gpu.speed
         bandwidth = speed.bandwidth_gb_per_s if speed else 0
         return (
-            f"{size.replica_weight_bytes / 1e9:,.0f} GB of weights ÷ ({size.tensor_parallel} × {bandwidth:,.6g} GB/s × "
+            f"{size.active_weight_bytes / 1e9:,.0f} GB of weights ÷ ({size.tensor_parallel} × {bandwidth:,.6g} GB/s × "
             f"{_BANDWIDTH_EFFICIENCY:g}) + {size.model.layers} layers × {_find_layer_s(size) * 1e3:g} ms = "
             f"{self.step_s * 1e3:,.1f} ms"
         )
@@ -97,13 +98,13 @@ def calculate_latency_floor(size: ReplicaSize, target: FirstTokenTarget) -> Late
     if speed is None:
         return None
     bits, tflops = _find_peak(size)
-    read_s = size.replica_weight_bytes / (size.tensor_parallel * speed.bandwidth_gb_per_s * 1e9 * _BANDWIDTH_EFFICIENCY)
+    read_s = size.active_weight_bytes / (size.tensor_parallel * speed.bandwidth_gb_per_s * 1e9 * _BANDWIDTH_EFFICIENCY)
     return LatencyFloor(
         size=size,
         prompt_tokens=target.prompt_tokens,
         prefix_hit_fraction=target.prefix_hit_fraction,
         step_s=read_s + size.model.layers * _find_layer_s(size),
-        compute_s=2 * size.model.parameters / (size.gpus * tflops * 1e12 * _COMPUTE_EFFICIENCY[bits]),
+        compute_s=2 * size.model.active_parameters / (size.gpus * tflops * 1e12 * _COMPUTE_EFFICIENCY[bits]),
         link_s=_SUMS * size.model.layers * _find_sum_bytes(size) / (speed.link_gb_per_s * 1e9),
     )
 

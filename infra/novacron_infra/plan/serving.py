@@ -81,6 +81,8 @@ class EngineSettings:
     kv_cache: KvCacheType
     kv_cache_fraction: float
     """Part of the GPU memory that is free after loading the weights."""
+    window_tokens: tuple[int, ...] = ()
+    """Tokens that each layer keeps, repeated over the layers. Empty: every layer keeps the whole context."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -310,15 +312,21 @@ def plan_cache(size: ReplicaSize, machine_type: Machine, platform: Platform) -> 
 
 def choose_engine_settings(size: ReplicaSize) -> EngineSettings:
     """Return the engine's settings of a replica."""
+    window, context_tokens = size.model.window, size.workload.context_tokens
+    window_tokens: tuple[int, ...] = ()
+    if window is not None and window.tokens < context_tokens:
+        full = (context_tokens,) if window.full_every else ()
+        window_tokens = (window.tokens,) * max(1, window.full_every - 1) + full
     return EngineSettings(
         weights=size.weights.name,
         architecture=size.gpu.architecture,
         tensor_parallel=size.tensor_parallel,
         pipeline_parallel=size.pipeline_parallel,
-        max_context_tokens=size.workload.context_tokens,
+        max_context_tokens=context_tokens,
         max_step_tokens=size.workload.batch_tokens,
         kv_cache=size.kv_cache,
         kv_cache_fraction=size.workload.kv_fraction,
+        window_tokens=window_tokens,
     )
 
 

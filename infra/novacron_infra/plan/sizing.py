@@ -1,7 +1,8 @@
 """The memory of a replica: whether a model fits on its GPUs, and how many tokens its KV cache holds.
 
 Memory per GPU follows aiconfigurator 0.12: KV cache = fraction × (GPU − weights − activations − runtime − NCCL), where
-activations = 2 bytes × tokens of a step × hidden size × a coefficient that depends on the tensor parallelism.
+activations = 2 bytes × tokens of a step × hidden size × a coefficient that depends on the tensor parallelism, and is
+twice as high for mixtures of experts.
 The embedding and the output head keep two bytes per parameter in every format of eight bits or less.
 """
 
@@ -18,6 +19,7 @@ GIB = 2**30
 RUNTIME_GIB = 3.5
 EMBEDDING_BYTES = 2.0
 _ACTIVATION_COEFFICIENT = {1: 11.0, 2: 6.5, 4: 5.0, 8: 5.0}
+_ACTIVATION_OF_EXPERTS = 2.0
 _NCCL_GIB_AT_TP8 = 0.38
 
 
@@ -49,9 +51,11 @@ class ReplicaSize:
     nccl_gib: float
     kv_gib: float
     kv_bytes_per_token: int
-    """Bytes on each GPU."""
+    """Bytes on each GPU, for each token of a sequence of the workload's context."""
     replica_weight_bytes: float
     """Bytes of the weights of the whole replica."""
+    active_weight_bytes: float
+    """The part of them that is read for one token: all without the experts that its router does not choose."""
 
     @property
     def gpus(self) -> int:
@@ -116,17 +120,17 @@ def size_replica(
         workload: the load that the replica must hold.
     """
     tp, pp = tensor_parallel, pipeline_parallel
-    layers = ceil(model.layers / pp)
     kv_cache = workload.kv_cache or weights.kv_cache
-    embedding_bytes = max(EMBEDDING_BYTES, weights.bytes_per_parameter)
+    per_stage = ceil(model.layers / pp)
+    stages = [range(first, min(first + per_stage, model.layers)) for first in range(0, model.layers, per_stage)]
     tables = 1 if model.tied_embeddings else 2
     # The first of several stages has the embedding and the last one the output head: at most one table for each.
     stage_tables = 1 if pp > 1 else tables
-    stage_bytes = (
-        layers * model.layer_parameters * weights.bytes_per_parameter
-        + (stage_tables * model.embedding_parameters + model.hidden) * embedding_bytes
-    )
-    activations = 2 * workload.batch_tokens * model.hidden * _find_activation_coefficient(tp) / GIB
+    stage_bytes = max(_find_layer_bytes(model, weights, stage) for stage in stages) + (
+        stage_tables * model.embedding_parameters + model.hidden
+    ) * _find_dense_bytes(model, weights, EMBEDDING_BYTES)
+    sequence_values = max(model.kv_values(stage, workload.context_tokens, tp) for stage in stages)
+    activations = 2 * workload.batch_tokens * model.hidden * _find_activation_coefficient(model, tp) / GIB
     nccl = _NCCL_GIB_AT_TP8 * min(tp, 8) / 8 if tp > 1 else 0.0
     weights_gib = stage_bytes / tp / GIB
     free = gpu.memory_gib - weights_gib - activations - RUNTIME_GIB - nccl
@@ -143,16 +147,37 @@ def size_replica(
         runtime_gib=RUNTIME_GIB,
         nccl_gib=nccl,
         kv_gib=workload.kv_fraction * free,
-        kv_bytes_per_token=2 * layers * ceil(model.kv_heads / tp) * model.head_dim * kv_cache.bytes_per_value,
+        kv_bytes_per_token=ceil(sequence_values * kv_cache.bytes_per_value / workload.context_tokens),
         replica_weight_bytes=calculate_weight_bytes(model, weights),
+        active_weight_bytes=calculate_weight_bytes(model, weights, active=True),
     )
 
 
-def calculate_weight_bytes(model: Model, weights: WeightFormat) -> float:
-    """Return the bytes of the weights of one replica on any number of GPUs."""
+def calculate_weight_bytes(model: Model, weights: WeightFormat, *, active: bool = False) -> float:
+    """Return the bytes of the weights of one replica on any number of GPUs.
+
+    Args:
+        model: the model.
+        weights: the format of its weights.
+        active: count only the weights that compute one token.
+    """
     tables = (1 if model.tied_embeddings else 2) * model.embedding_parameters + model.hidden
-    layers = model.layers * model.layer_parameters
-    return layers * weights.bytes_per_parameter + tables * max(EMBEDDING_BYTES, weights.bytes_per_parameter)
+    layers = _find_layer_bytes(model, weights, model.all_layers, active=active)
+    return layers + tables * _find_dense_bytes(model, weights, EMBEDDING_BYTES)
+
+
+def _find_layer_bytes(model: Model, weights: WeightFormat, layers: range, *, active: bool = False) -> float:
+    """Return the bytes of some layers."""
+    share = model.experts.active / model.experts.count if active and model.experts else 1
+    dense = model.dense_parameters(layers) * _find_dense_bytes(model, weights, 0)
+    return dense + model.expert_parameters(layers) * share * weights.bytes_per_parameter
+
+
+def _find_dense_bytes(model: Model, weights: WeightFormat, at_least: float) -> float:
+    """Return the bytes of a parameter outside the experts."""
+    if weights.experts_only and model.experts is not None:
+        at_least = max(at_least, EMBEDDING_BYTES)
+    return max(at_least, weights.bytes_per_parameter)
 
 
 def fit_replica(
@@ -212,6 +237,6 @@ def _list_parallelisms(
                 yield tp, pp
 
 
-def _find_activation_coefficient(tensor_parallel: int) -> float:
+def _find_activation_coefficient(model: Model, tensor_parallel: int) -> float:
     known = [tp for tp in _ACTIVATION_COEFFICIENT if tp <= tensor_parallel]
-    return _ACTIVATION_COEFFICIENT[max(known)]
+    return _ACTIVATION_COEFFICIENT[max(known)] * (1 if model.experts is None else _ACTIVATION_OF_EXPERTS)

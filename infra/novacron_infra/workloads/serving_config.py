@@ -98,6 +98,8 @@ class PyTorchFile(TypedDict):
     device: str
     threads: int
     quantization: str
+    max_context_tokens: NotRequired[int]
+    chat_template: NotRequired[str]
 
 
 class KvCacheFile(TypedDict):
@@ -105,6 +107,7 @@ class KvCacheFile(TypedDict):
 
     free_gpu_memory_fraction: float
     dtype: str
+    window_tokens: NotRequired[list[int]]
 
 
 class TensorRtLlmFile(TypedDict):
@@ -224,6 +227,8 @@ def build_pytorch_worker_file(
     model_cache: Path,
     worker_id: str | None = None,
     drain_s: int | None = None,
+    max_context_tokens: int | None = None,
+    chat_template: Path | None = None,
 ) -> WorkerFile:
     """Return the configuration file of a worker with the PyTorch engine.
 
@@ -236,18 +241,25 @@ def build_pytorch_worker_file(
         model_cache: where models from stores are kept on the worker's machine.
         worker_id: the worker's name among all workers. None: a variable gives each pod its own, and its address.
         drain_s: how long requests in flight may take when it stops. None: the default of novacron-serving.
+        max_context_tokens: upper bound for the context of the model. None: no other bound.
+        chat_template: file with the chat template to use instead of the model's.
     """
+    engine: PyTorchFile = {
+        "kind": "pytorch",
+        "device": settings.device.value,
+        "threads": settings.threads,
+        "quantization": quantization.value,
+    }
+    if max_context_tokens is not None:
+        engine["max_context_tokens"] = max_context_tokens
+    if chat_template is not None:
+        engine["chat_template"] = str(chat_template)
     file: WorkerFile = {
         "port": port,
         "coordinator": coordinator,
         "model": model,
         "model_cache": str(model_cache),
-        "engine": {
-            "kind": "pytorch",
-            "device": settings.device.value,
-            "threads": settings.threads,
-            "quantization": quantization.value,
-        },
+        "engine": engine,
     }
     if worker_id is not None:
         file["worker_id"] = worker_id
@@ -280,6 +292,10 @@ def build_tensorrt_llm_worker_file(
         model_cache: where models from the store are kept.
     """
     engine = group.engine
+    kv_cache: KvCacheFile = {
+        "free_gpu_memory_fraction": engine.kv_cache_fraction,
+        "dtype": "fp8" if engine.kv_cache is KvCacheType.FP8 else "auto",
+    }
     file: WorkerFile = {
         "port": ports.worker,
         "coordinator": coordinator,
@@ -300,14 +316,13 @@ def build_tensorrt_llm_worker_file(
             "gpu_architecture": engine.architecture.value,
             "max_context_tokens": engine.max_context_tokens,
             "max_step_tokens": engine.max_step_tokens,
-            "kv_cache": {
-                "free_gpu_memory_fraction": engine.kv_cache_fraction,
-                "dtype": "fp8" if engine.kv_cache is KvCacheType.FP8 else "auto",
-            },
+            "kv_cache": kv_cache,
         },
         "performance_profile": group.profile.value,
         "drain_s": group.drain_s,
     }
+    if engine.window_tokens:
+        kv_cache["window_tokens"] = list(engine.window_tokens)
     if mounted_url is not None:
         file["store_mounts"] = {mounted_url: mount_folder}
     return file

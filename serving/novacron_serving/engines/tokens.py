@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -12,6 +13,8 @@ from typing import Any, cast
 from novacron_serving.engines import ChatPrompt, TextPrompt
 from novacron_serving.errors import StartError, invalid, one_line
 from novacron_serving.protocol.openai import Message
+
+log = logging.getLogger(__name__)
 
 NONCHARACTERS = [chr(code) for code in range(0xFDD0, 0xFDF0)]
 """Code points that Unicode reserves for internal use by programs."""
@@ -30,16 +33,37 @@ class Tokens:
         self.end_id: int | None = tokenizer.eos_token_id
 
     @classmethod
-    def load(cls, folder: Path, *, trust_remote_code: bool = False) -> Tokens:
-        """Load a model's tokenizer. Raises `StartError` if that fails."""
+    def load(cls, folder: Path, *, trust_remote_code: bool = False, chat_template: Path | None = None) -> Tokens:
+        """Load a model's tokenizer.
+
+        Args:
+            folder: the model's folder.
+            trust_remote_code: run Python code from the folder.
+            chat_template: a file whose chat template is used instead of the model's.
+
+        Raises:
+            StartError: the tokenizer cannot be loaded, or the chat template is broken.
+        """
         from transformers import AutoTokenizer
 
         try:
-            return cls(
-                AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=trust_remote_code)
+            tokenizer: Any = AutoTokenizer.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=trust_remote_code
             )
         except Exception as error:  # broken files raise all kinds of errors
             raise StartError(f"model.path {str(folder)!r} has no usable tokenizer: {one_line(error)}") from error
+        if chat_template is not None:
+            try:
+                tokenizer.chat_template = chat_template.read_text()
+            except (OSError, UnicodeError) as error:
+                raise StartError(
+                    f"engine.chat_template {str(chat_template)!r} cannot be read: {one_line(error)}"
+                ) from error
+        if tokenizer.chat_template:
+            _check_template(tokenizer, folder if chat_template is None else chat_template)
+        else:
+            log.warning("%s has no chat template: chat completions are refused, text completions are served", folder)
+        return cls(tokenizer)
 
     @property
     def template_supports_tools(self) -> bool:
@@ -61,7 +85,12 @@ class Tokens:
 
     def _chat(self, prompt: ChatPrompt) -> list[int]:
         if not self.tokenizer.chat_template:
-            raise invalid("messages: this model has no chat template; send a text prompt", param="messages")
+            raise invalid(
+                "messages: this model has no chat template; send the text as `prompt` to /v1/completions, or serve the "
+                "model with engine.chat_template",
+                param="messages",
+                code="no_chat_template",
+            )
         tools: list[Any] | None = list(prompt.tools) or None
         if self.template_supports_tools:
             messages = [_template_message(message) for message in prompt.messages]
@@ -131,6 +160,28 @@ class Tokens:
             if all(character in BYTES for character in name):
                 return text, bytes(BYTES[character] for character in name)
         return text, text.encode()
+
+
+def _check_template(tokenizer: Any, place: Path) -> None:
+    """Render a short conversation. Raises `StartError` unless that succeeds, or the template refuses it in words."""
+    from jinja2 import TemplateError
+
+    try:
+        text: object = tokenizer.apply_chat_template(
+            [{"role": "user", "content": "Hello"}], add_generation_prompt=True, tokenize=False
+        )
+    except Exception as error:  # templates raise all kinds of errors
+        if type(error) is TemplateError:  # the template's own raise_exception(): it wants another conversation
+            return
+        raise StartError(
+            f"the chat template of {str(place)!r} is broken: {one_line(error)}; correct it, or set "
+            "engine.chat_template to a file with another"
+        ) from error
+    if not isinstance(text, str) or not text.strip():
+        raise StartError(
+            f"the chat template of {str(place)!r} is broken: it renders a message as nothing; correct it, or set "
+            "engine.chat_template to a file with another"
+        )
 
 
 def _template_message(message: Message) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import cast
 
+from novacron_serving.chat_templates import find_syntax_error, read_chat_templates
+from novacron_serving.errors import one_line
 from novacron_serving.models.folders import StoreError
 
 INDEX_SUFFIX = ".safetensors.index.json"
@@ -74,6 +76,7 @@ def list_model_files(source: Path) -> list[Path]:
     for path in files:
         if path.name.endswith(INDEX_SUFFIX) and tensors[path] is not None:
             problems += [f"{path.relative_to(source)} {problem}" for problem in _check_index(path, tensors)]
+    problems += _check_chat_templates(source, files)
     if not problems and not any(path.suffix in WEIGHTS_SUFFIXES for path in files):
         problems.append("it has no weights, such as model.safetensors; download them")
     if problems:
@@ -108,7 +111,26 @@ def _read_file(path: Path) -> set[str]:
     with path.open("rb") as opened:
         if opened.read(len(_LFS_POINTER)) == _LFS_POINTER:
             raise ValueError("is a Git LFS pointer, not the file itself; run git lfs pull")
-    return _read_tensors(path) if path.suffix == ".safetensors" else set()
+    if path.suffix == ".safetensors":
+        return _read_tensors(path)
+    if path.suffix == ".json" and not path.name.endswith(INDEX_SUFFIX):
+        try:
+            json.loads(path.read_bytes())
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"is not valid JSON ({one_line(error)}); download it again") from error
+    return set()
+
+
+def _check_chat_templates(source: Path, files: Sequence[Path]) -> Iterator[str]:
+    """Yield each broken chat template, which would refuse every chat. Templates in broken files are passed over."""
+    try:
+        templates = read_chat_templates(source)
+    except ValueError:
+        return
+    for path, texts in templates.items():
+        wrong = next((found for text in texts if (found := find_syntax_error(text))), None)
+        if path in files and wrong is not None:
+            yield f"{path.relative_to(source)} has a broken chat template ({wrong}); correct it"
 
 
 def _check_index(path: Path, tensors: Mapping[Path, set[str] | None]) -> Iterator[str]:

@@ -116,7 +116,7 @@ class Loader:
         await served.engine.load()
         self.model = model
         served.model_id, served.digest = model.model_id, model.digest
-        served.tool_format = detect_tool_format(model.folder)
+        served.tool_format = detect_tool_format(model.folder, self._config.engine.chat_template)
         served.ready = True
         self._on_loaded(model)
 

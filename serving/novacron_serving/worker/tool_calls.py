@@ -10,6 +10,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from novacron_serving.chat_templates import read_chat_templates
 from novacron_serving.protocol.openai import Tool
 
 ARGUMENTS = ("arguments", "parameters")
@@ -38,21 +39,20 @@ MARKS: tuple[tuple[str, ToolFormat], ...] = (
 )
 
 
-def detect_tool_format(model_path: Path) -> ToolFormat | None:
-    """Return the format of a model's tool calls, from its chat template. None: no tools, or an unknown format."""
-    template = _read_templates(model_path)
+def detect_tool_format(model_path: Path, chat_template: Path | None = None) -> ToolFormat | None:
+    """Return the format of a model's tool calls, from its chat template. None: no tools, or an unknown format.
+
+    Args:
+        model_path: the model's folder.
+        chat_template: a file whose template is used instead of the model's.
+    """
+    if chat_template is not None:
+        template = chat_template.read_text()
+    else:
+        template = "\n".join(text for templates in read_chat_templates(model_path).values() for text in templates)
     if "tools" not in template or "<function=" in template:  # Qwen 3 Coder writes XML between Hermes' tags
         return None
     return next((tool_format for mark, tool_format in MARKS if mark in template), None)
-
-
-def _read_templates(model_path: Path) -> str:
-    files = [model_path / "chat_template.jinja", *sorted(model_path.glob("additional_chat_templates/tool_use.jinja"))]
-    templates = [file.read_text() for file in files if file.is_file()]
-    config = model_path / "tokenizer_config.json"
-    if config.is_file():
-        templates.append(str(json.loads(config.read_text()).get("chat_template") or ""))
-    return "\n".join(templates)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,42 @@ def test_a_local_model_has_only_the_quantizations_of_the_pytorch_engine() -> Non
     assert "Use none, int8 or int4" in found["model.quantization"].fix
 
 
+def test_a_local_stack_has_several_models_with_context_and_template() -> None:
+    models = [{"id": "a", "context_tokens": 256}, {"id": "b", "path": "b", "chat_template": "~/b.jinja"}]
+    config = load({"platform": "local", "models": models})
+    assert isinstance(config, LocalEnvironment)
+    assert [(item.id, item.context_tokens) for item in config.models] == [("a", 256), ("b", None)]
+    assert config.models[1].chat_template == Path("~/b.jinja").expanduser()
+
+
+@pytest.mark.parametrize(
+    ("values", "path", "rule"),
+    [
+        ({"models": [{"id": "a"}, {"id": "a"}]}, "models.1.id", "another model has the same id"),
+        ({"models": [{"id": "a"}], "model": {"id": "b"}}, "model.id", "there are models as well"),
+        ({"models": [{"id": "a", "context_tokens": 8}]}, "models.0.context_tokens", "16"),
+        ({"models": [{"id": ""}]}, "models.0.id", ""),
+        ({"models": [{"id": str(at)} for at in range(17)]}, "models", "16"),
+        (
+            {"models": [{"id": "a"}, {"id": "b"}], "workers": {"base_port": 65533, "count": 2}},
+            "workers.base_port",
+            "worker-3 would listen on 65536",
+        ),
+        (
+            {"models": [{"id": "a"}, {"id": "b"}], "workers": {"count": 1}, "coordinator": {"http_port": 9092}},
+            "coordinator.http_port",
+            "it is one of the workers' ports, 9091 to 9092",
+        ),
+    ],
+)
+def test_the_models_of_a_local_stack_have_ids_and_ports_of_their_own(
+    values: dict[str, object], path: str, rule: str
+) -> None:
+    found = find_problems({"platform": "local"} | values)
+    assert list(found) == [path]
+    assert rule in str(found[path])
+
+
 def test_a_local_coordinator_has_the_options_of_the_serving_package() -> None:
     coordinator = {
         "routing": "round_robin",

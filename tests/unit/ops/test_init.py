@@ -50,12 +50,14 @@ def answer(platform: Platform, model: str, machine: str, regions: tuple[str, ...
 
 
 def offered() -> list[tuple[Platform, str, str]]:
-    """Return each model and machine that `novacron init` offers together."""
+    """Return models and machines that `novacron init` offers together: of a mixture of experts the cheapest machine."""
     return [
-        (platform, model, machine.name)
+        (platform, model.name, machine.name)
         for platform in ADMINS
-        for model in load_models()
-        for machine in list_machines(Answers(project="llm", platform=platform, model=model))
+        for model in load_models().values()
+        for machine in list_machines(Answers(project="llm", platform=platform, model=model.name))[
+            : 1 if model.experts else None
+        ]
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -28,6 +29,8 @@ class PyTorchConfig(BaseModel):
     """Further requests that wait for a slot. Beyond this limit the response is 503."""
     max_context_tokens: int | None = Field(default=None, ge=16)
     """Upper bound for the context of the model. None: no other bound."""
+    chat_template: Path | None = None
+    """File with the Jinja chat template to use instead of the model's. None: the model's own."""
     prefill_step_tokens: int = Field(default=512, ge=1)
     """Prompt tokens computed between two decoding steps, so that a long prompt does not stall running requests."""
     prefix_cache_tokens: int = Field(default=4096, ge=0)

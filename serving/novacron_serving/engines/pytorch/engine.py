@@ -61,15 +61,13 @@ class PyTorchEngine:
             raise StartError("engine.device is 'cuda', but PyTorch sees no CUDA device; use 'cpu' or 'auto'")
         self.dtype = resolve_dtype(self._config.dtype, device)
         try:
-            self._tokens = Tokens.load(self._path)
+            self._tokens = Tokens.load(self._path, chat_template=self._config.chat_template)
             model = load_model(self._path, self.dtype, device, self._config.quantization)
             _warm_up(model)
         except StartError:
             raise
         except Exception as error:  # broken files raise all kinds of errors
             raise StartError(f"model.path {str(self._path)!r} cannot be loaded: {one_line(error)}") from error
-        if not self._tokens.tokenizer.chat_template:
-            raise StartError(f"model.path {str(self._path)!r} has no chat template; the chat API needs one")
         own = int(model.config.get_text_config().max_position_embeddings)
         self.max_context_tokens = min(own, self._config.max_context_tokens or own)
         ends = model.generation_config.eos_token_id

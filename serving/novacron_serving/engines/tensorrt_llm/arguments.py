@@ -85,6 +85,8 @@ def make_kv_cache_config(config: TensorRtLlmConfig) -> Struct:
     }
     if cache.max_tokens is not None:
         fields["max_tokens"] = cache.max_tokens
+    if cache.window_tokens is not None:
+        fields["max_attention_window"] = list(cache.window_tokens)
     if cache.host_cache_gib:
         fields["host_cache_size"] = int(cache.host_cache_gib * GIB)
     return Struct("KvCacheConfig", fields)

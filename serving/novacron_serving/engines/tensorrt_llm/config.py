@@ -37,6 +37,11 @@ class KvCacheSettings(Settings):
     """Host memory for blocks that do not fit on the GPU. 0: none."""
     tokens_per_block: Literal[8, 16, 32, 64, 128] = 32
     """Size of a cache block."""
+    window_tokens: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] | None = None
+    """Tokens that each layer keeps, repeated over the layers: for models with a sliding window, or with chunks.
+
+    None: every layer keeps the whole context.
+    """
     event_buffer_max_events: int = Field(default=0, ge=0)
     """Cache events kept for a router that queries the contents of the cache. 0: none."""
 
@@ -178,6 +183,8 @@ class TensorRtLlmConfig(Settings):
     """Further requests that wait for a slot. Beyond this limit the response is 503."""
     max_context_tokens: int | None = Field(default=None, ge=16)
     """Upper bound for the context of the model. None: no other bound."""
+    chat_template: Path | None = None
+    """File with the Jinja chat template to use instead of the model's. None: the model's own."""
     max_step_tokens: int = Field(default=8192, ge=1)
     """Maximum tokens per step, over all requests."""
     chunked_prefill: bool = True

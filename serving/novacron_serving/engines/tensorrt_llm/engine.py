@@ -95,7 +95,11 @@ class TensorRtLlmEngine:
         except ValueError as error:
             raise StartError(f"TensorRT-LLM cannot serve model.path {str(self._path)!r}: {error}") from error
         log.info("loading %s weights on %s", weights.value, architecture.value)
-        self._tokens = Tokens.load(self._path, trust_remote_code=self._config.trust_remote_code)
+        self._tokens = Tokens.load(
+            self._path,
+            trust_remote_code=self._config.trust_remote_code,
+            chat_template=self._config.chat_template,
+        )
         arguments = make_llm_arguments(self._config, self._path, self.max_context_tokens)
         try:
             self._llm = library.LLM(**{name: build(value, _find_class) for name, value in arguments.items()})

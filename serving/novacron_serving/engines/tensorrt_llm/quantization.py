@@ -8,7 +8,10 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, cast
 
-SOURCE = "NVIDIA/TensorRT-LLM docs/source/features/quantization.md, Hardware Support Matrix, commit 09d4c79b, read 2026-11-30"
+SOURCE = (
+    "NVIDIA/TensorRT-LLM docs/source/features/quantization.md, Hardware Support Matrix, "
+    "commit 09d4c79b, read 2026-11-30"
+)
 
 
 class Architecture(str, Enum):

@@ -113,6 +113,12 @@ def test_defaults_are_those_of_the_library_with_documented_exceptions() -> None:
     assert all(value == FACTS["classes"]["KvCacheConfig"][name][1] for name, value in cache.fields.items())
 
 
+def test_layers_keep_the_whole_context_unless_windows_are_configured() -> None:
+    assert "max_attention_window" not in arguments(PLAIN)["kv_cache_config"].fields
+    passed = arguments(PLAIN | {"kv_cache": {"window_tokens": [128, 131072]}})
+    assert passed["kv_cache_config"].fields["max_attention_window"] == [128, 131072]
+
+
 def test_names_and_units_are_translated() -> None:
     passed = arguments(EVERYTHING, 2048)
     assert passed["kv_cache_config"].fields["host_cache_size"] == 3 * 2**29
@@ -161,6 +167,8 @@ def test_methods_of_speculative_decoding(method: dict[str, Any], expected: Struc
         ({"quantization": "int8", "gpu_architecture": "ampere"}, "use int4 or one of fp16, bf16, w4a16_awq"),
         ({"kv_cache": {"block_reuse": False, "event_buffer_max_events": 1}}, "needs block_reuse"),
         ({"kv_cache": {"free_gpu_memory_fraction": 1}}, "less than 1"),
+        ({"kv_cache": {"window_tokens": []}}, "at least 1 item"),
+        ({"kv_cache": {"window_tokens": [0]}}, "greater than or equal to 1"),
         ({"speculative": {"method": "medusa"}}, "medusa"),
         ({"lora": {"adapters": {}}}, "at least 1 item"),
         ({"sampler": "trtllm", "speculative": SPECULATIVE[3]}, "does not support speculative"),

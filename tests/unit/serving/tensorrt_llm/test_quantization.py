@@ -196,7 +196,7 @@ def test_a_configuration_with_an_exact_scaling_accepts_no_other(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("content", ["[]", "{", "3", "[" * 100_000])
-def test_a_config_that_is_no_json_object_is_rejected(content: str, tmp_path: Path) -> None:
+def test_a_config_must_be_a_json_object(content: str, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(content)
     with pytest.raises(ValueError, match=r"config\.json is not "):
         read_format(tmp_path)

@@ -21,7 +21,9 @@ def read_chat_templates(folder: Path) -> dict[Path, tuple[str, ...]]:
         ValueError: a file is not UTF-8 or not JSON.
         OSError: a file cannot be read.
     """
-    found = {path: (path.read_text(),) for pattern in TEMPLATE_FILES for path in sorted(folder.glob(pattern))}
+    found: dict[Path, tuple[str, ...]] = {}
+    for path in (path for pattern in TEMPLATE_FILES for path in sorted(folder.glob(pattern))):
+        found[path] = (path.read_text(),)
     for path in (folder / name for name in CONFIG_FILES):
         if path.is_file() and (templates := _find_templates(json.loads(path.read_bytes()))):
             found[path] = templates

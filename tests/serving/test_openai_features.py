@@ -176,12 +176,67 @@ def test_a_call_and_its_result_are_sent_back(client: openai.OpenAI) -> None:
     assert answer.choices[0].message.content
 
 
-def test_tool_choice_auto_is_rejected_for_a_model_without_a_tool_format(client: openai.OpenAI) -> None:
+def test_a_model_that_never_calls_answers_with_text(client: openai.OpenAI) -> None:
+    """The template of the shipped model does not know tools."""
     tools: Any = [TOOLS[1]]
-    with pytest.raises(openai.BadRequestError, match="tool_choice: the format of this model's tool calls") as caught:
-        ask(client, tools=tools)
-    assert caught.value.param == "tool_choice"
-    assert ask(client, tools=tools, tool_choice="none", max_tokens=4).choices[0].message.tool_calls is None
+    for choice in ({}, {"tool_choice": "auto"}, {"tool_choice": "none"}):
+        message = ask(client, tools=tools, max_tokens=4, temperature=0, **choice).choices[0].message
+        assert message.tool_calls is None
+        assert message.content
+
+
+def test_with_tools_and_a_response_format_the_completion_is_one_of_them(client: openai.OpenAI) -> None:
+    tree = {"$ref": "#/$defs/pair", "$defs": {"pair": SCHEMA}}
+    response_format: Any = {"type": "json_schema", "json_schema": {"name": "trip", "schema": tree, "strict": True}}
+    seen: set[str] = set()
+    for seed in range(6):
+        options: dict[str, Any] = {"tools": TOOLS, "response_format": response_format, "seed": seed, "temperature": 2}
+        choice = ask(client, parallel_tool_calls=False, **options).choices[0]
+        seen.add(choice.finish_reason)
+        if choice.finish_reason == "tool_calls":
+            assert choice.message.content is None
+            (call,) = choice.message.tool_calls
+            assert call.function.name in ("weather", "clock")
+        else:
+            assert choice.finish_reason == "stop"
+            jsonschema.validate(json.loads(choice.message.content), SCHEMA)
+    assert seen <= {"tool_calls", "stop"}
+
+
+def test_the_usage_so_far_is_in_every_chunk_if_asked_for(client: openai.OpenAI) -> None:
+    options: Any = {"include_usage": True, "continuous_usage_stats": True}
+    chunks = list(ask(client, stream=True, stream_options=options, max_tokens=5, extra_body={"ignore_eos": True}))
+    counts = [chunk.usage.completion_tokens for chunk in chunks]
+    assert counts == sorted(counts)
+    assert counts[-1] == 5
+    texts_ = list(client.completions.create(model=MODEL, prompt="A", max_tokens=5, stream=True, stream_options=options))
+    assert all(chunk.usage is not None for chunk in texts_)
+
+
+def test_a_prompt_that_is_too_long_is_refused_in_openais_words(client: openai.OpenAI) -> None:
+    for send in (
+        lambda: client.chat.completions.create(model=MODEL, messages=user("word " * 600)),
+        lambda: client.completions.create(model=MODEL, prompt="word " * 600),
+    ):
+        with pytest.raises(
+            openai.BadRequestError, match=r"This model's maximum context length is 512 tokens"
+        ) as caught:
+            send()
+        assert caught.value.code == "context_length_exceeded"
+
+
+def test_no_tokens_are_generated_for_a_limit_of_zero(client: openai.OpenAI) -> None:
+    for stream in (False, True):
+        made: Any = client.completions.create(
+            model=MODEL, prompt=["A GPU", "is"], echo=True, max_tokens=0, n=1, stream=stream
+        )
+        chunks = list(made) if stream else [made]
+        found = ["".join(c.text for chunk in chunks for c in chunk.choices if c.index == at) for at in (0, 1)]
+        assert found == ["A GPU", "is"]
+        reasons = {c.finish_reason for chunk in chunks for c in chunk.choices}
+        assert reasons - {None} == {"length"}
+        if not stream:
+            assert made.usage.completion_tokens == 0
 
 
 def test_completions_continue_text_and_token_prompts(client: openai.OpenAI) -> None:

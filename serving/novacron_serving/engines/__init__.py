@@ -19,6 +19,8 @@ class ChatPrompt:
     messages: tuple[Message, ...]
     tools: tuple[Mapping[str, Any], ...] = ()
     """Functions that the model may call, as OpenAI's API describes them."""
+    template_arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Further arguments of the chat template, such as `reasoning_effort`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ class Tokens:
             messages = [_template_message(message) for message in prompt.messages]
         else:
             messages, tools = _without_tools(prompt), None
-        content = repr((messages, tools))
+        content = repr((messages, tools, prompt.template_arguments))
         marker = next(
             (mark for mark in NONCHARACTERS if mark not in content and ascii(mark)[1:-1] not in content), None
         )
@@ -108,6 +108,7 @@ class Tokens:
                 tools=self._split_control_tokens(tools, marker),
                 add_generation_prompt=True,
                 tokenize=False,
+                **self._split_control_tokens(prompt.template_arguments, marker),
             )
         except Exception as error:
             raise invalid(f"messages: the model's chat template refuses them: {error}", param="messages") from error

@@ -34,6 +34,7 @@ from novacron_serving.worker.tool_calls import (
     ToolCallParser,
     ToolFormat,
     make_calls_schema,
+    make_choice_schema,
     make_structural_tag,
 )
 
@@ -62,26 +63,17 @@ class Chat:
         Args:
             request: the client's request.
             adapter: name of the LoRA adapter, if any.
-            tool_format: how the model writes tool calls, if known.
-
-        Raises:
-            RequestError: the request offers tools, and the model's format of tool calls is unknown.
+            tool_format: how the model writes tool calls. None: unknown; calls are then JSON, as described to the model.
         """
-        if request.offered_tools and not request.forced_tools and tool_format is None:
-            raise invalid(
-                "tool_choice: the format of this model's tool calls is unknown; "
-                "use 'required' or a named function, or leave the tools out",
-                param="tool_choice",
-                code="unsupported_value",
-            )
         self.request = request
-        self._tool_format = tool_format
+        self._tool_format = tool_format or ToolFormat.JSON
         self._max_calls = None if request.parallel_tool_calls else 1
         self.generation = GenerationRequest(
             request_id=f"chatcmpl-{uuid.uuid4().hex}",
             prompt=ChatPrompt(
                 tuple(request.messages),
                 tuple(_describe_tool(tool) for tool in request.offered_tools),
+                request.template_arguments,
             ),
             sampling=make_sampling(request),
             max_tokens=request.completion_limit,
@@ -100,23 +92,29 @@ class Chat:
             return _follow_schema(forced[0].function.schema_of_arguments)
         if forced:
             return _follow_schema(make_calls_schema(forced, max_calls=self._max_calls))
-        tools, tool_format = request.offered_tools, self._tool_format
-        if tool_format is not None and any(tool.function.strict for tool in tools):
-            return Guide(GuideKind.STRUCTURAL_TAG, json.dumps(make_structural_tag(tools, tool_format)))
+        tools = request.offered_tools
         match request.response_format:
             case TextFormat():
-                return None
+                if not any(tool.function.strict for tool in tools):
+                    return None
+                return Guide(GuideKind.STRUCTURAL_TAG, json.dumps(make_structural_tag(tools, self._tool_format)))
             case JsonObjectFormat():
-                return Guide(GuideKind.JSON_OBJECT)
+                schema: dict[str, Any] = {"type": "object"}
+                if not tools:
+                    return Guide(GuideKind.JSON_OBJECT)
             case JsonSchemaFormat(json_schema=json_schema):
-                return _follow_schema(json_schema.schema_)
+                schema = json_schema.schema_
+                if not tools:
+                    return _follow_schema(schema)
+        return _follow_schema(make_choice_schema(tools, schema, max_calls=self._max_calls))
 
     def make_parser(self) -> ToolCallParser:
         """Return a parser for the text of one choice."""
         request, tools = self.request, self.request.offered_tools
         if isinstance(request.tool_choice, NamedTool):
             return NamedParser(request.tool_choice.function.name)
-        if request.forced_tools or (tools and self._tool_format is ToolFormat.JSON):
+        formatted = not isinstance(request.response_format, TextFormat)
+        if request.forced_tools or (tools and (formatted or self._tool_format is ToolFormat.JSON)):
             return JsonParser(tools, max_calls=self._max_calls)
         return HermesParser(tools, max_calls=self._max_calls) if tools else PlainParser()
 
@@ -131,7 +129,8 @@ class Chat:
 
     def name_field_of_client(self, error: RequestError) -> RequestError:
         """Return the engine's error with the field that the client sent: a schema may come from its tools."""
-        if error.param == "response_format" and self.request.offered_tools:
+        formatted = not isinstance(self.request.response_format, TextFormat)
+        if error.param == "response_format" and self.request.offered_tools and not formatted:
             return invalid(str(error).replace("response_format", "tools", 1), param="tools", code=error.code)
         return error
 
@@ -210,7 +209,9 @@ async def stream_chat(chat: Chat, deltas: AsyncIterator[Delta], *, report_usage:
         report_usage: whether to report the usage to the coordinator in a comment.
     """
     request = chat.request
-    with_usage = request.stream_options is not None and request.stream_options.include_usage
+    options = request.stream_options
+    with_usage = options is not None and options.include_usage
+    with_every_chunk = options is not None and options.continuous_usage_stats
     frame = {
         "id": chat.generation.request_id,
         "object": "chat.completion.chunk",
@@ -225,7 +226,7 @@ async def stream_chat(chat: Chat, deltas: AsyncIterator[Delta], *, report_usage:
         index: int, fields: dict[str, Any], reason: str | None = None, logprobs: ChatLogprobs | None = None
     ) -> bytes:
         choice = {"index": index, "delta": fields, "logprobs": logprobs, "finish_reason": reason}
-        return event(frame | {"choices": [choice]})
+        return event(frame | {"choices": [choice]} | ({"usage": usage.body()} if with_every_chunk else {}))
 
     async for delta in deltas:
         usage.add(delta)

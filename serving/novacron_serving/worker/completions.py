@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from typing_extensions import TypedDict
@@ -34,7 +34,7 @@ class Completion:
                 request_id=f"{self.request_id}-{number}",
                 prompt=TextPrompt(prompt) if isinstance(prompt, str) else TextPrompt(tokens=tuple(prompt)),
                 sampling=make_sampling(request),
-                max_tokens=request.completion_limit,
+                max_tokens=max(1, request.completion_limit),
                 min_tokens=request.min_tokens,
                 ignore_eos=request.ignore_eos,
                 stops=request.stops,
@@ -67,7 +67,7 @@ async def generate_all(generate: Generate, completion: Completion) -> PromptDelt
     async def forward(number: int, generation: GenerationRequest) -> None:
         try:
             async for delta in generate(generation):
-                queue.put_nowait((number, delta))
+                queue.put_nowait((number, _without_text(delta) if completion.request.completion_limit == 0 else delta))
         except Exception as error:  # noqa: BLE001 - raised by the reader of the queue
             queue.put_nowait(error)
         else:
@@ -88,6 +88,11 @@ async def generate_all(generate: Generate, completion: Completion) -> PromptDelt
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _without_text(delta: Delta) -> Delta:
+    """Return a delta of a request for no tokens. Engines compute a prompt only together with its next token."""
+    return replace(delta, text="", completion_tokens=0, logprobs=(), finish_reason=delta.finish_reason and "length")
 
 
 class _Frame(TypedDict):
@@ -142,14 +147,14 @@ async def stream_completion(
     """
     options = completion.request.stream_options
     with_usage = options is not None and options.include_usage
+    with_every_chunk = options is not None and options.continuous_usage_stats
     frame: dict[str, Any] = {**_frame(completion), **({"usage": None} if with_usage else {})}
     usage = Usage()
     offsets = [0] * len(completion.echoes)
 
     def chunk(index: int, text: str, logprobs: CompletionLogprobs | None = None, reason: str | None = None) -> bytes:
-        return event(
-            frame | {"choices": [{"index": index, "text": text, "logprobs": logprobs, "finish_reason": reason}]}
-        )
+        choice = {"index": index, "text": text, "logprobs": logprobs, "finish_reason": reason}
+        return event(frame | {"choices": [choice]} | ({"usage": usage.body()} if with_every_chunk else {}))
 
     for index, echo in enumerate(completion.echoes):
         if echo:

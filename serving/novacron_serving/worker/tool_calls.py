@@ -275,3 +275,24 @@ def make_calls_schema(tools: Sequence[Tool], *, max_calls: int | None) -> dict[s
         "items": calls[0] if len(calls) == 1 else {"anyOf": calls},
     }
     return listed if max_calls is None else listed | {"maxItems": max_calls}
+
+
+def make_choice_schema(tools: Sequence[Tool], schema: dict[str, Any], *, max_calls: int | None) -> dict[str, Any]:
+    """Return the JSON schema of calls, or of a response with a schema of its own. `JsonParser` tells them apart."""
+    calls = make_calls_schema(tools, max_calls=max_calls)
+    place = "#/$defs/response"
+    return {"anyOf": [calls, {"$ref": place}], "$defs": {"response": _move_references(schema, place)}}
+
+
+def _move_references(value: Any, place: str) -> Any:
+    """Return a schema whose references to its own root point to a place in another schema."""
+    if isinstance(value, list):
+        return [_move_references(item, place) for item in cast("list[Any]", value)]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: f"{place}{item[1:]}"
+        if key == "$ref" and isinstance(item, str) and item.startswith("#")
+        else _move_references(item, place)
+        for key, item in cast("dict[str, Any]", value).items()
+    }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from novacron_serving.clock import SYSTEM_CLOCK, Clock
 from novacron_serving.engines import ChatPrompt, Delta, EngineStats, GenerationRequest, TextPrompt
+from novacron_serving.engines.limits import prompt_too_long
 from novacron_serving.engines.pytorch.choice import Job
 from novacron_serving.engines.pytorch.config import PyTorchConfig
 from novacron_serving.engines.pytorch.guides import Guides
@@ -117,12 +118,7 @@ class PyTorchEngine:
         if not prompt:
             raise invalid(f"{field}: must not be empty; give at least one token", param=field)
         if room < 1:
-            raise invalid(
-                f"{field}: {len(prompt)} tokens do not fit into the context of {self.max_context_tokens} tokens; "
-                f"shorten {field}",
-                param=field,
-                code="context_length_exceeded",
-            )
+            raise prompt_too_long(field, len(prompt), self.max_context_tokens)
         job = Job(request, prompt, min(request.max_tokens or room, room), matcher=None, loop=asyncio.get_running_loop())
         self._jobs[request.request_id] = job
         if request.guide is not None:  # compiling a large schema takes a while

@@ -6,6 +6,7 @@ Numbers are issues and pull requests of NVIDIA/TensorRT-LLM.
 from __future__ import annotations
 
 from novacron_serving.engines import ChatPrompt, GenerationRequest
+from novacron_serving.engines.limits import prompt_too_long
 from novacron_serving.engines.tensorrt_llm.config import Sampler, TensorRtLlmConfig
 from novacron_serving.errors import RequestError, invalid
 
@@ -74,9 +75,4 @@ def max_completion_tokens(
     field = "messages" if isinstance(request.prompt, ChatPrompt) else "prompt"
     if not prompt_tokens:
         raise invalid(f"{field}: must not be empty; give at least one token", param=field)
-    raise invalid(
-        f"{field}: {prompt_tokens} tokens do not fit; the context is {context_tokens} tokens, and a prompt at most "
-        f"{longest}; shorten {field}",
-        param=field,
-        code="context_length_exceeded",
-    )
+    raise prompt_too_long(field, prompt_tokens, context_tokens, longest)

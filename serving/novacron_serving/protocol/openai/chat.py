@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from novacron_serving.protocol.openai.messages import Message
-from novacron_serving.protocol.openai.strict import SampledRequest, parse
+from novacron_serving.protocol.openai.strict import OTHER_NEUTRAL, SampledRequest, parse
 from novacron_serving.protocol.openai.tools import NamedTool, ResponseFormat, TextFormat, Tool, ToolChoice
 
 IGNORED = frozenset(
@@ -24,24 +24,45 @@ IGNORED = frozenset(
 )
 """Accepted without effect, because they do not change the response."""
 
-NEUTRAL: dict[str, tuple[object, ...]] = {
-    "audio": (),
-    "function_call": ("none", "auto"),
-    "functions": ([],),
-    "modalities": (["text"],),
-    "moderation": (),
-    "prediction": (),
-    "reasoning_effort": ("none",),
-    "verbosity": ("medium",),
-    "web_search_options": (),
-}
-"""OpenAI's fields that are not supported, with the values that have no effect. Only these values are accepted."""
+NEUTRAL: dict[str, tuple[object, ...]] = (
+    {
+        "audio": (),
+        "function_call": ("none", "auto"),
+        "functions": ([],),
+        "modalities": (["text"],),
+        "moderation": (),
+        "prediction": (),
+        "web_search_options": (),
+        # Of other servers.
+        "add_generation_prompt": (True,),
+        "continue_final_message": (False,),
+        "documents": ([],),
+        "echo": (False,),
+        "include_reasoning": (True,),
+        "mm_processor_kwargs": ({},),
+        "separate_reasoning": (True,),
+        "stream_reasoning": (True,),
+    }
+    | {name: values for name, values in OTHER_NEUTRAL.items() if name != "add_special_tokens"}
+    | {
+        "add_special_tokens": (False,),  # the template writes them
+    }
+)
+"""Fields that are not supported, with the values that have no effect. Only these values are accepted."""
+RESERVED_ARGUMENTS = frozenset(
+    {"add_generation_prompt", "chat_template", "continue_final_message", "messages", "tokenize", "tools"}
+)
+"""Arguments of a chat template that a request cannot set, because the server does."""
+
+
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
 class ChatRequest(SampledRequest):
     """A chat request."""
 
     messages: Annotated[list[Message], Field(min_length=1)]
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
     logprobs: bool = False
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
@@ -50,6 +71,18 @@ class ChatRequest(SampledRequest):
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool = True
     """False: at most one call."""
+    reasoning_effort: Effort | None = None
+    """A hint for the chat template. Templates that do not know it pass it over."""
+    verbosity: Literal["low", "medium", "high"] | None = None
+    """A hint for the chat template. Templates that do not know it pass it over."""
+    chat_template_kwargs: dict[str, Any] = Field(default={}, max_length=32)
+    """Arguments of the chat template, such as `enable_thinking`. Not in OpenAI's API."""
+
+    @property
+    def template_arguments(self) -> dict[str, Any]:
+        """Everything that the request says to the chat template."""
+        hints = {"reasoning_effort": self.reasoning_effort, "verbosity": self.verbosity}
+        return {name: value for name, value in hints.items() if value is not None} | self.chat_template_kwargs
 
     @property
     def completion_limit(self) -> int | None:
@@ -81,8 +114,8 @@ class ChatRequest(SampledRequest):
         if isinstance(self.tool_choice, NamedTool) and not self.forced_tools:
             name = self.tool_choice.function.name
             raise ValueError(f"tool_choice: {name!r} is not one of the tools; name one of them")
-        if self.offered_tools and not isinstance(self.response_format, TextFormat):
-            raise ValueError("response_format: cannot be combined with tools; set tool_choice to 'none'")
+        if reserved := sorted(RESERVED_ARGUMENTS & self.chat_template_kwargs.keys()):
+            raise ValueError(f"chat_template_kwargs: {reserved[0]} is set by the server; leave it out")
         if (self.min_tokens or self.ignore_eos) and (
             self.offered_tools or not isinstance(self.response_format, TextFormat)
         ):

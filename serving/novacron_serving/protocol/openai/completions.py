@@ -6,12 +6,12 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from novacron_serving.protocol.openai.strict import SampledRequest, parse
+from novacron_serving.protocol.openai.strict import OTHER_NEUTRAL, SampledRequest, parse
 
-COMPLETION_IGNORED = frozenset({"user"})
+COMPLETION_IGNORED = frozenset({"metadata", "service_tier", "store", "user"})
 """Accepted without effect."""
-COMPLETION_NEUTRAL: dict[str, tuple[object, ...]] = {"best_of": (1,), "suffix": ("",)}
-"""OpenAI's fields that are not supported, with the values that have no effect. Only these values are accepted."""
+COMPLETION_NEUTRAL: dict[str, tuple[object, ...]] = {"suffix": ("",)} | OTHER_NEUTRAL
+"""Fields that are not supported, with the values that have no effect. Only these values are accepted."""
 DEFAULT_MAX_TOKENS = 16
 """OpenAI's default."""
 Token = Annotated[int, Field(ge=0, lt=2**31)]
@@ -32,8 +32,8 @@ class CompletionRequest(SampledRequest):
 
     @property
     def completion_limit(self) -> int:
-        """Maximum tokens of a choice."""
-        return self.max_tokens or DEFAULT_MAX_TOKENS
+        """Maximum tokens of a choice. 0: nothing is generated, and the response has the prompt, if it is echoed."""
+        return DEFAULT_MAX_TOKENS if self.max_tokens is None else self.max_tokens
 
     @property
     def prompts(self) -> tuple[str | list[int], ...]:

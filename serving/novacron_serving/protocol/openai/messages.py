@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import model_validator
 
-from novacron_serving.protocol.openai.strict import Strict
+from novacron_serving.protocol.openai.strict import History
 
 
-class TextPart(Strict):
+class TextPart(History):
     """One part of a message's content."""
 
     type: Literal["text"]
     text: str
 
 
-class CalledFunction(Strict):
+class CalledFunction(History):
     """The function's name and arguments."""
 
     name: str
@@ -24,7 +24,7 @@ class CalledFunction(Strict):
     """JSON, as the model wrote it."""
 
 
-class ToolCall(Strict):
+class ToolCall(History):
     """A tool call of the assistant."""
 
     id: str
@@ -32,7 +32,7 @@ class ToolCall(Strict):
     function: CalledFunction
 
 
-class Message(Strict):
+class Message(History):
     """One message of a conversation."""
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
@@ -43,8 +43,6 @@ class Message(Strict):
     tool_calls: list[ToolCall] | None = None
     tool_call_id: str | None = None
     """The call whose result this tool message is."""
-    annotations: list[Any] | None = None
-    """Accepted without effect: clients send messages back as they received them."""
 
     @property
     def text(self) -> str:

@@ -6,11 +6,38 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from novacron_serving.errors import RequestError, invalid
 
 Request = TypeVar("Request", bound=BaseModel)
+MAX_STOPS = 64
+OTHER_NEUTRAL: dict[str, tuple[object, ...]] = {
+    "add_special_tokens": (True,),
+    "allowed_token_ids": ([],),
+    "bad": ([],),
+    "bad_words": ([],),
+    "best_of": (1,),
+    "detokenize": (True,),
+    "early_stopping": (False,),
+    "include_stop_str_in_output": (False,),
+    "length_penalty": (1, 1.0),
+    "logits_processors": ([],),
+    "priority": (0,),
+    "prompt_ignore_length": (0,),
+    "return_token_ids": (False,),
+    "return_tokens_as_token_ids": (False,),
+    "skip_special_tokens": (True,),
+    "spaces_between_special_tokens": (True,),
+    "stop_token_ids": ([],),
+    "top_p_min": (0, 0.0),
+    "use_beam_search": (False,),
+}
+"""Fields of vLLM and trtllm-serve that are not supported, with the values that have no effect.
+
+Clients that dump all parameters of a class send them. Only these values are accepted.
+"""
 
 
 class Strict(BaseModel):
@@ -27,12 +54,27 @@ class Strict(BaseModel):
         return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else data
 
 
+class History(Strict):
+    """Base of what clients send back: messages that servers wrote. Unknown fields are passed over.
+
+    They say nothing about the response, and each server adds its own: `reasoning_content`, `cache_control`, `index`.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+
+
 class StreamOptions(Strict):
     """Options of a streamed response."""
 
     include_usage: bool = False
+    continuous_usage_stats: bool = False
+    """Report the usage so far in every chunk. Not in OpenAI's API, but in that of other servers."""
     include_obfuscation: bool = False
     """Accepted without effect."""
+
+
+def _none_of_all(top_k: object) -> object:
+    return None if top_k in (0, -1) and type(top_k) is int else top_k
 
 
 class SampledRequest(Strict):
@@ -41,7 +83,7 @@ class SampledRequest(Strict):
     model: str
     stream: bool = False
     stream_options: StreamOptions | None = None
-    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    max_tokens: Annotated[int, Field(ge=0)] | None = None
     n: Annotated[int, Field(ge=1, le=128)] = 1
     temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
@@ -52,9 +94,12 @@ class SampledRequest(Strict):
     )
     """By token id, as a JSON object."""
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
-    stop: str | Annotated[list[str], Field(max_length=4)] | None = None
-    top_k: Annotated[int, Field(ge=1)] | None = None
-    """Sample from this many of the likeliest tokens. Not in OpenAI's API, but in that of other servers."""
+    stop: str | Annotated[list[str], Field(max_length=MAX_STOPS)] | None = None
+    top_k: Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_none_of_all)] = None
+    """Sample from this many of the likeliest tokens. Not in OpenAI's API, but in that of other servers.
+
+    0, trtllm-serve's default, and -1, vLLM's, mean all of them.
+    """
     min_p: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Exclude tokens that are less likely than this share of the likeliest one. Not in OpenAI's API."""
     repetition_penalty: Annotated[float, Field(ge=0.01, le=2)] = 1.0
@@ -109,19 +154,51 @@ def parse(
     try:
         return model.model_validate(body)
     except ValidationError as error:
-        raise _error(error) from error
+        raise _error(error, body) from error
 
 
-def _error(error: ValidationError) -> RequestError:
-    first = error.errors(include_url=False)[0]
-    path = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
+def _error(error: ValidationError, body: object) -> RequestError:
+    found = _find_nearest(error.errors(include_url=False), body)
+    path = ".".join(map(str, _find_path(found, body)))
+    if found["type"] == "extra_forbidden":
         return invalid(f"{path}: unknown field; leave it out", param=path, code="unknown_parameter")
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "value_error":  # from our validators: the message starts with the field
+    message = found["msg"].removeprefix("Value error, ")
+    if found["type"] == "value_error":  # from our validators: the message starts with the field
         path = ".".join(filter(None, (path, message.partition(":")[0])))
         message = message.partition(": ")[2]
+    elif found["type"] in ("literal_error", "union_tag_invalid") and isinstance(found["input"], str):
+        expected = found.get("ctx", {}).get("expected") or found.get("ctx", {}).get("expected_tags")
+        message = f"{found['input'][:60]!r} is not supported; use {expected}"
     return invalid(f"{path}: {message}" if path else message, param=path or None)
+
+
+def _find_nearest(errors: list[ErrorDetails], body: object) -> ErrorDetails:
+    """Return the error to report: of a union, that of the alternative which the value comes nearest to.
+
+    pydantic reports the errors of all alternatives, each under its name: `messages.0.content.str` before
+    `messages.0.content.list[TextPart].0.type`.
+    """
+    first = _find_path(errors[0], body)
+    same = [item for item in errors if _find_path(item, body)[: len(first)] == first]
+    return max(same, key=lambda item: (not item["type"].endswith("_type"), len(_find_path(item, body))))
+
+
+def _find_path(error: ErrorDetails, body: object) -> tuple[int | str, ...]:
+    """Return the place of an error in the body, without the names of a union's alternatives."""
+    path: list[int | str] = []
+    value = body
+    steps = error["loc"]
+    for at, step in enumerate(steps):
+        if isinstance(value, dict) and isinstance(step, str) and (step in value or at == len(steps) - 1):
+            if step not in value and error["type"] not in ("missing", "extra_forbidden"):
+                break  # the name of an alternative
+            value = cast("dict[str, object]", value).get(step)
+        elif isinstance(value, list) and isinstance(step, int) and step < len(cast("list[object]", value)):
+            value = cast("list[object]", value)[step]
+        else:
+            continue
+        path.append(step)
+    return tuple(path)
 
 
 def _without(

@@ -7,9 +7,7 @@ not tested here.
 from __future__ import annotations
 
 import base64
-import socket
-import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -40,28 +38,6 @@ def definitions(plane: Cluster, items: Iterable[dict[str, Any]]) -> Generator[No
         yield
     finally:
         plane.kubectl("delete", "--timeout=60s", *names)
-
-
-def free_port() -> int:
-    """Return a port of 127.0.0.1 that nothing listens on."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-def listens(port: int) -> bool:
-    """Return whether something accepts connections at a port of 127.0.0.1."""
-    with socket.socket() as one:
-        one.settimeout(1)
-        return one.connect_ex(("127.0.0.1", port)) == 0
-
-
-def eventually(holds: Callable[[], bool], what: str, limit_s: float = 60) -> None:
-    """Wait until a condition holds. Raises `AssertionError` if it does not within the time."""
-    end = time.monotonic() + limit_s
-    while not holds():
-        assert time.monotonic() < end, f"{what}: not after {limit_s:g} s"
-        time.sleep(0.5)
 
 
 def serve_webhooks(configurations: Iterable[dict[str, Any]], port: int, ca: Path) -> dict[str, Any]:

@@ -17,8 +17,9 @@ import pytest
 from novacron_infra.workloads.cluster_tls import SERVER_NAME
 from novacron_serving.cluster_tls import ClusterTls, ClusterTlsConfig, read_dns_names
 
-from tests.cluster.controllers import definitions, eventually, free_port, listens, prepare, serve_webhooks
+from tests.cluster.controllers import definitions, prepare, serve_webhooks
 from tests.definitions import read_definitions
+from tests.polling import free_port, listens, wait_until
 from tests.rehearsal.kubernetes.lab import ClusterLab
 from tools.cluster.binaries import CERT_MANAGER
 from tools.cluster.certificates import Authority
@@ -177,11 +178,11 @@ def test_coordinators_and_workers_trust_each_other_and_renewed_certificates(
     def revision() -> int:
         return certified.get("certificate", "short", "-n", "tls-workers").get("status", {}).get("revision", 0)
 
-    eventually(lambda: revision() >= 1, "the short certificate was issued")
+    wait_until(lambda: revision() >= 1, "the short certificate was issued")
     renewed = ClusterTls(write_secret(certified, "tls-workers", "short", tmp_path / "s"))
     first = {name: (tmp_path / "s" / name).read_bytes() for name in ("tls.crt", "tls.key", "ca.crt")}
     before = revision()
-    eventually(lambda: revision() > before, "the short certificate was renewed")
+    wait_until(lambda: revision() > before, "the short certificate was renewed")
     write_secret(certified, "tls-workers", "short", tmp_path / "s")
     changed = {name for name, content in first.items() if (tmp_path / "s" / name).read_bytes() != content}
     assert changed == {"tls.crt", "tls.key"}

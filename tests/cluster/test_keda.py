@@ -27,9 +27,10 @@ from novacron_infra.workloads.scaled_objects import (
     write_queries,
 )
 
-from tests.cluster.controllers import definitions, eventually, free_port, listens, prepare
+from tests.cluster.controllers import definitions, prepare
 from tests.cluster.prometheus_stand_in import PrometheusStandIn
 from tests.definitions import read_definitions
+from tests.polling import free_port, listens, wait_until
 from tools.cluster.binaries import KEDA
 from tools.cluster.certificates import Authority
 from tools.cluster.cluster import Cluster
@@ -96,12 +97,12 @@ class Scaled:
 
     def becomes(self, replicas: int) -> None:
         """Wait for a number of replicas."""
-        eventually(lambda: self.replicas() == replicas, f"{replicas} replicas")
+        wait_until(lambda: self.replicas() == replicas, f"{replicas} replicas")
 
     def stays(self, replicas: int) -> None:
         """Check that the number is the same after three decisions of the autoscaler."""
         end = self.prometheus.asked + 3 * len(self.queries)
-        eventually(lambda: self.prometheus.asked > end, "three more decisions")
+        wait_until(lambda: self.prometheus.asked > end, "three more decisions")
         assert self.replicas() == replicas
 
 
@@ -216,7 +217,7 @@ def scaled(keda: Cluster) -> Iterator[Scaled]:
 
 
 def test_workers_follow_the_load_within_their_bounds_and_stay_without_metrics(scaled: Scaled) -> None:
-    eventually(lambda: scaled.condition("Ready") == "True", "KEDA accepts the ScaledObject")
+    wait_until(lambda: scaled.condition("Ready") == "True", "KEDA accepts the ScaledObject")
     autoscaler = scaled.plane.get("horizontalpodautoscaler", f"keda-hpa-{NAME}", "-n", SPACE)["spec"]
     assert (autoscaler["minReplicas"], autoscaler["maxReplicas"]) == (2, 6)
     (metric,) = autoscaler["metrics"]
@@ -239,11 +240,11 @@ def test_workers_follow_the_load_within_their_bounds_and_stay_without_metrics(sc
     scaled.stays(6)  # the maximum
 
     scaled.prometheus.available = False
-    eventually(lambda: scaled.condition("Fallback") == "True", "KEDA falls back")
+    wait_until(lambda: scaled.condition("Fallback") == "True", "KEDA falls back")
     scaled.stays(6)  # more than at the start
     scaled.load, scaled.prometheus.available = 0.5, True
     counts = [6]
-    eventually(lambda: counts.append(scaled.replicas()) or counts[-1] == 2, "the minimum")
+    wait_until(lambda: counts.append(scaled.replicas()) or counts[-1] == 2, "the minimum")
     assert all(0 <= before - after <= 1 for before, after in itertools.pairwise(counts)), counts
     scaled.stays(2)
 

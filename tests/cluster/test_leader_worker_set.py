@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.controllers import definitions, eventually, free_port, listens, prepare, serve_webhooks
+from tests.cluster.controllers import definitions, prepare, serve_webhooks
 from tests.cluster.serving_stack import pods, program, region_nodes, running
 from tests.definitions import Module, read_module
+from tests.polling import free_port, listens, wait_until
 from tests.rehearsal.kubernetes.lab import ClusterLab
 from tools.cluster.binaries import LEADER_WORKER_SET
 from tools.cluster.certificates import Authority, write_private
@@ -92,7 +93,7 @@ def test_a_replica_that_spans_nodes_starts_restarts_and_is_updated_as_a_group(re
     assert lab.steps(lab.run("preview")) == []
 
     region.kubectl("delete", "pod", f"{SET}-0-1", "-n", SPACE, "--wait=false")
-    eventually(lambda: _is_new(region, first), "the group of a lost pod has started again")
+    wait_until(lambda: _is_new(region, first), "the group of a lost pod has started again")
     removed = lab.run("destroy")
     assert removed.succeeded, removed.errors
 

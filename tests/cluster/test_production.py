@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import serving_stack
-from tests.cluster.controllers import eventually
 from tests.cluster.production import plan_ceiling, plan_production, region_cluster
+from tests.polling import wait_until
 from tests.rehearsal.kubernetes.lab import ClusterLab
 from tools.cluster.cluster import Cluster
 from tools.cluster.planned_nodes import PlannedNode, list_nodes
@@ -166,9 +166,9 @@ def _displace_warm_capacity(cluster: Cluster, replicas: int) -> None:
     full = count("llm-workers")
     assert count("llm-warm-capacity") == 0
     cluster.kubectl(*scale, f"--replicas={replicas - 1}")
-    eventually(lambda: count("llm-warm-capacity") == 1, "warm capacity runs")
+    wait_until(lambda: count("llm-warm-capacity") == 1, "warm capacity runs")
     cluster.kubectl(*scale, f"--replicas={replicas}")
-    eventually(lambda: count("llm-workers") == full, "the new replica runs")
+    wait_until(lambda: count("llm-workers") == full, "the new replica runs")
     assert count("llm-warm-capacity") == 0
 
 
@@ -180,4 +180,4 @@ def _check_coordinators_without(node: str, cluster: Cluster) -> None:
 
     assert len(find_left()) >= 2
     # The garbage collector removes the pod of a deleted node after a minute.
-    eventually(lambda: len(find_left()) == 3, "the third coordinator runs again", limit_s=180)
+    wait_until(lambda: len(find_left()) == 3, "the third coordinator runs again", limit_s=180)

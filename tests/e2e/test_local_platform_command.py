@@ -9,7 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from .conftest import Project, wait_until
+from tests.polling import wait_until
+
+from .conftest import Project
 
 pytestmark = pytest.mark.xdist_group("local platform")
 

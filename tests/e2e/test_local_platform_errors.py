@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 from novacron_infra.local.ports import can_listen
 
-from .conftest import ROOT, Project, wait_until
+from tests.polling import wait_until
+
+from .conftest import ROOT, Project
 
 TINY = ROOT / "serving" / "novacron_serving" / "models" / "tiny"
 pytestmark = pytest.mark.xdist_group("local platform")

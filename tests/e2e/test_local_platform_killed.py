@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 
-from .conftest import LIMIT_S, Project, wait_until
+from tests.polling import wait_until
+
+from .conftest import LIMIT_S, Project
 
 KILLS = int(os.environ.get("NOVACRON_KILLS", "3"))
 SEED = int(os.environ.get("NOVACRON_KILL_SEED", "7"))

@@ -29,7 +29,7 @@ from novacron_infra.local.process import ProcessSpec
 from novacron_infra.local.state_files import read_state
 from novacron_infra.local.supervisor import Supervisor
 
-from .conftest import wait_until
+from tests.polling import free_port, wait_until
 
 SERVER = """
 import http.server, json, os, sys
@@ -44,12 +44,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 http.server.HTTPServer(("127.0.0.1", config["port"]), Handler).serve_forever()
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture

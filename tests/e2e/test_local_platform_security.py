@@ -21,7 +21,8 @@ from novacron_infra.local.contract import ServedProcess, read_contract
 from novacron_infra.local.process import ProcessSpec
 from novacron_infra.local.state_files import read_state
 
-from .conftest import wait_until
+from tests.polling import wait_until
+
 from .test_local_platform_process import processes_of, spec
 
 __all__ = ["spec"]

@@ -13,7 +13,9 @@ import novacron_serving
 import pytest
 from novacron_serving.models import open_folder, publish
 
-from .conftest import Project, wait_until
+from tests.polling import wait_until
+
+from .conftest import Project
 
 pytestmark = pytest.mark.xdist_group("local platform")
 TINY = Path(novacron_serving.__file__).parent / "models" / "tiny"

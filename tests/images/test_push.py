@@ -17,7 +17,7 @@ import pytest
 from novacron_infra.config.sections.images import ImageReference
 from pydantic import TypeAdapter
 
-from tests.serving.stack import free_port
+from tests.polling import free_port
 
 ROOT = Path(__file__).parents[2]
 REGISTRY = shutil.which("docker-registry") or shutil.which("registry")

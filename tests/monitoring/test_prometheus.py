@@ -23,7 +23,8 @@ from novacron_infra.workloads.monitoring.rule_groups import build_rules
 from novacron_infra.workloads.monitoring.rules import AlertingRule
 from novacron_serving.quality.__main__ import run as measure_quality
 
-from tests.serving.stack import HTTP, Stack, answers, free_port, running, wait_until
+from tests.polling import free_port, wait_until
+from tests.serving.stack import HTTP, Stack, answers, running
 from tests.tiny_model import MODEL, TINY
 
 from .promtool import EVERYTHING, WITHOUT_TARGETS, find_program, write_rules

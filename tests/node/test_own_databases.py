@@ -6,13 +6,14 @@ import json
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.node.trial import BODY, NAMESPACE, Trial, load_images
+from tests.polling import wait_until
 from tools.cluster.cluster import Cluster
 from tools.cluster.trial_images import DATABASES, build_images, reference
 
@@ -119,13 +120,6 @@ def create_key(trial: Trial, pod: dict[str, Any], name: str, **limits: int) -> s
     status, answer = ask(trial, pod, "/api/v1/llm/keys", trial.key, {"name": name, **limits})
     assert status in (200, 201), answer
     return answer["key"]
-
-
-def wait_until(holds: Callable[[], bool], what: str, limit_s: float = 60) -> None:
-    end = time.monotonic() + limit_s
-    while not holds():
-        assert time.monotonic() < end, f"{what}: not after {limit_s:g} s"
-        time.sleep(0.5)
 
 
 def test_a_second_up_changes_nothing(stack: Trial) -> None:

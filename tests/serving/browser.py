@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from .stack import wait_until
+from tests.polling import wait_until
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on PATH: apt-get install chromium")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from .stack import free_port, wait_until
+from tests.polling import free_port, wait_until
 
 _POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin")) if Path("/usr/lib/postgresql").is_dir() else []
 

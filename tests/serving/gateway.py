@@ -13,9 +13,10 @@ from typing import Any, TypeAlias
 import httpx
 
 from tests.fork_server import Forked, start_fork_server
+from tests.polling import free_port, wait_until
 
 from .scripted_worker import MODEL
-from .stack import COORDINATOR, HTTP, TOKEN, answers, free_port, start, wait_until
+from .stack import COORDINATOR, HTTP, TOKEN, answers, start
 
 KEYS = {
     "sk-user": {"name": "user"},

@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,34 +16,14 @@ import httpx
 import openai
 
 from tests.fork_server import Forked, start_fork_server
+from tests.polling import free_port, wait_until
 from tests.tiny_model import MODEL, TINY
 
-START_S = 60.0
 HTTP = httpx.Client(timeout=60, trust_env=False)
 """Shared, because making a client takes longer than most requests of tests."""
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 TOKEN = "of-the-tests"
-
-
-def wait_until(condition: Callable[[], bool], what: str, limit_s: float = START_S) -> None:
-    """Wait until a condition holds. Other processes have no events to wait for.
-
-    Args:
-        condition: checked every 50 ms.
-        what: the condition in words, for the message.
-        limit_s: the test fails after this time.
-    """
-    end = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < end, f"not within {limit_s:g} s: {what}"
-        time.sleep(0.05)
 
 
 def answers(url: str, status: int = 200) -> bool:

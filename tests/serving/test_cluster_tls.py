@@ -23,11 +23,12 @@ from novacron_serving.protocol import worker_pb2
 from novacron_serving.protocol.worker_pb2_grpc import WorkersStub
 
 from tests.fork_server import start_fork_server
+from tests.polling import free_port, wait_until
 
 from .certificates import Authority
 from .gateway import Gateway
 from .relay import Relay
-from .stack import COORDINATOR, HTTP, MODEL, TOKEN, Stack, answers, free_port, start, wait_until
+from .stack import COORDINATOR, HTTP, MODEL, TOKEN, Stack, answers, start
 
 pytestmark = pytest.mark.xdist_group("gateway")
 

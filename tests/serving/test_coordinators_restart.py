@@ -14,9 +14,11 @@ import httpx
 import pytest
 from novacron_serving.models import open_folder, publish
 
+from tests.polling import wait_until
+
 from .databases import Postgres, Redis, needs_postgres, needs_redis
 from .gateway import Gateway, MakeGateway, body
-from .stack import HTTP, answers, wait_until
+from .stack import HTTP, answers
 from .test_coordinators_together import ADMIN, create_key
 
 pytestmark = [pytest.mark.xdist_group("gateway"), needs_postgres, needs_redis]

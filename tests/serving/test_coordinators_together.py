@@ -8,9 +8,11 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from tests.polling import wait_until
+
 from .databases import Postgres, Redis, needs_postgres, needs_redis
 from .gateway import Gateway
-from .stack import HTTP, answers, wait_until
+from .stack import HTTP, answers
 
 pytestmark = pytest.mark.xdist_group("gateway")
 

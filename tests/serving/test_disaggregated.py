@@ -13,9 +13,11 @@ import pytest
 from novacron_serving.models import open_folder
 from novacron_serving.models.publishing import publish
 
+from tests.polling import wait_until
+
 from .gateway import Gateway, body, said
 from .scripted_worker import MODEL
-from .stack import HTTP, wait_until
+from .stack import HTTP
 
 pytestmark = pytest.mark.xdist_group("gateway")
 

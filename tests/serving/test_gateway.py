@@ -8,9 +8,11 @@ import httpx
 import openai
 import pytest
 
+from tests.polling import wait_until
+
 from .gateway import Gateway, MakeGateway, body, said
 from .scripted_worker import MODEL
-from .stack import HTTP, wait_until
+from .stack import HTTP
 
 pytestmark = pytest.mark.xdist_group("gateway")
 

@@ -10,8 +10,10 @@ import threading
 import httpx
 import pytest
 
+from tests.polling import wait_until
+
 from .gateway import Gateway, MakeGateway, body, said
-from .stack import HTTP, answers, wait_until
+from .stack import HTTP, answers
 
 pytestmark = pytest.mark.xdist_group("gateway")
 

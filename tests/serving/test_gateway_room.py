@@ -10,9 +10,9 @@ import sys
 import pytest
 
 from tests.fork_server import ROOT
+from tests.polling import wait_until
 
 from .gateway import MakeGateway, said
-from .stack import wait_until
 
 pytestmark = pytest.mark.xdist_group("gateway")
 

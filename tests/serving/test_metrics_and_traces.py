@@ -16,8 +16,10 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.polling import free_port, wait_until
+
 from .gateway import Gateway, body
-from .stack import HTTP, MODEL, Stack, free_port, running, wait_until
+from .stack import HTTP, MODEL, Stack, running
 
 pytestmark = pytest.mark.xdist_group("gateway")
 SECRET = "a sentence that is not for third parties"

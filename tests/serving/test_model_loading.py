@@ -12,7 +12,9 @@ import httpx
 import pytest
 from novacron_serving.models import Manifest, open_folder, publish
 
-from .stack import HTTP, MODEL, TINY, Stack, free_port, running, start, wait_until
+from tests.polling import free_port, wait_until
+
+from .stack import HTTP, MODEL, TINY, Stack, running, start
 
 pytestmark = pytest.mark.xdist_group("gateway")
 

@@ -23,7 +23,9 @@ from azure.storage.blob import BlobServiceClient
 from novacron_serving.models import LoaderConfig, StoreError, StoreFolder, download, open_folder, publish, transfer
 from novacron_serving.models import verify as verify_model
 
-from .stack import TINY, free_port, wait_until
+from tests.polling import free_port, wait_until
+
+from .stack import TINY
 
 BENCH = Path(__file__).parents[2] / ".bench"
 AZURITE_ACCOUNT = "devstoreaccount1"

@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from tests.polling import wait_until
+
 from .browser import Browser, needs_chromium
 from .gateway import Gateway
-from .stack import HTTP, MODEL, Stack, wait_until
+from .stack import HTTP, MODEL, Stack
 
 pytestmark = pytest.mark.xdist_group("serving")
 

@@ -18,9 +18,11 @@ import redis
 from novacron_serving.coordinator.redis_client import UNAVAILABLE, RedisConfig, RedisLogin
 from novacron_serving.errors import StartError
 
+from tests.polling import free_port, wait_until
+
 from .databases import Postgres, Redis, needs_postgres, needs_redis
 from .gateway import Gateway
-from .stack import HTTP, free_port, wait_until
+from .stack import HTTP
 
 pytestmark = pytest.mark.xdist_group("gateway")
 

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from tests.polling import wait_until
+
 from .gateway import Gateway
-from .stack import HTTP, TOKEN, start, wait_until, write_config
+from .stack import HTTP, TOKEN, start, write_config
 
 pytestmark = pytest.mark.xdist_group("serving")
 

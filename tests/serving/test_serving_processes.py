@@ -13,7 +13,9 @@ import httpx
 import openai
 import pytest
 
-from .stack import MODEL, TINY, TOKEN, Stack, answers, start, wait_until
+from tests.polling import wait_until
+
+from .stack import MODEL, TINY, TOKEN, Stack, answers, start
 
 pytestmark = pytest.mark.xdist_group("serving")
 

@@ -14,9 +14,10 @@ from typing import Any
 import openai
 import pytest
 
+from tests.polling import wait_until
 from tests.unit.serving.tensorrt_llm.harness import TOKENIZER
 
-from .stack import HTTP, MODEL, TINY, Stack, wait_until
+from .stack import HTTP, MODEL, TINY, Stack
 
 pytestmark = pytest.mark.xdist_group("gateway")
 

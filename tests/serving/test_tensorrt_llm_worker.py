@@ -9,7 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from .stack import TINY, TOKEN, free_port, start, wait_until
+from tests.polling import free_port, wait_until
+
+from .stack import TINY, TOKEN, start
 from .test_serving_processes import start_badly
 
 pytestmark = pytest.mark.xdist_group("gateway")

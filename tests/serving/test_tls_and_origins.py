@@ -16,8 +16,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.polling import free_port, wait_until
+
 from .gateway import Gateway, body
-from .stack import HTTP, answers, free_port, start, wait_until
+from .stack import HTTP, answers, start
 
 pytestmark = pytest.mark.xdist_group("gateway")
 

@@ -31,9 +31,7 @@ from novacron_serving.worker.registration import RETRY_S, Registration, resolve_
 from novacron_serving.worker.served import ServedModel
 from pydantic import ValidationError
 
-from tests.polling import until
-
-from .stack import free_port
+from tests.polling import free_port, until
 
 TOKEN = "of-the-tests"
 

@@ -9,7 +9,9 @@ import httpx
 import openai
 import pytest
 
-from .stack import MODEL, Stack, wait_until
+from tests.polling import wait_until
+
+from .stack import MODEL, Stack
 
 pytestmark = pytest.mark.xdist_group("gateway")
 

@@ -82,8 +82,8 @@ class Made:
         return found
 
 
-def complete(values: dict[str, Any]) -> dict[str, Any]:
-    """Return an environment with the serving stack, pinned images and threat detection, which can be destroyed."""
+def serving(values: dict[str, Any]) -> dict[str, Any]:
+    """Return an environment with the serving stack and pinned images."""
     pinned = {"repository": "registry.example.com/a", "tag": "v1", "digest": DIGEST}
     own = {name: pinned | {"repository": f"novacron/{name}"} for name in ("coordinator", "worker")}
     others = dict.fromkeys(("nvidia_device_plugin", "efa_device_plugin", "tcpx_daemon", "tcpxo_daemon"), pinned)
@@ -91,15 +91,6 @@ def complete(values: dict[str, Any]) -> dict[str, Any]:
         "accounts": values.get("accounts", {}) | {"aws_account_id": "123456789012"},
         "clusters": values["clusters"] | {"add_ons": True, "serving": True},
         "images": own | others,
-        "security": {
-            "threat_detection": {
-                "aws": "existing",
-                "gcp": "existing",
-                "azure": "managed",
-                "alert_emails": ["security@example.com"],
-            }
-        },
-        "protected": False,
     }
 
 
@@ -123,7 +114,9 @@ def list_objects(state: dict[str, Any], region: str) -> dict[str, dict[str, Any]
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     """prod-mixed with everything: two regions on AWS, one on Google Cloud and one on Azure."""
     with a_site(tmp_path_factory.mktemp("mixed")) as site:
-        describe(site, complete(PROD_MIXED))
+        detection = {"aws": "existing", "gcp": "existing", "azure": "managed", "alert_emails": ["security@example.com"]}
+        more = {"security": {"threat_detection": detection}, "protected": False}
+        describe(site, serving(PROD_MIXED) | more)
         # Rendering begins with such a preview, before and after `up`.
         recorded = replace(site.options, recorded=True)
         assert site.workspace.preview(recorded).errors == ""

@@ -46,7 +46,11 @@ def declare_network(name: str, spec: RegionSpec, opts: pulumi.ResourceOptions) -
 def declare_fabrics(
     name: str, spec: RegionSpec, cidr: IPv4Network | None, opts: pulumi.ResourceOptions
 ) -> dict[str, tuple[FabricInterface, ...]]:
-    """Declare the fabric of each pool that has one, in addresses of its own. Return the interfaces by pool."""
+    """Declare the fabric of each pool that has one, in addresses of its own. Return the interfaces by pool.
+
+    In an environment only the pool of workers has one, with all addresses: replicas that span nodes have no fallback,
+    whose pool would be the second. A second pool with a fabric would move the addresses of the first.
+    """
     pools = {pool: shape for pool, shape in spec.pools.items() if shape.fabric is not None}
     if not pools or cidr is None:
         return {}

@@ -12,7 +12,10 @@ from novacron_infra.networks import PRIVATE_NETWORKS, is_private
 PREFIX_LENGTHS = {Cloud.AWS: (16, 20), Cloud.GCP: (16, 18), Cloud.AZURE: (16, 20)}
 """Shortest and longest prefix of a region's network. On Google Cloud it also holds pods and services."""
 _AKS_NETWORKS = (IPv4Network("172.30.0.0/16"), IPv4Network("172.31.0.0/16"))
-"""AKS uses these networks itself (Microsoft Learn, "Azure CNI Overlay networking", IP address planning)."""
+"""AKS uses these networks itself, so its virtual network cannot have them.
+
+Microsoft Learn, "Azure CNI Overlay networking"; the documentation of terraform-provider-azurerm says the same. The
+others that it names, 169.254.0.0/16 and 192.0.2.0/24, are not private."""
 
 _NOT_ROUTED = (
     *PRIVATE_NETWORKS,

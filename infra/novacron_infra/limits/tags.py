@@ -67,8 +67,8 @@ _LIMITS = {
         written=str.lower,
     ),
     # Azure Resource Manager, "Use tags to organize your Azure resources", limitations; read on 2026-11-30. Zones of
-    # Azure DNS have 15 tags, whose names have no spaces and no special characters; storage accounts have names of 128
-    # characters. Other resources allow more, and all get the same tags.
+    # Azure DNS have 15 tags, whose names have no spaces and no special characters; keys and secrets of Key Vault have
+    # 15 as well. Storage accounts have names of 128 characters. Other resources allow more, and all get the same tags.
     Cloud.AZURE: _Limits(
         cloud="Azure",
         most=15,

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.node
 REQUESTS = int(os.environ.get("NOVACRON_TEST_REQUESTS", "20"))
 WORKLOADS = ("deployment/llm-coordinator", "statefulset/llm-workers")
 REQUESTS_PER_ROUND = 20_000
-"""After so many requests, the pods are replaced and evicted again."""
+"""After each of these rounds, the pods are replaced and evicted again."""
 TIMEOUT_S = 240
 STREAMS = 4
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from novacron_infra.config import (
 from novacron_infra.dns.environment import check_endpoint, declare_endpoint
 from novacron_infra.errors import ConfigurationError, NovaCronError
 from novacron_infra.generated import generate_secret
+from novacron_infra.image_digests import WITHOUT_DIGESTS, add_stand_ins, describe_missing_digests, find_missing_digests
 from novacron_infra.local import LocalServing, LocalServingArgs
 from novacron_infra.plan import EnvironmentPlan, plan_environment, summarize_plan
 from novacron_infra.plan.monitoring import PrometheusObjects, plan_monitoring
@@ -108,6 +110,7 @@ def _build_cloud(config: CloudEnvironment) -> None:
             pulumi.log.info(message)
     check_endpoint(config)
     if config.clusters.serving:
+        config = _pin_images(config)
         config = _choose_admin_key(config, tags)
         plan = replace(plan, config=config)
     results: dict[str, RegionResults] = {}
@@ -142,6 +145,23 @@ def _describe_access(clusters: Clusters) -> Iterator[str]:
         yield _NO_SERVING
     if clusters.add_ons and not clusters.public_networks:
         yield _PRIVATE
+
+
+def _pin_images(config: CloudEnvironment) -> CloudEnvironment:
+    """Return the environment with zeros for missing digests of images, in runs that start no pods.
+
+    Raises:
+        ConfigurationError: digests are missing in another run.
+    """
+    missing = find_missing_digests(config)
+    if not missing:
+        return config
+    if pulumi.runtime.is_dry_run():
+        for message in describe_missing_digests(config):
+            pulumi.log.warn(message)
+    elif not WITHOUT_DIGESTS.items() <= os.environ.items():
+        raise ConfigurationError(missing)
+    return add_stand_ins(config)
 
 
 def _choose_admin_key(config: CloudEnvironment, tags: Tags) -> CloudEnvironment:

@@ -19,6 +19,7 @@ from novacron_infra.config.defaults import mark_defaults
 from novacron_infra.config.problems import problem
 from novacron_infra.config.sections.capacity import CapacityBlock, ReservationCapacity
 from novacron_infra.errors import Problem
+from novacron_infra.image_digests import describe_missing_digests
 from novacron_infra.limits.versions import describe_end_of_support
 from novacron_infra.plan.addresses import check_addresses
 from novacron_infra.plan.cost import EnvironmentCost, calculate_cost, check_budget, list_budget_warnings
@@ -182,6 +183,7 @@ def plan_environment(config: CloudEnvironment, today: dt.date | None = None) -> 
             *cost.list_warnings(),
             *list_budget_warnings(config, cost, regions),
             *_list_version_warnings(config, today or read_today()),
+            *describe_missing_digests(config),
         ),
         machines=machines,
         cost=cost,

@@ -20,6 +20,7 @@ def preview(
       novacron preview
       novacron preview -s prod --without-region eu-north-1
     """
+    from novacron_infra.image_digests import WITHOUT_DIGESTS
     from novacron_rehearsal import Operation
 
     from novacron_ops.backends import RunOutcome, open_backend
@@ -28,7 +29,8 @@ def preview(
     from novacron_ops.regions import deployed_region_patterns
 
     target = find_stack(stack)
-    backend = open_backend(engine, target, console)
+    env = WITHOUT_DIGESTS if without_cluster_objects else {}
+    backend = open_backend(engine, target, console, env)
     say(f"Using the {backend.description}.", style="dim")
     exclude = (
         *deployed_region_patterns(target, without_region or (), backend),

@@ -15,6 +15,7 @@ from novacron_ops.errors import Exit, OpsError
 from novacron_ops.options import Engine, EngineOption, JsonOption, Layout
 
 if TYPE_CHECKING:
+    from novacron_ops.project import ProjectStack
     from novacron_ops.rendering import ClusterObjects, Written
 
 _MOST_NAMES = 5
@@ -61,6 +62,7 @@ def render(
         raise OpsError(f"stack {stack!r} is local: it has no Kubernetes objects", Exit.BAD_INPUT)
     if layout is Layout.ARGO_CD and not repository:
         raise OpsError("--layout argo-cd needs --repository: Applications name their Git repository", Exit.BAD_INPUT)
+    _check_digests(target)
     backend = open_backend(engine, target, console)
     try:
         state = backend.export_state(show_secrets=True)
@@ -81,6 +83,23 @@ def render(
     written = rendering.write_files(output, rendering.lay_out(clusters, layout, source), stack)
     values = _report(stack, output, layout, clusters, written, result.outdated)
     write_lines([json.dumps(values)] if as_json else _describe(values, layout))
+
+
+def _check_digests(stack: ProjectStack) -> None:
+    """Refuse to render a stack without digests of its images: its program, which only previews, would use zeros."""
+    from novacron_infra.config import CloudEnvironment, load
+    from novacron_infra.errors import ConfigurationError
+    from novacron_infra.image_digests import find_missing_digests
+
+    described = stack.read_environment()
+    if described is None:  # a program may build its environment in Python
+        return
+    try:
+        environment = load(described)
+        if isinstance(environment, CloudEnvironment) and (missing := find_missing_digests(environment)):
+            raise ConfigurationError(missing)
+    except ConfigurationError as error:
+        raise OpsError(str(error), Exit.BAD_INPUT) from error
 
 
 def _check(stack: str, clusters: Sequence[ClusterObjects], is_deployed: bool, as_json: bool) -> None:

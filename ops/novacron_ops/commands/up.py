@@ -34,6 +34,7 @@ def up(
       novacron up -s prod --without-region eu-north-1
       novacron up -s prod --without-cluster-objects
     """
+    from novacron_infra.image_digests import WITHOUT_DIGESTS
     from novacron_rehearsal import Operation
 
     from novacron_ops.backends import RunOutcome, open_backend
@@ -43,7 +44,8 @@ def up(
 
     started_s = SYSTEM_CLOCK.monotonic()
     target = find_stack(stack)
-    backend = open_backend(engine, target, console)
+    env = WITHOUT_DIGESTS if without_cluster_objects else {}
+    backend = open_backend(engine, target, console, env)
     say(f"Using the {backend.description}.", style="dim")
     is_cloud = target.is_cloud()
     exclude = (

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from novacron_infra.image_digests import WITHOUT_DIGESTS
 from novacron_rehearsal import EventSink, Options, PolicyPackReport, PolicyViolated, Workspace, find_passphrase
 from novacron_rehearsal.clouds import serve_clouds
 
@@ -86,6 +87,7 @@ def rehearse(stack: ProjectStack, faults: str, on_event: EventSink) -> Rehearsal
             backend_dir=Path(folder),
             passphrase="rehearsal",  # noqa: S106 - of a state that is thrown away
             config_passphrase=find_passphrase(os.environ, stack.state_dir) or "",
+            env=WITHOUT_DIGESTS,
         )
         options = Options(attached_providers=ports, policy_packs=stack.policy_packs(), simulated_only=True)
         result = workspace.up(options, on_event)

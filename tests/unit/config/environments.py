@@ -101,7 +101,7 @@ def change(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
         at: Any = values
         for step in parents:
             at = at[int(step)] if step.isdigit() else at[step]
-        at[int(last) if last.isdigit() else last] = value
+        at[int(last) if last.isdigit() else last] = copy.deepcopy(value)
     return values
 
 

@@ -28,13 +28,11 @@ def problems(changes: dict[str, Any]) -> dict[str, str]:
     return {}
 
 
-def test_serving_stack_needs_add_ons_digests_and_the_account() -> None:
+def test_serving_stack_needs_add_ons_and_the_account() -> None:
     assert problems({}) == {}
     found = problems({"clusters.add_ons": False, "images": {}, "accounts": {}})
     assert set(found) == {
         "clusters.add_ons",
-        "images.coordinator.digest",
-        "images.worker.digest",
         "accounts.aws_account_id",
     }
     assert found["clusters.add_ons"] == (

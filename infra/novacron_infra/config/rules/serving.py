@@ -29,7 +29,6 @@ def check_serving(parts: Parts) -> Iterator[Problem]:
         rule = "the serving stack needs the cluster add-ons"
         yield problem("clusters.add_ons", False, rule, "Set it to true, or clusters.serving to false")
     yield from _check_add_ons(parts)
-    yield from _check_images(parts)
     yield from _check_account(parts)
     yield from _check_zone(parts)
 
@@ -45,17 +44,6 @@ def _check_add_ons(parts: Parts) -> Iterator[Problem]:
             if (choice := getattr(filled, name)) is AddOn.NONE:
                 rule = f"the serving stack needs it on {cloud.value}, for {purpose}"
                 yield problem(f"add_ons.{name}", choice.value, rule, "Remove this key, or use existing")
-
-
-def _check_images(parts: Parts) -> Iterator[Problem]:
-    images = parts.get("images")
-    if images is None:
-        return
-    for name, image in (("coordinator", images.coordinator), ("worker", images.worker)):
-        if image.digest is None:
-            rule = "clusters.serving is true, and an image without a digest can change under its tag"
-            fix = "Add the digest that `novacron images push` prints"
-            yield problem(f"images.{name}.digest", MISSING, rule, fix)
 
 
 def _check_account(parts: Parts) -> Iterator[Problem]:

@@ -32,4 +32,4 @@ class Clusters(Section):
     add-ons, a cluster on AWS has no GPUs to schedule until you install a device plugin."""
     serving: bool = False
     """Whether to deploy the serving stack to the clusters: coordinators, workers and what they need.
-    It needs `add_ons`, and digests of `images.coordinator` and `images.worker`."""
+    It needs `add_ons`, and for `novacron up` digests of the images."""

@@ -14,9 +14,10 @@ from typing import Any
 
 import psycopg
 import pytest
-import redis
+import redis.asyncio
 from novacron_serving.coordinator.redis_client import UNAVAILABLE, RedisConfig, RedisLogin
 from novacron_serving.errors import StartError
+from pydantic import ValidationError
 
 from tests.polling import free_port, wait_until
 
@@ -231,6 +232,15 @@ def test_invalid_redis_url_is_reported_without_its_password(url: str) -> None:
     assert "redis_url is invalid; use redis://host:port or rediss://host:port" in message
     assert caught.value.__suppress_context__, "the traceback would show a part of the password"
     assert "xyz" not in message
+
+
+def test_nodes_of_a_cluster_with_one_host_are_reached_by_its_name() -> None:
+    config = RedisConfig(cluster=True, one_host=True)
+    client = config.connect("rediss://cache.example.com:10000", 5)
+    assert isinstance(client, redis.asyncio.RedisCluster)
+    assert client.nodes_manager.remap_host_port("10.0.0.7", 8501) == ("cache.example.com", 8501)
+    with pytest.raises(ValidationError, match="one_host is for the nodes of a cluster"):
+        RedisConfig(one_host=True)
 
 
 def test_two_passwords_of_redis_are_rejected() -> None:

@@ -93,12 +93,18 @@ def declare_cloud_services(name: str, args: AzureServingArgs, opts: pulumi.Resou
         ),
         secrets=AzureKeyVault(vault_url=args.vault.properties.apply(_find_vault_url), tenant_id=tenant_id),
         database=ManagedDatabase(
-            endpoint=args.postgres.endpoint, port=POSTGRES_PORT, login=args.postgres.secret_id.apply(_find_name)
+            endpoint=args.postgres.endpoint,
+            port=POSTGRES_PORT,
+            login=args.postgres.secret_id.apply(_find_name),
+            # Of DigiCert Global Root G2 and Microsoft RSA Root CA 2017, says learn.microsoft.com/azure/postgresql,
+            # "TLS in Azure Database for PostgreSQL", read 2026-11-30.
+            public_certificate=True,
         ),
         redis=ManagedRedis(
             endpoint=args.redis.endpoint,
             ports=(PortRange(first=REDIS_PORT), *node_ports),
             cluster=clustered,
+            one_host=clustered,
             login=args.redis.secret_id.apply(_find_name),
         ),
         registry=args.registry,

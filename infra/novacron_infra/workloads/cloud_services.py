@@ -24,7 +24,12 @@ class ManagedDatabase:
     login: pulumi.Input[str]
     """Name or ARN of the login in the secret manager."""
     ca_certificate: pulumi.Input[str] | None = None
-    """PEM of the certificate authority. None: the connection is encrypted, and the server is not verified."""
+    """PEM of the certificate authority. It signs certificates of this server only, which do not have its host."""
+    public_certificate: bool = False
+    """Whether the certificate has the host of `endpoint`, and is of an authority that the image trusts.
+
+    Without it and without `ca_certificate`, the connection is encrypted, and the server is not verified.
+    """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +46,8 @@ class ManagedRedis:
     """Name or ARN of the login in the secret manager. None: the coordinators' cloud identity signs in."""
     ca_certificate: pulumi.Input[str] | None = None
     """PEM of the certificate authority. None: one that the image trusts."""
+    one_host: bool = False
+    """Whether all nodes of a cluster have the host of `endpoint`, at ports of their own."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -23,6 +23,8 @@ def add_services(file: CoordinatorFile, database: ServiceLogin | None, redis: Re
         file["database_password_file"] = f"{contract.DATABASE_FOLDER}/{contract.PASSWORD_FILE}"
     if redis is not None:
         login: RedisFile = {"cluster": redis.cluster, "login": "google" if redis.google else "password"}
+        if redis.one_host:
+            login["one_host"] = True
         if redis.password_secret is not None:
             login["password_file"] = f"{contract.REDIS_FOLDER}/{contract.PASSWORD_FILE}"
         file["redis"] = login

@@ -79,6 +79,7 @@ def declare_region_serving(
                 password_secret=None if cloud.redis.login is None else REDIS_SECRET,
                 ca_certificate=cloud.redis.ca_certificate,
                 cluster=cloud.redis.cluster,
+                one_host=cloud.redis.one_host,
                 google=cloud.redis.login is None,
             ),
             redis_ports=cloud.redis.ports,
@@ -122,6 +123,8 @@ def _make_database_url(database: ManagedDatabase) -> pulumi.Output[str]:
     mode = "require"
     if database.ca_certificate is not None:
         mode = f"verify-ca&sslrootcert={contract.DATABASE_FOLDER}/{contract.CA_FILE}"
+    elif database.public_certificate:
+        mode = f"verify-full&sslrootcert={contract.PUBLIC_AUTHORITIES}"
     return pulumi.Output.format(
         "postgresql://{0}@{1}/{2}?sslmode={3}", POSTGRES_USER, database.endpoint, POSTGRES_DATABASE, mode
     )

@@ -114,6 +114,8 @@ class RedisLogin(ServiceLogin):
 
     cluster: bool = False
     """Whether clients speak the protocol of a cluster."""
+    one_host: bool = False
+    """Whether all nodes of the cluster have the host of the URL, at ports of their own."""
     google: bool = False
     """Whether they sign in with access tokens of their Google service account, without a password."""
 

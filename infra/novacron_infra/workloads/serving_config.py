@@ -53,6 +53,7 @@ class RedisFile(TypedDict, total=False):
     """How a coordinator signs in to Redis."""
 
     cluster: bool
+    one_host: bool
     login: str
     password_file: str
 

@@ -32,6 +32,8 @@ POSTGRES_PASSWORD, REDIS_PASSWORD = "POSTGRES_PASSWORD", "REDIS_PASSWORD"
 POSTGRES_PORT, REDIS_PORT = 5432, 6379
 """Their ports where a URL names none."""
 PASSWORD_FILE, CA_FILE = "password", "ca.crt"
+PUBLIC_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
+"""Certificates of public authorities, which Debian's package ca-certificates has."""
 HOME = "/home/novacron"
 """Home folder, and the working folder of the images. Pods mount a writable volume there."""
 USER_ID = 10001

@@ -11,7 +11,7 @@ from enum import Enum
 from functools import partial
 from http.client import HTTPException
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 import redis.asyncio
@@ -46,10 +46,21 @@ class RedisConfig(BaseModel):
 
     cluster: bool = False
     """Whether it is a Redis cluster, whose clients connect to every node."""
+    one_host: bool = False
+    """Whether all nodes of the cluster have the host of `redis_url`, at ports of their own, as on Azure.
+
+    The nodes report IP addresses, which their certificates do not have: clients use that host instead.
+    """
     login: RedisLogin = RedisLogin.PASSWORD
     """`password`, or `google`: access tokens of the pod's Google service account."""
     password_file: Path | None = None
     """File with the password, which is read for every new connection. A rotated password needs no restart."""
+
+    @model_validator(mode="after")
+    def _is_cluster(self) -> RedisConfig:
+        if self.one_host and not self.cluster:
+            raise ValueError("one_host is for the nodes of a cluster; set cluster to true, or remove one_host")
+        return self
 
     @model_validator(mode="after")
     def _has_one_login(self) -> RedisConfig:
@@ -70,8 +81,15 @@ class RedisConfig(BaseModel):
         kind = redis.asyncio.RedisCluster if self.cluster else redis.asyncio.Redis
         try:
             url, credentials = self._separate_login(url)
+            options: dict[str, Any] = {}
+            if self.one_host:
+                options["address_remap"] = partial(_replace_host, urlsplit(url).hostname)
             return kind.from_url(
-                url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, credential_provider=credentials
+                url,
+                socket_timeout=timeout_s,
+                socket_connect_timeout=timeout_s,
+                credential_provider=credentials,
+                **options,
             )
         except ValueError:  # its text may have a part of the password
             raise StartError(
@@ -110,6 +128,10 @@ class _Login(CredentialProvider):
             # After another error than its own, redis-py keeps the connection and uses it without a login.
             raise RedisError(str(error)) from error
         return (password,) if self._user is None else (self._user, password)
+
+
+def _replace_host(host: str | None, address: tuple[str, int]) -> tuple[str | None, int]:
+    return host, address[1]
 
 
 def _read_google_token() -> str:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from novacron_infra.outputs import EnvironmentOutputs
@@ -216,6 +216,15 @@ def test_passwords_come_from_the_secret_manager_and_urls_have_none(mixed: Made) 
         assert (database.username, database.password, redis.password) == ("novacron", None, None)
         outputs = mixed.outputs.regions[region]
         assert (f"{database.hostname}:{database.port}", database.path) == (outputs.postgres_endpoint, "/novacron")
+        # Only Postgres on AWS is not verified: the image does not have its authorities.
+        verified = {
+            "aws": {"sslmode": ["require"]},
+            "gcp": {"sslmode": ["verify-ca"], "sslrootcert": ["/etc/novacron-database/ca.crt"]},
+            "azure": {"sslmode": ["verify-full"], "sslrootcert": ["/etc/ssl/certs/ca-certificates.crt"]},
+        }
+        assert parse_qs(database.query) == verified[REGIONS[region]]
+        (file,) = objects["ConfigMap llm-coordinator"]["data"].values()
+        assert json.loads(file)["redis"].get("one_host", False) is (REGIONS[region] == "azure")
         assert redis.scheme == "rediss"
         assert redis.hostname == outputs.redis_endpoint.partition(":")[0]
         assert f"{redis.hostname}:{redis.port}" == outputs.redis_endpoint or ":" not in outputs.redis_endpoint

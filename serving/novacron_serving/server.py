@@ -9,7 +9,7 @@ import os
 import socket
 import ssl
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -98,10 +98,31 @@ def cluster_token() -> str:
     return token
 
 
+CLIENT_TIMEOUT_S = 60
+"""Connections to a client that acknowledges nothing, or reads nothing, are closed after this time."""
+
+
+def watch_peer(connection: socket.socket, timeout_s: int) -> None:
+    """Let the kernel close a connection whose peer has gone without a packet: power loss, partition, spot reclaim.
+
+    Args:
+        connection: a TCP socket, or one whose connections are to inherit this.
+        timeout_s: longest time without an acknowledgement, whether data is in flight or not.
+    """
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if sys.platform == "linux":
+        probes = 3
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, max(1, timeout_s // 2))
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, timeout_s // 2 // probes))
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, probes)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_s * 1000)
+
+
 def listen(host: str, port: int, field: str) -> socket.socket:
     """Return a listening socket. Raises `StartError` if the port cannot be used."""
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    watch_peer(bound, CLIENT_TIMEOUT_S)  # its connections inherit this
     try:
         bound.bind((host, port))
         bound.listen(2048)  # from now on, others cannot use the port
@@ -182,13 +203,29 @@ def main(name: str, run: Callable[[list[str]], None]) -> None:
         sys.exit(2)
 
 
-async def read_json(receive: Callable[[], Awaitable[bytes]], limit: int, length: str | None) -> object:
-    """Read a request's JSON body. Raises `RequestError` if it is too large or not JSON."""
+async def read_bytes(stream: AsyncIterator[bytes], limit: int, length: str | None) -> bytes:
+    """Read a request's body.
+
+    Args:
+        stream: its pieces.
+        limit: most bytes that are read.
+        length: its `content-length` header.
+
+    Raises:
+        RequestError: 413, the body is larger than the limit. The rest is not read.
+    """
     if length is not None and length.isdigit() and int(length) > limit:
         raise body_too_large(limit)
-    body = await receive()
-    if len(body) > limit:
-        raise body_too_large(limit)
+    body = bytearray()
+    async for piece in stream:
+        body += piece
+        if len(body) > limit:
+            raise body_too_large(limit)
+    return bytes(body)
+
+
+def parse_json(body: bytes) -> object:
+    """Return a request's JSON body. Raises `RequestError` (400) if it is not JSON."""
     try:
         return orjson.loads(body)  # it rejects NaN, lone surrogates and excessive nesting
     except orjson.JSONDecodeError as error:

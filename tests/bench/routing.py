@@ -24,12 +24,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from novacron_serving.coordinator.config import RoutingPolicy
 from novacron_serving.coordinator.scheduling.routing import (
     BLOCK_BYTES,
     BLOCK_TOKENS,
     MEAN_LOAD_FACTOR,
     SLACK,
-    RoutingPolicy,
     choose_router,
     prefix_blocks,
 )

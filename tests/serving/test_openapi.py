@@ -23,6 +23,7 @@ from novacron_serving.coordinator.api.keys import KeysApi
 from novacron_serving.coordinator.api.models import ModelsApi
 from novacron_serving.coordinator.background_tasks import BackgroundTasks
 from novacron_serving.coordinator.config import CoordinatorConfig
+from novacron_serving.coordinator.http.cross_site import CrossSiteGuard
 from novacron_serving.coordinator.limits.authentication import Authenticator
 from novacron_serving.coordinator.metrics import Metrics
 from novacron_serving.coordinator.registry.assignments import Assignments
@@ -70,11 +71,16 @@ def test_every_route_is_in_the_openapi_document() -> None:
     config, keys = CoordinatorConfig(), ()
     workers, assignments = Workers(config, "token"), Assignments(None)
     authenticator = Authenticator(keys, needs_key=False)
-    scheduler = Scheduler(config, workers, authenticator, Metrics())
+    scheduler = Scheduler(config, workers, Metrics())
     background_tasks = BackgroundTasks(scheduler, authenticator, keys, None, None, workers, assignments)
     models = ModelsApi(config, None, workers, assignments)
     keys_api = KeysApi(None, background_tasks, authenticator, keys)
-    app = CoordinatorApp(config, workers, scheduler, background_tasks, keys_api, models, assignments)
+    guard = CrossSiteGuard(
+        host="127.0.0.1", allowed_hosts=config.allowed_hosts, cors_origins=config.cors_origins, needs_key=bool(keys)
+    )
+    app = CoordinatorApp(
+        config, workers, scheduler, authenticator, guard, background_tasks, keys_api, models, assignments
+    )
     routes = {
         (route.path.replace(":path}", "}"), method.lower()) for route in app.asgi.routes for method in route.methods
     }

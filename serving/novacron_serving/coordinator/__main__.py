@@ -17,11 +17,14 @@ from novacron_serving.coordinator.api.models import ModelsApi
 from novacron_serving.coordinator.background_tasks import BackgroundTasks
 from novacron_serving.coordinator.cache.response_cache import CacheLevel, ResponseCache
 from novacron_serving.coordinator.config import CoordinatorConfig
-from novacron_serving.coordinator.http.cross_site import LOOPBACK_HOSTS
-from novacron_serving.coordinator.http.listeners import ApiCertificate, open_listeners, serve_metrics
+from novacron_serving.coordinator.http.connections import ClientConnections, max_connections
+from novacron_serving.coordinator.http.context import ProxyContext
+from novacron_serving.coordinator.http.cross_site import LOOPBACK_HOSTS, CrossSiteGuard
+from novacron_serving.coordinator.http.observers import RequestObserver
 from novacron_serving.coordinator.http.protocol import http_protocol_class
 from novacron_serving.coordinator.limits.authentication import ApiKey, Authenticator, Role, hash_key
 from novacron_serving.coordinator.limits.rate_limits import SharedRateLimits
+from novacron_serving.coordinator.listeners import ApiCertificate, open_listeners, serve_metrics
 from novacron_serving.coordinator.metrics import Metrics
 from novacron_serving.coordinator.registry.assignments import Assignments
 from novacron_serving.coordinator.registry.database import Store
@@ -32,7 +35,7 @@ from novacron_serving.errors import StartError
 from novacron_serving.protocol import contract
 from novacron_serving.protocol.worker_pb2_grpc import add_WorkersServicer_to_server
 from novacron_serving.server import DrainingServer, cluster_token, main, read_config, uvicorn_config
-from novacron_serving.tracing import make_tracing
+from novacron_serving.tracing import Tracing, make_tracing
 
 log = logging.getLogger("novacron_serving.coordinator")
 
@@ -49,7 +52,7 @@ async def serve(config: CoordinatorConfig, token: str) -> None:
     redis_url = config.redis_url or os.environ.get(names["redis_url"])
     metrics = Metrics()
     cache = response_cache(config, redis_url, metrics)
-    scheduler = Scheduler(config, workers, authenticator, metrics, cache, clock)
+    scheduler = Scheduler(config, workers, metrics, clock)
     store = Store(database_url, config.database_password_file) if database_url else None
     assignments = Assignments(store, clock)
     rate_limits = SharedRateLimits(redis_url, config.redis, authenticator) if redis_url else None
@@ -60,7 +63,15 @@ async def serve(config: CoordinatorConfig, token: str) -> None:
     await background_tasks.refresh_models()
     models = ModelsApi(config, store, workers, assignments)
     keys_api = KeysApi(store, background_tasks, authenticator, keys)
-    app = CoordinatorApp(config, workers, scheduler, background_tasks, keys_api, models, assignments)
+    guard = CrossSiteGuard(
+        host=config.host,
+        allowed_hosts=config.allowed_hosts,
+        cors_origins=config.cors_origins,
+        needs_key=authenticator.needs_key,
+    )
+    app = CoordinatorApp(
+        config, workers, scheduler, authenticator, guard, background_tasks, keys_api, models, assignments
+    )
     grpc_server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     service = WorkersService(workers, scheduler, config, token, assignments, cluster_tls)
     add_WorkersServicer_to_server(service, grpc_server)
@@ -79,14 +90,16 @@ async def serve(config: CoordinatorConfig, token: str) -> None:
         await clock.sleep(config.drain_notice_s)
 
     traces = make_tracing("novacron-coordinator")
-    http = http_protocol_class(scheduler, traces)
+    connections = ClientConnections(max_connections())
+    context = ProxyContext(scheduler, authenticator, guard, make_observers(traces), cache)
+    http = http_protocol_class(context, connections)
     server = DrainingServer(uvicorn_config(app.asgi, config.drain_s, http), drain, listeners.tls)
     log.info("listening on %s: %s, gRPC for workers on port %s", config.host, listeners.describe(), grpc_port)
     # The objects that exist now live until the end: the collector need not visit them while requests wait.
     gc.collect()
     gc.freeze()
     metrics_server = None if listeners.metrics is None else await serve_metrics(listeners.metrics, metrics)
-    tasks = asyncio.create_task(background_tasks.run(certificate_reloader(certificate, cluster_tls)))
+    tasks = asyncio.create_task(background_tasks.run(certificate_reloader(certificate, cluster_tls), connections.tick))
     serving = asyncio.create_task(server.serve(listeners.plain))
     await asyncio.wait({tasks, serving}, return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
@@ -112,6 +125,15 @@ def certificate_reloader(api: ApiCertificate | None, cluster_tls: ClusterTls | N
             api.renew()
 
     return reload
+
+
+def make_observers(tracing: Tracing | None) -> Callable[[], tuple[RequestObserver, ...]]:
+    """Return a function that makes the observers of one request."""
+    if tracing is None:
+        return tuple
+    from novacron_serving.coordinator.http.instrumentation import RequestTrace  # needs optional packages
+
+    return lambda: (RequestTrace(tracing, SYSTEM_CLOCK),)
 
 
 def response_cache(config: CoordinatorConfig, redis_url: str | None, metrics: Metrics) -> ResponseCache | None:

@@ -20,6 +20,9 @@ from novacron_serving.coordinator.scheduling.scheduler import Scheduler
 from novacron_serving.coordinator.workers.workers import Workers
 
 TICK_S = 0.25
+STALL_S = 2.0
+"""A tick that comes this late: the coordinator itself was stopped, and has read no reports in the meantime."""
+CONNECTIONS_S = 1.0
 KEYS_S = 5.0
 MODELS_S = 1.0
 RATE_LIMITS_S = 1.0
@@ -53,14 +56,28 @@ class BackgroundTasks:
         self._assignments = assignments
         self._clock = clock
         self._migrated = False
+        self._ticked_s = clock.monotonic()
 
-    async def run(self, renew_certificate: Callable[[], None]) -> None:
-        """Run the tasks until cancelled."""
+    async def run(self, renew_certificate: Callable[[], None], close_slow_connections: Callable[[float], None]) -> None:
+        """Run the tasks until cancelled.
+
+        Args:
+            renew_certificate: reloads certificates whose files have changed.
+            close_slow_connections: closes connections of clients that are too slow, given the monotonic time.
+        """
 
         async def certificate() -> None:
             renew_certificate()
 
-        tasks = [self._every(TICK_S, self._tick), self._every(CERTIFICATE_S, certificate)]
+        async def connections() -> None:
+            close_slow_connections(self._clock.monotonic())
+
+        self._ticked_s = self._clock.monotonic()
+        tasks = [
+            self._every(TICK_S, self._tick),
+            self._every(CONNECTIONS_S, connections),
+            self._every(CERTIFICATE_S, certificate),
+        ]
         if self._store is not None:
             tasks += [self._every(KEYS_S, self.refresh_keys), self._every(MODELS_S, self.refresh_models)]
         if self._rate_limits is not None:
@@ -73,6 +90,11 @@ class BackgroundTasks:
             await task()
 
     async def _tick(self) -> None:
+        now = self._clock.monotonic()
+        late_s, self._ticked_s = now - self._ticked_s, now
+        if late_s > STALL_S:
+            log.warning("the coordinator did not run for %.1f s", late_s)
+            self._workers.excuse(late_s)
         self._scheduler.tick()
 
     async def refresh_keys(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,7 +11,14 @@ from novacron_serving.cluster_tls import ClusterTlsConfig
 from novacron_serving.coordinator.cache.response_cache import CacheConfig
 from novacron_serving.coordinator.limits.authentication import ApiKey
 from novacron_serving.coordinator.redis_client import RedisConfig
-from novacron_serving.coordinator.scheduling.routing import RoutingPolicy
+
+
+class RoutingPolicy(str, Enum):
+    """Policies to choose a worker."""
+
+    ROUND_ROBIN = "round_robin"
+    LEAST_LOADED = "least_loaded"
+    PREFIX_AFFINE = "prefix_affine"
 
 
 class TlsConfig(BaseModel):
@@ -116,6 +124,8 @@ class CoordinatorConfig(BaseModel):
     """Response cache for requests with temperature 0, used by API keys that opt in. None: no cache."""
     first_byte_timeout_s: float = Field(default=120.0, gt=0)
     """Longest time until a worker's response begins. After that the response is 504."""
+    stream_idle_timeout_s: float = Field(default=60.0, gt=0)
+    """Longest time between two pieces of a worker's response. After that the response ends with an error event."""
     drain_notice_s: float = Field(default=0.0, ge=0)
     """Seconds to keep serving after SIGTERM while `/ready` returns 503, so that load balancers notice."""
     drain_s: int = Field(default=30, ge=0)

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from novacron_serving.engines import Delta, GenerationRequest, KvTransfer
-from novacron_serving.errors import RequestError
+from novacron_serving.errors import RequestError, body_too_large
 from novacron_serving.http_errors import (
     handle_http_error,
     handle_request_error,
@@ -35,7 +35,7 @@ from novacron_serving.protocol import (
 )
 from novacron_serving.protocol.openai import parse_chat, parse_completion, unknown_model
 from novacron_serving.protocol.openai.responses import model_entry
-from novacron_serving.server import read_json
+from novacron_serving.server import parse_json, read_bytes
 from novacron_serving.worker.chat import Chat, build_chat, stream_chat
 from novacron_serving.worker.completions import Completion, build_completion, generate_all, stream_completion
 from novacron_serving.worker.config import WorkerConfig
@@ -174,13 +174,11 @@ class WorkerApp:
         """Return the JSON body, and the KV transfer of a prefill worker if there is one."""
         limit, length = self._config.max_body_bytes, request.headers.get(KV_TRANSFER_HEADER)
         if length is None:
-            return await read_json(request.body, limit, request.headers.get("content-length")), None
+            return parse_json(await read_bytes(request.stream(), limit, request.headers.get("content-length"))), None
         transfer, body = verify_transfer(await request.body(), length, self._token)
-
-        async def read_rest() -> bytes:
-            return body
-
-        return await read_json(read_rest, limit, None), transfer
+        if len(body) > limit:
+            raise body_too_large(limit)
+        return parse_json(body), transfer
 
     def _apply_role(
         self, generation: GenerationRequest, request: Request, transfer: KvTransfer | None

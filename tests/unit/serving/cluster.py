@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from novacron_serving.clock import ManualClock
 from novacron_serving.coordinator.config import CoordinatorConfig
-from novacron_serving.coordinator.limits.authentication import ANONYMOUS, Authenticator
+from novacron_serving.coordinator.limits.authentication import ANONYMOUS
 from novacron_serving.coordinator.metrics import Metrics
+from novacron_serving.coordinator.scheduling.admission import Admission
 from novacron_serving.coordinator.scheduling.routing import PrefixAffine
 from novacron_serving.coordinator.scheduling.scheduler import Scheduler
 from novacron_serving.coordinator.workers.workers import Worker, Workers
@@ -31,17 +32,18 @@ class Request:
 
     abandoned = False
     body = b""
-    disaggregated = None
 
     def __init__(self) -> None:
-        self.principal, self.model, self.prefix = ANONYMOUS, "", ()
-        self.tried: set[str] = set()
-        self.queued_at_s = self.first_byte_deadline_s = 0.0
+        self.principal, self.admission = ANONYMOUS, Admission()
         self.worker: Any = None
         self.error: RequestError | None = None
+        self.lost = ""
 
     def dispatch(self, worker: Worker) -> None:
         self.worker = worker
+
+    def lose_worker(self, reason: str) -> None:
+        self.lost = reason
 
     def reject(self, error: RequestError) -> None:
         self.error = error
@@ -53,8 +55,7 @@ class Cluster:
     def __init__(self, clock: ManualClock, config: CoordinatorConfig = CONFIG) -> None:
         self.clock = clock
         self.workers = Workers(config, "token", clock=clock)
-        authenticator = Authenticator((), needs_key=False, clock=clock)
-        self.scheduler = Scheduler(config, self.workers, authenticator, Metrics(), clock=clock)
+        self.scheduler = Scheduler(config, self.workers, Metrics(), clock=clock)
 
     def register(
         self,

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from novacron_serving.clock import ManualClock
 from novacron_serving.coordinator.background_tasks import CERTIFICATE_S, TICK_S, BackgroundTasks
+from novacron_serving.coordinator.limits.authentication import Authenticator
 from novacron_serving.coordinator.registry.assignments import Assignments
 from novacron_serving.coordinator.registry.database import DatabaseUnavailableError, Store
 
@@ -18,7 +19,7 @@ from .cluster import Cluster
 
 def make_tasks(cluster: Cluster, store: Store | None) -> BackgroundTasks:
     return BackgroundTasks(
-        cluster.scheduler, cluster.scheduler.authenticator, (), store, None, cluster.workers,
+        cluster.scheduler, Authenticator((), needs_key=False), (), store, None, cluster.workers,
         Assignments(store, cluster.clock), cluster.clock,
     )  # fmt: skip
 
@@ -40,7 +41,7 @@ def test_worker_timeouts_and_certificates_are_checked_at_their_intervals(
     monkeypatch.setattr(cluster.scheduler, "tick", lambda: count("tick"))
 
     async def run() -> None:
-        running = asyncio.create_task(make_tasks(cluster, None).run(lambda: count("certificate")))
+        running = asyncio.create_task(make_tasks(cluster, None).run(lambda: count("certificate"), lambda _: None))
         for _ in range(round(2 * CERTIFICATE_S / TICK_S)):
             await settle()
             clock.advance(TICK_S)

@@ -12,8 +12,8 @@ from novacron_serving.coordinator.cache.response_cache import (
     CacheConfig,
     CachedResponse,
     ResponseCache,
-    ResponseRecorder,
 )
+from novacron_serving.coordinator.http.recorder import ResponseRecorder
 from novacron_serving.coordinator.http.response_head import ResponseHead, pass_head
 from novacron_serving.coordinator.limits.authentication import CacheUse, Principal, Role
 from novacron_serving.coordinator.metrics import Metrics

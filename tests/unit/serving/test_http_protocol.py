@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import orjson
 import pytest
-from novacron_serving.coordinator.http.protocol import MAX_HEAD_BYTES
+from novacron_serving.coordinator.http import proxy_request
+from novacron_serving.coordinator.http.bounds import MAX_HEAD_BYTES
 from novacron_serving.coordinator.limits.authentication import CacheUse, Principal, Role
 from novacron_serving.coordinator.limits.token_bucket import TokenBucket
 
@@ -82,7 +83,7 @@ def test_endless_head_is_aborted_at_its_limit(before: int) -> None:
 def test_deeply_nested_json_is_a_400_in_the_openai_form(content: bytes) -> None:
     def test() -> None:
         client = Client(cache=True)
-        client.scheduler.authenticator.authenticate = lambda _: Principal("one", Role.USER, cache=CacheUse.OWN)
+        client.authenticate_as(Principal("one", Role.USER, cache=CacheUse.OWN))
         for _ in range(3):
             client.post(content)
             assert client.status() == 400
@@ -95,7 +96,7 @@ def test_deeply_nested_json_is_a_400_in_the_openai_form(content: bytes) -> None:
     on_loop(test)
 
 
-@pytest.mark.parametrize("method", ["parse", "cache_key", "admit", "_choose_worker"])
+@pytest.mark.parametrize("method", ["parse_object", "use_cache", "admit", "_choose_worker"])
 def test_any_exception_while_handling_a_request_is_a_500_and_releases_it(
     method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,7 +106,7 @@ def test_any_exception_while_handling_a_request_is_a_500_and_releases_it(
     def test() -> None:
         client = Client(cache=True)
         with monkeypatch.context() as patch:
-            patch.setattr(client.scheduler, method, fail)
+            patch.setattr(proxy_request if hasattr(proxy_request, method) else client.scheduler, method, fail)
             client.post()
         assert client.status() == 500
         assert client.body()["error"]["type"] == "server_error"
@@ -140,7 +141,7 @@ def test_client_that_disconnects_before_the_response_pays_for_its_prompt_if_a_wo
         client = Client()
         bucket = TokenBucket(100, client.clock)
         principal = Principal("one", Role.USER, token_bucket=bucket)
-        client.scheduler.authenticator.authenticate = lambda _: principal
+        client.authenticate_as(principal)
         if not dispatched:
             worker = client.cluster.workers.get("a")
             assert worker is not None
@@ -168,7 +169,7 @@ def test_client_that_disconnects_before_the_response_pays_for_its_prompt_if_a_wo
 def test_only_a_complete_stream_is_served_from_the_cache(body: bytes, hits: int) -> None:
     def test() -> None:
         client = Client(cache=True)
-        client.scheduler.authenticator.authenticate = lambda _: Principal("one", Role.USER, cache=CacheUse.OWN)
+        client.authenticate_as(Principal("one", Role.USER, cache=CacheUse.OWN))
         for number in range(2):
             client.post(CONTENT | {"temperature": 0, "stream": True})
             if client.transport.written.count(b"HTTP/1.1 200") == number:  # not from the cache
@@ -218,7 +219,7 @@ def test_hot_path_refuses_pages_of_other_sites_without_keys(lines: list[str], st
 def test_browsers_must_not_guess_the_media_type_of_responses_errors_and_cached_responses() -> None:
     def test() -> None:
         client = Client(cache=True)
-        client.scheduler.authenticator.authenticate = lambda _: Principal("one", Role.USER, cache=CacheUse.OWN)
+        client.authenticate_as(Principal("one", Role.USER, cache=CacheUse.OWN))
         client.post(CONTENT | {"temperature": 0})
         client.respond()
         client.post(CONTENT | {"temperature": 0})

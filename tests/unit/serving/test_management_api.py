@@ -14,6 +14,7 @@ from novacron_serving.coordinator.api.keys import KeysApi
 from novacron_serving.coordinator.api.models import ModelsApi
 from novacron_serving.coordinator.background_tasks import BackgroundTasks
 from novacron_serving.coordinator.config import CoordinatorConfig
+from novacron_serving.coordinator.http.cross_site import CrossSiteGuard
 from novacron_serving.coordinator.limits.authentication import ApiKey, Authenticator, Role
 from novacron_serving.coordinator.metrics import Metrics
 from novacron_serving.coordinator.registry.assignments import Assignments
@@ -39,10 +40,13 @@ def connect(tmp_path: Path) -> Iterator[Connect]:
         config = CoordinatorConfig(**settings)
         workers, assignments = Workers(config, "token"), Assignments(store)
         authenticator = Authenticator(keys, needs_key=bool(keys))
-        scheduler = Scheduler(config, workers, authenticator, Metrics())
+        scheduler = Scheduler(config, workers, Metrics())
         tasks = BackgroundTasks(scheduler, authenticator, keys, store, None, workers, assignments)
+        guard = CrossSiteGuard(
+            host="127.0.0.1", allowed_hosts=config.allowed_hosts, cors_origins=config.cors_origins, needs_key=bool(keys)
+        )
         app = CoordinatorApp(
-            config, workers, scheduler, tasks, KeysApi(store, tasks, authenticator, keys),
+            config, workers, scheduler, authenticator, guard, tasks, KeysApi(store, tasks, authenticator, keys),
             ModelsApi(config, store, workers, assignments), assignments,
         )  # fmt: skip
         headers = HEADERS | ({"authorization": "Bearer sk"} if keys else {})

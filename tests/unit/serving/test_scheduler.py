@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from novacron_serving.clock import ManualClock
-from novacron_serving.coordinator.config import CoordinatorConfig
-from novacron_serving.coordinator.scheduling.routing import RoutingPolicy
+from novacron_serving.coordinator.config import CoordinatorConfig, RoutingPolicy
 from novacron_serving.errors import RequestError
 
 from .cluster import Cluster, Request
@@ -19,8 +18,7 @@ def finish(cluster: Cluster, request: Request) -> None:
     """Do what a request does once its response is complete."""
     one: Any = request
     cluster.scheduler.release(one)
-    if request.worker is not None:
-        cluster.scheduler.release_slots(one, request.worker)
+    cluster.scheduler.release_slots(one)
 
 
 def nested(depth: int) -> Any:

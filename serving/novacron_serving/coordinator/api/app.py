@@ -21,9 +21,9 @@ from novacron_serving.coordinator.api.page import page_routes
 from novacron_serving.coordinator.api.schemas import Alive, ClusterStatus, NextModel, Ready, ServedModels, WorkerBody
 from novacron_serving.coordinator.background_tasks import BackgroundTasks
 from novacron_serving.coordinator.config import CoordinatorConfig
-from novacron_serving.coordinator.http.cross_site import CrossSiteMiddleware
+from novacron_serving.coordinator.http.cross_site import CrossSiteGuard, CrossSiteMiddleware
 from novacron_serving.coordinator.http.protocol import HOT_PATHS
-from novacron_serving.coordinator.limits.authentication import Role
+from novacron_serving.coordinator.limits.authentication import Authenticator, Role
 from novacron_serving.coordinator.registry.assignments import Assignments
 from novacron_serving.coordinator.scheduling.scheduler import Scheduler
 from novacron_serving.coordinator.workers.workers import Worker, Workers
@@ -48,12 +48,15 @@ class CoordinatorApp:
         config: CoordinatorConfig,
         workers: Workers,
         scheduler: Scheduler,
+        authenticator: Authenticator,
+        cross_site_guard: CrossSiteGuard,
         background_tasks: BackgroundTasks,
         keys: KeysApi,
         models: ModelsApi,
         assignments: Assignments,
     ) -> None:
         self._assignments = assignments
+        self._authenticator = authenticator
         self._config = config
         self._workers = workers
         self._scheduler = scheduler
@@ -73,8 +76,8 @@ class CoordinatorApp:
         paths = contract()["paths"]
         prefix = paths["llm_prefix"]
         middleware: list[Middleware] = []
-        if scheduler.cross_site_guard.enabled:
-            middleware.append(Middleware(CrossSiteMiddleware, guard=scheduler.cross_site_guard))
+        if cross_site_guard.enabled:
+            middleware.append(Middleware(CrossSiteMiddleware, guard=cross_site_guard))
         if config.cors_origins:
             middleware.append(
                 Middleware(
@@ -121,9 +124,7 @@ class CoordinatorApp:
         def guard(handler: Handler) -> Handler:
             async def guarded(request: Request) -> Response:
                 authorization = request.headers.get("authorization")
-                principal = self._scheduler.authenticator.authenticate(
-                    authorization.encode() if authorization else None
-                )
+                principal = self._authenticator.authenticate(authorization.encode() if authorization else None)
                 if _ROLES.index(principal.role) < _ROLES.index(role):
                     raise RequestError(
                         403, f"this needs a key with the role {role.value}; yours has the role {principal.role.value}",

@@ -13,7 +13,8 @@ from novacron_serving.coordinator.api.schemas import KnownModel, KnownModels, Lo
 from novacron_serving.coordinator.config import CoordinatorConfig
 from novacron_serving.coordinator.http.request_body import read_body
 from novacron_serving.coordinator.registry.assignments import Assignments
-from novacron_serving.coordinator.registry.database import RegisteredModel, Store, require_database
+from novacron_serving.coordinator.registry.database import Store, require_database
+from novacron_serving.coordinator.registry.records import RegisteredModel
 from novacron_serving.coordinator.workers.workers import Worker, Workers, WorkerStatus
 from novacron_serving.errors import RequestError
 from novacron_serving.models import StoreError, open_folder, read_manifest

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -20,13 +20,9 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from novacron_serving.clock import SYSTEM_CLOCK, Clock
-from novacron_serving.coordinator.http.response_head import ContentKind, ResponseHead
 from novacron_serving.coordinator.limits.authentication import CacheUse, Principal
 from novacron_serving.coordinator.metrics import Metrics
 from novacron_serving.errors import too_deeply_nested
-
-_END = b"data: [DONE]\n\n"
-"""The last event of a complete stream."""
 
 
 class CacheConfig(BaseModel):
@@ -103,89 +99,6 @@ class FirstLevel(Protocol):
         ...
 
 
-class ResponseRecorder:
-    """Collects a response while it passes to the client, and decides whether it may be cached."""
-
-    def __init__(self, head: ResponseHead, *, max_bytes: int) -> None:
-        """Start with the head of a response with status 200.
-
-        Args:
-            head: the head.
-            max_bytes: limit for the body.
-        """
-        self._head = head
-        self._left = max_bytes
-        self._body: list[bytes] = []
-
-    def add(self, data: bytes) -> None:
-        """Add bytes of the body, including the framing of its chunks."""
-        self._left -= len(data)
-        if self._left < 0:
-            self._body.clear()
-        else:
-            self._body.append(data)
-
-    def finish(self) -> bytes | None:
-        """Return the response to cache once HTTP has delivered all of it; None: it must not be cached.
-
-        HTTP cannot tell whether the answer itself is complete: a worker that fails in the middle of a stream ends it
-        with an error event. So a stream has to be events of JSON objects up to `data: [DONE]`, any other response one
-        JSON object, and none of these objects may have an error.
-        """
-        if self._left < 0:
-            return None
-        body = b"".join(self._body)
-        content = _without_chunks(body) if self._head.chunked else body
-        if content is None or not _COMPLETE[self._head.content_kind](content):
-            return None
-        return self._head.lines + b"\r\n" + body
-
-
-def _without_chunks(body: bytes) -> bytes | None:
-    """Return the content of a chunked body; None: it is malformed."""
-    content: list[bytes] = []
-    at = 0
-    while (line_end := body.find(b"\r\n", at)) >= 0:
-        try:
-            size = int(body[at:line_end].partition(b";")[0], 16)
-        except ValueError:
-            return None
-        if size == 0:
-            return b"".join(content)
-        content.append(body[line_end + 2 : line_end + 2 + size])
-        at = line_end + 2 + size + 2
-    return None
-
-
-def _is_complete_stream(content: bytes) -> bool:
-    content = content.replace(b"\r\n", b"\n")
-    return content.endswith(_END) and all(map(_is_sound_line, content.removesuffix(_END).split(b"\n")))
-
-
-def _is_sound_line(line: bytes) -> bool:
-    """Return whether a line of a stream carries nothing, or a JSON object without an error."""
-    name, _, value = line.partition(b":")
-    if name == b"data":
-        return _is_complete_object(value)
-    return name != b"event" or value.strip() != b"error"
-
-
-def _is_complete_object(content: bytes) -> bool:
-    """Return whether this is one JSON object without an `error`."""
-    try:
-        parsed: object = orjson.loads(content)
-    except orjson.JSONDecodeError:
-        return False
-    return isinstance(parsed, dict) and cast("dict[str, object]", parsed).get("error") is None
-
-
-_COMPLETE: Mapping[ContentKind, Callable[[bytes], bool]] = {
-    ContentKind.EVENT_STREAM: _is_complete_stream,
-    ContentKind.JSON: _is_complete_object,
-    ContentKind.OTHER: lambda _content: False,
-}
-
-
 class ResponseCache:
     """All levels, from the nearest to the farthest."""
 
@@ -255,12 +168,6 @@ class ResponseCache:
                     await nearer.put(key, entry)
                 return entry.response
         return None
-
-    def put_recorded(self, key: bytes, recorder: ResponseRecorder) -> None:
-        """Store a recorded response if it may be cached."""
-        response = recorder.finish()
-        if response is not None:
-            self.put(key, response)
 
     def put(self, key: bytes, response: bytes) -> None:
         """Store a complete response on every level. Redis and the disk are written in the background."""

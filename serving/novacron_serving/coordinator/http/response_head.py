@@ -32,8 +32,6 @@ class ResponseHead(NamedTuple):
 
     lines: bytes
     """Status line and headers, without the empty line that ends a head."""
-    framed: bool
-    """Whether the body has a length or chunks. Otherwise it ends with the connection."""
     chunked: bool
     content_kind: ContentKind
 
@@ -41,20 +39,18 @@ class ResponseHead(NamedTuple):
 def pass_head(status: int, headers: list[tuple[bytes, bytes]]) -> ResponseHead:
     """Return the head that a client gets for a worker's status and headers."""
     lines = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status]
-    framed = chunked = False
+    chunked = False
     content_kind = ContentKind.OTHER
     for name, value in headers:
         if name in _PASSED_HEADERS:
             lines.append(name + b": " + value + b"\r\n")
             if name == b"transfer-encoding":
-                framed = chunked = True
-            elif name == b"content-length":
-                framed = True
+                chunked = True
             elif name == b"content-type":
                 media_type = value.partition(b";")[0].strip().lower()
                 content_kind = _CONTENT_KINDS.get(media_type, ContentKind.OTHER)
     lines.append(_NO_SNIFFING)
-    return ResponseHead(b"".join(lines), framed, chunked, content_kind)
+    return ResponseHead(b"".join(lines), chunked, content_kind)
 
 
 def error_response(error: RequestError, end_of_head: bytes) -> bytes:

@@ -7,35 +7,15 @@ assignment again. Without one, an assignment is known to this coordinator only, 
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Collection
-from typing import TYPE_CHECKING
-
-from pydantic import BaseModel, ConfigDict, Field
 
 from novacron_serving.clock import SYSTEM_CLOCK, Clock
-
-if TYPE_CHECKING:
-    from novacron_serving.coordinator.registry.database import Store
-    from novacron_serving.coordinator.workers.workers import Worker
+from novacron_serving.coordinator.registry.database import Store
+from novacron_serving.coordinator.registry.records import Assignment
+from novacron_serving.coordinator.workers.workers import Worker
 
 DROP_AFTER_S = 86_400.0
 """An assignment is dropped when its worker has been away for this long."""
-
-
-class Assignment(BaseModel):
-    """The model that one worker is to serve."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    worker_id: str
-    revision: int
-    """Higher than that of every earlier assignment of any worker: roughly the milliseconds since 1970."""
-    model_id: str = ""
-    """Empty: the model that the worker was started with."""
-    store_url: str = ""
-    digest: str = ""
-    assignment_id: str = Field(default_factory=lambda: uuid.uuid4().hex)
 
 
 class Assignments:

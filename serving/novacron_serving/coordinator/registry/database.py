@@ -15,13 +15,13 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from novacron_serving.coordinator.limits.authentication import ApiKey
 from novacron_serving.coordinator.passwords import read_password
-from novacron_serving.coordinator.registry.assignments import Assignment
+from novacron_serving.coordinator.registry.records import Assignment, RegisteredModel
 from novacron_serving.errors import RequestError
 
 _MIGRATION_LOCK, _ASSIGNMENT_LOCK = 6_013_200_405, 6_013_200_406
@@ -66,21 +66,6 @@ _assignments = sa.Table(
     sa.Column("digest", sa.String),
     sa.Column("created_at", sa.DateTime(timezone=True)),
 )
-
-
-class RegisteredModel(BaseModel):
-    """A model in the registry. Workers can load it from its store."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    id: str
-    store_url: str
-    digest: str
-    """SHA-256 digest over the files of its manifest."""
-    quantization: str | None = None
-    """Quantization of its weights; None: not quantized."""
-    quality: float | None = None
-    """Quality score from 0 to 1; None: not measured."""
 
 
 class DatabaseUnavailableError(RequestError):

@@ -9,21 +9,19 @@ and cannot forge a transfer: the coordinator writes both headers itself.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+from novacron_serving.coordinator.scheduling.routing import Router
 from novacron_serving.coordinator.workers.upstream import Receiver, UpstreamConnection
+from novacron_serving.coordinator.workers.workers import Pool, Worker
 from novacron_serving.protocol import KV_TRANSFER_HEADER, PREFILL_HEADER
-
-if TYPE_CHECKING:
-    from novacron_serving.coordinator.scheduling.routing import Router
-    from novacron_serving.coordinator.workers.workers import Pool, Worker
 
 _KV_TRANSFER = KV_TRANSFER_HEADER.encode()
 _PREFILL_LINE = f"{PREFILL_HEADER}: 1\r\n".encode()
 
 
 class PrefillClient(Receiver, Protocol):
-    """The request that is served in two steps."""
+    """The attempt that takes two steps."""
 
     def on_prefill_complete(self) -> None:
         """Send the request to the decode worker."""
@@ -43,14 +41,14 @@ def can_disaggregate(content: Mapping[str, Any]) -> bool:
 class Disaggregated:
     """The state of one disaggregated request.
 
-    It receives the prefill worker's response, and passes everything but a KV transfer on to the request: errors, and
+    It receives the prefill worker's response, and passes everything but a KV transfer on to the attempt: errors, and
     an answer that is complete after its first token.
     """
 
-    def __init__(self, client: PrefillClient) -> None:
+    def __init__(self) -> None:
         self.decode_worker: Worker | None = None
         """Holds a reserved slot until prefill has finished."""
-        self._client = client
+        self._client: PrefillClient
         self._transfer = b""
         self._receives_transfer = False
         self._prefill_id = ""
@@ -122,8 +120,11 @@ class Disaggregated:
 
     # requests and the prefill worker's response
 
-    def prepare(self, lines: bytes, body: bytes | bytearray) -> tuple[bytes, bytes | bytearray, Receiver]:
+    def prepare(
+        self, lines: bytes, body: bytes | bytearray, client: PrefillClient
+    ) -> tuple[bytes, bytes | bytearray, Receiver]:
         """Return headers, body and receiver for the next step. A request that is not split keeps its own."""
+        self._client = client
         if self.decode_worker is not None:
             return lines + _PREFILL_LINE, body, self
         if self._transfer:

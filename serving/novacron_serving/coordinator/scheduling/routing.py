@@ -10,15 +10,13 @@ from __future__ import annotations
 import zlib
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from enum import Enum
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, Protocol, cast
 
 import orjson
 
+from novacron_serving.coordinator.config import RoutingPolicy
+from novacron_serving.coordinator.workers.workers import Worker
 from novacron_serving.errors import too_deeply_nested
-
-if TYPE_CHECKING:
-    from novacron_serving.coordinator.workers.workers import Worker
 
 BLOCK_BYTES = 256
 """Size of a prompt's block: about 64 tokens of English, two blocks of TensorRT-LLM's cache."""
@@ -30,14 +28,6 @@ MEAN_LOAD_FACTOR = 1.25
 SLACK = 0.25
 """Share of a worker's slots up to which the mean load is ignored: there, imbalance delays no request."""
 _MIX, _64_BITS = 0x9E3779B97F4A7C15, 2**64 - 1
-
-
-class RoutingPolicy(str, Enum):
-    """Policies to choose a worker."""
-
-    ROUND_ROBIN = "round_robin"
-    LEAST_LOADED = "least_loaded"
-    PREFIX_AFFINE = "prefix_affine"
 
 
 class Router(Protocol):

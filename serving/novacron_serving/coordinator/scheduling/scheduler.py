@@ -9,19 +9,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
-
-import orjson
+from typing import Any
 
 from novacron_serving.clock import SYSTEM_CLOCK, Clock
-from novacron_serving.coordinator.cache.response_cache import ResponseCache
-from novacron_serving.coordinator.config import CoordinatorConfig
-from novacron_serving.coordinator.http.cross_site import CrossSiteGuard
-from novacron_serving.coordinator.limits.authentication import Authenticator, Principal
+from novacron_serving.coordinator.config import CoordinatorConfig, RoutingPolicy
 from novacron_serving.coordinator.metrics import Metrics
-from novacron_serving.coordinator.scheduling.disaggregated import Disaggregated, PrefillClient, can_disaggregate
+from novacron_serving.coordinator.scheduling.admission import PendingRequest
+from novacron_serving.coordinator.scheduling.disaggregated import Disaggregated, can_disaggregate
 from novacron_serving.coordinator.scheduling.fair_queue import FairQueue
-from novacron_serving.coordinator.scheduling.routing import Router, RoutingPolicy, choose_router, prefix_blocks
+from novacron_serving.coordinator.scheduling.routing import Router, choose_router, prefix_blocks
 from novacron_serving.coordinator.workers.workers import Pool, Worker, Workers
 from novacron_serving.errors import RequestError, invalid, overloaded
 from novacron_serving.protocol.openai import unknown_model
@@ -32,33 +28,6 @@ DISCOVERY_INTERVALS = 3
 """Report intervals after which every live worker has registered with a new coordinator."""
 
 
-class PendingRequest(PrefillClient, Protocol):
-    """A request that the scheduler admits and dispatches."""
-
-    body: bytes | bytearray
-    disaggregated: Disaggregated | None
-    principal: Principal
-    model: str
-    prefix: tuple[int, ...]
-    tried: set[str]
-    """Ids of the workers that it was sent to."""
-    queued_at_s: float
-    first_byte_deadline_s: float
-
-    @property
-    def abandoned(self) -> bool:
-        """Whether the client has disconnected."""
-        ...
-
-    def dispatch(self, worker: Worker) -> None:
-        """Send it to a worker, of which it now holds a slot."""
-        ...
-
-    def reject(self, error: RequestError) -> None:
-        """Respond with an error."""
-        ...
-
-
 class Scheduler:
     """Admits, queues and dispatches the requests of one coordinator."""
 
@@ -66,23 +35,13 @@ class Scheduler:
         self,
         config: CoordinatorConfig,
         workers: Workers,
-        authenticator: Authenticator,
         metrics: Metrics,
-        cache: ResponseCache | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.draining = False
         self.metrics = metrics
-        self.authenticator = authenticator
         self.config = config
-        self.cache = cache
         self.clock = clock
-        self.cross_site_guard = CrossSiteGuard(
-            host=config.host,
-            allowed_hosts=config.allowed_hosts,
-            cors_origins=config.cors_origins,
-            needs_key=authenticator.needs_key,
-        )
         self._workers = workers
         self.routers: dict[str, Router] = {}
         self.prefill_routers: dict[str, Router] = {}
@@ -106,36 +65,10 @@ class Scheduler:
         """Requests that wait for a worker's slot."""
         return len(self._queued)
 
-    def allows_origin(self, origin: bytes) -> bool:
-        """Return whether pages of this origin may read responses."""
-        allowed = self.config.cors_origins
-        return bool(allowed) and ("*" in allowed or origin.decode("latin-1") in allowed)
-
-    def parse(self, body: bytes | bytearray) -> dict[str, Any]:
-        """Parse the body of a request. Each request is parsed once.
-
-        Raises:
-            RequestError: 400, the body is not a JSON object.
-        """
-        try:
-            request = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            raise invalid(f"the body is not valid JSON: {error}") from error
-        if not isinstance(request, dict):
-            raise invalid("the body is not a JSON object")
-        return request
-
-    def cache_key(self, principal: Principal, path: bytes, request: Mapping[str, Any]) -> bytes | None:
-        """Return the key of the response in the response cache; None: the response is not cacheable.
-
-        Raises:
-            RequestError: 400, the request is nested too deeply.
-        """
-        model = request.get("model")
-        if self.cache is None or not isinstance(model, str):
-            return None
+    def model_identity(self, model: str) -> str | None:
+        """Return what identifies a model for the response cache; None: its workers differ, or it has none."""
         pool = self._workers.pools.get(model)
-        return None if pool is None else self.cache.key(principal, pool.model_identity, path, request)
+        return None if pool is None else pool.model_identity
 
     def admit(self, request: PendingRequest, content: Mapping[str, Any], session: bytes | None) -> None:
         """Dispatch a request to a worker, or queue it.
@@ -161,11 +94,12 @@ class Scheduler:
                 kind="rate_limit_error",
                 code="overloaded",
             )
+        admission = request.admission
         if self._uses_prefixes or session is not None:
-            request.prefix = prefix_blocks(content, session)
+            admission.prefix = prefix_blocks(content, session)
         if pool.prefill and len(request.body) >= self.config.prefill_from_bytes and can_disaggregate(content):
-            request.disaggregated = Disaggregated(request)
-        request.model = model
+            admission.disaggregated = Disaggregated()
+        admission.model = model
         self._admitted.add(request)
         self._dispatch_or_queue(request, pool)
 
@@ -208,11 +142,12 @@ class Scheduler:
         Returns:
             False: no such worker is active, or the request has used all its attempts.
         """
-        pool = self._workers.pools[request.model]
-        if request.disaggregated is not None and pool.prefill:
-            if not request.disaggregated.can_retry(pool, self.config.attempts):
+        admission = request.admission
+        pool, tried = self._workers.pools[admission.model], admission.tried
+        if admission.disaggregated is not None and pool.prefill:
+            if not admission.disaggregated.can_retry(pool, self.config.attempts):
                 return False
-        elif len(request.tried) >= self.config.attempts or all(one.worker_id in request.tried for one in pool.active):
+        elif len(tried) >= self.config.attempts or all(one.worker_id in tried for one in pool.active):
             return False
         self.metrics.retries.inc()
         self._dispatch_or_queue(request, pool)
@@ -223,7 +158,7 @@ class Scheduler:
         if worker is not None:
             self._dispatch(request, worker)
             return
-        request.queued_at_s = self.clock.monotonic()
+        request.admission.queued_at_s = self.clock.monotonic()
         self._queued[request] = None
         self._queue(pool.model_id).push(request)
 
@@ -234,17 +169,19 @@ class Scheduler:
         return queue
 
     def _choose_worker(self, request: PendingRequest, pool: Pool) -> Worker | None:
-        if request.disaggregated is not None and pool.prefill:
+        admission = request.admission
+        if admission.disaggregated is not None and pool.prefill:
             routers = self.prefill_routers
             router = routers.get(pool.model_id) or self._new_router(routers, pool)
-            return request.disaggregated.choose_workers(pool, router, request.prefix)
+            return admission.disaggregated.choose_workers(pool, router, admission.prefix)
         free = [worker for worker in pool.active if worker.load < worker.capacity]
-        if request.tried and any(worker.worker_id not in request.tried for worker in pool.active):
-            free = [worker for worker in free if worker.worker_id not in request.tried]
+        tried = admission.tried
+        if tried and any(worker.worker_id not in tried for worker in pool.active):
+            free = [worker for worker in free if worker.worker_id not in tried]
         if not free:
             return None
         router = self.routers.get(pool.model_id) or self._new_router(self.routers, pool)
-        return router.choose(free, request.prefix)
+        return router.choose(free, admission.prefix)
 
     def _new_router(self, routers: dict[str, Router], pool: Pool) -> Router:
         """Each model and each adapter has its own router: their KV caches are not interchangeable."""
@@ -253,8 +190,12 @@ class Scheduler:
 
     def _dispatch(self, request: PendingRequest, worker: Worker) -> None:
         worker.take_slot()
-        request.tried.add(worker.worker_id)
-        request.first_byte_deadline_s = self.clock.monotonic() + self.config.first_byte_timeout_s
+        admission, now = request.admission, self.clock.monotonic()
+        admission.worker = worker
+        admission.attempts += 1
+        admission.tried.add(worker.worker_id)
+        admission.last_data_s = now
+        admission.first_byte_deadline_s = now + self.config.first_byte_timeout_s
         self._awaiting_first_byte[request] = None
         request.dispatch(worker)
 
@@ -262,22 +203,31 @@ class Scheduler:
         """Stop the timeout of a request whose response has begun."""
         self._awaiting_first_byte.pop(request, None)
 
-    def release_slots(self, request: PendingRequest, worker: Worker) -> None:
-        """Free the slot that a request holds on a worker, and the one that it has reserved for decoding."""
+    def release_slots(self, request: PendingRequest) -> None:
+        """Free the slot that a request holds on its worker, if any, and the one that it has reserved for decoding."""
         self._awaiting_first_byte.pop(request, None)
+        admission = request.admission
+        worker, admission.worker = admission.worker, None
+        if worker is None:
+            return
         self._free_slot(worker)
-        if request.disaggregated is not None and (reserved := request.disaggregated.stop(worker)) is not None:
+        if admission.disaggregated is not None and (reserved := admission.disaggregated.stop(worker)) is not None:
             self._free_slot(reserved)
 
-    def start_decode(self, request: PendingRequest, prefill_worker: Worker) -> Worker:
+    def start_decode(self, request: PendingRequest) -> Worker:
         """Move a request from the worker that has read its prompt to the one that decodes, and return that one."""
-        assert request.disaggregated is not None  # noqa: S101 - prefill has finished
+        admission = request.admission
+        prefill_worker = admission.worker
+        assert admission.disaggregated is not None  # noqa: S101 - prefill has finished
+        assert prefill_worker is not None  # noqa: S101 - it has responded
         prefill_worker.record_success()
-        decode_worker, reserved = request.disaggregated.choose_decode_worker(self._workers.pools[request.model])
+        decode_worker, reserved = admission.disaggregated.choose_decode_worker(self._workers.pools[admission.model])
         if decode_worker is not reserved:
             decode_worker.take_slot()
             self._free_slot(reserved)
-        request.tried.add(decode_worker.worker_id)
+        admission.tried.add(decode_worker.worker_id)
+        admission.worker = decode_worker
+        admission.last_data_s = self.clock.monotonic()
         self._free_slot(prefill_worker)
         return decode_worker
 
@@ -317,20 +267,21 @@ class Scheduler:
                 queue.push_first(request)
                 return
             del self._queued[request]
-            self.metrics.queue_time.observe(self.clock.monotonic() - request.queued_at_s)
+            self.metrics.queue_time.observe(self.clock.monotonic() - request.admission.queued_at_s)
             self._dispatch(request, worker)
 
     def tick(self) -> None:
-        """Find workers that are lost or active again, dispatch queued requests, and time out overdue ones."""
+        """Find workers that are lost or active again, dispatch queued requests, and end waits that took too long."""
         self._workers.remove_lost()
         self._workers.refresh()
         self._workers.close_idle_connections()
-        self.fill_slots()
         now = self.clock.monotonic()
+        self._end_silence(now)
+        self.fill_slots()
         timeout_s = self.config.queue_timeout_s
-        for request in _until(self._queued, lambda request: now - request.queued_at_s > timeout_s):
+        for request in _until(self._queued, lambda request: now - request.admission.queued_at_s > timeout_s):
             request.reject(overloaded(f"no worker had capacity within {timeout_s:g} s"))
-        for request in _until(self._awaiting_first_byte, lambda request: now > request.first_byte_deadline_s):
+        for request in _until(self._awaiting_first_byte, lambda request: now > request.admission.first_byte_deadline_s):
             # No retry: the worker may still be generating, and a second worker would double the load.
             request.reject(
                 RequestError(
@@ -341,6 +292,23 @@ class Scheduler:
                     code="timeout",
                 )
             )
+
+    def _end_silence(self, now: float) -> None:
+        """Take requests from workers that have sent nothing for too long: lost ones, and those that hang in a response.
+
+        A lost worker may still send tokens, if only its reports do not arrive: its requests end once it is silent too.
+        """
+        lost_after_s, idle_s = self.config.lost_after_s, self.config.stream_idle_timeout_s
+        for request in list(self._admitted):
+            admission = request.admission
+            worker, silent_s = admission.worker, now - admission.last_data_s
+            if worker is None or admission.paused or silent_s <= min(lost_after_s, idle_s):
+                continue
+            if silent_s > lost_after_s and self._workers.is_lost(worker):
+                request.lose_worker(f"it has sent nothing for {silent_s:.0f} s and no longer reports")
+            elif silent_s > idle_s and request not in self._awaiting_first_byte:
+                self.record_failure(worker, eject=False)
+                request.lose_worker(f"it has sent nothing for {silent_s:.0f} s")
 
 
 def _until(requests: dict[PendingRequest, None], overdue: Callable[[PendingRequest], bool]) -> list[PendingRequest]:

@@ -14,8 +14,14 @@ import httptools
 
 from novacron_serving.clock import SYSTEM_CLOCK, Clock
 from novacron_serving.cluster_tls import ClusterTls, describe_error
+from novacron_serving.server import watch_peer
 
 CONNECT_TIMEOUT_S = 2.0
+PEER_TIMEOUT_S = 15
+"""A connection to a worker that acknowledges nothing is closed after this time; usually the worker is lost before."""
+MAX_RESPONSE_HEAD_BYTES = 2**16
+_END_OF_CHUNKS = b"0\r\n\r\n"
+_NO_BODY = (204, 304)
 IDLE_S = 30.0
 """Idle connections are closed after this time. Workers keep theirs longer: `server.KEEP_ALIVE_S`."""
 
@@ -51,6 +57,10 @@ class Receiver(Protocol):
         ...
 
 
+class _InvalidResponseError(Exception):
+    """A worker's response is not one that can be passed on."""
+
+
 class UpstreamConnection(asyncio.Protocol):
     """One connection. `Upstream` opens it for a first request, which is sent once it is open."""
 
@@ -60,13 +70,19 @@ class UpstreamConnection(asyncio.Protocol):
         self._upstream = upstream
         self._first = request, receiver
         self._receiver: Receiver | None = None
-        self._reused = False
+        self._reused = self._paused = False
         self._parser = httptools.HttpResponseParser(self)
         self._reset()
 
     def _reset(self) -> None:
         self._headers: list[tuple[bytes, bytes]] = []
-        self._partial_head = b""
+        self._partial = b""
+        """The part of a head that has arrived; afterwards the last bytes of a chunked body.
+
+        A response must end where its data ends: the client would take more for the next response.
+        """
+        self._body_bytes: int | None = None
+        """Bytes of the body that are left; None: it is chunked."""
         self._head_complete = self._in_body = self._complete = self._keep_alive = False
 
     def send(self, request: bytes, receiver: Receiver, *, reused: bool) -> None:
@@ -84,6 +100,9 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102
         self.transport = transport  # type: ignore[assignment]
+        connection = transport.get_extra_info("socket")
+        if connection is not None:
+            watch_peer(connection, PEER_TIMEOUT_S)
         request, receiver = self._first
         if receiver.on_connect(self):
             self.send(request, receiver, reused=False)
@@ -94,7 +113,7 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: D102
         receiver, self._receiver = self._receiver, None
         if receiver is not None:
-            no_response = not self._head_complete and not self._partial_head
+            no_response = not self._head_complete and not self._partial
             reason = self._upstream.describe_error(exc) if exc else "it closed the connection"
             receiver.on_error(reason, reused=self._reused and no_response)
 
@@ -105,32 +124,73 @@ class UpstreamConnection(asyncio.Protocol):
             return
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError:
+            if not self._in_body:
+                if not self._head_complete:
+                    self._partial += data
+                    if len(self._partial) > MAX_RESPONSE_HEAD_BYTES:
+                        raise _InvalidResponseError
+                    return
+                whole = self._partial + data
+                data, self._partial = whole[whole.index(b"\r\n\r\n") + 4 :], b""
+                self._start_body()
+                receiver.on_headers(self._parser.get_status_code(), self._headers)
+            if self._body_bytes is not None:
+                self._body_bytes -= len(data)
+                if self._complete is not (self._body_bytes == 0):
+                    raise _InvalidResponseError
+            elif not self._complete:
+                self._partial = (
+                    data if len(data) >= len(_END_OF_CHUNKS) else self._partial[-len(_END_OF_CHUNKS) :] + data
+                )
+            elif not (self._partial + data).endswith(_END_OF_CHUNKS):
+                raise _InvalidResponseError
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade, _InvalidResponseError):
             self._receiver = None
             self.transport.abort()
             receiver.on_error("its response is not valid HTTP", reused=False)
             return
-        if not self._in_body:
-            if not self._head_complete:
-                self._partial_head += data
-                return
-            whole = self._partial_head + data
-            data = whole[whole.index(b"\r\n\r\n") + 4 :]
-            self._in_body = True
-            receiver.on_headers(self._parser.get_status_code(), self._headers)
-        if self._complete:
+        if data:
+            receiver.on_data(data)
+        if self._complete and self._receiver is receiver:
             self._receiver = None
+            self.resume()
             keep_alive = self._keep_alive
             self._reset()
             if keep_alive:
                 self._upstream.put_idle(self)
             else:
                 self.transport.close()
-            if data:
-                receiver.on_data(data)
             receiver.on_complete()
-        elif data:
-            receiver.on_data(data)
+
+    def _start_body(self) -> None:
+        """Find out how the response ends. One that ends with its connection could be cut off without notice."""
+        self._in_body = True
+        status = self._parser.get_status_code()
+        names = dict(self._headers)
+        if status in _NO_BODY:
+            self._body_bytes = 0
+        elif b"transfer-encoding" not in names:
+            self._body_bytes = int(names.get(b"content-length", b"-1"))
+            if self._body_bytes < 0:
+                raise _InvalidResponseError
+        if status < 200:  # workers send no interim responses: the head of the real one would look like its body
+            raise _InvalidResponseError
+
+    def pause(self) -> None:
+        """Stop reading the response."""
+        if not self._paused:
+            self._paused = True
+            self.transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read the response again."""
+        if self._paused:
+            self._paused = False
+            self.transport.resume_reading()
+
+    def on_message_begin(self) -> None:  # noqa: D102
+        if self._complete:
+            raise _InvalidResponseError  # a second response to one request
 
     def on_header(self, name: bytes, value: bytes) -> None:  # noqa: D102
         self._headers.append((name.lower(), value))

@@ -266,19 +266,33 @@ class Workers:
         """Return whether a model is registered, or served by a worker that may be lost."""
         return model_id in self.registered or any(model_id in worker.models for worker in self._workers.values())
 
+    def is_lost(self, worker: Worker) -> bool:
+        """Return whether a worker has not reported for `lost_after_s`."""
+        return self.clock.monotonic() - worker.last_seen_s > self._config.lost_after_s
+
+    def excuse(self, seconds: float) -> None:
+        """Forgive all workers this many seconds, in which the coordinator itself did not run."""
+        for worker in self._workers.values():
+            worker.last_seen_s += seconds
+
     def status(self, worker: Worker) -> WorkerStatus:
         """Return whether a worker gets requests."""
         now = self.clock.monotonic()
-        if now - worker.last_seen_s > self._config.lost_after_s:
+        if self.is_lost(worker):
             return WorkerStatus.LOST
         if worker.draining:
             return WorkerStatus.DRAINING
         return WorkerStatus.FAILED if now < worker.ejected_until_s else WorkerStatus.ACTIVE
 
     def remove_lost(self) -> None:
-        """Remove workers that have been lost for `forget_after_s`. Draining ones go once they are lost."""
+        """Remove workers that have been lost for `forget_after_s`. Draining ones go once they are lost.
+
+        Idle connections to a lost worker are closed: its machine may have gone without a word.
+        """
         now = self.clock.monotonic()
         for worker in self.all():
+            if self.is_lost(worker):
+                worker.upstream.close()
             after_s = self._config.lost_after_s if worker.draining else self._config.forget_after_s
             if now - worker.last_seen_s > after_s:
                 self._remove(worker.worker_id)

@@ -174,7 +174,9 @@ class WorkerApp:
         """Return the JSON body, and the KV transfer of a prefill worker if there is one."""
         limit, length = self._config.max_body_bytes, request.headers.get(KV_TRANSFER_HEADER)
         if length is None:
-            return parse_json(await read_bytes(request.stream(), limit, request.headers.get("content-length"))), None
+            body = await read_bytes(request.stream(), limit, request.headers.get("content-length"))
+            request.state.body = body  # a KV transfer signs it
+            return parse_json(body), None
         transfer, body = verify_transfer(await request.body(), length, self._token)
         if len(body) > limit:
             raise body_too_large(limit)
@@ -196,7 +198,7 @@ class WorkerApp:
     ) -> Response:
         async for _ in rest:  # let the generator finish
             pass
-        signed = sign_transfer(transfer, await request.body(), self._token)
+        signed = sign_transfer(transfer, request.state.body, self._token)
         return Response(signed, media_type="application/octet-stream", headers={KV_TRANSFER_HEADER: "1"})
 
     def _check_ready(self) -> None:

@@ -37,7 +37,7 @@ def attributes(node: ast.ClassDef) -> set[str]:
     return stored - inherited
 
 
-@pytest.mark.parametrize("node", classes(), ids=lambda node: node.name)
+@pytest.mark.parametrize("node", list(classes()), ids=lambda node: node.name)
 def test_class_has_few_attributes(node: ast.ClassDef) -> None:
     assert len(attributes(node)) <= MAX_ATTRIBUTES, sorted(attributes(node))
 

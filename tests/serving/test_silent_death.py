@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 
 from tests.fork_server import ROOT
+from tests.polling import wait_until
 
 from .gateway import Gateway, MakeGateway, said
-from .stack import wait_until
 
 pytestmark = pytest.mark.xdist_group("gateway")
 

@@ -27,7 +27,7 @@ from novacron_infra.image_digests import WITHOUT_DIGESTS, add_stand_ins, describ
 from novacron_infra.local import LocalServing, LocalServingArgs
 from novacron_infra.plan import EnvironmentPlan, plan_environment, summarize_plan
 from novacron_infra.plan.monitoring import PrometheusObjects, plan_monitoring
-from novacron_infra.plan.own_workers import plan_own_workers
+from novacron_infra.plan.own_workers import plan_own_environment
 from novacron_infra.regions import RegionResults
 from novacron_infra.sdks import find_missing_sdk
 from novacron_infra.tags import Tags
@@ -260,11 +260,10 @@ def describe_missing_servers(config: KubernetesEnvironment) -> Iterator[str]:
 
 def _choose_workers(config: KubernetesEnvironment) -> WorkerPods | GpuWorkers:
     """Return the workers of a cluster of your own. Raises PlanError for a model that does not fit its GPU nodes."""
-    if config.gpu_workers is None or config.model.url is None:
+    group = plan_own_environment(config)
+    if group is None or config.model.url is None:
         return config.workers
-    store, _, folder = config.model.url.rpartition("/")
-    group = plan_own_workers(config.gpu_workers, config.model.id, folder, config.targets)
-    return GpuWorkers(groups=(group,), store=ModelStoreAccess(url=store))
+    return GpuWorkers(groups=(group,), store=ModelStoreAccess(url=config.model.url.rpartition("/")[0]))
 
 
 def describe_monitoring(config: KubernetesEnvironment) -> PrometheusObjects | None:

@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from novacron_infra.shown_values import name_look_alikes
+
 _LIST_ITEM = re.compile(r"\.\d+(?![^.])|\[[^]]+\]")
 _SHOWN_ITEMS = 10
 """Items of one list whose problems a message shows."""
@@ -37,7 +39,8 @@ class Problem:
         shown = f"{self.value} (the default)" if self.is_default else self.value
         subject = f"{self.path} is missing" if self.value is None else f"{self.path} = {shown}"
         head = f"{subject}: {self.rule}. {self.fix}"
-        return "\n".join([head, *(f"      {line}" for line in self.details)])
+        lines = (*self.details, *name_look_alikes(self.value or ""))
+        return "\n".join([head, *(f"      {line}" for line in lines)])
 
 
 class ConfigurationError(NovaCronError):
@@ -71,21 +74,19 @@ def _shorten(problems: Sequence[Problem]) -> Iterator[str]:
     """Yield the problems as text; of each list the first ten items with problems, then the number of the others."""
     items: defaultdict[str, dict[str, None]] = defaultdict(dict)
     for problem in problems:
-        name, item = _find_list(problem.path)
-        if item is not None:
+        for name, item in _find_lists(problem.path):
             items[name][item] = None
     shown = {name: set(list(found)[:_SHOWN_ITEMS]) for name, found in items.items()}
     summarized: set[str] = set()
     for problem in problems:
-        name, item = _find_list(problem.path)
-        if item is None or item in shown[name]:
+        hidden = next((name for name, item in _find_lists(problem.path) if item not in shown[name]), None)
+        if hidden is None:
             yield str(problem)
-        elif name not in summarized:
-            summarized.add(name)
-            yield f"{name}: {len(items[name]) - _SHOWN_ITEMS} more items have problems"
+        elif hidden not in summarized:
+            summarized.add(hidden)
+            yield f"{hidden}: {len(items[hidden]) - _SHOWN_ITEMS} more items have problems"
 
 
-def _find_list(path: str) -> tuple[str, str | None]:
-    """Return the path of the innermost list in `path` and its item, such as `.0`, or None for a path without a list."""
-    items = list(_LIST_ITEM.finditer(path))
-    return (path[: items[-1].start()], items[-1].group()) if items else (path, None)
+def _find_lists(path: str) -> list[tuple[str, str]]:
+    """Return the paths of the lists in `path`, the outermost first, each with its item, such as `.0`."""
+    return [(path[: item.start()], item.group()) for item in _LIST_ITEM.finditer(path)]

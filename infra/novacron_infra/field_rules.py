@@ -26,6 +26,7 @@ _RULES = {
     "bool_type": ("it must be true or false", "Write true or false without quotes"),
     "model_type": ("it must be a mapping", "Write its keys below it"),
     "dict_type": ("it must be a mapping", "Write its keys below it"),
+    "list_type": ("it must be a list", "Write each item after a dash"),
     "tuple_type": ("it must be a list", "Write each item after a dash"),
     "too_short": ("it needs at least 1 item", "Add an item"),
     "datetime_type": ("it must be a time with its zone", "Write it like 2026-12-01T11:30:00Z"),
@@ -43,7 +44,7 @@ def describe_rule(kind: type[BaseModel], detail: ErrorDetails) -> tuple[str, str
     if detail["type"] == BROKEN_RULE:
         return str(context["rule"]), str(context["fix"])
     if detail["type"] in ("enum", "literal_error"):
-        return "it is not a valid value", f"Use {show_choices(str(context['expected']))}"
+        return "it is not a valid value", suggest_choice(detail["input"], show_choices(str(context["expected"])))
     if detail["type"] in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):
         bounds = _describe_bounds(_find_field(kind, detail["loc"]), context)
         fix = f"Use a number {bounds}" if bounds.startswith("from") else f"Use {bounds}"
@@ -59,6 +60,23 @@ def show_choices(text: str) -> str:
     return re.sub(r"<\w+\.\w+: ([^>]*)>", r"\1", text).replace("'", "")
 
 
+def suggest_choice(value: object, choices: str) -> str:
+    """Return a sentence with the choice that a value means, or with all of them.
+
+    Args:
+        value: what the user typed. It means a choice that differs only in case, in `-` and `_`, and in outer spaces.
+        choices: the choices, separated by commas, or by "or" before the last.
+    """
+    for choice in re.split(r", | or ", choices):
+        if isinstance(value, str) and _fold(value) == _fold(choice):
+            return f"Write it as {choice}"
+    return f"Use one of {choices}" if "," in choices and " or " not in choices else f"Use {choices}"
+
+
+def _fold(text: str) -> str:
+    return text.strip().lower().replace("_", "-")
+
+
 def _describe_bounds(info: FieldInfo | None, context: dict[str, Any]) -> str:
     """Return the bounds of a number in words, such as "from 1 to 65535" or "more than 0"."""
     constraints = _list_constraints(info) if info else []
@@ -72,6 +90,8 @@ def _describe_bounds(info: FieldInfo | None, context: dict[str, Any]) -> str:
     if "ge" in bounds and "le" in bounds:
         return f"from {bounds['ge']} to {bounds['le']}"
     words = {"gt": "more than {}", "ge": "{} or more", "lt": "less than {}", "le": "{} or less"}
+    if len(bounds) > 1:
+        words |= {"ge": "at least {}", "le": "at most {}"}
     return " and ".join(text.format(bounds[name]) for name, text in words.items() if name in bounds)
 
 
@@ -111,6 +131,9 @@ def find_model_at(kind: type[BaseModel], location: Sequence[int | str]) -> type[
     for step in location:
         if isinstance(step, int):
             continue
+        if (value := _find_mapping_value(current)) is not None:
+            current = value  # the step is a key of the mapping
+            continue
         member = _find_union_member(current, step)
         if member is not None:
             current = member
@@ -121,6 +144,14 @@ def find_model_at(kind: type[BaseModel], location: Sequence[int | str]) -> type[
             return None
         current = info.annotation
     return _unwrap_model(current)
+
+
+def _find_mapping_value(annotation: Any) -> Any:
+    """Return the type of the values of `dict[K, V]` or of `dict[K, V] | None`; None for other types."""
+    if typing.get_origin(annotation) is dict:
+        return typing.get_args(annotation)[1]
+    members = typing.get_args(annotation) if typing.get_origin(annotation) in (types.UnionType, typing.Union) else ()
+    return next((value for item in members if (value := _find_mapping_value(item)) is not None), None)
 
 
 def _find_union_member(annotation: Any, tag: str) -> type[BaseModel] | None:

@@ -9,7 +9,7 @@ import typer
 from novacron_infra.config import CloudEnvironment, KubernetesEnvironment, LocalEnvironment, load
 from novacron_infra.config.reading import find_misspelt_keys
 from novacron_infra.errors import ConfigurationError
-from novacron_infra.plan import EnvironmentPlan, plan_environment
+from novacron_infra.plan import EnvironmentPlan, plan_environment, plan_own_environment
 
 from novacron_ops.console import write_lines
 from novacron_ops.errors import Exit, OpsError
@@ -33,6 +33,8 @@ def load_plan(stack: ProjectStack, as_json: bool) -> EnvironmentPlan | LocalEnvi
         return None
     try:
         config = load(configuration[ENVIRONMENT_KEY])
+        if isinstance(config, KubernetesEnvironment):
+            plan_own_environment(config)  # checks that the model fits the GPU nodes
         return plan_environment(config) if isinstance(config, CloudEnvironment) else config
     except ConfigurationError as error:
         if as_json:

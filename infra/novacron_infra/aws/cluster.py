@@ -261,7 +261,7 @@ def _check_args(name: str, args: EksClusterArgs) -> list[Problem]:
     found = check_retention(f"{name}.log_retention_days", args.log_retention_days)
     found += check_version(f"{name}.kubernetes_version", args.kubernetes_version, Cloud.AWS)
     found += check_api_networks(f"{name}.public_cidrs", args.public_cidrs)
-    found += check_internet_networks(f"{name}.public_cidrs", args.public_cidrs)
+    found += check_internet_networks(f"{name}.public_cidrs", args.public_cidrs, Cloud.AWS)
     if not args.admin_principal_arns:
         rule = "no one could sign in, not even the cluster's creator"
         found.append(Problem(f"{name}.admin_principal_arns", "none", rule, "Name a role"))

@@ -341,7 +341,7 @@ def _system_pool(args: AksClusterArgs) -> containerservice.ManagedClusterAgentPo
 def _check_args(name: str, args: AksClusterArgs) -> list[Problem]:
     found = list(check_version(f"{name}.kubernetes_version", args.kubernetes_version, Cloud.AZURE))
     found += check_api_networks(f"{name}.public_cidrs", args.public_cidrs)
-    found += check_internet_networks(f"{name}.public_cidrs", args.public_cidrs)
+    found += check_internet_networks(f"{name}.public_cidrs", args.public_cidrs, Cloud.AZURE)
     if not args.admin_group_ids:
         rule = "no one could sign in, because there are no local accounts"
         found.append(Problem(f"{name}.admin_group_ids", "none", rule, "Name a group"))

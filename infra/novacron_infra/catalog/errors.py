@@ -53,14 +53,15 @@ class UnsupportedQuantizationError(CatalogError):
 def suggest_names(name: str, known: Iterable[str]) -> str:
     """Return a sentence that suggests what to write instead of `name`.
 
-    Names are case-sensitive: one that differs in case only is suggested alone. Otherwise the sentence has up to three
-    similar names, or the known ones when none is similar.
+    Names are case-sensitive: one that differs only in case, or in spaces around it, is suggested alone. Otherwise the
+    sentence has up to three names that contain the text or are similar to it, or the known ones when none is.
     """
     names = sorted(known)
-    same = [item for item in names if item.lower() == name.lower()]
+    same = [item for item in names if item.lower() == name.strip().lower()]
     if same:
-        return f"Names are case-sensitive: use {same[0]}"
-    near = difflib.get_close_matches(name, names, n=3)
+        return f"Names are case-sensitive: use {same[0]}" if same[0] != name.strip() else f"Write it as {same[0]}"
+    near = [item for item in names if name.strip() and name.strip().lower() in item.lower()][:3]
+    near = near or difflib.get_close_matches(name, names, n=3)
     if near:
         return f"Did you mean {' or '.join(near)}?"
     shown = ", ".join(names[:_SHOWN_NAMES])

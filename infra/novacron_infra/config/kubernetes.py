@@ -6,28 +6,36 @@ from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, PositiveFloat
+from pydantic import ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from novacron_infra.config.environment import EnvironmentSecrets
-from novacron_infra.config.problems import problem
+from novacron_infra.config.problems import MISSING, problem
 from novacron_infra.config.rules.logs import check_own_logs
-from novacron_infra.config.rules.processes import check_container
+from novacron_infra.config.rules.processes import check_container, check_shared_memory
 from novacron_infra.config.rules.targets import check_serving_targets
 from novacron_infra.config.rules.traffic import is_dns_name
 from novacron_infra.config.sections.add_ons import AddOn, AddOns
-from novacron_infra.config.sections.base import HomePath, Instances, Name, Section, TextPattern
+from novacron_infra.config.sections.base import Gib, HomePath, Instances, Name, ObjectName, Section, TextPattern
 from novacron_infra.config.sections.gpu_workers import OwnGpuWorkers
 from novacron_infra.config.sections.hardware import Resources
 from novacron_infra.config.sections.images import ImageReference
 from novacron_infra.config.sections.monitoring import Monitoring
 from novacron_infra.config.sections.own_databases import OwnPostgres, OwnRedis
 from novacron_infra.config.sections.platform import Platform
-from novacron_infra.config.sections.serving import CoordinatorSettings, Device, PyTorchQuantization, PyTorchSettings
+from novacron_infra.config.sections.serving import (
+    CoordinatorSettings,
+    Device,
+    PyTorchQuantization,
+    PyTorchSettings,
+    ServedName,
+)
 from novacron_infra.config.sections.targets import ServingTargets
 from novacron_infra.errors import Problem
 
 _DRAIN_LIMIT_S = 3600
+SMALLEST_DATABASE_GIB = 0.05
+"""Memory of a Postgres or Redis container that has hardly any data."""
 
 
 ImagePath = Annotated[
@@ -81,7 +89,7 @@ class ServingImages(Section):
 class ServedModel(Section):
     """The model to serve. Without `path` and `url`: the tiny model that ships with NovaCron."""
 
-    id: Name = "novacron-tiny"
+    id: ServedName = "novacron-tiny"
     """The name that clients ask for."""
     path: ImagePath | None = None
     """A Hugging Face model folder inside the worker's image."""
@@ -116,9 +124,9 @@ class WorkerPods(PyTorchSettings):
     """Quantisation of the weights; `novacron quality` measures what it costs."""
     start_timeout_s: int = Field(default=600, ge=30, le=3600)
     """Seconds that a worker may take to load the model, with the download. After that it is restarted."""
-    shared_memory_gib: PositiveFloat = 1
+    shared_memory_gib: Gib = 1
     """Size of the memory-backed /dev/shm of each pod in GiB. It counts against the memory limit."""
-    storage_gib: PositiveFloat = 4
+    storage_gib: Gib = 4
     """Size of a worker's files on the node's disk in GiB: downloaded models, caches and temporary files."""
     drain_s: int = Field(default=60, ge=0, le=_DRAIN_LIMIT_S)
     """Seconds that requests in flight may take to end when a worker stops."""
@@ -140,11 +148,11 @@ class AccessKind(str, Enum):
 class ApiGateway(Section):
     """The Gateway of the cluster that sends requests for the API to the coordinators. It is not changed."""
 
-    name: Label
+    name: ObjectName
     """Name of the Gateway."""
     namespace: Label
     """Its namespace. One of its listeners has to allow routes from the namespace `novacron-llm`."""
-    listener: Label | None = None
+    listener: ObjectName | None = None
     """Name of one of its listeners. Left out: every listener that allows the route."""
     tls: bool = True
     """Whether clients reach the Gateway with TLS. It is the scheme of the stack's output `endpoint`."""
@@ -223,6 +231,12 @@ def check_kubernetes_rules(parts: Mapping[str, Any]) -> list[Problem]:
     for name in ("postgres", "redis"):
         if (database := parts.get(name)) is not None:
             found += check_container(f"{name}.resources", database.resources)
+            if (limit := database.resources.memory_limit_gib) < SMALLEST_DATABASE_GIB:
+                rule = f"a server needs {SMALLEST_DATABASE_GIB} GiB to start"
+                found.append(problem(f"{name}.resources.memory_limit_gib", limit, rule, "Raise it"))
+    if add_ons is not None and add_ons.load_balancer_controller is AddOn.INSTALL:
+        rule = "it is AWS Load Balancer Controller, which needs roles of IAM that only platform aws creates"
+        found.append(problem("add_ons.load_balancer_controller", AddOn.INSTALL.value, rule, "Remove this key"))
     if parts.get("cluster_tls") and add_ons is not None and add_ons.cert_manager in (None, AddOn.NONE):
         rule = "cert-manager issues the certificates, and add_ons.cert_manager is none"
         fix = "Set add_ons.cert_manager to install, or to existing if the cluster has it"
@@ -246,10 +260,7 @@ def _check_coordinators(coordinators: CoordinatorPods) -> Iterator[Problem]:
 
 def _check_workers(workers: WorkerPods) -> Iterator[Problem]:
     yield from check_container("workers.resources", workers.resources)
-    limit = workers.resources.memory_limit_gib
-    if workers.shared_memory_gib >= limit:
-        rule = f"shared memory counts against workers.resources.memory_limit_gib, {limit:g}"
-        yield problem("workers.shared_memory_gib", workers.shared_memory_gib, rule, f"Use less than {limit:g}")
+    yield from check_shared_memory("workers", workers.shared_memory_gib, workers.resources)
     if workers.device is Device.CUDA and workers.gpus == 0:
         rule = "workers.gpus is 0, so a worker has no CUDA device"
         yield problem("workers.device", workers.device.value, rule, "Set workers.gpus, or use cpu")
@@ -260,13 +271,10 @@ def _check_workers(workers: WorkerPods) -> Iterator[Problem]:
 
 def _check_gpu_workers(workers: OwnGpuWorkers, model: ServedModel | None) -> Iterator[Problem]:
     yield from check_container("gpu_workers.resources", workers.resources)
-    limit = workers.resources.memory_limit_gib
-    if workers.shared_memory_gib >= limit:
-        rule = f"shared memory counts against gpu_workers.resources.memory_limit_gib, {limit:g}"
-        yield problem("gpu_workers.shared_memory_gib", workers.shared_memory_gib, rule, f"Use less than {limit:g}")
+    yield from check_shared_memory("gpu_workers", workers.shared_memory_gib, workers.resources)
     if model is not None and model.url is None:
         rule = "gpu_workers download the weights from a store"
-        yield problem("model.url", None, rule, "Name the model's folder, such as s3://models/llama-3.1-405b-fp8")
+        yield problem("model.url", MISSING, rule, "Name the model's folder, such as s3://models/llama-3.1-405b-fp8")
 
 
 def _check_access(access: ApiAccess) -> Iterator[Problem]:
@@ -276,7 +284,7 @@ def _check_access(access: ApiAccess) -> Iterator[Problem]:
         yield problem("access.node_port", access.node_port, rule, "Remove it, or set access.kind to node-port")
     if access.address is not None and kind is AccessKind.CLUSTER_IP:
         rule = "access.kind is cluster-ip, which no client outside the cluster reaches"
-        yield problem("access.address", access.address, rule, "Remove it, or set access.kind to node-port")
+        yield problem("access.address", access.address or MISSING, rule, "Remove it, or set access.kind to node-port")
 
 
 def _check_gateway(access: ApiAccess, add_ons: AddOns | None) -> Iterator[Problem]:
@@ -287,7 +295,7 @@ def _check_gateway(access: ApiAccess, add_ons: AddOns | None) -> Iterator[Proble
         return
     if access.gateway is None:
         rule = "access.kind is gateway"
-        yield problem("access.gateway", None, rule, "Name the Gateway, such as {name: public, namespace: gateways}")
+        yield problem("access.gateway", MISSING, rule, "Name the Gateway, such as {name: public, namespace: gateways}")
     if access.address is None or not is_dns_name(access.address):
         rule = "a Gateway finds the coordinators by the host name of the request"
         yield problem("access.address", access.address, rule, "Write the API's host name, such as llm.example.com")

@@ -20,6 +20,7 @@ from novacron_infra.config.rules import check_cloud_environment
 from novacron_infra.config.rules.parts import Parts
 from novacron_infra.config.sections.platform import Platform
 from novacron_infra.errors import ConfigurationError, Problem
+from novacron_infra.field_rules import suggest_choice
 
 EnvironmentConfig: TypeAlias = LocalEnvironment | KubernetesEnvironment | CloudEnvironment
 _Kind: TypeAlias = type[LocalEnvironment] | type[KubernetesEnvironment] | type[CloudEnvironment]
@@ -51,7 +52,7 @@ def load(mapping: object, *, secrets: EnvironmentSecrets | None = None) -> Envir
     if not known_platform:
         platforms = ", ".join(item.value for item in Platform)
         if "platform" in values:
-            found = problem("platform", platform, "it is not a platform", f"Use one of {platforms}")
+            found = problem("platform", platform, "it is not a platform", suggest_choice(platform, platforms))
         else:
             found = problem("platform", MISSING, "this key is required", f"Add it, with one of {platforms}")
         problems.append(found)

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from novacron_infra.config.problems import problem
 from novacron_infra.config.sections.base import HomePath, Port, Section, TextPattern, broken_rule
 from novacron_infra.config.sections.platform import Platform
-from novacron_infra.config.sections.serving import CoordinatorSettings, PyTorchQuantization, PyTorchSettings
+from novacron_infra.config.sections.serving import CoordinatorSettings, PyTorchQuantization, PyTorchSettings, ServedName
 from novacron_infra.errors import Problem
 
 LAST_PORT = 65535
@@ -36,7 +36,7 @@ EnvironmentPattern = Annotated[
 class ModelConfig(Section):
     """The model to serve."""
 
-    id: str = Field(default="novacron-tiny", min_length=1)
+    id: ServedName = "novacron-tiny"
     """The name that clients ask for."""
     path: HomePath | None = None
     """A Hugging Face model folder, relative to the project's folder; `~` is the home folder.

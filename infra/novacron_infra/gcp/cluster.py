@@ -265,7 +265,7 @@ def _check_args(name: str, args: GkeClusterArgs) -> list[Problem]:
         fix = "Write it as gke-security-groups@example.com"
         found.append(Problem(f"{name}.security_group", args.security_group, rule, fix))
     found += check_api_networks(f"{name}.public_cidrs", args.public_cidrs)
-    found += check_internet_networks(f"{name}.public_cidrs", args.public_cidrs)
+    found += check_internet_networks(f"{name}.public_cidrs", args.public_cidrs, Cloud.GCP)
     found += check_api_networks(f"{name}.private_cidrs", args.private_cidrs)
     found += [
         Problem(f"{name}.private_cidrs.{index}", str(cidr), "it is a public network", "Name it in public_cidrs")

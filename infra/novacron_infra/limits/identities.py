@@ -11,13 +11,16 @@ from novacron_infra.shown_values import show_value
 
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 """Ids of Azure's subscriptions and of Entra's groups."""
-_PRINCIPAL = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:(role|user)/(?!/)([\w+=,.@-]+/)*[\w+=,.@-]{1,64}", re.ASCII)
-_SESSION = re.compile(r"arn:(aws[a-z-]*):sts::(\d{12}):assumed-role/([^/]+)(/.*)?")
-_MEMBER = re.compile(r"(user|group|serviceAccount):[^@\s:]+@[^@\s:]+\.[^@\s:.]+")
+_PRINCIPAL = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/(?!/)([\w+=,.@-]+/)*[\w+=,.@-]{1,64}", re.ASCII)
+_SESSION = re.compile(r"arn:(aws[a-z-]*):sts::([0-9]{12}):assumed-role/([^/]+)(/.*)?")
+_SERVICE_ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/aws-service-role/.+")
+_MEMBER = re.compile(
+    r"(user|group):[^@\s:]+@[^@\s:]+\.[^@\s:.]+|serviceAccount:[^@\s:]+@[^@\s:]+\.gserviceaccount\.com"
+)
 _EMAIL = re.compile(r"[^@\s:/]+@[^@\s:/]+\.[^@\s:/.]+")
 _PROJECT = re.compile(r"([a-z][a-z0-9.-]*:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
-_TOPIC = re.compile(r"arn:aws[a-z-]*:sns:([a-z0-9-]+):\d{12}:[A-Za-z0-9_-]{1,256}")
-_CHANNEL = re.compile(r"projects/[^/\s]+/notificationChannels/\d+")
+_TOPIC = re.compile(r"arn:aws[a-z-]*:sns:([a-z0-9-]+):[0-9]{12}:[A-Za-z0-9_-]{1,256}")
+_CHANNEL = re.compile(r"projects/[^/\s]+/notificationChannels/[0-9]+")
 _ACTION_GROUP = re.compile(
     rf"/subscriptions/{UUID.pattern}/resourceGroups/[^/\s]+/providers/microsoft\.insights/actionGroups/[^/\s]+",
     re.IGNORECASE,
@@ -47,17 +50,22 @@ def check_admins(path: str, admins: Sequence[str], cloud: Cloud) -> Iterator[Pro
 
 
 def _describe_aws(admin: str) -> tuple[str, str] | None:
+    if _SERVICE_ROLE.fullmatch(admin):
+        return (
+            "it is the role of an AWS service, which EKS does not accept",
+            f"Use a role of yours, like {_ROLE_EXAMPLE}",
+        )
     if _PRINCIPAL.fullmatch(admin):
         return None
     if session := _SESSION.fullmatch(admin):
         partition, account, role = session[1], session[2], session[3]
         fix = f"Use the role itself: arn:{partition}:iam::{account}:role/{role}, with the role's path if it has one"
         return "it is the session of a role, which ends", fix
-    if re.match(r"arn:aws[a-z-]*:iam::\d*:group/", admin):
+    if re.match(r"arn:aws[a-z-]*:iam::[0-9]*:group/", admin):
         return "EKS accepts no groups of IAM", f"Use a role that the group's users may assume, like {_ROLE_EXAMPLE}"
-    if re.fullmatch(r"arn:aws[a-z-]*:iam::\d*:root", admin):
+    if re.fullmatch(r"arn:aws[a-z-]*:iam::[0-9]*:root", admin):
         return "it is an account, not a role or a user", f"Use a role of the account, like {_ROLE_EXAMPLE}"
-    if re.match(r"arn:aws[a-z-]*:iam::(?!\d{12}:)", admin):
+    if re.match(r"arn:aws[a-z-]*:iam::(?![0-9]{12}:)", admin):
         return "the account in it does not have 12 digits", f"Write it like {_ROLE_EXAMPLE}"
     return "it is not the ARN of an IAM role or user", f"Write it like {_ROLE_EXAMPLE}"
 
@@ -69,6 +77,9 @@ def _describe_google(admin: str) -> tuple[str, str] | None:
         kind = "serviceAccount" if admin.endswith(".gserviceaccount.com") else "user"
         other = "" if kind == "serviceAccount" else f" or group:{admin}"
         return "it does not say what kind of account it is", f"Use {kind}:{admin}{other}"
+    if admin.startswith("serviceAccount:"):
+        fix = "Write it like serviceAccount:name@project.iam.gserviceaccount.com"
+        return "the address of a service account ends with .gserviceaccount.com", fix
     fix = "Write it like group:operators@example.com"
     return "an administrator on Google Cloud is user:, group: or serviceAccount: and an address", fix
 
@@ -95,6 +106,19 @@ def check_subscription(path: str, subscription_id: str) -> Iterator[Problem]:
     if not UUID.fullmatch(subscription_id):
         fix = f"Write it like {_GROUP_EXAMPLE}; `az account show --query id` prints it"
         yield Problem(path, show_value(subscription_id), "it is not the id of a subscription", fix)
+
+
+MOST_RECEIVERS = {Cloud.AWS: 5, Cloud.GCP: 16, Cloud.AZURE: 5}
+"""Receivers of one alarm: actions of an alarm in CloudWatch, channels of a policy, action groups of a rule."""
+
+
+def check_receivers(path: str, receivers: Sequence[str], cloud: Cloud) -> Iterator[Problem]:
+    """Yield a problem for a receiver of alarms that is there twice, and for more receivers than the cloud allows."""
+    for index, receiver in enumerate(receivers):
+        if receiver in receivers[:index]:
+            yield Problem(f"{path}.{index}", show_value(receiver), "the list has this receiver twice", "Remove one")
+    if len(receivers) > (most := MOST_RECEIVERS[cloud]):
+        yield Problem(path, f"{len(receivers)} receivers", f"an alarm has at most {most}", f"Keep at most {most}")
 
 
 def check_topics(path: str, topics: Sequence[str], region: str | None) -> Iterator[Problem]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Network
 
 from novacron_infra.catalog import Cloud
@@ -22,8 +22,15 @@ _NOT_ROUTED = (
     IPv4Network("100.64.0.0/10"),
     IPv4Network("127.0.0.0/8"),
     IPv4Network("169.254.0.0/16"),
+    IPv4Network("224.0.0.0/3"),
 )
-"""RFC 1918, RFC 6598, loopback and link-local addresses."""
+"""RFC 1918, RFC 6598, loopback, link-local, multicast and reserved addresses."""
+_MOST_API_NETWORKS = {Cloud.AWS: 40, Cloud.GCP: 100, Cloud.AZURE: 200}
+"""Networks that may reach one API.
+
+The quota "Public endpoint access CIDR ranges per cluster" of EKS, authorized networks of GKE, and authorized IP ranges
+of AKS (Microsoft Learn, read on 2026-11-30).
+"""
 
 
 def check_region_network(path: str, network: IPv4Network, cloud: Cloud) -> Iterator[Problem]:
@@ -51,14 +58,22 @@ def check_region_network(path: str, network: IPv4Network, cloud: Cloud) -> Itera
                 yield Problem(path, shown, f"it overlaps {taken}, which AKS uses itself", "Use one like 10.0.0.0/16")
 
 
-def check_internet_networks(path: str, networks: Iterable[IPv4Network]) -> Iterator[Problem]:
-    """Yield a problem for each network from which nothing would reach an API over the internet.
+def check_internet_networks(path: str, networks: Sequence[IPv4Network], cloud: Cloud) -> Iterator[Problem]:
+    """Yield a problem for each network from which nothing would reach an API over the internet, and for too many.
 
     Args:
         path: the path of the list.
         networks: its items.
+        cloud: the cloud of the cluster.
     """
+    if len(networks) > (most := _MOST_API_NETWORKS[cloud]):
+        rule = f"a cluster on {cloud.value} accepts at most {most} networks"
+        yield Problem(path, f"{len(networks)} networks", rule, "Combine networks, or name the address of a gateway")
+    seen: set[IPv4Network] = set()
     for index, network in enumerate(networks):
+        if network in seen:
+            yield Problem(f"{path}.{index}", str(network), "the list has this network twice", "Remove one of them")
+        seen.add(network)
         if any(network.subnet_of(private) for private in _NOT_ROUTED):
             rule = "it is not a network on the internet, so nothing in it reaches the API's public address"
             fix = "Use the public address of your gateway, like 203.0.113.7/32, or remove it: the API is private then"

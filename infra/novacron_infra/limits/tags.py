@@ -129,10 +129,15 @@ def check_tag(path: str, name: str, value: str, cloud: Cloud) -> Iterator[Proble
     if len(name) > limits.name_characters:
         rule = f"the name has {len(name)} characters, and {limits.cloud} allows {limits.name_characters}"
         yield Problem(path, shown, rule, "Shorten the name")
-    if limits.reserved.match(name):
+    if name != name.strip():
+        yield Problem(path, shown, "clouds remove the spaces around a tag's name", f"Write it as {name.strip()}")
+    elif limits.reserved.match(name):
         yield Problem(path, shown, limits.reserved_rule, "Give it another name")
     elif not limits.name.fullmatch(name):
         yield Problem(path, shown, limits.name_rule, f"Write the name like {_keep(limits.name, name) or 'cost-center'}")
+    if value != value.strip():
+        yield Problem(path, shown, "clouds remove the spaces around a tag's value", f"Write it as {value.strip()}")
+        return
     if len(value) > limits.value_characters:
         rule = f"the value has {len(value)} characters, and {limits.cloud} allows {limits.value_characters}"
         yield Problem(path, shown, rule, "Shorten the value")

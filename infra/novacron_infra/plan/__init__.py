@@ -15,6 +15,7 @@ from novacron_infra.plan.failover import (
 )
 from novacron_infra.plan.json_values import plan_to_json
 from novacron_infra.plan.machines import MachinePlan, Shortfall
+from novacron_infra.plan.own_workers import plan_own_environment
 from novacron_infra.plan.pools import plan_node_pools
 from novacron_infra.plan.profiles import ProfilePlan
 from novacron_infra.plan.regions import RegionPlan, WorkerShare, apportion
@@ -54,6 +55,7 @@ __all__ = [
     "plan_capacity",
     "plan_environment",
     "plan_node_pools",
+    "plan_own_environment",
     "plan_to_json",
     "size_replica",
     "summarize_plan",

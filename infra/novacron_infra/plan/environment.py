@@ -28,7 +28,7 @@ from novacron_infra.plan.failover import Recovery, RegionFailure, plan_recovery,
 from novacron_infra.plan.fallbacks import check_fallbacks
 from novacron_infra.plan.latency import LatencyFloor, calculate_latency_floor, check_latencies
 from novacron_infra.plan.machines import MachinePlan, Shortfall, check_requests, find_shortfalls
-from novacron_infra.plan.profiles import ProfilePlan, check_weights, size_profiles
+from novacron_infra.plan.profiles import ProfilePlan, check_warm_replicas, check_weights, size_profiles
 from novacron_infra.plan.regions import RegionPlan, WorkerShare, apportion, place_replicas, share_workers
 from novacron_infra.plan.sizing import ReplicaSize
 from novacron_infra.plan.stores import list_store_warnings
@@ -158,6 +158,8 @@ def plan_environment(config: CloudEnvironment, today: dt.date | None = None) -> 
             found += check_requests("workers", workers.resources, worker, pods_per_node)
     if sizes:
         _try_step(found, check_fallbacks, config, sizes)
+    if sizes and shares:
+        found += check_warm_replicas(config, sizes, [share.maximum for share in shares])
     storage = _try_step(found, _share_storage, config, shares) if shares else None
     regions = _plan_regions(config, shares, placed, storage) if shares and placed and storage else ()
     if regions and sizes:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import ceil
 
 from novacron_infra.catalog import (
     EngineKind,
     FabricKind,
     Machine,
+    Model,
     UnknownNameError,
     UnsupportedQuantizationError,
     find_gpu,
@@ -15,11 +17,15 @@ from novacron_infra.catalog import (
     find_model,
     resolve_quantization,
 )
-from novacron_infra.config import Images, ProfileName, ServingTargets
+from novacron_infra.config import Images, KubernetesEnvironment, ProfileName, ServingTargets
+from novacron_infra.config.defaults import mark_defaults
 from novacron_infra.config.problems import problem
 from novacron_infra.config.sections.gpu_workers import OwnGpuWorkers
+from novacron_infra.errors import Problem
 from novacron_infra.plan.errors import DoesNotFitError, PlanError
 from novacron_infra.plan.latency import check_latencies
+from novacron_infra.plan.machines import check_requests
+from novacron_infra.plan.profiles import find_impossible_split
 from novacron_infra.plan.serving import (
     CACHED_MODELS,
     FILES_GIB,
@@ -37,6 +43,22 @@ from novacron_infra.shown_values import show_count
 
 _OF_GKE = (FabricKind.TCPX, FabricKind.TCPXO, FabricKind.ROCE)
 """Fabrics whose pods depend on folders and networks that GKE makes."""
+
+
+def plan_own_environment(config: KubernetesEnvironment) -> WorkerGroup | None:
+    """Return the workers with TensorRT-LLM of an environment; None where workers have the PyTorch engine.
+
+    Raises:
+        PlanError: as `plan_own_workers`.
+    """
+    if config.gpu_workers is None or config.model.url is None:
+        return None
+    folder = config.model.url.rpartition("/")[2]
+    try:
+        return plan_own_workers(config.gpu_workers, config.model.id, folder, config.targets)
+    except PlanError as error:
+        parts = {name: getattr(config, name) for name in type(config).model_fields}
+        raise PlanError(mark_defaults(error.problems, parts, config.model_fields_set)) from error
 
 
 def plan_own_workers(
@@ -86,8 +108,8 @@ def _find_gpu_machine(workers: OwnGpuWorkers) -> Machine:
     try:
         machine_type = find_machine(workers.machine)
     except UnknownNameError as error:
-        rule, fix = str(error), "Use a machine of the catalogue with the same GPUs and as many of them"
-        raise PlanError([problem("gpu_workers.machine", workers.machine, rule, fix)]) from error
+        rule = "it is not a machine in the catalogue"
+        raise PlanError([problem("gpu_workers.machine", workers.machine, rule, error.hint)]) from error
     if machine_type.gpu is None:
         fix = "Use a machine with GPUs"
         raise PlanError([problem("gpu_workers.machine", workers.machine, "it has no GPUs, and workers need them", fix)])
@@ -101,7 +123,9 @@ def _fit(workers: OwnGpuWorkers, model_id: str, machine_type: Machine) -> Replic
     try:
         model = find_model(model_id)
     except UnknownNameError as error:
-        raise PlanError([problem("model.id", model_id, str(error), "Use a model of the catalogue")]) from error
+        raise PlanError([problem("model.id", model_id, "it is not a model in the catalogue", error.hint)]) from error
+    if found := list(_check_sizes(workers, model, machine_type)):
+        raise PlanError(found)
     try:
         return fit_replica(
             model,
@@ -130,6 +154,18 @@ def _fit(workers: OwnGpuWorkers, model_id: str, machine_type: Machine) -> Replic
         raise PlanError(
             [problem("gpu_workers.quantization", workers.quantization.value, rule, fix, error.arithmetic)]
         ) from error
+
+
+def _check_sizes(workers: OwnGpuWorkers, model: Model, machine_type: Machine) -> Iterator[Problem]:
+    """Report a split, a context or requests that no replica of this model on this machine can have."""
+    split = find_impossible_split("gpu_workers", workers.tensor_parallel, model, machine_type)
+    if split is not None:
+        yield split
+    if workers.context_tokens > model.max_context_tokens:
+        rule = f"{model.name} supports a context of at most {model.max_context_tokens} tokens"
+        path = "gpu_workers.context_tokens"
+        yield problem(path, workers.context_tokens, rule, f"Use {model.max_context_tokens} or less")
+    yield from check_requests("gpu_workers", workers.resources, machine_type, pods=1)
 
 
 def _check_fabric(size: ReplicaSize, machine_type: Machine) -> None:

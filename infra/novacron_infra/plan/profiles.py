@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from novacron_infra.catalog import (
@@ -93,6 +93,42 @@ def size_profiles(
     return sizes
 
 
+def find_impossible_split(
+    path: str, tensor_parallel: int | None, model: Model, machine_type: Machine
+) -> Problem | None:
+    """Return the problem of a stated tensor parallelism that no replica can have, below `path`; None without one."""
+    gpus = machine_type.gpu_count
+    if tensor_parallel is None or (tensor_parallel <= gpus and model.attention_heads % tensor_parallel == 0):
+        return None
+    possible = [str(tp) for tp in range(1, gpus + 1) if model.attention_heads % tp == 0]
+    rule = (
+        f"it divides the {model.attention_heads} attention heads of {model.name}, and is at most {gpus}, the GPUs of a "
+        f"{machine_type.name}"
+    )
+    return problem(f"{path}.tensor_parallel", tensor_parallel, rule, f"Use {' or '.join(possible)}, or remove this key")
+
+
+def check_warm_replicas(
+    config: CloudEnvironment, sizes: Sequence[ReplicaSize], most_workers: Sequence[int]
+) -> list[Problem]:
+    """Return the problem of warm replicas that do not fit a region's workers at their maximum next to one that serves.
+
+    Args:
+        config: the configuration.
+        sizes: the replicas of the profiles.
+        most_workers: the highest number of workers in each region.
+    """
+    warm, gpus = config.workers.warm_replicas, config.workers.gpus_per_worker
+    most = max(0, min(most_workers) * gpus // sizes[0].gpus - 1)
+    if warm <= most:
+        return []
+    rule = (
+        f"a region has at most {min(most_workers) * gpus} GPUs, a replica needs {sizes[0].gpus}, and one of them serves"
+    )
+    fix = f"Use {most} or less" if most else "Remove this key"
+    return [problem("workers.warm_replicas", warm, rule, f"{fix}, or raise workers.maximum")]
+
+
 def check_weights(config: CloudEnvironment, sizes: list[ReplicaSize]) -> float:
     """Return the weights of the minimum replicas in GB (10^9 bytes).
 
@@ -115,6 +151,8 @@ def _size_profile(
     serving: ModelServing, profile: Profile, model: Model, limit: _Limit, path: str
 ) -> ReplicaSize | Problem:
     gpu = limit.gpu
+    if (found := find_impossible_split(path, profile.tensor_parallel, model, limit.machine_type)) is not None:
+        return found
     try:
         return fit_replica(
             model,

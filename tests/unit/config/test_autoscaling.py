@@ -12,7 +12,7 @@ from tests.unit.config.environments import PROD, change, find_problems
 SERVING = {"add_ons": True, "serving": True}
 PINNED = {"repository": "novacron/image", "tag": "1", "digest": f"sha256:{'0' * 64}"}
 IMAGES = {"coordinator": PINNED, "worker": PINNED}
-SCHEDULE = {"name": "night", "days": ["mon"], "start": "00:00", "end": "06:00"}
+SCHEDULE = {"name": "night", "days": ["mon"], "start": "00:00", "end": "06:00", "utilization_fraction": 0.9}
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ SCHEDULE = {"name": "night", "days": ["mon"], "start": "00:00", "end": "06:00"}
         (
             {"autoscaling.schedules": [SCHEDULE | {"minimum_workers": 300}]},
             "autoscaling.schedules[night].minimum_workers",
-            "above autoscaling.ceiling_workers",
+            "above workers.maximum",
         ),
         (
             {"workers.capacity": {"kind": "spot", "fraction": 0.7}, "workers.minimum": 64},

@@ -194,7 +194,7 @@ def test_a_stated_kind_wins_over_the_name() -> None:
 
 
 def test_resource_requests_are_at_most_their_limits() -> None:
-    resources = {"cpu_request": 4, "cpu_limit": 2, "memory_request_gib": 4, "memory_limit_gib": 2}
+    resources = {"cpu_request": 4, "cpu_limit": 2, "memory_request_gib": 80, "memory_limit_gib": 40}
     found = find_problems(change(SMALL, {"workers.resources": resources}))
     assert set(found) == {"workers.resources.cpu_request", "workers.resources.memory_request_gib"}
 

@@ -161,31 +161,38 @@ def test_a_region_is_named_unless_the_name_does_not_identify_it(names: list[obje
 @pytest.mark.parametrize(
     ("path", "value", "rule", "fix"),
     [
-        ("autoscaling.ceiling_workers", 0, "it must be 1 or more", "Use 1 or more"),
-        ("workers.shared_memory_gib", 0, "it must be more than 0", "Use more than 0"),
+        ("autoscaling.requests_per_replica", 0, "it must be 1 or more", "Use 1 or more"),
+        ("monitoring.traces.sampled_fraction", 0, "it must be more than 0 and at most 1", "Use more than 0 and"),
+        ("workers.shared_memory_gib", 0, "it must be 0.001 or more", "Use 0.001 or more"),
         ("model.kv_cache_fraction", 1, "it must be more than 0 and less than 1", "Use more than 0 and less than 1"),
-        ("coordinators.http_port", 0, "it must be from 1 to 65535", "Use a number from 1 to 65535"),
+        ("coordinators.http_port", 80, "it must be from 1024 to 65535", "Use a number from 1024 to 65535"),
         ("regions.0.weight", 256, "it must be from 0 to 255", "Use a number from 0 to 255"),
         ("workers.gpus_per_worker", 0.5, "it must be a whole number", "Write it in digits, without quotes"),
         ("autoscaling.kv_cache_full_fraction", "high", "it must be a number", "Write it in digits, without quotes"),
         ("monitoring.retention_days", [], "it must be a whole number", "Write it in digits, without quotes"),
         ("model.kv_cache", "fp4", "it is not a valid value", "Use bf16 or fp8"),
-        ("regions.0.dns_label", "US", "a DNS label has lower-case letters", "Write it like us-west"),
+        ("regions.0.dns_label", "us_west", "a DNS label has lower-case letters", "Write it like us-west"),
+        ("regions.0.dns_label", " US", "a DNS label has lower-case letters", "Write it as us"),
         ("clusters.version", "latest", "a Kubernetes version is written", "Write it like 1.35"),
         ("clusters.version", 1.34, "it must be text", "Write text, and put numbers"),
         ("accounts.aws_account_id", "1234", "an AWS account id has 12 digits", "Write it like 123456789012"),
-        ("images.worker", {"repository": "W", "tag": "1"}, "a repository is a registry and a path", "Write it like"),
+        ("images.worker", {"repository": "W", "tag": "1"}, "a repository is a registry and a path", "Write it as w"),
     ],
 )
 def test_the_rule_of_a_field_is_in_words_with_an_accepted_value(path: str, value: object, rule: str, fix: str) -> None:
-    sections = {"autoscaling": {}, "accounts": {}, "images": {}, "monitoring": {}}
+    sections = {"autoscaling": {}, "accounts": {}, "images": {}, "monitoring": {"traces": {"endpoint": "http://otel"}}}
     (problem,) = find_problems(change(SMALL | sections, {path: value})).values()
     assert problem.rule.startswith(rule)
     assert problem.fix.startswith(fix)
     check_style(problem)
 
 
-@pytest.mark.parametrize("platform", [None, "lokal", "AWS"])
+@pytest.mark.parametrize("platform", ["AWS", " aws", "Aws\n"])
+def test_a_choice_in_another_case_or_with_spaces_is_suggested_alone(platform: str) -> None:
+    assert find_problems({"platform": platform})["platform"].fix == "Write it as aws"
+
+
+@pytest.mark.parametrize("platform", [None, "lokal", "amazon"])
 def test_an_unknown_platform_lists_the_platforms(platform: str | None) -> None:
     assert "local, aws, gcp, azure" in find_problems({"platform": platform})["platform"].fix
 
@@ -322,7 +329,10 @@ def test_paths_of_tags_are_written_as_the_user_wrote_them(tags: dict[str, object
         ("2026-01-01", '"2026-01-01"'),
         (" x", '" x"'),
         (5, "5"),
-        (2.0, "2"),
+        (2.0, "2.0"),
+        (-0.0, "-0.0"),
+        ("us\u200b", '"us\\u200b"'),
+        ("ftp://ann:hunter2@files.example.com", "ftp://ann:(hidden)@files.example.com"),
         (0.25, "0.25"),
         (True, "true"),
         ({"password": "hunter2"}, "a mapping"),

@@ -51,9 +51,9 @@ def test_a_replica_that_spans_nodes_uses_their_fabric() -> None:
 @pytest.mark.parametrize(
     ("model", "workers", "path", "rule"),
     [
-        (None, {"machine": "p9.48xlarge"}, "gpu_workers.machine", "p9.48xlarge"),
+        (None, {"machine": "p9.48xlarge"}, "gpu_workers.machine", "not a machine in the catalogue"),
         (None, {"machine": "c6i.8xlarge"}, "gpu_workers.machine", "it has no GPUs"),
-        (MODEL | {"id": "mine"}, {}, "model.id", "mine"),
+        (MODEL | {"id": "mine"}, {}, "model.id", "not a model in the catalogue"),
         (None, {"quantization": "nvfp4"}, "gpu_workers.quantization", "does not support it on hopper"),
         (None, {"tensor_parallel": 4, "pipeline_parallel": 1}, "gpu_workers.quantization", "does not fit"),
         (None, {"quantization": "fp16", "machine": "a3-highgpu-8g"}, "gpu_workers.machine", "tcpx, which only GKE"),

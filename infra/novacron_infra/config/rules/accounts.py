@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 
 from novacron_infra.catalog import Cloud
 from novacron_infra.config.problems import KEY, MISSING, item_path, problem
 from novacron_infra.config.rules.parts import Parts, list_clouds, list_regions
+from novacron_infra.config.sections.alarms import RECEIVER_KEYS
+from novacron_infra.config.sections.platform import Platform
+from novacron_infra.config.sections.regions import Region
 from novacron_infra.errors import Problem
 from novacron_infra.limits.identities import (
     check_action_groups,
     check_admins,
     check_channels,
     check_project,
+    check_receivers,
     check_subscription,
     check_topics,
 )
@@ -48,12 +53,25 @@ def check_clusters(parts: Parts) -> Iterator[Problem]:
     if clusters is not None:
         for cloud in list_clouds(parts):
             yield from check_version(f"{KEY}.clusters.version", clusters.version, cloud)
+        if platform is Platform.AWS:
+            yield from _check_partitions(clusters.admins, list_regions(parts, Cloud.AWS))
         if platform is not None:
             yield from check_admins(f"{KEY}.clusters.admins", clusters.admins, Cloud(platform.value))
     for index, region in enumerate(regions):
         if region.overrides is not None:
             path = f"{KEY}.{item_path('regions', regions, index)}.overrides.admins"
             yield from check_admins(path, region.overrides.admins, Cloud(region.overrides.platform.value))
+
+
+def _check_partitions(admins: Sequence[str], regions: Sequence[Region]) -> Iterator[Problem]:
+    """Report administrators of another partition of AWS than the regions': its accounts have no access here."""
+    own = {"aws-us-gov" if region.name.startswith("us-gov-") else "aws" for region in regions}
+    for index, admin in enumerate(admins):
+        found = re.match(r"arn:(aws[a-z-]*):iam::[0-9]{12}:(role|user)/", admin)
+        if found is not None and own and found[1] not in own:
+            rule = f"it is in the partition {found[1]}, and the regions are in {' and '.join(sorted(own))}"
+            fix = f"Use a role like arn:{min(own)}:iam::123456789012:role/operators"
+            yield problem(f"clusters.admins.{index}", admin, rule, fix)
 
 
 def check_alarms(parts: Parts) -> Iterator[Problem]:
@@ -67,6 +85,8 @@ def check_alarms(parts: Parts) -> Iterator[Problem]:
     yield from check_topics(f"{KEY}.alarms.aws_topic_arns", alarms.aws_topic_arns, source)
     yield from check_channels(f"{KEY}.alarms.google_channels", alarms.google_channels)
     yield from check_action_groups(f"{KEY}.alarms.azure_action_groups", alarms.azure_action_groups)
+    for cloud, key in RECEIVER_KEYS.items():
+        yield from check_receivers(f"{KEY}.alarms.{key}", getattr(alarms, key), cloud)
 
 
 def check_tags(parts: Parts) -> Iterator[Problem]:
@@ -82,3 +102,5 @@ def check_tags(parts: Parts) -> Iterator[Problem]:
         yield from check_tags_of_cloud(f"{KEY}.tags", tags, cloud, others=0 if team is None else 1)
         if team is not None:
             yield from check_tag(f"{KEY}.contacts.team", OWNER_TAG, team, cloud)
+        if (project := parts.get("project")) is not None:
+            yield from check_tag(f"{KEY}.project", "Project", project, cloud)

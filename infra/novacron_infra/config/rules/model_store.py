@@ -18,7 +18,9 @@ BUCKETS = {
     StoreKind.GCS: GCS_BUCKET,
     StoreKind.AZURE: AZURE_STORE,
     StoreKind.NFS: NameRule(
-        r"[A-Za-z0-9.-]+:/\S*", "an NFS store is written server:/export", "files.example.com:/models"
+        r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?:/(?!/)(?!(.*/)?\.\.(/|$))[^\s,]*",
+        "an NFS store is written server:/export",
+        "files.example.com:/models",
     ),
     StoreKind.EFS: NameRule(
         r"fs-[0-9a-f]{8,40}",
@@ -80,7 +82,10 @@ def check_model_store(parts: Parts) -> Iterator[Problem]:
     # Models in the whole bucket still leave the configuration a folder of its own.
     if models and (models.startswith(configuration) or configuration.startswith(models)):
         rule = f"it overlaps model.store.prefix {store.prefix}, and the two are replicated at different rates"
-        fix = "Use a folder outside of it, such as configuration"
+        example = "models" if store.configuration_prefix == "configuration" else "configuration"
+        fix = f"Use a folder outside of it, such as {example}"
+        if example == "models":
+            fix = f"Use another prefix, such as {example}"
         yield problem("model.store.configuration_prefix", store.configuration_prefix, rule, fix)
 
 

@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 
 from novacron_infra.catalog import Cloud
 from novacron_infra.config.problems import KEY, item_path, problem
-from novacron_infra.config.rules.parts import Parts, find_cloud
+from novacron_infra.config.rules.parts import Parts, find_cloud, list_clouds
 from novacron_infra.config.sections.platform import Platform
 from novacron_infra.errors import Problem
 from novacron_infra.limits.region_networks import check_internet_networks, check_region_network
@@ -33,10 +33,11 @@ def check_region_networks(parts: Parts) -> Iterator[Problem]:
         if cloud is not None and (found := list(check_region_network(path, network, cloud))):
             yield from found
             continue
-        for other, taken in earlier.items():
-            if network.overlaps(taken):
-                rule = f"it overlaps {taken}, the network of {other}"
-                yield Problem(path, str(network), rule, "Give each region a network of its own")
+        other = next((name for name, taken in earlier.items() if network.overlaps(taken)), None)
+        if other is not None:
+            rule = f"it overlaps {earlier[other]}, the network of {other}"
+            yield Problem(path, str(network), rule, "Give each region a network of its own")
+            continue
         earlier[region.name] = network
 
 
@@ -82,4 +83,5 @@ def check_public_networks(parts: Parts) -> Iterator[Problem]:
         return
     path = f"{KEY}.clusters.public_networks"
     yield from check_api_networks(path, clusters.public_networks)
-    yield from check_internet_networks(path, clusters.public_networks)
+    for cloud in list_clouds(parts):
+        yield from check_internet_networks(path, clusters.public_networks, cloud)

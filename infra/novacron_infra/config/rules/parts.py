@@ -32,6 +32,7 @@ class Parts(TypedDict, total=False):
 
     environment: str
     kind: EnvironmentKind | None
+    project: str
     platform: Platform
     accounts: Accounts
     contacts: Contacts

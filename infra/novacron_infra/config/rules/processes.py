@@ -90,7 +90,7 @@ def check_workers(parts: Parts) -> Iterator[Problem]:
         rule = f"it must be between {down:g} and {up:g}, or a change causes the opposite one"
         fix = f"Use {(down + up) / 2:g}, in the middle of scale_down and scale_up"
         yield problem("autoscaling.target_utilization_fraction", scaling.target_utilization_fraction, rule, fix)
-    yield from _check_schedules(scaling)
+    yield from _check_schedules(scaling, workers)
     yield from _check_metrics(parts, scaling)
     if workers is not None:
         yield from _check_on_demand_floor(workers)
@@ -109,7 +109,7 @@ def _check_metrics(parts: Parts, scaling: Autoscaling) -> Iterator[Problem]:
     yield problem("autoscaling.prometheus_url", MISSING, rule, fix)
 
 
-def _check_schedules(scaling: Autoscaling) -> Iterator[Problem]:
+def _check_schedules(scaling: Autoscaling, workers: Workers | None) -> Iterator[Problem]:
     names: set[str] = set()
     for index, schedule in enumerate(scaling.schedules):
         path = item_path("autoscaling.schedules", scaling.schedules, index)
@@ -123,9 +123,17 @@ def _check_schedules(scaling: Autoscaling) -> Iterator[Problem]:
         if threshold is not None and threshold <= target:
             rule = f"it must be above autoscaling.target_utilization_fraction, {target:g}"
             yield problem(f"{path}.utilization_fraction", threshold, rule, f"Use more than {target:g}")
-        if schedule.minimum_workers is not None and schedule.minimum_workers > scaling.ceiling_workers:
-            rule = f"it is above autoscaling.ceiling_workers, {scaling.ceiling_workers}"
-            yield problem(f"{path}.minimum_workers", schedule.minimum_workers, rule, "Use less, or raise the ceiling")
+        most = workers.maximum if workers else scaling.ceiling_workers
+        if schedule.minimum_workers is not None and schedule.minimum_workers > most:
+            rule = f"it is above {'workers.maximum' if workers else 'autoscaling.ceiling_workers'}, {most}"
+            yield problem(f"{path}.minimum_workers", schedule.minimum_workers, rule, f"Use {most} or less, or raise it")
+        if threshold is None and schedule.minimum_workers is None:
+            rule = "without it and without minimum_workers, the schedule changes nothing"
+            yield problem(f"{path}.utilization_fraction", MISSING, rule, "Add one of the two, or remove the schedule")
+        if len(set(schedule.days)) < len(schedule.days):
+            days = ", ".join(dict.fromkeys(day.value for day in schedule.days))
+            rule = "the list has a day twice"
+            yield problem(f"{path}.days", ", ".join(day.value for day in schedule.days), rule, f"Use {days}")
 
 
 def _check_on_demand_floor(workers: Workers) -> Iterator[Problem]:
@@ -146,6 +154,15 @@ def check_resources(parts: Parts) -> Iterator[Problem]:
         yield from check_container("coordinators.resources", coordinators.resources)
     if workers is not None:
         yield from check_container("workers.resources", workers.resources)
+        yield from check_shared_memory("workers", workers.shared_memory_gib, workers.resources)
+
+
+def check_shared_memory(path: str, shared_memory_gib: float, resources: Resources) -> Iterator[Problem]:
+    """Report shared memory of the workers at `path` that leaves their containers no other memory."""
+    limit = resources.memory_limit_gib
+    if shared_memory_gib >= limit:
+        rule = f"shared memory counts against {path}.resources.memory_limit_gib, {limit:g}"
+        yield problem(f"{path}.shared_memory_gib", shared_memory_gib, rule, f"Use less than {limit:g}")
 
 
 def check_container(path: str, resources: Resources) -> Iterator[Problem]:

@@ -17,6 +17,7 @@ from novacron_infra.config.sections.platform import Platform
 from novacron_infra.config.sections.regions import Region
 from novacron_infra.config.sections.workers import Workers
 from novacron_infra.errors import Problem
+from novacron_infra.field_rules import suggest_choice
 from novacron_infra.limits.zones import check_zones, list_zones
 
 
@@ -61,7 +62,13 @@ def check_regions(parts: Parts) -> Iterator[Problem]:
             cloud = region.find_platform(platform)
             if not REGION_NAMES[cloud].matches(region.name):
                 rule = f"it is not written like a region of {cloud.value}"
-                yield problem(path, region.name, rule, f"Write it like {REGION_NAMES[cloud].example}")
+                meant = _find_meant_region(region.name, cloud)
+                fix = f"Write it as {meant}" if meant else f"Write it like {REGION_NAMES[cloud].example}"
+                yield problem(path, region.name, rule, fix)
+                continue
+            if cloud is Platform.AWS and (partition := _find_other_partition(region.name)) is not None:
+                rule = f"{partition} has other names of services, which NovaCron does not use"
+                yield problem(path, region.name, rule, "Use another region")
                 continue
             if not region.new:
                 escape = f". If it has opened since, set {region_path}.new to true"
@@ -71,10 +78,26 @@ def check_regions(parts: Parts) -> Iterator[Problem]:
     yield from _check_region_workers(regions, parts.get("workers"))
 
 
+def _find_meant_region(name: str, platform: Platform) -> str | None:
+    """Return the region that a name means which differs in case, spaces and hyphens only: westus2 for West US 2."""
+    lists = load_region_lists()
+    known = lists.get(Cloud(platform.value))
+    if any(name in other.names for other in lists.values()):
+        return None  # it is a region of another cloud, not a misspelt one of this
+    plain = re.sub(r"[\s_-]", "", name.lower())
+    return next((item for item in known.names if item.replace("-", "") == plain), None) if known else None
+
+
+def _find_other_partition(region: str) -> str | None:
+    """Return the partition of AWS that a region is in, if its services have other host names than amazonaws.com."""
+    partitions = {"cn-": "AWS China", "eusc-": "the AWS European Sovereign Cloud"}
+    return next((name for prefix, name in partitions.items() if region.startswith(prefix)), None)
+
+
 def _check_primary(regions: Sequence[Region], primary: str | None) -> Iterator[Problem]:
     names = [region.name for region in regions]
     if primary is not None and names and primary not in names:
-        yield problem("primary", primary, "no region has this name", f"Use one of {', '.join(names)}")
+        yield problem("primary", primary, "no region has this name", suggest_choice(primary, ", ".join(names)))
 
 
 def check_region_exists(path: str, name: str, platform: Platform, escape: str = "") -> Iterator[Problem]:
@@ -108,7 +131,7 @@ def _check_zones(path: str, region: Region, platform: Platform) -> Iterator[Prob
     if preferred is not None and preferred not in region.zones:
         path = f"{path.removesuffix('.zones')}.preferred_zone"
         shown = ", ".join(region.zones)
-        fix = f"Use one of {shown}" if region.zones else "List it in zones, or remove this key"
+        fix = suggest_choice(preferred, shown) if region.zones else "List it in zones, or remove this key"
         yield problem(path, preferred, "the region does not have this zone", fix)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from novacron_infra.config.problems import MISSING, item_path, problem
 from novacron_infra.config.rules.parts import Parts
-from novacron_infra.config.sections.add_ons import AddOn
+from novacron_infra.config.sections.add_ons import AddOn, AddOns
 from novacron_infra.config.sections.platform import Platform
 from novacron_infra.errors import Problem
 
@@ -23,7 +23,10 @@ _ZONES_OF_ONE_CLOUD = (Platform.GCP, Platform.AZURE)
 def check_serving(parts: Parts) -> Iterator[Problem]:
     """Check what the serving stack needs, if it is on."""
     clusters = parts.get("clusters")
-    if clusters is None or not clusters.serving:
+    if clusters is None:
+        return
+    yield from _check_unused_add_ons(parts)
+    if not clusters.serving:
         return
     if not clusters.add_ons:
         rule = "the serving stack needs the cluster add-ons"
@@ -31,6 +34,24 @@ def check_serving(parts: Parts) -> Iterator[Problem]:
     yield from _check_add_ons(parts)
     yield from _check_account(parts)
     yield from _check_zone(parts)
+
+
+def _check_unused_add_ons(parts: Parts) -> Iterator[Problem]:
+    """Report add-ons to install that would not be installed."""
+    platform, clusters, add_ons = parts.get("platform"), parts.get("clusters"), parts.get("add_ons")
+    if platform is None or clusters is None or add_ons is None:
+        return
+    chosen = [name for name in AddOns.model_fields if getattr(add_ons, name) is AddOn.INSTALL]
+    if not clusters.add_ons and not clusters.serving:
+        for name in chosen:
+            rule = "clusters.add_ons is false, so nothing is installed"
+            yield problem(
+                f"add_ons.{name}", AddOn.INSTALL.value, rule, "Set clusters.add_ons to true, or remove this key"
+            )
+    on_aws = any(region.find_platform(platform) is Platform.AWS for region in parts.get("regions", ()))
+    if add_ons.load_balancer_controller is AddOn.INSTALL and not on_aws:
+        rule = "it is AWS Load Balancer Controller, and no region is on aws"
+        yield problem("add_ons.load_balancer_controller", AddOn.INSTALL.value, rule, "Remove this key")
 
 
 def _check_add_ons(parts: Parts) -> Iterator[Problem]:

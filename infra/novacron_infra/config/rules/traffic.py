@@ -15,7 +15,7 @@ from novacron_infra.errors import Problem
 LONGEST_LABEL = 63
 LONGEST_DNS_NAME = 253
 """Characters that fit into the 255 octets of RFC 1035, 2.3.4."""
-_LABEL = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?"
+_LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 # A number as the last label would be a mistyped address.
 _DNS_NAME = re.compile(rf"(?!.*\.\d+$){_LABEL}(\.{_LABEL})+")
 DNS_NAME_RULE = "a DNS name is lower-case labels joined by dots, without a dot at the end"
@@ -30,10 +30,12 @@ def is_dns_name(text: str) -> bool:
 def check_unique_labels(regions: Sequence[TrafficRegion]) -> Iterator[Problem]:
     """Report regions that share a name or a DNS label."""
     for what in ("name", "dns_label"):
-        values = [region.name if what == "name" else region.dns_label for region in regions]
-        for index, value in enumerate(values):
-            if value in values[:index]:
-                rule = f"{item_path('regions', regions, values.index(value))} has the same {what}"
+        first: dict[str, int] = {}
+        for index, region in enumerate(regions):
+            value = region.name if what == "name" else region.dns_label
+            earlier = first.setdefault(value, index)
+            if earlier != index:
+                rule = f"{item_path('regions', regions, earlier)} has the same {what}"
                 yield problem(
                     f"{item_path('regions', regions, index)}.{what}",
                     value,

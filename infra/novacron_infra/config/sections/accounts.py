@@ -6,7 +6,7 @@ from typing import Annotated
 
 from novacron_infra.config.sections.base import Name, Section, TextPattern
 
-AwsAccountId = Annotated[str, TextPattern(r"\d{12}", "an AWS account id has 12 digits, in quotes", "123456789012")]
+AwsAccountId = Annotated[str, TextPattern(r"[0-9]{12}", "an AWS account id has 12 digits, in quotes", "123456789012")]
 
 
 class Accounts(Section):

@@ -9,32 +9,39 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, PositiveInt
 
-from novacron_infra.config.sections.base import Fraction, Instances, Section, TextPattern, broken_rule
+from novacron_infra.config.sections.base import Fraction, Instances, Section, TextPattern, broken_rule, check_port
 
 _LONGEST_WINDOW_S, _LONGEST_PERIOD_S = 3600, 1800
 """Limits of Kubernetes' autoscaler for `stabilizationWindowSeconds` and `periodSeconds`."""
 
 PositiveFraction = Annotated[float, Field(gt=0, le=1)]
-TimeOfDay = Annotated[str, TextPattern(r"([01]\d|2[0-3]):[0-5]\d", "a time of day has hours and minutes", "09:00")]
+TimeOfDay = Annotated[
+    str, TextPattern(r"([01][0-9]|2[0-3]):[0-5][0-9]", "a time of day has hours and minutes", "09:00")
+]
 
 
-_list_time_zones = cache(available_timezones)
-"""Reads every file of the time zone database."""
+@cache
+def _list_time_zones() -> set[str]:
+    """Return the names of the time zone database, without those that mean something else on another machine."""
+    return available_timezones() - {"localtime", "posixrules", "Factory"}
 
 
 def _check_time_zone(name: str) -> str:
     if name not in _list_time_zones():
-        raise broken_rule("it is not in the time zone database", "Write it like Europe/Berlin or UTC")
+        same = [zone for zone in _list_time_zones() if zone.lower() == name.strip().lower()]
+        fix = f"Write it as {same[0]}" if same else "Write it like Europe/Berlin or UTC"
+        raise broken_rule("it is not in the time zone database", fix)
     return name
 
 
 ServiceUrl = Annotated[
     str,
     TextPattern(
-        r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/\S*[^/\s])?",
-        "a base URL starts with http:// or https:// and does not end with /",
+        r"https?://[A-Za-z0-9.-]+(:[0-9]+)?(/[^\s?#]*[^/\s?#])?",
+        "a base URL starts with http:// or https://, has no user, and does not end with / or a query",
         "http://prometheus.monitoring.svc:9090",
     ),
+    AfterValidator(check_port),
 ]
 TimeZone = Annotated[str, AfterValidator(_check_time_zone)]
 
@@ -123,7 +130,7 @@ class Autoscaling(Section):
     """When workers are added at once."""
     schedules: tuple[Schedule, ...] = ()
     """Times of the week with other values."""
-    ceiling_workers: PositiveInt = 256
+    ceiling_workers: Instances = 256
     """Highest number that `workers.maximum` may be set to."""
     requests_per_replica: PositiveInt = 64
     """Requests at the same time that count as a full replica.

@@ -6,17 +6,26 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 from pydantic_core.core_schema import no_info_after_validator_function
 
+from novacron_infra.shown_values import show_value
+
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=0, le=10_000)]
 Instances = Annotated[int, Field(ge=1, le=10_000)]
 Name = Annotated[str, Field(min_length=1)]
+ContainerPort = Annotated[int, Field(ge=1024, le=65535)]
+"""A port of a pod. Pods run without root, who alone may listen on lower ports."""
+Cpus = Annotated[float, Field(ge=0.001)]
+"""CPUs of a container. Kubernetes counts thousandths."""
+Gib = Annotated[float, Field(ge=0.001)]
+"""GiB of a container or a volume, at least about 1 MiB."""
 
 
 def broken_rule(rule: str, fix: str) -> PydanticCustomError:
@@ -47,7 +56,10 @@ class TextPattern:
 
     def _validate(self, text: str) -> str:
         if not self.matches(text):
-            raise broken_rule(self.rule, f"Write it like {self.example}")
+            meant = next((item for item in (text.strip(), text.strip().lower()) if self.matches(item)), None)
+            raise broken_rule(
+                self.rule, f"Write it as {show_value(meant)}" if meant else f"Write it like {self.example}"
+            )
         return text
 
 
@@ -55,9 +67,47 @@ EmailAddress = Annotated[
     str,
     TextPattern(r"[^\s@;,]+@[^\s@;,]+\.[^\s@;,.]+", "an email address has one @ and a domain", "security@example.com"),
 ]
+ObjectName = Annotated[
+    str,
+    TextPattern(
+        r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*",
+        "a name in Kubernetes has lower-case letters, digits, hyphens and dots, with a letter or digit at both ends",
+        "fast-ssd",
+    ),
+]
+"""Name of an object in Kubernetes."""
+LabelKey = Annotated[
+    str,
+    TextPattern(
+        r"(?=[^/]*/|[^/]{1,63}$)([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?",
+        "the key of a label is a name of 63 letters, digits, -, _ and dots, which may follow a domain and a slash",
+        "node.example.com/pool",
+    ),
+]
+LabelValue = Annotated[
+    str,
+    TextPattern(
+        r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?",
+        "the value of a label has 1 to 63 letters, digits, -, _ and dots, with a letter or digit at both ends",
+        "gpu",
+    ),
+]
+
+
+def check_port(url: str) -> str:
+    """Return a URL. Raises PydanticCustomError if its port is not one."""
+    try:
+        port = urlsplit(url).port
+    except ValueError:
+        port = 0
+    if port == 0:
+        raise broken_rule("its port is not a number from 1 to 65535", "Leave the port out, or correct it")
+    return url
 
 
 def _expand_home(path: Path) -> Path:
+    if path == Path():
+        raise broken_rule("it must not be empty", "Write the path of a file or folder, or remove the key")
     try:
         return path.expanduser()
     except RuntimeError as error:

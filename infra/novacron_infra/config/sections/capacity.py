@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field, PositiveFloat
 
 from novacron_infra.catalog import Capacity
-from novacron_infra.config.sections.base import Name, Section
+from novacron_infra.config.sections.base import Name, ObjectName, Section
 
 
 class WorkerPlacement(str, Enum):
@@ -101,7 +101,7 @@ class QueuedCapacity(_Bought):
 
     kind: Literal[Capacity.QUEUED]
     """How the machines are bought."""
-    queue: Name
+    queue: ObjectName
     """Kueue LocalQueue in the namespace of the workers. Kueue makes the ProvisioningRequests; install it yourself."""
     max_run_hours: Annotated[int, Field(ge=1, le=168)] = 168
     """Hours after which Google Cloud takes a machine away, up to 7 days."""

@@ -10,7 +10,7 @@ from novacron_infra.config.sections.base import Name, Section, TextPattern
 from novacron_infra.config.sections.networks import PublicNetwork
 
 KubernetesVersion = Annotated[
-    str, TextPattern(r"1\.\d{2}", "a Kubernetes version is written as its minor version", "1.35")
+    str, TextPattern(r"1\.[0-9]{2}", "a Kubernetes version is written as its minor version", "1.35")
 ]
 
 

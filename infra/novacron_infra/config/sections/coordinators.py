@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from novacron_infra.config.sections.base import Instances, Name, Port, Section
+from novacron_infra.config.sections.base import ContainerPort, Instances, Name, Section
 from novacron_infra.config.sections.hardware import Hardware, Resources
 
 HTTPS_PORT, METRICS_PORT = 8443, 9464
@@ -37,7 +37,7 @@ class Coordinators(Section):
     Without it, the machine is taken as it is."""
     resources: Resources = Resources(cpu_request=16, cpu_limit=32, memory_request_gib=64, memory_limit_gib=128)
     """Requests and limits of a coordinator's container."""
-    http_port: Port = 8080
+    http_port: ContainerPort = 8080
     """Port of the OpenAI-compatible HTTP API."""
-    grpc_port: Port = 9090
+    grpc_port: ContainerPort = 9090
     """Port where workers register."""

@@ -81,7 +81,7 @@ AzureContainerId = Annotated[
 KeyArn = Annotated[
     str,
     TextPattern(
-        r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[0-9a-f-]{36}|arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/mrk-[0-9a-f]{32}",
+        r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[0-9a-f-]{36}|arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/mrk-[0-9a-f]{32}",
         "a key is written as its ARN, and not as that of an alias",
         "arn:aws:kms:us-west-2:123456789012:key/00000000-0000-0000-0000-000000000000",
     ),
@@ -90,7 +90,7 @@ KeyArn = Annotated[
 EcrPrefix = Annotated[
     str,
     TextPattern(
-        r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/[a-z0-9]+([._/-][a-z0-9]+)*",
+        r"[0-9]{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/[a-z0-9]+([._/-][a-z0-9]+)*",
         "a prefix in ECR is written ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME",
         "123456789012.dkr.ecr.us-west-2.amazonaws.com/acme",
     ),

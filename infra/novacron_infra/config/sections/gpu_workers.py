@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveInt
 
 from novacron_infra.catalog import Quantization
-from novacron_infra.config.sections.base import Instances, Name, Section
+from novacron_infra.config.sections.base import Gib, Instances, LabelKey, LabelValue, Name, Section
 from novacron_infra.config.sections.hardware import Resources
 from novacron_infra.config.sections.model import Loader
 
@@ -20,7 +20,7 @@ class OwnGpuWorkers(Section):
     machine: Name
     """Machine of the catalogue with the GPUs of your nodes, such as p5.48xlarge for 8 H100.
     Its number of GPUs and its network between nodes decide how a replica is split."""
-    node_labels: dict[Name, Name] = {}  # noqa: RUF012 - pydantic copies the default of a field
+    node_labels: dict[LabelKey, LabelValue] = {}  # noqa: RUF012 - pydantic copies the default of a field
     """Labels that the GPU nodes have. Without any, workers run on every node with free GPUs."""
     quantization: Quantization
     """Number format of the weights, a width such as `int8` or a format such as `fp8`."""
@@ -36,7 +36,7 @@ class OwnGpuWorkers(Section):
     """Part of the GPU memory that is free after loading the weights, which the KV cache uses."""
     resources: Resources = Resources(cpu_request=32, cpu_limit=64, memory_request_gib=256, memory_limit_gib=512)
     """Requests and limits of each pod's container."""
-    shared_memory_gib: PositiveFloat = 32
+    shared_memory_gib: Gib = 32
     """Size of the memory-backed /dev/shm of each pod in GiB. It counts against the memory limit."""
     cache_gib: PositiveInt | None = None
     """Size of downloaded models on the node's disk in GiB. Without it, twice the weights."""

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import PositiveFloat, PositiveInt
 
-from novacron_infra.config.sections.base import Section
+from novacron_infra.config.sections.base import Cpus, Gib, Section
 
 Role: TypeAlias = Literal["coordinators", "workers", "storage"]
 """The purpose of a machine, which is also the key of its section."""
@@ -28,11 +28,11 @@ class Hardware(Section):
 class Resources(Section):
     """Requests and limits of a container."""
 
-    cpu_request: PositiveFloat
+    cpu_request: Cpus
     """CPUs that the scheduler reserves."""
-    cpu_limit: PositiveFloat
+    cpu_limit: Cpus
     """CPUs that the container uses at most."""
-    memory_request_gib: PositiveFloat
+    memory_request_gib: Gib
     """Memory in GiB that the scheduler reserves."""
-    memory_limit_gib: PositiveFloat
+    memory_limit_gib: Gib
     """Memory in GiB that the container uses at most."""

@@ -14,7 +14,7 @@ LOADED_IMAGES = "localhost/"
 Repository = Annotated[
     str,
     TextPattern(
-        r"[a-z0-9][a-z0-9._:/-]*",
+        r"[a-z0-9][a-z0-9._-]*(:[0-9]+(?=/))?(/[a-z0-9._-]+)*",
         "a repository is a registry and a path in lower case, without a tag",
         "registry.example.com/novacron/worker",
     ),

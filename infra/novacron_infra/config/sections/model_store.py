@@ -9,9 +9,10 @@ from novacron_infra.config.sections.base import Name, Section, TextPattern
 from novacron_infra.config.sections.platform import Platform
 
 _STEP = r"(?!\.{1,2}(/|$))[A-Za-z0-9_.-]+"
-_FOLDER = rf"{_STEP}(/{_STEP})*"
+_FOLDER = rf"(?!.{{257}}){_STEP}(/{_STEP})*"
 _FOLDER_RULE = (
-    "a folder has letters, digits, dots, hyphens and underscores, slashes only between folders, and no . or .. alone"
+    "a folder has up to 256 letters, digits, dots, hyphens and underscores, slashes only between folders, and no . or "
+    ".. alone"
 )
 
 

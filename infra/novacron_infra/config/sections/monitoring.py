@@ -6,29 +6,18 @@ from enum import Enum
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, PositiveInt
+from pydantic import AfterValidator, Field
 
-from novacron_infra.config.sections.base import Section, TextPattern, broken_rule
-
-
-def _check_port(url: str) -> str:
-    try:
-        port = urlsplit(url).port
-    except ValueError:
-        port = 0
-    if port == 0:
-        raise broken_rule("its port is not a number from 1 to 65535", "Leave the port out, or correct it")
-    return url
-
+from novacron_infra.config.sections.base import Section, TextPattern, check_port
 
 WebUrl = Annotated[
     str,
     TextPattern(
         r"https?://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]+)?(/[^\s?#]*)?",
-        "a URL starts with http:// or https:// and names a host",
+        "a URL starts with http:// or https:// and names a host, without a user and a query",
         "https://service.example.com",
     ),
-    AfterValidator(_check_port),
+    AfterValidator(check_port),
 ]
 
 
@@ -82,9 +71,9 @@ class Logs(Section):
 class Monitoring(Section):
     """Metrics, dashboards, traces and logs."""
 
-    scrape_interval_s: PositiveInt = 15
+    scrape_interval_s: Annotated[int, Field(ge=1, le=60)] = 15
     """Seconds between two scrapes of a target by Prometheus."""
-    retention_days: PositiveInt = 30
+    retention_days: Annotated[int, Field(ge=1, le=3650)] = 30
     """Days that Prometheus keeps metrics."""
     grafana: bool = True
     """Whether to install Grafana with its dashboards. Its password is a secret of the stack."""

@@ -26,6 +26,13 @@ def _check_region_network(value: object) -> object:
     raise broken_rule("; ".join(rules), fix)
 
 
+def _check_zone_network(value: object) -> object:
+    host = _find_host(value, "10.0.0.0/19")
+    if host is None:
+        return value
+    raise broken_rule(f"it is the address of a host in {host.network}, not a network", f"Use {host.network}")
+
+
 def _check_public_network(value: object) -> object:
     host = _find_host(value, "203.0.113.0/24")
     if host is None:
@@ -54,5 +61,7 @@ def _find_host(value: object, example: str) -> IPv4Interface | None:
 
 RegionNetwork = Annotated[IPv4Network, BeforeValidator(_check_region_network)]
 """The network of a region."""
+ZoneNetwork = Annotated[IPv4Network, BeforeValidator(_check_zone_network)]
+"""A network of a zone."""
 PublicNetwork = Annotated[IPv4Network, BeforeValidator(_check_public_network)]
 """A network on the internet."""

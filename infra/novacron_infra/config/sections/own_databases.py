@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import PositiveInt
 
-from novacron_infra.config.sections.base import Name, Section
+from novacron_infra.config.sections.base import ObjectName, Section
 from novacron_infra.config.sections.hardware import Resources
 from novacron_infra.config.sections.images import ImageReference
 
@@ -17,7 +17,7 @@ class OwnPostgres(Section):
     The files of one major version cannot be read by another."""
     storage_gib: PositiveInt = 10
     """Size of the volume in GiB. It can grow if the storage class allows it; it never shrinks."""
-    storage_class: Name | None = None
+    storage_class: ObjectName | None = None
     """Storage class of the volume. Without it, the cluster's default class."""
     resources: Resources = Resources(cpu_request=0.25, cpu_limit=1, memory_request_gib=0.5, memory_limit_gib=1)
     """Requests and limits of the container. A quarter of the requested memory is Postgres' cache."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Network
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -13,7 +12,7 @@ from novacron_infra.config.sections.capacity import WorkerCapacity
 from novacron_infra.config.sections.existing import Existing
 from novacron_infra.config.sections.hardware import Role
 from novacron_infra.config.sections.model_store import StoreKind
-from novacron_infra.config.sections.networks import RegionNetwork
+from novacron_infra.config.sections.networks import RegionNetwork, ZoneNetwork
 from novacron_infra.config.sections.platform import Platform
 from novacron_infra.config.sections.workers import WorkerCounts
 from novacron_infra.zone_subnets import ZoneSubnets
@@ -66,9 +65,9 @@ class TrafficRegion(Section):
 class ZoneNetworks(Section):
     """The networks of one zone on AWS, for a region whose zones do not have those that their letters give them."""
 
-    nodes: IPv4Network
+    nodes: ZoneNetwork
     """Network of the zone's nodes and pods, a part of the region's `network`."""
-    load_balancers: IPv4Network
+    load_balancers: ZoneNetwork
     """Network of the zone's load balancer and NAT gateway, another part of the region's `network`."""
 
 

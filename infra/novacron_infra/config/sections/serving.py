@@ -3,10 +3,36 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import Annotated
 
 from pydantic import Field
 
-from novacron_infra.config.sections.base import Fraction, Section
+from novacron_infra.config.sections.base import Fraction, Section, TextPattern
+
+ServedName = Annotated[
+    str,
+    TextPattern(
+        r"(?=.{1,128}$)[A-Za-z0-9][A-Za-z0-9._:/-]*",
+        "the name of a model has up to 128 letters, digits and any of . _ : / -, and starts with a letter or digit",
+        "llama-3.1-8b",
+    ),
+]
+AllowedHost = Annotated[
+    str,
+    TextPattern(
+        r"\*|(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?",
+        "a host is a name or an address without a scheme and a port; *.example.com covers all names below example.com",
+        "llm.example.com",
+    ),
+]
+Origin = Annotated[
+    str,
+    TextPattern(
+        r"\*|https?://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]+)?",
+        "an origin is http:// or https:// and a host, without a path and a slash at the end",
+        "https://chat.example.com",
+    ),
+]
 
 
 class Device(str, Enum):
@@ -49,16 +75,16 @@ class CoordinatorSettings(Section):
 
     routing: Routing = Routing.PREFIX_AFFINE
     """prefix_affine: the worker with the longest cached prefix of the prompt, unless it is overloaded."""
-    max_requests: int = Field(default=4096, ge=1)
+    max_requests: int = Field(default=4096, ge=1, le=1_000_000)
     """Requests in flight or waiting at the same time; the coordinator answers further ones with 429."""
-    queue_timeout_s: float = Field(default=60.0, gt=0)
+    queue_timeout_s: float = Field(default=60.0, gt=0, le=3600)
     """Seconds that a request waits for a worker before the coordinator answers it with 503."""
-    allowed_hosts: tuple[str, ...] = ()
+    allowed_hosts: tuple[AllowedHost, ...] = ()
     """Names that clients may use in addition to localhost, such as a reverse proxy's.
 
     The `Host` header is checked while clients need no API key, or if this is set.
     """
-    cors_origins: tuple[str, ...] = ()
+    cors_origins: tuple[Origin, ...] = ()
     """Origins of web pages that may use the API: `http://localhost:3000`, for example."""
     response_cache: ResponseCache | None = None
     """None: no response is cached."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, PositiveFloat
+from pydantic import Field
 
-from novacron_infra.config.sections.base import Count, Instances, Name, Port, Section
+from novacron_infra.config.sections.base import ContainerPort, Count, Gib, Instances, Name, Section
 from novacron_infra.config.sections.capacity import OnDemandCapacity, WorkerCapacity
 from novacron_infra.config.sections.hardware import Hardware, Resources
 
@@ -38,8 +38,8 @@ class Workers(WorkerCounts):
     Without it, the machine is taken as it is."""
     resources: Resources = Resources(cpu_request=32, cpu_limit=64, memory_request_gib=256, memory_limit_gib=512)
     """Requests and limits of a worker's container."""
-    shared_memory_gib: PositiveFloat = 32
-    """Size of the memory-backed /dev/shm of each pod in GiB."""
+    shared_memory_gib: Gib = 32
+    """Size of the memory-backed /dev/shm of each pod in GiB. It counts against the memory limit."""
     capacity: WorkerCapacity = OnDemandCapacity()
     """How the machines are bought in every region, and where they are.
     `regions[].worker_capacity` is for one region."""
@@ -47,8 +47,8 @@ class Workers(WorkerCounts):
     """Number of replicas of the first profile in each region for which autoscaling keeps nodes running.
     A replica that is added starts there without waiting for a machine or its image. They cost as much as replicas that
     serve."""
-    coordination_port: Port = 9091
+    coordination_port: ContainerPort = 9091
     """Port where workers get requests from coordinators."""
-    tensor_port: Port = 9092
+    tensor_port: ContainerPort = 9092
     """Port where the pods of a replica that spans nodes start each other's processes, by SSH.
     Tensors then take ports that NCCL chooses, which are open within a group of workers."""

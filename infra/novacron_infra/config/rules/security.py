@@ -30,8 +30,8 @@ def check_threat_detection(parts: Parts) -> Iterator[Problem]:
         fix = "Activate it for the project or its organization in the console, then use existing"
         yield problem(f"{_PATH}.gcp", settings.gcp.value, rule, fix)
     sends = settings.aws is not Detector.NONE or settings.gcp is not Detector.NONE or settings.azure is Detector.MANAGED
-    for index, address in enumerate(settings.alert_emails):
-        if address.lower() in {earlier.lower() for earlier in settings.alert_emails[:index]}:
+    for index, address in enumerate(emails := settings.alert_emails or ()):
+        if address.lower() in {earlier.lower() for earlier in emails[:index]}:
             yield problem(
                 f"{_PATH}.alert_emails.{index}", address, "the list has this address twice", "Remove one of them"
             )

@@ -14,4 +14,5 @@ def main() -> None:
 
         run()
     except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)  # noqa: T201 - the console may not be loaded yet
         sys.exit(Exit.INTERRUPTED)

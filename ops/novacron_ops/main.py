@@ -106,8 +106,8 @@ def main() -> None:
         returned = app(standalone_mode=False)
     except OpsError as error:
         _fail(str(error), error.exit_status)
-    except typer.Abort:
-        sys.exit(Exit.INTERRUPTED)
+    except typer.Abort:  # a question without an answer
+        _fail("interrupted", Exit.INTERRUPTED)
     except Exception as error:
         if _is_known(error):
             _fail(str(error), Exit.BAD_INPUT if _is_bad_input(error) else Exit.FAILED)
@@ -117,6 +117,8 @@ def main() -> None:
         hint = f" (see `{context.command_path} --help`)" if context is not None else ""
         message = str(format_message()).replace("Value error, ", "")  # Typer's prefix for a wrong choice
         _fail(f"{message.rstrip('.')}{hint}", Exit.BAD_INPUT)
+    if returned == Exit.INTERRUPTED:  # Ctrl-C where no command has more to say
+        _fail("interrupted", Exit.INTERRUPTED)
     sys.exit(returned if isinstance(returned, int) else Exit.OK)
 
 

@@ -68,6 +68,7 @@ def write_files(files: Mapping[Path, str]) -> None:
 
     Raises:
         OpsError: if one exists, or cannot be written.
+        KeyboardInterrupt: Ctrl-C; the files that were written are removed again.
     """
     taken = [str(file) for file in files if file.exists() or file.is_symlink()]
     if taken:
@@ -76,12 +77,18 @@ def write_files(files: Mapping[Path, str]) -> None:
             "nothing; name an empty folder",
             Exit.BAD_INPUT,
         )
+    written: list[Path] = []
     try:
         for file, text in files.items():
             file.parent.mkdir(parents=True, exist_ok=True)
             with file.open("x", encoding="utf-8") as opened:
+                written.append(file)
                 opened.write(text)
-    except OSError as error:
+    except (OSError, KeyboardInterrupt) as error:
+        for file in written:
+            file.unlink(missing_ok=True)
+        if isinstance(error, KeyboardInterrupt):
+            raise
         raise OpsError(f"{error.filename} cannot be written: {error.strerror}", Exit.BAD_INPUT) from error
 
 

@@ -98,6 +98,8 @@ class AwsGpuRegionArgs(TypedDict):
     """Private IPv4 network, such as 10.0.0.0/16."""
     zone_networks: NotRequired[dict[str, ZoneNetworksArgs]]
     """Networks of zones, by the zone's name. Default: each zone has the part of network that belongs to its letter."""
+    control_plane_zones: NotRequired[list[str]]
+    """Zones of the cluster's control plane, which AWS never extends. Default: zones."""
     kubernetes_version: str
     """Minor version, such as 1.35."""
     admins: list[str]
@@ -179,6 +181,7 @@ class AwsGpuRegion(pulumi.ComponentResource):
                     zones=tuple(args["zones"]),
                     network=networks.pop(f"{name}.network"),
                     zone_networks=zone_networks,
+                    control_plane_zones=tuple(args.get("control_plane_zones", ())),
                     kubernetes_version=args["kubernetes_version"],
                     admins=tuple(args["admins"]),
                     pools={

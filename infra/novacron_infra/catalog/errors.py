@@ -27,10 +27,11 @@ class ModelConfigError(ConfigurationError, CatalogError):
 
 
 class UnknownNameError(CatalogError):
-    """A name that is not in the catalogue. The message suggests the names that are most like it."""
+    """A name that is not in the catalogue. `hint` suggests the names that are most like it."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
-        super().__init__(f"{kind} {name!r} is not in the catalogue. {suggest_names(name, known)}")
+        self.hint = suggest_names(name, known)
+        super().__init__(f"{kind} {name!r} is not in the catalogue. {self.hint}")
 
 
 class UnsupportedQuantizationError(CatalogError):

@@ -20,7 +20,7 @@ from novacron_infra.config import (
     Platform,
     WorkerPods,
 )
-from novacron_infra.dns.environment import check_endpoint, declare_endpoint
+from novacron_infra.dns.environment import check_endpoint, declare_dns_provider, declare_endpoint
 from novacron_infra.errors import ConfigurationError, NovaCronError
 from novacron_infra.generated import generate_secret
 from novacron_infra.image_digests import WITHOUT_DIGESTS, add_stand_ins, describe_missing_digests, find_missing_digests
@@ -109,6 +109,7 @@ def _build_cloud(config: CloudEnvironment) -> None:
         for message in _describe_access(config.clusters):
             pulumi.log.info(message)
     check_endpoint(config)
+    dns_provider = declare_dns_provider(config, tags)
     if config.clusters.serving:
         config = _pin_images(config)
         config = _choose_admin_key(config, tags)
@@ -124,7 +125,7 @@ def _build_cloud(config: CloudEnvironment) -> None:
         pulumi.export("model", config.model.id)
         pulumi.export("admin_key", config.secrets.api_key)
     addresses = {name: item.ingress_address for name, item in results.items()}
-    declared = declare_endpoint(config, addresses, tags)
+    declared = declare_endpoint(config, addresses, tags, dns_provider)
     if declared is not None:
         endpoint = declared.endpoint
         pulumi.export("endpoint", endpoint.domain.apply(lambda domain: f"https://{domain}"))

@@ -62,6 +62,10 @@ class ControllerCharts:
     """None: Loki asks for none."""
 
 
+POSTGRES_NAME = "novacron"
+"""Name of the database, and of the user who owns it, on servers that are created."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RegionServingSpec:
     """The serving stack of a region, as far as the cloud does not matter."""

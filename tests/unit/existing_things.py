@@ -61,6 +61,8 @@ GCP = _in_every_region(GOOGLE, "gcp", _google)
 AZURE = _in_every_region(AZURE_BASE, "azure", _azure)
 CLOUDS = {"aws": AWS, "gcp": GCP, "azure": AZURE}
 KEY_ARN = "arn:aws:kms:us-west-2:123456789012:key/00000000-0000-0000-0000-000000000000"
+GOOGLE_KEY = "projects/acme-keys/locations/us-central1/keyRings/models/cryptoKeys/storage"
+AZURE_KEY = f"{HUB}/providers/Microsoft.KeyVault/vaults/acme-keys/keys/storage"
 ACCOUNT_ID = f"{HUB}/providers/Microsoft.Storage/storageAccounts/acmemodels"
 BUCKETS: dict[str, dict[str, Any]] = {
     "aws": change(AWS, {"regions.0.existing.aws.bucket": {"name": "acme-models", "key_arn": KEY_ARN}}),
@@ -70,6 +72,12 @@ BUCKETS: dict[str, dict[str, Any]] = {
     ),
 }
 """The same with the bucket of the first region."""
+KEYS: dict[str, dict[str, Any]] = {
+    "aws": change(AWS, {"regions.0.existing.aws.key_arn": KEY_ARN}),
+    "gcp": change(GCP, {"regions.0.existing.gcp.key": GOOGLE_KEY}),
+    "azure": change(AZURE, {"regions.0.existing.azure.key_id": AZURE_KEY}),
+}
+"""The same with the key of the first region."""
 
 
 def answer(patch: pytest.MonkeyPatch, answers: Mapping[str, Mapping[str, Any] | None]) -> None:

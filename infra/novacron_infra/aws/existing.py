@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import pulumi_aws as aws
 
 from novacron_infra.aws.existing_bucket import check_bucket
+from novacron_infra.aws.existing_databases import AwsDatabaseCheck
+from novacron_infra.aws.existing_key import check_key
 from novacron_infra.aws.existing_network import AwsNetworkCheck
 from novacron_infra.aws.existing_registry import check_registry
 from novacron_infra.aws.region_parts import find_existing
@@ -40,3 +42,11 @@ def _look_up(spec: RegionSpec, lookups: Lookups, *, replicated: bool) -> None:
         check_bucket(lookups, spec.store, spec.region, replicated=replicated)
     if existing.registry is not None:
         check_registry(lookups, existing.registry)
+    if existing.key_arn is not None:
+        check_key(lookups, existing.key_arn, spec.region, events=spec.threat_detection is not None)
+    if existing.network is not None:
+        databases = AwsDatabaseCheck(lookups=lookups, region=spec.region, vpc_id=existing.network.vpc_id)
+        if existing.postgres is not None:
+            databases.check_postgres(existing.postgres)
+        if existing.redis is not None:
+            databases.check_redis(existing.redis)

@@ -13,13 +13,13 @@ import pulumi
 from novacron_infra.aws.addons import EksAddons, EksAddonsArgs
 from novacron_infra.aws.checks import require_store
 from novacron_infra.aws.cluster import EksCluster, EksClusterArgs
-from novacron_infra.aws.databases import AwsPostgres, AwsPostgresArgs, AwsRedis, AwsRedisArgs
 from novacron_infra.aws.identity import EksPodRole, EksPodRoleArgs, render_reads_models
 from novacron_infra.aws.ingress import AwsIngress, AwsIngressArgs
-from novacron_infra.aws.keys import AwsKeys, AwsKeysArgs, KeyUse
+from novacron_infra.aws.keys import KeyUse
 from novacron_infra.aws.network import AwsNetworkIds
 from novacron_infra.aws.node_pool import EksNodePool, EksNodePoolArgs
-from novacron_infra.aws.region_parts import declare_files, declare_network, declare_registry, find_bucket
+from novacron_infra.aws.region_databases import RegionDatabasesArgs, declare_postgres, declare_redis
+from novacron_infra.aws.region_parts import declare_files, declare_keys, declare_network, declare_registry, find_bucket
 from novacron_infra.aws.storage import ACCESS_LOG_DAYS, AwsBucket, AwsEfs, AwsModelStore, AwsModelStoreArgs
 from novacron_infra.aws.threat_detection import AwsThreatDetection, AwsThreatDetectionArgs
 from novacron_infra.config import AddOn, Platform
@@ -41,9 +41,6 @@ from novacron_infra.workloads.serving_args import RegionStack
 
 if TYPE_CHECKING:
     from novacron_infra.workloads.cluster_add_ons import PreparedCluster
-
-POSTGRES_CLASS = "db.r7g.2xlarge"
-REDIS_TYPE = "cache.r7g.2xlarge"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,19 +103,9 @@ class AwsRegion(pulumi.ComponentResource):
         super().__init__("novacron:index:AwsRegion", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags, protect = spec.tags, spec.protect
-        keys = AwsKeys(
-            name,
-            AwsKeysArgs(
-                region=spec.region,
-                tags=tags,
-                protect=protect,
-                account_id=args.account_id,
-                events=spec.threat_detection is not None,
-            ),
-            child,
-        )
-        self.storage_key_arn = keys.find_arn(KeyUse.STORAGE)
-        network = declare_network(name, spec, keys.find_arn(KeyUse.LOGS), args.account_id, child)
+        keys = declare_keys(name, spec, args.account_id, child)
+        self.storage_key_arn = keys[KeyUse.STORAGE]
+        network = declare_network(name, spec, keys[KeyUse.LOGS], args.account_id, child)
         self.cluster = EksCluster(
             name,
             EksClusterArgs(
@@ -130,8 +117,8 @@ class AwsRegion(pulumi.ComponentResource):
                     for zone, subnet in network.private_subnet_ids.items()
                     if zone in (spec.control_plane_zones or spec.zones)
                 ],
-                secrets_key_arn=keys.find_arn(KeyUse.CLUSTER),
-                logs_key_arn=keys.find_arn(KeyUse.LOGS),
+                secrets_key_arn=keys[KeyUse.CLUSTER],
+                logs_key_arn=keys[KeyUse.LOGS],
                 admin_principal_arns=spec.admins,
                 public_cidrs=spec.public_networks,
                 tags=tags,
@@ -154,7 +141,7 @@ class AwsRegion(pulumi.ComponentResource):
             ),
             pulumi.ResourceOptions(parent=self, depends_on=[pools["coordinators"]]),
         )
-        threats = self._declare_threat_detection(name, spec, keys, network, pools["coordinators"])
+        threats = self._declare_threat_detection(name, spec, keys[KeyUse.LOGS], network, pools["coordinators"])
         ingress = AwsIngress(
             name,
             AwsIngressArgs(
@@ -169,7 +156,9 @@ class AwsRegion(pulumi.ComponentResource):
         self.ingress_address = ingress.address
         prepared = None
         if spec.add_ons and args.device_plugins is not None:
-            prepared = self._declare_add_ons(name, spec, args.device_plugins, network, ingress, pools, keys)
+            prepared = self._declare_add_ons(
+                name, spec, args.device_plugins, network, ingress, pools, keys[KeyUse.LOGS]
+            )
         model_store = self._declare_store(name, spec, store, network)
         worker_role = EksPodRole(
             f"{name}-{WORKER_SERVICE_ACCOUNT}",
@@ -190,37 +179,15 @@ class AwsRegion(pulumi.ComponentResource):
             ),
             child,
         )
-        postgres = AwsPostgres(
-            f"{name}-postgres",
-            AwsPostgresArgs(
-                instance_class=POSTGRES_CLASS,
-                storage_gib=spec.postgres_storage_gib,
-                vpc_id=network.vpc_id,
-                subnet_ids=network.private_subnet_ids,
-                client_security_group_id=self.cluster.security_group_id,
-                key_arn=self.storage_key_arn,
-                tags=tags,
-                statements=spec.audit.database_statements,
-                account_id=args.account_id,
-                protect=protect,
-            ),
-            child,
+        databases = RegionDatabasesArgs(
+            spec=spec,
+            network=network,
+            client_security_group_id=self.cluster.security_group_id,
+            key_arn=self.storage_key_arn,
+            redis_password=args.redis_password,
+            account_id=args.account_id,
         )
-        redis = AwsRedis(
-            name,
-            AwsRedisArgs(
-                node_type=REDIS_TYPE,
-                shards=spec.redis.shards,
-                replicas_per_shard=spec.redis.replicas_per_shard,
-                password=args.redis_password,
-                vpc_id=network.vpc_id,
-                subnet_ids=network.private_subnet_ids,
-                client_security_group_id=self.cluster.security_group_id,
-                key_arn=self.storage_key_arn,
-                tags=tags,
-            ),
-            child,
-        )
+        postgres, redis = declare_postgres(name, databases, child), declare_redis(name, databases, child)
         registry = declare_registry(name, spec, self.storage_key_arn, args.account_id, child)
         self.serving = None
         if spec.serving is not None and prepared is not None:
@@ -297,7 +264,7 @@ class AwsRegion(pulumi.ComponentResource):
         return self.files.file_system_id.apply(lambda id_: make_store_url(f"efs://{id_}", spec.models_prefix))
 
     def _declare_threat_detection(
-        self, name: str, spec: RegionSpec, keys: AwsKeys, network: AwsNetworkIds, pool: EksNodePool
+        self, name: str, spec: RegionSpec, logs_key_arn: pulumi.Output[str], network: AwsNetworkIds, pool: EksNodePool
     ) -> AwsThreatDetection | None:
         settings = spec.threat_detection
         if settings is None:
@@ -311,7 +278,7 @@ class AwsRegion(pulumi.ComponentResource):
                 vpc_id=network.vpc_id,
                 vpc_cidr=spec.network,
                 subnet_ids=network.private_subnet_ids,
-                key_arn=keys.find_arn(KeyUse.LOGS),
+                key_arn=logs_key_arn,
                 tags=spec.tags,
                 minimum_severity=settings.minimum_severity,
                 alert_emails=settings.alert_emails,
@@ -340,7 +307,7 @@ class AwsRegion(pulumi.ComponentResource):
         network: AwsNetworkIds,
         ingress: AwsIngress,
         pools: dict[str, EksNodePool],
-        keys: AwsKeys,
+        logs_key_arn: pulumi.Output[str],
     ) -> PreparedCluster:
         # Imported here, so that programs without add-ons do not load the Kubernetes SDK.
         from novacron_infra.aws.cluster_add_ons import (
@@ -365,8 +332,7 @@ class AwsRegion(pulumi.ComponentResource):
             needed.append(role)
         log_group = None
         if spec.cloud_logs:
-            logs_key = keys.find_arn(KeyUse.LOGS)
-            logs = declare_container_logs(name, self.cluster.name, logs_key, spec.tags, self._account_id, child)
+            logs = declare_container_logs(name, self.cluster.name, logs_key_arn, spec.tags, self._account_id, child)
             needed.append(logs)
             log_group = CloudWatchLogs(region=spec.region, log_group=make_group_name(name))
         return declare_cluster_add_ons(

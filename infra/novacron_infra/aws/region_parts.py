@@ -8,6 +8,7 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
+from novacron_infra.aws.keys import AwsKeys, AwsKeysArgs, KeyUse
 from novacron_infra.aws.network import AwsNetwork, AwsNetworkArgs, AwsNetworkIds, declare_fabric_group
 from novacron_infra.aws.registry import AwsRegistry, AwsRegistryArgs, make_registry_url
 from novacron_infra.aws.storage import AwsBucket, AwsEfs, AwsEfsArgs
@@ -19,6 +20,24 @@ from novacron_infra.stores import ExistingEfsStore, ExistingS3Store, NewEfsStore
 def find_existing(spec: RegionSpec) -> ExistingAws:
     """Return what exists of a region on AWS."""
     return spec.existing.aws or ExistingAws()
+
+
+def declare_keys(
+    name: str, spec: RegionSpec, account_id: str | None, opts: pulumi.ResourceOptions
+) -> dict[KeyUse, pulumi.Output[str]]:
+    """Declare the region's keys, and return their ARNs. One that exists takes the place of all, which are not made."""
+    existing = find_existing(spec).key_arn
+    if existing is not None:
+        return {use: pulumi.Output.from_input(existing) for use in KeyUse}
+    args = AwsKeysArgs(
+        region=spec.region,
+        tags=spec.tags,
+        protect=spec.protect,
+        account_id=account_id,
+        events=spec.threat_detection is not None,
+    )
+    keys = AwsKeys(name, args, opts)
+    return {use: keys.find_arn(use) for use in KeyUse}
 
 
 def declare_network(

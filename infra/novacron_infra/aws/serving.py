@@ -10,9 +10,9 @@ import pulumi
 import pulumi_aws as aws
 
 from novacron_infra.aws.cluster import EksCluster
-from novacron_infra.aws.databases import POSTGRES_PORT, REDIS_PORT, AwsPostgres, AwsRedis
 from novacron_infra.aws.iam import find_issuer, render_policy, render_service_account_trust
 from novacron_infra.aws.ingress import AwsIngress
+from novacron_infra.aws.region_databases import RegionPostgres, RegionRedis
 from novacron_infra.aws.storage import AwsEfs
 from novacron_infra.regions import RegionSpec
 from novacron_infra.resource_outputs import resolve_after
@@ -42,8 +42,8 @@ class AwsServingArgs:
 
     spec: RegionSpec
     cluster: EksCluster
-    postgres: AwsPostgres
-    redis: AwsRedis
+    postgres: RegionPostgres
+    redis: RegionRedis
     redis_password: pulumi.Input[str]
     ingress: AwsIngress
     registry: pulumi.Input[str]
@@ -53,18 +53,19 @@ class AwsServingArgs:
     files: AwsEfs | None
     """The file system with the models; None if they are elsewhere."""
     key_arn: pulumi.Input[str]
-    """Key of the databases' logins."""
+    """Key of the login of a Redis that is created."""
 
 
 def declare_cloud_services(name: str, args: AwsServingArgs, opts: pulumi.ResourceOptions) -> CloudServices:
-    """Return the services of a region on AWS. Declare the roles of service accounts and the login of Redis.
+    """Return the services of a region on AWS. Declare the role of the coordinators, and the login of a created Redis.
 
     Args:
         name: name of the region's component, which the names of the resources begin with.
         args: parts of the region.
         opts: Pulumi's options, with the region as the parent.
     """
-    redis_login = _declare_redis_login(name, args, opts)
+    postgres, redis = args.postgres, args.redis
+    redis_login = redis.secret_arn or _declare_redis_login(name, args, opts).arn
     provider_arn = args.cluster.oidc_provider_arn
     role = aws.iam.Role(
         f"{name}-{COORDINATOR_SERVICE_ACCOUNT}",
@@ -75,9 +76,10 @@ def declare_cloud_services(name: str, args: AwsServingArgs, opts: pulumi.Resourc
     reads = aws.iam.RolePolicy(
         f"{name}-{COORDINATOR_SERVICE_ACCOUNT}",
         role=role.id,
-        policy=pulumi.Output.all(secret_arns=[args.postgres.secret_arn, redis_login.arn], key_arn=args.key_arn).apply(
-            _reads_secrets
-        ),
+        policy=pulumi.Output.all(
+            secret_arns=[postgres.secret_arn, redis_login],
+            key_arns=[postgres.secret_key_arn, redis.secret_key_arn],
+        ).apply(_reads_secrets),
         opts=opts,
     )
     return CloudServices(
@@ -88,12 +90,18 @@ def declare_cloud_services(name: str, args: AwsServingArgs, opts: pulumi.Resourc
             workers=PodIdentity(metadata_server=True),
         ),
         secrets=AwsSecretsManager(region=args.spec.region),
-        database=ManagedDatabase(endpoint=args.postgres.endpoint, port=POSTGRES_PORT, login=args.postgres.secret_arn),
+        database=ManagedDatabase(
+            endpoint=postgres.endpoint,
+            port=postgres.port,
+            login=postgres.secret_arn,
+            database=postgres.database,
+            user=postgres.user,
+        ),
         redis=ManagedRedis(
-            endpoint=pulumi.Output.format("{0}:{1}", args.redis.endpoint, REDIS_PORT),
-            ports=(PortRange(first=REDIS_PORT),),
-            cluster=args.spec.redis.clustered,
-            login=redis_login.arn,
+            endpoint=pulumi.Output.format("{0}:{1}", redis.endpoint, redis.port),
+            ports=(PortRange(first=redis.port),),
+            cluster=redis.clustered,
+            login=redis_login,
         ),
         registry=args.registry,
         store=ModelStoreAccess(url=args.model_store, mount=_describe_mount(args)),
@@ -137,11 +145,14 @@ def _trust_coordinators(provider_arn: str) -> str:
 
 
 def _reads_secrets(known: Mapping[str, Any]) -> str:
-    return render_policy(
-        {
-            "Effect": "Allow",
-            "Action": ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"],
-            "Resource": known["secret_arns"],
-        },
-        {"Effect": "Allow", "Action": ["kms:Decrypt"], "Resource": known["key_arn"]},
-    )
+    # Once each. The key of AWS, which secrets have by default, needs no right.
+    key_arns = list(dict.fromkeys(arn for arn in known["key_arns"] if arn))
+    reads = {
+        "Effect": "Allow",
+        "Action": ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"],
+        "Resource": known["secret_arns"],
+    }
+    if not key_arns:
+        return render_policy(reads)
+    decrypts = key_arns[0] if len(key_arns) == 1 else key_arns
+    return render_policy(reads, {"Effect": "Allow", "Action": ["kms:Decrypt"], "Resource": decrypts})

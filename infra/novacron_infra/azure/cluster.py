@@ -174,7 +174,7 @@ class AksCluster(pulumi.ComponentResource):
             "nodes-subnet": (args.nodes_subnet_id, Role.NETWORK_CONTRIBUTOR),
             "api-server-subnet": (args.api_server_subnet_id, Role.NETWORK_CONTRIBUTOR),
             "kubelet": (kubelet.id, Role.MANAGED_IDENTITY_OPERATOR),
-            "secrets-key": (args.secrets_key.vault_id, Role.KEY_VAULT_CRYPTO_USER),
+            "secrets-key": (args.secrets_key.scope, Role.KEY_VAULT_CRYPTO_USER),
             "vault": (args.secrets_key.vault_id, Role.KEY_VAULT_CONTRIBUTOR),
             "disks": (args.disk_encryption_set_id, Role.READER),
         }

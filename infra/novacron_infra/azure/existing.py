@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import pulumi_azure_native as azure_native
 
 from novacron_infra.azure.existing_bucket import check_container
+from novacron_infra.azure.existing_databases import check_postgres, check_redis
+from novacron_infra.azure.existing_key import check_key
 from novacron_infra.azure.existing_network import AzureNetworkCheck
 from novacron_infra.azure.existing_registry import check_registry
 from novacron_infra.azure.region_parts import find_existing
@@ -35,3 +37,9 @@ def _look_up(spec: RegionSpec, lookups: Lookups) -> None:
         check_container(lookups, spec.store, spec.region)
     if existing.registry is not None:
         check_registry(lookups, existing.registry)
+    if existing.key_id is not None:
+        check_key(lookups, existing.key_id, spec.region)
+    if existing.postgres is not None:
+        check_postgres(lookups, existing.postgres, spec.region)
+    if existing.redis is not None:
+        check_redis(lookups, existing.redis, spec.region)

@@ -49,6 +49,13 @@ class CustomerKey:
     identity_id: pulumi.Input[str]
     """The identity that may encrypt storage with it; there only when it may."""
     identity_client_id: pulumi.Input[str]
+    existing_id: str | None = None
+    """Resource id of a key that exists. None: the key and its vault belong to the stack."""
+
+    @property
+    def scope(self) -> pulumi.Input[str]:
+        """The resource on which roles for the key are granted: of a vault that exists, the key only."""
+        return self.existing_id or self.vault_id
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,6 +74,8 @@ class AzureKeysArgs:
     """How long a deleted key can be brought back, and cannot be purged: 7 to 90. Fixed once the vault exists."""
     protect: bool = True
     """Whether destroying the stack stops at the keys: without them everything encrypted is lost."""
+    existing_key_id: str | None = None
+    """Resource id of a key that takes the place of all keys. The vault is created all the same, for logins."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,7 +83,9 @@ class AzureKeysResources:
     """Resources of `AzureKeys`."""
 
     vault: keyvault.Vault
+    """The vault of the keys that are created, and of the databases' logins."""
     keys: dict[KeyUse, keyvault.Key]
+    """Empty with a key that exists."""
     disk_encryption_set: compute.DiskEncryptionSet
 
 
@@ -134,34 +145,34 @@ class AzureKeys(pulumi.ComponentResource):
             ),
         )
         send_logs(f"{name}-vault", vault.id, args.workspace_id, ["AuditEvent"], child)
-        keys = {
-            use: keyvault.Key(
-                f"{name}-{use.value}",
-                key_name=f"{name}-{use.value}",
-                vault_name=vault.name,
-                resource_group_name=args.resource_group,
-                properties=keyvault.KeyPropertiesArgs(
-                    kty=keyvault.JsonWebKeyType.RSA,
-                    key_size=_KEY_BITS,
-                    # No expiry: an expired version makes everything encrypted with it unreadable.
-                    rotation_policy=keyvault.RotationPolicyArgs(
-                        lifetime_actions=[
-                            keyvault.LifetimeActionArgs(
-                                action=keyvault.ActionArgs(type=keyvault.KeyRotationPolicyActionType.ROTATE),
-                                trigger=keyvault.TriggerArgs(time_after_create=f"P{args.rotation_days}D"),
-                            )
-                        ]
-                    ),
-                ),
-                tags=tags,
-                opts=protected,
-            )
-            for use in KeyUse
-        }
+        existing_id = args.existing_key_id
+        keys = {} if existing_id else {use: _declare_key(name, use, vault, args, protected) for use in KeyUse}
         encrypts = declare_identity(f"{name}-storage", args.resource_group, args.region, tags, child)
         may_encrypt = grant(
-            f"{name}-storage", vault.id, Role.KEY_VAULT_CRYPTO_SERVICE_ENCRYPTION_USER, encrypts.principal_id, child
+            f"{name}-storage",
+            existing_id or vault.id,
+            Role.KEY_VAULT_CRYPTO_SERVICE_ENCRYPTION_USER,
+            encrypts.principal_id,
+            child,
         )
+        # Resolves after the identity may use the key, as the URI of the vault does.
+        identity_id = resolve_after(encrypts.id, may_encrypt.id)
+        if existing_id is None:
+            self._keys = {
+                use: CustomerKey(
+                    vault_id=vault.id,
+                    vault_uri=resolve_after(vault.properties.vault_uri, may_encrypt.id),
+                    name=key.name,
+                    uri=key.key_uri,
+                    versioned_uri=key.key_uri_with_version,
+                    identity_id=identity_id,
+                    identity_client_id=encrypts.client_id,
+                )
+                for use, key in keys.items()
+            }
+        else:
+            self._keys = dict.fromkeys(KeyUse, _describe_key(existing_id, identity_id, encrypts.client_id, self))
+        storage_key = self._keys[KeyUse.STORAGE]
         disks = compute.DiskEncryptionSet(
             f"{name}-disks",
             resource_group_name=args.resource_group,
@@ -171,34 +182,75 @@ class AzureKeys(pulumi.ComponentResource):
             ),
             encryption_type=compute.DiskEncryptionSetType.ENCRYPTION_AT_REST_WITH_CUSTOMER_KEY,
             active_key=compute.KeyForDiskEncryptionSetArgs(
-                key_url=keys[KeyUse.STORAGE].key_uri_with_version,
-                source_vault=compute.SourceVaultArgs(id=vault.id),
+                key_url=storage_key.versioned_uri,
+                source_vault=compute.SourceVaultArgs(id=storage_key.vault_id),
             ),
             rotation_to_latest_key_version_enabled=True,
             tags=tags,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[may_encrypt]),
         )
         self.resources = AzureKeysResources(vault=vault, keys=keys, disk_encryption_set=disks)
-        # Resolves after the identity may use the key.
-        self._vault_uri = resolve_after(vault.properties.vault_uri, may_encrypt.id)
-        self._identity_id = resolve_after(encrypts.id, may_encrypt.id)
-        self._identity_client_id = encrypts.client_id
         self.vault_id = vault.id
         self.disk_encryption_set_id = disks.id
         self.register_outputs({"vault_id": self.vault_id, "disk_encryption_set_id": self.disk_encryption_set_id})
 
     def find_key(self, use: KeyUse) -> CustomerKey:
         """The key for `use`."""
-        key = self.resources.keys[use]
-        return CustomerKey(
-            vault_id=self.vault_id,
-            vault_uri=self._vault_uri,
-            name=key.name,
-            uri=key.key_uri,
-            versioned_uri=key.key_uri_with_version,
-            identity_id=self._identity_id,
-            identity_client_id=self._identity_client_id,
-        )
+        return self._keys[use]
+
+
+def _declare_key(
+    name: str, use: KeyUse, vault: keyvault.Vault, args: AzureKeysArgs, opts: pulumi.ResourceOptions
+) -> keyvault.Key:
+    return keyvault.Key(
+        f"{name}-{use.value}",
+        key_name=f"{name}-{use.value}",
+        vault_name=vault.name,
+        resource_group_name=args.resource_group,
+        properties=keyvault.KeyPropertiesArgs(
+            kty=keyvault.JsonWebKeyType.RSA,
+            key_size=_KEY_BITS,
+            # No expiry: an expired version makes everything encrypted with it unreadable.
+            rotation_policy=keyvault.RotationPolicyArgs(
+                lifetime_actions=[
+                    keyvault.LifetimeActionArgs(
+                        action=keyvault.ActionArgs(type=keyvault.KeyRotationPolicyActionType.ROTATE),
+                        trigger=keyvault.TriggerArgs(time_after_create=f"P{args.rotation_days}D"),
+                    )
+                ]
+            ),
+        ),
+        tags=args.tags.of("keys"),
+        opts=opts,
+    )
+
+
+def _describe_key(
+    key_id: str, identity_id: pulumi.Output[str], client_id: pulumi.Output[str], parent: pulumi.Resource
+) -> CustomerKey:
+    """Return a key that exists, with the identity that may encrypt with it."""
+    vault_id, _, name = key_id.partition("/keys/")
+    key = keyvault.get_key_output(
+        key_name=name,
+        vault_name=vault_id.rpartition("/")[2],
+        resource_group_name=vault_id.split("/")[4],
+        opts=pulumi.InvokeOutputOptions(parent=parent),
+    )
+    return CustomerKey(
+        vault_id=vault_id,
+        vault_uri=key.key_uri.apply(_find_vault_uri),
+        name=name,
+        uri=key.key_uri,
+        versioned_uri=key.key_uri_with_version,
+        identity_id=identity_id,
+        identity_client_id=client_id,
+        existing_id=key_id,
+    )
+
+
+def _find_vault_uri(key_uri: str) -> str:
+    """Return `https://vault.vault.azure.net/` of a key there."""
+    return f"{key_uri.partition('/keys/')[0]}/"
 
 
 def _check_args(name: str, args: AzureKeysArgs) -> list[Problem]:

@@ -13,23 +13,18 @@ from pulumi_azure_native import resources
 
 from novacron_infra.azure.checks import check_name, check_region
 from novacron_infra.azure.cluster import AksCluster, AksClusterArgs
-from novacron_infra.azure.databases import (
-    AzurePostgres,
-    AzurePostgresArgs,
-    AzureRedis,
-    AzureRedisArgs,
-    find_redis_size,
-)
+from novacron_infra.azure.databases import find_redis_size
 from novacron_infra.azure.iam import Role
 from novacron_infra.azure.identity import AksPodIdentity, AksPodIdentityArgs
 from novacron_infra.azure.ingress import AzureIngress, AzureIngressArgs
-from novacron_infra.azure.keys import AzureKeys, AzureKeysArgs, CustomerKey, KeyUse
+from novacron_infra.azure.keys import CustomerKey, KeyUse
 from novacron_infra.azure.logs import AzureLogs, AzureLogsArgs
 from novacron_infra.azure.names import make_unique_name
 from novacron_infra.azure.network import AzureNetworkIds, SubnetUse
 from novacron_infra.azure.node_pool import AksNodePool, AksNodePoolArgs
 from novacron_infra.azure.private_link import PrivateService
-from novacron_infra.azure.region_parts import connect_container, declare_network, declare_registry
+from novacron_infra.azure.region_databases import RegionDatabases
+from novacron_infra.azure.region_parts import connect_container, declare_keys, declare_network, declare_registry
 from novacron_infra.azure.storage import AzureFiles, AzureFilesArgs, AzureModelStore, AzureModelStoreArgs
 from novacron_infra.catalog import Cloud
 from novacron_infra.config import Platform
@@ -53,10 +48,8 @@ from novacron_infra.workloads.serving_args import RegionStack
 if TYPE_CHECKING:
     from novacron_infra.workloads.cluster_add_ons import PreparedCluster
 
-POSTGRES_CLASS = "Standard_E8ds_v5"
 _POOL_NAMES = {"coordinators": "coord"}
 """Short names of pools, because AKS limits their length."""
-_KEPT_DAYS, _GONE_DAYS = 90, 7
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,21 +118,9 @@ class AzureRegion(pulumi.ComponentResource):
         logs = AzureLogs(
             name, AzureLogsArgs(region=spec.region, resource_group=self.resource_group_name, tags=spec.tags), child
         )
-        keys = AzureKeys(
-            name,
-            AzureKeysArgs(
-                region=spec.region,
-                resource_group=self.resource_group_name,
-                vault=self._unique,
-                workspace_id=logs.workspace_id,
-                tags=spec.tags,
-                deletion_window_days=_KEPT_DAYS if spec.protect else _GONE_DAYS,
-                protect=spec.protect,
-            ),
-            child,
-        )
+        keys = declare_keys(name, spec, self.resource_group_name, self._unique, logs, child)
         storage_key = keys.find_key(KeyUse.STORAGE)
-        network = declare_network(name, spec, self.resource_group_name, storage_key, logs, self._unique, child)
+        network = declare_network(name, spec, self.resource_group_name, keys, logs, self._unique, child)
         self.cluster = AksCluster(
             name,
             AksClusterArgs(
@@ -170,8 +151,19 @@ class AzureRegion(pulumi.ComponentResource):
             prepared = self._declare_add_ons(keys.disk_encryption_set_id, pools)
         model_store = self._declare_store(store, network, storage_key, logs)
         workers = self._workers()
-        postgres = self._postgres(network, storage_key, keys, logs)
-        redis = self._redis(redis_size, network, storage_key, keys)
+        databases = RegionDatabases(
+            name=name,
+            spec=spec,
+            resource_group=self.resource_group_name,
+            unique_name=self._unique,
+            network=network,
+            key=storage_key,
+            vault_name=keys.resources.vault.name,
+            workspace_id=logs.workspace_id,
+            opts=child,
+        )
+        postgres, redis = databases.declare_postgres(), databases.declare_redis(redis_size)
+        databases.connect_logins()
         group_name, principal_id = self.resource_group_name, self.cluster.kubelet_principal_id
         registry = declare_registry(
             name, spec, group_name, self._unique, network, storage_key, principal_id, logs, child
@@ -221,9 +213,9 @@ class AzureRegion(pulumi.ComponentResource):
             model_store=model_store,
             worker_identity=workers.client_id,
             postgres_endpoint=postgres.endpoint,
-            postgres_secret=postgres.secret_id,
+            postgres_secret=postgres.login.uri,
             redis_endpoint=redis.endpoint,
-            redis_secret=redis.secret_id,
+            redis_secret=redis.login.uri,
             registry=registry.url,
             resource_group=self.resource_group_name,
             endpoint=self.serving.endpoint if self.serving else None,
@@ -323,46 +315,6 @@ class AzureRegion(pulumi.ComponentResource):
                 role=Role.STORAGE_BLOB_DATA_READER if self.container_id else None,
                 # Roles are for a container, not for a prefix in it.
                 scope=self.container_id,
-                tags=self.spec.tags,
-            ),
-            self._child,
-        )
-
-    def _postgres(self, network: AzureNetworkIds, key: CustomerKey, keys: AzureKeys, logs: AzureLogs) -> AzurePostgres:
-        return AzurePostgres(
-            f"{self._name}-postgres",
-            AzurePostgresArgs(
-                region=self.spec.region,
-                resource_group=self.resource_group_name,
-                server=self._unique,
-                instance_class=POSTGRES_CLASS,
-                storage_gib=self.spec.postgres_storage_gib,
-                endpoint_subnet_id=network.subnet_ids[SubnetUse.ENDPOINTS],
-                postgres_zone_id=network.dns_zone_ids[PrivateService.POSTGRES],
-                key=key,
-                vault_name=keys.resources.vault.name,
-                workspace_id=logs.workspace_id,
-                statements=self.spec.audit.database_statements,
-                tags=self.spec.tags,
-                protect=self.spec.protect,
-            ),
-            self._child,
-        )
-
-    def _redis(self, size: str, network: AzureNetworkIds, key: CustomerKey, keys: AzureKeys) -> AzureRedis:
-        return AzureRedis(
-            f"{self._name}-redis",
-            AzureRedisArgs(
-                region=self.spec.region,
-                resource_group=self.resource_group_name,
-                cluster=self._unique,
-                node_type=size,
-                clustered=self.spec.redis.clustered,
-                replicated=self.spec.redis.clustered,
-                endpoint_subnet_id=network.subnet_ids[SubnetUse.ENDPOINTS],
-                redis_zone_id=network.dns_zone_ids[PrivateService.REDIS],
-                key=key,
-                vault_name=keys.resources.vault.name,
                 tags=self.spec.tags,
             ),
             self._child,

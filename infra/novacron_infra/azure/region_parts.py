@@ -8,7 +8,7 @@ from __future__ import annotations
 import pulumi
 
 from novacron_infra.azure.iam import Role, grant
-from novacron_infra.azure.keys import CustomerKey
+from novacron_infra.azure.keys import AzureKeys, AzureKeysArgs, CustomerKey, KeyUse
 from novacron_infra.azure.logs import AzureLogs
 from novacron_infra.azure.network import AzureNetwork, AzureNetworkArgs, AzureNetworkIds, SubnetUse
 from novacron_infra.azure.private_link import ZONES, PrivateService, declare_private_endpoint, declare_private_zones
@@ -21,37 +21,88 @@ from novacron_infra.stores import ExistingBlobStore, make_store_url
 PUBLIC_PORTS = (443,)
 """Ports of the coordinators that nodes open to the internet behind the load balancer."""
 
+_KEPT_DAYS, _GONE_DAYS = 90, 7
+"""Days after which a deleted vault can be gone, in a protected environment and in others."""
+
 
 def find_existing(spec: RegionSpec) -> ExistingAzure:
     """Return what exists of a region on Azure."""
     return spec.existing.azure or ExistingAzure()
 
 
+def declare_keys(
+    name: str,
+    spec: RegionSpec,
+    resource_group: pulumi.Output[str],
+    vault: str,
+    logs: AzureLogs,
+    opts: pulumi.ResourceOptions,
+) -> AzureKeys:
+    """Declare the region's vault and its keys. With a key that exists, the vault has the databases' logins only."""
+    args = AzureKeysArgs(
+        region=spec.region,
+        resource_group=resource_group,
+        vault=vault,
+        workspace_id=logs.workspace_id,
+        tags=spec.tags,
+        deletion_window_days=_KEPT_DAYS if spec.protect else _GONE_DAYS,
+        protect=spec.protect,
+        existing_key_id=find_existing(spec).key_id,
+    )
+    return AzureKeys(name, args, opts)
+
+
 def declare_network(
     name: str,
     spec: RegionSpec,
     resource_group: pulumi.Output[str],
-    storage_key: CustomerKey,
+    keys: AzureKeys,
     logs: AzureLogs,
     flow_log_account: str,
     opts: pulumi.ResourceOptions,
 ) -> AzureNetworkIds:
-    """Declare the region's network, or in one that exists only the endpoint of the vault and missing DNS zones."""
-    existing = find_existing(spec).network
+    """Declare the region's network, or in one that exists only endpoints of vaults and missing DNS zones."""
+    existing, storage_key = find_existing(spec).network, keys.find_key(KeyUse.STORAGE)
     if existing is not None:
-        return _connect_network(name, spec, existing, resource_group, storage_key, opts)
-    args = AzureNetworkArgs(
-        region=spec.region,
-        resource_group=resource_group,
-        cidr=spec.network,
-        storage_key=storage_key,
-        workspace_id=logs.workspace_id,
-        workspace_guid=logs.workspace_guid,
-        flow_log_account=flow_log_account,
-        public_ports=PUBLIC_PORTS,
-        tags=spec.tags,
+        ids = _connect_network(name, spec, existing, resource_group, storage_key, opts)
+    else:
+        args = AzureNetworkArgs(
+            region=spec.region,
+            resource_group=resource_group,
+            cidr=spec.network,
+            storage_key=storage_key,
+            workspace_id=logs.workspace_id,
+            workspace_guid=logs.workspace_guid,
+            flow_log_account=flow_log_account,
+            public_ports=PUBLIC_PORTS,
+            tags=spec.tags,
+        )
+        ids = AzureNetwork(name, args, opts).ids
+    if storage_key.existing_id is not None:
+        # The vault of the keys has an endpoint already, and this is another one.
+        _connect_vault(f"{name}-logins", spec, keys.vault_id, ids, resource_group, opts)
+    return ids
+
+
+def _connect_vault(
+    name: str,
+    spec: RegionSpec,
+    vault_id: pulumi.Input[str],
+    network: AzureNetworkIds,
+    resource_group: pulumi.Output[str],
+    opts: pulumi.ResourceOptions,
+) -> None:
+    declare_private_endpoint(
+        name,
+        PrivateService.VAULT,
+        vault_id,
+        network.subnet_ids[SubnetUse.ENDPOINTS],
+        network.dns_zone_ids[PrivateService.VAULT],
+        resource_group,
+        spec.region,
+        spec.tags.of("network"),
+        opts,
     )
-    return AzureNetwork(name, args, opts).ids
 
 
 def _connect_network(

@@ -8,10 +8,11 @@ import pulumi
 from pulumi_azure_native import keyvault
 
 from novacron_infra.azure.cluster import AksCluster
-from novacron_infra.azure.databases import POSTGRES_PORT, REDIS_NODE_PORTS, REDIS_PORT, AzurePostgres, AzureRedis
+from novacron_infra.azure.databases import POSTGRES_PORT, REDIS_NODE_PORTS
 from novacron_infra.azure.iam import Role
 from novacron_infra.azure.identity import AksPodIdentity, AksPodIdentityArgs
 from novacron_infra.azure.ingress import AzureIngress
+from novacron_infra.azure.region_databases import Login, RegionPostgres, RegionRedis
 from novacron_infra.azure.storage import AzureFiles
 from novacron_infra.regions import RegionSpec
 from novacron_infra.resource_outputs import require_output
@@ -45,10 +46,10 @@ class AzureServingArgs:
     resource_group: pulumi.Input[str]
     cluster: AksCluster
     vault: keyvault.Vault
-    """The vault with the logins."""
+    """The vault with the logins of databases that are created."""
     workers: AksPodIdentity
-    postgres: AzurePostgres
-    redis: AzureRedis
+    postgres: RegionPostgres
+    redis: RegionRedis
     ingress: AzureIngress
     registry: pulumi.Input[str]
     """Prefix of the names of images."""
@@ -76,13 +77,13 @@ def declare_cloud_services(name: str, args: AzureServingArgs, opts: pulumi.Resou
             namespace=NAMESPACE,
             service_account=COORDINATOR_SERVICE_ACCOUNT,
             role=Role.KEY_VAULT_SECRETS_USER,
-            scope=args.postgres.secret_resource_id,
-            more_scopes={"redis": args.redis.secret_resource_id},
+            scope=args.postgres.login.resource_id,
+            more_scopes={"redis": args.redis.login.resource_id},
             tags=args.spec.tags,
         ),
         opts,
     )
-    clustered = args.spec.redis.clustered
+    clustered = args.redis.clustered
     first, last = REDIS_NODE_PORTS
     node_ports = (PortRange(first=first, last=last),) if clustered else ()
     return CloudServices(
@@ -95,17 +96,21 @@ def declare_cloud_services(name: str, args: AzureServingArgs, opts: pulumi.Resou
         database=ManagedDatabase(
             endpoint=args.postgres.endpoint,
             port=POSTGRES_PORT,
-            login=args.postgres.secret_id.apply(_find_name),
             # Of DigiCert Global Root G2 and Microsoft RSA Root CA 2017, says learn.microsoft.com/azure/postgresql,
             # "TLS in Azure Database for PostgreSQL", read 2026-11-30.
             public_certificate=True,
+            login=args.postgres.login.uri.apply(_find_name),
+            database=args.postgres.database,
+            user=args.postgres.user,
+            secrets=_find_manager(args.postgres.login, tenant_id),
         ),
         redis=ManagedRedis(
             endpoint=args.redis.endpoint,
-            ports=(PortRange(first=REDIS_PORT), *node_ports),
+            ports=(PortRange(first=args.redis.port), *node_ports),
             cluster=clustered,
             one_host=clustered,
-            login=args.redis.secret_id.apply(_find_name),
+            login=args.redis.login.uri.apply(_find_name),
+            secrets=_find_manager(args.redis.login, tenant_id),
         ),
         registry=args.registry,
         store=ModelStoreAccess(url=args.model_store, mount=_describe_mount(args)),
@@ -123,6 +128,11 @@ def _describe_mount(args: AzureServingArgs) -> NfsMount | None:
     if isinstance(args.spec.store, NfsStore):
         return make_nfs_mount(args.spec.store.export)
     return None if args.files is None else make_nfs_mount(args.files.export)
+
+
+def _find_manager(login: Login, tenant_id: pulumi.Output[str]) -> AzureKeyVault | None:
+    """Return the vault of a login that exists. None: the login is in the region's vault."""
+    return None if login.vault_url is None else AzureKeyVault(vault_url=login.vault_url, tenant_id=tenant_id)
 
 
 def _find_tenant(vault: keyvault.outputs.VaultPropertiesResponse) -> str:

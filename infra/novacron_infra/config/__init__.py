@@ -38,6 +38,13 @@ from novacron_infra.config.sections.existing import (
     ExistingGoogle,
     ExistingGoogleNetwork,
 )
+from novacron_infra.config.sections.existing_databases import (
+    ExistingAwsPostgres,
+    ExistingAwsRedis,
+    ExistingAzurePostgres,
+    ExistingAzureRedis,
+    ExistingGooglePostgres,
+)
 from novacron_infra.config.sections.hardware import Hardware, Resources, Role
 from novacron_infra.config.sections.images import Image, Images
 from novacron_infra.config.sections.model import Loader, ModelServing, Profile, ProfileName
@@ -91,10 +98,15 @@ __all__ = [
     "ExistingAws",
     "ExistingAwsBucket",
     "ExistingAwsNetwork",
+    "ExistingAwsPostgres",
+    "ExistingAwsRedis",
     "ExistingAzure",
     "ExistingAzureNetwork",
+    "ExistingAzurePostgres",
+    "ExistingAzureRedis",
     "ExistingGoogle",
     "ExistingGoogleNetwork",
+    "ExistingGooglePostgres",
     "FirstTokenTarget",
     "Hardware",
     "HealthCheck",

@@ -19,6 +19,7 @@ from novacron_infra.dns.args import (
     TrafficManager,
 )
 from novacron_infra.dns.endpoint import GlobalEndpoint
+from novacron_infra.dns.existing_zone import check_zone
 from novacron_infra.dns.rules import check_endpoint_args
 from novacron_infra.tags import Tags
 
@@ -55,20 +56,42 @@ class DeclaredEndpoint:
     """Resource group of the names on Azure, otherwise empty."""
 
 
+def declare_dns_provider(config: CloudEnvironment, tags: Tags) -> pulumi.ProviderResource | None:
+    """Declare the provider of the cloud that answers DNS, and look up a zone that exists. None without `traffic`.
+
+    The provider is not one of a region: none of them has to be alive for a change of the names.
+
+    Raises:
+        ConfigurationError: if the zone is not there, is private, or does not hold the domain.
+    """
+    if config.traffic is None:
+        return None
+    provider = _declare_provider(config, f"{tags.environment}-dns")
+    check_zone(config, provider)
+    return provider
+
+
 def declare_endpoint(
-    config: CloudEnvironment, addresses: Mapping[str, pulumi.Input[str]], tags: Tags
+    config: CloudEnvironment,
+    addresses: Mapping[str, pulumi.Input[str]],
+    tags: Tags,
+    provider: pulumi.ProviderResource | None,
 ) -> DeclaredEndpoint | None:
     """One name over the regions whose load balancers have `addresses`, by region; None without `traffic`.
 
-    Its provider is its own: none of the regions has to be alive for a change of the names.
+    Args:
+        config: the environment.
+        addresses: names or addresses of the load balancers, by region.
+        tags: tags of the environment.
+        provider: the one of `declare_dns_provider`.
 
     Raises:
         ConfigurationError: as `check_endpoint`.
     """
     traffic = config.traffic
-    if traffic is None:
+    if traffic is None or provider is None:
         return None
-    provider, resource_group = _provider(config, traffic, tags)
+    resource_group = _find_resource_group(config, traffic, tags, provider)
     endpoint = GlobalEndpoint(
         f"{tags.environment}-api",
         _args(config, traffic, addresses, tags, resource_group),
@@ -77,33 +100,39 @@ def declare_endpoint(
     return DeclaredEndpoint(endpoint=endpoint, provider=provider, resource_group=resource_group)
 
 
-def _provider(
-    config: CloudEnvironment, traffic: Traffic, tags: Tags
-) -> tuple[pulumi.ProviderResource, pulumi.Input[str]]:
-    """The provider, and on Azure the resource group of the names."""
-    name = f"{tags.environment}-dns"
+def _declare_provider(config: CloudEnvironment, name: str) -> pulumi.ProviderResource:
     # Imported here: a program that uses one cloud loads the SDK of that one only.
     if config.platform is Platform.AWS:
         import pulumi_aws
 
-        return pulumi_aws.Provider(name, region="us-east-1"), ""  # where the control plane of Route 53 is
+        return pulumi_aws.Provider(name, region="us-east-1")  # where the control plane of Route 53 is
     if config.platform is Platform.GCP:
         import pulumi_gcp
 
-        return pulumi_gcp.Provider(name, project=config.accounts.google_project), ""
+        return pulumi_gcp.Provider(name, project=config.accounts.google_project)
     import pulumi_azure_native
 
-    provider = pulumi_azure_native.Provider(name, subscription_id=config.accounts.azure_subscription_id)
+    return pulumi_azure_native.Provider(name, subscription_id=config.accounts.azure_subscription_id)
+
+
+def _find_resource_group(
+    config: CloudEnvironment, traffic: Traffic, tags: Tags, provider: pulumi.ProviderResource
+) -> pulumi.Input[str]:
+    """Return the resource group of the names on Azure, otherwise an empty text."""
+    if config.platform is not Platform.AZURE:
+        return ""
     if traffic.existing_zone is not None:
-        return provider, traffic.existing_zone
+        return traffic.existing_zone
+    import pulumi_azure_native
+
     group = pulumi_azure_native.resources.ResourceGroup(
-        name,
+        f"{tags.environment}-dns",
         location=config.primary_region.name,
         tags=tags.of("dns"),
         # Where a group was created says nothing about its resources, and cannot be changed.
         opts=pulumi.ResourceOptions(provider=provider, protect=config.protected, ignore_changes=["location"]),
     )
-    return provider, group.name
+    return group.name
 
 
 def _args(

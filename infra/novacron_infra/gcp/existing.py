@@ -9,9 +9,11 @@ import pulumi_gcp as gcp
 from novacron_infra.catalog import Cloud
 from novacron_infra.existing import Lookups, check_regions
 from novacron_infra.gcp.existing_bucket import check_bucket
+from novacron_infra.gcp.existing_databases import GcpDatabaseCheck
+from novacron_infra.gcp.existing_key import check_key
 from novacron_infra.gcp.existing_network import GcpNetworkCheck
 from novacron_infra.gcp.existing_registry import check_registry
-from novacron_infra.gcp.region_parts import find_existing
+from novacron_infra.gcp.region_parts import describe_keys, find_existing
 from novacron_infra.regions import RegionSpec
 from novacron_infra.stores import ExistingGcsStore
 
@@ -35,3 +37,11 @@ def _look_up(spec: RegionSpec, lookups: Lookups) -> None:
         check_bucket(lookups, spec.store, spec.region)
     if existing.registry is not None:
         check_registry(lookups, existing.registry)
+    if existing.key is not None:
+        check_key(lookups, existing.key, describe_keys(spec))
+    if existing.network is not None:
+        databases = GcpDatabaseCheck(lookups=lookups, region=spec.region, network=existing.network.network)
+        if existing.postgres is not None:
+            databases.check_postgres(existing.postgres)
+        if existing.redis is not None:
+            databases.check_redis(existing.redis)

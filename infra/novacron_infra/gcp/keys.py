@@ -20,7 +20,8 @@ from novacron_infra.tags import Tags
 
 ROTATION_DAYS = 30
 _SECONDS_PER_DAY = 86_400
-_ROLE = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
+ROLE = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
+"""The right of a service agent to encrypt with a key."""
 _LIMITS_DAYS = {"rotation_days": (1, 36_500), "deletion_window_days": (1, 120)}
 """KMS API reference, CryptoKey, read on 2026-11-25."""
 
@@ -129,7 +130,7 @@ class GcpKeys(pulumi.ComponentResource):
                 grant = gcp.kms.CryptoKeyIAMMember(
                     f"{name}-{use.value}-{agent.value}",
                     crypto_key_id=key.id,
-                    role=_ROLE,
+                    role=ROLE,
                     member=storage_agent
                     if agent is ServiceAgent.CLOUD_STORAGE
                     else pulumi.Output.format(

@@ -15,13 +15,13 @@ from novacron_infra.catalog import Cloud
 from novacron_infra.config import Platform
 from novacron_infra.errors import ArgumentError, Problem, raise_problems
 from novacron_infra.gcp.cluster import GkeCluster, GkeClusterArgs
-from novacron_infra.gcp.databases import GcpPostgres, GcpPostgresArgs, GcpRedis, GcpRedisArgs
 from novacron_infra.gcp.identity import GkePodAccount, GkePodAccountArgs, render_folder_condition
 from novacron_infra.gcp.ingress import GcpIngress, GcpIngressArgs
-from novacron_infra.gcp.keys import GcpKeys, GcpKeysArgs, KeyUse
+from novacron_infra.gcp.keys import KeyUse
 from novacron_infra.gcp.network import GcpNetworkIds
 from novacron_infra.gcp.node_pool import GkeNodePool, GkeNodePoolArgs
-from novacron_infra.gcp.region_parts import declare_fabrics, declare_network, declare_registry
+from novacron_infra.gcp.region_databases import RegionPostgres, declare_postgres, declare_redis
+from novacron_infra.gcp.region_parts import declare_fabrics, declare_keys, declare_network, declare_registry
 from novacron_infra.gcp.storage import GcpFilestore, GcpFilestoreArgs, GcpModelStore, GcpModelStoreArgs
 from novacron_infra.gcp.threat_detection import GcpThreatAlerts, GcpThreatAlertsArgs
 from novacron_infra.known_args import check_known_args
@@ -48,8 +48,6 @@ from novacron_infra.workloads.serving_args import RegionStack
 if TYPE_CHECKING:
     from novacron_infra.workloads.cluster_add_ons import PreparedCluster
 
-POSTGRES_CLASS = "db-perf-optimized-N-8"
-REDIS_TYPE = "REDIS_HIGHMEM_XLARGE"
 _ALWAYS = 'request.time > timestamp("2026-01-01T00:00:00Z")'
 
 
@@ -106,20 +104,8 @@ class GcpRegion(pulumi.ComponentResource):
         makes_files = isinstance(store, ManagedNfsStore)
         # The project has one configuration of alerts, in the first region.
         threats = spec.threat_detection if spec.threat_detection and spec.threat_detection.first_region else None
-        keys = GcpKeys(
-            name,
-            GcpKeysArgs(
-                location=region,
-                tags=tags,
-                filestore=makes_files,
-                databases=True,
-                registry=True,
-                pubsub=threats is not None,
-                protect=protect,
-            ),
-            child,
-        )
-        storage_key = keys.find_key_id(KeyUse.STORAGE)
+        keys = declare_keys(name, spec, child)
+        storage_key = keys[KeyUse.STORAGE]
         network = declare_network(name, spec, child)
         self.cluster = GkeCluster(
             name,
@@ -129,7 +115,7 @@ class GcpRegion(pulumi.ComponentResource):
                 kubernetes_version=spec.kubernetes_version,
                 network_id=network.network_id,
                 subnet_id=network.subnet_id,
-                secrets_key_id=keys.find_key_id(KeyUse.CLUSTER),
+                secrets_key_id=keys[KeyUse.CLUSTER],
                 public_cidrs=spec.public_networks,
                 filestore=makes_files,
                 pods_range=network.pods_range,
@@ -163,36 +149,8 @@ class GcpRegion(pulumi.ComponentResource):
         if spec.add_ons:
             prepared = self._declare_add_ons(name, spec, storage_key, pools)
         model_store = self._declare_store(name, store, network, storage_key)
-        postgres = GcpPostgres(
-            f"{name}-postgres",
-            GcpPostgresArgs(
-                instance_class=POSTGRES_CLASS,
-                region=region,
-                storage_gib=spec.postgres_storage_gib,
-                network_id=network.services_network_id,
-                key_id=storage_key,
-                password=args.postgres_password,
-                statements=spec.audit.database_statements,
-                tags=tags,
-                protect=protect,
-            ),
-            child,
-        )
-        redis = GcpRedis(
-            f"{name}-redis",
-            GcpRedisArgs(
-                node_type=REDIS_TYPE,
-                region=region,
-                shards=spec.redis.shards,
-                replicas_per_shard=spec.redis.replicas_per_shard,
-                network_id=network.network_id,
-                subnet_id=network.subnet_id,
-                key_id=storage_key,
-                tags=tags,
-                connection_policy=network.created,
-            ),
-            child,
-        )
+        postgres = declare_postgres(name, spec, network, storage_key, args.postgres_password, child)
+        redis = declare_redis(name, spec, network, storage_key, child)
         workers = self._pods(name, find_worker_namespace(spec.serving is not None), WORKER_SERVICE_ACCOUNT)
         coordinators = self._pods(name, NAMESPACE, COORDINATOR_SERVICE_ACCOUNT)
         if isinstance(store, GcsStore | ExistingGcsStore) and self.bucket_name is not None:
@@ -348,7 +306,7 @@ class GcpRegion(pulumi.ComponentResource):
         )
 
     def _grant_databases(
-        self, name: str, args: GcpRegionArgs, coordinators: GkePodAccount, postgres: GcpPostgres
+        self, name: str, args: GcpRegionArgs, coordinators: GkePodAccount, postgres: RegionPostgres
     ) -> None:
         child = pulumi.ResourceOptions(parent=self)
         gcp.secretmanager.SecretIamMember(

@@ -10,6 +10,7 @@ from ipaddress import IPv4Network
 import pulumi
 
 from novacron_infra.config import ExistingGoogle
+from novacron_infra.gcp.keys import GcpKeys, GcpKeysArgs, KeyUse
 from novacron_infra.gcp.network import (
     FabricInterface,
     GcpFabric,
@@ -20,11 +21,36 @@ from novacron_infra.gcp.network import (
 )
 from novacron_infra.gcp.registry import GcpRegistry, GcpRegistryArgs, make_registry_url
 from novacron_infra.regions import ImageRegistry, RegionSpec
+from novacron_infra.stores import ManagedNfsStore
 
 
 def find_existing(spec: RegionSpec) -> ExistingGoogle:
     """Return what exists of a region on Google Cloud."""
     return spec.existing.gcp or ExistingGoogle()
+
+
+def describe_keys(spec: RegionSpec) -> GcpKeysArgs:
+    """Return the arguments of the region's keys, which name the services that encrypt with them."""
+    # The project has one configuration of alerts, in the first region.
+    alerts = spec.threat_detection is not None and spec.threat_detection.first_region
+    return GcpKeysArgs(
+        location=spec.region,
+        tags=spec.tags,
+        filestore=isinstance(spec.store, ManagedNfsStore),
+        databases=True,
+        registry=find_existing(spec).registry is None,
+        pubsub=alerts,
+        protect=spec.protect,
+    )
+
+
+def declare_keys(name: str, spec: RegionSpec, opts: pulumi.ResourceOptions) -> dict[KeyUse, pulumi.Output[str]]:
+    """Declare the region's keys, and return their ids. One that exists takes the place of all, and none is declared."""
+    existing = find_existing(spec).key
+    if existing is not None:
+        return {use: pulumi.Output.from_input(existing) for use in KeyUse}
+    keys = GcpKeys(name, describe_keys(spec), opts)
+    return {use: keys.find_key_id(use) for use in KeyUse}
 
 
 def declare_network(name: str, spec: RegionSpec, opts: pulumi.ResourceOptions) -> GcpNetworkIds:

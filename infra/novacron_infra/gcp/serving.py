@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
-import pulumi_gcp as gcp
 
 from novacron_infra.gcp.cluster import GkeCluster
-from novacron_infra.gcp.databases import POSTGRES_PORT, REDIS_NODE_PORTS, REDIS_PORT, GcpPostgres, GcpRedis
+from novacron_infra.gcp.databases import POSTGRES_PORT, REDIS_NODE_PORTS, REDIS_PORT
 from novacron_infra.gcp.identity import GkePodAccount
 from novacron_infra.gcp.ingress import GcpIngress
+from novacron_infra.gcp.region_databases import PostgresCertificate, RedisAuthority, RegionPostgres, RegionRedis
 from novacron_infra.gcp.storage import GcpFilestore
 from novacron_infra.regions import RegionSpec
 from novacron_infra.resource_outputs import require_output
@@ -43,8 +43,8 @@ class GcpServingArgs:
     cluster: GkeCluster
     workers: GkePodAccount
     coordinators: GkePodAccount
-    postgres: GcpPostgres
-    redis: GcpRedis
+    postgres: RegionPostgres
+    redis: RegionRedis
     ingress: GcpIngress
     registry: pulumi.Input[str]
     """Prefix of the names of images."""
@@ -56,7 +56,6 @@ class GcpServingArgs:
 
 def describe_cloud_services(args: GcpServingArgs) -> CloudServices:
     """Return the services of a region on Google Cloud."""
-    server, cluster = args.postgres.instance, args.redis.cluster
     first, last = REDIS_NODE_PORTS
     return CloudServices(
         trust=ClusterTrust(
@@ -85,14 +84,16 @@ def describe_cloud_services(args: GcpServingArgs) -> CloudServices:
             port=POSTGRES_PORT,
             login=args.postgres.secret_id.apply(_find_name),
             # The provider marks it as a secret, which a certificate is not.
-            ca_certificate=pulumi.Output.unsecret(server.server_ca_certs.apply(_find_postgres_authority)),
+            ca_certificate=pulumi.Output.unsecret(args.postgres.certificates.apply(_find_postgres_authority)),
+            database=args.postgres.database,
+            user=args.postgres.user,
         ),
         redis=ManagedRedis(
             endpoint=pulumi.Output.format("{0}:{1}", args.redis.endpoint, REDIS_PORT),
             ports=(PortRange(first=REDIS_PORT), PortRange(first=first, last=last)),
             cluster=True,
             login=None,
-            ca_certificate=cluster.managed_server_cas.apply(_find_redis_authorities),
+            ca_certificate=args.redis.authorities.apply(_find_redis_authorities),
         ),
         registry=args.registry,
         store=ModelStoreAccess(url=args.model_store, mount=_describe_mount(args)),
@@ -120,11 +121,11 @@ def _find_name(secret_id: str) -> str:
     return secret_id.rpartition("/")[2]
 
 
-def _find_postgres_authority(certificates: Sequence[gcp.sql.outputs.DatabaseInstanceServerCaCert]) -> str:
+def _find_postgres_authority(certificates: Sequence[PostgresCertificate]) -> str:
     return require_output(certificates[0].cert if certificates else None, "DatabaseInstance.server_ca_certs[0].cert")
 
 
-def _find_redis_authorities(authorities: Sequence[gcp.redis.outputs.ClusterManagedServerCa]) -> str:
+def _find_redis_authorities(authorities: Sequence[RedisAuthority]) -> str:
     certificates = require_output(
         authorities[0].ca_certs if authorities else None, "Cluster.managed_server_cas[0].ca_certs"
     )

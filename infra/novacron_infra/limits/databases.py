@@ -18,6 +18,17 @@ _REDIS_PRIMARY_GB = 50
 """Memory of a primary, as on AWS."""
 _MOST_REDIS_NODES = {Cloud.AWS: 500, Cloud.GCP: 500, Cloud.AZURE: 2 * AZURE_REDIS_GB[-1] // _REDIS_PRIMARY_GB}
 
+OLDEST_POSTGRES = 15
+"""Oldest version that PostgreSQL supports (postgresql.org, "Versioning policy", read on 2026-11-30)."""
+OLDEST_REDIS = 6
+"""Oldest version of Redis with TLS and access control lists. Valkey began with 7.2."""
+
+
+def is_supported(version: str, oldest: int) -> bool:
+    """Return whether a version such as 17.2, 17 or 7.x is at least the oldest major version."""
+    major = version.partition(".")[0]
+    return major.isdecimal() and int(major) >= oldest
+
 
 def check_postgres_storage(path: str, storage_gib: int, cloud: Cloud) -> Iterator[Problem]:
     """Yield a problem if the cloud has no disk of this size for Postgres."""

@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 
 import pulumi
 
+from novacron_infra.regions import POSTGRES_NAME
 from novacron_infra.workloads.external_secrets import SecretManager
 from novacron_infra.workloads.serving_args import ClusterTrust, Identities, ModelStoreAccess, PortRange
-
-POSTGRES_DATABASE, POSTGRES_USER = "novacron", "novacron"
-"""The database and its owner have these names in every cloud."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,6 +28,10 @@ class ManagedDatabase:
 
     Without it and without `ca_certificate`, the connection is encrypted, and the server is not verified.
     """
+    database: str = POSTGRES_NAME
+    user: str = POSTGRES_NAME
+    secrets: SecretManager | None = None
+    """The secret manager of `login`. None: the region's."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,6 +50,8 @@ class ManagedRedis:
     """PEM of the certificate authority. None: one that the image trusts."""
     one_host: bool = False
     """Whether all nodes of a cluster have the host of `endpoint`, at ports of their own."""
+    secrets: SecretManager | None = None
+    """The secret manager of `login`. None: the region's."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,7 +17,7 @@ from novacron_infra.workloads.pods import label_object
 SECRET_STORE = CustomKind(api_version="external-secrets.io/v1", kind="SecretStore")
 EXTERNAL_SECRET = CustomKind(api_version="external-secrets.io/v1", kind="ExternalSecret")
 STORE = "llm-secrets"
-"""Name of the SecretStore."""
+"""Name of the SecretStore of the region's secret manager."""
 PASSWORD_KEY = "password"  # noqa: S105 - the name of a key
 """The key of a copied Secret, and of the JSON in the secret manager."""
 REFRESH = "5m"
@@ -106,7 +106,7 @@ class _SecretStoreSpec:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _StoreRef:
-    name: str = STORE
+    name: str
     kind: str = SECRET_STORE.kind
 
 
@@ -134,18 +134,19 @@ class _Data:
 class _ExternalSecretSpec:
     target: _Target
     data: tuple[_Data, ...]
+    secret_store_ref: _StoreRef
     refresh_policy: str = "Periodic"
     refresh_interval: str = REFRESH
-    secret_store_ref: _StoreRef = field(default_factory=_StoreRef)
 
 
 def declare_secret_store(
-    resource: str, manager: SecretManager, opts: pulumi.ResourceOptions
+    resource: str, name: str, manager: SecretManager, opts: pulumi.ResourceOptions
 ) -> k8s.apiextensions.CustomResource:
-    """Declare the SecretStore of a region's secret manager.
+    """Declare the SecretStore of a secret manager.
 
     Args:
         resource: name of the Pulumi resource.
+        name: name of the SecretStore.
         manager: the secret manager.
         opts: Pulumi's options.
     """
@@ -157,11 +158,11 @@ def declare_secret_store(
         case AzureKeyVault():
             provider = _Provider(azurekv=manager)
     spec = _SecretStoreSpec(provider=provider)
-    return declare_custom_resource(resource, SECRET_STORE, label_object(STORE, NAMESPACE, STORE), spec, opts)
+    return declare_custom_resource(resource, SECRET_STORE, label_object(name, NAMESPACE, name), spec, opts)
 
 
 def declare_password(
-    resource: str, name: str, remote_key: pulumi.Input[str], opts: pulumi.ResourceOptions
+    resource: str, name: str, remote_key: pulumi.Input[str], store: str, opts: pulumi.ResourceOptions
 ) -> k8s.apiextensions.CustomResource:
     """Declare a Secret with the password of a login in the secret manager, under `PASSWORD_KEY`.
 
@@ -169,7 +170,12 @@ def declare_password(
         resource: name of the Pulumi resource.
         name: name of the Secret.
         remote_key: name or ARN of the login, which is JSON with `password`.
+        store: name of the SecretStore.
         opts: Pulumi's options.
     """
-    spec = _ExternalSecretSpec(target=_Target(name=name), data=(_Data(remote_ref=_RemoteRef(key=remote_key)),))
+    spec = _ExternalSecretSpec(
+        target=_Target(name=name),
+        data=(_Data(remote_ref=_RemoteRef(key=remote_key)),),
+        secret_store_ref=_StoreRef(name=store),
+    )
     return declare_custom_resource(resource, EXTERNAL_SECRET, label_object(name, NAMESPACE, name), spec, opts)

@@ -17,8 +17,6 @@ from novacron_infra.workloads import pods
 from novacron_infra.workloads import serving_contract as contract
 from novacron_infra.workloads.certificates import API_CERTIFICATE, CertificateNames, declare_self_signed_certificate
 from novacron_infra.workloads.cloud_services import (
-    POSTGRES_DATABASE,
-    POSTGRES_USER,
     CloudServices,
     ManagedDatabase,
     ManagedRedis,
@@ -26,7 +24,7 @@ from novacron_infra.workloads.cloud_services import (
     TargetGroup,
 )
 from novacron_infra.workloads.custom_resources import KEY, CustomKind, declare_custom_resource
-from novacron_infra.workloads.external_secrets import declare_password, declare_secret_store
+from novacron_infra.workloads.external_secrets import STORE, declare_password, declare_secret_store
 from novacron_infra.workloads.names import API_SERVICE, COORDINATORS, NAMESPACE
 from novacron_infra.workloads.options import after
 from novacron_infra.workloads.serving_args import (
@@ -126,7 +124,7 @@ def _make_database_url(database: ManagedDatabase) -> pulumi.Output[str]:
     elif database.public_certificate:
         mode = f"verify-full&sslrootcert={contract.PUBLIC_AUTHORITIES}"
     return pulumi.Output.format(
-        "postgresql://{0}@{1}/{2}?sslmode={3}", POSTGRES_USER, database.endpoint, POSTGRES_DATABASE, mode
+        "postgresql://{0}@{1}/{2}?sslmode={3}", database.user, database.endpoint, database.database, mode
     )
 
 
@@ -139,11 +137,19 @@ def _make_redis_url(redis: ManagedRedis) -> pulumi.Output[str]:
 
 
 def _declare_passwords(name: str, cloud: CloudServices, opts: pulumi.ResourceOptions) -> None:
-    store = declare_secret_store(f"{name}-secret-store", cloud.secrets, opts)
+    store = declare_secret_store(f"{name}-secret-store", STORE, cloud.secrets, opts)
     after_store = after(opts, store)
-    declare_password(f"{name}-database-password", DATABASE_SECRET, cloud.database.login, after_store)
-    if cloud.redis.login is not None:
-        declare_password(f"{name}-redis-password", REDIS_SECRET, cloud.redis.login, after_store)
+    for what, secret, service in (
+        ("database", DATABASE_SECRET, cloud.database),
+        ("redis", REDIS_SECRET, cloud.redis),
+    ):
+        if service.login is None:
+            continue
+        if service.secrets is None:
+            declare_password(f"{name}-{what}-password", secret, service.login, STORE, after_store)
+            continue
+        own = declare_secret_store(f"{name}-{what}-secret-store", secret, service.secrets, opts)
+        declare_password(f"{name}-{what}-password", secret, service.login, secret, after(opts, own))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,7 +10,7 @@ import pytest
 from novacron_infra.config import load
 from novacron_infra.config.environment import CloudEnvironment
 from novacron_infra.dns.args import CloudDns, DnsService, Route53, TrafficManager
-from novacron_infra.dns.environment import declare_endpoint
+from novacron_infra.dns.environment import declare_dns_provider, declare_endpoint
 from novacron_infra.tags import Tags
 
 from tests.unit.aws.graph import declare as declare_on_aws
@@ -103,7 +103,8 @@ def test_an_environment_signs_its_zone_and_logs_queries_unless_both_are_off(aske
     addresses = {region.name: f"{region.name}.example.com" for region in config.regions}
 
     def program(_: object) -> object:
-        declared = declare_endpoint(config, addresses, Tags(environment="prod"))
+        tags = Tags(environment="prod")
+        declared = declare_endpoint(config, addresses, tags, declare_dns_provider(config, tags))
         return declared and declared.endpoint.domain
 
     graph = declare_on_aws(program)

@@ -77,6 +77,10 @@ def _check_cloud(path: str, region: Region, platform: Platform) -> Iterator[Prob
 
 
 def _check_aws(path: str, region: Region, existing: ExistingAws) -> Iterator[Problem]:
+    if existing.key_arn is not None and existing.key_arn.split(":")[3] != region.name:
+        rule = f"it is in {existing.key_arn.split(':')[3]}, and the region is {region.name}"
+        fix = f"Name a key in {region.name}; of a multi-Region key, its replica there"
+        yield problem(f"{path}.key_arn", existing.key_arn, rule, fix)
     if existing.network is None:
         return
     owners: dict[str, str] = {}
@@ -99,6 +103,9 @@ def _check_aws(path: str, region: Region, existing: ExistingAws) -> Iterator[Pro
 
 def _check_google(path: str, region: Region, existing: ExistingGoogle) -> Iterator[Problem]:
     network = existing.network
+    if existing.key is not None and existing.key.split("/")[3] != region.name:
+        rule = f"it is in {existing.key.split('/')[3]}, and databases and nodes take keys of their region only"
+        yield problem(f"{path}.key", existing.key, rule, f"Name a key in {region.name}")
     if network is None:
         return
     _, project, _, subnet_region, *_ = network.subnet.split("/")
@@ -119,6 +126,7 @@ def _check_google(path: str, region: Region, existing: ExistingGoogle) -> Iterat
 
 def _check_azure(path: str, existing: ExistingAzure, accounts: Accounts | None) -> Iterator[Problem]:
     network, ids = existing.network, {"container": existing.container, "registry": existing.registry}
+    ids["key_id"] = existing.key_id
     names: dict[str, str] = {}
     if network is not None:
         ids |= {"network.vnet_id": network.vnet_id, "network.private_dns_group": network.private_dns_group}

@@ -6,111 +6,33 @@ from typing import Annotated
 
 from pydantic import Field
 
-from novacron_infra.config.sections.base import Name, Section, TextPattern
+from novacron_infra.config.sections.base import Name, Section
+from novacron_infra.config.sections.existing_databases import (
+    ExistingAwsPostgres,
+    ExistingAwsRedis,
+    ExistingAzurePostgres,
+    ExistingAzureRedis,
+    ExistingGooglePostgres,
+    MemorystoreCluster,
+)
+from novacron_infra.config.sections.existing_ids import (
+    ArtifactRegistryPrefix,
+    AzureContainerId,
+    AzureGroupId,
+    AzureKeyId,
+    AzureNetworkId,
+    AzureRegistryId,
+    EcrPrefix,
+    GoogleBucketName,
+    GoogleKeyName,
+    GoogleNetworkId,
+    GoogleSubnetId,
+    KeyArn,
+    S3BucketName,
+    SubnetId,
+    VpcId,
+)
 from novacron_infra.config.sections.networks import RegionNetwork
-
-VpcId = Annotated[
-    str,
-    TextPattern(r"vpc-([0-9a-f]{8}|[0-9a-f]{17})", "a VPC id is vpc- and 8 or 17 hexadecimal digits", "vpc-0a1b2c3d"),
-]
-SubnetId = Annotated[
-    str,
-    TextPattern(
-        r"subnet-([0-9a-f]{8}|[0-9a-f]{17})",
-        "a subnet id is subnet- and 8 or 17 hexadecimal digits",
-        "subnet-0a1b2c3d",
-    ),
-]
-GoogleNetworkId = Annotated[
-    str,
-    TextPattern(
-        r"projects/[a-z0-9:.-]+/global/networks/[a-z]([a-z0-9-]*[a-z0-9])?",
-        "a network is written projects/PROJECT/global/networks/NAME",
-        "projects/acme-host/global/networks/shared",
-    ),
-]
-GoogleSubnetId = Annotated[
-    str,
-    TextPattern(
-        r"projects/[a-z0-9:.-]+/regions/[a-z0-9-]+/subnetworks/[a-z]([a-z0-9-]*[a-z0-9])?",
-        "a subnet is written projects/PROJECT/regions/REGION/subnetworks/NAME",
-        "projects/acme-host/regions/us-central1/subnetworks/nodes",
-    ),
-]
-_SUBSCRIPTION = r"/subscriptions/[0-9a-fA-F-]{36}/resourceGroups/[\w().-]+"
-_EXAMPLE_GROUP = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/hub"
-AzureNetworkId = Annotated[
-    str,
-    TextPattern(
-        rf"{_SUBSCRIPTION}/providers/Microsoft\.Network/virtualNetworks/[\w.-]+",
-        "a virtual network is written as its resource id",
-        f"{_EXAMPLE_GROUP}/providers/Microsoft.Network/virtualNetworks/spoke",
-    ),
-]
-AzureGroupId = Annotated[
-    str, TextPattern(_SUBSCRIPTION, "a resource group is written as its resource id", _EXAMPLE_GROUP)
-]
-
-S3BucketName = Annotated[
-    str,
-    TextPattern(
-        r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
-        "an S3 bucket has 3 to 63 lower-case letters, digits, dots and hyphens, and starts and ends with a letter or "
-        "digit",
-        "acme-models",
-    ),
-]
-GoogleBucketName = Annotated[
-    str,
-    TextPattern(
-        r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]",
-        "a Cloud Storage bucket has lower-case letters, digits, dots, hyphens and underscores, and starts and ends "
-        "with a letter or digit",
-        "acme-models",
-    ),
-]
-AzureContainerId = Annotated[
-    str,
-    TextPattern(
-        rf"{_SUBSCRIPTION}/providers/Microsoft\.Storage/storageAccounts/[a-z0-9]{{3,24}}"
-        r"/blobServices/default/containers/[a-z0-9-]{3,63}",
-        "a container is written as its resource id",
-        f"{_EXAMPLE_GROUP}/providers/Microsoft.Storage/storageAccounts/acme/blobServices/default/containers/models",
-    ),
-]
-KeyArn = Annotated[
-    str,
-    TextPattern(
-        r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[0-9a-f-]{36}|arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/mrk-[0-9a-f]{32}",
-        "a key is written as its ARN, and not as that of an alias",
-        "arn:aws:kms:us-west-2:123456789012:key/00000000-0000-0000-0000-000000000000",
-    ),
-]
-
-EcrPrefix = Annotated[
-    str,
-    TextPattern(
-        r"[0-9]{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/[a-z0-9]+([._/-][a-z0-9]+)*",
-        "a prefix in ECR is written ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME",
-        "123456789012.dkr.ecr.us-west-2.amazonaws.com/acme",
-    ),
-]
-ArtifactRegistryPrefix = Annotated[
-    str,
-    TextPattern(
-        r"[a-z0-9-]+-docker\.pkg\.dev/[a-z0-9:.-]+/[a-z]([a-z0-9-]*[a-z0-9])?",
-        "a repository is written LOCATION-docker.pkg.dev/PROJECT/REPOSITORY",
-        "us-central1-docker.pkg.dev/acme-prod/images",
-    ),
-]
-AzureRegistryId = Annotated[
-    str,
-    TextPattern(
-        rf"{_SUBSCRIPTION}/providers/Microsoft\.ContainerRegistry/registries/[a-zA-Z0-9]{{5,50}}",
-        "a registry is written as its resource id",
-        f"{_EXAMPLE_GROUP}/providers/Microsoft.ContainerRegistry/registries/acmeimages",
-    ),
-]
 
 
 class ExistingAwsNetwork(Section):
@@ -174,6 +96,13 @@ class ExistingAws(Section):
     """The bucket of the models and the configuration, in place of one named after `model.store.bucket`."""
     registry: EcrPrefix | None = None
     """Prefix of the names of images in ECR. Without it, repositories are created."""
+    key_arn: KeyArn | None = None
+    """ARN of the KMS key that encrypts everything the region stores.
+    That is the cluster's secrets, disks, models, databases, images and logs. Without it, three keys are created."""
+    postgres: ExistingAwsPostgres | None = None
+    """Postgres. Without it, an RDS instance is created."""
+    redis: ExistingAwsRedis | None = None
+    """Redis. Without it, a replication group of ElastiCache is created."""
 
 
 class ExistingGoogle(Section):
@@ -185,6 +114,13 @@ class ExistingGoogle(Section):
     """The bucket of the models and the configuration, in place of one named after `model.store.bucket`."""
     registry: ArtifactRegistryPrefix | None = None
     """Repository in Artifact Registry, as in names of images. Without it, one is created."""
+    key: GoogleKeyName | None = None
+    """Cloud KMS key that encrypts everything the region stores.
+    That is the cluster's secrets, disks, models, databases and images. Without it, two keys are created."""
+    postgres: ExistingGooglePostgres | None = None
+    """Postgres. Without it, an instance of Cloud SQL is created."""
+    redis: MemorystoreCluster | None = None
+    """Cluster of Memorystore for Redis. Without it, one is created."""
 
 
 class ExistingAzure(Section):
@@ -197,6 +133,13 @@ class ExistingAzure(Section):
     It takes the place of one named after `model.store.bucket`."""
     registry: AzureRegistryId | None = None
     """Resource id of the container registry. Without it, one is created."""
+    key_id: AzureKeyId | None = None
+    """Resource id of the Key Vault key that encrypts everything the region stores.
+    That is the cluster's secrets, disks, models, databases and images. Without it, two keys are created."""
+    postgres: ExistingAzurePostgres | None = None
+    """Postgres. Without it, a flexible server is created."""
+    redis: ExistingAzureRedis | None = None
+    """Redis. Without it, an Azure Managed Redis is created."""
 
 
 class Existing(Section):

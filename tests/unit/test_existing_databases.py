@@ -57,8 +57,14 @@ STACKS = {
     }.items()
 }
 FIRST = {cloud: values["regions"][0]["name"] for cloud, values in STACKS.items()}
-MANAGED = ("aws:rds/", "aws:elasticache/", "gcp:sql/", "gcp:redis/", "azure-native:dbforpostgresql:")
-MANAGED += ("azure-native:redisenterprise:",)
+MANAGED = (
+    "aws:rds/",
+    "aws:elasticache/",
+    "gcp:sql/",
+    "gcp:redis/",
+    "azure-native:dbforpostgresql:",
+    "azure-native:redisenterprise:",
+)
 HOSTS = {
     "aws": "postgresql://owner@acme.",
     "gcp": "postgresql://owner@10.255.0.3:5432/llm",
@@ -113,7 +119,7 @@ def test_azure_databases_that_exist_and_the_vault_of_their_logins_have_private_e
     endpoints = [item for item in first if item.type == "azure-native:network:PrivateEndpoint"]
     ids = [item.inputs["privateLinkServiceConnections"][0]["privateLinkServiceId"] for item in endpoints]  # type: ignore[index]
     assert [ids.count(id_) for id_ in (SERVER_ID, REDIS_ID, VAULT_ID)] == [1, 1, 1]
-    scopes = {item.inputs["scope"] for item in first if item.type == "azure-native:authorization:RoleAssignment"}
+    scopes = {str(item.inputs["scope"]) for item in first if item.type == "azure-native:authorization:RoleAssignment"}
     assert scopes >= {f"{VAULT_ID}/secrets/postgres", f"{VAULT_ID}/secrets/redis"}
     stores = [
         json.dumps(item.inputs, default=str)

@@ -40,10 +40,11 @@ DATABASES: dict[str, dict[str, Any]] = {
     },
 }
 IMAGE = {"repository": "novacron/a", "tag": "1", "digest": "sha256:" + "0" * 64}
+IMAGES = ("coordinator", "worker", "nvidia_device_plugin", "efa_device_plugin", "tcpx_daemon", "tcpxo_daemon")
 SERVING: dict[str, Any] = {
     "clusters.add_ons": True,
     "clusters.serving": True,
-    "images": {"coordinator": IMAGE, "worker": IMAGE},
+    "images": dict.fromkeys(IMAGES, IMAGE),
 }
 STACKS = {
     cloud: change(

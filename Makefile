@@ -109,6 +109,7 @@ golden: .venv/dev.stamp ## regenerate schemas, reference pages, and the plans an
 	$(BIN)/python -m tests.unit.gcp.golden
 	$(BIN)/python -m tests.unit.azure.golden
 	$(BIN)/python -m tests.unit.independent
+	$(BIN)/python -m tests.unit.resource_names
 	$(BIN)/python -m tests.rehearsal.clouds.golden
 	for s in dev staging prod; do $(BIN)/novacron plan -s $$s > tests/unit/golden/$$s.txt && \
 	  $(BIN)/novacron plan -s $$s --json > tests/unit/golden/$$s.json || exit 1; done

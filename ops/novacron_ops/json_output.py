@@ -169,8 +169,21 @@ class ViolationJson(TypedDict):
     message: str
 
 
+class DataLossJson(TypedDict):
+    """A resource that holds data, and that a change replaces or deletes."""
+
+    urn: str
+    change: str
+    what: str
+    loss: str
+    way_round: str
+
+
 class RehearsalJson(TypedDict):
-    """The output of `rehearse`. `regions` counts simulated resources by service; `plan` is null without a plan."""
+    """The output of `rehearse`. `data_losses` is empty without `--against`.
+
+    `regions` counts simulated resources by service; `plan` is null without a plan.
+    """
 
     simulated: bool
     stack: str
@@ -184,6 +197,7 @@ class RehearsalJson(TypedDict):
     policy_packs: int
     policies: list[PolicyPackJson]
     violations: list[ViolationJson]
+    data_losses: list[DataLossJson]
     plan: PlanJson | None
 
 

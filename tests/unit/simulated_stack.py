@@ -14,7 +14,7 @@ from typing import Any
 
 import pulumi
 from novacron_infra import build
-from novacron_infra.config import CloudEnvironment, EnvironmentSecrets, load
+from novacron_infra.config import EnvironmentSecrets, LocalEnvironment, load
 from novacron_rehearsal.clouds.functions import call_function
 from novacron_rehearsal.clouds.input_diffs import compare_inputs
 from novacron_rehearsal.clouds.outputs import (
@@ -62,6 +62,8 @@ class Step:
     name: str
     properties: tuple[str, ...] = ()
     """Inputs that replace the resource, or that are updated."""
+    paths: frozenset[str] = frozenset()
+    """Everything that differs, such as `spec.template.spec.containers[0].image`."""
 
 
 @dataclass
@@ -71,6 +73,8 @@ class Deployment:
     resources: dict[str, Resource] = field(default_factory=dict)
     """By URN."""
     steps: list[Step] = field(default_factory=list)
+    components: list[str] = field(default_factory=list)
+    """URNs of the components."""
 
     def of(self, op: StepOp) -> list[Step]:
         """Return the steps of one operation."""
@@ -87,9 +91,13 @@ def deploy(values: Mapping[str, Any], before: Deployment | None = None) -> Deplo
     Raises:
         NovaCronError: the environment is refused.
     """
-    secrets = EnvironmentSecrets(redis_password="a-password-of-the-test", api_key="a-key-of-the-test")
+    secrets = EnvironmentSecrets(
+        redis_password="a-password-of-the-test",
+        api_key="a-key-of-the-test",
+        loki_password="another-password-of-the-test" if _has_loki_login(values) else None,
+    )
     config = load(values, secrets=secrets)
-    assert isinstance(config, CloudEnvironment)
+    assert not isinstance(config, LocalEnvironment)
     monitor = _Monitor(before or Deployment())
     pulumi.runtime.set_mocks(_NoMocks(), "novacron", "test", preview=False, monitor=monitor)
 
@@ -100,6 +108,11 @@ def deploy(values: Mapping[str, Any], before: Deployment | None = None) -> Deplo
     with without_unused_work():
         run()
     return monitor.finish()
+
+
+def _has_loki_login(values: Mapping[str, Any]) -> bool:
+    logs = values.get("monitoring", {}).get("logs") or {}
+    return bool((logs.get("loki") or {}).get("username"))
 
 
 class _NoMocks(mocks.Mocks):
@@ -140,6 +153,8 @@ class _Monitor(mocks.MockMonitor):
                 self._providers[urn] = read_provider_config(request.type.removeprefix(_PROVIDERS), inputs)
             return resource_pb2.RegisterResourceResponse(urn=urn, id=request.name, object=request.object)
         if not request.custom:
+            with self._lock:
+                self._after.components.append(urn)
             return resource_pb2.RegisterResourceResponse(urn=urn, object=request.object)
         with self._lock:
             resource, outputs = self._register(urn, request, inputs)
@@ -175,11 +190,13 @@ class _Monitor(mocks.MockMonitor):
         else:
             diff = compare_inputs(token, old.inputs, inputs, list(request.ignoreChanges))
             if diff.replaces:
-                self._after.steps.append(Step(StepOp.REPLACE, token, request.name, tuple(diff.replaces)))
+                step = Step(StepOp.REPLACE, token, request.name, tuple(diff.replaces), frozenset(diff.detailed))
+                self._after.steps.append(step)
                 seed = digest(old.seed)
                 inputs = add_name(SimulatedResource(token, urn, config, given, seed), {})
             elif diff.changes:
-                self._after.steps.append(Step(StepOp.UPDATE, token, request.name, tuple(diff.diffs)))
+                step = Step(StepOp.UPDATE, token, request.name, tuple(diff.diffs), frozenset(diff.detailed))
+                self._after.steps.append(step)
         made = SimulatedResource(token, urn, config, inputs, seed)
         outputs = compute_outputs(made)
         identifier = old.id if old and old.seed == seed else compute_id(made)

@@ -161,8 +161,8 @@ class GkeNodePool(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 aliases=None if args.pool is None else [pulumi.Alias(name=f"{self._name}-{suffix}")],
-                # The autoscaler owns the number; a change of it here would replace the pool.
-                ignore_changes=["initialNodeCount"] if group.scaled else None,
+                # It counts when the pool is created. Another number, or none, would replace a pool that runs.
+                ignore_changes=["initialNodeCount"],
                 # A replacement must not need the GPUs, or the reservation, twice.
                 delete_before_replace=has_gpus,
             ),

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
-from novacron_rehearsal import Operation
+from novacron_rehearsal import Operation, StepOp
 
 from novacron_ops.errors import OpsError
 from novacron_ops.project import ProjectStack
+
+StepSink: TypeAlias = Callable[[StepOp, str], None]
+"""Receives the operation and the URN of each step of a run."""
 
 
 class RunOutcome(Enum):
@@ -36,6 +40,8 @@ class Backend(Protocol):
         refresh: bool = False,
         continue_on_error: bool = False,
         exclude: tuple[str, ...] = (),
+        on_step: StepSink | None = None,
+        previewed: bool = False,
     ) -> RunOutcome:
         """Preview, deploy, refresh or destroy the stack, and show the progress.
 
@@ -44,6 +50,8 @@ class Backend(Protocol):
             refresh: read the real state of every resource first.
             continue_on_error: after an error, do everything that does not depend on the failed resource.
             exclude: URN patterns of resources to leave as they are.
+            on_step: receives the steps.
+            previewed: a preview of the same run was just shown; another one is not needed.
         """
         ...
 

@@ -8,12 +8,13 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Any
 
-from novacron_rehearsal import Operation
+from novacron_rehearsal import Operation, StepOp
 
-from novacron_ops.backends.backend import NotDeployedError, RunOutcome
+from novacron_ops.backends.backend import NotDeployedError, RunOutcome, StepSink
 from novacron_ops.backends.passphrase import read_passphrase
 from novacron_ops.errors import OpsError
 from novacron_ops.project import ProjectStack
@@ -37,6 +38,8 @@ class PulumiCli:
         self._env = {**os.environ, **provider_env}
         self._env.setdefault("PULUMI_BACKEND_URL", folder.resolve().as_uri())
         self._env.setdefault("PULUMI_SKIP_UPDATE_CHECK", "true")
+        # Without it, the CLI has no `--event-log`. Pulumi's Automation API sets it as well.
+        self._env["PULUMI_DEBUG_COMMANDS"] = "true"
         # The provider of local stacks is installed with this command.
         self._env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), self._env.get("PATH", os.defpath)])
         if "PULUMI_CONFIG_PASSPHRASE_FILE" not in self._env:
@@ -49,13 +52,16 @@ class PulumiCli:
         refresh: bool = False,
         continue_on_error: bool = False,
         exclude: tuple[str, ...] = (),
+        on_step: StepSink | None = None,
+        previewed: bool = False,
     ) -> RunOutcome:
         """Run an operation as `Backend.run` describes. The CLI does not say whether a failed run had started."""
         self._select()
         arguments = [operation.value, "--stack", self._stack.name]
         if operation is not Operation.PREVIEW:
             # The preview before an `up` or a `destroy` finds errors before anything has been changed.
-            arguments += ["--yes", "--skip-preview"] if operation is Operation.REFRESH else ["--yes"]
+            skip = operation is Operation.REFRESH or previewed
+            arguments += ["--yes", "--skip-preview"] if skip else ["--yes"]
         if refresh:
             arguments.append("--refresh")
         if continue_on_error and operation is not Operation.PREVIEW:
@@ -67,7 +73,12 @@ class PulumiCli:
                 arguments += ["--policy-pack", str(pack.path)]
                 if pack.config_path is not None:
                     arguments += ["--policy-pack-config", str(pack.config_path)]
-        return RunOutcome.SUCCEEDED if self._call(arguments).returncode == 0 else RunOutcome.FAILED
+        with TemporaryDirectory() as folder:
+            log = Path(folder, "events.json")
+            done = self._call([*arguments, "--event-log", str(log)] if on_step is not None else arguments)
+            if on_step is not None and log.exists():
+                _pass_steps_on(log, on_step)
+        return RunOutcome.SUCCEEDED if done.returncode == 0 else RunOutcome.FAILED
 
     def outputs(self) -> dict[str, Any]:
         """Return the stack's outputs with secrets redacted; empty if the stack was never deployed.
@@ -132,3 +143,12 @@ class PulumiCli:
             text=True,
             check=False,
         )
+
+
+def _pass_steps_on(log: Path, on_step: StepSink) -> None:
+    """Pass on the steps of a log of events: one JSON object on each line."""
+    known = {op.value: op for op in StepOp}
+    for line in log.read_text(encoding="utf-8").splitlines():
+        step = (json.loads(line).get("resourcePreEvent") or {}).get("metadata") or {}
+        if step.get("op") in known:
+            on_step(known[step["op"]], step["urn"])

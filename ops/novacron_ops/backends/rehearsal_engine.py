@@ -10,10 +10,11 @@ from typing import Any
 from novacron_infra.local.handlers import PROCESS, ProcessHandler
 from novacron_rehearsal import Operation, Options, Workspace
 from novacron_rehearsal.display import Display, plain
+from novacron_rehearsal.events import Event, StepEnded
 from novacron_rehearsal.state.lock import StackLockedError
 from rich.console import Console
 
-from novacron_ops.backends.backend import NotDeployedError, RunOutcome
+from novacron_ops.backends.backend import NotDeployedError, RunOutcome, StepSink
 from novacron_ops.backends.passphrase import read_passphrase
 from novacron_ops.backends.provider_plugins import check_plugins
 from novacron_ops.errors import Exit, OpsError
@@ -45,12 +46,15 @@ class RehearsalEngine:
         refresh: bool = False,
         continue_on_error: bool = False,
         exclude: tuple[str, ...] = (),
+        on_step: StepSink | None = None,
+        previewed: bool = False,
     ) -> RunOutcome:
         """Run an operation as `Backend.run` describes.
 
         Raises:
             OpsError: if a provider plugin is missing, or the run was interrupted.
         """
+        del previewed  # the engine previews for policy packs only, without showing it
         if operation.runs_program:
             check_plugins(self._stack)
         options = Options(
@@ -66,7 +70,13 @@ class RehearsalEngine:
             Operation.DESTROY: self._workspace.destroy,
         }[operation]
         with Display(self._console, {PROCESS: ProcessHandler.RESTARTED_BY}) as display:
-            result = run(options, display)
+
+            def pass_on(event: Event) -> None:
+                display(event)
+                if on_step is not None and isinstance(event, StepEnded):
+                    on_step(event.op, event.urn)
+
+            result = run(options, pass_on)
         if result.cancelled:
             raise OpsError(self._describe_interruption(operation), Exit.INTERRUPTED)
         if result.succeeded:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from novacron_ops.console import console, say
+from novacron_ops.console import console, say, write_lines
 from novacron_ops.errors import OpsError
 from novacron_ops.options import Engine, EngineOption, StackOption, WithoutClusterObjectsOption, WithoutRegionOption
 
@@ -25,6 +25,7 @@ def preview(
 
     from novacron_ops.backends import RunOutcome, open_backend
     from novacron_ops.cluster_objects import describe_reach, select_cluster_objects
+    from novacron_ops.data_losses import LossRecorder, describe_losses, read_environment
     from novacron_ops.project import find_stack
     from novacron_ops.regions import deployed_region_patterns
 
@@ -38,5 +39,8 @@ def preview(
     )
     for line in describe_reach(target, backend, without_cluster_objects):
         say(line)
-    if backend.run(Operation.PREVIEW, exclude=exclude) is not RunOutcome.SUCCEEDED:
+    losses = LossRecorder()
+    outcome = backend.run(Operation.PREVIEW, exclude=exclude, on_step=losses)
+    write_lines(describe_losses(losses, read_environment(target.read_environment()), stack))
+    if outcome is not RunOutcome.SUCCEEDED:
         raise OpsError(f"the preview of stack {stack} failed; nothing was changed")

@@ -17,6 +17,13 @@ from novacron_ops.options import JsonOption, StackOption
 def rehearse(
     stack: StackOption = "prod",
     faults: Annotated[str, typer.Option(metavar="FILE|YAML", help="Faults to inject: a YAML file, or YAML text.")] = "",
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Deploy this stack file first, and report what the stack changes and which data is lost.",
+        ),
+    ] = None,
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the report as a web page with a topology to this file.")
     ] = None,
@@ -32,6 +39,7 @@ def rehearse(
     Examples:
       novacron rehearse -s prod --html prod.html
       novacron rehearse -s prod --faults faults.yaml
+      git show HEAD:Pulumi.prod.yaml > before.yaml && novacron rehearse -s prod --against before.yaml
       novacron rehearse --faults '[{fault: capacity, type: "aws:eks/nodeGroup:*", region: us-east-1, times: 1}]'
     """
     from novacron_infra.config import KubernetesEnvironment, LocalEnvironment
@@ -52,6 +60,8 @@ def rehearse(
             parse_faults(faults)
     except RehearsalError as error:
         raise OpsError(f"--faults: {error}", Exit.BAD_INPUT) from error
+    if against is not None and not against.is_file():
+        raise OpsError(f"--against: there is no file {against}", Exit.BAD_INPUT)
     planned = load_plan(target, as_json)
     if isinstance(planned, LocalEnvironment):
         raise OpsError(
@@ -60,7 +70,7 @@ def rehearse(
             Exit.BAD_INPUT,
         )
     with Display(Console(stderr=True, soft_wrap=True)) as display:
-        found = rehearsal.rehearse(target, faults, display)
+        found = rehearsal.rehearse(target, faults, display, against)
     plan = None if isinstance(planned, KubernetesEnvironment) else planned  # machines of your own have no plan
     report = rehearsal.Report(stack, found, plan)
     if html is not None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
+import typer
 from novacron_infra.clock import SYSTEM_CLOCK
 
 from novacron_ops.console import console, say, write_lines
@@ -23,10 +24,15 @@ def up(
     engine: EngineOption = Engine.AUTO,
     without_region: WithoutRegionOption = None,
     without_cluster_objects: WithoutClusterObjectsOption = False,
+    allow_data_loss: Annotated[
+        bool, typer.Option("--allow-data-loss", help="Make changes that lose data, without asking.")
+    ] = False,
 ) -> None:
     """Deploy a stack and wait until it answers.
 
-    Run it again after an interruption or an error: it continues where the last run ended.
+    Run it again after an interruption or an error: it continues where the last run ended. A deployed stack that holds
+    data is previewed first: if the change would replace or delete a database, a bucket, a cluster or anything else with
+    data, you are asked; without a terminal, the change is refused.
 
     \b
     Examples:
@@ -39,6 +45,7 @@ def up(
 
     from novacron_ops.backends import RunOutcome, open_backend
     from novacron_ops.cluster_objects import describe_reach, select_cluster_objects
+    from novacron_ops.data_losses import holds_data
     from novacron_ops.project import find_stack
     from novacron_ops.regions import deployed_region_patterns
 
@@ -54,12 +61,16 @@ def up(
     )
     for line in describe_reach(target, backend, without_cluster_objects):
         say(line)
+    previewed = is_cloud and holds_data(backend.urns())
+    if previewed:
+        _check_losses(target, backend, exclude, allow_data_loss)
     # A refresh finds local processes that died since the last run. It would fail for a region that is unreachable.
     outcome = backend.run(
         Operation.UP,
         refresh=not is_cloud,
         continue_on_error=is_cloud,
         exclude=exclude,
+        previewed=previewed,
     )
     if outcome is RunOutcome.NOT_STARTED:
         raise OpsError(f"stack {stack} was not changed; fix the problem above and run the command again")
@@ -70,6 +81,32 @@ def up(
             + (f". `novacron logs -s {stack}` shows what the processes printed" if has_logs else "")
         )
     print_next_steps(target, backend, SYSTEM_CLOCK.monotonic() - started_s)
+
+
+def _check_losses(target: ProjectStack, backend: Backend, exclude: tuple[str, ...], allowed: bool) -> None:
+    """Preview an update, and ask before it loses data.
+
+    Raises:
+        OpsError: the preview failed, or the update would lose data, and that is not wanted.
+    """
+    from novacron_rehearsal import Operation
+
+    from novacron_ops.backends import RunOutcome
+    from novacron_ops.data_losses import LossRecorder, describe_losses, read_environment
+
+    losses = LossRecorder()
+    outcome = backend.run(Operation.PREVIEW, exclude=exclude, on_step=losses)
+    lines = describe_losses(losses, read_environment(target.read_environment()), target.name)
+    write_lines(lines)
+    unchanged = f"stack {target.name} was not changed"
+    if outcome is not RunOutcome.SUCCEEDED:
+        raise OpsError(f"{unchanged}: its preview failed; fix the problem above and run the command again")
+    if not lines or allowed:
+        return
+    if not sys.stdin.isatty():
+        raise OpsError(f"{unchanged}: the change loses data. To make it, run the command with --allow-data-loss")
+    if not typer.confirm("Make the change?"):
+        raise OpsError(unchanged)
 
 
 def print_next_steps(target: ProjectStack, backend: Backend, duration_s: float) -> None:

@@ -10,6 +10,7 @@ from novacron_infra.shown_values import show_count
 from novacron_rehearsal import PolicyPackReport, PolicyPackState, PolicyViolated
 from novacron_rehearsal import urn as urns
 
+from novacron_ops.data_losses import describe_losses
 from novacron_ops.json_output import RehearsalJson
 from novacron_ops.rehearsal.run import Rehearsal
 from novacron_ops.tables import Table
@@ -117,6 +118,16 @@ def report_values(report: Report) -> RehearsalJson:
             {"policy": item.policy, "mandatory": item.mandatory, "urn": item.urn, "message": item.message}
             for item in run.violations
         ],
+        "data_losses": [
+            {
+                "urn": loss.urn,
+                "change": loss.change,
+                "what": loss.held.what,
+                "loss": loss.held.loss,
+                "way_round": loss.held.way_round,
+            }
+            for loss in run.losses.losses
+        ],
         "plan": report.plan and plan_to_json(report.plan),
     }
 
@@ -132,6 +143,11 @@ def describe_outcome(report: Report) -> str:
         else "Only simulated providers ran."
     )
     return f"{report.stack} on simulated clouds: {ended}. {ran}"
+
+
+def loss_notes(report: Report) -> list[str]:
+    """Return what the rehearsed change loses, in words; empty if it loses nothing."""
+    return describe_losses(report.rehearsal.losses, report.plan.config if report.plan else None, report.stack)
 
 
 def dynamic_notes(report: Report) -> list[str]:

@@ -14,6 +14,7 @@ from novacron_ops.rehearsal.report import (
     describe_outcome,
     dynamic_notes,
     list_services,
+    loss_notes,
     planned_cells,
     policy_notes,
     timeout_notes,
@@ -27,6 +28,7 @@ def report_lines(report: Report) -> list[str]:
     run, plan = report.rehearsal, report.plan
     parts = [
         [describe_outcome(report), *dynamic_notes(report), *([summarize_plan(plan)] if plan else [])],
+        *([loss_notes(report)] if loss_notes(report) else []),
         *([["Errors", *indent(run.errors.splitlines())]] if run.errors else []),
         ["Regions (simulated cloud resources, without components and providers)", *indent(_regions(report))],
         ["Resources by service", *indent(_services(report))],

@@ -340,6 +340,6 @@ _PROVIDER_STILL_UNKNOWN = (
     "value as configuration"
 )
 _PROTECTED = (
-    "it is protected, and the program's inputs would replace it. Unset its option `protect` and run again, or undo the "
-    "change that replaces it"
+    "it is protected, and the program's inputs would replace it. Undo the change, or end its protection "
+    "(`protected: false` in an environment of NovaCron, else its option `protect`), run `up`, and make the change then"
 )

@@ -65,7 +65,8 @@ def _refuse(deployment: Deployment, protected: list[ResourceState]) -> None:
     for state in protected:
         deployment.fail(
             state.urn,
-            "it is protected and cannot be deleted; unset its option `protect`, run `up`, and try again",
+            "it is protected and cannot be deleted; end its protection (`protected: false` in an environment of "
+            "NovaCron, else its option `protect`), run `up`, and try again",
         )
 
 

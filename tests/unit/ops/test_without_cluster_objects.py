@@ -38,6 +38,9 @@ class Backend:
     def outputs(self) -> dict[str, Any]:
         return {}
 
+    def urns(self) -> list[str]:
+        return []
+
     def export_state(self, *, show_secrets: bool) -> dict[str, Any]:
         assert show_secrets
         if not self.server:

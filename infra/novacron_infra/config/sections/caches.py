@@ -13,6 +13,6 @@ class Caches(Section):
     memory_gib: PositiveInt = 64
     """Level 1: GiB in the memory of each coordinator."""
     distributed_gib: PositiveInt = 2048
-    """Level 2: GiB in the memory of the region's Redis cluster."""
+    """Level 2: GiB in the memory of the region's Redis cluster. It is not used yet."""
     persistent_gib: PositiveInt = 20480
-    """Level 3: GiB on disks."""
+    """Level 3: GiB on disks. It is not used yet."""

@@ -87,6 +87,6 @@ def describe_losses(recorder: LossRecorder, environment: EnvironmentConfig | Non
     if isinstance(environment, CloudEnvironment) and environment.protected:
         advice = (
             "The environment is protected (protected is true): keys, models, databases and images are not deleted, so "
-            f"the change fails. Undo it; or set protected: false, run `novacron up -s {stack}`, and then make the change."
+            f"the change fails. Undo it; or set protected: false, run `novacron up -s {stack}`, then make the change."
         )
     return ["This change loses data:", *(f"  - {line}" for line in losses), advice]

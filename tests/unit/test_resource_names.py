@@ -8,7 +8,8 @@ from tests.unit.resource_names import ENVIRONMENTS, GOLDEN, list_names
 
 RENAMED = (
     "Pulumi would delete these resources. If they have new names or parents, give the new ones the old name as an "
-    "alias (see infra/novacron_infra/aliases.py). If they are gone on purpose, say so in CHANGELOG.md. Then run `make golden`"
+    "alias (see infra/novacron_infra/aliases.py). If they are gone on purpose, say so in "
+    "CHANGELOG.md. Then run `make golden`"
 )
 
 

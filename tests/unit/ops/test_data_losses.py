@@ -66,7 +66,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def use(monkeypatch: pytest.MonkeyPatch, *steps: tuple[StepOp, str], **options: Any) -> PlanningBackend:
     backend = PlanningBackend(list(steps), **options)
-    monkeypatch.setattr(backends, "open_backend", lambda *_: backend)
+
+    def open_backend(*_: object) -> PlanningBackend:
+        return backend
+
+    monkeypatch.setattr(backends, "open_backend", open_backend)
     return backend
 
 
@@ -129,7 +133,12 @@ def test_an_update_without_a_terminal_is_refused_unless_the_loss_is_allowed(
 def test_an_update_on_a_terminal_asks(monkeypatch: pytest.MonkeyPatch, answer: bool) -> None:
     backend = use(monkeypatch, (StepOp.REPLACE, DATABASE))
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
-    monkeypatch.setattr(typer, "confirm", lambda _: answer)
+
+    def confirm(question: str) -> bool:
+        assert question == "Make the change?"
+        return answer
+
+    monkeypatch.setattr(typer, "confirm", confirm)
     assert novacron("up", "-s", "dev") == (0 if answer else 1)
     assert (Operation.UP in backend.runs) is answer
 

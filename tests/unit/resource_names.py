@@ -33,7 +33,14 @@ _SERVING: dict[str, Any] = {
     "clusters.serving": True,
     "images": {
         name: {"repository": f"registry.example.com/{name}", "tag": "1.0", "digest": _DIGEST}
-        for name in ("coordinator", "worker")
+        for name in (
+            "coordinator",
+            "worker",
+            "nvidia_device_plugin",
+            "efa_device_plugin",
+            "tcpx_daemon",
+            "tcpxo_daemon",
+        )
     },
     "coordinators.resources": {"cpu_request": 16, "cpu_limit": 32, "memory_request_gib": 64, "memory_limit_gib": 128},
     "workers.resources": {"cpu_request": 20, "cpu_limit": 64, "memory_request_gib": 160, "memory_limit_gib": 512},
@@ -56,7 +63,8 @@ def read_environment(name: str) -> Mapping[str, Any]:
 def list_names(name: str) -> list[str]:
     """Return the types and names of an environment's resources and components, each as `parent$type::name`."""
     deployment = deploy(read_environment(name))
-    return sorted(urn.split("::", 2)[2] for urn in (*deployment.resources, *deployment.components))
+    names = (urn.split("::", 2)[2] for urn in (*deployment.resources, *deployment.components))
+    return sorted(name for name in names if not name.startswith("pulumi:pulumi:Stack::"))
 
 
 if __name__ == "__main__":

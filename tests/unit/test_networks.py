@@ -65,4 +65,4 @@ def test_a_regions_network_is_one_that_its_cloud_accepts(network: str, cloud: Cl
     [("10.0.0.0/8", False), ("192.168.1.0/24", False), ("100.64.0.0/10", False), ("203.0.113.0/24", True)],
 )
 def test_a_network_that_reaches_an_api_is_on_the_internet(network: str, accepted: bool) -> None:
-    assert (list(check_internet_networks("networks", [IPv4Network(network)])) == []) is accepted
+    assert (list(check_internet_networks("networks", [IPv4Network(network)], Cloud.AWS)) == []) is accepted

@@ -95,7 +95,7 @@ def models_at(gateway: Gateway) -> list[str]:
 def test_assignment_is_known_to_all_coordinators_and_survives_restarts(three: list[Gateway], tmp_path: Path) -> None:
     one, two, last = three
     (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "weights").write_text("none")
+    (tmp_path / "model" / "pytorch_model.bin").write_text("none")
     url = f"file://{tmp_path}/store"
     publish(tmp_path / "model", open_folder(url), model_id="second")
     assert call(one, "", {"url": url}).status_code == 201
@@ -137,7 +137,7 @@ def test_model_is_loaded_onto_workers_with_a_performance_profile(fresh: MakeGate
     gateway.start_workers("a", "b", "c")
     gateway.start_workers("q", PROFILE="quality")
     (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "weights").write_text("none")
+    (tmp_path / "model" / "pytorch_model.bin").write_text("none")
     publish(tmp_path / "model", open_folder(f"file://{tmp_path}/store"), model_id="second")
     assert call(gateway, "", {"url": f"file://{tmp_path}/store"}).status_code == 201
     refused = call(gateway, "/second/load", {"performance_profile": "memory"})

@@ -257,6 +257,7 @@ def test_workers_with_a_role_or_adapters_get_no_assignment(fresh: MakeSplit, tmp
     path = tmp_path / "model"
     path.mkdir()
     (path / "config.json").write_text("{}")
+    (path / "pytorch_model.bin").write_text("none")
     publish(path, open_folder(f"file://{tmp_path / 'store'}", {}), model_id="other")
     admin = {"authorization": "Bearer sk-admin"}
     models = f"{split.url}/api/v1/llm/models"

@@ -106,6 +106,7 @@ def test_no_request_fails_while_a_second_model_is_loaded_and_unloaded(models: Mo
 
 def test_failed_load_is_reported_and_the_worker_serves_its_previous_model(models: Models, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "pytorch_model.bin").write_text("none")
     models.register("broken", tmp_path)
     assert models.call("POST", "/broken/load").status_code == 202
 

@@ -145,7 +145,7 @@ def test_an_unknown_model_is_not_found(client: openai.OpenAI) -> None:
 
 
 def test_a_conversation_that_is_too_long_is_rejected_with_its_length(client: openai.OpenAI) -> None:
-    with pytest.raises(openai.BadRequestError, match="context of 512") as caught:
+    with pytest.raises(openai.BadRequestError, match="maximum context length is 512 tokens") as caught:
         ask(client, "hello " * 600)
     assert caught.value.code == "context_length_exceeded"
 

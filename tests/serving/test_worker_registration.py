@@ -16,7 +16,6 @@ import grpc.aio
 import pytest
 from novacron_serving.clock import ManualClock
 from novacron_serving.coordinator.config import CoordinatorConfig
-from novacron_serving.coordinator.limits.authentication import Authenticator
 from novacron_serving.coordinator.metrics import Metrics
 from novacron_serving.coordinator.registry.assignments import Assignments
 from novacron_serving.coordinator.registry.registration import WorkersService
@@ -44,7 +43,7 @@ class Coordinator:
         self.address = address
         self.workers = Workers(config, TOKEN)
         self.assignments: Any = Assignments(None)
-        scheduler = Scheduler(config, self.workers, Authenticator((), needs_key=False), Metrics())
+        scheduler = Scheduler(config, self.workers, Metrics())
         self.server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         self.server.add_insecure_port(address)
         service = WorkersService(self.workers, scheduler, config, TOKEN, self.assignments)

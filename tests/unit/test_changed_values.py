@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from novacron_rehearsal.events import StepOp
 
 from tests.unit.config.environments import change, read_stack
 from tests.unit.simulated_stack import Deployment, deploy
@@ -114,3 +115,11 @@ def test_more_workers_change_the_workers_of_each_azure_region_and_nothing_else()
     regions = [region["name"] for region in values["regions"]]
     assert {region for region in regions for step in changed if region in step.name} == set(regions)
     assert [step for step in changed if "-workers-" not in step.name] == []
+
+
+def test_more_workers_change_the_node_pool_of_each_google_region_and_nothing_else() -> None:
+    values = make_environment("gcp")
+    more = change(values, {"workers.count": 208, "workers.maximum": 208})
+    changed = deploy(more, deploy(values)).steps
+    assert [step.op for step in changed] == [StepOp.UPDATE] * len(values["regions"])
+    assert all(step.name.startswith("workers-nodes-") for step in changed)

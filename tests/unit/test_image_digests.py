@@ -120,6 +120,9 @@ def test_updates_without_cluster_objects_need_no_digests(
         def export_state(self, **_: Any) -> dict[str, Any]:
             return {}
 
+        def urns(self) -> list[str]:
+            return []
+
     def open_backend(*given: Any) -> Backend:
         opened.append(given[3])
         return Backend()

@@ -75,7 +75,10 @@ def stack(trial: Trial, volume: Path) -> Iterator[Trial]:
     file.write_text((without + SECTIONS).replace("storage_gib: 1", "storage_gib: 1\n      protected: false"))
     trial.novacron("up")
     file.write_text(without)
-    trial.novacron("up")
+    refused = trial.run("up")
+    assert refused.returncode == 1
+    assert re.search(r"deletes the .*\(serving-llm-postgres", refused.stdout + refused.stderr)
+    trial.novacron("up", "--allow-data-loss")
     assert "llm-postgres" not in trial.node.kubectl("get", "all,persistentvolumeclaims", "-n", NAMESPACE)
 
 

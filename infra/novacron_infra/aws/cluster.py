@@ -192,7 +192,7 @@ class EksCluster(pulumi.ComponentResource):
             endpoint=cluster.endpoint,
             authority=cluster.certificate_authority.apply(_authority),
             region=args.region,
-        ).apply(_kubeconfig)
+        ).apply(build_kubeconfig)
         self.register_outputs(
             {
                 "name": self.name,
@@ -244,8 +244,8 @@ def _list_former_names(name: str, principals: Sequence[str]) -> dict[str, list[p
     }
 
 
-def _kubeconfig(known: Mapping[str, str]) -> str:
-    """For `name`, `endpoint`, `authority` and `region` of a cluster."""
+def build_kubeconfig(known: Mapping[str, str]) -> str:
+    """Return a kubeconfig, for `name`, `endpoint`, `authority` and `region` of a cluster."""
     name = known["name"]
     arguments = ["eks", "get-token", "--cluster-name", name, "--region", known["region"], "--output", "json"]
     sign_in = {

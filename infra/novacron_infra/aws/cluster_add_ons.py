@@ -27,30 +27,40 @@ GENERAL = Gp3Volume(size_gib=6, iops=3_000, throughput_mib_per_s=125)
 FAST_VOLUME = Gp3Volume(size_gib=40, iops=FAST_IOPS, throughput_mib_per_s=FAST_MIB_PER_S)
 
 
-def list_volume_classes(key_arn: pulumi.Input[str]) -> tuple[VolumeClass, ...]:
-    """gp3 is the default: EKS has made none of its classes that since 1.30."""
-    return (
-        _class(FAST, FAST_VOLUME, key_arn),
-        _class("gp3", GENERAL, key_arn, default=True),
-    )
+def list_volume_classes(key_arn: pulumi.Input[str], *, default: bool = True) -> tuple[VolumeClass, ...]:
+    """Return the storage classes of a cluster.
+
+    Args:
+        key_arn: the key of the volumes.
+        default: whether to create gp3, the default class: EKS has made none of its classes that since 1.30.
+    """
+    fast = _class(FAST, FAST_VOLUME, key_arn)
+    return (fast, _class("gp3", GENERAL, key_arn, default=True)) if default else (fast,)
 
 
-def list_device_plugins(pools: Iterable[NodePoolShape], nvidia_image: str, efa_image: str) -> tuple[DevicePlugin, ...]:
-    """Return the device plugins of NVIDIA and, for pools with EFA, of AWS. The nodes' images have neither."""
+def list_device_plugins(
+    pools: Iterable[NodePoolShape], nvidia_image: str | None, efa_image: str
+) -> tuple[DevicePlugin, ...]:
+    """Return the device plugins of NVIDIA and, for pools with EFA, of AWS. The nodes' images have neither.
+
+    Args:
+        pools: the node pools.
+        nvidia_image: image of NVIDIA's plugin. None: the cluster has it already.
+        efa_image: image of the plugin of EFA.
+    """
     efa = sorted({shape.machine for shape in pools if shape.fabric is FabricKind.EFA})
-    nvidia = DevicePlugin(name="nvidia-device-plugin", image=nvidia_image)
-    if not efa:
-        return (nvidia,)
-    return (
-        nvidia,
-        DevicePlugin(
-            name="aws-efa-k8s-device-plugin",
-            image=efa_image,
-            machines=tuple(efa),
-            host_network=True,
-            host_paths=("/dev/infiniband",),
-        ),
-    )
+    plugins = [] if nvidia_image is None else [DevicePlugin(name="nvidia-device-plugin", image=nvidia_image)]
+    if efa:
+        plugins.append(
+            DevicePlugin(
+                name="aws-efa-k8s-device-plugin",
+                image=efa_image,
+                machines=tuple(efa),
+                host_network=True,
+                host_paths=("/dev/infiniband",),
+            )
+        )
+    return tuple(plugins)
 
 
 def describe_charts(

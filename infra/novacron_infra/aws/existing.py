@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pulumi_aws as aws
 
 from novacron_infra.aws.existing_bucket import check_bucket
+from novacron_infra.aws.existing_cluster import AwsClusterCheck
 from novacron_infra.aws.existing_databases import AwsDatabaseCheck
 from novacron_infra.aws.existing_key import check_key
 from novacron_infra.aws.existing_network import AwsNetworkCheck
@@ -44,6 +45,8 @@ def _look_up(spec: RegionSpec, lookups: Lookups, *, replicated: bool) -> None:
         check_registry(lookups, existing.registry)
     if existing.key_arn is not None:
         check_key(lookups, existing.key_arn, spec.region, events=spec.threat_detection is not None)
+    if existing.network is not None and existing.cluster is not None:
+        AwsClusterCheck(lookups=lookups, cluster=existing.cluster, vpc_id=existing.network.vpc_id, spec=spec).run()
     if existing.network is not None:
         databases = AwsDatabaseCheck(lookups=lookups, region=spec.region, vpc_id=existing.network.vpc_id)
         if existing.postgres is not None:

@@ -45,12 +45,14 @@ class AwsKeysArgs:
     """Whether to protect the keys from deletion. Without them, all encrypted data is lost."""
     account_id: str | None = None
     """AWS account. None: the account that STS returns."""
+    cluster: bool = True
+    """Whether to create the key of a cluster's secrets."""
     events: bool = False
     """Whether EventBridge publishes to encrypted topics: it then may use the key of the logs."""
 
 
 class AwsKeys(pulumi.ComponentResource):
-    """Customer keys with rotation, one for each `KeyUse`.
+    """Customer keys with rotation, one for each `KeyUse` that is needed.
 
     Raises:
         ArgumentError: if a number of days is out of the range of KMS.
@@ -67,7 +69,7 @@ class AwsKeys(pulumi.ComponentResource):
         partition = aws.get_partition_output(opts=invoke).partition
         protected = pulumi.ResourceOptions(parent=self, protect=args.protect)
         self.keys = {}
-        for use in KeyUse:
+        for use in KeyUse if args.cluster else (KeyUse.STORAGE, KeyUse.LOGS):
             document = pulumi.Output.all(account=account, partition=partition).apply(_document(use, args))
             self.keys[use] = aws.kms.Key(
                 f"{name}-{use.value}",

@@ -12,12 +12,12 @@ import pulumi
 
 from novacron_infra.aws.addons import EksAddons, EksAddonsArgs
 from novacron_infra.aws.checks import require_store
-from novacron_infra.aws.cluster import EksCluster, EksClusterArgs
 from novacron_infra.aws.identity import EksPodRole, EksPodRoleArgs, render_reads_models
 from novacron_infra.aws.ingress import AwsIngress, AwsIngressArgs
 from novacron_infra.aws.keys import KeyUse
 from novacron_infra.aws.network import AwsNetworkIds
 from novacron_infra.aws.node_pool import EksNodePool, EksNodePoolArgs
+from novacron_infra.aws.region_cluster import RegionCluster, declare_cluster
 from novacron_infra.aws.region_databases import RegionDatabasesArgs, declare_postgres, declare_redis
 from novacron_infra.aws.region_parts import declare_files, declare_keys, declare_network, declare_registry, find_bucket
 from novacron_infra.aws.storage import ACCESS_LOG_DAYS, AwsBucket, AwsEfs, AwsModelStore, AwsModelStoreArgs
@@ -81,7 +81,7 @@ class AwsRegion(pulumi.ComponentResource):
     """
 
     spec: RegionSpec
-    cluster: EksCluster
+    cluster: RegionCluster
     store: AwsModelStore | None
     """None: the models are in a file system, or in a bucket that exists."""
     bucket: AwsBucket | None
@@ -106,41 +106,22 @@ class AwsRegion(pulumi.ComponentResource):
         keys = declare_keys(name, spec, args.account_id, child)
         self.storage_key_arn = keys[KeyUse.STORAGE]
         network = declare_network(name, spec, keys[KeyUse.LOGS], args.account_id, child)
-        self.cluster = EksCluster(
-            name,
-            EksClusterArgs(
-                region=spec.region,
-                kubernetes_version=spec.kubernetes_version,
-                network_cidr=spec.network,
-                subnet_ids=[
-                    subnet
-                    for zone, subnet in network.private_subnet_ids.items()
-                    if zone in (spec.control_plane_zones or spec.zones)
-                ],
-                secrets_key_arn=keys[KeyUse.CLUSTER],
-                logs_key_arn=keys[KeyUse.LOGS],
-                admin_principal_arns=spec.admins,
-                public_cidrs=spec.public_networks,
-                tags=tags,
-                account_id=args.account_id,
-                protect=protect,
-            ),
-            child,
-        )
+        self.cluster = declare_cluster(name, spec, network, keys, args.account_id, child)
         pools = {
             pool: EksNodePool(f"{name}-{pool}", self._pool(shape, spec, network), child)
             for pool, shape in spec.pools.items()
         }
-        EksAddons(
-            name,
-            EksAddonsArgs(
-                cluster_name=self.cluster.name,
-                tags=tags,
-                efs=isinstance(store, NewEfsStore | ExistingEfsStore),
-                account_id=args.account_id,
-            ),
-            pulumi.ResourceOptions(parent=self, depends_on=[pools["coordinators"]]),
-        )
+        if self.cluster.created is not None:
+            EksAddons(
+                name,
+                EksAddonsArgs(
+                    cluster_name=self.cluster.name,
+                    tags=tags,
+                    efs=isinstance(store, NewEfsStore | ExistingEfsStore),
+                    account_id=args.account_id,
+                ),
+                pulumi.ResourceOptions(parent=self, depends_on=[pools["coordinators"]]),
+            )
         threats = self._declare_threat_detection(name, spec, keys[KeyUse.LOGS], network, pools["coordinators"])
         ingress = AwsIngress(
             name,
@@ -274,7 +255,7 @@ class AwsRegion(pulumi.ComponentResource):
             AwsThreatDetectionArgs(
                 region=spec.region,
                 detector=settings.detector,
-                cluster_name=self.cluster.name,
+                cluster_name=self.cluster.name if self.cluster.created else None,
                 vpc_id=network.vpc_id,
                 vpc_cidr=spec.network,
                 subnet_ids=network.private_subnet_ids,
@@ -292,7 +273,7 @@ class AwsRegion(pulumi.ComponentResource):
             shape=shape,
             cluster_name=self.cluster.name,
             cluster_security_group_id=self.cluster.security_group_id,
-            kubernetes_version=spec.kubernetes_version,
+            kubernetes_version=self.cluster.kubernetes_version,
             subnet_ids=network.private_subnet_ids,
             disk_key_arn=self.storage_key_arn,
             tags=spec.tags,
@@ -324,7 +305,9 @@ class AwsRegion(pulumi.ComponentResource):
         cluster = AwsCluster(name=self.cluster.name, region=spec.region, vpc_id=network.vpc_id)
         child = pulumi.ResourceOptions(parent=self)
         # A pod has credentials only if its service account has a role when the pod starts: roles are here too.
-        needed: list[pulumi.Resource] = [self.cluster, *pools.values()]
+        needed: list[pulumi.Resource] = [*pools.values()]
+        if self.cluster.created is not None:
+            needed.append(self.cluster.created)
         if spec.charts and spec.charts.add_ons.load_balancer_controller is AddOn.INSTALL:
             role = declare_controller_role(
                 name, self.cluster.name, ingress.target_group_arn, spec.tags, self._account_id, child
@@ -339,10 +322,17 @@ class AwsRegion(pulumi.ComponentResource):
             name,
             self.cluster.kubeconfig,
             ClusterAddOnsArgs(
-                volume_classes=list_volume_classes(self.storage_key_arn),
-                device_plugins=list_device_plugins(spec.pools.values(), images.nvidia, images.efa),
+                volume_classes=list_volume_classes(self.storage_key_arn, default=self.cluster.created is not None),
+                device_plugins=list_device_plugins(
+                    spec.pools.values(), None if self._has_gpu_operator(spec) else images.nvidia, images.efa
+                ),
                 charts=describe_charts(spec.charts, cluster, log_group) if spec.charts else None,
             ),
             parent=self,
             depends_on=needed,
         )
+
+    def _has_gpu_operator(self, spec: RegionSpec) -> bool:
+        """Whether the cluster brings NVIDIA's device plugin: one that is created does not."""
+        add_ons = spec.charts.add_ons if spec.charts else None
+        return self.cluster.created is None and add_ons is not None and add_ons.gpu_stack is AddOn.EXISTING

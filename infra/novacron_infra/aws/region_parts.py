@@ -25,7 +25,10 @@ def find_existing(spec: RegionSpec) -> ExistingAws:
 def declare_keys(
     name: str, spec: RegionSpec, account_id: str | None, opts: pulumi.ResourceOptions
 ) -> dict[KeyUse, pulumi.Output[str]]:
-    """Declare the region's keys, and return their ARNs. One that exists takes the place of all, which are not made."""
+    """Declare the region's keys, and return their ARNs. One that exists takes the place of all, which are not made.
+
+    Without a cluster of its own, the region has no key for the secrets of one.
+    """
     existing = find_existing(spec).key_arn
     if existing is not None:
         return {use: pulumi.Output.from_input(existing) for use in KeyUse}
@@ -34,10 +37,10 @@ def declare_keys(
         tags=spec.tags,
         protect=spec.protect,
         account_id=account_id,
+        cluster=find_existing(spec).cluster is None,
         events=spec.threat_detection is not None,
     )
-    keys = AwsKeys(name, args, opts)
-    return {use: keys.find_arn(use) for use in KeyUse}
+    return {use: key.arn for use, key in AwsKeys(name, args, opts).keys.items()}
 
 
 def declare_network(

@@ -9,9 +9,9 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from novacron_infra.aws.cluster import EksCluster
 from novacron_infra.aws.iam import find_issuer, render_policy, render_service_account_trust
 from novacron_infra.aws.ingress import AwsIngress
+from novacron_infra.aws.region_cluster import RegionCluster
 from novacron_infra.aws.region_databases import RegionPostgres, RegionRedis
 from novacron_infra.aws.storage import AwsEfs
 from novacron_infra.regions import RegionSpec
@@ -41,7 +41,7 @@ class AwsServingArgs:
     """Parts of a region on AWS that the serving stack uses."""
 
     spec: RegionSpec
-    cluster: EksCluster
+    cluster: RegionCluster
     postgres: RegionPostgres
     redis: RegionRedis
     redis_password: pulumi.Input[str]

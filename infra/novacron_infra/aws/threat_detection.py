@@ -36,8 +36,8 @@ class AwsThreatDetectionArgs:
     region: str
     detector: Detector
     """`managed`: the component creates the region's detector, and the cluster's agent. `existing`: alerts only."""
-    cluster_name: pulumi.Input[str]
-    """A cluster with nodes, for the agent."""
+    cluster_name: pulumi.Input[str] | None
+    """A cluster with nodes, for the agent. None: the agent is not installed."""
     vpc_id: pulumi.Input[str]
     vpc_cidr: IPv4Network
     """The VPC's network, from which agents send what they see."""
@@ -73,7 +73,8 @@ class AwsThreatDetection(pulumi.ComponentResource):
         self.detector = None
         if args.detector is Detector.MANAGED:
             self.detector = self._declare_detector()
-            self._declare_agent()
+            if args.cluster_name is not None:
+                self._declare_agent(args.cluster_name)
         self.topic = self._declare_alerts()
         self.topic_arn = self.topic.arn
         self.register_outputs({"topic_arn": self.topic_arn})
@@ -105,7 +106,7 @@ class AwsThreatDetection(pulumi.ComponentResource):
             )
         return detector
 
-    def _declare_agent(self) -> None:
+    def _declare_agent(self, cluster_name: pulumi.Input[str]) -> None:
         """Declare the cluster's agent, and the endpoint that it sends to."""
         name, args = self._name, self._args
         group = aws.ec2.SecurityGroup(
@@ -138,7 +139,7 @@ class AwsThreatDetection(pulumi.ComponentResource):
         )
         aws.eks.Addon(
             f"{name}-{AGENT}",
-            cluster_name=args.cluster_name,
+            cluster_name=cluster_name,
             addon_name=AGENT,
             resolve_conflicts_on_update="OVERWRITE",
             tags=self._tags,

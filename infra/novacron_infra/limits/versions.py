@@ -37,6 +37,18 @@ def check_version(
         yield from _check_offered(path, version, load_kubernetes_lists()[cloud], today or read_today())
 
 
+def list_versions(cloud: Cloud) -> list[str]:
+    """Return the minor versions of a cloud's list, oldest first, with those whose standard support has ended."""
+    return [item.version for item in load_kubernetes_lists()[cloud].versions]
+
+
+def find_ended_support(version: str, cloud: Cloud, today: dt.date) -> dt.date | None:
+    """Return the day on which the standard support of a version ended. None: it has not, or the list has no date."""
+    versions = load_kubernetes_lists()[cloud].versions
+    until = next((item.standard_support_until for item in versions if item.version == version), None)
+    return until if until is not None and until < today else None
+
+
 def describe_end_of_support(path: str, version: str, cloud: Cloud, today: dt.date) -> str | None:
     """Return a warning if the standard support of a version ends within 60 days, with the price of staying."""
     found = load_kubernetes_lists()[cloud]

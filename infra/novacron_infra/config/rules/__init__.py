@@ -7,6 +7,7 @@ from novacron_infra.config.rules.alarms import check_alarm_receivers
 from novacron_infra.config.rules.capacity import check_capacity
 from novacron_infra.config.rules.dns_service import check_dns_service
 from novacron_infra.config.rules.existing import check_existing
+from novacron_infra.config.rules.existing_clusters import check_existing_clusters
 from novacron_infra.config.rules.existing_databases import check_existing_databases
 from novacron_infra.config.rules.kind import check_kind
 from novacron_infra.config.rules.logs import check_logs
@@ -37,6 +38,7 @@ _RULES = (
     check_zones_networks,
     check_cluster_networks,
     check_existing,
+    check_existing_clusters,
     check_existing_databases,
     check_overrides,
     check_region_stores,

@@ -67,7 +67,7 @@ def check_cluster_networks(parts: Parts) -> Iterator[Problem]:
     regions = parts.get("regions", ())
     for index, region in enumerate(regions):
         cloud = find_cloud(parts, region)
-        if cloud is None:
+        if cloud is None or region.existing.cluster is not None:
             continue
         for what, taken in CLUSTER_NETWORKS.get(Platform(cloud.value), {}).items():
             if region.network.overlaps(taken):

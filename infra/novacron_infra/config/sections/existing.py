@@ -16,6 +16,7 @@ from novacron_infra.config.sections.existing_databases import (
     MemorystoreCluster,
 )
 from novacron_infra.config.sections.existing_ids import (
+    AksClusterId,
     ArtifactRegistryPrefix,
     AzureContainerId,
     AzureGroupId,
@@ -23,6 +24,8 @@ from novacron_infra.config.sections.existing_ids import (
     AzureNetworkId,
     AzureRegistryId,
     EcrPrefix,
+    EksClusterName,
+    GkeClusterId,
     GoogleBucketName,
     GoogleKeyName,
     GoogleNetworkId,
@@ -92,6 +95,9 @@ class ExistingAws(Section):
 
     network: ExistingAwsNetwork | None = None
     """The VPC. Without it, one is created."""
+    cluster: EksClusterName | None = None
+    """The EKS cluster, which is in `network`: its name. The region adds node pools to it.
+    Without it, a cluster is created."""
     bucket: ExistingAwsBucket | None = None
     """The bucket of the models and the configuration, in place of one named after `model.store.bucket`."""
     registry: EcrPrefix | None = None
@@ -110,6 +116,9 @@ class ExistingGoogle(Section):
 
     network: ExistingGoogleNetwork | None = None
     """The VPC network. Without it, one is created."""
+    cluster: GkeClusterId | None = None
+    """The GKE cluster, which is in `network`: with its project and region. The region adds node pools to it.
+    Without it, a cluster is created."""
     bucket: GoogleBucketName | None = None
     """The bucket of the models and the configuration, in place of one named after `model.store.bucket`."""
     registry: ArtifactRegistryPrefix | None = None
@@ -128,6 +137,9 @@ class ExistingAzure(Section):
 
     network: ExistingAzureNetwork | None = None
     """The virtual network. Without it, one is created."""
+    cluster_id: AksClusterId | None = None
+    """Resource id of the AKS cluster, which is in `network`. The region adds node pools to it.
+    Without it, a cluster is created."""
     container: AzureContainerId | None = None
     """Resource id of the container of the models and the configuration.
     It takes the place of one named after `model.store.bucket`."""
@@ -151,3 +163,13 @@ class Existing(Section):
     """In a region on Google Cloud."""
     azure: ExistingAzure | None = None
     """In a region on Azure."""
+
+    @property
+    def cluster(self) -> str | None:
+        """The cluster that exists, as its cloud names it."""
+        found = (
+            self.aws.cluster if self.aws else None,
+            self.gcp.cluster if self.gcp else None,
+            self.azure.cluster_id if self.azure else None,
+        )
+        return next((cluster for cluster in found if cluster is not None), None)

@@ -18,6 +18,22 @@ SubnetId = Annotated[
         "subnet-0a1b2c3d",
     ),
 ]
+EksClusterName = Annotated[
+    str,
+    TextPattern(
+        r"[0-9A-Za-z][\w-]{0,99}",
+        "a cluster is written as its name: letters, digits, hyphens and underscores, and no ARN",
+        "acme",
+    ),
+]
+GkeClusterId = Annotated[
+    str,
+    TextPattern(
+        r"projects/[a-z0-9:.-]+/locations/[a-z0-9-]+/clusters/[a-z]([a-z0-9-]*[a-z0-9])?",
+        "a GKE cluster is written projects/PROJECT/locations/REGION/clusters/NAME",
+        "projects/acme-prod/locations/us-central1/clusters/acme",
+    ),
+]
 GoogleNetworkId = Annotated[
     str,
     TextPattern(
@@ -36,6 +52,14 @@ GoogleSubnetId = Annotated[
 ]
 GROUP_PATTERN = r"/subscriptions/[0-9a-fA-F-]{36}/resourceGroups/[\w().-]+"
 EXAMPLE_GROUP = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/hub"
+AksClusterId = Annotated[
+    str,
+    TextPattern(
+        rf"{GROUP_PATTERN}/providers/Microsoft\.ContainerService/managedClusters/[a-zA-Z0-9_-]{{1,63}}",
+        "an AKS cluster is written as its resource id",
+        f"{EXAMPLE_GROUP}/providers/Microsoft.ContainerService/managedClusters/acme",
+    ),
+]
 AzureNetworkId = Annotated[
     str,
     TextPattern(

@@ -1,0 +1,63 @@
+"""Rules for clusters of a region that exist: the network that they are in, and the places in their ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from novacron_infra.config.problems import MISSING, item_path, problem
+from novacron_infra.config.rules.parts import Parts
+from novacron_infra.config.sections.existing import ExistingAws, ExistingAzure, ExistingGoogle
+from novacron_infra.errors import Problem
+
+_INSIDE = "a cluster that exists is in a network that exists, and the region would get one of its own"
+
+
+def check_existing_clusters(parts: Parts) -> Iterator[Problem]:
+    """Check clusters that exist, as far as their ids tell."""
+    regions, accounts = parts.get("regions", ()), parts.get("accounts")
+    for index, region in enumerate(regions):
+        path = item_path("regions", regions, index)
+        existing = region.existing
+        if existing.aws is not None:
+            yield from _check_aws(f"{path}.existing.aws", existing.aws)
+        if existing.gcp is not None:
+            project = accounts.google_project if accounts else None
+            yield from _check_google(f"{path}.existing.gcp", region.name, existing.gcp, project)
+        if existing.azure is not None:
+            subscription = accounts.azure_subscription_id if accounts else None
+            yield from _check_azure(f"{path}.existing.azure", existing.azure, subscription)
+        if existing.cluster is not None and region.control_plane_zones:
+            rule = f"the region has no control plane of its own, but the cluster {existing.cluster}"
+            yield problem(f"{path}.control_plane_zones", region.control_plane_zones, rule, "Remove this key")
+
+
+def _check_aws(path: str, existing: ExistingAws) -> Iterator[Problem]:
+    if existing.cluster is not None and existing.network is None:
+        yield problem(f"{path}.network", MISSING, _INSIDE, "Name the VPC of the cluster and its subnets")
+
+
+def _check_google(path: str, region: str, existing: ExistingGoogle, project: str | None) -> Iterator[Problem]:
+    cluster = existing.cluster
+    if cluster is None:
+        return
+    _, owner, _, location, *_ = cluster.split("/")
+    if location != region:
+        rule = f"it is in {location}, and the region is {region}"
+        yield problem(f"{path}.cluster", cluster, rule, f"Name a regional cluster in {region}")
+    if project is not None and owner != project:
+        rule = f"it is in the project {owner}, and accounts.google_project is {project}"
+        yield problem(f"{path}.cluster", cluster, rule, "Name one in that project")
+    if existing.network is None:
+        yield problem(f"{path}.network", MISSING, _INSIDE, "Name the network of the cluster and its subnet")
+
+
+def _check_azure(path: str, existing: ExistingAzure, subscription: str | None) -> Iterator[Problem]:
+    cluster = existing.cluster_id
+    if cluster is None:
+        return
+    owner = cluster.split("/")[2]
+    if subscription is not None and owner.lower() != subscription.lower():
+        rule = f"it is in the subscription {owner}, and accounts.azure_subscription_id is {subscription}"
+        yield problem(f"{path}.cluster_id", cluster, rule, "Name one in that subscription")
+    if existing.network is None:
+        yield problem(f"{path}.network", MISSING, _INSIDE, "Name the virtual network of the cluster and its subnets")

@@ -27,15 +27,12 @@ GENERAL = Gp3Volume(size_gib=6, iops=3_000, throughput_mib_per_s=125)
 FAST_VOLUME = Gp3Volume(size_gib=40, iops=FAST_IOPS, throughput_mib_per_s=FAST_MIB_PER_S)
 
 
-def list_volume_classes(key_arn: pulumi.Input[str], *, default: bool = True) -> tuple[VolumeClass, ...]:
-    """Return the storage classes of a cluster.
-
-    Args:
-        key_arn: the key of the volumes.
-        default: whether to create gp3, the default class: EKS has made none of its classes that since 1.30.
-    """
-    fast = _class(FAST, FAST_VOLUME, key_arn)
-    return (fast, _class("gp3", GENERAL, key_arn, default=True)) if default else (fast,)
+def list_volume_classes(key_arn: pulumi.Input[str]) -> tuple[VolumeClass, ...]:
+    """gp3 is the default: EKS has made none of its classes that since 1.30."""
+    return (
+        _class(FAST, FAST_VOLUME, key_arn),
+        _class("gp3", GENERAL, key_arn, default=True),
+    )
 
 
 def list_device_plugins(

@@ -322,11 +322,12 @@ class AwsRegion(pulumi.ComponentResource):
             name,
             self.cluster.kubeconfig,
             ClusterAddOnsArgs(
-                volume_classes=list_volume_classes(self.storage_key_arn, default=self.cluster.created is not None),
+                volume_classes=list_volume_classes(self.storage_key_arn),
                 device_plugins=list_device_plugins(
                     spec.pools.values(), None if self._has_gpu_operator(spec) else images.nvidia, images.efa
                 ),
                 charts=describe_charts(spec.charts, cluster, log_group) if spec.charts else None,
+                default_class=self.cluster.created is not None,
             ),
             parent=self,
             depends_on=needed,

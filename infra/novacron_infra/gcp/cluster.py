@@ -204,31 +204,16 @@ class GkeCluster(pulumi.ComponentResource):
             resource_labels=build_labels(args.tags, "cluster"),
             opts=pulumi.ResourceOptions(parent=self, hooks=guard_kubernetes(name, "minMasterVersion", "masterVersion")),
         )
-        account = gcp.serviceaccount.Account(
-            f"{name}-nodes",
-            account_id=make_account_id(f"{name}-nodes"),
-            display_name=f"Nodes of cluster {name}",
-            opts=child,
-        )
-        grants = [
-            gcp.projects.IAMMember(
-                f"{name}-{role.partition('/')[2].replace('.', '-')}",
-                project=project,
-                role=role,
-                member=account.member,
-                opts=child,
-            )
-            for role in _NODE_ROLES
-        ]
-        self.resources = GkeClusterResources(cluster=cluster, node_account=account)
+        account = declare_node_account(name, project, child)
+        self.resources = GkeClusterResources(cluster=cluster, node_account=account.account)
         self.name = cluster.name
         self.endpoint = cluster.endpoint
         # The workload identity pool exists once the project has a cluster: identities in it have to wait.
         self.workload_pool = resolve_after(workload_pool, cluster.id)
-        self.node_account_email = resolve_after(account.email, *(grant.role for grant in grants))
+        self.node_account_email = account.email
         self.kubeconfig = pulumi.Output.all(
             name=cluster.name, endpoint=cluster.endpoint, authority=cluster.master_auth.apply(_authority)
-        ).apply(_kubeconfig)
+        ).apply(build_kubeconfig)
         self.register_outputs(
             {
                 "name": self.name,
@@ -240,8 +225,44 @@ class GkeCluster(pulumi.ComponentResource):
         )
 
 
-def _kubeconfig(known: Mapping[str, str]) -> str:
-    """For `name`, `endpoint` and `authority` of a cluster."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NodeAccount:
+    """Service account of a cluster's nodes."""
+
+    account: gcp.serviceaccount.Account
+    email: pulumi.Output[str]
+    """Resolves after its IAM grants exist."""
+
+
+def declare_node_account(name: str, project: pulumi.Input[str], opts: pulumi.ResourceOptions) -> NodeAccount:
+    """Declare the service account of nodes, with the roles that nodes need in the project.
+
+    Args:
+        name: name of the cluster's component, which the names of the resources begin with.
+        project: id of the project.
+        opts: Pulumi's options.
+    """
+    account = gcp.serviceaccount.Account(
+        f"{name}-nodes",
+        account_id=make_account_id(f"{name}-nodes"),
+        display_name=f"Nodes of cluster {name}",
+        opts=opts,
+    )
+    grants = [
+        gcp.projects.IAMMember(
+            f"{name}-{role.partition('/')[2].replace('.', '-')}",
+            project=project,
+            role=role,
+            member=account.member,
+            opts=opts,
+        )
+        for role in _NODE_ROLES
+    ]
+    return NodeAccount(account=account, email=resolve_after(account.email, *(grant.role for grant in grants)))
+
+
+def build_kubeconfig(known: Mapping[str, str]) -> str:
+    """Return a kubeconfig, for `name`, `endpoint` and `authority` of a cluster."""
     sign_in = {
         "apiVersion": "client.authentication.k8s.io/v1beta1",
         "command": "gke-gcloud-auth-plugin",

@@ -9,6 +9,7 @@ import pulumi_gcp as gcp
 from novacron_infra.catalog import Cloud
 from novacron_infra.existing import Lookups, check_regions
 from novacron_infra.gcp.existing_bucket import check_bucket
+from novacron_infra.gcp.existing_cluster import GcpClusterCheck
 from novacron_infra.gcp.existing_databases import GcpDatabaseCheck
 from novacron_infra.gcp.existing_key import check_key
 from novacron_infra.gcp.existing_network import GcpNetworkCheck
@@ -39,6 +40,8 @@ def _look_up(spec: RegionSpec, lookups: Lookups) -> None:
         check_registry(lookups, existing.registry)
     if existing.key is not None:
         check_key(lookups, existing.key, describe_keys(spec))
+    if existing.network is not None and existing.cluster is not None:
+        GcpClusterCheck(lookups=lookups, cluster=existing.cluster, network=existing.network, spec=spec).run()
     if existing.network is not None:
         databases = GcpDatabaseCheck(lookups=lookups, region=spec.region, network=existing.network.network)
         if existing.postgres is not None:

@@ -74,6 +74,8 @@ class GcpKeysArgs:
     rotation_days: int = ROTATION_DAYS
     deletion_window_days: int = 30
     """How long a destroyed version can be brought back: 1 to 120."""
+    cluster: bool = True
+    """Whether to create the key of a cluster's secrets."""
     filestore: bool = False
     """Whether Filestore encrypts with the storage key; its API has to be enabled."""
     managed_lustre: bool = False
@@ -89,7 +91,7 @@ class GcpKeysArgs:
 
 
 class GcpKeys(pulumi.ComponentResource):
-    """Customer keys with rotation, one for each `KeyUse`. Only the services that need a key may use it.
+    """Customer keys with rotation, one for each `KeyUse` that is needed. Only the services that need a key may use it.
 
     Raises:
         ArgumentError: if a number of days is out of the range of KMS.
@@ -110,7 +112,7 @@ class GcpKeys(pulumi.ComponentResource):
         ring = gcp.kms.KeyRing(f"{name}-ring", location=args.location, opts=protected)
         self.keys = {}
         self._ids: dict[KeyUse, pulumi.Output[str]] = {}
-        for use in KeyUse:
+        for use in KeyUse if args.cluster else (KeyUse.STORAGE,):
             key = gcp.kms.CryptoKey(
                 f"{name}-{use.value}",
                 key_ring=ring.id,
@@ -152,7 +154,7 @@ class GcpKeys(pulumi.ComponentResource):
 def list_agents(use: KeyUse, args: GcpKeysArgs) -> tuple[ServiceAgent, ...]:
     """Return the service agents that need the key for `use`."""
     if use is KeyUse.CLUSTER:
-        return (ServiceAgent.KUBERNETES_ENGINE,)
+        return (ServiceAgent.KUBERNETES_ENGINE,) if args.cluster else ()
     asked = {
         ServiceAgent.FILESTORE: args.filestore,
         ServiceAgent.MANAGED_LUSTRE: args.managed_lustre,

@@ -14,12 +14,12 @@ import pulumi_gcp as gcp
 from novacron_infra.catalog import Cloud
 from novacron_infra.config import Platform
 from novacron_infra.errors import ArgumentError, Problem, raise_problems
-from novacron_infra.gcp.cluster import GkeCluster, GkeClusterArgs
 from novacron_infra.gcp.identity import GkePodAccount, GkePodAccountArgs, render_folder_condition
 from novacron_infra.gcp.ingress import GcpIngress, GcpIngressArgs
 from novacron_infra.gcp.keys import KeyUse
 from novacron_infra.gcp.network import GcpNetworkIds
 from novacron_infra.gcp.node_pool import GkeNodePool, GkeNodePoolArgs
+from novacron_infra.gcp.region_cluster import RegionCluster, declare_cluster
 from novacron_infra.gcp.region_databases import RegionPostgres, declare_postgres, declare_redis
 from novacron_infra.gcp.region_parts import declare_fabrics, declare_keys, declare_network, declare_registry
 from novacron_infra.gcp.storage import GcpFilestore, GcpFilestoreArgs, GcpModelStore, GcpModelStoreArgs
@@ -82,7 +82,7 @@ class GcpRegion(pulumi.ComponentResource):
     """
 
     spec: RegionSpec
-    cluster: GkeCluster
+    cluster: RegionCluster
     store: GcpModelStore | None
     """None: the models are in a file system, or in a bucket that exists."""
     bucket_name: pulumi.Input[str] | None
@@ -101,32 +101,14 @@ class GcpRegion(pulumi.ComponentResource):
         super().__init__("novacron:index:GcpRegion", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         region, tags, protect = spec.region, spec.tags, spec.protect
-        makes_files = isinstance(store, ManagedNfsStore)
         # The project has one configuration of alerts, in the first region.
         threats = spec.threat_detection if spec.threat_detection and spec.threat_detection.first_region else None
         keys = declare_keys(name, spec, child)
         storage_key = keys[KeyUse.STORAGE]
         network = declare_network(name, spec, child)
-        self.cluster = GkeCluster(
-            name,
-            GkeClusterArgs(
-                region=region,
-                zones=spec.zones,
-                kubernetes_version=spec.kubernetes_version,
-                network_id=network.network_id,
-                subnet_id=network.subnet_id,
-                secrets_key_id=keys[KeyUse.CLUSTER],
-                public_cidrs=spec.public_networks,
-                filestore=makes_files,
-                pods_range=network.pods_range,
-                services_range=network.services_range,
-                admission_policies=spec.admission_policies,
-                tags=tags,
-                protect=protect,
-            ),
-            child,
-        )
-        self._grant_admins(name, args)
+        self.cluster = declare_cluster(name, spec, network, keys, args.project, child)
+        if self.cluster.created is not None:
+            self._grant_admins(name, args)
         fabrics = declare_fabrics(name, spec, network.fabric_cidr, child)
         pools = [
             GkeNodePool(
@@ -263,9 +245,10 @@ class GcpRegion(pulumi.ComponentResource):
                 volume_classes=list_volume_classes(spec.pools.values(), key_id),
                 former_default=FORMER_DEFAULT,
                 charts=describe_charts(spec.charts) if spec.charts else None,
+                default_class=self.cluster.created is not None,
             ),
             parent=self,
-            depends_on=[self.cluster, *pools],
+            depends_on=[*([self.cluster.created] if self.cluster.created else []), *pools],
         )
 
     def _pods(self, name: str, namespace: str, service_account: str) -> GkePodAccount:

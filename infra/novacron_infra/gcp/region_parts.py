@@ -36,6 +36,7 @@ def describe_keys(spec: RegionSpec) -> GcpKeysArgs:
     return GcpKeysArgs(
         location=spec.region,
         tags=spec.tags,
+        cluster=find_existing(spec).cluster is None,
         filestore=isinstance(spec.store, ManagedNfsStore),
         databases=True,
         registry=find_existing(spec).registry is None,
@@ -45,12 +46,15 @@ def describe_keys(spec: RegionSpec) -> GcpKeysArgs:
 
 
 def declare_keys(name: str, spec: RegionSpec, opts: pulumi.ResourceOptions) -> dict[KeyUse, pulumi.Output[str]]:
-    """Declare the region's keys, and return their ids. One that exists takes the place of all, and none is declared."""
+    """Declare the region's keys, and return their ids. One that exists takes the place of all, and none is declared.
+
+    Without a cluster of its own, the region has no key for the secrets of one.
+    """
     existing = find_existing(spec).key
     if existing is not None:
         return {use: pulumi.Output.from_input(existing) for use in KeyUse}
     keys = GcpKeys(name, describe_keys(spec), opts)
-    return {use: keys.find_key_id(use) for use in KeyUse}
+    return {use: keys.find_key_id(use) for use in keys.keys}
 
 
 def declare_network(name: str, spec: RegionSpec, opts: pulumi.ResourceOptions) -> GcpNetworkIds:

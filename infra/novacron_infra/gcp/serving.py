@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import pulumi
 
-from novacron_infra.gcp.cluster import GkeCluster
 from novacron_infra.gcp.databases import POSTGRES_PORT, REDIS_NODE_PORTS, REDIS_PORT
 from novacron_infra.gcp.identity import GkePodAccount
 from novacron_infra.gcp.ingress import GcpIngress
+from novacron_infra.gcp.region_cluster import RegionCluster
 from novacron_infra.gcp.region_databases import PostgresCertificate, RedisAuthority, RegionPostgres, RegionRedis
 from novacron_infra.gcp.storage import GcpFilestore
 from novacron_infra.regions import RegionSpec
@@ -40,7 +40,7 @@ class GcpServingArgs:
 
     spec: RegionSpec
     project: str
-    cluster: GkeCluster
+    cluster: RegionCluster
     workers: GkePodAccount
     coordinators: GkePodAccount
     postgres: RegionPostgres

@@ -64,6 +64,8 @@ class ClusterAddOnsArgs:
     """The storage class that the cloud makes the default. None: it makes none."""
     charts: ChartAddOnsArgs | None = None
     """The controllers. None: none are installed."""
+    default_class: bool = True
+    """Whether to create the default storage class. Without it, the cluster keeps the one that it has."""
 
 
 class ClusterAddOns(pulumi.ComponentResource):
@@ -77,8 +79,9 @@ class ClusterAddOns(pulumi.ComponentResource):
         super().__init__("novacron:index:ClusterAddOns", name, None, opts)
         self._child = pulumi.ResourceOptions(parent=self)
         for volumes in args.volume_classes:
-            self._volume_class(name, volumes)
-        if args.former_default is not None:
+            if args.default_class or not volumes.default:
+                self._volume_class(name, volumes)
+        if args.default_class and args.former_default is not None:
             k8s.storage.v1.StorageClassPatch(
                 f"{name}-{args.former_default}",
                 metadata=k8s.meta.v1.ObjectMetaPatchArgs(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pulumi_azure_native as azure_native
 
 from novacron_infra.azure.existing_bucket import check_container
+from novacron_infra.azure.existing_cluster import AzureClusterCheck
 from novacron_infra.azure.existing_databases import check_postgres, check_redis
 from novacron_infra.azure.existing_key import check_key
 from novacron_infra.azure.existing_network import AzureNetworkCheck
@@ -33,6 +34,8 @@ def _look_up(spec: RegionSpec, lookups: Lookups) -> None:
             network=spec.network,
             pools=spec.pools,
         ).run()
+    if existing.network is not None and existing.cluster_id is not None:
+        AzureClusterCheck(lookups=lookups, cluster_id=existing.cluster_id, network=existing.network, spec=spec).run()
     if isinstance(spec.store, ExistingBlobStore):
         check_container(lookups, spec.store, spec.region)
     if existing.registry is not None:

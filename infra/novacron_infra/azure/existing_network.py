@@ -67,11 +67,14 @@ class AzureNetworkCheck:
     def _check_subnets(self, group: str, vnet: str, subnets: Mapping[str, azure.outputs.SubnetResponse]) -> None:
         nodes = sum(pool.maximum_nodes or pool.nodes for pool in self.pools.values())
         known = ", ".join(subnets) or "none"
-        for key, name, needed in (
-            ("nodes_subnet", self.existing.nodes_subnet, nodes + RESERVED_ADDRESSES),
-            ("api_server_subnet", self.existing.api_server_subnet, API_SERVER_ADDRESSES),
-            ("endpoints_subnet", self.existing.endpoints_subnet, ENDPOINT_ADDRESSES),
-        ):
+        needs = {
+            "nodes_subnet": (self.existing.nodes_subnet, nodes + RESERVED_ADDRESSES),
+            "api_server_subnet": (self.existing.api_server_subnet, API_SERVER_ADDRESSES),
+            "endpoints_subnet": (self.existing.endpoints_subnet, ENDPOINT_ADDRESSES),
+        }
+        for key, (name, needed) in needs.items():
+            if name is None:
+                continue
             subnet, path = subnets.get(name), f"network.{key}"
             fix = f"List them with `az network vnet subnet list --resource-group {group} --vnet-name {vnet}`"
             self.lookups.require(subnet is not None, path, name, f"the network's subnets are: {known}", fix)

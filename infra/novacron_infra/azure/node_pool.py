@@ -84,7 +84,8 @@ class AksNodePoolArgs:
     cluster_name: pulumi.Input[str]
     control_principal_id: pulumi.Input[str]
     """Identity of the cluster's control plane, which launches nodes into reservations."""
-    kubernetes_version: str
+    kubernetes_version: str | None
+    """Minor version. None: nodes get the version of the control plane."""
     subnet_id: pulumi.Input[str]
     tags: Tags
     gpu_stack: GpuStack = GpuStack.GPU_OPERATOR
@@ -253,7 +254,9 @@ def _linux() -> containerservice.LinuxOSConfigArgs:
 
 
 def _check_args(name: str, args: AksNodePoolArgs) -> list[Problem]:
-    found = list(check_version(f"{name}.kubernetes_version", args.kubernetes_version))
+    found: list[Problem] = []
+    if args.kubernetes_version is not None:
+        found += check_version(f"{name}.kubernetes_version", args.kubernetes_version)
     found += check_zones(f"{name}.zones", args.shape.zones, Cloud.AZURE, args.region)
     if not _POOL_NAME.fullmatch(args.pool) or len(args.pool) > LONGEST_POOL_NAME:
         rule = f"AKS names pools with {LONGEST_POOL_NAME} lower-case letters and digits, and adds a suffix"

@@ -12,7 +12,6 @@ import pulumi
 from pulumi_azure_native import resources
 
 from novacron_infra.azure.checks import check_name, check_region
-from novacron_infra.azure.cluster import AksCluster, AksClusterArgs
 from novacron_infra.azure.databases import find_redis_size
 from novacron_infra.azure.iam import Role
 from novacron_infra.azure.identity import AksPodIdentity, AksPodIdentityArgs
@@ -23,6 +22,7 @@ from novacron_infra.azure.names import make_unique_name
 from novacron_infra.azure.network import AzureNetworkIds, SubnetUse
 from novacron_infra.azure.node_pool import AksNodePool, AksNodePoolArgs
 from novacron_infra.azure.private_link import PrivateService
+from novacron_infra.azure.region_cluster import RegionCluster, declare_cluster
 from novacron_infra.azure.region_databases import RegionDatabases
 from novacron_infra.azure.region_parts import connect_container, declare_keys, declare_network, declare_registry
 from novacron_infra.azure.storage import AzureFiles, AzureFilesArgs, AzureModelStore, AzureModelStoreArgs
@@ -84,7 +84,7 @@ class AzureRegion(pulumi.ComponentResource):
     """
 
     spec: RegionSpec
-    cluster: AksCluster
+    cluster: RegionCluster
     store: AzureModelStore | None
     """None: the models are in a file system, or in a container that exists."""
     container_id: pulumi.Input[str] | None
@@ -121,28 +121,7 @@ class AzureRegion(pulumi.ComponentResource):
         keys = declare_keys(name, spec, self.resource_group_name, self._unique, logs, child)
         storage_key = keys.find_key(KeyUse.STORAGE)
         network = declare_network(name, spec, self.resource_group_name, keys, logs, self._unique, child)
-        self.cluster = AksCluster(
-            name,
-            AksClusterArgs(
-                region=spec.region,
-                resource_group=self.resource_group_name,
-                kubernetes_version=spec.kubernetes_version,
-                network_cidr=spec.network,
-                nodes_subnet_id=network.subnet_ids[SubnetUse.NODES],
-                api_server_subnet_id=network.subnet_ids[SubnetUse.API_SERVER],
-                secrets_key=keys.find_key(KeyUse.CLUSTER),
-                disk_encryption_set_id=keys.disk_encryption_set_id,
-                workspace_id=logs.workspace_id,
-                admin_group_ids=spec.admins,
-                public_cidrs=spec.public_networks,
-                tags=spec.tags,
-                container_logs=spec.cloud_logs,
-                admission_policies=spec.admission_policies,
-                defender=spec.threat_detection is not None,
-                protect=spec.protect,
-            ),
-            child,
-        )
+        self.cluster = declare_cluster(name, spec, self.resource_group_name, network, keys, logs, child)
         pools = [
             AksNodePool(f"{name}-{pool}", self._pool(pool, shape, network), child) for pool, shape in spec.pools.items()
         ]
@@ -228,10 +207,10 @@ class AzureRegion(pulumi.ComponentResource):
             shape=shape,
             pool=_POOL_NAMES.get(pool, pool),
             region=self.spec.region,
-            resource_group=self.resource_group_name,
+            resource_group=self.cluster.resource_group,
             cluster_name=self.cluster.name,
             control_principal_id=self.cluster.control_principal_id,
-            kubernetes_version=self.spec.kubernetes_version,
+            kubernetes_version=self.cluster.kubernetes_version,
             subnet_id=network.subnet_ids[SubnetUse.NODES],
             tags=self.spec.tags,
         )
@@ -248,9 +227,10 @@ class AzureRegion(pulumi.ComponentResource):
                 volume_classes=list_volume_classes(self.spec.pools.values(), encryption_set_id),
                 former_default=FORMER_DEFAULT,
                 charts=describe_charts(self.spec.charts, self.spec.pools.values()) if self.spec.charts else None,
+                default_class=self.cluster.created is not None,
             ),
             parent=self,
-            depends_on=[self.cluster, *pools],
+            depends_on=[*([self.cluster.created] if self.cluster.created else []), *pools],
         )
 
     def _declare_store(

@@ -120,11 +120,9 @@ def _connect_network(
         dns_zone_ids = {service: zone.id for service, zone in declared.items()}
     else:
         dns_zone_ids = {service: pulumi.Output.from_input(f"{zones}/{zone}") for service, zone in ZONES.items()}
-    subnets = {
-        SubnetUse.NODES: existing.nodes_subnet,
-        SubnetUse.API_SERVER: existing.api_server_subnet,
-        SubnetUse.ENDPOINTS: existing.endpoints_subnet,
-    }
+    subnets = {SubnetUse.NODES: existing.nodes_subnet, SubnetUse.ENDPOINTS: existing.endpoints_subnet}
+    if existing.api_server_subnet is not None:
+        subnets[SubnetUse.API_SERVER] = existing.api_server_subnet
     subnet_ids = {use: pulumi.Output.from_input(f"{existing.vnet_id}/subnets/{it}") for use, it in subnets.items()}
     vault = declare_private_endpoint(
         f"{name}-vault",
@@ -137,7 +135,8 @@ def _connect_network(
         tags,
         opts,
     )
-    subnet_ids[SubnetUse.API_SERVER] = resolve_after(subnet_ids[SubnetUse.API_SERVER], vault.id)
+    if existing.api_server_subnet is not None:
+        subnet_ids[SubnetUse.API_SERVER] = resolve_after(subnet_ids[SubnetUse.API_SERVER], vault.id)
     return AzureNetworkIds(subnet_ids=subnet_ids, dns_zone_ids=dns_zone_ids)
 
 
@@ -194,7 +193,10 @@ def declare_registry(
         )
         url = AzureRegistry(f"{name}-images", args, opts).server
         return ImageRegistry(url=url, prefix=f"{unique_name}.azurecr.io")
-    may_pull = grant(f"{name}-images-pull", existing, Role.ACR_PULL, pull_principal_id, opts)
+    may_pull: list[pulumi.Output[str]] = []
+    # Azure refuses a second assignment of one role, and the owner of both may have attached the registry.
+    if find_existing(spec).cluster_id is None:
+        may_pull.append(grant(f"{name}-images-pull", existing, Role.ACR_PULL, pull_principal_id, opts).id)
     endpoint = declare_private_endpoint(
         f"{name}-images-endpoint",
         PrivateService.REGISTRY,
@@ -207,4 +209,4 @@ def declare_registry(
         opts,
     )
     prefix = f"{existing.rpartition('/')[2].lower()}.azurecr.io"
-    return ImageRegistry(url=resolve_after(pulumi.Output.from_input(prefix), may_pull.id, endpoint.id), prefix=prefix)
+    return ImageRegistry(url=resolve_after(pulumi.Output.from_input(prefix), *may_pull, endpoint.id), prefix=prefix)

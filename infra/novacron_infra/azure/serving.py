@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import keyvault
 
-from novacron_infra.azure.cluster import AksCluster
 from novacron_infra.azure.databases import POSTGRES_PORT, REDIS_NODE_PORTS
 from novacron_infra.azure.iam import Role
 from novacron_infra.azure.identity import AksPodIdentity, AksPodIdentityArgs
 from novacron_infra.azure.ingress import AzureIngress
+from novacron_infra.azure.region_cluster import RegionCluster
 from novacron_infra.azure.region_databases import Login, RegionPostgres, RegionRedis
 from novacron_infra.azure.storage import AzureFiles
 from novacron_infra.regions import RegionSpec
@@ -44,7 +44,7 @@ class AzureServingArgs:
 
     spec: RegionSpec
     resource_group: pulumi.Input[str]
-    cluster: AksCluster
+    cluster: RegionCluster
     vault: keyvault.Vault
     """The vault with the logins of databases that are created."""
     workers: AksPodIdentity

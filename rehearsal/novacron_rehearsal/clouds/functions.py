@@ -158,15 +158,28 @@ def _list_node_groups(arguments: PropertyMap, config: ProviderConfig, existing: 
 
 
 def _aks_cluster(arguments: PropertyMap, config: ProviderConfig, existing: CloudState) -> PropertyMap:
-    """Return an AKS cluster with the profiles of its agent pools."""
-    del config
+    """Return an AKS cluster with the profiles of its agent pools, and what a cluster outside of the simulation has."""
+    seed = digest(arguments, config.variables)
     cluster = (arguments.get("resourceGroupName"), arguments.get("resourceName"))
     pools: list[Value] = [
         {**pool, "name": pool.get("agentPoolName")}
         for pool in existing.list_inputs("azure-native:containerservice:AgentPool", "")
         if (pool.get("resourceGroupName"), pool.get("resourceName")) == cluster
     ]
-    return {**arguments, "name": arguments.get("resourceName"), "agentPoolProfiles": pools}
+    identity: PropertyMap = {"principalId": generate_value("uuid", f"{seed}-control")}
+    kubelet: PropertyMap = {"objectId": generate_value("uuid", f"{seed}-kubelet")}
+    location = config.variables["location"]
+    return {
+        **arguments,
+        "name": arguments.get("resourceName"),
+        "agentPoolProfiles": pools,
+        "currentKubernetesVersion": "1.35.0",
+        "identity": {"type": "SystemAssigned", **identity},
+        "identityProfile": {"kubeletidentity": kubelet},
+        "oidcIssuerProfile": {"enabled": True, "issuerURL": f"https://{location}.oic.prod-aks.azure.com/{seed[:32]}/"},
+        "securityProfile": {"workloadIdentity": {"enabled": True}},
+        "aadProfile": {"managed": True},
+    }
 
 
 _READING: dict[str, Callable[[PropertyMap, ProviderConfig, CloudState], PropertyMap]] = {

@@ -132,7 +132,7 @@ def _check_azure(path: str, existing: ExistingAzure, accounts: Accounts | None) 
         ids |= {"network.vnet_id": network.vnet_id, "network.private_dns_group": network.private_dns_group}
         names = {
             "nodes_subnet": network.nodes_subnet,
-            "api_server_subnet": network.api_server_subnet,
+            "api_server_subnet": network.api_server_subnet or "",
             "endpoints_subnet": network.endpoints_subnet,
         }
     owners: dict[str, str] = {}

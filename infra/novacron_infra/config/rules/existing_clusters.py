@@ -52,12 +52,23 @@ def _check_google(path: str, region: str, existing: ExistingGoogle, project: str
 
 
 def _check_azure(path: str, existing: ExistingAzure, subscription: str | None) -> Iterator[Problem]:
-    cluster = existing.cluster_id
+    cluster, network = existing.cluster_id, existing.network
+    if network is not None:
+        yield from _check_api_server_subnet(f"{path}.network.api_server_subnet", network.api_server_subnet, cluster)
     if cluster is None:
         return
     owner = cluster.split("/")[2]
     if subscription is not None and owner.lower() != subscription.lower():
         rule = f"it is in the subscription {owner}, and accounts.azure_subscription_id is {subscription}"
         yield problem(f"{path}.cluster_id", cluster, rule, "Name one in that subscription")
-    if existing.network is None:
+    if network is None:
         yield problem(f"{path}.network", MISSING, _INSIDE, "Name the virtual network of the cluster and its subnets")
+
+
+def _check_api_server_subnet(path: str, subnet: str | None, cluster: str | None) -> Iterator[Problem]:
+    if subnet is None and cluster is None:
+        rule = "the control plane of the cluster that is created needs a subnet"
+        yield problem(path, MISSING, rule, "Name a subnet that is delegated to Microsoft.ContainerService/managedClusters")
+    elif subnet is not None and cluster is not None:
+        rule = "the region has no control plane of its own, but a cluster that exists"
+        yield problem(path, subnet, rule, "Remove this key")

@@ -72,10 +72,11 @@ class ExistingAzureNetwork(Section):
     """Resource id of the virtual network. `network` of the region is one of its networks."""
     nodes_subnet: Name
     """Name of the subnet of the nodes."""
-    api_server_subnet: Name
-    """Name of the subnet of the cluster's control plane, which is delegated to AKS and has nothing else."""
     endpoints_subnet: Name
     """Name of the subnet of private endpoints."""
+    api_server_subnet: Name | None = None
+    """Name of the subnet of the cluster's control plane, which is delegated to AKS and has nothing else.
+    Needed unless `cluster_id` names a cluster that exists."""
     private_dns_group: AzureGroupId | None = None
     """Resource group with the private DNS zones of Azure's services, linked to the network.
     Without it, the zones are created and linked."""

@@ -27,7 +27,9 @@ def check_cluster_version(lookups: Lookups, key: str, cluster: str, version: str
     minor, listed = find_minor_version(version), list_versions(cloud)
     rule = f"its Kubernetes version is {minor}, and {listed[0]} to {listed[-1]} are supported"
     older = _count(minor) < _count(listed[0])
-    fix = f"Upgrade it to {listed[0]}, minor by minor" if older else "Add it to kubernetes_versions.yaml of the catalogue"
+    fix = (
+        f"Upgrade it to {listed[0]}, minor by minor" if older else "Add it to kubernetes_versions.yaml of the catalogue"
+    )
     lookups.require(minor in listed, key, cluster, rule, fix)
     today = read_today()
     ended = find_ended_support(minor, cloud, today)

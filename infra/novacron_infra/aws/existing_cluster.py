@@ -85,8 +85,7 @@ class AwsClusterCheck:
         provider = find_or_none(lambda: aws.iam.get_open_id_connect_provider(url=url, opts=self.lookups.opts))
         rule = f"IAM has no OIDC provider for its issuer {url}, and coordinators get their role by it"
         command = (
-            f"eksctl utils associate-iam-oidc-provider --cluster {self.cluster} "
-            f"--region {self.spec.region} --approve"
+            f"eksctl utils associate-iam-oidc-provider --cluster {self.cluster} --region {self.spec.region} --approve"
         )
         self._require(provider is not None, rule, f"Run `{command}`")
         if provider is not None and is_reported(provider.client_id_lists):
@@ -123,7 +122,9 @@ class AwsClusterCheck:
         self._require(found[_POD_IDENTITY] is not None, rule, f"Run `{install} {_POD_IDENTITY}`")
         missing = [add_on for add_on, it in found.items() if it is None and add_on != _POD_IDENTITY]
         if missing:
-            what = f"EKS does not manage these add-ons in it: {', '.join(missing)}. Nodes and the serving stack need them"
+            what = (
+                f"EKS does not manage these add-ons in it: {', '.join(missing)}. Nodes and the serving stack need them"
+            )
             message = f"{what}. Run `{install} {missing[0]}` and so on, unless they are installed in another way"
             self.lookups.warn(KEY, self.cluster, message)
         network = found[_NETWORK]

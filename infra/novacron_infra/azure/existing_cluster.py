@@ -97,7 +97,9 @@ class AzureClusterCheck:
             admitted, fix = None, "Name a cluster with a public API, or remove clusters.public_networks"
         else:
             admitted = access.authorized_ip_ranges or [_EVERYWHERE]
-            fix = f"Run `{command} --api-server-authorized-ip-ranges {{networks}}` with the networks that it has already"
+            fix = (
+                f"Run `{command} --api-server-authorized-ip-ranges {{networks}}` with the networks that it has already"
+            )
         check_public_access(self.lookups, KEY, self.cluster_id, self.spec.public_networks, admitted, fix)
 
     def _check_services(self, found: containerservice.GetManagedClusterResult, command: str) -> None:

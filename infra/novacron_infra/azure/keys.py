@@ -74,6 +74,8 @@ class AzureKeysArgs:
     """How long a deleted key can be brought back, and cannot be purged: 7 to 90. Fixed once the vault exists."""
     protect: bool = True
     """Whether destroying the stack stops at the keys: without them everything encrypted is lost."""
+    cluster: bool = True
+    """Whether to create the key of a cluster's secrets."""
     existing_key_id: str | None = None
     """Resource id of a key that takes the place of all keys. The vault is created all the same, for logins."""
 
@@ -146,7 +148,8 @@ class AzureKeys(pulumi.ComponentResource):
         )
         send_logs(f"{name}-vault", vault.id, args.workspace_id, ["AuditEvent"], child)
         existing_id = args.existing_key_id
-        keys = {} if existing_id else {use: _declare_key(name, use, vault, args, protected) for use in KeyUse}
+        uses = tuple(KeyUse) if args.cluster else (KeyUse.STORAGE,)
+        keys = {} if existing_id else {use: _declare_key(name, use, vault, args, protected) for use in uses}
         encrypts = declare_identity(f"{name}-storage", args.resource_group, args.region, tags, child)
         may_encrypt = grant(
             f"{name}-storage",

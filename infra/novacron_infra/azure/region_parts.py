@@ -47,6 +47,7 @@ def declare_keys(
         tags=spec.tags,
         deletion_window_days=_KEPT_DAYS if spec.protect else _GONE_DAYS,
         protect=spec.protect,
+        cluster=find_existing(spec).cluster_id is None,
         existing_key_id=find_existing(spec).key_id,
     )
     return AzureKeys(name, args, opts)

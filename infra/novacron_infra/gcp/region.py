@@ -32,7 +32,6 @@ from novacron_infra.stores import (
     ExistingGcsStore,
     GcpStore,
     GcsStore,
-    ManagedNfsStore,
     NfsStore,
     make_nfs_address,
     make_store_url,

@@ -68,7 +68,9 @@ def _check_azure(path: str, existing: ExistingAzure, subscription: str | None) -
 def _check_api_server_subnet(path: str, subnet: str | None, cluster: str | None) -> Iterator[Problem]:
     if subnet is None and cluster is None:
         rule = "the control plane of the cluster that is created needs a subnet"
-        yield problem(path, MISSING, rule, "Name a subnet that is delegated to Microsoft.ContainerService/managedClusters")
+        yield problem(
+            path, MISSING, rule, "Name a subnet that is delegated to Microsoft.ContainerService/managedClusters"
+        )
     elif subnet is not None and cluster is not None:
         rule = "the region has no control plane of its own, but a cluster that exists"
         yield problem(path, subnet, rule, "Remove this key")

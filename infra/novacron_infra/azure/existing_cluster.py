@@ -9,7 +9,7 @@ from pulumi_azure_native import containerservice
 from novacron_infra.azure.region_cluster import find_principals
 from novacron_infra.catalog import Cloud
 from novacron_infra.config import ExistingAzureNetwork
-from novacron_infra.existing import Lookups, differs
+from novacron_infra.existing import Lookups, differs, is_reported
 from novacron_infra.existing_clusters import check_cluster_version, check_public_access
 from novacron_infra.regions import RegionSpec
 
@@ -46,7 +46,7 @@ class AzureClusterCheck:
         region = self.spec.region
         rule = f"it is in {found.location}, and the region is {region}"
         self._require(not differs(found.location, region), rule, f"Name a cluster in {region}")
-        state = found.power_state.code if found.power_state is not None else None
+        state = found.power_state.code if is_reported(found.power_state) else None
         rule, fix = f"it is {state}", f"Run `az aks start --resource-group {group} --name {name}`"
         self._require(not differs(state, "Running"), rule, fix)
         check_cluster_version(self.lookups, KEY, self.cluster_id, found.current_kubernetes_version, Cloud.AZURE)

@@ -102,6 +102,7 @@ golden: .venv/dev.stamp ## regenerate schemas, reference pages, and the plans an
 	$(BIN)/python -m novacron_infra.config.schema
 	$(BIN)/python -m novacron_infra.outputs > docs/outputs.md
 	$(BIN)/python -m tools.site.configuration > docs/reference/configuration.md
+	$(BIN)/python -m tools.site.key_changes > docs/reference/changes.md
 	$(BIN)/python -m tools.site.command_output
 	$(BIN)/python -m novacron_policy.document
 	$(BIN)/python -m tools.dashboards

@@ -28,7 +28,7 @@ STACKS = {
 """The stacks of this repository in clouds and clusters, with their folders."""
 CLOUDS = ("aws", "gcp", "azure")
 _DIGEST = f"sha256:{'1' * 64}"
-_SERVING: dict[str, Any] = {
+SERVING: dict[str, Any] = {
     "clusters.add_ons": True,
     "clusters.serving": True,
     "images": {
@@ -49,6 +49,7 @@ _SERVING: dict[str, Any] = {
         "logs": {"destination": "cloud"},
     },
 }
+"""The serving stack in an environment of `make_environment`."""
 ENVIRONMENTS = (*STACKS, *(f"serving-{cloud}" for cloud in CLOUDS))
 
 
@@ -57,7 +58,7 @@ def read_environment(name: str) -> Mapping[str, Any]:
     if name in STACKS:
         return read_stack(name, STACKS[name])
     values = make_environment(name.rpartition("-")[2])
-    return change(values | {"regions": values["regions"][:1]}, _SERVING)
+    return change(values | {"regions": values["regions"][:1]}, SERVING)
 
 
 def list_names(name: str) -> list[str]:

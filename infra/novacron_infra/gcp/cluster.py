@@ -135,7 +135,7 @@ class GkeCluster(pulumi.ComponentResource):
             f"{name}-cluster",
             name=name,
             location=args.region,
-            node_locations=list(args.zones),
+            node_locations=sorted(args.zones),  # a set: without this, another order looks like a change
             min_master_version=args.kubernetes_version,
             release_channel=gcp.container.ClusterReleaseChannelArgs(channel=args.release_channel.value),
             network=args.network_id,

@@ -131,7 +131,7 @@ class GkeNodePool(pulumi.ComponentResource):
             make_resource_name(self._name, args.pool, suffix),
             cluster=args.cluster_name,
             location=args.region,
-            node_locations=list(shape.zones),
+            node_locations=sorted(shape.zones),  # a set, as in the cluster
             node_count=None if group.scaled else nodes_per_zone,
             initial_node_count=nodes_per_zone if group.scaled else None,
             autoscaling=gcp.container.NodePoolAutoscalingArgs(

@@ -48,6 +48,8 @@ class ResourceData:
     """Lists that get longer in place. Any other change of one replaces the resource."""
     fills: tuple[str, ...]
     """Lists whose change from or to an empty one replaces the resource."""
+    widens: tuple[str, ...]
+    """IPv4 networks that get wider in place. Any other change of one replaces the resource."""
     outputs: Mapping[str, Value]
     autonamed_with_prefix: bool
     """Whether the provider generates a name although the program gives a prefix, and then rejects both."""
@@ -94,6 +96,7 @@ def find_resource(token: str) -> ResourceData:
         replaces=tuple(sorted({*common.get("replaces", ()), *own.get("replaces", ())})),
         grows=tuple(own.get("grows", ())),
         fills=tuple(own.get("fills", ())),
+        widens=tuple(own.get("widens", ())),
         # null in the type's own data removes an output that all types have.
         outputs={k: v for k, v in {**common.get("outputs", {}), **own.get("outputs", {})}.items() if v is not None},
         autonamed_with_prefix=own.get("autonamed_with_prefix", False),

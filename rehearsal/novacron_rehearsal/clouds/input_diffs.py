@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 
@@ -25,7 +26,7 @@ def compare_inputs(token: str, olds: PropertyMap, news: PropertyMap, ignored: li
     No SDK describes which changes force a replacement; `data/*.yaml` does for the types that cluster programs use.
     Properties of other types are changed in place, except those in a resource's id.
     """
-    forcing = find_replacing_inputs(token) | _find_replacing_lists(token, olds, news)
+    forcing = find_replacing_inputs(token) | _find_replacing_values(token, olds, news)
     detailed: dict[str, PropertyDiff] = {}
     replaces: set[str] = set()
     for path, kind in _changes(olds, news, ""):
@@ -58,8 +59,8 @@ def find_replacing_inputs(token: str) -> frozenset[str]:
     )
 
 
-def _find_replacing_lists(token: str, olds: PropertyMap, news: PropertyMap) -> frozenset[str]:
-    """Return the lists that replace the resource by the way they change."""
+def _find_replacing_values(token: str, olds: PropertyMap, news: PropertyMap) -> frozenset[str]:
+    """Return the lists and networks that replace the resource by the way they change."""
     facts = cloud_data.find_resource(token)
 
     def items(inputs: PropertyMap, name: str) -> int:
@@ -69,7 +70,16 @@ def _find_replacing_lists(token: str, olds: PropertyMap, news: PropertyMap) -> f
     return frozenset(
         [name for name in facts.grows if items(news, name) <= items(olds, name)]
         + [name for name in facts.fills if bool(items(news, name)) != bool(items(olds, name))]
+        + [name for name in facts.widens if not _is_wider(news.get(name), olds.get(name))]
     )
+
+
+def _is_wider(new: Value, old: Value) -> bool:
+    """Return whether one network has every address of another. An unknown one counts as wider."""
+    try:
+        return ipaddress.IPv4Network(str(old)).subnet_of(ipaddress.IPv4Network(str(new)))
+    except ValueError:
+        return True
 
 
 def _keeps_its_name(token: str, olds: PropertyMap, news: PropertyMap) -> bool:

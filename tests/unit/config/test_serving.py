@@ -40,6 +40,14 @@ def test_serving_stack_needs_add_ons_and_the_account() -> None:
     )
 
 
+def test_workers_in_clusters_run_tensorrt_llm_only() -> None:
+    assert problems({"model.engine": "pytorch"}) == {
+        "model.engine": "clusters.serving is true, and workers in the clusters run TensorRT-LLM. "
+        "Use tensorrt-llm, or set clusters.serving to false and run workers of your own"
+    }
+    assert problems({"model.engine": "pytorch", "clusters.serving": False}) == {}
+
+
 @pytest.mark.parametrize(("port", "purpose"), [(8443, "the API with TLS"), (9464, "their metrics")])
 def test_ports_that_coordinators_have_anyway_are_taken(port: int, purpose: str) -> None:
     for name in ("http_port", "grpc_port"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from novacron_infra.catalog import EngineKind
 from novacron_infra.config.problems import MISSING, item_path, problem
 from novacron_infra.config.rules.parts import Parts
 from novacron_infra.config.sections.add_ons import AddOn, AddOns
@@ -32,6 +33,7 @@ def check_serving(parts: Parts) -> Iterator[Problem]:
         rule = "the serving stack needs the cluster add-ons"
         yield problem("clusters.add_ons", False, rule, "Set it to true, or clusters.serving to false")
     yield from _check_add_ons(parts)
+    yield from _check_engine(parts)
     yield from _check_account(parts)
     yield from _check_zone(parts)
 
@@ -65,6 +67,14 @@ def _check_add_ons(parts: Parts) -> Iterator[Problem]:
             if (choice := getattr(filled, name)) is AddOn.NONE:
                 rule = f"the serving stack needs it on {cloud.value}, for {purpose}"
                 yield problem(f"add_ons.{name}", choice.value, rule, "Remove this key, or use existing")
+
+
+def _check_engine(parts: Parts) -> Iterator[Problem]:
+    model = parts.get("model")
+    if model is not None and model.engine is not EngineKind.TENSORRT_LLM:
+        rule = "clusters.serving is true, and workers in the clusters run TensorRT-LLM"
+        fix = "Use tensorrt-llm, or set clusters.serving to false and run workers of your own"
+        yield problem("model.engine", model.engine.value, rule, fix)
 
 
 def _check_account(parts: Parts) -> Iterator[Problem]:

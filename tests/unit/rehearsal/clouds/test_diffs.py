@@ -63,6 +63,22 @@ def test_a_network_load_balancer_gets_more_subnets_in_place_and_never_fewer(
     assert compare_inputs("aws:lb/loadBalancer:LoadBalancer", olds, {**olds, **change}, []).replaces == replaces
 
 
+@pytest.mark.parametrize(
+    ("network", "replaces"),
+    [
+        ("10.0.0.0/15", []),
+        ("10.0.0.0/17", ["ipCidrRange"]),
+        ("10.9.0.0/16", ["ipCidrRange"]),
+        ("10.8.0.0/15", ["ipCidrRange"]),
+        (UNKNOWN, []),
+    ],
+)
+def test_a_subnet_on_google_cloud_gets_wider_in_place_and_never_narrower(network: str, replaces: list[str]) -> None:
+    olds: PropertyMap = {"name": "nodes", "ipCidrRange": "10.0.0.0/16"}
+    news: PropertyMap = {**olds, "ipCidrRange": network}
+    assert compare_inputs("gcp:compute/subnetwork:Subnetwork", olds, news, []).replaces == replaces
+
+
 @pytest.mark.parametrize("ignored", ["scalingConfig", "scalingConfig.desiredSize"])
 def test_ignored_changes_are_not_reported(ignored: str) -> None:
     news: PropertyMap = {**NODE_GROUP, "scalingConfig": {"desiredSize": 5, "maxSize": 8}}

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import Any, cast
 
 import pulumi_aws as aws
 
+from novacron_infra.aws.cloud_control import find_properties
 from novacron_infra.aws.region_databases import AURORA
 from novacron_infra.config import ExistingAwsPostgres, ExistingAwsRedis
 from novacron_infra.existing import Lookups, differs, find_or_none, is_reported
@@ -88,14 +87,9 @@ class AwsDatabaseCheck:
 
     def _check_encryption(self, arn: str, name: str) -> None:
         # GetReplicationGroup does not tell; the Cloud Control API does.
-        found = find_or_none(
-            lambda: aws.cloudcontrol.get_resource(
-                type_name="AWS::ElastiCache::ReplicationGroup", identifier=name, opts=self.lookups.opts
-            )
-        )
-        if found is None or not found.properties:  # a simulated cloud
+        properties = find_properties(self.lookups, "AWS::ElastiCache::ReplicationGroup", name)
+        if not properties:  # rejected, or a simulated cloud
             return
-        properties = cast("dict[str, Any]", json.loads(found.properties))
         fix = "Restore a backup into a group with encryption, and name that"
         for name_, rule in (
             ("TransitEncryptionEnabled", "it has no TLS, which coordinators connect with"),

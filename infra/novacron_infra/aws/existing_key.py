@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import pulumi_aws as aws
 
-from novacron_infra.existing import Lookups, differs, find_or_none
+from novacron_infra.aws.cloud_control import find_properties
+from novacron_infra.existing import Lookups, differs
 
 _KEY = "key_arn"
 _NODE_ROLE = "AWSServiceRoleForAutoScaling"
@@ -44,18 +45,13 @@ def check_key(lookups: Lookups, key_arn: str, region: str, *, events: bool) -> N
 
 def _check_policy(lookups: Lookups, key_arn: str, region: str, *, events: bool) -> None:
     # GetKey tells neither rotation nor policy; the Cloud Control API does, in the key's own account.
-    found = find_or_none(
-        lambda: aws.cloudcontrol.get_resource(
-            type_name="AWS::KMS::Key", identifier=key_arn.rpartition("/")[2], opts=lookups.opts
-        )
-    )
-    if found is None:
+    properties = find_properties(lookups, "AWS::KMS::Key", key_arn.rpartition("/")[2])
+    if properties is None:
         what = "its rotation and policy are not checked: these credentials lack cloudformation:GetResource"
         lookups.warn(_KEY, key_arn, what)
         return
-    if not found.properties:  # a simulated cloud
+    if not properties:  # a simulated cloud
         return
-    properties = cast("dict[str, Any]", json.loads(found.properties))
     if properties.get("EnableKeyRotation") is not True:
         command = f"aws kms enable-key-rotation --region {region} --key-id {key_arn} --rotation-period-in-days 90"
         lookups.warn(_KEY, key_arn, f"it is not rotated. `{command}` rotates it")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pulumi_azure_native import storage
 
+from novacron_infra.azure.resource_ids import ResourceId
 from novacron_infra.existing import Lookups, differs
 from novacron_infra.stores import ExistingBlobStore
 
@@ -11,7 +12,7 @@ from novacron_infra.stores import ExistingBlobStore
 def check_container(lookups: Lookups, store: ExistingBlobStore, region: str) -> None:
     """Look up a container and its storage account, and add a problem for everything that they lack."""
     key, id_, account = "container", store.container_id, store.account
-    group = store.account_id.split("/")[4]
+    group = ResourceId.parse(store.account_id).group
     options = f"--resource-group {group} --account-name {account}"
     found = lookups.find(
         key,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pulumi_azure_native import containerservice
 
 from novacron_infra.azure.region_cluster import find_principals
+from novacron_infra.azure.resource_ids import ResourceId
 from novacron_infra.catalog import Cloud
 from novacron_infra.config import ExistingAzureNetwork
 from novacron_infra.existing import Lookups, differs, is_reported
@@ -30,7 +31,8 @@ class AzureClusterCheck:
 
     def run(self) -> None:
         """Look up the cluster, and add a problem for everything that it lacks."""
-        _, _, _, _, group, *_, name = self.cluster_id.split("/")
+        id_ = ResourceId.parse(self.cluster_id)
+        group, name = id_.group, id_.name
         found = self.lookups.find(
             KEY,
             self.cluster_id,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pulumi_azure_native import dbforpostgresql, keyvault, redisenterprise
 
+from novacron_infra.azure.existing_key import check_role_assignments
+from novacron_infra.azure.resource_ids import ResourceId
 from novacron_infra.config import ExistingAzurePostgres, ExistingAzureRedis
 from novacron_infra.existing import Lookups, differs, is_reported
 from novacron_infra.limits.databases import OLDEST_POSTGRES, is_supported
@@ -15,7 +17,8 @@ _POLICIES = {True: "OSSCluster", False: "EnterpriseCluster"}
 def check_postgres(lookups: Lookups, existing: ExistingAzurePostgres, region: str) -> None:
     """Look up Postgres and its login, and add a problem for everything that they lack."""
     key, server_id, require = "postgres.server_id", existing.server_id, lookups.require
-    group, name = server_id.split("/")[4], server_id.rpartition("/")[2]
+    id_ = ResourceId.parse(server_id)
+    group, name = id_.group, id_.name
     found = lookups.find(
         key,
         server_id,
@@ -45,7 +48,8 @@ def check_postgres(lookups: Lookups, existing: ExistingAzurePostgres, region: st
 def check_redis(lookups: Lookups, existing: ExistingAzureRedis, region: str) -> None:
     """Look up Redis and its login, and add a problem for everything that they lack."""
     key, cluster_id, require = "redis.cluster_id", existing.cluster_id, lookups.require
-    group, name = cluster_id.split("/")[4], cluster_id.rpartition("/")[2]
+    id_ = ResourceId.parse(cluster_id)
+    group, name = id_.group, id_.name
     options = f"--resource-group {group} --cluster-name {name}"
     found = lookups.find(
         key,
@@ -88,7 +92,8 @@ def check_redis(lookups: Lookups, existing: ExistingAzureRedis, region: str) -> 
 
 
 def _check_secret(lookups: Lookups, key: str, secret_id: str) -> None:
-    group, vault, name = secret_id.split("/")[4], secret_id.split("/")[8], secret_id.rpartition("/")[2]
+    id_ = ResourceId.parse(secret_id)
+    group, vault, name = id_.group, id_.parent, id_.name
     found = lookups.find(
         key,
         secret_id,
@@ -99,7 +104,6 @@ def _check_secret(lookups: Lookups, key: str, secret_id: str) -> None:
     if found is None:
         return
     properties = keyvault.get_vault(vault_name=vault, resource_group_name=group, opts=lookups.opts).properties
-    rule = "its vault has access policies, and the coordinators' identity gets its right by a role assignment"
-    holds = not is_reported(properties) or properties.enable_rbac_authorization is True
-    command = f"az keyvault update --resource-group {group} --name {vault} --enable-rbac-authorization true"
-    lookups.require(holds, key, secret_id, rule, f"Run `{command}`")
+    if is_reported(properties):
+        who = "the coordinators' identity gets its right by a role assignment"
+        check_role_assignments(lookups, key, secret_id, properties, who)

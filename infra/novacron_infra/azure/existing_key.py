@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pulumi_azure_native import keyvault
 
+from novacron_infra.azure.resource_ids import ResourceId
 from novacron_infra.existing import Lookups, differs, is_reported
 
 _KEY = "key_id"
@@ -13,7 +14,8 @@ _SMALLEST_BITS = 2048
 
 def check_key(lookups: Lookups, key_id: str, region: str) -> None:
     """Look up a key and its vault, and add a problem for everything that they lack."""
-    group, vault, name = key_id.split("/")[4], key_id.split("/")[8], key_id.rpartition("/")[2]
+    id_ = ResourceId.parse(key_id)
+    group, vault, name = id_.group, id_.parent, id_.name
     found = lookups.find(
         _KEY,
         key_id,
@@ -47,9 +49,9 @@ def _check_vault(lookups: Lookups, key_id: str, group: str, vault: str, region: 
     properties, update = found.properties, f"az keyvault update --resource-group {group} --name {vault}"
     if not is_reported(properties):
         return
-    rule = "its vault has access policies, and identities of the region get their rights by role assignments"
-    holds = properties.enable_rbac_authorization is True
-    lookups.require(holds, _KEY, key_id, rule, f"Run `{update} --enable-rbac-authorization true`")
+    check_role_assignments(
+        lookups, _KEY, key_id, properties, "identities of the region get their rights by role assignments"
+    )
     rule = "its vault has no purge protection, without which storage and disks refuse a key"
     holds = properties.enable_purge_protection is True
     lookups.require(holds, _KEY, key_id, rule, f"Run `{update} --enable-purge-protection true`")
@@ -58,3 +60,22 @@ def _check_vault(lookups: Lookups, key_id: str, group: str, vault: str, region: 
     rule = "its vault is closed to trusted services, by which storage and disks reach it"
     holds = not closed or (acls is not None and acls.bypass == "AzureServices")
     lookups.require(holds, _KEY, key_id, rule, f"Run `{update} --bypass AzureServices`")
+
+
+def check_role_assignments(
+    lookups: Lookups, key: str, id_: str, properties: keyvault.outputs.VaultPropertiesResponse, who: str
+) -> None:
+    """Check that the vault of a key or a secret grants rights by role assignments.
+
+    Args:
+        lookups: receives the problem.
+        key: the key below the section.
+        id_: the key or the secret, as the user typed it.
+        properties: those of its vault.
+        who: who gets rights by them, as a clause.
+    """
+    vault = ResourceId.parse(id_)
+    rule = f"its vault has access policies, and {who}"
+    command = f"az keyvault update --resource-group {vault.group} --name {vault.parent}"
+    holds = properties.enable_rbac_authorization is True
+    lookups.require(holds, key, id_, rule, f"Run `{command} --enable-rbac-authorization true`")

@@ -10,6 +10,7 @@ from pulumi_azure_native import network as azure
 from pulumi_azure_native import privatedns
 
 from novacron_infra.azure.private_link import ZONES
+from novacron_infra.azure.resource_ids import ResourceId
 from novacron_infra.config import ExistingAzureNetwork
 from novacron_infra.existing import Lookups, differs, is_reported
 from novacron_infra.pools import NodePoolShape
@@ -35,7 +36,8 @@ class AzureNetworkCheck:
 
     def run(self) -> None:
         """Look up the network, its subnets and DNS zones, and add a problem for everything that they lack."""
-        _, _, _, _, group, *_, name = self.existing.vnet_id.split("/")
+        id_ = ResourceId.parse(self.existing.vnet_id)
+        group, name = id_.group, id_.name
         key, vnet_id = "network.vnet_id", self.existing.vnet_id
         found = self.lookups.find(
             key,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pulumi_azure_native import containerregistry
 
+from novacron_infra.azure.resource_ids import ResourceId
 from novacron_infra.existing import Lookups, is_reported
 
 _WITH_PRIVATE_LINK = "Premium"
@@ -11,7 +12,8 @@ _WITH_PRIVATE_LINK = "Premium"
 
 def check_registry(lookups: Lookups, registry_id: str) -> None:
     """Look up a registry, and add a problem unless it can have a private endpoint."""
-    group, name = registry_id.split("/")[4], registry_id.rpartition("/")[2]
+    id_ = ResourceId.parse(registry_id)
+    group, name = id_.group, id_.name
     found = lookups.find(
         "registry",
         registry_id,

@@ -16,6 +16,7 @@ from pulumi_azure_native import authorization, compute, keyvault
 from novacron_infra.azure.checks import check_name, check_region, check_tags
 from novacron_infra.azure.iam import Role, declare_identity, grant
 from novacron_infra.azure.logs import send_logs
+from novacron_infra.azure.resource_ids import ResourceId
 from novacron_infra.errors import Problem, raise_problems
 from novacron_infra.known_args import check_known_args
 from novacron_infra.resource_outputs import resolve_after
@@ -232,17 +233,17 @@ def _describe_key(
     key_id: str, identity_id: pulumi.Output[str], client_id: pulumi.Output[str], parent: pulumi.Resource
 ) -> CustomerKey:
     """Return a key that exists, with the identity that may encrypt with it."""
-    vault_id, _, name = key_id.partition("/keys/")
+    id_ = ResourceId.parse(key_id)
     key = keyvault.get_key_output(
-        key_name=name,
-        vault_name=vault_id.rpartition("/")[2],
-        resource_group_name=vault_id.split("/")[4],
+        key_name=id_.name,
+        vault_name=id_.parent,
+        resource_group_name=id_.group,
         opts=pulumi.InvokeOutputOptions(parent=parent),
     )
     return CustomerKey(
-        vault_id=vault_id,
+        vault_id=key_id.partition("/keys/")[0],
         vault_uri=key.key_uri.apply(_find_vault_uri),
-        name=name,
+        name=id_.name,
         uri=key.key_uri,
         versioned_uri=key.key_uri_with_version,
         identity_id=identity_id,

@@ -14,6 +14,7 @@ from novacron_infra.azure.kubeconfig import from_given
 from novacron_infra.azure.logs import AzureLogs
 from novacron_infra.azure.network import AzureNetworkIds, SubnetUse
 from novacron_infra.azure.region_parts import find_existing
+from novacron_infra.azure.resource_ids import ResourceId
 from novacron_infra.regions import RegionSpec
 from novacron_infra.resource_outputs import require_output, resolve_after
 
@@ -85,7 +86,8 @@ def declare_cluster(
 
 def _find_cluster(name: str, cluster_id: str, keys: AzureKeys, opts: pulumi.ResourceOptions) -> RegionCluster:
     invoke = pulumi.InvokeOptions(parent=opts.parent)
-    _, _, _, _, group, *_, cluster = cluster_id.split("/")
+    id_ = ResourceId.parse(cluster_id)
+    group, cluster = id_.group, id_.name
     found = containerservice.get_managed_cluster(resource_group_name=group, resource_name=cluster, opts=invoke)
     given = containerservice.list_managed_cluster_user_credentials(
         resource_group_name=group, resource_name=cluster, opts=invoke

@@ -17,8 +17,9 @@ from novacron_infra.azure.databases import (
 )
 from novacron_infra.azure.keys import CustomerKey
 from novacron_infra.azure.network import AzureNetworkIds, SubnetUse
-from novacron_infra.azure.private_link import PrivateService, declare_private_endpoint
-from novacron_infra.azure.region_parts import find_existing
+from novacron_infra.azure.private_link import PrivateService
+from novacron_infra.azure.region_parts import connect_service, find_existing
+from novacron_infra.azure.resource_ids import ResourceId
 from novacron_infra.config import ExistingAzurePostgres, ExistingAzureRedis
 from novacron_infra.regions import POSTGRES_NAME, RegionSpec
 from novacron_infra.resource_outputs import resolve_after
@@ -147,9 +148,10 @@ class RegionDatabases:
 
     def _connect_postgres(self, existing: ExistingAzurePostgres) -> RegionPostgres:
         endpoint = self._declare_endpoint("postgres-endpoint", PrivateService.POSTGRES, existing.server_id)
+        id_ = ResourceId.parse(existing.server_id)
         server = dbforpostgresql.get_server_output(
-            server_name=existing.server_id.rpartition("/")[2],
-            resource_group_name=existing.server_id.split("/")[4],
+            server_name=id_.name,
+            resource_group_name=id_.group,
             opts=pulumi.InvokeOutputOptions(parent=self.opts.parent),
         )
         host = resolve_after(server.fully_qualified_domain_name, endpoint)
@@ -162,7 +164,8 @@ class RegionDatabases:
 
     def _connect_redis(self, existing: ExistingAzureRedis) -> RegionRedis:
         endpoint = self._declare_endpoint("redis-endpoint", PrivateService.REDIS, existing.cluster_id)
-        name, group = existing.cluster_id.rpartition("/")[2], existing.cluster_id.split("/")[4]
+        id_ = ResourceId.parse(existing.cluster_id)
+        name, group = id_.name, id_.group
         cluster = redisenterprise.get_redis_enterprise_output(
             cluster_name=name, resource_group_name=group, opts=pulumi.InvokeOutputOptions(parent=self.opts.parent)
         )
@@ -182,26 +185,17 @@ class RegionDatabases:
         )
 
     def _declare_endpoint(self, name: str, service: PrivateService, resource_id: str) -> pulumi.Output[str]:
-        endpoint = declare_private_endpoint(
-            f"{self.name}-{name}",
-            service,
-            resource_id,
-            self.network.subnet_ids[SubnetUse.ENDPOINTS],
-            self.network.dns_zone_ids[service],
-            self.resource_group,
-            self.spec.region,
-            self.spec.tags.of("network"),
-            self.opts,
+        return connect_service(
+            f"{self.name}-{name}", service, resource_id, self.spec, self.network, self.resource_group, self.opts
         )
-        return endpoint.id
 
 
 def _find_login(secret_id: str) -> Login:
     url = f"https://{_find_vault(secret_id)}.vault.azure.net/"
-    uri = pulumi.Output.from_input(f"{url}secrets/{secret_id.rpartition('/')[2]}")
+    uri = pulumi.Output.from_input(f"{url}secrets/{ResourceId.parse(secret_id).name}")
     return Login(uri=uri, resource_id=secret_id, vault_url=url)
 
 
 def _find_vault(id_: str) -> str:
     """Return the name of the vault in the resource id of a key or a secret, in lower case as Azure compares it."""
-    return id_.split("/")[8].lower()
+    return ResourceId.parse(id_).parent.lower()

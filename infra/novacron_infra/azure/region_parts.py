@@ -81,29 +81,32 @@ def declare_network(
         ids = AzureNetwork(name, args, opts).ids
     if storage_key.existing_id is not None:
         # The vault of the keys has an endpoint already, and this is another one.
-        _connect_vault(f"{name}-logins", spec, keys.vault_id, ids, resource_group, opts)
+        connect_service(f"{name}-logins", PrivateService.VAULT, keys.vault_id, spec, ids, resource_group, opts)
     return ids
 
 
-def _connect_vault(
+def connect_service(
     name: str,
+    service: PrivateService,
+    resource_id: pulumi.Input[str],
     spec: RegionSpec,
-    vault_id: pulumi.Input[str],
     network: AzureNetworkIds,
     resource_group: pulumi.Output[str],
     opts: pulumi.ResourceOptions,
-) -> None:
-    declare_private_endpoint(
+) -> pulumi.Output[str]:
+    """Declare a private endpoint of a service in the region's network. Returns the id of the endpoint."""
+    endpoint = declare_private_endpoint(
         name,
-        PrivateService.VAULT,
-        vault_id,
+        service,
+        resource_id,
         network.subnet_ids[SubnetUse.ENDPOINTS],
-        network.dns_zone_ids[PrivateService.VAULT],
+        network.dns_zone_ids[service],
         resource_group,
         spec.region,
         spec.tags.of("network"),
         opts,
     )
+    return endpoint.id
 
 
 def _connect_network(

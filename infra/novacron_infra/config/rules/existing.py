@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from novacron_infra.config.problems import MISSING, item_path, problem
+from novacron_infra.config.rules.owners import check_subscription
 from novacron_infra.config.rules.parts import Parts
 from novacron_infra.config.sections.accounts import Accounts
 from novacron_infra.config.sections.existing import ExistingAws, ExistingAzure, ExistingGoogle
@@ -142,10 +143,7 @@ def _check_azure(path: str, existing: ExistingAzure, accounts: Accounts | None) 
             yield problem(f"{path}.network.{key}", name, rule, "Name another one")
     subscription = accounts.azure_subscription_id if accounts else None
     for key, id_ in ids.items():
-        owner = id_.split("/")[2] if id_ else None
-        if subscription is not None and owner is not None and owner.lower() != subscription.lower():
-            rule = f"it is in the subscription {owner}, and accounts.azure_subscription_id is {subscription}"
-            yield problem(f"{path}.{key}", id_, rule, "Name one in that subscription")
+        yield from check_subscription(f"{path}.{key}", id_, subscription)
 
 
 def _check_shared(path: str, region: Region, used: dict[str, str]) -> Iterator[Problem]:

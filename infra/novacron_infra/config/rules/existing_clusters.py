@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from novacron_infra.config.problems import MISSING, item_path, problem
+from novacron_infra.config.rules.owners import check_project, check_subscription
 from novacron_infra.config.rules.parts import Parts
 from novacron_infra.config.sections.existing import ExistingAws, ExistingAzure, ExistingGoogle
 from novacron_infra.errors import Problem
@@ -40,13 +41,11 @@ def _check_google(path: str, region: str, existing: ExistingGoogle, project: str
     cluster = existing.cluster
     if cluster is None:
         return
-    _, owner, _, location, *_ = cluster.split("/")
+    location = cluster.split("/")[3]
     if location != region:
         rule = f"it is in {location}, and the region is {region}"
         yield problem(f"{path}.cluster", cluster, rule, f"Name a regional cluster in {region}")
-    if project is not None and owner != project:
-        rule = f"it is in the project {owner}, and accounts.google_project is {project}"
-        yield problem(f"{path}.cluster", cluster, rule, "Name one in that project")
+    yield from check_project(f"{path}.cluster", cluster, project)
     if existing.network is None:
         yield problem(f"{path}.network", MISSING, _INSIDE, "Name the network of the cluster and its subnet")
 
@@ -57,10 +56,7 @@ def _check_azure(path: str, existing: ExistingAzure, subscription: str | None) -
         yield from _check_api_server_subnet(f"{path}.network.api_server_subnet", network.api_server_subnet, cluster)
     if cluster is None:
         return
-    owner = cluster.split("/")[2]
-    if subscription is not None and owner.lower() != subscription.lower():
-        rule = f"it is in the subscription {owner}, and accounts.azure_subscription_id is {subscription}"
-        yield problem(f"{path}.cluster_id", cluster, rule, "Name one in that subscription")
+    yield from check_subscription(f"{path}.cluster_id", cluster, subscription)
     if network is None:
         yield problem(f"{path}.network", MISSING, _INSIDE, "Name the virtual network of the cluster and its subnets")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from novacron_infra.config.problems import MISSING, item_path, problem
+from novacron_infra.config.rules.owners import check_project, check_subscription
 from novacron_infra.config.rules.parts import Parts
 from novacron_infra.config.sections.existing import ExistingAws, ExistingAzure, ExistingGoogle
 from novacron_infra.errors import Problem
@@ -44,10 +45,7 @@ def _check_aws(path: str, region: str, existing: ExistingAws) -> Iterator[Proble
 def _check_google(path: str, region: str, existing: ExistingGoogle, project: str | None) -> Iterator[Problem]:
     owned = {"postgres.secret": existing.postgres.secret if existing.postgres else None, "redis": existing.redis}
     for key, id_ in owned.items():
-        owner = id_.split("/")[1] if id_ else None
-        if owner is not None and project is not None and owner != project:
-            rule = f"it is in the project {owner}, and accounts.google_project is {project}"
-            yield problem(f"{path}.{key}", id_, rule, "Use one in that project")
+        yield from check_project(f"{path}.{key}", id_, project)
     if existing.redis is not None and existing.redis.split("/")[3] != region:
         rule = f"it is in {existing.redis.split('/')[3]}, and the region is {region}"
         yield problem(f"{path}.redis", existing.redis, rule, f"Use one in {region}")
@@ -62,7 +60,4 @@ def _check_azure(path: str, existing: ExistingAzure, subscription: str | None) -
     if existing.redis is not None:
         ids |= {"redis.cluster_id": existing.redis.cluster_id, "redis.secret_id": existing.redis.secret_id}
     for key, id_ in ids.items():
-        owner = id_.split("/")[2]
-        if subscription is not None and owner.lower() != subscription.lower():
-            rule = f"it is in the subscription {owner}, and accounts.azure_subscription_id is {subscription}"
-            yield problem(f"{path}.{key}", id_, rule, "Use one in that subscription")
+        yield from check_subscription(f"{path}.{key}", id_, subscription)
